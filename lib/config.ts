@@ -1,0 +1,131 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import ms from "ms";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { isAccountId } from "./domain/account.ts";
+import { type Millis, millis } from "./domain/time.ts";
+import { RelightError } from "./errors.ts";
+
+/** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
+const duration = z.string().transform((text, context): Millis => {
+  const value = /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? ms(text as ms.StringValue) : undefined;
+  if (value !== undefined && value > 0) return millis(value);
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is not a length of time; write 90d, 12h, 30m or 45s`,
+  });
+  return z.NEVER;
+});
+
+/** A secret by reference; the secret itself never stands in a configuration. */
+const secretReference = z.string().regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm:\/\/[^#]+(#.+)?)$/, {
+  message:
+    "is not a secret reference; write file:PATH, env:NAME or aws-sm://NAME#FIELD (never the secret itself)",
+});
+
+const accountId = z
+  .string()
+  .refine(isAccountId, { message: "is not an account's public key (A and 55 more of A-Z2-7)" });
+
+const account = z.strictObject({
+  id: accountId,
+  name: z.string().min(1).optional(),
+  signingKey: secretReference.optional(),
+  allowMemoryLoss: z.boolean().optional(),
+});
+
+const escalationChannel = z.strictObject({
+  webhook: z.strictObject({
+    url: z.url({ protocol: /^https?$/, message: "is not an http(s) address" }),
+    /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
+    secret: secretReference.optional(),
+  }),
+});
+
+const schema = z.strictObject({
+  cluster: z.strictObject({
+    servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
+    systemCredentials: secretReference,
+    /** How long Relight waits for one answer. */
+    timeout: duration.prefault("5s"),
+  }),
+  operator: z.strictObject({ jwt: secretReference, signingKey: secretReference.optional() }),
+  policy: z
+    .strictObject({
+      lifetime: duration.prefault("90d"),
+      renewBefore: duration.prefault("30d"),
+      /** Leave for remedies that lose what is held in memory only. */
+      allowMemoryLoss: z.boolean().default(false),
+    })
+    .refine(({ lifetime, renewBefore }) => renewBefore < lifetime, {
+      path: ["renewBefore"],
+      message: "must be shorter than lifetime, or every sweep would renew again",
+    })
+    .prefault({}),
+  accounts: z.array(account).default([]),
+  escalation: z.array(escalationChannel).default([]),
+  /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
+  issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
+  journal: z
+    .string()
+    .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
+    .default("sqlite:relight.sqlite"),
+  queue: z
+    .string()
+    .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
+    .default("in-process"),
+});
+
+export type Config = z.infer<typeof schema> & {
+  /** The folder that relative `file:` references and the journal's path start from. */
+  readonly baseDir: string;
+};
+
+/**
+ * Reads and checks a configuration file.
+ * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and its remedy.
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new RelightError("config.not_found", `cannot read the configuration ${file}`, { cause });
+  });
+  return parseConfig(text, file);
+}
+
+/** The same for a text in hand; `origin` names it in errors, and relative paths start from its folder. */
+export function parseConfig(text: string, origin: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntax = document.errors.map(({ message }) => message.split("\n")[0] ?? message);
+  if (syntax.length > 0) throw invalid(origin, syntax);
+
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
+  const ids = parsed.data.accounts.map(({ id }) => id);
+  const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
+  if (twice.length > 0)
+    throw invalid(
+      origin,
+      twice.map((id) => `accounts: ${id} stands there twice`),
+    );
+  return { ...parsed.data, baseDir: dirname(resolve(origin)) };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.join(".").replace(/\.(\d+)/g, "[$1]");
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map(
+      (key) => `${[path, key].filter(Boolean).join(".")}: is not a key that Relight knows`,
+    );
+  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  return [`${path || "the file"}: ${missing ? `is missing (${issue.expected})` : issue.message}`];
+}
+
+function invalid(origin: string, faults: readonly string[]): RelightError {
+  const list = faults.map((fault) => `\n  - ${fault}`).join("");
+  const count = faults.length === 1 ? "one fault" : `${faults.length} faults`;
+  return new RelightError("config.invalid", `the configuration ${origin} has ${count}:${list}`, {
+    details: { faults: [...faults] },
+  });
+}

@@ -1,0 +1,47 @@
+import { parse, satisfies } from "semver";
+
+/** A known fault of nats-server that matters to a JetStream account whose claims change. */
+export interface Defect {
+  readonly issue: string;
+  readonly title: string;
+  /** semver range of the versions that carry it. */
+  readonly affected: string;
+  readonly fixedIn: readonly string[];
+}
+
+/** Sources: the issues and release notes of nats-io/nats-server, and runs on 2.9.10, 2.10.27 and 2.15.1. */
+export const DEFECTS: readonly Defect[] = [
+  {
+    issue: "#6806",
+    title: "streams and consumers stay deaf after an expired account was renewed",
+    affected: "<2.10.28 || >=2.11.0-0 <2.11.2",
+    fixedIn: ["2.10.28", "2.11.2"],
+  },
+  {
+    issue: "#6766",
+    title: "streams and consumers go deaf when the connection limit is lowered below its use",
+    affected: "<2.10.28 || >=2.11.0-0 <2.11.2",
+    fixedIn: ["2.10.28", "2.11.2"],
+  },
+  {
+    issue: "#8084",
+    title: "one expired account fails the server's whole /healthz",
+    affected: "<2.12.14 || >=2.14.0-0 <2.14.4",
+    fixedIn: ["2.12.14", "2.14.4"],
+  },
+];
+
+/** The known defects of a server version; none for a version that can't be read. */
+export function defectsOf(version: string): readonly Defect[] {
+  const release = parse(version, { loose: true });
+  if (release === null) return [];
+  // A pre-release of the fixed version counts as affected: it may have been cut before the fix.
+  return DEFECTS.filter(({ affected }) => satisfies(release, affected, { includePrerelease: true }));
+}
+
+/** "2.10.27 has nats-server #6806, fixed in 2.10.28 and 2.11.2"; undefined where the version is clean of it. */
+export function explainDefect(version: string, issue: string): string | undefined {
+  const defect = defectsOf(version).find((candidate) => candidate.issue === issue);
+  if (defect === undefined) return undefined;
+  return `${version} has nats-server ${issue} (${defect.title}), fixed in ${defect.fixedIn.join(" and ")}`;
+}

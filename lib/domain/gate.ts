@@ -1,0 +1,120 @@
+import type { AccountId } from "./account.ts";
+import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
+import { isLowered, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
+import { type Operator, trustedIssuers } from "./operator.ts";
+import type { EpochSeconds } from "./time.ts";
+
+/** Why the gate refuses a JWT. Each has its sentence in docs/reference.md. */
+export type RefusalCode =
+  | "bad_signature"
+  | "foreign_subject"
+  | "untrusted_issuer"
+  | "expired"
+  | "not_yet_valid"
+  | "stale"
+  | "limit_lowered"
+  | "claims_changed";
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+/**
+ * What a push may change beside `exp`, `iat`, `jti` and `iss`.
+ * `nothing`: a renewal. `claims`: a person looked at the differences and accepted them; limits still can't
+ * be lowered. `jetstream-switch`: the two pushes of the claims toggle, which turn JetStream off and on.
+ */
+export type Leave = "nothing" | "claims" | "jetstream-switch";
+
+export interface GateInput {
+  readonly account: AccountId;
+  readonly operator: Operator;
+  /** The claims in force; absent only for an account that no server and no journal knows. */
+  readonly current?: ClaimsDocument;
+  readonly candidate: ClaimsDocument;
+  readonly signatureValid: boolean;
+  readonly leave: Leave;
+  readonly now: EpochSeconds;
+}
+
+export type GateDecision =
+  | { readonly decision: "accept"; readonly changes: readonly ClaimChange[] }
+  | {
+      readonly decision: "refuse";
+      readonly refusals: readonly Refusal[];
+      readonly changes: readonly ClaimChange[];
+    };
+
+/** The claims that a renewal owns. */
+export const RENEWAL_CLAIMS: readonly string[] = ["exp", "iat", "jti", "iss"];
+
+/**
+ * Decides whether a JWT may be pushed. The server is no gate: it answers 200 "jwt updated" to a JWT of an
+ * untrusted operator, to an expired one and to an older one (tried on 2.9.10, 2.10.27 and 2.15.1).
+ * All reasons for a refusal are given, not just the first.
+ */
+export function gate(input: GateInput): GateDecision {
+  const { current, candidate, leave } = input;
+  const changes = current === undefined ? [] : diffClaims(current, candidate);
+  const refusals = [...tokenRefusals(input), ...changeRefusals(changes, leave)];
+  if (refusals.length > 0) return { decision: "refuse", refusals, changes };
+  return { decision: "accept", changes };
+}
+
+function tokenRefusals({ account, operator, current, candidate, signatureValid, now }: GateInput): Refusal[] {
+  const { sub, iss, exp, nbf, iat } = candidate.claims;
+  const refusals: Refusal[] = [];
+  const refuse = (code: RefusalCode, message: string): void => {
+    refusals.push({ code, message });
+  };
+  if (!signatureValid) refuse("bad_signature", `the signature is not that of its issuer ${iss}`);
+  if (sub !== account) refuse("foreign_subject", `it is for account ${sub}, not for ${account}`);
+  if (!trustedIssuers(operator).includes(iss)) refuse("untrusted_issuer", untrusted(iss, operator));
+  if (exp !== undefined && exp <= now) refuse("expired", `it expired ${now - exp} s ago`);
+  if (nbf !== undefined && nbf > now)
+    refuse("not_yet_valid", `it is not valid before ${nbf - now} s from now`);
+  if (current !== undefined && iat < current.claims.iat)
+    refuse(
+      "stale",
+      `it was issued ${current.claims.iat - iat} s before the claims in force (jti ${current.claims.jti})`,
+    );
+  if (current !== undefined && iat === current.claims.iat && candidate.text === current.text)
+    refuse("stale", `it is the JWT in force already (jti ${current.claims.jti})`);
+  return refusals;
+}
+
+function untrusted(iss: string, operator: Operator): string {
+  if (iss === operator.id)
+    return `operator ${operator.name} demands a signing key, but the operator's own key signed it`;
+  return `its issuer ${iss} is neither operator ${operator.name} nor one of its signing keys`;
+}
+
+function changeRefusals(changes: readonly ClaimChange[], leave: Leave): Refusal[] {
+  const allowed = new Set([...RENEWAL_CLAIMS, ...(leave === "jetstream-switch" ? JETSTREAM_SWITCHES : [])]);
+  const foreign = changes.filter(({ path }) => path !== "sub" && !isWithin(path, allowed));
+  const lowered = foreign.filter(isLoweredLimit);
+  const others = foreign.filter((change) => !lowered.includes(change));
+  const refusals: Refusal[] = lowered.map(({ path, before, after }) => ({
+    code: "limit_lowered",
+    message: `it lowers ${path} from ${show(before)} to ${show(after)}`,
+  }));
+  if (leave !== "claims" && others.length > 0)
+    refusals.push({
+      code: "claims_changed",
+      message: `it changes more than a renewal may: ${others.map(({ path }) => path).join(", ")}`,
+    });
+  return refusals;
+}
+
+function isWithin(path: string, allowed: ReadonlySet<string>): boolean {
+  return [...allowed].some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
+}
+
+function isLoweredLimit({ path, before, after }: ClaimChange): boolean {
+  return path.startsWith("nats.limits.") && isLowered(path, before, after);
+}
+
+function show(value: unknown): string {
+  return value === undefined ? "none" : JSON.stringify(value);
+}

@@ -1,0 +1,43 @@
+import type { AccountId } from "./account.ts";
+import type { JsonObject } from "./json.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What a person is called for. Part of the incident's key, so each has one open incident per account. */
+export type FailureClass =
+  | "jetstream_dead"
+  | "account_expired"
+  | "renewal_failed"
+  | "push_refused"
+  | "degraded"
+  | "unknown"
+  | "cluster_unreachable";
+
+/** A page: what is wrong, with the evidence. Pages of one key are one incident. */
+export interface Incident {
+  readonly key: string;
+  readonly status: "open" | "resolved";
+  readonly failureClass: FailureClass;
+  readonly account: AccountId | "-";
+  readonly accountName: string;
+  readonly severity: "warning" | "critical";
+  readonly summary: string;
+  /** What to do now, in sentences. */
+  readonly advice: readonly string[];
+  /** What was seen, tried and proved; safe to show. */
+  readonly evidence: JsonObject;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+}
+
+/** The same for every page about the same failure, whoever noticed it and how often. */
+export function incidentKey(operator: string, account: AccountId | "-", failureClass: FailureClass): string {
+  return `relight/${operator}/${account}/${failureClass}`;
+}
+
+/** The class of failure that a verdict amounts to; undefined for a healthy one. */
+export function failureClassOf(verdict: Verdict): FailureClass | undefined {
+  if (verdict.verdict === "healthy") return undefined;
+  if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
+  if (verdict.verdict === "dead") return "jetstream_dead";
+  return verdict.verdict;
+}

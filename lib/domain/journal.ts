@@ -1,0 +1,67 @@
+import type { AccountId } from "./account.ts";
+import { type ClaimsDocument, parseAccountClaims } from "./claims.ts";
+import type { JsonObject } from "./json.ts";
+import type { EpochMillis } from "./time.ts";
+
+/**
+ * What the journal can say. It is append-only and is the audit log: claims without their signatures,
+ * JWT ids, verdicts, what was tried and what came of it. Never a seed, a signature or a credential.
+ */
+export type EntryKind =
+  | "job.started"
+  | "job.finished"
+  | "claims.seen"
+  | "verdict"
+  | "gate.refused"
+  | "push.started"
+  | "push.proved"
+  | "rung.started"
+  | "rung.finished"
+  /** Written before JetStream is taken from an account; holds the claims that give it back. */
+  | "toggle.opened"
+  | "toggle.closed"
+  | "incident.opened"
+  | "incident.resolved";
+
+export interface JournalEntry {
+  readonly at: EpochMillis;
+  /** Ties together all that one job did; also the correlation id of its log lines. */
+  readonly job: string;
+  /** The account, or `-` for what concerns the whole cluster. */
+  readonly account: AccountId | "-";
+  readonly kind: EntryKind;
+  readonly data: JsonObject;
+}
+
+/** The claims that an unfinished toggle must give back; `entries` of one account, oldest first. */
+export function openToggle(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
+  const last = entries.findLast(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
+  return last?.kind === "toggle.opened" ? claimsOf(last) : undefined;
+}
+
+/** Keys of the incidents that were opened and not resolved; `entries` oldest first. */
+export function openIncidents(entries: readonly JournalEntry[]): readonly string[] {
+  const open = new Set<string>();
+  for (const { kind, data } of entries) {
+    if (kind === "incident.opened") open.add(String(data["key"]));
+    if (kind === "incident.resolved") open.delete(String(data["key"]));
+  }
+  return [...open];
+}
+
+/** The claims last seen in force; what remains of an account that a full resolver deleted after expiry. */
+export function lastClaims(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
+  const last = entries.findLast(({ kind }) => kind === "claims.seen");
+  return last === undefined ? undefined : claimsOf(last);
+}
+
+/** The job that started and did not finish, if any; `entries` of one account, oldest first. */
+export function unfinishedJob(entries: readonly JournalEntry[]): JournalEntry | undefined {
+  const finished = new Set(entries.filter(({ kind }) => kind === "job.finished").map(({ job }) => job));
+  return entries.findLast(({ kind, job }) => kind === "job.started" && !finished.has(job));
+}
+
+function claimsOf({ data }: JournalEntry): ClaimsDocument | undefined {
+  const parsed = parseAccountClaims(String(data["claims"]));
+  return parsed.ok ? parsed.document : undefined;
+}

@@ -1,0 +1,89 @@
+import type { AccountId } from "./account.ts";
+import type { ClaimsDocument } from "./claims.ts";
+import type { Json } from "./json.ts";
+import type { EpochMillis } from "./time.ts";
+
+/**
+ * What a probe brought home. A probe that failed says why; it is never taken for an answer
+ * (*unknown* is not *dead*).
+ */
+export type Probe<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/** One server that answered, and whether it stands alone. */
+export interface ServerFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly jetstream: boolean;
+  readonly domain?: string;
+  /**
+   * How the server is joined to others. Only a proved `standalone` may have JetStream toggled;
+   * a server that didn't say is `unknown`.
+   */
+  readonly topology: "standalone" | "clustered" | "unknown";
+}
+
+/** The account as one server has it loaded; `loaded: false` is normal where no client of it connected. */
+export type RunningAccount =
+  | { readonly server: string; readonly loaded: false }
+  | {
+      readonly server: string;
+      readonly loaded: true;
+      readonly expired: boolean;
+      readonly jetstream: boolean;
+      readonly document: ClaimsDocument;
+    };
+
+export interface StreamFacts {
+  readonly server: string;
+  readonly name: string;
+  readonly storage: "file" | "memory";
+  readonly replicas: number;
+  readonly subjects: readonly string[];
+  readonly leader?: string;
+  readonly messages: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
+  readonly deafSubjects: Probe<readonly string[]>;
+  readonly consumers: readonly ConsumerFacts[];
+}
+
+export interface ConsumerFacts {
+  readonly name: string;
+  readonly storage: "file" | "memory";
+  readonly durable: boolean;
+  readonly leader?: string;
+  readonly heard: Probe<boolean>;
+}
+
+/** What the account itself is told, through a user minted for minutes. */
+export interface AccountView {
+  readonly jetstream: "enabled" | "disabled" | "account_not_found";
+  /** `$JS.API.INFO` in the numbers people look at. */
+  readonly info: { readonly streams: number; readonly consumers: number };
+  /** Streams that `$JS.API.STREAM.NAMES` lists. */
+  readonly streamNames: readonly string[];
+  /** Streams whose `$JS.API.STREAM.INFO` gave an error or no answer, with what was said. */
+  readonly failing: readonly { readonly stream: string; readonly message: string }[];
+}
+
+/** The account view was not asked for, and why (no key was given); never the same as an answer. */
+export type AccountViewProbe = Probe<AccountView> | { readonly ok: "not-asked"; readonly why: string };
+
+/** Everything that one look at an account brought home. The verdict is computed from this alone. */
+export interface Observation {
+  readonly account: AccountId;
+  readonly at: EpochMillis;
+  readonly servers: readonly ServerFacts[];
+  /** The claims in the resolver; undefined: the resolver answered that it has none. */
+  readonly stored: Probe<ClaimsDocument | undefined>;
+  readonly running: Probe<readonly RunningAccount[]>;
+  readonly streams: Probe<readonly StreamFacts[]>;
+  readonly accountView: AccountViewProbe;
+}
+
+/** Evidence: what was asked and what was answered, in words a person can check. */
+export type Evidence = { readonly [key: string]: Json };

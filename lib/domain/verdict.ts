@@ -1,0 +1,76 @@
+import type { AccountId } from "./account.ts";
+import type { Evidence, ServerFacts } from "./observation.ts";
+import { type EpochMillis, isoTime } from "./time.ts";
+
+/**
+ * How an account, or a part of it, is. `dead`: a probe proved that something which must work does not.
+ * `unknown`: a probe failed, and unknown is never healthy. `degraded`: it works, but not as it should.
+ */
+export type Health = "healthy" | "degraded" | "dead" | "unknown";
+
+/** How deep the look went: `system` from the system account alone, `account` also as the account sees. */
+export type Depth = "system" | "account";
+
+/** What a finding can say. Each is explained in docs/reference.md, and a test keeps it so. */
+export const FINDINGS = {
+  "account.expired": "The account's claims have expired: the servers refuse its clients.",
+  "account.not_found": "Neither the resolver nor any server knows the account.",
+  "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
+  "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",
+  "claims.drift": "A server runs other claims than the resolver holds.",
+  "jetstream.not_enabled": "The claims give the account JetStream, a server does not.",
+  "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
+  "stream.failing": "The stream exists, but the account gets no answer about it.",
+  "stream.unlisted": "The server runs the stream, but the account's API does not list it.",
+  "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",
+  "remedy.unfinished": "A remedy was begun and not finished: the account is without JetStream on purpose.",
+  "probe.failed": "A probe failed, so this part of the account is unknown.",
+} as const;
+
+export type FindingCode = keyof typeof FINDINGS;
+
+/** What a finding is about. */
+export interface Subject {
+  readonly server?: string;
+  readonly stream?: string;
+  readonly consumer?: string;
+}
+
+export interface Finding {
+  readonly code: FindingCode;
+  /** What this finding makes of the account. */
+  readonly health: Exclude<Health, "healthy">;
+  readonly subject: Subject;
+  readonly message: string;
+  readonly evidence: Evidence;
+}
+
+/** The outcome of one look at an account. Only the verify use case makes one. */
+export interface Verdict {
+  readonly account: AccountId;
+  readonly verdict: Health;
+  readonly depth: Depth;
+  /** ISO 8601, UTC. */
+  readonly observedAt: string;
+  readonly servers: readonly Pick<ServerFacts, "name" | "version" | "topology">[];
+  readonly streams: number;
+  readonly consumers: number;
+  readonly findings: readonly Finding[];
+  /** What is known about the cause, for instance the server defect that explains the findings. */
+  readonly diagnosis: readonly string[];
+}
+
+const WORST_FIRST: readonly Health[] = ["dead", "unknown", "degraded", "healthy"];
+
+/** The worst of `healths`; healthy if there is none. Unknown outranks degraded: it may hide a death. */
+export function worst(healths: readonly Health[]): Health {
+  return WORST_FIRST.find((health) => healths.includes(health)) ?? "healthy";
+}
+
+export const observedAt = (at: EpochMillis): string => isoTime(at);
+
+/** `ORDERS`, `ORDERS > worker` or the account itself, for people. */
+export function describeSubject({ server, stream, consumer }: Subject): string {
+  const asset = [stream, consumer].filter((part) => part !== undefined).join(" > ");
+  return [asset, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account";
+}

@@ -1,0 +1,167 @@
+import type { JsonObject } from "./domain/json.ts";
+
+/** How a program ends: Nagios' convention, which monitoring tools understand. */
+export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/**
+ * The catalogue of errors: whether trying again can help, the exit code, and how to mend it.
+ * docs/reference.md lists every code, and a test keeps it so.
+ */
+export const ERRORS = {
+  usage: { retryable: false, exit: EXIT.unknown, mend: "See `relight --help`." },
+  "config.not_found": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Name the file with --config FILE, or run relight where relight.yaml lies.",
+  },
+  "config.invalid": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Mend each line named; docs/reference.md lists every key.",
+  },
+  "secret.invalid_reference": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Use file:PATH, env:NAME or aws-sm://NAME#FIELD.",
+  },
+  "secret.not_found": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Put the secret where the reference points, or correct the reference.",
+  },
+  "secret.unavailable": {
+    retryable: true,
+    exit: EXIT.unknown,
+    mend: "Check the secret store and the right to read it.",
+  },
+  "secret.malformed": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "The secret was read but isn't what it should be; store a seed, a JWT or a credentials file.",
+  },
+  "operator.invalid": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "operator.jwt must be the operator JWT that the servers trust (nsc describe operator --raw).",
+  },
+  "signer.untrusted_key": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "operator.signingKey must be the seed of the operator or of one of its signing keys.",
+  },
+  "signer.missing": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Configure operator.signingKey to let Relight sign.",
+  },
+  "jwt.malformed": { retryable: false, exit: EXIT.critical, mend: "Give an encoded version 2 account JWT." },
+  "gate.refused": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Have the JWT issued again without what is refused; nothing was pushed.",
+  },
+  "nats.unreachable": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Check cluster.servers, the network and that a nats-server listens there.",
+  },
+  "nats.unauthorized": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "cluster.systemCredentials must be the credentials of a valid user of the system account.",
+  },
+  "nats.not_system_account": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "cluster.systemCredentials must be of a user of the system account; these are of another account.",
+  },
+  "nats.connection_lost": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "The server went away midway; run the command again, the journal knows where it stopped.",
+  },
+  "nats.timeout": {
+    retryable: true,
+    exit: EXIT.unknown,
+    mend: "No answer in time; check the servers' load and network.",
+  },
+  "nats.no_resolver": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "The servers need a NATS-based resolver (resolver: { type: full, … }).",
+  },
+  "nats.bad_answer": {
+    retryable: true,
+    exit: EXIT.unknown,
+    mend: "A server answered what it never should; report it.",
+  },
+  "push.rejected": {
+    retryable: false,
+    exit: EXIT.critical,
+    mend: "A server refused the JWT; see its message.",
+  },
+  "push.not_proved": {
+    ...{ retryable: true, exit: EXIT.critical },
+    mend: "A server accepted the JWT and does not run it; see which in the details.",
+  },
+  "account.unknown": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Use the account's id (A…) or the name it has in the configuration or in its claims.",
+  },
+  "account.no_claims": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "No server, resolver or journal knows the account's claims; push its JWT with `relight push FILE`.",
+  },
+  "account.busy": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Another job works on this account; wait for it, or for its lease to run out.",
+  },
+  "journal.unavailable": {
+    retryable: true,
+    exit: EXIT.unknown,
+    mend: "Check that the journal's place can be written.",
+  },
+  "queue.unavailable": {
+    retryable: true,
+    exit: EXIT.unknown,
+    mend: "Check the queue and the right to send to it.",
+  },
+  "webhook.unauthorized": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Sign with one of the configured webhook secrets and send it within five minutes.",
+  },
+  "webhook.invalid": {
+    retryable: false,
+    exit: EXIT.critical,
+    mend: "See docs/reference.md for the body's shape.",
+  },
+  "escalation.undeliverable": { retryable: true, exit: EXIT.critical, mend: "Check the escalation channel." },
+  internal: { retryable: false, exit: EXIT.unknown, mend: "This is a bug in Relight; please report it." },
+} as const satisfies Record<string, { retryable: boolean; exit: ExitCode; mend: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error of this code base: a stable code, fields, and what caused it. */
+export class RelightError extends Error {
+  readonly code: ErrorCode;
+  readonly details: JsonObject;
+
+  constructor(code: ErrorCode, message: string, options: { details?: JsonObject; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "RelightError";
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
+  get exitCode(): ExitCode {
+    return ERRORS[this.code].exit;
+  }
+
+  /** How to mend it, in a sentence. */
+  get mend(): string {
+    return ERRORS[this.code].mend;
+  }
+
+  toJSON(): JsonObject {
+    const { code, message, mend, retryable, details } = this;
+    return { code, message, mend, retryable, ...(Object.keys(details).length > 0 ? { details } : {}) };
+  }
+}
+
+/** Any thrown value as a RelightError; what is not one already becomes `internal`. */
+export function asRelightError(thrown: unknown): RelightError {
+  if (thrown instanceof RelightError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new RelightError("internal", message, { cause: thrown });
+}

@@ -1,0 +1,67 @@
+import pino from "pino";
+import type { Log } from "./ports.ts";
+
+/** Seeds (S…), JWTs, PEM-like credential blocks: what must never leave the process in words. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/\bS[OAUNCX][A-Z2-7]{56}\b/g, "[seed]"],
+  [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "[jwt]"],
+  [/-----BEGIN[^-]+-----[\s\S]*?-+END[^-]+-+/g, "[credentials]"],
+  [/\bwhsec_[\w+/=]+/g, "[webhook secret]"],
+];
+
+/** Fields whose value is a secret whatever it looks like. */
+const SECRET_FIELDS = new Set([
+  "seed",
+  "password",
+  "token",
+  "secret",
+  "creds",
+  "credentials",
+  "authorization",
+]);
+
+/** `text` without the secrets that it may hold. */
+export function redactText(text: string): string {
+  return SECRETS.reduce((clean, [pattern, name]) => clean.replace(pattern, name), text);
+}
+
+/** A copy of `value` without secrets, errors made plain, at any depth. Cycles end as `[circular]`. */
+export function redact(value: unknown, seen: ReadonlySet<object> = new Set()): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (seen.has(value)) return "[circular]";
+  const inside = new Set([...seen, value]);
+  if (Array.isArray(value)) return value.map((item) => redact(item, inside));
+  return Object.fromEntries(
+    entriesOf(value).map(([key, item]) => [
+      key,
+      SECRET_FIELDS.has(key.toLowerCase()) && typeof item === "string" ? `[${key}]` : redact(item, inside),
+    ]),
+  );
+}
+
+function entriesOf(value: object): [string, unknown][] {
+  if (!(value instanceof Error)) return Object.entries(value);
+  const { name, message, stack, cause } = value;
+  const fields = { ...value, name, message, ...(stack ? { stack } : {}), ...(cause ? { cause } : {}) };
+  return Object.entries(fields);
+}
+
+export interface LogOptions {
+  readonly level: "info" | "warn" | "error" | "silent";
+  /** Where lines go; standard error by default, since standard output belongs to results. */
+  readonly write?: (line: string) => void;
+  /** Fields of every line, such as the correlation id. */
+  readonly fields?: object;
+}
+
+/** The one logger: JSON lines, each passed through {@link redact}. */
+export function createLog({ level, write, fields = {} }: LogOptions): Log {
+  const destination = write === undefined ? pino.destination({ fd: 2, sync: true }) : { write };
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const line =
+    (at: "info" | "warn" | "error") =>
+    (message: string, data: object = {}) =>
+      logger[at](redact({ ...fields, ...data }) as object, redactText(message));
+  return { info: line("info"), warn: line("warn"), error: line("error") };
+}

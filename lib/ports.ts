@@ -1,0 +1,138 @@
+import type { AccountId } from "./domain/account.ts";
+import type { ClaimsDocument } from "./domain/claims.ts";
+import type { Incident } from "./domain/incident.ts";
+import type { EntryKind, JournalEntry } from "./domain/journal.ts";
+import type { Observation, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { EpochMillis, Millis } from "./domain/time.ts";
+
+/** Now. The domain never asks; it is told. */
+export interface Clock {
+  now(): EpochMillis;
+}
+
+/** Reads secrets by reference (`file:…`, `env:…`, `aws-sm://name#field`), each at most once per run. */
+export interface Secrets {
+  /** @throws RelightError `secret.*`; its text never holds the secret. */
+  read(reference: string): Promise<string>;
+}
+
+/** The operator's key, wherever it is kept. */
+export interface Signer {
+  /** The public key (`O…`) that its JWTs name as issuer. */
+  readonly publicKey: string;
+  /** Signs a claims text and gives the encoded JWT. */
+  sign(document: ClaimsDocument): Promise<string>;
+}
+
+/** An account JWT, read. */
+export interface DecodedJwt {
+  readonly token: string;
+  readonly document: ClaimsDocument;
+  /** Whether the signature is that of the issuer it names. Says nothing about trust. */
+  readonly signatureValid: boolean;
+}
+
+export interface JwtCodec {
+  /** @throws RelightError `jwt.malformed` with what is wrong. */
+  decode(token: string): DecodedJwt;
+}
+
+/** One server's answer to a push. A 200 proves nothing: see {@link Resolver.running}. */
+export interface PushReply {
+  readonly server: string;
+  readonly accepted: boolean;
+  readonly message: string;
+}
+
+/** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
+export interface Resolver {
+  /** Every JWT that the resolver holds, streamed; none is held back for the sake of another. */
+  list(): AsyncIterable<DecodedJwt>;
+  /** The JWT in the resolver; undefined where it has none (a full resolver deletes expired ones). */
+  lookup(account: AccountId): Promise<DecodedJwt | undefined>;
+  /** The account on each server that has it loaded. */
+  running(account: AccountId): Promise<readonly RunningAccount[]>;
+  /**
+   * Sends the JWT to every server and waits for each to answer.
+   * @throws RelightError `push.rejected`, `nats.no_resolver`, `nats.timeout`, `nats.connection_lost`.
+   */
+  push(token: string): Promise<readonly PushReply[]>;
+}
+
+export interface Probes {
+  /** The servers that answer, and how they are joined. */
+  servers(): Promise<readonly ServerFacts[]>;
+  /**
+   * One look at an account, as deep as the credentials at hand allow, without side effects.
+   * Failed probes are part of the answer; only a lost connection throws.
+   * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
+   */
+  observe(account: AccountId, accountKey?: string): Promise<Observation>;
+}
+
+/** One connection to a cluster as its system account, for one run. */
+export interface Cluster extends AsyncDisposable {
+  readonly resolver: Resolver;
+  readonly probes: Probes;
+}
+
+export interface JournalQuery {
+  readonly account?: AccountId | "-";
+  readonly job?: string;
+  readonly kinds?: readonly EntryKind[];
+  /** At most this many, the newest ones. */
+  readonly limit?: number;
+}
+
+/** The append-only record of all that was seen and done. */
+export interface Journal {
+  /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
+  append(entry: JournalEntry): Promise<void>;
+  /** Matching entries, oldest first. */
+  read(query: JournalQuery): Promise<readonly JournalEntry[]>;
+}
+
+/** Leases: one holder at a time per key, until released or until the time is over. */
+export interface Leases {
+  /** True if `holder` now has `key` (or had it already) until `lasts` from now; false if another has it. */
+  acquire(key: string, holder: string, lasts: Millis): Promise<boolean>;
+  /** Gives the key up if `holder` has it; otherwise nothing happens. */
+  release(key: string, holder: string): Promise<void>;
+}
+
+/** What started a job. */
+export type Trigger = "schedule" | "webhook" | "manual" | "event" | "resume";
+
+/** Work on one account. A trigger says only which account and why. */
+export interface Job {
+  readonly account: AccountId;
+  readonly trigger: Trigger;
+  readonly reason: string;
+  /** `remediate`: whatever it needs. `renew`: renew now, whatever the window says. `verify`: only look. */
+  readonly action: "remediate" | "renew" | "verify";
+  /** A JWT delivered with the trigger; it passes the push gate like any other. */
+  readonly token?: string;
+  /** Jobs of one id are one job: what a queue deduplicates by. */
+  readonly id: string;
+}
+
+/** Where jobs are queued: first in, first out per account. */
+export interface Jobs {
+  /** @throws RelightError `queue.unavailable` */
+  enqueue(job: Job): Promise<void>;
+  /** Waits until jobs that run in this very process are done; nothing to wait for with a remote queue. */
+  drain(): Promise<void>;
+}
+
+/** Calls people. */
+export interface Escalation {
+  /** Sends the incident, open or resolved, to every channel. @throws RelightError `escalation.undeliverable` if none took it. */
+  send(incident: Incident): Promise<void>;
+}
+
+/** Structured logging: a constant message, data beside it; everything passes the redactor. */
+export interface Log {
+  info(message: string, data?: object): void;
+  warn(message: string, data?: object): void;
+  error(message: string, data?: object): void;
+}
