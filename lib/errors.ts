@@ -103,6 +103,7 @@ export const ERRORS = {
     ...{ retryable: true, exit: EXIT.unknown },
     mend: "Another job works on this account; wait for it, or for its lease to run out.",
   },
+  interrupted: { retryable: true, exit: EXIT.unknown, mend: "Run it again; it goes on where it stopped." },
   "journal.unavailable": {
     retryable: true,
     exit: EXIT.unknown,

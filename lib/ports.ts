@@ -44,10 +44,15 @@ export interface PushReply {
   readonly message: string;
 }
 
+/** One entry of the resolver: a JWT, or what is wrong with what lies there instead. */
+export type ListedJwt =
+  | { readonly ok: true; readonly jwt: DecodedJwt }
+  | { readonly ok: false; readonly account: string; readonly problem: string };
+
 /** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
 export interface Resolver {
-  /** Every JWT that the resolver holds, streamed; none is held back for the sake of another. */
-  list(): AsyncIterable<DecodedJwt>;
+  /** Every entry of the resolver, streamed. @throws RelightError `nats.timeout` if the list broke off. */
+  list(): AsyncIterable<ListedJwt>;
   /** The JWT in the resolver; undefined where it has none (a full resolver deletes expired ones). */
   lookup(account: AccountId): Promise<DecodedJwt | undefined>;
   /** The account on each server that has it loaded. */
@@ -108,9 +113,12 @@ export interface Job {
   readonly account: AccountId;
   readonly trigger: Trigger;
   readonly reason: string;
-  /** `remediate`: whatever it needs. `renew`: renew now, whatever the window says. `verify`: only look. */
-  readonly action: "remediate" | "renew" | "verify";
-  /** A JWT delivered with the trigger; it passes the push gate like any other. */
+  /**
+   * `remediate`: whatever it needs, a due renewal included. `heal`: revive it, renew it only if it expired.
+   * `renew`: renew now, whatever the window says. `push`: push `token`. `verify`: only look.
+   */
+  readonly action: "remediate" | "heal" | "renew" | "push" | "verify";
+  /** A JWT delivered for `push`; it passes the gate like any other. */
   readonly token?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */
   readonly id: string;

@@ -1,21 +1,30 @@
 import type { AccountClaims, ClaimsDocument } from "./claims.ts";
 import { explainDefect } from "./defects.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
-import type { ConsumerFacts, Observation, Probe, RunningAccount, StreamFacts } from "./observation.ts";
+import type {
+  ConsumerFacts,
+  Observation,
+  Probe,
+  RunningAccount,
+  StoredClaims,
+  StreamFacts,
+} from "./observation.ts";
+import { type Operator, trustedIssuers } from "./operator.ts";
 import { toMillis } from "./time.ts";
 import { type Depth, type Finding, observedAt, type Subject, type Verdict, worst } from "./verdict.ts";
 
-/** What the journal knows that no server can tell. */
-export interface JournalFacts {
-  /** A claims toggle turned JetStream off and was not seen to turn it on again. */
+/** What an observation is judged against. */
+export interface Standards {
+  readonly operator: Operator;
+  /** The journal says that a claims toggle turned JetStream off and was not seen to turn it on again. */
   readonly unfinishedToggle: boolean;
 }
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
-export function assess(observation: Observation, { unfinishedToggle }: JournalFacts): Verdict {
+export function assess(observation: Observation, standards: Standards): Verdict {
   const findings = [
-    ...(unfinishedToggle ? [unfinishedRemedy()] : []),
-    ...claimsFindings(observation),
+    ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
+    ...claimsFindings(observation, standards.operator),
     ...jetStreamFindings(observation),
     ...streamFindings(observation.streams),
     ...accountViewFindings(observation),
@@ -34,18 +43,23 @@ export function assess(observation: Observation, { unfinishedToggle }: JournalFa
   };
 }
 
-/** The claims that count: those that run, or else those that the resolver would give to a server. */
-export function claimsInForce(observation: Observation): ClaimsDocument | undefined {
+/**
+ * The claims that count: the newest of those that run and of those in the resolver. The resolver takes
+ * any JWT, so what lies there counts only if a trusted issuer signed it; servers checked what they run.
+ */
+export function claimsInForce(observation: Observation, operator: Operator): ClaimsDocument | undefined {
   const running = loaded(observation).map(({ document }) => document);
   const stored = observation.stored.ok ? observation.stored.value : undefined;
-  return newest([...running, ...(stored === undefined ? [] : [stored])]);
-}
-
-function newest(documents: readonly ClaimsDocument[]): ClaimsDocument | undefined {
-  return documents.reduce<ClaimsDocument | undefined>(
+  const candidates =
+    stored !== undefined && isTrusted(stored, operator) ? [...running, stored.document] : running;
+  return candidates.reduce<ClaimsDocument | undefined>(
     (best, next) => (best === undefined || next.claims.iat > best.claims.iat ? next : best),
     undefined,
   );
+}
+
+function isTrusted({ document, signatureValid }: StoredClaims, operator: Operator): boolean {
+  return signatureValid && trustedIssuers(operator).includes(document.claims.iss);
 }
 
 type Loaded = Extract<RunningAccount, { loaded: true }>;
@@ -54,17 +68,17 @@ function loaded({ running }: Observation): readonly Loaded[] {
   return running.ok ? running.value.filter((entry): entry is Loaded => entry.loaded) : [];
 }
 
-function claimsFindings(observation: Observation): Finding[] {
+function claimsFindings(observation: Observation, operator: Operator): Finding[] {
   const { stored, running } = observation;
-  if (!stored.ok) return [failedProbe("the resolver's claims", stored)];
   if (!running.ok) return [failedProbe("the claims in force", running)];
-  const claims = claimsInForce(observation)?.claims;
+  // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
+  if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
+  const claims = claimsInForce(observation, operator)?.claims;
   if (claims === undefined)
     return [finding("account.not_found", "unknown", {}, "no server and no resolver knows this account")];
   return [
     ...expiryFindings(observation, claims),
-    ...storageFindings(observation, stored.value, claims),
-    ...driftFindings(observation, stored.value),
+    ...(stored.ok ? storageFindings(observation, stored.value, claims, operator) : []),
   ];
 }
 
@@ -81,21 +95,31 @@ function expiryFindings(observation: Observation, claims: AccountClaims): Findin
 
 function storageFindings(
   observation: Observation,
-  stored: ClaimsDocument | undefined,
+  stored: StoredClaims | undefined,
   claims: AccountClaims,
+  operator: Operator,
 ): Finding[] {
   if (stored === undefined) {
     const message = "the resolver does not hold the account: after a restart no server could load it";
     return [finding("account.not_in_resolver", "degraded", {}, message, { jti: claims.jti })];
   }
-  if (loaded(observation).length > 0 || !enablesJetStream(claims)) return [];
-  const message =
-    "no server has the account loaded, and the system account can't see its streams; configure its signingKey";
-  return observation.accountView.ok === true ? [] : [finding("account.not_loaded", "unknown", {}, message)];
+  if (!isTrusted(stored, operator)) {
+    const { jti, iss } = stored.document.claims;
+    const message = `the resolver holds a JWT that the servers don't trust (issuer ${iss})`;
+    return [finding("claims.untrusted", "degraded", {}, message, { jti, iss })];
+  }
+  return [...notLoaded(observation, claims), ...driftFindings(observation, stored.document)];
 }
 
-function driftFindings(observation: Observation, stored: ClaimsDocument | undefined): Finding[] {
-  if (stored === undefined) return [];
+function notLoaded(observation: Observation, claims: AccountClaims): Finding[] {
+  const isSeen = loaded(observation).length > 0 || observation.accountView.ok === true;
+  if (isSeen || !enablesJetStream(claims)) return [];
+  const message =
+    "no server has the account loaded, and the system account can't see its streams; configure its signingKey";
+  return [finding("account.not_loaded", "unknown", {}, message)];
+}
+
+function driftFindings(observation: Observation, stored: ClaimsDocument): Finding[] {
   return loaded(observation)
     .filter(({ document }) => document.text !== stored.text)
     .map(({ server, document }) => {

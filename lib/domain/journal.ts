@@ -55,10 +55,10 @@ export function lastClaims(entries: readonly JournalEntry[]): ClaimsDocument | u
   return last === undefined ? undefined : claimsOf(last);
 }
 
-/** The job that started and did not finish, if any; `entries` of one account, oldest first. */
+/** The account's last job, if it started and did not finish; one account has one job at a time. */
 export function unfinishedJob(entries: readonly JournalEntry[]): JournalEntry | undefined {
-  const finished = new Set(entries.filter(({ kind }) => kind === "job.finished").map(({ job }) => job));
-  return entries.findLast(({ kind, job }) => kind === "job.started" && !finished.has(job));
+  const last = entries.findLast(({ kind }) => kind === "job.started" || kind === "job.finished");
+  return last?.kind === "job.started" ? last : undefined;
 }
 
 function claimsOf({ data }: JournalEntry): ClaimsDocument | undefined {

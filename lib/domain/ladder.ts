@@ -1,4 +1,4 @@
-import { claimsInForce } from "./assess.ts";
+import type { ClaimsDocument } from "./claims.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 import { type Millis, millis } from "./time.ts";
 import type { FindingCode, Verdict } from "./verdict.ts";
@@ -9,6 +9,10 @@ export type RungId = "push-again" | "toggle-jetstream";
 export interface Situation {
   readonly observation: Observation;
   readonly verdict: Verdict;
+  /** The claims in force, which every rung pushes anew. */
+  readonly claims: ClaimsDocument | undefined;
+  /** Whether Relight has a key to sign with. */
+  readonly canSign: boolean;
   readonly allowMemoryLoss: boolean;
 }
 
@@ -34,13 +38,14 @@ const PUSH_AGAIN: Rung = {
   settles: millis(5_000),
   helps: ({ verdict }) => {
     if (has(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
+    if (has(verdict, "claims.untrusted")) return "the resolver holds a JWT that the servers don't trust";
     if (has(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
     // A byte-identical JWT is a no-op to the server, so it gets a new jti. It never revives deaf streams.
     if (has(verdict, "jetstream.not_enabled"))
       return "the claims allow JetStream and a server did not enable it";
     return undefined;
   },
-  forbids: () => undefined,
+  forbids: cannotPush,
 };
 
 const TOGGLE_JETSTREAM: Rung = {
@@ -53,8 +58,10 @@ const TOGGLE_JETSTREAM: Rung = {
     has(verdict, "stream.deaf") || has(verdict, "consumer.deaf")
       ? "the server then starts the account's streams and consumers anew from their files"
       : undefined,
-  forbids: ({ observation, allowMemoryLoss }) =>
-    notAlone(observation) ?? notReadable(observation) ?? losesMemory(observation, allowMemoryLoss),
+  forbids: (situation) => {
+    const { observation, allowMemoryLoss } = situation;
+    return cannotPush(situation) ?? notAlone(observation) ?? losesMemory(observation, allowMemoryLoss);
+  },
 };
 
 /** The ladder, cheapest rung first. */
@@ -114,15 +121,14 @@ function notAlone({ servers }: Observation): string | undefined {
   return `${server?.name} is not proved to stand alone; in a cluster the toggle destroys streams and consumers`;
 }
 
-function notReadable(observation: Observation): string | undefined {
-  if (!observation.streams.ok)
-    return "the account's streams could not be read, so what it would lose is unknown";
-  if (claimsInForce(observation) === undefined) return "the claims in force could not be read";
-  return undefined;
+function cannotPush({ canSign, claims }: Situation): string | undefined {
+  if (claims === undefined) return "the claims in force could not be read";
+  return canSign ? undefined : "there is no key to sign with (operator.signingKey)";
 }
 
 function losesMemory({ streams }: Observation, allowed: boolean): string | undefined {
-  if (allowed || !streams.ok) return undefined;
+  if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
+  if (allowed) return undefined;
   const inMemory = streams.value.flatMap(memoryAssets);
   if (inMemory.length === 0) return undefined;
   return (

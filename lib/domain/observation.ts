@@ -73,13 +73,19 @@ export interface AccountView {
 /** The account view was not asked for, and why (no key was given); never the same as an answer. */
 export type AccountViewProbe = Probe<AccountView> | { readonly ok: "not-asked"; readonly why: string };
 
+/** What lies in the resolver, which accepts any JWT: it may be forged, foreign or expired. */
+export interface StoredClaims {
+  readonly document: ClaimsDocument;
+  readonly signatureValid: boolean;
+}
+
 /** Everything that one look at an account brought home. The verdict is computed from this alone. */
 export interface Observation {
   readonly account: AccountId;
   readonly at: EpochMillis;
   readonly servers: readonly ServerFacts[];
   /** The claims in the resolver; undefined: the resolver answered that it has none. */
-  readonly stored: Probe<ClaimsDocument | undefined>;
+  readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
   readonly streams: Probe<readonly StreamFacts[]>;
   readonly accountView: AccountViewProbe;

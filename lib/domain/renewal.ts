@@ -9,6 +9,8 @@ export interface RenewalTerms {
   readonly now: EpochMillis;
   /** How long the renewed claims live, in milliseconds. */
   readonly lifetime: Millis;
+  /** Claims that the new ones must be newer than, if not (only) those they are made from. */
+  readonly supersedes?: ClaimsDocument;
 }
 
 /**
@@ -24,12 +26,13 @@ export function renewClaims(current: ClaimsDocument, terms: RenewalTerms): Claim
 /** The same claims, expiry included, as a new JWT: what makes a server that ignored the last push listen. */
 export function reissue(
   current: ClaimsDocument,
-  { issuer, id, now }: Omit<RenewalTerms, "lifetime">,
+  { issuer, id, now, supersedes = current }: Omit<RenewalTerms, "lifetime">,
   edits: readonly ClaimsEdit[] = [],
 ): ClaimsDocument {
+  const previous = epochSeconds(Math.max(current.claims.iat, supersedes.claims.iat));
   return editClaims(current, [
     ...edits,
-    { path: ["iat"], value: laterThan(current.claims.iat, toSeconds(now)) },
+    { path: ["iat"], value: laterThan(previous, toSeconds(now)) },
     { path: ["jti"], value: id },
     { path: ["iss"], value: issuer },
   ]);

@@ -18,6 +18,7 @@ export const FINDINGS = {
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",
   "claims.drift": "A server runs other claims than the resolver holds.",
+  "claims.untrusted": "The resolver holds a JWT that the servers don't trust, and would fail to load it.",
   "jetstream.not_enabled": "The claims give the account JetStream, a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",

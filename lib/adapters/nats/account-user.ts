@@ -1,0 +1,63 @@
+import { encodeUser, fmtCreds } from "@nats-io/jwt";
+import { createUser } from "@nats-io/nkeys";
+import type { AccountId } from "../../domain/account.ts";
+import type { AccountClaims } from "../../domain/claims.ts";
+import { isJsonObject, type Json } from "../../domain/json.ts";
+import { type EpochMillis, toSeconds } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import { keyFromSeed } from "./jwt-codec.ts";
+
+/** Long enough for one look at many streams, short enough to be worth nothing to a thief. */
+const LIVES_SECONDS = 300;
+
+/** Only questions: nothing here creates, changes or takes a message. */
+const QUESTIONS = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"];
+
+export interface MintedUser {
+  /** The text of a credentials file; it is never written to one. */
+  readonly credentials: string;
+  readonly inbox: string;
+}
+
+/**
+ * A user of the account that lives for five minutes and may do nothing but ask.
+ * With a *scoped* signing key the key's own template decides what the user may do.
+ * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
+ * the account's or one of its signing keys.
+ */
+export async function mintUser(
+  account: AccountId,
+  claims: AccountClaims | undefined,
+  seed: string,
+  now: EpochMillis,
+): Promise<MintedUser> {
+  const issuer = keyFromSeed(seed, "A", "the account's signingKey");
+  const issuerKey = issuer.getPublicKey();
+  const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
+  const user = createUser();
+  const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;
+  const permissions = { pub: { allow: QUESTIONS, deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
+  const token = await encodeUser(
+    "relight",
+    user,
+    issuer,
+    {
+      ...(issuerKey === account ? {} : { issuer_account: account }),
+      ...(scoped ? {} : { ...permissions, subs: -1, data: -1, payload: -1 }),
+    },
+    { exp: toSeconds(now) + LIVES_SECONDS, scopedUser: scoped },
+  );
+  return { credentials: Buffer.from(fmtCreds(token, user)).toString("utf8"), inbox };
+}
+
+/** Whether the key is a scoped one; throws if the account does not know it at all. */
+function assertIssuer(account: AccountId, { nats }: AccountClaims, issuer: string): boolean {
+  if (issuer === account) return false;
+  const keys: readonly Json[] = Array.isArray(nats["signing_keys"]) ? nats["signing_keys"] : [];
+  if (keys.includes(issuer)) return false;
+  if (keys.some((key) => isJsonObject(key) && key["key"] === issuer)) return true;
+  throw new RelightError(
+    "signer.untrusted_key",
+    `${issuer} is neither account ${account} nor one of its signing keys`,
+  );
+}

@@ -1,0 +1,119 @@
+import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import pMap from "p-map";
+import type { AccountId } from "../../domain/account.ts";
+import type {
+  AccountView,
+  AccountViewProbe,
+  Probe,
+  RunningAccount,
+  ServerFacts,
+} from "../../domain/observation.ts";
+import type { Millis } from "../../domain/time.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { Clock } from "../../ports.ts";
+import { mintUser } from "./account-user.ts";
+import { AT_ONCE, openConnection } from "./connection.ts";
+
+export interface AccountViewSettings {
+  readonly servers: readonly string[];
+  readonly timeout: Millis;
+  readonly clock: Clock;
+}
+
+/** JetStream API: "account not found" and "JetStream not enabled for account". */
+const ACCOUNT_NOT_FOUND = 10035;
+const NOT_ENABLED = 10039;
+
+/** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
+export async function lookAsAccount(
+  settings: AccountViewSettings,
+  account: AccountId,
+  accountKey: string | undefined,
+  servers: readonly ServerFacts[],
+  running: Probe<readonly RunningAccount[]>,
+): Promise<AccountViewProbe> {
+  if (accountKey === undefined)
+    return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
+  const loaded = running.ok ? running.value.filter((entry) => entry.loaded) : [];
+  if (loaded.some(({ expired }) => expired))
+    return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
+  try {
+    return { ok: true, value: await look(settings, account, accountKey, loaded[0]) };
+  } catch (thrown) {
+    // What goes wrong on this connection says nothing of the system account's: it is a failed probe.
+    const { code, message } = asRelightError(thrown);
+    return { ok: false, code, message };
+  }
+}
+
+async function look(
+  { servers, timeout, clock }: AccountViewSettings,
+  account: AccountId,
+  accountKey: string,
+  loaded: Extract<RunningAccount, { loaded: true }> | undefined,
+): Promise<AccountView> {
+  const { credentials, inbox } = await mintUser(account, loaded?.document.claims, accountKey, clock.now());
+  const connection = await openConnection({
+    servers,
+    credentials,
+    inbox,
+    timeout,
+    name: "relight (as the account)",
+  });
+  try {
+    return await view(connection, timeout);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function view(connection: NatsConnection, timeout: Millis): Promise<AccountView> {
+  const manager = await jetstreamManager(connection, { timeout, checkAPI: false });
+  const info = await accountInfo(manager);
+  if (typeof info === "string")
+    return { jetstream: info, info: { streams: 0, consumers: 0 }, streamNames: [], failing: [] };
+  const streamNames = await namesOf(manager);
+  const failures = await pMap(streamNames, (name) => failureOf(manager, name), { concurrency: AT_ONCE });
+  return {
+    jetstream: "enabled",
+    info: { streams: info.streams, consumers: info.consumers },
+    streamNames,
+    failing: failures.filter((failure) => failure !== undefined),
+  };
+}
+
+async function accountInfo(
+  manager: JetStreamManager,
+): Promise<{ streams: number; consumers: number } | Exclude<AccountView["jetstream"], "enabled">> {
+  try {
+    return await manager.getAccountInfo();
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
+    if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+    throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
+  }
+}
+
+async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const name of manager.streams.names()) names.push(name);
+  return names;
+}
+
+async function failureOf(
+  manager: JetStreamManager,
+  stream: string,
+): Promise<AccountView["failing"][number] | undefined> {
+  try {
+    await manager.streams.info(stream);
+    return undefined;
+  } catch (error) {
+    return { stream, message: reason(error) };
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

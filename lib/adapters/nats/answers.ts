@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { JsonObject } from "../../domain/json.ts";
+import { RelightError } from "../../errors.ts";
+
+/**
+ * The shapes of the servers' answers, as far as Relight reads them. Servers add fields with every version;
+ * what is read must be there, everything else may be.
+ */
+export const serverInfo = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  ver: z.string(),
+  jetstream: z.boolean().default(false),
+  cluster: z.string().optional(),
+  domain: z.string().optional(),
+});
+export type ServerInfo = z.infer<typeof serverInfo>;
+
+const failure = z.looseObject({
+  code: z.number().optional(),
+  description: z.string().default("no reason given"),
+});
+
+/** Every system answer: the server, and data or an error. */
+export const envelope = z.looseObject({
+  server: serverInfo,
+  data: z.unknown().optional(),
+  error: failure.optional(),
+});
+export type Envelope = z.infer<typeof envelope>;
+
+export const statsz = z.looseObject({
+  server: serverInfo,
+  statsz: z.looseObject({ active_servers: z.number().default(1) }),
+});
+
+const named = z.looseObject({ name: z.string().optional() }).default({});
+export const varz = z.looseObject({ cluster: named, gateway: named, routes: z.number().default(0) });
+
+export const accountInfo = z.looseObject({
+  expired: z.boolean().default(false),
+  jetstream_enabled: z.boolean().default(false),
+  jwt: z.string().optional(),
+});
+
+export const subsz = z.looseObject({
+  subscriptions_list: z
+    .array(z.looseObject({ account: z.string().optional(), subject: z.string(), cid: z.number() }))
+    .default([]),
+});
+
+export const connz = z.looseObject({
+  total: z.number(),
+  connections: z.array(z.looseObject({ cid: z.number() })).default([]),
+});
+
+const group = z.looseObject({ leader: z.string().optional() }).optional();
+
+const consumerDetail = z.looseObject({
+  name: z.string(),
+  cluster: group,
+  config: z.looseObject({ durable_name: z.string().optional(), mem_storage: z.boolean().default(false) }),
+});
+
+export type ConsumerDetail = z.infer<typeof consumerDetail>;
+
+const streamDetail = z.looseObject({
+  name: z.string(),
+  cluster: group,
+  config: z.looseObject({
+    subjects: z.array(z.string()).nullish(),
+    storage: z.enum(["file", "memory"]),
+    num_replicas: z.number().default(1),
+  }),
+  state: z.looseObject({ messages: z.number(), first_seq: z.number(), last_seq: z.number() }),
+  consumer_detail: z.array(consumerDetail).nullish(),
+});
+export type StreamDetail = z.infer<typeof streamDetail>;
+
+const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
+export const jsz = z.looseObject({ account_details: z.array(accountDetail).nullish() });
+
+export const pushAnswer = z.looseObject({
+  server: serverInfo,
+  data: z.looseObject({ code: z.number(), message: z.string() }).optional(),
+  error: failure.optional(),
+});
+
+export const listAnswer = z.looseObject({ server: serverInfo, data: z.array(z.string()).nullish() });
+
+/** @throws RelightError `nats.bad_answer` naming the field that is not as it should be. */
+export function read<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new RelightError("nats.bad_answer", `${what}: ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** The data of an answer, or its error as ours. */
+export function readData<T>(schema: z.ZodType<T>, answer: JsonObject, what: string): T {
+  const { data, error, server } = read(envelope, answer, what);
+  if (error !== undefined)
+    throw new RelightError("nats.bad_answer", `${what} on ${server.name}: ${error.description}`);
+  return read(schema, data, `${what} on ${server.name}`);
+}

@@ -1,0 +1,67 @@
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { Millis } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import type { Clock, Cluster } from "../../ports.ts";
+import { read, type ServerInfo, statsz } from "./answers.ts";
+import { gather, isNoResponders, openConnection, readJson } from "./connection.ts";
+import { jwtCodec } from "./jwt-codec.ts";
+import { natsProbes } from "./probes.ts";
+import { natsResolver } from "./resolver.ts";
+
+export interface ClusterSettings {
+  readonly servers: readonly string[];
+  /** The text of the system user's credentials file. */
+  readonly systemCredentials: string;
+  readonly timeout: Millis;
+  readonly clock: Clock;
+}
+
+/**
+ * Opens the one connection of a run, as the system account.
+ * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `nats.not_system_account`, `secret.malformed`.
+ */
+export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
+  const { servers: addresses, systemCredentials: credentials, timeout, clock } = settings;
+  const connection = await openConnection({ servers: addresses, credentials, timeout, name: "relight" });
+  let found: Promise<readonly ServerInfo[]> | undefined;
+  const servers = (): Promise<readonly ServerInfo[]> => {
+    found ??= discover(connection, timeout);
+    return found;
+  };
+  try {
+    await servers();
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  const accountView = { servers: addresses, timeout, clock };
+  const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
+  return {
+    resolver,
+    probes: natsProbes({ connection, timeout, clock, resolver, accountView, servers }),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
+}
+
+/** The servers alive: as many answers as the servers themselves say there are. */
+async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
+  const subject = "$SYS.REQ.SERVER.PING.STATSZ";
+  const answers = await gather(connection, subject, "", { timeout, enough: allAlive }).catch(
+    notSystemAccount,
+  );
+  if (answers.length === 0)
+    throw new RelightError("nats.timeout", `no server answered ${subject} within ${timeout} ms`);
+  return answers.map((reply) => read(statsz, readJson(reply), "STATSZ").server);
+}
+
+function allAlive(replies: readonly Msg[]): boolean {
+  const expected = replies.map((reply) => read(statsz, readJson(reply), "STATSZ").statsz.active_servers);
+  return replies.length >= Math.max(...expected);
+}
+
+/** Only the system account may ask for statistics: to every other account nobody is there. */
+function notSystemAccount(error: unknown): never {
+  if (!isNoResponders(error)) throw error;
+  const message = "systemCredentials are not of the system account: no server answers this user";
+  throw new RelightError("nats.not_system_account", message, { cause: error });
+}

@@ -1,0 +1,157 @@
+import {
+  AuthorizationError,
+  ClosedConnectionError,
+  connect,
+  credsAuthenticator,
+  type Msg,
+  type NatsConnection,
+  NoRespondersError,
+  PermissionViolationError,
+  TimeoutError,
+  UserAuthenticationExpiredError,
+} from "@nats-io/transport-node";
+import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import type { Probe } from "../../domain/observation.ts";
+import type { Millis } from "../../domain/time.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+
+/** Requests in flight at once: a cluster in trouble is not stormed. */
+export const AT_ONCE = 16;
+
+export interface ConnectionSettings {
+  readonly servers: readonly string[];
+  /** The text of a credentials file. */
+  readonly credentials: string;
+  /** How long to wait for the connection and for one answer. */
+  readonly timeout: Millis;
+  /** Replies come to `<inbox>.>`; must be what the user may subscribe to. */
+  readonly inbox?: string;
+  /** What the connection is, for the servers' own lists. */
+  readonly name: string;
+}
+
+/**
+ * Connects once: no silent retries, so that "refused" is heard at once.
+ * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
+ */
+export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
+  const { servers, credentials, timeout, inbox, name } = settings;
+  if (!credentials.includes("NATS USER JWT"))
+    throw new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)");
+  try {
+    return await connect({
+      servers: [...servers],
+      authenticator: credsAuthenticator(Buffer.from(credentials)),
+      ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
+      ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+    });
+  } catch (cause) {
+    throw connectError(cause, servers);
+  }
+}
+
+function connectError(cause: unknown, servers: readonly string[]): RelightError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const where = servers.join(", ");
+  if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
+    return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
+  return new RelightError("nats.unreachable", `cannot reach ${where}: ${reason}`, { cause });
+}
+
+/** Asks and takes the first answer. @throws RelightError `nats.*` */
+export async function ask(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  timeout: Millis,
+): Promise<Msg> {
+  try {
+    return await connection.request(subject, body, { timeout });
+  } catch (cause) {
+    throw await requestError(cause, connection, subject, timeout);
+  }
+}
+
+/**
+ * Asks and takes answers until `enough` of them came or `timeout` is over. Too few is no error here:
+ * the caller knows how many there should be.
+ */
+export async function gather(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  { timeout, enough }: { timeout: Millis; enough: (answers: readonly Msg[]) => boolean },
+): Promise<readonly Msg[]> {
+  const answers: Msg[] = [];
+  try {
+    const replies = await connection.requestMany(subject, body, { strategy: "timer", maxWait: timeout });
+    for await (const reply of replies) {
+      answers.push(reply);
+      if (enough(answers)) break;
+    }
+  } catch (cause) {
+    throw await requestError(cause, connection, subject, timeout);
+  }
+  if (connection.isClosed()) throw lost(subject);
+  return answers;
+}
+
+/** The client's errors as ours, in this one place. */
+async function requestError(
+  cause: unknown,
+  connection: NatsConnection,
+  subject: string,
+  timeout: Millis,
+): Promise<RelightError> {
+  const chain = causes(cause);
+  const is = (type: new (...args: never[]) => Error): boolean => chain.some((error) => error instanceof type);
+  if (is(NoRespondersError)) return new RelightError("nats.timeout", `nobody answers ${subject}`, { cause });
+  if (is(PermissionViolationError))
+    return new RelightError("nats.unauthorized", `the user may not ask ${subject}`, { cause });
+  // A closing connection rejects its requests with a plain RequestError before it calls itself closed.
+  const closing = chain.some(({ message }) => message === "connection closed");
+  if (closing || is(ClosedConnectionError) || connection.isClosed()) return lost(subject, cause);
+  if (is(TimeoutError))
+    return new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`, { cause });
+  const message = chain[0]?.message ?? String(cause);
+  return new RelightError("nats.bad_answer", `${subject}: ${message}`, { cause });
+}
+
+function causes(thrown: unknown): readonly Error[] {
+  return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
+}
+
+function lost(subject: string, cause?: unknown): RelightError {
+  return new RelightError("nats.connection_lost", `the connection was lost while asking ${subject}`, {
+    cause,
+  });
+}
+
+/** Whether nobody listens on a subject at all, as opposed to nobody answering in time. */
+export function isNoResponders(error: unknown): boolean {
+  return causes(error).some((cause) => cause instanceof NoRespondersError);
+}
+
+/** A probe's failure is part of what was seen, except that a lost connection ends the whole look. */
+export async function probe<T>(look: () => Promise<T>): Promise<Probe<T>> {
+  try {
+    return { ok: true, value: await look() };
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code === "nats.connection_lost" || error.code === "internal") throw thrown;
+    return { ok: false, code: error.code, message: error.message };
+  }
+}
+
+/** The JSON object in an answer. @throws RelightError `nats.bad_answer` */
+export function readJson(message: Msg): JsonObject {
+  const value = (() => {
+    try {
+      return message.json<unknown>();
+    } catch (cause) {
+      throw new RelightError("nats.bad_answer", `the answer on ${message.subject} is not JSON`, { cause });
+    }
+  })();
+  if (!isJsonObject(value)) throw new RelightError("nats.bad_answer", "an answer is not a JSON object");
+  return value;
+}

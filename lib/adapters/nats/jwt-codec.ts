@@ -1,0 +1,119 @@
+import { decode } from "@nats-io/jwt";
+import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
+import { type ClaimsDocument, parseAccountClaims } from "../../domain/claims.ts";
+import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import { type Operator, trustedIssuers } from "../../domain/operator.ts";
+import { RelightError } from "../../errors.ts";
+import type { DecodedJwt, JwtCodec, Signer } from "../../ports.ts";
+
+const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
+
+/**
+ * Reads and signs account JWTs from their text. `@nats-io/jwt` is not used for it: it parses to a
+ * JavaScript object (which rounds 64-bit limits), fills missing limits with zero, mutates what it encodes
+ * and stamps `iat` itself; a renewal must keep every byte that it does not own.
+ */
+export const jwtCodec: JwtCodec = {
+  decode(token: string): DecodedJwt {
+    const [header, payload, signature, ...rest] = token.trim().split(".");
+    if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
+      throw malformed("it does not have three parts separated by dots");
+    assertHeader(header);
+    const parsed = parseAccountClaims(decodePart(payload));
+    if (!parsed.ok) throw malformed(parsed.problem);
+    const { document } = parsed;
+    const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
+    return { token: token.trim(), document, signatureValid };
+  },
+};
+
+/**
+ * A signer from the seed of the operator or of one of its signing keys.
+ * @throws RelightError `secret.malformed` if it is no operator seed, `signer.untrusted_key` if the servers would
+ * not trust what it signs.
+ */
+export function operatorSigner(seed: string, operator: Operator): Signer {
+  const key = keyFromSeed(seed, "O", "operator.signingKey");
+  const publicKey = key.getPublicKey();
+  if (!trustedIssuers(operator).includes(publicKey))
+    throw new RelightError("signer.untrusted_key", untrustedKey(publicKey, operator), {
+      details: { key: publicKey, trusted: [...trustedIssuers(operator)] },
+    });
+  return {
+    publicKey,
+    sign: async ({ text }: ClaimsDocument) => {
+      const body = `${HEADER}.${Buffer.from(text).toString("base64url")}`;
+      return `${body}.${Buffer.from(key.sign(Buffer.from(body))).toString("base64url")}`;
+    },
+  };
+}
+
+/** The key pair of a seed, with its kind checked. `what` names the secret in errors. */
+export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPair {
+  const names = { O: "an operator", A: "an account" };
+  const key = attempt(() => fromSeed(Buffer.from(seed.trim())));
+  if (key === undefined)
+    throw new RelightError("secret.malformed", `${what} is not an nkey seed (S${kind}…)`);
+  const publicKey = key.getPublicKey();
+  if (!publicKey.startsWith(kind))
+    throw new RelightError(
+      "secret.malformed",
+      `${what} is the seed of ${publicKey}, not of ${names[kind]} (${kind}…)`,
+    );
+  return key;
+}
+
+/** What an operator's JWT says about who may sign. @throws RelightError `operator.invalid` */
+export function parseOperator(token: string): Operator {
+  const claims = attempt(() => decode(token.trim())) as JsonObject | undefined;
+  const nats = claims?.["nats"];
+  if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "operator")
+    throw new RelightError("operator.invalid", "operator.jwt does not hold a validly signed operator JWT");
+  const { sub, name } = claims;
+  const { signing_keys: keys, strict_signing_key_usage: strict, system_account: system } = nats;
+  return {
+    id: String(sub),
+    name: String(name ?? sub),
+    signingKeys: Array.isArray(keys) ? keys.map(String) : [],
+    strictSigningKeyUsage: strict === true,
+    ...(typeof system === "string" ? { systemAccount: system } : {}),
+  };
+}
+
+function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Operator): string {
+  if (publicKey === id && strictSigningKeyUsage)
+    return `operator ${name} demands signing keys (strict_signing_key_usage), but operator.signingKey is its own key`;
+  return `operator.signingKey is ${publicKey}, which operator ${name} (${id}) does not trust`;
+}
+
+function assertHeader(part: string): void {
+  const header = attempt(() => JSON.parse(decodePart(part)) as unknown);
+  if (!isJsonObject(header)) throw malformed("its header is not JSON");
+  if (String(header["typ"]).toUpperCase() !== "JWT") throw malformed('its header\'s "typ" is not JWT');
+  if (header["alg"] !== "ed25519-nkey")
+    throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
+}
+
+function verifies(issuer: string, body: string, signature: string): boolean {
+  const valid = attempt(() =>
+    fromPublic(issuer).verify(Buffer.from(body), Buffer.from(signature, "base64url")),
+  );
+  return valid === true;
+}
+
+function decodePart(part: string): string {
+  return Buffer.from(part, "base64url").toString("utf8");
+}
+
+function malformed(problem: string): RelightError {
+  return new RelightError("jwt.malformed", `this is not an account JWT: ${problem}`);
+}
+
+/** The library's errors say nothing that the caller could not say better, so they end here. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { AccountId } from "../../domain/account.ts";
+import type { RunningAccount } from "../../domain/observation.ts";
+import { type Millis, millis } from "../../domain/time.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { DecodedJwt, JwtCodec, ListedJwt, PushReply, Resolver } from "../../ports.ts";
+import { accountInfo, envelope, listAnswer, pushAnswer, read, type ServerInfo } from "./answers.ts";
+import { ask, gather, isNoResponders, readJson } from "./connection.ts";
+
+export interface ResolverSettings {
+  readonly connection: NatsConnection;
+  readonly codec: JwtCodec;
+  readonly timeout: Millis;
+  /** The servers that must answer, found once per run. */
+  servers(): Promise<readonly ServerInfo[]>;
+}
+
+/** Up to 2.9 a server that lacks the account does not answer a look-up at all; don't wait long for that. */
+const LOOKUP_PATIENCE = millis(1_000);
+
+/** The NATS-based resolver, spoken to over its `$SYS.REQ.CLAIMS.*` subjects. */
+export function natsResolver(settings: ResolverSettings): Resolver {
+  const { connection, codec, timeout } = settings;
+
+  async function lookup(account: AccountId): Promise<DecodedJwt | undefined> {
+    const token = await lookupToken(settings, account);
+    return token === "" ? undefined : codec.decode(token);
+  }
+
+  async function running(account: AccountId): Promise<readonly RunningAccount[]> {
+    const answers = await askEvery(settings, `$SYS.REQ.ACCOUNT.${account}.INFO`, "");
+    return answers.map((answer) => runningAccount(answer, codec));
+  }
+
+  async function push(token: string): Promise<readonly PushReply[]> {
+    // The body must be the bare JWT, without headers.
+    const answers = await askEvery(settings, "$SYS.REQ.CLAIMS.UPDATE", token).catch(noResolver);
+    const replies = answers.map(pushReply);
+    const rejected = replies.filter(({ accepted }) => !accepted);
+    if (rejected.length === 0) return replies;
+    const reasons = rejected.map(({ server, message }) => `${server}: ${message}`).join("; ");
+    throw new RelightError("push.rejected", `the JWT was rejected by ${reasons}`, {
+      details: { rejected: rejected.map(({ server }) => server) },
+    });
+  }
+
+  async function* list(): AsyncIterable<ListedJwt> {
+    const replies = await connection
+      .requestMany("$SYS.REQ.CLAIMS.PACK", "", { strategy: "timer", maxWait: timeout * 6 })
+      .catch(noResolver);
+    for await (const reply of replies) {
+      // One message per account, then an empty one: without that the list is not whole.
+      if (reply.data.length === 0) return;
+      yield listed(reply.string(), codec);
+    }
+    throw new RelightError("nats.timeout", "the resolver's list of accounts broke off before its end");
+  }
+
+  return { list, lookup, running, push };
+}
+
+async function lookupToken(settings: ResolverSettings, account: AccountId): Promise<string> {
+  const { connection, timeout } = settings;
+  const patience = millis(Math.min(LOOKUP_PATIENCE, timeout));
+  try {
+    // From 2.10 a server without the account answers with an empty body.
+    return (await ask(connection, `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`, "", patience)).string();
+  } catch (error) {
+    if (isNoResponders(error)) noResolver(error);
+    if (!(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
+    if (await isListed(settings, account)) throw error;
+    return "";
+  }
+}
+
+/** Tells "the resolver has it not" from "the resolver did not answer". */
+async function isListed({ connection, timeout }: ResolverSettings, account: AccountId): Promise<boolean> {
+  const answer = await ask(connection, "$SYS.REQ.CLAIMS.LIST", "", timeout).catch(noResolver);
+  return (read(listAnswer, readJson(answer), "CLAIMS.LIST").data ?? []).includes(account);
+}
+
+async function askEvery(settings: ResolverSettings, subject: string, body: string): Promise<readonly Msg[]> {
+  const { connection, timeout } = settings;
+  const expected = await settings.servers();
+  const enough = (answers: readonly Msg[]): boolean => answers.length >= expected.length;
+  const answers = await gather(connection, subject, body, { timeout, enough });
+  if (enough(answers)) return answers;
+  const answered = new Set(answers.map((answer) => read(envelope, readJson(answer), subject).server.name));
+  const silent = expected.map(({ name }) => name).filter((name) => !answered.has(name));
+  throw new RelightError(
+    "nats.timeout",
+    `${answers.length} of ${expected.length} servers answered ${subject} within ${timeout} ms; silent: ${silent.join(", ")}`,
+    { details: { silent } },
+  );
+}
+
+function listed(line: string, codec: JwtCodec): ListedJwt {
+  const [account = "", token = ""] = line.split("|");
+  try {
+    return { ok: true, jwt: codec.decode(token) };
+  } catch (error) {
+    // One bad file in the resolver must not hide all the others.
+    return { ok: false, account, problem: asRelightError(error).message };
+  }
+}
+
+function runningAccount(message: Msg, codec: JwtCodec): RunningAccount {
+  const { server, data, error } = read(envelope, readJson(message), "ACCOUNT.INFO");
+  if (error?.description.includes("does not exist")) return { server: server.name, loaded: false };
+  if (error !== undefined)
+    throw new RelightError("nats.bad_answer", `ACCOUNT.INFO on ${server.name}: ${error.description}`);
+  const { expired, jetstream_enabled: jetstream, jwt } = read(accountInfo, data, "ACCOUNT.INFO");
+  // `decoded_jwt` went through Go's types; the raw JWT keeps what those don't know.
+  if (jwt === undefined)
+    throw new RelightError("nats.bad_answer", `${server.name} runs the account without a JWT`);
+  return { server: server.name, loaded: true, expired, jetstream, document: codec.decode(jwt).document };
+}
+
+function pushReply(message: Msg): PushReply {
+  const { server, data, error } = read(pushAnswer, readJson(message), "CLAIMS.UPDATE");
+  const accepted = error === undefined && data?.code === 200;
+  return { server: server.name, accepted, message: error?.description ?? data?.message ?? "no reason given" };
+}
+
+function noResolver(error: unknown): never {
+  if (!isNoResponders(error)) throw error;
+  throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver", { cause: error });
+}

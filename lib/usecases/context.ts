@@ -1,0 +1,64 @@
+import type { AccountId, AccountSettings } from "../domain/account.ts";
+import type { ExpiryPolicy } from "../domain/expiry.ts";
+import type { EntryKind } from "../domain/journal.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { Operator } from "../domain/operator.ts";
+import { RelightError } from "../errors.ts";
+import type {
+  Clock,
+  Cluster,
+  Escalation,
+  Journal,
+  JwtCodec,
+  Leases,
+  Log,
+  Secrets,
+  Signer,
+} from "../ports.ts";
+
+/** All that the use cases need from the world: one value per run, made by `compose`. */
+export interface Context extends Pick<Cluster, "resolver" | "probes"> {
+  readonly clock: Clock;
+  /** A random id, unique among JWTs and jobs. */
+  readonly newId: () => string;
+  readonly log: Log;
+  readonly secrets: Secrets;
+  readonly journal: Journal;
+  readonly leases: Leases;
+  readonly escalation: Escalation;
+  readonly codec: JwtCodec;
+  readonly operator: Operator;
+  /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
+  readonly signer?: Signer;
+  readonly policy: ExpiryPolicy & { readonly allowMemoryLoss: boolean };
+  /** What is configured about an account; undefined for one that only the resolver knows. */
+  readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
+  /** Aborted when a person wants to stop; looked at between two steps, never within one. */
+  readonly signal?: AbortSignal;
+}
+
+/** A job under way: its id ties its journal entries together, and holds the account's lease. */
+export interface RunningJob {
+  readonly id: string;
+  readonly account: AccountId;
+}
+
+export async function record(
+  { journal, clock }: Pick<Context, "journal" | "clock">,
+  job: { readonly id: string; readonly account: AccountId | "-" },
+  kind: EntryKind,
+  data: JsonObject,
+): Promise<void> {
+  await journal.append({ at: clock.now(), job: job.id, account: job.account, kind, data });
+}
+
+/** @throws RelightError `signer.missing` */
+export function requireSigner({ signer }: Context): Signer {
+  if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
+  return signer;
+}
+
+/** @throws RelightError `interrupted` if a person asked to stop. */
+export function assertNotInterrupted({ signal }: Context): void {
+  if (signal?.aborted) throw new RelightError("interrupted", "stopped between two steps, as asked");
+}

@@ -1,0 +1,148 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import { nextStep, type RefusedRung, type Rung, type RungId } from "../domain/ladder.ts";
+import { findLosses } from "../domain/loss.ts";
+import { reissue } from "../domain/renewal.ts";
+import { asRelightError } from "../errors.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record, requireSigner } from "./context.ts";
+import { push } from "./push.ts";
+import { renew } from "./renew.ts";
+import { toggleJetStream } from "./toggle.ts";
+import { type Look, look, verify } from "./verify.ts";
+
+/** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
+export interface RungReport {
+  readonly rung: RungId | "renew" | "finish-toggle";
+  readonly target: string;
+  readonly result: "helped" | "no_effect" | "failed" | "refused";
+  readonly why: string;
+}
+
+export interface HealReport {
+  readonly outcome: "healthy" | "healed" | "refused" | "stuck";
+  /** Why it ended so; for people. */
+  readonly why: string;
+  readonly rungs: readonly RungReport[];
+  readonly last: Look;
+  /** What was lost on the way, if anything; nothing ever should be. */
+  readonly losses: readonly string[];
+}
+
+/** How often a rung's effect is looked for while it settles; milliseconds. */
+const LOOK_EVERY = 250;
+
+/**
+ * Climbs the ladder: looks, takes the cheapest safe rung, looks again, until the account is healthy or no
+ * rung is left. `done` are steps already taken in this job (a renewal, a finished toggle).
+ */
+export async function heal(
+  context: Context,
+  job: RunningJob,
+  first: Look,
+  done: readonly RungReport[],
+): Promise<HealReport> {
+  const rungs: RungReport[] = [...done];
+  const tried = new Set<RungReport["rung"]>(done.map(({ rung }) => rung));
+  let last = first;
+  const report = (outcome: HealReport["outcome"], why: string): HealReport => {
+    return { outcome, why, rungs, last, losses: lossesBetween(first, last) };
+  };
+
+  for (;;) {
+    assertNotInterrupted(context);
+    const step = nextStep(situationOf(context, job, last), tried as ReadonlySet<RungId>);
+    if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
+    if (step.kind === "stop" || (step.kind === "renew" && tried.has("renew"))) {
+      const refused = step.kind === "stop" ? step.refused : [];
+      rungs.push(...refused.map((refusal) => refusedRung(job, refusal)));
+      return report(refused.length > 0 && tried.size === 0 ? "refused" : "stuck", step.why);
+    }
+    const rung = step.kind === "renew" ? "renew" : step.rung.id;
+    tried.add(rung);
+    const before = last;
+    const failure = await climb(context, job, rung, step, before);
+    last = await settle(context, job, step.kind === "climb" ? step.rung : undefined);
+    rungs.push(
+      await finished(context, job, { rung, why: failure ?? step.why, ...resultOf(failure, before, last) }),
+    );
+  }
+}
+
+/** One rung, from intent to effect. Returns why it failed, or undefined. */
+async function climb(
+  context: Context,
+  job: RunningJob,
+  rung: RungId | "renew",
+  { why }: { why: string },
+  seen: Look,
+): Promise<string | undefined> {
+  await record(context, job, "rung.started", { rung, target: job.account, why });
+  context.log.info("climbing a rung", { account: job.account, rung, why });
+  try {
+    await act(context, job, rung, seen);
+    return undefined;
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    // A lost connection is no answer to the question whether the rung worked: the job stops and resumes.
+    if (error.retryable || error.code === "internal") throw thrown;
+    return error.message;
+  }
+}
+
+async function act(context: Context, job: RunningJob, rung: RungId | "renew", seen: Look): Promise<void> {
+  const { claims } = seen;
+  if (rung === "renew") await renew(context, job, seen);
+  else if (claims !== undefined && rung === "toggle-jetstream") await toggleJetStream(context, job, claims);
+  else if (claims !== undefined) {
+    const signer = requireSigner(context);
+    const now = context.clock.now();
+    const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
+    await push(context, job, { token, current: claims, leave: "nothing", purpose: "push again" });
+  }
+}
+
+/** Gives a rung's effect the time it needs, then verifies; a renewal needs none beyond the first look. */
+async function settle(context: Context, job: RunningJob, rung: Rung | undefined): Promise<Look> {
+  if (rung !== undefined) {
+    const isHealthy = async () => (await look(context, job.account)).verdict.verdict === "healthy";
+    await pWaitFor(isHealthy, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
+      if (!(error instanceof TimeoutError)) throw error;
+    });
+  }
+  return verify(context, job);
+}
+
+function situationOf(context: Context, { account }: RunningJob, { observation, verdict, claims }: Look) {
+  const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
+  return { observation, verdict, claims, canSign: context.signer !== undefined, allowMemoryLoss };
+}
+
+function resultOf(failure: string | undefined, before: Look, after: Look): { result: RungReport["result"] } {
+  if (failure !== undefined) return { result: "failed" };
+  if (after.verdict.verdict === "healthy") return { result: "helped" };
+  const deadBefore = before.verdict.findings.length;
+  return { result: after.verdict.findings.length < deadBefore ? "helped" : "no_effect" };
+}
+
+async function finished(
+  context: Context,
+  job: RunningJob,
+  { rung, why, result }: Omit<RungReport, "target">,
+): Promise<RungReport> {
+  const report = { rung, target: job.account, result, why };
+  await record(context, job, "rung.finished", report);
+  return report;
+}
+
+function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungReport {
+  return { rung, target: account, result: "refused", why };
+}
+
+function lossesBetween({ observation: before }: Look, { observation: after }: Look): readonly string[] {
+  if (!before.streams.ok || !after.streams.ok) return [];
+  return findLosses(before.streams.value, after.streams.value);
+}
+
+function summaryOf(rungs: readonly RungReport[]): string {
+  const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
+  return helped.length > 0 ? `healed by ${helped.join(", then ")}` : "nothing to heal";
+}

@@ -1,0 +1,55 @@
+import { unfinishedJob } from "../domain/journal.ts";
+import type { JsonObject } from "../domain/json.ts";
+import { millis } from "../domain/time.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import type { Job } from "../ports.ts";
+import { type Context, type RunningJob, record } from "./context.ts";
+import { escalate } from "./escalate.ts";
+
+/** Longer than the longest job; a lease outlives its holder by no more than this. */
+const LEASE = millis(5 * 60_000);
+
+/**
+ * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal.
+ * A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes.
+ * @throws RelightError `account.busy`, and whatever `work` throws (after escalating what a person must mend).
+ */
+export async function runJob<T extends { readonly outcome: string }>(
+  context: Context,
+  { account, action, trigger, reason }: Job,
+  work: (job: RunningJob) => Promise<T>,
+): Promise<T> {
+  const job: RunningJob = { id: context.newId(), account };
+  const lease = `account/${account}`;
+  if (!(await context.leases.acquire(lease, job.id, LEASE)))
+    throw new RelightError("account.busy", `another job works on ${account}`);
+  try {
+    const kinds = ["job.started", "job.finished"] as const;
+    const interrupted = unfinishedJob(await context.journal.read({ account, kinds, limit: 1 }));
+    const resumes = interrupted === undefined ? {} : { resumes: interrupted.job };
+    await record(context, job, "job.started", { action, trigger, reason, ...resumes });
+    const result = await work(job);
+    await record(context, job, "job.finished", { outcome: result.outcome });
+    return result;
+  } catch (thrown) {
+    await failed(context, job, thrown);
+    throw thrown;
+  } finally {
+    await context.leases.release(lease, job.id);
+  }
+}
+
+async function failed(context: Context, job: RunningJob, thrown: unknown): Promise<void> {
+  const error = asRelightError(thrown);
+  context.log.error("a job failed", { account: job.account, job: job.id, error: error.toJSON() });
+  if (!error.retryable)
+    await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON() });
+  if (error.code === "interrupted" || error.code === "nats.connection_lost") return;
+  await escalate(context, job, {
+    failureClass: error.code === "gate.refused" ? "push_refused" : "renewal_failed",
+    severity: "critical",
+    summary: error.message.split("\n")[0] ?? error.code,
+    advice: [error.mend],
+    evidence: { error: error.toJSON() as JsonObject },
+  });
+}

@@ -1,0 +1,105 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { ClaimsDocument } from "../domain/claims.ts";
+import { gate, type Leave } from "../domain/gate.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { RunningAccount } from "../domain/observation.ts";
+import { toSeconds } from "../domain/time.ts";
+import { RelightError } from "../errors.ts";
+import type { DecodedJwt } from "../ports.ts";
+import { type Context, type RunningJob, record } from "./context.ts";
+
+/** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
+const PROOF = { timeout: 10_000, interval: 100 };
+
+export interface PushOrder {
+  readonly token: string;
+  /** What the JWT replaces, for the gate. */
+  readonly current: ClaimsDocument | undefined;
+  readonly leave: Leave;
+  readonly purpose: string;
+}
+
+/** A push that was proved: the JWT's claims, and the servers seen to run it. */
+export interface ProvedPush {
+  readonly document: ClaimsDocument;
+  readonly servers: readonly string[];
+  readonly changes: readonly JsonObject[];
+}
+
+/**
+ * The only way to the resolver: gate, journal, push, prove on every server.
+ * @throws RelightError `jwt.malformed`, `gate.refused` (nothing was pushed), `push.*`, `nats.*`.
+ */
+export async function push(context: Context, job: RunningJob, order: PushOrder): Promise<ProvedPush> {
+  const candidate = context.codec.decode(order.token);
+  const changes = await passGate(context, job, candidate, order);
+  const { jti, iss, iat, exp } = candidate.document.claims;
+  const jwt = { jti, iss, iat, exp: exp ?? null };
+  await record(context, job, "push.started", { purpose: order.purpose, jwt, changes });
+  await context.resolver.push(candidate.token);
+  const servers = await prove(context, job, candidate.document);
+  await record(context, job, "push.proved", { jti, servers });
+  return { document: candidate.document, servers, changes };
+}
+
+async function passGate(
+  context: Context,
+  job: RunningJob,
+  { document, signatureValid }: DecodedJwt,
+  { current, leave }: PushOrder,
+): Promise<readonly JsonObject[]> {
+  const decision = gate({
+    ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
+    ...(current === undefined ? {} : { current }),
+    now: toSeconds(context.clock.now()),
+  });
+  const changes = decision.changes.map(({ path, before, after }) => ({
+    path,
+    before: before ?? null,
+    after: after ?? null,
+  }));
+  if (decision.decision === "accept") return changes;
+  const refusals = decision.refusals.map(({ code, message }) => ({ code, message }));
+  const { jti, iss } = document.claims;
+  await record(context, job, "gate.refused", { jti, iss, refusals, changes });
+  const reasons = refusals.map(({ message }) => message).join("; ");
+  throw new RelightError("gate.refused", `the JWT ${jti} for ${job.account} was not pushed: ${reasons}`, {
+    details: { refusals, changes },
+  });
+}
+
+/**
+ * Waits until every server that has the account loaded runs the JWT, and the resolver holds it. The
+ * servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
+ */
+async function prove(
+  { resolver }: Context,
+  job: RunningJob,
+  { claims }: ClaimsDocument,
+): Promise<readonly string[]> {
+  let lagging: readonly string[] = [];
+  let proved: readonly string[] = [];
+  const isProved = async (): Promise<boolean> => {
+    const servers = (await resolver.running(job.account)).filter(isLoaded);
+    const running = servers.filter(({ document }) => document.claims.jti === claims.jti);
+    proved = running.map(({ server }) => server);
+    lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
+    if (lagging.length > 0) return false;
+    const stored = await resolver.lookup(job.account);
+    if (stored?.document.claims.jti === claims.jti) return true;
+    lagging = ["the resolver"];
+    return false;
+  };
+  try {
+    await pWaitFor(isProved, { interval: PROOF.interval, timeout: PROOF.timeout });
+  } catch (cause) {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    const message = `the JWT ${claims.jti} was accepted, but after ${PROOF.timeout / 1000} s it is not in force on ${lagging.join(", ")}`;
+    throw new RelightError("push.not_proved", message, { details: { lagging, proved } });
+  }
+  return proved;
+}
+
+function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {
+  return entry.loaded;
+}

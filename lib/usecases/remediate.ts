@@ -1,0 +1,152 @@
+import { expiryWindow } from "../domain/expiry.ts";
+import { failureClassOf } from "../domain/incident.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import { RelightError } from "../errors.ts";
+import type { Job } from "../ports.ts";
+import type { Context, RunningJob } from "./context.ts";
+import { escalate } from "./escalate.ts";
+import { type HealReport, heal, type RungReport } from "./heal.ts";
+import { runJob } from "./job.ts";
+import { type ProvedPush, push } from "./push.ts";
+import { renew } from "./renew.ts";
+import { finishToggle } from "./toggle.ts";
+import { claimsToRenew, type Look, verify } from "./verify.ts";
+
+/** The end of one job on one account. */
+export interface Remediation {
+  readonly account: string;
+  /** `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. */
+  readonly outcome: "healthy" | "healed" | "escalated" | "refused" | "verified" | "renewed" | "pushed";
+  readonly why: string;
+  readonly rungs: readonly RungReport[];
+  readonly verdict: Verdict;
+  /** The JWT that was pushed and where it was proved, if one was. */
+  readonly pushed?: ReturnType<typeof describePush>;
+}
+
+/** Does one job, whoever triggered it: the one path that schedule, webhook and person share. */
+export function remediate(context: Context, order: Job): Promise<Remediation> {
+  return runJob(context, order, async (job) => {
+    const resumed = await resume(context, job);
+    const seen = await verify(context, job);
+    switch (order.action) {
+      case "verify":
+        return lookOnly("verified", seen);
+      case "renew":
+        return renewNow(context, job, seen);
+      case "push":
+        return pushDelivered(context, job, order, seen);
+      case "heal":
+        return climb(context, job, seen, resumed);
+      case "remediate":
+        return renewIfDueThenClimb(context, job, seen, resumed);
+    }
+  });
+}
+
+async function resume(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
+  if (!(await finishToggle(context, job))) return [];
+  const why = "a job that died midway had taken JetStream from the account";
+  return [{ rung: "finish-toggle", target: job.account, result: "helped", why }];
+}
+
+async function renewIfDueThenClimb(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Remediation> {
+  const claims = await claimsToRenew(context, seen);
+  if (claims === undefined) return climb(context, job, seen, resumed);
+  const window = expiryWindow(claims.claims, context.policy, context.clock.now());
+  if (window.state !== "due" && window.state !== "expired") return climb(context, job, seen, resumed);
+  context.log.info("renewing", { account: job.account, state: window.state });
+  const proved = await renew(context, job, seen);
+  const why = window.state === "due" ? "its renewal was due" : "it had expired";
+  const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
+  const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
+  return { ...result, pushed: describePush(proved) };
+}
+
+async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {
+  const proved = await renew(context, job, seen);
+  return lookOnly("renewed", await verify(context, job), proved);
+}
+
+async function pushDelivered(
+  context: Context,
+  job: RunningJob,
+  { token }: Job,
+  seen: Look,
+): Promise<Remediation> {
+  if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
+  const current = await claimsToRenew(context, seen);
+  const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered" });
+  return lookOnly("pushed", await verify(context, job), proved);
+}
+
+async function climb(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  done: readonly RungReport[],
+): Promise<Remediation> {
+  const report = await heal(context, job, seen, done);
+  const { outcome, why, rungs, last, losses } = report;
+  const result = { account: job.account, why, rungs, verdict: last.verdict };
+  if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
+  await escalateReport(context, job, report);
+  return { ...result, outcome: outcome === "refused" ? "refused" : "escalated" };
+}
+
+async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
+  const { verdict } = report.last;
+  const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
+  await escalate(context, job, {
+    failureClass: failureClassOf(verdict) ?? "degraded",
+    severity: critical ? "critical" : "warning",
+    summary: summaryOf(report),
+    advice: adviceFor(report),
+    evidence: {
+      verdict: verdict as unknown as JsonObject,
+      rungs: report.rungs as unknown as JsonObject[],
+      losses: [...report.losses],
+    },
+  });
+}
+
+function summaryOf({ last, losses, why }: HealReport): string {
+  if (losses.length > 0) return `after a remedy something is missing: ${losses.join("; ")}`;
+  const [first, ...others] = last.verdict.findings;
+  const more = others.length > 0 ? ` (and ${others.length} more findings)` : "";
+  return `${last.verdict.verdict}: ${first?.message ?? why}${more}`;
+}
+
+/** What a person can do that Relight may not. */
+function adviceFor({ last, rungs, why }: HealReport): string[] {
+  const { verdict } = last;
+  const refusals = rungs
+    .filter(({ result }) => result === "refused")
+    .map((rung) => `${rung.rung}: ${rung.why}`);
+  const restart =
+    verdict.verdict === "dead"
+      ? [
+          "Restart no server while any account with streams is expired: that does new damage, on every version.",
+        ]
+      : [];
+  return [`Relight stopped because ${why}.`, ...verdict.diagnosis, ...refusals, ...restart];
+}
+
+function lookOnly(outcome: Remediation["outcome"], { verdict }: Look, proved?: ProvedPush): Remediation {
+  const why = verdict.findings[0]?.message ?? "everything that was looked at works";
+  return {
+    ...{ account: verdict.account, outcome, why, rungs: [], verdict },
+    ...(proved === undefined ? {} : { pushed: describePush(proved) }),
+  };
+}
+
+function describePush({ document, servers, changes }: ProvedPush) {
+  const { jti, iss, iat, exp } = document.claims;
+  return { jti, iss, iat, exp: exp ?? null, servers, changes };
+}

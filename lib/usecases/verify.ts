@@ -1,0 +1,61 @@
+import type { AccountId } from "../domain/account.ts";
+import { assess, claimsInForce } from "../domain/assess.ts";
+import type { ClaimsDocument } from "../domain/claims.ts";
+import { lastClaims, openToggle } from "../domain/journal.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { Observation } from "../domain/observation.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import type { Context, RunningJob } from "./context.ts";
+import { record } from "./context.ts";
+import { resolveIncidents } from "./escalate.ts";
+
+/** One look at an account: what was seen, what it means, and the claims that count. */
+export interface Look {
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  readonly claims: ClaimsDocument | undefined;
+}
+
+/** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
+export async function look(context: Context, account: AccountId): Promise<Look> {
+  const { probes, secrets, settingsOf, journal, operator } = context;
+  const keyReference = settingsOf(account)?.signingKey;
+  const accountKey = keyReference === undefined ? undefined : await secrets.read(keyReference);
+  const observation = await probes.observe(account, accountKey);
+  const toggles = await journal.read({ account, kinds: ["toggle.opened", "toggle.closed"], limit: 1 });
+  const unfinishedToggle = openToggle(toggles) !== undefined;
+  const verdict = assess(observation, { operator, unfinishedToggle });
+  return { observation, verdict, claims: claimsInForce(observation, operator) };
+}
+
+/**
+ * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
+ * an account can be brought back that the resolver deleted. A healthy verdict resolves what was escalated.
+ */
+export async function verify(context: Context, job: RunningJob): Promise<Look> {
+  const seen = await look(context, job.account);
+  await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
+  if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
+  if (seen.verdict.verdict === "healthy") await resolveIncidents(context, job);
+  return seen;
+}
+
+async function rememberClaims(
+  context: Context,
+  job: RunningJob,
+  { claims, text }: ClaimsDocument,
+): Promise<void> {
+  const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
+  if (lastClaims(entries)?.claims.jti === claims.jti) return;
+  await record(context, job, "claims.seen", { jti: claims.jti, claims: text });
+}
+
+/** The claims to renew from: those in force, or those last seen where a full resolver deleted them. */
+export async function claimsToRenew(
+  context: Context,
+  { observation, claims }: Look,
+): Promise<ClaimsDocument | undefined> {
+  if (claims !== undefined) return claims;
+  const { account } = observation;
+  return lastClaims(await context.journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+}
