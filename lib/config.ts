@@ -30,9 +30,9 @@ const accountId = z
 
 const account = z.strictObject({
   id: accountId,
-  name: z.string().min(1).optional(),
-  signingKey: secretReference.optional(),
-  allowMemoryLoss: z.boolean().optional(),
+  name: z.string().min(1).exactOptional(),
+  signingKey: secretReference.exactOptional(),
+  allowMemoryLoss: z.boolean().exactOptional(),
 });
 
 const escalationChannel = z.strictObject({

@@ -1,5 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
-import { nextStep, type RefusedRung, type Rung, type RungId } from "../domain/ladder.ts";
+import type { AccountId } from "../domain/account.ts";
+import { nextStep, type RefusedRung, type Rung, type RungId, type Situation } from "../domain/ladder.ts";
 import { findLosses } from "../domain/loss.ts";
 import { reissue } from "../domain/renewal.ts";
 import { asRelightError } from "../errors.ts";
@@ -49,7 +50,7 @@ export async function heal(
 
   for (;;) {
     assertNotInterrupted(context);
-    const step = nextStep(situationOf(context, job, last), tried as ReadonlySet<RungId>);
+    const step = nextStep(situationOf(context, job.account, last), tried as ReadonlySet<RungId>);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
     if (step.kind === "stop" || (step.kind === "renew" && tried.has("renew"))) {
       const refused = step.kind === "stop" ? step.refused : [];
@@ -111,7 +112,12 @@ async function settle(context: Context, job: RunningJob, rung: Rung | undefined)
   return verify(context, job);
 }
 
-function situationOf(context: Context, { account }: RunningJob, { observation, verdict, claims }: Look) {
+/** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
+export function situationOf(
+  context: Context,
+  account: AccountId,
+  { observation, verdict, claims }: Look,
+): Situation {
   const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
   return { observation, verdict, claims, canSign: context.signer !== undefined, allowMemoryLoss };
 }

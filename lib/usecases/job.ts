@@ -6,6 +6,11 @@ import type { Job } from "../ports.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { escalate } from "./escalate.ts";
 
+/** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
+export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
+  return { ...job, id: newId() };
+}
+
 /** Longer than the longest job; a lease outlives its holder by no more than this. */
 const LEASE = millis(5 * 60_000);
 

@@ -36,12 +36,11 @@ export interface ConnectionSettings {
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
   const { servers, credentials, timeout, inbox, name } = settings;
-  if (!credentials.includes("NATS USER JWT"))
-    throw new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)");
   try {
     return await connect({
       servers: [...servers],
-      authenticator: credsAuthenticator(Buffer.from(credentials)),
+      // The client's parser wants the newline at the end, which secret stores and editors drop.
+      authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
       ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
       ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
     });
@@ -53,6 +52,8 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
 function connectError(cause: unknown, servers: readonly string[]): RelightError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const where = servers.join(", ");
+  if (reason === "unable to parse credentials")
+    return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", { cause });
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
   return new RelightError("nats.unreachable", `cannot reach ${where}: ${reason}`, { cause });

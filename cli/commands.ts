@@ -1,0 +1,159 @@
+import { readFile } from "node:fs/promises";
+import type { App } from "../lib/compose.ts";
+import { isoTime } from "../lib/domain/time.ts";
+import type { Health } from "../lib/domain/verdict.ts";
+import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { jobFor } from "../lib/usecases/job.ts";
+import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
+import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
+import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
+import type { CommandResult } from "./session.ts";
+
+/** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
+
+const EXIT_OF: Record<Health, ExitCode> = {
+  healthy: EXIT.ok,
+  degraded: EXIT.warning,
+  dead: EXIT.critical,
+  unknown: EXIT.unknown,
+};
+
+export async function status(app: App): Promise<CommandResult> {
+  const rows = await surveyAll(app);
+  const warned = rows.some(({ renewal }) => renewal === "due") ? EXIT.warning : EXIT.ok;
+  const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
+  return {
+    json: { accounts: rows.map(statusRow) },
+    text: renderStatus(rows),
+    exit: worstExit([...exits, warned]),
+  };
+}
+
+export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
+  const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
+  const idle = rows.every(({ step, renewal }) => step.kind === "done" && renewal === undefined);
+  return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
+}
+
+export async function verify(app: App, account: string): Promise<CommandResult> {
+  const { verdict } = await doJob(app, account, "verify", "relight verify");
+  return { json: verdict, text: renderVerdict(verdict, account), exit: EXIT_OF[verdict.verdict] };
+}
+
+export async function renew(app: App, account: string): Promise<CommandResult> {
+  return remediated(await doJob(app, account, "renew", "relight renew"), account);
+}
+
+export async function heal(app: App, account: string): Promise<CommandResult> {
+  return remediated(await doJob(app, account, "heal", "relight heal"), account);
+}
+
+/** Pushes a JWT from a file (`-` for standard input). */
+export async function push(app: App, file: string): Promise<CommandResult> {
+  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
+    throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
+  });
+  const token = text.trim();
+  const context = await app.context();
+  const account = context.codec.decode(token).document.claims.sub;
+  const order = jobFor(context, {
+    account,
+    action: "push",
+    trigger: "manual",
+    reason: `relight push ${file}`,
+    token,
+  });
+  return remediated(await remediate(context, order), context.settingsOf(account)?.name ?? account);
+}
+
+/** One sweep: renew what is due, verify, heal, escalate. */
+export async function run(app: App): Promise<CommandResult> {
+  const { queued, unreadable, results, failures } = await app.sweep("manual", "relight run");
+  const exits = results.map(({ verdict }) => EXIT_OF[verdict.verdict]);
+  const broken = failures.map(({ error }) => error.exitCode);
+  const lines = [
+    ...results.map((result) => renderRemediation(result, app.nameOf(result.account))),
+    ...failures.map(
+      ({ account, error }) => `${app.nameOf(account)}: ${error.message}\n  ${error.mend} [${error.code}]`,
+    ),
+    ...unreadable.map(({ account, problem }) => `${account}: ${problem}`),
+    `${queued} accounts swept`,
+  ];
+  return {
+    json: {
+      ...{ queued, unreadable, results: results.map(remediationJson) },
+      failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
+    },
+    text: lines.join("\n"),
+    exit: worstExit([...exits, ...broken, unreadable.length > 0 ? EXIT.warning : EXIT.ok]),
+  };
+}
+
+export async function journal(app: App, account: string | undefined, limit: number): Promise<CommandResult> {
+  const id = account === undefined ? undefined : app.accountId(account);
+  const entries = await app.journal.read({ ...(id === undefined ? {} : { account: id }), limit });
+  const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...entry }));
+  return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
+}
+
+async function doJob(
+  app: App,
+  name: string,
+  action: "verify" | "renew" | "heal",
+  reason: string,
+): Promise<Remediation> {
+  const context = await app.context();
+  const account = await findAccount(context, app.configured, name);
+  return remediate(context, jobFor(context, { account, action, trigger: "manual", reason }));
+}
+
+function remediated(result: Remediation, name: string): CommandResult {
+  const exit = EXIT_OF[result.verdict.verdict];
+  return {
+    json: remediationJson(result),
+    text: renderRemediation(result, name),
+    exit: exit === EXIT.ok && result.outcome === "escalated" ? EXIT.critical : exit,
+  };
+}
+
+/** The verdict's own fields stand beside the outcome, so that `verdict` is one word here as in `verify`. */
+function remediationJson({ verdict, ...rest }: Remediation): object {
+  return { ...verdict, ...rest };
+}
+
+async function surveyAll(app: App): Promise<readonly Survey[]> {
+  const context = await app.context();
+  return survey(context, await knownAccounts(context, app.configured));
+}
+
+async function surveyOne(app: App, account: string): Promise<readonly Survey[]> {
+  const context = await app.context();
+  return survey(context, [await findAccount(context, app.configured, account)]);
+}
+
+function statusRow({ account, name, window, seen }: Survey): object {
+  const expiry =
+    window === undefined || window.state === "perpetual"
+      ? { expiresAt: null, expiresIn: null }
+      : { expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) };
+  const { verdict, depth, findings } = seen.verdict;
+  return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
+}
+
+function planRow({ account, name, renewal, step, seen }: Survey): object {
+  const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
+  const climbing =
+    step.kind === "climb"
+      ? [{ do: step.rung.id, why: step.why, risk: step.rung.risk, undo: step.rung.undo }]
+      : step.kind === "stop"
+        ? [{ do: "escalate", why: step.why }]
+        : [];
+  const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
+  return { account, name, verdict: seen.verdict.verdict, steps: [...renewing, ...climbing], refused };
+}
+
+/** Critical outranks unknown, unknown outranks a warning. */
+function worstExit(exits: readonly ExitCode[]): ExitCode {
+  const order = [EXIT.critical, EXIT.unknown, EXIT.warning];
+  return order.find((exit) => exits.includes(exit)) ?? EXIT.ok;
+}

@@ -1,0 +1,91 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { App } from "../lib/compose.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
+import manifest from "../package.json" with { type: "json" };
+import * as commands from "./commands.ts";
+import { type CommandResult, type GlobalOptions, reportError, runCommand } from "./session.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
+ACCOUNT is an account's id (A…), its name in the configuration, or the name in its claims.`;
+
+let exitCode: ExitCode = EXIT.ok;
+
+const program = new Command("relight")
+  .description(
+    "Keeps NATS accounts alive: renews their JWTs, proves that JetStream came back, revives it when it did not.",
+  )
+  .version(manifest.version)
+  .addOption(
+    new Option("-c, --config <file>", "the configuration").default("relight.yaml").env("RELIGHT_CONFIG"),
+  )
+  .option("--json", "one JSON document on standard output, for programs", false)
+  .option("-v, --verbose", "what is done, as log lines on standard error", false)
+  .addHelpText("after", EXIT_CODES)
+  .showHelpAfterError("(relight --help tells more)")
+  .exitOverride();
+
+function act(doing: string, command: (app: App, ...args: string[]) => Promise<CommandResult>) {
+  return async (...args: unknown[]): Promise<void> => {
+    const words = args.slice(0, -2) as string[];
+    exitCode = await runCommand(program.opts<GlobalOptions>(), doing, (app) => command(app, ...words));
+  };
+}
+
+program
+  .command("status")
+  .description("every account: when it expires, where it stands in its renewal window, and its verdict")
+  .action(act("looking at every account", commands.status));
+
+program
+  .command("plan [account]")
+  .description("what would be done and why; touches nothing")
+  .action(act("looking, touching nothing", commands.plan));
+
+program
+  .command("verify <account>")
+  .description("the deep verdict with its evidence (exit 0 healthy, 1 degraded, 2 dead, 3 unknown)")
+  .action(act("looking", commands.verify));
+
+program
+  .command("renew <account>")
+  .description("re-sign the claims in force, gate, push, prove on every server, verify")
+  .action(act("renewing", commands.renew));
+
+program
+  .command("push <file>")
+  .description("the same for a JWT made elsewhere (- reads standard input)")
+  .action(act("pushing", commands.push));
+
+program
+  .command("heal <account>")
+  .description("climb the ladder until JetStream works again, or call a person with the evidence")
+  .action(act("looking", commands.heal));
+
+program
+  .command("run")
+  .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
+  .action(act("sweeping", commands.run));
+
+program
+  .command("journal [account]")
+  .description("what was seen and done, oldest first")
+  .option("-n, --limit <count>", "at most this many entries, the newest", readCount, 100)
+  .action((account: string | undefined, { limit }: { limit: number }) =>
+    act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
+  );
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new InvalidArgumentError("it is not a positive whole number");
+  return count;
+}
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.unknown;
+  else exitCode = reportError(thrown, program.opts<GlobalOptions>());
+}
+process.exitCode = exitCode;

@@ -1,0 +1,169 @@
+import Table from "cli-table3";
+import colors from "picocolors";
+import type { JournalEntry } from "../lib/domain/journal.ts";
+import { formatDuration, isoTime } from "../lib/domain/time.ts";
+import { describeSubject, type Finding, type Health, type Verdict } from "../lib/domain/verdict.ts";
+import type { Remediation } from "../lib/usecases/remediate.ts";
+import type { Survey } from "../lib/usecases/survey.ts";
+
+/** What people read. Programs use `--json`. */
+
+const PAINT: Record<Health, (text: string) => string> = {
+  healthy: colors.green,
+  degraded: colors.yellow,
+  dead: colors.red,
+  unknown: colors.magenta,
+};
+
+const DEPTH = {
+  system: "as the system account sees it",
+  account: "as the system account and the account itself see it",
+} as const;
+
+export function renderStatus(rows: readonly Survey[]): string {
+  const table = new Table({
+    head: ["ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT", "WHY"],
+    style: { head: [], border: [], compact: true },
+    chars: EMPTY_BORDERS,
+  });
+  for (const row of rows)
+    table.push([row.name, ...expiryCells(row), paint(row.seen.verdict.verdict), why(row)]);
+  return rows.length === 0 ? "no accounts" : `${table.toString()}\n\n${summary(rows)}`;
+}
+
+export function renderVerdict(verdict: Verdict, name: string): string {
+  const { servers, streams, consumers, findings, diagnosis, depth } = verdict;
+  const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
+  return [
+    `${colors.bold(name)} is ${paint(verdict.verdict)}: ${streams} streams, ${consumers} consumers on ${where}, ${DEPTH[depth]}`,
+    ...findings.map(renderFinding),
+    ...diagnosis.map((line) => `  ${colors.cyan("»")} ${line}`),
+  ].join("\n");
+}
+
+export function renderRemediation(result: Remediation, name: string): string {
+  const good = result.outcome !== "escalated" && result.outcome !== "refused";
+  const outcome = good ? colors.green(result.outcome) : colors.red(result.outcome);
+  return [
+    `${colors.bold(name)}: ${outcome}, ${result.why}`,
+    ...result.rungs.map(
+      ({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`,
+    ),
+    ...(result.pushed ? [renderPush(result.pushed)] : []),
+    renderVerdict(result.verdict, name),
+  ].join("\n");
+}
+
+export function renderPlan(rows: readonly Survey[]): string {
+  const lines = rows.flatMap((row) => [
+    `${colors.bold(row.name)} is ${paint(row.seen.verdict.verdict)}`,
+    ...planOf(row),
+  ]);
+  return rows.length === 0 ? "no accounts" : lines.join("\n");
+}
+
+export function renderJournal(entries: readonly JournalEntry[]): string {
+  return entries.length === 0 ? "the journal is empty" : entries.map(renderEntry).join("\n");
+}
+
+function renderEntry({ at, job, kind, data }: JournalEntry): string {
+  const time = isoTime(at).slice(11, 23);
+  return `${colors.dim(time)} ${colors.dim(job.slice(0, 8))} ${kind.padEnd(17)} ${describeEntry(kind, data)}`;
+}
+
+function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): string {
+  const text = (key: string): string => String(data[key] ?? "");
+  switch (kind) {
+    case "job.started":
+      return `${text("action")}, by ${text("trigger")}: ${text("reason")}`;
+    case "job.finished":
+      return text("outcome");
+    case "verdict":
+      return `${paint(data["verdict"] as Health)}, ${(data["findings"] as readonly unknown[]).length} findings`;
+    case "claims.seen":
+    case "toggle.opened":
+    case "toggle.closed":
+    case "push.proved":
+      return `jti ${text("jti")}${data["servers"] ? ` on ${String(data["servers"])}` : ""}`;
+    case "push.started":
+      return text("purpose");
+    case "gate.refused":
+      return (data["refusals"] as readonly { message: string }[]).map(({ message }) => message).join("; ");
+    case "rung.started":
+      return `${text("rung")}: ${text("why")}`;
+    case "rung.finished":
+      return `${text("rung")} ${text("result")}`;
+    case "incident.opened":
+    case "incident.resolved":
+      return `${text("key")} ${text("delivery")}`;
+  }
+}
+
+function planOf({ renewal, step }: Survey): string[] {
+  const lines =
+    renewal === undefined
+      ? []
+      : [`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`];
+  if (step.kind === "climb")
+    lines.push(
+      `  → ${step.rung.id}: ${step.rung.title}`,
+      `      why  ${step.why}`,
+      `      risk ${step.rung.risk}`,
+      `      undo ${step.rung.undo}`,
+    );
+  if (step.kind === "climb" || step.kind === "stop")
+    lines.push(...step.refused.map(({ rung, why: because }) => `  ✗ ${rung} refused: ${because}`));
+  if (step.kind === "stop") lines.push(`  → call a person: ${step.why}`);
+  return lines.length === 0 ? ["  nothing to do"] : lines;
+}
+
+function renderFinding({ health, code, subject, message }: Finding): string {
+  return `  ${PAINT[health](health === "dead" ? "✗" : "!")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
+}
+
+function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): string {
+  const until = exp === null ? "never expires" : `expires ${new Date(exp * 1000).toISOString()}`;
+  const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")} and in the resolver`;
+  return `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
+}
+
+function expiryCells({ window }: Survey): [string, string, string] {
+  if (window === undefined) return ["?", "?", "?"];
+  if (window.state === "perpetual") return ["never", "", "perpetual"];
+  const left = formatDuration(window.left);
+  const date = isoTime(window.expiresAt).slice(0, 16).replace("T", " ");
+  return [date, window.left < 0 ? `${left} ago` : left, window.state];
+}
+
+function why({ seen }: Survey): string {
+  const [first, ...others] = seen.verdict.findings;
+  if (first === undefined) return "";
+  return others.length === 0 ? first.message : `${first.message} (+${others.length})`;
+}
+
+function summary(rows: readonly Survey[]): string {
+  const of = (verdict: Health): number => rows.filter(({ seen }) => seen.verdict.verdict === verdict).length;
+  const counts = (["healthy", "degraded", "unknown", "dead"] as const).map((verdict) => ({
+    verdict,
+    count: of(verdict),
+  }));
+  const parts = counts
+    .filter(({ count }) => count > 0)
+    .map(({ verdict, count }) => `${count} ${paint(verdict)}`);
+  return `${rows.length} accounts: ${parts.join(", ")}`;
+}
+
+const paint = (health: Health): string => PAINT[health](health);
+
+const MARKS = {
+  helped: colors.green("✓"),
+  no_effect: colors.yellow("·"),
+  failed: colors.red("✗"),
+  refused: colors.red("✗"),
+} as const;
+
+const EMPTY_BORDERS = {
+  ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
+  ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
+  ...{ left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: " " },
+};

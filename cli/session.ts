@@ -1,0 +1,86 @@
+import ora from "ora";
+import { type App, openApp } from "../lib/compose.ts";
+import { asRelightError, EXIT, type ExitCode } from "../lib/errors.ts";
+import { createLog, redactText } from "../lib/log.ts";
+import type { Log } from "../lib/ports.ts";
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  readonly config: string;
+  readonly json: boolean;
+  readonly verbose: boolean;
+}
+
+/** What a command ends with: the same result for programs and for people. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+  readonly exit: ExitCode;
+}
+
+/** Runs one command from opening the app to the exit code. Never throws: every error ends as a message. */
+export async function runCommand(
+  options: GlobalOptions,
+  doing: string,
+  command: (app: App) => Promise<CommandResult>,
+): Promise<ExitCode> {
+  const progress = progressLine(options, doing);
+  const stop = interruptible(progress);
+  try {
+    await using app = await openApp({ configFile: options.config, log: progress.log, signal: stop.signal });
+    const { json, text, exit } = await command(app);
+    progress.end();
+    process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
+    return exit;
+  } catch (thrown) {
+    progress.end();
+    return reportError(thrown, options);
+  } finally {
+    stop.end();
+  }
+}
+
+/** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
+export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json" | "verbose">): ExitCode {
+  const error = asRelightError(thrown);
+  if (options.json)
+    process.stdout.write(`${redactText(JSON.stringify({ error: error.toJSON() }, null, 2))}\n`);
+  else process.stderr.write(redactText(`relight: ${error.message}\n  ${error.mend} [${error.code}]\n`));
+  if (options.verbose && error.stack) process.stderr.write(`${redactText(error.stack)}\n`);
+  return error.exitCode;
+}
+
+interface Progress {
+  readonly log: Log;
+  say(text: string): void;
+  end(): void;
+}
+
+/** A spinner for people at a terminal, log lines with `--verbose`, silence otherwise; always on stderr. */
+function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress {
+  if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, end: () => undefined };
+  const silent = createLog({ level: "silent" });
+  if (json || !process.stderr.isTTY) return { log: silent, say: () => undefined, end: () => undefined };
+  const spinner = ora({ text: doing, discardStdin: false }).start();
+  const say = (text: string): void => {
+    spinner.text = text;
+  };
+  const describe = (message: string, data: object = {}): void => {
+    const { rung } = data as { rung?: string };
+    say(rung === undefined ? message : `${message}: ${rung}`);
+  };
+  return { log: { info: describe, warn: describe, error: describe }, say, end: () => void spinner.stop() };
+}
+
+/** The first Ctrl-C lets the step under way finish, since half a remedy is worse than none; the second ends it. */
+function interruptible(progress: Progress): { signal: AbortSignal; end: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(EXIT.unknown);
+    controller.abort();
+    progress.say("finishing the step under way; Ctrl-C again to stop at once (the next run resumes)");
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const end = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  return { signal: controller.signal, end };
+}

@@ -1,0 +1,30 @@
+import middy from "@middy/core";
+import { z } from "zod";
+import { isAccountId } from "../lib/domain/account.ts";
+import { RelightError } from "../lib/errors.ts";
+import { jobFor } from "../lib/usecases/job.ts";
+import { findAccount } from "../lib/usecases/survey.ts";
+import { relight, type WithApp } from "./runtime.ts";
+
+const order = z.strictObject({
+  /** An account's id or name. */
+  account: z.string().min(1),
+  action: z.enum(["verify", "renew", "heal", "remediate"]),
+  /** Why; it goes into the journal. */
+  reason: z.string().min(3),
+});
+
+/** A person at the AWS console or CLI: `{"account": "APP", "action": "heal", "reason": "…"}` → the outcome. */
+export const handler = middy<unknown, unknown, Error, WithApp>()
+  .use(relight())
+  .handler(async (event, { app }) => {
+    const parsed = order.safeParse(event);
+    if (!parsed.success) throw new RelightError("usage", z.prettifyError(parsed.error));
+    const { account: name, action, reason } = parsed.data;
+    const context = await app.context();
+    const account = isAccountId(name) ? name : await findAccount(context, app.configured, name);
+    const { verdict, ...result } = await app.remediate(
+      jobFor(context, { account, action, trigger: "manual", reason }),
+    );
+    return { ...verdict, ...result };
+  });

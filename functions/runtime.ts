@@ -1,0 +1,37 @@
+import type { MiddlewareObj } from "@middy/core";
+import type { Context as LambdaContext } from "aws-lambda";
+import { type App, openApp } from "../lib/compose.ts";
+import { asRelightError } from "../lib/errors.ts";
+import { createLog } from "../lib/log.ts";
+
+/** What a handler finds in its Lambda context beside AWS's own. */
+export type WithApp = LambdaContext & { readonly app: App };
+
+/**
+ * Opens Relight before the handler and closes it after, whatever happened. One run is one connection, one
+ * read of each secret and one correlation id: the request's. An error is logged once, without secrets.
+ */
+export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
+  const close = async ({ context }: { context: WithApp }): Promise<void> => {
+    await context.app?.[Symbol.asyncDispose]();
+  };
+  return {
+    before: async ({ context }) => {
+      const fields = { request: context.awsRequestId, function: context.functionName };
+      const log = createLog({ level: "info", fields });
+      const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
+      Object.assign(context, { app: await openApp({ configFile, log }) });
+      log.info("started");
+    },
+    after: async (request) => {
+      request.context.app.log.info("finished");
+      await close(request);
+    },
+    onError: async (request) => {
+      const { context, error } = request;
+      const fields = { request: context.awsRequestId, function: context.functionName };
+      createLog({ level: "info", fields }).error("failed", { error: asRelightError(error).toJSON() });
+      await close(request);
+    },
+  };
+}

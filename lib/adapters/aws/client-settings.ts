@@ -1,0 +1,14 @@
+/**
+ * What every AWS client starts from. Region, credentials and `AWS_ENDPOINT_URL` come from the environment,
+ * as the SDK does by itself; but it would wait for an answer without end, and that must not be.
+ */
+export const CLIENT_SETTINGS = {
+  maxAttempts: 3,
+  // Without `throwOnRequestTimeout` the SDK only warns when the time is over.
+  requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+} as const;
+
+/** The name of an AWS error (`ThrottlingException`, …), or what else was thrown, without its text. */
+export function errorName(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : typeof thrown;
+}

@@ -1,0 +1,52 @@
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { Escalation, Log } from "../../ports.ts";
+import { logEscalation } from "./log.ts";
+
+/** A channel beyond this process, and what the log calls it. */
+export interface Channel {
+  readonly name: string;
+  readonly escalation: Escalation;
+}
+
+/**
+ * Sends to every channel at once, and to the log in any case. One channel that takes the incident is
+ * enough; each that fails is logged.
+ */
+export function fanOutEscalation(channels: readonly Channel[], log: Log): Escalation {
+  const own = logEscalation(log);
+  return {
+    send: async (incident) => {
+      await own.send(incident);
+      const failures = (
+        await Promise.all(
+          channels.map(({ name, escalation }) => tryChannel(name, () => escalation.send(incident))),
+        )
+      ).filter((failure) => failure !== undefined);
+      for (const { channel, error } of failures)
+        log.error("escalation channel failed", { channel, incident: incident.key, error: error.toJSON() });
+      if (failures.length > 0 && failures.length === channels.length) throw undeliverable(failures);
+    },
+  };
+}
+
+interface Failure {
+  readonly channel: string;
+  readonly error: RelightError;
+}
+
+async function tryChannel(channel: string, send: () => Promise<void>): Promise<Failure | undefined> {
+  try {
+    await send();
+    return undefined;
+  } catch (cause) {
+    return { channel, error: asRelightError(cause) };
+  }
+}
+
+function undeliverable(failures: readonly Failure[]): RelightError {
+  const reasons = failures.map(({ channel, error }) => `${channel}: ${error.message}`);
+  return new RelightError("escalation.undeliverable", `no channel took the incident: ${reasons.join("; ")}`, {
+    details: { channels: failures.map(({ channel, error }) => ({ channel, ...error.details })) },
+    cause: new AggregateError(failures.map(({ error }) => error)),
+  });
+}

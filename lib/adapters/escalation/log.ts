@@ -1,0 +1,17 @@
+import type { Incident } from "../../domain/incident.ts";
+import type { Escalation, Log } from "../../ports.ts";
+
+/** Writes incidents into the log: the channel that is always there. */
+export function logEscalation(log: Log): Escalation {
+  return {
+    send: async (incident) => {
+      const message = incident.status === "open" ? "incident opened" : "incident resolved";
+      log[levelOf(incident)](message, { incident });
+    },
+  };
+}
+
+function levelOf({ status, severity }: Incident): keyof Log {
+  if (status === "resolved") return "info";
+  return severity === "critical" ? "error" : "warn";
+}

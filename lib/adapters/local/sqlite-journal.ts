@@ -1,0 +1,134 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import type { AccountId } from "../../domain/account.ts";
+import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { epochMillis } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import type { Clock, Journal, JournalQuery, Leases } from "../../ports.ts";
+
+/** How long to wait for another process that is writing, in milliseconds. */
+const BUSY_TIMEOUT = 5_000;
+
+/** Triggers keep the journal append-only whoever opens the file; `seq` is the order of appending. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS journal (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    job TEXT NOT NULL,
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS journal_by_account ON journal (account, seq);
+  CREATE INDEX IF NOT EXISTS journal_by_job ON journal (job, seq);
+  CREATE TRIGGER IF NOT EXISTS journal_never_changes BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS journal_never_forgets BEFORE DELETE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS journal_never_replaces BEFORE INSERT ON journal
+    WHEN EXISTS (SELECT 1 FROM journal WHERE seq = NEW.seq)
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+  CREATE TABLE IF NOT EXISTS leases (
+    key TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT;
+`;
+
+const APPEND = "INSERT INTO journal (at, job, account, kind, data) VALUES (?, ?, ?, ?, ?)";
+
+const ACQUIRE = `
+  INSERT INTO leases (key, holder, until) VALUES (:key, :holder, :until)
+  ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until
+  WHERE leases.holder = excluded.holder OR leases.until <= :now
+`;
+
+export interface SqliteJournalSettings {
+  /** The database file; its folder is made if it is missing. */
+  readonly path: string;
+  /** What leases expire by. */
+  readonly clock: Clock;
+  /** Takes secrets out of an entry's data before it is stored. */
+  readonly scrub: (value: JsonObject) => JsonObject;
+}
+
+/**
+ * The journal and the leases in one SQLite file that only its owner may read. Several processes may use it
+ * at once; each entry is on the disk when `append` returns.
+ * @throws RelightError `journal.unavailable` naming the file.
+ */
+export function sqliteJournal(settings: SqliteJournalSettings): Journal & Leases & AsyncDisposable {
+  const { path, clock, scrub } = settings;
+  const attempt = <T>(work: () => T): T => attemptAt(path, work);
+  const database = attempt(() => openDatabase(path));
+  return {
+    append: async ({ at, job, account, kind, data }) => {
+      const text = JSON.stringify(scrub(data));
+      attempt(() => database.prepare(APPEND).run(at, job, account, kind, text));
+    },
+    read: async (query) => attempt(() => select(database, query)),
+    acquire: async (key, holder, lasts) => {
+      const now = clock.now();
+      const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
+      return attempt(() => database.prepare(ACQUIRE).run(lease).changes === 1);
+    },
+    release: async (key, holder) => {
+      attempt(() => database.prepare("DELETE FROM leases WHERE key = ? AND holder = ?").run(key, holder));
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (database.isOpen) attempt(() => database.close());
+    },
+  };
+}
+
+function openDatabase(path: string): DatabaseSync {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // Made before SQLite makes it, so that it is never readable by others; the -wal file inherits its mode.
+  closeSync(openSync(path, "a", 0o600));
+  chmodSync(path, 0o600);
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
+  try {
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    return database;
+  } catch (cause) {
+    database.close();
+    throw cause;
+  }
+}
+
+function select(database: DatabaseSync, query: JournalQuery): readonly JournalEntry[] {
+  const { account, job, kinds, limit = -1 } = query;
+  const conditions: [string, readonly SQLInputValue[]][] = [];
+  if (account !== undefined) conditions.push(["account = ?", [account]]);
+  if (job !== undefined) conditions.push(["job = ?", [job]]);
+  if (kinds !== undefined) conditions.push([`kind IN (${kinds.map(() => "?").join(", ")})`, kinds]);
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(([text]) => text).join(" AND ")}`;
+  const rows = database
+    .prepare(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`)
+    .all(...conditions.flatMap(([, values]) => values), limit);
+  return rows.map(entryOf).reverse();
+}
+
+/** The columns are STRICT and this file alone writes them, so their types are known. */
+function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
+  return {
+    at: epochMillis(Number(row["at"])),
+    job: String(row["job"]),
+    account: String(row["account"]) as AccountId | "-",
+    kind: String(row["kind"]) as EntryKind,
+    data: JSON.parse(String(row["data"])),
+  };
+}
+
+function attemptAt<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `the journal ${path} can't be used: ${reason}`;
+    throw new RelightError("journal.unavailable", message, { cause, details: { path } });
+  }
+}

@@ -1,0 +1,179 @@
+import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
+import { fanOutEscalation } from "./adapters/escalation/fan-out.ts";
+import { webhookEscalation } from "./adapters/escalation/webhook.ts";
+import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
+import { systemClock } from "./adapters/local/clock.ts";
+import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
+import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
+import { openCluster } from "./adapters/nats/cluster.ts";
+import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-codec.ts";
+import { createSecrets } from "./adapters/secrets.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { type AccountId, isAccountId } from "./domain/account.ts";
+import type { JsonObject } from "./domain/json.ts";
+import { asRelightError, RelightError } from "./errors.ts";
+import { redact } from "./log.ts";
+import type { Cluster, Escalation, Job, Jobs, Journal, Leases, Log, Secrets, Trigger } from "./ports.ts";
+import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
+import type { Context } from "./usecases/context.ts";
+import { escalate, type Pager } from "./usecases/escalate.ts";
+import { type Remediation, remediate } from "./usecases/remediate.ts";
+import { type Sweep, sweep } from "./usecases/sweep.ts";
+
+export interface AppOptions {
+  readonly configFile: string;
+  readonly log: Log;
+  readonly signal?: AbortSignal;
+  /** The environment that `env:` references are read from. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A sweep, and what came of the jobs that ran in this very process. */
+export interface SweepReport extends Sweep {
+  readonly results: readonly Remediation[];
+  readonly failures: readonly { readonly account: AccountId; readonly error: RelightError }[];
+}
+
+/** Relight put together for one run. Dispose it: it holds a connection and the journal. */
+export interface App extends AsyncDisposable {
+  readonly log: Log;
+  readonly journal: Journal;
+  /** The accounts that the configuration names. */
+  readonly configured: readonly AccountId[];
+  nameOf(account: string): string;
+  /** The account of an id or a configured name, without asking the cluster. @throws RelightError `account.unknown` */
+  accountId(text: string): AccountId;
+  /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
+  context(): Promise<Context>;
+  /** Queues a job for every account; with the in-process queue it waits until they are done. */
+  sweep(trigger: Trigger, reason: string): Promise<SweepReport>;
+  remediate(job: Job): Promise<Remediation>;
+  /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
+  authenticate(request: SignedRequest): Promise<string>;
+  accept(delivery: Delivery): Promise<Acceptance>;
+}
+
+const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
+
+/**
+ * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
+ * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
+ */
+export async function openApp({ configFile, log, signal, env = process.env }: AppOptions): Promise<App> {
+  const config = await loadConfig(configFile);
+  const secrets = createSecrets({ baseDir: config.baseDir, env });
+  const operator = parseOperator(await secrets.read(config.operator.jwt));
+  const journal = await openJournal(config);
+  const settings = new Map(config.accounts.map((account) => [account.id, account]));
+  const configured = [...settings.keys()];
+  const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
+  const escalation = await openEscalation(config, secrets, log);
+  const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
+  const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
+
+  let cluster: Cluster | undefined;
+  async function context(): Promise<Context> {
+    const signing = config.operator.signingKey;
+    const signer = signing === undefined ? undefined : operatorSigner(await secrets.read(signing), operator);
+    cluster ??= await openCluster({
+      servers: config.cluster.servers,
+      systemCredentials: await secrets.read(config.cluster.systemCredentials),
+      ...{ timeout: config.cluster.timeout, clock: systemClock },
+    });
+    return {
+      ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
+      ...{ resolver: cluster.resolver, probes: cluster.probes },
+      ...(signer === undefined ? {} : { signer }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+  }
+
+  const results: Remediation[] = [];
+  const failures: { account: AccountId; error: RelightError }[] = [];
+  const jobs = await openJobs(config, {
+    work: async (job) => void results.push(await remediate(await context(), job)),
+    onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
+  });
+
+  async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
+    try {
+      const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
+      await jobs.drain();
+      return { ...report, results, failures };
+    } catch (thrown) {
+      await pageSweepFailure(pager, asRelightError(thrown));
+      throw thrown;
+    }
+  }
+
+  return {
+    ...{ log, journal, configured, context, sweep: runSweep },
+    nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
+    accountId: (text) => {
+      const named = configured.find((account) => settingsOf(account)?.name === text);
+      if (named !== undefined) return named;
+      if (isAccountId(text)) return text;
+      throw new RelightError("account.unknown", `no configured account is called "${text}"`);
+    },
+    remediate: async (job) => remediate(await context(), job),
+    authenticate: async (request) => {
+      const references = config.issuerWebhook?.secrets ?? [];
+      return verifySignature(
+        request,
+        await Promise.all(references.map((reference) => secrets.read(reference))),
+      );
+    },
+    accept: async (delivery) => {
+      const acceptance = await acceptDelivery({ ...base, jobs, codec: jwtCodec, operator }, delivery);
+      await jobs.drain();
+      return acceptance;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await jobs.drain();
+      await cluster?.[Symbol.asyncDispose]();
+      await journal[Symbol.asyncDispose]?.();
+    },
+  };
+}
+
+/** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */
+async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void> {
+  await escalate(
+    pager,
+    { id: randomUUID(), account: "-" },
+    {
+      failureClass: "cluster_unreachable",
+      severity: "critical",
+      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
+      advice: [error.mend],
+      evidence: { error: error.toJSON() },
+    },
+  );
+}
+
+type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
+type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
+
+async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
+  if (config.queue === "in-process") return inProcessJobs(local);
+  const { sqsClient, sqsJobs } = await import("./adapters/aws/sqs-jobs.ts");
+  return sqsJobs({ queueUrl: config.queue.slice("sqs:".length), client: sqsClient() });
+}
+
+async function openJournal(config: Config): Promise<OpenJournal> {
+  const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
+  if (kind === "sqlite")
+    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub });
+  const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
+  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub });
+}
+
+async function openEscalation(config: Config, secrets: Secrets, log: Log): Promise<Escalation> {
+  const channels = config.escalation.map(async ({ webhook: { url, secret } }) => {
+    const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
+    const escalation = webhookEscalation({ url, clock: systemClock, scrub, ...signed });
+    return { name: `webhook ${new URL(url).host}`, escalation };
+  });
+  return fanOutEscalation(await Promise.all(channels), log);
+}

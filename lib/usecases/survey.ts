@@ -1,0 +1,88 @@
+import pMap from "p-map";
+import { type AccountId, isAccountId } from "../domain/account.ts";
+import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
+import { nextStep, type Step } from "../domain/ladder.ts";
+import { RelightError } from "../errors.ts";
+import type { Context } from "./context.ts";
+import { situationOf } from "./heal.ts";
+import { claimsToRenew, type Look, look } from "./verify.ts";
+
+/** One account as `status` and `plan` show it; looking left no trace. */
+export interface Survey {
+  readonly account: AccountId;
+  readonly name: string;
+  /** Undefined where nobody knows the account's claims. */
+  readonly window: ExpiryWindow | undefined;
+  readonly seen: Look;
+  /** What a sweep would do first, beside a due renewal. */
+  readonly step: Step;
+  readonly renewal: "due" | "expired" | undefined;
+}
+
+const ACCOUNTS_AT_ONCE = 4;
+
+/** Looks at every account that is configured or that the resolver lists, without touching anything. */
+export async function survey(context: Context, accounts: readonly AccountId[]): Promise<readonly Survey[]> {
+  return pMap(accounts, (account) => surveyOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
+}
+
+/** The accounts there are: configured ones first, then those that only the resolver knows. */
+export async function knownAccounts(
+  context: Context,
+  configured: readonly AccountId[],
+): Promise<readonly AccountId[]> {
+  const known = new Set(configured);
+  try {
+    for await (const entry of context.resolver.list()) {
+      const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
+      if (isAccountId(account)) known.add(account);
+    }
+  } catch (error) {
+    if (!(error instanceof RelightError) || error.code !== "nats.no_resolver") throw error;
+  }
+  return [...known];
+}
+
+/**
+ * The account that a person means: an id, a configured name, or the name in its claims.
+ * @throws RelightError `account.unknown`, also where a name is not unique.
+ */
+export async function findAccount(
+  context: Context,
+  configured: readonly AccountId[],
+  text: string,
+): Promise<AccountId> {
+  if (isAccountId(text)) return text;
+  const named = configured.filter((account) => context.settingsOf(account)?.name === text);
+  const matches = named.length > 0 ? named : await namedInResolver(context, text);
+  const [match, ...others] = matches;
+  if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
+  if (others.length === 0) return match;
+  const list = matches.join(", ");
+  throw new RelightError(
+    "account.unknown",
+    `${matches.length} accounts are called "${text}"; use an id: ${list}`,
+  );
+}
+
+async function namedInResolver({ resolver }: Context, name: string): Promise<readonly AccountId[]> {
+  const matches: AccountId[] = [];
+  for await (const entry of resolver.list())
+    if (entry.ok && entry.jwt.document.claims.name === name) matches.push(entry.jwt.document.claims.sub);
+  return [...new Set(matches)];
+}
+
+async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
+  const seen = await look(context, account);
+  const claims = (await claimsToRenew(context, seen))?.claims;
+  const window = claims === undefined ? undefined : expiryWindow(claims, context.policy, context.clock.now());
+  const state = window?.state;
+  return {
+    account,
+    name: context.settingsOf(account)?.name ?? (claims?.name || account),
+    window,
+    seen,
+    step: nextStep(situationOf(context, account, seen), new Set()),
+    renewal: state === "due" || state === "expired" ? state : undefined,
+  };
+}

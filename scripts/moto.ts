@@ -1,0 +1,118 @@
+/**
+ * Installs moto, which the tests have answer in place of AWS, into a folder of its own: `node scripts/moto.ts`.
+ * Does nothing where it is installed already.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pWaitFor from "p-wait-for";
+
+export const MOTO_VERSION = "5.2.5";
+
+const CACHE = join(import.meta.dirname, "..", ".cache");
+const FOLDER = join(CACHE, "moto-venv");
+/** Written last, so a half-made folder is never taken for a whole one. */
+const DONE = join(FOLDER, "relight-moto-version");
+const LOCK = join(CACHE, "moto-venv.lock");
+const PYTHON =
+  process.platform === "win32" ? join(FOLDER, "Scripts", "python.exe") : join(FOLDER, "bin", "python");
+
+/** In milliseconds; an install over a slow line takes minutes. */
+const INSTALL_TIMEOUT = 300_000;
+
+const run = promisify(execFile);
+
+export type MotoInstall =
+  | { readonly ok: true; readonly python: string }
+  | { readonly ok: false; readonly missing: string };
+
+/** Moto's Python, installed now if need be; or what is missing for that. Safe to call from several processes. */
+export async function installMoto(): Promise<MotoInstall> {
+  if (await isInstalled()) return { ok: true, python: PYTHON };
+  try {
+    await withLock(install);
+    return { ok: true, python: PYTHON };
+  } catch (cause) {
+    return { ok: false, missing: whatIsMissing(cause) };
+  }
+}
+
+async function isInstalled(): Promise<boolean> {
+  const version = await readFile(DONE, "utf8").catch(() => undefined);
+  return version === MOTO_VERSION;
+}
+
+async function install(): Promise<void> {
+  if (await isInstalled()) return;
+  const options = { timeout: INSTALL_TIMEOUT };
+  await rm(FOLDER, { recursive: true, force: true });
+  await run("python3", ["-m", "venv", FOLDER], options);
+  await run(PYTHON, ["-m", "pip", "install", "--quiet", `moto[server]==${MOTO_VERSION}`], options);
+  await writeFile(DONE, MOTO_VERSION);
+}
+
+/** One process installs, the others wait for it. */
+async function withLock(work: () => Promise<void>): Promise<void> {
+  await mkdir(CACHE, { recursive: true });
+  await pWaitFor(takeLock, {
+    interval: 250,
+    timeout: { milliseconds: INSTALL_TIMEOUT, message: `the lock ${LOCK} was not released` },
+  });
+  try {
+    await work();
+  } finally {
+    await rm(LOCK, { force: true });
+  }
+}
+
+async function takeLock(): Promise<boolean> {
+  try {
+    await writeFile(LOCK, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
+    // A holder that was killed can't give its lock back.
+    if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function whatIsMissing(cause: unknown): string {
+  const { code, message, stderr = "" } = cause as { code?: unknown; message: string; stderr?: string };
+  if (code === "ENOENT") return "python3 is not installed";
+  const lastLine = stderr.trim().split("\n").at(-1);
+  return `moto ${MOTO_VERSION} can't be installed: ${lastLine || message}`;
+}
+
+/**
+ * Moto ends when its standard input does: a test process that is killed can't leave it behind. Port 0 lets
+ * the system choose a free one; moto prints which.
+ */
+const SERVE = `
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", "0"])
+`;
+
+/** Starts the server; its address stands on its standard error once it listens. */
+export function spawnMoto(python: string): ChildProcess {
+  const env = { PATH: process.env["PATH"] ?? "", PYTHONUNBUFFERED: "1" };
+  return spawn(python, ["-c", SERVE], { env, stdio: ["pipe", "ignore", "pipe"] });
+}
+
+if (import.meta.main) {
+  const installed = await installMoto();
+  console.log(installed.ok ? `moto ${MOTO_VERSION} is installed` : installed.missing);
+  process.exitCode = installed.ok ? 0 : 1;
+}
