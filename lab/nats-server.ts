@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { waitFor } from "./wait.ts";
+
+/** A nats-server of our own on loopback, in a temporary folder, stopped by its own process id. */
+export interface NatsServer extends AsyncDisposable {
+  readonly url: string;
+  readonly folder: string;
+  pid(): number | undefined;
+  log(): Promise<string>;
+  /** Stops it gently, then hard; the folder stays until disposal. */
+  stop(): Promise<void>;
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port with the same store. */
+  start(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly binary: string;
+  /** The configuration, given the folder that is the server's own. */
+  readonly config: (folder: string) => string;
+}
+
+const children = new Set<ChildProcess>();
+// Whatever ends this process, no server outlives it.
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+/** @throws Error with the end of the server's log if it does not listen within ten seconds. */
+export async function startServer({ binary, config }: ServerOptions): Promise<NatsServer> {
+  const folder = await mkdtemp(join(tmpdir(), "relight-lab-"));
+  const port = await freePort();
+  const file = join(folder, "server.conf");
+  const logFile = join(folder, "server.log");
+  await writeFile(file, `listen: "127.0.0.1:${port}"\nlog_file: "${logFile}"\n${config(folder)}`);
+  const log = (): Promise<string> => readFile(logFile, "utf8").catch(() => "");
+  let child: ChildProcess | undefined;
+
+  async function start(): Promise<void> {
+    const seen = (await log()).length;
+    const started = spawn(binary, ["-c", file], { stdio: "ignore" });
+    children.add(started);
+    child = started;
+    const isReady = async (): Promise<boolean> => {
+      if (started.exitCode !== null)
+        throw new Error(`nats-server ended at once:\n${(await log()).slice(-2000)}`);
+      return (await log()).slice(seen).includes("Server is ready");
+    };
+    await waitFor("nats-server to listen", isReady);
+  }
+
+  async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const ending = child;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    ending.kill(signal);
+    const hasEnded = (): boolean => ending.exitCode !== null || ending.signalCode !== null;
+    await waitFor("nats-server to end", hasEnded).catch(() => ending.kill("SIGKILL"));
+    children.delete(ending);
+  }
+
+  const server: NatsServer = {
+    ...{ url: `nats://127.0.0.1:${port}`, folder, log, start },
+    pid: () => (child?.exitCode === null ? child.pid : undefined),
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    [Symbol.asyncDispose]: async () => {
+      await end("SIGTERM");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  try {
+    await start();
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A port that is free now; the next process to ask gets another. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}

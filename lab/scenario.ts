@@ -1,0 +1,180 @@
+import { createHash } from "node:crypto";
+import {
+  AckPolicy,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+} from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { nowSeconds } from "./keys.ts";
+import { waitFor } from "./wait.ts";
+import type { World } from "./world.ts";
+
+/** What happens to an account in the field: it is used, it expires, it is renewed, and it is dead. */
+
+export interface FillOptions {
+  /** Messages published to the ORDERS stream. */
+  readonly messages?: number;
+  /** Also a stream that is held in memory only. */
+  readonly memory?: boolean;
+}
+
+/** Makes streams, a pull and a push consumer and messages, and acknowledges some of them. */
+export async function fill(
+  world: World,
+  { messages = 100, memory = false }: FillOptions = {},
+): Promise<void> {
+  const connection = await world.connectAs("app");
+  try {
+    const manager = await waitFor("JetStream to be enabled", () =>
+      jetstreamManager(connection).catch(() => undefined),
+    );
+    await manager.streams.add({ name: "ORDERS", subjects: ["orders.*"], storage: StorageType.File });
+    await manager.streams.add({ name: "JOBS", subjects: ["jobs.>"], retention: RetentionPolicy.Workqueue });
+    if (memory)
+      await manager.streams.add({ name: "CACHE", subjects: ["cache.>"], storage: StorageType.Memory });
+    await manager.consumers.add("ORDERS", { durable_name: "shipping", ack_policy: AckPolicy.Explicit });
+    await manager.consumers.add("ORDERS", {
+      durable_name: "audit",
+      ack_policy: AckPolicy.None,
+      deliver_subject: "audit.in",
+    });
+    const client = jetstream(connection);
+    for (let count = 1; count <= messages; count++)
+      await client.publish(`orders.${count % 7}`, `order ${count}`);
+    await client.publish("jobs.one", "the only job");
+    if (memory) await client.publish("cache.one", "held in memory only");
+    const shipping = await client.consumers.get("ORDERS", "shipping");
+    for (let count = 0; count < 3; count++) await (await shipping.next())?.ackAck();
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Lets the account expire: pushes claims that live for two seconds, and waits for the servers to say so. */
+export async function expire(world: World): Promise<void> {
+  // A client is connected when it happens, as in the field; the server disconnects it.
+  const client = await world.connectAs("app");
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + 2 })));
+  const system = await world.connectAs("system");
+  try {
+    await waitFor("the account to expire", async () => (await accountInfo(system, world.accountId)).expired);
+    await waitFor("the server to disconnect the account's clients", () => client.isClosed());
+  } finally {
+    await client.close();
+    await system.close();
+  }
+}
+
+/** Renews it the way people do today: sign again, push again. On a broken version JetStream stays dead. */
+export async function renewByHand(world: World, lives = 3_600): Promise<void> {
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + lives, iat: nowSeconds() + 1 })));
+  const system = await world.connectAs("system");
+  try {
+    await waitFor(
+      "the renewed account to be accepted",
+      async () => !(await accountInfo(system, world.accountId)).expired,
+    );
+  } finally {
+    await system.close();
+  }
+}
+
+/** What everybody checks, and what is true. */
+export interface Symptoms {
+  /** `$JS.API.INFO` answered without an error. */
+  readonly apiInfo: "ok" | "error";
+  readonly streamInfo: "ok" | "error";
+  /** `ok`, or the error that a publisher sees. */
+  readonly publish: string;
+  readonly fetch: string;
+}
+
+/** Asks as a client of the account would. Publishes one message and fetches one. */
+export async function symptoms(world: World): Promise<Symptoms> {
+  const connection = await world.connectAs("app");
+  try {
+    return {
+      apiInfo: await api(connection, "$JS.API.INFO"),
+      streamInfo: await api(connection, "$JS.API.STREAM.INFO.ORDERS"),
+      // A plain request shows the server's own answer; the JetStream client words it as "not enabled".
+      publish: await attempt(() => connection.request("orders.probe", "probe", { timeout: 2_000 })),
+      fetch: await attempt(() => fetchOne(connection)),
+    };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Messages by their contents, sequences and consumer positions: what must be the same before and after. */
+export async function snapshot(world: World): Promise<Record<string, unknown>> {
+  const connection = await world.connectAs("app");
+  try {
+    const manager = await jetstreamManager(connection);
+    const state: Record<string, unknown> = {};
+    for await (const { config, state: stream } of manager.streams.list()) {
+      const { messages, first_seq: first, last_seq: last } = stream;
+      const contents = await digest(manager, config.name, first, last);
+      state[config.name] = {
+        messages,
+        first,
+        last,
+        contents,
+        consumers: await positions(manager, config.name),
+      };
+    }
+    return state;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A hash over every message, read through the API, which works even where the stream is deaf. */
+async function digest(
+  manager: JetStreamManager,
+  stream: string,
+  first: number,
+  last: number,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for (let seq = first; seq > 0 && seq <= last; seq++) {
+    const message = await manager.streams.getMessage(stream, { seq });
+    hash.update(message === null ? `${seq} gone` : `${message.subject} ${message.string()}`);
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function positions(manager: JetStreamManager, stream: string) {
+  const found: Record<string, unknown> = {};
+  for await (const { name, ack_floor, num_pending } of manager.consumers.list(stream))
+    found[name] = { ack_floor: ack_floor.stream_seq, num_pending };
+  return found;
+}
+
+async function accountInfo(connection: NatsConnection, account: string): Promise<{ expired: boolean }> {
+  const reply = await connection.request(`$SYS.REQ.ACCOUNT.${account}.INFO`, "", { timeout: 2_000 });
+  return { expired: reply.json<{ data?: { expired?: boolean } }>().data?.expired === true };
+}
+
+async function api(connection: NatsConnection, subject: string): Promise<"ok" | "error"> {
+  const reply = await connection.request(subject, "", { timeout: 2_000 });
+  return reply.json<{ error?: unknown }>().error === undefined ? "ok" : "error";
+}
+
+async function fetchOne(connection: NatsConnection): Promise<void> {
+  const consumer = await jetstream(connection).consumers.get("ORDERS", "shipping");
+  const message = await consumer.next({ expires: 1_000 });
+  if (message === null) throw new Error("no message within a second");
+  await message.ackAck();
+}
+
+async function attempt(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work();
+    return "ok";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Finds or fetches nats-server binaries: `node lab/server-binaries.ts 2.9.10 2.10.27 2.15.1`.
+ * They are what the quickstart and the tests run; Relight itself needs none.
+ */
+import { access, chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { arch, platform, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fetchFromDebian } from "./debian.ts";
+import { fetchChecked, fetchFile, output } from "./download.ts";
+
+/** Two servers that have the defect (#6806) and one that does not. */
+export const VERSIONS = ["2.9.10", "2.10.27", "2.15.1"] as const;
+export type Version = (typeof VERSIONS)[number];
+
+export interface Binary {
+  readonly path: string;
+  readonly version: string;
+}
+
+const CACHE = process.env["RELIGHT_CACHE"] ?? join(import.meta.dirname, "..", ".cache");
+
+type Source = readonly [name: string, fetch: (version: string, folder: string) => Promise<string>];
+
+/** Where a server can come from, in the order in which they are tried. */
+const SOURCES: readonly Source[] = [
+  ["Debian package", fetchFromDebian],
+  ["official release", fetchRelease],
+  ["Docker image", fetchFromDocker],
+  ["Go module", buildWithGo],
+];
+
+/**
+ * A server of exactly this version: `NATS_SERVER` or the PATH if it is one, else from the cache, else fetched.
+ * @throws Error that says what was tried, what failed and how to mend it.
+ */
+export async function serverBinary(
+  version: string,
+  say: (line: string) => void = () => undefined,
+): Promise<Binary> {
+  const installed = [process.env["NATS_SERVER"], "nats-server"].filter((path) => path !== undefined);
+  for (const path of installed) if ((await versionOf(path)) === version) return { path, version };
+
+  const cached = join(CACHE, "nats-server", version, "nats-server");
+  if ((await versionOf(cached)) === version) return { path: cached, version };
+
+  const failures: string[] = [];
+  for (const [name, fetchFrom] of SOURCES) {
+    say(`nats-server ${version}: trying the ${name} …`);
+    try {
+      await install(await temporary(), cached, (folder) => fetchFrom(version, folder));
+      if ((await versionOf(cached)) === version) return { path: cached, version };
+      failures.push(`${name}: gave another version`);
+    } catch (error) {
+      failures.push(`${name}: ${(error as Error).message.trim().split("\n").at(-1)}`);
+    }
+  }
+  throw new Error(
+    `no nats-server ${version} could be had:\n${failures.map((line) => `  - ${line}`).join("\n")}\n` +
+      "Put one on the PATH, name it in NATS_SERVER, or install Docker or Go, and run this again.",
+  );
+}
+
+/** The version that a binary says it is; undefined where there is none. */
+export async function versionOf(path: string): Promise<string | undefined> {
+  const text = await output(path, ["--version"]).catch(() => "");
+  return /v(\d+\.\d+\.\d+\S*)/.exec(text)?.[1];
+}
+
+const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), "relight-server-"));
+
+/** Moves the binary into the cache in one step, so that two processes at once don't see half of one. */
+async function install(
+  folder: string,
+  target: string,
+  fetchInto: (folder: string) => Promise<string>,
+): Promise<void> {
+  try {
+    const binary = await fetchInto(folder);
+    await access(binary);
+    await mkdir(join(target, ".."), { recursive: true });
+    const staged = `${target}.${process.pid}`;
+    await copyFile(binary, staged);
+    await chmod(staged, 0o755);
+    await rename(staged, target);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function fetchRelease(version: string, folder: string): Promise<string> {
+  const cpu = { x64: "amd64", arm64: "arm64" }[arch() as "x64" | "arm64"] ?? arch();
+  const name = `nats-server-v${version}-${platform()}-${cpu}`;
+  const release = `https://github.com/nats-io/nats-server/releases/download/v${version}`;
+  const sums = (await fetchFile(`${release}/SHA256SUMS`)).toString();
+  const sum = new RegExp(`^([0-9a-f]{64})\\s+\\*?${name}\\.tar\\.gz$`, "m").exec(sums)?.[1];
+  if (sum === undefined) throw new Error(`the release has no ${name}`);
+  const archive = join(folder, "nats-server.tar.gz");
+  await fetchChecked(`${release}/${name}.tar.gz`, sum, archive);
+  await output("tar", ["-xzf", archive, "-C", folder]);
+  return join(folder, name, "nats-server");
+}
+
+async function fetchFromDocker(version: string, folder: string): Promise<string> {
+  if (platform() !== "linux") throw new Error("the image holds a Linux binary");
+  const container = (await output("docker", ["create", `nats:${version}`])).trim();
+  const binary = join(folder, "nats-server");
+  try {
+    await output("docker", ["cp", `${container}:/nats-server`, binary]);
+  } finally {
+    await output("docker", ["rm", container]);
+  }
+  return binary;
+}
+
+async function buildWithGo(version: string, folder: string): Promise<string> {
+  const env = { ...process.env, GOBIN: folder };
+  await output("go", ["install", `github.com/nats-io/nats-server/v2@v${version}`], { env });
+  return join(folder, "nats-server");
+}
+
+if (import.meta.main) {
+  for (const version of process.argv.slice(2)) {
+    const { path } = await serverBinary(version, (line) => console.error(line)).catch((error: Error) => {
+      console.error(error.message);
+      process.exit(1);
+    });
+    console.log(`nats-server ${version}: ${path}`);
+  }
+}

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "@jest/globals";
+import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { relight } from "../support/relight.ts";
+
+async function brokenWorld(
+  version: string,
+  options: { memory?: boolean; yaml?: string } = {},
+): Promise<World> {
+  const world = await createWorld({ binary: (await serverBinary(version)).path, yaml: options.yaml ?? "" });
+  await fill(world, { memory: options.memory ?? false });
+  await expire(world);
+  await renewByHand(world);
+  return world;
+}
+
+const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
+const jtiOf = async (world: World): Promise<string> => {
+  const connection = await world.connectAs("system");
+  const reply = await connection.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
+  await connection.close();
+  return JSON.parse(Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString()).jti;
+};
+
+describe.each(["2.9.10", "2.10.27"])("nats-server %s, which has #6806", (version) => {
+  test("an account that was renewed by hand looks fine, is dead, and is healed without a restart or a loss", async () => {
+    await using world = await brokenWorld(version);
+    const before = await snapshot(world);
+    const pid = world.server.pid();
+    expect(await symptoms(world)).toMatchObject({ apiInfo: "ok", streamInfo: "ok" });
+    expect((await symptoms(world)).publish).toMatch(/no responders/);
+
+    const dead = await relight(world, "verify", "APP", "--json");
+    expect(dead.json).toMatchObject({ account: world.accountId, verdict: "dead", depth: "account" });
+    expect(dead.json.findings.map(({ code }: { code: string }) => code)).toEqual([
+      "stream.deaf", // JOBS
+      "stream.deaf", // ORDERS
+      "consumer.deaf", // audit (push, no acknowledgements)
+      "consumer.deaf", // shipping (pull)
+    ]);
+    expect(dead.json.diagnosis.join()).toContain(`${version} has nats-server #6806`);
+    expect(dead.exit).toBe(2);
+
+    const healed = await relight(world, "heal", "APP", "--json");
+    expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+    expect(healed.json.rungs).toEqual([
+      { rung: "toggle-jetstream", target: world.accountId, result: "helped", why: expect.any(String) },
+    ]);
+    expect(healed.exit).toBe(0);
+
+    const healthy = await relight(world, "verify", "APP", "--json");
+    expect(healthy.json).toMatchObject({ verdict: "healthy", findings: [] });
+    expect(healthy.exit).toBe(0);
+    expect(await snapshot(world)).toEqual(before);
+    expect(world.server.pid()).toBe(pid);
+    expect(await symptoms(world)).toEqual(WORKS);
+  });
+
+  test("a client that listens on a dead stream's subject does not make it look alive", async () => {
+    await using world = await brokenWorld(version);
+    await using client = await subscriber(world, ["orders.*", "jobs.>"]);
+    expect(client.isClosed()).toBe(false);
+    const { json } = await relight(world, "verify", "APP", "--json");
+    expect(json.findings.filter(({ code }: { code: string }) => code === "stream.deaf")).toHaveLength(2);
+  });
+
+  test("without an account key the system account's view alone still tells the truth", async () => {
+    await using world = await brokenWorld(version);
+    const { json, exit } = await relight(
+      { home: await withoutAccountKey(world) },
+      "verify",
+      world.accountId,
+      "--json",
+    );
+    expect(json).toMatchObject({ verdict: "dead", depth: "system" });
+    expect(exit).toBe(2);
+  });
+
+  test("memory streams: the toggle is refused with the reason, nothing is touched, a person is called", async () => {
+    await using world = await brokenWorld(version, { memory: true });
+    const before = [await snapshot(world), await jtiOf(world)];
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
+    expect(json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "refused" }]);
+    expect(json.rungs[0].why).toMatch(/stream CACHE \(1 messages\)/);
+    expect(exit).toBe(2);
+    expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
+  });
+});
+
+describe("nats-server 2.15.1, which has #6806 fixed", () => {
+  test("an account that was renewed by hand is healthy and is left alone", async () => {
+    await using world = await brokenWorld("2.15.1");
+    const jti = await jtiOf(world);
+    const verified = await relight(world, "verify", "APP", "--json");
+    expect(verified.json).toMatchObject({ verdict: "healthy", findings: [] });
+    const healed = await relight(world, "heal", "APP", "--json");
+    expect(healed.json).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(healed.exit).toBe(0);
+    expect(await jtiOf(world)).toBe(jti);
+  });
+});
+
+describe.each(["2.9.10", "2.10.27", "2.15.1"])("any server (%s)", (version) => {
+  test("an account that is expired is renewed first, then revived, and works", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    await fill(world);
+    const before = await snapshot(world);
+    await expire(world);
+    const expired = await relight(world, "verify", "APP", "--json");
+    expect(expired.json.verdict).toBe("dead");
+    expect(expired.json.findings.map(({ code }: { code: string }) => code)).toContain("account.expired");
+
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+    expect(json.rungs[0]).toMatchObject({ rung: "renew" });
+    expect(exit).toBe(0);
+    expect(await snapshot(world)).toEqual(before);
+    expect(await symptoms(world)).toEqual(WORKS);
+  });
+
+  test("a healthy account is left alone, by verify and by heal", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    await fill(world);
+    const before = [await snapshot(world), await jtiOf(world)];
+    expect((await relight(world, "verify", "APP")).exit).toBe(0);
+    const { json } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
+  });
+});
+
+async function subscriber(world: World, subjects: readonly string[]) {
+  const connection = await world.connectAs("app");
+  for (const subject of subjects) connection.subscribe(subject, { callback: () => undefined });
+  await connection.flush();
+  return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
+}
+
+async function withoutAccountKey({ home }: World): Promise<string> {
+  const { readFile, writeFile } = await import("node:fs/promises");
+  const file = `${home}/relight.yaml`;
+  await writeFile(file, (await readFile(file, "utf8")).replace(/ {4}signingKey: file:app.nk\n/, ""));
+  return home;
+}

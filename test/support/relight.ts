@@ -1,0 +1,33 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { World } from "../../lab/world.ts";
+
+const COMMAND = join(import.meta.dirname, "..", "..", "bin", "relight.js");
+
+export interface Run {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What `--json` printed. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into any command's result
+  readonly json: any;
+}
+
+/** Runs the built command in the world's folder, as its user would. */
+export function relight({ home }: Pick<World, "home">, ...args: string[]): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [COMMAND, ...args], {
+      cwd: home,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
+    child.once("error", reject);
+    child.once("close", (exit) => {
+      const json = args.includes("--json") && stdout.trim() !== "" ? JSON.parse(stdout) : undefined;
+      resolve({ exit, stdout, stderr, json });
+    });
+  });
+}
