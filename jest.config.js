@@ -3,8 +3,15 @@ export default {
   testEnvironment: "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   extensionsToTreatAsEsm: [".ts"],
+  modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/.cache"],
   transform: {
-    "\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } }],
+    "\\.ts$": [
+      "@swc/jest",
+      { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
+    ],
   },
   testTimeout: 60_000,
+  // Tests on real servers wait more than they compute.
+  maxWorkers: 2,
+  reporters: ["default", "<rootDir>/test/support/closing-line.js"],
 };

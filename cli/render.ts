@@ -35,7 +35,7 @@ export function renderVerdict(verdict: Verdict, name: string): string {
   const { servers, streams, consumers, findings, diagnosis, depth } = verdict;
   const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
   return [
-    `${colors.bold(name)} is ${paint(verdict.verdict)}: ${streams} streams, ${consumers} consumers on ${where}, ${DEPTH[depth]}`,
+    `${colors.bold(name)} is ${paint(verdict.verdict)}: ${count(streams, "stream")}, ${count(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
     ...findings.map(renderFinding),
     ...diagnosis.map((line) => `  ${colors.cyan("»")} ${line}`),
   ].join("\n");
@@ -45,7 +45,7 @@ export function renderRemediation(result: Remediation, name: string): string {
   const good = result.outcome !== "escalated" && result.outcome !== "refused";
   const outcome = good ? colors.green(result.outcome) : colors.red(result.outcome);
   return [
-    `${colors.bold(name)}: ${outcome}, ${result.why}`,
+    `${colors.bold(name)}: ${outcome} (${result.why})`,
     ...result.rungs.map(
       ({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`,
     ),
@@ -79,7 +79,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "job.finished":
       return text("outcome");
     case "verdict":
-      return `${paint(data["verdict"] as Health)}, ${(data["findings"] as readonly unknown[]).length} findings`;
+      return `${paint(data["verdict"] as Health)}, ${count((data["findings"] as readonly unknown[]).length, "finding")}`;
     case "claims.seen":
     case "toggle.opened":
     case "toggle.closed":
@@ -150,8 +150,10 @@ function summary(rows: readonly Survey[]): string {
   const parts = counts
     .filter(({ count }) => count > 0)
     .map(({ verdict, count }) => `${count} ${paint(verdict)}`);
-  return `${rows.length} accounts: ${parts.join(", ")}`;
+  return `${count(rows.length, "account")}: ${parts.join(", ")}`;
 }
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 const paint = (health: Health): string => PAINT[health](health);
 

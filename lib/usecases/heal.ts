@@ -150,5 +150,5 @@ function lossesBetween({ observation: before }: Look, { observation: after }: Lo
 
 function summaryOf(rungs: readonly RungReport[]): string {
   const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
-  return helped.length > 0 ? `healed by ${helped.join(", then ")}` : "nothing to heal";
+  return helped.length > 0 ? `by ${helped.join(", then ")}` : "nothing to heal";
 }

@@ -63,5 +63,7 @@ export function describeAws(moto: Moto, name: string, suite: (settings: MotoSett
     return;
   }
   console.warn(`SKIPPED, NOT TESTED: "${name}" needs moto in place of AWS, and ${moto.missing}`);
-  describe.skip(name, () => suite({ endpoint: "", region: "", credentials: { accessKeyId: "", secretAccessKey: "" } }));
+  describe.skip(name, () =>
+    suite({ endpoint: "", region: "", credentials: { accessKeyId: "", secretAccessKey: "" } }),
+  );
 }

@@ -1,0 +1,122 @@
+/**
+ * `npm run quickstart`: a real nats-server, a real expired account, dead after its renewal, healed before
+ * your eyes. Every line is checked as it is printed; what is not true ends it with exit code 1.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import colors from "picocolors";
+import { expire, fill, renewByHand, snapshot, symptoms } from "./scenario.ts";
+import { type Binary, serverBinary, versionOf } from "./server-binaries.ts";
+import { createWorld, type World } from "./world.ts";
+
+const MESSAGES = 500;
+/** Any version before 2.10.28 will do; this one is packaged by a Debian release that is in use. */
+const VERSION = "2.10.27";
+const COMMAND = join(import.meta.dirname, "..", "bin", "relight.js");
+
+const begun = Date.now();
+
+function say(line: string): void {
+  const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(5);
+  console.log(`${colors.dim(`${seconds} s`)}  ${line}`);
+}
+
+function chapter(title: string): void {
+  console.log(`\n${colors.bold(title)}`);
+}
+
+/** Prints a fact, or ends the show: nothing is claimed that is not so. */
+function prove(fact: string, isTrue: boolean, seen?: unknown): void {
+  if (isTrue) {
+    say(`${colors.green("✓")} ${fact}`);
+    return;
+  }
+  say(
+    `${colors.red("✗")} this is not so: ${fact}${seen === undefined ? "" : ` (saw ${JSON.stringify(seen)})`}`,
+  );
+  throw new Error("the quickstart did not go as it should; please report it with the lines above");
+}
+
+/** Runs the command as its user would, shows what it prints, and gives its exit code. */
+function relight(world: World, ...args: string[]): number | null {
+  console.log(`\n${colors.cyan(`$ relight ${args.join(" ")}`)}`);
+  const env = { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    ...{ cwd: world.home, env, encoding: "utf8" },
+  });
+  console.log(`${stdout}${stderr}`.trimEnd());
+  return status;
+}
+
+async function brokenServer(): Promise<Binary> {
+  try {
+    return await serverBinary(VERSION, say);
+  } catch (error) {
+    const version = await versionOf("nats-server");
+    const [major = 0, minor = 0, patch = 0] = (version ?? "9").split(".").map(Number);
+    const hasDefect = major === 2 && (minor < 10 || (minor === 10 && patch < 28));
+    if (version !== undefined && hasDefect) return { path: "nats-server", version };
+    throw error;
+  }
+}
+
+async function show(world: World, version: string): Promise<void> {
+  await fill(world, { messages: MESSAGES });
+  const before = await snapshot(world);
+  const pid = world.server.pid();
+  say(`account APP has two streams, two consumers and ${MESSAGES + 1} messages`);
+
+  chapter("The account expires, and is renewed the way people do it today");
+  await expire(world);
+  say("its JWT expired: the server disconnected its clients, and its own JetStream with them");
+  await renewByHand(world, 90 * 86_400);
+  say("a new JWT was signed and pushed, and the server said 200 “jwt updated”");
+
+  chapter("Every usual check is green, and nothing works");
+  const sick = await symptoms(world);
+  prove("$JS.API.INFO says that all is well", sick.apiInfo === "ok", sick);
+  prove("$JS.API.STREAM.INFO says that all is well", sick.streamInfo === "ok", sick);
+  prove(`publishing fails: ${sick.publish}`, sick.publish.includes("no responders"), sick);
+  prove(`fetching fails: ${sick.fetch}`, sick.fetch !== "ok", sick);
+
+  chapter("Relight looks deeper");
+  prove("relight verify says: dead (exit code 2)", relight(world, "verify", "APP") === 2);
+  relight(world, "plan", "APP");
+
+  chapter("Relight heals it");
+  prove("relight heal says: healed (exit code 0)", relight(world, "heal", "APP") === 0);
+
+  chapter("And it is true");
+  prove(
+    "no message was lost, every consumer stands where it stood",
+    isDeepStrictEqual(await snapshot(world), before),
+  );
+  prove("the server was not restarted", world.server.pid() === pid);
+  const well = await symptoms(world);
+  prove("publishing works", well.publish === "ok", well);
+  prove("fetching works", well.fetch === "ok", well);
+  prove("relight verify says: healthy (exit code 0)", relight(world, "verify", "APP") === 0);
+
+  chapter("The journal, which is the audit log");
+  prove("it is all there", relight(world, "journal", "APP") === 0);
+  say(`done: an account on nats-server ${version} died and came back`);
+}
+
+const { path, version } = await brokenServer();
+chapter(`nats-server ${version}, in operator mode, with JetStream`);
+const world = await createWorld({ binary: path });
+const interrupted = (): void => {
+  void world[Symbol.asyncDispose]().then(() => process.exit(130));
+};
+process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
+try {
+  await show(world, version);
+  console.log(`
+Your own cluster: write a relight.yaml (README.md shows one), then ${colors.bold("npx relight status")}.`);
+} catch (error) {
+  console.error(`\n${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  await world[Symbol.asyncDispose]();
+}

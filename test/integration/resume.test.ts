@@ -1,0 +1,108 @@
+import { describe, expect, test } from "@jest/globals";
+import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import type { Context } from "../../lib/usecases/context.ts";
+import { runJobOn } from "../support/context.ts";
+import { relight } from "../support/relight.ts";
+
+/** A remedy that stops in the middle: the next run finishes it, and nothing is lost. */
+
+const { path: binary } = await serverBinary("2.10.27");
+
+async function brokenWorld(): Promise<World> {
+  const world = await createWorld({ binary });
+  await fill(world);
+  await expire(world);
+  await renewByHand(world);
+  return world;
+}
+
+/** A process that dies right after its journal took the `count`th entry; the entry is safe. */
+const diesAfterEntry =
+  (count: number) =>
+  ({ journal }: Context): Partial<Context> => {
+    let left = count;
+    const append: Context["journal"]["append"] = async (entry) => {
+      if (left === 0) throw new Error("the process died");
+      await journal.append(entry);
+      left -= 1;
+      if (left === 0) throw new Error("the process died");
+    };
+    return { journal: { ...journal, append } };
+  };
+
+const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
+/** A heal writes: job.started, verdict, claims.seen, rung.started, toggle.opened, 4 × push, toggle.closed, … */
+const ENTRIES = 13;
+
+describe("a heal that dies", () => {
+  test("after any entry of its journal is finished by the next one, without a loss", async () => {
+    for (let count = 1; count <= ENTRIES; count++) {
+      await using world = await brokenWorld();
+      const before = await snapshot(world);
+      await expect(runJobOn(world, "heal", diesAfterEntry(count))).rejects.toThrow("the process died");
+      const { json, exit } = await relight(world, "heal", "APP", "--json");
+      expect({ count, exit, verdict: json.verdict, findings: json.findings }).toEqual({
+        ...{ count, exit: 0, verdict: "healthy", findings: [] },
+      });
+      expect(await snapshot(world)).toEqual(before);
+      expect(await symptoms(world)).toEqual(WORKS);
+    }
+  }, 180_000);
+
+  test("between off and on leaves an account that verify calls dead, not one that merely has no JetStream", async () => {
+    await using world = await brokenWorld();
+    // job.started, verdict, claims.seen, rung.started, toggle.opened, push.started, push.proved
+    await expect(runJobOn(world, "heal", diesAfterEntry(7))).rejects.toThrow("the process died");
+    const { json, exit } = await relight(world, "verify", "APP", "--json");
+    // Even a look finishes what was begun: leaving the account without JetStream would be worse.
+    expect({ exit, verdict: json.verdict }).toEqual({ exit: 0, verdict: "healthy" });
+  });
+});
+
+test("a server that stops midway: a clear error, exit 3, and the next heal finishes the job", async () => {
+  await using world = await brokenWorld();
+  const before = await snapshot(world);
+  const stopsServer = ({ resolver }: Context): Partial<Context> => ({
+    resolver: {
+      ...resolver,
+      push: async (token) => {
+        const replies = await resolver.push(token);
+        await world.server.kill();
+        return replies;
+      },
+    },
+  });
+  await expect(runJobOn(world, "heal", stopsServer)).rejects.toMatchObject({
+    code: "nats.connection_lost",
+    exitCode: 3,
+  });
+
+  const unreachable = await relight(world, "heal", "APP", "--json");
+  expect(unreachable.json.error).toMatchObject({ code: "nats.unreachable" });
+  expect(unreachable.exit).toBe(3);
+
+  await world.server.start();
+  const { json, exit } = await relight(world, "heal", "APP", "--json");
+  expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+  expect(exit).toBe(0);
+  expect(await snapshot(world)).toEqual(before);
+  expect(await symptoms(world)).toEqual(WORKS);
+});
+
+test("two heals at once: one works, the other says that the account is busy, and nothing is pushed twice", async () => {
+  await using world = await brokenWorld();
+  const [first, second] = await Promise.all([
+    relight(world, "heal", "APP", "--json"),
+    relight(world, "heal", "APP", "--json"),
+  ]);
+  const outcomes = [first, second].map(({ json }) => json.outcome ?? json.error.code).sort();
+  expect([
+    ["account.busy", "healed"],
+    ["healed", "healthy"],
+  ]).toContainEqual(outcomes);
+  const { json } = await relight(world, "journal", "APP", "--json");
+  const pushes = json.entries.filter(({ kind }: { kind: string }) => kind === "push.started");
+  expect(pushes).toHaveLength(2);
+});

@@ -1,0 +1,30 @@
+import type { World } from "../../lab/world.ts";
+import { type App, openApp } from "../../lib/compose.ts";
+import { createLog } from "../../lib/log.ts";
+import type { Job } from "../../lib/ports.ts";
+import type { Context } from "../../lib/usecases/context.ts";
+import { jobFor } from "../../lib/usecases/job.ts";
+import { type Remediation, remediate } from "../../lib/usecases/remediate.ts";
+
+/** The app of a world, in this process, silent; dispose it. */
+export function openWorldApp({ home }: World): Promise<App> {
+  return openApp({ configFile: `${home}/relight.yaml`, log: createLog({ level: "silent" }) });
+}
+
+/** One job on the world's account, as the command would run it, with parts of the context replaced. */
+export async function runJobOn(
+  world: World,
+  action: Job["action"],
+  change: (context: Context) => Partial<Context> = () => ({}),
+): Promise<Remediation> {
+  await using app = await openWorldApp(world);
+  const context = await app.context();
+  const { accountId: account } = world;
+  const order = jobFor(context, {
+    account: app.accountId(account),
+    action,
+    trigger: "manual",
+    reason: "a test",
+  });
+  return remediate({ ...context, ...change(context) }, order);
+}

@@ -1,0 +1,44 @@
+import type { JournalEntry } from "../../../lib/domain/journal.ts";
+import type { JsonObject } from "../../../lib/domain/json.ts";
+import type { EpochMillis } from "../../../lib/domain/time.ts";
+import type { Clock, Journal, Leases } from "../../../lib/ports.ts";
+
+export interface FakeJournal extends Journal, Leases {
+  /** All that was appended, oldest first. */
+  readonly entries: readonly JournalEntry[];
+  /** Who holds which key, expired leases included. */
+  readonly leases: ReadonlyMap<string, { readonly holder: string; readonly until: EpochMillis }>;
+}
+
+/** The journal and the leases in memory; keeps the same contract as the real ones. */
+export function fakeJournal(
+  clock: Clock,
+  scrub: (value: JsonObject) => JsonObject = (value) => value,
+): FakeJournal {
+  const entries: JournalEntry[] = [];
+  const leases = new Map<string, { holder: string; until: EpochMillis }>();
+  return {
+    ...{ entries, leases },
+    append: async (entry) => {
+      entries.push(structuredClone({ ...entry, data: scrub(entry.data) }));
+    },
+    read: async ({ account, job, kinds, limit = entries.length }) => {
+      const matching = entries.filter(
+        (entry) =>
+          (account === undefined || entry.account === account) &&
+          (job === undefined || entry.job === job) &&
+          (kinds === undefined || kinds.includes(entry.kind)),
+      );
+      return structuredClone(matching.slice(Math.max(0, matching.length - limit)));
+    },
+    acquire: async (key, holder, lasts) => {
+      const lease = leases.get(key);
+      if (lease !== undefined && lease.holder !== holder && lease.until > clock.now()) return false;
+      leases.set(key, { holder, until: (clock.now() + lasts) as EpochMillis });
+      return true;
+    },
+    release: async (key, holder) => {
+      if (leases.get(key)?.holder === holder) leases.delete(key);
+    },
+  };
+}
