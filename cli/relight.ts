@@ -88,4 +88,6 @@ try {
   if (thrown instanceof CommanderError) exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.unknown;
   else exitCode = reportError(thrown, program.opts<GlobalOptions>());
 }
-process.exitCode = exitCode;
+// The NATS client leaves its socket open when a server accepts and then says nothing; waiting for it to
+// close would be waiting for ever.
+process.stdout.write("", () => process.exit(exitCode));

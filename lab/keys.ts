@@ -26,10 +26,14 @@ export const seedOf = (key: KeyPair): string => new TextDecoder().decode(key.get
 
 export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
 
-/** A credentials file for a new user of the account whose key is given. */
-export function newCredentials(account: KeyPair, name: string): string {
+/**
+ * A credentials file for a new user of the account whose key is given, signed by that key or by one of the
+ * account's signing keys.
+ */
+export function newCredentials(account: KeyPair, name: string, signingKey: KeyPair = account): string {
   const user = createUser();
-  const nats = { subs: -1, data: -1, payload: -1, pub: {}, sub: {}, type: "user", version: 2 };
-  const token = signClaims({ sub: user.getPublicKey(), name, nats }, account);
+  const issuer = signingKey === account ? {} : { issuer_account: account.getPublicKey() };
+  const nats = { subs: -1, data: -1, payload: -1, pub: {}, sub: {}, ...issuer, type: "user", version: 2 };
+  const token = signClaims({ sub: user.getPublicKey(), name, nats }, signingKey);
   return Buffer.from(fmtCreds(token, user)).toString("utf8");
 }

@@ -19,6 +19,7 @@ export interface World extends AsyncDisposable {
   readonly operatorSigningKey: KeyPair;
   readonly systemAccount: KeyPair;
   readonly account: KeyPair;
+  readonly accountSigningKey: KeyPair;
   readonly accountId: string;
   /** The application account's claims, ready to be changed and signed. */
   claims(changes?: { readonly exp?: number; readonly iat?: number; readonly limits?: object }): Claims;
@@ -60,12 +61,15 @@ export async function createWorld({
   const operatorSigningKey = createOperator();
   const systemAccount = createAccount();
   const account = createAccount();
+  // One signing key for both accounts: with strict signing keys users must be signed by one, too.
+  const accountSigningKey = createAccount();
+  const userSigner = strict ? accountSigningKey : account;
   const signer = strict ? operatorSigningKey : operator;
   const operatorJwt = signClaims(
     operatorClaims(operator, operatorSigningKey, systemAccount, strict),
     operator,
   );
-  const system = accountClaims("SYS", systemAccount, UNLIMITED);
+  const system = accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED);
 
   const config = (folder: string): string => `
 server_name: lab
@@ -77,8 +81,8 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G }
 `;
   const server = await startServer({ binary, config });
   const home = join(server.folder, "relight");
-  const systemCredentials = newCredentials(systemAccount, "system");
-  const appCredentials = newCredentials(account, "app");
+  const systemCredentials = newCredentials(systemAccount, "system", accountSigningKey);
+  const appCredentials = newCredentials(account, "app", accountSigningKey);
 
   const connectAs = (who: "system" | "app"): Promise<NatsConnection> =>
     connect({
@@ -88,17 +92,17 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G }
     });
 
   const world: World = {
-    ...{ server, home, operator, operatorSigningKey, systemAccount, account, connectAs },
+    ...{ server, home, operator, operatorSigningKey, systemAccount, account, accountSigningKey, connectAs },
     accountId: account.getPublicKey(),
     claims: ({ limits = {}, ...times } = {}) => ({
-      ...accountClaims("APP", account, { ...UNLIMITED, ...JETSTREAM, ...limits }),
+      ...accountClaims("APP", account, accountSigningKey, { ...UNLIMITED, ...JETSTREAM, ...limits }),
       ...times,
     }),
     sign: (claims, key = signer) => signClaims(claims, key),
     push: (token, { wait } = { wait: true }) => push(world, token, wait),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
-  await writeHome(world, { operatorJwt, signer, systemCredentials, appCredentials, yaml });
+  await writeHome(world, { operatorJwt, signer, userSigner, systemCredentials, appCredentials, yaml });
   await world.push(world.sign(world.claims(lives === undefined ? {} : { exp: nowSeconds() + lives })));
   return world;
 }
@@ -132,11 +136,12 @@ async function runs(connection: NatsConnection, account: string, token: string):
   return data?.jwt === undefined || data.jwt === token;
 }
 
-function accountClaims(name: string, key: KeyPair, limits: object): Claims {
+function accountClaims(name: string, key: KeyPair, signingKey: KeyPair, limits: object): Claims {
   return {
     ...{ sub: key.getPublicKey(), name },
     nats: {
       limits,
+      signing_keys: [signingKey.getPublicKey()],
       default_permissions: { pub: {}, sub: {} },
       authorization: {},
       // No library of ours knows it, and no JavaScript number can hold it; renewal must keep it.
@@ -163,12 +168,13 @@ function operatorClaims(operator: KeyPair, signingKey: KeyPair, system: KeyPair,
 interface HomeFiles {
   readonly operatorJwt: string;
   readonly signer: KeyPair;
+  readonly userSigner: KeyPair;
   readonly systemCredentials: string;
   readonly appCredentials: string;
   readonly yaml: string;
 }
 
-async function writeHome({ home, server, account, accountId }: World, files: HomeFiles): Promise<void> {
+async function writeHome({ home, server, accountId }: World, files: HomeFiles): Promise<void> {
   await mkdir(home, { recursive: true });
   const write = (name: string, text: string): Promise<void> =>
     writeFile(join(home, name), text, { mode: 0o600 });
@@ -176,7 +182,7 @@ async function writeHome({ home, server, account, accountId }: World, files: Hom
   await write("operator.nk", seedOf(files.signer));
   await write("sys.creds", files.systemCredentials);
   await write("app.creds", files.appCredentials);
-  await write("app.nk", seedOf(account));
+  await write("app.nk", seedOf(files.userSigner));
   await write(
     "relight.yaml",
     `cluster:

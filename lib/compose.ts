@@ -79,7 +79,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     cluster ??= await openCluster({
       servers: config.cluster.servers,
       systemCredentials: await secrets.read(config.cluster.systemCredentials),
-      ...{ timeout: config.cluster.timeout, clock: systemClock },
+      ...{ timeout: config.cluster.timeout, clock: systemClock, operator },
     });
     return {
       ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -15,7 +16,7 @@ beforeAll(async () => {
   world = await createWorld({ binary: (await serverBinary("2.10.27")).path, lives: 3_600 });
   await fill(world, { messages: 3 });
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(async () => await world[Symbol.asyncDispose]());
 
 const seeds = { operator: seedOf(createOperator()), user: seedOf(createUser()) };
 
@@ -102,6 +103,7 @@ test("an unreachable server is unknown (3), never dead", async () => {
 
 test("something that listens and is no NATS server is unreachable, within the time set", async () => {
   const silent = createServer(() => undefined).listen(0, "127.0.0.1");
+  await once(silent, "listening");
   const { port } = silent.address() as { port: number };
   const text = (await yaml())
     .replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${port}`)

@@ -13,7 +13,7 @@ describe.each(VERSIONS)("the push gate (nats-server %s)", (version) => {
     world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
     await fill(world, { messages: 5 });
   });
-  afterAll(() => world[Symbol.asyncDispose]());
+  afterAll(async () => await world[Symbol.asyncDispose]());
 
   const later = (): { exp: number; iat: number } => ({ exp: nowSeconds() + 7_200, iat: nowSeconds() + 5 });
   const foreign = createAccount();
@@ -106,6 +106,8 @@ describe("with strict_signing_key_usage", () => {
       strict: true,
       lives: 3_600,
     });
+    const seen = await relight(world, "verify", "APP", "--json");
+    expect(seen.json).toMatchObject({ verdict: "healthy", depth: "account" });
     const renewed = await relight(world, "renew", "APP", "--json");
     expect(renewed.json).toMatchObject({
       outcome: "renewed",

@@ -33,23 +33,34 @@ const diesAfterEntry =
   };
 
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
-/** A heal writes: job.started, verdict, claims.seen, rung.started, toggle.opened, 4 × push, toggle.closed, … */
-const ENTRIES = 13;
+/**
+ * A heal writes 13 entries: job.started, verdict, claims.seen, rung.started, toggle.opened, push.started and
+ * push.proved twice, toggle.closed, and the end. Some at a time, since each waits for an account to expire.
+ */
+const GROUPS = [
+  [1, 2, 3, 4],
+  [5, 6, 7, 8, 9],
+  [10, 11, 12, 13],
+];
+
+async function dieAndResume(count: number): Promise<void> {
+  await using world = await brokenWorld();
+  const before = await snapshot(world);
+  await expect(runJobOn(world, "heal", diesAfterEntry(count))).rejects.toThrow("the process died");
+  const { json, exit } = await relight(world, "heal", "APP", "--json");
+  const end = { count, exit, verdict: json.verdict, findings: json.findings };
+  expect(end).toEqual({ count, exit: 0, verdict: "healthy", findings: [] });
+  expect(await snapshot(world)).toEqual(before);
+  expect(await symptoms(world)).toEqual(WORKS);
+}
 
 describe("a heal that dies", () => {
-  test("after any entry of its journal is finished by the next one, without a loss", async () => {
-    for (let count = 1; count <= ENTRIES; count++) {
-      await using world = await brokenWorld();
-      const before = await snapshot(world);
-      await expect(runJobOn(world, "heal", diesAfterEntry(count))).rejects.toThrow("the process died");
-      const { json, exit } = await relight(world, "heal", "APP", "--json");
-      expect({ count, exit, verdict: json.verdict, findings: json.findings }).toEqual({
-        ...{ count, exit: 0, verdict: "healthy", findings: [] },
-      });
-      expect(await snapshot(world)).toEqual(before);
-      expect(await symptoms(world)).toEqual(WORKS);
-    }
-  }, 180_000);
+  test.each(GROUPS)(
+    "after entry %j of its journal is finished by the next one, without a loss",
+    async (...counts) => {
+      await Promise.all(counts.map(dieAndResume));
+    },
+  );
 
   test("between off and on leaves an account that verify calls dead, not one that merely has no JetStream", async () => {
     await using world = await brokenWorld();

@@ -26,5 +26,5 @@ export async function runJobOn(
     trigger: "manual",
     reason: "a test",
   });
-  return remediate({ ...context, ...change(context) }, order);
+  return await remediate({ ...context, ...change(context) }, order);
 }

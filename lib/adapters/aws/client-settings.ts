@@ -8,7 +8,7 @@ export const CLIENT_SETTINGS = {
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
 } as const;
 
-/** The name of an AWS error (`ThrottlingException`, …), or what else was thrown, without its text. */
+/** The name of what the SDK threw (`ThrottlingException`, …), which unlike its text holds nothing private. */
 export function errorName(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : typeof thrown;
+  return (thrown as Error).name;
 }

@@ -117,7 +117,8 @@ async function postOnce({ url, name, headers }: Target, post: Post): Promise<voi
     redirect: "manual",
     signal: AbortSignal.timeout(post.timeout),
   }).catch((cause: unknown) => {
-    throw undeliverable(name, networkReason(cause), { reason: networkReason(cause) });
+    const reason = networkReason(cause);
+    throw undeliverable(name, reason, { reason });
   });
   // Only the status counts; whatever else comes is not waited for.
   void response.body?.cancel().catch(() => undefined);
@@ -125,10 +126,10 @@ async function postOnce({ url, name, headers }: Target, post: Post): Promise<voi
 }
 
 /** `ECONNREFUSED`, `TimeoutError`, …: what went wrong, without the address that fetch may have put in. */
-function networkReason(cause: unknown): string {
-  const inner = cause instanceof Error ? (cause.cause ?? cause) : cause;
-  if (!(inner instanceof Error)) return "no answer";
-  return "code" in inner && typeof inner.code === "string" ? inner.code : inner.name;
+function networkReason(thrown: unknown): string {
+  const { cause: root = thrown } = thrown as { cause?: unknown };
+  const { code, name } = root as { code?: unknown; name?: unknown };
+  return typeof code === "string" ? code : String(name);
 }
 
 function undeliverable(name: string, why: string, details: JsonObject): RelightError {

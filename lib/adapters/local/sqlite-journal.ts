@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import pRetry from "p-retry";
 import type { AccountId } from "../../domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
@@ -59,10 +60,12 @@ export interface SqliteJournalSettings {
  * at once; each entry is on the disk when `append` returns.
  * @throws RelightError `journal.unavailable` naming the file.
  */
-export function sqliteJournal(settings: SqliteJournalSettings): Journal & Leases & AsyncDisposable {
+export async function sqliteJournal(
+  settings: SqliteJournalSettings,
+): Promise<Journal & Leases & AsyncDisposable> {
   const { path, clock, scrub } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
-  const database = attempt(() => openDatabase(path));
+  const database = await openPatiently(() => attempt(() => openDatabase(path)));
   return {
     append: async ({ at, job, account, kind, data }) => {
       const text = JSON.stringify(scrub(data));
@@ -81,6 +84,22 @@ export function sqliteJournal(settings: SqliteJournalSettings): Journal & Leases
       if (database.isOpen) attempt(() => database.close());
     },
   };
+}
+
+/**
+ * Of processes that open a new file together, one turns the write-ahead log on, and there SQLite tells the
+ * others "locked" at once, whatever the timeout.
+ */
+function openPatiently(open: () => DatabaseSync): Promise<DatabaseSync> {
+  const shouldRetry = ({ error }: { error: Error }) => isBusy(error.cause);
+  const pauses = { minTimeout: 10, maxTimeout: 250, randomize: true, maxRetryTime: 2 * BUSY_TIMEOUT };
+  return pRetry(open, { retries: 20, ...pauses, shouldRetry });
+}
+
+/** SQLITE_BUSY, or one of its extended codes, whose low byte it is. */
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode !== undefined && (errcode & 0xff) === 5;
 }
 
 function openDatabase(path: string): DatabaseSync {
@@ -127,8 +146,7 @@ function attemptAt<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `the journal ${path} can't be used: ${reason}`;
+    const message = `the journal ${path} can't be used: ${(cause as Error).message}`;
     throw new RelightError("journal.unavailable", message, { cause, details: { path } });
   }
 }

@@ -23,16 +23,21 @@ export interface MintedUser {
  * A user of the account that lives for five minutes and may do nothing but ask.
  * With a *scoped* signing key the key's own template decides what the user may do.
  * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
- * the account's or one of its signing keys.
+ * the account's or one of its signing keys, or is the account's own where the operator demands signing keys.
  */
 export async function mintUser(
   account: AccountId,
   claims: AccountClaims | undefined,
   seed: string,
-  now: EpochMillis,
+  { now, strict }: { readonly now: EpochMillis; readonly strict: boolean },
 ): Promise<MintedUser> {
   const issuer = keyFromSeed(seed, "A", "the account's signingKey");
   const issuerKey = issuer.getPublicKey();
+  if (strict && issuerKey === account)
+    throw new RelightError(
+      "signer.untrusted_key",
+      "the operator demands signing keys, but the account's signingKey is the account's own key",
+    );
   const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
   const user = createUser();
   const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;

@@ -19,6 +19,8 @@ export interface AccountViewSettings {
   readonly servers: readonly string[];
   readonly timeout: Millis;
   readonly clock: Clock;
+  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  readonly strict: boolean;
 }
 
 /** JetStream API: "account not found" and "JetStream not enabled for account". */
@@ -49,12 +51,15 @@ export async function lookAsAccount(
 }
 
 async function look(
-  { servers, timeout, clock }: AccountViewSettings,
+  { servers, timeout, clock, strict }: AccountViewSettings,
   account: AccountId,
   accountKey: string,
   loaded: Extract<RunningAccount, { loaded: true }> | undefined,
 ): Promise<AccountView> {
-  const { credentials, inbox } = await mintUser(account, loaded?.document.claims, accountKey, clock.now());
+  const { credentials, inbox } = await mintUser(account, loaded?.document.claims, accountKey, {
+    now: clock.now(),
+    strict,
+  });
   const connection = await openConnection({
     servers,
     credentials,

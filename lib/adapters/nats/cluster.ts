@@ -1,4 +1,5 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { Operator } from "../../domain/operator.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Cluster } from "../../ports.ts";
@@ -14,6 +15,7 @@ export interface ClusterSettings {
   readonly systemCredentials: string;
   readonly timeout: Millis;
   readonly clock: Clock;
+  readonly operator: Operator;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface ClusterSettings {
  * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `nats.not_system_account`, `secret.malformed`.
  */
 export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
-  const { servers: addresses, systemCredentials: credentials, timeout, clock } = settings;
+  const { servers: addresses, systemCredentials: credentials, timeout, clock, operator } = settings;
   const connection = await openConnection({ servers: addresses, credentials, timeout, name: "relight" });
   let found: Promise<readonly ServerInfo[]> | undefined;
   const servers = (): Promise<readonly ServerInfo[]> => {
@@ -34,7 +36,8 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
     await connection.close();
     throw error;
   }
-  const accountView = { servers: addresses, timeout, clock };
+  const strict = operator.strictSigningKeyUsage;
+  const accountView = { servers: addresses, timeout, clock, strict };
   const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
   return {
     resolver,

@@ -53,7 +53,9 @@ function connectError(cause: unknown, servers: readonly string[]): RelightError 
   const reason = cause instanceof Error ? cause.message : String(cause);
   const where = servers.join(", ");
   if (reason === "unable to parse credentials")
-    return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", { cause });
+    return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", {
+      cause,
+    });
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
   return new RelightError("nats.unreachable", `cannot reach ${where}: ${reason}`, { cause });
