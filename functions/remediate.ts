@@ -34,7 +34,7 @@ async function settle(
     const error = asRelightError(thrown);
     app.log.error("a message failed", { message: record.messageId, error: error.toJSON() });
     // A bug, or a message that is no job, ends in the dead-letter queue: it must not vanish as done.
-    if (!error.retryable && error.code !== "internal" && error.code !== "usage")
+    if (!error.retryable && error.code !== "internal" && error.code !== "job.invalid")
       return { status: "fulfilled", value: error.code };
     blocked.add(group);
     return { status: "rejected", reason: error.message };

@@ -33,8 +33,7 @@ export async function fill(
     );
     await manager.streams.add({ name: "ORDERS", subjects: ["orders.*"], storage: StorageType.File });
     await manager.streams.add({ name: "JOBS", subjects: ["jobs.>"], retention: RetentionPolicy.Workqueue });
-    if (memory)
-      await manager.streams.add({ name: "CACHE", subjects: ["cache.>"], storage: StorageType.Memory });
+    if (memory) await addMemoryStream(manager);
     await manager.consumers.add("ORDERS", { durable_name: "shipping", ack_policy: AckPolicy.Explicit });
     await manager.consumers.add("ORDERS", {
       durable_name: "audit",
@@ -51,6 +50,11 @@ export async function fill(
   } finally {
     await connection.close();
   }
+}
+
+async function addMemoryStream(manager: JetStreamManager): Promise<void> {
+  await manager.streams.add({ name: "CACHE", subjects: ["cache.>"], storage: StorageType.Memory });
+  await manager.consumers.add("CACHE", { durable_name: "reader", ack_policy: AckPolicy.Explicit });
 }
 
 /** Lets the account expire: pushes claims that live for two seconds, and waits for the servers to say so. */

@@ -72,18 +72,21 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
 
-  let cluster: Cluster | undefined;
+  let opening: Promise<Cluster> | undefined;
+  async function connectCluster(): Promise<Cluster> {
+    const systemCredentials = await secrets.read(config.cluster.systemCredentials);
+    const { servers, timeout } = config.cluster;
+    return openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
+  }
+
   async function context(): Promise<Context> {
     const signing = config.operator.signingKey;
     const signer = signing === undefined ? undefined : operatorSigner(await secrets.read(signing), operator);
-    cluster ??= await openCluster({
-      servers: config.cluster.servers,
-      systemCredentials: await secrets.read(config.cluster.systemCredentials),
-      ...{ timeout: config.cluster.timeout, clock: systemClock, operator },
-    });
+    opening ??= connectCluster();
+    const cluster = await opening;
     return {
       ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
-      ...{ resolver: cluster.resolver, probes: cluster.probes },
+      ...{ resolver: cluster.resolver, probes: cluster.probes, assets: cluster.assets },
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
     };
@@ -131,6 +134,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     },
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();
+      const cluster = await opening?.catch(() => undefined);
       await cluster?.[Symbol.asyncDispose]();
       await journal[Symbol.asyncDispose]?.();
     },

@@ -82,6 +82,10 @@ export const ERRORS = {
     exit: EXIT.unknown,
     mend: "A server answered what it never should; report it.",
   },
+  "assets.not_created": {
+    ...{ retryable: true, exit: EXIT.critical },
+    mend: "Make it by hand with the configuration that the journal holds (relight journal ACCOUNT --json).",
+  },
   "push.rejected": {
     retryable: false,
     exit: EXIT.critical,
@@ -108,6 +112,10 @@ export const ERRORS = {
     retryable: true,
     exit: EXIT.unknown,
     mend: "Check that the journal's place can be written.",
+  },
+  "job.invalid": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "A message in the queue is no job of Relight's; find out who sends there. It ends in the dead-letter queue.",
   },
   "queue.unavailable": {
     retryable: true,

@@ -2,6 +2,7 @@ import type { AccountId } from "./domain/account.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
+import type { MemoryAsset } from "./domain/memory.ts";
 import type { Observation, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 
@@ -75,10 +76,20 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
 }
 
+export interface Assets {
+  /**
+   * Makes streams and consumers anew, exactly as they were configured; what exists is left alone.
+   * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
+   * @throws RelightError `assets.not_created` naming the first that failed.
+   */
+  recreate(account: AccountId, accountKey: string, assets: readonly MemoryAsset[]): Promise<void>;
+}
+
 /** One connection to a cluster as its system account, for one run. */
 export interface Cluster extends AsyncDisposable {
   readonly resolver: Resolver;
   readonly probes: Probes;
+  readonly assets: Assets;
 }
 
 export interface JournalQuery {
@@ -93,7 +104,7 @@ export interface JournalQuery {
 export interface Journal {
   /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
   append(entry: JournalEntry): Promise<void>;
-  /** Matching entries, oldest first. */
+  /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
   read(query: JournalQuery): Promise<readonly JournalEntry[]>;
 }
 
@@ -126,7 +137,11 @@ export interface Job {
 
 /** Where jobs are queued: first in, first out per account. */
 export interface Jobs {
-  /** @throws RelightError `queue.unavailable` */
+  /**
+   * Queues a job once. An id that was queued lately may be dropped as a repetition (SQS remembers for five
+   * minutes, even what is done), so a new order needs a new id.
+   * @throws RelightError `queue.unavailable`
+   */
   enqueue(job: Job): Promise<void>;
   /** Waits until jobs that run in this very process are done; nothing to wait for with a remote queue. */
   drain(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { AccountId } from "./account.ts";
 import { type ClaimsDocument, parseAccountClaims } from "./claims.ts";
 import type { JsonObject } from "./json.ts";
+import { type MemoryAsset, readMemoryAssets } from "./memory.ts";
 import type { EpochMillis } from "./time.ts";
 
 /**
@@ -17,7 +18,7 @@ export type EntryKind =
   | "push.proved"
   | "rung.started"
   | "rung.finished"
-  /** Written before JetStream is taken from an account; holds the claims that give it back. */
+  /** Written before JetStream is taken from an account; holds the claims that give it back, and what is in memory. */
   | "toggle.opened"
   | "toggle.closed"
   | "incident.opened"
@@ -33,10 +34,17 @@ export interface JournalEntry {
   readonly data: JsonObject;
 }
 
-/** The claims that an unfinished toggle must give back; `entries` of one account, oldest first. */
-export function openToggle(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
+/** What an unfinished toggle must give back. */
+export interface OpenToggle {
+  readonly claims: ClaimsDocument;
+  readonly memory: readonly MemoryAsset[];
+}
+
+/** The account's last toggle, if it was opened and not closed; `entries` of one account, oldest first. */
+export function openToggle(entries: readonly JournalEntry[]): OpenToggle | undefined {
   const last = entries.findLast(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
-  return last?.kind === "toggle.opened" ? claimsOf(last) : undefined;
+  const claims = last?.kind === "toggle.opened" ? claimsOf(last) : undefined;
+  return claims === undefined ? undefined : { claims, memory: readMemoryAssets(last?.data["memory"]) };
 }
 
 /** Keys of the incidents that were opened and not resolved; `entries` oldest first. */

@@ -1,5 +1,6 @@
 import type { ClaimsDocument } from "./claims.ts";
-import type { Observation, StreamFacts } from "./observation.ts";
+import { describeMemoryAsset, memoryAssets } from "./memory.ts";
+import type { Observation } from "./observation.ts";
 import { type Millis, millis } from "./time.ts";
 import type { FindingCode, Verdict } from "./verdict.ts";
 
@@ -13,6 +14,8 @@ export interface Situation {
   readonly claims: ClaimsDocument | undefined;
   /** Whether Relight has a key to sign with. */
   readonly canSign: boolean;
+  /** Whether Relight has a key of the account's, with which it can make streams anew. */
+  readonly canCreate: boolean;
   readonly allowMemoryLoss: boolean;
 }
 
@@ -51,7 +54,7 @@ const PUSH_AGAIN: Rung = {
 const TOGGLE_JETSTREAM: Rung = {
   id: "toggle-jetstream",
   title: "take JetStream from the account and give it back, by claims",
-  risk: "for a second the account has no JetStream; memory streams lose their messages",
+  risk: "for a second the account has no JetStream; what is in memory only is made anew, empty",
   undo: "push the claims with JetStream again (the journal holds them before the first push)",
   settles: millis(20_000),
   helps: ({ verdict }) =>
@@ -59,8 +62,7 @@ const TOGGLE_JETSTREAM: Rung = {
       ? "the server then starts the account's streams and consumers anew from their files"
       : undefined,
   forbids: (situation) => {
-    const { observation, allowMemoryLoss } = situation;
-    return cannotPush(situation) ?? notAlone(observation) ?? losesMemory(observation, allowMemoryLoss);
+    return cannotPush(situation) ?? notAlone(situation.observation) ?? losesMemory(situation);
   },
 };
 
@@ -126,22 +128,18 @@ function cannotPush({ canSign, claims }: Situation): string | undefined {
   return canSign ? undefined : "there is no key to sign with (operator.signingKey)";
 }
 
-function losesMemory({ streams }: Observation, allowed: boolean): string | undefined {
+function losesMemory({
+  observation: { streams },
+  allowMemoryLoss,
+  canCreate,
+}: Situation): string | undefined {
   if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
-  if (allowed) return undefined;
-  const inMemory = streams.value.flatMap(memoryAssets);
-  if (inMemory.length === 0) return undefined;
-  return (
-    `it would lose what is held in memory only: ${inMemory.join(", ")}; ` +
-    "allow it with policy.allowMemoryLoss, or drain them first"
-  );
-}
-
-function memoryAssets({ name, storage, consumers, messages }: StreamFacts): string[] {
-  if (storage === "memory") return [`stream ${name} (${messages} messages)`];
-  return consumers
-    .filter((consumer) => consumer.storage === "memory")
-    .map((consumer) => `consumer ${name} > ${consumer.name}`);
+  const inMemory = memoryAssets(streams.value).map(describeMemoryAsset).join(", ");
+  if (inMemory === "") return undefined;
+  if (!allowMemoryLoss)
+    return `it would lose what is held in memory only: ${inMemory}; allow it with allowMemoryLoss, or save it first`;
+  if (canCreate) return undefined;
+  return `it would remove what is held in memory only (${inMemory}), and without the account's signingKey Relight could not make it anew`;
 }
 
 function has({ findings }: Verdict, code: FindingCode): boolean {

@@ -1,6 +1,6 @@
 import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { EpochMillis } from "./time.ts";
 
 /**
@@ -49,6 +49,8 @@ export interface StreamFacts {
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
   readonly consumers: readonly ConsumerFacts[];
+  /** Its whole configuration, as the server gives it. */
+  readonly config: JsonObject;
 }
 
 export interface ConsumerFacts {
@@ -57,6 +59,7 @@ export interface ConsumerFacts {
   readonly durable: boolean;
   readonly leader?: string;
   readonly heard: Probe<boolean>;
+  readonly config: JsonObject;
 }
 
 /** What the account itself is told, through a user minted for minutes. */

@@ -17,7 +17,7 @@ import type {
 } from "../ports.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
-export interface Context extends Pick<Cluster, "resolver" | "probes"> {
+export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets"> {
   readonly clock: Clock;
   /** A random id, unique among JWTs and jobs. */
   readonly newId: () => string;
@@ -41,6 +41,12 @@ export interface Context extends Pick<Cluster, "resolver" | "probes"> {
 export interface RunningJob {
   readonly id: string;
   readonly account: AccountId;
+}
+
+/** The account's key, if one is configured. @throws RelightError `secret.*` */
+export async function accountKeyOf(context: Context, account: AccountId): Promise<string | undefined> {
+  const reference = context.settingsOf(account)?.signingKey;
+  return reference === undefined ? undefined : context.secrets.read(reference);
 }
 
 export async function record(

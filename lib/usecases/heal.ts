@@ -2,6 +2,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { nextStep, type RefusedRung, type Rung, type RungId, type Situation } from "../domain/ladder.ts";
 import { findLosses } from "../domain/loss.ts";
+import { memoryAssets } from "../domain/memory.ts";
 import { reissue } from "../domain/renewal.ts";
 import { asRelightError } from "../errors.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireSigner } from "./context.ts";
@@ -92,8 +93,10 @@ async function climb(
 async function act(context: Context, job: RunningJob, rung: RungId | "renew", seen: Look): Promise<void> {
   const { claims } = seen;
   if (rung === "renew") await renew(context, job, seen);
-  else if (claims !== undefined && rung === "toggle-jetstream") await toggleJetStream(context, job, claims);
-  else if (claims !== undefined) {
+  else if (claims !== undefined && rung === "toggle-jetstream") {
+    const { streams } = seen.observation;
+    await toggleJetStream(context, job, { claims, memory: streams.ok ? memoryAssets(streams.value) : [] });
+  } else if (claims !== undefined) {
     const signer = requireSigner(context);
     const now = context.clock.now();
     const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
@@ -118,8 +121,9 @@ export function situationOf(
   account: AccountId,
   { observation, verdict, claims }: Look,
 ): Situation {
+  const canCreate = context.settingsOf(account)?.signingKey !== undefined;
   const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
-  return { observation, verdict, claims, canSign: context.signer !== undefined, allowMemoryLoss };
+  return { observation, verdict, claims, canSign: context.signer !== undefined, canCreate, allowMemoryLoss };
 }
 
 function resultOf(failure: string | undefined, before: Look, after: Look): { result: RungReport["result"] } {

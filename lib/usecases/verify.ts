@@ -5,8 +5,7 @@ import { lastClaims, openToggle } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Observation } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
-import type { Context, RunningJob } from "./context.ts";
-import { record } from "./context.ts";
+import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
@@ -18,10 +17,8 @@ export interface Look {
 
 /** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
 export async function look(context: Context, account: AccountId): Promise<Look> {
-  const { probes, secrets, settingsOf, journal, operator } = context;
-  const keyReference = settingsOf(account)?.signingKey;
-  const accountKey = keyReference === undefined ? undefined : await secrets.read(keyReference);
-  const observation = await probes.observe(account, accountKey);
+  const { probes, journal, operator } = context;
+  const observation = await probes.observe(account, await accountKeyOf(context, account));
   const toggles = await journal.read({ account, kinds: ["toggle.opened", "toggle.closed"], limit: 1 });
   const unfinishedToggle = openToggle(toggles) !== undefined;
   const verdict = assess(observation, { operator, unfinishedToggle });

@@ -83,9 +83,31 @@ describe.each(["2.9.10", "2.10.27"])("nats-server %s, which has #6806", (version
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
     expect(json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "refused" }]);
-    expect(json.rungs[0].why).toMatch(/stream CACHE \(1 messages\)/);
+    expect(json.rungs[0].why).toMatch(/in memory only: stream CACHE/);
     expect(exit).toBe(2);
     expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
+  });
+});
+
+describe.each(["2.9.10", "2.10.27"])("memory streams with the policy's leave (nats-server %s)", (version) => {
+  test("are made anew, empty, with their consumers; files keep every message", async () => {
+    await using world = await brokenWorld(version, { memory: true, yaml: "    allowMemoryLoss: true\n" });
+    const { CACHE: cache, ...files } = await snapshot(world);
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+    expect(exit).toBe(0);
+    const { CACHE: after, ...filesAfter } = await snapshot(world);
+    expect(filesAfter).toEqual(files);
+    expect(cache).toMatchObject({ messages: 1, consumers: { reader: {} } });
+    expect(after).toMatchObject({ messages: 0, consumers: { reader: {} } });
+  });
+
+  test("are not touched without the account's key, which it would take to make them anew", async () => {
+    await using world = await brokenWorld(version, { memory: true, yaml: "    allowMemoryLoss: true\n" });
+    const home = await withoutAccountKey(world);
+    const { json } = await relight({ home }, "heal", world.accountId, "--json");
+    expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
+    expect(json.rungs[0].why).toMatch(/without the account's signingKey/);
   });
 });
 

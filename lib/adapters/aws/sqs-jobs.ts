@@ -63,7 +63,7 @@ const schema = z.strictObject({
 /**
  * The job in the body of a queue's message. Unknown keys are refused: they are the wish of a newer version,
  * and to leave out a part of a wish is to do something else.
- * @throws RelightError `internal` with every fault; it never quotes the body.
+ * @throws RelightError `job.invalid` with every fault; it never quotes the body.
  */
 export function parseJob(body: string): Job {
   const parsed = schema.safeParse(parseJson(body));
@@ -86,7 +86,7 @@ function parseJson(body: string): unknown {
 
 function invalidJob(faults: string[]): RelightError {
   const message = `a message of the queue is not a job: ${faults.join("; ")}`;
-  return new RelightError("internal", message, { details: { faults } });
+  return new RelightError("job.invalid", message, { details: { faults } });
 }
 
 function queueError(queueUrl: string, cause: unknown): RelightError {

@@ -11,7 +11,7 @@ import { keyFromSeed } from "./jwt-codec.ts";
 const LIVES_SECONDS = 300;
 
 /** Only questions: nothing here creates, changes or takes a message. */
-const QUESTIONS = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"];
+export const QUESTIONS = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"] as const;
 
 export interface MintedUser {
   /** The text of a credentials file; it is never written to one. */
@@ -19,8 +19,16 @@ export interface MintedUser {
   readonly inbox: string;
 }
 
+export interface MintTerms {
+  readonly now: EpochMillis;
+  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  readonly strict: boolean;
+  /** The API subjects that the user may publish to, and no others. */
+  readonly mayAsk: readonly string[];
+}
+
 /**
- * A user of the account that lives for five minutes and may do nothing but ask.
+ * A user of the account that lives for five minutes and may do only what is listed.
  * With a *scoped* signing key the key's own template decides what the user may do.
  * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
  * the account's or one of its signing keys, or is the account's own where the operator demands signing keys.
@@ -29,7 +37,7 @@ export async function mintUser(
   account: AccountId,
   claims: AccountClaims | undefined,
   seed: string,
-  { now, strict }: { readonly now: EpochMillis; readonly strict: boolean },
+  { now, strict, mayAsk }: MintTerms,
 ): Promise<MintedUser> {
   const issuer = keyFromSeed(seed, "A", "the account's signingKey");
   const issuerKey = issuer.getPublicKey();
@@ -41,7 +49,7 @@ export async function mintUser(
   const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
   const user = createUser();
   const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;
-  const permissions = { pub: { allow: QUESTIONS, deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
+  const permissions = { pub: { allow: [...mayAsk], deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
   const token = await encodeUser(
     "relight",
     user,

@@ -11,17 +11,9 @@ import type {
 } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Clock } from "../../ports.ts";
-import { mintUser } from "./account-user.ts";
-import { AT_ONCE, openConnection } from "./connection.ts";
-
-export interface AccountViewSettings {
-  readonly servers: readonly string[];
-  readonly timeout: Millis;
-  readonly clock: Clock;
-  /** The operator demands signing keys (`strict_signing_key_usage`). */
-  readonly strict: boolean;
-}
+import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
+import { QUESTIONS } from "./account-user.ts";
+import { AT_ONCE } from "./connection.ts";
 
 /** JetStream API: "account not found" and "JetStream not enabled for account". */
 const ACCOUNT_NOT_FOUND = 10035;
@@ -29,7 +21,7 @@ const NOT_ENABLED = 10039;
 
 /** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
 export async function lookAsAccount(
-  settings: AccountViewSettings,
+  settings: AccountConnectionSettings,
   account: AccountId,
   accountKey: string | undefined,
   servers: readonly ServerFacts[],
@@ -42,35 +34,15 @@ export async function lookAsAccount(
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
-    return { ok: true, value: await look(settings, account, accountKey, loaded[0]) };
+    const order = { account, claims: loaded[0]?.document.claims, accountKey, mayAsk: QUESTIONS };
+    const value = await withAccountConnection(settings, order, (connection) =>
+      view(connection, settings.timeout),
+    );
+    return { ok: true, value };
   } catch (thrown) {
     // What goes wrong on this connection says nothing of the system account's: it is a failed probe.
     const { code, message } = asRelightError(thrown);
     return { ok: false, code, message };
-  }
-}
-
-async function look(
-  { servers, timeout, clock, strict }: AccountViewSettings,
-  account: AccountId,
-  accountKey: string,
-  loaded: Extract<RunningAccount, { loaded: true }> | undefined,
-): Promise<AccountView> {
-  const { credentials, inbox } = await mintUser(account, loaded?.document.claims, accountKey, {
-    now: clock.now(),
-    strict,
-  });
-  const connection = await openConnection({
-    servers,
-    credentials,
-    inbox,
-    timeout,
-    name: "relight (as the account)",
-  });
-  try {
-    return await view(connection, timeout);
-  } finally {
-    await connection.close();
   }
 }
 

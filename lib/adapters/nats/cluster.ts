@@ -4,6 +4,7 @@ import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Cluster } from "../../ports.ts";
 import { read, type ServerInfo, statsz } from "./answers.ts";
+import { natsAssets } from "./assets.ts";
 import { gather, isNoResponders, openConnection, readJson } from "./connection.ts";
 import { jwtCodec } from "./jwt-codec.ts";
 import { natsProbes } from "./probes.ts";
@@ -37,11 +38,12 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
     throw error;
   }
   const strict = operator.strictSigningKeyUsage;
-  const accountView = { servers: addresses, timeout, clock, strict };
+  const asAccount = { servers: addresses, timeout, clock, strict };
   const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
   return {
     resolver,
-    probes: natsProbes({ connection, timeout, clock, resolver, accountView, servers }),
+    probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
+    assets: natsAssets(asAccount),
     [Symbol.asyncDispose]: () => connection.close(),
   };
 }

@@ -1,6 +1,7 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import type {
   ConsumerFacts,
   Observation,
@@ -11,7 +12,8 @@ import type {
 } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { Clock, Probes, Resolver } from "../../ports.ts";
-import { type AccountViewSettings, lookAsAccount } from "./account-view.ts";
+import type { AccountConnectionSettings } from "./account-connection.ts";
+import { lookAsAccount } from "./account-view.ts";
 import { type ConsumerDetail, jsz, readData, type ServerInfo, type StreamDetail, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
 import { findInterest, type Interest } from "./interest.ts";
@@ -21,7 +23,7 @@ export interface ProbeSettings {
   readonly timeout: Millis;
   readonly clock: Clock;
   readonly resolver: Resolver;
-  readonly accountView: AccountViewSettings;
+  readonly asAccount: AccountConnectionSettings;
   servers(): Promise<readonly ServerInfo[]>;
 }
 
@@ -40,7 +42,7 @@ export function natsProbes(settings: ProbeSettings): Probes {
     ]);
     const [streams, accountView] = await Promise.all([
       probe(() => streamsOf(settings, account, hosts(facts, running))),
-      lookAsAccount(settings.accountView, account, accountKey, facts, running),
+      lookAsAccount(settings.asAccount, account, accountKey, facts, running),
     ]);
     return { account, at: clock.now(), servers: facts, stored, running, streams, accountView };
   }
@@ -99,6 +101,7 @@ function streamFacts(detail: StreamDetail, server: string, interest: Interest): 
     ...{ server, name, subjects, storage: config.storage, replicas: config.num_replicas },
     ...(cluster?.leader === undefined ? {} : { leader: cluster.leader }),
     ...{ messages: state.messages, firstSeq: state.first_seq, lastSeq: state.last_seq },
+    config: config as JsonObject,
     deafSubjects: deafOf(subjects, interest),
     consumers: (detail.consumer_detail ?? []).map((consumer) => consumerFacts(detail, consumer, interest)),
   };
@@ -122,6 +125,7 @@ function consumerFacts(stream: StreamDetail, consumer: ConsumerDetail, interest:
     durable: config.durable_name !== undefined,
     ...(cluster?.leader === undefined ? {} : { leader: cluster.leader }),
     heard: interest(nextMessage(stream.name, name)),
+    config: config as JsonObject,
   };
 }
 

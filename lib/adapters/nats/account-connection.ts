@@ -1,0 +1,44 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { AccountId } from "../../domain/account.ts";
+import type { AccountClaims } from "../../domain/claims.ts";
+import type { Millis } from "../../domain/time.ts";
+import type { Clock } from "../../ports.ts";
+import { mintUser } from "./account-user.ts";
+import { openConnection } from "./connection.ts";
+
+export interface AccountConnectionSettings {
+  readonly servers: readonly string[];
+  readonly timeout: Millis;
+  readonly clock: Clock;
+  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  readonly strict: boolean;
+}
+
+export interface AccountConnectionOrder {
+  readonly account: AccountId;
+  /** The claims in force, to check the key against; undefined where they are not known. */
+  readonly claims: AccountClaims | undefined;
+  /** Seed of an account key or account signing key. */
+  readonly accountKey: string;
+  readonly mayAsk: readonly string[];
+}
+
+/** Works on a connection of the account's own, as a user minted for it, and closes it. */
+export async function withAccountConnection<T>(
+  { servers, timeout, clock, strict }: AccountConnectionSettings,
+  { account, claims, accountKey, mayAsk }: AccountConnectionOrder,
+  work: (connection: NatsConnection) => Promise<T>,
+): Promise<T> {
+  const { credentials, inbox } = await mintUser(account, claims, accountKey, {
+    now: clock.now(),
+    strict,
+    mayAsk,
+  });
+  const name = "relight (as the account)";
+  const connection = await openConnection({ servers, credentials, inbox, timeout, name });
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}

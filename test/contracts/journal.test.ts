@@ -1,0 +1,450 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { text } from "node:stream/consumers";
+import {
+  CreateTableCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+  UpdateTimeToLiveCommand,
+} from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand, ScanCommand } from "@aws-sdk/lib-dynamodb";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import {
+  type DynamoDbJournalSettings,
+  dynamoDbJournal,
+  JOURNAL_TABLE,
+  JOURNAL_TTL,
+} from "../../lib/adapters/aws/dynamodb-journal.ts";
+import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
+import type { AccountId } from "../../lib/domain/account.ts";
+import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import type { JsonObject } from "../../lib/domain/json.ts";
+import { epochMillis, millis } from "../../lib/domain/time.ts";
+import { redact } from "../../lib/log.ts";
+import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
+import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
+import { fakeJournal } from "../support/fakes/journal.ts";
+import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
+
+const moto = await startMoto();
+afterAll(async () => moto.ok && (await moto.stop()));
+
+const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
+const ACCOUNT = `A${"A".repeat(55)}` as AccountId;
+const OTHER = `A${"B".repeat(55)}` as AccountId;
+const START = epochMillis(Date.UTC(2030, 0, 1));
+
+function entry(fields: Partial<JournalEntry> = {}): JournalEntry {
+  return { at: START, job: "job-1", account: ACCOUNT, kind: "verdict", data: {}, ...fields };
+}
+
+/** Opens an empty journal. */
+type Open = (clock: Clock) => Promise<Journal & Leases & Partial<AsyncDisposable>>;
+
+describe("fake", () => {
+  const open: Open = async (clock) => fakeJournal(clock, scrub);
+  journalContract(open, { runs: 100 });
+  leasesContract(open);
+});
+
+describe("SQLite", () => {
+  const folders = new Set<string>();
+  afterAll(async () => {
+    for (const folder of folders) await rm(folder, { recursive: true });
+  });
+  const newPath = async () => {
+    const folder = await mkdtemp(join(tmpdir(), "relight-journal-"));
+    folders.add(folder);
+    return join(folder, "deeper", "relight.sqlite");
+  };
+  const open: Open = async (clock) => sqliteJournal({ path: await newPath(), clock, scrub });
+  journalContract(open, { runs: 25 });
+  leasesContract(open);
+  sqliteTests(newPath);
+});
+
+describeAws(moto, "DynamoDB on moto", (settings) => {
+  const raw = new DynamoDBClient(settings);
+  const client = DynamoDBDocumentClient.from(raw);
+  afterAll(() => raw.destroy());
+  let tables = 0;
+  const openSettings = async (clock: Clock): Promise<DynamoDbJournalSettings> => {
+    tables += 1;
+    const table = `relight-${tables}`;
+    await raw.send(new CreateTableCommand({ TableName: table, ...JOURNAL_TABLE }));
+    return { table, client, clock, scrub };
+  };
+  const open: Open = async (clock) => dynamoDbJournal(await openSettings(clock));
+  journalContract(open, { runs: 15 });
+  leasesContract(open);
+  dynamoDbTests(settings, openSettings);
+});
+
+function journalContract(open: Open, { runs }: { runs: number }): void {
+  test("gives back what was appended, oldest first", async () => {
+    await using journal = await opened(open);
+    const data = {
+      text: 'Grüße "∑" \u0000',
+      empty: "",
+      none: null,
+      deep: [{ "": [1.5, -0.1, []] }],
+      big: 2 ** 53,
+    };
+    const entries = [entry({ data }), entry({ kind: "push.started", at: epochMillis(START + 1) })];
+    for (const each of entries) await journal.append(each);
+    expect(await journal.read({})).toEqual(entries);
+    expect(await journal.read({ account: ACCOUNT })).toEqual(entries);
+  });
+
+  test("an empty journal has nothing to say", async () => {
+    await using journal = await opened(open);
+    expect(await journal.read({})).toEqual([]);
+    expect(await journal.read({ account: ACCOUNT })).toEqual([]);
+    expect(await journal.read({ job: "job-1" })).toEqual([]);
+  });
+
+  test("the order is that of appending, whatever the clocks of the machines say", async () => {
+    await using journal = await opened(open);
+    const begun = entry({ kind: "toggle.opened", at: epochMillis(START + 5_000) });
+    const closed = entry({ kind: "toggle.closed", at: START });
+    await journal.append(begun);
+    await journal.append(closed);
+    expect(await journal.read({ account: ACCOUNT })).toEqual([begun, closed]);
+    expect(await journal.read({ account: ACCOUNT, limit: 1 })).toEqual([closed]);
+  });
+
+  test("many entries of one millisecond keep their order", async () => {
+    await using journal = await opened(open);
+    const entries = Array.from({ length: 12 }, (_, index) => entry({ data: { index } }));
+    for (const each of entries) await journal.append(each);
+    expect(await journal.read({ account: ACCOUNT })).toEqual(entries);
+  });
+
+  test("concurrent entries of one account and millisecond are all kept", async () => {
+    await using journal = await opened(open);
+    const entries = Array.from({ length: 20 }, (_, index) => entry({ data: { index } }));
+    await Promise.all(entries.map((each) => journal.append(each)));
+    const indices = (await journal.read({ account: ACCOUNT })).map(({ data }) => Number(data["index"]));
+    expect(indices.toSorted((a, b) => a - b)).toEqual(entries.map((_, index) => index));
+  });
+
+  test("reads all of a journal of many megabytes", async () => {
+    await using journal = await opened(open);
+    const entries = Array.from({ length: 24 }, (_, index) =>
+      entry({ data: { index, text: "x".repeat(100_000) } }),
+    );
+    for (const each of entries) await journal.append(each);
+    for (const query of [{}, { account: ACCOUNT }, { job: "job-1" }] satisfies JournalQuery[])
+      expect((await journal.read(query)).map(({ data }) => data["index"])).toEqual(entries.map((_, i) => i));
+    const newest = await journal.read({ account: ACCOUNT, limit: 15 });
+    expect(newest.map(({ data }) => data["index"])).toEqual(entries.map((_, i) => i).slice(-15));
+  });
+
+  test("stores no secret, and leaves the caller's entry as it was", async () => {
+    await using journal = await opened(open);
+    const seed = `SO${"A".repeat(56)}`;
+    const data = { password: "hunter2", note: `found ${seed} here`, deep: [{ seed: "x" }] };
+    const before = structuredClone(data);
+    await journal.append(entry({ data }));
+    const stored = JSON.stringify(await journal.read({}));
+    expect(stored).not.toMatch(/hunter2|SOAA/);
+    expect(data).toEqual(before);
+  });
+
+  test("what the caller changes after reading changes nothing in the journal", async () => {
+    await using journal = await opened(open);
+    await journal.append(entry({ data: { list: [1] } }));
+    for (const { data } of await journal.read({})) (data["list"] as number[]).push(2);
+    expect(await journal.read({})).toEqual([entry({ data: { list: [1] } })]);
+  });
+
+  test("every query gives exactly what matches, the newest ones under a limit", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyEntry, { maxLength: 8 }),
+        fc.array(anyQuery, { maxLength: 6 }),
+        async (entries, queries) => {
+          await using journal = await opened(open);
+          for (const each of inTime(entries)) await journal.append(each);
+          for (const query of queries)
+            expect(await journal.read(query)).toEqual(expected(inTime(entries), query));
+        },
+      ),
+      { numRuns: runs },
+    );
+  });
+}
+
+async function opened(open: Open, clock: Clock = fakeClock()): Promise<Journal & Leases & AsyncDisposable> {
+  const journal = await open(clock);
+  return { ...journal, [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.() };
+}
+
+const KINDS: readonly EntryKind[] = ["job.started", "verdict", "push.started", "job.finished"];
+const anyEntry: fc.Arbitrary<JournalEntry> = fc.record({
+  at: fc.constant(START),
+  job: fc.constantFrom("job-1", "job-2"),
+  account: fc.constantFrom(ACCOUNT, OTHER, "-" as const),
+  kind: fc.constantFrom(...KINDS),
+  data: fc.dictionary(fc.string(), fc.jsonValue()).map((data) => scrub(JSON.parse(JSON.stringify(data)))),
+});
+
+const anyQuery: fc.Arbitrary<JournalQuery> = fc.record(
+  {
+    account: fc.constantFrom(ACCOUNT, OTHER, "-" as const),
+    job: fc.constantFrom("job-1", "job-2", "job-3"),
+    kinds: fc.uniqueArray(fc.constantFrom(...KINDS)),
+    limit: fc.nat(6),
+  },
+  { requiredKeys: [] },
+);
+
+/** One millisecond apart, since order across accounts within one millisecond is not promised. */
+function inTime(entries: readonly JournalEntry[]): readonly JournalEntry[] {
+  return entries.map((each, index) => ({ ...each, at: epochMillis(START + index) }));
+}
+
+function expected(
+  entries: readonly JournalEntry[],
+  { account, job, kinds, limit }: JournalQuery,
+): readonly JournalEntry[] {
+  const matching = entries
+    .filter((each) => account === undefined || each.account === account)
+    .filter((each) => job === undefined || each.job === job)
+    .filter((each) => kinds === undefined || kinds.includes(each.kind));
+  return limit === undefined ? matching : matching.slice(Math.max(0, matching.length - limit));
+}
+
+function leasesContract(open: Open): void {
+  const MINUTE = millis(60_000);
+  type Act = (leases: Leases, clock: FakeClock) => Promise<unknown>;
+  const situations: readonly (readonly [string, Act, boolean])[] = [
+    ["a free key is given", async () => {}, true],
+    ["a held key is not", (leases) => leases.acquire("key", "other", MINUTE), false],
+    ["another key is of no concern", (leases) => leases.acquire("key2", "other", MINUTE), true],
+    ["its holder gets it again", (leases) => leases.acquire("key", "me", MINUTE), true],
+    [
+      "a released key is given",
+      async (leases) => {
+        await leases.acquire("key", "other", MINUTE);
+        await leases.release("key", "other");
+      },
+      true,
+    ],
+    [
+      "who does not hold a key can't release it",
+      async (leases) => {
+        await leases.acquire("key", "other", MINUTE);
+        await leases.release("key", "me");
+      },
+      false,
+    ],
+    [
+      "a key is held until the last millisecond",
+      async (leases, clock) => {
+        await leases.acquire("key", "other", MINUTE);
+        clock.advance(millis(MINUTE - 1));
+      },
+      false,
+    ],
+    [
+      "and free when the time is over",
+      async (leases, clock) => {
+        await leases.acquire("key", "other", MINUTE);
+        clock.advance(MINUTE);
+      },
+      true,
+    ],
+    [
+      "acquiring again extends",
+      async (leases, clock) => {
+        await leases.acquire("key", "other", MINUTE);
+        clock.advance(millis(MINUTE - 1));
+        await leases.acquire("key", "other", MINUTE);
+        clock.advance(millis(MINUTE - 1));
+      },
+      false,
+    ],
+    ["releasing what nobody holds is no fault", (leases) => leases.release("key", "me"), true],
+  ];
+
+  test.each(situations)("lease: %s", async (_, act, given) => {
+    const clock = fakeClock();
+    await using leases = await opened(open, clock);
+    await act(leases, clock);
+    expect(await leases.acquire("key", "me", MINUTE)).toBe(given);
+  });
+
+  test("lease: of many who ask at once, one gets it", async () => {
+    await using leases = await opened(open);
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => leases.acquire("key", `holder-${index}`, MINUTE)),
+    );
+    expect(answers.filter(Boolean)).toHaveLength(1);
+  });
+
+  test("lease: a holder whose time was over loses to who came after", async () => {
+    const clock = fakeClock();
+    await using leases = await opened(open, clock);
+    await leases.acquire("key", "slow", MINUTE);
+    clock.advance(MINUTE);
+    await leases.acquire("key", "next", MINUTE);
+    await leases.release("key", "slow");
+    expect(await leases.acquire("key", "slow", MINUTE)).toBe(false);
+  });
+
+  test("lease: leases are no entries of the journal", async () => {
+    await using journal = await opened(open);
+    await journal.acquire("key", "me", MINUTE);
+    expect(await journal.read({})).toEqual([]);
+  });
+}
+
+function sqliteTests(newPath: () => Promise<string>): void {
+  const clock = fakeClock();
+
+  test.each([
+    ["changed", "UPDATE journal SET kind = 'verdict'"],
+    ["deleted", "DELETE FROM journal"],
+    ["replaced", "INSERT OR REPLACE INTO journal VALUES (1, 0, '', '', '', '{}')"],
+  ])("an entry can't be %s, whoever opens the file", async (_, statement) => {
+    const path = await newPath();
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    await journal.append(entry());
+    using database = new DatabaseSync(path);
+    expect(() => database.exec(statement)).toThrow("the journal is append-only");
+    expect(await journal.read({})).toEqual([entry()]);
+  });
+
+  test("only its owner may read the file, the write-ahead log included", async () => {
+    const path = await newPath();
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    await journal.append(entry());
+    for (const file of [path, `${path}-wal`]) expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  test("outlives the process that wrote it", async () => {
+    const path = await newPath();
+    {
+      await using journal = await sqliteJournal({ path, clock, scrub });
+      await journal.append(entry());
+    }
+    await using again = await sqliteJournal({ path, clock, scrub });
+    expect(await again.read({})).toEqual([entry()]);
+  });
+
+  test("several processes make, write and lease from one journal at once", async () => {
+    const path = await newPath();
+    const results = await Promise.all(["a", "b", "c", "d"].map((job) => runWriter(path, job, 40)));
+    expect(results.filter(({ leased }) => leased)).toHaveLength(1);
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    for (const job of ["a", "b", "c", "d"]) {
+      const indices = (await journal.read({ job })).map(({ data }) => data["index"]);
+      expect(indices).toEqual(Array.from({ length: 40 }, (_, index) => index));
+    }
+  });
+
+  test("a place that can't be written is journal.unavailable, naming it", async () => {
+    const path = await newPath();
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    const inside = join(path, "relight.sqlite");
+    await expect(sqliteJournal({ path: inside, clock, scrub })).rejects.toMatchObject({
+      code: "journal.unavailable",
+      message: expect.stringContaining(inside),
+    });
+    await journal[Symbol.asyncDispose]();
+    await expect(journal.append(entry())).rejects.toMatchObject({ code: "journal.unavailable" });
+  });
+
+  test("a file that is no database is journal.unavailable and stays as it was", async () => {
+    const path = `${await newPath()}-text`;
+    await using _ = await sqliteJournal({ path: path.replace(/-text$/, ""), clock, scrub });
+    await writeFile(path, "my precious notes, longer than the header of a database would be ".repeat(20));
+    const size = (await stat(path)).size;
+    await expect(sqliteJournal({ path, clock, scrub })).rejects.toThrow("not a database");
+    expect((await stat(path)).size).toBe(size);
+  });
+}
+
+async function runWriter(path: string, job: string, count: number): Promise<{ leased: boolean }> {
+  const script = join(import.meta.dirname, "sqlite-writer.ts");
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", script, path, job, String(count)],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  return JSON.parse(out);
+}
+
+function dynamoDbTests(
+  settings: MotoSettings,
+  openSettings: (clock: Clock) => Promise<DynamoDbJournalSettings>,
+): void {
+  test("two writers never write over each other, nor when an answer is lost on the way", async () => {
+    const clock = fakeClock();
+    const shared = await openSettings(clock);
+    const raw = new DynamoDBClient({ ...settings, retryMode: "standard" });
+    let puts = 0;
+    raw.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const answer = await next(args);
+          if (commandName !== "PutItemCommand" || puts++ > 0) return answer;
+          throw Object.assign(new Error("socket hang up"), { code: "ECONNRESET", $retryable: {} });
+        },
+      { step: "deserialize", priority: "low", name: "loseTheFirstAnswer" },
+    );
+    const unlucky = dynamoDbJournal({ ...shared, client: DynamoDBDocumentClient.from(raw) });
+    await unlucky.append(entry({ data: { from: "unlucky" } }));
+    await dynamoDbJournal(shared).append(entry({ data: { from: "other" } }));
+    raw.destroy();
+    expect(puts).toBe(2);
+    const read = await dynamoDbJournal(shared).read({ account: ACCOUNT });
+    expect(read.map(({ data }) => data["from"])).toEqual(["unlucky", "other"]);
+  });
+
+  test("a lease tells DynamoDB in seconds when to clear it away; an entry never does", async () => {
+    const clock = fakeClock();
+    const shared = await openSettings(clock);
+    const journal = dynamoDbJournal(shared);
+    await journal.append(entry());
+    await journal.acquire("key", "me", millis(1_500));
+    const lease = await shared.client.send(
+      new GetCommand({ TableName: shared.table, Key: { pk: "lease#key", sk: "lease" } }),
+    );
+    expect(lease.Item?.["expiresAt"]).toBe(START / 1000 + 2);
+    const all = await shared.client.send(new ScanCommand({ TableName: shared.table }));
+    expect(all.Items?.filter((item) => JOURNAL_TTL.AttributeName in item)).toHaveLength(1);
+  });
+
+  test("DynamoDB takes the documented time-to-live", async () => {
+    const { table, client } = await openSettings(fakeClock());
+    await client.send(
+      new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification: JOURNAL_TTL }),
+    );
+    const answer = await client.send(new DescribeTimeToLiveCommand({ TableName: table }));
+    expect(answer.TimeToLiveDescription?.AttributeName).toBe("expiresAt");
+  });
+
+  test("a missing table is journal.unavailable, naming it", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal({ ...shared, table: "no-such-table" });
+    const error = { code: "journal.unavailable", message: expect.stringContaining("no-such-table") };
+    await expect(journal.append(entry())).rejects.toMatchObject(error);
+    await expect(journal.read({})).rejects.toMatchObject(error);
+    await expect(journal.acquire("key", "me", millis(1))).rejects.toMatchObject(error);
+  });
+}
