@@ -4,16 +4,20 @@ import { isLowered, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 import type { EpochSeconds } from "./time.ts";
 
-/** Why the gate refuses a JWT. Each has its sentence in docs/reference.md. */
-export type RefusalCode =
-  | "bad_signature"
-  | "foreign_subject"
-  | "untrusted_issuer"
-  | "expired"
-  | "not_yet_valid"
-  | "stale"
-  | "limit_lowered"
-  | "claims_changed";
+/** Why the gate refuses a JWT. docs/reference.md lists them, and a test keeps it so. */
+export const REFUSALS = {
+  bad_signature: "The signature is not that of the issuer it names.",
+  foreign_subject: "It is for another account.",
+  untrusted_issuer:
+    "Its issuer is neither the operator nor one of its signing keys, or is not a signing key where those are demanded.",
+  expired: "It has expired.",
+  not_yet_valid: "It is not valid yet (`nbf`).",
+  stale: "It is older than the claims in force, or is already in force.",
+  limit_lowered: "It lowers a limit, which can kill JetStream (nats-server #6766).",
+  claims_changed: "It changes more than a renewal may: `exp`, `iat`, `jti` and `iss`.",
+} as const;
+
+export type RefusalCode = keyof typeof REFUSALS;
 
 export interface Refusal {
   readonly code: RefusalCode;

@@ -66,7 +66,9 @@ async function renewIfDueThenClimb(
   const why = window.state === "due" ? "its renewal was due" : "it had expired";
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
   const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
-  return { ...result, pushed: describePush(proved) };
+  // Who was well before and after was not healed.
+  const wasHealthy = seen.verdict.verdict === "healthy" && result.outcome === "healed";
+  return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
 }
 
 async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {

@@ -60,7 +60,7 @@ describe("run, one sweep", () => {
     expect(first.json).toMatchObject({ queued: 2, unreadable: [], failures: [] });
     const app = first.json.results.find(({ account }: { account: string }) => account === world.accountId);
     expect(app).toMatchObject({
-      outcome: "healed",
+      outcome: "renewed",
       verdict: "healthy",
       rungs: [{ rung: "renew", why: "its renewal was due" }],
     });

@@ -1,0 +1,48 @@
+/**
+ * Writes the tables of docs/reference.md from the code: `node scripts/reference.ts`. They stand between
+ * `<!-- name -->` and `<!-- /name -->`; a test fails where they are not what this would write.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { REFUSALS } from "../lib/domain/gate.ts";
+import { LADDER } from "../lib/domain/ladder.ts";
+import { FINDINGS } from "../lib/domain/verdict.ts";
+import { ERRORS } from "../lib/errors.ts";
+
+export const REFERENCE = join(import.meta.dirname, "..", "docs", "reference.md");
+
+const row = (...cells: string[]): string => `| ${cells.join(" | ")} |`;
+const table = (head: readonly string[], rows: readonly string[]): string =>
+  [row(...head), row(...head.map(() => "---")), ...rows].join("\n");
+
+const TABLES: Readonly<Record<string, string>> = {
+  findings: table(
+    ["finding", "what it means"],
+    Object.entries(FINDINGS).map(([code, text]) => row(`\`${code}\``, text)),
+  ),
+  refusals: table(
+    ["refusal", "what it means"],
+    Object.entries(REFUSALS).map(([code, text]) => row(`\`${code}\``, text)),
+  ),
+  errors: table(
+    ["error", "exit", "try again?", "how to mend it"],
+    Object.entries(ERRORS).map(([code, { exit, retryable, mend }]) =>
+      row(`\`${code}\``, String(exit), retryable ? "yes" : "no", mend.replaceAll("|", "\\|")),
+    ),
+  ),
+  rungs: table(
+    ["rung", "what it does", "risk", "undo"],
+    LADDER.map(({ id, title, risk, undo }) => row(`\`${id}\``, title, risk, undo)),
+  ),
+};
+
+/** `text` with every table as the code has it now. */
+export function withTables(text: string): string {
+  return Object.entries(TABLES).reduce((before, [name, content]) => {
+    const place = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
+    if (!place.test(before)) throw new Error(`docs/reference.md has no place for the table of ${name}`);
+    return before.replace(place, (_all, begin: string, end: string) => `${begin}${content}\n${end}`);
+  }, text);
+}
+
+if (import.meta.main) await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));

@@ -1,0 +1,43 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "@jest/globals";
+import { parseConfig } from "../lib/config.ts";
+import { REFERENCE, withTables } from "../scripts/reference.ts";
+
+const read = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
+
+test("the reference's tables are what the code says (npm run docs writes them)", async () => {
+  const text = await readFile(REFERENCE, "utf8");
+  expect(text).toBe(withTables(text));
+});
+
+test("the README's configuration is one that Relight accepts", async () => {
+  const yaml = /```yaml\n([\s\S]*?)```/.exec(await read("README.md"))?.[1] ?? "";
+  const complete = yaml.replace("AB…", `A${"B".repeat(55)}`);
+  expect(parseConfig(complete, "relight.yaml").accounts).toMatchObject([{ name: "APP" }]);
+});
+
+test("every key of the configuration is in the reference", async () => {
+  const text = await readFile(REFERENCE, "utf8");
+  const source = await read("lib/config.ts");
+  const keys = [...source.matchAll(/^ {2,6}(\w+): (?:z|secretReference|duration|accountId)/gm)].map(
+    ([, key]) => key,
+  );
+  expect(keys.length).toBeGreaterThan(10);
+  for (const key of keys) expect(text).toContain(key);
+});
+
+test("every link in the documentation leads somewhere", async () => {
+  for (const page of [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/how-it-works.md",
+    "docs/reference.md",
+    "docs/decisions/README.md",
+  ]) {
+    const folder = new URL(`../${page}`, import.meta.url);
+    const links = [...(await read(page)).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
+      ([, target]) => target ?? "",
+    );
+    for (const link of links) await expect(readFile(new URL(link, folder))).resolves.toBeDefined();
+  }
+});
