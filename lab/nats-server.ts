@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,15 +25,47 @@ export interface ServerOptions {
   readonly config: (folder: string) => string;
 }
 
+const PREFIX = "relight-lab-";
+/** In a server's folder: who started it, and its process id, for {@link reapServers}. */
+const OWNER = "owner.json";
+
 const children = new Set<ChildProcess>();
-// Whatever ends this process, no server outlives it.
+// However this process ends, short of SIGKILL, no server outlives it.
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
+/** Stops servers whose starter was killed before it could, and removes their folders. Returns how many. */
+export async function reapServers(): Promise<number> {
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(PREFIX));
+  const reaped = await Promise.all(names.map((name) => reap(join(tmpdir(), name))));
+  return reaped.filter(Boolean).length;
+}
+
+async function reap(folder: string): Promise<boolean> {
+  const text = await readFile(join(folder, OWNER), "utf8").catch(() => undefined);
+  if (text === undefined) return false;
+  const { owner, server } = JSON.parse(text) as { owner: number; server: number };
+  if (isAlive(owner)) return false;
+  // The id may have been given to another program since: only one that runs this very folder is ours.
+  const command = await readFile(`/proc/${server}/cmdline`, "utf8").catch(() => folder);
+  if (isAlive(server) && command.includes(folder)) process.kill(server, "SIGKILL");
+  await rm(folder, { recursive: true, force: true });
+  return true;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws Error with the end of the server's log if it does not listen within ten seconds. */
 export async function startServer({ binary, config }: ServerOptions): Promise<NatsServer> {
-  const folder = await mkdtemp(join(tmpdir(), "relight-lab-"));
+  const folder = await mkdtemp(join(tmpdir(), PREFIX));
   const port = await freePort();
   const file = join(folder, "server.conf");
   const logFile = join(folder, "server.log");
@@ -46,6 +78,7 @@ export async function startServer({ binary, config }: ServerOptions): Promise<Na
     const started = spawn(binary, ["-c", file], { stdio: "ignore" });
     children.add(started);
     child = started;
+    await writeFile(join(folder, OWNER), JSON.stringify({ owner: process.pid, server: started.pid }));
     const isReady = async (): Promise<boolean> => {
       if (started.exitCode !== null)
         throw new Error(`nats-server ended at once:\n${(await log()).slice(-2000)}`);
@@ -65,7 +98,7 @@ export async function startServer({ binary, config }: ServerOptions): Promise<Na
 
   const server: NatsServer = {
     ...{ url: `nats://127.0.0.1:${port}`, folder, log, start },
-    pid: () => (child?.exitCode === null ? child.pid : undefined),
+    pid: () => (child?.exitCode === null && child.signalCode === null ? child.pid : undefined),
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
     [Symbol.asyncDispose]: async () => {
@@ -83,7 +116,7 @@ export async function startServer({ binary, config }: ServerOptions): Promise<Na
 }
 
 /** A port that is free now; the next process to ask gets another. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

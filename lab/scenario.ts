@@ -19,20 +19,30 @@ export interface FillOptions {
   readonly messages?: number;
   /** Also a stream that is held in memory only. */
   readonly memory?: boolean;
+  /** Replicas of each stream, in a cluster. */
+  readonly replicas?: number;
 }
 
 /** Makes streams, a pull and a push consumer and messages, and acknowledges some of them. */
 export async function fill(
   world: World,
-  { messages = 100, memory = false }: FillOptions = {},
+  { messages = 100, memory = false, replicas = 1 }: FillOptions = {},
 ): Promise<void> {
   const connection = await world.connectAs("app");
   try {
     const manager = await waitFor("JetStream to be enabled", () =>
       jetstreamManager(connection).catch(() => undefined),
     );
-    await manager.streams.add({ name: "ORDERS", subjects: ["orders.*"], storage: StorageType.File });
-    await manager.streams.add({ name: "JOBS", subjects: ["jobs.>"], retention: RetentionPolicy.Workqueue });
+    const common = { storage: StorageType.File, num_replicas: replicas };
+    await waitFor("the first stream to be made, which in a cluster takes a leader", () =>
+      manager.streams.add({ ...common, name: "ORDERS", subjects: ["orders.*"] }).catch(() => undefined),
+    );
+    await manager.streams.add({
+      ...common,
+      name: "JOBS",
+      subjects: ["jobs.>"],
+      retention: RetentionPolicy.Workqueue,
+    });
     if (memory) await addMemoryStream(manager);
     await manager.consumers.add("ORDERS", { durable_name: "shipping", ack_policy: AckPolicy.Explicit });
     await manager.consumers.add("ORDERS", {

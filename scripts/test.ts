@@ -4,14 +4,19 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { reapServers } from "../lab/nats-server.ts";
 
 const root = join(import.meta.dirname, "..");
 const bin = (name: string): string => join(root, "node_modules", ".bin", name);
 const jestArguments = process.argv.slice(2);
 
-function run(title: string, command: string, args: readonly string[]): void {
+function spawn(title: string, command: string, args: readonly string[]): { status: number | null } {
   console.error(`── ${title}`);
-  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  return spawnSync(command, args, { cwd: root, stdio: "inherit" });
+}
+
+function run(title: string, command: string, args: readonly string[]): void {
+  const { status } = spawn(title, command, args);
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -19,9 +24,13 @@ if (jestArguments.length === 0) {
   run("format and lint", bin("biome"), ["check", "--error-on-warnings"]);
   run("types", bin("tsc"), ["-p", "."]);
 }
-run("tests", process.execPath, [
+const { status } = spawn("tests", process.execPath, [
   "--experimental-vm-modules",
   "--disable-warning=ExperimentalWarning",
   join(root, "node_modules", "jest", "bin", "jest.js"),
   ...jestArguments,
 ]);
+// A worker that Jest had to kill could not stop its servers.
+const reaped = await reapServers();
+if (reaped > 0) console.error(`stopped ${reaped} servers that a killed test worker left running`);
+process.exit(status ?? 1);

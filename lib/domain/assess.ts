@@ -168,7 +168,7 @@ function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Find
   ];
 }
 
-function deafConsumer({ server, name: stream }: StreamFacts, { name, heard }: ConsumerFacts): Finding[] {
+function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: ConsumerFacts): Finding[] {
   const subject = { server, stream, consumer: name };
   if (!heard.ok) return [failedProbe(`consumer ${stream} > ${name}`, heard, subject)];
   if (heard.value) return [];

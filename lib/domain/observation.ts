@@ -37,6 +37,7 @@ export type RunningAccount =
     };
 
 export interface StreamFacts {
+  /** The server that leads it, or else one that holds it. */
   readonly server: string;
   readonly name: string;
   readonly storage: "file" | "memory";
@@ -54,6 +55,8 @@ export interface StreamFacts {
 }
 
 export interface ConsumerFacts {
+  /** The server that leads it, or else one that holds it. */
+  readonly server: string;
   readonly name: string;
   readonly storage: "file" | "memory";
   readonly durable: boolean;

@@ -1,0 +1,104 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { debianMirror, parsePackage } from "../lab/debian.ts";
+import { reapServers, startServer } from "../lab/nats-server.ts";
+import { serverBinary, versionOf } from "../lab/server-binaries.ts";
+import { waitFor } from "../lab/wait.ts";
+
+/** The lab is what the other tests stand on, so it has a few of its own. */
+
+describe("where servers come from", () => {
+  test.each([
+    ["one line", "deb http://a.example/debian bookworm main\n", "http://a.example/debian"],
+    [
+      "one line with options",
+      "deb [arch=amd64] http://a.example/debian/ sid main contrib\n",
+      "http://a.example/debian",
+    ],
+    [
+      "deb822",
+      "Types: deb\nURIs: http://b.example/debian\nSuites: trixie\nComponents: main\n",
+      "http://b.example/debian",
+    ],
+    ["security only", "Types: deb\nURIs: http://b.example/debian-security\nComponents: main\n", undefined],
+    ["another vendor's", "deb https://c.example/apt sdk main\n", undefined],
+    ["nothing", "", undefined],
+  ])("apt sources: %s", (_form, text, mirror) => {
+    expect(debianMirror(text)).toBe(mirror);
+  });
+
+  test("a package index", () => {
+    const index =
+      "Package: nats-server-x\nVersion: 9\n\nPackage: nats-server\nVersion: 2.9.10-1\nFilename: pool/n.deb\nSHA256: ab\n\n";
+    expect(parsePackage(index, "nats-server")).toEqual({
+      version: "2.9.10-1",
+      file: "pool/n.deb",
+      sha256: "ab",
+    });
+    expect(parsePackage(index, "other")).toBeUndefined();
+  });
+
+  test("a version that nobody has: every source and why, and how to mend it", async () => {
+    await expect(serverBinary("0.0.1")).rejects.toThrow(
+      /Debian package: .*\n.*official release: .*\n.*Docker image: [\s\S]*NATS_SERVER/,
+    );
+  });
+
+  test("a binary that is none has no version", async () => {
+    expect(await versionOf("/nowhere/nats-server")).toBeUndefined();
+  });
+});
+
+describe("a server of the lab", () => {
+  const config = (folder: string): string => `jetstream { store_dir: "${folder}/js" }`;
+
+  test("starts, is killed, starts again on its port, and is gone when disposed", async () => {
+    const { path: binary } = await serverBinary("2.15.1");
+    let pid: number | undefined;
+    {
+      await using server = await startServer({ binary, config });
+      const { url } = server;
+      await server.kill();
+      expect(server.pid()).toBeUndefined();
+      await server.start();
+      expect(server.url).toBe(url);
+      pid = server.pid();
+      expect(pid).toBeGreaterThan(0);
+    }
+    expect(() => process.kill(pid ?? 0, 0)).toThrow();
+  });
+
+  test("that can't start says why", async () => {
+    const { path: binary } = await serverBinary("2.15.1");
+    await expect(startServer({ binary, config: () => "no such thing" })).rejects.toThrow(
+      /nats-server ended at once/,
+    );
+  });
+
+  test("whose starter was killed is reaped by the next who looks", async () => {
+    const { path: binary } = await serverBinary("2.15.1");
+    const module = join(import.meta.dirname, "..", "lab", "nats-server.ts");
+    const script = `import { startServer } from ${JSON.stringify(module)};
+      const server = await startServer({ binary: ${JSON.stringify(binary)}, config: () => "" });
+      console.log(server.pid());
+      setInterval(() => {}, 1000);`;
+    const starter = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const pid = await new Promise<number>((resolve) =>
+      starter.stdout.once("data", (line) => resolve(Number(line))),
+    );
+    starter.kill("SIGKILL");
+    await waitFor("the starter to end", () => starter.signalCode !== null);
+    expect(await reapServers()).toBeGreaterThanOrEqual(1);
+    await waitFor("the server to end", () => {
+      try {
+        process.kill(pid, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+  });
+});
