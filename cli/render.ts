@@ -22,13 +22,15 @@ const DEPTH = {
 
 export function renderStatus(rows: readonly Survey[]): string {
   const table = new Table({
-    head: ["ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT", "WHY"],
+    head: ["NAME", "ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT"],
     style: { head: [], border: [], compact: true },
     chars: EMPTY_BORDERS,
   });
   for (const row of rows)
-    table.push([row.name, ...expiryCells(row), paint(row.seen.verdict.verdict), why(row)]);
-  return rows.length === 0 ? "no accounts" : `${table.toString()}\n\n${summary(rows)}`;
+    table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.verdict)]);
+  return rows.length === 0
+    ? "no accounts"
+    : [table.toString(), ...rows.flatMap(why), "", summary(rows)].join("\n");
 }
 
 export function renderVerdict(verdict: Verdict, name: string): string {
@@ -135,10 +137,11 @@ function expiryCells({ window }: Survey): [string, string, string] {
   return [date, window.left < 0 ? `${left} ago` : left, window.state];
 }
 
-function why({ seen }: Survey): string {
+function why({ name, seen }: Survey): string[] {
   const [first, ...others] = seen.verdict.findings;
-  if (first === undefined) return "";
-  return others.length === 0 ? first.message : `${first.message} (+${others.length})`;
+  if (first === undefined) return [];
+  const more = others.length === 0 ? "" : ` (and ${count(others.length, "more finding")})`;
+  return [` ${PAINT[first.health]("✗")} ${name}: ${first.message}${more}`];
 }
 
 function summary(rows: readonly Survey[]): string {

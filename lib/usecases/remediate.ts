@@ -1,4 +1,4 @@
-import { expiryWindow } from "../domain/expiry.ts";
+import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Verdict } from "../domain/verdict.ts";
@@ -38,9 +38,9 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
       case "push":
         return pushDelivered(context, job, order, seen);
       case "heal":
-        return climb(context, job, seen, resumed);
+        return renewThenClimb(context, job, seen, { resumed, windows: ["expired"] });
       case "remediate":
-        return renewIfDueThenClimb(context, job, seen, resumed);
+        return renewThenClimb(context, job, seen, { resumed, windows: ["expired", "due"] });
     }
   });
 }
@@ -51,24 +51,45 @@ async function resume(context: Context, job: RunningJob): Promise<readonly RungR
   return [{ rung: "finish-toggle", target: job.account, result: "helped", why }];
 }
 
-async function renewIfDueThenClimb(
+interface Climb {
+  readonly resumed: readonly RungReport[];
+  /** The windows in which the account is renewed first. */
+  readonly windows: readonly ExpiryWindow["state"][];
+}
+
+async function renewThenClimb(
   context: Context,
   job: RunningJob,
   seen: Look,
-  resumed: readonly RungReport[],
+  { resumed, windows }: Climb,
 ): Promise<Remediation> {
-  const claims = await claimsToRenew(context, seen);
-  if (claims === undefined) return climb(context, job, seen, resumed);
-  const window = expiryWindow(claims.claims, context.policy, context.clock.now());
-  if (window.state !== "due" && window.state !== "expired") return climb(context, job, seen, resumed);
-  context.log.info("renewing", { account: job.account, state: window.state });
+  const why = await whyRenew(context, seen, windows);
+  if (why === undefined) return climb(context, job, seen, resumed);
+  context.log.info("renewing", { account: job.account, why });
   const proved = await renew(context, job, seen);
-  const why = window.state === "due" ? "its renewal was due" : "it had expired";
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
   const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
   // Who was well before and after was not healed.
   const wasHealthy = seen.verdict.verdict === "healthy" && result.outcome === "healed";
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
+}
+
+/**
+ * Why the account is to be renewed first, if it is. One that the cluster no longer knows is brought back only
+ * if its last known claims have expired, which is when a full resolver deletes them; else a person deleted it.
+ */
+async function whyRenew(
+  context: Context,
+  seen: Look,
+  windows: Climb["windows"],
+): Promise<string | undefined> {
+  const claims = await claimsToRenew(context, seen);
+  if (claims === undefined) return undefined;
+  const { state } = expiryWindow(claims.claims, context.policy, context.clock.now());
+  if (seen.claims === undefined)
+    return state === "expired" ? "it had expired, and the resolver deleted it" : undefined;
+  if (!windows.includes(state)) return undefined;
+  return state === "due" ? "its renewal was due" : "it had expired";
 }
 
 async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {

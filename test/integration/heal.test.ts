@@ -1,3 +1,4 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -111,6 +112,37 @@ describe.each(["2.9.10", "2.10.27"])("memory streams with the policy's leave (na
   });
 });
 
+test("an account that expired and that the resolver deleted is brought back from the journal", async () => {
+  await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+  await fill(world);
+  const before = await snapshot(world);
+  await expire(world);
+  // Its last known claims are in the journal from now on.
+  expect((await relight(world, "verify", "APP")).exit).toBe(2);
+  await world.server.stop();
+  await rm(`${world.server.folder}/jwt/${world.accountId}.jwt`);
+  await world.server.start();
+  expect((await relight(world, "verify", "APP", "--json")).json.verdict).not.toBe("healthy");
+
+  const { json, exit } = await relight(world, "heal", "APP", "--json");
+  expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+  expect(json.rungs[0]).toMatchObject({ rung: "renew", why: "it had expired, and the resolver deleted it" });
+  expect(exit).toBe(0);
+  expect(await snapshot(world)).toEqual(before);
+});
+
+test("an account that a person deleted stays deleted", async () => {
+  await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+  await fill(world);
+  expect((await relight(world, "verify", "APP")).exit).toBe(0);
+  await world.server.stop();
+  await rm(`${world.server.folder}/jwt/${world.accountId}.jwt`);
+  await world.server.start();
+  const { json, exit } = await relight(world, "heal", "APP", "--json");
+  expect(json).toMatchObject({ outcome: "escalated", verdict: "unknown", rungs: [] });
+  expect(exit).toBe(3);
+});
+
 describe("nats-server 2.15.1, which has #6806 fixed", () => {
   test("an account that was renewed by hand is healthy and is left alone", async () => {
     await using world = await brokenWorld("2.15.1");
@@ -161,7 +193,6 @@ async function subscriber(world: World, subjects: readonly string[]) {
 }
 
 async function withoutAccountKey({ home }: World): Promise<string> {
-  const { readFile, writeFile } = await import("node:fs/promises");
   const file = `${home}/relight.yaml`;
   await writeFile(file, (await readFile(file, "utf8")).replace(/ {4}signingKey: file:app.nk\n/, ""));
   return home;

@@ -1,10 +1,14 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { runJobOn } from "../support/context.ts";
-import { relight } from "../support/relight.ts";
+import { relight, startRelight } from "../support/relight.ts";
 
 /** A remedy that stops in the middle: the next run finishes it, and nothing is lost. */
 
@@ -16,6 +20,22 @@ async function brokenWorld(): Promise<World> {
   await expire(world);
   await renewByHand(world);
   return world;
+}
+
+/** What the journal's file holds, read beside the process that writes it. */
+async function kindsOf({ home }: World): Promise<readonly string[]> {
+  if (!existsSync(`${home}/relight.sqlite`)) return [];
+  const database = new DatabaseSync(`${home}/relight.sqlite`, { readOnly: true, timeout: 1_000 });
+  try {
+    return database
+      .prepare("SELECT kind FROM journal ORDER BY seq")
+      .all()
+      .map(({ kind }) => String(kind));
+  } catch {
+    return [];
+  } finally {
+    database.close();
+  }
 }
 
 /** A process that dies right after its journal took the `count`th entry; the entry is safe. */
@@ -100,6 +120,20 @@ test("a server that stops midway: a clear error, exit 3, and the next heal finis
   expect(exit).toBe(0);
   expect(await snapshot(world)).toEqual(before);
   expect(await symptoms(world)).toEqual(WORKS);
+});
+
+test("Ctrl-C finishes the step under way: no toggle is left open", async () => {
+  await using world = await brokenWorld();
+  const before = await snapshot(world);
+  const heal = startRelight(world, "heal", "APP", "--json");
+  await waitFor("the heal to open its toggle", async () => (await kindsOf(world)).includes("toggle.opened"), {
+    interval: 5,
+  });
+  heal.kill("SIGINT");
+  await once(heal, "close");
+  expect(await kindsOf(world)).toContain("toggle.closed");
+  expect((await relight(world, "verify", "APP")).exit).toBe(0);
+  expect(await snapshot(world)).toEqual(before);
 });
 
 test("two heals at once: one works, the other says that the account is busy, and nothing is pushed twice", async () => {

@@ -13,13 +13,15 @@ export interface Run {
   readonly json: any;
 }
 
+/** Starts the built command in the world's folder, for tests that interfere with it. */
+export function startRelight({ home }: Pick<World, "home">, ...args: string[]) {
+  return spawn(process.execPath, [COMMAND, ...args], { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+}
+
 /** Runs the built command in the world's folder, as its user would. */
-export function relight({ home }: Pick<World, "home">, ...args: string[]): Promise<Run> {
+export function relight(world: Pick<World, "home">, ...args: string[]): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], {
-      cwd: home,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = startRelight(world, ...args);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk) => (stdout += chunk));
