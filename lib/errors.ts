@@ -86,6 +86,10 @@ export const ERRORS = {
     ...{ retryable: true, exit: EXIT.critical },
     mend: "Make it by hand with the configuration that the journal holds (relight journal ACCOUNT --json).",
   },
+  "assets.not_stepped_down": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Look at the group with `nats stream report`; it may have no leader, or no quorum.",
+  },
   "push.rejected": {
     retryable: false,
     exit: EXIT.critical,

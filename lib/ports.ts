@@ -4,6 +4,7 @@ import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { Observation, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 
 /** Now. The domain never asks; it is told. */
@@ -76,6 +77,7 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
 }
 
+/** What only the account itself may do to its streams and consumers. */
 export interface Assets {
   /**
    * Makes streams and consumers anew, exactly as they were configured; what exists is left alone.
@@ -83,6 +85,11 @@ export interface Assets {
    * @throws RelightError `assets.not_created` naming the first that failed.
    */
   recreate(account: AccountId, accountKey: string, assets: readonly MemoryAsset[]): Promise<void>;
+  /**
+   * Asks the leader of each group to step down; returns when all have agreed, not when others lead.
+   * @throws RelightError `assets.not_stepped_down` naming the first that did not.
+   */
+  stepDown(account: AccountId, accountKey: string, groups: readonly Group[]): Promise<void>;
 }
 
 /** One connection to a cluster as its system account, for one run. */

@@ -1,10 +1,11 @@
 import type { ClaimsDocument } from "./claims.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation } from "./observation.ts";
+import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir } from "./step-down.ts";
 import { type Millis, millis } from "./time.ts";
 import type { FindingCode, Verdict } from "./verdict.ts";
 
-export type RungId = "push-again" | "toggle-jetstream";
+export type RungId = "push-again" | "step-down-leaders" | "toggle-jetstream";
 
 /** All that a rung looks at. */
 export interface Situation {
@@ -14,8 +15,8 @@ export interface Situation {
   readonly claims: ClaimsDocument | undefined;
   /** Whether Relight has a key to sign with. */
   readonly canSign: boolean;
-  /** Whether Relight has a key of the account's, with which it can make streams anew. */
-  readonly canCreate: boolean;
+  /** Whether Relight has a key of the account's, with which it can ask as the account for more than a look. */
+  readonly hasAccountKey: boolean;
   readonly allowMemoryLoss: boolean;
 }
 
@@ -51,6 +52,24 @@ const PUSH_AGAIN: Rung = {
   forbids: cannotPush,
 };
 
+const STEP_DOWN_LEADERS: Rung = {
+  id: "step-down-leaders",
+  title: "let the leaders of deaf streams, then of deaf consumers, step down",
+  risk: "each has no leader for a moment",
+  undo: "none needed",
+  settles: millis(20_000),
+  // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
+  helps: ({ observation }) =>
+    deafStreamGroups(observation).length + deafConsumerGroups(observation).length > 0
+      ? "the replica that takes over subscribes anew"
+      : undefined,
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return "only the account may ask for it, and its signingKey is not configured";
+    const groups = groupsWithoutHeir(observation);
+    return groups.length === 0 ? undefined : `no replica is current in ${groups.join(", ")}`;
+  },
+};
+
 const TOGGLE_JETSTREAM: Rung = {
   id: "toggle-jetstream",
   title: "take JetStream from the account and give it back, by claims",
@@ -67,7 +86,7 @@ const TOGGLE_JETSTREAM: Rung = {
 };
 
 /** The ladder, cheapest rung first. */
-export const LADDER: readonly Rung[] = [PUSH_AGAIN, TOGGLE_JETSTREAM];
+export const LADDER: readonly Rung[] = [PUSH_AGAIN, STEP_DOWN_LEADERS, TOGGLE_JETSTREAM];
 
 export type Step =
   | { readonly kind: "done" }
@@ -131,14 +150,14 @@ function cannotPush({ canSign, claims }: Situation): string | undefined {
 function losesMemory({
   observation: { streams },
   allowMemoryLoss,
-  canCreate,
+  hasAccountKey,
 }: Situation): string | undefined {
   if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
   const inMemory = memoryAssets(streams.value).map(describeMemoryAsset).join(", ");
   if (inMemory === "") return undefined;
   if (!allowMemoryLoss)
     return `it would lose what is held in memory only: ${inMemory}; allow it with allowMemoryLoss, or save it first`;
-  if (canCreate) return undefined;
+  if (hasAccountKey) return undefined;
   return `it would remove what is held in memory only (${inMemory}), and without the account's signingKey Relight could not make it anew`;
 }
 

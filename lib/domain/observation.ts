@@ -44,6 +44,8 @@ export interface StreamFacts {
   readonly replicas: number;
   readonly subjects: readonly string[];
   readonly leader?: string;
+  /** The other members of its group. */
+  readonly peers: readonly Peer[];
   readonly messages: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -54,6 +56,13 @@ export interface StreamFacts {
   readonly config: JsonObject;
 }
 
+/** A replica beside the leader. */
+export interface Peer {
+  readonly name: string;
+  /** Whether it has all that the leader has, and could take over without a loss. */
+  readonly current: boolean;
+}
+
 export interface ConsumerFacts {
   /** The server that leads it, or else one that holds it. */
   readonly server: string;
@@ -61,6 +70,7 @@ export interface ConsumerFacts {
   readonly storage: "file" | "memory";
   readonly durable: boolean;
   readonly leader?: string;
+  readonly peers: readonly Peer[];
   readonly heard: Probe<boolean>;
   readonly config: JsonObject;
 }

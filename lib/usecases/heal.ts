@@ -8,6 +8,7 @@ import { asRelightError } from "../errors.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireSigner } from "./context.ts";
 import { push } from "./push.ts";
 import { renew } from "./renew.ts";
+import { stepDownLeaders } from "./step-down.ts";
 import { toggleJetStream } from "./toggle.ts";
 import { type Look, look, verify } from "./verify.ts";
 
@@ -93,6 +94,7 @@ async function climb(
 async function act(context: Context, job: RunningJob, rung: RungId | "renew", seen: Look): Promise<void> {
   const { claims } = seen;
   if (rung === "renew") await renew(context, job, seen);
+  else if (rung === "step-down-leaders") await stepDownLeaders(context, job, seen);
   else if (claims !== undefined && rung === "toggle-jetstream") {
     const { streams } = seen.observation;
     await toggleJetStream(context, job, { claims, memory: streams.ok ? memoryAssets(streams.value) : [] });
@@ -121,9 +123,16 @@ export function situationOf(
   account: AccountId,
   { observation, verdict, claims }: Look,
 ): Situation {
-  const canCreate = context.settingsOf(account)?.signingKey !== undefined;
+  const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
   const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
-  return { observation, verdict, claims, canSign: context.signer !== undefined, canCreate, allowMemoryLoss };
+  return {
+    observation,
+    verdict,
+    claims,
+    canSign: context.signer !== undefined,
+    hasAccountKey,
+    allowMemoryLoss,
+  };
 }
 
 function resultOf(failure: string | undefined, before: Look, after: Look): { result: RungReport["result"] } {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
-import { expire, fill, renewByHand, snapshot } from "../../lab/scenario.ts";
+import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** In a cluster the toggle destroys streams, so it must be impossible; nothing else is climbed there yet. */
+/** In a cluster the toggle destroys streams, so it must be impossible; leaders that step down revive them. */
 describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (version) => {
-  test("is seen as dead on its leaders, and the toggle is refused before anything is pushed", async () => {
+  test("streams and consumers with replicas are revived by step-downs: no restart, no loss", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     await fill(world, { replicas: 3, messages: 10 });
     const healthy = await relight(world, "verify", "APP", "--json");
@@ -16,10 +16,26 @@ describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (ver
     await expire(world);
     await renewByHand(world);
     const before = await snapshot(world);
+    const pids = world.servers.map((server) => server.pid());
     const dead = await relight(world, "verify", "APP", "--json");
     expect(dead.json.verdict).toBe("dead");
     expect(dead.exit).toBe(2);
 
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+    expect(json.rungs).toMatchObject([{ rung: "step-down-leaders", result: "helped" }]);
+    expect(exit).toBe(0);
+    expect(await snapshot(world)).toEqual(before);
+    expect(world.servers.map((server) => server.pid())).toEqual(pids);
+    expect(await symptoms(world)).toEqual({ apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" });
+  });
+
+  test("streams without replicas: the toggle is refused before anything is pushed, and a person is called", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
+    await fill(world, { replicas: 1, messages: 10 });
+    await expire(world);
+    await renewByHand(world);
+    const before = await snapshot(world);
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
     expect(json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "refused" }]);

@@ -54,7 +54,8 @@ export const connz = z.looseObject({
   connections: z.array(z.looseObject({ cid: z.number() })).default([]),
 });
 
-const group = z.looseObject({ leader: z.string().optional() }).optional();
+const peer = z.looseObject({ name: z.string(), current: z.boolean().default(false) });
+const group = z.looseObject({ leader: z.string().optional(), replicas: z.array(peer).nullish() }).optional();
 
 const consumerDetail = z.looseObject({
   name: z.string(),

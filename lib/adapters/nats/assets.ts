@@ -1,13 +1,27 @@
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import type { JsonObject } from "../../domain/json.ts";
+import type { NatsConnection } from "@nats-io/transport-node";
+import pMap from "p-map";
+import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import type { MemoryAsset } from "../../domain/memory.ts";
+import type { Group } from "../../domain/step-down.ts";
+import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Assets } from "../../ports.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
+import { AT_ONCE, ask, readJson } from "./connection.ts";
 
-/** Makes streams and consumers as the account, through a user that may create just these. */
+/** Acts as the account, each time through a user minted for it that may do just what is to be done. */
 export function natsAssets(settings: AccountConnectionSettings): Assets {
   return {
+    stepDown: async (account, accountKey, groups) => {
+      const mayAsk = groups.map(stepDownSubject);
+      await withAccountConnection(
+        settings,
+        { account, claims: undefined, accountKey, mayAsk },
+        (connection) =>
+          pMap(groups, (group) => stepDownOne(connection, group, settings.timeout), { concurrency: AT_ONCE }),
+      );
+    },
     recreate: async (account, accountKey, assets) => {
       const mayAsk = assets.flatMap(subjectsOf);
       await withAccountConnection(
@@ -20,6 +34,19 @@ export function natsAssets(settings: AccountConnectionSettings): Assets {
       );
     },
   };
+}
+
+function stepDownSubject({ stream, consumer }: Group): string {
+  if (consumer === undefined) return `$JS.API.STREAM.LEADER.STEPDOWN.${stream}`;
+  return `$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}`;
+}
+
+async function stepDownOne(connection: NatsConnection, group: Group, timeout: Millis): Promise<void> {
+  const { error } = readJson(await ask(connection, stepDownSubject(group), "", timeout));
+  if (error === undefined) return;
+  const name = [group.stream, group.consumer].filter(Boolean).join(" > ");
+  const reason = isJsonObject(error) ? String(error["description"]) : String(error);
+  throw new RelightError("assets.not_stepped_down", `the leader of ${name} did not step down: ${reason}`);
 }
 
 function subjectsOf({ stream }: MemoryAsset): string[] {

@@ -2,7 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import type { ConsumerFacts, Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
+import type { ConsumerFacts, Peer, Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { type ConsumerDetail, jsz, readData, type StreamDetail } from "./answers.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
@@ -91,6 +91,10 @@ function leaderOf({ server, detail }: Led): string | undefined {
   return detail.cluster === undefined ? server : detail.cluster.leader;
 }
 
+function peersOf({ detail }: Led): readonly Peer[] {
+  return (detail.cluster?.replicas ?? []).map(({ name, current }) => ({ name, current }));
+}
+
 /** Whether what `led` stands for is heard on `subject`. */
 type Hearing = (led: Led, subject: string) => Probe<boolean>;
 
@@ -138,6 +142,7 @@ function streamFacts({ best, consumers }: StreamGroup, heard: Hearing): StreamFa
     ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
     ...{ storage: config.storage, replicas: config.num_replicas },
     ...(leader === undefined ? {} : { leader }),
+    peers: peersOf(best),
     ...{ messages: state.messages, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, heard),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),
@@ -162,6 +167,7 @@ function consumerFacts(stream: Replica, consumer: ConsumerReplica, heard: Hearin
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
+    peers: peersOf(consumer),
     heard: heard(consumer, nextMessage(stream, consumer)),
   };
 }
