@@ -2,7 +2,7 @@ import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
 import { type App, openApp } from "../lib/compose.ts";
 import { asRelightError } from "../lib/errors.ts";
-import { createLog } from "../lib/log.ts";
+import { createLog, type LogOptions } from "../lib/log.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
 export type WithApp = LambdaContext & { readonly app: App };
@@ -18,7 +18,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
   return {
     before: async ({ context }) => {
       const fields = { request: context.awsRequestId, function: context.functionName };
-      const log = createLog({ level: "info", fields });
+      const log = createLog({ level: logLevel(), fields });
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
       Object.assign(context, { app: await openApp({ configFile, log }) });
       log.info("started");
@@ -30,8 +30,13 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
     onError: async (request) => {
       const { context, error } = request;
       const fields = { request: context.awsRequestId, function: context.functionName };
-      createLog({ level: "info", fields }).error("failed", { error: asRelightError(error).toJSON() });
+      createLog({ level: logLevel(), fields }).error("failed", { error: asRelightError(error).toJSON() });
       await close(request);
     },
   };
+}
+
+function logLevel(): LogOptions["level"] {
+  const level = process.env["RELIGHT_LOG_LEVEL"];
+  return level === "warn" || level === "error" || level === "silent" ? level : "info";
 }

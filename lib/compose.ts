@@ -61,7 +61,7 @@ const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
  * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
  */
 export async function openApp({ configFile, log, signal, env = process.env }: AppOptions): Promise<App> {
-  const config = await loadConfig(configFile);
+  const config = await loadConfig(configFile, env);
   const secrets = createSecrets({ baseDir: config.baseDir, env });
   const operator = parseOperator(await secrets.read(config.operator.jwt));
   const journal = await openJournal(config);

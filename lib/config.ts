@@ -82,25 +82,36 @@ export type Config = z.infer<typeof schema> & {
   readonly baseDir: string;
 };
 
+/** What a deployment decides, not the person who writes the file: where jobs and entries go. */
+export interface Overrides {
+  readonly RELIGHT_JOURNAL?: string | undefined;
+  readonly RELIGHT_QUEUE?: string | undefined;
+}
+
 /**
  * Reads and checks a configuration file.
  * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and its remedy.
  */
-export async function loadConfig(file: string): Promise<Config> {
+export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new RelightError("config.not_found", `cannot read the configuration ${file}`, { cause });
   });
-  return parseConfig(text, file);
+  return parseConfig(text, file, overrides);
 }
 
 /** The same for a text in hand; `origin` names it in errors, and relative paths start from its folder. */
-export function parseConfig(text: string, origin: string): Config {
+export function parseConfig(text: string, origin: string, overrides: Overrides = {}): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const syntax = document.errors.map(({ message }) => message.split("\n")[0] ?? message);
   if (syntax.length > 0) throw invalid(origin, syntax);
 
-  const parsed = schema.safeParse(document.toJS() ?? {});
+  const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue } = overrides;
+  const parsed = schema.safeParse({
+    ...document.toJS(),
+    ...(journal === undefined ? {} : { journal }),
+    ...(queue === undefined ? {} : { queue }),
+  });
   if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
   const ids = parsed.data.accounts.map(({ id }) => id);
   const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
