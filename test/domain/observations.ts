@@ -1,0 +1,92 @@
+import type { AccountId } from "../../lib/domain/account.ts";
+import { type ClaimsDocument, parseAccountClaims } from "../../lib/domain/claims.ts";
+import type { ConsumerFacts, Observation, ServerFacts, StreamFacts } from "../../lib/domain/observation.ts";
+import type { Operator } from "../../lib/domain/operator.ts";
+import { epochMillis, epochSeconds } from "../../lib/domain/time.ts";
+
+/** A healthy world to start from; each test says only what is otherwise. */
+
+export const ACCOUNT = `A${"B".repeat(55)}` as AccountId;
+export const OPERATOR_KEY = `O${"C".repeat(55)}`;
+export const SIGNING_KEY = `O${"D".repeat(55)}`;
+export const NOW = epochSeconds(1_800_000_000);
+
+export const operator: Operator = {
+  ...{ id: OPERATOR_KEY, name: "OP", signingKeys: [SIGNING_KEY], strictSigningKeyUsage: false },
+};
+
+export const LIMITS = {
+  conn: -1,
+  subs: 100,
+  mem_storage: 1_024,
+  disk_storage: -1,
+  streams: 10,
+  wildcards: true,
+};
+
+/** Claims as a document; throws where they are none, since then the test is wrong. */
+export function claims(
+  changes: Record<string, unknown> = {},
+  limits: Record<string, unknown> = {},
+): ClaimsDocument {
+  const nats = { limits: { ...LIMITS, ...limits }, type: "account", version: 2 };
+  const text = JSON.stringify({
+    ...{ jti: "J1", iat: NOW - 100, exp: NOW + 1_000, iss: OPERATOR_KEY, sub: ACCOUNT, name: "APP", nats },
+    ...changes,
+  });
+  const parsed = parseAccountClaims(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.document;
+}
+
+export const server = (changes: Partial<ServerFacts> = {}): ServerFacts => ({
+  ...{ id: "N1", name: "s1", version: "2.10.27", jetstream: true, topology: "standalone" },
+  ...changes,
+});
+
+export const consumer = (changes: Partial<ConsumerFacts> = {}): ConsumerFacts => ({
+  ...{
+    server: "s1",
+    name: "worker",
+    storage: "file",
+    durable: true,
+    peers: [],
+    config: { durable_name: "worker" },
+  },
+  heard: { ok: true, value: true },
+  ...changes,
+});
+
+export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
+  ...{ server: "s1", name: "ORDERS", storage: "file", replicas: 1, subjects: ["orders.*"], peers: [] },
+  ...{ messages: 10, firstSeq: 1, lastSeq: 10, config: { name: "ORDERS" }, leader: "s1" },
+  deafSubjects: { ok: true, value: [] },
+  consumers: [],
+  ...changes,
+});
+
+export const DEAF = { deafSubjects: { ok: true, value: ["orders.*"] } } as const;
+export const FAILED = { ok: false, code: "nats.timeout", message: "no answer" } as const;
+
+export function observation(changes: Partial<Observation> = {}): Observation {
+  const document = claims();
+  return {
+    ...{ account: ACCOUNT, at: epochMillis(NOW * 1000), servers: [server()] },
+    stored: { ok: true, value: { document, signatureValid: true } },
+    running: {
+      ok: true,
+      value: [{ server: "s1", loaded: true, expired: false, jetstream: true, document }],
+    },
+    streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
+    accountView: {
+      ok: true,
+      value: {
+        jetstream: "enabled",
+        info: { streams: 1, consumers: 1 },
+        streamNames: ["ORDERS"],
+        failing: [],
+      },
+    },
+    ...changes,
+  };
+}
