@@ -1,0 +1,216 @@
+import { describe, expect, test } from "@jest/globals";
+import { assess } from "../../lib/domain/assess.ts";
+import { nextStep, type RungId, type Situation } from "../../lib/domain/ladder.ts";
+import { findLosses } from "../../lib/domain/loss.ts";
+import { memoryAssets } from "../../lib/domain/memory.ts";
+import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
+import { claims, consumer, DEAF, FAILED, observation, operator, server, stream } from "./observations.ts";
+
+const deaf = (changes: Partial<StreamFacts> = {}): Observation["streams"] => ({
+  ok: true,
+  value: [stream({ ...DEAF, ...changes })],
+});
+const PEERS = [
+  { name: "s2", current: true },
+  { name: "s3", current: true },
+];
+const CLUSTER = ["s1", "s2", "s3"].map((name) => server({ name, id: name, topology: "clustered" }));
+
+function situation(seen: Partial<Observation>, changes: Partial<Situation> = {}): Situation {
+  const look = observation(seen);
+  const verdict = assess(look, { operator, unfinishedToggle: false });
+  return {
+    observation: look,
+    verdict,
+    claims: claims(),
+    canSign: true,
+    hasAccountKey: true,
+    allowMemoryLoss: false,
+    ...changes,
+  };
+}
+
+const NONE: ReadonlySet<RungId> = new Set();
+function stepOf(
+  seen: Partial<Observation>,
+  changes: Partial<Situation> = {},
+  tried: readonly RungId[] = [],
+): string {
+  const step = nextStep(situation(seen, changes), new Set(tried));
+  if (step.kind === "climb") return step.rung.id;
+  return step.kind === "stop" ? `stop: ${step.why}` : step.kind;
+}
+
+describe("the next step", () => {
+  test("up from health is none", () => {
+    expect(nextStep(situation({}), NONE)).toEqual({ kind: "done" });
+  });
+
+  test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
+    [
+      "an expired account is renewed before anything else",
+      {
+        running: {
+          ok: true,
+          value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+        },
+        streams: deaf(),
+      },
+      {},
+      /^renew$/,
+    ],
+    [
+      "the unknown is left alone",
+      { streams: FAILED },
+      {},
+      /^stop: the account is unknown, and nothing is done on a guess/,
+    ],
+    [
+      "drift is pushed again",
+      { stored: { ok: true, value: { document: claims({ jti: "J0" }), signatureValid: true } } },
+      {},
+      /^push-again$/,
+    ],
+    ["a lost JWT is pushed again", { stored: { ok: true, value: undefined } }, {}, /^push-again$/],
+    [
+      "JetStream that was not enabled is pushed again",
+      {
+        running: {
+          ok: true,
+          value: [{ server: "s1", loaded: true, expired: false, jetstream: false, document: claims() }],
+        },
+      },
+      {},
+      /^push-again$/,
+    ],
+    ["a deaf stream on a single server is toggled", { streams: deaf() }, {}, /^toggle-jetstream$/],
+    [
+      "a deaf consumer alone, too",
+      {
+        streams: {
+          ok: true,
+          value: [stream({ consumers: [consumer({ heard: { ok: true, value: false } })] })],
+        },
+      },
+      {},
+      /^toggle-jetstream$/,
+    ],
+    ["replicas step down", { servers: CLUSTER, streams: deaf({ peers: PEERS }) }, {}, /^step-down-leaders$/],
+  ])("%s", (_what, seen, changes, expected) => {
+    expect(stepOf(seen, changes)).toMatch(expected);
+  });
+
+  test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
+    [
+      "in a cluster",
+      { servers: CLUSTER, streams: deaf() },
+      {},
+      /3 servers answered; in a cluster the toggle destroys/,
+    ],
+    [
+      "on one server that says it is clustered",
+      { servers: [server({ topology: "clustered" })], streams: deaf() },
+      {},
+      /not proved to stand alone/,
+    ],
+    [
+      "on one server that does not say",
+      { servers: [server({ topology: "unknown" })], streams: deaf() },
+      {},
+      /not proved to stand alone/,
+    ],
+    ["on no server", { servers: [], streams: deaf() }, {}, /0 servers answered/],
+    ["with memory streams", { streams: deaf({ storage: "memory" }) }, {}, /in memory only: stream ORDERS/],
+    [
+      "with consumers in memory",
+      { streams: deaf({ consumers: [consumer({ storage: "memory" })] }) },
+      {},
+      /in memory only: 1 consumer of stream ORDERS/,
+    ],
+    [
+      "with memory streams and no account key",
+      { streams: deaf({ storage: "memory" }) },
+      { allowMemoryLoss: true, hasAccountKey: false },
+      /could not make it anew/,
+    ],
+    ["without a key to sign with", { streams: deaf() }, { canSign: false }, /no key to sign with/],
+    [
+      "without claims to give back",
+      { streams: deaf() },
+      { claims: undefined },
+      /claims in force could not be read/,
+    ],
+  ])("the toggle is impossible %s, even as the last rung", (_where, seen, changes, reason) => {
+    for (const tried of [[], ["push-again", "step-down-leaders"]] as RungId[][]) {
+      const step = nextStep(situation(seen, changes), new Set(tried));
+      expect(step).toMatchObject({
+        kind: "stop",
+        refused: [{ rung: "toggle-jetstream", why: expect.stringMatching(reason) }],
+      });
+    }
+  });
+
+  test("memory streams may be toggled with the policy's leave and the account's key", () => {
+    expect(stepOf({ streams: deaf({ storage: "memory" }) }, { allowMemoryLoss: true })).toBe(
+      "toggle-jetstream",
+    );
+  });
+
+  test.each<[string, Partial<StreamFacts>, Partial<Situation>, RegExp]>([
+    ["without the account's key", { peers: PEERS }, { hasAccountKey: false }, /signingKey is not configured/],
+    [
+      "where no replica is current",
+      { peers: PEERS.map((peer) => ({ ...peer, current: false })) },
+      {},
+      /no replica is current in stream ORDERS/,
+    ],
+  ])("leaders don't step down %s", (_what, facts, changes, reason) => {
+    const step = nextStep(situation({ servers: CLUSTER, streams: deaf(facts) }, changes), NONE);
+    expect(step).toMatchObject({ kind: "stop" });
+    expect(JSON.stringify(step)).toMatch(reason);
+  });
+
+  test("a rung is not climbed twice; when none is left a person is called", () => {
+    expect(stepOf({ streams: deaf() }, {}, ["toggle-jetstream"])).toBe(
+      "stop: no rung is left after toggle-jetstream",
+    );
+  });
+});
+
+describe("what was lost", () => {
+  const before = [stream({ consumers: [consumer()] })];
+  test.each<[string, readonly StreamFacts[], readonly string[]]>([
+    ["nothing", before, []],
+    ["nothing where a stream grew", [stream({ lastSeq: 12, consumers: [consumer()] })], []],
+    ["nothing where its own limits dropped messages", [stream({ messages: 1, consumers: [consumer()] })], []],
+    ["a stream", [], ["stream ORDERS is gone"]],
+    ["a durable consumer", [stream()], ["consumer ORDERS > worker is gone"]],
+    [
+      "the end of a stream",
+      [stream({ lastSeq: 7, consumers: [consumer()] })],
+      ["stream ORDERS ends at 7, and ended at 10"],
+    ],
+  ])("%s", (_what, after, losses) => {
+    expect(findLosses(before, after)).toEqual(losses);
+  });
+
+  test("an ephemeral consumer may go; a memory stream may be emptied, and may not vanish", () => {
+    const ephemeral = [stream({ consumers: [consumer({ durable: false })] })];
+    expect(findLosses(ephemeral, [stream()])).toEqual([]);
+    const memory = [stream({ storage: "memory" })];
+    expect(findLosses(memory, [stream({ storage: "memory", lastSeq: 0 })])).toEqual([]);
+    expect(findLosses(memory, [])).toEqual(["stream ORDERS is gone"]);
+  });
+});
+
+test("what is in memory only is known with all it takes to make it anew", () => {
+  const inMemory = consumer({ storage: "memory", config: { durable_name: "m" } });
+  expect(
+    memoryAssets([
+      stream({ consumers: [consumer(), inMemory, consumer({ storage: "memory", durable: false })] }),
+    ]),
+  ).toEqual([{ stream: "ORDERS", consumers: [{ durable_name: "m" }] }]);
+  expect(memoryAssets([stream({ storage: "memory", consumers: [inMemory] })])).toEqual([
+    { stream: "ORDERS", config: { name: "ORDERS" }, consumers: [{ durable_name: "m" }] },
+  ]);
+});

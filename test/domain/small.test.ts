@@ -1,0 +1,141 @@
+import { describe, expect, test } from "@jest/globals";
+import { defectsOf, explainDefect } from "../../lib/domain/defects.ts";
+import { expiryWindow } from "../../lib/domain/expiry.ts";
+import { failureClassOf, incidentKey } from "../../lib/domain/incident.ts";
+import {
+  type EntryKind,
+  type JournalEntry,
+  lastClaims,
+  openIncidents,
+  openToggle,
+  unfinishedJob,
+} from "../../lib/domain/journal.ts";
+import type { JsonObject } from "../../lib/domain/json.ts";
+import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time.ts";
+import { ACCOUNT, claims, NOW } from "./observations.ts";
+
+test.each([
+  ["2.9.10", true],
+  ["2.10.27", true],
+  ["2.10.28-RC.1", true],
+  ["2.10.28", false],
+  ["2.11.0", true],
+  ["2.11.1", true],
+  ["2.11.2", false],
+  ["2.12.0", false],
+  ["2.15.1", false],
+  ["2.15.1-binary.abc", false],
+  ["devel", false],
+])("nats-server %s has #6806: %j", (version, has) => {
+  expect(defectsOf(version).some(({ issue }) => issue === "#6806")).toBe(has);
+  expect(explainDefect(version, "#6806") !== undefined).toBe(has);
+});
+
+describe("the renewal window", () => {
+  const policy = { lifetime: millis(90 * 86_400_000), renewBefore: millis(3_600_000) };
+  test.each([
+    ["never expires", undefined, "perpetual"],
+    ["an hour and a second left", NOW + 3_601, "fresh"],
+    ["an hour left", NOW + 3_600, "due"],
+    ["a second left", NOW + 1, "due"],
+    ["now", NOW, "expired"],
+    ["long ago", NOW - 9_999, "expired"],
+  ])("%s", (_when, exp, state) => {
+    expect(expiryWindow(claims({ exp }).claims, policy, toMillis(NOW)).state).toBe(state);
+  });
+});
+
+describe("the journal", () => {
+  const entry = (kind: EntryKind, data: JsonObject = {}, job = "j1"): JournalEntry => ({
+    at: epochMillis(1),
+    job,
+    account: ACCOUNT,
+    kind,
+    data,
+  });
+  const { text } = claims();
+
+  test("a toggle is open until it is closed", () => {
+    const memory = [{ stream: "CACHE", config: {}, consumers: [] }];
+    const opened = entry("toggle.opened", { claims: text, memory });
+    expect(openToggle([opened])).toMatchObject({ claims: { text }, memory });
+    expect(openToggle([opened, entry("toggle.closed")])).toBeUndefined();
+    expect(openToggle([entry("toggle.closed"), opened])).toBeDefined();
+    expect(openToggle([])).toBeUndefined();
+  });
+
+  test("incidents are open until resolved, each for itself", () => {
+    const [a, b] = [{ key: "a" }, { key: "b" }];
+    expect(
+      openIncidents([
+        entry("incident.opened", a),
+        entry("incident.opened", b),
+        entry("incident.resolved", a),
+      ]),
+    ).toEqual(["b"]);
+    expect(
+      openIncidents([
+        entry("incident.opened", a),
+        entry("incident.resolved", a),
+        entry("incident.opened", a),
+      ]),
+    ).toEqual(["a"]);
+  });
+
+  test("a job that did not finish is the account's last one", () => {
+    expect(unfinishedJob([entry("job.started"), entry("job.finished")])).toBeUndefined();
+    expect(unfinishedJob([entry("job.started"), entry("verdict")])?.job).toBe("j1");
+    expect(unfinishedJob([])).toBeUndefined();
+  });
+
+  test("remembers the claims last seen", () => {
+    expect(
+      lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })])
+        ?.text,
+    ).toBe(text);
+    expect(lastClaims([])).toBeUndefined();
+  });
+});
+
+test("an incident's key is the same whoever noticed it", () => {
+  expect(incidentKey("OX", ACCOUNT, "jetstream_dead")).toBe(`relight/OX/${ACCOUNT}/jetstream_dead`);
+});
+
+test("a verdict's failure class", () => {
+  const verdict = {
+    account: ACCOUNT,
+    depth: "system",
+    observedAt: "",
+    servers: [],
+    streams: 0,
+    consumers: 0,
+    diagnosis: [],
+  } as const;
+  const expired = {
+    code: "account.expired",
+    health: "dead",
+    subject: {},
+    message: "",
+    evidence: {},
+  } as const;
+  expect(failureClassOf({ ...verdict, verdict: "healthy", findings: [] })).toBeUndefined();
+  expect(failureClassOf({ ...verdict, verdict: "dead", findings: [] })).toBe("jetstream_dead");
+  expect(failureClassOf({ ...verdict, verdict: "dead", findings: [expired] })).toBe("account_expired");
+  expect(failureClassOf({ ...verdict, verdict: "unknown", findings: [] })).toBe("unknown");
+});
+
+test.each([
+  [0, "0s"],
+  [999, "1s"],
+  [61_000, "1m 1s"],
+  [3_600_000, "1h"],
+  [90_061_000, "1d 1h"],
+  [-5_000, "5s"],
+])("%d ms read as %s", (length, text) => {
+  expect(formatDuration(millis(length))).toBe(text);
+});
+
+test("seconds and milliseconds convert without rounding up", () => {
+  expect(toSeconds(epochMillis(1_999))).toBe(1);
+  expect(toMillis(NOW)).toBe(NOW * 1000);
+});
