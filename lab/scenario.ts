@@ -9,7 +9,7 @@ import {
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { nowSeconds } from "./keys.ts";
-import { waitFor } from "./wait.ts";
+import { retry, waitFor } from "./wait.ts";
 import type { World } from "./world.ts";
 
 /** What happens to an account in the field: it is used, it expires, it is renewed, and it is dead. */
@@ -30,12 +30,11 @@ export async function fill(
 ): Promise<void> {
   const connection = await world.connectAs("app");
   try {
-    const manager = await waitFor("JetStream to be enabled", () =>
-      jetstreamManager(connection).catch(() => undefined),
-    );
+    const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
     const common = { storage: StorageType.File, num_replicas: replicas };
-    await waitFor("the first stream to be made, which in a cluster takes a leader", () =>
-      manager.streams.add({ ...common, name: "ORDERS", subjects: ["orders.*"] }).catch(() => undefined),
+    // In a cluster it takes a meta leader, and one has first to be elected.
+    await retry("the first stream to be made", () =>
+      manager.streams.add({ ...common, name: "ORDERS", subjects: ["orders.*"] }),
     );
     await manager.streams.add({
       ...common,

@@ -20,3 +20,20 @@ export async function waitFor<T>(
   });
   return value as T;
 }
+
+/** Tries until it does not throw, with a bound. @throws Error naming what was tried and what it said last. */
+export async function retry<T>(what: string, work: () => Promise<T>, timeout = 30_000): Promise<T> {
+  let last: unknown;
+  const attempt = async (): Promise<{ readonly value: T } | undefined> => {
+    try {
+      return { value: await work() };
+    } catch (error) {
+      last = error;
+      return undefined;
+    }
+  };
+  const done = await waitFor(what, attempt, { timeout, interval: 100 }).catch((error: Error) => {
+    throw new Error(`${error.message}; it said last: ${String(last)}`);
+  });
+  return done.value;
+}

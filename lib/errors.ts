@@ -109,7 +109,7 @@ export const ERRORS = {
   },
   "account.busy": {
     ...{ retryable: true, exit: EXIT.unknown },
-    mend: "Another job works on this account; wait for it, or for its lease to run out.",
+    mend: "Another job works on this account; wait for it. If its process died, its lease ends within 30 seconds.",
   },
   interrupted: { retryable: true, exit: EXIT.unknown, mend: "Run it again; it goes on where it stopped." },
   "journal.unavailable": {

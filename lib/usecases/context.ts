@@ -41,6 +41,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets">
 export interface RunningJob {
   readonly id: string;
   readonly account: AccountId;
+  /** Aborted when the job's lease was lost, so that another may be at work. */
+  readonly lost: AbortSignal;
 }
 
 /** The account's key, if one is configured. @throws RelightError `secret.*` */
@@ -64,7 +66,9 @@ export function requireSigner({ signer }: Context): Signer {
   return signer;
 }
 
-/** @throws RelightError `interrupted` if a person asked to stop. */
-export function assertNotInterrupted({ signal }: Context): void {
+/** Asked between two steps. @throws RelightError `interrupted` if a person asked to stop, or the lease was lost. */
+export function assertNotInterrupted({ signal }: Context, { lost }: RunningJob): void {
+  if (lost.aborted)
+    throw new RelightError("interrupted", "stopped between two steps: the account's lease was lost");
   if (signal?.aborted) throw new RelightError("interrupted", "stopped between two steps, as asked");
 }

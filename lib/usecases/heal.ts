@@ -51,7 +51,7 @@ export async function heal(
   };
 
   for (;;) {
-    assertNotInterrupted(context);
+    assertNotInterrupted(context, job);
     const step = nextStep(situationOf(context, job.account, last), tried as ReadonlySet<RungId>);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
     if (step.kind === "stop" || (step.kind === "renew" && tried.has("renew"))) {

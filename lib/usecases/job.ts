@@ -1,18 +1,16 @@
+import type { FailureClass } from "../domain/incident.ts";
 import { unfinishedJob } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
-import { millis } from "../domain/time.ts";
-import { asRelightError, RelightError } from "../errors.ts";
+import { asRelightError, type RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { escalate } from "./escalate.ts";
+import { withLease } from "./lease.ts";
 
 /** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
 export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
   return { ...job, id: newId() };
 }
-
-/** Longer than the longest job; a lease outlives its holder by no more than this. */
-const LEASE = millis(5 * 60_000);
 
 /**
  * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal.
@@ -24,24 +22,22 @@ export async function runJob<T extends { readonly outcome: string }>(
   { account, action, trigger, reason }: Job,
   work: (job: RunningJob) => Promise<T>,
 ): Promise<T> {
-  const job: RunningJob = { id: context.newId(), account };
-  const lease = `account/${account}`;
-  if (!(await context.leases.acquire(lease, job.id, LEASE)))
-    throw new RelightError("account.busy", `another job works on ${account}`);
-  try {
-    const kinds = ["job.started", "job.finished"] as const;
-    const interrupted = unfinishedJob(await context.journal.read({ account, kinds, limit: 1 }));
-    const resumes = interrupted === undefined ? {} : { resumes: interrupted.job };
-    await record(context, job, "job.started", { action, trigger, reason, ...resumes });
-    const result = await work(job);
-    await record(context, job, "job.finished", { outcome: result.outcome });
-    return result;
-  } catch (thrown) {
-    await failed(context, job, thrown);
-    throw thrown;
-  } finally {
-    await context.leases.release(lease, job.id);
-  }
+  const id = context.newId();
+  return withLease(context, account, id, async (lost) => {
+    const job: RunningJob = { id, account, lost };
+    try {
+      const kinds = ["job.started", "job.finished"] as const;
+      const interrupted = unfinishedJob(await context.journal.read({ account, kinds, limit: 1 }));
+      const resumes = interrupted === undefined ? {} : { resumes: interrupted.job };
+      await record(context, job, "job.started", { action, trigger, reason, ...resumes });
+      const result = await work(job);
+      await record(context, job, "job.finished", { outcome: result.outcome });
+      return result;
+    } catch (thrown) {
+      await failed(context, job, thrown);
+      throw thrown;
+    }
+  });
 }
 
 async function failed(context: Context, job: RunningJob, thrown: unknown): Promise<void> {
@@ -51,10 +47,16 @@ async function failed(context: Context, job: RunningJob, thrown: unknown): Promi
     await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON() });
   if (error.code === "interrupted" || error.code === "nats.connection_lost") return;
   await escalate(context, job, {
-    failureClass: error.code === "gate.refused" ? "push_refused" : "renewal_failed",
+    failureClass: classOf(error),
     severity: "critical",
     summary: error.message.split("\n")[0] ?? error.code,
     advice: [error.mend],
     evidence: { error: error.toJSON() as JsonObject },
   });
+}
+
+function classOf({ code }: RelightError): FailureClass {
+  if (code === "gate.refused" || code === "jwt.malformed") return "push_refused";
+  const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";
+  return isRenewal ? "renewal_failed" : "unknown";
 }

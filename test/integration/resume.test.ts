@@ -136,6 +136,28 @@ test("Ctrl-C finishes the step under way: no toggle is left open", async () => {
   expect(await snapshot(world)).toEqual(before);
 });
 
+test("SIGKILL in the middle: once the dead job's lease has run out, the next heal finishes it", async () => {
+  await using world = await brokenWorld();
+  const before = await snapshot(world);
+  const heal = startRelight(world, "heal", "APP", "--json");
+  await waitFor("the heal to open its toggle", async () => (await kindsOf(world)).includes("toggle.opened"), {
+    interval: 1,
+  });
+  heal.kill("SIGKILL");
+  await once(heal, "close");
+  const next = await waitFor(
+    "the lease to run out",
+    async () => {
+      const run = await relight(world, "heal", "APP", "--json");
+      return run.json.error?.code === "account.busy" ? undefined : run;
+    },
+    { timeout: 45_000, interval: 1_000 },
+  );
+  expect(next.json).toMatchObject({ verdict: "healthy" });
+  expect(await snapshot(world)).toEqual(before);
+  expect(await symptoms(world)).toEqual(WORKS);
+});
+
 test("two heals at once: one works, the other says that the account is busy, and nothing is pushed twice", async () => {
   await using world = await brokenWorld();
   const [first, second] = await Promise.all([

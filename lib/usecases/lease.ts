@@ -1,0 +1,46 @@
+import type { AccountId } from "../domain/account.ts";
+import { millis } from "../domain/time.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import type { Context } from "./context.ts";
+
+/** A lease outlives its dead holder by no more than this, so that nobody waits long to finish its job. */
+const LASTS = millis(30_000);
+/** How often a living holder extends it; milliseconds. */
+const HEARTBEAT = 10_000;
+
+/**
+ * Works while holding the account's lease. `signal` is aborted if the lease is lost all the same (the process
+ * was stopped for half a minute): then somebody else may be at work, and no further step is taken.
+ * @throws RelightError `account.busy` if another job holds it.
+ */
+export async function withLease<T>(
+  { leases, log }: Context,
+  account: AccountId,
+  holder: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const key = `account/${account}`;
+  if (!(await leases.acquire(key, holder, LASTS)))
+    throw new RelightError("account.busy", `another job works on ${account}`);
+  const lost = new AbortController();
+  const beat = async (): Promise<void> => {
+    if (await leases.acquire(key, holder, LASTS)) return;
+    log.error("the lease of an account was lost", { account });
+    lost.abort();
+  };
+  let beating = Promise.resolve();
+  const heart = setInterval(() => {
+    // A heartbeat that fails once is no loss: the lease lasts for two more.
+    beating = beat().catch((thrown: unknown) => {
+      log.warn("a heartbeat failed", { account, error: asRelightError(thrown).toJSON() });
+    });
+  }, HEARTBEAT);
+  try {
+    return await work(lost.signal);
+  } finally {
+    clearInterval(heart);
+    // One that is under way would take the lease again after it was given up.
+    await beating;
+    await leases.release(key, holder);
+  }
+}
