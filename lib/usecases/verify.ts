@@ -1,3 +1,4 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { assess, claimsInForce } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
@@ -7,6 +8,9 @@ import type { Observation } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
+
+/** How long a death must last to be believed, and how often it is looked at; milliseconds. */
+const CONFIRM = { timeout: 1_000, interval: 250 };
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
 export interface Look {
@@ -30,11 +34,33 @@ export async function look(context: Context, account: AccountId): Promise<Look> 
  * an account can be brought back that the resolver deleted. A healthy verdict resolves what was escalated.
  */
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
-  const seen = await look(context, job.account);
+  const seen = await lookTwice(context, job.account);
   await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   if (seen.verdict.verdict === "healthy") await resolveIncidents(context, job);
   return seen;
+}
+
+/**
+ * A first look that finds something dead may have caught a leader election: it is dead only if it still is
+ * after a second.
+ */
+async function lookTwice(context: Context, account: AccountId): Promise<Look> {
+  let seen = await look(context, account);
+  const isAlive = (): boolean => seen.verdict.verdict !== "dead";
+  if (isAlive() || hasExpired(seen)) return seen;
+  const lookAgain = async (): Promise<boolean> => {
+    seen = await look(context, account);
+    return isAlive();
+  };
+  await pWaitFor(lookAgain, { ...CONFIRM, before: false }).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
+  return seen;
+}
+
+function hasExpired({ verdict }: Look): boolean {
+  return verdict.findings.some(({ code }) => code === "account.expired");
 }
 
 async function rememberClaims(
