@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { waitFor } from "./wait.ts";
@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly binary: string;
   /** The configuration, given the folder that is the server's own. */
   readonly config: (folder: string) => string;
+  /** The port for clients; a free one by default. */
+  readonly port?: number | undefined;
 }
 
 const PREFIX = "relight-lab-";
@@ -64,9 +66,9 @@ function isAlive(pid: number): boolean {
 }
 
 /** @throws Error with the end of the server's log if it does not listen within ten seconds. */
-export async function startServer({ binary, config }: ServerOptions): Promise<NatsServer> {
+export async function startServer({ binary, config, port: wanted }: ServerOptions): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), PREFIX));
-  const port = await freePort();
+  const port = wanted ?? (await freePorts(1))[0];
   const file = join(folder, "server.conf");
   const logFile = join(folder, "server.log");
   await writeFile(file, `listen: "127.0.0.1:${port}"\nlog_file: "${logFile}"\n${config(folder)}`);
@@ -115,16 +117,24 @@ export async function startServer({ binary, config }: ServerOptions): Promise<Na
   }
 }
 
-/** A port that is free now; the next process to ask gets another. */
-export function freePort(): Promise<number> {
+/**
+ * Ports that are free now and differ from each other: they are held together before they are let go, or one
+ * server's port could be given to the next.
+ */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const probes = await Promise.all(Array.from({ length: count }, () => holdPort()));
+  const ports = probes.map(({ port }) => port);
+  await Promise.all(probes.map(({ release }) => release()));
+  return ports;
+}
+
+function holdPort(): Promise<{ readonly port: number; readonly release: () => Promise<void> }> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);
     probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
-      );
+      const { port } = probe.address() as AddressInfo;
+      resolve({ port, release: () => new Promise((released) => probe.close(() => released())) });
     });
   });
 }

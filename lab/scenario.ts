@@ -32,10 +32,10 @@ export async function fill(
   try {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
     const common = { storage: StorageType.File, num_replicas: replicas };
-    // In a cluster it takes a meta leader, and one has first to be elected.
-    await retry("the first stream to be made", () =>
-      manager.streams.add({ ...common, name: "ORDERS", subjects: ["orders.*"] }),
-    );
+    // In a cluster it takes a meta leader, and what the servers know of each other's storage: on a busy
+    // machine a server may learn that only from the next round of statistics.
+    const first = { ...common, name: "ORDERS", subjects: ["orders.*"] };
+    await retry("the first stream to be made", () => manager.streams.add(first), 75_000);
     await manager.streams.add({
       ...common,
       name: "JOBS",

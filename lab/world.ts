@@ -4,7 +4,7 @@ import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/trans
 import { accountClaims, JETSTREAM, operatorClaims, UNLIMITED } from "./claims.ts";
 import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
-import { freePort, type NatsServer, startServer } from "./nats-server.ts";
+import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
 /**
@@ -93,6 +93,7 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G }
       ...{ systemCredentials: credentials.system, appCredentials: credentials.app },
       urls: servers.map(({ url }) => url),
     });
+    await allJoined(world);
     await world.push(world.sign(world.claims(lives === undefined ? {} : { exp: nowSeconds() + lives })));
     return world;
   } catch (error) {
@@ -106,8 +107,8 @@ async function startServers(
   size: number,
   security: (folder: string) => string,
 ): Promise<readonly NatsServer[]> {
-  const routes: number[] = [];
-  for (let count = 0; count < size; count++) routes.push(await freePort());
+  const ports = await freePorts(2 * size);
+  const routes = ports.slice(size);
   const urls = routes.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
   const cluster = (port: number): string =>
     size === 1 ? "" : `cluster { name: lab, listen: "127.0.0.1:${port}", routes: [${urls}] }`;
@@ -115,7 +116,7 @@ async function startServers(
   const starts = await Promise.allSettled(
     routes.map((port, index) =>
       startServer({
-        binary,
+        ...{ binary, port: ports[index] },
         config: (folder) => `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}`,
       }),
     ),
@@ -125,6 +126,19 @@ async function startServers(
   if (failed === undefined) return servers;
   await disposeAll(servers);
   throw failed.reason;
+}
+
+/** Waits until every server knows of all the others. */
+async function allJoined({ connectAs, servers }: World): Promise<void> {
+  const connection = await connectAs("system");
+  try {
+    await waitFor("the servers to find each other", async () => {
+      const reply = await connection.request("$SYS.REQ.SERVER.PING.STATSZ", "", { timeout: 2_000 });
+      return reply.json<{ statsz: { active_servers: number } }>().statsz.active_servers === servers.length;
+    });
+  } finally {
+    await connection.close();
+  }
 }
 
 async function disposeAll(servers: readonly NatsServer[]): Promise<void> {
