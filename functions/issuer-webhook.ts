@@ -1,8 +1,9 @@
-import middy, { type MiddlewareObj } from "@middy/core";
+import middy from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { z } from "zod";
 import { isAccountId } from "../lib/domain/account.ts";
-import { asRelightError, type ErrorCode, RelightError } from "../lib/errors.ts";
+import { RelightError } from "../lib/errors.ts";
+import { answer, problems, readRequest } from "./http.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /** Standard Webhooks' body; unknown fields are the issuer's own business. */
@@ -14,24 +15,14 @@ const notice = z.looseObject({
   }),
 });
 
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  "webhook.unauthorized": 401,
-  "webhook.invalid": 400,
-  "jwt.malformed": 422,
-  "gate.refused": 422,
-  "queue.unavailable": 503,
-};
-
 /** Issuer's webhook → a job. 202 queued, 200 repeated, 4xx what the issuer must mend, 5xx try again. */
 export const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, WithApp>()
   .use(problems())
   .use(relight())
   .handler(async (event, { app }) => {
-    const body = event.isBase64Encoded
-      ? Buffer.from(event.body ?? "", "base64").toString()
-      : (event.body ?? "");
-    const id = await app.authenticate({ headers: lowerCase(event.headers), body });
-    const { type, data } = readNotice(body);
+    const request = readRequest(event);
+    const id = await app.authenticate(request);
+    const { type, data } = readNotice(request.body);
     const token = data.jwt === undefined ? {} : { token: data.jwt };
     const accepted = await app.accept({ id, account: data.account, reason: `webhook ${type}`, ...token });
     return answer(accepted.outcome === "queued" ? 202 : 200, accepted);
@@ -49,31 +40,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Errors as HTTP answers; the sender learns what to mend and nothing else. */
-function problems(): MiddlewareObj<
-  APIGatewayProxyEventV2,
-  APIGatewayProxyStructuredResultV2,
-  Error,
-  WithApp
-> {
-  return {
-    onError: (request) => {
-      const error = asRelightError(request.error);
-      const status = STATUS[error.code] ?? 500;
-      const { code, message, details } = error;
-      request.response = answer(status, { error: status === 500 ? { code } : { code, message, details } });
-    },
-  };
-}
-
-function lowerCase(
-  headers: Readonly<Record<string, string | undefined>>,
-): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
-function answer(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
-  return { statusCode, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }

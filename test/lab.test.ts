@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { debianMirror, parsePackage } from "../lab/debian.ts";
@@ -101,4 +101,19 @@ describe("a server of the lab", () => {
       }
     });
   });
+});
+
+test("the quickstart tells only what is so, and leaves nothing running", async () => {
+  const script = join(import.meta.dirname, "..", "lab", "quickstart.ts");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
+    encoding: "utf8",
+    timeout: 55_000,
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toMatch(
+    /publishing fails: no responders[\s\S]*relight heal says: healed[\s\S]*no message was lost/,
+  );
+  expect(stdout).not.toContain("✗ this is not so");
+  // Its server is gone with it: there is nothing that a killed process would have left.
+  expect(await reapServers()).toBe(0);
 });

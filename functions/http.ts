@@ -1,0 +1,40 @@
+import type { MiddlewareObj } from "@middy/core";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import { asRelightError, type ErrorCode } from "../lib/errors.ts";
+import type { WithApp } from "./runtime.ts";
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  "webhook.unauthorized": 401,
+  "webhook.invalid": 400,
+  "jwt.malformed": 422,
+  "gate.refused": 422,
+  "queue.unavailable": 503,
+};
+
+/** Errors as HTTP answers: the sender learns what to mend; what is ours to mend is only named by its code. */
+export function problems(): MiddlewareObj<
+  APIGatewayProxyEventV2,
+  APIGatewayProxyStructuredResultV2,
+  Error,
+  WithApp
+> {
+  return {
+    onError: (request) => {
+      const { code, message, details } = asRelightError(request.error);
+      const status = STATUS[code] ?? 500;
+      request.response = answer(status, { error: status === 500 ? { code } : { code, message, details } });
+    },
+  };
+}
+
+export function answer(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
+  return { statusCode, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** The body as it was sent, and the headers by names in lower case, which proxies write as they like. */
+export function readRequest({ body = "", headers, isBase64Encoded }: APIGatewayProxyEventV2) {
+  return {
+    body: isBase64Encoded ? Buffer.from(body, "base64").toString() : body,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+  };
+}
