@@ -1,7 +1,8 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { assess, claimsInForce } from "../domain/assess.ts";
+import { assess } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import { claimsInForce } from "../domain/claims-findings.ts";
 import { lastClaims, openToggle } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Observation } from "../domain/observation.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { assess, claimsInForce } from "../../lib/domain/assess.ts";
+import { assess } from "../../lib/domain/assess.ts";
+import { claimsInForce } from "../../lib/domain/claims-findings.ts";
 import type { Observation } from "../../lib/domain/observation.ts";
 import { type Health, worst } from "../../lib/domain/verdict.ts";
 import {

@@ -1,0 +1,86 @@
+import { loaded } from "./claims-findings.ts";
+import { failedProbe, finding } from "./findings.ts";
+import { enablesJetStream } from "./jetstream-limits.ts";
+import type { ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
+import type { Finding } from "./verdict.ts";
+
+/** What is wrong with the account's JetStream, as the servers tell it and as the account is told. */
+export function jetStreamFindings(observation: Observation): Finding[] {
+  return [
+    ...notEnabled(observation),
+    ...streamFindings(observation.streams),
+    ...accountViewFindings(observation),
+  ];
+}
+
+function notEnabled(observation: Observation): Finding[] {
+  const withJetStream = new Set(
+    observation.servers.filter((server) => server.jetstream).map(({ name }) => name),
+  );
+  return loaded(observation)
+    .filter(({ server, jetstream, document }) => {
+      return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
+    })
+    .map(({ server }) => {
+      const message = `${server} has JetStream, the claims allow it, and still it is off for this account`;
+      return finding("jetstream.not_enabled", "dead", { server }, message);
+    });
+}
+
+function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
+  if (!streams.ok) return [failedProbe("streams and consumers", streams)];
+  return streams.value.flatMap((stream) => [
+    ...deafStream(stream),
+    ...stream.consumers.flatMap((consumer) => deafConsumer(stream, consumer)),
+  ]);
+}
+
+function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Finding[] {
+  const subject = { server, stream: name };
+  if (!deafSubjects.ok) return [failedProbe(`the subjects of stream ${name}`, deafSubjects, subject)];
+  if (deafSubjects.value.length === 0) return [];
+  const deaf = deafSubjects.value.join(", ");
+  const evidence = { probe: "SUBSZ", deaf: deafSubjects.value, subjects };
+  return [
+    finding(
+      "stream.deaf",
+      "dead",
+      subject,
+      `JetStream does not listen on ${deaf} of stream ${name}`,
+      evidence,
+    ),
+  ];
+}
+
+function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: ConsumerFacts): Finding[] {
+  const subject = { server, stream, consumer: name };
+  if (!heard.ok) return [failedProbe(`consumer ${stream} > ${name}`, heard, subject)];
+  if (heard.value) return [];
+  const evidence = { probe: "SUBSZ", subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}` };
+  return [
+    finding(
+      "consumer.deaf",
+      "dead",
+      subject,
+      `JetStream does not listen for consumer ${stream} > ${name}`,
+      evidence,
+    ),
+  ];
+}
+
+function accountViewFindings({ accountView, streams }: Observation): Finding[] {
+  if (accountView.ok === "not-asked") return [];
+  if (!accountView.ok) return [failedProbe("the account's own view", accountView)];
+  const { failing, streamNames } = accountView.value;
+  const listed = new Set(streamNames);
+  const unlisted = streams.ok ? streams.value.filter(({ name }) => !listed.has(name)) : [];
+  return [
+    ...failing.map(({ stream, message }) =>
+      finding("stream.failing", "dead", { stream }, `the account asked about stream ${stream}: ${message}`),
+    ),
+    ...unlisted.map(({ name, server }) => {
+      const message = `${server} runs stream ${name}, but the account's API does not list it`;
+      return finding("stream.unlisted", "dead", { server, stream: name }, message);
+    }),
+  ];
+}
