@@ -3,6 +3,8 @@
  * The last line says how many tests passed, failed and were skipped.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reapServers } from "../lab/nats-server.ts";
 
@@ -24,6 +26,9 @@ if (jestArguments.length === 0) {
   run("format and lint", bin("biome"), ["check", "--error-on-warnings"]);
   run("types", bin("tsc"), ["-p", "."]);
 }
+const folder = mkdtempSync(join(tmpdir(), "relight-test-"));
+const closingLine = join(folder, "closing-line");
+process.env["RELIGHT_CLOSING_LINE"] = closingLine;
 const { status } = spawn("tests", process.execPath, [
   "--experimental-vm-modules",
   "--disable-warning=ExperimentalWarning",
@@ -33,4 +38,7 @@ const { status } = spawn("tests", process.execPath, [
 // A worker that Jest had to kill could not stop its servers.
 const reaped = await reapServers();
 if (reaped > 0) console.error(`stopped ${reaped} servers that a killed test worker left running`);
+// Jest that crashed left no line, and that is a failure.
+console.log(existsSync(closingLine) ? readFileSync(closingLine, "utf8") : "0 passed, 1 failed, 0 skipped");
+rmSync(folder, { recursive: true, force: true });
 process.exit(status ?? 1);
