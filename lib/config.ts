@@ -1,19 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import ms from "ms";
-import { LineCounter, parseDocument } from "yaml";
+import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { isAccountId } from "./domain/account.ts";
+import { isJsonObject, type JsonObject } from "./domain/json.ts";
 import { type Millis, millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
 
+const A_DURATION = "a length of time; write 90d, 12h, 30m or 45s";
+
 /** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
-const duration = z.string().transform((text, context): Millis => {
+const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Millis => {
   const value = /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? ms(text as ms.StringValue) : undefined;
   if (value !== undefined && value > 0) return millis(value);
   context.addIssue({
     code: "custom",
-    message: `"${text}" is not a length of time; write 90d, 12h, 30m or 45s`,
+    message: `"${text}" is not ${A_DURATION}`,
   });
   return z.NEVER;
 });
@@ -34,6 +37,17 @@ const account = z.strictObject({
   signingKey: secretReference.exactOptional(),
   allowMemoryLoss: z.boolean().exactOptional(),
 });
+
+/** Accounts, each once; a second one is found beside other faults too. */
+const accounts = z.array(account).superRefine(
+  (list: readonly { readonly id?: unknown }[], context) => {
+    const ids = list.map((entry) => entry?.id);
+    for (const [index, id] of ids.entries())
+      if (typeof id === "string" && isAccountId(id) && ids.indexOf(id) < index)
+        context.addIssue({ code: "custom", path: [index, "id"], message: `${id} stands there twice` });
+  },
+  { when: ({ value }) => Array.isArray(value) },
+);
 
 const escalationChannel = z.strictObject({
   webhook: z.strictObject({
@@ -63,7 +77,7 @@ const schema = z.strictObject({
       message: "must be shorter than lifetime, or every sweep would renew again",
     })
     .prefault({}),
-  accounts: z.array(account).default([]),
+  accounts: accounts.default([]),
   escalation: z.array(escalationChannel).default([]),
   /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
   issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
@@ -108,19 +122,24 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
 
   const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue } = overrides;
   const parsed = schema.safeParse({
-    ...document.toJS(),
+    ...contentOf(document, origin),
     ...(journal === undefined ? {} : { journal }),
     ...(queue === undefined ? {} : { queue }),
   });
   if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
-  const ids = parsed.data.accounts.map(({ id }) => id);
-  const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
-  if (twice.length > 0)
-    throw invalid(
-      origin,
-      twice.map((id) => `accounts: ${id} stands there twice`),
-    );
   return { ...parsed.data, baseDir: dirname(resolve(origin)) };
+}
+
+/** An empty file is a map without keys. @throws RelightError `config.invalid` */
+function contentOf(document: Document.Parsed, origin: string): JsonObject {
+  try {
+    const content: unknown = document.toJS() ?? {};
+    if (isJsonObject(content)) return content;
+  } catch (cause) {
+    // An alias of nothing is found only here.
+    throw invalid(origin, [(cause as Error).message]);
+  }
+  throw invalid(origin, ["the file: is not a map of keys and values"]);
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {

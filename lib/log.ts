@@ -1,12 +1,15 @@
 import pino from "pino";
 import type { Log } from "./ports.ts";
 
-/** Seeds (S…), JWTs, PEM-like credential blocks: what must never leave the process in words. */
+/**
+ * Seeds (S…), JWTs, PEM-like credential blocks: what must never leave the process in words. They are found
+ * wherever they stand, glued to other letters too (`%0ASU…`, `\nSU…`).
+ */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
-  [/\bS[OAUNCX][A-Z2-7]{56}\b/g, "[seed]"],
-  [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "[jwt]"],
+  [/S[OAUNCX][A-Z2-7]{56,}/g, "[seed]"],
+  [/eyJ[\w-]{8,}\.[\w-]+\.[\w-]+/g, "[jwt]"],
   [/-----BEGIN[^-]+-----[\s\S]*?-+END[^-]+-+/g, "[credentials]"],
-  [/\bwhsec_[\w+/=]+/g, "[webhook secret]"],
+  [/whsec_[\w+/=]+/g, "[webhook secret]"],
 ];
 
 /** Fields whose value is a secret whatever it looks like. */
@@ -29,12 +32,13 @@ export function redactText(text: string): string {
 export function redact(value: unknown, seen: ReadonlySet<object> = new Set()): unknown {
   if (typeof value === "string") return redactText(value);
   if (typeof value !== "object" || value === null) return value;
+  if (ArrayBuffer.isView(value)) return "[bytes]";
   if (seen.has(value)) return "[circular]";
   const inside = new Set([...seen, value]);
   if (Array.isArray(value)) return value.map((item) => redact(item, inside));
   return Object.fromEntries(
     entriesOf(value).map(([key, item]) => [
-      key,
+      redactText(key),
       SECRET_FIELDS.has(key.toLowerCase()) && typeof item === "string" ? `[${key}]` : redact(item, inside),
     ]),
   );

@@ -42,12 +42,60 @@ describe("the configuration", () => {
 
   test.each<[string, string, RegExp]>([
     ["an empty file", "", /^cluster: is missing/],
+    ["a list", "[1, 2]", /^the file: is not a map of keys/],
+    ["a word", "hello", /^the file: is not a map of keys/],
+    ["an alias of nothing", `${MINIMAL}accounts: *mine\n`, /Unresolved alias/],
+    ["a key twice", `${MINIMAL}journal: sqlite:a\njournal: sqlite:b\n`, /Map keys must be unique/],
+    ["no server address", MINIMAL.replace('"nats://a:4222"', ""), /^cluster\.servers: needs at least one/],
+    ["no operator", MINIMAL.replace(/operator.*\n/, ""), /^operator: is missing/],
     ["an unknown key", `${MINIMAL}nonsense: 1\n`, /^nonsense: is not a key/],
     ["an unknown inner key", `${MINIMAL}policy: { lifetme: 1d }\n`, /^policy\.lifetme: is not a key/],
     [
       "a length of time without a unit",
       `${MINIMAL}policy: { lifetime: "90" }\n`,
       /^policy\.lifetime: "90" is not a length of time/,
+    ],
+    [
+      "a length of time that is a bare number",
+      `${MINIMAL}policy: { lifetime: 90 }\n`,
+      /^policy\.lifetime: is not a length of time; write 90d/,
+    ],
+    [
+      "a length of time that is none",
+      `${MINIMAL}policy: { lifetime: 0s }\n`,
+      /^policy\.lifetime: "0s" is not a length/,
+    ],
+    [
+      "a length of time below zero",
+      `${MINIMAL}policy: { lifetime: -1d }\n`,
+      /^policy\.lifetime: "-1d" is not a length/,
+    ],
+    [
+      "a length of time in no known unit",
+      `${MINIMAL}policy: { lifetime: 3 parsecs }\n`,
+      /^policy\.lifetime: "3 parsecs" is not/,
+    ],
+    [
+      "a length of time without end",
+      `${MINIMAL}policy: { lifetime: ${"9".repeat(200)}d }\n`,
+      /^policy\.lifetime: .* is not/,
+    ],
+    [
+      "a window as long as the life",
+      `${MINIMAL}policy: { lifetime: 2d, renewBefore: 48h }\n`,
+      /^policy\.renewBefore: must be shorter/,
+    ],
+    [
+      "a window longer than a life that was shortened",
+      `${MINIMAL}policy: { lifetime: 10d }\n`,
+      /^policy\.renewBefore: must be shorter/,
+    ],
+    ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
+    ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
+    [
+      "an unknown key of an account",
+      `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, nmae: x }]\n`,
+      /^accounts\[0\]\.nmae: is not a key/,
     ],
     [
       "a window longer than the life",
@@ -62,7 +110,7 @@ describe("the configuration", () => {
     [
       "an account twice",
       `${MINIMAL}accounts: [{ id: A${"B".repeat(55)} }, { id: A${"B".repeat(55)} }]\n`,
-      /stands there twice/,
+      /^accounts\[1\]\.id: A(B+) stands there twice/,
     ],
     [
       "another protocol",
@@ -75,15 +123,73 @@ describe("the configuration", () => {
     expect(faultsOf(text).join("\n")).toMatch(fault);
   });
 
-  test("reports all faults together", () => {
-    expect(faultsOf("cluster: { servers: [] }\npolicy: { lifetime: soon }\nfoo: 1\n")).toHaveLength(5);
+  test("reports all faults together, each with its place", () => {
+    const id = `A${"B".repeat(55)}`;
+    const text = `cluster: { servers: [] }
+policy: { lifetime: soon, renewBefore: never }
+accounts: [{ id: ${id} }, { id: ${id}, signingKey: plain }, { id: ${id} }]
+escalation: [{ webhook: { url: "ftp://x", secret: 5 } }]
+foo: 1
+`;
+    const places = faultsOf(text).map((fault) => fault.slice(0, fault.indexOf(":")));
+    expect(places.sort()).toEqual([
+      ...["accounts[1].id", "accounts[1].signingKey", "accounts[2].id"],
+      ...["cluster.servers", "cluster.systemCredentials"],
+      ...["escalation[0].webhook.secret", "escalation[0].webhook.url", "foo", "operator"],
+      ...["policy.lifetime", "policy.renewBefore"],
+    ]);
   });
 
-  test("refuses a secret where a reference belongs, and does not repeat it", () => {
-    const seed = seedOf(createUser());
-    const faults = faultsOf(MINIMAL.replace("file:sys.creds", seed)).join();
-    expect(faults).toMatch(/never the secret itself/);
-    expect(faults).not.toContain(seed);
+  test("says how many faults there are, in which file, and how they are mended", () => {
+    expect(() => parseConfig(`${MINIMAL}foo: 1\n`, "r.yaml")).toThrow(
+      expect.objectContaining({
+        code: "config.invalid",
+        message: "the configuration r.yaml has one fault:\n  - foo: is not a key that Relight knows",
+      }),
+    );
+    expect(() => parseConfig("", "r.yaml")).toThrow(
+      /r\.yaml has 2 faults:\n {2}- cluster: .*\n {2}- operator: /,
+    );
+  });
+
+  test.each([
+    ["90d", 90 * DAY],
+    ["12h", DAY / 2],
+    ["30m", 1_800_000],
+    ["45s", 45_000],
+    ["250ms", 250],
+    ["1.5 h", 5_400_000],
+    ["1w", 7 * DAY],
+  ])("reads %s as a length of time", (text, length) => {
+    const config = parseConfig(MINIMAL.replace("servers", `timeout: ${text}, servers`), "r.yaml");
+    expect(config.cluster.timeout).toBe(length);
+  });
+
+  test.each([
+    "file:/run/secrets/x",
+    "file:../x",
+    "env:OP_JWT",
+    "aws-sm://relight/op",
+    "aws-sm://relight/op#jwt",
+  ])("takes %s for a secret's reference", (reference) => {
+    expect(parseConfig(MINIMAL.replace("file:op.jwt", reference), "r.yaml").operator.jwt).toBe(reference);
+  });
+
+  const seed = seedOf(createUser());
+  test.each([
+    ["the cluster's credentials", MINIMAL.replace("file:sys.creds", seed)],
+    ["the operator's JWT", MINIMAL.replace("file:op.jwt", seed)],
+    ["the operator's key", MINIMAL.replace("jwt:", `signingKey: ${seed}, jwt:`)],
+    ["an account's key", `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, signingKey: ${seed} }]\n`],
+    ["a channel's secret", `${MINIMAL}escalation: [{ webhook: { url: "http://x", secret: ${seed} } }]\n`],
+    ["the issuer's secret", `${MINIMAL}issuerWebhook: { secrets: [${seed}] }\n`],
+    ["an environment variable's name", MINIMAL.replace("file:op.jwt", '"env:"')],
+    ["a file's name", MINIMAL.replace("file:op.jwt", '"file:"')],
+  ])("refuses a secret, or nothing, as %s, and does not repeat it", (_where, text) => {
+    expect(faultsOf(text).join()).toMatch(/is not a secret reference; .*never the secret itself/);
+    expect(() => parseConfig(text, "r.yaml")).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining(seed) }),
+    );
   });
 
   test("that is not there is said to be so", async () => {

@@ -1,39 +1,92 @@
 import { describe, expect, test } from "@jest/globals";
 import { fmtCreds } from "@nats-io/jwt";
-import { createAccount, createOperator, createUser } from "@nats-io/nkeys";
+import {
+  createAccount,
+  createCluster,
+  createCurve,
+  createOperator,
+  createServer,
+  createUser,
+} from "@nats-io/nkeys";
 import fc from "fast-check";
 import { newCredentials, seedOf, signClaims } from "../lab/keys.ts";
-import { createLog, redact } from "../lib/log.ts";
+import { RelightError } from "../lib/errors.ts";
+import { createLog, redact, redactText } from "../lib/log.ts";
 
 /** Seeds, JWTs and credentials never leave in words, wherever in a value they hide. */
 
-const seed = fc.constantFrom(createOperator, createAccount, createUser).map((create) => seedOf(create()));
-const jwt = seed.map(() => signClaims({ sub: "A", nats: {} }, createAccount()));
-const credentials = seed.map(() => newCredentials(createAccount(), "u"));
+// Keys are slow to make, so a few are made once; the rest of the values is arbitrary.
+const POOL = [createOperator, createAccount, createUser, createCluster, createServer, createCurve].map(
+  (create) => seedOf(create()),
+);
+const issuer = createAccount();
+const seed = fc.constantFrom(...POOL);
+const jwt = fc.constantFrom(...["a", "b"].map((jti) => signClaims({ sub: "A", jti, nats: {} }, issuer)));
+const credentials = fc.constantFrom(...["u", "v"].map((name) => newCredentials(issuer, name)));
 const secret = fc.oneof(seed, jwt, credentials);
-const around = fc.string({ maxLength: 10 }).map((text) => `${text} `);
+/** What stands right before and after: nothing, a space, letters that glue to it, escapes. */
+const around = fc.oneof(
+  fc.constantFrom("", "x", "_", "S", "SA", "7", "é", "\\n", "%0A", "seed=", '{"seed":"', "Bearer ", "-"),
+  fc.string({ maxLength: 10 }),
+);
 
 type Wrap = (text: string) => unknown;
 const wrap = fc.constantFrom<Wrap[]>(
   (text) => text,
   (text) => [text],
+  (text) => [[{ text }], null, 1],
   (text) => ({ deep: { deeper: [{ text }] } }),
+  (text) => ({ [text]: 1 }),
+  (text) => ({ token: { inner: text }, seed: [text] }),
   (text) => new Error(text),
+  (text) => ({ error: new Error("outer", { cause: new Error("inner", { cause: text }) }) }),
   (text) => new Error("outer", { cause: new Error(text) }),
   (text) => Object.assign(new Error("with fields"), { details: { text } }),
+  (text) => new RelightError("internal", text, { details: { text }, cause: new TypeError(text) }),
+  (text) => JSON.stringify({ nested: JSON.stringify({ text }) }),
 );
 
 describe("the redactor", () => {
-  test("leaves no secret in anything that is logged", () => {
+  test("leaves no secret in any value, however it is wrapped and whatever it is glued to", () => {
     fc.assert(
-      fc.property(secret, around, wrap, (text, before, hide) => {
-        const lines: string[] = [];
-        const log = createLog({ level: "info", write: (line) => void lines.push(line) });
-        log.error(`${before}${text}`, { value: hide(`${before}${text} after`) });
-        const shown = lines.join("") + JSON.stringify(redact(hide(text)));
+      fc.property(secret, around, around, wrap, (text, before, after, hide) => {
+        const shown = JSON.stringify(redact(hide(`${before}${text}${after}`)));
         for (const part of sensitiveParts(text)) expect(shown).not.toContain(part);
       }),
+      { numRuns: 2_000 },
     );
+  });
+
+  test("stands before all that is logged: message, data and the fields of every line", () => {
+    fc.assert(
+      fc.property(
+        secret,
+        around,
+        wrap,
+        fc.constantFrom("info", "warn", "error"),
+        (text, before, hide, level) => {
+          const lines: string[] = [];
+          const write = (line: string) => void lines.push(line);
+          const log = createLog({ level: "info", write, fields: { always: hide(text) } });
+          log[level](`${before}${text}`, { value: hide(`${before}${text} after`) });
+          expect(lines).toHaveLength(1);
+          for (const part of sensitiveParts(text)) expect(lines[0]).not.toContain(part);
+        },
+      ),
+    );
+  });
+
+  test("shows no bytes: they may be those of a seed", () => {
+    expect(redact({ key: Buffer.from("SU") })).toEqual({ key: "[bytes]" });
+  });
+
+  test("leaves public keys, ids and words alone", () => {
+    const harmless = `account ${issuer.getPublicKey()} has jti 0f8fad5b-d9cb-469f-a165-70867728950e, keyJam.a.b, aws-sm://x#y`;
+    expect(redactText(harmless)).toBe(harmless);
+  });
+
+  test("knows a webhook's secret", () => {
+    expect(redactText("bad whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw!")).toBe("bad [webhook secret]!");
   });
 
   test("leaves the rest as it is, and survives a circle", () => {
@@ -47,9 +100,19 @@ describe("the redactor", () => {
   });
 });
 
+test("a log line is JSON with a constant message, its level, its time and its fields", () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "warn", write: (line) => void lines.push(line), fields: { job: "j1" } });
+  log.info("too quiet to be heard");
+  log.warn("looked", { account: "A" });
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    { level: 40, time: expect.stringMatching(/^\d{4}-.*Z$/), job: "j1", account: "A", msg: "looked" },
+  ]);
+});
+
 /** The seed, or the signature of each JWT, in what was hidden. */
 function sensitiveParts(text: string): string[] {
-  const parts = [...(text.match(/\bS[OAU][A-Z2-7]{56}/g) ?? []), ...(text.match(/[\w-]{86}/g) ?? [])];
+  const parts = [...(text.match(/S[OAUNCX][A-Z2-7]{56}/g) ?? []), ...(text.match(/[\w-]{86}/g) ?? [])];
   expect(parts.length).toBeGreaterThan(0);
   return parts;
 }

@@ -34,6 +34,7 @@ export function parseAccountClaims(text: string): ParsedClaims {
   const problem = (what: string): ParsedClaims => ({ ok: false, problem: what });
   const raw = parseJson(text);
   if (!isJsonObject(raw)) return problem("the payload is not a JSON object");
+  if (isDeeper(raw, MAX_DEPTH)) return problem(`it is nested too deep (more than ${MAX_DEPTH} levels)`);
   const twice = duplicateKey(parseTree(text));
   if (twice !== undefined) return problem(`the claim "${twice}" stands there twice`);
 
@@ -77,7 +78,10 @@ export function editClaims(document: ClaimsDocument, edits: readonly ClaimsEdit[
   return parsed.document;
 }
 
-/** One difference between two versions of an account's claims, at a path such as `nats.limits.conn`. */
+/**
+ * One difference between two versions of an account's claims, at a path such as `nats.limits.conn`.
+ * A key that holds a dot itself is quoted (`nats.mappings."orders.*"`), so that it can't pose as a path.
+ */
 export interface ClaimChange {
   readonly path: string;
   readonly before: Json | undefined;
@@ -86,22 +90,34 @@ export interface ClaimChange {
 
 /** Every difference between two claims, by path. Objects are compared by key, lists as one value. */
 export function diffClaims(before: ClaimsDocument, after: ClaimsDocument): readonly ClaimChange[] {
-  return diff(exactJson(before.text), exactJson(after.text), []);
+  const exact = diff(exactJson(before.text), exactJson(after.text), []);
+  // A number that became a string of the same digits differs only here.
+  const plain = diff(JSON.parse(before.text) as Json, JSON.parse(after.text) as Json, []);
+  return [...exact, ...plain.filter(({ path }) => !exact.some((change) => change.path === path))];
 }
 
 function diff(before: Json | undefined, after: Json | undefined, path: readonly string[]): ClaimChange[] {
   if (isJsonObject(before) && isJsonObject(after)) {
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-    return [...keys].flatMap((key) => diff(before[key], after[key], [...path, key]));
+    return [...keys].flatMap((key) => diff(own(before, key), own(after, key), [...path, quoted(key)]));
   }
   if (JSON.stringify(before) === JSON.stringify(after)) return [];
   return [{ path: path.join("."), before, after }];
 }
 
-/** JSON in which a number too large for JavaScript stays distinct from its neighbours (as its text). */
+/** Not what every object inherits: a claim may be called `__proto__`. */
+const own = (object: JsonObject, key: string): Json | undefined =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
+
+const quoted = (key: string): string => (key.includes(".") ? JSON.stringify(key) : key);
+
+/**
+ * JSON in which a number that JavaScript would write otherwise is its text: too large to be told from its
+ * neighbours, or `1e3`, which Go does not read as a whole number.
+ */
 function exactJson(text: string): Json {
   return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
-    typeof value === "number" && !Number.isSafeInteger(value) && context?.source !== undefined
+    typeof value === "number" && context?.source !== undefined && context.source !== String(value)
       ? context.source
       : value,
   ) as Json;
@@ -113,6 +129,14 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** More than any real claims have, and far less than what a recursive reader has the stack for. */
+const MAX_DEPTH = 100;
+
+function isDeeper(value: Json, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner: Json) => isDeeper(inner, levels - 1));
 }
 
 /** Go reads the last of two equal keys and the editor writes the first: neither may be trusted with it. */

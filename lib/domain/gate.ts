@@ -116,7 +116,8 @@ function isWithin(path: string, allowed: ReadonlySet<string>): boolean {
 }
 
 function isLoweredLimit({ path, before, after }: ClaimChange): boolean {
-  return path.startsWith("nats.limits.") && isLowered(path, before, after);
+  // Limits that are missing altogether are all zero to the server.
+  return (path === "nats.limits" || path.startsWith("nats.limits.")) && isLowered(path, before, after);
 }
 
 function show(value: unknown): string {

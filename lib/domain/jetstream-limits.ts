@@ -29,8 +29,14 @@ export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits
   (key) => `nats.limits.${key}`,
 );
 
-/** In these two, zero means "no limit"; in every other limit it means "none at all", and -1 "no limit". */
-const ZERO_IS_UNLIMITED = new Set(["mem_max_stream_bytes", "disk_max_stream_bytes"]);
+/**
+ * In these, zero means "no limit" (nats-server asks `limit > 0 && …` about them); in every other limit it
+ * means "none at all", and -1 "no limit".
+ */
+const ZERO_IS_UNLIMITED = new Set([
+  ...["streams", "consumer", "max_ack_pending"],
+  ...["mem_max_stream_bytes", "disk_max_stream_bytes"],
+]);
 /** Switches that take something away when they are turned on, and the one that does when turned off. */
 const TIGHTENED_BY_TRUE = new Set(["max_bytes_required", "disallow_bearer"]);
 const TIGHTENED_BY_FALSE = new Set(["wildcards"]);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
 import { claimsInForce } from "../../lib/domain/claims-findings.ts";
 import type { Observation } from "../../lib/domain/observation.ts";
-import { type Health, worst } from "../../lib/domain/verdict.ts";
+import { describeSubject, FINDINGS, type Health, worst } from "../../lib/domain/verdict.ts";
 import {
   claims,
   consumer,
@@ -174,7 +175,132 @@ describe("the verdict", () => {
   });
 });
 
+describe("a probe that fails", () => {
+  /** What is well, what is wrong, and what failed, for each probe; any mix of them is an observation. */
+  const parts = {
+    stored: [observation().stored, stored(claims(), false), { ok: true, value: undefined }, FAILED],
+    running: [
+      observation().running,
+      { ok: true, value: [] },
+      { ok: true, value: [{ server: "s1", loaded: false }] },
+      FAILED,
+    ],
+    streams: [
+      observation().streams,
+      streams(),
+      FAILED,
+      streams(stream({ deafSubjects: FAILED })),
+      streams(stream({ consumers: [consumer({ heard: FAILED })] })),
+    ],
+    accountView: [observation().accountView, { ok: "not-asked", why: "no key" }, FAILED],
+  } as const satisfies { [K in keyof Observation]?: readonly Observation[K][] };
+  const undead = fc.record({
+    stored: fc.constantFrom<Observation["stored"][]>(...parts.stored),
+    running: fc.constantFrom<Observation["running"][]>(...parts.running),
+    streams: fc.constantFrom<Observation["streams"][]>(...parts.streams),
+    accountView: fc.constantFrom<Observation["accountView"][]>(...parts.accountView),
+    servers: fc.constantFrom([], [server()], [server(), server({ name: "s2", topology: "unknown" })]),
+  });
+
+  test("is never taken for a death, nor for health", () => {
+    fc.assert(
+      fc.property(undead, (changes) => {
+        // The account's view knows of no stream that the servers run: the one death in these parts.
+        fc.pre(
+          !(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0),
+        );
+        const { verdict, findings } = verdictOf(changes);
+        const failed = JSON.stringify(changes).includes('"nats.timeout"');
+        expect(verdict).not.toBe("dead");
+        expect(findings.map(({ health }) => health)).not.toContain("dead");
+        if (failed) expect(verdict).toBe("unknown");
+        expect(findings.some(({ code }) => code === "probe.failed")).toBe(failed);
+      }),
+    );
+  });
+
+  test("says what could not be looked at, and why", () => {
+    expect(verdictOf({ streams: streams(stream({ deafSubjects: FAILED })) }).findings).toEqual([
+      {
+        ...{ code: "probe.failed", health: "unknown", subject: { server: "s1", stream: "ORDERS" } },
+        message: "could not look at the subjects of stream ORDERS: no answer",
+        evidence: { error: "nats.timeout" },
+      },
+    ]);
+  });
+
+  test("does not hide what another proved", () => {
+    expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).verdict).toBe(
+      "dead",
+    );
+  });
+});
+
+test("every finding there is, is found somewhere above", () => {
+  const worlds: [Partial<Observation>, boolean?][] = [
+    [{}, true],
+    [{ running: running({ expired: true }) }],
+    [{ stored: { ok: true, value: undefined }, running: { ok: true, value: [] } }],
+    [{ stored: { ok: true, value: undefined } }],
+    [{ running: { ok: true, value: [] }, accountView: { ok: "not-asked", why: "" } }],
+    [{ stored: stored(claims({ jti: "J2", iat: NOW })) }],
+    [{ stored: stored(claims(), false) }],
+    [{ running: running({ jetstream: false }) }],
+    [{ streams: streams(stream({ ...DEAF, consumers: [consumer({ heard: { ok: true, value: false } })] })) }],
+    [{ streams: FAILED }],
+    [
+      {
+        accountView: {
+          ok: true,
+          value: {
+            jetstream: "enabled",
+            info: { streams: 1, consumers: 0 },
+            streamNames: [],
+            failing: [{ stream: "X", message: "" }],
+          },
+        },
+      },
+    ],
+  ];
+  const found = worlds.flatMap(([changes, open]) =>
+    verdictOf(changes, open).findings.map(({ code }) => code),
+  );
+  expect(new Set(found)).toEqual(new Set(Object.keys(FINDINGS)));
+});
+
+test("JetStream that a server does not have, or that the claims don't give, is not missed", () => {
+  const off = running({ jetstream: false });
+  expect(verdictOf({ running: off, servers: [server({ jetstream: false })] }).verdict).toBe("healthy");
+  const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
+  expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).verdict).toBe(
+    "healthy",
+  );
+});
+
+test("the observation is left as it was", () => {
+  const look = observation({ streams: streams(stream(DEAF)) });
+  const before = structuredClone(look);
+  assess(look, { operator, unfinishedToggle: true });
+  expect(look).toEqual(before);
+});
+
+test.each([
+  [{}, "the account"],
+  [{ server: "s1" }, "on s1"],
+  [{ stream: "ORDERS", server: "s1" }, "ORDERS on s1"],
+  [{ stream: "ORDERS", consumer: "worker" }, "ORDERS > worker"],
+])("%j reads as %s", (subject, text) => {
+  expect(describeSubject(subject)).toBe(text);
+});
+
 describe("the claims that count", () => {
+  test("are those that run where the resolver has none, and none where nobody knows any", () => {
+    expect(claimsInForce(observation({ stored: FAILED }), operator)?.claims.jti).toBe("J1");
+    expect(claimsInForce(observation({ stored: FAILED, running: FAILED }), operator)).toBeUndefined();
+    const strict = { ...operator, strictSigningKeyUsage: true };
+    expect(claimsInForce(observation({ running: FAILED }), strict)).toBeUndefined();
+  });
+
   test("are the newest, but never what no trusted issuer signed", () => {
     const newer = claims({ jti: "J2", iat: NOW });
     expect(claimsInForce(observation({ stored: stored(newer) }), operator)?.claims.jti).toBe("J2");

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
+import { parseAccountClaims } from "../../lib/domain/claims.ts";
 import { type GateInput, gate } from "../../lib/domain/gate.ts";
 import { ACCOUNT, claims, NOW, OPERATOR_KEY, operator, SIGNING_KEY } from "./observations.ts";
 
 const current = claims();
+const TIERS = { tiered_limits: { R1: { disk_storage: 5 }, R3: { disk_storage: 5 } } };
 const renewed = { jti: "J2", iat: NOW, exp: NOW + 9_000 };
 const input = (changes: Partial<GateInput> = {}): GateInput => ({
   ...{
@@ -33,7 +35,6 @@ describe("the push gate", () => {
   const stranger = `O${"Z".repeat(55)}`;
   test.each<[string, Partial<GateInput>, string[]]>([
     ["a signing key's JWT", { candidate: claims({ ...renewed, iss: SIGNING_KEY }) }, []],
-    ["a first JWT", { candidate: claims(renewed) }, []],
     ["a wrong signature", { signatureValid: false }, ["bad_signature"]],
     ["another account's", { account: `A${"Y".repeat(55)}` as typeof ACCOUNT }, ["foreign_subject"]],
     ["another operator's", { candidate: claims({ ...renewed, iss: stranger }) }, ["untrusted_issuer"]],
@@ -72,6 +73,83 @@ describe("the push gate", () => {
       ["limit_lowered"],
     ],
     [
+      "one without any limits, even accepted",
+      { leave: "claims", candidate: claims({ ...renewed, nats: { type: "account", version: 2 } }) },
+      ["limit_lowered"],
+    ],
+    [
+      "a raised limit that a person accepted",
+      { leave: "claims", candidate: claims(renewed, { subs: 200 }) },
+      [],
+    ],
+    [
+      "wildcards off, even accepted",
+      { leave: "claims", candidate: claims(renewed, { wildcards: false }) },
+      ["limit_lowered"],
+    ],
+    [
+      "bearer tokens off, even accepted",
+      { leave: "claims", candidate: claims(renewed, { disallow_bearer: true }) },
+      ["limit_lowered"],
+    ],
+    [
+      "a first limit on streams, even accepted",
+      { leave: "claims", current: claims({}, { streams: 0 }), candidate: claims(renewed, { streams: 1 }) },
+      ["limit_lowered"],
+    ],
+    ["tiers added, accepted", { leave: "claims", candidate: claims(renewed, TIERS) }, []],
+    [
+      "a tier removed, even accepted",
+      {
+        leave: "claims",
+        current: claims({}, TIERS),
+        candidate: claims(renewed, { tiered_limits: { R1: { disk_storage: 5 } } }),
+      },
+      ["limit_lowered"],
+    ],
+    [
+      "a tier lowered, even accepted",
+      {
+        leave: "claims",
+        current: claims({}, TIERS),
+        candidate: claims(renewed, { tiered_limits: { ...TIERS.tiered_limits, R3: { disk_storage: 1 } } }),
+      },
+      ["limit_lowered"],
+    ],
+    [
+      "all tiers off in a toggle",
+      {
+        leave: "jetstream-switch",
+        current: claims({}, TIERS),
+        candidate: claims(renewed, { disk_storage: undefined, mem_storage: undefined }),
+      },
+      [],
+    ],
+    [
+      "JetStream on again in a toggle",
+      { leave: "jetstream-switch", current: claims({}, { disk_storage: undefined }) },
+      [],
+    ],
+    [
+      "another name in a toggle",
+      { leave: "jetstream-switch", candidate: claims({ ...renewed, name: "X" }) },
+      ["claims_changed"],
+    ],
+    [
+      "a claim that only looks like one of a renewal's",
+      { current: claims({ "exp.x": 1 }), candidate: claims({ ...renewed, "exp.x": 2 }) },
+      ["claims_changed"],
+    ],
+    ["an expiry where there was none", { current: claims({ exp: undefined }) }, []],
+    ["one that never expires", { candidate: claims({ ...renewed, exp: undefined }) }, []],
+    ["one that never expires, as a zero", { candidate: claims({ ...renewed, exp: 0 }) }, []],
+    [
+      "one valid from now on",
+      { current: claims({ nbf: NOW }), candidate: claims({ ...renewed, nbf: NOW }) },
+      [],
+    ],
+    ["another one of the same second", { candidate: claims({ ...renewed, iat: NOW - 100 }) }, []],
+    [
       "everything wrong at once",
       {
         signatureValid: false,
@@ -81,6 +159,64 @@ describe("the push gate", () => {
     ],
   ])("%s", (_what, changes, expected) => {
     expect(refusals(changes)).toEqual(expected);
+  });
+
+  test("lets an account's first JWT through, if it is good", () => {
+    const { current: _none, ...first } = input();
+    expect(gate(first)).toEqual({ decision: "accept", changes: [] });
+    expect(gate({ ...first, signatureValid: false })).toMatchObject({ decision: "refuse" });
+  });
+
+  test("knows a great number from its neighbour", () => {
+    const big = (digits: string, changes: Record<string, unknown>) => {
+      const parsed = parseAccountClaims(
+        claims(changes, { big: 1 }).text.replace('"big":1', `"big":${digits}`),
+      );
+      if (!parsed.ok) throw new Error(parsed.problem);
+      return parsed.document;
+    };
+    const before = big("9223372036854775807", {});
+    expect(refusals({ current: before, candidate: big("9223372036854775807", renewed) })).toEqual([]);
+    expect(refusals({ current: before, candidate: big("9223372036854775808", renewed) })).toEqual([
+      "claims_changed",
+    ]);
+    expect(refusals({ current: before, candidate: big("5", renewed) })).toEqual(["limit_lowered"]);
+  });
+
+  test("names each limit that is lowered, and all other changes together, with the changes beside", () => {
+    const candidate = claims({ ...renewed, name: "X", tags: ["t"] }, { subs: 1, conn: 5 });
+    const decision = gate(input({ candidate }));
+    expect(decision).toMatchObject({
+      refusals: [
+        { code: "limit_lowered", message: "it lowers nats.limits.conn from -1 to 5" },
+        { code: "limit_lowered", message: "it lowers nats.limits.subs from 100 to 1" },
+        { code: "claims_changed", message: "it changes more than a renewal may: name, tags" },
+      ],
+    });
+    expect(decision.changes).toContainEqual({ path: "nats.limits.subs", before: 100, after: 1 });
+  });
+
+  test.each<[string, Partial<GateInput>, string]>([
+    ["how long it has been over", { candidate: claims({ ...renewed, exp: NOW - 5 }) }, "it expired 5 s ago"],
+    [
+      "when it will be valid",
+      { candidate: claims({ ...renewed, nbf: NOW + 5 }) },
+      "it is not valid before 5 s from now",
+    ],
+    [
+      "by how much it is too old",
+      { candidate: claims({ ...renewed, iat: NOW - 105 }) },
+      "it was issued 5 s before the claims in force (jti J1)",
+    ],
+    ["that it is in force", { candidate: current }, "it is the JWT in force already (jti J1)"],
+    [
+      "whose it is",
+      { account: `A${"Y".repeat(55)}` as typeof ACCOUNT },
+      `it is for account ${ACCOUNT}, not for A${"Y".repeat(55)}`,
+    ],
+  ])("says %s", (_what, changes, message) => {
+    const decision = gate(input(changes));
+    expect(decision.decision === "refuse" && decision.refusals[0]?.message).toBe(message);
   });
 
   test("says of the operator's own key why it is not enough", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
-import { nextStep, type RungId, type Situation } from "../../lib/domain/ladder.ts";
+import { LADDER, nextStep, type RungId, type Situation } from "../../lib/domain/ladder.ts";
 import { findLosses } from "../../lib/domain/loss.ts";
 import { memoryAssets } from "../../lib/domain/memory.ts";
 import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
@@ -30,6 +31,15 @@ function situation(seen: Partial<Observation>, changes: Partial<Situation> = {})
   };
 }
 
+const FAILING: Observation["accountView"] = {
+  ok: true,
+  value: {
+    jetstream: "enabled",
+    info: { streams: 1, consumers: 0 },
+    streamNames: [],
+    failing: [{ stream: "ORDERS", message: "timeout" }],
+  },
+};
 const NONE: ReadonlySet<RungId> = new Set();
 function stepOf(
   seen: Partial<Observation>,
@@ -71,6 +81,18 @@ describe("the next step", () => {
       {},
       /^push-again$/,
     ],
+    [
+      "a forged JWT in the resolver is overwritten",
+      { stored: { ok: true, value: { document: claims(), signatureValid: false } } },
+      {},
+      /^push-again$/,
+    ],
+    [
+      "what no rung helps against is left to a person",
+      { streams: { ok: true, value: [] }, accountView: FAILING },
+      {},
+      /^stop: no rung of the ladder helps/,
+    ],
     ["a lost JWT is pushed again", { stored: { ok: true, value: undefined } }, {}, /^push-again$/],
     [
       "JetStream that was not enabled is pushed again",
@@ -106,6 +128,12 @@ describe("the next step", () => {
       { servers: CLUSTER, streams: deaf() },
       {},
       /3 servers answered; in a cluster the toggle destroys/,
+    ],
+    [
+      "with two servers that each say they stand alone",
+      { servers: [server(), server({ name: "s2", id: "N2" })], streams: deaf() },
+      {},
+      /2 servers answered; in a cluster the toggle destroys/,
     ],
     [
       "on one server that says it is clustered",
@@ -168,6 +196,73 @@ describe("the next step", () => {
     const step = nextStep(situation({ servers: CLUSTER, streams: deaf(facts) }, changes), NONE);
     expect(step).toMatchObject({ kind: "stop" });
     expect(JSON.stringify(step)).toMatch(reason);
+  });
+
+  test("the toggle is impossible where the streams can't be read, whatever an earlier look found", () => {
+    const { verdict } = situation({ streams: deaf() });
+    expect(nextStep(situation({ streams: FAILED }, { verdict }), NONE)).toMatchObject({
+      kind: "stop",
+      refused: [{ rung: "toggle-jetstream", why: expect.stringMatching(/streams could not be read/) }],
+    });
+  });
+
+  test("nothing is toggled but one server that is proved to stand alone, and nothing is done on a guess", () => {
+    const topology = fc.constantFrom("standalone", "clustered", "unknown");
+    const world = fc.record({
+      servers: fc.array(
+        topology.map((joined) => server({ topology: joined })),
+        { maxLength: 3 },
+      ),
+      streams: fc.constantFrom<Observation["streams"][]>(
+        ...[deaf(), deaf({ peers: PEERS }), deaf({ storage: "memory" }), FAILED, observation().streams],
+      ),
+      accountView: fc.constantFrom<Observation["accountView"][]>(FAILING, FAILED, {
+        ok: "not-asked",
+        why: "",
+      }),
+    });
+    const means = fc.record({
+      canSign: fc.boolean(),
+      hasAccountKey: fc.boolean(),
+      allowMemoryLoss: fc.boolean(),
+    });
+    const rungs = fc.uniqueArray(
+      fc.constantFrom<RungId[]>("push-again", "step-down-leaders", "toggle-jetstream"),
+    );
+    fc.assert(
+      fc.property(world, means, rungs, (seen, can, tried) => {
+        const here = situation(seen, can);
+        const step = nextStep(here, new Set(tried));
+        if (here.verdict.verdict === "unknown") expect(step.kind).toBe("stop");
+        if (step.kind !== "climb") return;
+        expect(here.verdict.verdict).toBe("dead");
+        expect(tried).not.toContain(step.rung.id);
+        if (step.rung.id === "step-down-leaders") expect(can.hasAccountKey).toBe(true);
+        if (step.rung.id !== "toggle-jetstream") return;
+        expect(can.canSign).toBe(true);
+        expect(seen.servers.map((one) => one.topology)).toEqual(["standalone"]);
+        const inMemory = seen.streams.ok && seen.streams.value.some(({ storage }) => storage === "memory");
+        if (inMemory) expect(can).toMatchObject({ allowMemoryLoss: true, hasAccountKey: true });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("a rung that is refused is named beside the next one that is climbed", () => {
+    const seen = { streams: deaf({ peers: PEERS }) };
+    expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({
+      ...{ kind: "climb", rung: { id: "toggle-jetstream" }, refused: [{ rung: "step-down-leaders" }] },
+    });
+  });
+
+  test("the ladder goes up: each rung has its risk, its undo and its time", () => {
+    expect(LADDER.map(({ id }) => id)).toEqual(["push-again", "step-down-leaders", "toggle-jetstream"]);
+    for (const { risk, undo, settles } of LADDER)
+      expect({ risk: risk !== "", undo: undo !== "", settles: settles > 0 }).toEqual({
+        risk: true,
+        undo: true,
+        settles: true,
+      });
   });
 
   test("a rung is not climbed twice; when none is left a person is called", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { parseTree } from "jsonc-parser";
-import { parseAccountClaims } from "../../lib/domain/claims.ts";
-import { gate } from "../../lib/domain/gate.ts";
+import { type Node, parseTree } from "jsonc-parser";
+import { type ClaimsDocument, parseAccountClaims } from "../../lib/domain/claims.ts";
+import { type GateInput, gate } from "../../lib/domain/gate.ts";
 import { withoutJetStream } from "../../lib/domain/jetstream-limits.ts";
 import { reissue, renewClaims } from "../../lib/domain/renewal.ts";
 import { millis, toMillis } from "../../lib/domain/time.ts";
@@ -21,9 +21,13 @@ const number = fc.constantFrom(
   "9223372036854775807",
   "-9223372036854775808",
   "12345678901234567890",
+  "-0",
+  "5E-324",
+  "1e400",
 );
 const string = fc.oneof(
   fc.string().map((text) => JSON.stringify(text)),
+  fc.constantFrom('"__proto__"', '"exp.x"', '"nats.limits"', '"constructor"'),
   fc.constantFrom('"\\u003cb\\u003e \\u0026"', '"\\/"', '"é ✓ 🚀"', '"\\ud83d\\ude80"', '""'),
 );
 const space = fc.constantFrom("", " ", "\n  ", "\t");
@@ -47,38 +51,71 @@ const { value } = fc.letrec<{ value: string; object: string; list: string }>((ti
     .map(([gap, pairs]) => `{${gap}${pairs.map(([key, item]) => `${key}:${gap}${item}`).join(`,${gap}`)}}`),
 }));
 
-/** An account's payload with claims that nobody knows, in any order. */
+/** An account's payload with claims that nobody knows, in any order and with any space between them. */
 const payload = fc
-  .tuple(
-    fc.dictionary(fc.stringMatching(/^x_[a-z]{1,6}$/), value, { maxKeys: 4 }),
-    value,
-    fc.boolean(),
-    fc.nat(),
-  )
-  .map(([unknown, inner, expires, seed]) => {
-    const known: [string, string][] = [
+  .record({
+    unknown: fc.uniqueArray(fc.tuple(string, value), {
+      maxLength: 4,
+      selector: ([key]) => JSON.parse(key),
+    }),
+    inner: value,
+    exp: fc.constantFrom([], ['"exp"', String(NOW + 100)], ['"exp"', "0"], ['"e\\u0078p"', String(NOW - 5)]),
+    iat: fc.integer({ min: 0, max: NOW + 1_000_000 }),
+    turn: fc.nat(),
+    gap: space,
+  })
+  .map(({ unknown, inner, exp, iat, turn, gap }) => {
+    const known = [
       ["jti", '"J1"'],
-      ["iat", String(NOW - 100)],
+      ["iat", String(iat)],
       ["iss", `"${OPERATOR_KEY}"`],
       ["sub", `"${ACCOUNT}"`],
       [
         "nats",
-        `{"x_inner": ${inner},"limits":{"conn":-1,"big":9223372036854775807},"type":"account","version":2}`,
+        `{"x_inner":${gap}${inner},"limits":{"conn":-1,"big":9223372036854775807},"type":"account","version":2}`,
       ],
-      ...(expires ? ([["exp", String(NOW + 100)]] as [string, string][]) : []),
+    ].map(([key, item]) => [`"${key}"`, item ?? ""]);
+    const taken = new Set(["jti", "iat", "iss", "sub", "nats", "exp", "nbf"]);
+    const all = [
+      ...known,
+      ...unknown.filter(([key]) => !taken.has(JSON.parse(key))),
+      ...(exp.length > 0 ? [exp] : []),
     ];
-    const all = [...known, ...Object.entries(unknown)];
-    const turned = [...all.slice(seed % all.length), ...all.slice(0, seed % all.length)];
-    return `{${turned.map(([key, item]) => `"${key}": ${item}`).join(", ")}}`;
+    const turned = [...all.slice(turn % all.length), ...all.slice(0, turn % all.length)];
+    return `${gap}{${gap}${turned.map(([key, item]) => `${key}${gap}:${gap}${item}`).join(`${gap},${gap}`)}${gap}}${gap}`;
   });
 
-/** The text of each top-level claim, byte for byte, in its order. */
-function claimTexts(text: string): readonly (readonly [string, string])[] {
-  return (parseTree(text)?.children ?? []).map((property) => {
-    const [key, item] = property.children ?? [];
-    return [String(key?.value), text.slice(item?.offset, (item?.offset ?? 0) + (item?.length ?? 0))] as const;
-  });
+/** The text with the values of the claims that a renewal owns cut out; all else, spaces too, as it is. */
+function withoutOwned(text: string, isPerpetual: boolean): string {
+  const spans = (parseTree(text)?.children ?? [])
+    .map(({ children: [key, item] = [] }) => ({
+      name: String(key?.value),
+      at: item?.offset ?? 0,
+      long: item?.length ?? 0,
+    }))
+    .filter(({ name }) => OWNED.includes(name) && !(isPerpetual && name === "exp"));
+  return spans
+    .sort((a, b) => b.at - a.at)
+    .reduce((rest, { at, long }) => `${rest.slice(0, at)}…${rest.slice(at + long)}`, text);
 }
+
+/** Where each value of a JSON text stands that no renewal owns: to change one of them. */
+function foreignValues(text: string): readonly Node[] {
+  const below = (node: Node): Node[] => [
+    node,
+    ...(node.children ?? []).flatMap((child) =>
+      child.type === "property" ? below(child.children?.[1] as Node) : below(child),
+    ),
+  ];
+  return (parseTree(text)?.children ?? []).flatMap(({ children: [key, item] = [] }) =>
+    OWNED.includes(String(key?.value)) || item === undefined ? [] : below(item),
+  );
+}
+
+const renewalInput = (current: ClaimsDocument, candidate: ClaimsDocument): GateInput => ({
+  ...{ account: ACCOUNT, operator, current, candidate },
+  ...{ signatureValid: true, leave: "nothing", now: NOW },
+});
 
 const documentOf = (text: string) => {
   const parsed = parseAccountClaims(text);
@@ -90,12 +127,27 @@ describe("renewal", () => {
   test("keeps every claim that it does not own, known or not, to the byte and in its place", () => {
     fc.assert(
       fc.property(payload, (text) => {
-        const renewed = renewClaims(documentOf(text), terms);
-        const others = (all: ReturnType<typeof claimTexts>) => all.filter(([key]) => !OWNED.includes(key));
-        expect(others(claimTexts(renewed.text))).toEqual(others(claimTexts(text)));
-        expect(claimTexts(renewed.text).map(([key]) => key)).toEqual(claimTexts(text).map(([key]) => key));
+        const current = documentOf(text);
+        const isPerpetual = current.claims.exp === undefined;
+        const renewed = renewClaims(current, terms);
+        expect(withoutOwned(renewed.text, isPerpetual)).toBe(withoutOwned(text, isPerpetual));
+        expect(withoutOwned(text, isPerpetual)).not.toBe(text);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("is newer, has its own four claims, and leaves what it is made from as it was", () => {
+    fc.assert(
+      fc.property(payload, (text) => {
+        const current = documentOf(text);
+        const before = structuredClone(current);
+        const { claims: renewed } = renewClaims(current, terms);
+        expect(current).toEqual(before);
+        expect(renewed.iat).toBeGreaterThan(current.claims.iat);
+        expect(renewed).toMatchObject({ jti: "J2", iss: OPERATOR_KEY });
+        expect(renewed.exp).toBe(current.claims.exp === undefined ? undefined : NOW + 86_400);
+      }),
     );
   });
 
@@ -103,42 +155,46 @@ describe("renewal", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const current = documentOf(text);
-        const candidate = renewClaims(current, terms);
-        const input = {
-          account: ACCOUNT,
-          operator,
-          current,
-          candidate,
-          signatureValid: true,
-          leave: "nothing",
-          now: NOW,
-        } as const;
-        expect(gate(input).decision).toBe("accept");
+        expect(gate(renewalInput(current, renewClaims(current, terms)))).toMatchObject({
+          decision: "accept",
+        });
       }),
     );
   });
 
-  test("with anything else changed it does not pass", () => {
+  test("does not pass with any one value changed that it does not own", () => {
     fc.assert(
       fc.property(
         payload,
-        fc.constantFrom("9223372036854775806", "9223372036854775808"),
-        (text, neighbour) => {
+        fc.nat(),
+        fc.constantFrom('"other"', "17", "[0]", "null", "9223372036854775806"),
+        (text, pick, other) => {
           const current = documentOf(text);
           const renewed = renewClaims(current, terms).text;
-          const candidate = documentOf(renewed.replace('"big":9223372036854775807', `"big":${neighbour}`));
-          const input = {
-            account: ACCOUNT,
-            operator,
-            current,
-            candidate,
-            signatureValid: true,
-            leave: "nothing",
-            now: NOW,
-          } as const;
-          expect(gate(input).decision).toBe("refuse");
+          const places = foreignValues(renewed);
+          const { offset, length } = places[pick % places.length] as Node;
+          fc.pre(JSON.stringify(JSON.parse(renewed.slice(offset, offset + length))) !== other);
+          const parsed = parseAccountClaims(
+            `${renewed.slice(0, offset)}${other}${renewed.slice(offset + length)}`,
+          );
+          // What is no account's any more (another "sub", no "nats") does not get as far as the gate.
+          if (parsed.ok)
+            expect(gate(renewalInput(current, parsed.document))).toMatchObject({ decision: "refuse" });
         },
       ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("does not pass with one more claim, or with one less", () => {
+    fc.assert(
+      fc.property(payload, string, fc.constantFrom("{}", "null", "[]", '""', "0"), (text, key, item) => {
+        const name: string = JSON.parse(key);
+        fc.pre(!Object.hasOwn(JSON.parse(text), name) && !["exp", "nbf"].includes(name));
+        const [less, more] = [documentOf(text), documentOf(text.replace("{", `{${key}:${item},`))];
+        expect(gate(renewalInput(less, renewClaims(more, terms)))).toMatchObject({ decision: "refuse" });
+        expect(gate(renewalInput(more, renewClaims(less, terms)))).toMatchObject({ decision: "refuse" });
+      }),
     );
   });
 

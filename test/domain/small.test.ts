@@ -25,10 +25,22 @@ test.each([
   ["2.12.0", false],
   ["2.15.1", false],
   ["2.15.1-binary.abc", false],
+  ["2.11.2-RC.1", true],
+  ["2.11.0-preview.1", true],
+  ["v2.10.27", true],
+  ["", false],
   ["devel", false],
 ])("nats-server %s has #6806: %j", (version, has) => {
   expect(defectsOf(version).some(({ issue }) => issue === "#6806")).toBe(has);
   expect(explainDefect(version, "#6806") !== undefined).toBe(has);
+});
+
+test("a defect is explained by what is wrong and where it is mended", () => {
+  expect(explainDefect("2.10.27", "#6806")).toBe(
+    "2.10.27 has nats-server #6806 (streams and consumers stay deaf after an expired account was renewed), fixed in 2.10.28 and 2.11.2",
+  );
+  expect(defectsOf("2.9.10").map(({ issue }) => issue)).toEqual(["#6806", "#6766", "#8084"]);
+  expect(defectsOf("2.15.1")).toEqual([]);
 });
 
 describe("the renewal window", () => {
@@ -62,6 +74,12 @@ describe("the journal", () => {
     expect(openToggle([opened, entry("toggle.closed")])).toBeUndefined();
     expect(openToggle([entry("toggle.closed"), opened])).toBeDefined();
     expect(openToggle([])).toBeUndefined();
+    expect(openToggle([entry("toggle.opened", { claims: "torn" })])).toBeUndefined();
+    expect(openToggle([entry("toggle.opened", { claims: text })])?.memory).toEqual([]);
+    expect(
+      openToggle([opened, entry("toggle.closed"), entry("toggle.opened", { claims: text, memory: [1] })])
+        ?.memory,
+    ).toEqual([]);
   });
 
   test("incidents are open until resolved, each for itself", () => {
@@ -122,6 +140,7 @@ test("a verdict's failure class", () => {
   expect(failureClassOf({ ...verdict, verdict: "dead", findings: [] })).toBe("jetstream_dead");
   expect(failureClassOf({ ...verdict, verdict: "dead", findings: [expired] })).toBe("account_expired");
   expect(failureClassOf({ ...verdict, verdict: "unknown", findings: [] })).toBe("unknown");
+  expect(failureClassOf({ ...verdict, verdict: "degraded", findings: [] })).toBe("degraded");
 });
 
 test.each([
@@ -131,6 +150,10 @@ test.each([
   [3_600_000, "1h"],
   [90_061_000, "1d 1h"],
   [-5_000, "5s"],
+  [59_999, "1m"],
+  [90 * 86_400_000 - 1_000, "89d 23h"],
+  [86_400_000 + 59_000, "1d"],
+  [250_000, "4m 10s"],
 ])("%d ms read as %s", (length, text) => {
   expect(formatDuration(millis(length))).toBe(text);
 });
