@@ -1,8 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { createAccount, createOperator, createUser } from "@nats-io/nkeys";
+import fc from "fast-check";
 import { seedOf, signClaims, signText } from "../lab/keys.ts";
 import { jwtCodec, operatorSigner, parseOperator } from "../lib/adapters/nats/jwt-codec.ts";
 import type { Operator } from "../lib/domain/operator.ts";
+import type { RelightError } from "../lib/errors.ts";
 
 const [operatorKey, signingKey, stranger] = [createOperator(), createOperator(), createOperator()];
 const account = createAccount().getPublicKey();
@@ -26,16 +28,79 @@ describe("an account JWT", () => {
     expect(jwtCodec.decode(token)).toMatchObject({ signatureValid: true, document: { text: document.text } });
   });
 
-  test.each([
-    ["", /three parts/],
-    ["a.b.c.d", /three parts/],
-    ["e30.e30.AA", /"typ" is not JWT/],
+  test("goes round with every byte that an encoder may write, and no other is signed for", () => {
+    const sign = operatorSigner(seedOf(signingKey), operator).sign;
+    const unknown = fc
+      .oneof(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 3 }))
+      .map((it) => JSON.stringify(it));
+    return fc.assert(
+      fc.asyncProperty(unknown, fc.constantFrom("", " ", "\n\t"), async (item, gap) => {
+        const text = `${gap}{"x":${gap}${item},"jti":"1","iat":1,"iss":"${signingKey.getPublicKey()}","sub":"${account}","nats":{"type":"account","version":2,"n":9223372036854775807,"e":"\\u003c"}}${gap}`;
+        const { document } = jwtCodec.decode(signText(text, signingKey));
+        const token = await sign(document);
+        expect(jwtCodec.decode(token)).toMatchObject({ token, signatureValid: true, document: { text } });
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  test("is not valid with one byte of its payload changed, or another's or no signature", () => {
+    const good = signClaims({ ...claims, name: "AAA" }, signingKey);
+    const [header = "", payload = "", signature = ""] = good.split(".");
+    const changed = Buffer.from(Buffer.from(payload, "base64url").toString().replace("AAA", "AAB")).toString(
+      "base64url",
+    );
+    const other = signClaims({ ...claims, name: "BBB" }, signingKey).split(".")[2];
+    const foreign = signClaims({ ...claims, iss: operator.id }, stranger);
+    expect(jwtCodec.decode(good).signatureValid).toBe(true);
+    for (const token of [
+      `${header}.${changed}.${signature}`,
+      `${header}.${payload}.${other}`,
+      `${header}.${payload}.`,
+      foreign,
+    ])
+      expect(jwtCodec.decode(token).signatureValid).toBe(false);
+    expect(jwtCodec.decode(signClaims({ ...claims, iss: "nobody" }, signingKey)).signatureValid).toBe(false);
+  });
+
+  const part = (text: string): string => Buffer.from(text).toString("base64url");
+  const HEADER = part('{"typ":"JWT","alg":"ed25519-nkey"}');
+  test.each<[string, string, RegExp]>([
+    ["nothing", "", /three parts/],
+    ["two parts", "a.b", /three parts/],
+    ["four parts", "a.b.c.d", /three parts/],
+    ["a header that is no JSON", "!!!.e30.AA", /its header is not JSON/],
+    ["a header that is a list", `${part("[]")}.e30.AA`, /its header is not JSON/],
+    ["a header without a type", "e30.e30.AA", /"typ" is not JWT/],
     [
-      `${Buffer.from('{"typ":"JWT","alg":"ed25519"}').toString("base64url")}.e30.AA`,
-      /algorithm is "ed25519"/,
+      "another algorithm",
+      `${part('{"typ":"JWT","alg":"ed25519"}')}.e30.AA`,
+      /algorithm is "ed25519", not "ed25519-nkey"/,
     ],
-    [signClaims({ ...claims, sub: createUser().getPublicKey() }, operatorKey), /"sub" is not an account/],
-  ])("%#: what is none is refused with the reason", (token, message) => {
+    ["no algorithm at all", `${part('{"typ":"jwt","alg":"none"}')}.e30.AA`, /algorithm is "none"/],
+    ["a payload that is no JSON", `${HEADER}.${part("hello")}.AA`, /the payload is not a JSON object/],
+    ["a payload without claims", `${HEADER}.e30.AA`, /"sub" is not an account/],
+    [
+      "a user's",
+      signClaims({ ...claims, sub: createUser().getPublicKey() }, operatorKey),
+      /"sub" is not an account/,
+    ],
+    [
+      "an operator's",
+      signClaims({ ...claims, nats: { type: "operator", version: 2 } }, operatorKey),
+      /of type "operator"/,
+    ],
+    [
+      "one of version 1",
+      signClaims({ ...claims, nats: { type: "account" } }, operatorKey),
+      /not a version 2 JWT/,
+    ],
+    [
+      "one nested without end",
+      `${HEADER}.${part(`{"x":${"[".repeat(50_000)}${"]".repeat(50_000)}}`)}.AA`,
+      /nested too deep/,
+    ],
+  ])("%s is refused with the reason", (_what, token, message) => {
     expect(() => jwtCodec.decode(token)).toThrow(
       expect.objectContaining({ code: "jwt.malformed", message: expect.stringMatching(message) }),
     );
@@ -48,10 +113,44 @@ describe("the operator's key", () => {
     ["of another operator", seedOf(stranger), operator, "signer.untrusted_key"],
     ["of the operator where signing keys are demanded", seedOf(operatorKey), strict, "signer.untrusted_key"],
     ["of an account", seedOf(createAccount()), operator, "secret.malformed"],
+    ["of a user", seedOf(createUser()), operator, "secret.malformed"],
     ["that is none", "SOMETHING", operator, "secret.malformed"],
+    [
+      "with a slip",
+      `${seedOf(signingKey).slice(0, -1)}${seedOf(signingKey).endsWith("A") ? "B" : "A"}`,
+      operator,
+      "secret.malformed",
+    ],
+    ["that is torn off", seedOf(signingKey).slice(0, 40), operator, "secret.malformed"],
   ])("%s is refused, and not repeated", (_what, seed, whose, code) => {
-    const attempt = (): unknown => operatorSigner(seed, whose);
-    expect(attempt).toThrow(expect.objectContaining({ code, message: expect.not.stringContaining(seed) }));
+    try {
+      operatorSigner(seed, whose);
+    } catch (thrown) {
+      const error = thrown as RelightError;
+      expect(error.code).toBe(code);
+      const { message, stack, cause } = error;
+      expect(JSON.stringify([error, message, stack, String(cause)])).not.toContain(seed);
+      return;
+    }
+    throw new Error("it was taken");
+  });
+
+  test("is refused with what it is and what would be right", () => {
+    const why = (seed: string, whose: Operator): string => {
+      try {
+        return operatorSigner(seed, whose).publicKey;
+      } catch (thrown) {
+        return (thrown as RelightError).message;
+      }
+    };
+    const accountKey = createAccount();
+    expect(why(seedOf(accountKey), operator)).toBe(
+      `operator.signingKey is the seed of ${accountKey.getPublicKey()}, not of an operator (O…)`,
+    );
+    expect(why("SOMETHING", operator)).toBe("operator.signingKey is not an nkey seed (SO…)");
+    expect(why(seedOf(operatorKey), strict)).toMatch(/demands signing keys .* is its own key$/);
+    expect(why(seedOf(stranger), operator)).toMatch(/which operator OP \(O\w+\) does not trust$/);
+    expect(why(seedOf(signingKey), strict)).toBe(signingKey.getPublicKey());
   });
 
   test.each([operatorKey, signingKey])("%#: trusted keys sign", (key) => {
@@ -71,5 +170,12 @@ test("an operator's JWT says who may sign; a forged one says nothing", () => {
   expect(parseOperator(token)).toEqual({ ...operator, strictSigningKeyUsage: true, systemAccount: account });
   const [header, body] = token.split(".");
   const forged = `${header}.${body}.${signClaims({ sub: "x", nats }, stranger).split(".")[2]}`;
+  expect(() => parseOperator("nonsense")).toThrow(expect.objectContaining({ code: "operator.invalid" }));
+  expect(() => parseOperator(signClaims(claims, operatorKey))).toThrow(
+    /does not hold a validly signed operator/,
+  );
+  expect(parseOperator(signClaims({ sub: operator.id, nats: { type: "operator" } }, operatorKey))).toEqual({
+    ...{ id: operator.id, name: operator.id, signingKeys: [], strictSigningKeyUsage: false },
+  });
   expect(() => parseOperator(forged)).toThrow(expect.objectContaining({ code: "operator.invalid" }));
 });

@@ -85,6 +85,21 @@ describe("the redactor", () => {
     expect(redactText(harmless)).toBe(harmless);
   });
 
+  test("keeps what an error says, its code, and what caused it", () => {
+    const error = new RelightError("nats.timeout", "no answer", {
+      details: { n: 1 },
+      cause: new Error("slow"),
+    });
+    expect(redact({ error })).toMatchObject({
+      error: {
+        code: "nats.timeout",
+        message: "no answer",
+        details: { n: 1 },
+        cause: { name: "Error", message: "slow" },
+      },
+    });
+  });
+
   test("knows a webhook's secret", () => {
     expect(redactText("bad whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw!")).toBe("bad [webhook secret]!");
   });

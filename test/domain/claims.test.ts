@@ -145,6 +145,7 @@ describe("limits", () => {
     ["disallow_bearer", false, true, true],
     ["disallow_bearer", undefined, true, true],
     ["disallow_bearer", true, undefined, false],
+    ["disallow_bearer", true, true, false],
     ["max_bytes_required", undefined, true, true],
     ["max_bytes_required", true, false, false],
     ["wildcards", true, undefined, true],

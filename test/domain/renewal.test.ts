@@ -214,6 +214,7 @@ describe("renewal", () => {
     expect(renewClaims(claims({ iat: NOW + 60 }), terms).claims.iat).toBe(NOW + 61);
     const newer = claims({ iat: NOW + 9 });
     expect(reissue(claims(), { ...terms, supersedes: newer }).claims.iat).toBe(NOW + 10);
+    expect(reissue(newer, { ...terms, supersedes: claims() }).claims.iat).toBe(NOW + 10);
   });
 
   test("taking JetStream away touches the switches and nothing else", () => {

@@ -72,6 +72,7 @@ describe("the journal", () => {
     const opened = entry("toggle.opened", { claims: text, memory });
     expect(openToggle([opened])).toMatchObject({ claims: { text }, memory });
     expect(openToggle([opened, entry("toggle.closed")])).toBeUndefined();
+    expect(openToggle([opened, entry("toggle.closed", { claims: text })])).toBeUndefined();
     expect(openToggle([entry("toggle.closed"), opened])).toBeDefined();
     expect(openToggle([])).toBeUndefined();
     expect(openToggle([entry("toggle.opened", { claims: "torn" })])).toBeUndefined();
