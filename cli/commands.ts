@@ -3,6 +3,7 @@ import type { App } from "../lib/compose.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
@@ -92,7 +93,7 @@ export async function run(app: App): Promise<CommandResult> {
 export async function journal(app: App, account: string | undefined, limit: number): Promise<CommandResult> {
   const id = account === undefined ? undefined : app.accountId(account);
   const entries = await app.journal.read({ ...(id === undefined ? {} : { account: id }), limit });
-  const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...entry }));
+  const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...(redact(entry) as object) }));
   return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
 }
 

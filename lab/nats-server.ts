@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "./alive.ts";
 import { waitFor } from "./wait.ts";
 
 /** A nats-server of our own on loopback, in a temporary folder, stopped by its own process id. */
@@ -54,15 +55,6 @@ async function reap(folder: string): Promise<boolean> {
   if (isAlive(server) && command.includes(folder)) process.kill(server, "SIGKILL");
   await rm(folder, { recursive: true, force: true });
   return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** @throws Error with the end of the server's log if it does not listen within ten seconds. */

@@ -57,6 +57,16 @@ export interface App extends AsyncDisposable {
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
 /**
+ * What a toggle must give back is journalled to the byte, though an import's activation token looks like a
+ * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
+ */
+const scrubEntry = ({ claims, memory, ...data }: JsonObject): JsonObject => ({
+  ...scrub(data),
+  ...(claims === undefined ? {} : { claims }),
+  ...(memory === undefined ? {} : { memory }),
+});
+
+/**
  * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
  * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
  */
@@ -168,9 +178,9 @@ async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
 async function openJournal(config: Config): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
   if (kind === "sqlite")
-    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub });
+    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
   const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
-  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub });
+  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
 }
 
 async function openEscalation(config: Config, secrets: Secrets, log: Log): Promise<Escalation> {

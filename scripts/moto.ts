@@ -7,6 +7,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pWaitFor from "p-wait-for";
+import { isAlive } from "../lab/alive.ts";
 
 export const MOTO_VERSION = "5.2.5";
 
@@ -74,15 +75,6 @@ async function takeLock(): Promise<boolean> {
     const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
     // A holder that was killed can't give its lock back.
     if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
     return false;
   }
 }

@@ -70,6 +70,12 @@ describe("the verdict", () => {
       ["claims.drift"],
     ],
     [
+      "other claims of the same id in the resolver",
+      { stored: stored(claims({ name: "X" })) },
+      "degraded",
+      ["claims.drift"],
+    ],
+    [
       "JetStream off against the claims",
       { running: running({ jetstream: false }) },
       "dead",

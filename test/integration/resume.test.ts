@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "@jest/globals";
+import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -90,6 +91,21 @@ describe("a heal that dies", () => {
     // Even a look finishes what was begun: leaving the account without JetStream would be worse.
     expect({ exit, verdict: json.verdict }).toEqual({ exit: 0, verdict: "healthy" });
   });
+});
+
+test("claims that hold a JWT of their own (an import's activation token) come back to the byte", async () => {
+  await using world = await brokenWorld();
+  const token = world.sign(world.claims());
+  const claims = world.claims({ iat: nowSeconds() + 5 });
+  await world.push(world.sign({ ...claims, nats: { ...claims.nats, x_activation: token } }));
+  await expect(runJobOn(world, "heal", diesAfterEntry(7))).rejects.toThrow("the process died");
+  expect((await relight(world, "heal", "APP")).exit).toBe(0);
+  const system = await world.connectAs("system");
+  const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
+  await system.close();
+  expect(Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString()).toContain(token);
+  // The eye is spared it.
+  expect((await relight(world, "journal", "APP", "--json")).stdout).not.toContain(token);
 });
 
 test("a server that stops midway: a clear error, exit 3, and the next heal finishes the job", async () => {
