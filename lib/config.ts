@@ -9,11 +9,13 @@ import { type Millis, millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
 
 const A_DURATION = "a length of time; write 90d, 12h, 30m or 45s";
+/** Nobody means more, and a JWT could not hold its end. */
+const LONGEST = ms("100y");
 
 /** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
 const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Millis => {
   const value = /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? ms(text as ms.StringValue) : undefined;
-  if (value !== undefined && value > 0) return millis(value);
+  if (value !== undefined && value > 0 && value <= LONGEST) return millis(value);
   context.addIssue({
     code: "custom",
     message: `"${text}" is not ${A_DURATION}`,

@@ -17,6 +17,12 @@ function faultsOf(text: string): readonly string[] {
   return [];
 }
 
+test("a length of time beyond a century is none", () => {
+  expect(faultsOf(`${MINIMAL}policy: { lifetime: 99999999999999999999d }\n`).join()).toMatch(
+    /is not a length of time/,
+  );
+});
+
 describe("the configuration", () => {
   test("has defaults for all that is not asked of everybody", () => {
     expect(parseConfig(MINIMAL, "/etc/relight/relight.yaml")).toMatchObject({
