@@ -8,7 +8,6 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "webhook.invalid": 400,
   "jwt.malformed": 422,
   "gate.refused": 422,
-  "queue.unavailable": 503,
 };
 
 /** Errors as HTTP answers: the sender learns what to mend; what is ours to mend is only named by its code. */
@@ -20,9 +19,9 @@ export function problems(): MiddlewareObj<
 > {
   return {
     onError: (request) => {
-      const { code, message, details } = asRelightError(request.error);
-      const status = STATUS[code] ?? 500;
-      request.response = answer(status, { error: status === 500 ? { code } : { code, message, details } });
+      const { code, message, details, retryable } = asRelightError(request.error);
+      const status = STATUS[code] ?? (retryable ? 503 : 500);
+      request.response = answer(status, { error: status >= 500 ? { code } : { code, message, details } });
     },
   };
 }

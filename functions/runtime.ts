@@ -10,6 +10,7 @@ export type WithApp = LambdaContext & { readonly app: App };
 /**
  * Opens Relight before the handler and closes it after, whatever happened. One run is one connection, one
  * read of each secret and one correlation id: the request's. An error is logged once, without secrets.
+ * In the second half of its time no rung is begun, since Lambda would kill it midway.
  */
 export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
   const close = async ({ context }: { context: WithApp }): Promise<void> => {
@@ -20,7 +21,8 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       const fields = { request: context.awsRequestId, function: context.functionName };
       const log = createLog({ level: logLevel(), fields });
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
-      Object.assign(context, { app: await openApp({ configFile, log }) });
+      const signal = AbortSignal.timeout(Math.floor(context.getRemainingTimeInMillis() / 2));
+      Object.assign(context, { app: await openApp({ configFile, log, signal }) });
       log.info("started");
     },
     after: async (request) => {

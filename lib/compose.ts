@@ -109,6 +109,14 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
 
+  /** A queue in this process keeps nothing: a job that trying again can mend was not taken if it failed. */
+  async function enqueueSafely(job: Job): Promise<void> {
+    await jobs.enqueue(job);
+    await jobs.drain();
+    const failure = failures.find(({ account }) => account === job.account);
+    if (failure?.error.retryable) throw failure.error;
+  }
+
   async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
     try {
       const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
@@ -137,11 +145,11 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
         await Promise.all(references.map((reference) => secrets.read(reference))),
       );
     },
-    accept: async (delivery) => {
-      const acceptance = await acceptDelivery({ ...base, jobs, codec: jwtCodec, operator }, delivery);
-      await jobs.drain();
-      return acceptance;
-    },
+    accept: (delivery) =>
+      acceptDelivery(
+        { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, codec: jwtCodec, operator },
+        delivery,
+      ),
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();
       const cluster = await opening?.catch(() => undefined);

@@ -3,50 +3,104 @@
  * `npm run invoke -- sweep events/sweep.schedule.json --config relight.yaml`.
  */
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Command } from "commander";
+import { Argument, Command } from "commander";
 import { Webhook } from "standardwebhooks";
 
 interface Options {
   readonly config: string;
+  readonly account?: string;
   readonly secretEnv?: string;
 }
 
+type Event = Record<string, unknown>;
+type Handler = (event: unknown, context: unknown) => Promise<unknown>;
+
+const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual"];
+/** The account of the events in events/. */
+const PLACEHOLDER = /A{56}/g;
+/** Milliseconds; what serverless.yml gives the functions that work on an account. */
+const TIMEOUT = 180_000;
+
 const command = new Command("invoke")
   .description("run a function from its bundle (npm run build makes it) on an event, as Lambda would")
-  .argument("<function>", "sweep, remediate, issuer-webhook or manual")
+  .addArgument(new Argument("<function>", "which one").choices(FUNCTIONS))
   .argument("<event>", "a JSON file, such as those in events/")
   .option("-c, --config <file>", "the configuration", "relight.yaml")
+  .option("-a, --account <id>", "the account to put where an event of events/ has its placeholder")
   .option("--secret-env <name>", "sign an issuer-webhook event with the secret in this environment variable")
   .action(invoke);
 
-async function invoke(name: string, eventFile: string, { config, secretEnv }: Options): Promise<void> {
+async function invoke(name: string, eventFile: string, options: Options): Promise<void> {
+  const handler = await loadHandler(name);
+  const event = fill(await readEvent(eventFile), options.account);
+  if (options.secretEnv !== undefined) sign(name, event, options.secretEnv);
+  process.env["RELIGHT_CONFIG"] = resolve(options.config);
+  const { answer, failed } = await handler(event, contextOf(name)).then(
+    (answer) => ({ answer, failed: false }),
+    ({ name: errorType, message }: Error) => ({ answer: { errorType, errorMessage: message }, failed: true }),
+  );
+  console.log(JSON.stringify(answer, null, 2));
+  if (failed) process.exitCode = 1;
+}
+
+async function loadHandler(name: string): Promise<Handler> {
   const bundle = join(import.meta.dirname, "..", "dist", "functions", `${name}.mjs`);
-  const event = JSON.parse(await readFile(eventFile, "utf8")) as Record<string, unknown>;
-  if (secretEnv !== undefined)
-    sign(event, process.env[secretEnv] ?? command.error(`${secretEnv} is not set`));
-  process.env["RELIGHT_CONFIG"] = resolve(config);
-  const { handler } = (await import(pathToFileURL(bundle).href).catch((error: Error) =>
-    command.error(
-      `cannot load ${bundle}; is ${name} a function, and was \`npm run build\` run? (${error.message})`,
-    ),
-  )) as { handler: (event: unknown, context: unknown) => Promise<unknown> };
-  const context = { awsRequestId: randomUUID(), functionName: name, getRemainingTimeInMillis: () => 180_000 };
-  console.log(JSON.stringify(await handler(event, context), null, 2));
+  if (!existsSync(bundle)) command.error(`there is no ${bundle}; \`npm run build\` makes it`);
+  const { handler } = (await import(pathToFileURL(bundle).href)) as { handler: Handler };
+  return handler;
+}
+
+async function readEvent(file: string): Promise<Event> {
+  const text = await readFile(file, "utf8").catch(({ message }: Error) =>
+    command.error(`cannot read the event: ${message}`),
+  );
+  try {
+    return JSON.parse(text);
+  } catch {
+    return command.error(`the event ${file} is not JSON`);
+  }
+}
+
+/** The event with the account in place of the placeholder, in a body that is encoded, too. */
+function fill(event: Event, account: string | undefined): Event {
+  if (account === undefined) return event;
+  const filled = JSON.parse(JSON.stringify(event).replace(PLACEHOLDER, account)) as Event;
+  if (filled["isBase64Encoded"] !== true) return filled;
+  const body = bodyOf(filled).replace(PLACEHOLDER, account);
+  return { ...filled, body: Buffer.from(body).toString("base64") };
+}
+
+function bodyOf({ body, isBase64Encoded }: Event): string {
+  return isBase64Encoded === true ? Buffer.from(String(body), "base64").toString() : String(body);
 }
 
 /** A fresh signature, since an old one would be refused as a replay. */
-function sign(event: Record<string, unknown>, secret: string): void {
-  const headers = event["headers"] as Record<string, string>;
-  const text = String(event["body"]);
-  const body = event["isBase64Encoded"] === true ? Buffer.from(text, "base64").toString() : text;
+function sign(name: string, event: Event, variable: string): void {
+  if (name !== "issuer-webhook") command.error("--secret-env is for issuer-webhook: nothing else is signed");
+  const secret = process.env[variable] || command.error(`${variable} is not set`);
   const id = `msg_${randomUUID()}`;
   const now = new Date();
-  headers["webhook-id"] = id;
-  headers["webhook-timestamp"] = String(Math.floor(now.getTime() / 1000));
-  headers["webhook-signature"] = new Webhook(secret).sign(id, now, body);
+  Object.assign(event["headers"] as object, {
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
+    "webhook-signature": new Webhook(secret).sign(id, now, bodyOf(event)),
+  });
+}
+
+function contextOf(name: string) {
+  const started = Date.now();
+  return {
+    awsRequestId: randomUUID(),
+    functionName: name,
+    functionVersion: "$LATEST",
+    invokedFunctionArn: `arn:aws:lambda:eu-central-1:123456789012:function:${name}`,
+    memoryLimitInMB: "512",
+    getRemainingTimeInMillis: () => Math.max(0, started + TIMEOUT - Date.now()),
+  };
 }
 
 await command.parseAsync();

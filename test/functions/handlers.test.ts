@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { createOperator } from "@nats-io/nkeys";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { createAccount, createOperator } from "@nats-io/nkeys";
 import type { Context as LambdaContext } from "aws-lambda";
 import { Webhook } from "standardwebhooks";
 import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import type { EntryKind } from "../../lib/domain/journal.ts";
+import { relight } from "../support/relight.ts";
 
 /**
  * Every handler on every event in events/, on a real server. What the handler answers could not come about
@@ -15,11 +17,20 @@ import { createWorld, type World } from "../../lab/world.ts";
 const { path: binary } = await serverBinary("2.10.27");
 const PLACEHOLDER = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const secret = (text: string): string => `whsec_${Buffer.from(text).toString("base64")}`;
+const stranger = createAccount().getPublicKey();
 const SECRETS = { current: secret("the issuer's current secret"), old: secret("the issuer's last secret") };
 
 // biome-ignore lint/suspicious/noExplicitAny: an event is whatever AWS sends
 type Event = any;
-const context = { awsRequestId: "test-request", functionName: "test" } as LambdaContext;
+const context = {
+  ...{ awsRequestId: "test-request", functionName: "test" },
+  getRemainingTimeInMillis: () => 180_000,
+} as LambdaContext;
+/** One whose function has used up half of its time by the time the handler is called. */
+const lateContext = (): LambdaContext => {
+  const remaining = jest.fn(() => 180_000).mockReturnValueOnce(0);
+  return { ...context, getRemainingTimeInMillis: remaining };
+};
 
 let world: World;
 const environment = { ...process.env };
@@ -57,12 +68,26 @@ async function eventOf(name: string): Promise<Event> {
   return event;
 }
 
-async function run(name: string, event: Event): Promise<Event> {
+async function run(name: string, event: Event, inContext: LambdaContext = context): Promise<Event> {
   const { handler } = await import(`../../functions/${name}.ts`);
-  return handler(event, { ...context });
+  return handler(event, { ...inContext });
 }
 
 const works = async (): Promise<boolean> => (await symptoms(world)).publish === "ok";
+
+/** The journal's entries of these kinds, as a person reads them. */
+async function journal(...kinds: EntryKind[]): Promise<Event[]> {
+  const { json } = await relight(world, "journal", "APP", "--json");
+  return json.entries.filter(({ kind }: { kind: EntryKind }) => kinds.includes(kind));
+}
+
+/** The claims that the resolver holds. */
+async function inForce(): Promise<unknown> {
+  const system = await world.connectAs("system");
+  const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
+  await system.close();
+  return JSON.parse(Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString());
+}
 
 describe("sweep", () => {
   test("on a schedule: queues every account, and with the in-process queue heals what is dead", async () => {
@@ -97,6 +122,31 @@ describe("remediate", () => {
         itemIdentifier: messageId,
       })),
     });
+    expect(await journal("job.finished")).toMatchObject([{ data: { outcome: "verified" } }]);
+  });
+
+  test("begins no rung in the second half of its time, and gives the message back", async () => {
+    await openWorld({ dead: true });
+    const before = await inForce();
+    const event = await eventOf("remediate.sqs");
+    const [{ messageId }] = event.Records;
+    expect(await run("remediate", event, lateContext())).toEqual({
+      batchItemFailures: [{ itemIdentifier: messageId }],
+    });
+    expect(await inForce()).toEqual(before);
+    expect(await journal("rung.started")).toEqual([]);
+    expect(await run("remediate", event)).toEqual({ batchItemFailures: [] });
+    expect(await works()).toBe(true);
+  });
+
+  test("an account that a person must see to is escalated, and its message is done", async () => {
+    await openWorld({ dead: false });
+    const event = await eventOf("remediate.sqs");
+    const job = JSON.parse(event.Records[0].body);
+    const token = world.sign(world.claims({ exp: nowSeconds() + 3_600 }), createOperator());
+    event.Records[0].body = JSON.stringify({ ...job, action: "push", token });
+    expect(await run("remediate", event)).toEqual({ batchItemFailures: [] });
+    expect(await journal("incident.opened")).toMatchObject([{ data: { failureClass: "push_refused" } }]);
   });
 
   test("gives everything back when the cluster can't be reached", async () => {
@@ -159,10 +209,7 @@ describe("issuer-webhook", () => {
 
   async function delivery(jwt: string): Promise<Event> {
     const event = await eventOf("issuer-webhook.jwt");
-    return sign({
-      ...event,
-      body: JSON.stringify({ type: "account.updated", data: { account: world.accountId, jwt } }),
-    });
+    return sign({ ...event, body: event.body.replace("filled-in-by-the-caller", jwt) });
   }
 
   const later = (): { exp: number; iat: number } => ({
@@ -178,28 +225,75 @@ describe("issuer-webhook", () => {
     const repeated = await run("issuer-webhook", event);
     expect(repeated).toMatchObject({ statusCode: 200 });
     expect(JSON.parse(repeated.body)).toEqual({ outcome: "repeated", account: world.accountId });
+    expect(await journal("job.started")).toHaveLength(1);
   });
 
-  test("a delivered renewal is pushed and in force", async () => {
+  test("a delivered renewal is pushed and in force; delivered again, nothing is pushed", async () => {
     await openWorld({ dead: false });
     const claims = world.claims(later());
-    expect(await run("issuer-webhook", await delivery(world.sign(claims)))).toMatchObject({
-      statusCode: 202,
-    });
+    const event = await delivery(world.sign(claims));
+    expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });
     expect(await inForce()).toMatchObject({ exp: claims["exp"] });
+    expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 200 });
+    expect(await journal("push.started")).toHaveLength(1);
+  });
+
+  test("a delivery that can't be queued is asked for again, and then taken", async () => {
+    await openWorld({ dead: false });
+    const event = sign(await eventOf("issuer-webhook.notice"));
+    const nowhere = { AWS_REGION: "eu-central-1", AWS_ACCESS_KEY_ID: "none", AWS_SECRET_ACCESS_KEY: "none" };
+    const queue = "sqs:http://127.0.0.1:1/123456789012/jobs.fifo";
+    Object.assign(process.env, nowhere, { AWS_ENDPOINT_URL: "http://127.0.0.1:1", RELIGHT_QUEUE: queue });
+    const answer = await run("issuer-webhook", event);
+    expect(answer).toMatchObject({ statusCode: 503 });
+    expect(JSON.parse(answer.body).error).toMatchObject({ code: "queue.unavailable" });
+    delete process.env["RELIGHT_QUEUE"];
+    expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });
+  });
+
+  test("a delivery whose job fails in this very process is not taken, and can be repeated", async () => {
+    await openWorld({ dead: false });
+    const event = sign(await eventOf("issuer-webhook.notice"));
+    await world.server.stop();
+    expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 503 });
+    await world.server.start();
+    expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });
+  });
+
+  test("what is ours to mend is named by its code only", async () => {
+    await openWorld({ dead: false });
+    const event = sign(await eventOf("issuer-webhook.notice"));
+    process.env["RELIGHT_CONFIG"] = `${world.home}/none.yaml`;
+    const answer = await run("issuer-webhook", event);
+    expect(answer).toMatchObject({ statusCode: 500, body: '{"error":{"code":"config.not_found"}}' });
   });
 
   test.each<[string, () => string, number]>([
     ["of an untrusted operator", () => world.sign(world.claims(later()), createOperator()), 422],
+    ["of another account", () => world.sign({ ...world.claims(later()), sub: stranger }), 422],
     ["that has expired", () => world.sign(world.claims({ exp: nowSeconds() - 1 })), 422],
     ["that is none", () => "hello", 422],
-    // Only the claims in force tell that a limit is lowered: the job's gate refuses it, and calls a person.
-    ["that lowers a limit", () => world.sign(world.claims({ ...later(), limits: { conn: 1 } })), 202],
   ])("a JWT %s never reaches the resolver", async (_what, make, status) => {
     await openWorld({ dead: false });
     const before = await inForce();
     expect(await run("issuer-webhook", await delivery(make()))).toMatchObject({ statusCode: status });
     expect(await inForce()).toEqual(before);
+    expect(await journal("job.started")).toEqual([]);
+  });
+
+  test("a JWT that lowers a limit never reaches the resolver, and a person is called", async () => {
+    await openWorld({ dead: false });
+    const before = await inForce();
+    // Only the claims in force tell that a limit is lowered, so it is the job's gate that refuses it.
+    const lowered = world.claims({ ...later(), limits: { conn: 1 } });
+    expect(await run("issuer-webhook", await delivery(world.sign(lowered)))).toMatchObject({
+      statusCode: 202,
+    });
+    expect(await inForce()).toEqual(before);
+    expect(await journal("gate.refused")).toMatchObject([
+      { data: { refusals: expect.arrayContaining([expect.objectContaining({ code: "limit_lowered" })]) } },
+    ]);
+    expect(await journal("incident.opened")).toMatchObject([{ data: { failureClass: "push_refused" } }]);
   });
 
   test("the last secret is still accepted while secrets are rotated", async () => {
@@ -211,6 +305,7 @@ describe("issuer-webhook", () => {
   test.each<[string, (event: Event) => Event, number]>([
     ["signed by a stranger", (event) => sign(event, { secret: secret("a stranger's secret") }), 401],
     ["replayed after six minutes", (event) => sign(event, { at: new Date(Date.now() - 360_000) }), 401],
+    ["from six minutes ahead", (event) => sign(event, { at: new Date(Date.now() + 360_000) }), 401],
     ["without a signature", (event) => ({ ...event, headers: {} }), 401],
     [
       "changed on the way",
@@ -225,11 +320,4 @@ describe("issuer-webhook", () => {
     expect(answer).toMatchObject({ statusCode: status, headers: { "content-type": "application/json" } });
     expect(JSON.parse(answer.body).error).toMatchObject({ code: expect.stringMatching(/^webhook\./) });
   });
-
-  async function inForce(): Promise<unknown> {
-    const system = await world.connectAs("system");
-    const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
-    await system.close();
-    return JSON.parse(Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString());
-  }
 });
