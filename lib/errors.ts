@@ -90,6 +90,10 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Look at the group with `nats stream report`; it may have no leader, or no quorum.",
   },
+  "restart.failed": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Check `restart` in the configuration, the right to restart servers, and the server that is named.",
+  },
   "push.rejected": {
     retryable: false,
     exit: EXIT.critical,

@@ -92,6 +92,16 @@ export interface Assets {
   stepDown(account: AccountId, accountKey: string, groups: readonly Group[]): Promise<void>;
 }
 
+/** Restarts nats-servers; how depends on where they run. Whether one *may* be restarted is not its business. */
+export interface Restarter {
+  /**
+   * Restarts one server and returns once that was carried out; whether it is back and healthy is proved by
+   * whoever asked.
+   * @throws RelightError `restart.failed` with what the platform said.
+   */
+  restart(server: { readonly id: string; readonly name: string }): Promise<void>;
+}
+
 /** One connection to a cluster as its system account, for one run. */
 export interface Cluster extends AsyncDisposable {
   readonly resolver: Resolver;
