@@ -91,6 +91,14 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
       return text("purpose");
     case "gate.refused":
       return (data["refusals"] as readonly { message: string }[]).map(({ message }) => message).join("; ");
+    case "reconfigure.opened":
+    case "reconfigure.closed":
+      return `stream ${text("stream")}`;
+    case "memory.seen":
+      return count((data["memory"] as readonly unknown[]).length, "stream");
+    case "restart.opened":
+    case "restart.closed":
+      return `server ${text("server")}`;
     case "rung.started":
       return `${text("rung")}: ${text("why")}`;
     case "rung.finished":

@@ -57,13 +57,14 @@ export interface App extends AsyncDisposable {
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
 /**
- * What a toggle must give back is journalled to the byte, though an import's activation token looks like a
+ * What a remedy must give back is journalled to the byte, though an import's activation token looks like a
  * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
  */
-const scrubEntry = ({ claims, memory, ...data }: JsonObject): JsonObject => ({
+const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
   ...scrub(data),
   ...(claims === undefined ? {} : { claims }),
   ...(memory === undefined ? {} : { memory }),
+  ...(undo === undefined ? {} : { undo }),
 });
 
 /**
@@ -96,7 +97,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     const cluster = await opening;
     return {
       ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
-      ...{ resolver: cluster.resolver, probes: cluster.probes, assets: cluster.assets },
+      ...{ resolver: cluster.resolver, probes: cluster.probes, assets: cluster.assets, reopen: cluster.reopen },
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
     };

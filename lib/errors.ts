@@ -90,6 +90,26 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Look at the group with `nats stream report`; it may have no leader, or no quorum.",
   },
+  "assets.not_configured": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "See the server's reason; nothing is left changed, or the next run changes it back.",
+  },
+  "assets.not_settled": {
+    ...{ retryable: true, exit: EXIT.critical },
+    mend: "Look at the named streams with `nats stream report`; Relight's next run changes back what it changed.",
+  },
+  "restart.refused": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Mend what the guard objects to; a server restarted now could take more down than it brings back.",
+  },
+  "restart.busy": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Wait for the other job; servers are restarted one at a time.",
+  },
+  "restart.unfinished": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Look at the server that is named; then `relight confirm-restart SERVER` lets Relight restart again.",
+  },
   "restart.failed": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Check `restart` in the configuration, the right to restart servers, and the server that is named.",

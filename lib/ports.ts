@@ -2,8 +2,9 @@ import type { AccountId } from "./domain/account.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
+import type { JsonObject } from "./domain/json.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
-import type { Observation, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 
@@ -75,6 +76,8 @@ export interface Probes {
    * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
    */
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
+  /** The streams of every account, as the servers tell of them. */
+  hosted(): Promise<Probe<readonly HostedStream[]>>;
 }
 
 /** What only the account itself may do to its streams and consumers. */
@@ -90,6 +93,27 @@ export interface Assets {
    * @throws RelightError `assets.not_stepped_down` naming the first that did not.
    */
   stepDown(account: AccountId, accountKey: string, groups: readonly Group[]): Promise<void>;
+  /**
+   * Gives streams and consumers that exist these configurations. A server may do it and not answer, so
+   * silence is no failure: look whether it came about.
+   * @returns those that a server refused to change, with its reason.
+   */
+  configure(
+    account: AccountId,
+    accountKey: string,
+    configurations: readonly Configuration[],
+  ): Promise<readonly RefusedConfiguration[]>;
+}
+
+/** What a stream, or a consumer of it, is to be. */
+export interface Configuration extends Group {
+  readonly config: JsonObject;
+}
+
+export interface RefusedConfiguration extends Group {
+  readonly reason: string;
+  /** There is no such stream or consumer (any more). */
+  readonly gone: boolean;
 }
 
 /** Restarts nats-servers; how depends on where they run. Whether one *may* be restarted is not its business. */
@@ -107,6 +131,11 @@ export interface Cluster extends AsyncDisposable {
   readonly resolver: Resolver;
   readonly probes: Probes;
   readonly assets: Assets;
+  /**
+   * Connects anew, to whichever server answers, and finds the servers anew: after a restart a server has
+   * another id, and the connection may have been to that very one. @throws RelightError `nats.*`
+   */
+  reopen(): Promise<void>;
 }
 
 export interface JournalQuery {

@@ -11,12 +11,15 @@ export interface Standards {
   readonly operator: Operator;
   /** The journal says that a claims toggle turned JetStream off and was not seen to turn it on again. */
   readonly unfinishedToggle: boolean;
+  /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
+  readonly unfinishedChanges: readonly string[];
 }
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
 export function assess(observation: Observation, standards: Standards): Verdict {
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
+    ...standards.unfinishedChanges.map(unfinishedChange),
     ...claimsFindings(observation, standards.operator),
     ...jetStreamFindings(observation),
   ];
@@ -35,9 +38,11 @@ export function assess(observation: Observation, standards: Standards): Verdict 
 }
 
 /** Names the server's own defect where the findings are exactly its symptoms. */
-function diagnose({ servers, accountView }: Observation, findings: readonly Finding[]): string[] {
+function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
+  const { servers, accountView } = observation;
+  const restarted = restartedWhileExpired(findings);
   const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
-  if (deaf.length === 0) return [];
+  if (deaf.length === 0 || restarted.length > 0) return restarted;
   const versions = [...new Set(servers.map(({ version }) => version))];
   const known = versions.flatMap((version) => explainDefect(version, "#6806") ?? []);
   const green =
@@ -47,8 +52,25 @@ function diagnose({ servers, accountView }: Observation, findings: readonly Find
   return [...known, ...green];
 }
 
+/** Every version does this, the newest included. */
+function restartedWhileExpired(findings: readonly Finding[]): string[] {
+  const lost = findings.filter(
+    ({ code }) => code === "stream.node_missing" || code === "consumer.node_missing",
+  );
+  const servers = [...new Set(lost.map(({ subject }) => subject.server))].sort();
+  if (servers.length === 0) return [];
+  return [
+    `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups, and $JS.API.INFO does not notice`,
+  ];
+}
+
 function depthOf({ accountView }: Observation): Depth {
   return accountView.ok === true ? "account" : "system";
+}
+
+function unfinishedChange(stream: string): Finding {
+  const message = `Relight changed the configuration of stream ${stream} for a while and has not changed it back; heal does`;
+  return finding("remedy.unfinished", "degraded", { stream }, message);
 }
 
 function unfinishedRemedy(): Finding {

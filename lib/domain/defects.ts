@@ -45,3 +45,18 @@ export function explainDefect(version: string, issue: string): string | undefine
   if (defect === undefined) return undefined;
   return `${version} has nats-server ${issue} (${defect.title}), fixed in ${defect.fixedIn.join(" and ")}`;
 }
+
+/**
+ * Where touching the configuration of a stream without its Raft node revives it. Elsewhere the server
+ * panics: `processClusterUpdateStream` read the stream's assignment before it was set (nil pointer in
+ * `startClusterSubs`). Mended in 2.12.8 and 2.14.0 ("Must run before startClusterSubs reads mset.sa.Sync").
+ * Ran: revived on 2.12.15, 2.14.0, 2.14.9 and 2.15.1; panicked on 2.10.27, 2.11.2, 2.11.17 and 2.12.1.
+ */
+export const TOUCH_PROVED = {
+  range: ">=2.12.8 <2.13.0-0 || >=2.14.0 <2.16.0-0",
+  why: "before 2.12.8 and 2.14.0 it makes them panic",
+} as const;
+
+export function isTouchProved(version: string): boolean {
+  return satisfies(version, TOUCH_PROVED.range, { loose: true });
+}

@@ -30,9 +30,39 @@ function notEnabled(observation: Observation): Finding[] {
 function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
   if (!streams.ok) return [failedProbe("streams and consumers", streams)];
   return streams.value.flatMap((stream) => [
+    ...lostNodes(stream),
     ...deafStream(stream),
-    ...stream.consumers.flatMap((consumer) => deafConsumer(stream, consumer)),
+    ...stream.consumers.flatMap((consumer) => [
+      ...lostConsumerNodes(stream, consumer),
+      ...deafConsumer(stream, consumer),
+    ]),
   ]);
+}
+
+/** A server without a node takes no part: the stream is dead if too few are left for a majority. */
+function lostNodes({ name: stream, replicas, nodeMissingOn }: StreamFacts): Finding[] {
+  const health = lacksMajority(replicas, nodeMissingOn.length) ? "dead" : "degraded";
+  return nodeMissingOn.map((server) => {
+    const message = `${server} holds stream ${stream} without its Raft group`;
+    return finding("stream.node_missing", health, { server, stream }, message, { probe: "JSZ" });
+  });
+}
+
+function lostConsumerNodes(
+  { name: stream, replicas }: StreamFacts,
+  { name: consumer, nodeMissingOn, peers }: ConsumerFacts,
+): Finding[] {
+  const members = peers.length > 0 ? peers.length + 1 : replicas;
+  const health = lacksMajority(members, nodeMissingOn.length) ? "dead" : "degraded";
+  return nodeMissingOn.map((server) => {
+    const message = `${server} holds consumer ${stream} > ${consumer} without its Raft group`;
+    const subject = { server, stream, consumer };
+    return finding("consumer.node_missing", health, subject, message, { probe: "JSZ" });
+  });
+}
+
+function lacksMajority(members: number, lost: number): boolean {
+  return members - lost <= members / 2;
 }
 
 function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Finding[] {

@@ -2,6 +2,7 @@ import type { AccountId } from "./account.ts";
 import { type ClaimsDocument, parseAccountClaims } from "./claims.ts";
 import type { JsonObject } from "./json.ts";
 import { type MemoryAsset, readMemoryAssets } from "./memory.ts";
+import { type Reconfiguration, readReconfiguration } from "./reconfiguration.ts";
 import type { EpochMillis } from "./time.ts";
 
 /**
@@ -21,6 +22,14 @@ export type EntryKind =
   /** Written before JetStream is taken from an account; holds the claims that give it back, and what is in memory. */
   | "toggle.opened"
   | "toggle.closed"
+  /** Written before a stream's or its consumers' configurations are changed for a while; holds what they are to be again. */
+  | "reconfigure.opened"
+  | "reconfigure.closed"
+  /** Written on `-` before a server is restarted, and when it is back and everything whole. */
+  | "restart.opened"
+  | "restart.closed"
+  /** What was held in memory at a healthy verdict: where no server holds it any more, no server tells of it. */
+  | "memory.seen"
   | "incident.opened"
   | "incident.resolved";
 
@@ -45,6 +54,36 @@ export function openToggle(entries: readonly JournalEntry[]): OpenToggle | undef
   const last = entries.findLast(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
   const claims = last?.kind === "toggle.opened" ? claimsOf(last) : undefined;
   return claims === undefined ? undefined : { claims, memory: readMemoryAssets(last?.data["memory"]) };
+}
+
+/** The reconfigurations that were opened and not closed; `entries` of one account, oldest first. */
+export function openReconfigurations(entries: readonly JournalEntry[]): readonly Reconfiguration[] {
+  const open = new Map<string, Reconfiguration>();
+  for (const { kind, data } of entries) {
+    const change = kind === "reconfigure.opened" ? readReconfiguration(data) : undefined;
+    if (change !== undefined) open.set(change.stream, change);
+    if (kind === "reconfigure.closed") open.delete(String(data["stream"]));
+  }
+  return [...open.values()];
+}
+
+/** A restart of a server that was begun, and not seen to end well. */
+export interface OpenRestart {
+  readonly server: string;
+  readonly job: string;
+  readonly at: EpochMillis;
+}
+
+/** The last restart, if it was opened and not closed; `entries` of `-`, oldest first. */
+export function openRestart(entries: readonly JournalEntry[]): OpenRestart | undefined {
+  const last = entries.findLast(({ kind }) => kind === "restart.opened" || kind === "restart.closed");
+  if (last?.kind !== "restart.opened") return undefined;
+  return { server: String(last.data["server"]), job: last.job, at: last.at };
+}
+
+/** What was held in memory when the account was last healthy; `entries` oldest first. */
+export function lastMemory(entries: readonly JournalEntry[]): readonly MemoryAsset[] {
+  return readMemoryAssets(entries.findLast(({ kind }) => kind === "memory.seen")?.data["memory"]);
 }
 
 /** Keys of the incidents that were opened and not resolved; `entries` oldest first. */

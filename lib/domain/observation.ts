@@ -18,6 +18,9 @@ export interface ServerFacts {
   readonly version: string;
   readonly jetstream: boolean;
   readonly domain?: string;
+  readonly cluster?: string;
+  /** Where streams with `placement.tags` may be placed. */
+  readonly tags: readonly string[];
   /**
    * How the server is joined to others. Only a proved `standalone` may have JetStream toggled;
    * a server that didn't say is `unknown`.
@@ -46,7 +49,13 @@ export interface StreamFacts {
   readonly leader?: string;
   /** The other members of its group. */
   readonly peers: readonly Peer[];
+  /**
+   * Servers of a cluster that hold it without a Raft node of its group ("group node missing" in `/healthz`):
+   * they were restarted while the account was expired. Empty is healthy.
+   */
+  readonly nodeMissingOn: readonly string[];
   readonly messages: number;
+  readonly bytes: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
@@ -71,19 +80,43 @@ export interface ConsumerFacts {
   readonly durable: boolean;
   readonly leader?: string;
   readonly peers: readonly Peer[];
+  /** As a stream's. */
+  readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;
   readonly config: JsonObject;
+}
+
+/** What an account may still store; -1 is no limit. */
+export interface StorageRoom {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** The account's JetStream limits of one tier, or of all it has where they are flat. */
+export interface LimitsRoom {
+  readonly memory: StorageRoom;
+  readonly file: StorageRoom;
 }
 
 /** What the account itself is told, through a user minted for minutes. */
 export interface AccountView {
   readonly jetstream: "enabled" | "disabled" | "account_not_found";
   /** `$JS.API.INFO` in the numbers people look at. */
-  readonly info: { readonly streams: number; readonly consumers: number };
+  readonly info: {
+    readonly streams: number;
+    readonly consumers: number;
+    /** By tier (`R1`, `R3`), or only `flat`, where each replica counts. */
+    readonly limits: { readonly [tier: string]: LimitsRoom };
+  };
   /** Streams that `$JS.API.STREAM.NAMES` lists. */
   readonly streamNames: readonly string[];
   /** Streams whose `$JS.API.STREAM.INFO` gave an error or no answer, with what was said. */
-  readonly failing: readonly { readonly stream: string; readonly message: string }[];
+  readonly failing: readonly {
+    readonly stream: string;
+    /** The server said that there is no such stream (10059), though the cluster has it assigned. */
+    readonly notFound: boolean;
+    readonly message: string;
+  }[];
 }
 
 /** The account view was not asked for, and why (no key was given); never the same as an answer. */
@@ -109,3 +142,15 @@ export interface Observation {
 
 /** Evidence: what was asked and what was answered, in words a person can check. */
 export type Evidence = { readonly [key: string]: Json };
+
+/** A stream of any account as one server tells of it: what counts before a server may be restarted. */
+export interface HostedStream {
+  readonly account: AccountId;
+  readonly name: string;
+  /** The server that tells of it, and holds it. */
+  readonly server: string;
+  readonly storage: "file" | "memory";
+  readonly replicas: number;
+  readonly leader?: string;
+  readonly peers: readonly Peer[];
+}

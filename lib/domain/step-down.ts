@@ -37,10 +37,10 @@ function lacksHeir(peers: readonly Peer[]): boolean {
   return peers.length > 0 && !peers.some(({ current }) => current);
 }
 
-function isDeaf({ deafSubjects }: StreamFacts): boolean {
+export function isDeaf({ deafSubjects }: StreamFacts): boolean {
   return deafSubjects.ok && deafSubjects.value.length > 0;
 }
 
-function isDeafConsumer({ heard }: ConsumerFacts): boolean {
+export function isDeafConsumer({ heard }: ConsumerFacts): boolean {
   return heard.ok && !heard.value;
 }

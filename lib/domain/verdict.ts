@@ -24,7 +24,12 @@ export const FINDINGS = {
   "stream.failing": "The stream exists, but the account gets no answer about it.",
   "stream.unlisted": "The server runs the stream, but the account's API does not list it.",
   "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",
-  "remedy.unfinished": "A remedy was begun and not finished: the account is without JetStream on purpose.",
+  "stream.node_missing":
+    "A server holds the stream without a node of its Raft group: it restarted while the account was expired.",
+  "consumer.node_missing":
+    "A server holds the consumer without a node of its Raft group: it restarted while the account was expired.",
+  "remedy.unfinished":
+    "A remedy was begun and not finished: the account is without JetStream, or a stream's configuration is changed.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 
@@ -74,4 +79,8 @@ export const observedAt = (at: EpochMillis): string => isoTime(at);
 export function describeSubject({ server, stream, consumer }: Subject): string {
   const asset = [stream, consumer].filter((part) => part !== undefined).join(" > ");
   return [asset, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account";
+}
+
+export function hasFinding({ findings }: Pick<Verdict, "findings">, code: FindingCode): boolean {
+  return findings.some((finding) => finding.code === code);
 }

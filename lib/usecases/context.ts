@@ -12,12 +12,13 @@ import type {
   JwtCodec,
   Leases,
   Log,
+  Restarter,
   Secrets,
   Signer,
 } from "../ports.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
-export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets"> {
+export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
   readonly clock: Clock;
   /** A random id, unique among JWTs and jobs. */
   readonly newId: () => string;
@@ -30,6 +31,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets">
   readonly operator: Operator;
   /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
   readonly signer?: Signer;
+  /** Absent where no way to restart servers is configured: then none is restarted. */
+  readonly restarter?: Restarter;
   readonly policy: ExpiryPolicy & { readonly allowMemoryLoss: boolean };
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;

@@ -1,20 +1,17 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { nextStep, type RefusedRung, type Rung, type RungId, type Situation } from "../domain/ladder.ts";
+import { nextStep, type RefusedRung } from "../domain/ladder.ts";
 import { findLosses } from "../domain/loss.ts";
-import { memoryAssets } from "../domain/memory.ts";
-import { reissue } from "../domain/renewal.ts";
+import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { asRelightError } from "../errors.ts";
-import { assertNotInterrupted, type Context, type RunningJob, record, requireSigner } from "./context.ts";
-import { push } from "./push.ts";
-import { renew } from "./renew.ts";
-import { stepDownLeaders } from "./step-down.ts";
-import { toggleJetStream } from "./toggle.ts";
-import { type Look, look, verify } from "./verify.ts";
+import { ACTIONS } from "./actions.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { type Look, look } from "./look.ts";
+import { verify } from "./verify.ts";
 
 /** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
 export interface RungReport {
-  readonly rung: RungId | "renew" | "finish-toggle";
+  readonly rung: RungId | "renew" | "finish-toggle" | "finish-changes";
   readonly target: string;
   readonly result: "helped" | "no_effect" | "failed" | "refused";
   readonly why: string;
@@ -81,28 +78,13 @@ async function climb(
   await record(context, job, "rung.started", { rung, target: job.account, why });
   context.log.info("climbing a rung", { account: job.account, rung, why });
   try {
-    await act(context, job, rung, seen);
+    await ACTIONS[rung](context, job, seen);
     return undefined;
   } catch (thrown) {
     const error = asRelightError(thrown);
     // A lost connection is no answer to the question whether the rung worked: the job stops and resumes.
     if (error.retryable || error.code === "internal") throw thrown;
     return error.message;
-  }
-}
-
-async function act(context: Context, job: RunningJob, rung: RungId | "renew", seen: Look): Promise<void> {
-  const { claims } = seen;
-  if (rung === "renew") await renew(context, job, seen);
-  else if (rung === "step-down-leaders") await stepDownLeaders(context, job, seen);
-  else if (claims !== undefined && rung === "toggle-jetstream") {
-    const { streams } = seen.observation;
-    await toggleJetStream(context, job, { claims, memory: streams.ok ? memoryAssets(streams.value) : [] });
-  } else if (claims !== undefined) {
-    const signer = requireSigner(context);
-    const now = context.clock.now();
-    const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
-    await push(context, job, { token, current: claims, leave: "nothing", purpose: "push again" });
   }
 }
 
@@ -121,7 +103,7 @@ async function settle(context: Context, job: RunningJob, rung: Rung | undefined)
 export function situationOf(
   context: Context,
   account: AccountId,
-  { observation, verdict, claims }: Look,
+  { observation, verdict, claims, memorySeen }: Look,
 ): Situation {
   const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
   const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
@@ -132,6 +114,8 @@ export function situationOf(
     canSign: context.signer !== undefined,
     hasAccountKey,
     allowMemoryLoss,
+    canRestart: context.restarter !== undefined,
+    memorySeen,
   };
 }
 

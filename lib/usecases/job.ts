@@ -23,7 +23,7 @@ export async function runJob<T extends { readonly outcome: string }>(
   work: (job: RunningJob) => Promise<T>,
 ): Promise<T> {
   const id = context.newId();
-  return withLease(context, account, id, async (lost) => {
+  return withLease(context, `account/${account}`, id, async (lost) => {
     const job: RunningJob = { id, account, lost };
     try {
       const kinds = ["job.started", "job.finished"] as const;

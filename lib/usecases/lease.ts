@@ -1,4 +1,3 @@
-import type { AccountId } from "../domain/account.ts";
 import { millis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
@@ -8,31 +7,32 @@ const LASTS = millis(30_000);
 /** How often a living holder extends it; milliseconds. */
 const HEARTBEAT = 10_000;
 
+/** The account that a job works on, or the restarts of the whole cluster: one at a time. */
+export type LeaseKey = `account/${string}` | "restarts";
+
 /**
- * Works while holding the account's lease. `signal` is aborted if the lease is lost all the same (the process
+ * Works while holding a lease. `signal` is aborted if the lease is lost all the same (the process
  * was stopped for half a minute): then somebody else may be at work, and no further step is taken.
- * @throws RelightError `account.busy` if another job holds it.
+ * @throws RelightError `account.busy`, `restart.busy` if another job holds it.
  */
 export async function withLease<T>(
   { leases, log }: Context,
-  account: AccountId,
+  key: LeaseKey,
   holder: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const key = `account/${account}`;
-  if (!(await leases.acquire(key, holder, LASTS)))
-    throw new RelightError("account.busy", `another job works on ${account}`);
+  if (!(await leases.acquire(key, holder, LASTS))) throw busy(key);
   const lost = new AbortController();
   const beat = async (): Promise<void> => {
     if (await leases.acquire(key, holder, LASTS)) return;
-    log.error("the lease of an account was lost", { account });
+    log.error("a lease was lost", { key });
     lost.abort();
   };
   let beating = Promise.resolve();
   const heart = setInterval(() => {
     // A heartbeat that fails once is no loss: the lease lasts for two more.
     beating = beat().catch((thrown: unknown) => {
-      log.warn("a heartbeat failed", { account, error: asRelightError(thrown).toJSON() });
+      log.warn("a heartbeat failed", { key, error: asRelightError(thrown).toJSON() });
     });
   }, HEARTBEAT);
   try {
@@ -43,4 +43,10 @@ export async function withLease<T>(
     await beating;
     await leases.release(key, holder);
   }
+}
+
+function busy(key: LeaseKey): RelightError {
+  if (key === "restarts")
+    return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
+  return new RelightError("account.busy", `another job works on ${key.replace("account/", "")}`);
 }

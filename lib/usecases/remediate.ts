@@ -8,10 +8,12 @@ import type { Context, RunningJob } from "./context.ts";
 import { escalate } from "./escalate.ts";
 import { type HealReport, heal, type RungReport } from "./heal.ts";
 import { runJob } from "./job.ts";
+import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
+import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
 import { finishToggle } from "./toggle.ts";
-import { claimsToRenew, type Look, verify } from "./verify.ts";
+import { claimsToRenew, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {
@@ -46,9 +48,18 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
 }
 
 async function resume(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
-  if (!(await finishToggle(context, job))) return [];
-  const why = "a job that died midway had taken JetStream from the account";
-  return [{ rung: "finish-toggle", target: job.account, result: "helped", why }];
+  const reports: RungReport[] = [];
+  const finished = { target: job.account, result: "helped" } as const;
+  if (await finishToggle(context, job)) {
+    const why = "a job that died midway had taken JetStream from the account";
+    reports.push({ ...finished, rung: "finish-toggle", why });
+  }
+  const changed = await finishReconfigurations(context, job);
+  if (changed.length > 0) {
+    const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
+    reports.push({ ...finished, rung: "finish-changes", why });
+  }
+  return reports;
 }
 
 interface Climb {

@@ -1,8 +1,9 @@
 import { renewClaims } from "../domain/renewal.ts";
 import { RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
+import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
-import { claimsToRenew, type Look } from "./verify.ts";
+import { claimsToRenew } from "./verify.ts";
 
 /**
  * Re-signs the account's claims with a new expiry, through the gate, and proves them on every server.

@@ -2,7 +2,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import { deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import { accountKeyOf, type Context, type RunningJob } from "./context.ts";
-import { type Look, look } from "./verify.ts";
+import { type Look, look } from "./look.ts";
 
 /** How long the streams may take to be heard under their new leaders; milliseconds. */
 const ELECTION = { timeout: 15_000, interval: 250 };

@@ -5,7 +5,8 @@ import { nextStep, type Step } from "../domain/ladder.ts";
 import { RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
-import { claimsToRenew, type Look, look } from "./verify.ts";
+import { type Look, look } from "./look.ts";
+import { claimsToRenew } from "./verify.ts";
 
 /** One account as `status` and `plan` show it; looking left no trace. */
 export interface Survey {

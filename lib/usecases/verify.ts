@@ -1,34 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { assess } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
-import { claimsInForce } from "../domain/claims-findings.ts";
-import { lastClaims, openToggle } from "../domain/journal.ts";
-import type { JsonObject } from "../domain/json.ts";
-import type { Observation } from "../domain/observation.ts";
-import type { Verdict } from "../domain/verdict.ts";
-import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
+import { lastClaims, lastMemory } from "../domain/journal.ts";
+import type { Json, JsonObject } from "../domain/json.ts";
+import { memoryAssets } from "../domain/memory.ts";
+import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
+import { type Look, look } from "./look.ts";
 
 /** How long a death must last to be believed, and how often it is looked at; milliseconds. */
 const CONFIRM = { timeout: 1_000, interval: 250 };
-
-/** One look at an account: what was seen, what it means, and the claims that count. */
-export interface Look {
-  readonly observation: Observation;
-  readonly verdict: Verdict;
-  readonly claims: ClaimsDocument | undefined;
-}
-
-/** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
-export async function look(context: Context, account: AccountId): Promise<Look> {
-  const { probes, journal, operator } = context;
-  const observation = await probes.observe(account, await accountKeyOf(context, account));
-  const toggles = await journal.read({ account, kinds: ["toggle.opened", "toggle.closed"], limit: 1 });
-  const unfinishedToggle = openToggle(toggles) !== undefined;
-  const verdict = assess(observation, { operator, unfinishedToggle });
-  return { observation, verdict, claims: claimsInForce(observation, operator) };
-}
 
 /**
  * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
@@ -38,7 +20,10 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
   await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
-  if (seen.verdict.verdict === "healthy") await resolveIncidents(context, job);
+  if (seen.verdict.verdict === "healthy") {
+    await rememberMemory(context, job, seen);
+    await resolveIncidents(context, job);
+  }
   return seen;
 }
 
@@ -72,6 +57,15 @@ async function rememberClaims(
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
   if (lastClaims(entries)?.claims.jti === claims.jti) return;
   await record(context, job, "claims.seen", { jti: claims.jti, claims: text });
+}
+
+/** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */
+async function rememberMemory(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
+  const kinds = ["memory.seen"] as const;
+  const known = lastMemory(await context.journal.read({ account: job.account, kinds, limit: 1 }));
+  if (isDeepStrictEqual(memory, known)) return;
+  await record(context, job, "memory.seen", { memory: memory as unknown as Json });
 }
 
 /** The claims to renew from: those in force, or those last seen where a full resolver deleted them. */

@@ -140,7 +140,7 @@ describe("the verdict", () => {
     });
     const view = {
       jetstream: "enabled",
-      info: { streams: 0, consumers: 0 },
+      info: { streams: 0, consumers: 0, limits: {} },
       streamNames: [],
       failing: [],
     } as const;
@@ -155,9 +155,9 @@ describe("the verdict", () => {
   test("a stream that the account's API does not list or answer for is dead", () => {
     const view = {
       jetstream: "enabled",
-      info: { streams: 1, consumers: 0 },
+      info: { streams: 1, consumers: 0, limits: {} },
       streamNames: [],
-      failing: [{ stream: "ORDERS", message: "timeout" }],
+      failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
     } as const;
     const { findings, verdict } = verdictOf({ accountView: { ok: true, value: view } });
     expect(findings.map(({ code }) => code)).toEqual(["stream.failing", "stream.unlisted"]);
@@ -260,9 +260,9 @@ test("every finding there is, is found somewhere above", () => {
           ok: true,
           value: {
             jetstream: "enabled",
-            info: { streams: 1, consumers: 0 },
+            info: { streams: 1, consumers: 0, limits: {} },
             streamNames: [],
-            failing: [{ stream: "X", message: "" }],
+            failing: [{ stream: "X", notFound: false, message: "" }],
           },
         },
       },

@@ -35,9 +35,9 @@ const FAILING: Observation["accountView"] = {
   ok: true,
   value: {
     jetstream: "enabled",
-    info: { streams: 1, consumers: 0 },
+    info: { streams: 1, consumers: 0, limits: {} },
     streamNames: [],
-    failing: [{ stream: "ORDERS", message: "timeout" }],
+    failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
   },
 };
 const NONE: ReadonlySet<RungId> = new Set();

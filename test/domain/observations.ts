@@ -40,7 +40,7 @@ export function claims(
 }
 
 export const server = (changes: Partial<ServerFacts> = {}): ServerFacts => ({
-  ...{ id: "N1", name: "s1", version: "2.10.27", jetstream: true, topology: "standalone" },
+  ...{ id: "N1", name: "s1", version: "2.10.27", jetstream: true, topology: "standalone", tags: [] },
   ...changes,
 });
 
@@ -50,7 +50,7 @@ export const consumer = (changes: Partial<ConsumerFacts> = {}): ConsumerFacts =>
     name: "worker",
     storage: "file",
     durable: true,
-    peers: [],
+    ...{ peers: [], nodeMissingOn: [] },
     config: { durable_name: "worker" },
   },
   heard: { ok: true, value: true },
@@ -59,7 +59,15 @@ export const consumer = (changes: Partial<ConsumerFacts> = {}): ConsumerFacts =>
 
 export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
   ...{ server: "s1", name: "ORDERS", storage: "file", replicas: 1, subjects: ["orders.*"], peers: [] },
-  ...{ messages: 10, firstSeq: 1, lastSeq: 10, config: { name: "ORDERS" }, leader: "s1" },
+  ...{
+    nodeMissingOn: [],
+    bytes: 400,
+    messages: 10,
+    firstSeq: 1,
+    lastSeq: 10,
+    config: { name: "ORDERS" },
+    leader: "s1",
+  },
   deafSubjects: { ok: true, value: [] },
   consumers: [],
   ...changes,
@@ -82,7 +90,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
       ok: true,
       value: {
         jetstream: "enabled",
-        info: { streams: 1, consumers: 1 },
+        info: { streams: 1, consumers: 1, limits: {} },
         streamNames: ["ORDERS"],
         failing: [],
       },

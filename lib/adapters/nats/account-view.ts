@@ -1,10 +1,17 @@
-import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import {
+  type JetStreamAccountStats,
+  JetStreamApiError,
+  type JetStreamManager,
+  type JetStreamUsageAccountLimits,
+  jetstreamManager,
+} from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import type {
   AccountView,
   AccountViewProbe,
+  LimitsRoom,
   Probe,
   RunningAccount,
   ServerFacts,
@@ -18,6 +25,7 @@ import { AT_ONCE } from "./connection.ts";
 /** JetStream API: "account not found" and "JetStream not enabled for account". */
 const ACCOUNT_NOT_FOUND = 10035;
 const NOT_ENABLED = 10039;
+const STREAM_NOT_FOUND = 10059;
 
 /** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
 export async function lookAsAccount(
@@ -50,12 +58,12 @@ async function view(connection: NatsConnection, timeout: Millis): Promise<Accoun
   const manager = await jetstreamManager(connection, { timeout, checkAPI: false });
   const info = await accountInfo(manager);
   if (typeof info === "string")
-    return { jetstream: info, info: { streams: 0, consumers: 0 }, streamNames: [], failing: [] };
+    return { jetstream: info, info: { streams: 0, consumers: 0, limits: {} }, streamNames: [], failing: [] };
   const streamNames = await namesOf(manager);
   const failures = await pMap(streamNames, (name) => failureOf(manager, name), { concurrency: AT_ONCE });
   return {
     jetstream: "enabled",
-    info: { streams: info.streams, consumers: info.consumers },
+    info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames,
     failing: failures.filter((failure) => failure !== undefined),
   };
@@ -63,7 +71,7 @@ async function view(connection: NatsConnection, timeout: Millis): Promise<Accoun
 
 async function accountInfo(
   manager: JetStreamManager,
-): Promise<{ streams: number; consumers: number } | Exclude<AccountView["jetstream"], "enabled">> {
+): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
   try {
     return await manager.getAccountInfo();
   } catch (error) {
@@ -71,6 +79,20 @@ async function accountInfo(
     if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
     throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
   }
+}
+
+/** With tiers the server still sends a flat total, but its limits are zero and mean nothing. */
+function limitsOf(info: JetStreamAccountStats): AccountView["info"]["limits"] {
+  const tiers: Record<string, JetStreamUsageAccountLimits | undefined> = info.tiers ?? { flat: info };
+  const rooms = Object.entries(tiers).map(([tier, usage]) => [tier, usage && roomOf(usage)] as const);
+  return Object.fromEntries(rooms.filter((room): room is [string, LimitsRoom] => room[1] !== undefined));
+}
+
+function roomOf({ memory, storage, limits }: JetStreamUsageAccountLimits): LimitsRoom {
+  return {
+    memory: { used: memory, limit: limits.max_memory },
+    file: { used: storage, limit: limits.max_storage },
+  };
 }
 
 async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
@@ -87,7 +109,8 @@ async function failureOf(
     await manager.streams.info(stream);
     return undefined;
   } catch (error) {
-    return { stream, message: reason(error) };
+    const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
+    return { stream, notFound, message: reason(error) };
   }
 }
 

@@ -13,6 +13,7 @@ export const serverInfo = z.looseObject({
   jetstream: z.boolean().default(false),
   cluster: z.string().optional(),
   domain: z.string().optional(),
+  tags: z.array(z.string()).nullish(),
 });
 export type ServerInfo = z.infer<typeof serverInfo>;
 
@@ -73,12 +74,17 @@ const streamDetail = z.looseObject({
     storage: z.enum(["file", "memory"]),
     num_replicas: z.number().default(1),
   }),
-  state: z.looseObject({ messages: z.number(), first_seq: z.number(), last_seq: z.number() }),
+  state: z.looseObject({
+    ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
+  }),
   consumer_detail: z.array(consumerDetail).nullish(),
+  /** From 2.10, with `raft`: absent on a server that has no node of the stream's group. */
+  stream_raft_group: z.string().optional(),
 });
 export type StreamDetail = z.infer<typeof streamDetail>;
 
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
+export type AccountDetail = z.infer<typeof accountDetail>;
 export const jsz = z.looseObject({ account_details: z.array(accountDetail).nullish() });
 
 export const pushAnswer = z.looseObject({

@@ -6,7 +6,7 @@ import type { MemoryAsset } from "../../domain/memory.ts";
 import type { Group } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Assets } from "../../ports.ts";
+import type { Assets, Configuration, RefusedConfiguration } from "../../ports.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
@@ -22,6 +22,18 @@ export function natsAssets(settings: AccountConnectionSettings): Assets {
           pMap(groups, (group) => stepDownOne(connection, group, settings.timeout), { concurrency: AT_ONCE }),
       );
     },
+    configure: async (account, accountKey, configurations) => {
+      const mayAsk = configurations.flatMap((wanted) => [updateSubject(wanted), infoSubject(wanted)]);
+      const refused = await withAccountConnection(
+        settings,
+        { account, claims: undefined, accountKey, mayAsk },
+        (connection) =>
+          pMap(configurations, (wanted) => configureOne(connection, wanted, settings.timeout), {
+            concurrency: AT_ONCE,
+          }),
+      );
+      return refused.filter((refusal) => refusal !== undefined);
+    },
     recreate: async (account, accountKey, assets) => {
       const mayAsk = assets.flatMap(subjectsOf);
       await withAccountConnection(
@@ -33,6 +45,54 @@ export function natsAssets(settings: AccountConnectionSettings): Assets {
         },
       );
     },
+  };
+}
+
+function updateSubject({ stream, consumer, config }: Configuration): string {
+  if (consumer === undefined) return `$JS.API.STREAM.UPDATE.${stream}`;
+  if (config["durable_name"] !== undefined) return `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${consumer}`;
+  const filter = config["filter_subject"];
+  return ["$JS.API.CONSUMER.CREATE", stream, consumer, ...(filter ? [filter] : [])].join(".");
+}
+
+function infoSubject({ stream, consumer }: Group): string {
+  return consumer === undefined
+    ? `$JS.API.STREAM.INFO.${stream}`
+    : `$JS.API.CONSUMER.INFO.${stream}.${consumer}`;
+}
+
+async function configureOne(
+  connection: NatsConnection,
+  wanted: Configuration,
+  timeout: Millis,
+): Promise<RefusedConfiguration | undefined> {
+  const { stream, consumer, config } = wanted;
+  // To servers before 2.10 an update of a consumer is a creation: one that has gone must not come back.
+  const gone =
+    consumer === undefined ? undefined : await refusal(connection, wanted, infoSubject(wanted), "", timeout);
+  if (gone?.gone) return gone;
+  const body = consumer === undefined ? config : { stream_name: stream, config, action: "update" };
+  return refusal(connection, wanted, updateSubject(wanted), JSON.stringify(body), timeout);
+}
+
+/** Asks, and gives the server's refusal if it was one; undefined where it agreed or did not answer. */
+async function refusal(
+  connection: NatsConnection,
+  { stream, consumer }: Group,
+  subject: string,
+  body: string,
+  timeout: Millis,
+): Promise<RefusedConfiguration | undefined> {
+  const answer = await ask(connection, subject, body, timeout).catch((error: unknown) => {
+    if (error instanceof RelightError && error.code === "nats.timeout") return undefined;
+    throw error;
+  });
+  const error = answer === undefined ? undefined : readJson(answer)["error"];
+  if (!isJsonObject(error)) return undefined;
+  const code = error["err_code"];
+  return {
+    ...{ stream, ...(consumer === undefined ? {} : { consumer }), reason: String(error["description"]) },
+    gone: code === STREAM_NOT_FOUND || code === CONSUMER_NOT_FOUND,
   };
 }
 

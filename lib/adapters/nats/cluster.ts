@@ -24,6 +24,36 @@ export interface ClusterSettings {
  * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `nats.not_system_account`, `secret.malformed`.
  */
 export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
+  let current = await connectCluster(settings);
+  return {
+    resolver: {
+      list: () => current.resolver.list(),
+      lookup: (account) => current.resolver.lookup(account),
+      running: (account) => current.resolver.running(account),
+      push: (token) => current.resolver.push(token),
+    },
+    probes: {
+      servers: () => current.probes.servers(),
+      meta: (domain) => current.probes.meta(domain),
+      hosted: () => current.probes.hosted(),
+      observe: (account, accountKey) => current.probes.observe(account, accountKey),
+    },
+    assets: current.assets,
+    reopen: async () => {
+      const next = await connectCluster(settings);
+      await current.close();
+      current = next;
+    },
+    [Symbol.asyncDispose]: () => current.close(),
+  };
+}
+
+/** One connection and what asks over it; {@link openCluster} exchanges it for another. */
+interface Connected extends Pick<Cluster, "resolver" | "probes" | "assets"> {
+  close(): Promise<void>;
+}
+
+async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   const { servers: addresses, systemCredentials: credentials, timeout, clock, operator } = settings;
   const connection = await openConnection({ servers: addresses, credentials, timeout, name: "relight" });
   let found: Promise<readonly ServerInfo[]> | undefined;
@@ -44,7 +74,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
     resolver,
     probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
     assets: natsAssets(asAccount),
-    [Symbol.asyncDispose]: () => connection.close(),
+    close: () => connection.close(),
   };
 }
 

@@ -8,6 +8,7 @@ import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { hostedStreams } from "./hosted.ts";
 import { findStreams } from "./streams.ts";
 
 export interface ProbeSettings {
@@ -39,7 +40,12 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return { account, at: clock.now(), servers: facts, stored, running, streams, accountView };
   }
 
-  return { servers, observe };
+  async function hosted(): ReturnType<Probes["hosted"]> {
+    const facts = await servers();
+    return probe(() => hostedStreams(settings, facts));
+  }
+
+  return { servers, observe, hosted };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
@@ -53,13 +59,15 @@ function hosts(
 }
 
 async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts> {
-  const { id, name, ver: version, jetstream, domain } = info;
+  const { id, name, ver: version, jetstream, domain, cluster, tags } = info;
   return {
     id,
     name,
     version,
     jetstream,
     ...(domain ? { domain } : {}),
+    ...(cluster ? { cluster } : {}),
+    tags: tags ?? [],
     topology: await topologyOf(settings, info),
   };
 }

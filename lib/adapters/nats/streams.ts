@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
+import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { ConsumerFacts, Peer, Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
@@ -8,21 +9,28 @@ import { type ConsumerDetail, jsz, readData, type StreamDetail } from "./answers
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { findInterest, type Interest } from "./interest.ts";
 
+/** The first version of which JSZ is known to name the Raft groups (seen in 2.9.25's source, not in 2.9.10). */
+const TELLS_RAFT_GROUPS = "2.9.25";
+
 export interface StreamProbeSettings {
   readonly connection: NatsConnection;
   readonly timeout: Millis;
 }
 
-/** One replica of a stream as its server tells of it. */
-interface Replica {
+/** A stream or consumer as one server tells of it. */
+interface Told<Detail> {
   readonly server: string;
-  readonly detail: StreamDetail;
+  readonly detail: Detail;
+  /** The server is in a cluster and has no node of the group: it speaks for nobody but itself. */
+  readonly nodeMissing: boolean;
 }
+type Replica = Told<StreamDetail>;
+type ConsumerReplica = Told<ConsumerDetail>;
 
-/** A consumer as the best-informed server tells of it. */
-interface ConsumerReplica {
-  readonly server: string;
-  readonly detail: ConsumerDetail;
+/** What all servers tell of one stream or consumer; `best` is the one to believe. */
+interface Gathered<Detail> {
+  readonly best: Told<Detail>;
+  readonly nodeMissingOn: readonly string[];
 }
 
 /**
@@ -42,9 +50,8 @@ export async function findStreams(
   return streams.map((stream) => streamFacts(stream, heard));
 }
 
-interface StreamGroup {
-  readonly best: Replica;
-  readonly consumers: readonly ConsumerReplica[];
+interface StreamGroup extends Gathered<StreamDetail> {
+  readonly consumers: readonly Gathered<ConsumerDetail>[];
 }
 
 async function replicasOn(
@@ -52,36 +59,67 @@ async function replicasOn(
   account: AccountId,
   server: ServerFacts,
 ): Promise<readonly Replica[]> {
-  const body = JSON.stringify({ account, streams: true, consumer: true, config: true });
+  const body = JSON.stringify({ account, streams: true, consumer: true, config: true, raft: true });
   const answer = await ask(connection, `$SYS.REQ.SERVER.${server.id}.JSZ`, body, timeout);
   const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
   const details = accounts.find(({ id }) => id === account)?.stream_detail ?? [];
-  return details.map((detail) => ({ server: server.name, detail }));
+  return details.map((detail) => ({
+    ...{ server: server.name, detail },
+    nodeMissing: isNodeMissing(server, detail),
+  }));
 }
 
 /** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
 function groupByStream(replicas: readonly Replica[]): readonly StreamGroup[] {
-  const names = [...new Set(replicas.map(({ detail }) => detail.name))].sort();
-  return names.flatMap((name) => {
-    const own = replicas.filter(({ detail }) => detail.name === name);
-    const best = preferLeader(own);
-    if (best === undefined) return [];
-    const all = own.flatMap(({ server, detail }) =>
-      (detail.consumer_detail ?? []).map((consumer) => ({ server, detail: consumer })),
-    );
-    const consumers = [...new Set(all.map(({ detail }) => detail.name))].sort();
-    const bestOf = (consumer: string) => preferLeader(all.filter(({ detail }) => detail.name === consumer));
-    return [{ best, consumers: consumers.map(bestOf).filter((found) => found !== undefined) }];
+  return gatherByName(replicas).map((stream) => {
+    const consumers = replicas
+      .filter(({ detail }) => detail.name === stream.best.detail.name)
+      .flatMap(({ server, detail }) =>
+        (detail.consumer_detail ?? []).map((consumer) => ({
+          ...{ server, detail: consumer },
+          // Where streams have groups, a consumer always tells of its own, a group of one included.
+          nodeMissing: detail.cluster !== undefined && consumer.cluster === undefined,
+        })),
+      );
+    return { ...stream, consumers: gatherByName(consumers) };
   });
+}
+
+function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
+  told: readonly Told<Detail>[],
+): readonly Gathered<Detail>[] {
+  const names = [...new Set(told.map(({ detail }) => detail.name))].sort();
+  return names.flatMap((name) => {
+    const own = told.filter(({ detail }) => detail.name === name);
+    const best = preferLeader(own);
+    const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
+    return best === undefined ? [] : [{ best, nodeMissingOn: without }];
+  });
+}
+
+/**
+ * Whether the server holds a stream of a cluster without a Raft node of its group: what a restart while the
+ * account was expired leaves behind (tried on 2.9.10, 2.10.27 and 2.15.1). Such a server calls itself leader.
+ */
+function isNodeMissing({ version, name }: ServerFacts, detail: StreamDetail): boolean {
+  const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
+  if (cluster === undefined || group !== undefined) return false;
+  if (lt(version, TELLS_RAFT_GROUPS)) {
+    const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
+    return alone || (consumers ?? []).some((consumer) => consumer.cluster === undefined);
+  }
+  return true;
 }
 
 type Led = { readonly server: string; readonly detail: Pick<StreamDetail, "cluster"> };
 
-/** The leader's own word, else that of one who knows of a leader, else anyone's. */
-function preferLeader<T extends Led>(replicas: readonly T[]): T | undefined {
+/** The leader's own word, else that of one who knows of a leader, else that of any with a node, else anyone's. */
+function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
+  const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
   return (
-    replicas.find(({ server, detail }) => detail.cluster?.leader === server) ??
-    replicas.find(({ detail }) => detail.cluster?.leader) ??
+    members.find(({ server, detail }) => detail.cluster?.leader === server) ??
+    members.find(({ detail }) => detail.cluster?.leader) ??
+    members[0] ??
     replicas[0]
   );
 }
@@ -106,7 +144,10 @@ async function hearing(
 ): Promise<Hearing> {
   const questions = streams.flatMap(({ best, consumers }) => [
     ...subjectsOf(best).map((subject) => ({ leader: leaderOf(best), subject })),
-    ...consumers.map((consumer) => ({ leader: leaderOf(consumer), subject: nextMessage(best, consumer) })),
+    ...consumers.map((consumer) => ({
+      leader: leaderOf(consumer.best),
+      subject: nextMessage(best, consumer.best),
+    })),
   ]);
   const answers = await pMap(
     servers,
@@ -135,15 +176,15 @@ function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
   return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
 }
 
-function streamFacts({ best, consumers }: StreamGroup, heard: Hearing): StreamFacts {
+function streamFacts({ best, nodeMissingOn, consumers }: StreamGroup, heard: Hearing): StreamFacts {
   const { name, config, state } = best.detail;
   const leader = leaderOf(best);
   return {
     ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
     ...{ storage: config.storage, replicas: config.num_replicas },
     ...(leader === undefined ? {} : { leader }),
-    peers: peersOf(best),
-    ...{ messages: state.messages, firstSeq: state.first_seq, lastSeq: state.last_seq },
+    ...{ peers: peersOf(best), nodeMissingOn },
+    ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, heard),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),
   };
@@ -159,7 +200,11 @@ function deafOf(stream: Replica, heard: Hearing): Probe<readonly string[]> {
   return { ok: true, value: deaf };
 }
 
-function consumerFacts(stream: Replica, consumer: ConsumerReplica, heard: Hearing): ConsumerFacts {
+function consumerFacts(
+  stream: Replica,
+  { best: consumer, nodeMissingOn }: Gathered<ConsumerDetail>,
+  heard: Hearing,
+): ConsumerFacts {
   const { name, config } = consumer.detail;
   const leader = leaderOf(consumer);
   return {
@@ -167,7 +212,7 @@ function consumerFacts(stream: Replica, consumer: ConsumerReplica, heard: Hearin
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
-    peers: peersOf(consumer),
+    ...{ peers: peersOf(consumer), nodeMissingOn },
     heard: heard(consumer, nextMessage(stream, consumer)),
   };
 }

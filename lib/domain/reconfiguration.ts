@@ -1,0 +1,223 @@
+import { isJsonObject, type JsonObject } from "./json.ts";
+import type { MemoryAsset } from "./memory.ts";
+import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
+import { isDeaf, isDeafConsumer } from "./step-down.ts";
+
+/** A consumer's configuration for a while, and what it is before and after. */
+export interface ConsumerChange {
+  readonly name: string;
+  readonly before: JsonObject;
+  readonly during: JsonObject;
+}
+
+/** Configurations that are changed for a while, because the change revives what it touches; and the way back. */
+export interface Reconfiguration {
+  readonly stream: string;
+  /** The stream's own; absent where only its consumers are changed. */
+  readonly before?: JsonObject;
+  readonly during?: JsonObject;
+  readonly consumers: readonly ConsumerChange[];
+}
+
+/** What {@link scaleUps} would change, and what can't be, with the reason. */
+export interface ScaleUps {
+  readonly possible: readonly Reconfiguration[];
+  readonly refused: readonly { readonly stream: string; readonly why: string }[];
+}
+
+/** Three is the least number of replicas that survives a leader who steps down. */
+const REPLICAS = 3;
+
+/**
+ * The deaf streams and consumers of one replica in a cluster, to be given replicas for a while: then a leader
+ * can step down and another subscribes anew. Such that have lost their Raft node are another matter.
+ */
+export function scaleUps({ streams, servers, accountView }: Observation): ScaleUps {
+  const view = accountView.ok === true ? accountView.value : undefined;
+  const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
+    const change = scaleUp(stream);
+    return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view) }];
+  });
+  return {
+    possible: wanted.flatMap(({ change, why }) => (why === undefined ? [change] : [])),
+    refused: wanted.flatMap(({ stream, why }) => (why === undefined ? [] : [{ stream: stream.name, why }])),
+  };
+}
+
+function scaleUp(stream: StreamFacts): Reconfiguration | undefined {
+  if (stream.nodeMissingOn.length > 0) return undefined;
+  const isSingle = stream.replicas === 1;
+  const consumers = stream.consumers
+    .filter((consumer) => isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0)
+    .filter((consumer) => consumer.peers.length === 0 && staysSingle(consumer, stream))
+    .map((consumer) => changeOf(consumer, { num_replicas: REPLICAS }));
+  // A consumer that goes with its stream gets replicas when the stream does, even if the stream is heard.
+  const needsStream = isDeaf(stream) || stream.consumers.some(isDeafConsumer);
+  if (isSingle && needsStream) {
+    const { name, config } = stream;
+    return { stream: name, before: config, during: { ...config, num_replicas: REPLICAS }, consumers };
+  }
+  return consumers.length === 0 ? undefined : { stream: stream.name, consumers };
+}
+
+/**
+ * Whether a consumer has one replica whatever its stream has: such that say so, and ephemeral ones on a
+ * stream with limits retention (nats-server, `ConsumerConfig.replicas`).
+ */
+function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFacts): boolean {
+  if (config["num_replicas"] === 1) return true;
+  return !durable && !config["num_replicas"] && stream.config["retention"] === "limits";
+}
+
+/** Whether a stream and its consumers have a leader and as many replicas as they should, each of them current. */
+export function isWhole(stream: StreamFacts): boolean {
+  if (!isGroupWhole(stream)) return false;
+  return stream.consumers.every((consumer) => hasReplicas(consumer, replicasOf(consumer, stream)));
+}
+
+/** The same for the stream without its consumers. */
+export function isGroupWhole(stream: StreamFacts): boolean {
+  return hasReplicas(stream, stream.replicas);
+}
+
+function hasReplicas(
+  { leader, peers, nodeMissingOn }: StreamFacts | ConsumerFacts,
+  replicas: number,
+): boolean {
+  if (leader === undefined || nodeMissingOn.length > 0) return false;
+  return peers.length === replicas - 1 && peers.every(({ current }) => current);
+}
+
+function replicasOf(consumer: ConsumerFacts, stream: StreamFacts): number {
+  if (staysSingle(consumer, stream)) return 1;
+  return Number(consumer.config["num_replicas"] || stream.replicas);
+}
+
+function changeOf({ name, config }: ConsumerFacts, change: JsonObject): ConsumerChange {
+  const before = { ...config, name };
+  return { name, before, during: { ...before, ...change } };
+}
+
+function cannotScale(
+  stream: StreamFacts,
+  servers: readonly ServerFacts[],
+  view: AccountView | undefined,
+): string | undefined {
+  const places = placesFor(stream, servers).length;
+  if (places < REPLICAS)
+    return `it needs ${REPLICAS} servers to be placed on${placementOf(stream)}, and there are ${places}`;
+  return view === undefined || stream.replicas > 1 ? undefined : lacksRoom(stream, view);
+}
+
+/** The servers that the stream may be placed on: in the cluster of its leader, with its tags. */
+function placesFor({ server, config }: StreamFacts, servers: readonly ServerFacts[]): readonly ServerFacts[] {
+  const own = servers.find(({ name }) => name === server)?.cluster;
+  const wanted = placementTags(config);
+  return servers.filter(
+    ({ jetstream, cluster, tags }) =>
+      jetstream && cluster === own && wanted.every((tag) => tags.includes(tag)),
+  );
+}
+
+/** Servers compare tags in lower case. */
+function placementTags({ placement }: JsonObject): readonly string[] {
+  const tags = isJsonObject(placement) ? placement["tags"] : undefined;
+  return Array.isArray(tags) ? tags.map((tag) => String(tag).toLowerCase()) : [];
+}
+
+function placementOf({ config }: StreamFacts): string {
+  const tags = placementTags(config);
+  return tags.length === 0 ? "" : ` with the tags ${tags.join(", ")}`;
+}
+
+/**
+ * Why the account has no room for two more replicas. Flat limits count every replica; those of a tier count
+ * a stream once, and a stream of three needs the tier R3.
+ */
+function lacksRoom(
+  { storage, bytes, config }: StreamFacts,
+  { info: { limits } }: AccountView,
+): string | undefined {
+  const reserved = Math.max(bytes, Number(config["max_bytes"] ?? 0));
+  const flat = limits["flat"];
+  const tier = limits[`R${REPLICAS}`];
+  if (flat === undefined && tier === undefined)
+    return Object.keys(limits).length === 0 ? undefined : `the account's limits have no tier R${REPLICAS}`;
+  const room = (flat ?? tier)?.[storage];
+  const needed = flat === undefined ? reserved : reserved * (REPLICAS - 1);
+  if (room === undefined || room.limit < 0 || room.used + needed <= room.limit) return undefined;
+  return `two more replicas need ${needed} bytes of ${storage} storage, and the account has ${Math.max(0, room.limit - room.used)} left of ${room.limit}`;
+}
+
+/**
+ * What a restart while the account was expired left without its Raft nodes, touched so that every server
+ * makes them anew: a stream with replicas and every consumer by a value of its metadata, a stream of one by
+ * replicas for a while. `lost` are streams held in memory that are gone, as they once were.
+ */
+export function touches(
+  { streams, accountView }: Observation,
+  lost: readonly MemoryAsset[],
+  mark: string,
+): readonly Reconfiguration[] {
+  const held = streams.ok ? streams.value : [];
+  const damaged = held.filter(hasLostNodes).map((stream) => touch(stream, mark));
+  return [...damaged, ...lostStreams(held, accountView, lost).map((asset) => touchLost(asset, mark))];
+}
+
+export function hasLostNodes({ nodeMissingOn, consumers }: StreamFacts): boolean {
+  return nodeMissingOn.length > 0 || consumers.some((consumer) => consumer.nodeMissingOn.length > 0);
+}
+
+function touch(
+  { name, config, replicas, nodeMissingOn, consumers }: StreamFacts,
+  mark: string,
+): Reconfiguration {
+  const touched = replicas > 1 ? marked(config, mark) : { ...config, num_replicas: REPLICAS };
+  return {
+    stream: name,
+    ...(nodeMissingOn.length > 0 ? { before: config, during: touched } : {}),
+    consumers: consumers
+      .filter((consumer) => consumer.nodeMissingOn.length > 0)
+      .map((consumer) => changeOf(consumer, marked(consumer.config, mark))),
+  };
+}
+
+/** Streams that the cluster has assigned and no server holds, of which it is known how they were configured. */
+function lostStreams(
+  held: readonly StreamFacts[],
+  view: Observation["accountView"],
+  known: readonly MemoryAsset[],
+): readonly MemoryAsset[] {
+  const failing = view.ok === true ? view.value.failing : [];
+  const gone = new Set(failing.filter(({ notFound }) => notFound).map(({ stream }) => stream));
+  for (const { name } of held) gone.delete(name);
+  return known.filter(({ stream, config }) => gone.has(stream) && config !== undefined);
+}
+
+function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string): Reconfiguration {
+  return {
+    ...{ stream, before: config, during: marked(config, mark) },
+    consumers: consumers.map((before) => {
+      const name = String(before["durable_name"]);
+      return { name, before, during: marked(before, mark) };
+    }),
+  };
+}
+
+function marked(config: JsonObject, mark: string): JsonObject {
+  const metadata = isJsonObject(config["metadata"]) ? config["metadata"] : {};
+  return { ...config, metadata: { ...metadata, "relight.touch": mark } };
+}
+
+/** Reads back what the journal kept of the way back; undefined where it is none. */
+export function readReconfiguration(value: JsonObject): Reconfiguration | undefined {
+  const { stream, undo } = value;
+  if (typeof stream !== "string" || !isJsonObject(undo)) return undefined;
+  const { before, consumers } = undo;
+  const changes = Array.isArray(consumers) ? consumers.filter(isJsonObject) : [];
+  return {
+    stream,
+    ...(isJsonObject(before) ? { before } : {}),
+    consumers: changes as unknown as readonly ConsumerChange[],
+  };
+}

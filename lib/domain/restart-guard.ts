@@ -1,0 +1,71 @@
+import type { AccountId } from "./account.ts";
+import { type MetaGroup, quorumProblems } from "./meta-group.ts";
+import type { HostedStream, Probe, ServerFacts } from "./observation.ts";
+
+/** All that must be known before a server is restarted. */
+export interface RestartEvidence {
+  readonly servers: readonly ServerFacts[];
+  /** Undefined: the server stands alone. */
+  readonly meta: Probe<MetaGroup | undefined>;
+  readonly hosted: Probe<readonly HostedStream[]>;
+  /** Accounts that have expired and hold, or may hold, streams. */
+  readonly expired: Probe<readonly AccountId[]>;
+}
+
+/** The restart that is asked for. */
+export interface RestartOrder {
+  readonly server: string;
+  /** The account that it is for: its own damaged streams are what it mends. */
+  readonly account: AccountId;
+  readonly allowMemoryLoss: boolean;
+}
+
+/**
+ * Why the server must not be restarted now; empty: nothing else can be hurt by it. What could not be looked
+ * at is an objection, too.
+ */
+export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): readonly string[] {
+  const { servers, meta, hosted, expired } = evidence;
+  return [
+    ...(servers.some(({ name }) => name === order.server) ? [] : [`${order.server} does not answer`]),
+    ...known("the meta group", meta, (group) => (group === undefined ? [] : quorumProblems(group))),
+    ...known("which accounts have expired", expired, expiredAccounts),
+    ...known("the streams of other accounts", hosted, (streams) => [
+      ...replicasBehind(order, streams),
+      ...memoryLost(order, streams),
+    ]),
+  ];
+}
+
+function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly string[]): readonly string[] {
+  return probe.ok ? judge(probe.value) : [`${what} could not be looked at: ${probe.message}`];
+}
+
+/** A server that starts while an account is expired loses the Raft groups of its streams, on every version. */
+function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
+  return accounts.map((account) => `account ${account} is expired: a server that starts now would damage its streams`);
+}
+
+/** Without its current replicas a stream would be left without a majority while the server is away. */
+function replicasBehind({ account }: RestartOrder, streams: readonly HostedStream[]): readonly string[] {
+  const others = streams.filter((stream) => stream.account !== account && stream.replicas > 1);
+  const names = new Set(others.map(nameOf));
+  return [...names].flatMap((name) => {
+    const told = others.filter((stream) => nameOf(stream) === name);
+    const leader = told.find(({ server, leader }) => leader === server);
+    if (leader === undefined) return [`stream ${name} has no leader`];
+    const behind = leader.peers.filter(({ current }) => !current).map((peer) => peer.name);
+    const away = leader.replicas - 1 - leader.peers.length;
+    if (behind.length > 0) return [`stream ${name} has replicas that are behind: ${behind.join(", ")}`];
+    return away > 0 ? [`stream ${name} lacks ${away} of its ${leader.replicas} replicas`] : [];
+  });
+}
+
+function memoryLost({ server, account, allowMemoryLoss }: RestartOrder, streams: readonly HostedStream[]) {
+  return streams
+    .filter((stream) => stream.server === server && stream.storage === "memory" && stream.replicas === 1)
+    .filter((stream) => stream.account !== account || !allowMemoryLoss)
+    .map((stream) => `stream ${nameOf(stream)} is held in memory on ${server} only, and would be lost`);
+}
+
+const nameOf = ({ account, name }: HostedStream): string => `${account} > ${name}`;

@@ -1,0 +1,52 @@
+import type { Observation, StreamFacts } from "./observation.ts";
+import { hasLostNodes } from "./reconfiguration.ts";
+import { isDeaf, isDeafConsumer } from "./step-down.ts";
+
+/** The servers whose restart would revive something, the one that holds most of what is dead first. */
+export function serversToRestart({ streams, servers }: Observation): readonly string[] {
+  const dead = new Map<string, number>();
+  const count = (server: string): void => void dead.set(server, (dead.get(server) ?? 0) + 1);
+  for (const stream of streams.ok ? streams.value : [])
+    for (const server of holdersOfDead(stream)) count(server);
+  return servers
+    .map(({ name }) => name)
+    .filter((name) => dead.has(name))
+    .sort((one, other) => (dead.get(other) ?? 0) - (dead.get(one) ?? 0));
+}
+
+/** A server once for each thing of the stream's that is dead there: without its node, or deaf. */
+function holdersOfDead(stream: StreamFacts): readonly string[] {
+  return [
+    ...stream.nodeMissingOn,
+    ...(isDeaf(stream) && !hasLostNodes(stream) ? [stream.server] : []),
+    ...stream.consumers.flatMap((consumer) => [
+      ...consumer.nodeMissingOn,
+      ...(isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0 ? [consumer.server] : []),
+    ]),
+  ];
+}
+
+/** What of the account is held in memory by one of those servers and by no other; for people. */
+export function losesByRestart(observation: Observation): readonly string[] {
+  const servers = new Set(serversToRestart(observation));
+  const streams = observation.streams.ok ? observation.streams.value : [];
+  return streams.flatMap((stream) => [
+    ...(isOnlyInMemoryOn(stream, servers) ? [`stream ${stream.name}`] : []),
+    ...stream.consumers
+      .filter(
+        (consumer) => consumer.durable && stream.storage === "file" && isOnlyInMemoryOn(consumer, servers),
+      )
+      .map(({ name }) => `consumer ${stream.name} > ${name}`),
+  ]);
+}
+
+type Held = Pick<StreamFacts, "server" | "storage" | "peers" | "nodeMissingOn">;
+
+/** Replicas that are current keep it; without a node there is nothing left that a restart could lose. */
+function isOnlyInMemoryOn(
+  { server, storage, peers, nodeMissingOn }: Held,
+  servers: ReadonlySet<string>,
+): boolean {
+  if (storage === "file" || nodeMissingOn.includes(server)) return false;
+  return servers.has(server) && !peers.some(({ current }) => current);
+}

@@ -1,0 +1,44 @@
+import type { ClaimsDocument } from "./claims.ts";
+import type { MemoryAsset } from "./memory.ts";
+import type { Observation } from "./observation.ts";
+import type { Millis } from "./time.ts";
+import type { Verdict } from "./verdict.ts";
+
+export type RungId =
+  | "push-again"
+  | "step-down-leaders"
+  | "scale-up"
+  | "touch-metadata"
+  | "toggle-jetstream"
+  | "restart-servers";
+
+/** All that a rung looks at. */
+export interface Situation {
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  /** The claims in force, which every rung pushes anew. */
+  readonly claims: ClaimsDocument | undefined;
+  /** Whether Relight has a key to sign with. */
+  readonly canSign: boolean;
+  /** Whether Relight has a key of the account's, with which it can ask as the account for more than a look. */
+  readonly hasAccountKey: boolean;
+  readonly allowMemoryLoss: boolean;
+  /** Whether Relight has a way to restart servers. */
+  readonly canRestart: boolean;
+  /** What was held in memory when the account was last healthy. */
+  readonly memorySeen: readonly MemoryAsset[];
+}
+
+/** One remedy: what it is for, what must be true, what it risks, how it is undone, how long it takes. */
+export interface Rung {
+  readonly id: RungId;
+  readonly title: string;
+  readonly risk: string;
+  readonly undo: string;
+  /** How long its effect may take to show. */
+  readonly settles: Millis;
+  /** Why it would help here; undefined where it can't. */
+  helps(situation: Situation): string | undefined;
+  /** Why it must not be done here; undefined where it may. */
+  forbids(situation: Situation): string | undefined;
+}

@@ -1,0 +1,170 @@
+import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
+import { describeMemoryAsset, memoryAssets } from "./memory.ts";
+import type { Observation } from "./observation.ts";
+import { type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
+import type { Rung, Situation } from "./rung.ts";
+import { losesByRestart, serversToRestart } from "./restart.ts";
+import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir } from "./step-down.ts";
+import { millis } from "./time.ts";
+import { hasFinding } from "./verdict.ts";
+
+const PUSH_AGAIN: Rung = {
+  id: "push-again",
+  title: "push the claims in force again as a new JWT",
+  risk: "none: the claims stay as they are",
+  undo: "none needed",
+  settles: millis(5_000),
+  helps: ({ verdict }) => {
+    if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
+    if (hasFinding(verdict, "claims.untrusted")) return "the resolver holds a JWT that the servers don't trust";
+    if (hasFinding(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
+    // A byte-identical JWT is a no-op to the server, so it gets a new jti. It never revives deaf streams.
+    if (hasFinding(verdict, "jetstream.not_enabled"))
+      return "the claims allow JetStream and a server did not enable it";
+    return undefined;
+  },
+  forbids: cannotPush,
+};
+
+const STEP_DOWN_LEADERS: Rung = {
+  id: "step-down-leaders",
+  title: "let the leaders of deaf streams, then of deaf consumers, step down",
+  risk: "each has no leader for a moment",
+  undo: "none needed",
+  settles: millis(20_000),
+  // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
+  helps: ({ observation }) =>
+    deafStreamGroups(observation).length + deafConsumerGroups(observation).length > 0
+      ? "the replica that takes over subscribes anew"
+      : undefined,
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const groups = groupsWithoutHeir(observation);
+    return groups.length === 0 ? undefined : `no replica is current in ${groups.join(", ")}`;
+  },
+};
+
+const SCALE_UP: Rung = {
+  id: "scale-up",
+  title:
+    "give deaf streams and consumers of one replica two more, let their leaders step down, take the two back",
+  risk: "each stream is copied twice for a while, and has no leader for a moment",
+  undo: "take the replicas back (the journal holds each configuration before the first change)",
+  settles: millis(20_000),
+  // Proved on 2.9.10, 2.10.27 and 2.11.1, on file and in memory, consumers of one replica and ephemeral ones too.
+  helps: ({ observation }) => {
+    const { possible, refused } = isClustered(observation) ? scaleUps(observation) : NOTHING;
+    return possible.length + refused.length > 0
+      ? "with replicas a leader can step down, and the one that takes over subscribes anew"
+      : undefined;
+  },
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const { possible, refused } = scaleUps(observation);
+    if (possible.length > 0) return undefined;
+    return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
+  },
+};
+
+const TOUCH_METADATA: Rung = {
+  id: "touch-metadata",
+  title:
+    "change a value in the metadata of damaged streams and consumers, or their replicas, and change it back",
+  risk: "none where it is proved; on other versions the servers panic, so there it is refused",
+  undo: "change the configurations back (the journal holds each before the first change)",
+  settles: millis(20_000),
+  helps: ({ observation, memorySeen }) =>
+    touches(observation, memorySeen, "").length > 0
+      ? "each server then makes anew the Raft groups that it lost by a restart while the account was expired"
+      : undefined,
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
+    if (unproved.length === 0) return undefined;
+    const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
+    return `servers that are not proved to survive it: ${names}; ${TOUCH_PROVED.why}`;
+  },
+};
+
+const TOGGLE_JETSTREAM: Rung = {
+  id: "toggle-jetstream",
+  title: "take JetStream from the account and give it back, by claims",
+  risk: "for a second the account has no JetStream; what is in memory only is made anew, empty",
+  undo: "push the claims with JetStream again (the journal holds them before the first push)",
+  settles: millis(20_000),
+  helps: ({ verdict }) =>
+    hasFinding(verdict, "stream.deaf") || hasFinding(verdict, "consumer.deaf")
+      ? "the server then starts the account's streams and consumers anew from their files"
+      : undefined,
+  forbids: (situation) => {
+    return cannotPush(situation) ?? notAlone(situation.observation) ?? losesMemory(situation);
+  },
+};
+
+const RESTART_SERVERS: Rung = {
+  id: "restart-servers",
+  title: "restart the servers that hold what is dead, one at a time, each only if nothing else can be hurt",
+  risk: "each server is away for a moment; what is in memory only, and on one server only, is lost",
+  undo: "none; between two servers everything is proved to be whole again",
+  settles: millis(30_000),
+  // Proved on 2.10.27 and 2.15.1 for damage by a restart while expired; on 2.9.10 and 2.10.27 for deaf streams.
+  helps: ({ observation }) =>
+    serversToRestart(observation).length > 0
+      ? "a server that starts with the account in force makes all of its streams and consumers anew"
+      : undefined,
+  forbids: (situation) => {
+    if (!situation.canRestart) return "no way to restart servers is configured (restart)";
+    return losesMemoryByRestart(situation);
+  },
+};
+
+/** The ladder, cheapest rung first. */
+export const LADDER: readonly Rung[] = [
+  PUSH_AGAIN,
+  STEP_DOWN_LEADERS,
+  SCALE_UP,
+  TOUCH_METADATA,
+  TOGGLE_JETSTREAM,
+  RESTART_SERVERS,
+];
+
+const NO_ACCOUNT_KEY = "only the account may ask for it, and its signingKey is not configured";
+const NOTHING: ScaleUps = { possible: [], refused: [] };
+
+function isClustered({ servers }: Observation): boolean {
+  return servers.some(({ topology }) => topology === "clustered");
+}
+
+/** In a cluster the toggle destroys: R3 streams lose their leader, R1 consumers vanish (2.15.1 too). */
+function notAlone({ servers }: Observation): string | undefined {
+  if (servers.length !== 1)
+    return `${servers.length} servers answered; in a cluster the toggle destroys streams and consumers`;
+  const [server] = servers;
+  if (server?.topology === "standalone") return undefined;
+  return `${server?.name} is not proved to stand alone; in a cluster the toggle destroys streams and consumers`;
+}
+
+function cannotPush({ canSign, claims }: Situation): string | undefined {
+  if (claims === undefined) return "the claims in force could not be read";
+  return canSign ? undefined : "there is no key to sign with (operator.signingKey)";
+}
+
+function losesMemory({
+  observation: { streams },
+  allowMemoryLoss,
+  hasAccountKey,
+}: Situation): string | undefined {
+  if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
+  const inMemory = memoryAssets(streams.value).map(describeMemoryAsset).join(", ");
+  if (inMemory === "") return undefined;
+  if (!allowMemoryLoss)
+    return `it would lose what is held in memory only: ${inMemory}; allow it with allowMemoryLoss, or save it first`;
+  if (hasAccountKey) return undefined;
+  return `it would remove what is held in memory only (${inMemory}), and without the account's signingKey Relight could not make it anew`;
+}
+
+function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {
+  const lost = losesByRestart(observation);
+  if (lost.length === 0 || allowMemoryLoss) return undefined;
+  return `it would lose what is held in memory on one server only: ${lost.join(", ")}; allow it with allowMemoryLoss`;
+}

@@ -1,0 +1,56 @@
+import { memoryAssets } from "../domain/memory.ts";
+import { scaleUps, touches } from "../domain/reconfiguration.ts";
+import { reissue } from "../domain/renewal.ts";
+import type { RungId } from "../domain/rung.ts";
+import { RelightError } from "../errors.ts";
+import { type Context, type RunningJob, requireSigner } from "./context.ts";
+import { type Look, look } from "./look.ts";
+import { push } from "./push.ts";
+import { reconfigure } from "./reconfigure.ts";
+import { renew } from "./renew.ts";
+import { restartServers } from "./restart-servers.ts";
+import { stepDownLeaders } from "./step-down.ts";
+import { toggleJetStream } from "./toggle.ts";
+
+type Action = (context: Context, job: RunningJob, seen: Look) => Promise<unknown>;
+
+/** What each rung of the ladder does. Whether it may was decided before, and what came of it is seen after. */
+export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
+  renew,
+  "push-again": pushAgain,
+  "step-down-leaders": stepDownLeaders,
+  "scale-up": scaleUp,
+  "touch-metadata": touch,
+  "toggle-jetstream": toggle,
+  "restart-servers": restartServers,
+};
+
+async function pushAgain(context: Context, job: RunningJob, seen: Look): Promise<void> {
+  const claims = requireClaims(seen);
+  const signer = requireSigner(context);
+  const now = context.clock.now();
+  const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
+  await push(context, job, { token, current: claims, leave: "nothing", purpose: "push again" });
+}
+
+async function scaleUp(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  await reconfigure(context, job, scaleUps(observation).possible, async () =>
+    stepDownLeaders(context, job, await look(context, job.account)),
+  );
+}
+
+async function touch(context: Context, job: RunningJob, { observation, memorySeen }: Look): Promise<void> {
+  await reconfigure(context, job, touches(observation, memorySeen, job.id), async () => undefined);
+}
+
+async function toggle(context: Context, job: RunningJob, seen: Look): Promise<void> {
+  const { streams } = seen.observation;
+  const memory = streams.ok ? memoryAssets(streams.value) : [];
+  await toggleJetStream(context, job, { claims: requireClaims(seen), memory });
+}
+
+/** The ladder refuses what needs claims where there are none. */
+function requireClaims({ claims, observation }: Look) {
+  if (claims !== undefined) return claims;
+  throw new RelightError("account.no_claims", `nobody knows the claims of account ${observation.account}`);
+}

@@ -1,0 +1,37 @@
+import type { AccountId } from "../domain/account.ts";
+import { assess } from "../domain/assess.ts";
+import type { ClaimsDocument } from "../domain/claims.ts";
+import { claimsInForce } from "../domain/claims-findings.ts";
+import { lastMemory, openReconfigurations, openToggle } from "../domain/journal.ts";
+import type { MemoryAsset } from "../domain/memory.ts";
+import type { Observation } from "../domain/observation.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import { accountKeyOf, type Context } from "./context.ts";
+
+/** One look at an account: what was seen, what it means, and the claims that count. */
+export interface Look {
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  readonly claims: ClaimsDocument | undefined;
+  /** What was held in memory when the account was last healthy. */
+  readonly memorySeen: readonly MemoryAsset[];
+}
+
+const REMEMBERED = [
+  ...(["toggle.opened", "toggle.closed"] as const),
+  ...(["reconfigure.opened", "reconfigure.closed", "memory.seen"] as const),
+];
+
+/** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
+export async function look(context: Context, account: AccountId): Promise<Look> {
+  const { probes, journal, operator } = context;
+  const observation = await probes.observe(account, await accountKeyOf(context, account));
+  const remembered = await journal.read({ account, kinds: REMEMBERED });
+  const verdict = assess(observation, {
+    operator,
+    unfinishedToggle: openToggle(remembered) !== undefined,
+    unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
+  });
+  const claims = claimsInForce(observation, operator);
+  return { observation, verdict, claims, memorySeen: lastMemory(remembered) };
+}

@@ -1,0 +1,180 @@
+import pWaitFor from "p-wait-for";
+import type { AccountId } from "../domain/account.ts";
+import { openReconfigurations } from "../domain/journal.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { StreamFacts } from "../domain/observation.ts";
+import { isGroupWhole, isWhole, type Reconfiguration } from "../domain/reconfiguration.ts";
+import { RelightError } from "../errors.ts";
+import type { Configuration, RefusedConfiguration } from "../ports.ts";
+import { accountKeyOf, assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { look } from "./look.ts";
+
+/** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
+const SETTLE = { timeout: 30_000, interval: 250 };
+/** A new replica copies the stream first, for which it gets time: bytes per millisecond, 5 MB/s. */
+const COPIED_PER_MS = 5_000;
+
+/** Streams changed at once: a cluster is not stormed with new Raft groups, nor filled with replicas. */
+const AT_ONCE = 20;
+
+/**
+ * Changes configurations for a while, lets `meanwhile` work on what they made possible, and changes them
+ * back, some streams at a time. The journal knows the way back before the first change: whoever finds one
+ * open must close it with {@link finishReconfigurations}.
+ * @throws RelightError `assets.not_configured` if a server refused a change; the others were made all the same.
+ */
+export async function reconfigure(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  const refused: RefusedConfiguration[] = [];
+  for (let start = 0; start < changes.length; start += AT_ONCE) {
+    assertNotInterrupted(context, job);
+    refused.push(...(await reconfigureSome(context, job, changes.slice(start, start + AT_ONCE), meanwhile)));
+  }
+  assertAccepted(refused);
+}
+
+async function reconfigureSome(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+  meanwhile: () => Promise<void>,
+): Promise<readonly RefusedConfiguration[]> {
+  for (const { stream, before, consumers } of changes) {
+    const undo = { ...(before === undefined ? {} : { before }), consumers: [...consumers] };
+    await record(context, job, "reconfigure.opened", { stream, undo: undo as unknown as JsonObject });
+  }
+  const refused = [
+    ...(await configure(context, job, changes.flatMap(streamChange), isGroupWhole)),
+    ...(await configure(context, job, changes.flatMap(consumerChanges), () => true)),
+  ];
+  try {
+    await waitUntil(context, job, changes.flatMap(streamChange), isWhole);
+    await meanwhile();
+  } finally {
+    await giveBack(context, job, changes);
+  }
+  return refused;
+}
+
+/** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`. */
+async function configure(
+  context: Context,
+  job: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: (stream: StreamFacts) => boolean,
+): Promise<readonly RefusedConfiguration[]> {
+  if (wanted.length === 0) return [];
+  const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
+  const changed = wanted.filter((one) => !refused.some((refusal) => isSame(refusal, one)));
+  await waitUntil(context, job, changed, (stream, { consumer, config }) => {
+    return (consumer !== undefined || stream.replicas === config["num_replicas"]) && isReady(stream);
+  });
+  return refused;
+}
+
+/** The way back. A stream or consumer that is gone by now was removed by someone else, and stays so. */
+async function giveBack(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+): Promise<void> {
+  const refused = [
+    ...(await configure(context, job, changes.flatMap(consumersBefore), isWhole)),
+    ...(await configure(context, job, changes.flatMap(streamBefore), isWhole)),
+  ];
+  assertAccepted(refused.filter(({ gone }) => !gone));
+  for (const { stream } of changes) await record(context, job, "reconfigure.closed", { stream });
+}
+
+/** Gives back what a job that died left changed. Returns the streams' names. */
+export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
+  const open = await openReconfigurationsOf(context, job.account);
+  if (open.length === 0) return [];
+  const streams = open.map(({ stream }) => stream);
+  context.log.warn("giving back what another job left changed", { account: job.account, streams });
+  // Without current replicas, a server could choose one to stay that lacks messages.
+  await waitUntil(context, job, open.flatMap(streamBefore), (stream, { config }) => {
+    return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
+  });
+  await giveBack(context, job, open);
+  return streams;
+}
+
+/** What is changed for a while and not yet given back. */
+export async function openReconfigurationsOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<readonly Reconfiguration[]> {
+  const kinds = ["reconfigure.opened", "reconfigure.closed"] as const;
+  return openReconfigurations(await journal.read({ account, kinds }));
+}
+
+type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
+
+/**
+ * Waits until each stream is as it should be; one that is gone is waited for no longer.
+ * @throws RelightError `assets.not_settled`: then nothing may be changed further until it is.
+ */
+async function waitUntil(
+  context: Context,
+  { account }: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: IsReady,
+): Promise<void> {
+  let lacking: readonly string[] = [];
+  let bytes = 0;
+  const areReady = async (): Promise<boolean> => {
+    const { streams } = (await look(context, account)).observation;
+    const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
+    const waiting = wanted.filter((one) => {
+      const stream = found.get(one.stream);
+      return !streams.ok || (stream !== undefined && !isReady(stream, one));
+    });
+    lacking = waiting.map(nameOf);
+    bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
+    return lacking.length === 0;
+  };
+  const started = context.clock.now();
+  const isOver = (): boolean => context.clock.now() - started > SETTLE.timeout + bytes / COPIED_PER_MS;
+  const done = await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval }).then(
+    () => lacking.length === 0,
+  );
+  if (done) return;
+  const message = `the replicas are not all current of ${lacking.join(", ")}`;
+  throw new RelightError("assets.not_settled", message, { details: { lacking: [...lacking] } });
+}
+
+const streamChange = ({ stream, during }: Reconfiguration): Configuration[] =>
+  during === undefined ? [] : [{ stream, config: during }];
+
+const streamBefore = ({ stream, before }: Reconfiguration): Configuration[] =>
+  before === undefined ? [] : [{ stream, config: before }];
+
+const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
+  consumers.map(({ name, during }) => ({ stream, consumer: name, config: during }));
+
+const consumersBefore = ({ stream, consumers }: Reconfiguration): Configuration[] =>
+  consumers.map(({ name, before }) => ({ stream, consumer: name, config: before }));
+
+const nameOf = ({ stream, consumer }: Pick<Configuration, "stream" | "consumer">): string =>
+  [stream, consumer].filter(Boolean).join(" > ");
+
+function isSame(one: RefusedConfiguration, other: Configuration): boolean {
+  return one.stream === other.stream && one.consumer === other.consumer;
+}
+
+function assertAccepted(refused: readonly RefusedConfiguration[]): void {
+  if (refused.length === 0) return;
+  const reasons = refused.map((refusal) => `${nameOf(refusal)}: ${refusal.reason}`).join("; ");
+  throw new RelightError("assets.not_configured", `the servers refused to change ${reasons}`);
+}
+
+async function requireAccountKey(context: Context, { account }: RunningJob): Promise<string> {
+  const key = await accountKeyOf(context, account);
+  if (key !== undefined) return key;
+  throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
+}

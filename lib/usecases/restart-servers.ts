@@ -1,0 +1,185 @@
+import pMap from "p-map";
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { AccountId } from "../domain/account.ts";
+import { enablesJetStream } from "../domain/jetstream-limits.ts";
+import { type OpenRestart, openRestart } from "../domain/journal.ts";
+import type { Probe, ServerFacts } from "../domain/observation.ts";
+import { serversToRestart } from "../domain/restart.ts";
+import { objectionsTo, type RestartEvidence, type RestartOrder } from "../domain/restart-guard.ts";
+import { isoTime, toMillis } from "../domain/time.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import type { Restarter } from "../ports.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { withLease } from "./lease.ts";
+import { type Look, look } from "./look.ts";
+
+/** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
+const BACK = { timeout: 300_000, interval: 1_000 };
+/** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
+const CALM = { timeout: 15_000, interval: 1_000 };
+/** Accounts asked about at once. */
+const AT_ONCE = 16;
+
+/**
+ * Restarts the servers that hold what is dead, one at a time, until the account is healthy. Before each the
+ * guard must have no objection, and after each it waits until the server is back and everything is whole.
+ * A restart that was begun and never seen to end stops all further ones until a person has looked.
+ * @throws RelightError `restart.refused`, `restart.unfinished`, `restart.failed`, `restart.busy`.
+ */
+export async function restartServers(context: Context, job: RunningJob, seen: Look): Promise<void> {
+  const { restarter } = context;
+  if (restarter === undefined) throw new RelightError("restart.refused", "no way to restart servers is configured");
+  await withLease(context, "restarts", job.id, async (lost) => {
+    assertFinished(await openRestartOf(context));
+    let now = seen;
+    const restarted = new Set<string>();
+    for (;;) {
+      const next = serversToRestart(now.observation).find((server) => !restarted.has(server));
+      if (next === undefined || now.verdict.verdict === "healthy") return;
+      assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
+      await restartOne(context, job, restarter, next);
+      restarted.add(next);
+      now = await look(context, job.account);
+    }
+  });
+}
+
+async function restartOne(
+  context: Context,
+  job: RunningJob,
+  restarter: Restarter,
+  name: string,
+): Promise<void> {
+  const order = orderFor(context, job.account, name);
+  await waitForNoObjection(context, order, CALM, "restart.refused");
+  const server = (await context.probes.servers()).find((candidate) => candidate.name === name);
+  if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
+  const { id, version } = server;
+  await recordRestart(context, job.id, "restart.opened", { server: name, id, version, for: job.account });
+  context.log.info("restarting a server", { server: name, account: job.account });
+  await restarter.restart({ id, name });
+  await waitForReturn(context, server);
+  await waitForNoObjection(context, order, BACK, "restart.unfinished");
+  await recordRestart(context, job.id, "restart.closed", { server: name });
+}
+
+/**
+ * Says that a restart which was begun and not seen to end has been looked at, so that Relight may restart
+ * servers again. Returns the server; undefined where there is none to confirm.
+ * @throws RelightError `restart.refused` while the guard still objects, `usage` for another server.
+ */
+export async function confirmRestart(context: Context, server: string): Promise<string | undefined> {
+  const id = context.newId();
+  return withLease(context, "restarts", id, async () => {
+    const open = await openRestartOf(context);
+    if (open === undefined) return undefined;
+    if (open.server !== server)
+      throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
+    // Memory that was lost is lost: it is no reason against confirming.
+    const order = { server, account: "" as AccountId, allowMemoryLoss: true };
+    const objections = objectionsTo(order, await gatherEvidence(context)).filter((text) => !text.includes(" in memory on "));
+    if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
+    await recordRestart(context, id, "restart.closed", { server, confirmed: true });
+    return server;
+  });
+}
+
+function orderFor(context: Context, account: AccountId, server: string): RestartOrder {
+  const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
+  return { server, account, allowMemoryLoss };
+}
+
+async function openRestartOf({ journal }: Pick<Context, "journal">): Promise<OpenRestart | undefined> {
+  const kinds = ["restart.opened", "restart.closed"] as const;
+  return openRestart(await journal.read({ account: "-", kinds, limit: 1 }));
+}
+
+function assertFinished(open: OpenRestart | undefined): void {
+  if (open === undefined) return;
+  const message = `the restart of ${open.server} at ${isoTime(open.at)} was begun and not seen to end`;
+  throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
+}
+
+/** Back is a server of that name with another id, since a server makes itself a new one whenever it starts. */
+async function waitForReturn(context: Context, { name, id }: ServerFacts): Promise<void> {
+  const isBack = async (): Promise<boolean> => {
+    try {
+      await context.reopen();
+      return (await context.probes.servers()).some((server) => {
+        return server.name === name && server.id !== id && server.jetstream;
+      });
+    } catch (thrown) {
+      // While it is away even the connection may be refused; only what can't mend itself ends the wait.
+      if (asRelightError(thrown).retryable) return false;
+      throw thrown;
+    }
+  };
+  await pWaitFor(isBack, BACK).catch((cause: unknown) => {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    throw new RelightError("restart.unfinished", `${name} was restarted and is not back after ${BACK.timeout / 1000} s`);
+  });
+}
+
+async function waitForNoObjection(
+  context: Context,
+  order: RestartOrder,
+  within: { readonly timeout: number; readonly interval: number },
+  code: "restart.refused" | "restart.unfinished",
+): Promise<void> {
+  let objections: readonly string[] = [];
+  const isCalm = async (): Promise<boolean> => {
+    objections = objectionsTo(order, await gatherEvidence(context));
+    return objections.length === 0;
+  };
+  await pWaitFor(isCalm, within).catch((cause: unknown) => {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    const message = `${order.server}: ${objections.join("; ")}`;
+    throw new RelightError(code, message, { details: { objections: [...objections] } });
+  });
+}
+
+async function gatherEvidence(context: Context): Promise<RestartEvidence> {
+  const { probes } = context;
+  const [servers, meta, hosted] = await Promise.all([probes.servers(), probes.meta(), probes.hosted()]);
+  return { servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
+}
+
+/** Accounts that a server calls expired, and those whose claims in the resolver are and give them JetStream. */
+async function expiredAccounts(
+  { resolver, clock }: Context,
+  hosted: RestartEvidence["hosted"],
+): Promise<Probe<readonly AccountId[]>> {
+  if (!hosted.ok) return hosted;
+  const expired = new Set<AccountId>();
+  const accounts = new Set(hosted.value.map(({ account }) => account));
+  try {
+    await pMap(
+      accounts,
+      async (account) => {
+        const running = await resolver.running(account);
+        if (running.some((entry) => entry.loaded && entry.expired)) expired.add(account);
+      },
+      { concurrency: AT_ONCE },
+    );
+    for await (const entry of resolver.list()) {
+      const claims = entry.ok ? entry.jwt.document.claims : undefined;
+      if (claims?.exp === undefined || toMillis(claims.exp) > clock.now()) continue;
+      if (enablesJetStream(claims)) expired.add(claims.sub);
+    }
+    return { ok: true, value: [...expired] };
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    // With a memory or URL resolver there is nothing to list; what the servers run was asked.
+    if (code === "nats.no_resolver") return { ok: true, value: [...expired] };
+    return { ok: false, code, message };
+  }
+}
+
+async function recordRestart(
+  context: Context,
+  id: string,
+  kind: "restart.opened" | "restart.closed",
+  data: { readonly [key: string]: string | boolean },
+): Promise<void> {
+  await record(context, { id, account: "-" }, kind, data);
+}
