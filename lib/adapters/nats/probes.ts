@@ -9,6 +9,7 @@ import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
 import { hostedStreams } from "./hosted.ts";
+import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
 
 export interface ProbeSettings {
@@ -45,7 +46,13 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return probe(() => hostedStreams(settings, facts));
   }
 
-  return { servers, observe, hosted };
+  async function meta(domain?: string): ReturnType<Probes["meta"]> {
+    const facts = await servers();
+    const asked = domain === undefined ? facts : facts.filter((server) => server.domain === domain);
+    return metaGroup(settings.connection, settings.timeout, asked);
+  }
+
+  return { servers, meta, observe, hosted };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
