@@ -82,7 +82,11 @@ const RULES: readonly Rule[] = [
   },
   adapters("nats", /^(?!@aws-sdk\/|node:fs)/),
   adapters("aws", /^(?!@nats-io\/)/),
-  ...["local", "escalation", "issuer"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["local", "issuer", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["escalation", "restart"].map((folder) => ({
+    ...adapters(folder, NEUTRAL),
+    own: new RegExp(`^(${INNER}|lib/adapters/(${folder}|webhooks)/)`),
+  })),
   {
     place: /^lib\/adapters\/secrets\.ts$/,
     own: new RegExp(`^(${INNER}|lib/adapters/(local|aws)/)`),

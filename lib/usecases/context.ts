@@ -12,6 +12,7 @@ import type {
   JwtCodec,
   Leases,
   Log,
+  Restarter,
   Secrets,
   Signer,
 } from "../ports.ts";
@@ -30,6 +31,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets">
   readonly operator: Operator;
   /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
   readonly signer?: Signer;
+  /** Absent where no way to restart servers is configured: then none is restarted. */
+  readonly restarter?: Restarter;
   readonly policy: ExpiryPolicy & { readonly allowMemoryLoss: boolean };
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
