@@ -221,9 +221,15 @@ async function openRestarter(
   env: NonNullable<AppOptions["env"]>,
 ): Promise<Restarter | undefined> {
   if (restart === undefined) return undefined;
-  const { command, webhook, timeout } = restart;
+  const { command, webhook, kubernetes, timeout } = restart;
   if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
-  if (webhook === undefined) return undefined;
-  const secret = await secrets.read(webhook.secret);
-  return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
+  if (webhook !== undefined) {
+    const secret = await secrets.read(webhook.secret);
+    return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
+  }
+  if (kubernetes === undefined) return undefined;
+  const { kubeconfig: reference, ...place } = kubernetes;
+  const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
+  const { kubernetesRestarter } = await import("./adapters/restart/kubernetes.ts");
+  return kubernetesRestarter({ ...place, ...kubeconfig, timeout, env, redactText });
 }
