@@ -122,7 +122,8 @@ function refusalOf(
   namespace: string,
   redactText: RedactText,
 ): Answer<never> & { ok: false } {
-  if (!(thrown instanceof ApiException)) return { ok: false, why: `no answer (${networkReason(thrown)})` };
+  if (!(thrown instanceof ApiException))
+    return { ok: false, why: `no answer (${redactText(networkReason(thrown))})` };
   const { code: status, body } = thrown;
   if (status === 403)
     return { ok: false, status, why: `it is not allowed to ${what} in the namespace ${namespace}` };
@@ -141,9 +142,10 @@ function messageOf(body: unknown): string {
   }
 }
 
-/** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, … */
+/** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, or in words why there are no credentials. */
 function networkReason(thrown: unknown): string {
   const { cause: root = thrown } = thrown as { cause?: unknown };
-  const { code, name } = root as { code?: unknown; name?: unknown };
-  return typeof code === "string" ? code : String(name);
+  const { code, name, message } = root as { code?: unknown; name?: unknown; message?: unknown };
+  if (typeof code === "string") return code;
+  return name === "Error" ? String(message) : String(name);
 }
