@@ -8,13 +8,26 @@ import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-codec.ts";
+import { commandRestarter } from "./adapters/restart/command.ts";
+import { webhookRestarter } from "./adapters/restart/webhook.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { JsonObject } from "./domain/json.ts";
 import { asRelightError, RelightError } from "./errors.ts";
-import { redact } from "./log.ts";
-import type { Cluster, Escalation, Job, Jobs, Journal, Leases, Log, Secrets, Trigger } from "./ports.ts";
+import { redact, redactText } from "./log.ts";
+import type {
+  Cluster,
+  Escalation,
+  Job,
+  Jobs,
+  Journal,
+  Leases,
+  Log,
+  Restarter,
+  Secrets,
+  Trigger,
+} from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
@@ -80,6 +93,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
   const configured = [...settings.keys()];
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const escalation = await openEscalation(config, secrets, log);
+  const restarter = await openRestarter(config, secrets, env);
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
 
@@ -100,6 +114,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
       ...{ resolver: cluster.resolver, probes: cluster.probes, assets: cluster.assets, reopen: cluster.reopen },
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
+      ...(restarter === undefined ? {} : { restarter }),
     };
   }
 
@@ -199,4 +214,23 @@ async function openEscalation(config: Config, secrets: Secrets, log: Log): Promi
     return { name: `webhook ${new URL(url).host}`, escalation };
   });
   return fanOutEscalation(await Promise.all(channels), log);
+}
+
+async function openRestarter(
+  { restart }: Config,
+  secrets: Secrets,
+  env: NonNullable<AppOptions["env"]>,
+): Promise<Restarter | undefined> {
+  if (restart === undefined) return undefined;
+  const { command, webhook, kubernetes, timeout } = restart;
+  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
+  if (webhook !== undefined) {
+    const secret = await secrets.read(webhook.secret);
+    return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
+  }
+  if (kubernetes === undefined) return undefined;
+  const { kubeconfig: reference, ...place } = kubernetes;
+  const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
+  const { kubernetesRestarter } = await import("./adapters/restart/kubernetes.ts");
+  return kubernetesRestarter({ ...place, ...kubeconfig, timeout, env, redactText });
 }

@@ -51,13 +51,60 @@ const accounts = z.array(account).superRefine(
   { when: ({ value }) => Array.isArray(value) },
 );
 
+const webhookUrl = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
+
 const escalationChannel = z.strictObject({
   webhook: z.strictObject({
-    url: z.url({ protocol: /^https?$/, message: "is not an http(s) address" }),
+    url: webhookUrl,
     /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
     secret: secretReference.optional(),
   }),
 });
+
+const kubernetesName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { message: "is not a name that Kubernetes allows" });
+
+const WAYS_TO_RESTART = ["command", "webhook", "kubernetes"] as const;
+/** As long as an HTTP request of Node waits for an answer (undici's `headersTimeout`). */
+const LONGEST_ANSWER = ms("5m");
+
+/** How one nats-server is restarted: in exactly one of three ways. */
+const restart = z
+  .strictObject({
+    /** The program and its arguments; `{name}` and `{id}` in them become the server's. */
+    command: z
+      .array(z.string())
+      .refine(([program]) => program, { message: "needs the program to run, then its arguments" })
+      .optional(),
+    /** The secret is a must: a receiver that restarts servers has to know who asks. */
+    webhook: z.strictObject({ url: webhookUrl, secret: secretReference }).optional(),
+    kubernetes: z
+      .strictObject({
+        namespace: kubernetesName,
+        statefulSet: kubernetesName,
+        /** Of the kubeconfig; its current context by default. */
+        context: z.string().min(1).exactOptional(),
+        kubeconfig: secretReference.exactOptional(),
+      })
+      .optional(),
+    /** How long one restart may take. */
+    timeout: duration.prefault("5m"),
+  })
+  .superRefine(
+    (value, context) => {
+      const ways = WAYS_TO_RESTART.filter((way) => value[way] !== undefined);
+      if (ways.length === 1) return;
+      const found = ways.length === 0 ? "none is" : `${ways.join(" and ")} are`;
+      const message = `needs exactly one of ${WAYS_TO_RESTART.join(", ")}; ${found} there`;
+      context.addIssue({ code: "custom", message });
+    },
+    { when: ({ value }) => isJsonObject(value) },
+  )
+  .refine(({ webhook, timeout }) => webhook === undefined || timeout <= LONGEST_ANSWER, {
+    path: ["timeout"],
+    message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
+  });
 
 const schema = z.strictObject({
   cluster: z.strictObject({
@@ -81,6 +128,8 @@ const schema = z.strictObject({
     .prefault({}),
   accounts: accounts.default([]),
   escalation: z.array(escalationChannel).default([]),
+  /** Without it Relight restarts nothing. */
+  restart: restart.optional(),
   /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
   issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
   journal: z

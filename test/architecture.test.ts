@@ -63,8 +63,8 @@ interface Rule {
 }
 
 const INNER = "lib/domain/|lib/(ports|errors)\\.ts$";
-/** Neither a cloud nor NATS: those have one folder each. */
-const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/)/;
+/** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
+const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
   place: new RegExp(`^lib/adapters/${folder}/`),
   own: new RegExp(`^(${INNER}|lib/adapters/${folder}/)`),
@@ -82,7 +82,15 @@ const RULES: readonly Rule[] = [
   },
   adapters("nats", /^(?!@aws-sdk\/|node:fs)/),
   adapters("aws", /^(?!@nats-io\/)/),
-  ...["local", "escalation", "issuer"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["local", "issuer", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
+  {
+    ...adapters("escalation", NEUTRAL),
+    own: new RegExp(`^(${INNER}|lib/adapters/(escalation|webhooks)/)`),
+  },
+  {
+    ...adapters("restart", /^(?!@aws-sdk\/|@nats-io\/)/),
+    own: new RegExp(`^(${INNER}|lib/adapters/(restart|webhooks)/)`),
+  },
   {
     place: /^lib\/adapters\/secrets\.ts$/,
     own: new RegExp(`^(${INNER}|lib/adapters/(local|aws)/)`),
@@ -216,6 +224,8 @@ describe("its checks can fail", () => {
     ["a use case on a cloud", "lib/usecases/b.ts", "@aws-sdk/client-sqs"],
     ["an adapter on a use case", "lib/adapters/nats/c.ts", "lib/usecases/b.ts"],
     ["an adapter on another", "lib/adapters/escalation/c.ts", "lib/adapters/issuer/d.ts"],
+    ["an adapter on Kubernetes", "lib/adapters/local/c.ts", "@kubernetes/client-node"],
+    ["a restarter on NATS", "lib/adapters/restart/c.ts", "@nats-io/jwt"],
     ["an adapter on a cloud that is not its own", "lib/adapters/nats/c.ts", "@aws-sdk/client-sqs"],
     ["a cloud's adapter on NATS", "lib/adapters/aws/c.ts", "@nats-io/jwt"],
     ["a local adapter on NATS", "lib/adapters/local/c.ts", "@nats-io/nkeys"],

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatDuration, type Millis, millis } from "../../domain/time.ts";
+import type { Restarter } from "../../ports.ts";
+import { assertHarmless, type RedactText, restartFailed, type Server } from "./server.ts";
+
+export interface CommandSettings {
+  /** The program and its arguments; `{name}` and `{id}` in them become the server's. No shell reads them. */
+  readonly command: readonly string[];
+  /** How long it may run; then it is told to end (SIGTERM), and after {@link grace} it is ended (SIGKILL). */
+  readonly timeout: Millis;
+  /** What it gets beside RELIGHT_SERVER_NAME and RELIGHT_SERVER_ID. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly redactText: RedactText;
+  readonly grace?: Millis;
+}
+
+/** So much of what the command said last goes into an error. */
+const TAIL = { bytes: 4_096, lines: 5 };
+
+/**
+ * Restarts servers by a command: exit code 0 means that it was carried out. What it writes to standard output
+ * is dropped; the last lines of its standard error explain a failure.
+ */
+export function commandRestarter(settings: CommandSettings): Restarter {
+  return {
+    restart: async (server) => {
+      assertHarmless(server);
+      // A file and not a pipe: a server that the command leaves running would die of a closed pipe (SIGPIPE).
+      const folder = await mkdtemp(join(tmpdir(), "relight-restart-"));
+      const errors = await open(join(folder, "stderr"), "w+");
+      try {
+        await run(settings, server, errors);
+      } finally {
+        await errors.close();
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+async function run(settings: CommandSettings, server: Server, errors: FileHandle): Promise<void> {
+  const { timeout, grace = millis(5_000), redactText } = settings;
+  const child = await started(settings, server, errors);
+  const ended = endOf(child);
+  if (!(await within(timeout, ended))) {
+    await end(child, ended, grace);
+    throw restartFailed(server, `the command did not end within ${formatDuration(timeout)} and was stopped`, {
+      begun: true,
+      timeout,
+    });
+  }
+  const { exitCode, signalCode } = child;
+  if (exitCode === 0) return;
+  const how = exitCode === null ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
+  const said = redactText(await tail(errors));
+  throw restartFailed(server, `the command ${how}${said === "" ? "" : `: ${said}`}`, {
+    ...{ begun: true, exitCode, signal: signalCode, stderr: said },
+  });
+}
+
+/** @throws RelightError `restart.failed` if there is no such program, or it may not be run. */
+async function started(settings: CommandSettings, server: Server, errors: FileHandle): Promise<ChildProcess> {
+  const [program = "", ...args] = settings.command.map((argument) => filled(argument, server));
+  const child = spawn(program, args, {
+    stdio: ["ignore", "ignore", errors.fd],
+    env: { ...settings.env, RELIGHT_SERVER_NAME: server.name, RELIGHT_SERVER_ID: server.id },
+    // A process group of its own: Ctrl-C must not stop a restart halfway, and a time limit must stop all of it.
+    detached: true,
+  });
+  try {
+    await once(child, "spawn");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "was not found" : `could not be started (${code})`;
+    throw restartFailed(server, `the command "${settings.redactText(program)}" ${why}`, {
+      begun: false,
+      reason: code ?? null,
+    });
+  }
+  return child;
+}
+
+function filled(argument: string, { id, name }: Server): string {
+  return argument.replaceAll(/\{(name|id)\}/g, (_, which) => (which === "id" ? id : name));
+}
+
+function endOf(child: ChildProcess): Promise<unknown> {
+  return child.exitCode === null && child.signalCode === null ? once(child, "exit") : Promise.resolve();
+}
+
+async function within(limit: Millis, ended: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limit);
+  });
+  try {
+    return await Promise.race([ended.then(() => true), over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Ends the command and all that it started in its process group. */
+async function end(child: ChildProcess, ended: Promise<unknown>, grace: Millis): Promise<void> {
+  signal(child, "SIGTERM");
+  await within(grace, ended);
+  // Also where the command itself is gone: what it started may not be.
+  signal(child, "SIGKILL");
+  await ended;
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // No such group, or no groups at all (Windows).
+    child.kill(name);
+  }
+}
+
+/** The last lines of the file. */
+async function tail(file: FileHandle): Promise<string> {
+  const { size } = await file.stat();
+  const length = Math.min(size, TAIL.bytes);
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+  return buffer.toString().trim().split("\n").slice(-TAIL.lines).join("\n");
+}

@@ -1,0 +1,151 @@
+import {
+  ApiException,
+  AppsV1Api,
+  CoreV1Api,
+  KubeConfig,
+  Observable,
+  type ObservableMiddleware,
+  type V1Pod,
+  type V1StatefulSet,
+} from "@kubernetes/client-node";
+import { type Millis, millis } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import type { RedactText } from "./server.ts";
+
+export interface KubernetesAccess {
+  readonly namespace: string;
+  /** A kubeconfig's text; without one the pod's service account, and outside of pods what kubectl would use. */
+  readonly kubeconfig?: string;
+  /** One of the kubeconfig's contexts; its current one by default. */
+  readonly context?: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly redactText: RedactText;
+  /** How long one request may take. */
+  readonly requestTimeout?: Millis;
+}
+
+/** What the API server answered; `status` is absent where it did not. `why` is redacted. */
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly why: string; readonly status?: number };
+
+/** The three requests that a restart needs, each bounded by its own time and by `limit`. */
+export interface KubernetesApi {
+  pod(name: string, limit: AbortSignal): Promise<Answer<V1Pod>>;
+  statefulSet(name: string, limit: AbortSignal): Promise<Answer<V1StatefulSet>>;
+  /** Deletes the pod only if it still is the one of that uid; its own grace period is left as it is. */
+  deletePod(name: string, uid: string, limit: AbortSignal): Promise<Answer<unknown>>;
+}
+
+/** @throws RelightError `secret.malformed`, `config.invalid` if there is no such kubeconfig or context. */
+export function kubernetesApi(access: KubernetesAccess): KubernetesApi {
+  const { namespace, redactText, requestTimeout = millis(10_000) } = access;
+  const config = kubeConfigOf(access);
+  const core = config.makeApiClient(CoreV1Api);
+  const apps = config.makeApiClient(AppsV1Api);
+
+  async function ask<T>(
+    what: string,
+    limit: AbortSignal,
+    call: (options: CallOptions) => Promise<T>,
+  ): Promise<Answer<T>> {
+    const signal = AbortSignal.any([limit, AbortSignal.timeout(requestTimeout)]);
+    try {
+      return { ok: true, value: await bounded(call(abortedBy(signal)), signal) };
+    } catch (thrown) {
+      return refusalOf(thrown, what, namespace, redactText);
+    }
+  }
+
+  return {
+    pod: (name, limit) =>
+      ask("get pods", limit, (options) => core.readNamespacedPod({ name, namespace }, options)),
+    statefulSet: (name, limit) =>
+      ask("get statefulsets.apps", limit, (options) =>
+        apps.readNamespacedStatefulSet({ name, namespace }, options),
+      ),
+    deletePod: (name, uid, limit) =>
+      ask("delete pods", limit, (options) =>
+        core.deleteNamespacedPod({ name, namespace, body: { preconditions: { uid } } }, options),
+      ),
+  };
+}
+
+function kubeConfigOf({ kubeconfig, context, env }: KubernetesAccess): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    if (kubeconfig !== undefined) config.loadFromString(kubeconfig);
+    else if (env["KUBERNETES_SERVICE_HOST"] !== undefined && context === undefined) config.loadFromCluster();
+    else config.loadFromDefault();
+  } catch {
+    // The parser's own words may quote a key.
+    throw new RelightError("secret.malformed", "restart.kubernetes: the kubeconfig can't be read");
+  }
+  if (context !== undefined) config.setCurrentContext(context);
+  if (config.getCurrentCluster()?.server !== undefined) return config;
+  const which = context === undefined ? "current context" : `context "${context}"`;
+  throw new RelightError(
+    "config.invalid",
+    `restart.kubernetes: the kubeconfig has no ${which} with a cluster`,
+  );
+}
+
+interface CallOptions {
+  readonly middleware: ObservableMiddleware[];
+  readonly middlewareMergeStrategy: "append";
+}
+
+/** The library takes a signal only by way of a middleware. */
+function abortedBy(signal: AbortSignal): CallOptions {
+  const middleware: ObservableMiddleware = {
+    pre: (request) => {
+      request.setSignal(signal);
+      return new Observable(Promise.resolve(request));
+    },
+    post: (response) => new Observable(Promise.resolve(response)),
+  };
+  return { middleware: [middleware], middlewareMergeStrategy: "append" };
+}
+
+/** Getting credentials (a plugin's program, an identity provider) is not bounded by the request's signal. */
+async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const over = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return await Promise.race([work, over]);
+}
+
+function refusalOf(
+  thrown: unknown,
+  what: string,
+  namespace: string,
+  redactText: RedactText,
+): Answer<never> & { ok: false } {
+  if (!(thrown instanceof ApiException))
+    return { ok: false, why: `no answer (${redactText(networkReason(thrown))})` };
+  const { code: status, body } = thrown;
+  if (status === 403)
+    return { ok: false, status, why: `it is not allowed to ${what} in the namespace ${namespace}` };
+  if (status === 401) return { ok: false, status, why: "its credentials were not accepted (HTTP 401)" };
+  return { ok: false, status, why: redactText(`HTTP ${status}: ${messageOf(body)}`) };
+}
+
+/** The message of the API's `Status`. Not the exception's own: that one holds the headers, too. */
+function messageOf(body: unknown): string {
+  const text = String(body);
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return String(message);
+  } catch {
+    return text.slice(0, 200);
+  }
+}
+
+/** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, or in words why there are no credentials. */
+function networkReason(thrown: unknown): string {
+  const { cause: root = thrown } = thrown as { cause?: unknown };
+  const { code, name, message } = root as { code?: unknown; name?: unknown; message?: unknown };
+  if (typeof code === "string") return code;
+  return name === "Error" ? String(message) : String(name);
+}
