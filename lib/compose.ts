@@ -111,7 +111,12 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     const cluster = await opening;
     return {
       ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
-      ...{ resolver: cluster.resolver, probes: cluster.probes, assets: cluster.assets, reopen: cluster.reopen },
+      ...{
+        resolver: cluster.resolver,
+        probes: cluster.probes,
+        assets: cluster.assets,
+        reopen: cluster.reopen,
+      },
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       ...(restarter === undefined ? {} : { restarter }),

@@ -95,7 +95,8 @@ export interface Assets {
    */
   recreate(account: AccountId, accountKey: string, assets: readonly MemoryAsset[]): Promise<void>;
   /**
-   * Asks the leader of each group to step down; returns when all have agreed, not when others lead.
+   * Asks the leader of each group to step down; returns when all have agreed, not when others lead. A group
+   * that is electing one does not answer, which is no failure: look, and ask again.
    * @throws RelightError `assets.not_stepped_down` naming the first that did not.
    */
   stepDown(account: AccountId, accountKey: string, groups: readonly Group[]): Promise<void>;

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { REFUSALS } from "../lib/domain/gate.ts";
-import { LADDER } from "../lib/domain/ladder.ts";
+import { LADDER } from "../lib/domain/rungs.ts";
 import { FINDINGS } from "../lib/domain/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 

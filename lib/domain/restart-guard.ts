@@ -43,7 +43,9 @@ function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly s
 
 /** A server that starts while an account is expired loses the Raft groups of its streams, on every version. */
 function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
-  return accounts.map((account) => `account ${account} is expired: a server that starts now would damage its streams`);
+  return accounts.map(
+    (account) => `account ${account} is expired: a server that starts now would damage its streams`,
+  );
 }
 
 /** Without its current replicas a stream would be left without a majority while the server is away. */

@@ -2,8 +2,8 @@ import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
-import type { Rung, Situation } from "./rung.ts";
 import { losesByRestart, serversToRestart } from "./restart.ts";
+import type { Rung, Situation } from "./rung.ts";
 import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir } from "./step-down.ts";
 import { millis } from "./time.ts";
 import { hasFinding } from "./verdict.ts";
@@ -16,7 +16,8 @@ const PUSH_AGAIN: Rung = {
   settles: millis(5_000),
   helps: ({ verdict }) => {
     if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
-    if (hasFinding(verdict, "claims.untrusted")) return "the resolver holds a JWT that the servers don't trust";
+    if (hasFinding(verdict, "claims.untrusted"))
+      return "the resolver holds a JWT that the servers don't trust";
     if (hasFinding(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
     // A byte-identical JWT is a no-op to the server, so it gets a new jti. It never revives deaf streams.
     if (hasFinding(verdict, "jetstream.not_enabled"))

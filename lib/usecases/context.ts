@@ -64,6 +64,16 @@ export async function record(
 }
 
 /** @throws RelightError `signer.missing` */
+export async function requireAccountKey(
+  context: Context,
+  { account }: Pick<RunningJob, "account">,
+): Promise<string> {
+  const key = await accountKeyOf(context, account);
+  if (key !== undefined) return key;
+  throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
+}
+
+/** @throws RelightError `signer.missing` */
 export function requireSigner({ signer }: Context): Signer {
   if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
   return signer;

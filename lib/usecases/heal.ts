@@ -88,11 +88,16 @@ async function climb(
   }
 }
 
-/** Gives a rung's effect the time it needs, then verifies; a renewal needs none beyond the first look. */
+/** Gives a rung's effect the time it needs, until nothing is left that it helps against; then verifies. */
 async function settle(context: Context, job: RunningJob, rung: Rung | undefined): Promise<Look> {
   if (rung !== undefined) {
-    const isHealthy = async () => (await look(context, job.account)).verdict.verdict === "healthy";
-    await pWaitFor(isHealthy, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
+    const hasSettled = async () => {
+      const seen = await look(context, job.account);
+      const { verdict } = seen.verdict;
+      if (verdict === "healthy") return true;
+      return verdict !== "unknown" && rung.helps(situationOf(context, job.account, seen)) === undefined;
+    };
+    await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
       if (!(error instanceof TimeoutError)) throw error;
     });
   }

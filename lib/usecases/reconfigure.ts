@@ -6,7 +6,7 @@ import type { StreamFacts } from "../domain/observation.ts";
 import { isGroupWhole, isWhole, type Reconfiguration } from "../domain/reconfiguration.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports.ts";
-import { accountKeyOf, assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
 import { look } from "./look.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
@@ -171,10 +171,4 @@ function assertAccepted(refused: readonly RefusedConfiguration[]): void {
   if (refused.length === 0) return;
   const reasons = refused.map((refusal) => `${nameOf(refusal)}: ${refusal.reason}`).join("; ");
   throw new RelightError("assets.not_configured", `the servers refused to change ${reasons}`);
-}
-
-async function requireAccountKey(context: Context, { account }: RunningJob): Promise<string> {
-  const key = await accountKeyOf(context, account);
-  if (key !== undefined) return key;
-  throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
 }

@@ -28,7 +28,8 @@ const AT_ONCE = 16;
  */
 export async function restartServers(context: Context, job: RunningJob, seen: Look): Promise<void> {
   const { restarter } = context;
-  if (restarter === undefined) throw new RelightError("restart.refused", "no way to restart servers is configured");
+  if (restarter === undefined)
+    throw new RelightError("restart.refused", "no way to restart servers is configured");
   await withLease(context, "restarts", job.id, async (lost) => {
     assertFinished(await openRestartOf(context));
     let now = seen;
@@ -77,7 +78,9 @@ export async function confirmRestart(context: Context, server: string): Promise<
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
     // Memory that was lost is lost: it is no reason against confirming.
     const order = { server, account: "" as AccountId, allowMemoryLoss: true };
-    const objections = objectionsTo(order, await gatherEvidence(context)).filter((text) => !text.includes(" in memory on "));
+    const objections = objectionsTo(order, await gatherEvidence(context)).filter(
+      (text) => !text.includes(" in memory on "),
+    );
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;
@@ -116,7 +119,10 @@ async function waitForReturn(context: Context, { name, id }: ServerFacts): Promi
   };
   await pWaitFor(isBack, BACK).catch((cause: unknown) => {
     if (!(cause instanceof TimeoutError)) throw cause;
-    throw new RelightError("restart.unfinished", `${name} was restarted and is not back after ${BACK.timeout / 1000} s`);
+    throw new RelightError(
+      "restart.unfinished",
+      `${name} was restarted and is not back after ${BACK.timeout / 1000} s`,
+    );
   });
 }
 

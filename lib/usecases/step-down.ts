@@ -1,11 +1,15 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { Observation } from "../domain/observation.ts";
 import { deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
-import { RelightError } from "../errors.ts";
-import { accountKeyOf, type Context, type RunningJob } from "./context.ts";
+import { type Context, type RunningJob, requireAccountKey } from "./context.ts";
 import { type Look, look } from "./look.ts";
 
-/** How long the streams may take to be heard under their new leaders; milliseconds. */
-const ELECTION = { timeout: 15_000, interval: 250 };
+/** How long groups may take to be heard under their new leaders; milliseconds. */
+const ELECTION = { timeout: 8_000, interval: 250 };
+/** A group that is electing a leader hears nobody who asks it to step down, so it is asked again. */
+const ROUNDS = 3;
+
+type Groups = (observation: Observation) => readonly Group[];
 
 /**
  * Lets the leaders of deaf streams step down, waits until the streams are heard, then does the same for
@@ -14,27 +18,39 @@ const ELECTION = { timeout: 15_000, interval: 250 };
 export async function stepDownLeaders(
   context: Context,
   job: RunningJob,
-  { observation }: Look,
+  { observation }: Pick<Look, "observation">,
 ): Promise<void> {
-  await stepDown(context, job, deafStreamGroups(observation));
-  let now = observation;
-  const areStreamsHeard = async (): Promise<boolean> => {
-    now = (await look(context, job.account)).observation;
-    return now.streams.ok && deafStreamGroups(now).length === 0;
-  };
-  try {
-    await pWaitFor(areStreamsHeard, ELECTION);
-  } catch (error) {
-    // The consumers may still be helped; the next verdict names the streams that were not.
-    if (!(error instanceof TimeoutError)) throw error;
-  }
-  await stepDown(context, job, deafConsumerGroups(now));
+  const now = await stepDown(context, job, observation, deafStreamGroups);
+  await stepDown(context, job, now, deafConsumerGroups);
 }
 
-async function stepDown(context: Context, { account }: RunningJob, groups: readonly Group[]): Promise<void> {
-  if (groups.length === 0) return;
-  const accountKey = await accountKeyOf(context, account);
-  if (accountKey === undefined)
-    throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
-  await context.assets.stepDown(account, accountKey, groups);
+/** Asks until none of `groups` is left, a few times; the next verdict names those that are. Gives the last look. */
+async function stepDown(
+  context: Context,
+  job: RunningJob,
+  observation: Observation,
+  groups: Groups,
+): Promise<Observation> {
+  let now = observation;
+  for (let round = 0; round < ROUNDS && groups(now).length > 0; round++) {
+    await context.assets.stepDown(job.account, await requireAccountKey(context, job), groups(now));
+    now = await waitUntilHeard(context, job, groups);
+  }
+  return now;
+}
+
+async function waitUntilHeard(
+  context: Context,
+  { account }: RunningJob,
+  groups: Groups,
+): Promise<Observation> {
+  let now = (await look(context, account)).observation;
+  const areHeard = async (): Promise<boolean> => {
+    now = (await look(context, account)).observation;
+    return now.streams.ok && groups(now).length === 0;
+  };
+  await pWaitFor(areHeard, ELECTION).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
+  return now;
 }

@@ -17,7 +17,7 @@ import {
 } from "./observations.ts";
 
 const verdictOf = (changes: Partial<Observation>, unfinishedToggle = false) =>
-  assess(observation(changes), { operator, unfinishedToggle });
+  assess(observation(changes), { operator, unfinishedToggle, unfinishedChanges: [] });
 
 const running = (changes: object = {}, document = claims()) =>
   ({
@@ -286,7 +286,7 @@ test("JetStream that a server does not have, or that the claims don't give, is n
 test("the observation is left as it was", () => {
   const look = observation({ streams: streams(stream(DEAF)) });
   const before = structuredClone(look);
-  assess(look, { operator, unfinishedToggle: true });
+  assess(look, { operator, unfinishedToggle: true, unfinishedChanges: [] });
   expect(look).toEqual(before);
 });
 

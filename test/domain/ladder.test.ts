@@ -1,10 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
-import { LADDER, nextStep, type RungId, type Situation } from "../../lib/domain/ladder.ts";
+import { nextStep } from "../../lib/domain/ladder.ts";
 import { findLosses } from "../../lib/domain/loss.ts";
 import { memoryAssets } from "../../lib/domain/memory.ts";
 import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
+import type { RungId, Situation } from "../../lib/domain/rung.ts";
+import { LADDER } from "../../lib/domain/rungs.ts";
 import { claims, consumer, DEAF, FAILED, observation, operator, server, stream } from "./observations.ts";
 
 const deaf = (changes: Partial<StreamFacts> = {}): Observation["streams"] => ({
@@ -19,7 +21,7 @@ const CLUSTER = ["s1", "s2", "s3"].map((name) => server({ name, id: name, topolo
 
 function situation(seen: Partial<Observation>, changes: Partial<Situation> = {}): Situation {
   const look = observation(seen);
-  const verdict = assess(look, { operator, unfinishedToggle: false });
+  const verdict = assess(look, { operator, unfinishedToggle: false, unfinishedChanges: [] });
   return {
     observation: look,
     verdict,
@@ -27,6 +29,8 @@ function situation(seen: Partial<Observation>, changes: Partial<Situation> = {})
     canSign: true,
     hasAccountKey: true,
     allowMemoryLoss: false,
+    canRestart: false,
+    memorySeen: [],
     ...changes,
   };
 }

@@ -102,11 +102,13 @@ function stepDownSubject({ stream, consumer }: Group): string {
 }
 
 async function stepDownOne(connection: NatsConnection, group: Group, timeout: Millis): Promise<void> {
-  const { error } = readJson(await ask(connection, stepDownSubject(group), "", timeout));
-  if (error === undefined) return;
+  const refused = await refusal(connection, group, stepDownSubject(group), "", timeout);
+  if (refused === undefined || refused.gone) return;
   const name = [group.stream, group.consumer].filter(Boolean).join(" > ");
-  const reason = isJsonObject(error) ? String(error["description"]) : String(error);
-  throw new RelightError("assets.not_stepped_down", `the leader of ${name} did not step down: ${reason}`);
+  throw new RelightError(
+    "assets.not_stepped_down",
+    `the leader of ${name} did not step down: ${refused.reason}`,
+  );
 }
 
 function subjectsOf({ stream }: MemoryAsset): string[] {
