@@ -18,11 +18,19 @@ export interface RefusedRung {
   readonly why: string;
 }
 
+/** A rung and one thing that it treats. */
+export type Attempt = `${RungId} ${string}`;
+
+/** All that a rung would treat now. */
+export function attemptsOf(rung: Rung, situation: Situation): readonly Attempt[] {
+  return rung.targets(situation).map((target): Attempt => `${rung.id} ${target}`);
+}
+
 /**
- * The next step up: the cheapest rung that helps, is safe here and was not tried yet.
+ * The next step up: the cheapest rung that helps, is safe here and was not tried on all of it yet.
  * An account of which something is unknown, and nothing dead, is left alone: a network fault never climbs.
  */
-export function nextStep(situation: Situation, tried: ReadonlySet<RungId>): Step {
+export function nextStep(situation: Situation, tried: ReadonlySet<Attempt>): Step {
   const { verdict } = situation;
   if (verdict.verdict === "healthy") return { kind: "done" };
   if (hasFinding(verdict, "account.expired"))
@@ -31,7 +39,9 @@ export function nextStep(situation: Situation, tried: ReadonlySet<RungId>): Step
     return { kind: "stop", why: "the account is unknown, and nothing is done on a guess", refused: [] };
 
   const refused: RefusedRung[] = [];
-  for (const rung of LADDER.filter(({ id }) => !tried.has(id))) {
+  for (const rung of LADDER) {
+    const attempts = attemptsOf(rung, situation);
+    if (attempts.length > 0 && attempts.every((attempt) => tried.has(attempt))) continue;
     const why = rung.helps(situation);
     if (why === undefined) continue;
     const objection = rung.forbids(situation);
@@ -41,8 +51,9 @@ export function nextStep(situation: Situation, tried: ReadonlySet<RungId>): Step
   return { kind: "stop", why: whyStopped(refused, tried), refused };
 }
 
-function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<RungId>): string {
+function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>): string {
   if (refused.length > 0) return refused.map(({ rung, why }) => `${rung} is refused: ${why}`).join("; ");
-  if (tried.size > 0) return `no rung is left after ${[...tried].join(", ")}`;
+  const rungs = new Set([...tried].map((attempt) => attempt.split(" ")[0]));
+  if (rungs.size > 0) return `no rung is left after ${[...rungs].join(", ")}`;
   return "no rung of the ladder helps against what was found";
 }

@@ -37,6 +37,8 @@ export interface Rung {
   readonly undo: string;
   /** How long its effect may take to show. */
   readonly settles: Millis;
+  /** What it would treat, by name; nothing is treated twice with the same rung. */
+  targets(situation: Situation): readonly string[];
   /** Why it would help here; undefined where it can't. */
   helps(situation: Situation): string | undefined;
   /** Why it must not be done here; undefined where it may. */

@@ -1,10 +1,10 @@
 import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation } from "./observation.ts";
-import { type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
+import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
 import { losesByRestart, serversToRestart } from "./restart.ts";
 import type { Rung, Situation } from "./rung.ts";
-import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir } from "./step-down.ts";
+import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir, nameOfGroup } from "./step-down.ts";
 import { millis } from "./time.ts";
 import { hasFinding } from "./verdict.ts";
 
@@ -14,6 +14,7 @@ const PUSH_AGAIN: Rung = {
   risk: "none: the claims stay as they are",
   undo: "none needed",
   settles: millis(5_000),
+  targets: wholeAccount,
   helps: ({ verdict }) => {
     if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
     if (hasFinding(verdict, "claims.untrusted"))
@@ -33,6 +34,8 @@ const STEP_DOWN_LEADERS: Rung = {
   risk: "each has no leader for a moment",
   undo: "none needed",
   settles: millis(20_000),
+  targets: ({ observation }) =>
+    [...deafStreamGroups(observation), ...deafConsumerGroups(observation)].map(nameOfGroup),
   // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
   helps: ({ observation }) =>
     deafStreamGroups(observation).length + deafConsumerGroups(observation).length > 0
@@ -52,7 +55,8 @@ const SCALE_UP: Rung = {
   risk: "each stream is copied twice for a while, and has no leader for a moment",
   undo: "take the replicas back (the journal holds each configuration before the first change)",
   settles: millis(20_000),
-  // Proved on 2.9.10, 2.10.27 and 2.11.1, on file and in memory, consumers of one replica and ephemeral ones too.
+  targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
+  // Proved on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, consumers of one replica and ephemeral ones too.
   helps: ({ observation }) => {
     const { possible, refused } = isClustered(observation) ? scaleUps(observation) : NOTHING;
     return possible.length + refused.length > 0
@@ -74,6 +78,7 @@ const TOUCH_METADATA: Rung = {
   risk: "none where it is proved; on other versions the servers panic, so there it is refused",
   undo: "change the configurations back (the journal holds each before the first change)",
   settles: millis(20_000),
+  targets: ({ observation, memorySeen }) => touches(observation, memorySeen, "").flatMap(namesOfChange),
   helps: ({ observation, memorySeen }) =>
     touches(observation, memorySeen, "").length > 0
       ? "each server then makes anew the Raft groups that it lost by a restart while the account was expired"
@@ -93,6 +98,7 @@ const TOGGLE_JETSTREAM: Rung = {
   risk: "for a second the account has no JetStream; what is in memory only is made anew, empty",
   undo: "push the claims with JetStream again (the journal holds them before the first push)",
   settles: millis(20_000),
+  targets: wholeAccount,
   helps: ({ verdict }) =>
     hasFinding(verdict, "stream.deaf") || hasFinding(verdict, "consumer.deaf")
       ? "the server then starts the account's streams and consumers anew from their files"
@@ -108,6 +114,7 @@ const RESTART_SERVERS: Rung = {
   risk: "each server is away for a moment; what is in memory only, and on one server only, is lost",
   undo: "none; between two servers everything is proved to be whole again",
   settles: millis(30_000),
+  targets: wholeAccount,
   // Proved on 2.10.27 and 2.15.1 for damage by a restart while expired; on 2.9.10 and 2.10.27 for deaf streams.
   helps: ({ observation }) =>
     serversToRestart(observation).length > 0
@@ -131,6 +138,16 @@ export const LADDER: readonly Rung[] = [
 
 const NO_ACCOUNT_KEY = "only the account may ask for it, and its signingKey is not configured";
 const NOTHING: ScaleUps = { possible: [], refused: [] };
+
+function wholeAccount({ observation }: Situation): readonly string[] {
+  return [observation.account];
+}
+
+/** A stream and each of its consumers is a target of its own: one that is left over may be tried. */
+function namesOfChange({ stream, during, consumers }: Reconfiguration): readonly string[] {
+  const own = during === undefined ? [] : [stream];
+  return [...own, ...consumers.map(({ name }) => nameOfGroup({ stream, consumer: name }))];
+}
 
 function isClustered({ servers }: Observation): boolean {
   return servers.some(({ topology }) => topology === "clustered");

@@ -6,6 +6,11 @@ export interface Group {
   readonly consumer?: string;
 }
 
+/** `ORDERS` or `ORDERS > worker`. */
+export function nameOfGroup({ stream, consumer }: Group): string {
+  return consumer === undefined ? stream : `${stream} > ${consumer}`;
+}
+
 /** The deaf streams that have replicas: a new leader subscribes anew. */
 export function deafStreamGroups({ streams }: Observation): readonly Group[] {
   const found = streams.ok ? streams.value.filter((stream) => isDeaf(stream) && stream.peers.length > 0) : [];

@@ -1,6 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { nextStep, type RefusedRung } from "../domain/ladder.ts";
+import { type Attempt, attemptsOf, nextStep, type RefusedRung } from "../domain/ladder.ts";
 import { findLosses } from "../domain/loss.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { asRelightError } from "../errors.ts";
@@ -41,7 +41,8 @@ export async function heal(
   done: readonly RungReport[],
 ): Promise<HealReport> {
   const rungs: RungReport[] = [...done];
-  const tried = new Set<RungReport["rung"]>(done.map(({ rung }) => rung));
+  const tried = new Set<Attempt>();
+  let hasRenewed = done.some(({ rung }) => rung === "renew");
   let last = first;
   const report = (outcome: HealReport["outcome"], why: string): HealReport => {
     return { outcome, why, rungs, last, losses: lossesBetween(first, last) };
@@ -49,15 +50,17 @@ export async function heal(
 
   for (;;) {
     assertNotInterrupted(context, job);
-    const step = nextStep(situationOf(context, job.account, last), tried as ReadonlySet<RungId>);
+    const situation = situationOf(context, job.account, last);
+    const step = nextStep(situation, tried);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
-    if (step.kind === "stop" || (step.kind === "renew" && tried.has("renew"))) {
+    if (step.kind === "stop" || (step.kind === "renew" && hasRenewed)) {
       const refused = step.kind === "stop" ? step.refused : [];
       rungs.push(...refused.map((refusal) => refusedRung(job, refusal)));
-      return report(refused.length > 0 && tried.size === 0 ? "refused" : "stuck", step.why);
+      return report(refused.length > 0 && rungs.length === refused.length ? "refused" : "stuck", step.why);
     }
     const rung = step.kind === "renew" ? "renew" : step.rung.id;
-    tried.add(rung);
+    if (step.kind === "climb") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);
+    else hasRenewed = true;
     const before = last;
     const failure = await climb(context, job, rung, step, before);
     last = await settle(context, job, step.kind === "climb" ? step.rung : undefined);

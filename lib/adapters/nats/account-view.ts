@@ -16,11 +16,17 @@ import type {
   RunningAccount,
   ServerFacts,
 } from "../../domain/observation.ts";
-import type { Millis } from "../../domain/time.ts";
+import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
-import { AT_ONCE } from "./connection.ts";
+
+/**
+ * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
+ * So many are asked at once, and not for long.
+ */
+const INFOS_AT_ONCE = 64;
+const INFO_PATIENCE = millis(2_000);
 
 /** JetStream API: "account not found" and "JetStream not enabled for account". */
 const ACCOUNT_NOT_FOUND = 10035;
@@ -55,12 +61,15 @@ export async function lookAsAccount(
 }
 
 async function view(connection: NatsConnection, timeout: Millis): Promise<AccountView> {
-  const manager = await jetstreamManager(connection, { timeout, checkAPI: false });
+  const patience = Math.min(timeout, INFO_PATIENCE);
+  const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
   const info = await accountInfo(manager);
   if (typeof info === "string")
     return { jetstream: info, info: { streams: 0, consumers: 0, limits: {} }, streamNames: [], failing: [] };
   const streamNames = await namesOf(manager);
-  const failures = await pMap(streamNames, (name) => failureOf(manager, name), { concurrency: AT_ONCE });
+  const failures = await pMap(streamNames, (name) => failureOf(manager, name), {
+    concurrency: INFOS_AT_ONCE,
+  });
   return {
     jetstream: "enabled",
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },

@@ -45,7 +45,7 @@ export async function findStreams(
   const perServer = await pMap(servers, (server) => replicasOn(settings, account, server), {
     concurrency: AT_ONCE,
   });
-  const streams = groupByStream(perServer.flat());
+  const streams = groupByStream(perServer.flat(), new Set(servers.map(({ name }) => name)));
   const heard = await hearing(settings, account, servers, streams);
   return streams.map((stream) => streamFacts(stream, heard));
 }
@@ -70,8 +70,8 @@ async function replicasOn(
 }
 
 /** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
-function groupByStream(replicas: readonly Replica[]): readonly StreamGroup[] {
-  return gatherByName(replicas).map((stream) => {
+function groupByStream(replicas: readonly Replica[], asked: ReadonlySet<string>): readonly StreamGroup[] {
+  return gatherByName(replicas, asked).map((stream) => {
     const consumers = replicas
       .filter(({ detail }) => detail.name === stream.best.detail.name)
       .flatMap(({ server, detail }) =>
@@ -81,20 +81,33 @@ function groupByStream(replicas: readonly Replica[]): readonly StreamGroup[] {
           nodeMissing: detail.cluster !== undefined && consumer.cluster === undefined,
         })),
       );
-    return { ...stream, consumers: gatherByName(consumers) };
+    return { ...stream, consumers: gatherByName(consumers, asked) };
   });
 }
 
 function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
   told: readonly Told<Detail>[],
+  asked: ReadonlySet<string>,
 ): readonly Gathered<Detail>[] {
   const names = [...new Set(told.map(({ detail }) => detail.name))].sort();
   return names.flatMap((name) => {
     const own = told.filter(({ detail }) => detail.name === name);
     const best = preferLeader(own);
+    if (best === undefined) return [];
     const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
-    return best === undefined ? [] : [{ best, nodeMissingOn: without }];
+    return [{ best, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
   });
+}
+
+/** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
+function absentMembers<Detail extends Led["detail"]>(
+  best: Told<Detail>,
+  told: readonly Told<Detail>[],
+  asked: ReadonlySet<string>,
+): readonly string[] {
+  const holders = new Set(told.map(({ server }) => server));
+  const members = peersOf(best).map(({ name }) => name);
+  return members.filter((name) => asked.has(name) && !holders.has(name));
 }
 
 /**
