@@ -43,7 +43,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
 function lostNodes({ name: stream, replicas, nodeMissingOn }: StreamFacts): Finding[] {
   const health = lacksMajority(replicas, nodeMissingOn.length) ? "dead" : "degraded";
   return nodeMissingOn.map((server) => {
-    const message = `${server} holds stream ${stream} without its Raft group`;
+    const message = `${server} has no Raft node of stream ${stream}`;
     return finding("stream.node_missing", health, { server, stream }, message, { probe: "JSZ" });
   });
 }
@@ -55,7 +55,7 @@ function lostConsumerNodes(
   const members = peers.length > 0 ? peers.length + 1 : replicas;
   const health = lacksMajority(members, nodeMissingOn.length) ? "dead" : "degraded";
   return nodeMissingOn.map((server) => {
-    const message = `${server} holds consumer ${stream} > ${consumer} without its Raft group`;
+    const message = `${server} has no Raft node of consumer ${stream} > ${consumer}`;
     const subject = { server, stream, consumer };
     return finding("consumer.node_missing", health, subject, message, { probe: "JSZ" });
   });

@@ -25,15 +25,20 @@ export interface RestartOrder {
  * at is an objection, too.
  */
 export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): readonly string[] {
-  const { servers, meta, hosted, expired } = evidence;
+  const losses = (streams: readonly HostedStream[]) => memoryLost(order, streams);
+  return [...unrest(order, evidence), ...known("what is held in memory", evidence.hosted, losses)];
+}
+
+/** What must be over before a server is restarted, and again before the next one is. */
+export function unrest(
+  { server, account }: Pick<RestartOrder, "server" | "account">,
+  { servers, meta, hosted, expired }: RestartEvidence,
+): readonly string[] {
   return [
-    ...(servers.some(({ name }) => name === order.server) ? [] : [`${order.server} does not answer`]),
+    ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
     ...known("the meta group", meta, (group) => (group === undefined ? [] : quorumProblems(group))),
     ...known("which accounts have expired", expired, expiredAccounts),
-    ...known("the streams of other accounts", hosted, (streams) => [
-      ...replicasBehind(order, streams),
-      ...memoryLost(order, streams),
-    ]),
+    ...known("the streams of other accounts", hosted, (streams) => replicasBehind(account, streams)),
   ];
 }
 
@@ -49,7 +54,7 @@ function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
 }
 
 /** Without its current replicas a stream would be left without a majority while the server is away. */
-function replicasBehind({ account }: RestartOrder, streams: readonly HostedStream[]): readonly string[] {
+function replicasBehind(account: AccountId, streams: readonly HostedStream[]): readonly string[] {
   const others = streams.filter((stream) => stream.account !== account && stream.replicas > 1);
   const names = new Set(others.map(nameOf));
   return [...names].flatMap((name) => {

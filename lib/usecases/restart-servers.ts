@@ -5,7 +5,7 @@ import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenRestart, openRestart } from "../domain/journal.ts";
 import type { Probe, ServerFacts } from "../domain/observation.ts";
 import { serversToRestart } from "../domain/restart.ts";
-import { objectionsTo, type RestartEvidence, type RestartOrder } from "../domain/restart-guard.ts";
+import { objectionsTo, type RestartEvidence, type RestartOrder, unrest } from "../domain/restart-guard.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Restarter } from "../ports.ts";
@@ -17,6 +17,8 @@ import { type Look, look } from "./look.ts";
 const BACK = { timeout: 300_000, interval: 1_000 };
 /** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
 const CALM = { timeout: 15_000, interval: 1_000 };
+/** In place of the account that a restart is for, once it is over: no account's damage is excused. */
+const NOBODY = "" as AccountId;
 /** Accounts asked about at once. */
 const AT_ONCE = 16;
 
@@ -52,7 +54,7 @@ async function restartOne(
   name: string,
 ): Promise<void> {
   const order = orderFor(context, job.account, name);
-  await waitForNoObjection(context, order, CALM, "restart.refused");
+  await waitForPeace(context, order, { ...CALM, judge: objectionsTo, code: "restart.refused" });
   const server = (await context.probes.servers()).find((candidate) => candidate.name === name);
   if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
   const { id, version } = server;
@@ -60,7 +62,7 @@ async function restartOne(
   context.log.info("restarting a server", { server: name, account: job.account });
   await restarter.restart({ id, name });
   await waitForReturn(context, server);
-  await waitForNoObjection(context, order, BACK, "restart.unfinished");
+  await waitForPeace(context, order, { ...BACK, judge: unrest, code: "restart.unfinished" });
   await recordRestart(context, job.id, "restart.closed", { server: name });
 }
 
@@ -76,11 +78,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     if (open === undefined) return undefined;
     if (open.server !== server)
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    // Memory that was lost is lost: it is no reason against confirming.
-    const order = { server, account: "" as AccountId, allowMemoryLoss: true };
-    const objections = objectionsTo(order, await gatherEvidence(context)).filter(
-      (text) => !text.includes(" in memory on "),
-    );
+    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;
@@ -126,15 +124,21 @@ async function waitForReturn(context: Context, { name, id }: ServerFacts): Promi
   });
 }
 
-async function waitForNoObjection(
+interface Patience {
+  readonly timeout: number;
+  readonly interval: number;
+  readonly judge: typeof objectionsTo;
+  readonly code: "restart.refused" | "restart.unfinished";
+}
+
+async function waitForPeace(
   context: Context,
   order: RestartOrder,
-  within: { readonly timeout: number; readonly interval: number },
-  code: "restart.refused" | "restart.unfinished",
+  { judge, code, ...within }: Patience,
 ): Promise<void> {
   let objections: readonly string[] = [];
   const isCalm = async (): Promise<boolean> => {
-    objections = objectionsTo(order, await gatherEvidence(context));
+    objections = judge(order, await gatherEvidence(context));
     return objections.length === 0;
   };
   await pWaitFor(isCalm, within).catch((cause: unknown) => {
