@@ -13,15 +13,16 @@ import { seedOf } from "../../lab/keys.ts";
 import { endServer, processIdOf } from "../../lab/restart-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { createWorld } from "../../lab/world.ts";
+import { createWorld, type World } from "../../lab/world.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
 import { type CommandSettings, commandRestarter } from "../../lib/adapters/restart/command.ts";
 import { type KubernetesSettings, kubernetesRestarter } from "../../lib/adapters/restart/kubernetes.ts";
 import { kubernetesApi } from "../../lib/adapters/restart/kubernetes-api.ts";
 import { type WebhookSettings, webhookRestarter } from "../../lib/adapters/restart/webhook.ts";
+import { openApp } from "../../lib/compose.ts";
 import { millis } from "../../lib/domain/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import { redactText } from "../../lib/log.ts";
+import { createLog, redactText } from "../../lib/log.ts";
 import type { Restarter } from "../../lib/ports.ts";
 import { type FakeKubernetes, fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server, type TestKubernetes, type Who } from "../support/kubernetes.ts";
@@ -99,8 +100,8 @@ const HARMFUL = [
 const secrets = new RegExp(`${SEED}|QUERY-SECRET|that-must-stay-secret|${SECRET.slice(6)}`);
 
 /** The error of a restart that has to fail. */
-async function failureOf(restart: Promise<void>): Promise<RelightError> {
-  const error: unknown = await restart.then(
+async function failureOf(restart: Promise<void> | undefined): Promise<RelightError> {
+  const error: unknown = await restart?.then(
     () => undefined,
     (thrown) => thrown,
   );
@@ -144,27 +145,6 @@ async function openCommand(how: "works" | "fails" | "hangs"): Promise<Harness> {
 }
 
 function commandTests(): void {
-  test("restarts a real nats-server, which is another process then and serves again", async () => {
-    const { path: binary } = await serverBinary("2.10.27");
-    await using world = await createWorld({ binary });
-    const { folder } = world.server;
-    const before = await processIdOf(folder);
-    const program = join(import.meta.dirname, "..", "..", "lab", "restart-server.ts");
-    try {
-      await command([process.execPath, program, "{name}", folder]).restart(server("lab"));
-      const after = await processIdOf(folder);
-      expect({ before: isAlive(before), after: isAlive(after) }).toEqual({ before: false, after: true });
-      const connection = await world.connectAs("app");
-      await connection.close();
-      const error = await failureOf(
-        command([process.execPath, program, "{name}", folder]).restart(server("x")),
-      );
-      expect(error.message).toContain("none of the folders is of the server x");
-    } finally {
-      await endServer(folder);
-    }
-  });
-
   test("gets the server's name and id, as arguments and in the environment, and no shell reads them", async () => {
     const script = `[ "$1|$2|$3" = "x-nats-1-nats-1|N${"A".repeat(55)}|{other} \\$(x)" ] && [ "$RELIGHT_SERVER_NAME|$RELIGHT_SERVER_ID" = "nats-1|$2" ]`;
     await command(["sh", "-c", script, "sh", "x-{name}-{name}", "{id}", "{other} $(x)"]).restart(
@@ -221,6 +201,67 @@ function commandTests(): void {
     await rm(folder, { recursive: true });
   });
 }
+
+describe("as the configuration has it", () => {
+  /** The restarter of a Relight whose configuration has `restart`; none without it. */
+  async function configured(world: World, restart?: object): Promise<Restarter | undefined> {
+    const file = join(world.home, "restarts.yaml");
+    const rest = await readFile(join(world.home, "relight.yaml"), "utf8");
+    await writeFile(file, restart === undefined ? rest : `${rest}\nrestart: ${JSON.stringify(restart)}\n`);
+    await using app = await openApp({
+      configFile: file,
+      log: createLog({ level: "silent" }),
+      env: { SECRET, PATH: process.env["PATH"] },
+    });
+    return (await app.context()).restarter;
+  }
+
+  test("there is none, a webhook, a StatefulSet, or a command that restarts a real nats-server", async () => {
+    const { path: binary } = await serverBinary("2.10.27");
+    await using world = await createWorld({ binary });
+    expect(await configured(world)).toBeUndefined();
+
+    await using http = await receiver(204);
+    const byWebhook = await configured(world, { webhook: { url: http.url, secret: "env:SECRET" } });
+    await byWebhook?.restart(server("nats-1"));
+    expect(http.received).toHaveLength(1);
+
+    await using cluster = await fakeKubernetes();
+    const before = await cluster.uids();
+    await writeFile(join(world.home, "kubeconfig"), cluster.kubeconfig("relight"));
+    const byKubernetes = await configured(world, {
+      kubernetes: { namespace: NAMESPACE, statefulSet: STATEFUL_SET, kubeconfig: "file:kubeconfig" },
+    });
+    await byKubernetes?.restart(server("nats-1"));
+    expect(await cluster.uids()).toEqual({
+      ...before,
+      "nats-1": expect.not.stringMatching(before["nats-1"] ?? ""),
+    });
+
+    await restartRealServer(world, (restart) => configured(world, restart));
+  });
+
+  async function restartRealServer(
+    world: World,
+    open: (restart: object) => Promise<Restarter | undefined>,
+  ): Promise<void> {
+    const { folder } = world.server;
+    const program = join(import.meta.dirname, "..", "..", "lab", "restart-server.ts");
+    const restarter = await open({ command: [process.execPath, program, "{name}", folder], timeout: "30s" });
+    const before = await processIdOf(folder);
+    try {
+      await restarter?.restart(server("lab"));
+      const after = await processIdOf(folder);
+      expect({ before: isAlive(before), after: isAlive(after) }).toEqual({ before: false, after: true });
+      const connection = await world.connectAs("app");
+      await connection.close();
+      const error = await failureOf(restarter?.restart(server("nats-1")));
+      expect(error.message).toContain("none of the folders is of the server nats-1");
+    } finally {
+      await endServer(folder);
+    }
+  }
+});
 
 describe("webhook", () => {
   restarterContract(openWebhook);
