@@ -435,7 +435,14 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
     ],
     ["a replica not ready", "nats-1", (it) => it.spoil("nats-2"), "relight", {}, /only 2 of .* 3 replicas/],
     ["a changed template", "nats-1", (it) => it.changeTemplate(), "relight", {}, /would come back changed/],
-    ["no right to delete", "nats-1", none, "reader", {}, "not allowed to delete pods in the namespace nats"],
+    [
+      "no right to delete",
+      "nats-1",
+      none,
+      "reader",
+      {},
+      'not allowed to delete pods "nats-1" in the namespace nats',
+    ],
     ["an unknown token", "nats-1", none, "stranger", {}, "credentials were not accepted (HTTP 401)"],
     ["no such StatefulSet", "nats-1", none, "admin", { statefulSet: "web" }, "has no StatefulSet web"],
   ])("%s: nothing is deleted, and it says why", async (_, name, prepare, who, settings, why) => {
