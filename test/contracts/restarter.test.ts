@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -169,6 +169,20 @@ function commandTests(): void {
     const error = await failureOf(command([join(folder, name)]).restart(server("nats-1")));
     expect(error.message).toContain(why);
     expect(error.details).toMatchObject({ begun: false });
+    await rm(folder, { recursive: true });
+  });
+
+  test("without a place for its standard error nothing is begun", async () => {
+    const error = await failureOf(command(["true"], { folder: "/nowhere" }).restart(server("nats-1")));
+    expect(error.message).toContain("no file could be made in /nowhere (ENOENT)");
+    expect(error.details).toMatchObject({ begun: false });
+  });
+
+  test("it leaves no file behind", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
+    await command(["true"], { folder }).restart(server("nats-1"));
+    await failureOf(command(["false"], { folder }).restart(server("nats-1")));
+    expect(await readdir(folder)).toEqual([]);
     await rm(folder, { recursive: true });
   });
 
@@ -354,16 +368,36 @@ function webhookTests(): void {
     expect(http.received).toHaveLength(1);
   });
 
-  test("who could not be connected to is tried again, under one id, and at last has not begun", async () => {
+  /** A clock that counts: it is asked once for the order's timestamp, and once for the signature of each try. */
+  const countingClock = () => {
+    let asked = 0;
+    const now = () => {
+      asked += 1;
+      return systemClock.now();
+    };
+    return { now, tries: () => asked - 1 };
+  };
+
+  test("who can't be connected to is tried three times, and nothing has begun", async () => {
     const gone = await receiver(200);
     await gone[Symbol.asyncDispose]();
-    const error = await failureOf(webhook({ url: gone.url }).restart(server("nats-1")));
+    const clock = countingClock();
+    const error = await failureOf(webhook({ url: gone.url, clock }).restart(server("nats-1")));
     expect(error.details).toMatchObject({ begun: false, reason: "ECONNREFUSED" });
+    expect(clock.tries()).toBe(3);
+  });
 
-    const restarting = webhook({ url: gone.url, pause: millis(1_500) }).restart(server("nats-1"));
+  test("who can be connected to at the second try gets the order", async () => {
+    const gone = await receiver(200);
+    await gone[Symbol.asyncDispose]();
+    const clock = countingClock();
+    const restarting = webhook({ url: gone.url, clock, pause: millis(1_000) }).restart(server("nats-1"));
+    await waitFor("the first try", () => clock.tries() === 1);
+    // Refused after the first try was, so that the receiver comes back too late for that.
+    await expect(fetch(gone.url)).rejects.toThrow("fetch failed");
     await using back = await receiver(200, gone.port);
     await restarting;
-    expect(back.received).toHaveLength(1);
+    expect({ tries: clock.tries(), received: back.received.length }).toEqual({ tries: 2, received: 1 });
   });
 
   test.each([
