@@ -8,6 +8,49 @@ const MINIMAL =
   'cluster: { servers: ["nats://a:4222"], systemCredentials: file:sys.creds }\noperator: { jwt: file:op.jwt }\n';
 const DAY = 86_400_000;
 
+const restartFaults: [string, string, RegExp][] = (
+  [
+    ["no way to restart", "{ timeout: 1m }", /^restart: needs exactly one of command, .*; none is there$/],
+    [
+      "two ways to restart",
+      '{ command: [a], webhook: { url: "http://x", secret: env:S } }',
+      /^restart: needs exactly one of command, webhook, kubernetes; command and webhook are there$/,
+    ],
+    ["two ways to restart, both empty", "{ command: [], kubernetes: {} }", /restart: needs exactly one of /],
+    ["an unknown way to restart", "{ systemd: nats }", /^restart\.systemd: is not a key/],
+    ["a restart by nothing", "", /^restart: /],
+    ["a command line for a list", "{ command: systemctl restart nats }", /^restart\.command: /],
+    ["an empty command", "{ command: [] }", /^restart\.command: needs the program to run/],
+    ["an empty program", '{ command: ["", x] }', /^restart\.command: needs the program to run/],
+    [
+      "a restart webhook unsigned",
+      '{ webhook: { url: "http://x" } }',
+      /^restart\.webhook\.secret: is missing/,
+    ],
+    [
+      "a restart webhook elsewhere",
+      '{ webhook: { url: "ftp://x", secret: env:S } }',
+      /^restart\.webhook\.url: is not an http/,
+    ],
+    [
+      "a webhook that may take longer than it can",
+      '{ timeout: 6m, webhook: { url: "http://x", secret: env:S } }',
+      /^restart\.timeout: can't be longer than 5m for a webhook/,
+    ],
+    ["no StatefulSet", "{ kubernetes: { namespace: n } }", /^restart\.kubernetes\.statefulSet: is missing/],
+    [
+      "a StatefulSet that can't be",
+      "{ kubernetes: { namespace: n, statefulSet: ../x } }",
+      /^restart\.kubernetes\.statefulSet: is not a name that Kubernetes allows/,
+    ],
+    [
+      "a restart that takes forever",
+      "{ command: [a], timeout: 0s }",
+      /^restart\.timeout: "0s" is not a length/,
+    ],
+  ] as const
+).map(([what, restart, fault]) => [what, `${MINIMAL}restart: ${restart}\n`, fault]);
+
 function faultsOf(text: string): readonly string[] {
   try {
     parseConfig(text, "relight.yaml");
@@ -36,6 +79,22 @@ describe("the configuration", () => {
       policy: { lifetime: 90 * DAY, renewBefore: 30 * DAY, allowMemoryLoss: false },
       cluster: { timeout: 5_000 },
     });
+  });
+
+  test.each([
+    ["{ command: [ssh, '{name}', '', restart] }", { command: ["ssh", "{name}", "", "restart"] }],
+    ['{ webhook: { url: "http://x", secret: env:S } }', { webhook: { url: "http://x", secret: "env:S" } }],
+    [
+      "{ kubernetes: { namespace: n, statefulSet: s } }",
+      { kubernetes: { namespace: "n", statefulSet: "s" } },
+    ],
+  ])("takes restart: %s, and gives it five minutes", (text, expected) => {
+    const { restart } = parseConfig(`${MINIMAL}restart: ${text}\n`, "r.yaml");
+    expect(restart).toEqual({ ...expected, timeout: 300_000 });
+  });
+
+  test("restarts nothing unless it is told how", () => {
+    expect(parseConfig(MINIMAL, "r.yaml").restart).toBeUndefined();
   });
 
   test("is overridden by what only the deployment knows", () => {
@@ -96,6 +155,7 @@ describe("the configuration", () => {
       `${MINIMAL}policy: { lifetime: 10d }\n`,
       /^policy\.renewBefore: must be shorter/,
     ],
+    ...restartFaults,
     ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
     ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
     [
@@ -188,6 +248,11 @@ foo: 1
     ["the operator's key", MINIMAL.replace("jwt:", `signingKey: ${seed}, jwt:`)],
     ["an account's key", `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, signingKey: ${seed} }]\n`],
     ["a channel's secret", `${MINIMAL}escalation: [{ webhook: { url: "http://x", secret: ${seed} } }]\n`],
+    ["a restart's secret", `${MINIMAL}restart: { webhook: { url: "http://x", secret: ${seed} } }\n`],
+    [
+      "a kubeconfig",
+      `${MINIMAL}restart: { kubernetes: { namespace: n, statefulSet: s, kubeconfig: ${seed} } }\n`,
+    ],
     ["the issuer's secret", `${MINIMAL}issuerWebhook: { secrets: [${seed}] }\n`],
     ["an environment variable's name", MINIMAL.replace("file:op.jwt", '"env:"')],
     ["a file's name", MINIMAL.replace("file:op.jwt", '"file:"')],

@@ -16,6 +16,15 @@ test("the README's configuration is one that Relight accepts", async () => {
   expect(parseConfig(complete, "relight.yaml").accounts).toMatchObject([{ name: "APP" }]);
 });
 
+test("the ways to restart that are shown are ones that Relight accepts", async () => {
+  const cluster = "cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\n";
+  const blocks = [...(await read("docs/restarts.md")).matchAll(/```yaml\n(restart:[\s\S]*?)```/g)];
+  const ways = blocks.map(
+    ([, yaml = ""]) => Object.keys(parseConfig(cluster + yaml, "r.yaml").restart ?? {})[0],
+  );
+  expect(ways).toEqual(["command", "webhook", "kubernetes"]);
+});
+
 test("every key of the configuration is in the reference", async () => {
   const text = await readFile(REFERENCE, "utf8");
   const source = await read("lib/config.ts");
@@ -32,6 +41,7 @@ test("every link in the documentation leads somewhere", async () => {
     "CONTRIBUTING.md",
     "docs/how-it-works.md",
     "docs/reference.md",
+    "docs/restarts.md",
     "docs/decisions/README.md",
   ]) {
     const folder = new URL(`../${page}`, import.meta.url);

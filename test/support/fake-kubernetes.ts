@@ -32,7 +32,7 @@ interface Pod {
 
 /**
  * The routes of the Kubernetes API that a restart uses, with the StatefulSet controller and the kubelet in one:
- * a deleted pod ends after a while and is made anew, with another uid. test/contracts/restarter.test.ts runs the
+ * a deleted pod ends after a while and is made anew, with another uid. test/contracts/restarter-kubernetes.test.ts runs the
  * same suite against a real kube-apiserver where there is one.
  */
 export async function fakeKubernetes(): Promise<FakeKubernetes> {

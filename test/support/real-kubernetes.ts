@@ -46,7 +46,7 @@ const readerRights = (): string =>
 
 /**
  * etcd, kube-apiserver and kube-controller-manager (its StatefulSet controller only) from a folder, and a kubelet
- * of a few lines, which makes pods Ready and lets deleted ones end.
+ * of a few lines, which makes pods Ready and lets deleted ones end. kubernetes-binaries.sh fills the folder.
  */
 export async function realKubernetes(binaries: string): Promise<TestKubernetes> {
   const folder = await mkdtemp(join(tmpdir(), "relight-kubernetes-"));

@@ -16,6 +16,8 @@ export interface CommandSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly redactText: RedactText;
   readonly grace?: Millis;
+  /** Where the file for its standard error is made; the system's temporary folder by default. */
+  readonly folder?: string;
 }
 
 /** So much of what the command said last goes into an error. */
@@ -29,17 +31,32 @@ export function commandRestarter(settings: CommandSettings): Restarter {
   return {
     restart: async (server) => {
       assertHarmless(server);
-      // A file and not a pipe: a server that the command leaves running would die of a closed pipe (SIGPIPE).
-      const folder = await mkdtemp(join(tmpdir(), "relight-restart-"));
-      const errors = await open(join(folder, "stderr"), "w+");
+      const errors = await errorsFile(settings, server);
       try {
         await run(settings, server, errors);
       } finally {
         await errors.close();
-        await rm(folder, { recursive: true, force: true });
       }
     },
   };
+}
+
+/**
+ * Where the command's standard error goes: a file of no name, gone once nobody writes to it. Not a pipe: a server
+ * that the command leaves running would die of a closed one (SIGPIPE).
+ * @throws RelightError `restart.failed` where no file can be made, as on a disk that is read-only or full.
+ */
+async function errorsFile({ folder = tmpdir() }: CommandSettings, server: Server): Promise<FileHandle> {
+  try {
+    const own = await mkdtemp(join(folder, "relight-restart-"));
+    const file = await open(join(own, "stderr"), "w+");
+    await rm(own, { recursive: true, force: true }).catch(() => undefined);
+    return file;
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const why = `no file could be made in ${folder} (${code}); TMPDIR names another folder`;
+    throw restartFailed(server, why, { begun: false, reason: code });
+  }
 }
 
 async function run(settings: CommandSettings, server: Server, errors: FileHandle): Promise<void> {

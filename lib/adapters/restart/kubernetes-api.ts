@@ -45,7 +45,7 @@ export function kubernetesApi(access: KubernetesAccess): KubernetesApi {
   const apps = config.makeApiClient(AppsV1Api);
 
   async function ask<T>(
-    what: string,
+    what: Request,
     limit: AbortSignal,
     call: (options: CallOptions) => Promise<T>,
   ): Promise<Answer<T>> {
@@ -59,13 +59,13 @@ export function kubernetesApi(access: KubernetesAccess): KubernetesApi {
 
   return {
     pod: (name, limit) =>
-      ask("get pods", limit, (options) => core.readNamespacedPod({ name, namespace }, options)),
+      ask(["get", "pods", name], limit, (options) => core.readNamespacedPod({ name, namespace }, options)),
     statefulSet: (name, limit) =>
-      ask("get statefulsets.apps", limit, (options) =>
+      ask(["get", "statefulsets.apps", name], limit, (options) =>
         apps.readNamespacedStatefulSet({ name, namespace }, options),
       ),
     deletePod: (name, uid, limit) =>
-      ask("delete pods", limit, (options) =>
+      ask(["delete", "pods", name], limit, (options) =>
         core.deleteNamespacedPod({ name, namespace, body: { preconditions: { uid } } }, options),
       ),
   };
@@ -89,6 +89,8 @@ function kubeConfigOf({ kubeconfig, context, env }: KubernetesAccess): KubeConfi
     `restart.kubernetes: the kubeconfig has no ${which} with a cluster`,
   );
 }
+
+type Request = readonly [verb: string, resource: string, name: string];
 
 interface CallOptions {
   readonly middleware: ObservableMiddleware[];
@@ -118,7 +120,7 @@ async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function refusalOf(
   thrown: unknown,
-  what: string,
+  [verb, resource, name]: Request,
   namespace: string,
   redactText: RedactText,
 ): Answer<never> & { ok: false } {
@@ -126,7 +128,11 @@ function refusalOf(
     return { ok: false, why: `no answer (${redactText(networkReason(thrown))})` };
   const { code: status, body } = thrown;
   if (status === 403)
-    return { ok: false, status, why: `it is not allowed to ${what} in the namespace ${namespace}` };
+    return {
+      ok: false,
+      status,
+      why: `it is not allowed to ${verb} ${resource} "${name}" in the namespace ${namespace}`,
+    };
   if (status === 401) return { ok: false, status, why: "its credentials were not accepted (HTTP 401)" };
   return { ok: false, status, why: redactText(`HTTP ${status}: ${messageOf(body)}`) };
 }
