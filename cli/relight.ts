@@ -2,8 +2,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { App } from "../lib/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
+import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
-import { type CommandResult, type GlobalOptions, reportError, runCommand } from "./session.ts";
+import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -74,6 +75,13 @@ program
   .action((account: string | undefined, { limit }: { limit: number }) =>
     act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
   );
+
+program
+  .command("check-config <file...>")
+  .description("find mistakes in nats-server configurations, of leafnodes above all; needs no connection")
+  .action(async (files: readonly string[]) => {
+    exitCode = await runOffline(program.opts<GlobalOptions>(), () => checkConfigFiles(files));
+  });
 
 function readCount(text: string): number {
   const count = Number(text);
