@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
+import { explainLog } from "./explain.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 
 const EXIT_CODES = `
@@ -81,6 +82,15 @@ program
   .description("find mistakes in nats-server configurations, of leafnodes above all; needs no connection")
   .action(async (files: readonly string[]) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => checkConfigFiles(files));
+  });
+
+program
+  .command("explain [file]")
+  .description(
+    "what the lines of a nats-server's log mean (nothing or - reads standard input); needs no connection",
+  )
+  .action(async (file?: string) => {
+    exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
 
 function readCount(text: string): number {
