@@ -69,7 +69,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
   },
   {
     id: "account.update_refused",
-    texts: ["jwt update resulted in error"],
+    texts: ["jwt update resulted in error", "jwt validation failed"],
     ...{ versions: ALL, worry: "act" },
     title: "a pushed JWT was refused",
     meaning: "The reason stands at the line's end; \"not trusted\": none of the servers' operator signed it.",

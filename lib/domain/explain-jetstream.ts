@@ -12,6 +12,16 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     advice: "If it stays so: relight verify ACCOUNT.",
   },
   {
+    id: "jetstream.not_configured",
+    texts: ["Error configuring JetStream for account %q"],
+    ...{ versions: SINCE_2_10, worry: "act" },
+    title: "a server could not give an account its JetStream",
+    meaning:
+      "Its claims ask for more than the server has, or its streams could not be read; the reason follows.",
+    advice:
+      "Compare the account's limits with the server's `jetstream { max_mem, max_file }`; then relight verify ACCOUNT.",
+  },
+  {
     id: "jetstream.node_missing",
     texts: ["stream node missing", "consumer node missing"],
     ...{ versions: ["2.15.1"], worry: "act" },

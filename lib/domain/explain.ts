@@ -38,10 +38,10 @@ const MATCHERS: readonly Matcher[] = LOG_KINDS.map((kind) => ({
   pattern: new RegExp(kind.texts.map(patternOf).join("|")),
 }));
 
-/** The pattern of a Go format string. */
+/** The pattern of a Go format string. Within a text that is quoted itself, a quote has a backslash. */
 function patternOf(text: string): string {
   const escaped = text.replace(/[.*+?^$()|[\]{}\\]/g, "\\$&");
-  return escaped.replace(/%q/g, '"[^"]*"').replace(/%(?:\\\+)?[a-z]/g, ".*?");
+  return escaped.replace(/%q/g, '\\\\?"[^"]*"').replace(/%(?:\\\+)?[a-z]/g, ".*?");
 }
 
 export function kindOf(line: string): LogKind | undefined {
