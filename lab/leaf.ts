@@ -1,6 +1,6 @@
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 
-/** A hub and a leaf without an operator, each with JetStream in a domain of its own and logs at debug level. */
+/** A hub and a leaf without an operator, each with JetStream and logs at debug level. */
 export interface LeafPair extends AsyncDisposable {
   readonly hub: NatsServer;
   readonly leaf: NatsServer;
@@ -16,6 +16,8 @@ export interface LeafPairOptions {
   readonly leaf?: string;
   /** What the leaf's remote holds beside its url. */
   readonly remote?: string;
+  /** JetStream's domains; each side has one of its own name by default, and none if it is empty. */
+  readonly domains?: { readonly hub: string; readonly leaf: string };
 }
 
 export async function createLeafPair({
@@ -23,12 +25,14 @@ export async function createLeafPair({
   hub = "",
   leaf = "",
   remote = "",
+  domains = { hub: "hub", leaf: "leaf" },
 }: LeafPairOptions): Promise<LeafPair> {
+  const domain = (name: "hub" | "leaf"): string => (domains[name] === "" ? "" : `, domain: ${domains[name]}`);
   const [leafPort = 0, hubMonitor = 0, leafMonitor = 0] = await freePorts(3);
   const monitors = { hub: hubMonitor, leaf: leafMonitor };
   const common = (name: "hub" | "leaf", folder: string): string =>
     `server_name: ${name}\nhttp: "127.0.0.1:${monitors[name]}"\ndebug: true
-jetstream { store_dir: "${folder}/jetstream", domain: ${name} }`;
+jetstream { store_dir: "${folder}/jetstream"${domain(name)} }`;
   await using started = new AsyncDisposableStack();
   const hubServer = started.use(
     await startServer({

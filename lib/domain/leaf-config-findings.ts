@@ -70,7 +70,7 @@ export const CONFIG_FINDINGS = {
   "remote.duplicate": {
     severity: "error",
     meaning:
-      "Two remotes have the same urls and local account. 2.15.1 refuses to start, 2.10.27 makes a second connection in place of the first, again and again.",
+      "Two remotes have the same urls and local account. 2.15.1 refuses to start; 2.10.27 starts, and the two connect side by side.",
     likely: "A remote was copied and its `account` not changed.",
     fix: "Remove one, or bind it to another local account.",
   },
@@ -95,7 +95,7 @@ export const CONFIG_FINDINGS = {
   "url.port": {
     severity: "warning",
     meaning:
-      'The url names a port that usually is not for leafnodes, whose port is usually 7422. There the leaf is refused: "attempted to connect to wrong port".',
+      'The url names a port that usually is not for leafnodes, whose port is usually 7422. On the port of clients the leaf is dropped again and again: "attempted to connect to wrong port".',
     likely: "The hub's address for clients (4222), routes (6222) or monitoring (8222) was given.",
     fix: "Name the port of the hub's `leafnodes { listen }`.",
   },
@@ -180,21 +180,21 @@ export const CONFIG_FINDINGS = {
   "domain.missing": {
     severity: "warning",
     meaning:
-      "The server has JetStream and leafnode remotes, and no JetStream domain: from the hub nothing can be asked of its streams (`$JS.DOMAIN.API`), and its streams can't be named as sources.",
+      "The server has JetStream and leafnode remotes, and no JetStream domain: from the hub nothing can be asked of its streams (`$JS.DOMAIN.API` has no responders), and a source on the hub that names one of them stays empty.",
     likely: "The domain was forgotten.",
     fix: "Add `domain: NAME` to `jetstream`, another one than the hub's.",
   },
   "domain.shared": {
     severity: "error",
     meaning:
-      "Servers that are joined by leafnode have the same JetStream domain (or none): `$JS.DOMAIN.API` reaches only the near one, so sources and mirrors across the leaf find no stream.",
+      "Servers that are joined by leafnode have the same JetStream domain: `$JS.DOMAIN.API` reaches only the near side, so nothing of the other side's JetStream can be asked or managed across the leaf, and a source or mirror can't say which side's stream it means.",
     likely: "A configuration was copied and its domain not changed.",
     fix: "Give each side a domain of its own, unless the leaf shall extend the hub's JetStream through the system account.",
   },
   "server_name.duplicate": {
     severity: "error",
     meaning:
-      'Two servers have the same name: routes between them are refused ("duplicate server name"), and in JetStream one takes the other\'s place.',
+      'Two servers have the same name: a cluster refuses the second ("Duplicate Server Name"), and over leafnodes the two can\'t be told apart in LEAFZ, logs and findings.',
     likely: "A configuration was copied and its name not changed.",
     fix: "Give each server a name of its own.",
   },

@@ -3,11 +3,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createAccount, createUser } from "@nats-io/nkeys";
-import { newCredentials, seedOf } from "../../lab/keys.ts";
+import { createAccount, createOperator, createUser } from "@nats-io/nkeys";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { operatorClaims } from "../../lab/claims.ts";
+import { newCredentials, seedOf, signClaims } from "../../lab/keys.ts";
 import { createLeafPair } from "../../lab/leaf.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
+import type { ConfigFindingCode } from "../../lib/domain/leaf-config-findings.ts";
 import { BROKEN, VALID } from "../support/nats-configs.ts";
 import { relight } from "../support/relight.ts";
 
@@ -23,6 +26,57 @@ async function write(name: string, text: string): Promise<string> {
   await writeFile(join(folder, name), text);
   return join(folder, name);
 }
+
+const operator = createOperator();
+const OPERATOR_MODE = `operator: ${signClaims(
+  operatorClaims({ operator, operatorSigningKey: createOperator(), systemAccount: createAccount() }, false),
+  operator,
+)}\nresolver: MEMORY`;
+const remoteWith = (entries: string): string =>
+  `leafnodes { remotes: [ { url: nats://127.0.0.1:7422, ${entries} } ] }`;
+const SEED = seedOf(createUser());
+
+/** Findings that say "the server refuses to start", and what it says then. */
+const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said: string])[] = [
+  ["remote.creds_as_nkey", remoteWith('nkey: "/etc/leaf.creds"'), "nkey is not a valid seed"],
+  ["remote.nkey_invalid", remoteWith(`nkey: ${seedOf(createAccount())}`), "nkey is not a valid seed"],
+  [
+    "remote.credentials_and_nkey",
+    remoteWith(`nkey: ${SEED}, credentials: a.creds`),
+    "can not have both creds and nkey",
+  ],
+  [
+    "remote.account_required",
+    `${OPERATOR_MODE}\n${remoteWith("")}`,
+    "operator mode requires account nkeys in remotes",
+  ],
+  [
+    "remote.account_not_public_key",
+    `${OPERATOR_MODE}\n${remoteWith("account: APP")}`,
+    "operator mode requires account nkeys",
+  ],
+  [
+    "url.mixed_websocket",
+    "leafnodes { remotes: [ { urls: [nats://a:1, ws://b:2 ] } ] }",
+    "mix of websocket and non-websocket",
+  ],
+  ["url.malformed", 'leafnodes { remotes: [ { url: "127.0.0.1:7422" } ] }', "error parsing leafnode url"],
+  [
+    "listener.account_unknown",
+    "leafnodes { port: -1, authorization { account: APP } }",
+    "cannot find local account",
+  ],
+  [
+    "listener.account_not_public_key",
+    `${OPERATOR_MODE}\nleafnodes { port: -1, authorization { account: APP } }`,
+    "non account nkeys are incompatible",
+  ],
+  [
+    "listener.users_with_operator",
+    `${OPERATOR_MODE}\nleafnodes { port: -1, authorization { users: [ {user: a, password: b} ] } }`,
+    "does not allow specifying users",
+  ],
+];
 
 describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
   let binary = "";
@@ -103,6 +157,47 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     const files = [pair.hub, pair.leaf].map((server) => join(server.folder, "server.conf"));
     const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["credentials.ignored_by_hub"] });
+  });
+
+  test.each([
+    ["one for both", { hub: "one", leaf: "one" }, "$JS.one.API", ["domain.shared"], ["AT_HUB"]],
+    ["one of its own each", { hub: "hub", leaf: "leaf" }, "$JS.leaf.API", [], ["AT_LEAF"]],
+    ["none on the leaf", { hub: "hub", leaf: "" }, "$JS.leaf.API", ["domain.missing"], "nobody"],
+  ])("domains, %s: whose streams the hub sees under the leaf's", async (_what, domains, api, codes, seen) => {
+    await using pair = await createLeafPair({ binary, domains });
+    await waitFor("the leaf to be bound", async () => (await pair.accounts("hub")).length === 1);
+    await using clients = new AsyncDisposableStack();
+    const open = async (url: string): Promise<NatsConnection> => {
+      const connection = await connect({ servers: url });
+      clients.defer(() => connection.close());
+      return connection;
+    };
+    const [hub, leaf] = [await open(pair.hub.url), await open(pair.leaf.url)];
+    await hub.request(
+      "$JS.API.STREAM.CREATE.AT_HUB",
+      JSON.stringify({ name: "AT_HUB", subjects: ["at.hub"] }),
+    );
+    await leaf.request(
+      "$JS.API.STREAM.CREATE.AT_LEAF",
+      JSON.stringify({ name: "AT_LEAF", subjects: ["at.leaf"] }),
+    );
+    const names = await hub.request(`${api}.STREAM.NAMES`, "", { timeout: 2_000 }).then(
+      (reply) => reply.json<{ streams: string[] }>().streams,
+      () => "nobody",
+    );
+    expect(names).toEqual(seen);
+    const files = [pair.hub, pair.leaf].map((server) => join(server.folder, "server.conf"));
+    expect(codesOf((await relight({ home: folder }, "check-config", "--json", ...files)).json)).toEqual(
+      codes,
+    );
+  });
+
+  test.each(REFUSED)("refuses to start, as %s says", async (code, config, said) => {
+    const file = await write("refused.conf", `port: -1\n${config}\n`);
+    const { status, stdout, stderr } = spawnSync(binary, ["-c", file], { encoding: "utf8", timeout: 10_000 });
+    expect({ status, said: stdout + stderr }).toEqual({ status: 1, said: expect.stringContaining(said) });
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", file);
+    expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: [code] });
   });
 
   test("an account that is not defined stops the server, and -t does not notice", async () => {
