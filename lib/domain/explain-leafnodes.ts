@@ -93,12 +93,13 @@ export const LEAF_KINDS: readonly LogKind[] = [
   },
   {
     id: "leaf.replaced",
-    texts: ["Replacing connection from same server"],
+    texts: ["Replacing connection from same server", "Duplicate Remote LeafNode Connection"],
     ...{ versions: ALL, worry: "look" },
     title: "a leaf connected twice",
     meaning:
-      "A reconnect that overtook the old connection's end; again and again it is two remotes, or two servers of one name.",
-    advice: "If it repeats, look for duplicate remotes and server names (relight check-config FILES).",
+      "Once: a reconnect that overtook the old connection's end. Again and again: two leaves with one `server_name`, or one with the same remote twice, throw each other out.",
+    advice:
+      "If it repeats, give each server a name of its own and remove the second remote (relight check-config FILES).",
   },
   {
     id: "leaf.connect_failed",

@@ -70,7 +70,7 @@ export const CONFIG_FINDINGS = {
   "remote.duplicate": {
     severity: "error",
     meaning:
-      "Two remotes have the same urls and local account. 2.15.1 refuses to start; 2.10.27 starts, and the two connect side by side.",
+      'Two remotes have the same urls and local account. 2.15.1 refuses to start; on 2.10.27 each throws the other out of the hub, again and again ("Duplicate Remote LeafNode Connection").',
     likely: "A remote was copied and its `account` not changed.",
     fix: "Remove one, or bind it to another local account.",
   },
@@ -194,7 +194,7 @@ export const CONFIG_FINDINGS = {
   "server_name.duplicate": {
     severity: "error",
     meaning:
-      'Two servers have the same name: a cluster refuses the second ("Duplicate Server Name"), and over leafnodes the two can\'t be told apart in LEAFZ, logs and findings.',
+      'Two servers have the same name. Two leaves of one name throw each other out of the hub at every reconnect ("Duplicate Remote LeafNode Connection", "Replacing connection from same server"); a cluster refuses the second ("Duplicate Server Name").',
     likely: "A configuration was copied and its name not changed.",
     fix: "Give each server a name of its own.",
   },

@@ -74,25 +74,40 @@ interface Pair {
   readonly remotes: readonly LeafRemote[];
 }
 
-/**
- * Which of the servers are joined: a remote's port is that of a listener. Hosts are not compared, since a
- * listener rarely knows the name that it is reached by; one hub and one leaf are a pair whatever the port is.
- */
+/** Which of the servers are joined by leafnode, as far as configurations tell. */
 function joinedPairs(servers: readonly ServerConfig[]): readonly Pair[] {
-  const isPair = servers.length === 2;
-  return servers.flatMap((leaf) =>
-    servers.flatMap((hub) => {
-      if (hub === leaf || hub.listener === undefined) return [];
-      const { port = LEAF_PORT } = hub.listener;
-      const isAlone = isPair && leaf.listener === undefined;
-      const remotes = leaf.remotes.filter((remote) => isAlone || portsOf(remote).includes(port));
+  return servers.flatMap((leaf) => {
+    const hubs = servers.filter(
+      (hub) => hub !== leaf && hub.listener !== undefined && !areClustered(hub, leaf),
+    );
+    return hubs.flatMap((hub) => {
+      const remotes = leaf.remotes.filter((remote) => hubsOf(remote, hubs).includes(hub));
       return remotes.length === 0 ? [] : [{ hub, leaf, remotes }];
-    }),
-  );
+    });
+  });
 }
 
-const portsOf = ({ urls }: LeafRemote): readonly number[] =>
-  urls.flatMap((url) => parseLeafUrl(url)?.port ?? []);
+const areClustered = (a: ServerConfig, b: ServerConfig): boolean =>
+  a.cluster !== undefined && a.cluster === b.cluster;
+
+/**
+ * The servers that a remote leads to: those whose address it names; if none is known by it, those that listen
+ * on its port, since a listener rarely knows how it is reached; a lone hub, whatever its port is.
+ */
+function hubsOf({ urls }: LeafRemote, hubs: readonly ServerConfig[]): readonly ServerConfig[] {
+  const targets = urls.flatMap((url) => parseLeafUrl(url) ?? []);
+  const byPort = hubs.filter(({ listener }) =>
+    targets.some(({ port }) => port === (listener?.port ?? LEAF_PORT)),
+  );
+  const named = byPort.filter((hub) => targets.some(({ host }) => isNamed(hub, host)));
+  if (named.length > 0) return named;
+  return byPort.length === 0 && hubs.length === 1 ? hubs : byPort;
+}
+
+/** Whether a url's host is the listener's, or begins with the server's name as in `hub-1.example.com`. */
+function isNamed({ listener, serverName }: ServerConfig, host: string): boolean {
+  return host === listener?.host || host === serverName?.value || host.split(".")[0] === serverName?.value;
+}
 
 function checkDomains({ hub, leaf, remotes }: Pair): readonly ConfigFinding[] {
   if (!hub.jetstream.enabled || !leaf.jetstream.enabled) return [];

@@ -12,6 +12,8 @@ import {
 export interface ServerConfig {
   readonly file: string;
   readonly serverName?: Text;
+  /** The cluster that it is a member of. */
+  readonly cluster?: string;
   /** Accounts are JWTs that an operator signed, rather than entries of `accounts`. */
   readonly operatorMode: boolean;
   /** The accounts that the configuration defines; in operator mode none. */
@@ -31,6 +33,8 @@ export interface Text {
 
 export interface LeafListener {
   readonly at: Position;
+  /** Where it listens or says that it is; undefined if everywhere. */
+  readonly host?: string;
   readonly port?: number;
   /** Whether leafnodes must authenticate in its own `authorization`. */
   readonly authorization: boolean;
@@ -73,10 +77,12 @@ export function readServerConfig(file: string, root: ConfigMap): ServerConfig {
   const leafnodes = mapOf(entryOf(root, "leaf", "leafnodes"));
   const serverName = textOf(entryOf(root, "server_name"));
   const systemAccount = stringOf(entryOf(root, "system_account", "system"));
+  const cluster = stringOf(entryOf(mapOf(entryOf(root, "cluster")), "name"));
   const listener = readListener(leafnodes);
   return {
     file,
     ...(serverName && { serverName }),
+    ...(cluster && { cluster }),
     operatorMode:
       entryOf(root, "operator", "operators", "roots", "root", "root_operators", "root_operator") !==
       undefined,
@@ -117,6 +123,9 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
   const listen = entryOf(leafnodes, "listen", "port");
   if (leafnodes === undefined || listen === undefined) return undefined;
   const port = portOf(listen);
+  const host = hostOf(
+    stringOf(entryOf(leafnodes, "advertise") ?? entryOf(leafnodes, "host", "net") ?? listen),
+  );
   const authorization = mapOf(entryOf(leafnodes, "authorization"));
   const users = itemsOf(entryOf(authorization, "users"));
   const accounts = [authorization, ...users.map(mapOf)].flatMap(
@@ -124,9 +133,14 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
   );
   return {
     ...{ at: leafnodes.at, accounts, users: users.length > 0 },
-    ...(port !== undefined && { port }),
+    ...{ ...(port !== undefined && { port }), ...(host && { host }) },
     authorization: authorization !== undefined,
   };
+}
+
+function hostOf(address: string | undefined): string | undefined {
+  const host = address?.replace(/:\d+$/, "");
+  return host === "0.0.0.0" || host === "[::]" || host === "::" ? undefined : host;
 }
 
 function portOf(value: ConfigValue): number | undefined {

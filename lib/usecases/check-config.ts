@@ -34,9 +34,10 @@ export interface ConfigCheck {
 
 /** Checks nats-server configurations, each by itself and those that are joined by leafnode together. */
 export function checkConfig(
-  files: readonly string[],
+  paths: readonly string[],
   { clock, world }: { readonly clock: Clock; readonly world: ConfigFiles },
 ): ConfigCheck {
+  const files = [...new Set(paths)];
   const read = files.map((file) => readConfig(file, world));
   const servers = read.flatMap((result) => ("server" in result ? [result.server] : []));
   const unchecked = read.flatMap((result) => ("server" in result ? [] : [result]));

@@ -172,6 +172,54 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
   ["the same name", ["server_name.duplicate"], "server_name: a", "server_name: a"],
 ];
 
+describe("servers are joined", () => {
+  const hub = (name: string, listen = "0.0.0.0:7422"): string =>
+    `server_name: ${name}\n${js("one")}\nleafnodes { listen: "${listen}" }`;
+  const both = (name: string, cluster = ""): string =>
+    `server_name: ${name}\n${js("one")}\n${cluster}\nleafnodes { listen: 0.0.0.0:7422, remotes: [ {url: nats://hub-1.example.com} ] }`;
+  test.each<[string, number, ...string[]]>([
+    ["by the port of the url", 1, hub("h"), leaf("", js("one"))],
+    ["as the only hub there is, whatever the port is", 1, hub("h", "0.0.0.0:9999"), leaf("", js("one"))],
+    [
+      "not by another port, if there are several hubs",
+      0,
+      hub("h", ":9999"),
+      hub("i", ":9998"),
+      leaf("", js("one")),
+    ],
+    ["by the host of the url, if one has it", 1, hub("hub-1"), hub("hub-2"), both("l")],
+    [
+      "by the address that one listens on",
+      1,
+      hub("a", "hub:7422"),
+      hub("b", "bub:7422"),
+      leaf("", js("one")),
+    ],
+    ["by the port alone, if none is known by the host", 2, hub("a"), hub("b"), both("l")],
+    [
+      "not as members of one cluster",
+      0,
+      both("l-1", "cluster { name: c }"),
+      both("l-2", "cluster { name: c }"),
+    ],
+  ])("%s", (_how, pairs, ...texts) => {
+    const { findings } = check(...texts);
+    expect(findings.filter(({ code }) => code === "domain.shared")).toHaveLength(pairs);
+  });
+
+  test("a file that is given twice is one server", () => {
+    const world = {
+      read: () => ({ ok: true, text: "server_name: a" }) as const,
+      beside: String,
+      expand: String,
+      variable: () => undefined,
+    };
+    expect(
+      checkConfig(["a.conf", "a.conf"], { clock: { now: () => epochMillis(NOW) }, world }).findings,
+    ).toEqual([]);
+  });
+});
+
 describe("a configuration with", () => {
   test.each(ROWS)("%s", (_situation, codes, ...texts) => {
     const { findings, unchecked } = check(...texts);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -8,6 +8,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { operatorClaims } from "../../lab/claims.ts";
 import { newCredentials, seedOf, signClaims } from "../../lab/keys.ts";
 import { createLeafPair } from "../../lab/leaf.ts";
+import { startServer } from "../../lab/nats-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import type { ConfigFindingCode } from "../../lib/domain/leaf-config-findings.ts";
@@ -189,6 +190,48 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     const files = [pair.hub, pair.leaf].map((server) => join(server.folder, "server.conf"));
     expect(codesOf((await relight({ home: folder }, "check-config", "--json", ...files)).json)).toEqual(
       codes,
+    );
+  });
+
+  test("a leaf with the hub's listener without authorization is bound to $G, or refused", async () => {
+    const users = "accounts { APP { users: [ { user: a, password: b } ] } }";
+    await using pair = await createLeafPair({ binary, hub: users });
+    const bound = async (): Promise<boolean> => (await pair.accounts("hub")).length === 1;
+    const refused = async (): Promise<boolean> => (await pair.leaf.log()).includes("Authorization Violation");
+    await waitFor("an end", async () => (await bound()) || (await refused()));
+    const ends = { bound: await pair.accounts("hub"), refused: await refused() };
+    expect(ends).toEqual(
+      version === "2.10.27" ? { bound: ["$G"], refused: false } : { bound: [], refused: true },
+    );
+    const { json } = await relight(
+      { home: folder },
+      "check-config",
+      "--json",
+      join(pair.hub.folder, "server.conf"),
+    );
+    expect(codesOf(json)).toEqual(["listener.binds_to_global"]);
+  });
+
+  test("two leaves of one name throw each other out", async () => {
+    await using pair = await createLeafPair({ binary });
+    const url = /url: "([^"]+)"/.exec(await readFile(join(pair.leaf.folder, "server.conf"), "utf8"))?.[1];
+    const config = (): string =>
+      `server_name: leaf\nleafnodes { reconnect: 1s, remotes: [ { url: "${url}" } ] }`;
+    await using twin = await startServer({ binary, config });
+    const replaced = async (): Promise<number> =>
+      ((await pair.hub.log()).match(/Replacing connection from same server/g) ?? []).length;
+    await waitFor("the third time", async () => (await replaced()) >= 3, { timeout: 20_000 });
+    const files = [pair.leaf, twin].map((server) => join(server.folder, "server.conf"));
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", ...files);
+    expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["server_name.duplicate"] });
+  });
+
+  test("a url with the port of clients never binds", async () => {
+    await using hub = await startServer({ binary, config: () => "" });
+    const remote = `leafnodes { reconnect: 1s, remotes: [ { url: "${hub.url.replace("nats:", "nats-leaf:")}" } ] }`;
+    await using leaf = await startServer({ binary, config: () => remote });
+    await waitFor("the leaf to say so", async () =>
+      (await leaf.log()).includes("attempted to connect to wrong port"),
     );
   });
 
