@@ -69,10 +69,11 @@ function render({ files, findings, unchecked }: ConfigCheck): string {
   ].join("\n");
 }
 
-function renderFinding({ at, severity, code, problem, likely, fix }: ConfigFinding): string {
+function renderFinding({ at, severity, code, problem, meaning, likely, fix }: ConfigFinding): string {
   const mark = severity === "error" ? colors.red("error") : colors.yellow("warning");
   return [
     `${at.file}:${at.line}: ${mark}: ${problem} ${colors.dim(code)}`,
+    `  means:  ${meaning}`,
     `  likely: ${likely}`,
     `  fix:    ${fix}`,
   ].join("\n");

@@ -203,13 +203,12 @@ export const CONFIG_FINDINGS = {
 export type ConfigFindingCode = keyof typeof CONFIG_FINDINGS;
 
 /** One mistake at one place. `problem` says what is wrong there and never holds a secret. */
-export interface ConfigFinding extends Omit<Kind, "meaning"> {
+export interface ConfigFinding extends Kind {
   readonly code: ConfigFindingCode;
   readonly at: Position;
   readonly problem: string;
 }
 
 export function configFinding(code: ConfigFindingCode, at: Position, problem: string): ConfigFinding {
-  const { severity, likely, fix } = CONFIG_FINDINGS[code];
-  return { code, severity, at, problem, likely, fix };
+  return { code, at, problem, ...CONFIG_FINDINGS[code] };
 }

@@ -292,7 +292,7 @@ describe("the command", () => {
     const { exit, stdout } = await relight({ home: folder }, "check-config", file);
     expect(exit).toBe(1);
     expect(stdout).toMatch(
-      /leaf\.conf:2: warning: nats:\/\/hub:4222 has the usual port for clients.* url\.port\n {2}likely: .*\n {2}fix: {4}/,
+      /leaf\.conf:2: warning: nats:\/\/hub:4222 has the usual port for clients.* url\.port\n {2}means: {2}.*\n {2}likely: .*\n {2}fix: {4}/,
     );
     expect(stdout).not.toContain("hunter2");
   });
