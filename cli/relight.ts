@@ -2,8 +2,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { App } from "../lib/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
+import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
-import { type CommandResult, type GlobalOptions, reportError, runCommand } from "./session.ts";
+import { explainLog } from "./explain.ts";
+import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -74,6 +76,22 @@ program
   .action((account: string | undefined, { limit }: { limit: number }) =>
     act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
   );
+
+program
+  .command("check-config <file...>")
+  .description("find mistakes in nats-server configurations, of leafnodes above all; needs no connection")
+  .action(async (files: readonly string[]) => {
+    exitCode = await runOffline(program.opts<GlobalOptions>(), () => checkConfigFiles(files));
+  });
+
+program
+  .command("explain [file]")
+  .description(
+    "what the lines of a nats-server's log mean (nothing or - reads standard input); needs no connection",
+  )
+  .action(async (file?: string) => {
+    exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
+  });
 
 function readCount(text: string): number {
   const count = Number(text);

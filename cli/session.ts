@@ -40,6 +40,20 @@ export async function runCommand(
   }
 }
 
+/** Runs a command that needs neither a configuration nor a connection. What it prints holds no secrets. */
+export async function runOffline(
+  options: Pick<GlobalOptions, "json" | "verbose">,
+  command: () => CommandResult | Promise<CommandResult>,
+): Promise<ExitCode> {
+  try {
+    const { json, text, exit } = await command();
+    process.stdout.write(`${redactText(options.json ? JSON.stringify(json, null, 2) : text)}\n`);
+    return exit;
+  } catch (thrown) {
+    return reportError(thrown, options);
+  }
+}
+
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
 export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json" | "verbose">): ExitCode {
   const error = asRelightError(thrown);

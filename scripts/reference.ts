@@ -4,7 +4,9 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { LOG_KINDS } from "../lib/domain/explain-table.ts";
 import { REFUSALS } from "../lib/domain/gate.ts";
+import { CONFIG_FINDINGS } from "../lib/domain/leaf-config-findings.ts";
 import { LADDER } from "../lib/domain/rungs.ts";
 import { FINDINGS } from "../lib/domain/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
@@ -19,6 +21,25 @@ const TABLES: Readonly<Record<string, string>> = {
   findings: table(
     ["finding", "what it means"],
     Object.entries(FINDINGS).map(([code, text]) => row(`\`${code}\``, text)),
+  ),
+  "config-findings": table(
+    ["finding", "severity", "what it means", "likely", "fix"],
+    Object.entries(CONFIG_FINDINGS).map(([code, { severity, meaning, likely, fix }]) =>
+      row(`\`${code}\``, severity, meaning, likely, fix),
+    ),
+  ),
+  "log-lines": table(
+    ["kind", "the server writes", "in", "worry", "what it means", "advice"],
+    LOG_KINDS.map(({ id, texts, versions, worry, meaning, advice }) =>
+      row(
+        `\`${id}\``,
+        texts.map((text) => `\`${text}\``).join("<br>"),
+        versions.join(", "),
+        worry,
+        meaning,
+        advice,
+      ),
+    ),
   ),
   refusals: table(
     ["refusal", "what it means"],

@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import colors from "picocolors";
+import type { ConfigFinding } from "../lib/domain/leaf-config-findings.ts";
+import { epochMillis } from "../lib/domain/time.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
+import {
+  type ConfigCheck,
+  type ConfigFiles,
+  checkConfig,
+  type FileRead,
+} from "../lib/usecases/check-config.ts";
+import type { CommandResult } from "./session.ts";
+
+/** `relight check-config FILE...`: needs neither a configuration of Relight nor a connection. */
+export function checkConfigFiles(files: readonly string[]): CommandResult {
+  const clock = { now: () => epochMillis(Date.now()) };
+  const check = checkConfig(files, { clock, world: FILES });
+  const { unchecked, findings } = check;
+  const json = {
+    files: check.files,
+    findings: findings.map(({ at, ...rest }) => ({ ...rest, ...at })),
+    unchecked: unchecked.map(({ at, problem }) => ({ ...at, problem })),
+  };
+  return { json, text: render(check), exit: exitOf(check) };
+}
+
+const FILES: ConfigFiles = {
+  read: readFile,
+  beside: (file, path) => join(dirname(file), path),
+  expand: expandPath,
+  variable: (name) => process.env[name],
+};
+
+function readFile(path: string): FileRead {
+  try {
+    return { ok: true, text: readFileSync(path, "utf8") };
+  } catch (error) {
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    return { ok: false, missing: code === "ENOENT" || code === "ENOTDIR", why: code };
+  }
+}
+
+/** As the server expands it (`expandPath` in server/opts.go). */
+function expandPath(path: string): string {
+  const expanded = path.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_all, braced?: string, bare?: string) => {
+    return process.env[braced ?? bare ?? ""] ?? "";
+  });
+  return expanded.startsWith("~") ? join(homedir(), expanded.slice(1)) : expanded;
+}
+
+/** Errors outrank what could not be checked, that outranks warnings: as everywhere in Relight. */
+function exitOf({ findings, unchecked }: ConfigCheck): ExitCode {
+  if (findings.some(({ severity }) => severity === "error")) return EXIT.critical;
+  if (unchecked.length > 0) return EXIT.unknown;
+  return findings.length > 0 ? EXIT.warning : EXIT.ok;
+}
+
+function render({ files, findings, unchecked }: ConfigCheck): string {
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  const faults = unchecked.map(
+    ({ at, problem }) => `${at.file}:${at.line}: ${colors.magenta("not checked")}: ${problem}`,
+  );
+  return [
+    ...faults,
+    ...findings.map(renderFinding),
+    summary(files.length, errors, findings.length - errors),
+  ].join("\n");
+}
+
+function renderFinding({ at, severity, code, problem, meaning, likely, fix }: ConfigFinding): string {
+  const mark = severity === "error" ? colors.red("error") : colors.yellow("warning");
+  return [
+    `${at.file}:${at.line}: ${mark}: ${problem} ${colors.dim(code)}`,
+    `  means:  ${meaning}`,
+    `  likely: ${likely}`,
+    `  fix:    ${fix}`,
+  ].join("\n");
+}
+
+function summary(files: number, errors: number, warnings: number): string {
+  const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  return `${count(files, "file")}: ${count(errors, "error")}, ${count(warnings, "warning")}`;
+}

@@ -1,0 +1,63 @@
+import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
+
+/** A hub and a leaf without an operator, each with JetStream and logs at debug level. */
+export interface LeafPair extends AsyncDisposable {
+  readonly hub: NatsServer;
+  readonly leaf: NatsServer;
+  /** The accounts that the leafnode connections of one side are bound to now, as its `/leafz` says. */
+  accounts(side: "hub" | "leaf"): Promise<readonly string[]>;
+}
+
+export interface LeafPairOptions {
+  readonly binary: string;
+  /** More of the hub's configuration, such as its accounts. */
+  readonly hub?: string;
+  /** More of the leaf's configuration. */
+  readonly leaf?: string;
+  /** What the leaf's remote holds beside its url. */
+  readonly remote?: string;
+  /** JetStream's domains; each side has one of its own name by default, and none if it is empty. */
+  readonly domains?: { readonly hub: string; readonly leaf: string };
+}
+
+export async function createLeafPair({
+  binary,
+  hub = "",
+  leaf = "",
+  remote = "",
+  domains = { hub: "hub", leaf: "leaf" },
+}: LeafPairOptions): Promise<LeafPair> {
+  const domain = (name: "hub" | "leaf"): string => (domains[name] === "" ? "" : `, domain: ${domains[name]}`);
+  const [leafPort = 0, hubMonitor = 0, leafMonitor = 0] = await freePorts(3);
+  const monitors = { hub: hubMonitor, leaf: leafMonitor };
+  const common = (name: "hub" | "leaf", folder: string): string =>
+    `server_name: ${name}\nhttp: "127.0.0.1:${monitors[name]}"\ndebug: true
+jetstream { store_dir: "${folder}/jetstream"${domain(name)} }`;
+  await using started = new AsyncDisposableStack();
+  const hubServer = started.use(
+    await startServer({
+      binary,
+      config: (folder) => `${common("hub", folder)}\nleafnodes { listen: "127.0.0.1:${leafPort}" }\n${hub}\n`,
+    }),
+  );
+  const url = `nats-leaf://127.0.0.1:${leafPort}`;
+  const leafServer = started.use(
+    await startServer({
+      binary,
+      config: (folder) =>
+        `${common("leaf", folder)}\nleafnodes { reconnect: 1s, remotes: [ { url: "${url}", ${remote} } ] }\n${leaf}\n`,
+    }),
+  );
+  const all = started.move();
+  return {
+    ...{ hub: hubServer, leaf: leafServer },
+    accounts: (side) => leafAccounts(monitors[side]),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+async function leafAccounts(port: number): Promise<readonly string[]> {
+  const answer = await fetch(`http://127.0.0.1:${port}/leafz`);
+  const { leafs } = (await answer.json()) as { leafs?: readonly { account: string }[] | null };
+  return (leafs ?? []).map(({ account }) => account);
+}

@@ -1,0 +1,108 @@
+import type { LogKind, Worry } from "./explain-kind.ts";
+import { LOG_KINDS } from "./explain-table.ts";
+
+/** All lines of one kind. */
+export interface Explained {
+  readonly kind: LogKind;
+  readonly count: number;
+  /** The first of them, as it stands. */
+  readonly example: string;
+  /** How many of them are about each account that they name; those that name none are not counted here. */
+  readonly accounts: ReadonlyMap<string, number>;
+}
+
+/** Lines that nothing here explains and that differ only in numbers and ids. */
+export interface Unexplained {
+  readonly example: string;
+  readonly count: number;
+  readonly level: Level;
+}
+
+type Level = "FTL" | "ERR" | "WRN" | "other";
+
+export interface Explanation {
+  readonly lines: number;
+  readonly worry: Worry;
+  /** The most worrying first, then the most frequent. */
+  readonly explained: readonly Explained[];
+  readonly unexplained: { readonly lines: number; readonly groups: readonly Unexplained[] };
+}
+
+interface Matcher {
+  readonly kind: LogKind;
+  readonly pattern: RegExp;
+}
+
+const MATCHERS: readonly Matcher[] = LOG_KINDS.map((kind) => ({
+  kind,
+  pattern: new RegExp(kind.texts.map(patternOf).join("|")),
+}));
+
+/** The pattern of a Go format string. Within a text that is quoted itself, a quote has a backslash. */
+function patternOf(text: string): string {
+  const escaped = text.replace(/[.*+?^$()|[\]{}\\]/g, "\\$&");
+  return escaped.replace(/%q/g, '\\\\?"[^"]*"').replace(/%(?:\\\+)?[a-z]/g, ".*?");
+}
+
+export function kindOf(line: string): LogKind | undefined {
+  return MATCHERS.find(({ kind, pattern }) => pattern.test(line) && (kind.only?.test(line) ?? true))?.kind;
+}
+
+/** What the lines of a nats-server's log mean. Empty lines don't count. */
+export function explain(lines: Iterable<string>): Explanation {
+  const explained = new Map<LogKind, { count: number; example: string; accounts: Map<string, number> }>();
+  const unexplained = new Map<string, { count: number; example: string; level: Level }>();
+  let total = 0;
+  for (const line of lines) {
+    if (line.trim() === "") continue;
+    total += 1;
+    const kind = kindOf(line);
+    if (kind === undefined) {
+      const group = entry(unexplained, shapeOf(line), () => ({
+        count: 0,
+        example: line,
+        level: levelOf(line),
+      }));
+      group.count += 1;
+    } else {
+      const group = entry(explained, kind, () => ({ count: 0, example: line, accounts: new Map() }));
+      group.count += 1;
+      for (const account of accountsIn(line))
+        group.accounts.set(account, (group.accounts.get(account) ?? 0) + 1);
+    }
+  }
+  const found = [...explained].map(([kind, group]) => ({ kind, ...group })).sort(byWorry);
+  const groups = [...unexplained.values()].sort(byLevel);
+  const others = groups.reduce((sum, { count }) => sum + count, 0);
+  return {
+    ...{ lines: total, worry: found[0]?.kind.worry ?? "none", explained: found },
+    unexplained: { lines: others, groups },
+  };
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const value = map.get(key) ?? create();
+  map.set(key, value);
+  return value;
+}
+
+const WORRIES: readonly Worry[] = ["act", "look", "none"];
+const LEVELS: readonly Level[] = ["FTL", "ERR", "WRN", "other"];
+
+const byWorry = (a: Explained, b: Explained): number =>
+  WORRIES.indexOf(a.kind.worry) - WORRIES.indexOf(b.kind.worry) || b.count - a.count;
+const byLevel = (a: Unexplained, b: Unexplained): number =>
+  LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || b.count - a.count;
+
+const levelOf = (line: string): Level => (/\[(FTL|ERR|WRN)\]/.exec(line)?.[1] ?? "other") as Level;
+
+const accountsIn = (line: string): ReadonlySet<string> => new Set(line.match(/\bA[A-Z2-7]{55}\b/g) ?? []);
+
+/** A line without its time, addresses, ids and numbers. */
+function shapeOf(line: string): string {
+  return line
+    .replace(/^.*?(?=\[(?:FTL|ERR|WRN|INF|DBG|TRC)\])/, "")
+    .replace(/\b[A-Z2-7]{56,}\b/g, "ID")
+    .replace(/"[^"]*"|'[^']*'/g, "Q")
+    .replace(/0x[0-9a-f]+|\d+(?:[.:]\d+)*\s?(?:µs|ms|s|m|h|[KMGT]?i?B)?/g, "N");
+}

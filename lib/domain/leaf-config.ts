@@ -1,0 +1,166 @@
+import {
+  type ConfigMap,
+  type ConfigValue,
+  entryOf,
+  itemsOf,
+  mapOf,
+  type Position,
+  stringOf,
+} from "./nats-config.ts";
+
+/** What one nats-server's configuration says about leafnodes, accounts and JetStream. */
+export interface ServerConfig {
+  readonly file: string;
+  readonly serverName?: Text;
+  /** The cluster that it is a member of. */
+  readonly cluster?: string;
+  /** Accounts are JWTs that an operator signed, rather than entries of `accounts`. */
+  readonly operatorMode: boolean;
+  /** The accounts that the configuration defines; in operator mode none. */
+  readonly accounts: readonly string[];
+  readonly systemAccount?: string;
+  readonly noSystemAccount: boolean;
+  readonly jetstream: { readonly enabled: boolean; readonly at: Position; readonly domain?: Text };
+  readonly listener?: LeafListener;
+  readonly remotes: readonly LeafRemote[];
+}
+
+/** A string and where it stands. */
+export interface Text {
+  readonly value: string;
+  readonly at: Position;
+}
+
+export interface LeafListener {
+  readonly at: Position;
+  /** Where it listens or says that it is; undefined if everywhere. */
+  readonly host?: string;
+  readonly port?: number;
+  /** Whether leafnodes must authenticate in its own `authorization`. */
+  readonly authorization: boolean;
+  /** Accounts that its `authorization` binds leafnodes to. */
+  readonly accounts: readonly Text[];
+  readonly users: boolean;
+}
+
+export interface LeafRemote {
+  readonly at: Position;
+  readonly urls: readonly Text[];
+  /** The local account. The other side's account follows from how the leaf authenticates there. */
+  readonly account?: Text;
+  readonly credentials?: Text;
+  readonly nkey?: Text;
+}
+
+/** Every key that nats-server 2.15.1 knows at the top (server/opts.go); without any it is another program's file. */
+const TOP_LEVEL = new Set(
+  `listen client_advertise port server_name host net debug trace trace_verbose trace_headers logtime logtime_utc
+  mappings maps disable_sublist_cache no_sublist_cache accounts default_sentinel authorization http https http_port
+  monitor_port https_port http_base_path cluster gateway leaf leafnodes store_dir storedir jetstream logfile log_file
+  logfile_size_limit log_size_limit logfile_max_num log_max_num syslog remote_syslog pidfile pid_file ports_file_dir
+  prof_port prof_block_rate max_control_line max_payload max_pending proxy_protocol max_connections max_conn
+  max_traced_msg_len max_subscriptions max_subs max_sub_tokens max_subscription_tokens ping_interval ping_max tls ocsp
+  allow_non_tls write_deadline write_timeout lame_duck_duration lame_duck_grace_period operator operators roots root
+  root_operators root_operator resolver account_resolver accounts_resolver resolver_tls resolver_preload
+  resolver_pinned_accounts no_auth_user system_account system no_system_account no_system no_sys_acc
+  no_header_support trusted trusted_keys connect_error_reports reconnect_error_reports websocket ws mqtt server_tags
+  server_metadata feature_flags default_js_domain ocsp_cache no_fast_producer_stall max_closed_clients proxies`.split(
+    /\s+/,
+  ),
+);
+
+export function isServerConfig(root: ConfigMap): boolean {
+  return [...root.entries.keys()].some((key) => TOP_LEVEL.has(key.toLowerCase()));
+}
+
+export function readServerConfig(file: string, root: ConfigMap): ServerConfig {
+  const leafnodes = mapOf(entryOf(root, "leaf", "leafnodes"));
+  const serverName = textOf(entryOf(root, "server_name"));
+  const systemAccount = stringOf(entryOf(root, "system_account", "system"));
+  const cluster = stringOf(entryOf(mapOf(entryOf(root, "cluster")), "name"));
+  const listener = readListener(leafnodes);
+  return {
+    file,
+    ...(serverName && { serverName }),
+    ...(cluster && { cluster }),
+    operatorMode:
+      entryOf(root, "operator", "operators", "roots", "root", "root_operators", "root_operator") !==
+      undefined,
+    accounts: namesOf(entryOf(root, "accounts")),
+    ...(systemAccount && { systemAccount }),
+    noSystemAccount: isTrue(entryOf(root, "no_system_account", "no_system", "no_sys_acc")),
+    jetstream: readJetStream(root),
+    ...(listener && { listener }),
+    remotes: itemsOf(entryOf(leafnodes ?? root, "remotes")).flatMap((item) => readRemote(item)),
+  };
+}
+
+const isTrue = (value: ConfigValue | undefined): boolean => value?.kind === "boolean" && value.value;
+
+function textOf(value: ConfigValue | undefined): Text | undefined {
+  return value?.kind === "string" ? { value: value.value, at: value.at } : undefined;
+}
+
+/** `accounts` is a map of accounts or, the short way, a list of names. */
+function namesOf(value: ConfigValue | undefined): readonly string[] {
+  if (value?.kind === "map") return [...value.entries.keys()];
+  return itemsOf(value).flatMap((item) => stringOf(item) ?? []);
+}
+
+function readJetStream(root: ConfigMap): ServerConfig["jetstream"] {
+  const value = entryOf(root, "jetstream");
+  if (value === undefined) return { enabled: false, at: root.at };
+  const { at } = value;
+  if (value.kind === "boolean") return { enabled: value.value, at };
+  if (value.kind !== "map") return { enabled: /^enabled?$/i.test(stringOf(value) ?? ""), at };
+  const switched = entryOf(value, "enable", "enabled");
+  const domain = textOf(entryOf(value, "domain"));
+  return { enabled: switched === undefined || isTrue(switched), at, ...(domain && { domain }) };
+}
+
+/** A server listens for leafnodes only if a port is named; remotes alone need none. */
+function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefined {
+  const listen = entryOf(leafnodes, "listen", "port");
+  if (leafnodes === undefined || listen === undefined) return undefined;
+  const port = portOf(listen);
+  const host = hostOf(
+    stringOf(entryOf(leafnodes, "advertise") ?? entryOf(leafnodes, "host", "net") ?? listen),
+  );
+  const authorization = mapOf(entryOf(leafnodes, "authorization"));
+  const users = itemsOf(entryOf(authorization, "users"));
+  const accounts = [authorization, ...users.map(mapOf)].flatMap(
+    (map) => textOf(entryOf(map, "account")) ?? [],
+  );
+  return {
+    ...{ at: leafnodes.at, accounts, users: users.length > 0 },
+    ...{ ...(port !== undefined && { port }), ...(host && { host }) },
+    authorization: authorization !== undefined,
+  };
+}
+
+function hostOf(address: string | undefined): string | undefined {
+  const host = address?.replace(/:\d+$/, "");
+  return host === "0.0.0.0" || host === "[::]" || host === "::" ? undefined : host;
+}
+
+function portOf(value: ConfigValue): number | undefined {
+  if (value.kind === "number") return value.value;
+  const port = /(?:^|:)(\d+)$/.exec(stringOf(value) ?? "")?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+function readRemote(item: ConfigValue): readonly LeafRemote[] {
+  const map = mapOf(item);
+  if (map === undefined) return [];
+  const urls = entryOf(map, "url", "urls");
+  const account = textOf(entryOf(map, "account", "local"));
+  const credentials = textOf(entryOf(map, "creds", "credentials"));
+  const nkey = textOf(entryOf(map, "nkey", "seed"));
+  return [
+    {
+      at: map.at,
+      urls: (urls?.kind === "array" ? urls.items : [urls]).flatMap((url) => textOf(url) ?? []),
+      ...{ ...(account && { account }), ...(credentials && { credentials }), ...(nkey && { nkey }) },
+    },
+  ];
+}

@@ -1,0 +1,273 @@
+import type {
+  ConfigMap,
+  ConfigSource,
+  ConfigSources,
+  ConfigValue,
+  ParsedConfig,
+  Position,
+} from "./nats-config.ts";
+import {
+  readBlock,
+  readDoubleQuoted,
+  readNumeric,
+  readSingleQuoted,
+  readWord,
+  type Word,
+} from "./nats-config-scalars.ts";
+import { ConfigFault, isNewline, isSeparator, isSpace, Scanner } from "./nats-config-scanner.ts";
+
+type Scope = Map<string, ConfigValue>;
+
+interface Parse {
+  readonly scan: Scanner;
+  readonly sources: ConfigSources;
+  /** The maps around this place, outermost first: where `$NAME` is looked for. */
+  readonly scopes: readonly Scope[];
+  /** The files that include each other down to this one. */
+  readonly files: readonly string[];
+  /** The variables of the environment that are being read, so that one which names itself is found out. */
+  readonly variables: readonly string[];
+}
+
+/**
+ * Parses a nats-server configuration as conf/lex.go and conf/parse.go of nats-server 2.10.27 and 2.15.1 do:
+ * what they accept it accepts, with the same values. Stricter only where they take a slip for something else:
+ * a key without a value in a map (to them the key of another map), a quote or brace as a file's very last word.
+ */
+export function parseNatsConfig(source: ConfigSource, sources: ConfigSources): ParsedConfig {
+  try {
+    const at = { file: source.file, line: 1 };
+    return { ok: true, root: { kind: "map", entries: parseFile(source, sources, []), at } };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigFault)) throw thrown;
+    return { ok: false, at: thrown.at, problem: thrown.message };
+  }
+}
+
+function parseFile({ file, text }: ConfigSource, sources: ConfigSources, files: readonly string[]): Scope {
+  const scope: Scope = new Map();
+  const scan = new Scanner(text, file);
+  const parse: Parse = { scan, sources, scopes: [scope], files: [...files, file], variables: [] };
+  readTop(parse, scope);
+  return scope;
+}
+
+/** The file's own level; `{` and `}` around all or part of it mean nothing, for the sake of JSON. */
+function readTop(parse: Parse, scope: Scope): void {
+  const { scan } = parse;
+  for (;;) {
+    scan.skipSpaceAndComments();
+    if (scan.isAtEnd()) return;
+    if (scan.peek() === "{") readBraces(parse, scope);
+    else if (!readEntry(parse, scope, "top")) return;
+    else endTopValue(scan);
+  }
+}
+
+function endTopValue(scan: Scanner): void {
+  scan.takeWhile((char) => " \t/".includes(char) && !isComment(scan));
+  if (scan.skipComment() || scan.isAtEnd()) return;
+  const char = scan.peek();
+  if (!isNewline(char) && !";,}".includes(char))
+    scan.fail(`after a value a line must end, but there is "${char}"`);
+  scan.next();
+}
+
+const isComment = (scan: Scanner): boolean => scan.peek() === "/" && scan.peek(1) === "/";
+
+function readBraces(parse: Parse, scope: Scope): void {
+  const { scan } = parse;
+  scan.next();
+  for (;;) {
+    scan.skipSpaceAndComments();
+    if (scan.isAtEnd()) return;
+    const char = scan.peek();
+    if (char === "}") return void scan.next();
+    if (char === "{") readBraces(parse, scope);
+    else if (!readEntry(parse, scope, "top")) return;
+    if (endBracesValue(scan, char === "{")) return;
+  }
+}
+
+/** What may follow a value between top-level braces; true where the braces end. */
+function endBracesValue(scan: Scanner, afterBraces: boolean): boolean {
+  do
+    scan.takeWhile((char) => (" \t/".includes(char) || (afterBraces && isNewline(char))) && !isComment(scan));
+  while (!afterBraces && scan.skipComment());
+  if (afterBraces && scan.skipComment()) return false;
+  const char = scan.peek();
+  if (char !== "}" && char !== ";" && char !== "," && !isNewline(char))
+    scan.fail(`after a value a line or its braces must end, but there is ${describe(char)}`);
+  scan.next();
+  return char === "}";
+}
+
+const describe = (char: string): string => (char === "" ? "the end of the file" : `"${char}"`);
+
+/** `key value` into `scope`. False where the file ends with a lone `}` instead, which is allowed. */
+function readEntry(parse: Parse, scope: Scope, level: "top" | "map"): boolean {
+  const { scan } = parse;
+  const at = scan.position;
+  if (isSeparator(scan.peek())) scan.fail(`a key must stand before "${scan.peek()}"`);
+  if (level === "top" && scan.peek() === "/") scan.fail('a single "/" begins neither a comment nor a key');
+  const quoted = scan.peek() === '"' || scan.peek() === "'";
+  const key = quoted ? readQuotedKey(scan) : readPlainKey(scan);
+  if (!quoted && key.toLowerCase() === "include" && isSpace(scan.peek())) {
+    for (const [name, value] of readInclude(parse)) scope.set(name, value);
+    return true;
+  }
+  if (!skipToValue(scan, key, at, level)) return false;
+  const value = readValue(parse, at);
+  if (value !== undefined) scope.set(key, value);
+  return true;
+}
+
+function readQuotedKey(scan: Scanner): string {
+  const begin = scan.position;
+  const quote = scan.next();
+  const key = scan.takeWhile((char) => char !== quote);
+  if (scan.isAtEnd()) scan.fail(`a key that begins with ${quote} has no end`, begin);
+  scan.next();
+  return key;
+}
+
+const readPlainKey = (scan: Scanner): string =>
+  scan.next() + scan.takeWhile((char) => !isSpace(char) && !isSeparator(char));
+
+/** The separator is optional; without one a value may stand on a later line. False at the end of the file. */
+function skipToValue(scan: Scanner, key: string, at: Position, level: "top" | "map"): boolean {
+  scan.skipSpace();
+  const separated = isSeparator(scan.peek());
+  if (separated) scan.next();
+  if (separated && level === "top") scan.skipBlanks();
+  else scan.skipSpace();
+  if (!separated && level === "top" && scan.isAtEnd()) {
+    if (key !== "}") scan.fail("this key has no value", at);
+    return false;
+  }
+  if (level === "map" && (scan.peek() === "," || scan.peek() === "}" || scan.isAtEnd()))
+    scan.fail("this key has no value", at);
+  return true;
+}
+
+function readValue(parse: Parse, at: Position): ConfigValue | undefined {
+  const { scan } = parse;
+  const char = scan.peek();
+  const string = (value: string): ConfigValue => ({ kind: "string", value, at });
+  if (char === "[") return readArray(parse, at);
+  if (char === "{") return readMap(parse, at);
+  if (char === "'") return string(readSingleQuoted(scan));
+  if (char === '"') return string(readDoubleQuoted(scan));
+  if (char === "(") return string(readBlock(scan));
+  if (/[\d-]/.test(char)) return readNumeric(scan, at);
+  if (char === ".") scan.fail('a number must begin with a digit, not with "."');
+  if (isNewline(char)) scan.fail("a value must stand on the line of its separator");
+  return wordValue(parse, readWord(scan), at);
+}
+
+function wordValue(parse: Parse, { text, plain }: Word, at: Position): ConfigValue {
+  const lower = text.toLowerCase();
+  if (plain && ["true", "yes", "on"].includes(lower)) return { kind: "boolean", value: true, at };
+  if (plain && ["false", "no", "off"].includes(lower)) return { kind: "boolean", value: false, at };
+  if (plain && text.startsWith("$")) return readVariable(parse, text.slice(1), at);
+  return { kind: "string", value: text, at };
+}
+
+function readArray(parse: Parse, at: Position): ConfigValue {
+  const { scan } = parse;
+  const items: ConfigValue[] = [];
+  scan.next();
+  for (;;) {
+    scan.skipSpaceAndComments();
+    if (scan.peek() === "]") break;
+    if (scan.isAtEnd()) scan.fail("a list that begins with [ has no end", at);
+    if (",/".includes(scan.peek())) scan.fail(`in a list a value must stand before "${scan.peek()}"`);
+    const item = readValue(parse, scan.position);
+    if (item !== undefined) items.push(item);
+    if (endArrayValue(scan, at)) break;
+  }
+  scan.next();
+  return { kind: "array", items, at };
+}
+
+/** Skips what separates two values; true before the `]`. */
+function endArrayValue(scan: Scanner, begin: Position): boolean {
+  do scan.skipBlanks();
+  while (scan.skipComment());
+  if (scan.isAtEnd()) scan.fail("a list that begins with [ has no end", begin);
+  const char = scan.peek();
+  if (char === "]") return true;
+  if (!",/".includes(char) && !isNewline(char))
+    scan.fail(`in a list "," or "]" must follow a value, not "${char}"`);
+  scan.next();
+  return false;
+}
+
+function readMap(parse: Parse, at: Position): ConfigMap {
+  const { scan } = parse;
+  const entries: Scope = new Map();
+  scan.next();
+  for (;;) {
+    scan.skipSpaceAndComments();
+    if (scan.peek() === "}") break;
+    if (scan.isAtEnd()) scan.fail("a map that begins with { has no end", at);
+    if (scan.peek() === "]") scan.fail('"]" stands in a map');
+    readEntry({ ...parse, scopes: [...parse.scopes, entries] }, entries, "map");
+    if (endMapValue(scan, at)) break;
+  }
+  scan.next();
+  return { kind: "map", entries, at };
+}
+
+/** Skips what separates two entries; true before the `}`. */
+function endMapValue(scan: Scanner, begin: Position): boolean {
+  do scan.skipBlanks();
+  while (scan.skipComment());
+  if (scan.isAtEnd()) scan.fail("a map that begins with { has no end", begin);
+  const char = scan.peek();
+  if (char === "}") return true;
+  if (!",;/".includes(char) && !isNewline(char))
+    scan.fail(`in a map a line end, "," or "}" must follow a value, not "${char}"`);
+  scan.next();
+  return false;
+}
+
+/** The name is not said: it may be the begin of a password that lacks its quotes. */
+const UNDEFINED =
+  "a variable (a word that begins with $) is neither defined above nor in the environment; quote it if it is none";
+
+function readVariable(parse: Parse, name: string, at: Position): ConfigValue {
+  // Passwords hashed with bcrypt need no quotes.
+  if (name.startsWith("2a$")) return { kind: "string", value: `$${name}`, at };
+  const near = parse.scopes.findLast((scope) => scope.has(name))?.get(name);
+  if (near !== undefined) return { ...near, at };
+  const text = parse.variables.includes(name) ? undefined : parse.sources.variable(name);
+  if (text === undefined) return parse.scan.fail(UNDEFINED, at);
+  const scope: Scope = new Map();
+  const scan = new Scanner(`pk=${text}`, at.file);
+  const variables = [...parse.variables, name];
+  readTop({ ...parse, scan, scopes: [scope], variables }, scope);
+  const value = scope.get("pk");
+  return value === undefined ? parse.scan.fail(UNDEFINED, at) : { ...value, at };
+}
+
+/** What an included file holds. It knows no variable of the file that includes it. */
+function readInclude({ scan, sources, files }: Parse): Scope {
+  const at = scan.position;
+  scan.skipBlanks();
+  const path = readIncludePath(scan);
+  const source = sources.include(at.file, path);
+  if (source === undefined) return scan.fail(`the included file "${path}" can't be read`, at);
+  if (files.includes(source.file)) return scan.fail(`"${path}" includes itself`, at);
+  return parseFile(source, sources, files);
+}
+
+function readIncludePath(scan: Scanner): string {
+  const char = scan.peek();
+  if (char === '"' || char === "'") return readQuotedKey(scan);
+  if (char === "" || isNewline(char) || /[[{(\d\\-]/.test(char))
+    scan.fail("a file must be named after include");
+  const path = scan.takeWhile((next) => !isSpace(next) && !";}'".includes(next));
+  if (scan.peek() === "'") scan.next();
+  return path;
+}

@@ -1,0 +1,58 @@
+/** The configuration format of nats-server as a tree that remembers where each value stands. */
+
+export interface Position {
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** A value; `at` is where its key stands, or the value itself in a list. */
+export type ConfigValue =
+  | { readonly kind: "string"; readonly value: string; readonly at: Position }
+  | { readonly kind: "number"; readonly value: number; readonly at: Position }
+  | { readonly kind: "boolean"; readonly value: boolean; readonly at: Position }
+  /** As written: `2026-01-31T12:00:00Z`. */
+  | { readonly kind: "date"; readonly value: string; readonly at: Position }
+  | { readonly kind: "array"; readonly items: readonly ConfigValue[]; readonly at: Position }
+  | ConfigMap;
+
+export interface ConfigMap {
+  readonly kind: "map";
+  readonly entries: ReadonlyMap<string, ConfigValue>;
+  readonly at: Position;
+}
+
+/** What a configuration may refer to outside itself. */
+export interface ConfigSources {
+  /** The file that `include PATH` in file `from` names; the server takes every path from that file's folder. */
+  include(from: string, path: string): ConfigSource | undefined;
+  /** A variable of the environment, which stands behind those of the enclosing maps. */
+  variable(name: string): string | undefined;
+}
+
+export interface ConfigSource {
+  readonly file: string;
+  readonly text: string;
+}
+
+export type ParsedConfig =
+  | { readonly ok: true; readonly root: ConfigMap }
+  | { readonly ok: false; readonly at: Position; readonly problem: string };
+
+/** The entry of a map under any of `names`; the server reads keys in any case. The last one counts. */
+export function entryOf(map: ConfigMap | undefined, ...names: readonly string[]): ConfigValue | undefined {
+  const found = [...(map?.entries ?? [])].filter(([key]) => names.includes(key.toLowerCase()));
+  return found.at(-1)?.[1];
+}
+
+export function mapOf(value: ConfigValue | undefined): ConfigMap | undefined {
+  return value?.kind === "map" ? value : undefined;
+}
+
+export function itemsOf(value: ConfigValue | undefined): readonly ConfigValue[] {
+  return value?.kind === "array" ? value.items : [];
+}
+
+export function stringOf(value: ConfigValue | undefined): string | undefined {
+  return value?.kind === "string" ? value.value : undefined;
+}

@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { appendFile, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { createUser } from "@nats-io/nkeys";
+import { seedOf } from "../../lab/keys.ts";
+import { createLeafPair } from "../../lab/leaf.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld } from "../../lab/world.ts";
+import { explain } from "../../lib/domain/explain.ts";
+import { LOG_KINDS } from "../../lib/domain/explain-table.ts";
+import { relight } from "../support/relight.ts";
+
+/** What explain says is held against what servers write. */
+
+test.each(VERSIONS)("the table names the versions whose binaries hold its texts: %s", async (version) => {
+  const binary = await readFile((await serverBinary(version)).path);
+  const held = LOG_KINDS.filter(({ texts }) => texts.every((text) => binary.includes(text)));
+  const named = LOG_KINDS.filter(({ versions }) => versions.includes(version));
+  expect(named.map(({ id }) => id)).toEqual(held.map(({ id }) => id));
+});
+
+describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
+  let binary = "";
+  beforeAll(async () => {
+    binary = (await serverBinary(version)).path;
+  });
+
+  test("a healthy hub and leaf in two domains, at debug level: lines of the clamping, and no worry", async () => {
+    await using pair = await createLeafPair({ binary });
+    const bothLogs = async (): Promise<string> => (await pair.hub.log()) + (await pair.leaf.log());
+    await waitFor(
+      "the clamping",
+      async () => ((await bothLogs()).match(/Not permitted to/g) ?? []).length >= 3,
+    );
+    const lines = (await bothLogs()).split("\n");
+    const { worry, explained } = explain(lines);
+    expect(worry).toBe("none");
+    const clamped = explained.find(({ kind }) => kind.id === "leaf.clamped");
+    expect(clamped?.count).toBe(lines.filter((line) => line.includes("Not permitted to")).length);
+    const run = await relight(
+      { home: pair.leaf.folder },
+      "explain",
+      "--json",
+      join(pair.leaf.folder, "server.log"),
+    );
+    expect(run).toMatchObject({ exit: 0, json: { worry: "none" } });
+  });
+
+  test("an account that expires: which it is, and that it must be renewed", async () => {
+    await using world = await createWorld({ binary, lives: 5 });
+    await appendFile(join(world.server.folder, "server.conf"), "\ndebug: true\n");
+    process.kill(world.server.pid() ?? 0, "SIGHUP");
+    await waitFor("the log at debug level", async () =>
+      (await world.server.log()).includes("Reloaded: debug = true"),
+    );
+    const connection = await world.connectAs("app");
+    await connection.closed();
+    const refused = await world.connectAs("app").then(() => undefined, String);
+    expect(refused).toMatch(/Authorization/i);
+    const found = async () =>
+      explain((await world.server.log()).split("\n")).explained.map(({ kind }) => kind.id);
+    await waitFor("the refusal to be logged", async () => (await found()).includes("auth.refused"));
+    expect(await found()).toEqual(
+      expect.arrayContaining(["account.expired_clients_closed", "connection.expired", "account.expired"]),
+    );
+    const run = await relight({ home: world.home }, "explain", join(world.server.folder, "server.log"));
+    expect(run).toMatchObject({ exit: 2, stdout: expect.stringContaining("Renew the account") });
+  });
+
+  test("a seed that a server wrote into its log is not written again", async () => {
+    const seed = seedOf(createUser());
+    await using pair = await createLeafPair({ binary, remote: `credentials: "${seed}"` });
+    await waitFor("the server to log it", async () => (await pair.leaf.log()).includes(`file "${seed}"`));
+    for (const form of [[], ["--json"]]) {
+      const run = await relight({ home: pair.leaf.folder }, "explain", "server.log", ...form);
+      expect(run).toMatchObject({ exit: 2, stdout: expect.stringContaining("leaf.seed_or_file_missing") });
+      expect(run.stdout).not.toContain(seed);
+    }
+  });
+});
+
+describe("the command", () => {
+  test("reads standard input", async () => {
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, "..", "..", "bin", "relight.js"), "explain"],
+      { stdio: "pipe" },
+    );
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.stdin.end("JetStream cluster no metadata leader\nsomething else 1\nsomething else 2\n");
+    const exit = await new Promise((resolve) => child.once("close", resolve));
+    expect(exit).toBe(2);
+    expect(output).toMatch(
+      /^act: the JetStream cluster has no leader, 1×[\s\S]*3 lines: 1 explained, 2 not\n {2}2× something else 1\n$/,
+    );
+  });
+
+  test("says when it can't read", async () => {
+    const run = await relight({ home: import.meta.dirname }, "explain", "/none.log");
+    expect(run).toMatchObject({ exit: 3, stderr: expect.stringContaining("cannot read the log /none.log") });
+  });
+});
