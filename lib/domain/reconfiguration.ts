@@ -46,7 +46,7 @@ export function scaleUps({ streams, servers, accountView }: Observation): ScaleU
 
 function scaleUp(stream: StreamFacts): Reconfiguration | undefined {
   if (stream.nodeMissingOn.length > 0) return undefined;
-  const isSingle = stream.replicas === 1;
+  const isSingle = stream.replicas === 1 && stream.peers.length === 0;
   const consumers = stream.consumers
     .filter((consumer) => isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0)
     .filter((consumer) => consumer.peers.length === 0 && staysSingle(consumer, stream))

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
@@ -64,7 +63,7 @@ async function rememberMemory(context: Context, job: RunningJob, { observation }
   const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
   const kinds = ["memory.seen"] as const;
   const known = lastMemory(await context.journal.read({ account: job.account, kinds, limit: 1 }));
-  if (isDeepStrictEqual(memory, known)) return;
+  if (JSON.stringify(memory) === JSON.stringify(known)) return;
   await record(context, job, "memory.seen", { memory: memory as unknown as Json });
 }
 

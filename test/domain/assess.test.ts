@@ -256,6 +256,11 @@ test("every finding there is, is found somewhere above", () => {
     [{ streams: FAILED }],
     [
       {
+        streams: streams(stream({ nodeMissingOn: ["s1"], consumers: [consumer({ nodeMissingOn: ["s1"] })] })),
+      },
+    ],
+    [
+      {
         accountView: {
           ok: true,
           value: {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
-import { nextStep } from "../../lib/domain/ladder.ts";
+import { type Attempt, attemptsOf, nextStep } from "../../lib/domain/ladder.ts";
 import { findLosses } from "../../lib/domain/loss.ts";
 import { memoryAssets } from "../../lib/domain/memory.ts";
 import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
@@ -35,6 +35,9 @@ function situation(seen: Partial<Observation>, changes: Partial<Situation> = {})
   };
 }
 
+const PROVED = CLUSTER.map((one) => ({ ...one, version: "2.15.1" }));
+const DAMAGED = deaf({ replicas: 3, nodeMissingOn: ["s1", "s2"] });
+
 const FAILING: Observation["accountView"] = {
   ok: true,
   value: {
@@ -44,13 +47,19 @@ const FAILING: Observation["accountView"] = {
     failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
   },
 };
-const NONE: ReadonlySet<RungId> = new Set();
+const NONE: ReadonlySet<Attempt> = new Set();
+/** As if these rungs had been climbed for all that they treat here. */
+function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> {
+  return new Set(LADDER.filter(({ id }) => ids.includes(id)).flatMap((rung) => attemptsOf(rung, here)));
+}
+
 function stepOf(
   seen: Partial<Observation>,
   changes: Partial<Situation> = {},
   tried: readonly RungId[] = [],
 ): string {
-  const step = nextStep(situation(seen, changes), new Set(tried));
+  const here = situation(seen, changes);
+  const step = nextStep(here, climbed(here, tried));
   if (step.kind === "climb") return step.rung.id;
   return step.kind === "stop" ? `stop: ${step.why}` : step.kind;
 }
@@ -121,6 +130,25 @@ describe("the next step", () => {
       {},
       /^toggle-jetstream$/,
     ],
+    ["one replica in a cluster is given two more", { servers: CLUSTER, streams: deaf() }, {}, /^scale-up$/],
+    [
+      "what lost its Raft nodes is touched, where that is proved",
+      { servers: PROVED, streams: DAMAGED },
+      {},
+      /^touch-metadata$/,
+    ],
+    [
+      "what lost its Raft nodes is never touched where it is not, but its servers are restarted",
+      { servers: CLUSTER, streams: DAMAGED },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
+    [
+      "what lost its Raft nodes is never scaled up",
+      { servers: CLUSTER, streams: deaf({ nodeMissingOn: ["s1"] }) },
+      {},
+      /^stop: touch-metadata is refused: .*panic.*; toggle-jetstream is refused.*; restart-servers is refused/,
+    ],
     ["replicas step down", { servers: CLUSTER, streams: deaf({ peers: PEERS }) }, {}, /^step-down-leaders$/],
   ])("%s", (_what, seen, changes, expected) => {
     expect(stepOf(seen, changes)).toMatch(expected);
@@ -129,9 +157,9 @@ describe("the next step", () => {
   test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
     [
       "in a cluster",
-      { servers: CLUSTER, streams: deaf() },
+      { servers: CLUSTER.slice(1), streams: deaf({ server: "s2" }) },
       {},
-      /3 servers answered; in a cluster the toggle destroys/,
+      /2 servers answered; in a cluster the toggle destroys/,
     ],
     [
       "with two servers that each say they stand alone",
@@ -174,10 +202,10 @@ describe("the next step", () => {
     ],
   ])("the toggle is impossible %s, even as the last rung", (_where, seen, changes, reason) => {
     for (const tried of [[], ["push-again", "step-down-leaders"]] as RungId[][]) {
-      const step = nextStep(situation(seen, changes), new Set(tried));
-      expect(step).toMatchObject({
+      const here = situation(seen, changes);
+      expect(nextStep(here, climbed(here, tried))).toMatchObject({
         kind: "stop",
-        refused: [{ rung: "toggle-jetstream", why: expect.stringMatching(reason) }],
+        refused: expect.arrayContaining([{ rung: "toggle-jetstream", why: expect.stringMatching(reason) }]),
       });
     }
   });
@@ -229,19 +257,20 @@ describe("the next step", () => {
       canSign: fc.boolean(),
       hasAccountKey: fc.boolean(),
       allowMemoryLoss: fc.boolean(),
+      canRestart: fc.boolean(),
     });
-    const rungs = fc.uniqueArray(
-      fc.constantFrom<RungId[]>("push-again", "step-down-leaders", "toggle-jetstream"),
-    );
+    const rungs = fc.uniqueArray(fc.constantFrom<RungId[]>(...LADDER.map(({ id }) => id)));
     fc.assert(
       fc.property(world, means, rungs, (seen, can, tried) => {
         const here = situation(seen, can);
-        const step = nextStep(here, new Set(tried));
+        const step = nextStep(here, climbed(here, tried));
         if (here.verdict.verdict === "unknown") expect(step.kind).toBe("stop");
         if (step.kind !== "climb") return;
         expect(here.verdict.verdict).toBe("dead");
         expect(tried).not.toContain(step.rung.id);
-        if (step.rung.id === "step-down-leaders") expect(can.hasAccountKey).toBe(true);
+        const asAccount: readonly RungId[] = ["step-down-leaders", "scale-up", "touch-metadata"];
+        if (asAccount.includes(step.rung.id)) expect(can.hasAccountKey).toBe(true);
+        if (step.rung.id === "restart-servers") expect(can.canRestart).toBe(true);
         if (step.rung.id !== "toggle-jetstream") return;
         expect(can.canSign).toBe(true);
         expect(seen.servers.map((one) => one.topology)).toEqual(["standalone"]);
@@ -260,7 +289,10 @@ describe("the next step", () => {
   });
 
   test("the ladder goes up: each rung has its risk, its undo and its time", () => {
-    expect(LADDER.map(({ id }) => id)).toEqual(["push-again", "step-down-leaders", "toggle-jetstream"]);
+    expect(LADDER.map(({ id }) => id)).toEqual([
+      ...["push-again", "step-down-leaders", "scale-up", "touch-metadata", "toggle-jetstream"],
+      "restart-servers",
+    ]);
     for (const { risk, undo, settles } of LADDER)
       expect({ risk: risk !== "", undo: undo !== "", settles: settles > 0 }).toEqual({
         risk: true,
@@ -270,9 +302,17 @@ describe("the next step", () => {
   });
 
   test("a rung is not climbed twice; when none is left a person is called", () => {
-    expect(stepOf({ streams: deaf() }, {}, ["toggle-jetstream"])).toBe(
-      "stop: no rung is left after toggle-jetstream",
+    expect(stepOf({ streams: deaf() }, { canRestart: true }, ["toggle-jetstream", "restart-servers"])).toBe(
+      "stop: no rung is left after toggle-jetstream, restart-servers",
     );
+  });
+
+  test("a rung is climbed again for what came to light only after it", () => {
+    const first = situation({ servers: CLUSTER, streams: deaf({ peers: PEERS }) });
+    const tried = climbed(first, ["step-down-leaders"]);
+    const later = situation({ servers: CLUSTER, streams: deaf({ name: "LATER", peers: PEERS }) });
+    expect(nextStep(first, tried)).not.toMatchObject({ rung: { id: "step-down-leaders" } });
+    expect(nextStep(later, tried)).toMatchObject({ rung: { id: "step-down-leaders" } });
   });
 });
 
