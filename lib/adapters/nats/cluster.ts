@@ -48,8 +48,11 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
   };
 }
 
-/** The servers alive: as many answers as the servers themselves say there are. */
-async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
+/**
+ * The servers alive: as many answers as the servers themselves say there are.
+ * @throws RelightError `nats.not_system_account`, `nats.timeout`.
+ */
+export async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
   const subject = "$SYS.REQ.SERVER.PING.STATSZ";
   const answers = await gather(connection, subject, "", { timeout, enough: allAlive }).catch(
     notSystemAccount,
