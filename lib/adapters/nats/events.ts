@@ -64,23 +64,25 @@ async function* listen(
   onRegained: () => void,
 ): AsyncIterable<ClusterEvent> {
   const heard = mailbox();
-  const known = new Set<string>();
+  /** The servers' names by their ids; a server that stops no longer says its name. */
+  const known = new Map<string, string>();
   /** Who is there already has not joined, neither at the start nor after a gap. */
   const learn = async (): Promise<void> => {
     const alive = await discover(connection, timeout).catch(() => []);
-    for (const { id } of alive) known.add(id);
+    for (const { id, name } of alive) known.set(id, name);
   };
   let learning = true;
   const joined = (message: Msg): ClusterEvent | undefined => {
     const { id, name } = readServer(message);
     if (known.has(id)) return undefined;
-    known.add(id);
+    known.set(id, name);
     return learning ? undefined : { kind: "server-joined", server: name };
   };
   const stopped = (message: Msg): ClusterEvent => {
-    const { id, name } = readServer(message);
+    const { id } = readServer(message);
+    const server = known.get(id) ?? id;
     known.delete(id);
-    return { kind: "server-stopped", server: name };
+    return { kind: "server-stopped", server };
   };
 
   subscribeAll(connection, heard, log, { joined, stopped });
