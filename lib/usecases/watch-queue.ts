@@ -29,7 +29,7 @@ export interface WatchQueue {
 
 interface Waiting {
   readonly reasons: Set<string>;
-  readonly timer: NodeJS.Timeout;
+  timer?: NodeJS.Timeout;
   /** Its time has come; it waits for a place. */
   due: boolean;
   readonly again: boolean;
@@ -42,26 +42,33 @@ export function watchQueue({ clock, work, onOverflow }: WatchQueueSettings): Wat
   const streaks = new Map<AccountId, { readonly count: number; readonly at: EpochMillis }>();
   let stopped = false;
 
-  function streakOf(account: AccountId): number {
-    for (const [other, { at }] of streaks) if (clock.now() - at > STREAK_ENDS) streaks.delete(other);
-    return streaks.get(account)?.count ?? 0;
-  }
-
-  function put(account: AccountId, reasons: readonly string[], wait: number, again: boolean): void {
-    if (stopped) return;
-    const timer = setTimeout(() => {
-      const entry = waiting.get(account);
-      if (entry !== undefined) entry.due = true;
-      startAll();
-    }, wait);
-    waiting.set(account, { reasons: new Set(reasons), timer, due: false, again });
+  /** How long the account is still left alone since its last job ended; milliseconds. */
+  function pauseOf(account: AccountId): number {
+    const now = clock.now();
+    for (const [other, { at }] of streaks) if (now - at > STREAK_ENDS) streaks.delete(other);
+    const { count, at } = streaks.get(account) ?? { count: 0, at: now };
+    return at + pauseAfter(count) - now;
   }
 
   function ask(account: AccountId, reason: string, settle: Millis): void {
     const entry = waiting.get(account);
+    if (stopped) return;
     if (entry !== undefined) entry.reasons.add(reason);
     else if (waiting.size >= MOST_WAITING) onOverflow();
-    else put(account, [reason], Math.max(settle, pauseAfter(streakOf(account))), false);
+    else put(account, { reasons: new Set([reason]), due: false, again: false }, settle);
+  }
+
+  function put(account: AccountId, entry: Waiting, settle: number): void {
+    waiting.set(account, entry);
+    // The end of the job under way is when its time is set.
+    if (!running.has(account)) arm(entry, Math.max(settle, pauseOf(account)));
+  }
+
+  function arm(entry: Waiting, wait: number): void {
+    entry.timer = setTimeout(() => {
+      entry.due = true;
+      startAll();
+    }, wait);
   }
 
   function startAll(): void {
@@ -73,15 +80,18 @@ export function watchQueue({ clock, work, onOverflow }: WatchQueueSettings): Wat
 
   function start(account: AccountId, { reasons, again }: Waiting): void {
     waiting.delete(account);
-    running.set(account, run(account, [...reasons], again));
+    running.set(account, run(account, reasons, again));
   }
 
-  async function run(account: AccountId, reasons: readonly string[], again: boolean): Promise<void> {
-    const end = await work(account, summary(reasons));
+  async function run(account: AccountId, reasons: Waiting["reasons"], again: boolean): Promise<void> {
+    const end = await work(account, summary([...reasons]));
     running.delete(account);
-    streaks.set(account, { count: streakOf(account) + 1, at: clock.now() });
-    if (end === "busy" && !again && !waiting.has(account)) put(account, reasons, TRY_AGAIN, true);
-    if (!stopped) startAll();
+    if (stopped) return;
+    const next = waiting.get(account);
+    streaks.set(account, { count: (streaks.get(account)?.count ?? 0) + 1, at: clock.now() });
+    if (next !== undefined) arm(next, pauseOf(account));
+    else if (end === "busy" && !again) put(account, { reasons, due: false, again: true }, TRY_AGAIN);
+    startAll();
   }
 
   return {

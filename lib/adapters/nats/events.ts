@@ -98,7 +98,8 @@ async function* listen(
       heard.put({ kind: "connection-regained" });
     },
   }).then((error) => heard.end(error));
-  await connection.flush();
+  // Closed already means that nobody wants to hear: the events end at once.
+  await connection.flush().catch(() => undefined);
   await learn();
   learning = false;
   yield* heard.events;
