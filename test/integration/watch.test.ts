@@ -198,7 +198,7 @@ describe("an account that is dead already", () => {
   });
 });
 
-describe.each(["2.10.27", "2.15.1"])("a cluster of nats-server %s", (version) => {
+describe.each(VERSIONS)("a cluster of nats-server %s", (version) => {
   test("a stream's new leader, and a server that goes and comes, are heard and looked at", async () => {
     const server = await serverBinary(version);
     await using world = await createWorld({ binary: server.path, size: 3 });
@@ -215,6 +215,10 @@ describe.each(["2.10.27", "2.15.1"])("a cluster of nats-server %s", (version) =>
     await watch.until("the stop", ({ kind, server: name }) => kind === "server-stopped" && name === "lab-3");
     await world.servers[2]?.start();
     await watch.until("the return", ({ kind, server: name }) => kind === "server-joined" && name === "lab-3");
+
+    await Promise.all([world.servers[1]?.kill(), world.servers[2]?.kill()]);
+    const lost = await watch.until("the lost quorum", ({ kind }) => kind === "quorum-lost", 60_000);
+    expect(lost).toMatchObject({ account: world.accountId, action: { do: "job" } });
     expect(await watch.stop()).toBe(0);
   }, 120_000);
 });
@@ -225,6 +229,19 @@ describe("it ends at once", () => {
     await writeFile(`${world.home}/sys.creds`, await readFile(`${world.home}/app.creds`));
     const { exit, json } = await relight(world, "watch", "--json");
     expect({ exit, code: json.error.code }).toEqual({ exit: 2, code: "nats.not_system_account" });
+  });
+
+  test("as a user of the system account that may not listen", async () => {
+    await using world = await createWorld({ binary });
+    const user = createUser();
+    const { systemAccount, accountSigningKey } = world;
+    const token = await encodeUser("narrow", user, accountSigningKey, {
+      issuer_account: systemAccount.getPublicKey(),
+      sub: { allow: ["_INBOX.>"], deny: [] },
+    });
+    await writeFile(`${world.home}/sys.creds`, fmtCreds(token, user));
+    const { exit, json } = await relight(world, "watch", "--json");
+    expect({ exit, code: json.error.code }).toEqual({ exit: 2, code: "nats.unauthorized" });
   });
 
   test("without a server, and with a wrong configuration", async () => {
