@@ -4,7 +4,7 @@ import colors from "picocolors";
 import { type App, openApp } from "../lib/compose.ts";
 import { type Millis, millis } from "../lib/domain/time.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch.ts";
-import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redact, redactText } from "../lib/log.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch.ts";
 import { type GlobalOptions, interruptible, reportError } from "./session.ts";
@@ -35,16 +35,26 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
     await using app = await openApp({ configFile, log, signal: stop.signal });
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
-      const lines = json ? [JSON.stringify({ at, ...describe(app, note) })] : linesOf(app, note, at);
+      const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
       for (const line of lines) process.stdout.write(`${line}\n`);
     };
     await app.watch({ sweepEvery, tell: print });
     return EXIT.ok;
   } catch (thrown) {
-    return reportError(thrown, options);
+    return json ? reportLine(thrown) : reportError(thrown, options);
   } finally {
     stop.end();
   }
+}
+
+const jsonLine = (document: object): string => JSON.stringify(redact(document));
+
+/** An error on one line, as everything else is. */
+function reportLine(thrown: unknown): ExitCode {
+  const error = asRelightError(thrown);
+  const at = new Date().toISOString();
+  process.stdout.write(`${jsonLine({ at, what: "error", error: error.toJSON() })}\n`);
+  return error.exitCode;
 }
 
 /** A note as one JSON document. */

@@ -7,6 +7,8 @@ import type { Clock } from "../ports.ts";
 const AT_ONCE = 4;
 /** More accounts than this waiting are a matter for a sweep. */
 const MOST_WAITING = 1_000;
+/** Reasons kept of one job. */
+const MOST_REASONS = 20;
 /** When to try again what another process was at work on; once. */
 const TRY_AGAIN = millis(10_000);
 
@@ -53,7 +55,7 @@ export function watchQueue({ clock, work, onOverflow }: WatchQueueSettings): Wat
   function ask(account: AccountId, reason: string, settle: Millis): void {
     const entry = waiting.get(account);
     if (stopped) return;
-    if (entry !== undefined) entry.reasons.add(reason);
+    if (entry !== undefined) remember(entry, reason);
     else if (waiting.size >= MOST_WAITING) onOverflow();
     else put(account, { reasons: new Set([reason]), due: false, again: false }, settle);
   }
@@ -104,6 +106,10 @@ export function watchQueue({ clock, work, onOverflow }: WatchQueueSettings): Wat
       await Promise.all(running.values());
     },
   };
+}
+
+function remember({ reasons }: Waiting, reason: string): void {
+  if (reasons.size < MOST_REASONS) reasons.add(reason);
 }
 
 /** The first few reasons; a stream's hundred consumers are not named one by one. */

@@ -112,7 +112,8 @@ async function gather(
   const facts: WatchFacts = { ownPush: false, atWork: false, expired: undefined, known: false, storm };
   if (!("account" in event) || event.account === undefined) return facts;
   const { account } = event;
-  if (queue.waits(account)) return undefined;
+  // A push is told all the same: the journal shall say who changed what.
+  if (queue.waits(account) && event.kind !== "claims-pushed") return undefined;
   switch (event.kind) {
     case "claims-pushed":
       return { ...facts, ownPush: await isOwnPush(watching, account, event.jti) };

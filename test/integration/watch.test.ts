@@ -240,8 +240,10 @@ describe("it ends at once", () => {
       sub: { allow: ["_INBOX.>"], deny: [] },
     });
     await writeFile(`${world.home}/sys.creds`, fmtCreds(token, user));
-    const { exit, json } = await relight(world, "watch", "--json");
-    expect({ exit, code: json.error.code }).toEqual({ exit: 2, code: "nats.unauthorized" });
+    await using watch = spawnWatch(world);
+    const told = await watch.until("the error", ({ what }) => what === "error");
+    expect(told["error"].code).toBe("nats.unauthorized");
+    expect(await watch.exit).toBe(2);
   });
 
   test("without a server, and with a wrong configuration", async () => {

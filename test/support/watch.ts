@@ -11,6 +11,8 @@ export type Note = Record<string, any>;
 export interface Watch extends AsyncDisposable {
   readonly notes: readonly Note[];
   readonly stderr: () => string;
+  /** The exit code, once it has ended. */
+  readonly exit: Promise<number | null>;
   /** The first note that fits, waited for with a bound. */
   until(what: string, fits: (note: Note) => unknown, timeout?: number): Promise<Note>;
   /** Ctrl-C. Gives the exit code. */
@@ -36,14 +38,13 @@ export function spawnWatch(world: World, ...args: string[]): Watch {
   let stderr = "";
   createInterface({ input: child.stdout }).on("line", (line) => notes.push(JSON.parse(line)));
   child.stderr.on("data", (chunk) => (stderr += chunk));
-  const closed = once(child, "close");
+  const exit = once(child, "close").then(([code]: (number | null)[]) => code ?? null);
   const stop = async (signal: NodeJS.Signals = "SIGINT"): Promise<number | null> => {
     child.kill(signal);
-    const [exit] = await closed;
-    return exit;
+    return await exit;
   };
   return {
-    ...{ notes, stderr: () => stderr, stop },
+    ...{ notes, stderr: () => stderr, stop, exit },
     until: (what, fits, timeout = 20_000) => {
       const find = (): Note | undefined => notes.find((note) => Boolean(fits(note)));
       return waitFor(what, find, { timeout }).catch((error: Error) => {

@@ -176,6 +176,8 @@ interface Mailbox {
 /** Keeps what is heard until it is read, with a bound. */
 function mailbox(): Mailbox {
   const stream = new Readable({ objectMode: true, read: () => undefined });
+  // Whoever reads gets the error; it may come before anybody does.
+  stream.on("error", () => undefined);
   let missed = false;
   let over = false;
   const put = (event: ClusterEvent): void => {
