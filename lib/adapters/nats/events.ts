@@ -1,13 +1,14 @@
-import { Readable } from "node:stream";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Millis } from "../../domain/time.ts";
 import type { ClusterEvent } from "../../domain/watch.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Events, Log } from "../../ports.ts";
+import type { ServerInfo } from "./answers.ts";
 import { discover } from "./cluster.ts";
 import { openConnection } from "./connection.ts";
 import { readAdvisory, readDisconnect, readPush, readRefusal, readServer } from "./event-messages.ts";
 import { jwtCodec } from "./jwt-codec.ts";
+import { type Mailbox, mailbox } from "./mailbox.ts";
 import { natsResolver } from "./resolver.ts";
 
 export interface EventsSettings {
@@ -17,9 +18,6 @@ export interface EventsSettings {
   readonly timeout: Millis;
   readonly log: Log;
 }
-
-/** Events kept for a listener that is slower than the cluster; what is beyond is told as one `events-missed`. */
-const MOST_WAITING = 1_000;
 
 /**
  * Opens a connection of the system account to listen on. The first attempt must succeed; from then on it
@@ -64,45 +62,59 @@ async function* listen(
   onRegained: () => void,
 ): AsyncIterable<ClusterEvent> {
   const heard = mailbox();
-  /** The servers' names by their ids; a server that stops no longer says its name. */
-  const known = new Map<string, string>();
-  /** Who is there already has not joined, neither at the start nor after a gap. */
-  const learn = async (): Promise<void> => {
-    const alive = await discover(connection, timeout).catch(() => []);
-    for (const { id, name } of alive) known.set(id, name);
+  const roster = serverRoster(() => discover(connection, timeout));
+  subscribeAll(connection, heard, log, roster);
+  const lost = (): void => {
+    roster.forget();
+    heard.put({ kind: "connection-lost" });
   };
-  let learning = true;
-  const joined = (message: Msg): ClusterEvent | undefined => {
-    const { id, name } = readServer(message);
-    if (known.has(id)) return undefined;
-    known.set(id, name);
-    return learning ? undefined : { kind: "server-joined", server: name };
+  const regained = async (): Promise<void> => {
+    onRegained();
+    await roster.learn();
+    heard.put({ kind: "connection-regained" });
   };
-  const stopped = (message: Msg): ClusterEvent => {
-    const { id } = readServer(message);
-    const server = known.get(id) ?? id;
-    known.delete(id);
-    return { kind: "server-stopped", server };
-  };
-
-  subscribeAll(connection, heard, log, { joined, stopped });
-  void follow(connection, {
-    lost: () => {
-      learning = true;
-      heard.put({ kind: "connection-lost" });
-    },
-    regained: async () => {
-      onRegained();
-      await learn();
-      learning = false;
-      heard.put({ kind: "connection-regained" });
-    },
-  }).then((error) => heard.end(error));
+  void follow(connection, { lost, regained }).then((error) => heard.end(error));
   // Closed already means that nobody wants to hear: the events end at once.
   await connection.flush().catch(() => undefined);
-  await learn();
-  learning = false;
+  await roster.learn();
   yield* heard.events;
+}
+
+interface Roster {
+  readonly joined: Reader;
+  readonly stopped: Reader;
+  /** Takes those who are there for those who were: they have not joined, neither at the start nor after a gap. */
+  learn(): Promise<void>;
+  /** Until the next {@link learn} nobody knows who joined. */
+  forget(): void;
+}
+
+/** Which servers there are; one that joins is known only by its first statistics. */
+function serverRoster(alive: () => Promise<readonly ServerInfo[]>): Roster {
+  /** Names by ids; a server that stops no longer says its name. */
+  const known = new Map<string, string>();
+  let learnt = false;
+  return {
+    joined: (message) => {
+      const { id, name } = readServer(message);
+      const isNew = learnt && !known.has(id);
+      known.set(id, name);
+      return isNew ? { kind: "server-joined", server: name } : undefined;
+    },
+    stopped: (message) => {
+      const { id } = readServer(message);
+      const server = known.get(id) ?? id;
+      known.delete(id);
+      return { kind: "server-stopped", server };
+    },
+    learn: async () => {
+      for (const { id, name } of await alive().catch(() => [])) known.set(id, name);
+      learnt = true;
+    },
+    forget: () => {
+      learnt = false;
+    },
+  };
 }
 
 type Reader = (message: Msg) => ClusterEvent | undefined;
@@ -111,7 +123,7 @@ function subscribeAll(
   connection: NatsConnection,
   heard: Mailbox,
   log: Log,
-  { joined, stopped }: { joined: Reader; stopped: Reader },
+  { joined, stopped }: Pick<Roster, "joined" | "stopped">,
 ): void {
   const push: Reader = (message) => readPush(message, jwtCodec);
   const subjects: readonly (readonly [string, Reader])[] = [
@@ -165,35 +177,4 @@ async function follow(
   const cause = await connection.closed();
   if (cause === undefined) return undefined;
   return new RelightError("nats.connection_lost", "the connection to listen on is closed", { cause });
-}
-
-interface Mailbox {
-  readonly events: AsyncIterable<ClusterEvent>;
-  put(event: ClusterEvent): void;
-  end(error: RelightError | undefined): void;
-}
-
-/** Keeps what is heard until it is read, with a bound. */
-function mailbox(): Mailbox {
-  const stream = new Readable({ objectMode: true, read: () => undefined });
-  // Whoever reads gets the error; it may come before anybody does.
-  stream.on("error", () => undefined);
-  let missed = false;
-  let over = false;
-  const put = (event: ClusterEvent): void => {
-    if (over) return;
-    if (stream.readableLength < MOST_WAITING) {
-      missed = false;
-      stream.push(event);
-    } else if (!missed) {
-      missed = true;
-      stream.push({ kind: "events-missed" } satisfies ClusterEvent);
-    }
-  };
-  const end = (error: RelightError | undefined): void => {
-    if (!over && error === undefined) stream.push(null);
-    if (!over && error !== undefined) stream.destroy(error);
-    over = true;
-  };
-  return { events: stream as AsyncIterable<ClusterEvent>, put, end };
 }
