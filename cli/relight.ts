@@ -1,11 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { App } from "../lib/compose.ts";
+import { millis } from "../lib/domain/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
 import { explainLog } from "./explain.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
+import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -68,6 +70,18 @@ program
   .command("run")
   .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
   .action(act("sweeping", commands.run));
+
+program
+  .command("watch")
+  .description("listen to the cluster and renew, verify and heal at once; until it is stopped (exit 0)")
+  .addOption(
+    new Option("--sweep-every <time>", "how often all accounts are looked at beside; off for never")
+      .argParser(readInterval)
+      .default(millis(300_000), "5m"),
+  )
+  .action(async ({ sweepEvery }: { sweepEvery: Interval }) => {
+    exitCode = await runWatch(program.opts<GlobalOptions>(), sweepEvery);
+  });
 
 program
   .command("journal [account]")

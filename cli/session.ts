@@ -87,7 +87,7 @@ function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress
 }
 
 /** The first Ctrl-C lets the step under way finish, since half a remedy is worse than none; the second ends it. */
-function interruptible(progress: Progress): { signal: AbortSignal; end: () => void } {
+export function interruptible(progress: Pick<Progress, "say">): { signal: AbortSignal; end: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(EXIT.unknown);

@@ -7,6 +7,7 @@ import { systemClock } from "./adapters/local/clock.ts";
 import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
+import { openEvents } from "./adapters/nats/events.ts";
 import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { commandRestarter } from "./adapters/restart/command.ts";
 import { webhookRestarter } from "./adapters/restart/webhook.ts";
@@ -33,6 +34,7 @@ import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
+import { type JobEnd, type SweepEnd, type Watching, watch } from "./usecases/watch.ts";
 
 export interface AppOptions {
   readonly configFile: string;
@@ -62,6 +64,13 @@ export interface App extends AsyncDisposable {
   /** Queues a job for every account; with the in-process queue it waits until they are done. */
   sweep(trigger: Trigger, reason: string): Promise<SweepReport>;
   remediate(job: Job): Promise<Remediation>;
+  /** Queues one job; with the in-process queue it waits until that has ended. @throws RelightError `queue.unavailable` */
+  order(job: Job): Promise<JobEnd>;
+  /**
+   * Listens to the cluster until `signal` is aborted, each job and sweep on an app of its own.
+   * @throws RelightError `nats.*` if it can't be listened to from the start.
+   */
+  watch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void>;
   /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
@@ -84,7 +93,8 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
  * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
  * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
  */
-export async function openApp({ configFile, log, signal, env = process.env }: AppOptions): Promise<App> {
+export async function openApp(options: AppOptions): Promise<App> {
+  const { configFile, log, signal, env = process.env } = options;
   const config = await loadConfig(configFile, env);
   const secrets = createSecrets({ baseDir: config.baseDir, env });
   const operator = parseOperator(await secrets.read(config.operator.jwt));
@@ -126,7 +136,10 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
-    work: async (job) => void results.push(await remediate(await context(), job)),
+    work: async (job) => {
+      if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
+      results.push(await remediate(await context(), job));
+    },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
 
@@ -149,8 +162,25 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
     }
   }
 
+  async function order(job: Job): Promise<JobEnd> {
+    await jobs.enqueue(job);
+    await jobs.drain();
+    const [end] = endsOf({ results, failures }, [job.account]);
+    return end?.end ?? { state: "queued" };
+  }
+
+  async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
+    const systemCredentials = await secrets.read(config.cluster.systemCredentials);
+    const { servers, timeout } = config.cluster;
+    await using events = await openEvents({ servers, systemCredentials, timeout, log });
+    const stop = (): void => void events[Symbol.asyncDispose]();
+    if (signal?.aborted) return;
+    signal?.addEventListener("abort", stop, { once: true });
+    await watch({ ...{ ...base, ...settings, configured, events }, ...onFreshApps(options) });
+  }
+
   return {
-    ...{ log, journal, configured, context, sweep: runSweep },
+    ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
     nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
     accountId: (text) => {
       const named = configured.find((account) => settingsOf(account)?.name === text);
@@ -178,6 +208,35 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
       await journal[Symbol.asyncDispose]?.();
     },
   };
+}
+
+/** A connection, and what it knew of the servers, is good for one run: whoever runs for ever takes new ones. */
+function onFreshApps(options: AppOptions): Pick<Watching, "work" | "sweep"> {
+  return {
+    work: async (job) => {
+      await using app = await openApp(options);
+      return await app.order(job);
+    },
+    sweep: async (trigger, reason): Promise<SweepEnd> => {
+      await using app = await openApp(options);
+      const report = await app.sweep(trigger, reason);
+      return { queued: report.queued, ends: endsOf(report) };
+    },
+  };
+}
+
+type Ends = Pick<SweepReport, "results" | "failures">;
+
+/** How the jobs that ran in this very process ended, of all accounts or of some. */
+function endsOf({ results, failures }: Ends, of?: readonly AccountId[]): SweepEnd["ends"] {
+  const done = results.map((result) => {
+    return { account: result.account as AccountId, end: { state: "done", result } as const };
+  });
+  const failed = failures.map(({ account, error }) => ({
+    account,
+    end: { state: "failed", error } as const,
+  }));
+  return [...done, ...failed].filter(({ account }) => of === undefined || of.includes(account));
 }
 
 /** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */

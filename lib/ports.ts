@@ -8,6 +8,7 @@ import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
+import type { ClusterEvent } from "./domain/watch.ts";
 
 /** Now. The domain never asks; it is told. */
 export interface Clock {
@@ -143,6 +144,18 @@ export interface Cluster extends AsyncDisposable {
    * another id, and the connection may have been to that very one. @throws RelightError `nats.*`
    */
   reopen(): Promise<void>;
+}
+
+/** What a cluster says of itself, heard over a connection of its own that comes back by itself. */
+export interface Events extends AsyncDisposable {
+  /**
+   * Every event from now on, in order; what is too much to be kept is told as `events-missed`. Ends when this is
+   * disposed. To be called once.
+   * @throws RelightError `nats.unauthorized` if the user may not listen, `nats.connection_lost` if it is over.
+   */
+  listen(): AsyncIterable<ClusterEvent>;
+  /** As {@link Resolver.running}, asked of the servers that are alive now. */
+  running(account: AccountId): Promise<readonly RunningAccount[]>;
 }
 
 export interface JournalQuery {

@@ -41,7 +41,9 @@ test("every link in the documentation leads somewhere", async () => {
     "CONTRIBUTING.md",
     "docs/how-it-works.md",
     "docs/reference.md",
+    "docs/leafnodes.md",
     "docs/restarts.md",
+    "docs/watch.md",
     "docs/decisions/README.md",
   ]) {
     const folder = new URL(`../${page}`, import.meta.url);

@@ -78,8 +78,11 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   };
 }
 
-/** The servers alive: as many answers as the servers themselves say there are. */
-async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
+/**
+ * The servers alive: as many answers as the servers themselves say there are.
+ * @throws RelightError `nats.not_system_account`, `nats.timeout`.
+ */
+export async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
   const subject = "$SYS.REQ.SERVER.PING.STATSZ";
   const answers = await gather(connection, subject, "", { timeout, enough: allAlive }).catch(
     notSystemAccount,

@@ -5,6 +5,7 @@ import {
   credsAuthenticator,
   type Msg,
   type NatsConnection,
+  type NodeConnectionOptions,
   NoRespondersError,
   PermissionViolationError,
   TimeoutError,
@@ -28,14 +29,22 @@ export interface ConnectionSettings {
   readonly inbox?: string;
   /** What the connection is, for the servers' own lists. */
   readonly name: string;
+  /**
+   * How long to wait before each attempt to reconnect, in milliseconds; it is tried for ever. Absent: a lost
+   * connection stays lost.
+   */
+  readonly reconnectDelay?: () => number;
 }
+
+/** A lost connection is noticed within three of these, even where no packet says so; milliseconds. */
+const HEARTBEAT = 10_000;
 
 /**
  * Connects once: no silent retries, so that "refused" is heard at once.
  * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
-  const { servers, credentials, timeout, inbox, name } = settings;
+  const { servers, credentials, timeout, inbox, name, reconnectDelay } = settings;
   try {
     return await connect({
       servers: [...servers],
@@ -43,10 +52,23 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
       authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
       ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
       ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+      ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
     });
   } catch (cause) {
     throw connectError(cause, servers);
   }
+}
+
+/** A server that is starting may refuse everybody for a while: that is no reason to give up, either. */
+function forEver(reconnectDelayHandler: () => number): NodeConnectionOptions {
+  const pings = { pingInterval: HEARTBEAT, maxPingOut: 2 };
+  return {
+    ...pings,
+    reconnect: true,
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    reconnectDelayHandler,
+  };
 }
 
 function connectError(cause: unknown, servers: readonly string[]): RelightError {

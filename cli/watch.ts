@@ -1,0 +1,145 @@
+import { InvalidArgumentError } from "commander";
+import ms from "ms";
+import colors from "picocolors";
+import { type App, openApp } from "../lib/compose.ts";
+import { type Millis, millis } from "../lib/domain/time.ts";
+import type { ClusterEvent, WatchAction } from "../lib/domain/watch.ts";
+import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { createLog, redact, redactText } from "../lib/log.ts";
+import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch.ts";
+import { type GlobalOptions, interruptible, reportError } from "./session.ts";
+
+/** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
+
+/** `5m`, `90s`, `1h`; `off` and `0` are undefined. */
+export type Interval = Millis | undefined;
+
+/** What setTimeout can wait at most; milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
+/** @throws InvalidArgumentError for what is no length of time. */
+export function readInterval(text: string): Interval {
+  if (text === "off" || text === "0") return undefined;
+  const value = /^\d+(\.\d+)?(s|m|h|d)$/.test(text) ? ms(text as ms.StringValue) : 0;
+  if (value < 1_000 || value > LONGEST)
+    throw new InvalidArgumentError("write a length of time from 1s to 24d, such as 5m, or off");
+  return millis(value);
+}
+
+/** Watches until Ctrl-C or SIGTERM, which end it with 0 once the step under way is done. */
+export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {
+  const { config: configFile, json, verbose } = options;
+  const log = createLog({ level: verbose ? "info" : "warn" });
+  const stop = interruptible({ say: (text) => process.stderr.write(`relight: ${text}\n`) });
+  try {
+    await using app = await openApp({ configFile, log, signal: stop.signal });
+    const print = (note: WatchNote): void => {
+      const at = new Date().toISOString();
+      const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
+      for (const line of lines) process.stdout.write(`${line}\n`);
+    };
+    await app.watch({ sweepEvery, tell: print });
+    return EXIT.ok;
+  } catch (thrown) {
+    return json ? reportLine(thrown) : reportError(thrown, options);
+  } finally {
+    stop.end();
+  }
+}
+
+const jsonLine = (document: object): string => JSON.stringify(redact(document));
+
+/** An error on one line, as everything else is. */
+function reportLine(thrown: unknown): ExitCode {
+  const error = asRelightError(thrown);
+  const at = new Date().toISOString();
+  process.stdout.write(`${jsonLine({ at, what: "error", error: error.toJSON() })}\n`);
+  return error.exitCode;
+}
+
+/** A note as one JSON document. */
+function describe(app: App, note: WatchNote): object {
+  switch (note.what) {
+    case "heard":
+      return redact({
+        what: "heard",
+        ...note.event,
+        ...nameOf(app, note.event),
+        action: note.action,
+      }) as object;
+    case "job":
+      return { what: "job", ...describeEnd(app, note.account, note.end), reason: note.reason };
+    case "sweep": {
+      const { reason, end } = note;
+      if (end instanceof RelightError) return { what: "sweep", reason, error: end.toJSON() };
+      const results = end.ends.map(({ account, end: ended }) => describeEnd(app, account, ended));
+      return { what: "sweep", reason, queued: end.queued, results };
+    }
+  }
+}
+
+function describeEnd(app: App, account: string, end: JobEnd): object {
+  const whose = { account, name: app.nameOf(account) };
+  switch (end.state) {
+    case "queued":
+      return { ...whose, outcome: "queued" };
+    case "failed":
+      return { ...whose, outcome: "failed", error: end.error.toJSON() };
+    case "done": {
+      const { outcome, why, rungs, verdict, pushed } = end.result;
+      return { ...whose, outcome, why, verdict: verdict.verdict, rungs, ...(pushed ? { pushed } : {}) };
+    }
+  }
+}
+
+const nameOf = (app: App, event: ClusterEvent): object =>
+  "account" in event && event.account !== undefined ? { name: app.nameOf(event.account) } : {};
+
+/** A note as people read it. */
+function linesOf(app: App, note: WatchNote, at: string): readonly string[] {
+  const line = (who: string, text: string): string =>
+    `${colors.dim(at)} ${colors.bold(plain(who))}: ${plain(text)}`;
+  switch (note.what) {
+    case "heard":
+      return [line(subjectOf(app, note.event), `${note.action.why}${consequence(note.action)}`)];
+    case "job":
+      return [line(app.nameOf(note.account), endText(note.end))];
+    case "sweep":
+      return sweepLines(app, note.end, line);
+  }
+}
+
+function sweepLines(
+  app: App,
+  end: SweepEnd | RelightError,
+  line: (who: string, text: string) => string,
+): readonly string[] {
+  if (end instanceof RelightError) return [line("sweep", `failed: ${errorText(end)}`)];
+  const worthTelling = end.ends.filter(({ end: ended }) => !isQuiet(ended));
+  return [
+    ...worthTelling.map(({ account, end: ended }) => line(app.nameOf(account), endText(ended))),
+    line("sweep", `${end.queued} accounts swept`),
+  ];
+}
+
+const isQuiet = (end: JobEnd): boolean => end.state === "done" && end.result.outcome === "healthy";
+
+function subjectOf(app: App, event: ClusterEvent): string {
+  return "account" in event && event.account !== undefined ? app.nameOf(event.account) : "cluster";
+}
+
+function consequence({ do: what }: WatchAction): string {
+  return what === "job" ? "; looking" : what === "sweep" ? "; sweeping" : "";
+}
+
+function endText(end: JobEnd): string {
+  if (end.state === "queued") return "queued";
+  if (end.state === "failed") return `failed: ${errorText(end.error)}`;
+  const { outcome, why, verdict } = end.result;
+  return `${outcome}, ${verdict.verdict} (${why})`;
+}
+
+const errorText = (error: RelightError): string => `${error.message.split("\n")[0]} [${error.code}]`;
+
+/** Names in JWTs are what somebody chose: they begin no new line here, and colour nothing. */
+const plain = (text: string): string => redactText(text).replace(/\p{Cc}/gu, " ");

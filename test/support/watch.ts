@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { waitFor } from "../../lab/wait.ts";
+import type { World } from "../../lab/world.ts";
+import { startRelight } from "./relight.ts";
+
+/** One line of `relight watch --json`. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into any note
+export type Note = Record<string, any>;
+
+export interface Watch extends AsyncDisposable {
+  readonly notes: readonly Note[];
+  readonly stderr: () => string;
+  /** The exit code, once it has ended. */
+  readonly exit: Promise<number | null>;
+  /** The first note that fits, waited for with a bound. */
+  until(what: string, fits: (note: Note) => unknown, timeout?: number): Promise<Note>;
+  /** Ctrl-C. Gives the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts the built `relight watch --json` in the world's folder and waits for its first sweep to be told. */
+export async function startWatch(world: World, ...args: string[]): Promise<Watch> {
+  const watch = spawnWatch(world, ...args);
+  try {
+    await watch.until("the first sweep", ({ what }) => what === "sweep");
+    return watch;
+  } catch (error) {
+    await watch[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The same without waiting for anything. */
+export function spawnWatch(world: World, ...args: string[]): Watch {
+  const child = startRelight(world, "watch", "--json", ...args);
+  const notes: Note[] = [];
+  let stderr = "";
+  createInterface({ input: child.stdout }).on("line", (line) => notes.push(JSON.parse(line)));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  const exit = once(child, "close").then(([code]: (number | null)[]) => code ?? null);
+  const stop = async (signal: NodeJS.Signals = "SIGINT"): Promise<number | null> => {
+    child.kill(signal);
+    return await exit;
+  };
+  return {
+    ...{ notes, stderr: () => stderr, stop, exit },
+    until: (what, fits, timeout = 20_000) => {
+      const find = (): Note | undefined => notes.find((note) => Boolean(fits(note)));
+      return waitFor(what, find, { timeout }).catch((error: Error) => {
+        throw new Error(`${error.message}; told: ${JSON.stringify(notes)}\n${stderr}`);
+      });
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null && child.signalCode === null) await stop("SIGKILL");
+    },
+  };
+}
