@@ -3,7 +3,8 @@ import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
-import type { Observation, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { MetaGroup } from "./domain/meta-group.ts";
+import type { Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 
@@ -69,6 +70,11 @@ export interface Resolver {
 export interface Probes {
   /** The servers that answer, and how they are joined. */
   servers(): Promise<readonly ServerFacts[]>;
+  /**
+   * The meta group of a JetStream domain, as its leader tells it now; undefined: the server stands alone.
+   * @param domain the only one by default; where there are several, a failed probe says so.
+   */
+  meta(domain?: string): Promise<Probe<MetaGroup | undefined>>;
   /**
    * One look at an account, as deep as the credentials at hand allow, without side effects.
    * Failed probes are part of the answer; only a lost connection throws.

@@ -8,6 +8,7 @@ import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
 
 export interface ProbeSettings {
@@ -39,7 +40,13 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return { account, at: clock.now(), servers: facts, stored, running, streams, accountView };
   }
 
-  return { servers, observe };
+  async function meta(domain?: string): ReturnType<Probes["meta"]> {
+    const facts = await servers();
+    const asked = domain === undefined ? facts : facts.filter((server) => server.domain === domain);
+    return metaGroup(settings.connection, settings.timeout, asked);
+  }
+
+  return { servers, meta, observe };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
