@@ -3,6 +3,7 @@ import type { App } from "../lib/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import * as commands from "./commands.ts";
+import { runDoctor } from "./doctor.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand } from "./session.ts";
 
 const EXIT_CODES = `
@@ -48,6 +49,20 @@ program
   .action(act("looking", commands.verify));
 
 program
+  .command("doctor")
+  .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
+  .option(
+    "-m, --manifest <file>",
+    "check the probes in a Kubernetes manifest (- reads standard input)",
+    collect,
+    [],
+  )
+  .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
+    const configNamed = program.getOptionValueSource("config") !== "default";
+    exitCode = await runDoctor({ ...program.opts<GlobalOptions>(), configNamed }, files);
+  });
+
+program
   .command("renew <account>")
   .description("re-sign the claims in force, gate, push, prove on every server, verify")
   .action(act("renewing", commands.renew));
@@ -74,6 +89,10 @@ program
   .action((account: string | undefined, { limit }: { limit: number }) =>
     act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
   );
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
 
 function readCount(text: string): number {
   const count = Number(text);

@@ -5,6 +5,7 @@ import { webhookEscalation } from "./adapters/escalation/webhook.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
+import { httpMonitoring } from "./adapters/local/monitoring.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-codec.ts";
@@ -14,7 +15,18 @@ import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { JsonObject } from "./domain/json.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { redact } from "./log.ts";
-import type { Cluster, Escalation, Job, Jobs, Journal, Leases, Log, Secrets, Trigger } from "./ports.ts";
+import type {
+  Cluster,
+  Escalation,
+  Job,
+  Jobs,
+  Journal,
+  Leases,
+  Log,
+  Monitoring,
+  Secrets,
+  Trigger,
+} from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
@@ -42,6 +54,7 @@ export interface App extends AsyncDisposable {
   /** The accounts that the configuration names. */
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
+  readonly monitoring: Monitoring;
   /** The account of an id or a configured name, without asking the cluster. @throws RelightError `account.unknown` */
   accountId(text: string): AccountId;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
@@ -130,6 +143,7 @@ export async function openApp({ configFile, log, signal, env = process.env }: Ap
 
   return {
     ...{ log, journal, configured, context, sweep: runSweep },
+    monitoring: httpMonitoring(config.cluster.monitoring, config.cluster.timeout),
     nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
     accountId: (text) => {
       const named = configured.find((account) => settingsOf(account)?.name === text);

@@ -51,9 +51,11 @@ const accounts = z.array(account).superRefine(
   { when: ({ value }) => Array.isArray(value) },
 );
 
+const httpAddress = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
+
 const escalationChannel = z.strictObject({
   webhook: z.strictObject({
-    url: z.url({ protocol: /^https?$/, message: "is not an http(s) address" }),
+    url: httpAddress,
     /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
     secret: secretReference.optional(),
   }),
@@ -63,6 +65,8 @@ const schema = z.strictObject({
   cluster: z.strictObject({
     servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
+    /** The servers' HTTP monitoring, for a second opinion on their health. */
+    monitoring: z.array(httpAddress).default([]),
     /** How long Relight waits for one answer. */
     timeout: duration.prefault("5s"),
   }),

@@ -5,6 +5,7 @@ import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 
@@ -75,12 +76,20 @@ export interface Probes {
    * @param domain the only one by default; where there are several, a failed probe says so.
    */
   meta(domain?: string): Promise<Probe<MetaGroup | undefined>>;
+  /** What each server says of its own health. */
+  health(): Promise<ServersHealth>;
   /**
    * One look at an account, as deep as the credentials at hand allow, without side effects.
    * Failed probes are part of the answer; only a lost connection throws.
    * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
    */
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
+}
+
+/** The servers' HTTP monitoring; without an address configured there is nothing to ask. */
+export interface Monitoring {
+  /** Never throws: an address that can't be reached is a failed probe. */
+  check(): Promise<readonly MonitoringHealth[]>;
 }
 
 /** What only the account itself may do to its streams and consumers. */
