@@ -1,3 +1,4 @@
+import { loaded } from "./claims-findings.ts";
 import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
 import type { Peer, StreamFacts } from "./observation.ts";
 import type { Finding } from "./verdict.ts";
@@ -25,14 +26,19 @@ export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
     const streams = [...evidenceIn("streams", health), ...replicaEvidence(health)];
     const found = evidenceIn("subjects", health);
     if (found.length > 0) return found;
+    if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
     if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are not whole")];
     return [well(health, "JetStream listens on every subject of every stream, and for every consumer")];
   });
 
-/** Whether restarting a server would harm the account: it has expired, and has assets or may have some. */
+/**
+ * Whether restarting a server would harm the account: it has expired, and has assets or may have some. Where
+ * no server has it loaded, as after a restart, that none is seen proves nothing.
+ */
 export function isExpiredWithAssets({ observation, verdict }: AccountHealth): boolean {
   const expired = verdict.findings.some(({ code }) => code === "account.expired");
-  return expired && (!observation.streams.ok || observation.streams.value.length > 0);
+  const seen = observation.streams.ok && loaded(observation).length > 0;
+  return expired && !(seen && observation.streams.value.length === 0);
 }
 
 function perAccount(
@@ -57,8 +63,8 @@ function counted({ verdict: { streams, consumers } }: AccountHealth): string {
   return `${streams} streams and ${consumers} consumers, each with a leader and current replicas`;
 }
 
-function isDead(layer: AccountLayer, health: AccountHealth): boolean {
-  return health.verdict.findings.some((found) => found.health === "dead" && layerOf(found, health) === layer);
+function isDead(layer: AccountLayer, account: AccountHealth): boolean {
+  return evidenceIn(layer, account).some(({ health }) => health === "dead");
 }
 
 function evidenceIn(layer: AccountLayer, health: AccountHealth): readonly Evidence[] {
@@ -72,7 +78,8 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
   if (code !== "account.expired") return { health, message };
   if (!isExpiredWithAssets(account)) return { health: "degraded", message: `${message}; it has no streams` };
   const { streams } = account.observation;
-  const assets = streams.ok ? `it has ${streams.value.length} streams` : "it may have streams";
+  const assets =
+    streams.ok && streams.value.length > 0 ? `it has ${streams.value.length} streams` : "it may have streams";
   return { health: "dead", message: `${message}; ${assets}` };
 }
 
@@ -113,7 +120,7 @@ function groupsOf({ name, leader, peers, replicas, consumers }: StreamFacts): re
 }
 
 function groupEvidence({ what, leader, peers, replicas }: Group): readonly Omit<Evidence, "about">[] {
-  if (leader === undefined) return [{ health: "dead", message: `${what} has no leader` }];
+  if (!leader) return [{ health: "dead", message: `${what} has no leader` }];
   const behind = peers.filter(({ current }) => !current).map(({ name }) => name);
   const missing = replicas - 1 - peers.length;
   return [

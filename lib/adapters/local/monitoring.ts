@@ -36,14 +36,26 @@ async function checksOf(url: string, timeout: Millis): Promise<HealthChecks> {
 
 /** As a probe of Kubernetes sees it: the status decides, the body says why. */
 async function healthz(base: string, query: string, timeout: Millis): Promise<Probe<HealthAnswer>> {
-  const address = `${base.replace(/\/+$/, "")}/healthz${query}`;
+  const { address, headers } = requestTo(base, query);
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(timeout), redirect: "error" });
+    const signal = AbortSignal.timeout(timeout);
+    const response = await fetch(address, { signal, headers, redirect: "error" });
     const text = (await response.text()).slice(0, LONGEST);
     return answerOf(response, text, `${shown(base)}/healthz${query}`);
   } catch (thrown) {
     return { ok: false, code: "nats.unreachable", message: `${shown(base)}: ${reason(thrown, timeout)}` };
   }
+}
+
+/** A password in the address, for a proxy before the servers, goes into a header: fetch refuses it, and tells it. */
+function requestTo(base: string, query: string): { address: URL; headers: Record<string, string> } {
+  const address = new URL(base);
+  const { username, password } = address;
+  Object.assign(address, { username: "", password: "", search: query, hash: "" });
+  address.pathname = `${address.pathname.replace(/\/+$/, "")}/healthz`;
+  if (username === "" && password === "") return { address, headers: {} };
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { address, headers: { authorization: `Basic ${Buffer.from(login).toString("base64")}` } };
 }
 
 function answerOf(response: Response, text: string, where: string): Probe<HealthAnswer> {
@@ -68,7 +80,7 @@ function parse(text: string): Readonly<Record<string, unknown>> | undefined {
 
 /** `fetch failed` says nothing; its cause does. */
 function reason(thrown: unknown, timeout: Millis): string {
-  const { name, message, cause } = thrown as Error;
+  const { name, message, cause } = thrown as Error & { readonly cause?: { readonly message?: string } };
   if (name === "TimeoutError") return `no answer within ${timeout} ms`;
-  return cause instanceof Error && cause.message !== "" ? cause.message : message;
+  return cause?.message || message;
 }
