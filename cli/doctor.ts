@@ -70,6 +70,8 @@ const exists = (file: string): Promise<boolean> =>
     () => false,
   );
 
+const nameOf = (file: string): string => (file === "-" ? "standard input" : file);
+
 /** Reads a manifest of one or more YAML documents (`-`: standard input), and checks it. */
 async function readManifest(file: string): Promise<ManifestReport> {
   const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
@@ -77,7 +79,7 @@ async function readManifest(file: string): Promise<ManifestReport> {
   });
   const containers = checkManifest(parseYaml(text, file));
   if (containers.length > 0) return { file, containers };
-  const message = `${file} holds no StatefulSet, Deployment, DaemonSet or Pod that runs nats-server`;
+  const message = `${nameOf(file)} holds no StatefulSet, Deployment, DaemonSet or Pod that runs nats-server`;
   throw new RelightError("manifest.invalid", message);
 }
 
@@ -85,7 +87,9 @@ function parseYaml(text: string, file: string): readonly unknown[] {
   const fail = (cause: Error): never => {
     const [reason = ""] = cause.message.split("\n");
     const templated = /\{\{/.test(text) ? " (a Helm template? render it first: helm template)" : "";
-    throw new RelightError("manifest.invalid", `${file} is not YAML: ${reason}${templated}`, { cause });
+    throw new RelightError("manifest.invalid", `${nameOf(file)} is not YAML: ${reason}${templated}`, {
+      cause,
+    });
   };
   try {
     const documents = parseAllDocuments(text);

@@ -50,12 +50,15 @@ function containersOf(pod: JsonObject): readonly JsonObject[] {
   ];
 }
 
-/** By the image's name or by what is started; exporters, reloaders and nats-box are not servers. */
+/** By what is started, the image or the container's name; exporters, reloaders and nats-box are no servers. */
 function runsNats(container: JsonObject): boolean {
   const { repository } = parseImage(String(container["image"] ?? ""));
   const command = Array.isArray(container["command"]) ? container["command"].map(String) : [];
   const starts = command.some((word) => /(^|[/\s;&])nats-server(\s|$)/.test(word));
-  return starts || (command.length === 0 && /(^|\/)nats(-server)?$/.test(repository));
+  const called = [repository, String(container["name"] ?? "")].some((name) =>
+    /(^|\/)nats(-server)?$/.test(name),
+  );
+  return starts || (command.length === 0 && called);
 }
 
 /** `registry:5000/library/nats:2.10.27-alpine@sha256:…` in its parts. */

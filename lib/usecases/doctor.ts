@@ -1,4 +1,5 @@
 import pMap from "p-map";
+import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { type Defect, defectsOf } from "../domain/defects.ts";
 import { judgeLayers } from "../domain/layers.ts";
@@ -39,11 +40,29 @@ export interface Doctor {
 
 const ACCOUNTS_AT_ONCE = 4;
 
+/** How long a death must last to be believed, and how often it is looked at; milliseconds. */
+const CONFIRM = { timeout: 1_000, interval: 250 };
+
 /**
- * Looks at every layer of the cluster's health, cheapest first.
+ * Looks at every layer of the cluster's health, cheapest first. A layer that seems dead is looked at again:
+ * an election looks like a death.
  * @throws RelightError what is wrong with the configuration or its secrets; never for a sick cluster.
  */
-export async function diagnose({ context, configured, monitoring }: Doctor): Promise<Diagnosis> {
+export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
+  let seen = await diagnoseOnce(doctor);
+  const isSettled = (): boolean => seen.verdict !== "dead" || seen.doNotRestart.length > 0;
+  if (isSettled()) return seen;
+  const lookAgain = async (): Promise<boolean> => {
+    seen = await diagnoseOnce(doctor);
+    return isSettled();
+  };
+  await pWaitFor(lookAgain, { ...CONFIRM, before: false }).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
+  return seen;
+}
+
+async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promise<Diagnosis> {
   const [cluster, seen] = await Promise.all([lookAtCluster(context, configured), monitoring.check()]);
   const facts = { ...cluster, monitoring: seen };
   const layers = judgeLayers(facts);

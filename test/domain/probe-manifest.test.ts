@@ -52,6 +52,7 @@ describe("a list of traps", () => {
       ["Deployment by-command", undefined],
       ["Pod bare", "2.15.1"],
       ["DaemonSet good", "2.10"],
+      ["Pod by-name", "2.14.4"],
     ]);
   });
 
@@ -72,6 +73,11 @@ describe("a list of traps", () => {
       ...["warning livenessProbe", "warning startupProbe", "warning readinessProbe"],
       "warning terminationGracePeriodSeconds",
     ]);
+  });
+
+  test("a version that has the fix makes it a warning", () => {
+    expect(short(of("by-name"))).toEqual(["warning livenessProbe"]);
+    expect(of("by-name")[0]?.message).not.toContain("#8084");
   });
 
   test("what is right has no finding", () => {
