@@ -56,7 +56,7 @@ function renderLayer({ title, verdict, evidence }: Layer): readonly string[] {
   const [first] = evidence;
   if (worse.length > 0) return [line, ...worse.map(renderEvidence)];
   const more = evidence.length > 1 ? ` (and ${evidence.length - 1} more)` : "";
-  return [first === undefined ? line : `${line} ${colors.dim(`${told(first)}${more}`)}`];
+  return [first === undefined ? line : `${line}: ${colors.dim(`${told(first)}${more}`)}`];
 }
 
 const told = ({ about, message }: Evidence): string =>
@@ -68,11 +68,13 @@ const renderEvidence = (evidence: Evidence): string =>
 function renderWarning({ doNotRestart }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
   const names = doNotRestart.join(", ");
+  const first = doNotRestart[0] ?? "ACCOUNT";
   return [
     "",
     colors.red(colors.bold("DO NOT RESTART ANY SERVER NOW")),
-    `  ${names}: expired, with streams. A server that starts while an account is expired fails to take up its`,
-    "  streams, and they stay broken after the renewal, on every version. Renew first: relight heal ACCOUNT",
+    `  ${names}: expired, and has streams or may have some. A server of a cluster that starts meanwhile does not`,
+    "  take them up, and they stay broken after the renewal, on the newest versions too.",
+    `  Renew first, restart second: relight heal ${first}`,
   ];
 }
 

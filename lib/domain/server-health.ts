@@ -8,8 +8,9 @@ export interface HealthAnswer {
 }
 
 /**
- * The three questions of `/healthz`: is JetStream on (`js-enabled-only`), has this server caught up with the
- * meta leader (`js-server-only`), and is all of it well, every account and stream included (no option).
+ * The three questions of `/healthz`: is JetStream on (`js-enabled-only`), is this server's JetStream well,
+ * accounts and streams left aside (`js-server-only`), and is all of it well (no option). A server that knows
+ * no meta leader may still pass the second (ran: 2.15.1), so the meta group is asked about by itself.
  */
 export interface HealthChecks {
   readonly enabledOnly: Probe<HealthAnswer>;
