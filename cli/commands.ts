@@ -6,6 +6,7 @@ import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
+import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
 import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import type { CommandResult } from "./session.ts";
@@ -95,6 +96,14 @@ export async function journal(app: App, account: string | undefined, limit: numb
   const entries = await app.journal.read({ ...(id === undefined ? {} : { account: id }), limit });
   const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...(redact(entry) as object) }));
   return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
+}
+
+/** Lets Relight restart servers again after a person looked at one whose restart was not seen to end. */
+export async function confirmRestart(app: App, server: string): Promise<CommandResult> {
+  const confirmed = (await confirmRestartOf(await app.context(), server)) ?? null;
+  const text =
+    confirmed === null ? "there is no restart to confirm" : `the restart of ${server} is confirmed`;
+  return { json: { confirmed }, text, exit: EXIT.ok };
 }
 
 async function doJob(

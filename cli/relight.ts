@@ -82,6 +82,13 @@ program
   .action(act("looking", commands.heal));
 
 program
+  .command("confirm-restart <server>")
+  .description(
+    "say that you looked at a server whose restart was not seen to end; refused while not all is well",
+  )
+  .action(act("looking at the cluster", commands.confirmRestart));
+
+program
   .command("run")
   .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
   .action(act("sweeping", commands.run));

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ export interface NatsServer extends AsyncDisposable {
   readonly folder: string;
   pid(): number | undefined;
   log(): Promise<string>;
+  /** What it wrote as it crashed; empty if it never did. */
+  panics(): Promise<string>;
   /** Stops it gently, then hard; the folder stays until disposal. */
   stop(): Promise<void>;
   /** Ends it at once, as a crash would. */
@@ -31,6 +33,9 @@ export interface ServerOptions {
 const PREFIX = "relight-lab-";
 /** In a server's folder: who started it, and its process id, for {@link reapServers}. */
 const OWNER = "owner.json";
+
+/** In a server's folder: what it wrote to standard error. */
+export const PANICS = "server.err";
 
 const children = new Set<ChildProcess>();
 // However this process ends, short of SIGKILL, no server outlives it.
@@ -69,7 +74,10 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
 
   async function start(): Promise<void> {
     const seen = (await log()).length;
-    const started = spawn(binary, ["-c", file], { stdio: "ignore" });
+    // A panic goes to standard error, not to the log.
+    const errors = await open(join(folder, PANICS), "a");
+    const started = spawn(binary, ["-c", file], { stdio: ["ignore", "ignore", errors.fd] });
+    await errors.close();
     children.add(started);
     child = started;
     await writeFile(join(folder, OWNER), JSON.stringify({ owner: process.pid, server: started.pid }));
@@ -92,6 +100,7 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
 
   const server: NatsServer = {
     ...{ url: `nats://127.0.0.1:${port}`, folder, log, start },
+    panics: () => readFile(join(folder, PANICS), "utf8").catch(() => ""),
     pid: () => (child?.exitCode === null && child.signalCode === null ? child.pid : undefined),
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),

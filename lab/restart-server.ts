@@ -4,9 +4,10 @@
  * That one is not the child of whoever started the first: end it with {@link endServer}.
  */
 import { spawn } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isAlive } from "./alive.ts";
+import { PANICS } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
 /** As lab/nats-server.ts writes it: who started the server, and the server's own process id. */
@@ -37,7 +38,9 @@ async function restart(folder: string): Promise<void> {
   await endServer(folder);
   const log = (): Promise<string> => readFile(join(folder, "server.log"), "utf8");
   const seen = (await log()).length;
-  const child = spawn(binary, args, { stdio: "ignore", detached: true });
+  const errors = await open(join(folder, PANICS), "a");
+  const child = spawn(binary, args, { stdio: ["ignore", "ignore", errors.fd], detached: true });
+  await errors.close();
   child.unref();
   await writeFile(join(folder, "owner.json"), JSON.stringify({ owner, server: child.pid }));
   await waitFor("nats-server to listen", async () => (await log()).slice(seen).includes("Server is ready"));

@@ -1,4 +1,3 @@
-import { isLostTouchProved, isTouchProved } from "./defects.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
@@ -156,30 +155,13 @@ function lacksRoom(
  * replicas for a while. `lost` are streams held in memory that are gone, as they once were.
  */
 export function touches(
-  { streams, accountView }: Observation,
-  lost: readonly MemoryAsset[],
-  mark: string,
-): readonly Reconfiguration[] {
-  const held = streams.ok ? streams.value : [];
-  const damaged = held.filter(hasLostNodes).map((stream) => touch(stream, mark));
-  return [...damaged, ...lostStreams(held, accountView, lost).map((asset) => touchLost(asset, mark))];
-}
-
-/**
- * Those touches that the servers are proved to survive: all of them on versions where the fault is mended;
- * before, only of streams that no server holds, which never come to the line that panics (ran: 2.10.27).
- */
-export function provedTouches(
   observation: Observation,
   lost: readonly MemoryAsset[],
   mark: string,
 ): readonly Reconfiguration[] {
-  const { servers, streams } = observation;
-  const all = touches(observation, lost, mark);
-  if (servers.every(({ version }) => isTouchProved(version))) return all;
-  if (!servers.every(({ version }) => isLostTouchProved(version))) return [];
-  const held = new Set(streams.ok ? streams.value.map(({ name }) => name) : []);
-  return streams.ok ? all.filter(({ stream }) => !held.has(stream)) : [];
+  const held = observation.streams.ok ? observation.streams.value : [];
+  const damaged = held.filter(hasLostNodes).map((stream) => touch(stream, mark));
+  return [...damaged, ...lostStreams(observation, lost).map((asset) => touchLost(asset, mark))];
 }
 
 export function hasLostNodes({ nodeMissingOn, consumers }: StreamFacts): boolean {
@@ -200,16 +182,18 @@ function touch(
   };
 }
 
-/** Streams that the cluster has assigned and no server holds, of which it is known how they were configured. */
-function lostStreams(
-  held: readonly StreamFacts[],
-  view: Observation["accountView"],
-  known: readonly MemoryAsset[],
-): readonly MemoryAsset[] {
-  const failing = view.ok === true ? view.value.failing : [];
-  const gone = new Set(failing.filter(({ notFound }) => notFound).map(({ stream }) => stream));
-  for (const { name } of held) gone.delete(name);
+/** Lost streams of which it is known how they were configured. */
+function lostStreams(observation: Observation, known: readonly MemoryAsset[]): readonly MemoryAsset[] {
+  const gone = new Set(namesOfLostStreams(observation));
   return known.filter(({ stream, config }) => gone.has(stream) && config !== undefined);
+}
+
+/** Streams that the cluster has assigned, and no server holds. */
+export function namesOfLostStreams({ streams, accountView }: Observation): readonly string[] {
+  if (!streams.ok || accountView.ok !== true) return [];
+  const held = new Set(streams.value.map(({ name }) => name));
+  const gone = accountView.value.failing.filter(({ notFound }) => notFound);
+  return gone.map(({ stream }) => stream).filter((stream) => !held.has(stream));
 }
 
 function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string): Reconfiguration {

@@ -1,13 +1,17 @@
 import type { Observation, StreamFacts } from "./observation.ts";
-import { hasLostNodes } from "./reconfiguration.ts";
+import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
 import { isDeaf, isDeafConsumer } from "./step-down.ts";
 
 /** The servers whose restart would revive something, the one that holds most of what is dead first. */
-export function serversToRestart({ streams, servers }: Observation): readonly string[] {
+export function serversToRestart(observation: Observation): readonly string[] {
+  const { streams, servers } = observation;
   const dead = new Map<string, number>();
   const count = (server: string): void => void dead.set(server, (dead.get(server) ?? 0) + 1);
   for (const stream of streams.ok ? streams.value : [])
     for (const server of holdersOfDead(stream)) count(server);
+  // Nobody tells where a stream was that no server holds any more: it is made anew where it was.
+  if (namesOfLostStreams(observation).length > 0)
+    for (const { name } of servers.filter(({ jetstream }) => jetstream)) count(name);
   return servers
     .map(({ name }) => name)
     .filter((name) => dead.has(name))

@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { createAccount } from "@nats-io/nkeys";
+import { accountClaims, JETSTREAM, UNLIMITED } from "../../lab/claims.ts";
+import { newCredentials, nowSeconds } from "../../lab/keys.ts";
+import { fill, restartWhileExpired } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import type { AccountId } from "../../lib/domain/account.ts";
+import { RelightError } from "../../lib/errors.ts";
+import type { Context } from "../../lib/usecases/context.ts";
+import { openWorldApp, runJobOn } from "../support/context.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(200_000);
+
+/** What must stop a restart, on a real cluster that is damaged, and a restarter that would really do it. */
+describe("the guard before a restart", () => {
+  let world: World;
+  const restarted: string[] = [];
+  beforeAll(async () => {
+    world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
+    await fill(world, { replicas: 3, messages: 3 });
+    await restartWhileExpired(world);
+  });
+  afterAll(async () => world[Symbol.asyncDispose]());
+
+  const indexOf = (name: string): number => Number(name.replace("lab-", "")) - 1;
+  async function restartForReal(name: string): Promise<void> {
+    const server = world.servers[indexOf(name)];
+    await server?.stop();
+    await server?.start();
+    restarted.push(name);
+  }
+  const withRestarter = (restart: (name: string) => Promise<void>) => (): Partial<Context> => ({
+    restarter: { restart: ({ name }) => restart(name) },
+  });
+  const rungOf = async (change: (context: Context) => Partial<Context>) => {
+    const { rungs } = await runJobOn(world, "heal", change);
+    return rungs.find(({ rung }) => rung === "restart-servers");
+  };
+
+  test("another account that is expired: no server is restarted, since that would damage it", async () => {
+    const other = createAccount();
+    const claims = accountClaims("OTHER", other, world.accountSigningKey, { ...UNLIMITED, ...JETSTREAM });
+    const system = await world.connectAs("system");
+    const push = async (exp: number) => {
+      const token = world.sign({ ...claims, exp, iat: nowSeconds(), jti: randomUUID() });
+      await system.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
+    };
+    await push(nowSeconds() + 2);
+    expect(newCredentials(other, "other", world.accountSigningKey)).toContain("NATS USER JWT");
+    await waitFor("the other account to expire", () => nowSeconds() > Number(claims["exp"] ?? 0) && true);
+    const id = other.getPublicKey();
+    await waitFor("its claims to have run out", async () => {
+      const reply = await system.request(`$SYS.REQ.ACCOUNT.${id}.CLAIMS.LOOKUP`, "", { timeout: 1_000 });
+      const payload = reply.string().split(".")[1] ?? "";
+      if (payload === "") return true;
+      const { exp } = JSON.parse(Buffer.from(payload, "base64url").toString()) as { exp: number };
+      return exp <= nowSeconds();
+    });
+    const refused = await rungOf(withRestarter(restartForReal));
+    expect(refused).toMatchObject({
+      result: "failed",
+      why: expect.stringContaining(`account ${id} is expired`),
+    });
+    expect(restarted).toEqual([]);
+    await push(nowSeconds() + 3_600);
+    await system.close();
+  });
+
+  test("no quorum: with two of three servers away nothing is restarted", async () => {
+    // Killed, so that nobody says farewell: the one that is left must notice by itself.
+    const [, second, third] = world.servers;
+    await second?.kill();
+    await third?.kill();
+    const { exit, json } = await relight(world, "heal", "APP", "--json");
+    expect(exit).not.toBe(0);
+    expect(JSON.stringify(json)).not.toContain('"rung":"restart-servers","target":"helped"');
+    expect(restarted).toEqual([]);
+    await second?.start();
+    await third?.start();
+  });
+
+  test("a restart that was begun and not seen to end stops all others, until a person confirms it", async () => {
+    await waitForMeta(world);
+    const dies = async (name: string): Promise<void> => {
+      await restartForReal(name);
+      throw new Error("the process died");
+    };
+    await expect(runJobOn(world, "heal", withRestarter(dies))).rejects.toThrow("the process died");
+    expect(restarted).toHaveLength(1);
+    const [name = ""] = restarted;
+    const stopped = await rungOf(withRestarter(restartForReal));
+    expect(stopped).toMatchObject({
+      result: "failed",
+      why: expect.stringContaining(`the restart of ${name}`),
+    });
+    expect(restarted).toHaveLength(1);
+
+    await waitForMeta(world);
+    const wrong = await relight(world, "confirm-restart", "lab-9", "--json");
+    expect(wrong.json.error).toMatchObject({ code: "usage", message: expect.stringContaining(name) });
+    const { json, exit } = await relight(world, "confirm-restart", name, "--json");
+    expect({ exit, json }).toEqual({ exit: 0, json: { confirmed: name } });
+    expect((await relight(world, "confirm-restart", name, "--json")).json).toEqual({ confirmed: null });
+  });
+
+  test("a restarter that refused before it began leaves nothing to confirm", async () => {
+    const refuses = async (name: string): Promise<void> => {
+      throw new RelightError("restart.failed", `${name} may not be restarted by us`, {
+        details: { begun: false },
+      });
+    };
+    const failed = await rungOf(withRestarter(refuses));
+    expect(failed).toMatchObject({
+      result: "failed",
+      why: expect.stringContaining("may not be restarted by us"),
+    });
+    expect((await relight(world, "confirm-restart", "lab-1", "--json")).json).toEqual({ confirmed: null });
+  });
+
+  test("with nothing in the way the servers are restarted one at a time, and the account is healthy", async () => {
+    await waitForMeta(world);
+    restarted.length = 0;
+    let atOnce = 0;
+    const oneAtATime = async (name: string): Promise<void> => {
+      expect(++atOnce).toBe(1);
+      await restartForReal(name);
+      atOnce--;
+    };
+    const { verdict, outcome } = await runJobOn(world, "heal", withRestarter(oneAtATime));
+    expect({ verdict: verdict.verdict, outcome }).toEqual({ verdict: "healthy", outcome: "healed" });
+    expect(restarted.length).toBeGreaterThan(0);
+    expect(new Set(restarted).size).toBe(restarted.length);
+  });
+});
+
+/** Waits until the meta group is whole again, as the guard sees it. */
+async function waitForMeta(world: World): Promise<void> {
+  await waitFor(
+    "the meta group to be whole",
+    async () => {
+      await using app = await openWorldApp(world);
+      const context = await app.context();
+      const meta = await context.probes.meta();
+      const all = await context.probes.observe(world.accountId as AccountId);
+      const isWhole =
+        meta.ok && meta.value?.leader !== undefined && meta.value.peers.every(({ current }) => current);
+      return isWhole && all.servers.length === 3;
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+}
