@@ -125,6 +125,8 @@ export interface Assets {
 /** What a stream, or a consumer of it, is to be. */
 export interface Configuration extends Group {
   readonly config: JsonObject;
+  /** Whether a consumer is made if there is none; otherwise one that has gone stays so. */
+  readonly create?: true;
 }
 
 export interface RefusedConfiguration extends Group {

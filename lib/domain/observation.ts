@@ -1,6 +1,7 @@
 import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
 import type { Json, JsonObject } from "./json.ts";
+import type { MetaGroup } from "./meta-group.ts";
 import type { EpochMillis } from "./time.ts";
 
 /**
@@ -138,6 +139,8 @@ export interface Observation {
   readonly running: Probe<readonly RunningAccount[]>;
   readonly streams: Probe<readonly StreamFacts[]>;
   readonly accountView: AccountViewProbe;
+  /** The group of all JetStream servers; undefined where the server stands alone. */
+  readonly meta: Probe<MetaGroup | undefined>;
 }
 
 /** Evidence: what was asked and what was answered, in words a person can check. */

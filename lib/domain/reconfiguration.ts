@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
+import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
 import { isDeaf, isDeafConsumer } from "./step-down.ts";
 
@@ -8,6 +9,8 @@ export interface ConsumerChange {
   readonly name: string;
   readonly before: JsonObject;
   readonly during: JsonObject;
+  /** It went with its stream, which was in memory: it is made anew if there is none. */
+  readonly lost?: true;
 }
 
 /** Configurations that are changed for a while, because the change revives what it touches; and the way back. */
@@ -188,12 +191,15 @@ function lostStreams(observation: Observation, known: readonly MemoryAsset[]): r
   return known.filter(({ stream, config }) => gone.has(stream) && config !== undefined);
 }
 
-/** Streams that the cluster has assigned, and no server holds. */
-export function namesOfLostStreams({ streams, accountView }: Observation): readonly string[] {
-  if (!streams.ok || accountView.ok !== true) return [];
+/**
+ * Streams that the cluster has assigned, and no server holds though all are there: one on a server that is
+ * away is not lost.
+ */
+export function namesOfLostStreams({ streams, accountView, meta }: Observation): readonly string[] {
+  if (!streams.ok || accountView.ok !== true || !meta.ok || meta.value === undefined) return [];
+  if (quorumProblems(meta.value).length > 0) return [];
   const held = new Set(streams.value.map(({ name }) => name));
-  const gone = accountView.value.failing.filter(({ notFound }) => notFound);
-  return gone.map(({ stream }) => stream).filter((stream) => !held.has(stream));
+  return accountView.value.failing.map(({ stream }) => stream).filter((stream) => !held.has(stream));
 }
 
 function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string): Reconfiguration {
@@ -201,7 +207,7 @@ function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string
     ...{ stream, before: config, during: marked(config, mark) },
     consumers: consumers.map((before) => {
       const name = String(before["durable_name"]);
-      return { name, before, during: marked(before, mark) };
+      return { name, before, during: marked(before, mark), lost: true };
     }),
   };
 }

@@ -155,7 +155,10 @@ const streamBefore = ({ stream, before }: Reconfiguration): Configuration[] =>
   before === undefined ? [] : [{ stream, config: before }];
 
 const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
-  consumers.map(({ name, during }) => ({ stream, consumer: name, config: during }));
+  consumers.map(({ name, during, lost }) => ({
+    ...{ stream, consumer: name, config: during },
+    ...(lost === undefined ? {} : { create: lost }),
+  }));
 
 const consumersBefore = ({ stream, consumers }: Reconfiguration): Configuration[] =>
   consumers.map(({ name, before }) => ({ stream, consumer: name, config: before }));

@@ -95,6 +95,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
         failing: [],
       },
     },
+    meta: { ok: true, value: undefined },
     ...changes,
   };
 }

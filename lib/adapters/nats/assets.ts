@@ -66,12 +66,13 @@ async function configureOne(
   wanted: Configuration,
   timeout: Millis,
 ): Promise<RefusedConfiguration | undefined> {
-  const { stream, consumer, config } = wanted;
-  // To servers before 2.10 an update of a consumer is a creation: one that has gone must not come back.
-  const gone =
-    consumer === undefined ? undefined : await refusal(connection, wanted, infoSubject(wanted), "", timeout);
+  const { stream, consumer, config, create } = wanted;
+  // To servers before 2.10 an update is a creation: an ephemeral consumer that has gone must not come back.
+  const mayHaveGone = consumer !== undefined && config["durable_name"] === undefined;
+  const gone = mayHaveGone ? await refusal(connection, wanted, infoSubject(wanted), "", timeout) : undefined;
   if (gone?.gone) return gone;
-  const body = consumer === undefined ? config : { stream_name: stream, config, action: "update" };
+  const body =
+    consumer === undefined ? config : { stream_name: stream, config, action: create ? "" : "update" };
   return refusal(connection, wanted, updateSubject(wanted), JSON.stringify(body), timeout);
 }
 

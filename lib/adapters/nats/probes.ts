@@ -35,11 +35,12 @@ export function natsProbes(settings: ProbeSettings): Probes {
       probe(() => resolver.lookup(account)),
       probe(() => resolver.running(account)),
     ]);
-    const [streams, accountView] = await Promise.all([
+    const [streams, accountView, group] = await Promise.all([
       probe(() => findStreams(settings, account, hosts(facts, running))),
       lookAsAccount(settings.asAccount, account, accountKey, facts, running),
+      metaGroup(settings.connection, settings.timeout, facts),
     ]);
-    return { account, at: clock.now(), servers: facts, stored, running, streams, accountView };
+    return { account, at: clock.now(), servers: facts, stored, running, streams, accountView, meta: group };
   }
 
   async function hosted(): ReturnType<Probes["hosted"]> {
