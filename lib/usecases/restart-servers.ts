@@ -78,7 +78,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     if (open === undefined) return undefined;
     if (open.server !== server)
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context));
+    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context, server));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;
@@ -138,7 +138,7 @@ async function waitForPeace(
 ): Promise<void> {
   let objections: readonly string[] = [];
   const isCalm = async (): Promise<boolean> => {
-    objections = judge(order, await gatherEvidence(context));
+    objections = judge(order, await gatherEvidence(context, order.server));
     return objections.length === 0;
   };
   await pWaitFor(isCalm, within).catch((cause: unknown) => {
@@ -148,9 +148,12 @@ async function waitForPeace(
   });
 }
 
-async function gatherEvidence(context: Context): Promise<RestartEvidence> {
+/** Each JetStream domain has a meta group of its own: that of the server counts. */
+async function gatherEvidence(context: Context, server: string): Promise<RestartEvidence> {
   const { probes } = context;
-  const [servers, meta, hosted] = await Promise.all([probes.servers(), probes.meta(), probes.hosted()]);
+  const servers = await probes.servers();
+  const domain = servers.find(({ name }) => name === server)?.domain;
+  const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
   return { servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
 }
 

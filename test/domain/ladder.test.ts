@@ -44,6 +44,7 @@ const FAILING: Observation["accountView"] = {
     jetstream: "enabled",
     info: { streams: 1, consumers: 0, limits: {} },
     streamNames: [],
+    domains: [],
     failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
   },
 };

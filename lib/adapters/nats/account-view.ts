@@ -8,6 +8,7 @@ import {
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import type { DomainQuestion } from "../../domain/domains.ts";
 import type {
   AccountView,
   AccountViewProbe,
@@ -20,6 +21,7 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
+import { askDomains, subjectsFor } from "./domains.ts";
 
 /**
  * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
@@ -40,6 +42,7 @@ export async function lookAsAccount(
   accountKey: string | undefined,
   servers: readonly ServerFacts[],
   running: Probe<readonly RunningAccount[]>,
+  questions: readonly DomainQuestion[],
 ): Promise<AccountViewProbe> {
   if (accountKey === undefined)
     return { ok: "not-asked", why: "no signingKey is configured for the account" };
@@ -48,9 +51,14 @@ export async function lookAsAccount(
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
-    const order = { account, claims: loaded[0]?.document.claims, accountKey, mayAsk: QUESTIONS };
+    const order = {
+      account,
+      claims: loaded[0]?.document.claims,
+      accountKey,
+      mayAsk: [...QUESTIONS, ...subjectsFor(questions)],
+    };
     const value = await withAccountConnection(settings, order, (connection) =>
-      view(connection, settings.timeout),
+      view(connection, settings.timeout, questions),
     );
     return { ok: true, value };
   } catch (thrown) {
@@ -60,12 +68,19 @@ export async function lookAsAccount(
   }
 }
 
-async function view(connection: NatsConnection, timeout: Millis): Promise<AccountView> {
-  const patience = Math.min(timeout, INFO_PATIENCE);
+async function view(
+  connection: NatsConnection,
+  timeout: Millis,
+  questions: readonly DomainQuestion[],
+): Promise<AccountView> {
+  const patience = millis(Math.min(timeout, INFO_PATIENCE));
   const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
-  const info = await accountInfo(manager);
-  if (typeof info === "string")
-    return { jetstream: info, info: { streams: 0, consumers: 0, limits: {} }, streamNames: [], failing: [] };
+  const [info, domains] = await Promise.all([
+    accountInfo(manager),
+    askDomains(connection, questions, patience),
+  ]);
+  const none = { streams: 0, consumers: 0, limits: {} };
+  if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
   const streamNames = await namesOf(manager);
   const failures = await pMap(streamNames, (name) => failureOf(manager, name), {
     concurrency: INFOS_AT_ONCE,
@@ -75,6 +90,7 @@ async function view(connection: NatsConnection, timeout: Millis): Promise<Accoun
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames,
     failing: failures.filter((failure) => failure !== undefined),
+    domains,
   };
 }
 
