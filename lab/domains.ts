@@ -5,7 +5,7 @@ import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/trans
 import { accountClaims, JETSTREAM, UNLIMITED } from "./claims.ts";
 import { newCredentials } from "./keys.ts";
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
-import { waitFor } from "./wait.ts";
+import { retry, waitFor } from "./wait.ts";
 import { createWorld, type World, type WorldOptions } from "./world.ts";
 
 /** One deployment in two JetStream domains: a hub (`hub`), and a leaf server `edge-1` (`edge`) of the same operator. */
@@ -126,6 +126,65 @@ async function boundAccounts(hub: World): Promise<readonly string[]> {
       accounts.push(...leafs.map(({ account }) => account).filter((account) => account !== system));
     }
     return accounts;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Streams on both sides, a mirror within the hub, and copies across in both directions. */
+export async function fillDomains(domains: Domains): Promise<void> {
+  await make(domains, "hub", { name: "ORDERS", subjects: ["orders.*"] });
+  await make(domains, "hub", { name: "LOCAL", mirror: { name: "ORDERS" } });
+  await make(domains, "edge", { name: "READINGS", subjects: ["readings.*"] });
+  await make(domains, "edge", {
+    name: "COPY",
+    mirror: { name: "ORDERS", external: { api: "$JS.hub.API" } },
+  });
+  await make(domains, "hub", {
+    name: "COLLECTED",
+    sources: [{ name: "READINGS", external: { api: "$JS.edge.API" } }],
+  });
+}
+
+interface StreamConfig {
+  readonly name: string;
+  readonly [key: string]: unknown;
+}
+
+async function make(domains: Domains, side: "hub" | "edge", config: StreamConfig): Promise<void> {
+  const connection = await domains.connectTo(side);
+  try {
+    await retry(`stream ${config.name} to be made`, async () => {
+      const body = JSON.stringify({ ...config, storage: "file" });
+      const reply = await connection.request(`$JS.API.STREAM.CREATE.${config.name}`, body, {
+        timeout: 2_000,
+      });
+      const { error } = reply.json<{ error?: { description: string } }>();
+      if (error !== undefined) throw new Error(error.description);
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Publishes to the stream of one side, and waits until it has each message. */
+export async function publishTo(domains: Domains, side: "hub" | "edge", count: number): Promise<void> {
+  const connection = await domains.connectTo(side);
+  const subject = side === "hub" ? "orders.one" : "readings.one";
+  try {
+    for (let sent = 0; sent < count; sent++)
+      await connection.request(subject, `${side} ${sent}`, { timeout: 2_000 });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** How many messages a stream has, asked on its own side. */
+export async function messagesIn(domains: Domains, side: "hub" | "edge", stream: string): Promise<number> {
+  const connection = await domains.connectTo(side);
+  try {
+    const reply = await connection.request(`$JS.API.STREAM.INFO.${stream}`, "", { timeout: 2_000 });
+    return reply.json<{ state?: { messages: number } }>().state?.messages ?? -1;
   } finally {
     await connection.close();
   }

@@ -1,10 +1,14 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
+import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
 import type { LeafConnection, ServerFacts } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { leafz, readData } from "./answers.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
+
+/** The first version of which LEAFZ says who asked for a connection. */
+const TELLS_DIRECTION = "2.10.0";
 
 /**
  * The leafnode connections that the servers accepted, each bound to one account; those that they asked for
@@ -17,7 +21,9 @@ export async function leafConnections(
   account: AccountId | undefined,
 ): Promise<readonly LeafConnection[]> {
   const body = JSON.stringify(account === undefined ? {} : { account });
-  const hubs = servers.filter(({ topology }) => topology !== "leaf");
+  const hubs = servers.filter(
+    ({ topology, version }) => topology !== "leaf" || !lt(version, TELLS_DIRECTION),
+  );
   const perServer = await pMap(
     hubs,
     async ({ id, name: server }) => {
