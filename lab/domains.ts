@@ -45,7 +45,7 @@ export async function createDomains(options: DomainsOptions): Promise<Domains> {
     remote(hub.accountId, credentials),
     ...(system === "shared" ? [remote(hub.systemAccount.getPublicKey(), join(hub.home, "sys.creds"))] : []),
   ];
-  const preload = await preloads(hub, hub.sign(hub.claims()));
+  const preload = await preloads(hub);
   const resolver = (folder: string): string =>
     system === "shared"
       ? `{ type: full, dir: "${folder}/jwt", allow_delete: false, interval: "1m", limit: 1000 }`
@@ -79,12 +79,26 @@ leafnodes { reconnect: 1, remotes: [ ${remotes.join(", ")} ] }
 }
 
 /** The operator, and every account that the leaf must know from the start. */
-async function preloads(hub: World, app: string): Promise<string> {
+async function preloads(hub: World): Promise<string> {
+  const app = await storedJwt(hub);
   const system = hub.systemAccount.getPublicKey();
   const claims = accountClaims("SYS", hub.systemAccount, hub.accountSigningKey, UNLIMITED);
   return `operator: ${await readFile(join(hub.home, "operator.jwt"), "utf8")}
 system_account: ${system}
 resolver_preload { ${system}: ${hub.sign(claims)}, ${hub.accountId}: ${app} }`;
+}
+
+/** The very JWT that the hub runs: another of the same claims would count as a drift. */
+async function storedJwt(hub: World): Promise<string> {
+  const connection = await hub.connectAs("system");
+  try {
+    const reply = await connection.request(`$SYS.REQ.ACCOUNT.${hub.accountId}.CLAIMS.LOOKUP`, "", {
+      timeout: 5_000,
+    });
+    return reply.string();
+  } finally {
+    await connection.close();
+  }
 }
 
 async function credentialsFor(hub: World, account: KeyPair): Promise<string> {

@@ -4,7 +4,7 @@ import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { fillKinds, fillMany } from "../../lab/kinds.ts";
 import { expire, fill, renewByHand, snapshot } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
-import { retry } from "../../lab/wait.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
@@ -72,6 +72,20 @@ describe("a cluster of three (nats-server 2.10.27)", () => {
       findings: [],
     });
     await expire(world);
+    const stalled = await waitFor(
+      "the copies to have heard nothing for long enough",
+      async () => {
+        const { json } = await relight(world, "verify", "APP", "--json");
+        const found = json.findings.filter(({ code }: Found) => code === "stream.stalled");
+        return found.length === 2 && found;
+      },
+      { timeout: 60_000, interval: 1_000 },
+    );
+    for (const { health, message } of stalled)
+      expect([health, message]).toEqual([
+        "degraded",
+        expect.stringContaining("because the account has expired"),
+      ]);
     await renewByHand(world);
     const dead = (await relight(world, "verify", "APP", "--json")).json;
     expect(deafIn(dead, "stream.deaf")).toEqual(["JOBS", "ORDERS"]);
