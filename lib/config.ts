@@ -158,14 +158,25 @@ const document = z.strictObject({
     .default("in-process"),
 });
 
-/** A leafnode's account may be named by its name; it must be one that there is. */
-const schema = document.superRefine(({ accounts: known, leafnodes }, context) => {
-  for (const [index, { account: text }] of leafnodes.entries())
-    if (!isAccountId(text) && !known.some(({ name }) => name === text)) {
+/** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
+const schema = document.superRefine(
+  (value: Raw, context) => {
+    const names = value.accounts.map((entry) => entry?.name);
+    for (const [index, entry] of value.leafnodes.entries()) {
+      const text = entry?.account;
+      if (typeof text !== "string" || isAccountId(text) || names.includes(text)) continue;
       const message = `"${text}" is neither an account's public key nor the name of a configured account`;
       context.addIssue({ code: "custom", path: ["leafnodes", index, "account"], message });
     }
-});
+  },
+  { when: ({ value }) => isJsonObject(value) && LISTS.every((key) => Array.isArray(value[key])) },
+);
+const LISTS = ["accounts", "leafnodes"] as const;
+/** What is looked at where other parts may have faults. */
+interface Raw {
+  readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
+  readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
+}
 
 export type Config = z.infer<typeof schema> & {
   /** The folder that relative `file:` references and the journal's path start from. */

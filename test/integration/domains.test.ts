@@ -7,6 +7,7 @@ import {
   messagesIn,
   publishTo,
 } from "../../lab/domains.ts";
+import { nowSeconds } from "../../lab/keys.ts";
 import { expire, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -111,6 +112,8 @@ test("nats-server 2.9.10: an account that expired is healed, and the copies on b
   await expire(pair.hub);
   const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
   expect({ exit, codes: codesOf(json) }).toEqual({ exit: 0, codes: [] });
+  // A hub alone may be toggled with a leaf attached: here it is seen to do no harm.
+  expect(json.rungs.at(-1)).toMatchObject({ rung: "toggle-jetstream", result: "helped" });
   await publishTo(pair, "hub", 7);
   await publishTo(pair, "edge", 7);
   await allCopied(pair, 12, 12);
@@ -132,6 +135,16 @@ test("a hub of three with a leaf in its system account: each domain has its own 
   await waitFor("the hub's meta group of three", async () => (await sizeOf()) === 3);
   expect(await probes.meta("edge")).toEqual({ ok: true, value: undefined });
   expect(await probes.meta()).toMatchObject({ ok: false, message: expect.stringContaining("hub, edge") });
+});
+
+test("an account without JetStream on the hub, with a leaf attached: the API does not answer, and that is all", async () => {
+  await using pair = await createPair("2.10.27", { yaml: "" });
+  const limits = { mem_storage: 0, disk_storage: 0 };
+  await pair.hub.push(pair.hub.sign(pair.hub.claims({ limits, iat: nowSeconds() + 1 })));
+  const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+  expect({ exit, findings: json.findings, depth: json.depth }).toEqual({
+    ...{ exit: 0, findings: [], depth: "account" },
+  });
 });
 
 test("an origin that is not there: the copy is dead, and it is said", async () => {

@@ -5,10 +5,11 @@ import {
   type JetStreamUsageAccountLimits,
   jetstreamManager,
 } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
+import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import type { DomainQuestion } from "../../domain/domains.ts";
+import { enablesJetStream } from "../../domain/jetstream-limits.ts";
 import type {
   AccountView,
   AccountViewProbe,
@@ -21,6 +22,7 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
+import { isNoResponders } from "./connection.ts";
 import { askDomains, subjectsFor } from "./domains.ts";
 
 /**
@@ -51,14 +53,12 @@ export async function lookAsAccount(
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
-    const order = {
-      account,
-      claims: loaded[0]?.document.claims,
-      accountKey,
-      mayAsk: [...QUESTIONS, ...subjectsFor(questions)],
-    };
+    const claims = loaded[0]?.document.claims;
+    const mayHave = claims === undefined || enablesJetStream(claims);
+    const mayAsk = [...QUESTIONS, ...subjectsFor(questions)];
+    const order = { account, claims, accountKey, mayAsk };
     const value = await withAccountConnection(settings, order, (connection) =>
-      view(connection, settings.timeout, questions),
+      view(connection, settings.timeout, { questions, mayHave }),
     );
     return { ok: true, value };
   } catch (thrown) {
@@ -68,15 +68,21 @@ export async function lookAsAccount(
   }
 }
 
+interface Inquiry {
+  readonly questions: readonly DomainQuestion[];
+  /** Whether the account's claims give it JetStream. */
+  readonly mayHave: boolean;
+}
+
 async function view(
   connection: NatsConnection,
   timeout: Millis,
-  questions: readonly DomainQuestion[],
+  { questions, mayHave }: Inquiry,
 ): Promise<AccountView> {
   const patience = millis(Math.min(timeout, INFO_PATIENCE));
   const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
   const [info, domains] = await Promise.all([
-    accountInfo(manager),
+    accountInfo(manager, mayHave),
     askDomains(connection, questions, patience),
   ]);
   const none = { streams: 0, consumers: 0, limits: {} };
@@ -96,12 +102,15 @@ async function view(
 
 async function accountInfo(
   manager: JetStreamManager,
+  mayHave: boolean,
 ): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
   try {
     return await manager.getAccountInfo();
   } catch (error) {
     if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
     if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+    // With a leafnode attached, a server without JetStream for the account does not even say so.
+    if (!mayHave && isSilence(error)) return "disabled";
     throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
   }
 }
@@ -137,6 +146,11 @@ async function failureOf(
     const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
     return { stream, notFound, message: reason(error) };
   }
+}
+
+function isSilence(error: unknown): boolean {
+  if (isNoResponders(error) || error instanceof TimeoutError) return true;
+  return error instanceof Error && error.cause !== undefined && isSilence(error.cause);
 }
 
 function reason(error: unknown): string {
