@@ -42,10 +42,15 @@ export interface WorldOptions {
   readonly yaml?: string;
   /** Seconds until the application account expires; never if absent. */
   readonly lives?: number;
+  /** JetStream's domain; none if absent. */
+  readonly domain?: string;
+  /** More of each server's configuration, such as a listener for leafnodes. */
+  readonly config?: (index: number) => string;
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { binary, size = 1, strict = false, yaml = "", lives } = options;
+  const { binary, size = 1, strict = false, yaml = "", lives, domain, config = () => "" } = options;
+  const inDomain = domain === undefined ? "" : `, domain: ${domain}`;
   const operator = createOperator();
   const operatorSigningKey = createOperator();
   const systemAccount = createAccount();
@@ -63,9 +68,9 @@ operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
 resolver { type: full, dir: "${folder}/jwt", allow_delete: false, interval: "1m", limit: 1000 }
 resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
-jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G }
+jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} }
 `;
-  const servers = await startServers(binary, size, security);
+  const servers = await startServers(binary, size, security, config);
   const [server] = servers;
   if (server === undefined) throw new Error("a world has at least one server");
   const credentials = {
@@ -107,6 +112,7 @@ async function startServers(
   binary: string,
   size: number,
   security: (folder: string) => string,
+  more: (index: number) => string,
 ): Promise<readonly NatsServer[]> {
   const ports = await freePorts(2 * size);
   const routes = ports.slice(size);
@@ -118,7 +124,8 @@ async function startServers(
     routes.map((port, index) =>
       startServer({
         ...{ binary, port: ports[index] },
-        config: (folder) => `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}`,
+        config: (folder) =>
+          `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}\n${more(index)}`,
       }),
     ),
   );

@@ -13,7 +13,7 @@ import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-cod
 import { commandRestarter } from "./adapters/restart/command.ts";
 import { webhookRestarter } from "./adapters/restart/webhook.ts";
 import { createSecrets } from "./adapters/secrets.ts";
-import { type Config, loadConfig } from "./config.ts";
+import { accountSettings, type Config, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { JsonObject } from "./domain/json.ts";
 import { asRelightError, RelightError } from "./errors.ts";
@@ -100,7 +100,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const secrets = createSecrets({ baseDir: config.baseDir, env });
   const operator = parseOperator(await secrets.read(config.operator.jwt));
   const journal = await openJournal(config);
-  const settings = new Map(config.accounts.map((account) => [account.id, account]));
+  const settings = accountSettings(config);
   const configured = [...settings.keys()];
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const escalation = await openEscalation(config, secrets, log);

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { isAccountId } from "./domain/account.ts";
+import { type AccountId, type AccountSettings, isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
 import { type Millis, millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
@@ -33,11 +33,24 @@ const accountId = z
   .string()
   .refine(isAccountId, { message: "is not an account's public key (A and 55 more of A-Z2-7)" });
 
+const domainName = z
+  .string()
+  .regex(/^[^.*>\s]+$/, { message: "is not the name of a JetStream domain (no dots, spaces, * or >)" });
+
 const account = z.strictObject({
   id: accountId,
   name: z.string().min(1).exactOptional(),
   signingKey: secretReference.exactOptional(),
   allowMemoryLoss: z.boolean().exactOptional(),
+  /** JetStream domains that must answer the account. */
+  domains: z.array(domainName).exactOptional(),
+});
+
+/** A leafnode that must be connected, and the account that it must be bound to on the hub. */
+const leafnode = z.strictObject({
+  name: z.string().min(1),
+  account: z.string().min(1),
+  domain: domainName.exactOptional(),
 });
 
 /** Accounts, each once; a second one is found beside other faults too. */
@@ -106,7 +119,7 @@ const restart = z
     message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
   });
 
-const schema = z.strictObject({
+const document = z.strictObject({
   cluster: z.strictObject({
     servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
@@ -129,6 +142,7 @@ const schema = z.strictObject({
     })
     .prefault({}),
   accounts: accounts.default([]),
+  leafnodes: z.array(leafnode).default([]),
   escalation: z.array(escalationChannel).default([]),
   /** Without it Relight restarts nothing. */
   restart: restart.optional(),
@@ -143,6 +157,26 @@ const schema = z.strictObject({
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
     .default("in-process"),
 });
+
+/** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
+const schema = document.superRefine(
+  (value: Raw, context) => {
+    const names = value.accounts.map((entry) => entry?.name);
+    for (const [index, entry] of value.leafnodes.entries()) {
+      const text = entry?.account;
+      if (typeof text !== "string" || isAccountId(text) || names.includes(text)) continue;
+      const message = `"${text}" is neither an account's public key nor the name of a configured account`;
+      context.addIssue({ code: "custom", path: ["leafnodes", index, "account"], message });
+    }
+  },
+  { when: ({ value }) => isJsonObject(value) && LISTS.every((key) => Array.isArray(value[key])) },
+);
+const LISTS = ["accounts", "leafnodes"] as const;
+/** What is looked at where other parts may have faults. */
+interface Raw {
+  readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
+  readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
+}
 
 export type Config = z.infer<typeof schema> & {
   /** The folder that relative `file:` references and the journal's path start from. */
@@ -181,6 +215,21 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   });
   if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
   return { ...parsed.data, baseDir: dirname(resolve(origin)) };
+}
+
+/** What is configured about each account, with the leafnodes that are to be bound to it. */
+export function accountSettings({
+  accounts: configured,
+  leafnodes,
+}: Config): Map<AccountId, AccountSettings> {
+  const settings = new Map<AccountId, AccountSettings>(configured.map((entry) => [entry.id, entry]));
+  for (const { account: text, ...expected } of leafnodes) {
+    const id = isAccountId(text) ? text : configured.find(({ name }) => name === text)?.id;
+    if (id === undefined) continue;
+    const entry = settings.get(id) ?? { id };
+    settings.set(id, { ...entry, leafnodes: [...(entry.leafnodes ?? []), expected] });
+  }
+  return settings;
 }
 
 /** An empty file is a map without keys. @throws RelightError `config.invalid` */

@@ -1,4 +1,4 @@
-import type { AccountId } from "./domain/account.ts";
+import type { AccountId, Expectations } from "./domain/account.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
@@ -84,8 +84,9 @@ export interface Probes {
    * One look at an account, as deep as the credentials at hand allow, without side effects.
    * Failed probes are part of the answer; only a lost connection throws.
    * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
+   * @param expected what is to be there, and so is asked about though no server tells of it.
    */
-  observe(account: AccountId, accountKey?: string): Promise<Observation>;
+  observe(account: AccountId, accountKey?: string, expected?: Expectations): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
 }

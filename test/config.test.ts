@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
 import { seedOf } from "../lab/keys.ts";
-import { loadConfig, parseConfig } from "../lib/config.ts";
+import { accountSettings, loadConfig, parseConfig } from "../lib/config.ts";
+import type { AccountId } from "../lib/domain/account.ts";
 import type { RelightError } from "../lib/errors.ts";
 
 const MINIMAL =
@@ -179,6 +180,21 @@ describe("the configuration", () => {
       /^accounts\[1\]\.id: A(B+) stands there twice/,
     ],
     [
+      "a domain with a dot",
+      `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, domains: [a.b] }]\n`,
+      /^accounts\[0\]\.domains\[0\]: is not the name of a JetStream domain/,
+    ],
+    [
+      "a leafnode of an account that nobody knows",
+      `${MINIMAL}leafnodes: [{ name: edge-1, account: APP }]\n`,
+      /^leafnodes\[0\]\.account: "APP" is neither an account's public key nor the name/,
+    ],
+    [
+      "a leafnode without an account",
+      `${MINIMAL}leafnodes: [{ name: edge-1 }]\n`,
+      /^leafnodes\[0\]\.account: is missing/,
+    ],
+    [
       "another protocol",
       `${MINIMAL}escalation: [{ webhook: { url: "ftp://x" } }]\n`,
       /^escalation\[0\]\.webhook\.url: is not an http/,
@@ -266,4 +282,28 @@ foo: 1
   test("that is not there is said to be so", async () => {
     await expect(loadConfig("/nowhere/relight.yaml")).rejects.toMatchObject({ code: "config.not_found" });
   });
+});
+
+test("leafnodes are expected of their accounts, named or not configured at all", () => {
+  const [app, other] = [`A${"B".repeat(55)}`, `A${"C".repeat(55)}`] as AccountId[];
+  const text = `${MINIMAL}accounts: [{ id: ${app}, name: APP, domains: [far] }]
+leafnodes: [{ name: one, account: APP, domain: edge }, { name: two, account: ${app} }, { name: three, account: ${other} }]
+`;
+  expect([...accountSettings(parseConfig(text, "relight.yaml"))]).toEqual([
+    [
+      app,
+      {
+        id: app,
+        name: "APP",
+        domains: ["far"],
+        leafnodes: [{ name: "one", domain: "edge" }, { name: "two" }],
+      },
+    ],
+    [other, { id: other, leafnodes: [{ name: "three" }] }],
+  ]);
+});
+
+test("a leafnode's account is missed beside other faults", () => {
+  const faults = faultsOf(`${MINIMAL}bogus: 1\nqueue: x\nleafnodes: [{ name: edge-1, account: APP }]\n`);
+  expect(faults.join("\n")).toMatch(/queue: write in-process[\s\S]*leafnodes\[0\]\.account: "APP"/);
 });

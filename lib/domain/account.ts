@@ -18,4 +18,31 @@ export interface AccountSettings {
   readonly signingKey?: string;
   /** Overrides the policy's leave for remedies that lose the data of memory streams. */
   readonly allowMemoryLoss?: boolean;
+  /** JetStream domains that the account is to have. */
+  readonly domains?: readonly string[];
+  /** Leafnodes that are to be connected to it. */
+  readonly leafnodes?: readonly ExpectedLeafnode[];
+}
+
+/** A leafnode that is to be bound to an account. */
+export interface ExpectedLeafnode {
+  /** The name of the leaf's server. */
+  readonly name: string;
+  /** The JetStream domain beyond it. */
+  readonly domain?: string;
+}
+
+/** What is to be there for an account, beside what the servers know of. */
+export interface Expectations {
+  readonly domains: readonly string[];
+  readonly leafnodes: readonly ExpectedLeafnode[];
+}
+
+export const NOTHING_EXPECTED: Expectations = { domains: [], leafnodes: [] };
+
+/** A leafnode's domain is expected like one that is named itself. */
+export function expectationsOf(settings: AccountSettings | undefined): Expectations {
+  const { domains = [], leafnodes = [] } = settings ?? {};
+  const beyond = leafnodes.flatMap(({ domain }) => domain ?? []);
+  return { domains: [...new Set([...domains, ...beyond])], leafnodes };
 }

@@ -1,9 +1,14 @@
+import { type Expectations, NOTHING_EXPECTED } from "./account.ts";
 import { claimsFindings } from "./claims-findings.ts";
 import { explainDefect } from "./defects.ts";
+import { allStreams } from "./domains.ts";
+import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
-import type { Observation } from "./observation.ts";
+import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
+import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
+import { originFindings } from "./origins-findings.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
@@ -13,28 +18,46 @@ export interface Standards {
   readonly unfinishedToggle: boolean;
   /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
   readonly unfinishedChanges: readonly string[];
+  /** Domains and leafnodes that are to be there; none by default. */
+  readonly expected?: Expectations;
 }
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
 export function assess(observation: Observation, standards: Standards): Verdict {
+  const { expected = NOTHING_EXPECTED } = standards;
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
     ...claimsFindings(observation, standards.operator),
     ...jetStreamFindings(observation),
+    ...connectionFindings(observation, expected, standards.operator),
   ];
-  const streams = observation.streams.ok ? observation.streams.value : [];
+  const streams = allStreams(observation);
   return {
     account: observation.account,
     verdict: worst(findings.map(({ health }) => health)),
     depth: depthOf(observation),
     observedAt: observedAt(observation.at),
-    servers: observation.servers.map(({ name, version, topology }) => ({ name, version, topology })),
+    servers: observation.servers.map(describeServer),
+    leafnodes: boundTo(observation),
     streams: streams.length,
     consumers: streams.reduce((sum, { consumers }) => sum + consumers.length, 0),
     findings,
     diagnosis: diagnose(observation, findings),
   };
+}
+
+/** What reaches beyond the servers at hand: leafnodes, domains, and the copies that depend on them. */
+function connectionFindings(observation: Observation, expected: Expectations, operator: Operator): Finding[] {
+  const beyond = [
+    ...leafnodeFindings(observation, expected, operator),
+    ...domainFindings(observation, expected),
+  ];
+  return [...beyond, ...originFindings(observation, expected, beyond)];
+}
+
+function describeServer({ name, version, topology, domain }: ServerFacts): Verdict["servers"][number] {
+  return { name, version, topology, ...(domain === undefined ? {} : { domain }) };
 }
 
 /** Names the server's own defect where the findings are exactly its symptoms. */

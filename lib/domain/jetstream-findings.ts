@@ -9,6 +9,7 @@ export function jetStreamFindings(observation: Observation): Finding[] {
   return [
     ...notEnabled(observation),
     ...streamFindings(observation.streams),
+    ...elsewhereFindings(observation.elsewhere),
     ...accountViewFindings(observation),
   ];
 }
@@ -37,6 +38,10 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
       ...deafConsumer(stream, consumer),
     ]),
   ]);
+}
+
+function elsewhereFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
+  return streams.ok ? streamFindings(streams) : [failedProbe("the streams of other domains", streams)];
 }
 
 /** A server without a node takes no part: the stream is dead if too few are left for a majority. */

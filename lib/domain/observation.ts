@@ -2,7 +2,7 @@ import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { MetaGroup } from "./meta-group.ts";
-import type { EpochMillis } from "./time.ts";
+import type { EpochMillis, Millis } from "./time.ts";
 
 /**
  * What a probe brought home. A probe that failed says why; it is never taken for an answer
@@ -23,10 +23,10 @@ export interface ServerFacts {
   /** Where streams with `placement.tags` may be placed. */
   readonly tags: readonly string[];
   /**
-   * How the server is joined to others. Only a proved `standalone` may have JetStream toggled;
-   * a server that didn't say is `unknown`.
+   * How the server is joined to others. Only a proved `standalone` may have JetStream toggled; a `leaf` is
+   * alone but for its leafnode remotes; a server that didn't say is `unknown`.
    */
-  readonly topology: "standalone" | "clustered" | "unknown";
+  readonly topology: "standalone" | "leaf" | "clustered" | "unknown";
 }
 
 /** The account as one server has it loaded; `loaded: false` is normal where no client of it connected. */
@@ -41,6 +41,8 @@ export type RunningAccount =
     };
 
 export interface StreamFacts {
+  /** Its JetStream domain; absent where its servers have none. */
+  readonly domain?: string;
   /** The server that leads it, or else one that holds it. */
   readonly server: string;
   readonly name: string;
@@ -62,8 +64,26 @@ export interface StreamFacts {
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
   readonly consumers: readonly ConsumerFacts[];
+  /** What it copies from, as its leader tells it; empty for a stream that is no copy. */
+  readonly origins: Probe<readonly OriginFacts[]>;
   /** Its whole configuration, as the server gives it. */
   readonly config: JsonObject;
+}
+
+/** What a mirror or a source copies from, and when it last heard of it. */
+export interface OriginFacts {
+  readonly stream: string;
+  /** The domain that the configuration names; absent: the copy's own. */
+  readonly domain?: string;
+  /** Where the origin's API is neither the copy's own nor a domain's: another account's, by an import. */
+  readonly api?: string;
+  /** By the server's word; it stays 0 while the copy is stalled (ran: 2.9.10, 2.10.27, 2.15.1). */
+  readonly lag: number;
+  /** The origin's last sequence that the copy has; absent where that can't be told, as behind a filter. */
+  readonly taken?: number;
+  /** Since a message or a heartbeat, which comes every second; absent: never since the copy has its leader. */
+  readonly activeAgo?: Millis;
+  readonly error?: string;
 }
 
 /** A replica beside the leader. */
@@ -118,6 +138,33 @@ export interface AccountView {
     readonly notFound: boolean;
     readonly message: string;
   }[];
+  /** The other JetStream domains that were asked about. */
+  readonly domains: readonly DomainView[];
+}
+
+/** Another JetStream domain as the account is told of it through `$JS.<domain>.API`. */
+export interface DomainView {
+  readonly domain: string;
+  /** `silent`: nobody answers there; `unknown`: it could not be asked. */
+  readonly jetstream: "enabled" | "disabled" | "silent" | "unknown";
+  /** What was said, or that nothing was. */
+  readonly message?: string;
+  /** Streams there that something here copies from. */
+  readonly origins: readonly AskedOrigin[];
+}
+
+export type AskedOrigin =
+  | { readonly stream: string; readonly answer: "found"; readonly lastSeq: number }
+  | { readonly stream: string; readonly answer: "not-found" | "failed"; readonly message: string };
+
+/** A leafnode connection that a server accepted. */
+export interface LeafConnection {
+  /** The server that accepted it. */
+  readonly server: string;
+  /** The account that it is bound to there: an id, or `$G` on servers without an operator. */
+  readonly account: string;
+  /** The name of the leaf's server; servers before 2.10 don't tell. */
+  readonly name?: string;
 }
 
 /** The account view was not asked for, and why (no key was given); never the same as an answer. */
@@ -137,9 +184,16 @@ export interface Observation {
   /** The claims in the resolver; undefined: the resolver answered that it has none. */
   readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
+  /** The JetStream domain that was looked at; absent where its servers have none. */
+  readonly domain?: string;
+  /** The streams of that domain, which remedies may touch. */
   readonly streams: Probe<readonly StreamFacts[]>;
+  /** Streams of other domains whose servers answer the same system account: only looked at. */
+  readonly elsewhere: Probe<readonly StreamFacts[]>;
+  /** Of this account, or of all accounts where leafnodes are expected. */
+  readonly leafnodes: Probe<readonly LeafConnection[]>;
   readonly accountView: AccountViewProbe;
-  /** The group of all JetStream servers; undefined where the server stands alone. */
+  /** The group of all JetStream servers of that domain; undefined where the server stands alone. */
   readonly meta: Probe<MetaGroup | undefined>;
 }
 

@@ -38,7 +38,9 @@ export function unrest(
     ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
     ...known("the meta group", meta, (group) => metaProblems(server, group)),
     ...known("which accounts have expired", expired, expiredAccounts),
-    ...known("the streams of other accounts", hosted, (streams) => replicasBehind(account, streams)),
+    ...known("the streams of other accounts", hosted, (streams) =>
+      replicasBehind(account, inDomainOf(server, servers, streams)),
+    ),
   ];
 }
 
@@ -61,6 +63,16 @@ function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
   return accounts.map(
     (account) => `account ${account} is expired: a server that starts now would damage its streams`,
   );
+}
+
+/** Streams of other domains have no part in it, and may be called the same. */
+function inDomainOf(
+  name: string,
+  servers: readonly ServerFacts[],
+  streams: readonly HostedStream[],
+): readonly HostedStream[] {
+  const domains = new Map(servers.map((server) => [server.name, server.domain]));
+  return streams.filter(({ server }) => domains.get(server) === domains.get(name));
 }
 
 /** Without its current replicas a stream would be left without a majority while the server is away. */

@@ -1,5 +1,5 @@
 import type { AccountId } from "./account.ts";
-import type { Evidence, ServerFacts } from "./observation.ts";
+import type { Evidence, LeafConnection, ServerFacts } from "./observation.ts";
 import { type EpochMillis, isoTime } from "./time.ts";
 
 /**
@@ -28,6 +28,13 @@ export const FINDINGS = {
     "A server holds the stream without a node of its Raft group: it restarted while the account was expired.",
   "consumer.node_missing":
     "A server holds the consumer without a node of its Raft group: it restarted while the account was expired.",
+  "stream.stalled":
+    "A mirror or source has received nothing from its origin for a while, not even the heartbeats that come every second.",
+  "domain.silent": "A JetStream domain that the account needs does not answer.",
+  "domain.disabled": "The account has no JetStream in a domain where it needs it.",
+  "leaf.missing": "A leafnode that is expected is not connected.",
+  "leaf.wrong_account":
+    "A leafnode is bound to another account than expected, so nothing of this one crosses it.",
   "remedy.unfinished":
     "A remedy was begun and not finished: the account is without JetStream, or a stream's configuration is changed.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
@@ -40,6 +47,9 @@ export interface Subject {
   readonly server?: string;
   readonly stream?: string;
   readonly consumer?: string;
+  /** A JetStream domain, or the name of a leafnode's server. */
+  readonly domain?: string;
+  readonly leafnode?: string;
 }
 
 export interface Finding {
@@ -58,7 +68,9 @@ export interface Verdict {
   readonly depth: Depth;
   /** ISO 8601, UTC. */
   readonly observedAt: string;
-  readonly servers: readonly Pick<ServerFacts, "name" | "version" | "topology">[];
+  readonly servers: readonly Pick<ServerFacts, "name" | "version" | "topology" | "domain">[];
+  /** The leafnode connections that are bound to the account. */
+  readonly leafnodes: readonly LeafConnection[];
   readonly streams: number;
   readonly consumers: number;
   readonly findings: readonly Finding[];
@@ -76,9 +88,12 @@ export function worst(healths: readonly Health[]): Health {
 export const observedAt = (at: EpochMillis): string => isoTime(at);
 
 /** `ORDERS`, `ORDERS > worker` or the account itself, for people. */
-export function describeSubject({ server, stream, consumer }: Subject): string {
+export function describeSubject({ server, stream, consumer, domain, leafnode }: Subject): string {
   const asset = [stream, consumer].filter((part) => part !== undefined).join(" > ");
-  return [asset, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account";
+  const beyond = [domain && `domain ${domain}`, leafnode && `leafnode ${leafnode}`];
+  return (
+    [asset, ...beyond, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account"
+  );
 }
 
 export function hasFinding({ findings }: Pick<Verdict, "findings">, code: FindingCode): boolean {

@@ -1,4 +1,4 @@
-import type { AccountId } from "../domain/account.ts";
+import { type AccountId, expectationsOf } from "../domain/account.ts";
 import { assess } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-findings.ts";
@@ -25,12 +25,14 @@ const REMEMBERED = [
 /** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
 export async function look(context: Context, account: AccountId): Promise<Look> {
   const { probes, journal, operator } = context;
-  const observation = await probes.observe(account, await accountKeyOf(context, account));
+  const expected = expectationsOf(context.settingsOf(account));
+  const observation = await probes.observe(account, await accountKeyOf(context, account), expected);
   const remembered = await journal.read({ account, kinds: REMEMBERED });
   const verdict = assess(observation, {
     operator,
     unfinishedToggle: openToggle(remembered) !== undefined,
     unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
+    expected,
   });
   const claims = claimsInForce(observation, operator);
   return { observation, verdict, claims, memorySeen: lastMemory(remembered) };

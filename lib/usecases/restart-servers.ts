@@ -125,7 +125,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     if (open === undefined) return undefined;
     if (open.server !== server)
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context));
+    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context, server));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;
@@ -187,7 +187,8 @@ async function waitForPeace(
   let chosen: string | undefined;
   let objections: readonly string[] = [];
   const isCalm = async (): Promise<boolean> => {
-    const evidence = await gatherEvidence(context);
+    // All of them hold streams of the one domain that remedies treat.
+    const evidence = await gatherEvidence(context, orders[0]?.server);
     chosen = orders.find((order) => judge(order, evidence).length === 0)?.server;
     objections = orders.flatMap((order) => judge(order, evidence)).filter(isFirst);
     return chosen !== undefined;
@@ -204,9 +205,12 @@ async function waitForPeace(
 
 const isFirst = (text: string, index: number, all: readonly string[]): boolean => all.indexOf(text) === index;
 
-async function gatherEvidence(context: Context): Promise<RestartEvidence> {
+/** Each JetStream domain has a meta group of its own: that of the server counts. */
+async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {
   const { probes } = context;
-  const [servers, meta, hosted] = await Promise.all([probes.servers(), probes.meta(), probes.hosted()]);
+  const servers = await probes.servers();
+  const domain = servers.find(({ name }) => name === server)?.domain;
+  const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
   return { servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
 }
 

@@ -4,12 +4,16 @@ import type { ClaimsDocument } from "../domain/claims.ts";
 import { lastClaims, lastMemory } from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
+import { patienceWith } from "../domain/settling.ts";
+import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 import { type Look, look } from "./look.ts";
 
-/** How long a death must last to be believed, and how often it is looked at; milliseconds. */
-const CONFIRM = { timeout: 1_000, interval: 250 };
+/** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */
+const looksWithin = (patience: Millis): number => Math.min(1_000, patience / 4);
+/** What is waited for may change while waiting, but not for ever. */
+const MOST_WAITS = 3;
 
 /**
  * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
@@ -27,25 +31,35 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
 }
 
 /**
- * A first look that finds something dead may have caught a leader election: it is dead only if it still is
- * after a second.
+ * A first look that finds something dead may have caught a leader election, or a leafnode or a mirror on its
+ * way back: what it found is believed only if it is still there when that would be over.
  */
 async function lookTwice(context: Context, account: AccountId): Promise<Look> {
   let seen = await look(context, account);
-  const isAlive = (): boolean => seen.verdict.verdict !== "dead";
-  if (isAlive() || hasExpired(seen)) return seen;
-  const lookAgain = async (): Promise<boolean> => {
-    seen = await look(context, account);
-    return isAlive();
-  };
-  await pWaitFor(lookAgain, { ...CONFIRM, before: false }).catch((error: unknown) => {
-    if (!(error instanceof TimeoutError)) throw error;
-  });
+  for (let waits = 0; waits < MOST_WAITS; waits++) {
+    const patience = patienceWith(seen.verdict);
+    if (patience === undefined) return seen;
+    const lookAgain = async (): Promise<boolean> => {
+      seen = await look(context, account);
+      return patienceWith(seen.verdict) !== patience;
+    };
+    const options = { timeout: patience, interval: looksWithin(patience), before: false };
+    if (!(await isMetInTime(lookAgain, options))) return seen;
+  }
   return seen;
 }
 
-function hasExpired({ verdict }: Look): boolean {
-  return verdict.findings.some(({ code }) => code === "account.expired");
+async function isMetInTime(
+  condition: () => Promise<boolean>,
+  options: Parameters<typeof pWaitFor>[1],
+): Promise<boolean> {
+  try {
+    await pWaitFor(condition, options);
+    return true;
+  } catch (error) {
+    if (error instanceof TimeoutError) return false;
+    throw error;
+  }
 }
 
 async function rememberClaims(

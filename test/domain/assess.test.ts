@@ -143,6 +143,7 @@ describe("the verdict", () => {
       info: { streams: 0, consumers: 0, limits: {} },
       streamNames: [],
       failing: [],
+      domains: [],
     } as const;
     expect(verdictOf({ ...nowhere, accountView: { ok: true, value: view } }).verdict).toBe("healthy");
     // Without JetStream in its claims there is nothing that could be dead.
@@ -158,6 +159,7 @@ describe("the verdict", () => {
       info: { streams: 1, consumers: 0, limits: {} },
       streamNames: [],
       failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
+      domains: [],
     } as const;
     const { findings, verdict } = verdictOf({ accountView: { ok: true, value: view } });
     expect(findings.map(({ code }) => code)).toEqual(["stream.failing", "stream.unlisted"]);
@@ -268,15 +270,42 @@ test("every finding there is, is found somewhere above", () => {
             info: { streams: 1, consumers: 0, limits: {} },
             streamNames: [],
             failing: [{ stream: "X", notFound: false, message: "" }],
+            domains: [],
           },
         },
       },
     ],
   ];
+  const beyond = assess(
+    observation({
+      streams: streams(stream({ origins: { ok: true, value: [{ stream: "X", lag: 0 }] } })),
+      leafnodes: { ok: true, value: [{ server: "s1", account: "$G", name: "edge-2" }] },
+      accountView: {
+        ok: true,
+        value: {
+          ...{
+            jetstream: "enabled",
+            info: { streams: 1, consumers: 0, limits: {} },
+            streamNames: ["ORDERS"],
+          },
+          failing: [],
+          domains: [
+            { domain: "a", jetstream: "silent", origins: [] },
+            { domain: "b", jetstream: "disabled", origins: [] },
+          ],
+        },
+      },
+    }),
+    {
+      ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+      expected: { domains: ["a", "b"], leafnodes: [{ name: "edge-1" }, { name: "edge-2" }] },
+    },
+  );
   const found = worlds.flatMap(([changes, open]) =>
     verdictOf(changes, open).findings.map(({ code }) => code),
   );
-  expect(new Set(found)).toEqual(new Set(Object.keys(FINDINGS)));
+  const all = [...found, ...beyond.findings.map(({ code }) => code)];
+  expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS)));
 });
 
 test("JetStream that a server does not have, or that the claims don't give, is not missed", () => {

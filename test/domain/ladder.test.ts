@@ -44,6 +44,7 @@ const FAILING: Observation["accountView"] = {
     jetstream: "enabled",
     info: { streams: 1, consumers: 0, limits: {} },
     streamNames: [],
+    domains: [],
     failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
   },
 };
@@ -239,7 +240,7 @@ describe("the next step", () => {
   });
 
   test("nothing is toggled but one server that is proved to stand alone, and nothing is done on a guess", () => {
-    const topology = fc.constantFrom("standalone", "clustered", "unknown");
+    const topology = fc.constantFrom("standalone", "leaf", "clustered", "unknown");
     const world = fc.record({
       servers: fc.array(
         topology.map((joined) => server({ topology: joined })),

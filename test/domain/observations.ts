@@ -70,6 +70,7 @@ export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
   },
   deafSubjects: { ok: true, value: [] },
   consumers: [],
+  origins: { ok: true, value: [] },
   ...changes,
 });
 
@@ -86,6 +87,8 @@ export function observation(changes: Partial<Observation> = {}): Observation {
       value: [{ server: "s1", loaded: true, expired: false, jetstream: true, document }],
     },
     streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
+    elsewhere: { ok: true, value: [] },
+    leafnodes: { ok: true, value: [] },
     accountView: {
       ok: true,
       value: {
@@ -93,6 +96,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
         info: { streams: 1, consumers: 1, limits: {} },
         streamNames: ["ORDERS"],
         failing: [],
+        domains: [],
       },
     },
     meta: { ok: true, value: undefined },

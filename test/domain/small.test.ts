@@ -126,6 +126,7 @@ test("a verdict's failure class", () => {
     depth: "system",
     observedAt: "",
     servers: [],
+    leafnodes: [],
     streams: 0,
     consumers: 0,
     diagnosis: [],

@@ -5,9 +5,11 @@ import {
   type JetStreamUsageAccountLimits,
   jetstreamManager,
 } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
+import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import type { DomainQuestion } from "../../domain/domains.ts";
+import { enablesJetStream } from "../../domain/jetstream-limits.ts";
 import type {
   AccountView,
   AccountViewProbe,
@@ -20,6 +22,8 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
+import { isNoResponders } from "./connection.ts";
+import { askDomains, subjectsFor } from "./domains.ts";
 
 /**
  * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
@@ -40,6 +44,7 @@ export async function lookAsAccount(
   accountKey: string | undefined,
   servers: readonly ServerFacts[],
   running: Probe<readonly RunningAccount[]>,
+  questions: readonly DomainQuestion[],
 ): Promise<AccountViewProbe> {
   if (accountKey === undefined)
     return { ok: "not-asked", why: "no signingKey is configured for the account" };
@@ -48,9 +53,12 @@ export async function lookAsAccount(
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
-    const order = { account, claims: loaded[0]?.document.claims, accountKey, mayAsk: QUESTIONS };
+    const claims = loaded[0]?.document.claims;
+    const mayHave = claims === undefined || enablesJetStream(claims);
+    const mayAsk = [...QUESTIONS, ...subjectsFor(questions)];
+    const order = { account, claims, accountKey, mayAsk };
     const value = await withAccountConnection(settings, order, (connection) =>
-      view(connection, settings.timeout),
+      view(connection, settings.timeout, { questions, mayHave }),
     );
     return { ok: true, value };
   } catch (thrown) {
@@ -60,12 +68,25 @@ export async function lookAsAccount(
   }
 }
 
-async function view(connection: NatsConnection, timeout: Millis): Promise<AccountView> {
-  const patience = Math.min(timeout, INFO_PATIENCE);
+interface Inquiry {
+  readonly questions: readonly DomainQuestion[];
+  /** Whether the account's claims give it JetStream. */
+  readonly mayHave: boolean;
+}
+
+async function view(
+  connection: NatsConnection,
+  timeout: Millis,
+  { questions, mayHave }: Inquiry,
+): Promise<AccountView> {
+  const patience = millis(Math.min(timeout, INFO_PATIENCE));
   const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
-  const info = await accountInfo(manager);
-  if (typeof info === "string")
-    return { jetstream: info, info: { streams: 0, consumers: 0, limits: {} }, streamNames: [], failing: [] };
+  const [info, domains] = await Promise.all([
+    accountInfo(manager, mayHave),
+    askDomains(connection, questions, patience),
+  ]);
+  const none = { streams: 0, consumers: 0, limits: {} };
+  if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
   const streamNames = await namesOf(manager);
   const failures = await pMap(streamNames, (name) => failureOf(manager, name), {
     concurrency: INFOS_AT_ONCE,
@@ -75,17 +96,21 @@ async function view(connection: NatsConnection, timeout: Millis): Promise<Accoun
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames,
     failing: failures.filter((failure) => failure !== undefined),
+    domains,
   };
 }
 
 async function accountInfo(
   manager: JetStreamManager,
+  mayHave: boolean,
 ): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
   try {
     return await manager.getAccountInfo();
   } catch (error) {
     if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
     if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+    // With a leafnode attached, a server without JetStream for the account does not even say so.
+    if (!mayHave && isSilence(error)) return "disabled";
     throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
   }
 }
@@ -121,6 +146,11 @@ async function failureOf(
     const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
     return { stream, notFound, message: reason(error) };
   }
+}
+
+function isSilence(error: unknown): boolean {
+  if (isNoResponders(error) || error instanceof TimeoutError) return true;
+  return error instanceof Error && error.cause !== undefined && isSilence(error.cause);
 }
 
 function reason(error: unknown): string {

@@ -36,7 +36,14 @@ export const statsz = z.looseObject({
 });
 
 const named = z.looseObject({ name: z.string().optional() }).default({});
-export const varz = z.looseObject({ cluster: named, gateway: named, routes: z.number().default(0) });
+/** A server with a cluster of its own has a port for it; a leaf alone only has the name, which is its own. */
+const cluster = z
+  .looseObject({ name: z.string().optional(), cluster_port: z.number().optional() })
+  .default({});
+export const varz = z.looseObject({
+  ...{ cluster, gateway: named, routes: z.number().default(0) },
+  leaf: z.looseObject({ remotes: z.array(z.unknown()).nullish() }).default({}),
+});
 
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
@@ -66,6 +73,27 @@ const consumerDetail = z.looseObject({
 
 export type ConsumerDetail = z.infer<typeof consumerDetail>;
 
+const external = z.looseObject({ api: z.string().default("") }).nullish();
+
+/** A mirror or source as it is configured. */
+const originConfig = z.looseObject({
+  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  subject_transforms: z.array(z.unknown()).nullish(),
+});
+export type OriginConfig = z.infer<typeof originConfig>;
+
+/** A mirror or source as its leader tells of it. */
+const originDetail = z.looseObject({
+  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  lag: z.number().default(0),
+  /** Nanoseconds since it heard of its origin; -1: never. */
+  active: z.number().default(-1),
+  /** The last sequence taken from the origin; from 2.12. */
+  seq: z.number().optional(),
+  error: z.looseObject({ description: z.string().default("no reason given") }).nullish(),
+});
+export type OriginDetail = z.infer<typeof originDetail>;
+
 const streamDetail = z.looseObject({
   name: z.string(),
   cluster: group,
@@ -73,7 +101,11 @@ const streamDetail = z.looseObject({
     subjects: z.array(z.string()).nullish(),
     storage: z.enum(["file", "memory"]),
     num_replicas: z.number().default(1),
+    mirror: originConfig.nullish(),
+    sources: z.array(originConfig).nullish(),
   }),
+  mirror: originDetail.nullish(),
+  sources: z.array(originDetail).nullish(),
   state: z.looseObject({
     ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
   }),
@@ -86,6 +118,17 @@ export type StreamDetail = z.infer<typeof streamDetail>;
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
 export type AccountDetail = z.infer<typeof accountDetail>;
 export const jsz = z.looseObject({ account_details: z.array(accountDetail).nullish() });
+
+export const leafz = z.looseObject({
+  leafs: z
+    .array(
+      // Before 2.10 there is neither a name nor who asked for the connection.
+      z.looseObject({
+        ...{ account: z.string(), name: z.string().optional(), is_spoke: z.boolean().default(false) },
+      }),
+    )
+    .nullish(),
+});
 
 export const pushAnswer = z.looseObject({
   server: serverInfo,

@@ -37,7 +37,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       meta: (domain) => current.probes.meta(domain),
       health: () => current.probes.health(),
       hosted: () => current.probes.hosted(),
-      observe: (account, accountKey) => current.probes.observe(account, accountKey),
+      observe: (...order) => current.probes.observe(...order),
     },
     assets: current.assets,
     reopen: async () => {

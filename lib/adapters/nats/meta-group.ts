@@ -95,7 +95,7 @@ function judge(views: readonly View[], hosts: readonly ServerFacts[]): MetaGroup
 function assertAlone(views: readonly View[], hosts: readonly ServerFacts[]): undefined {
   if (views.length < hosts.length)
     throw new RelightError("nats.timeout", `${views.length} of ${hosts.length} servers answered ${SUBJECT}`);
-  const clustered = hosts.find(({ topology }) => topology !== "standalone");
+  const clustered = hosts.find(({ topology }) => topology !== "standalone" && topology !== "leaf");
   if (clustered === undefined) return undefined;
   throw new RelightError("nats.bad_answer", `${clustered.name} is not alone, and tells of no meta group`);
 }

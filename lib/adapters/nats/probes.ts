@@ -1,7 +1,14 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import type { AccountId } from "../../domain/account.ts";
-import type { Observation, Probe, RunningAccount, ServerFacts } from "../../domain/observation.ts";
+import { type AccountId, type Expectations, NOTHING_EXPECTED } from "../../domain/account.ts";
+import { domainQuestions, homeDomain } from "../../domain/domains.ts";
+import type {
+  Observation,
+  Probe,
+  RunningAccount,
+  ServerFacts,
+  StreamFacts,
+} from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { Clock, Probes, Resolver } from "../../ports.ts";
 import type { AccountConnectionSettings } from "./account-connection.ts";
@@ -10,6 +17,7 @@ import { readData, type ServerInfo, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
 import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
+import { leafConnections } from "./leafs.ts";
 import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
 
@@ -29,18 +37,29 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return pMap(await settings.servers(), (info) => serverFacts(settings, info), { concurrency: AT_ONCE });
   }
 
-  async function observe(account: AccountId, accountKey?: string): Promise<Observation> {
+  async function observe(
+    account: AccountId,
+    accountKey?: string,
+    expected: Expectations = NOTHING_EXPECTED,
+  ): Promise<Observation> {
     const [facts, stored, running] = await Promise.all([
       servers(),
       probe(() => resolver.lookup(account)),
       probe(() => resolver.running(account)),
     ]);
-    const [streams, accountView, group] = await Promise.all([
-      probe(() => findStreams(settings, account, hosts(facts, running))),
-      lookAsAccount(settings.asAccount, account, accountKey, facts, running),
-      metaGroup(settings.connection, settings.timeout, facts),
+    const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
+    const able = hosts(facts, running);
+    const [streams, elsewhere, leafnodes, group] = await Promise.all([
+      probe(() => findStreams(settings, account, within(able, domain))),
+      probe(() => findElsewhere(settings, account, able, domain)),
+      probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
+      metaGroup(settings.connection, settings.timeout, within(facts, domain)),
     ]);
-    return { account, at: clock.now(), servers: facts, stored, running, streams, accountView, meta: group };
+    const questions = domainQuestions({ streams, elsewhere }, domain, expected.domains);
+    const { asAccount } = settings;
+    const accountView = await lookAsAccount(asAccount, account, accountKey, facts, running, questions);
+    const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
+    return { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
   }
 
   async function hosted(): ReturnType<Probes["hosted"]> {
@@ -58,6 +77,21 @@ export function natsProbes(settings: ProbeSettings): Probes {
     serversHealth(settings.connection, settings.timeout, await servers());
 
   return { servers, meta, health, observe, hosted };
+}
+
+const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>
+  servers.filter((server) => server.domain === domain);
+
+/** Domains apart from each other: streams of one name in two of them are two streams. */
+async function findElsewhere(
+  settings: ProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  home: string | undefined,
+): Promise<readonly StreamFacts[]> {
+  const domains = new Set(servers.map(({ domain }) => domain).filter((domain) => domain !== home));
+  const perDomain = [...domains].map((domain) => findStreams(settings, account, within(servers, domain)));
+  return (await Promise.all(perDomain)).flat();
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
@@ -84,16 +118,21 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
   };
 }
 
-/** A server alone is proved, not assumed: no cluster name, no gateway, no route. */
+/**
+ * A server alone is proved, not assumed: no cluster, no gateway, no route. A leaf that is in no cluster calls
+ * itself one, by its own name (ran: 2.9.10, 2.10.27, 2.15.1).
+ */
 async function topologyOf(
   { connection, timeout }: ProbeSettings,
   info: ServerInfo,
 ): Promise<ServerFacts["topology"]> {
-  if (info.cluster !== undefined) return "clustered";
+  if (info.cluster !== undefined && info.cluster !== info.name) return "clustered";
   const seen = await probe(async () =>
     readData(varz, readJson(await ask(connection, `$SYS.REQ.SERVER.${info.id}.VARZ`, "", timeout)), "VARZ"),
   );
   if (!seen.ok) return "unknown";
-  const { cluster, gateway, routes } = seen.value;
-  return cluster.name || gateway.name || routes > 0 ? "clustered" : "standalone";
+  const { cluster, gateway, routes, leaf } = seen.value;
+  if (cluster.cluster_port || gateway.name || routes > 0) return "clustered";
+  if (leaf.remotes?.length) return "leaf";
+  return info.cluster || cluster.name ? "clustered" : "standalone";
 }

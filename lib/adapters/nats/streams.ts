@@ -8,6 +8,7 @@ import type { Millis } from "../../domain/time.ts";
 import { type ConsumerDetail, jsz, readData, type StreamDetail } from "./answers.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { findInterest, type Interest } from "./interest.ts";
+import { originsTold } from "./origins.ts";
 
 /** The first version of which JSZ is known to name the Raft groups (seen in 2.9.25's source, not in 2.9.10). */
 const TELLS_RAFT_GROUPS = "2.9.25";
@@ -32,12 +33,14 @@ type ConsumerReplica = Told<ConsumerDetail>;
 /** What all servers tell of one stream or consumer; `best` is the one to believe. */
 interface Gathered<Detail> {
   readonly best: Told<Detail>;
+  readonly told: readonly Told<Detail>[];
   readonly nodeMissingOn: readonly string[];
 }
 
 /**
- * Every stream and consumer of the account, and whether JetStream hears them. Only a leader listens, and a
- * consumer's leader need not be its stream's: each is asked about on the server that leads it.
+ * Every stream and consumer of the account on servers of one domain, and whether JetStream hears them. Only a
+ * leader listens, and a consumer's leader need not be its stream's: each is asked about on the server that
+ * leads it.
  */
 export async function findStreams(
   settings: StreamProbeSettings,
@@ -47,9 +50,10 @@ export async function findStreams(
   const perServer = await pMap(servers, (server) => replicasOn(settings, account, server), {
     concurrency: AT_ONCE,
   });
-  const streams = groupByStream(perServer.flat(), new Set(servers.map(({ name }) => name)));
+  const asked = new Set(servers.map(({ name }) => name));
+  const streams = groupByStream(perServer.flat(), asked);
   const heard = await hearing(settings, account, servers, streams);
-  return streams.map((stream) => streamFacts(stream, heard));
+  return streams.map((stream) => streamFacts(stream, heard, servers[0]?.domain));
 }
 
 interface StreamGroup extends Gathered<StreamDetail> {
@@ -74,15 +78,13 @@ async function replicasOn(
 /** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
 function groupByStream(replicas: readonly Replica[], asked: ReadonlySet<string>): readonly StreamGroup[] {
   return gatherByName(replicas, asked).map((stream) => {
-    const consumers = replicas
-      .filter(({ detail }) => detail.name === stream.best.detail.name)
-      .flatMap(({ server, clustered, detail }) =>
-        (detail.consumer_detail ?? []).map((consumer) => ({
-          ...{ server, clustered, detail: consumer },
-          // Where streams have groups, a consumer always tells of its own, a group of one included.
-          nodeMissing: clustered && consumer.cluster === undefined,
-        })),
-      );
+    const consumers = stream.told.flatMap(({ server, clustered, detail }) =>
+      (detail.consumer_detail ?? []).map((consumer) => ({
+        ...{ server, clustered, detail: consumer },
+        // Where streams have groups, a consumer always tells of its own, a group of one included.
+        nodeMissing: clustered && consumer.cluster === undefined,
+      })),
+    );
     return { ...stream, consumers: gatherByName(consumers, asked) };
   });
 }
@@ -91,14 +93,26 @@ function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
   told: readonly Told<Detail>[],
   asked: ReadonlySet<string>,
 ): readonly Gathered<Detail>[] {
-  const names = [...new Set(told.map(({ detail }) => detail.name))].sort();
-  return names.flatMap((name) => {
-    const own = told.filter(({ detail }) => detail.name === name);
+  const byName = groupBy(told, ({ detail }) => detail.name);
+  return [...byName.keys()].sort().flatMap((name) => {
+    const own = byName.get(name) ?? [];
     const best = preferLeader(own);
     if (best === undefined) return [];
     const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
-    return [{ best, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
+    return [{ best, told: own, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
   });
+}
+
+/** Hundreds of streams on several servers are gone through once. (`Map.groupBy` is not in Node 20.) */
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
 }
 
 /** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
@@ -165,10 +179,11 @@ async function hearing(
       subject: nextMessage(best, consumer.best),
     })),
   ]);
+  const byLeader = groupBy(questions, ({ leader }) => leader);
   const answers = await pMap(
     servers,
     async ({ id, name }): Promise<[string, Interest]> => {
-      const subjects = questions.filter(({ leader }) => leader === name).map(({ subject }) => subject);
+      const subjects = (byLeader.get(name) ?? []).map(({ subject }) => subject);
       return [name, await findInterest({ ...settings, account, server: id }, subjects)];
     },
     { concurrency: AT_ONCE },
@@ -192,14 +207,20 @@ function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
   return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
 }
 
-function streamFacts({ best, nodeMissingOn, consumers }: StreamGroup, heard: Hearing): StreamFacts {
+function streamFacts(
+  { best, nodeMissingOn, consumers }: StreamGroup,
+  heard: Hearing,
+  domain: string | undefined,
+): StreamFacts {
   const { name, config, state } = best.detail;
   const leader = leaderOf(best);
   return {
     ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
     ...{ storage: config.storage, replicas: config.num_replicas },
+    ...(domain === undefined ? {} : { domain }),
     ...(leader === undefined ? {} : { leader }),
     ...{ peers: peersOf(best), nodeMissingOn },
+    origins: originsTold(best.detail, leader === best.server),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, heard),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),

@@ -1,0 +1,84 @@
+import pMap from "p-map";
+import { retry } from "./wait.ts";
+import type { World } from "./world.ts";
+
+/** What streams are used as: a KV bucket, an object store, a work queue, and one that is kept for interest. */
+const STREAMS = [
+  {
+    ...{ name: "KV_SETTINGS", subjects: ["$KV.SETTINGS.>"], max_msgs_per_subject: 5, discard: "new" },
+    ...{ allow_direct: true, allow_rollup_hdrs: true, deny_delete: true },
+  },
+  { name: "OBJ_FILES", subjects: ["$O.FILES.C.>", "$O.FILES.M.>"], allow_rollup_hdrs: true, discard: "new" },
+  { name: "WORK", subjects: ["work.>"], retention: "workqueue" },
+  { name: "EVENTS", subjects: ["events.*"], retention: "interest" },
+];
+
+const CONSUMERS = [
+  { stream: "WORK", config: { durable_name: "worker", ack_policy: "explicit" } },
+  { stream: "EVENTS", config: { durable_name: "reader", ack_policy: "explicit" } },
+  // Ephemeral: it has no durable name, and lives as long as somebody uses it, or this long.
+  { stream: "WORK_LOG", config: { ack_policy: "explicit", inactive_threshold: 3_600_000_000_000 } },
+];
+
+/** Makes one of each, and puts a message into each of them. */
+export async function fillKinds(world: World): Promise<void> {
+  const connection = await world.connectAs("app");
+  const ask = async (subject: string, body: object): Promise<void> => {
+    const reply = await connection.request(subject, JSON.stringify(body), { timeout: 2_000 });
+    const { error } = reply.json<{ error?: { description: string } }>();
+    if (error !== undefined) throw new Error(error.description);
+  };
+  try {
+    for (const config of [...STREAMS, { name: "WORK_LOG", subjects: ["log.>"] }])
+      await retry(`stream ${config.name} to be made`, () =>
+        ask(`$JS.API.STREAM.CREATE.${config.name}`, { storage: "file", ...config }),
+      );
+    for (const { stream, config } of CONSUMERS) {
+      const name = "durable_name" in config ? config.durable_name : undefined;
+      const subject =
+        name === undefined
+          ? `$JS.API.CONSUMER.CREATE.${stream}`
+          : `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${name}`;
+      await ask(subject, { stream_name: stream, config });
+    }
+    const subjects = [
+      "$KV.SETTINGS.color",
+      "$O.FILES.C.1",
+      "$O.FILES.M.1",
+      "work.one",
+      "events.one",
+      "log.one",
+    ];
+    for (const subject of subjects) await connection.request(subject, "content", { timeout: 2_000 });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Makes `count` streams of one consumer each, some at once. */
+export async function fillMany(world: World, count: number, replicas: number): Promise<void> {
+  const connection = await world.connectAs("app");
+  const ask = async (subject: string, body: object): Promise<void> => {
+    const reply = await connection.request(subject, JSON.stringify(body), { timeout: 10_000 });
+    const { error } = reply.json<{ error?: { err_code: number; description: string } }>();
+    // A request that was tried again may have been carried out the first time.
+    if (error !== undefined && error.err_code !== NAME_IN_USE) throw new Error(error.description);
+  };
+  const makeOne = async (index: number): Promise<void> => {
+    const name = `S${index}`;
+    const stream = { name, subjects: [`s${index}.>`], storage: "file", num_replicas: replicas };
+    await retry(`stream ${name}`, () => ask(`$JS.API.STREAM.CREATE.${name}`, stream), 75_000);
+    const config = { durable_name: "c", ack_policy: "explicit" };
+    const consumer = { stream_name: name, config };
+    await retry(`its consumer`, () => ask(`$JS.API.CONSUMER.DURABLE.CREATE.${name}.c`, consumer), 75_000);
+  };
+  try {
+    await makeOne(0);
+    const indexes = Array.from({ length: count - 1 }, (_, index) => index + 1);
+    await pMap(indexes, makeOne, { concurrency: 16 });
+  } finally {
+    await connection.close();
+  }
+}
+
+const NAME_IN_USE = 10058;

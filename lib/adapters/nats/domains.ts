@@ -1,0 +1,91 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import pMap from "p-map";
+import type { DomainQuestion } from "../../domain/domains.ts";
+import { isJsonObject } from "../../domain/json.ts";
+import type { AskedOrigin, DomainView } from "../../domain/observation.ts";
+import type { Millis } from "../../domain/time.ts";
+import { asRelightError } from "../../errors.ts";
+import { AT_ONCE, ask, readJson } from "./connection.ts";
+
+/** JetStream API: "account not found" and "JetStream not enabled for account". */
+const NO_JETSTREAM = [10035, 10039];
+const STREAM_NOT_FOUND = 10059;
+
+const infoOf = (domain: string): string => `$JS.${domain}.API.INFO`;
+const streamInfoOf = (domain: string, stream: string): string => `$JS.${domain}.API.STREAM.INFO.${stream}`;
+
+/** What a user must be allowed to ask for {@link askDomains}; nothing else. */
+export function subjectsFor(questions: readonly DomainQuestion[]): readonly string[] {
+  return questions.flatMap(({ domain, origins }) => [
+    infoOf(domain),
+    ...origins.map((origin) => streamInfoOf(domain, origin)),
+  ]);
+}
+
+/** Asks as the account; a domain that does not answer is part of the answer. */
+export async function askDomains(
+  connection: NatsConnection,
+  questions: readonly DomainQuestion[],
+  patience: Millis,
+): Promise<readonly DomainView[]> {
+  return pMap(questions, (question) => askDomain(connection, question, patience), { concurrency: AT_ONCE });
+}
+
+async function askDomain(
+  connection: NatsConnection,
+  { domain, origins }: DomainQuestion,
+  patience: Millis,
+): Promise<DomainView> {
+  const said = await askApi(connection, infoOf(domain), patience);
+  if (said.kind !== "answer") return { domain, ...viewOf(said), origins: [] };
+  const asked = await pMap(origins, (origin) => askOrigin(connection, domain, origin, patience), {
+    concurrency: AT_ONCE,
+  });
+  return { domain, jetstream: "enabled", origins: asked };
+}
+
+function viewOf(said: Exclude<Said, { kind: "answer" }>): Pick<DomainView, "jetstream" | "message"> {
+  const { kind, message } = said;
+  if (kind === "error") {
+    const disabled = said.code !== undefined && NO_JETSTREAM.includes(said.code);
+    return { jetstream: disabled ? "disabled" : "silent", message };
+  }
+  return { jetstream: kind === "silence" ? "silent" : "unknown", message };
+}
+
+async function askOrigin(
+  connection: NatsConnection,
+  domain: string,
+  stream: string,
+  patience: Millis,
+): Promise<AskedOrigin> {
+  const said = await askApi(connection, streamInfoOf(domain, stream), patience);
+  if (said.kind !== "answer") {
+    const gone = said.kind === "error" && said.code === STREAM_NOT_FOUND;
+    return { stream, answer: gone ? "not-found" : "failed", message: said.message };
+  }
+  const state = said.body["state"];
+  const lastSeq = isJsonObject(state) ? state["last_seq"] : undefined;
+  if (typeof lastSeq === "number") return { stream, answer: "found", lastSeq };
+  return { stream, answer: "failed", message: "its information has no last sequence" };
+}
+
+/** What the API said: an answer, an error, nothing, or that it could not be asked. */
+type Said =
+  | { readonly kind: "answer"; readonly body: ReturnType<typeof readJson> }
+  | { readonly kind: "error"; readonly code: number | undefined; readonly message: string }
+  | { readonly kind: "silence" | "unasked"; readonly message: string };
+
+async function askApi(connection: NatsConnection, subject: string, patience: Millis): Promise<Said> {
+  try {
+    const body = readJson(await ask(connection, subject, "", patience));
+    const { error } = body;
+    if (!isJsonObject(error)) return { kind: "answer", body };
+    const code = typeof error["err_code"] === "number" ? error["err_code"] : undefined;
+    return { kind: "error", code, message: String(error["description"]) };
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code === "nats.connection_lost" || error.code === "internal") throw thrown;
+    return { kind: error.code === "nats.timeout" ? "silence" : "unasked", message: error.message };
+  }
+}

@@ -1,0 +1,92 @@
+import type {
+  AskedOrigin,
+  DomainView,
+  Observation,
+  OriginFacts,
+  ServerFacts,
+  StreamFacts,
+} from "./observation.ts";
+
+/** What is to be asked of another JetStream domain: whether it is there, and of the streams that are copied. */
+export interface DomainQuestion {
+  readonly domain: string;
+  readonly origins: readonly string[];
+}
+
+type Streams = Pick<Observation, "streams" | "elsewhere">;
+
+/** The domain that `$JS.API` means to a client of the server: its own, or that of the cluster it is in. */
+export function homeDomain(servers: readonly ServerFacts[], connectedTo: string): string | undefined {
+  const hosts = servers.filter(({ jetstream }) => jetstream);
+  const connected = servers.find(({ id }) => id === connectedTo);
+  if (connected?.jetstream) return connected.domain;
+  const sibling = hosts.find(({ cluster }) => cluster !== undefined && cluster === connected?.cluster);
+  return (sibling ?? hosts[0])?.domain;
+}
+
+/** Every stream that was seen, in whatever domain. */
+export function allStreams({ streams, elsewhere }: Streams): readonly StreamFacts[] {
+  return [...(streams.ok ? streams.value : []), ...(elsewhere.ok ? elsewhere.value : [])];
+}
+
+/** The domains beside `home` that are expected or copied from; of the streams there only those not seen. */
+export function domainQuestions(
+  seen: Streams,
+  home: string | undefined,
+  expected: readonly string[],
+): readonly DomainQuestion[] {
+  const streams = allStreams(seen);
+  const known = new Set(streams.map(({ domain, name }) => keyOf(domain, name)));
+  const questions = new Map<string, Set<string>>();
+  const ask = (domain: string | undefined): Set<string> | undefined => {
+    if (domain === undefined || domain === home) return undefined;
+    if (!questions.has(domain)) questions.set(domain, new Set());
+    return questions.get(domain);
+  };
+  for (const domain of expected) ask(domain);
+  for (const { stream, origin } of originsOf(streams)) {
+    const domain = domainOf(origin, stream);
+    if (origin.api === undefined && !known.has(keyOf(domain, origin.stream))) ask(domain)?.add(origin.stream);
+  }
+  return [...questions].map(([domain, origins]) => ({ domain, origins: [...origins] }));
+}
+
+/** Every origin beside the stream that copies from it; of streams whose leader told. */
+export function originsOf(
+  streams: readonly StreamFacts[],
+): readonly { readonly stream: StreamFacts; readonly origin: OriginFacts }[] {
+  return streams.flatMap((stream) =>
+    (stream.origins.ok ? stream.origins.value : []).map((origin) => ({ stream, origin })),
+  );
+}
+
+/** The domain that an origin is in. */
+export function domainOf(origin: OriginFacts, copy: StreamFacts): string | undefined {
+  return origin.domain ?? copy.domain;
+}
+
+/** What the account was told of a domain; undefined where it was not asked. */
+export function viewOf({ accountView }: Observation, domain: string | undefined): DomainView | undefined {
+  if (accountView.ok !== true) return undefined;
+  return accountView.value.domains.find((view) => view.domain === domain);
+}
+
+/** What is known of an origin. */
+export type Sight =
+  | { readonly kind: "seen"; readonly stream: StreamFacts }
+  | { readonly kind: "asked"; readonly answer: AskedOrigin }
+  | { readonly kind: "absent" | "unknown" };
+
+export function sightOf(observation: Observation, origin: OriginFacts, copy: StreamFacts): Sight {
+  if (origin.api !== undefined) return { kind: "unknown" };
+  const domain = domainOf(origin, copy);
+  const stream = allStreams(observation).find((one) => one.domain === domain && one.name === origin.stream);
+  if (stream !== undefined) return { kind: "seen", stream };
+  const { streams, elsewhere } = observation;
+  // Where the copy was seen all streams of its domain were.
+  if (domain === copy.domain && streams.ok && elsewhere.ok) return { kind: "absent" };
+  const answer = viewOf(observation, domain)?.origins.find((asked) => asked.stream === origin.stream);
+  return answer === undefined ? { kind: "unknown" } : { kind: "asked", answer };
+}
+
+const keyOf = (domain: string | undefined, stream: string): string => `${domain ?? ""} ${stream}`;

@@ -1,0 +1,25 @@
+import { type Millis, millis } from "./time.ts";
+import type { FindingCode, Verdict } from "./verdict.ts";
+
+/** Leafnodes bind again within seconds, copies follow within ten to fifteen (ran: 2.9.10, 2.10.27, 2.15.1). */
+const CONNECTIONS = millis(30_000);
+/** An election takes less. */
+const ELECTION = millis(1_000);
+
+const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
+  "stream.stalled",
+  "domain.silent",
+  "leaf.missing",
+]);
+
+/**
+ * How long to look again before a verdict is believed; undefined: at once. What mends itself, once what broke
+ * it is mended, is waited for, unless something else is dead that it can't outlive.
+ */
+export function patienceWith({ verdict, findings }: Verdict): Millis | undefined {
+  if (findings.some(({ code }) => code === "account.expired")) return undefined;
+  const dead = findings.filter(({ health }) => health === "dead");
+  if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
+  if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
+  return verdict === "dead" ? ELECTION : undefined;
+}

@@ -1,0 +1,191 @@
+import { describe, expect, jest, test } from "@jest/globals";
+import {
+  createDomains,
+  type Domains,
+  type DomainsOptions,
+  fillDomains,
+  messagesIn,
+  publishTo,
+} from "../../lab/domains.ts";
+import { nowSeconds } from "../../lab/keys.ts";
+import { expire, renewByHand } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { openWorldApp } from "../support/context.ts";
+import { relight } from "../support/relight.ts";
+
+// What mends itself is waited for half a minute before it is called dead.
+jest.setTimeout(150_000);
+
+const EXPECTED = "leafnodes:\n  - { name: edge-1, account: APP, domain: edge }\n";
+
+async function createPair(version: string, options: Partial<DomainsOptions> = {}): Promise<Domains> {
+  const binary = (await serverBinary(version)).path;
+  return createDomains({ yaml: EXPECTED, ...options, binary });
+}
+
+/** Every copy has what its origin has. */
+async function allCopied(pair: Domains, fromHub: number, fromEdge: number): Promise<void> {
+  const counts = async () => ({
+    local: await messagesIn(pair, "hub", "LOCAL"),
+    copy: await messagesIn(pair, "edge", "COPY"),
+    collected: await messagesIn(pair, "hub", "COLLECTED"),
+  });
+  const wanted = JSON.stringify({ local: fromHub, copy: fromHub, collected: fromEdge });
+  await waitFor(`the copies to have ${wanted}`, async () => JSON.stringify(await counts()) === wanted, {
+    ...{ timeout: 40_000, interval: 500 },
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what the command printed
+const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: string }) => code);
+
+describe.each(["2.10.27", "2.15.1"])("a hub and a leaf in two domains (nats-server %s)", (version) => {
+  test.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
+    await using pair = await createPair(version, { system });
+    await fillDomains(pair);
+    await publishTo(pair, "hub", 5);
+    await publishTo(pair, "edge", 5);
+    await allCopied(pair, 5, 5);
+    const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+    expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+    expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
+    const topologies = json.servers.map((server: { topology: string }) => server.topology);
+    expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
+    expect(json.streams).toBe(system === "own" ? 3 : 5);
+  });
+
+  test("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
+    await using pair = await createPair(version);
+    await fillDomains(pair);
+    await publishTo(pair, "hub", 5);
+    await publishTo(pair, "edge", 5);
+    await allCopied(pair, 5, 5);
+    await expire(pair.hub);
+    await publishTo(pair, "edge", 7);
+    const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
+    expect({ exit, codes: codesOf(json), outcome: json.outcome }).toEqual({
+      ...{ exit: 0, codes: [], outcome: "healed" },
+    });
+    await publishTo(pair, "hub", 7);
+    await allCopied(pair, 12, 12);
+    expect(await pair.bound()).toEqual([pair.hub.accountId]);
+    expect((await relight(pair.hub, "verify", "APP", "--json")).json.findings).toEqual([]);
+  });
+
+  test("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
+    await using pair = await createPair(version, { as: "other" });
+    await fillDomains(pair);
+    const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+    expect({ exit, codes: codesOf(json) }).toEqual({
+      exit: 2,
+      codes: ["leaf.wrong_account", "domain.silent", "stream.stalled"],
+    });
+    const [wrong, silent, stalled] = json.findings;
+    expect(wrong.evidence).toMatchObject({ bound: pair.other.getPublicKey(), expected: pair.hub.accountId });
+    expect(silent.subject).toEqual({ domain: "edge" });
+    expect(stalled).toMatchObject({ health: "degraded", subject: { stream: "COLLECTED" } });
+    expect(stalled.message).toContain("stalled because leafnode edge-1 is bound to account");
+  });
+
+  test("a leaf that is gone is missed; when it is back, all is well", async () => {
+    await using pair = await createPair(version);
+    await fillDomains(pair);
+    await pair.leaf.stop();
+    const gone = await relight(pair.hub, "verify", "APP", "--json");
+    expect({ exit: gone.exit, codes: codesOf(gone.json) }).toEqual({
+      exit: 2,
+      codes: ["leaf.missing", "domain.silent", "stream.stalled"],
+    });
+    await pair.leaf.start();
+    const back = await relight(pair.hub, "verify", "APP", "--json");
+    expect({ exit: back.exit, findings: back.json.findings }).toEqual({ exit: 0, findings: [] });
+  });
+});
+
+test("nats-server 2.9.10: an account that expired is healed, and the copies on both sides follow", async () => {
+  await using pair = await createPair("2.9.10", { yaml: "" });
+  await fillDomains(pair);
+  await publishTo(pair, "hub", 5);
+  await publishTo(pair, "edge", 5);
+  await allCopied(pair, 5, 5);
+  await expire(pair.hub);
+  const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
+  expect({ exit, codes: codesOf(json) }).toEqual({ exit: 0, codes: [] });
+  // A hub alone may be toggled with a leaf attached: here it is seen to do no harm.
+  expect(json.rungs.at(-1)).toMatchObject({ rung: "toggle-jetstream", result: "helped" });
+  await publishTo(pair, "hub", 7);
+  await publishTo(pair, "edge", 7);
+  await allCopied(pair, 12, 12);
+});
+
+test("a hub of three with a leaf in its system account: each domain has its own servers and meta group", async () => {
+  await using pair = await createPair("2.10.27", { size: 3, system: "shared" });
+  await fillDomains(pair);
+  const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+  expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+  expect(json.servers).toHaveLength(4);
+  await using app = await openWorldApp(pair.hub);
+  const { probes } = await app.context();
+  const sizeOf = async () => {
+    const meta = await probes.meta("hub");
+    return meta.ok ? meta.value?.size : undefined;
+  };
+  // A young group takes its third member in a moment later.
+  await waitFor("the hub's meta group of three", async () => (await sizeOf()) === 3);
+  expect(await probes.meta("edge")).toEqual({ ok: true, value: undefined });
+  expect(await probes.meta()).toMatchObject({ ok: false, message: expect.stringContaining("hub, edge") });
+});
+
+test("an account without JetStream on the hub, with a leaf attached: the API does not answer, and that is all", async () => {
+  await using pair = await createPair("2.10.27", { yaml: "" });
+  const limits = { mem_storage: 0, disk_storage: 0 };
+  await pair.hub.push(pair.hub.sign(pair.hub.claims({ limits, iat: nowSeconds() + 1 })));
+  const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+  expect({ exit, findings: json.findings, depth: json.depth }).toEqual({
+    ...{ exit: 0, findings: [], depth: "account" },
+  });
+});
+
+test("an origin that is not there: the copy is dead, and it is said", async () => {
+  await using pair = await createPair("2.10.27");
+  await fillDomains(pair);
+  const edge = await pair.connectTo("edge");
+  await edge.request("$JS.API.STREAM.DELETE.READINGS", "");
+  await edge.close();
+  // Silence takes ten seconds to be one.
+  const found = await waitFor(
+    "the finding",
+    async () => {
+      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+      return exit === 0 ? undefined : { exit, findings: json.findings };
+    },
+    { timeout: 90_000, interval: 1_000 },
+  );
+  expect(found).toMatchObject({
+    exit: 2,
+    findings: [{ code: "stream.stalled", message: expect.stringContaining("there is no such stream") }],
+  });
+});
+
+test("nats-server 2.9.10 does not name its leafnodes: unknown, not missing", async () => {
+  await using pair = await createPair("2.9.10");
+  const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+  expect({ exit, codes: codesOf(json) }).toEqual({ exit: 3, codes: ["probe.failed"] });
+  expect(json.findings[0].message).toContain("does not name its leafnode connections");
+});
+
+test("the system account is shared: the servers of both domains are deaf, and those of the other are left alone", async () => {
+  await using pair = await createPair("2.10.27", { system: "shared" });
+  await fillDomains(pair);
+  await expire(pair.hub);
+  await renewByHand(pair.hub);
+  const { json } = await relight(pair.hub, "heal", "APP", "--json");
+  const deaf = json.findings.filter(({ code }: { code: string }) => code === "stream.deaf");
+  expect(deaf.map(({ subject }: { subject: object }) => subject)).toEqual([
+    { server: "lab", stream: "ORDERS" },
+    { server: "edge-1", stream: "READINGS" },
+  ]);
+  expect(json.outcome).toBe("refused");
+  expect(json.rungs[0]).toMatchObject({ rung: "toggle-jetstream", result: "refused" });
+});
