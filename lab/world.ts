@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly size?: number;
   /** Demand signing keys of the operator (`strict_signing_key_usage`). */
   readonly strict?: boolean;
+  /** Public keys of more signing keys of the operator. */
+  readonly signingKeys?: readonly string[];
   /** Lines for relight.yaml's end, such as an escalation. */
   readonly yaml?: string;
   /** Seconds until the application account expires; never if absent. */
@@ -45,7 +47,7 @@ export interface WorldOptions {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { binary, size = 1, strict = false, yaml = "", lives } = options;
+  const { binary, size = 1, strict = false, yaml = "", lives, signingKeys } = options;
   const operator = createOperator();
   const operatorSigningKey = createOperator();
   const systemAccount = createAccount();
@@ -54,7 +56,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const accountSigningKey = createAccount();
   const keys = { operator, operatorSigningKey, systemAccount, account, accountSigningKey };
   const signer = strict ? operatorSigningKey : operator;
-  const operatorJwt = signClaims(operatorClaims(keys, strict), operator);
+  const operatorJwt = signClaims(operatorClaims(keys, strict, signingKeys), operator);
   const system = accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED);
 
   const security = (folder: string): string => `

@@ -29,6 +29,16 @@ export interface Signer {
   sign(document: ClaimsDocument): Promise<string>;
 }
 
+/** An Ed25519 key kept where it signs and is never given out. */
+export interface RemoteKey {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The longest message that it signs, in bytes. */
+  readonly longestMessage: number;
+  /** A plain Ed25519 signature (RFC 8032), 64 bytes. @throws RelightError `signer.*` */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
 /** An account JWT, read. */
 export interface DecodedJwt {
   readonly token: string;
