@@ -174,7 +174,7 @@ function signerContract(keep: () => Promise<Kept>): void {
       await using world = await createWorld({
         ...{ binary: (await serverBinary(version)).path, strict, lives: 3_600, signingKeys: [publicKey] },
       });
-      await fill(world, { messages: 2 });
+      await fill(world, { messages: 3 });
       const yaml = await readFile(`${world.home}/relight.yaml`, "utf8");
       await writeFile(`${world.home}/relight.yaml`, yaml.replace("file:operator.nk", `"${reference}"`));
       const { exit, json } = await relight(world, "renew", "APP", "--json");
