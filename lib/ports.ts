@@ -3,6 +3,7 @@ import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { JsonObject } from "./domain/json.ts";
+import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
@@ -98,6 +99,8 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
+  /** The operators that each server trusts. @throws RelightError `nats.*` */
+  trust(): Promise<readonly ServerTrust[]>;
 }
 
 /** The servers' HTTP monitoring; without an address configured there is nothing to ask. */

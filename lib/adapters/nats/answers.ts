@@ -36,7 +36,10 @@ export const statsz = z.looseObject({
 });
 
 const named = z.looseObject({ name: z.string().optional() }).default({});
-export const varz = z.looseObject({ cluster: named, gateway: named, routes: z.number().default(0) });
+export const varz = z.looseObject({
+  ...{ cluster: named, gateway: named, routes: z.number().default(0) },
+  trusted_operators_jwt: z.array(z.string()).nullish(),
+});
 
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),

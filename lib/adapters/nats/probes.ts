@@ -12,6 +12,7 @@ import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
+import { serversTrust } from "./trust.ts";
 
 export interface ProbeSettings {
   readonly connection: NatsConnection;
@@ -56,7 +57,10 @@ export function natsProbes(settings: ProbeSettings): Probes {
   const health: Probes["health"] = async () =>
     serversHealth(settings.connection, settings.timeout, await servers());
 
-  return { servers, meta, health, observe, hosted };
+  const trust: Probes["trust"] = async () =>
+    serversTrust(settings.connection, settings.timeout, await settings.servers());
+
+  return { servers, meta, health, observe, hosted, trust };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
