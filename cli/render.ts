@@ -109,6 +109,8 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
       return `${text("name")} ${text("result")}`;
     case "rotation.finished":
       return `${text("state")}: ${text("why")}`;
+    case "credentials.rotated":
+      return `version ${text("version")} of ${text("name")}`;
     case "incident.opened":
     case "incident.resolved":
       return `${text("key")} ${text("delivery")}`;

@@ -7,13 +7,16 @@ import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { operatorSigner } from "./adapters/nats/jwt-codec.ts";
 import { remoteSigner } from "./adapters/nats/operator-key.ts";
+import { succeedUser } from "./adapters/nats/system-user.ts";
 import { commandRestarter } from "./adapters/restart/command.ts";
 import { webhookRestarter } from "./adapters/restart/webhook.ts";
 import type { Config } from "./config.ts";
 import type { JsonObject } from "./domain/json.ts";
 import type { Operator } from "./domain/operator.ts";
+import { RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
-import type { Escalation, Jobs, Journal, Leases, Log, Restarter, Secrets, Signer } from "./ports.ts";
+import type { Clock, Escalation, Jobs, Journal, Leases, Log, Restarter, Secrets, Signer } from "./ports.ts";
+import type { CredentialRotation } from "./usecases/rotate-credentials.ts";
 
 /** Which adapter stands behind each port, as the configuration says. */
 
@@ -45,6 +48,24 @@ export async function openSigner(
   if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
   const { kmsKey } = await import("./adapters/aws/kms-key.ts");
   return remoteSigner(await kmsKey(signingKey), operator);
+}
+
+/** What a rotation of the system user's credentials needs. @throws RelightError `rotation.refused` where it is not configured. */
+export async function openRotation(
+  { rotation }: Config,
+  secrets: Secrets,
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+): Promise<Pick<CredentialRotation, "secret" | "mint">> {
+  if (rotation === undefined)
+    throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
+  const { systemSigningKey, userLifetime: lifetime } = rotation;
+  const { rotatingSecret } = await import("./adapters/aws/rotating-secret.ts");
+  const mint: CredentialRotation["mint"] = async (current) =>
+    succeedUser(current, {
+      ...{ signingKey: await secrets.read(systemSigningKey), id: newId(), now: clock.now() },
+      ...(lifetime === undefined ? {} : { lifetime }),
+    });
+  return { secret: rotatingSecret(), mint };
 }
 
 export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {

@@ -12,6 +12,7 @@ import {
   openJobs,
   openJournal,
   openRestarter,
+  openRotation,
   openSigner,
 } from "./adapters-of.ts";
 import { loadConfig } from "./config.ts";
@@ -23,6 +24,11 @@ import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
+import {
+  type RotationEvent,
+  type RotationStepDone,
+  rotateCredentials,
+} from "./usecases/rotate-credentials.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
@@ -62,6 +68,8 @@ export interface App extends AsyncDisposable {
   /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
+  /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
+  rotateCredentials(event: RotationEvent): Promise<RotationStepDone>;
 }
 
 /**
@@ -84,11 +92,11 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   let opening: Promise<Cluster> | undefined;
   let signing: Promise<Signer | undefined> | undefined;
-  async function connectCluster(): Promise<Cluster> {
-    const systemCredentials = await secrets.read(config.cluster.systemCredentials);
-    const { servers, timeout } = config.cluster;
-    return openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
-  }
+  const { servers, timeout } = config.cluster;
+  const connectWith = (systemCredentials: string): Promise<Cluster> =>
+    openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
+  const connectCluster = async (): Promise<Cluster> =>
+    connectWith(await secrets.read(config.cluster.systemCredentials));
 
   async function context(): Promise<Context> {
     signing ??= openSigner(config, secrets, operator).catch((error: unknown) => {
@@ -150,7 +158,6 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
     const systemCredentials = await secrets.read(config.cluster.systemCredentials);
-    const { servers, timeout } = config.cluster;
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
@@ -181,6 +188,14 @@ export async function openApp(options: AppOptions): Promise<App> {
         { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, codec: jwtCodec, operator },
         delivery,
       ),
+    rotateCredentials: async (event) => {
+      const reference = config.cluster.systemCredentials;
+      const prove = async (systemCredentials: string): Promise<void> => {
+        await using _cluster = await connectWith(systemCredentials);
+      };
+      const { secret, mint } = await openRotation(config, secrets, base);
+      return rotateCredentials({ ...base, secret, mint, reference, prove }, event);
+    },
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();
       const cluster = await opening?.catch(() => undefined);

@@ -139,6 +139,14 @@ const schema = z.strictObject({
     .prefault({}),
   accounts: accounts.default([]),
   escalation: z.array(escalationChannel).default([]),
+  /** What signs the next system user when Secrets Manager rotates its credentials. */
+  rotation: z
+    .strictObject({
+      systemSigningKey: secretReference,
+      /** How long such a user lives; for ever by default. */
+      userLifetime: duration.exactOptional(),
+    })
+    .optional(),
   /** Without it Relight restarts nothing. */
   restart: restart.optional(),
   /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */

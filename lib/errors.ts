@@ -63,6 +63,10 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Configure operator.signingKey to let Relight sign.",
   },
+  "rotation.refused": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Rotate the secret of cluster.systemCredentials, and let Secrets Manager call the steps (docs/keys.md).",
+  },
   "jwt.malformed": { retryable: false, exit: EXIT.critical, mend: "Give an encoded version 2 account JWT." },
   "gate.refused": {
     ...{ retryable: false, exit: EXIT.critical },

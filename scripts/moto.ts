@@ -95,8 +95,9 @@ import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
-import moto_ed25519
+import moto_ed25519, moto_rotation
 moto_ed25519.install()
+moto_rotation.install()
 from moto.server import main
 main(["-H", "127.0.0.1", "-p", "0"])
 `;

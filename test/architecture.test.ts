@@ -100,7 +100,7 @@ const RULES: readonly Rule[] = [
   { place: /^lib\/(config|log)\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^lib\/adapters-of\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/adapters/|lib/(config|log)\\.ts$)`),
+    own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
     packages: /^node:/,
   },
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },

@@ -34,6 +34,8 @@ export type EntryKind =
   | "rotation.started"
   | "rotation.account"
   | "rotation.finished"
+  /** The system user's credentials in the secret store are those of a new user. */
+  | "credentials.rotated"
   | "incident.opened"
   | "incident.resolved";
 

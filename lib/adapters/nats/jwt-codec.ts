@@ -52,11 +52,17 @@ export function jwtSigner(
     });
   return {
     publicKey,
-    sign: async ({ text }: ClaimsDocument) => {
-      const body = `${HEADER}.${Buffer.from(text).toString("base64url")}`;
-      return `${body}.${Buffer.from(await signBytes(Buffer.from(body))).toString("base64url")}`;
-    },
+    sign: ({ text }: ClaimsDocument) => encodeJwt(text, signBytes),
   };
+}
+
+/** A JWT of exactly this payload. */
+export async function encodeJwt(
+  payload: string,
+  signBytes: (body: Uint8Array) => Promise<Uint8Array>,
+): Promise<string> {
+  const body = `${HEADER}.${Buffer.from(payload).toString("base64url")}`;
+  return `${body}.${Buffer.from(await signBytes(Buffer.from(body))).toString("base64url")}`;
 }
 
 /** The key pair of a seed, with its kind checked. `what` names the secret in errors. */
