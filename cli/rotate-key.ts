@@ -31,11 +31,16 @@ export async function rotateKey(
   const context = await app.context();
   const order = { ...options, configured: app.configured, tell };
   const plan = await planRotation(context, order);
+  // Nothing was ever signed by a key that was mistyped: that it is unused would mean nothing.
+  if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, todo: CHECK_KEYS } : plan);
   if (options.retire) return retire(order, plan);
-  if (plan.problems.length > 0) return blocked(plan);
   if (!options.yes || plan.waves.length === 0) return planned(plan);
   return rotated(plan, await rotate(context, order, plan));
 }
+
+const CHECK_KEYS = [
+  "Compare --from and --to with what `nsc describe operator` lists: while one key goes, both are trusted, and the new one signs.",
+];
 
 const jsonOf = (plan: RotationPlan, state: string, more: object = {}): object => ({
   state,

@@ -202,6 +202,16 @@ describe("relight rotate-key", () => {
     },
   );
 
+  test("a key that nobody knows is not called unused", async () => {
+    await openWorld({ more: 0 });
+    const stranger = createOperator().getPublicKey();
+    const keys = ["--from", stranger, "--to", next.getPublicKey()];
+    const { exit, json } = await relight(world, "rotate-key", ...keys, "--retire", "--json");
+    expect(json.state).toBe("blocked");
+    expect(json.problems).toContain(`lab does not trust ${stranger}`);
+    expect(exit).toBe(2);
+  });
+
   test("the old key as the configured one, or equal keys, stop it", async () => {
     await openWorld({ more: 0 });
     const same = await relight(
