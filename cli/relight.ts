@@ -7,6 +7,7 @@ import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
 import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
+import { type RotateKeyOptions, rotateKey } from "./rotate-key.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
 
@@ -103,6 +104,20 @@ program
   )
   .action(async ({ sweepEvery }: { sweepEvery: Interval }) => {
     exitCode = await runWatch(program.opts<GlobalOptions>(), sweepEvery);
+  });
+
+program
+  .command("rotate-key")
+  .description("sign all accounts with another operator signing key, in waves; without --yes only the plan")
+  .requiredOption("--from <key>", "the old key's public key (O…)")
+  .requiredOption("--to <key>", "the new key's (O…), which operator.signingKey refers to")
+  .option("--wave <count>", "accounts in a wave; all of a wave are verified before the next", readCount, 10)
+  .option("--include-system", "the system account too, last", false)
+  .option("--retire", "say whether the old key may go, and how", false)
+  .option("--yes", "do it", false)
+  .action((options: RotateKeyOptions) => {
+    const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+    return act("rotating the key", (app) => rotateKey(app, options, tell))({}, {});
   });
 
 program

@@ -103,6 +103,14 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
       return `${text("rung")}: ${text("why")}`;
     case "rung.finished":
       return `${text("rung")} ${text("result")}`;
+    case "rotation.started":
+      return `${count((data["accounts"] as readonly unknown[]).length, "account")} to ${text("to")}`;
+    case "rotation.account":
+      return `${text("name")} ${text("result")}`;
+    case "rotation.finished":
+      return `${text("state")}: ${text("why")}`;
+    case "credentials.rotated":
+      return `version ${text("version")} of ${text("name")}`;
     case "incident.opened":
     case "incident.resolved":
       return `${text("key")} ${text("delivery")}`;

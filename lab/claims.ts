@@ -31,11 +31,12 @@ export interface OperatorKeys {
   readonly systemAccount: KeyPair;
 }
 
-export function operatorClaims(keys: OperatorKeys, strict: boolean): Claims {
+/** `more`: further signing keys, by their public keys. */
+export function operatorClaims(keys: OperatorKeys, strict: boolean, more: readonly string[] = []): Claims {
   return {
     ...{ sub: keys.operator.getPublicKey(), name: "LAB" },
     nats: {
-      signing_keys: [keys.operatorSigningKey.getPublicKey()],
+      signing_keys: [keys.operatorSigningKey.getPublicKey(), ...more],
       system_account: keys.systemAccount.getPublicKey(),
       strict_signing_key_usage: strict,
       type: "operator",

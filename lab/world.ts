@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly size?: number;
   /** Demand signing keys of the operator (`strict_signing_key_usage`). */
   readonly strict?: boolean;
+  /** Public keys of more signing keys of the operator. */
+  readonly signingKeys?: readonly string[];
   /** Lines for relight.yaml's end, such as an escalation. */
   readonly yaml?: string;
   /** Seconds until the application account expires; never if absent. */
@@ -49,7 +51,16 @@ export interface WorldOptions {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { binary, size = 1, strict = false, yaml = "", lives, domain, config = () => "" } = options;
+  const {
+    binary,
+    size = 1,
+    strict = false,
+    yaml = "",
+    lives,
+    domain,
+    signingKeys,
+    config = () => "",
+  } = options;
   const inDomain = domain === undefined ? "" : `, domain: ${domain}`;
   const operator = createOperator();
   const operatorSigningKey = createOperator();
@@ -59,7 +70,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const accountSigningKey = createAccount();
   const keys = { operator, operatorSigningKey, systemAccount, account, accountSigningKey };
   const signer = strict ? operatorSigningKey : operator;
-  const operatorJwt = signClaims(operatorClaims(keys, strict), operator);
+  const operatorJwt = signClaims(operatorClaims(keys, strict, signingKeys), operator);
   // Signed once: servers that were each given a JWT of their own would not agree on the claims in force.
   const system = signClaims(accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED), signer);
 

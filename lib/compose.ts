@@ -1,41 +1,34 @@
 import { randomUUID } from "node:crypto";
-import { resolve } from "node:path";
-import { fanOutEscalation } from "./adapters/escalation/fan-out.ts";
-import { webhookEscalation } from "./adapters/escalation/webhook.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
-import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
 import { httpMonitoring } from "./adapters/local/monitoring.ts";
-import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { openEvents } from "./adapters/nats/events.ts";
-import { jwtCodec, operatorSigner, parseOperator } from "./adapters/nats/jwt-codec.ts";
-import { commandRestarter } from "./adapters/restart/command.ts";
-import { webhookRestarter } from "./adapters/restart/webhook.ts";
+import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { createSecrets } from "./adapters/secrets.ts";
-import { accountSettings, type Config, loadConfig } from "./config.ts";
+import {
+  type Environment,
+  openEscalation,
+  openJobs,
+  openJournal,
+  openRestarter,
+  openRotation,
+  openSigner,
+} from "./adapters-of.ts";
+import { accountSettings, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
-import type { JsonObject } from "./domain/json.ts";
 import { asRelightError, RelightError } from "./errors.ts";
-import { redact, redactText } from "./log.ts";
-import type {
-  Cluster,
-  Escalation,
-  Job,
-  Jobs,
-  Journal,
-  Leases,
-  Log,
-  Monitoring,
-  Restarter,
-  Secrets,
-  Trigger,
-} from "./ports.ts";
+import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
+import {
+  type RotationEvent,
+  type RotationStepDone,
+  rotateCredentials,
+} from "./usecases/rotate-credentials.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
@@ -44,7 +37,7 @@ export interface AppOptions {
   readonly log: Log;
   readonly signal?: AbortSignal;
   /** The environment that `env:` references are read from. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
 }
 
 /** A sweep, and what came of the jobs that ran in this very process. */
@@ -75,20 +68,9 @@ export interface App extends AsyncDisposable {
   /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
+  /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
+  rotateCredentials(event: RotationEvent): Promise<RotationStepDone>;
 }
-
-const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
-
-/**
- * What a remedy must give back is journalled to the byte, though an import's activation token looks like a
- * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
- */
-const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
-  ...scrub(data),
-  ...(claims === undefined ? {} : { claims }),
-  ...(memory === undefined ? {} : { memory }),
-  ...(undo === undefined ? {} : { undo }),
-});
 
 /**
  * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
@@ -109,15 +91,19 @@ export async function openApp(options: AppOptions): Promise<App> {
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
 
   let opening: Promise<Cluster> | undefined;
-  async function connectCluster(): Promise<Cluster> {
-    const systemCredentials = await secrets.read(config.cluster.systemCredentials);
-    const { servers, timeout } = config.cluster;
-    return openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
-  }
+  let signing: Promise<Signer | undefined> | undefined;
+  const { servers, timeout } = config.cluster;
+  const connectWith = (systemCredentials: string): Promise<Cluster> =>
+    openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
+  const connectCluster = async (): Promise<Cluster> =>
+    connectWith(await secrets.read(config.cluster.systemCredentials));
 
   async function context(): Promise<Context> {
-    const signing = config.operator.signingKey;
-    const signer = signing === undefined ? undefined : operatorSigner(await secrets.read(signing), operator);
+    signing ??= openSigner(config, secrets, operator).catch((error: unknown) => {
+      signing = undefined;
+      throw error;
+    });
+    const signer = await signing;
     opening ??= connectCluster();
     const cluster = await opening;
     return {
@@ -172,7 +158,6 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
     const systemCredentials = await secrets.read(config.cluster.systemCredentials);
-    const { servers, timeout } = config.cluster;
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
@@ -203,6 +188,14 @@ export async function openApp(options: AppOptions): Promise<App> {
         { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, codec: jwtCodec, operator },
         delivery,
       ),
+    rotateCredentials: async (event) => {
+      const reference = config.cluster.systemCredentials;
+      const prove = async (systemCredentials: string): Promise<void> => {
+        await using _cluster = await connectWith(systemCredentials);
+      };
+      const { secret, mint } = await openRotation(config, secrets, base);
+      return rotateCredentials({ ...base, secret, mint, reference, prove }, event);
+    },
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();
       const cluster = await opening?.catch(() => undefined);
@@ -225,49 +218,4 @@ async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void
       evidence: { error: error.toJSON() },
     },
   );
-}
-
-type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
-type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
-
-async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
-  if (config.queue === "in-process") return inProcessJobs(local);
-  const { sqsClient, sqsJobs } = await import("./adapters/aws/sqs-jobs.ts");
-  return sqsJobs({ queueUrl: config.queue.slice("sqs:".length), client: sqsClient() });
-}
-
-async function openJournal(config: Config): Promise<OpenJournal> {
-  const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
-  if (kind === "sqlite")
-    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
-  const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
-  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
-}
-
-async function openEscalation(config: Config, secrets: Secrets, log: Log): Promise<Escalation> {
-  const channels = config.escalation.map(async ({ webhook: { url, secret } }) => {
-    const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
-    const escalation = webhookEscalation({ url, clock: systemClock, scrub, ...signed });
-    return { name: `webhook ${new URL(url).host}`, escalation };
-  });
-  return fanOutEscalation(await Promise.all(channels), log);
-}
-
-async function openRestarter(
-  { restart }: Config,
-  secrets: Secrets,
-  env: NonNullable<AppOptions["env"]>,
-): Promise<Restarter | undefined> {
-  if (restart === undefined) return undefined;
-  const { command, webhook, kubernetes, timeout } = restart;
-  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
-  if (webhook !== undefined) {
-    const secret = await secrets.read(webhook.secret);
-    return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
-  }
-  if (kubernetes === undefined) return undefined;
-  const { kubeconfig: reference, ...place } = kubernetes;
-  const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
-  const { kubernetesRestarter } = await import("./adapters/restart/kubernetes.ts");
-  return kubernetesRestarter({ ...place, ...kubeconfig, timeout, env, redactText });
 }

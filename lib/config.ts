@@ -23,11 +23,20 @@ const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Mil
   return z.NEVER;
 });
 
+const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?";
+const referenceOf = (forms: string, written: string) =>
+  z.string().regex(new RegExp(`^(${forms})$`), {
+    message: `is not a secret reference; write ${written} (never the secret itself)`,
+  });
+
 /** A secret by reference; the secret itself never stands in a configuration. */
-const secretReference = z.string().regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm:\/\/[^#]+(#.+)?)$/, {
-  message:
-    "is not a secret reference; write file:PATH, env:NAME or aws-sm://NAME#FIELD (never the secret itself)",
-});
+const secretReference = referenceOf(SECRET_FORMS, "file:PATH, env:NAME or aws-sm://NAME#FIELD");
+
+/** The operator's key may also be one that signs where it is kept, and is never read. */
+const signingReference = referenceOf(
+  `${SECRET_FORMS}|aws-kms://[A-Za-z0-9:/_-]+`,
+  "file:PATH, env:NAME, aws-sm://NAME#FIELD or aws-kms://KEY",
+);
 
 const accountId = z
   .string()
@@ -128,7 +137,7 @@ const document = z.strictObject({
     /** How long Relight waits for one answer. */
     timeout: duration.prefault("5s"),
   }),
-  operator: z.strictObject({ jwt: secretReference, signingKey: secretReference.optional() }),
+  operator: z.strictObject({ jwt: secretReference, signingKey: signingReference.optional() }),
   policy: z
     .strictObject({
       lifetime: duration.prefault("90d"),
@@ -144,6 +153,14 @@ const document = z.strictObject({
   accounts: accounts.default([]),
   leafnodes: z.array(leafnode).default([]),
   escalation: z.array(escalationChannel).default([]),
+  /** What signs the next system user when Secrets Manager rotates its credentials. */
+  rotation: z
+    .strictObject({
+      systemSigningKey: secretReference,
+      /** How long such a user lives; for ever by default. */
+      userLifetime: duration.exactOptional(),
+    })
+    .optional(),
   /** Without it Relight restarts nothing. */
   restart: restart.optional(),
   /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */

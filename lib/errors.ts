@@ -41,11 +41,31 @@ export const ERRORS = {
   },
   "signer.untrusted_key": {
     ...{ retryable: false, exit: EXIT.critical },
-    mend: "operator.signingKey must be the seed of the operator or of one of its signing keys.",
+    mend: "operator.signingKey must be the operator's key or one of its signing keys (docs/keys.md).",
+  },
+  "signer.unusable_key": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "The KMS key must exist, be enabled and be of the spec ECC_NIST_EDWARDS25519 (docs/keys.md).",
+  },
+  "signer.denied": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Allow kms:GetPublicKey and kms:Sign on the key, in its policy and in that of Relight's role.",
+  },
+  "signer.unavailable": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Try again; check the network to KMS, its quotas and the credentials for AWS.",
+  },
+  "signer.too_large": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "KMS signs 4096 bytes at most: make the account's claims smaller, or sign with a seed (docs/keys.md).",
   },
   "signer.missing": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Configure operator.signingKey to let Relight sign.",
+  },
+  "rotation.refused": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Rotate the secret of cluster.systemCredentials, and let Secrets Manager call the steps (docs/keys.md).",
   },
   "jwt.malformed": { retryable: false, exit: EXIT.critical, mend: "Give an encoded version 2 account JWT." },
   "gate.refused": {

@@ -3,6 +3,7 @@ import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { JsonObject } from "./domain/json.ts";
+import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
@@ -22,12 +23,38 @@ export interface Secrets {
   read(reference: string): Promise<string>;
 }
 
+/** A secret whose next version is prepared beside the one in force, as AWS Secrets Manager has it. */
+export interface RotatingSecret {
+  /** The labels (`AWSCURRENT`, `AWSPENDING`, …) of each version, by the version's id. @throws RelightError `secret.*` */
+  describe(secret: string): Promise<{
+    readonly name: string;
+    readonly rotationEnabled: boolean;
+    readonly stages: ReadonlyMap<string, readonly string[]>;
+  }>;
+  current(secret: string): Promise<string>;
+  /** What the version holds while it is pending; undefined as long as nothing was put there. */
+  pending(secret: string, version: string): Promise<string | undefined>;
+  putPending(secret: string, version: string, text: string): Promise<void>;
+  /** Puts `version` in force, in place of `before`. */
+  promote(secret: string, version: string, before: string | undefined): Promise<void>;
+}
+
 /** The operator's key, wherever it is kept. */
 export interface Signer {
   /** The public key (`O…`) that its JWTs name as issuer. */
   readonly publicKey: string;
   /** Signs a claims text and gives the encoded JWT. */
   sign(document: ClaimsDocument): Promise<string>;
+}
+
+/** An Ed25519 key kept where it signs and is never given out. */
+export interface RemoteKey {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The longest message that it signs, in bytes. */
+  readonly longestMessage: number;
+  /** A plain Ed25519 signature (RFC 8032), 64 bytes. @throws RelightError `signer.*` */
+  sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
 /** An account JWT, read. */
@@ -89,6 +116,8 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string, expected?: Expectations): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
+  /** The operators that each server trusts. @throws RelightError `nats.*` */
+  trust(): Promise<readonly ServerTrust[]>;
 }
 
 /** The servers' HTTP monitoring; without an address configured there is nothing to ask. */

@@ -88,11 +88,16 @@ function whatIsMissing(cause: unknown): string {
 
 /**
  * Moto ends when its standard input does: a test process that is killed can't leave it behind. Port 0 lets
- * the system choose a free one; moto prints which.
+ * the system choose a free one; moto prints which. What its KMS lacks is put in before it starts.
  */
 const SERVE = `
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import moto_ed25519, moto_rotation
+moto_ed25519.install()
+moto_rotation.install()
 from moto.server import main
 main(["-H", "127.0.0.1", "-p", "0"])
 `;
@@ -100,7 +105,7 @@ main(["-H", "127.0.0.1", "-p", "0"])
 /** Starts the server; its address stands on its standard error once it listens. */
 export function spawnMoto(python: string): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "", PYTHONUNBUFFERED: "1" };
-  return spawn(python, ["-c", SERVE], { env, stdio: ["pipe", "ignore", "pipe"] });
+  return spawn(python, ["-c", SERVE, import.meta.dirname], { env, stdio: ["pipe", "ignore", "pipe"] });
 }
 
 if (import.meta.main) {

@@ -98,6 +98,11 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/(config|log)\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
+  {
+    place: /^lib\/adapters-of\.ts$/,
+    own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
+    packages: /^node:/,
+  },
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^functions\/remediate\.ts$/,
@@ -155,7 +160,7 @@ describe("the architecture", () => {
   test("was read: it is not empty, and its imports were found", () => {
     expect(graph.size).toBeGreaterThan(60);
     expect(graph.get("functions/remediate.ts")).toContain("lib/adapters/aws/sqs-jobs.ts");
-    expect(graph.get("lib/compose.ts")).toContain("lib/adapters/aws/dynamodb-journal.ts");
+    expect(graph.get("lib/adapters-of.ts")).toContain("lib/adapters/aws/dynamodb-journal.ts");
     for (const [file, imports] of graph)
       for (const name of imports)
         if (name.endsWith(".ts"))
@@ -168,7 +173,7 @@ describe("the architecture", () => {
         .filter(([file, imports]) => !file.startsWith("lab/") && imports.some((name) => pattern.test(name)))
         .map(([file]) => file);
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
-    expect(outside.sort()).toEqual(["functions/remediate.ts", "lib/compose.ts"]);
+    expect(outside.sort()).toEqual(["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);
     expect(sourceOf("lib/adapters/secrets.ts")).not.toMatch(/^import (?!type ).*@aws-sdk|import\("@aws-sdk/m);

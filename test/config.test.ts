@@ -257,6 +257,17 @@ foo: 1
     expect(parseConfig(MINIMAL.replace("file:op.jwt", reference), "r.yaml").operator.jwt).toBe(reference);
   });
 
+  test("takes a key in KMS as the operator's, and nowhere else, since it can't be read", () => {
+    const kms = '"aws-kms://alias/relight-operator"';
+    const signing = MINIMAL.replace("jwt:", `signingKey: ${kms}, jwt:`);
+    expect(parseConfig(signing, "r.yaml").operator.signingKey).toBe("aws-kms://alias/relight-operator");
+    for (const [before, key] of [
+      ["file:op.jwt", "operator.jwt"],
+      ["file:sys.creds", "cluster.systemCredentials"],
+    ] as const)
+      expect(faultsOf(MINIMAL.replace(before, kms)).join()).toMatch(`${key}: is not a secret reference`);
+  });
+
   const seed = seedOf(createUser());
   test.each([
     ["the cluster's credentials", MINIMAL.replace("file:sys.creds", seed)],

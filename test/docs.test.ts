@@ -44,6 +44,8 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/leafnodes.md",
     "docs/restarts.md",
     "docs/watch.md",
+    "docs/keys.md",
+    "docs/aws.md",
     "docs/decisions/README.md",
   ]) {
     const folder = new URL(`../${page}`, import.meta.url);

@@ -22,17 +22,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const FUNCTIONS = ["issuer-webhook", "manual", "remediate", "rotate-credentials", "sweep"];
 const ofType = (type: string) => Object.values(resources).filter((resource) => resource.Type === type);
 
 describe("serverless.yml", () => {
-  test("has four functions on Node 24, arm64, each with its own bundle and nothing else", () => {
+  test("has five functions on Node 24, arm64, each with its own bundle and nothing else", () => {
     const functions = ofType("AWS::Lambda::Function").map(({ Properties }) => Properties);
     expect(functions.map(({ Handler }) => Handler).sort()).toEqual(
-      ["issuer-webhook", "manual", "remediate", "sweep"].map((name) => `dist/functions/${name}.handler`),
+      FUNCTIONS.map((name) => `dist/functions/${name}.handler`),
     );
     for (const { Runtime, Architectures } of functions)
       expect({ Runtime, Architectures }).toEqual({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
-    for (const name of ["issuer-webhook", "manual", "remediate", "sweep"])
+    for (const name of FUNCTIONS)
       expect(filesIn(join(folder, `${name}.zip`))).toContain(`dist/functions/${name}.mjs`);
   });
 
@@ -71,6 +72,49 @@ describe("serverless.yml", () => {
     const deletes = statements.filter(({ Action }) => JSON.stringify(Action).includes("dynamodb:Delete"));
     expect(deletes).toHaveLength(1);
     expect(JSON.stringify(deletes[0].Condition)).toContain("lease#*");
+  });
+
+  test("lets Secrets Manager of this account, and nobody else, call the rotation, which nothing schedules", () => {
+    const permissions = ofType("AWS::Lambda::Permission").map(({ Properties }) => Properties);
+    const own = permissions.filter(({ FunctionName }) => JSON.stringify(FunctionName).includes("Rotate"));
+    expect(own).toMatchObject([
+      { Principal: "secretsmanager.amazonaws.com", SourceAccount: { Ref: "AWS::AccountId" } },
+    ]);
+    expect(ofType("AWS::SecretsManager::RotationSchedule")).toEqual([]);
+  });
+
+  test("lets the rotation alone write secrets, and only one whose rotation it is; and has it read no journal", () => {
+    // biome-ignore lint/suspicious/noExplicitAny: an IAM policy
+    const statementsOf = ({ Properties }: any): any[] =>
+      // biome-ignore lint/suspicious/noExplicitAny: an IAM policy
+      Properties.Policies.flatMap(({ PolicyDocument }: any) => PolicyDocument.Statement);
+    const roles = ofType("AWS::IAM::Role");
+    const rotation = resources["RotateCredentialsRole"];
+    const writes = roles.map((role) =>
+      statementsOf(role).filter(({ Action }) =>
+        /Put(Secret|Res)|Update|Describe/.test(JSON.stringify(Action)),
+      ),
+    );
+    expect(writes.filter((found) => found.length > 0)).toHaveLength(1);
+    const [write] = writes.flat();
+    expect(JSON.stringify(write.Condition)).toContain("AllowRotationLambdaArn");
+    const actions = statementsOf(rotation).flatMap(({ Action }) => Action);
+    expect(actions.filter((action: string) => /dynamodb|sqs|kms/.test(action))).toEqual(["dynamodb:PutItem"]);
+    const fn = ofType("AWS::Lambda::Function").find(({ Properties }) => /rotate/.test(Properties.Handler));
+    expect(fn?.Properties.Role).toEqual({ "Fn::GetAtt": ["RotateCredentialsRole", "Arn"] });
+  });
+
+  test("signs with keys of Relight's alias only, plain Ed25519 only", () => {
+    const statements = ofType("AWS::IAM::Role").flatMap(({ Properties }) =>
+      // biome-ignore lint/suspicious/noExplicitAny: an IAM policy
+      Properties.Policies.flatMap(({ PolicyDocument }: any) => PolicyDocument.Statement),
+    );
+    const kms = statements.filter(({ Action }) => JSON.stringify(Action).includes("kms:"));
+    expect(kms.flatMap(({ Action }) => Action).sort()).toEqual(["kms:GetPublicKey", "kms:Sign"]);
+    for (const { Condition } of kms) expect(JSON.stringify(Condition)).toContain("alias/relight-*");
+    expect(JSON.stringify(kms.find(({ Action }) => [Action].flat().includes("kms:Sign")))).toContain(
+      "ED25519_SHA_512",
+    );
   });
 
   test("holds no secret", () => {

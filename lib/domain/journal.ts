@@ -30,6 +30,12 @@ export type EntryKind =
   | "restart.closed"
   /** What was held in memory at a healthy verdict: where no server holds it any more, no server tells of it. */
   | "memory.seen"
+  /** Written on `-`: accounts are signed anew with another key of the operator's, one after the other. */
+  | "rotation.started"
+  | "rotation.account"
+  | "rotation.finished"
+  /** The system user's credentials in the secret store are those of a new user. */
+  | "credentials.rotated"
   | "incident.opened"
   | "incident.resolved";
 
@@ -79,6 +85,12 @@ export function openRestart(entries: readonly JournalEntry[]): OpenRestart | und
   const last = entries.findLast(({ kind }) => kind === "restart.opened" || kind === "restart.closed");
   if (last?.kind !== "restart.opened") return undefined;
   return { server: String(last.data["server"]), job: last.job, at: last.at };
+}
+
+/** The job of the last rotation to the key `to`, if it died midway; `entries` of `-`, oldest first. */
+export function openRotation(entries: readonly JournalEntry[], to: string): string | undefined {
+  const last = entries.findLast(({ kind }) => kind === "rotation.started" || kind === "rotation.finished");
+  return last?.kind === "rotation.started" && last.data["to"] === to ? last.job : undefined;
 }
 
 /** What was held in memory when the account was last healthy; `entries` oldest first. */

@@ -15,7 +15,9 @@ export interface Run {
 
 /** Starts the built command in the world's folder, for tests that interfere with it. */
 export function startRelight({ home }: Pick<World, "home">, ...args: string[]) {
-  return spawn(process.execPath, [COMMAND, ...args], { cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+  // Jest gives each test file an environment of its own, which a child does not inherit by itself.
+  const options = { cwd: home, env: { ...process.env } };
+  return spawn(process.execPath, [COMMAND, ...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Runs the built command in the world's folder, as its user would. */

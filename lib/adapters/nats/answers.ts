@@ -43,6 +43,7 @@ const cluster = z
 export const varz = z.looseObject({
   ...{ cluster, gateway: named, routes: z.number().default(0) },
   leaf: z.looseObject({ remotes: z.array(z.unknown()).nullish() }).default({}),
+  trusted_operators_jwt: z.array(z.string()).nullish(),
 });
 
 export const accountInfo = z.looseObject({

@@ -34,18 +34,35 @@ export const jwtCodec: JwtCodec = {
  */
 export function operatorSigner(seed: string, operator: Operator): Signer {
   const key = keyFromSeed(seed, "O", "operator.signingKey");
-  const publicKey = key.getPublicKey();
+  return jwtSigner(key.getPublicKey(), operator, async (body) => key.sign(body));
+}
+
+/**
+ * Signs JWTs with whatever can sign bytes for `publicKey`.
+ * @throws RelightError `signer.untrusted_key` if the servers would not trust what it signs.
+ */
+export function jwtSigner(
+  publicKey: string,
+  operator: Operator,
+  signBytes: (body: Uint8Array) => Promise<Uint8Array>,
+): Signer {
   if (!trustedIssuers(operator).includes(publicKey))
     throw new RelightError("signer.untrusted_key", untrustedKey(publicKey, operator), {
       details: { key: publicKey, trusted: [...trustedIssuers(operator)] },
     });
   return {
     publicKey,
-    sign: async ({ text }: ClaimsDocument) => {
-      const body = `${HEADER}.${Buffer.from(text).toString("base64url")}`;
-      return `${body}.${Buffer.from(key.sign(Buffer.from(body))).toString("base64url")}`;
-    },
+    sign: ({ text }: ClaimsDocument) => encodeJwt(text, signBytes),
   };
+}
+
+/** A JWT of exactly this payload. */
+export async function encodeJwt(
+  payload: string,
+  signBytes: (body: Uint8Array) => Promise<Uint8Array>,
+): Promise<string> {
+  const body = `${HEADER}.${Buffer.from(payload).toString("base64url")}`;
+  return `${body}.${Buffer.from(await signBytes(Buffer.from(body))).toString("base64url")}`;
 }
 
 /** The key pair of a seed, with its kind checked. `what` names the secret in errors. */

@@ -20,6 +20,7 @@ import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
 import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
+import { serversTrust } from "./trust.ts";
 
 export interface ProbeSettings {
   readonly connection: NatsConnection;
@@ -76,7 +77,10 @@ export function natsProbes(settings: ProbeSettings): Probes {
   const health: Probes["health"] = async () =>
     serversHealth(settings.connection, settings.timeout, await servers());
 
-  return { servers, meta, health, observe, hosted };
+  const trust: Probes["trust"] = async () =>
+    serversTrust(settings.connection, settings.timeout, await settings.servers());
+
+  return { servers, meta, health, observe, hosted, trust };
 }
 
 const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>

@@ -1,0 +1,128 @@
+import colors from "picocolors";
+import type { App } from "../lib/compose.ts";
+import { retirement } from "../lib/domain/key-rotation.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
+import {
+  isRetirable,
+  planRotation,
+  type Rotation,
+  type RotationOrder,
+  type RotationPlan,
+  rotate,
+} from "../lib/usecases/rotate-key.ts";
+import type { CommandResult } from "./session.ts";
+
+/** `relight rotate-key`: prints the plan; with `--yes` it acts, with `--retire` it says whether the old key may go. */
+
+export interface RotateKeyOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly wave: number;
+  readonly includeSystem: boolean;
+  readonly retire: boolean;
+  readonly yes: boolean;
+}
+
+export async function rotateKey(
+  app: App,
+  options: RotateKeyOptions,
+  tell: (line: string) => void,
+): Promise<CommandResult> {
+  const context = await app.context();
+  const order = { ...options, configured: app.configured, tell };
+  const plan = await planRotation(context, order);
+  // Nothing was ever signed by a key that was mistyped: that it is unused would mean nothing.
+  if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, todo: CHECK_KEYS } : plan);
+  if (options.retire) return retire(order, plan);
+  if (!options.yes || plan.waves.length === 0) return planned(plan);
+  return rotated(plan, await rotate(context, order, plan));
+}
+
+const CHECK_KEYS = [
+  "Compare --from and --to with what `nsc describe operator` lists: while one key goes, both are trusted, and the new one signs.",
+];
+
+const jsonOf = (plan: RotationPlan, state: string, more: object = {}): object => ({
+  state,
+  ...plan,
+  ...more,
+});
+
+function blocked(plan: RotationPlan): CommandResult {
+  const { problems, todo } = plan;
+  return {
+    json: jsonOf(plan, "blocked"),
+    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(todo)].join(
+      "\n",
+    ),
+    exit: EXIT.critical,
+  };
+}
+
+function planned(plan: RotationPlan): CommandResult {
+  const idle = plan.waves.length === 0;
+  const lines = plan.waves.flatMap((wave, index) => [
+    colors.bold(`wave ${index + 1}`),
+    ...wave.map(({ name, account, streams }) => `  ${name} ${colors.dim(account)}, streams: ${streams}`),
+  ]);
+  const next = idle ? ["no account has to be signed anew"] : ["", "Nothing was touched; --yes does it."];
+  return {
+    json: jsonOf(plan, "planned"),
+    text: [...lines, ...leftovers(plan), ...next].join("\n"),
+    exit: idle ? EXIT.ok : EXIT.warning,
+  };
+}
+
+function rotated(plan: RotationPlan, rotation: Rotation): CommandResult {
+  const { state, why, accounts, left, error } = rotation;
+  const lines = accounts.map(({ name, result, why: because }) => {
+    const mark = result === "rotated" ? colors.green("✓") : colors.red("✗");
+    return `${mark} ${name}: ${result} (${because})`;
+  });
+  const more = left > 0 ? [`${left} accounts are left as they were; run it again to go on`] : [];
+  return {
+    json: jsonOf(plan, state, { ...rotation, ...(error === undefined ? {} : { error: error.toJSON() }) }),
+    text: [...lines, `${state}: ${why}`, ...more, ...leftovers(plan)].join("\n"),
+    exit: exitOf(rotation),
+  };
+}
+
+function exitOf({ state, accounts, error }: Rotation): ExitCode {
+  if (state === "interrupted") return EXIT.unknown;
+  if (state === "stopped") return error?.exitCode ?? EXIT.critical;
+  return accounts.every(({ result }) => result === "rotated") ? EXIT.ok : EXIT.warning;
+}
+
+function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
+  const { waves, leftOut } = plan;
+  const holders = [...waves.flat(), ...leftOut];
+  const retirable = isRetirable(plan);
+  const todo = retirable ? retirement(order) : [];
+  const held = holders.map(({ name, stored, runningOn }) => {
+    const places = [...(stored ? ["the resolver"] : []), ...runningOn];
+    return `${colors.red("✗")} ${name}: a JWT of the old key's is in ${places.join(", ")}`;
+  });
+  const unread = plan.unknown.map(({ account, problem }) => `${colors.red("?")} ${account}: ${problem}`);
+  const text = retirable
+    ? [
+        "Nothing that the resolver holds or a server runs was signed by the old key.",
+        "To do:",
+        ...steps(todo),
+      ]
+    : [...held, ...unread, "The old key must stay trusted until these are signed anew."];
+  const state = retirable ? "retirable" : "in-use";
+  return {
+    json: { ...jsonOf(plan, state, { holders }), todo },
+    text: text.join("\n"),
+    exit: retirable ? EXIT.ok : EXIT.warning,
+  };
+}
+
+function leftovers({ leftOut, unknown }: RotationPlan): string[] {
+  return [
+    ...leftOut.map(({ name }) => `${name} is the system account: --include-system signs it anew, last`),
+    ...unknown.map(({ account, problem }) => `${account}: ${problem}`),
+  ];
+}
+
+const steps = (todo: readonly string[]): string[] => todo.map((step, index) => `  ${index + 1}. ${step}`);

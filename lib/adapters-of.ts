@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
+import { fanOutEscalation } from "./adapters/escalation/fan-out.ts";
+import { webhookEscalation } from "./adapters/escalation/webhook.ts";
+import { systemClock } from "./adapters/local/clock.ts";
+import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
+import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
+import { operatorSigner } from "./adapters/nats/jwt-codec.ts";
+import { remoteSigner } from "./adapters/nats/operator-key.ts";
+import { succeedUser } from "./adapters/nats/system-user.ts";
+import { commandRestarter } from "./adapters/restart/command.ts";
+import { webhookRestarter } from "./adapters/restart/webhook.ts";
+import type { Config } from "./config.ts";
+import type { JsonObject } from "./domain/json.ts";
+import type { Operator } from "./domain/operator.ts";
+import { RelightError } from "./errors.ts";
+import { redact, redactText } from "./log.ts";
+import type { Clock, Escalation, Jobs, Journal, Leases, Log, Restarter, Secrets, Signer } from "./ports.ts";
+import type { CredentialRotation } from "./usecases/rotate-credentials.ts";
+
+/** Which adapter stands behind each port, as the configuration says. */
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
+
+/**
+ * What a remedy must give back is journalled to the byte, though an import's activation token looks like a
+ * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
+ */
+const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
+  ...scrub(data),
+  ...(claims === undefined ? {} : { claims }),
+  ...(memory === undefined ? {} : { memory }),
+  ...(undo === undefined ? {} : { undo }),
+});
+
+export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
+export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
+
+/** What signs: a key that is read, or one that is never given out. Absent where none is configured. */
+export async function openSigner(
+  { operator: { signingKey } }: Config,
+  secrets: Secrets,
+  operator: Operator,
+): Promise<Signer | undefined> {
+  if (signingKey === undefined) return undefined;
+  if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
+  const { kmsKey } = await import("./adapters/aws/kms-key.ts");
+  return remoteSigner(await kmsKey(signingKey), operator);
+}
+
+/** What a rotation of the system user's credentials needs. @throws RelightError `rotation.refused` where it is not configured. */
+export async function openRotation(
+  { rotation }: Config,
+  secrets: Secrets,
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+): Promise<Pick<CredentialRotation, "secret" | "mint">> {
+  if (rotation === undefined)
+    throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
+  const { systemSigningKey, userLifetime: lifetime } = rotation;
+  const { rotatingSecret } = await import("./adapters/aws/rotating-secret.ts");
+  const mint: CredentialRotation["mint"] = async (current) =>
+    succeedUser(current, {
+      ...{ signingKey: await secrets.read(systemSigningKey), id: newId(), now: clock.now() },
+      ...(lifetime === undefined ? {} : { lifetime }),
+    });
+  return { secret: rotatingSecret(), mint };
+}
+
+export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
+  if (config.queue === "in-process") return inProcessJobs(local);
+  const { sqsClient, sqsJobs } = await import("./adapters/aws/sqs-jobs.ts");
+  return sqsJobs({ queueUrl: config.queue.slice("sqs:".length), client: sqsClient() });
+}
+
+export async function openJournal(config: Config): Promise<OpenJournal> {
+  const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
+  if (kind === "sqlite")
+    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
+  const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
+  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
+}
+
+export async function openEscalation(config: Config, secrets: Secrets, log: Log): Promise<Escalation> {
+  const channels = config.escalation.map(async ({ webhook: { url, secret } }) => {
+    const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
+    const escalation = webhookEscalation({ url, clock: systemClock, scrub, ...signed });
+    return { name: `webhook ${new URL(url).host}`, escalation };
+  });
+  return fanOutEscalation(await Promise.all(channels), log);
+}
+
+export async function openRestarter(
+  { restart }: Config,
+  secrets: Secrets,
+  env: Environment,
+): Promise<Restarter | undefined> {
+  if (restart === undefined) return undefined;
+  const { command, webhook, kubernetes, timeout } = restart;
+  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
+  if (webhook !== undefined) {
+    const secret = await secrets.read(webhook.secret);
+    return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
+  }
+  if (kubernetes === undefined) return undefined;
+  const { kubeconfig: reference, ...place } = kubernetes;
+  const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
+  const { kubernetesRestarter } = await import("./adapters/restart/kubernetes.ts");
+  return kubernetesRestarter({ ...place, ...kubeconfig, timeout, env, redactText });
+}

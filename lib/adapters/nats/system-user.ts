@@ -1,0 +1,57 @@
+import { fmtCreds } from "@nats-io/jwt";
+import { createUser } from "@nats-io/nkeys";
+import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import { type EpochMillis, type Millis, toSeconds } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import { encodeJwt, keyFromSeed } from "./jwt-codec.ts";
+
+export interface SuccessorTerms {
+  /** Seed of the account's key or of one of its signing keys. */
+  readonly signingKey: string;
+  readonly id: string;
+  readonly now: EpochMillis;
+  /** Absent: the user never expires. */
+  readonly lifetime?: Millis;
+}
+
+/**
+ * A new user with its own key in place of the one whose credentials are given: same account, name, limits and
+ * permissions.
+ * @throws RelightError `secret.malformed` if the text is no credentials file, or the key no account's.
+ */
+export async function succeedUser(
+  credentials: string,
+  { signingKey, id, now, lifetime }: SuccessorTerms,
+): Promise<string> {
+  const { iss, name, nats } = userClaims(credentials);
+  const account = String(nats["issuer_account"] ?? iss);
+  const issuer = keyFromSeed(signingKey, "A", "rotation.systemSigningKey");
+  const issuerKey = issuer.getPublicKey();
+  const { issuer_account: _before, ...rest } = nats;
+  const user = createUser();
+  const seconds = toSeconds(now);
+  const claims = {
+    ...{ jti: id, iat: seconds, iss: issuerKey, name, sub: user.getPublicKey() },
+    ...(lifetime === undefined ? {} : { exp: seconds + Math.round(lifetime / 1000) }),
+    nats: { ...rest, ...(issuerKey === account ? {} : { issuer_account: account }) },
+  };
+  const token = await encodeJwt(JSON.stringify(claims), async (body) => issuer.sign(body));
+  return Buffer.from(fmtCreds(token, user)).toString("utf8");
+}
+
+function userClaims(credentials: string): { iss: string; name: string; nats: JsonObject } {
+  const [, payload = ""] = /\beyJ[\w-]+\.([\w-]+)\.[\w-]+/.exec(credentials) ?? [];
+  const claims = parse(Buffer.from(payload, "base64url").toString("utf8"));
+  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
+  if (!isJsonObject(claims) || !isJsonObject(nats) || nats["type"] !== "user")
+    throw new RelightError("secret.malformed", "the credentials in force hold no user JWT");
+  return { iss: String(claims["iss"]), name: String(claims["name"] ?? ""), nats };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
