@@ -108,7 +108,8 @@ async function doJob(
   return remediate(context, jobFor(context, { account, action, trigger: "manual", reason }));
 }
 
-function remediated(result: Remediation, name: string): CommandResult {
+/** How a job's end looks. */
+export function remediated(result: Remediation, name: string): CommandResult {
   const exit = EXIT_OF[result.verdict.verdict];
   return {
     json: remediationJson(result),

@@ -6,6 +6,7 @@ import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
 import { explainLog } from "./explain.ts";
+import { addJetStreamCommand } from "./jetstream.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
 
@@ -82,6 +83,10 @@ program
   .action(async ({ sweepEvery }: { sweepEvery: Interval }) => {
     exitCode = await runWatch(program.opts<GlobalOptions>(), sweepEvery);
   });
+
+addJetStreamCommand(program, async (doing, command) => {
+  exitCode = await runCommand(program.opts<GlobalOptions>(), doing, command);
+});
 
 program
   .command("journal [account]")

@@ -1,4 +1,5 @@
 import type { AccountId } from "./domain/account.ts";
+import type { ServerCapacity } from "./domain/capacity.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
@@ -85,6 +86,8 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
+  /** What each server with JetStream may give to it, and what is reserved of that. */
+  capacity(): Promise<Probe<readonly ServerCapacity[]>>;
 }
 
 /** What only the account itself may do to its streams and consumers. */

@@ -180,7 +180,8 @@ function lookOnly(outcome: Remediation["outcome"], { verdict }: Look, proved?: P
   };
 }
 
-function describePush({ document, servers, changes }: ProvedPush) {
+/** What a person or a program is told of a push. */
+export function describePush({ document, servers, changes }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
   return { jti, iss, iat, exp: exp ?? null, servers, changes };
 }

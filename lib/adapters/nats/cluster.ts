@@ -36,6 +36,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       servers: () => current.probes.servers(),
       meta: (domain) => current.probes.meta(domain),
       hosted: () => current.probes.hosted(),
+      capacity: () => current.probes.capacity(),
       observe: (account, accountKey) => current.probes.observe(account, accountKey),
     },
     assets: current.assets,

@@ -7,6 +7,7 @@ import type { Clock, Probes, Resolver } from "../../ports.ts";
 import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
+import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
 import { hostedStreams } from "./hosted.ts";
 import { metaGroup } from "./meta-group.ts";
@@ -52,7 +53,12 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return metaGroup(settings.connection, settings.timeout, asked);
   }
 
-  return { servers, meta, observe, hosted };
+  async function capacity(): ReturnType<Probes["capacity"]> {
+    const facts = await servers();
+    return probe(() => capacities(settings, facts));
+  }
+
+  return { servers, meta, observe, hosted, capacity };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
