@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
+import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
@@ -51,6 +52,20 @@ program
   .command("verify <account>")
   .description("the deep verdict with its evidence (exit 0 healthy, 1 degraded, 2 dead, 3 unknown)")
   .action(act("looking", commands.verify));
+
+program
+  .command("doctor")
+  .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
+  .option(
+    "-m, --manifest <file>",
+    "check the probes in a Kubernetes manifest (- reads standard input)",
+    collect,
+    [],
+  )
+  .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
+    const configNamed = program.getOptionValueSource("config") !== "default";
+    exitCode = await runDoctor({ ...program.opts<GlobalOptions>(), configNamed }, files);
+  });
 
 program
   .command("renew <account>")
@@ -111,6 +126,10 @@ program
   .action(async (file?: string) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
 
 function readCount(text: string): number {
   const count = Number(text);

@@ -7,6 +7,7 @@ import type { JsonObject } from "./domain/json.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
@@ -78,6 +79,8 @@ export interface Probes {
    * @param domain the only one by default; where there are several, a failed probe says so.
    */
   meta(domain?: string): Promise<Probe<MetaGroup | undefined>>;
+  /** What each server says of its own health. */
+  health(): Promise<ServersHealth>;
   /**
    * One look at an account, as deep as the credentials at hand allow, without side effects.
    * Failed probes are part of the answer; only a lost connection throws.
@@ -88,6 +91,12 @@ export interface Probes {
   hosted(): Promise<Probe<readonly HostedStream[]>>;
   /** What each server with JetStream may give to it, and what is reserved of that. */
   capacity(): Promise<Probe<readonly ServerCapacity[]>>;
+}
+
+/** The servers' HTTP monitoring; without an address configured there is nothing to ask. */
+export interface Monitoring {
+  /** Never throws: an address that can't be reached is a failed probe. */
+  check(): Promise<readonly MonitoringHealth[]>;
 }
 
 /** What only the account itself may do to its streams and consumers. */

@@ -9,6 +9,7 @@ import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
@@ -58,7 +59,10 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return probe(() => capacities(settings, facts));
   }
 
-  return { servers, meta, observe, hosted, capacity };
+  const health: Probes["health"] = async () =>
+    serversHealth(settings.connection, settings.timeout, await servers());
+
+  return { servers, meta, health, observe, hosted, capacity };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
