@@ -32,7 +32,9 @@ export async function status(app: App): Promise<CommandResult> {
 
 export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
   const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
-  const idle = rows.every(({ step, renewal }) => step.kind === "done" && renewal === undefined);
+  const idle = rows.every(({ step, renewal, reconciliation }) => {
+    return step.kind === "done" && renewal === undefined && reconciliation === undefined;
+  });
   return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
 }
 
@@ -119,8 +121,10 @@ export function remediated(result: Remediation, name: string): CommandResult {
 }
 
 /** The verdict's own fields stand beside the outcome, so that `verdict` is one word here as in `verify`. */
-function remediationJson({ verdict, ...rest }: Remediation): object {
-  return { ...verdict, ...rest };
+function remediationJson({ verdict, pushed, ...rest }: Remediation): object {
+  // What was changed may be an import with its activation token.
+  const shown = pushed === undefined ? {} : { pushed: { ...pushed, changes: redact(pushed.changes) } };
+  return { ...verdict, ...rest, ...shown };
 }
 
 async function surveyAll(app: App): Promise<readonly Survey[]> {
@@ -142,7 +146,11 @@ function statusRow({ account, name, window, seen }: Survey): object {
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }
 
-function planRow({ account, name, renewal, step, seen }: Survey): object {
+function planRow({ account, name, renewal, reconciliation, step, seen }: Survey): object {
+  const reconciling =
+    reconciliation === undefined
+      ? []
+      : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
   const climbing =
     step.kind === "climb"
@@ -151,11 +159,17 @@ function planRow({ account, name, renewal, step, seen }: Survey): object {
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
-  return { account, name, verdict: seen.verdict.verdict, steps: [...renewing, ...climbing], refused };
+  return {
+    account,
+    name,
+    verdict: seen.verdict.verdict,
+    steps: [...reconciling, ...renewing, ...climbing],
+    refused,
+  };
 }
 
 /** Critical outranks unknown, unknown outranks a warning. */
-function worstExit(exits: readonly ExitCode[]): ExitCode {
+export function worstExit(exits: readonly ExitCode[]): ExitCode {
   const order = [EXIT.critical, EXIT.unknown, EXIT.warning];
   return order.find((exit) => exits.includes(exit)) ?? EXIT.ok;
 }

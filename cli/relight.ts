@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
+import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
@@ -98,6 +99,13 @@ program
   .action(async ({ sweepEvery }: { sweepEvery: Interval }) => {
     exitCode = await runWatch(program.opts<GlobalOptions>(), sweepEvery);
   });
+
+program
+  .command("diff [account]")
+  .description(
+    "claim by claim: source of truth, resolver, each server (exit 0 same, 1 differs, 2 missing, 3 unknown)",
+  )
+  .action(act("comparing", diff));
 
 addJetStreamCommand(program, async (doing, command) => {
   exitCode = await runCommand(program.opts<GlobalOptions>(), doing, command);

@@ -18,6 +18,7 @@ import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { JsonObject } from "./domain/json.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
+import { openSource } from "./open-source.ts";
 import type {
   Cluster,
   Escalation,
@@ -105,6 +106,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const escalation = await openEscalation(config, secrets, log);
   const restarter = await openRestarter(config, secrets, env);
+  const source = openSource(config, operator, jwtCodec);
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
 
@@ -131,6 +133,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       ...(restarter === undefined ? {} : { restarter }),
+      ...source,
     };
   }
 

@@ -1,6 +1,7 @@
 import type { AccountId } from "./domain/account.ts";
 import type { ServerCapacity } from "./domain/capacity.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
+import type { Sourced } from "./domain/claims-source.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { JsonObject } from "./domain/json.ts";
@@ -55,6 +56,24 @@ export interface PushReply {
 export type ListedJwt =
   | { readonly ok: true; readonly jwt: DecodedJwt }
   | { readonly ok: false; readonly account: string; readonly problem: string };
+
+/** One entry of a source of truth: an account's JWT, or what is wrong with what lies there instead. */
+export type SourceEntry =
+  | { readonly ok: true; readonly place: string; readonly jwt: DecodedJwt }
+  | { readonly ok: false; readonly place: string; readonly problem: string };
+
+/** Where the accounts' JWTs are kept outside of the cluster: the source of truth. */
+export interface ClaimsSource {
+  /** The reference it was configured by. */
+  readonly name: string;
+  /**
+   * Every entry; a bad one hides no others. What is trusted, expired or another operator's is for the caller.
+   * @throws RelightError `source.unavailable` if the source itself can't be read.
+   */
+  accounts(): AsyncIterable<SourceEntry>;
+  /** What it says of one account; everything is read once per run. @throws as {@link accounts} */
+  lookup(account: AccountId): Promise<Sourced>;
+}
 
 /** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
 export interface Resolver {

@@ -1,9 +1,11 @@
 import { claimsFindings } from "./claims-findings.ts";
+import type { SourceView } from "./claims-source.ts";
 import { explainDefect } from "./defects.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import type { Observation } from "./observation.ts";
 import type { Operator } from "./operator.ts";
+import { sourceFindings } from "./source-findings.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
@@ -13,6 +15,8 @@ export interface Standards {
   readonly unfinishedToggle: boolean;
   /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
   readonly unfinishedChanges: readonly string[];
+  /** What the source of truth says; absent where none is configured. */
+  readonly source?: SourceView;
 }
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
@@ -21,6 +25,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
     ...claimsFindings(observation, standards.operator),
+    ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation),
   ];
   const streams = observation.streams.ok ? observation.streams.value : [];
