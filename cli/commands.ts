@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { App } from "../lib/compose.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
-import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
@@ -49,24 +48,6 @@ export async function renew(app: App, account: string): Promise<CommandResult> {
 
 export async function heal(app: App, account: string): Promise<CommandResult> {
   return remediated(await doJob(app, account, "heal", "relight heal"), account);
-}
-
-/** Pushes a JWT from a file (`-` for standard input). */
-export async function push(app: App, file: string): Promise<CommandResult> {
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
-    throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
-  });
-  const token = text.trim();
-  const context = await app.context();
-  const account = context.codec.decode(token).document.claims.sub;
-  const order = jobFor(context, {
-    account,
-    action: "push",
-    trigger: "manual",
-    reason: `relight push ${file}`,
-    token,
-  });
-  return remediated(await remediate(context, order), context.settingsOf(account)?.name ?? account);
 }
 
 /** One sweep: renew what is due, verify, heal, escalate. */

@@ -9,7 +9,15 @@ import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
-import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
+import { type PushOptions, push } from "./push.ts";
+import {
+  type CommandResult,
+  type Console,
+  type GlobalOptions,
+  reportError,
+  runCommand,
+  runOffline,
+} from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 const EXIT_CODES = `
@@ -76,7 +84,12 @@ program
 program
   .command("push <file>")
   .description("the same for a JWT made elsewhere (- reads standard input)")
-  .action(act("pushing", commands.push));
+  .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
+  .option("--yes", "with --allow-changes: don't ask", false)
+  .action(async (file: string, options: PushOptions) => {
+    const command = (app: App, console: Console) => push(app, console, file, options);
+    exitCode = await runCommand(program.opts<GlobalOptions>(), "pushing", command);
+  });
 
 program
   .command("heal <account>")

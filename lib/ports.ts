@@ -228,6 +228,11 @@ export interface Job {
   readonly action: "remediate" | "heal" | "renew" | "push" | "verify";
   /** A JWT delivered for `push`; it passes the gate like any other. */
   readonly token?: string;
+  /**
+   * A person saw how `token` differs from the JWT in force with this id, and accepted it. Only for jobs that run
+   * in the very process that asked: no queue carries it.
+   */
+  readonly acceptedOver?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */
   readonly id: string;
 }

@@ -44,6 +44,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/leafnodes.md",
     "docs/restarts.md",
     "docs/watch.md",
+    "docs/claims.md",
     "docs/decisions/README.md",
   ]) {
     const folder = new URL(`../${page}`, import.meta.url);

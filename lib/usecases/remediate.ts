@@ -134,12 +134,16 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
 async function pushDelivered(
   context: Context,
   job: RunningJob,
-  { token }: Job,
+  { token, acceptedOver }: Job,
   seen: Look,
 ): Promise<Remediation> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = await claimsToRenew(context, seen);
-  const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered" });
+  // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
+  const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
+  const leave = isAccepted ? "claims" : "nothing";
+  const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
+  const proved = await push(context, job, { token, current, leave, purpose });
   return lookOnly("pushed", await verify(context, job), proved);
 }
 
