@@ -91,12 +91,6 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a source of truth (nats-server %
 
   test("push: a sweep pushes what is newer in the source, and an account that the cluster lacks", async () => {
     await using world = await worldWithSource(version, "push");
-    await store(
-      world,
-      "APP",
-      world.sign(world.claims({ ...newer(), limits: { subs: 1_000_000, mem_storage: 90_000_000 } })),
-    );
-    // A lowered limit is refused, so first one that raises: see the next test for the other.
     await store(world, "APP", world.sign(world.claims({ ...newer(), limits: { mem_storage: 90_000_000 } })));
     const key = createAccount();
     const fresh = world.sign({
@@ -166,9 +160,13 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a source of truth (nats-server %
   });
 });
 
-/** The account expires, the resolver deletes its JWT (within about a minute), and no server has it loaded. */
 async function expireAndForget(world: World): Promise<void> {
   await expire(world);
+  await forget(world);
+}
+
+/** The resolver deletes the expired JWT (within about a minute), and after a restart no server has it loaded. */
+async function forget(world: World): Promise<void> {
   await waitFor("the resolver to delete the expired JWT", async () => (await inResolver(world)) === "", {
     ...{ timeout: 150_000, interval: 1_000 },
   });
@@ -179,7 +177,8 @@ async function expireAndForget(world: World): Promise<void> {
 describe.each(["2.10.27"])(
   "an account that the resolver deleted after it expired (nats-server %s)",
   (version) => {
-    test("is brought back from the source of truth, though Relight never saw it", async () => {
+    // Each waits for most of a minute; together they take no longer than one.
+    test.concurrent("is brought back from the source of truth, though Relight never saw it", async () => {
       await using world = await worldWithSource(version, "page", 3_600);
       await fill(world, { messages: 5 });
       // As the source has it, it expired too.
@@ -200,7 +199,7 @@ describe.each(["2.10.27"])(
       expect(Buffer.from(payload, "base64url").toString()).toContain('"streams":50');
     });
 
-    test("is brought back from what the journal knows, where there is no source", async () => {
+    test.concurrent("is brought back from what the journal knows, where there is no source", async () => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
       await fill(world, { messages: 5 });
       expect((await relight(world, "verify", "APP")).exit).toBe(0);
@@ -213,7 +212,7 @@ describe.each(["2.10.27"])(
       expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
     });
 
-    test("is brought back by a sweep, where the journal saw the claims that expired", async () => {
+    test.concurrent("is brought back by a sweep, where the journal saw the claims that expired", async () => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
       await fill(world, { messages: 5 });
       await expire(world);

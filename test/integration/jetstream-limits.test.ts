@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from "@jest/globals";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { nowSeconds } from "../../lab/keys.ts";
 import { fill, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -27,6 +27,22 @@ const limitsOf = async (world: World) => {
     await connection.close();
   }
 };
+
+/** ORDERS has two consumers: with that for a limit it may have no third, and JOBS its first. */
+async function consumersAreCountedPerStream(world: World): Promise<void> {
+  const limited = await jetstream(world, "limits", "APP", "--consumers", "2", "--yes");
+  expect(limited.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
+  const connection = await world.connectAs("app");
+  try {
+    const { consumers } = await jetstreamManager(connection);
+    const third = { durable_name: "third", ack_policy: AckPolicy.Explicit };
+    await expect(consumers.add("ORDERS", third)).rejects.toThrow(/maximum consumers/);
+    await consumers.add("JOBS", third);
+    await consumers.delete("JOBS", "third");
+  } finally {
+    await connection.close();
+  }
+}
 
 /** How many claims were pushed by anybody while `work` ran. */
 async function pushesDuring<T>(world: World, work: () => Promise<T>): Promise<{ result: T; pushes: number }> {
@@ -83,13 +99,14 @@ describe.each([
     const forced = await jetstream(world, "limits", "APP", "--streams", "1", "--force", "--yes");
     expect(forced.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
     expect(await snapshot(world)).toEqual(before);
+    await consumersAreCountedPerStream(world);
     expect(await symptoms(world)).toEqual({ apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" });
 
     const { entries } = (await relight(world, "journal", "APP", "--json")).json;
     const purposes = entries
       .filter(({ kind }: { kind: string }) => kind === "push.started")
       .map(({ data }: { data: { purpose: string } }) => data.purpose);
-    expect(purposes).toEqual(["JetStream enabled", "JetStream limits", "JetStream limits"]);
+    expect(purposes).toEqual(["JetStream enabled", ...Array(3).fill("JetStream limits")]);
   });
 });
 
