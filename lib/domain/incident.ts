@@ -44,7 +44,8 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   if (verdict.verdict === "dead") return "jetstream_dead";
-  const isDifference = verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
+  const isDifference =
+    verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
   if (verdict.verdict === "degraded" && isDifference) return "claims_differ";
   return verdict.verdict;
 }
