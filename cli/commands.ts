@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { App } from "../lib/compose.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
-import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
@@ -33,7 +32,9 @@ export async function status(app: App): Promise<CommandResult> {
 
 export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
   const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
-  const idle = rows.every(({ step, renewal }) => step.kind === "done" && renewal === undefined);
+  const idle = rows.every(({ step, renewal, reconciliation }) => {
+    return step.kind === "done" && renewal === undefined && reconciliation === undefined;
+  });
   return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
 }
 
@@ -48,24 +49,6 @@ export async function renew(app: App, account: string): Promise<CommandResult> {
 
 export async function heal(app: App, account: string): Promise<CommandResult> {
   return remediated(await doJob(app, account, "heal", "relight heal"), account);
-}
-
-/** Pushes a JWT from a file (`-` for standard input). */
-export async function push(app: App, file: string): Promise<CommandResult> {
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
-    throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
-  });
-  const token = text.trim();
-  const context = await app.context();
-  const account = context.codec.decode(token).document.claims.sub;
-  const order = jobFor(context, {
-    account,
-    action: "push",
-    trigger: "manual",
-    reason: `relight push ${file}`,
-    token,
-  });
-  return remediated(await remediate(context, order), context.settingsOf(account)?.name ?? account);
 }
 
 /** One sweep: renew what is due, verify, heal, escalate. */
@@ -117,7 +100,8 @@ async function doJob(
   return remediate(context, jobFor(context, { account, action, trigger: "manual", reason }));
 }
 
-function remediated(result: Remediation, name: string): CommandResult {
+/** How a job's end looks. */
+export function remediated(result: Remediation, name: string): CommandResult {
   const exit = EXIT_OF[result.verdict.verdict];
   return {
     json: remediationJson(result),
@@ -127,8 +111,10 @@ function remediated(result: Remediation, name: string): CommandResult {
 }
 
 /** The verdict's own fields stand beside the outcome, so that `verdict` is one word here as in `verify`. */
-function remediationJson({ verdict, ...rest }: Remediation): object {
-  return { ...verdict, ...rest };
+function remediationJson({ verdict, pushed, ...rest }: Remediation): object {
+  // What was changed may be an import with its activation token.
+  const shown = pushed === undefined ? {} : { pushed: { ...pushed, changes: redact(pushed.changes) } };
+  return { ...verdict, ...rest, ...shown };
 }
 
 async function surveyAll(app: App): Promise<readonly Survey[]> {
@@ -150,7 +136,11 @@ function statusRow({ account, name, window, seen }: Survey): object {
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }
 
-function planRow({ account, name, renewal, step, seen }: Survey): object {
+function planRow({ account, name, renewal, reconciliation, step, seen }: Survey): object {
+  const reconciling =
+    reconciliation === undefined
+      ? []
+      : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
   const climbing =
     step.kind === "climb"
@@ -159,11 +149,17 @@ function planRow({ account, name, renewal, step, seen }: Survey): object {
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
-  return { account, name, verdict: seen.verdict.verdict, steps: [...renewing, ...climbing], refused };
+  return {
+    account,
+    name,
+    verdict: seen.verdict.verdict,
+    steps: [...reconciling, ...renewing, ...climbing],
+    refused,
+  };
 }
 
 /** Critical outranks unknown, unknown outranks a warning. */
-function worstExit(exits: readonly ExitCode[]): ExitCode {
+export function worstExit(exits: readonly ExitCode[]): ExitCode {
   const order = [EXIT.critical, EXIT.unknown, EXIT.warning];
   return order.find((exit) => exits.includes(exit)) ?? EXIT.ok;
 }

@@ -5,10 +5,20 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
+import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
+import { addJetStreamCommand } from "./jetstream.ts";
+import { type PushOptions, push } from "./push.ts";
 import { type RotateKeyOptions, rotateKey } from "./rotate-key.ts";
-import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
+import {
+  type CommandResult,
+  type Console,
+  type GlobalOptions,
+  reportError,
+  runCommand,
+  runOffline,
+} from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 const EXIT_CODES = `
@@ -75,7 +85,12 @@ program
 program
   .command("push <file>")
   .description("the same for a JWT made elsewhere (- reads standard input)")
-  .action(act("pushing", commands.push));
+  .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
+  .option("--yes", "with --allow-changes: don't ask", false)
+  .action(async (file: string, options: PushOptions) => {
+    const command = (app: App, console: Console) => push(app, console, file, options);
+    exitCode = await runCommand(program.opts<GlobalOptions>(), "pushing", command);
+  });
 
 program
   .command("heal <account>")
@@ -119,6 +134,17 @@ program
     const tell = (line: string): void => void process.stderr.write(`${line}\n`);
     return act("rotating the key", (app) => rotateKey(app, options, tell))({}, {});
   });
+
+program
+  .command("diff [account]")
+  .description(
+    "claim by claim: source of truth, resolver, each server (exit 0 same, 1 differs, 2 missing, 3 unknown)",
+  )
+  .action(act("comparing", diff));
+
+addJetStreamCommand(program, async (doing, command) => {
+  exitCode = await runCommand(program.opts<GlobalOptions>(), doing, command);
+});
 
 program
   .command("journal [account]")

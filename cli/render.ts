@@ -99,6 +99,8 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "restart.opened":
     case "restart.closed":
       return `server ${text("server")}`;
+    case "source.adopted":
+      return `difference ${text("difference")}`;
     case "rung.started":
       return `${text("rung")}: ${text("why")}`;
     case "rung.finished":
@@ -117,11 +119,11 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
   }
 }
 
-function planOf({ renewal, step }: Survey): string[] {
+function planOf({ renewal, reconciliation, step }: Survey): string[] {
   const lines =
-    renewal === undefined
-      ? []
-      : [`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`];
+    reconciliation === undefined ? [] : [`  → ${reconciliation.does} the difference: ${reconciliation.why}`];
+  if (renewal !== undefined)
+    lines.push(`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`);
   if (step.kind === "climb")
     lines.push(
       `  → ${step.rung.id}: ${step.rung.title}`,

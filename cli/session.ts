@@ -1,6 +1,7 @@
+import { createInterface } from "node:readline/promises";
 import ora from "ora";
 import { type App, openApp } from "../lib/compose.ts";
-import { asRelightError, EXIT, type ExitCode } from "../lib/errors.ts";
+import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redactText } from "../lib/log.ts";
 import type { Log } from "../lib/ports.ts";
 
@@ -18,17 +19,31 @@ export interface CommandResult {
   readonly exit: ExitCode;
 }
 
+/** What a command may ask of a person at the terminal. */
+export interface Console {
+  /**
+   * Shows `text` and waits for a yes. @throws RelightError `usage` where nobody is there to be asked, or the
+   * result is for a program; `what` is what needs the yes.
+   */
+  confirm(text: string, what: string): Promise<boolean>;
+}
+
 /** Runs one command from opening the app to the exit code. Never throws: every error ends as a message. */
 export async function runCommand(
   options: GlobalOptions,
   doing: string,
-  command: (app: App) => Promise<CommandResult>,
+  command: (app: App, console: Console) => Promise<CommandResult>,
 ): Promise<ExitCode> {
   const progress = progressLine(options, doing);
   const stop = interruptible(progress);
   try {
     await using app = await openApp({ configFile: options.config, log: progress.log, signal: stop.signal });
-    const { json, text, exit } = await command(app);
+    const { json, text, exit } = await command(app, {
+      confirm: (text, what) => {
+        progress.end();
+        return confirm(options, text, what);
+      },
+    });
     progress.end();
     process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
     return exit;
@@ -37,6 +52,23 @@ export async function runCommand(
     return reportError(thrown, options);
   } finally {
     stop.end();
+  }
+}
+
+async function confirm({ json }: GlobalOptions, text: string, what: string): Promise<boolean> {
+  if (json || !process.stdin.isTTY || !process.stderr.isTTY)
+    throw new RelightError(
+      "usage",
+      `${what} needs --yes where nobody can be asked (--dry-run only shows it)`,
+    );
+  process.stderr.write(`${redactText(text)}\n`);
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D are a no.
+  const answer = new Promise<string>((resolve) => prompt.once("close", () => resolve("")));
+  try {
+    return /^y(es)?$/i.test(await Promise.race([prompt.question("Go on? [y/N] "), answer]));
+  } finally {
+    prompt.close();
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { accountSettings, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import { asRelightError, RelightError } from "./errors.ts";
+import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
@@ -87,6 +88,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const escalation = await openEscalation(config, secrets, log);
   const restarter = await openRestarter(config, secrets, env);
+  const source = openSource(config, operator, jwtCodec);
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
 
@@ -117,6 +119,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       ...(restarter === undefined ? {} : { restarter }),
+      ...source,
     };
   }
 

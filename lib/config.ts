@@ -152,6 +152,16 @@ const document = z.strictObject({
     .prefault({}),
   accounts: accounts.default([]),
   leafnodes: z.array(leafnode).default([]),
+  /** Where the accounts' JWTs are kept outside of the cluster. */
+  source: z
+    .strictObject({
+      from: z.string().regex(/^(nsc:.+|folder:.+|aws-sm-prefix:\/\/.+)$/, {
+        message: "is not a source of JWTs; write nsc:PATH, folder:PATH or aws-sm-prefix://PREFIX",
+      }),
+      /** What is done where it and the cluster disagree. */
+      onDifference: z.enum(["page", "push", "adopt"]).default("page"),
+    })
+    .optional(),
   escalation: z.array(escalationChannel).default([]),
   /** What signs the next system user when Secrets Manager rotates its credentials. */
   rotation: z

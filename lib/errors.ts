@@ -72,6 +72,14 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Have the JWT issued again without what is refused; nothing was pushed.",
   },
+  "source.unavailable": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Check source.from in the configuration, and the right to read what it names.",
+  },
+  "limits.refused": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "See each reason; nothing was pushed. --force overrides those that servers would not object to.",
+  },
   "nats.unreachable": {
     ...{ retryable: true, exit: EXIT.unknown },
     mend: "Check cluster.servers, the network and that a nats-server listens there.",

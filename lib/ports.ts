@@ -1,5 +1,7 @@
 import type { AccountId, Expectations } from "./domain/account.ts";
+import type { ServerCapacity } from "./domain/capacity.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
+import type { Sourced } from "./domain/claims-source.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { JsonObject } from "./domain/json.ts";
@@ -82,6 +84,24 @@ export type ListedJwt =
   | { readonly ok: true; readonly jwt: DecodedJwt }
   | { readonly ok: false; readonly account: string; readonly problem: string };
 
+/** One entry of a source of truth: an account's JWT, or what is wrong with what lies there instead. */
+export type SourceEntry =
+  | { readonly ok: true; readonly place: string; readonly jwt: DecodedJwt }
+  | { readonly ok: false; readonly place: string; readonly problem: string };
+
+/** Where the accounts' JWTs are kept outside of the cluster: the source of truth. */
+export interface ClaimsSource {
+  /** The reference it was configured by. */
+  readonly name: string;
+  /**
+   * Every entry; a bad one hides no others. What is trusted, expired or another operator's is for the caller.
+   * @throws RelightError `source.unavailable` if the source itself can't be read.
+   */
+  accounts(): AsyncIterable<SourceEntry>;
+  /** What it says of one account; everything is read once per run. @throws as {@link accounts} */
+  lookup(account: AccountId): Promise<Sourced>;
+}
+
 /** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
 export interface Resolver {
   /** Every entry of the resolver, streamed. @throws RelightError `nats.timeout` if the list broke off. */
@@ -118,6 +138,8 @@ export interface Probes {
   hosted(): Promise<Probe<readonly HostedStream[]>>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
   trust(): Promise<readonly ServerTrust[]>;
+  /** What each server with JetStream may give to it, and what is reserved of that. */
+  capacity(): Promise<Probe<readonly ServerCapacity[]>>;
 }
 
 /** The servers' HTTP monitoring; without an address configured there is nothing to ask. */
@@ -238,6 +260,11 @@ export interface Job {
   readonly action: "remediate" | "heal" | "renew" | "push" | "verify";
   /** A JWT delivered for `push`; it passes the gate like any other. */
   readonly token?: string;
+  /**
+   * A person saw how `token` differs from the JWT in force with this id, and accepted it. Only for jobs that run
+   * in the very process that asked: no queue carries it.
+   */
+  readonly acceptedOver?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */
   readonly id: string;
 }

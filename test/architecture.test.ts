@@ -97,6 +97,8 @@ const RULES: readonly Rule[] = [
     // The type of the client that it may be given, and only that: see the test below.
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
+  { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
+  { place: /^lib\/open-source\.ts$/, own: /^lib\//, packages: /^node:/ },
   { place: /^lib\/(config|log)\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^lib\/adapters-of\.ts$/,
@@ -173,7 +175,9 @@ describe("the architecture", () => {
         .filter(([file, imports]) => !file.startsWith("lab/") && imports.some((name) => pattern.test(name)))
         .map(([file]) => file);
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
-    expect(outside.sort()).toEqual(["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"]);
+    expect(outside.sort()).toEqual([
+      ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts", "lib/open-source.ts"],
+    ]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);
     expect(sourceOf("lib/adapters/secrets.ts")).not.toMatch(/^import (?!type ).*@aws-sdk|import\("@aws-sdk/m);

@@ -46,6 +46,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/watch.md",
     "docs/keys.md",
     "docs/aws.md",
+    "docs/claims.md",
     "docs/decisions/README.md",
   ]) {
     const folder = new URL(`../${page}`, import.meta.url);

@@ -1,5 +1,6 @@
 import { type Expectations, NOTHING_EXPECTED } from "./account.ts";
 import { claimsFindings } from "./claims-findings.ts";
+import type { SourceView } from "./claims-source.ts";
 import { explainDefect } from "./defects.ts";
 import { allStreams } from "./domains.ts";
 import { domainFindings } from "./domains-findings.ts";
@@ -9,6 +10,7 @@ import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
+import { sourceFindings } from "./source-findings.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
@@ -20,6 +22,8 @@ export interface Standards {
   readonly unfinishedChanges: readonly string[];
   /** Domains and leafnodes that are to be there; none by default. */
   readonly expected?: Expectations;
+  /** What the source of truth says; absent where none is configured. */
+  readonly source?: SourceView;
 }
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
@@ -29,6 +33,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
     ...claimsFindings(observation, standards.operator),
+    ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation),
     ...connectionFindings(observation, expected, standards.operator),
   ];

@@ -1,8 +1,9 @@
 import type { AccountClaims, ClaimsDocument } from "./claims.ts";
+import { isTrusted } from "./claims-source.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { Observation, RunningAccount, StoredClaims } from "./observation.ts";
-import { type Operator, trustedIssuers } from "./operator.ts";
+import type { Operator } from "./operator.ts";
 import { toMillis } from "./time.ts";
 import { type Finding, observedAt } from "./verdict.ts";
 
@@ -19,10 +20,6 @@ export function claimsInForce(observation: Observation, operator: Operator): Cla
     (best, next) => (best === undefined || next.claims.iat > best.claims.iat ? next : best),
     undefined,
   );
-}
-
-function isTrusted({ document, signatureValid }: StoredClaims, operator: Operator): boolean {
-  return signatureValid && trustedIssuers(operator).includes(document.claims.iss);
 }
 
 type Loaded = Extract<RunningAccount, { loaded: true }>;

@@ -1,6 +1,6 @@
 import type { AccountId } from "./account.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
-import { isLowered, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
+import { isLowered, JETSTREAM_LIMITS, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 import type { EpochSeconds } from "./time.ts";
 
@@ -28,8 +28,16 @@ export interface Refusal {
  * What a push may change beside `exp`, `iat`, `jti` and `iss`.
  * `nothing`: a renewal. `claims`: a person looked at the differences and accepted them; limits still can't
  * be lowered. `jetstream-switch`: the two pushes of the claims toggle, which turn JetStream off and on.
+ * `jetstream-limits`: a person changes an account's JetStream limits, and was shown what that lowers.
  */
-export type Leave = "nothing" | "claims" | "jetstream-switch";
+export type Leave = "nothing" | "claims" | "jetstream-switch" | "jetstream-limits";
+
+const LEFT: Readonly<Record<Leave, readonly string[]>> = {
+  nothing: [],
+  claims: [],
+  "jetstream-switch": JETSTREAM_SWITCHES,
+  "jetstream-limits": JETSTREAM_LIMITS,
+};
 
 export interface GateInput {
   readonly account: AccountId;
@@ -95,7 +103,7 @@ function untrusted(iss: string, operator: Operator): string {
 }
 
 function changeRefusals(changes: readonly ClaimChange[], leave: Leave): Refusal[] {
-  const allowed = new Set([...RENEWAL_CLAIMS, ...(leave === "jetstream-switch" ? JETSTREAM_SWITCHES : [])]);
+  const allowed = new Set([...RENEWAL_CLAIMS, ...LEFT[leave]]);
   const foreign = changes.filter(({ path }) => path !== "sub" && !isWithin(path, allowed));
   const lowered = foreign.filter(isLoweredLimit);
   const others = foreign.filter((change) => !lowered.includes(change));

@@ -1,6 +1,6 @@
 import type { AccountId } from "./account.ts";
 import type { JsonObject } from "./json.ts";
-import type { Verdict } from "./verdict.ts";
+import type { FindingCode, Verdict } from "./verdict.ts";
 
 /** What a person is called for. Part of the incident's key, so each has one open incident per account. */
 export type FailureClass =
@@ -8,6 +8,8 @@ export type FailureClass =
   | "account_expired"
   | "renewal_failed"
   | "push_refused"
+  | "account_missing"
+  | "claims_differ"
   | "degraded"
   | "unknown"
   | "cluster_unreachable";
@@ -34,10 +36,16 @@ export function incidentKey(operator: string, account: AccountId | "-", failureC
   return `relight/${operator}/${account}/${failureClass}`;
 }
 
+const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_account"];
+
 /** The class of failure that a verdict amounts to; undefined for a healthy one. */
 export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.verdict === "healthy") return undefined;
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
+  if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   if (verdict.verdict === "dead") return "jetstream_dead";
+  const isDifference =
+    verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
+  if (verdict.verdict === "degraded" && isDifference) return "claims_differ";
   return verdict.verdict;
 }

@@ -29,6 +29,12 @@ export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits
   (key) => `nats.limits.${key}`,
 );
 
+/** The paths of all JetStream limits, flat and tiered. */
+export const JETSTREAM_LIMITS = [
+  ...["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending", "mem_max_stream_bytes"],
+  ...["disk_max_stream_bytes", "max_bytes_required", "tiered_limits"],
+].map((key) => `nats.limits.${key}`);
+
 /**
  * In these, zero means "no limit" (nats-server asks `limit > 0 && …` about them); in every other limit it
  * means "none at all", and -1 "no limit".

@@ -36,6 +36,8 @@ export type EntryKind =
   | "rotation.finished"
   /** The system user's credentials in the secret store are those of a new user. */
   | "credentials.rotated"
+  /** A difference between the source of truth and the cluster that policy adopted; silent until either changes. */
+  | "source.adopted"
   | "incident.opened"
   | "incident.resolved";
 
@@ -112,6 +114,12 @@ export function openIncidents(entries: readonly JournalEntry[]): readonly string
 export function lastClaims(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
   const last = entries.findLast(({ kind }) => kind === "claims.seen");
   return last === undefined ? undefined : claimsOf(last);
+}
+
+/** The fingerprint of the difference that was adopted last; `entries` oldest first. */
+export function lastAdopted(entries: readonly JournalEntry[]): string | undefined {
+  const fingerprint = entries.findLast(({ kind }) => kind === "source.adopted")?.data["fingerprint"];
+  return typeof fingerprint === "string" ? fingerprint : undefined;
 }
 
 /** The account's last job, if it started and did not finish; one account has one job at a time. */

@@ -1,10 +1,12 @@
 import type { AccountId, AccountSettings } from "../domain/account.ts";
+import type { OnDifference } from "../domain/claims-source.ts";
 import type { ExpiryPolicy } from "../domain/expiry.ts";
 import type { EntryKind } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Operator } from "../domain/operator.ts";
 import { RelightError } from "../errors.ts";
 import type {
+  ClaimsSource,
   Clock,
   Cluster,
   Escalation,
@@ -31,6 +33,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly operator: Operator;
   /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
   readonly signer?: Signer;
+  /** Absent where no source of truth is configured. */
+  readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */
   readonly restarter?: Restarter;
   readonly policy: ExpiryPolicy & { readonly allowMemoryLoss: boolean };

@@ -11,7 +11,7 @@ import { verify } from "./verify.ts";
 
 /** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
 export interface RungReport {
-  readonly rung: RungId | "renew" | "finish-toggle" | "finish-changes";
+  readonly rung: RungId | "renew" | "finish-toggle" | "finish-changes" | "reconcile";
   readonly target: string;
   readonly result: "helped" | "no_effect" | "failed" | "refused";
   readonly why: string;

@@ -2,10 +2,18 @@ import { type AccountId, expectationsOf } from "../domain/account.ts";
 import { assess } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-findings.ts";
-import { lastMemory, openReconfigurations, openToggle } from "../domain/journal.ts";
+import type { SourceView } from "../domain/claims-source.ts";
+import {
+  type JournalEntry,
+  lastAdopted,
+  lastMemory,
+  openReconfigurations,
+  openToggle,
+} from "../domain/journal.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
-import type { Observation } from "../domain/observation.ts";
+import type { Observation, Probe } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
+import { asRelightError } from "../errors.ts";
 import { accountKeyOf, type Context } from "./context.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
@@ -15,11 +23,13 @@ export interface Look {
   readonly claims: ClaimsDocument | undefined;
   /** What was held in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
+  /** What the source of truth says, where one is configured. */
+  readonly source?: SourceView;
 }
 
 const REMEMBERED = [
   ...(["toggle.opened", "toggle.closed"] as const),
-  ...(["reconfigure.opened", "reconfigure.closed", "memory.seen"] as const),
+  ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
 ];
 
 /** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
@@ -28,12 +38,41 @@ export async function look(context: Context, account: AccountId): Promise<Look> 
   const expected = expectationsOf(context.settingsOf(account));
   const observation = await probes.observe(account, await accountKeyOf(context, account), expected);
   const remembered = await journal.read({ account, kinds: REMEMBERED });
+  const source = await lookIntoSource(context, account, remembered);
   const verdict = assess(observation, {
     operator,
+    ...(source === undefined ? {} : { source }),
     unfinishedToggle: openToggle(remembered) !== undefined,
     unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
     expected,
   });
   const claims = claimsInForce(observation, operator);
-  return { observation, verdict, claims, memorySeen: lastMemory(remembered) };
+  const memorySeen = lastMemory(remembered);
+  return { observation, verdict, claims, memorySeen, ...(source === undefined ? {} : { source }) };
+}
+
+/** A source that can't be read is part of what was seen, never taken for an answer. */
+async function lookIntoSource(
+  { source }: Context,
+  account: AccountId,
+  remembered: readonly JournalEntry[],
+): Promise<SourceView | undefined> {
+  if (source === undefined) return undefined;
+  const adopted = lastAdopted(remembered);
+  return {
+    name: source.claims.name,
+    sourced: await asked(() => source.claims.lookup(account)),
+    ...(adopted === undefined ? {} : { adopted }),
+  };
+}
+
+/** What was asked, or why there is no answer; only what no probe may hide is thrown. */
+export async function asked<T>(question: () => Promise<T>): Promise<Probe<T>> {
+  try {
+    return { ok: true, value: await question() };
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (code === "internal" || code === "nats.connection_lost") throw thrown;
+    return { ok: false, code, message };
+  }
 }

@@ -10,6 +10,7 @@ import { type HealReport, heal, type RungReport } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
+import { reconcile } from "./reconcile.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
 import { finishToggle } from "./toggle.ts";
@@ -42,7 +43,7 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
       case "heal":
         return renewThenClimb(context, job, seen, { resumed, windows: ["expired"] });
       case "remediate":
-        return renewThenClimb(context, job, seen, { resumed, windows: ["expired", "due"] });
+        return reconcileThenRenew(context, job, seen, resumed);
     }
   });
 }
@@ -60,6 +61,19 @@ async function resume(context: Context, job: RunningJob): Promise<readonly RungR
     reports.push({ ...finished, rung: "finish-changes", why });
   }
   return reports;
+}
+
+async function reconcileThenRenew(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Remediation> {
+  const { report, pushed } = await reconcile(context, job, seen);
+  const now = report === undefined ? seen : await verify(context, job);
+  const done = report === undefined ? resumed : [...resumed, report];
+  const result = await renewThenClimb(context, job, now, { resumed: done, windows: ["expired", "due"] });
+  return pushed === undefined ? result : { pushed: describePush(pushed), ...result };
 }
 
 interface Climb {
@@ -98,9 +112,18 @@ async function whyRenew(
   if (claims === undefined) return undefined;
   const { state } = expiryWindow(claims.claims, context.policy, context.clock.now());
   if (seen.claims === undefined)
-    return state === "expired" ? "it had expired, and the resolver deleted it" : undefined;
+    return state === "expired" || (await hadExpired(context, seen))
+      ? "it had expired, and the resolver deleted it"
+      : undefined;
   if (!windows.includes(state)) return undefined;
   return state === "due" ? "its renewal was due" : "it had expired";
+}
+
+/** Whether the claims last seen have expired, whatever the source of truth has by now. */
+async function hadExpired(context: Context, { observation, claims }: Look): Promise<boolean> {
+  const seen = await claimsToRenew(context, { observation, claims });
+  if (seen === undefined) return false;
+  return expiryWindow(seen.claims, context.policy, context.clock.now()).state === "expired";
 }
 
 async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {
@@ -111,12 +134,16 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
 async function pushDelivered(
   context: Context,
   job: RunningJob,
-  { token }: Job,
+  { token, acceptedOver }: Job,
   seen: Look,
 ): Promise<Remediation> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = await claimsToRenew(context, seen);
-  const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered" });
+  // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
+  const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
+  const leave = isAccepted ? "claims" : "nothing";
+  const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
+  const proved = await push(context, job, { token, current, leave, purpose });
   return lookOnly("pushed", await verify(context, job), proved);
 }
 
@@ -180,7 +207,8 @@ function lookOnly(outcome: Remediation["outcome"], { verdict }: Look, proved?: P
   };
 }
 
-function describePush({ document, servers, changes }: ProvedPush) {
+/** What a person or a program is told of a push. */
+export function describePush({ document, servers, changes }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
   return { jti, iss, iat, exp: exp ?? null, servers, changes };
 }

@@ -6,6 +6,8 @@ import { RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
 import { type Look, look } from "./look.ts";
+import { type Planned, planned } from "./reconcile.ts";
+import { sourced } from "./sweep.ts";
 import { claimsToRenew } from "./verify.ts";
 
 /** One account as `status` and `plan` show it; looking left no trace. */
@@ -18,6 +20,8 @@ export interface Survey {
   /** What a sweep would do first, beside a due renewal. */
   readonly step: Step;
   readonly renewal: "due" | "expired" | undefined;
+  /** What the policy does about a difference between the source of truth and the cluster, if there is one. */
+  readonly reconciliation: Planned | undefined;
 }
 
 const ACCOUNTS_AT_ONCE = 4;
@@ -27,7 +31,7 @@ export async function survey(context: Context, accounts: readonly AccountId[]): 
   return pMap(accounts, (account) => surveyOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
 }
 
-/** The accounts there are: configured ones first, then those that only the resolver knows. */
+/** The accounts there are: configured ones first, then those of the resolver, then of the source of truth. */
 export async function knownAccounts(
   context: Context,
   configured: readonly AccountId[],
@@ -41,6 +45,7 @@ export async function knownAccounts(
   } catch (error) {
     if (!(error instanceof RelightError) || error.code !== "nats.no_resolver") throw error;
   }
+  for await (const entry of sourced(context)) if (entry.ok) known.add(entry.jwt.document.claims.sub);
   return [...known];
 }
 
@@ -55,7 +60,7 @@ export async function findAccount(
 ): Promise<AccountId> {
   if (isAccountId(text)) return text;
   const named = configured.filter((account) => context.settingsOf(account)?.name === text);
-  const matches = named.length > 0 ? named : await namedInResolver(context, text);
+  const matches = named.length > 0 ? named : await namedInClaims(context, text);
   const [match, ...others] = matches;
   if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
   if (others.length === 0) return match;
@@ -66,9 +71,11 @@ export async function findAccount(
   );
 }
 
-async function namedInResolver({ resolver }: Context, name: string): Promise<readonly AccountId[]> {
+async function namedInClaims(context: Context, name: string): Promise<readonly AccountId[]> {
   const matches: AccountId[] = [];
-  for await (const entry of resolver.list())
+  for await (const entry of context.resolver.list())
+    if (entry.ok && entry.jwt.document.claims.name === name) matches.push(entry.jwt.document.claims.sub);
+  for await (const entry of sourced(context))
     if (entry.ok && entry.jwt.document.claims.name === name) matches.push(entry.jwt.document.claims.sub);
   return [...new Set(matches)];
 }
@@ -84,6 +91,7 @@ async function surveyOne(context: Context, account: AccountId): Promise<Survey> 
     window,
     seen,
     step: nextStep(situationOf(context, account, seen), new Set()),
+    reconciliation: planned(context, seen),
     renewal: state === "due" || state === "expired" ? state : undefined,
   };
 }

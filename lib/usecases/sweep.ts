@@ -1,18 +1,19 @@
 import { type AccountId, isAccountId } from "../domain/account.ts";
 import { asRelightError } from "../errors.ts";
-import type { Jobs, ListedJwt, Trigger } from "../ports.ts";
+import type { Jobs, ListedJwt, SourceEntry, Trigger } from "../ports.ts";
 import type { Context } from "./context.ts";
 
 export interface Sweep {
   /** How many accounts were queued. */
   readonly queued: number;
-  /** Entries of the resolver that could not be read, with what is wrong with them. */
+  /** Entries of the resolver and of the source of truth that could not be read, with what is wrong with them. */
   readonly unreadable: readonly { readonly account: string; readonly problem: string }[];
 }
 
 /**
- * Queues one job for every account: those that the resolver lists, and those that are configured, since a
- * full resolver deletes an expired account's JWT and an account missing there is the very one to look at.
+ * Queues one job for every account: those that the resolver lists, and those that are configured or in the
+ * source of truth, since a full resolver deletes an expired account's JWT and an account missing there is the
+ * very one to look at.
  */
 export async function sweep(
   context: Context & { readonly jobs: Jobs; readonly configured: readonly AccountId[] },
@@ -37,7 +38,26 @@ export async function sweep(
       if (isAccountId(entry.account)) await enqueue(entry.account);
     }
   }
+  for await (const entry of sourced(context)) {
+    if (entry.ok) await enqueue(entry.jwt.document.claims.sub);
+    else unreadable.push({ account: entry.place, problem: entry.problem });
+  }
   return { queued: seen.size, unreadable };
+}
+
+/**
+ * What the source of truth has and the cluster may lack; nothing where there is none. One that can't be read
+ * stops no sweep: each account's verdict says so.
+ */
+export async function* sourced({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
+  if (source === undefined) return;
+  try {
+    yield* source.claims.accounts();
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code !== "source.unavailable") throw thrown;
+    log.warn("the source of truth can't be read", { error: error.toJSON() });
+  }
 }
 
 /** Without a NATS-based resolver there is nothing to list, and the configured accounts are all there is. */

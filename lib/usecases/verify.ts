@@ -1,9 +1,11 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import { isTrusted, type SourceView } from "../domain/claims-source.ts";
 import { lastClaims, lastMemory } from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
+import type { Operator } from "../domain/operator.ts";
 import { patienceWith } from "../domain/settling.ts";
 import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
@@ -81,12 +83,25 @@ async function rememberMemory(context: Context, job: RunningJob, { observation }
   await record(context, job, "memory.seen", { memory: memory as unknown as Json });
 }
 
-/** The claims to renew from: those in force, or those last seen where a full resolver deleted them. */
+/**
+ * The claims to renew from: those in force. Where there are none (a full resolver deletes what expired), the
+ * newer of the source's, if trusted, and those last seen. A newer JWT in the source never takes the place of
+ * claims in force here: a renewal must not smuggle in a change that nobody looked at.
+ */
 export async function claimsToRenew(
   context: Context,
-  { observation, claims }: Look,
+  { observation, claims, source }: Pick<Look, "observation" | "claims" | "source">,
 ): Promise<ClaimsDocument | undefined> {
   if (claims !== undefined) return claims;
   const { account } = observation;
-  return lastClaims(await context.journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  const seen = lastClaims(await context.journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  const sourced = trustedIn(source, context.operator);
+  if (seen === undefined || sourced === undefined) return sourced ?? seen;
+  return sourced.claims.iat > seen.claims.iat ? sourced : seen;
+}
+
+function trustedIn(source: SourceView | undefined, operator: Operator): ClaimsDocument | undefined {
+  if (source === undefined || !source.sourced.ok || source.sourced.value.state !== "found") return undefined;
+  const { claims } = source.sourced.value;
+  return isTrusted(claims, operator) ? claims.document : undefined;
 }

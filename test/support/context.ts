@@ -16,6 +16,7 @@ export async function runJobOn(
   world: World,
   action: Job["action"],
   change: (context: Context) => Partial<Context> = () => ({}),
+  more: Partial<Job> = {},
 ): Promise<Remediation> {
   await using app = await openWorldApp(world);
   const context = await app.context();
@@ -25,6 +26,7 @@ export async function runJobOn(
     action,
     trigger: "manual",
     reason: "a test",
+    ...more,
   });
   return await remediate({ ...context, ...change(context) }, order);
 }

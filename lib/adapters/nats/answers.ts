@@ -131,6 +131,13 @@ export const leafz = z.looseObject({
     .nullish(),
 });
 
+/** Without accounts: what the server may give to JetStream, and what streams' `max_bytes` reserve; bytes. */
+export const jszTotals = z.looseObject({
+  config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
+  reserved_memory: z.number().default(0),
+  reserved_storage: z.number().default(0),
+});
+
 export const pushAnswer = z.looseObject({
   server: serverInfo,
   data: z.looseObject({ code: z.number(), message: z.string() }).optional(),

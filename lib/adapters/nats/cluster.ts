@@ -37,6 +37,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       meta: (domain) => current.probes.meta(domain),
       health: () => current.probes.health(),
       hosted: () => current.probes.hosted(),
+      capacity: () => current.probes.capacity(),
       trust: () => current.probes.trust(),
       observe: (...order) => current.probes.observe(...order),
     },

@@ -14,6 +14,7 @@ import type { Clock, Probes, Resolver } from "../../ports.ts";
 import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
+import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
 import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
@@ -74,13 +75,18 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return metaGroup(settings.connection, settings.timeout, asked);
   }
 
+  async function capacity(): ReturnType<Probes["capacity"]> {
+    const facts = await servers();
+    return probe(() => capacities(settings, facts));
+  }
+
   const health: Probes["health"] = async () =>
     serversHealth(settings.connection, settings.timeout, await servers());
 
   const trust: Probes["trust"] = async () =>
     serversTrust(settings.connection, settings.timeout, await settings.servers());
 
-  return { servers, meta, health, observe, hosted, trust };
+  return { servers, meta, health, observe, hosted, trust, capacity };
 }
 
 const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>

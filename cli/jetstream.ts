@@ -1,0 +1,104 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import colors from "picocolors";
+import type { App } from "../lib/compose.ts";
+import type { LimitName, LimitRequest } from "../lib/domain/limit-changes.ts";
+import { parseCount, parseSize } from "../lib/domain/sizes.ts";
+import { EXIT } from "../lib/errors.ts";
+import { changeLimits, type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/change-limits.ts";
+import { findAccount } from "../lib/usecases/survey.ts";
+import { changesJson, renderChanges } from "./changes.ts";
+import { remediated } from "./commands.ts";
+import type { CommandResult, Console } from "./session.ts";
+
+/** `relight jetstream enable|limits ACCOUNT`: gives an account JetStream, or changes what it has of it. */
+
+export type JetStreamOptions = {
+  -readonly [name in LimitName]?: LimitRequest[name];
+} & { readonly tier?: string; readonly dryRun: boolean; readonly force: boolean; readonly yes: boolean };
+
+type Action = LimitOrder["action"];
+
+/** Adds the command with both of its own; `run` runs one to its end. */
+export function addJetStreamCommand(
+  program: Command,
+  run: (doing: string, command: (app: App, console: Console) => Promise<CommandResult>) => Promise<void>,
+): void {
+  const group = program.command("jetstream").description("give an account JetStream, or change its limits");
+  const add = (action: Action, description: string): void => {
+    withLimits(group.command(`${action} <account>`).description(description)).action(
+      (account: string, options: JetStreamOptions) =>
+        run("looking", (app, console) => jetStream(app, console, action, account, options)),
+    );
+  };
+  add("enable", "give an account without JetStream some, by its claims; proved on every server");
+  add("limits", "change the JetStream limits in the claims in force, and nothing else in them");
+}
+
+function withLimits(command: Command): Command {
+  const limit = (flags: string, text: string, parse: (value: string) => number): Option =>
+    new Option(flags, text).argParser(parse);
+  return command
+    .addOption(limit("--memory <size>", "in memory: 512MiB, 1GB, 0 or unlimited", readSize))
+    .addOption(limit("--storage <size>", "on disk", readSize))
+    .addOption(limit("--streams <count>", "how many streams", readCount))
+    .addOption(limit("--consumers <count>", "how many consumers each stream may have", readCount))
+    .addOption(limit("--max-ack-pending <count>", "messages that one consumer may have open", readCount))
+    .addOption(limit("--memory-max-stream-bytes <size>", "the largest stream in memory", readSize))
+    .addOption(limit("--storage-max-stream-bytes <size>", "the largest stream on disk", readSize))
+    .option("--max-bytes-required", "every stream must say its max_bytes")
+    .option("--no-max-bytes-required", "streams may leave it out")
+    .option("--tier <tier>", "the limits of streams with so many replicas (R1, R3)")
+    .option("--dry-run", "show the change and what stands against it; change nothing", false)
+    .option("--force", "also below what is in use, or (in a cluster) beyond what it has", false)
+    .option("--yes", "don't ask", false);
+}
+
+async function jetStream(
+  app: App,
+  console: Console,
+  action: Action,
+  name: string,
+  { dryRun, force, yes, ...rest }: JetStreamOptions,
+): Promise<CommandResult> {
+  const context = await app.context();
+  const account = await findAccount(context, app.configured, name);
+  const order: LimitOrder = { account, action, request: rest, force };
+  const plan = await planLimits(context, order);
+  const isRefused = plan.refusals.length > 0 || (!force && plan.objections.length > 0);
+  if (dryRun || (plan.changes.length === 0 && !isRefused)) {
+    const exit = isRefused ? EXIT.critical : EXIT.ok;
+    return { json: planJson(account, plan), text: renderLimitPlan(name, plan, force), exit };
+  }
+  const what = `changing the JetStream limits of ${name}`;
+  if (!isRefused && !yes && !(await console.confirm(renderLimitPlan(name, plan, force), what)))
+    return { json: planJson(account, plan), text: "nothing was changed", exit: EXIT.ok };
+  return remediated(await changeLimits(context, order), name);
+}
+
+function planJson(account: string, { changes, refusals, objections }: LimitPlan): object {
+  return { account, changed: false, changes: changesJson(changes), refusals, objections };
+}
+
+function renderLimitPlan(name: string, { changes, refusals, objections }: LimitPlan, force: boolean): string {
+  const nothing = changes.length === 0 && refusals.length === 0;
+  const forced = force ? colors.yellow("! forced") : colors.red("✗ refused, unless --force");
+  return [
+    `${colors.bold(name)}: ${nothing ? "its limits are so already" : "its claims would change"}`,
+    ...renderChanges(changes),
+    ...refusals.map((why) => `  ${colors.red("✗ refused")}: ${why}`),
+    ...objections.map((why) => `  ${forced}: ${why}`),
+  ].join("\n");
+}
+
+function readSize(text: string): number {
+  const size = parseSize(text);
+  if (size === undefined)
+    throw new InvalidArgumentError("write bytes with a unit (512MiB, 1GB), 0 for none, or unlimited");
+  return size;
+}
+
+function readCount(text: string): number {
+  const count = parseCount(text);
+  if (count === undefined) throw new InvalidArgumentError("write a whole number, or unlimited");
+  return count;
+}

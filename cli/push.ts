@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import colors from "picocolors";
+import type { App } from "../lib/compose.ts";
+import { EXIT, RelightError } from "../lib/errors.ts";
+import { jobFor } from "../lib/usecases/job.ts";
+import { type PushPreview, previewPush } from "../lib/usecases/preview-push.ts";
+import { remediate } from "../lib/usecases/remediate.ts";
+import { changesJson, renderChanges } from "./changes.ts";
+import { remediated } from "./commands.ts";
+import type { CommandResult, Console } from "./session.ts";
+
+export interface PushOptions {
+  /** Shows what the JWT changes beyond a renewal, and pushes it if a person says yes. */
+  readonly allowChanges: boolean;
+  readonly yes: boolean;
+}
+
+/** Pushes a JWT from a file (`-` for standard input). */
+export async function push(
+  app: App,
+  console: Console,
+  file: string,
+  { allowChanges, yes }: PushOptions,
+): Promise<CommandResult> {
+  const token = await readToken(file);
+  const context = await app.context();
+  const preview = allowChanges ? await previewPush(context, token) : undefined;
+  const account = preview?.account ?? context.codec.decode(token).document.claims.sub;
+  const name = context.settingsOf(account)?.name ?? account;
+  // What is refused whatever a person says goes on to the gate, which journals it.
+  const isQuestion = preview !== undefined && preview.changes.length > 0 && preview.refusals.length === 0;
+  if (
+    isQuestion &&
+    !yes &&
+    !(await console.confirm(question(name, preview), `changing the claims of ${name}`))
+  )
+    return {
+      json: { account, pushed: false, changes: changesJson(preview.changes) },
+      text: "nothing was pushed",
+      exit: EXIT.ok,
+    };
+  const order = jobFor(context, {
+    ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token },
+    ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
+  });
+  return remediated(await remediate(context, order), name);
+}
+
+async function readToken(file: string): Promise<string> {
+  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
+    throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
+  });
+  return text.trim();
+}
+
+function question(name: string, { changes }: PushPreview): string {
+  return [`${colors.bold(name)}: its claims would change`, ...renderChanges(changes)].join("\n");
+}

@@ -1,0 +1,65 @@
+import type { AccountId } from "../domain/account.ts";
+import { bestSourced, type Sourced } from "../domain/claims-source.ts";
+import type { Operator } from "../domain/operator.ts";
+import type { ClaimsSource, SourceEntry } from "../ports.ts";
+
+export interface SourceSettings {
+  readonly name: string;
+  /** Reads everything there is. */
+  readonly entries: () => AsyncIterable<SourceEntry>;
+  readonly operator: Operator;
+}
+
+type Found = Extract<Sourced, { state: "found" }>;
+
+interface Index {
+  readonly entries: readonly SourceEntry[];
+  readonly accounts: ReadonlyMap<AccountId, readonly Found[]>;
+  readonly problems: readonly string[];
+}
+
+/**
+ * A source of truth over whatever can list its entries. It is read once in this object's life, on the first
+ * question: make one per run, and a changed JWT is seen by the next. A failed reading is tried again.
+ */
+export function claimsSource({ name, entries, operator }: SourceSettings): ClaimsSource {
+  let reading: Promise<Index> | undefined;
+  const index = (): Promise<Index> => {
+    reading ??= readAll(entries()).catch((error: unknown) => {
+      reading = undefined;
+      throw error;
+    });
+    return reading;
+  };
+  return {
+    name,
+    accounts: async function* () {
+      yield* (await index()).entries;
+    },
+    lookup: async (account) => {
+      const { accounts, problems } = await index();
+      const best = bestSourced(accounts.get(account) ?? [], operator);
+      if (best !== undefined) return best;
+      // What can't be read may be the very JWT that is looked for.
+      return problems.length === 0 ? { state: "absent" } : { state: "unclear", problem: problems.join("; ") };
+    },
+  };
+}
+
+async function readAll(all: AsyncIterable<SourceEntry>): Promise<Index> {
+  const entries: SourceEntry[] = [];
+  const accounts = new Map<AccountId, Found[]>();
+  const problems: string[] = [];
+  for await (const entry of all) {
+    entries.push(entry);
+    if (!entry.ok) {
+      problems.push(`${entry.place}: ${entry.problem}`);
+      continue;
+    }
+    const { token, document, signatureValid } = entry.jwt;
+    const found: Found = { state: "found", claims: { document, signatureValid }, token, place: entry.place };
+    const { sub } = document.claims;
+    accounts.set(sub, [...(accounts.get(sub) ?? []), found]);
+  }
+  return { entries, accounts, problems };
+}
