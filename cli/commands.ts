@@ -21,20 +21,28 @@ const EXIT_OF: Record<Health, ExitCode> = {
 
 export async function status(app: App): Promise<CommandResult> {
   const rows = await surveyAll(app);
-  const warned = rows.some(({ renewal }) => renewal === "due") ? EXIT.warning : EXIT.ok;
+  const warned = rows.map(({ renewal, decision, alarm }) => {
+    if (alarm === "page" && (renewal === undefined || decision.decision !== "renew")) return EXIT.critical;
+    return alarm !== "none" || renewal === "due" ? EXIT.warning : EXIT.ok;
+  });
   const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
   return {
     json: { accounts: rows.map(statusRow) },
     text: renderStatus(rows),
-    exit: worstExit([...exits, warned]),
+    exit: worstExit([...exits, ...warned]),
   };
 }
 
 export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
   const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
-  const idle = rows.every(({ step, renewal }) => step.kind === "done" && renewal === undefined);
+  const idle = rows.every(
+    ({ step, renewal, decision }) =>
+      step.kind === "done" && renewal === undefined && !NEEDS_A_PERSON.includes(decision.decision),
+  );
   return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
 }
+
+const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
   const { verdict } = await doJob(app, account, "verify", "relight verify");
@@ -132,16 +140,20 @@ async function surveyOne(app: App, account: string): Promise<readonly Survey[]> 
   return survey(context, [await findAccount(context, app.configured, account)]);
 }
 
-function statusRow({ account, name, window, seen }: Survey): object {
-  const expiry =
+function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {
+  const times =
     window === undefined || window.state === "perpetual"
-      ? { expiresAt: null, expiresIn: null }
-      : { expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) };
+      ? { expiresAt: null, expiresIn: null, renewAt: null }
+      : {
+          ...{ expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) },
+          renewAt: manual ? null : isoTime(window.renewAt),
+        };
+  const expiry = { ...times, manual, alarm };
   const { verdict, depth, findings } = seen.verdict;
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }
 
-function planRow({ account, name, renewal, step, seen }: Survey): object {
+function planRow({ account, name, renewal, step, seen, decision }: Survey): object {
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
   const climbing =
     step.kind === "climb"
@@ -150,7 +162,8 @@ function planRow({ account, name, renewal, step, seen }: Survey): object {
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
-  return { account, name, verdict: seen.verdict.verdict, steps: [...renewing, ...climbing], refused };
+  const { verdict } = seen.verdict;
+  return { account, name, verdict, steps: [...renewing, ...climbing], refused, renewal: decision };
 }
 
 /** Critical outranks unknown, unknown outranks a warning. */

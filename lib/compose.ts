@@ -15,6 +15,7 @@ import { createSecrets } from "./adapters/secrets.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { JsonObject } from "./domain/json.ts";
+import { policiesOf } from "./domain/policy-match.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
 import type {
@@ -31,7 +32,7 @@ import type {
 } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
-import { escalate, type Pager } from "./usecases/escalate.ts";
+import { callAboutSweep, type Pager } from "./usecases/escalate.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
 import { type JobEnd, type SweepEnd, type Watching, watch } from "./usecases/watch.ts";
@@ -120,7 +121,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     opening ??= connectCluster();
     const cluster = await opening;
     return {
-      ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
+      ...{
+        ...base,
+        codec: jwtCodec,
+        operator,
+        policy: config.policy,
+        policyOf: policiesOf(config, operator),
+        settingsOf,
+      },
       ...{
         resolver: cluster.resolver,
         probes: cluster.probes,
@@ -157,7 +165,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       await jobs.drain();
       return { ...report, results, failures };
     } catch (thrown) {
-      await pageSweepFailure(pager, asRelightError(thrown));
+      await callAboutSweep(pager, randomUUID(), asRelightError(thrown));
       throw thrown;
     }
   }
@@ -237,21 +245,6 @@ function endsOf({ results, failures }: Ends, of?: readonly AccountId[]): SweepEn
     end: { state: "failed", error } as const,
   }));
   return [...done, ...failed].filter(({ account }) => of === undefined || of.includes(account));
-}
-
-/** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */
-async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void> {
-  await escalate(
-    pager,
-    { id: randomUUID(), account: "-" },
-    {
-      failureClass: "cluster_unreachable",
-      severity: "critical",
-      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
-      advice: [error.mend],
-      evidence: { error: error.toJSON() },
-    },
-  );
 }
 
 type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;

@@ -3,25 +3,10 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
 import { isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
-import { type Millis, millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
-
-const A_DURATION = "a length of time; write 90d, 12h, 30m or 45s";
-/** Nobody means more, and a JWT could not hold its end. */
-const LONGEST = ms("100y");
-
-/** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
-const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Millis => {
-  const value = /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? ms(text as ms.StringValue) : undefined;
-  if (value !== undefined && value > 0 && value <= LONGEST) return millis(value);
-  context.addIssue({
-    code: "custom",
-    message: `"${text}" is not ${A_DURATION}`,
-  });
-  return z.NEVER;
-});
 
 /** A secret by reference; the secret itself never stands in a configuration. */
 const secretReference = z.string().regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm:\/\/[^#]+(#.+)?)$/, {
@@ -38,6 +23,7 @@ const account = z.strictObject({
   name: z.string().min(1).exactOptional(),
   signingKey: secretReference.exactOptional(),
   allowMemoryLoss: z.boolean().exactOptional(),
+  policy: accountPolicy.exactOptional(),
 });
 
 /** Accounts, each once; a second one is found beside other faults too. */
@@ -106,7 +92,7 @@ const restart = z
     message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
   });
 
-const schema = z.strictObject({
+const root = z.strictObject({
   cluster: z.strictObject({
     servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
@@ -114,18 +100,9 @@ const schema = z.strictObject({
     timeout: duration.prefault("5s"),
   }),
   operator: z.strictObject({ jwt: secretReference, signingKey: secretReference.optional() }),
-  policy: z
-    .strictObject({
-      lifetime: duration.prefault("90d"),
-      renewBefore: duration.prefault("30d"),
-      /** Leave for remedies that lose what is held in memory only. */
-      allowMemoryLoss: z.boolean().default(false),
-    })
-    .refine(({ lifetime, renewBefore }) => renewBefore < lifetime, {
-      path: ["renewBefore"],
-      message: "must be shorter than lifetime, or every sweep would renew again",
-    })
-    .prefault({}),
+  policy: generalPolicy.prefault({}),
+  /** For accounts that fit; of several that do, a later one wins, key by key. */
+  policies: z.array(matchedPolicy).default([]),
   accounts: accounts.default([]),
   escalation: z.array(escalationChannel).default([]),
   /** Without it Relight restarts nothing. */
@@ -140,6 +117,16 @@ const schema = z.strictObject({
     .string()
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
     .default("in-process"),
+});
+
+const schema = root.superRefine(({ policy, policies, accounts: list }, context) => {
+  const overrides = [
+    ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
+    ...list.map((entry, index) => ({ path: ["accounts", index, "policy"], rules: entry.policy ?? {} })),
+  ];
+  checkOverrides(policy, overrides, (path, message) =>
+    context.addIssue({ code: "custom", path: [...path], message }),
+  );
 });
 
 export type Config = z.infer<typeof schema> & {

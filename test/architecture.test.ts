@@ -97,7 +97,11 @@ const RULES: readonly Rule[] = [
     // The type of the client that it may be given, and only that: see the test below.
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
-  { place: /^lib\/(config|log)\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
+  {
+    place: /^lib\/(config|config-policy|log)\.ts$/,
+    own: new RegExp(`^(${INNER}|lib/config-policy\\.ts$)`),
+    packages: NEUTRAL,
+  },
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^functions\/remediate\.ts$/,

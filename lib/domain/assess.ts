@@ -1,4 +1,5 @@
 import { claimsFindings } from "./claims-findings.ts";
+import { skewFindings } from "./clocks.ts";
 import { explainDefect } from "./defects.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
@@ -22,6 +23,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     ...standards.unfinishedChanges.map(unfinishedChange),
     ...claimsFindings(observation, standards.operator),
     ...jetStreamFindings(observation),
+    ...skewFindings(observation.servers),
   ];
   const streams = observation.streams.ok ? observation.streams.value : [];
   return {

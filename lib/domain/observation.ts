@@ -1,7 +1,7 @@
 import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
 import type { Json, JsonObject } from "./json.ts";
-import type { EpochMillis } from "./time.ts";
+import type { EpochMillis, Millis } from "./time.ts";
 
 /**
  * What a probe brought home. A probe that failed says why; it is never taken for an answer
@@ -21,6 +21,8 @@ export interface ServerFacts {
   readonly cluster?: string;
   /** Where streams with `placement.tags` may be placed. */
   readonly tags: readonly string[];
+  /** How far its clock is ahead of ours (negative: behind), as far as it is certain; absent: it was not told. */
+  readonly clockSkew?: Millis;
   /**
    * How the server is joined to others. Only a proved `standalone` may have JetStream toggled;
    * a server that didn't say is `unknown`.

@@ -19,6 +19,7 @@ export const FINDINGS = {
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",
   "claims.drift": "A server runs other claims than the resolver holds.",
   "claims.untrusted": "The resolver holds a JWT that the servers don't trust, and would fail to load it.",
+  "server.clock_skew": "A server's clock is off Relight's by more than a minute: one of the two is wrong.",
   "jetstream.not_enabled": "The claims give the account JetStream, a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",

@@ -1,4 +1,5 @@
-import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
+import { skewOf } from "../domain/clocks.ts";
+import { DUE } from "../domain/expiry.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Verdict } from "../domain/verdict.ts";
@@ -12,6 +13,7 @@ import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
+import { renewalDecision, watchExpiry } from "./renewal-decision.ts";
 import { finishToggle } from "./toggle.ts";
 import { claimsToRenew, verify } from "./verify.ts";
 
@@ -32,19 +34,41 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
   return runJob(context, order, async (job) => {
     const resumed = await resume(context, job);
     const seen = await verify(context, job);
-    switch (order.action) {
-      case "verify":
-        return lookOnly("verified", seen);
-      case "renew":
-        return renewNow(context, job, seen);
-      case "push":
-        return pushDelivered(context, job, order, seen);
-      case "heal":
-        return renewThenClimb(context, job, seen, { resumed, windows: ["expired"] });
-      case "remediate":
-        return renewThenClimb(context, job, seen, { resumed, windows: ["expired", "due"] });
+    const calls = order.action === "remediate";
+    try {
+      const { last, ...result } = await act(context, job, order, seen, resumed);
+      await watchExpiry(context, job, last, calls);
+      return result;
+    } catch (thrown) {
+      // What could not be renewed is what expires: a failure must not hide how near that is.
+      await watchExpiry(context, job, seen, calls);
+      throw thrown;
     }
   });
+}
+
+/** With the last look, which nobody but this module needs. */
+type Done = Remediation & { readonly last: Look };
+
+async function act(
+  context: Context,
+  job: RunningJob,
+  order: Job,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Done> {
+  switch (order.action) {
+    case "verify":
+      return lookOnly("verified", seen);
+    case "renew":
+      return renewNow(context, job, seen);
+    case "push":
+      return pushDelivered(context, job, order, seen);
+    case "heal":
+      return renewThenClimb(context, job, seen, { resumed, onlyExpired: true });
+    case "remediate":
+      return renewThenClimb(context, job, seen, { resumed, onlyExpired: false });
+  }
 }
 
 async function resume(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
@@ -64,17 +88,17 @@ async function resume(context: Context, job: RunningJob): Promise<readonly RungR
 
 interface Climb {
   readonly resumed: readonly RungReport[];
-  /** The windows in which the account is renewed first. */
-  readonly windows: readonly ExpiryWindow["state"][];
+  /** Whether the account is renewed first only if it has expired. */
+  readonly onlyExpired: boolean;
 }
 
 async function renewThenClimb(
   context: Context,
   job: RunningJob,
   seen: Look,
-  { resumed, windows }: Climb,
-): Promise<Remediation> {
-  const why = await whyRenew(context, seen, windows);
+  { resumed, onlyExpired }: Climb,
+): Promise<Done> {
+  const why = await whyRenew(context, job, seen, onlyExpired);
   if (why === undefined) return climb(context, job, seen, resumed);
   context.log.info("renewing", { account: job.account, why });
   const proved = await renew(context, job, seen);
@@ -85,38 +109,31 @@ async function renewThenClimb(
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
 }
 
-/**
- * Why the account is to be renewed first, if it is. One that the cluster no longer knows is brought back only
- * if its last known claims have expired, which is when a full resolver deletes them; else a person deleted it.
- */
+/** Why the account is to be renewed first, if it is. */
 async function whyRenew(
   context: Context,
+  job: RunningJob,
   seen: Look,
-  windows: Climb["windows"],
+  onlyExpired: boolean,
 ): Promise<string | undefined> {
-  const claims = await claimsToRenew(context, seen);
-  if (claims === undefined) return undefined;
-  const { state } = expiryWindow(claims.claims, context.policy, context.clock.now());
-  if (seen.claims === undefined)
-    return state === "expired" ? "it had expired, and the resolver deleted it" : undefined;
-  if (!windows.includes(state)) return undefined;
-  return state === "due" ? "its renewal was due" : "it had expired";
+  const decided = await renewalDecision(context, job, seen);
+  if (decided.decision !== "renew") return undefined;
+  const { why, warning } = decided;
+  if (onlyExpired && why === DUE) return undefined;
+  if (warning !== undefined) context.log.warn("renewing in a blackout", { account: job.account, warning });
+  return warning === undefined ? why : `${why}; ${warning}`;
 }
 
-async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {
+async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Done> {
   const proved = await renew(context, job, seen);
   return lookOnly("renewed", await verify(context, job), proved);
 }
 
-async function pushDelivered(
-  context: Context,
-  job: RunningJob,
-  { token }: Job,
-  seen: Look,
-): Promise<Remediation> {
+async function pushDelivered(context: Context, job: RunningJob, { token }: Job, seen: Look): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = await claimsToRenew(context, seen);
-  const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered" });
+  const skew = skewOf(seen.observation.servers);
+  const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered", skew });
   return lookOnly("pushed", await verify(context, job), proved);
 }
 
@@ -125,10 +142,10 @@ async function climb(
   job: RunningJob,
   seen: Look,
   done: readonly RungReport[],
-): Promise<Remediation> {
+): Promise<Done> {
   const report = await heal(context, job, seen, done);
   const { outcome, why, rungs, last, losses } = report;
-  const result = { account: job.account, why, rungs, verdict: last.verdict };
+  const result = { account: job.account, why, rungs, verdict: last.verdict, last };
   if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
   await escalateReport(context, job, report);
   return { ...result, outcome: outcome === "refused" ? "refused" : "escalated" };
@@ -172,10 +189,11 @@ function adviceFor({ last, rungs, why }: HealReport): string[] {
   return [`Relight stopped because ${why}.`, ...verdict.diagnosis, ...refusals, ...restart];
 }
 
-function lookOnly(outcome: Remediation["outcome"], { verdict }: Look, proved?: ProvedPush): Remediation {
+function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
+  const { verdict } = last;
   const why = verdict.findings[0]?.message ?? "everything that was looked at works";
   return {
-    ...{ account: verdict.account, outcome, why, rungs: [], verdict },
+    ...{ account: verdict.account, outcome, why, rungs: [], verdict, last },
     ...(proved === undefined ? {} : { pushed: describePush(proved) }),
   };
 }

@@ -1,11 +1,12 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../domain/account.ts";
-import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
+import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
 import { nextStep, type Step } from "../domain/ladder.ts";
 import { RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
 import { type Look, look } from "./look.ts";
+import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
 import { claimsToRenew } from "./verify.ts";
 
 /** One account as `status` and `plan` show it; looking left no trace. */
@@ -18,6 +19,11 @@ export interface Survey {
   /** What a sweep would do first, beside a due renewal. */
   readonly step: Step;
   readonly renewal: "due" | "expired" | undefined;
+  /** What the policy says of the renewal now, and how urgent the expiry is. */
+  readonly decision: Decision;
+  readonly alarm: Alarm;
+  /** Renewed by hand. */
+  readonly manual: boolean;
 }
 
 const ACCOUNTS_AT_ONCE = 4;
@@ -76,14 +82,19 @@ async function namedInResolver({ resolver }: Context, name: string): Promise<rea
 async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
   const seen = await look(context, account);
   const claims = (await claimsToRenew(context, seen))?.claims;
-  const window = claims === undefined ? undefined : expiryWindow(claims, context.policy, context.clock.now());
-  const state = window?.state;
+  const policy = context.policyOf(account, claims);
+  const moment = momentOf(context, seen);
+  const window = claims === undefined ? undefined : expiryWindow(claims, policy, moment);
+  const decision = await renewalDecision(context, { id: "-", account }, seen);
   return {
     account,
     name: context.settingsOf(account)?.name ?? (claims?.name || account),
     window,
     seen,
     step: nextStep(situationOf(context, account, seen), new Set()),
-    renewal: state === "due" || state === "expired" ? state : undefined,
+    alarm: window === undefined ? "none" : alarmOf(window, moment),
+    decision,
+    manual: policy.manual,
+    renewal: decision.decision === "renew" ? (decision.why === DUE ? "due" : "expired") : undefined,
   };
 }
