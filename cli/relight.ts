@@ -7,6 +7,7 @@ import manifest from "../package.json" with { type: "json" };
 import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
+import { runDoctor } from "./doctor.ts";
 import { explainLog } from "./explain.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
@@ -58,6 +59,20 @@ program
   .command("verify <account>")
   .description("the deep verdict with its evidence (exit 0 healthy, 1 degraded, 2 dead, 3 unknown)")
   .action(act("looking", commands.verify));
+
+program
+  .command("doctor")
+  .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
+  .option(
+    "-m, --manifest <file>",
+    "check the probes in a Kubernetes manifest (- reads standard input)",
+    collect,
+    [],
+  )
+  .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
+    const configNamed = program.getOptionValueSource("config") !== "default";
+    exitCode = await runDoctor({ ...program.opts<GlobalOptions>(), configNamed }, files);
+  });
 
 program
   .command("renew <account>")
@@ -120,6 +135,10 @@ function readTime(text: string): Millis {
   const value = /^\d+(\.\d+)?(s|m|h|d|w|y)$/.test(text) ? ms(text as ms.StringValue) : 0;
   if (value <= 0 || value > ms("100y")) throw new InvalidArgumentError("write a length of time such as 90d");
   return millis(value);
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
 }
 
 function readCount(text: string): number {

@@ -55,13 +55,14 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const keys = { operator, operatorSigningKey, systemAccount, account, accountSigningKey };
   const signer = strict ? operatorSigningKey : operator;
   const operatorJwt = signClaims(operatorClaims(keys, strict), operator);
-  const system = accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED);
+  // Signed once: servers that were each given a JWT of their own would not agree on the claims in force.
+  const system = signClaims(accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED), signer);
 
   const security = (folder: string): string => `
 operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
 resolver { type: full, dir: "${folder}/jwt", allow_delete: false, interval: "1m", limit: 1000 }
-resolver_preload { ${systemAccount.getPublicKey()}: ${signClaims(system, signer)} }
+resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G }
 `;
   const servers = await startServers(binary, size, security);

@@ -5,6 +5,7 @@ import { webhookEscalation } from "./adapters/escalation/webhook.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
+import { httpMonitoring } from "./adapters/local/monitoring.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { openEvents } from "./adapters/nats/events.ts";
@@ -26,16 +27,18 @@ import type {
   Journal,
   Leases,
   Log,
+  Monitoring,
   Restarter,
   Secrets,
   Trigger,
 } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
-import { callAboutSweep, type Pager } from "./usecases/escalate.ts";
+import { escalate, type Pager } from "./usecases/escalate.ts";
+import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
-import { type JobEnd, type SweepEnd, type Watching, watch } from "./usecases/watch.ts";
+import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
 export interface AppOptions {
   readonly configFile: string;
@@ -46,10 +49,7 @@ export interface AppOptions {
 }
 
 /** A sweep, and what came of the jobs that ran in this very process. */
-export interface SweepReport extends Sweep {
-  readonly results: readonly Remediation[];
-  readonly failures: readonly { readonly account: AccountId; readonly error: RelightError }[];
-}
+export interface SweepReport extends Sweep, Ends {}
 
 /** Relight put together for one run. Dispose it: it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
@@ -58,6 +58,7 @@ export interface App extends AsyncDisposable {
   /** The accounts that the configuration names. */
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
+  readonly monitoring: Monitoring;
   /** The account of an id or a configured name, without asking the cluster. @throws RelightError `account.unknown` */
   accountId(text: string): AccountId;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
@@ -165,7 +166,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       await jobs.drain();
       return { ...report, results, failures };
     } catch (thrown) {
-      await callAboutSweep(pager, randomUUID(), asRelightError(thrown));
+      await pageSweepFailure(pager, asRelightError(thrown));
       throw thrown;
     }
   }
@@ -184,11 +185,12 @@ export async function openApp(options: AppOptions): Promise<App> {
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", stop, { once: true });
-    await watch({ ...{ ...base, ...settings, configured, events }, ...onFreshApps(options) });
+    await watch({ ...{ ...base, ...settings, configured, events }, ...onFreshRuns(() => openApp(options)) });
   }
 
   return {
     ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
+    monitoring: httpMonitoring(config.cluster.monitoring, config.cluster.timeout),
     nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
     accountId: (text) => {
       const named = configured.find((account) => settingsOf(account)?.name === text);
@@ -218,33 +220,19 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-/** A connection, and what it knew of the servers, is good for one run: whoever runs for ever takes new ones. */
-function onFreshApps(options: AppOptions): Pick<Watching, "work" | "sweep"> {
-  return {
-    work: async (job) => {
-      await using app = await openApp(options);
-      return await app.order(job);
+/** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */
+async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void> {
+  await escalate(
+    pager,
+    { id: randomUUID(), account: "-" },
+    {
+      failureClass: "cluster_unreachable",
+      severity: "critical",
+      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
+      advice: [error.mend],
+      evidence: { error: error.toJSON() },
     },
-    sweep: async (trigger, reason): Promise<SweepEnd> => {
-      await using app = await openApp(options);
-      const report = await app.sweep(trigger, reason);
-      return { queued: report.queued, ends: endsOf(report) };
-    },
-  };
-}
-
-type Ends = Pick<SweepReport, "results" | "failures">;
-
-/** How the jobs that ran in this very process ended, of all accounts or of some. */
-function endsOf({ results, failures }: Ends, of?: readonly AccountId[]): SweepEnd["ends"] {
-  const done = results.map((result) => {
-    return { account: result.account as AccountId, end: { state: "done", result } as const };
-  });
-  const failed = failures.map(({ account, error }) => ({
-    account,
-    end: { state: "failed", error } as const,
-  }));
-  return [...done, ...failed].filter(({ account }) => of === undefined || of.includes(account));
+  );
 }
 
 type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;

@@ -37,11 +37,11 @@ const accounts = z.array(account).superRefine(
   { when: ({ value }) => Array.isArray(value) },
 );
 
-const webhookUrl = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
+const httpAddress = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
 
 const escalationChannel = z.strictObject({
   webhook: z.strictObject({
-    url: webhookUrl,
+    url: httpAddress,
     /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
     secret: secretReference.optional(),
   }),
@@ -64,7 +64,7 @@ const restart = z
       .refine(([program]) => program, { message: "needs the program to run, then its arguments" })
       .optional(),
     /** The secret is a must: a receiver that restarts servers has to know who asks. */
-    webhook: z.strictObject({ url: webhookUrl, secret: secretReference }).optional(),
+    webhook: z.strictObject({ url: httpAddress, secret: secretReference }).optional(),
     kubernetes: z
       .strictObject({
         namespace: kubernetesName,
@@ -96,6 +96,8 @@ const root = z.strictObject({
   cluster: z.strictObject({
     servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
+    /** The servers' HTTP monitoring, for a second opinion on their health. */
+    monitoring: z.array(httpAddress).default([]),
     /** How long Relight waits for one answer. */
     timeout: duration.prefault("5s"),
   }),

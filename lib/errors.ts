@@ -123,6 +123,10 @@ export const ERRORS = {
     ...{ retryable: true, exit: EXIT.critical },
     mend: "A server accepted the JWT and does not run it; see which in the details.",
   },
+  "manifest.invalid": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "Give Kubernetes YAML that holds a nats-server, such as `kubectl get statefulset nats -o yaml`.",
+  },
   "account.unknown": {
     ...{ retryable: false, exit: EXIT.unknown },
     mend: "Use the account's id (A…) or the name it has in the configuration or in its claims.",

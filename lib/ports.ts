@@ -6,6 +6,7 @@ import type { JsonObject } from "./domain/json.ts";
 import type { MemoryAsset } from "./domain/memory.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
+import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
@@ -77,6 +78,8 @@ export interface Probes {
    * @param domain the only one by default; where there are several, a failed probe says so.
    */
   meta(domain?: string): Promise<Probe<MetaGroup | undefined>>;
+  /** What each server says of its own health. */
+  health(): Promise<ServersHealth>;
   /**
    * One look at an account, as deep as the credentials at hand allow, without side effects.
    * Failed probes are part of the answer; only a lost connection throws.
@@ -85,6 +88,12 @@ export interface Probes {
   observe(account: AccountId, accountKey?: string): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
+}
+
+/** The servers' HTTP monitoring; without an address configured there is nothing to ask. */
+export interface Monitoring {
+  /** Never throws: an address that can't be reached is a failed probe. */
+  check(): Promise<readonly MonitoringHealth[]>;
 }
 
 /** What only the account itself may do to its streams and consumers. */

@@ -3,7 +3,7 @@ import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "
 import { openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isoTime } from "../domain/time.ts";
-import { asRelightError, type RelightError } from "../errors.ts";
+import { asRelightError } from "../errors.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
@@ -38,21 +38,6 @@ export async function escalate(
   const { key, failureClass, severity, summary } = incident;
   await record(context, job, "incident.opened", { key, failureClass, severity, summary, delivery });
   return incident;
-}
-
-/** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */
-export async function callAboutSweep(pager: Pager, id: string, error: RelightError): Promise<void> {
-  await escalate(
-    pager,
-    { id, account: "-" },
-    {
-      failureClass: "cluster_unreachable",
-      severity: "critical",
-      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
-      advice: [error.mend],
-      evidence: { error: error.toJSON() },
-    },
-  );
 }
 
 /** The same, unless a person was called about just that already, and as urgently. */

@@ -35,6 +35,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
     probes: {
       servers: () => current.probes.servers(),
       meta: (domain) => current.probes.meta(domain),
+      health: () => current.probes.health(),
       hosted: () => current.probes.hosted(),
       observe: (account, accountKey) => current.probes.observe(account, accountKey),
     },

@@ -8,6 +8,7 @@ import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { metaGroup } from "./meta-group.ts";
 import { findStreams } from "./streams.ts";
@@ -52,7 +53,10 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return metaGroup(settings.connection, settings.timeout, asked);
   }
 
-  return { servers, meta, observe, hosted };
+  const health: Probes["health"] = async () =>
+    serversHealth(settings.connection, settings.timeout, await servers());
+
+  return { servers, meta, health, observe, hosted };
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */

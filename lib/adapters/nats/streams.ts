@@ -21,6 +21,8 @@ export interface StreamProbeSettings {
 interface Told<Detail> {
   readonly server: string;
   readonly detail: Detail;
+  /** Only in a cluster have streams and consumers Raft groups. */
+  readonly clustered: boolean;
   /** The server is in a cluster and has no node of the group: it speaks for nobody but itself. */
   readonly nodeMissing: boolean;
 }
@@ -64,7 +66,7 @@ async function replicasOn(
   const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
   const details = accounts.find(({ id }) => id === account)?.stream_detail ?? [];
   return details.map((detail) => ({
-    ...{ server: server.name, detail },
+    ...{ server: server.name, detail, clustered: server.topology === "clustered" },
     nodeMissing: isNodeMissing(server, detail),
   }));
 }
@@ -74,11 +76,11 @@ function groupByStream(replicas: readonly Replica[], asked: ReadonlySet<string>)
   return gatherByName(replicas, asked).map((stream) => {
     const consumers = replicas
       .filter(({ detail }) => detail.name === stream.best.detail.name)
-      .flatMap(({ server, detail }) =>
+      .flatMap(({ server, clustered, detail }) =>
         (detail.consumer_detail ?? []).map((consumer) => ({
-          ...{ server, detail: consumer },
+          ...{ server, clustered, detail: consumer },
           // Where streams have groups, a consumer always tells of its own, a group of one included.
-          nodeMissing: detail.cluster !== undefined && consumer.cluster === undefined,
+          nodeMissing: clustered && consumer.cluster === undefined,
         })),
       );
     return { ...stream, consumers: gatherByName(consumers, asked) };
@@ -114,9 +116,10 @@ function absentMembers<Detail extends Led["detail"]>(
  * Whether the server holds a stream of a cluster without a Raft node of its group: what a restart while the
  * account was expired leaves behind (tried on 2.9.10, 2.10.27 and 2.15.1). Such a server calls itself leader.
  */
-function isNodeMissing({ version, name }: ServerFacts, detail: StreamDetail): boolean {
+function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamDetail): boolean {
   const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
-  if (cluster === undefined || group !== undefined) return false;
+  // A server that stands alone calls itself leader, too, and has no groups at all.
+  if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
   if (lt(version, TELLS_RAFT_GROUPS)) {
     const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
     return alone || (consumers ?? []).some((consumer) => consumer.cluster === undefined);

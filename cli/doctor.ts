@@ -1,0 +1,105 @@
+import { access, readFile } from "node:fs/promises";
+import { parseAllDocuments } from "yaml";
+import type { App } from "../lib/compose.ts";
+import { checkManifest } from "../lib/domain/probe-manifest.ts";
+import type { Health } from "../lib/domain/verdict.ts";
+import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { diagnose } from "../lib/usecases/doctor.ts";
+import { type DoctorReport, type ManifestReport, renderDoctor } from "./render-doctor.ts";
+import { type CommandResult, type GlobalOptions, runCommand } from "./session.ts";
+
+/** `relight doctor`: the layers of a cluster's health, and what its Kubernetes probes would do to it. */
+
+const EXIT_OF: Readonly<Record<Health, ExitCode>> = {
+  healthy: EXIT.ok,
+  degraded: EXIT.warning,
+  dead: EXIT.critical,
+  unknown: EXIT.unknown,
+};
+
+/**
+ * Manifests are read first: what can't be read ends it before the cluster is bothered. Without a
+ * configuration, which nobody named, manifests are all that is looked at.
+ * @throws RelightError `manifest.invalid`
+ */
+export async function runDoctor(
+  options: GlobalOptions & { readonly configNamed: boolean },
+  files: readonly string[],
+): Promise<ExitCode> {
+  const manifests: ManifestReport[] = [];
+  for (const file of files) manifests.push(await readManifest(file));
+  if (manifests.length > 0 && !options.configNamed && !(await exists(options.config)))
+    return print(options, resultOf({ cluster: undefined, manifests }));
+  return runCommand(options, "looking at every layer", (app) => doctor(app, manifests));
+}
+
+async function doctor(app: App, manifests: readonly ManifestReport[]): Promise<CommandResult> {
+  const { context, configured, monitoring } = app;
+  return resultOf({ cluster: await diagnose({ context, configured, monitoring }), manifests });
+}
+
+function resultOf(report: DoctorReport): CommandResult {
+  const { cluster, manifests } = report;
+  const json = { cluster: cluster ?? null, manifests };
+  return { json, text: renderDoctor(report), exit: exitOf(report) };
+}
+
+/** Critical outranks unknown, unknown outranks a warning. */
+function exitOf({ cluster, manifests }: DoctorReport): ExitCode {
+  const severities = manifests.flatMap(({ containers }) =>
+    containers.flatMap(({ findings }) => findings.map(({ severity }) => severity)),
+  );
+  const exits: readonly ExitCode[] = [
+    ...(cluster === undefined ? [] : [EXIT_OF[cluster.verdict]]),
+    ...(cluster !== undefined && cluster.healthz.length > 0 ? [EXIT.warning] : []),
+    ...severities.map(
+      (severity) => ({ critical: EXIT.critical, warning: EXIT.warning, note: EXIT.ok })[severity],
+    ),
+  ];
+  return [EXIT.critical, EXIT.unknown, EXIT.warning].find((exit) => exits.includes(exit)) ?? EXIT.ok;
+}
+
+function print({ json: asJson }: GlobalOptions, { json, text, exit }: CommandResult): ExitCode {
+  process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
+  return exit;
+}
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+const nameOf = (file: string): string => (file === "-" ? "standard input" : file);
+
+/** Reads a manifest of one or more YAML documents (`-`: standard input), and checks it. */
+async function readManifest(file: string): Promise<ManifestReport> {
+  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
+    throw new RelightError("manifest.invalid", `cannot read the manifest ${file}`, { cause });
+  });
+  const containers = checkManifest(parseYaml(text, file));
+  if (containers.length > 0) return { file, containers };
+  const message = `${nameOf(file)} holds no StatefulSet, Deployment, DaemonSet or Pod that runs nats-server`;
+  throw new RelightError("manifest.invalid", message);
+}
+
+function parseYaml(text: string, file: string): readonly unknown[] {
+  const fail = (cause: Error): never => {
+    const [reason = ""] = cause.message.split("\n");
+    const templated = /\{\{/.test(text) ? " (a Helm template? render it first: helm template)" : "";
+    throw new RelightError("manifest.invalid", `${nameOf(file)} is not YAML: ${reason}${templated}`, {
+      cause,
+    });
+  };
+  try {
+    const documents = parseAllDocuments(text);
+    if (!Array.isArray(documents)) return [];
+    return documents.map((document) => {
+      const [error] = document.errors;
+      return error === undefined ? document.toJS() : fail(error);
+    });
+  } catch (thrown) {
+    if (thrown instanceof RelightError) throw thrown;
+    return fail(thrown as Error);
+  }
+}

@@ -1,0 +1,129 @@
+import colors from "picocolors";
+import type { Evidence, Layer } from "../lib/domain/layers-facts.ts";
+import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/probe-manifest-facts.ts";
+import type { Health } from "../lib/domain/verdict.ts";
+import type { Diagnosis, VersionDefects } from "../lib/usecases/doctor.ts";
+
+/** What people read of `relight doctor`: a line for each layer, and under it only what is not well. */
+
+export interface ManifestReport {
+  readonly file: string;
+  readonly containers: readonly NatsContainer[];
+}
+
+export interface DoctorReport {
+  readonly cluster: Diagnosis | undefined;
+  readonly manifests: readonly ManifestReport[];
+}
+
+const PAINT: Readonly<Record<Health, (text: string) => string>> = {
+  healthy: colors.green,
+  degraded: colors.yellow,
+  dead: colors.red,
+  unknown: colors.magenta,
+};
+
+const MARKS: Readonly<Record<Health, string>> = { healthy: "✓", degraded: "!", dead: "✗", unknown: "?" };
+
+const SEVERITIES: Readonly<Record<Severity, string>> = {
+  critical: colors.red("✗ critical"),
+  warning: colors.yellow("! warning"),
+  note: colors.dim("· note"),
+};
+
+export function renderDoctor({ cluster, manifests }: DoctorReport): string {
+  const seen =
+    cluster === undefined
+      ? [colors.dim("the cluster was not looked at: there is no configuration here (--config FILE)")]
+      : renderDiagnosis(cluster);
+  return [...seen, ...manifests.flatMap(renderManifest)].join("\n");
+}
+
+function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {
+  return [
+    `the cluster is ${PAINT[diagnosis.verdict](diagnosis.verdict)}`,
+    ...diagnosis.layers.flatMap(renderLayer),
+    ...renderWarning(diagnosis),
+    ...renderHealthz(diagnosis),
+    ...diagnosis.versions.flatMap(renderVersion),
+  ];
+}
+
+function renderLayer({ title, verdict, evidence }: Layer): readonly string[] {
+  const worse = evidence.filter(({ health }) => health !== "healthy");
+  const line = `${PAINT[verdict](`${MARKS[verdict]} ${verdict.padEnd(8)}`)} ${title}`;
+  // Of a healthy layer one line is enough; of any other, all that makes it so.
+  const [first] = evidence;
+  if (worse.length > 0) return [line, ...worse.map(renderEvidence)];
+  const more = evidence.length > 1 ? ` (and ${evidence.length - 1} more)` : "";
+  return [first === undefined ? line : `${line}: ${colors.dim(`${told(first)}${more}`)}`];
+}
+
+const told = ({ about, message }: Evidence): string =>
+  about === undefined ? message : `${about}: ${message}`;
+
+const renderEvidence = (evidence: Evidence): string =>
+  `    ${PAINT[evidence.health](MARKS[evidence.health])} ${told(evidence)}`;
+
+function renderWarning({ doNotRestart }: Diagnosis): readonly string[] {
+  if (doNotRestart.length === 0) return [];
+  const names = doNotRestart.join(", ");
+  const first = doNotRestart[0] ?? "ACCOUNT";
+  return [
+    "",
+    colors.red(colors.bold("DO NOT RESTART ANY SERVER NOW")),
+    `  ${names}: expired, and has streams or may have some. A server of a cluster that starts meanwhile does not`,
+    "  take them up, and they stay broken after the renewal, on the newest versions too.",
+    `  Renew first, restart second: relight heal ${first}`,
+  ];
+}
+
+function renderHealthz({ healthz }: Diagnosis): readonly string[] {
+  if (healthz.length === 0) return [];
+  return [
+    "",
+    `${colors.yellow("!")} the full /healthz fails; a liveness or startup probe that asks it restarts the server:`,
+    ...healthz.map(({ where, message }) => `    ${where}: ${message}`),
+    "  Let those probes ask /healthz?js-enabled-only=true (relight doctor --manifest FILE checks them)",
+  ];
+}
+
+function renderVersion({ version, servers, defects }: VersionDefects): readonly string[] {
+  if (defects.length === 0)
+    return ["", `nats-server ${version}: no defect is known that Relight has to do with`];
+  return [
+    "",
+    `${colors.yellow("!")} nats-server ${version} (${servers.join(", ")}) carries known defects; upgrade:`,
+    ...defects.map(
+      ({ issue, title, fixedIn }) => `    ${issue} ${title} (fixed in ${fixedIn.join(" and ")})`,
+    ),
+  ];
+}
+
+function renderManifest({ file, containers }: ManifestReport): readonly string[] {
+  return [
+    "",
+    `${colors.bold(file === "-" ? "standard input" : file)}`,
+    ...containers.flatMap(renderContainer),
+  ];
+}
+
+function renderContainer({
+  workload,
+  container,
+  image,
+  version,
+  findings,
+}: NatsContainer): readonly string[] {
+  const tag = version === undefined ? "version unknown" : `version ${version}`;
+  const head = `  ${workload}, container ${container} (${image}, ${tag})`;
+  if (findings.length === 0) return [head, `    ${colors.green("✓")} its probes are as they should be`];
+  return [head, ...findings.flatMap(renderFinding)];
+}
+
+function renderFinding({ severity, about, message, fix }: ManifestFinding): readonly string[] {
+  return [
+    `    ${SEVERITIES[severity]} ${about} ${message}`,
+    ...fix.map((line, index) => `      ${colors.cyan(index === 0 ? "fix" : "   ")} ${line}`),
+  ];
+}

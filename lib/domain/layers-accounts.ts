@@ -1,0 +1,134 @@
+import { loaded } from "./claims-findings.ts";
+import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
+import type { Peer, StreamFacts } from "./observation.ts";
+import type { Finding } from "./verdict.ts";
+
+/** The upper three layers: what is true of each account. What its verdict found is told apart by layer. */
+
+type AccountLayer = "accounts" | "streams" | "subjects";
+
+export const accountsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    const found = evidenceIn("accounts", health);
+    return found.length > 0 ? found : [well(health, "its claims are in force")];
+  });
+
+export const streamsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
+    const found = [...evidenceIn("streams", health), ...replicaEvidence(health)];
+    return found.length > 0 ? found : [well(health, counted(health))];
+  });
+
+export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
+    const streams = [...evidenceIn("streams", health), ...replicaEvidence(health)];
+    const found = evidenceIn("subjects", health);
+    if (found.length > 0) return found;
+    if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
+    if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are not whole")];
+    return [well(health, "JetStream listens on every subject of every stream, and for every consumer")];
+  });
+
+/**
+ * Whether restarting a server would harm the account: it has expired, and has assets or may have some. Where
+ * no server has it loaded, as after a restart, that none is seen proves nothing.
+ */
+export function isExpiredWithAssets({ observation, verdict }: AccountHealth): boolean {
+  const expired = verdict.findings.some(({ code }) => code === "account.expired");
+  const seen = observation.streams.ok && loaded(observation).length > 0;
+  return expired && !(seen && observation.streams.value.length === 0);
+}
+
+function perAccount(
+  { accounts }: ClusterFacts,
+  judge: (health: AccountHealth) => readonly Evidence[],
+): readonly Evidence[] {
+  if (!accounts.ok) return [{ health: "unknown", message: accounts.message }];
+  if (accounts.value.length === 0)
+    return [{ health: "unknown", message: "no account is configured, and the resolver lists none" }];
+  return accounts.value.flatMap(judge);
+}
+
+const well = ({ name: about }: AccountHealth, message: string): Evidence => ({
+  ...{ about, health: "healthy", message },
+});
+
+const blocked = ({ name: about }: AccountHealth, why: string): Evidence => ({
+  ...{ about, health: "unknown", message: `not looked at, because ${why}` },
+});
+
+function counted({ verdict: { streams, consumers } }: AccountHealth): string {
+  return `${streams} streams and ${consumers} consumers, each with a leader and current replicas`;
+}
+
+function isDead(layer: AccountLayer, account: AccountHealth): boolean {
+  return evidenceIn(layer, account).some(({ health }) => health === "dead");
+}
+
+function evidenceIn(layer: AccountLayer, health: AccountHealth): readonly Evidence[] {
+  return health.verdict.findings
+    .filter((found) => layerOf(found, health) === layer)
+    .map((found) => ({ about: health.name, ...evidenceOf(found, health) }));
+}
+
+/** An expired account that has nothing to lose is worth a warning; clients are refused all the same. */
+function evidenceOf({ code, health, message }: Finding, account: AccountHealth): Omit<Evidence, "about"> {
+  if (code !== "account.expired") return { health, message };
+  if (!isExpiredWithAssets(account)) return { health: "degraded", message: `${message}; it has no streams` };
+  const { streams } = account.observation;
+  const assets =
+    streams.ok && streams.value.length > 0 ? `it has ${streams.value.length} streams` : "it may have streams";
+  return { health: "dead", message: `${message}; ${assets}` };
+}
+
+/** Where a finding belongs. A failed probe belongs where its answer would have. */
+function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
+  if (code.endsWith(".deaf")) return "subjects";
+  if (code.startsWith("stream.") || code.startsWith("consumer.")) return "streams";
+  if (code !== "probe.failed") return "accounts";
+  if (subject.stream !== undefined) return "subjects";
+  const claimsUnseen =
+    !observation.running.ok || (!observation.stored.ok && observation.stored.code !== "nats.no_resolver");
+  return claimsUnseen ? "accounts" : "streams";
+}
+
+function replicaEvidence({ name: about, observation }: AccountHealth): readonly Evidence[] {
+  if (!observation.streams.ok) return [];
+  return observation.streams.value.flatMap((stream) =>
+    groupsOf(stream).flatMap((group) => groupEvidence(group).map((seen) => ({ about, ...seen }))),
+  );
+}
+
+interface Group {
+  readonly what: string;
+  readonly leader: string | undefined;
+  readonly peers: readonly Peer[];
+  readonly replicas: number;
+}
+
+function groupsOf({ name, leader, peers, replicas, consumers }: StreamFacts): readonly Group[] {
+  return [
+    { what: `stream ${name}`, leader, peers, replicas },
+    // A consumer's own number of replicas may be smaller than its stream's.
+    ...consumers.map((consumer) => ({
+      ...{ what: `consumer ${name} > ${consumer.name}`, leader: consumer.leader },
+      ...{ peers: consumer.peers, replicas: 1 },
+    })),
+  ];
+}
+
+function groupEvidence({ what, leader, peers, replicas }: Group): readonly Omit<Evidence, "about">[] {
+  if (!leader) return [{ health: "dead", message: `${what} has no leader` }];
+  const behind = peers.filter(({ current }) => !current).map(({ name }) => name);
+  const missing = replicas - 1 - peers.length;
+  return [
+    ...(behind.length > 0
+      ? [{ health: "degraded", message: `${what}: not current on ${behind.join(", ")}` } as const]
+      : []),
+    ...(missing > 0
+      ? [{ health: "degraded", message: `${what}: ${missing} of ${replicas} replicas are missing` } as const]
+      : []),
+  ];
+}
