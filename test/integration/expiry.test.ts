@@ -52,7 +52,7 @@ describe("a manual account", () => {
 
   test("that has expired is not renewed by heal either", async () => {
     await using world = await createWorld({ binary });
-    await fill(world, { messages: 1 });
+    await fill(world, { messages: 5 });
     await expire(world);
     await setPolicy(world, "{ manual: true }");
     const { json, exit } = await relight(world, "heal", "APP", "--json");
@@ -91,7 +91,7 @@ describe("a critical account", () => {
   test("is renewed where its readings agree", async () => {
     await using world = await createWorld({ binary, lives: 3_600 });
     await setPolicy(world, "{ critical: true }");
-    await fill(world, { messages: 1 });
+    await fill(world, { messages: 5 });
     expect(await outcomeOf(world)).toBe("renewed");
   });
 });
