@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { App } from "../lib/compose.ts";
+import { expiringJson } from "../lib/domain/expiring.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
@@ -7,6 +8,7 @@ import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
+import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -26,10 +28,11 @@ export async function status(app: App): Promise<CommandResult> {
     return alarm !== "none" || renewal === "due" ? EXIT.warning : EXIT.ok;
   });
   const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
+  const expiring = await notableExpiries(app);
   return {
-    json: { accounts: rows.map(statusRow) },
-    text: renderStatus(rows),
-    exit: worstExit([...exits, ...warned]),
+    json: { accounts: rows.map(statusRow), expiring: expiring.map(expiringJson) },
+    text: [renderStatus(rows), ...expiring.map(renderExpiring)].join("\n"),
+    exit: worstExit([...exits, ...warned, ...expiring.map(exitOfExpiring)]),
   };
 }
 

@@ -8,6 +8,7 @@ import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
 import { runDoctor } from "./doctor.ts";
+import { expiries } from "./expiries.ts";
 import { explainLog } from "./explain.ts";
 import { type CommandResult, type GlobalOptions, reportError, runCommand, runOffline } from "./session.ts";
 import { type Interval, readInterval, runWatch } from "./watch.ts";
@@ -54,6 +55,11 @@ program
       until === undefined ? commands.plan(app, account) : planUntil(app, account, { until, storm }),
     )({}, {}),
   );
+
+program
+  .command("expiries")
+  .description("everything that expires: accounts, operator, credentials, activations, keys, certificates")
+  .action(act("looking at all that expires", expiries));
 
 program
   .command("verify <account>")

@@ -101,7 +101,16 @@ const root = z.strictObject({
     /** How long Relight waits for one answer. */
     timeout: duration.prefault("5s"),
   }),
-  operator: z.strictObject({ jwt: secretReference, signingKey: secretReference.optional() }),
+  operator: z.strictObject({
+    jwt: secretReference,
+    signingKey: secretReference.optional(),
+    /** Public keys that are about to be given up: accounts still signed by one are listed. */
+    retiring: z
+      .array(z.string().regex(/^O[A-Z2-7]{55}$/, { message: "is not an operator's public key (O…)" }))
+      .default([]),
+  }),
+  /** Credentials files whose expiry is watched beside Relight's own. */
+  watch: z.strictObject({ credentials: z.array(secretReference).default([]) }).prefault({}),
   policy: generalPolicy.prefault({}),
   /** For accounts that fit; of several that do, a later one wins, key by key. */
   policies: z.array(matchedPolicy).default([]),

@@ -13,6 +13,12 @@ export type FailureClass =
   | "expiry_imminent"
   /** What runs, what the resolver holds and what the journal knows of a critical account are not the same. */
   | "readings_disagree"
+  /** What is no account and comes near its end, or is to be given up. */
+  | "operator_expiring"
+  | "credentials_expiring"
+  | "activation_expiring"
+  | "certificate_expiring"
+  | "signing_key_retiring"
   | "degraded"
   | "unknown"
   | "cluster_unreachable";

@@ -72,6 +72,7 @@ function fits({ accounts, names, tags }: PolicyMatch, { account, name, claims }:
 
 /** `team-*` against `team-orders`. */
 function like(pattern: string, text: string): boolean {
+  if (!pattern.includes("*")) return pattern === text;
   const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`, "s").test(text);
 }

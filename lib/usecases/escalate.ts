@@ -4,7 +4,7 @@ import { openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isoTime } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
-import { type Context, type RunningJob, record } from "./context.ts";
+import { type Context, record } from "./context.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
 export type Pager = Pick<Context, "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf">;
@@ -15,6 +15,8 @@ export interface Trouble {
   readonly summary: string;
   readonly advice: readonly string[];
   readonly evidence: JsonObject;
+  /** What tells this trouble from another of the same class: what is told once is told again when it changes. */
+  readonly about?: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Trouble {
 export async function escalate(
   context: Pager,
   job: { readonly id: string; readonly account: AccountId | "-" },
-  trouble: Trouble,
+  { about, ...trouble }: Trouble,
 ): Promise<Incident> {
   const incident: Incident = {
     ...trouble,
@@ -36,7 +38,10 @@ export async function escalate(
   };
   const delivery = await deliver(context, incident);
   const { key, failureClass, severity, summary } = incident;
-  await record(context, job, "incident.opened", { key, failureClass, severity, summary, delivery });
+  await record(context, job, "incident.opened", {
+    ...{ key, failureClass, severity, summary, delivery },
+    ...(about === undefined ? {} : { about }),
+  });
   return incident;
 }
 
@@ -51,7 +56,8 @@ export async function escalateOnce(
   const key = incidentKey(context.operator.id, job.account, trouble.failureClass);
   const opened = entries.findLast(({ data }) => data["key"] === key);
   const isKnown = opened?.kind === "incident.opened" && opened.data["delivery"] === "delivered";
-  if (isKnown && opened.data["severity"] === trouble.severity) return;
+  const isSame = opened?.data["severity"] === trouble.severity && opened.data["about"] === trouble.about;
+  if (isKnown && isSame) return;
   await escalate(context, job, trouble);
 }
 
@@ -61,7 +67,7 @@ export const ABOUT_HEALTH = (failureClass: FailureClass): boolean => !RENEWAL_CL
 /** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
 export async function resolveIncidents(
   context: Pager,
-  job: Pick<RunningJob, "id" | "account">,
+  job: { readonly id: string; readonly account: AccountId | "-" },
   which: (failureClass: FailureClass) => boolean = ABOUT_HEALTH,
   because = "healthy again",
 ): Promise<void> {

@@ -6,14 +6,14 @@ import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import type { Context, RunningJob } from "./context.ts";
-import { escalate } from "./escalate.ts";
+import { escalate, escalateOnce } from "./escalate.ts";
 import { type HealReport, heal, type RungReport } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
-import { renewalDecision, watchExpiry } from "./renewal-decision.ts";
+import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { finishToggle } from "./toggle.ts";
 import { claimsToRenew, verify } from "./verify.ts";
 
@@ -33,8 +33,11 @@ export interface Remediation {
 export function remediate(context: Context, order: Job): Promise<Remediation> {
   return runJob(context, order, async (job) => {
     const resumed = await resume(context, job);
-    const seen = await verify(context, job);
     const calls = order.action === "remediate";
+    const seen = await verify(context, job).catch(async (thrown: unknown) => {
+      if (calls) await watchUnseen(context, job);
+      throw thrown;
+    });
     try {
       const { last, ...result } = await act(context, job, order, seen, resumed);
       await watchExpiry(context, job, last, calls);
@@ -154,7 +157,9 @@ async function climb(
 async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict } = report.last;
   const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
-  await escalate(context, job, {
+  // Something that works, but not as it should, is told once; what is dead is told until it lives.
+  const call = critical ? escalate : escalateOnce;
+  await call(context, job, {
     failureClass: failureClassOf(verdict) ?? "degraded",
     severity: critical ? "critical" : "warning",
     summary: summaryOf(report),
@@ -164,6 +169,7 @@ async function escalateReport(context: Context, job: RunningJob, report: HealRep
       rungs: report.rungs as unknown as JsonObject[],
       losses: [...report.losses],
     },
+    about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
   });
 }
 

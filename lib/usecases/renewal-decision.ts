@@ -1,5 +1,5 @@
 import type { ClaimsDocument } from "../domain/claims.ts";
-import { skewOf } from "../domain/clocks.ts";
+import { NO_SKEW, skewOf } from "../domain/clocks.ts";
 import {
   type Alarm,
   alarmOf,
@@ -10,9 +10,9 @@ import {
   type RenewalDecision,
 } from "../domain/expiry.ts";
 import { type FailureClass, incidentKey } from "../domain/incident.ts";
-import { claimsKnownBefore } from "../domain/journal.ts";
+import { claimsKnownBefore, lastClaims } from "../domain/journal.ts";
 import { disagreement } from "../domain/readings.ts";
-import { formatDuration, isoTime } from "../domain/time.ts";
+import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../domain/time.ts";
 import type { Context, RunningJob } from "./context.ts";
 import { escalateOnce, resolveIncidents } from "./escalate.ts";
 import type { Look } from "./look.ts";
@@ -96,6 +96,21 @@ export async function watchExpiry(
   if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
 }
 
+/** The same for an account that can't be looked at: the journal knows when it expires, and time goes on. */
+export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
+  const { journal, clock } = context;
+  const { account } = job;
+  const document = lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  if (document === undefined) return;
+  const moment = { now: clock.now(), skew: NO_SKEW };
+  const alarm = alarmOf(
+    expiryWindow(document.claims, context.policyOf(account, document.claims), moment),
+    moment,
+  );
+  const decision = { decision: "wait", why: "the cluster could not be looked at" } as const;
+  if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
+}
+
 const OWN_CLASSES: readonly FailureClass[] = [
   ...(["expiry_near", "expiry_imminent", "renewal_failed", "readings_disagree"] as const),
 ];
@@ -115,6 +130,7 @@ async function callAboutReadings(
       "If the claims in force are right, `relight renew ACCOUNT` renews them.",
     ],
     evidence: { jti: claims.jti, exp: claims.exp ?? null, why },
+    about: why,
   });
 }
 
@@ -125,19 +141,21 @@ async function callAboutExpiry(
   alarm: Exclude<Alarm, "none">,
   { decision, why }: Decision,
 ): Promise<void> {
-  const at = (claims.exp ?? 0) * 1000;
-  const left = at - context.clock.now();
-  const when = `${formatDuration(left as never)} ${left > 0 ? "from now" : "ago"}`;
+  const at = toMillis(claims.exp ?? epochSeconds(0));
+  const left = millis(at - context.clock.now());
+  const when = `${formatDuration(left)} ${left > 0 ? "from now" : "ago"}`;
   const isManual = context.policyOf(job.account, claims).manual;
   await escalateOnce(context, job, {
     failureClass: alarm === "page" ? "expiry_imminent" : "expiry_near",
-    severity: alarm === "page" ? "critical" : "warning",
+    // Without the system account nobody mends anything: a warning about it is as bad as a call.
+    severity: alarm === "page" || job.account === context.operator.systemAccount ? "critical" : "warning",
     summary: `the account's claims ${left > 0 ? "expire" : "expired"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
     advice: [
       isManual
         ? "It is renewed by hand: have its issuer make a new JWT and push it, or `relight renew ACCOUNT`."
         : "See why in `relight journal ACCOUNT`; `relight renew ACCOUNT` tries again at once.",
     ],
-    evidence: { jti: claims.jti, expiresAt: isoTime(at as never), decision, why },
+    evidence: { jti: claims.jti, expiresAt: isoTime(at), decision, why },
+    about: claims.jti,
   });
 }

@@ -160,7 +160,7 @@ async function simulate() {
     counts.worked++;
     const end = await world.work(job);
     if (end === "account.busy") counts.busy++;
-    const isWell = ["healthy", "renewed", "healed", "pushed", "account.busy"].includes(end);
+    const isWell = ["healthy", "renewed", "healed", "pushed", "degraded", "account.busy"].includes(end);
     if (isWell) troubled.delete(job.account);
     else if (!nameOf.get(job.account)?.startsWith("issuer-")) troubled.add(job.account);
     takePushes();

@@ -94,7 +94,7 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
     escalation: { send: async (incident) => void incidents.push(incident) },
     signer: { publicKey: operator.id, sign: ({ text }) => sign(text) },
     ...{ resolver: cluster.resolver, reopen: absent },
-    probes: { ...cluster, meta: absent, hosted: absent },
+    probes: { ...cluster, meta: absent, hosted: absent, health: absent },
     assets: { recreate: absent, stepDown: absent, configure: absent },
   };
   const configured = accounts.map(({ account }) => account);
@@ -117,7 +117,7 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
     work: (job: Job) =>
       remediate(context, job).then(
-        ({ outcome }) => outcome,
+        ({ outcome, verdict }) => (verdict.verdict === "degraded" ? "degraded" : outcome),
         (error: RelightError) => error.code,
       ),
     /** What the issuer's webhook brings. */
