@@ -95,6 +95,19 @@ export async function renewByHand(world: World, lives = 3_600): Promise<void> {
   }
 }
 
+/**
+ * What does new damage on every version: the servers restart while the account is expired, one after another,
+ * as an orchestrator does it, and only then is it renewed.
+ */
+export async function restartWhileExpired(world: World): Promise<void> {
+  await expire(world);
+  for (const server of world.servers) {
+    await server.stop();
+    await server.start();
+  }
+  await renewByHand(world);
+}
+
 /** What everybody checks, and what is true. */
 export interface Symptoms {
   /** `$JS.API.INFO` answered without an error. */

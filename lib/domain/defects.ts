@@ -60,3 +60,8 @@ export const TOUCH_PROVED = {
 export function isTouchProved(version: string): boolean {
   return satisfies(version, TOUCH_PROVED.range, { loose: true });
 }
+
+/** Where touching a stream that no server holds any more makes it anew: as above, and 2.10.27, which ran. */
+export function isLostTouchProved(version: string): boolean {
+  return isTouchProved(version) || satisfies(version, ">=2.10.27 <2.12.8", { loose: true });
+}

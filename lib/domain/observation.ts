@@ -153,6 +153,7 @@ export interface HostedStream {
   readonly server: string;
   readonly storage: "file" | "memory";
   readonly replicas: number;
+  readonly messages: number;
   readonly leader?: string;
   readonly peers: readonly Peer[];
 }

@@ -36,7 +36,7 @@ export function unrest(
 ): readonly string[] {
   return [
     ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
-    ...known("the meta group", meta, (group) => (group === undefined ? [] : quorumProblems(group))),
+    ...known("the meta group", meta, (group) => metaProblems(server, group)),
     ...known("which accounts have expired", expired, expiredAccounts),
     ...known("the streams of other accounts", hosted, (streams) => replicasBehind(account, streams)),
   ];
@@ -44,6 +44,16 @@ export function unrest(
 
 function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly string[]): readonly string[] {
   return probe.ok ? judge(probe.value) : [`${what} could not be looked at: ${probe.message}`];
+}
+
+/** That the server itself does not keep up is no reason against restarting it: all others must. */
+function metaProblems(server: string, group: MetaGroup | undefined): readonly string[] {
+  if (group === undefined) return [];
+  const excused = group.peers.map((peer) =>
+    peer.name === server ? { name: server, current: true, offline: false } : peer,
+  );
+  const dissenting = (group.dissenting ?? []).filter((view) => view.server !== server);
+  return quorumProblems({ ...group, peers: excused, dissenting });
 }
 
 /** A server that starts while an account is expired loses the Raft groups of its streams, on every version. */
@@ -71,6 +81,7 @@ function replicasBehind(account: AccountId, streams: readonly HostedStream[]): r
 function memoryLost({ server, account, allowMemoryLoss }: RestartOrder, streams: readonly HostedStream[]) {
   return streams
     .filter((stream) => stream.server === server && stream.storage === "memory" && stream.replicas === 1)
+    .filter(({ messages }) => messages > 0)
     .filter((stream) => stream.account !== account || !allowMemoryLoss)
     .map((stream) => `stream ${nameOf(stream)} is held in memory on ${server} only, and would be lost`);
 }

@@ -14,6 +14,20 @@ export function serversToRestart({ streams, servers }: Observation): readonly st
     .sort((one, other) => (dead.get(other) ?? 0) - (dead.get(one) ?? 0));
 }
 
+/**
+ * Whether a stream and its consumers have a leader and current replicas, as far as they have Raft nodes:
+ * without a majority of them nothing can be elected.
+ */
+export function isLedIfPossible(stream: StreamFacts): boolean {
+  return [stream, ...stream.consumers].every(({ leader, peers, nodeMissingOn }) => {
+    const members = Math.max(peers.length, stream.replicas - 1) + 1;
+    const nodes = members - nodeMissingOn.length;
+    if (nodes <= members / 2) return true;
+    const present = peers.filter(({ name }) => !nodeMissingOn.includes(name));
+    return leader !== undefined && present.every(({ current }) => current);
+  });
+}
+
 /** A server once for each thing of the stream's that is dead there: without its node, or deaf. */
 function holdersOfDead(stream: StreamFacts): readonly string[] {
   return [
@@ -31,7 +45,7 @@ export function losesByRestart(observation: Observation): readonly string[] {
   const servers = new Set(serversToRestart(observation));
   const streams = observation.streams.ok ? observation.streams.value : [];
   return streams.flatMap((stream) => [
-    ...(isOnlyInMemoryOn(stream, servers) ? [`stream ${stream.name}`] : []),
+    ...(stream.messages > 0 && isOnlyInMemoryOn(stream, servers) ? [`stream ${stream.name}`] : []),
     ...stream.consumers
       .filter(
         (consumer) => consumer.durable && stream.storage === "file" && isOnlyInMemoryOn(consumer, servers),

@@ -1,7 +1,7 @@
 import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation } from "./observation.ts";
-import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
+import { provedTouches, type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
 import { losesByRestart, serversToRestart } from "./restart.ts";
 import type { Rung, Situation } from "./rung.ts";
 import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir, nameOfGroup } from "./step-down.ts";
@@ -78,19 +78,25 @@ const TOUCH_METADATA: Rung = {
   risk: "none where it is proved; on other versions the servers panic, so there it is refused",
   undo: "change the configurations back (the journal holds each before the first change)",
   settles: millis(20_000),
-  targets: ({ observation, memorySeen }) => touches(observation, memorySeen, "").flatMap(namesOfChange),
-  helps: ({ observation, memorySeen }) =>
-    touches(observation, memorySeen, "").length > 0
-      ? "each server then makes anew the Raft groups that it lost by a restart while the account was expired"
+  targets: (situation) => touchesOf(situation).flatMap(namesOfChange),
+  helps: (situation) =>
+    touchesOf(situation).length > 0
+      ? "each server then makes anew what it lost by a restart while the account was expired"
       : undefined,
-  forbids: ({ observation, hasAccountKey }) => {
+  forbids: ({ observation, memorySeen, hasAccountKey }) => {
     if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    if (provedTouches(observation, memorySeen, "").length > 0) return undefined;
     const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
-    if (unproved.length === 0) return undefined;
     const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
     return `servers that are not proved to survive it: ${names}; ${TOUCH_PROVED.why}`;
   },
 };
+
+/** All that a touch would help; where it is not proved, so that its refusal is told. */
+function touchesOf({ observation, memorySeen }: Situation): readonly Reconfiguration[] {
+  const proved = provedTouches(observation, memorySeen, "");
+  return proved.length > 0 ? proved : touches(observation, memorySeen, "");
+}
 
 const TOGGLE_JETSTREAM: Rung = {
   id: "toggle-jetstream",

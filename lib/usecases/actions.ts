@@ -1,5 +1,5 @@
 import { memoryAssets } from "../domain/memory.ts";
-import { scaleUps, touches } from "../domain/reconfiguration.ts";
+import { provedTouches, scaleUps } from "../domain/reconfiguration.ts";
 import { reissue } from "../domain/renewal.ts";
 import type { RungId } from "../domain/rung.ts";
 import { RelightError } from "../errors.ts";
@@ -40,7 +40,7 @@ async function scaleUp(context: Context, job: RunningJob, { observation }: Look)
 }
 
 async function touch(context: Context, job: RunningJob, { observation, memorySeen }: Look): Promise<void> {
-  await reconfigure(context, job, touches(observation, memorySeen, job.id), async () => undefined);
+  await reconfigure(context, job, provedTouches(observation, memorySeen, job.id), async () => undefined);
 }
 
 async function toggle(context: Context, job: RunningJob, seen: Look): Promise<void> {

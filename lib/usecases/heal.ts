@@ -67,7 +67,7 @@ export async function heal(
     else hasRenewed = true;
     const before = last;
     const failure = await climb(context, job, rung, step, before);
-    last = await settle(context, job, step.kind === "climb" ? step.rung : undefined);
+    last = await settle(context, job, step.kind === "climb" ? step.rung : undefined, tried);
     rungs.push(
       await finished(context, job, { rung, why: failure ?? step.why, ...resultOf(failure, before, last) }),
     );
@@ -102,14 +102,22 @@ async function climb(
   }
 }
 
-/** Gives a rung's effect the time it needs, until nothing is left that it helps against; then verifies. */
-async function settle(context: Context, job: RunningJob, rung: Rung | undefined): Promise<Look> {
+/**
+ * Gives a rung's effect the time it needs: until the account is healthy, or until nothing is left that the
+ * rung helps against and another would. Then verifies.
+ */
+async function settle(
+  context: Context,
+  job: RunningJob,
+  rung: Rung | undefined,
+  tried: ReadonlySet<Attempt>,
+): Promise<Look> {
   if (rung !== undefined) {
-    const hasSettled = async () => {
+    const hasSettled = async (): Promise<boolean> => {
       const seen = await look(context, job.account);
-      const { verdict } = seen.verdict;
-      if (verdict === "healthy") return true;
-      return verdict !== "unknown" && rung.helps(situationOf(context, job.account, seen)) === undefined;
+      if (seen.verdict.verdict === "healthy") return true;
+      const situation = situationOf(context, job.account, seen);
+      return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
     };
     await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
       if (!(error instanceof TimeoutError)) throw error;

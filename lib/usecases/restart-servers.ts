@@ -4,7 +4,7 @@ import type { AccountId } from "../domain/account.ts";
 import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenRestart, openRestart } from "../domain/journal.ts";
 import type { Probe, ServerFacts } from "../domain/observation.ts";
-import { serversToRestart } from "../domain/restart.ts";
+import { isLedIfPossible, serversToRestart } from "../domain/restart.ts";
 import { objectionsTo, type RestartEvidence, type RestartOrder, unrest } from "../domain/restart-guard.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
@@ -19,6 +19,8 @@ const BACK = { timeout: 300_000, interval: 1_000 };
 const CALM = { timeout: 15_000, interval: 1_000 };
 /** In place of the account that a restart is for, once it is over: no account's damage is excused. */
 const NOBODY = "" as AccountId;
+/** How long the account's own streams are waited for before the next server; milliseconds. */
+const LED = { timeout: 45_000, interval: 500 };
 /** Accounts asked about at once. */
 const AT_ONCE = 16;
 
@@ -37,14 +39,43 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
     let now = seen;
     const restarted = new Set<string>();
     for (;;) {
-      const next = serversToRestart(now.observation).find((server) => !restarted.has(server));
-      if (next === undefined || now.verdict.verdict === "healthy") return;
+      const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
+      if (candidates.length === 0 || now.verdict.verdict === "healthy") return;
       assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
+      const next = await chooseServer(context, job, candidates);
       await restartOne(context, job, restarter, next);
       restarted.add(next);
-      now = await look(context, job.account);
+      now = await lookWhenLed(context, job);
     }
   });
+}
+
+/**
+ * The next look, once the account's own streams are led again as far as they can be: a server that goes away
+ * while they elect would take a replica from them that they are about to count on.
+ */
+async function lookWhenLed(context: Context, { account }: RunningJob): Promise<Look> {
+  let seen = await look(context, account);
+  const areLed = async (): Promise<boolean> => {
+    seen = await look(context, account);
+    const { streams } = seen.observation;
+    return streams.ok && streams.value.every(isLedIfPossible);
+  };
+  await pWaitFor(areLed, LED).catch((cause: unknown) => {
+    // One that elects nobody may need the next server, too.
+    if (!(cause instanceof TimeoutError)) throw cause;
+  });
+  return seen;
+}
+
+/** The first that may be restarted. @throws RelightError `restart.refused` if none may, for a while. */
+async function chooseServer(
+  context: Context,
+  { account }: RunningJob,
+  candidates: readonly string[],
+): Promise<string> {
+  const orders = candidates.map((server) => orderFor(context, account, server));
+  return waitForPeace(context, orders, { ...CALM, judge: objectionsTo, code: "restart.refused" });
 }
 
 async function restartOne(
@@ -53,17 +84,33 @@ async function restartOne(
   restarter: Restarter,
   name: string,
 ): Promise<void> {
-  const order = orderFor(context, job.account, name);
-  await waitForPeace(context, order, { ...CALM, judge: objectionsTo, code: "restart.refused" });
   const server = (await context.probes.servers()).find((candidate) => candidate.name === name);
   if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
   const { id, version } = server;
   await recordRestart(context, job.id, "restart.opened", { server: name, id, version, for: job.account });
   context.log.info("restarting a server", { server: name, account: job.account });
-  await restarter.restart({ id, name });
+  await carryOut(context, job, restarter, server);
   await waitForReturn(context, server);
-  await waitForPeace(context, order, { ...BACK, judge: unrest, code: "restart.unfinished" });
+  const order = orderFor(context, job.account, name);
+  await waitForPeace(context, [order], { ...BACK, judge: unrest, code: "restart.unfinished" });
   await recordRestart(context, job.id, "restart.closed", { server: name });
+}
+
+/** A restart that certainly was not begun leaves nothing to look after. */
+async function carryOut(
+  context: Context,
+  job: RunningJob,
+  restarter: Restarter,
+  { id, name }: ServerFacts,
+): Promise<void> {
+  try {
+    await restarter.restart({ id, name });
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.details["begun"] === false)
+      await recordRestart(context, job.id, "restart.closed", { server: name, begun: false });
+    throw error;
+  }
 }
 
 /**
@@ -131,22 +178,31 @@ interface Patience {
   readonly code: "restart.refused" | "restart.unfinished";
 }
 
+/** Waits until one of the orders finds no objection, and gives its server; the first one's are reported. */
 async function waitForPeace(
   context: Context,
-  order: RestartOrder,
+  orders: readonly RestartOrder[],
   { judge, code, ...within }: Patience,
-): Promise<void> {
+): Promise<string> {
+  let chosen: string | undefined;
   let objections: readonly string[] = [];
   const isCalm = async (): Promise<boolean> => {
-    objections = judge(order, await gatherEvidence(context));
-    return objections.length === 0;
+    const evidence = await gatherEvidence(context);
+    chosen = orders.find((order) => judge(order, evidence).length === 0)?.server;
+    objections = orders.flatMap((order) => judge(order, evidence)).filter(isFirst);
+    return chosen !== undefined;
   };
   await pWaitFor(isCalm, within).catch((cause: unknown) => {
     if (!(cause instanceof TimeoutError)) throw cause;
-    const message = `${order.server}: ${objections.join("; ")}`;
-    throw new RelightError(code, message, { details: { objections: [...objections] } });
+    const servers = orders.map(({ server }) => server).join(", ");
+    throw new RelightError(code, `${servers}: ${objections.join("; ")}`, {
+      details: { objections: [...objections] },
+    });
   });
+  return chosen ?? "";
 }
+
+const isFirst = (text: string, index: number, all: readonly string[]): boolean => all.indexOf(text) === index;
 
 async function gatherEvidence(context: Context): Promise<RestartEvidence> {
   const { probes } = context;

@@ -35,8 +35,9 @@ async function streamsOn(
 
 function streamsOf(server: string, { id: account, stream_detail: streams }: AccountDetail): HostedStream[] {
   if (!isAccountId(account)) return [];
-  return (streams ?? []).map(({ name, cluster, config }) => ({
+  return (streams ?? []).map(({ name, cluster, config, state }) => ({
     ...{ account, name, server, storage: config.storage, replicas: config.num_replicas },
+    messages: state.messages,
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
     peers: (cluster?.replicas ?? []).map((peer) => ({ name: peer.name, current: peer.current })),
