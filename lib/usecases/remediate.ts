@@ -132,9 +132,19 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
   return lookOnly("renewed", await verify(context, job), proved);
 }
 
-async function pushDelivered(context: Context, job: RunningJob, { token }: Job, seen: Look): Promise<Done> {
+async function pushDelivered(
+  context: Context,
+  job: RunningJob,
+  { token, trigger }: Job,
+  seen: Look,
+): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = await claimsToRenew(context, seen);
+  // A message that comes again is no fault of the issuer's; a person at the console is told.
+  const { document, signatureValid } = context.codec.decode(token);
+  const isInForce = signatureValid && document.text === seen.claims?.text;
+  if (trigger === "webhook" && isInForce)
+    return { ...lookOnly("pushed", seen), why: "it is in force already" };
   const skew = skewOf(seen.observation.servers);
   const proved = await push(context, job, { token, current, leave: "nothing", purpose: "delivered", skew });
   return lookOnly("pushed", await verify(context, job), proved);
