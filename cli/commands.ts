@@ -1,4 +1,5 @@
 import type { App } from "../lib/compose.ts";
+import { expiringJson } from "../lib/domain/expiring.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
@@ -7,6 +8,7 @@ import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
+import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -21,22 +23,29 @@ const EXIT_OF: Record<Health, ExitCode> = {
 
 export async function status(app: App): Promise<CommandResult> {
   const rows = await surveyAll(app);
-  const warned = rows.some(({ renewal }) => renewal === "due") ? EXIT.warning : EXIT.ok;
+  const warned = rows.map(({ renewal, decision, alarm }) => {
+    if (alarm === "page" && (renewal === undefined || decision.decision !== "renew")) return EXIT.critical;
+    return alarm !== "none" || renewal === "due" ? EXIT.warning : EXIT.ok;
+  });
   const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
+  const expiring = await notableExpiries(app);
   return {
-    json: { accounts: rows.map(statusRow) },
-    text: renderStatus(rows),
-    exit: worstExit([...exits, warned]),
+    json: { accounts: rows.map(statusRow), expiring: expiring.map(expiringJson) },
+    text: [renderStatus(rows), ...expiring.map(renderExpiring)].join("\n"),
+    exit: worstExit([...exits, ...warned, ...expiring.map(exitOfExpiring)]),
   };
 }
 
 export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
   const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
-  const idle = rows.every(({ step, renewal, reconciliation }) => {
-    return step.kind === "done" && renewal === undefined && reconciliation === undefined;
+  const idle = rows.every(({ step, renewal, decision, reconciliation }) => {
+    const waits = renewal === undefined && reconciliation === undefined;
+    return step.kind === "done" && waits && !NEEDS_A_PERSON.includes(decision.decision);
   });
   return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
 }
+
+const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
   const { verdict } = await doJob(app, account, "verify", "relight verify");
@@ -127,16 +136,20 @@ async function surveyOne(app: App, account: string): Promise<readonly Survey[]> 
   return survey(context, [await findAccount(context, app.configured, account)]);
 }
 
-function statusRow({ account, name, window, seen }: Survey): object {
-  const expiry =
+function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {
+  const times =
     window === undefined || window.state === "perpetual"
-      ? { expiresAt: null, expiresIn: null }
-      : { expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) };
+      ? { expiresAt: null, expiresIn: null, renewAt: null }
+      : {
+          ...{ expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) },
+          renewAt: manual ? null : isoTime(window.renewAt),
+        };
+  const expiry = { ...times, manual, alarm };
   const { verdict, depth, findings } = seen.verdict;
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }
 
-function planRow({ account, name, renewal, reconciliation, step, seen }: Survey): object {
+function planRow({ account, name, renewal, reconciliation, step, seen, decision }: Survey): object {
   const reconciling =
     reconciliation === undefined
       ? []
@@ -149,13 +162,9 @@ function planRow({ account, name, renewal, reconciliation, step, seen }: Survey)
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
-  return {
-    account,
-    name,
-    verdict: seen.verdict.verdict,
-    steps: [...reconciling, ...renewing, ...climbing],
-    refused,
-  };
+  const { verdict } = seen.verdict;
+  const steps = [...reconciling, ...renewing, ...climbing];
+  return { account, name, verdict, steps, refused, renewal: decision };
 }
 
 /** Critical outranks unknown, unknown outranks a warning. */

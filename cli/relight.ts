@@ -1,12 +1,15 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import ms from "ms";
 import type { App } from "../lib/compose.ts";
-import { millis } from "../lib/domain/time.ts";
+import { type Millis, millis } from "../lib/domain/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
+import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import * as commands from "./commands.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
+import { expiries } from "./expiries.ts";
 import { explainLog } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
 import { type PushOptions, push } from "./push.ts";
@@ -56,7 +59,18 @@ program
 program
   .command("plan [account]")
   .description("what would be done and why; touches nothing")
-  .action(act("looking, touching nothing", commands.plan));
+  .option("--until <time>", "the calendar of the renewals to come in that time, such as 90d", readTime)
+  .option("--storm <count>", "with --until: more renewals within an hour are a storm", readCount, 20)
+  .action((account: string | undefined, { until, storm }: { until?: Millis; storm: number }) =>
+    act("looking, touching nothing", (app) =>
+      until === undefined ? commands.plan(app, account) : planUntil(app, account, { until, storm }),
+    )({}, {}),
+  );
+
+program
+  .command("expiries")
+  .description("everything that expires: accounts, operator, credentials, activations, keys, certificates")
+  .action(act("looking at all that expires", expiries));
 
 program
   .command("verify <account>")
@@ -169,6 +183,13 @@ program
   .action(async (file?: string) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
+
+/** @throws InvalidArgumentError for what is no length of time. */
+function readTime(text: string): Millis {
+  const value = /^\d+(\.\d+)?(s|m|h|d|w|y)$/.test(text) ? ms(text as ms.StringValue) : 0;
+  if (value <= 0 || value > ms("100y")) throw new InvalidArgumentError("write a length of time such as 90d");
+  return millis(value);
+}
 
 function collect(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value];

@@ -119,11 +119,11 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
   }
 }
 
-function planOf({ renewal, reconciliation, step }: Survey): string[] {
+function planOf({ renewal, reconciliation, step, decision }: Survey): string[] {
   const lines =
     reconciliation === undefined ? [] : [`  → ${reconciliation.does} the difference: ${reconciliation.why}`];
-  if (renewal !== undefined)
-    lines.push(`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`);
+  if (renewal === undefined) lines.push(...notRenewed(decision));
+  else lines.push(`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`);
   if (step.kind === "climb")
     lines.push(
       `  → ${step.rung.id}: ${step.rung.title}`,
@@ -137,6 +137,13 @@ function planOf({ renewal, reconciliation, step }: Survey): string[] {
   return lines.length === 0 ? ["  nothing to do"] : lines;
 }
 
+/** Why an account is not renewed although it is due. */
+function notRenewed({ decision, why }: Survey["decision"]): string[] {
+  if (decision === "manual") return [`  → a person renews it: ${why}`];
+  if (decision === "disagree") return [`  ✗ renew refused: the readings of its claims do not agree: ${why}`];
+  return [];
+}
+
 function renderFinding({ health, code, subject, message }: Finding): string {
   return `  ${PAINT[health](health === "dead" ? "✗" : "!")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
 }
@@ -147,12 +154,18 @@ function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): 
   return `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
 }
 
-function expiryCells({ window }: Survey): [string, string, string] {
+function expiryCells(row: Survey): [string, string, string] {
+  const { window } = row;
   if (window === undefined) return ["?", "?", "?"];
   if (window.state === "perpetual") return ["never", "", "perpetual"];
   const left = formatDuration(window.left);
   const date = isoTime(window.expiresAt).slice(0, 16).replace("T", " ");
-  return [date, window.left < 0 ? `${left} ago` : left, window.state];
+  return [date, window.left < 0 ? `${left} ago` : left, stateOf(window.state, row)];
+}
+
+function stateOf(state: string, { manual, alarm }: Survey): string {
+  const text = manual ? `${state}, by hand` : state;
+  return alarm === "page" ? colors.red(text) : alarm === "warn" ? colors.yellow(text) : text;
 }
 
 function why({ name, seen }: Survey): string[] {
@@ -185,7 +198,7 @@ const MARKS = {
   refused: colors.red("✗"),
 } as const;
 
-const EMPTY_BORDERS = {
+export const EMPTY_BORDERS = {
   ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
   ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
   ...{ left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: " " },

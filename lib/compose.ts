@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { httpMonitoring } from "./adapters/local/monitoring.ts";
+import { serverCertificates } from "./adapters/nats/certificates.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { openEvents } from "./adapters/nats/events.ts";
 import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
@@ -17,12 +18,15 @@ import {
 } from "./adapters-of.ts";
 import { accountSettings, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
+import type { Expiring } from "./domain/expiring.ts";
+import { policiesOf } from "./domain/policy-match.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager } from "./usecases/escalate.ts";
+import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import {
@@ -58,6 +62,8 @@ export interface App extends AsyncDisposable {
   context(): Promise<Context>;
   /** Queues a job for every account; with the in-process queue it waits until they are done. */
   sweep(trigger: Trigger, reason: string): Promise<SweepReport>;
+  /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
+  expiries(): Promise<readonly Expiring[]>;
   remediate(job: Job): Promise<Remediation>;
   /** Queues one job; with the in-process queue it waits until that has ended. @throws RelightError `queue.unavailable` */
   order(job: Job): Promise<JobEnd>;
@@ -109,7 +115,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     opening ??= connectCluster();
     const cluster = await opening;
     return {
-      ...{ ...base, codec: jwtCodec, operator, policy: config.policy, settingsOf },
+      ...{
+        ...base,
+        codec: jwtCodec,
+        operator,
+        policy: config.policy,
+        policyOf: policiesOf(config, operator),
+        settingsOf,
+      },
       ...{
         resolver: cluster.resolver,
         probes: cluster.probes,
@@ -141,10 +154,20 @@ export async function openApp(options: AppOptions): Promise<App> {
     if (failure?.error.retryable) throw failure.error;
   }
 
+  const expirySources: ExpirySources = {
+    ...{ policy: config.policy, operatorJwt: config.operator.jwt, configured },
+    systemCredentials: config.cluster.systemCredentials,
+    ...{ credentials: config.watch.credentials, retiring: config.operator.retiring },
+    certificates: () => serverCertificates(config.cluster.servers, config.cluster.timeout),
+  };
+
   async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
     try {
       const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
       await jobs.drain();
+      await watchExpiries(await context(), expirySources, randomUUID()).catch((thrown: unknown) =>
+        log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
+      );
       return { ...report, results, failures };
     } catch (thrown) {
       await pageSweepFailure(pager, asRelightError(thrown));
@@ -171,6 +194,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   return {
     ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
     monitoring: httpMonitoring(config.cluster.monitoring, config.cluster.timeout),
+    expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
     accountId: (text) => {
       const named = configured.find((account) => settingsOf(account)?.name === text);

@@ -3,25 +3,10 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
 import { type AccountId, type AccountSettings, isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
-import { type Millis, millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
-
-const A_DURATION = "a length of time; write 90d, 12h, 30m or 45s";
-/** Nobody means more, and a JWT could not hold its end. */
-const LONGEST = ms("100y");
-
-/** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
-const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Millis => {
-  const value = /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? ms(text as ms.StringValue) : undefined;
-  if (value !== undefined && value > 0 && value <= LONGEST) return millis(value);
-  context.addIssue({
-    code: "custom",
-    message: `"${text}" is not ${A_DURATION}`,
-  });
-  return z.NEVER;
-});
 
 const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?";
 const referenceOf = (forms: string, written: string) =>
@@ -53,6 +38,7 @@ const account = z.strictObject({
   allowMemoryLoss: z.boolean().exactOptional(),
   /** JetStream domains that must answer the account. */
   domains: z.array(domainName).exactOptional(),
+  policy: accountPolicy.exactOptional(),
 });
 
 /** A leafnode that must be connected, and the account that it must be bound to on the hub. */
@@ -137,19 +123,19 @@ const document = z.strictObject({
     /** How long Relight waits for one answer. */
     timeout: duration.prefault("5s"),
   }),
-  operator: z.strictObject({ jwt: secretReference, signingKey: signingReference.optional() }),
-  policy: z
-    .strictObject({
-      lifetime: duration.prefault("90d"),
-      renewBefore: duration.prefault("30d"),
-      /** Leave for remedies that lose what is held in memory only. */
-      allowMemoryLoss: z.boolean().default(false),
-    })
-    .refine(({ lifetime, renewBefore }) => renewBefore < lifetime, {
-      path: ["renewBefore"],
-      message: "must be shorter than lifetime, or every sweep would renew again",
-    })
-    .prefault({}),
+  operator: z.strictObject({
+    jwt: secretReference,
+    signingKey: signingReference.optional(),
+    /** Public keys that are about to be given up: accounts still signed by one are listed. */
+    retiring: z
+      .array(z.string().regex(/^O[A-Z2-7]{55}$/, { message: "is not an operator's public key (O…)" }))
+      .default([]),
+  }),
+  /** Credentials files whose expiry is watched beside Relight's own. */
+  watch: z.strictObject({ credentials: z.array(secretReference).default([]) }).prefault({}),
+  policy: generalPolicy.prefault({}),
+  /** For accounts that fit; of several that do, a later one wins, key by key. */
+  policies: z.array(matchedPolicy).default([]),
   accounts: accounts.default([]),
   leafnodes: z.array(leafnode).default([]),
   /** Where the accounts' JWTs are kept outside of the cluster. */
@@ -186,7 +172,7 @@ const document = z.strictObject({
 });
 
 /** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
-const schema = document.superRefine(
+const checked = document.superRefine(
   (value: Raw, context) => {
     const names = value.accounts.map((entry) => entry?.name);
     for (const [index, entry] of value.leafnodes.entries()) {
@@ -204,6 +190,15 @@ interface Raw {
   readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
   readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
 }
+const schema = checked.superRefine(({ policy, policies, accounts: list }, context) => {
+  const overrides = [
+    ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
+    ...list.map((entry, index) => ({ path: ["accounts", index, "policy"], rules: entry.policy ?? {} })),
+  ];
+  checkOverrides(policy, overrides, (path, message) =>
+    context.addIssue({ code: "custom", path: [...path], message }),
+  );
+});
 
 export type Config = z.infer<typeof schema> & {
   /** The folder that relative `file:` references and the journal's path start from. */

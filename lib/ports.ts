@@ -148,6 +148,14 @@ export interface Monitoring {
   check(): Promise<readonly MonitoringHealth[]>;
 }
 
+/** The certificate that a server shows at an address; undefined: it offers no TLS there. */
+export interface ServerCertificates {
+  readonly address: string;
+  readonly seen: Probe<
+    { readonly name: string; readonly begins: EpochMillis; readonly expiresAt: EpochMillis } | undefined
+  >;
+}
+
 /** What only the account itself may do to its streams and consumers. */
 export interface Assets {
   /**

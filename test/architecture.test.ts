@@ -99,11 +99,15 @@ const RULES: readonly Rule[] = [
   },
   { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
   { place: /^lib\/open-source\.ts$/, own: /^lib\//, packages: /^node:/ },
-  { place: /^lib\/(config|log)\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^lib\/adapters-of\.ts$/,
     own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
     packages: /^node:/,
+  },
+  {
+    place: /^lib\/(config|config-policy|log)\.ts$/,
+    own: new RegExp(`^(${INNER}|lib/config-policy\\.ts$)`),
+    packages: NEUTRAL,
   },
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
   {

@@ -8,6 +8,7 @@ import type { RelightError } from "../lib/errors.ts";
 const MINIMAL =
   'cluster: { servers: ["nats://a:4222"], systemCredentials: file:sys.creds }\noperator: { jwt: file:op.jwt }\n';
 const DAY = 86_400_000;
+const time = (days: number) => ({ unit: "time", before: days * DAY });
 
 const restartFaults: [string, string, RegExp][] = (
   [
@@ -52,6 +53,64 @@ const restartFaults: [string, string, RegExp][] = (
   ] as const
 ).map(([what, restart, fault]) => [what, `${MINIMAL}restart: ${restart}\n`, fault]);
 
+const ID = `A${"B".repeat(55)}`;
+const policyFaults: [string, string, RegExp][] = (
+  [
+    [
+      "a share of more than all",
+      "policy: { renewBefore: 100% }",
+      /^policy\.renewBefore: "100%" is not a length of time.*33%/,
+    ],
+    ["a share of nothing", "policy: { renewBefore: 0% }", /^policy\.renewBefore: "0%" is not/],
+    [
+      "a share as long as the rest",
+      "policy: { lifetime: 2d, renewBefore: 50%, renewBy: 1d }",
+      /^policy\.renewBy: /,
+    ],
+    ["a warning before anything is late", "policy: { warnBefore: 20d }", /^policy\.warnBefore: must not be/],
+    ["a call before the warning", "policy: { pageBefore: 12d }", /^policy\.pageBefore: must not be/],
+    [
+      "an unknown day",
+      "policy: { blackouts: [{ days: [sunday] }] }",
+      /blackouts\[0\]\.days\[0\]: is not a day; write sun/,
+    ],
+    ["no day", "policy: { blackouts: [{ days: [] }] }", /blackouts\[0\]\.days: needs a day/],
+    [
+      "no time of day",
+      'policy: { blackouts: [{ from: "24:01" }] }',
+      /blackouts\[0\]\.from: "24:01" is not a time/,
+    ],
+    ["a time of day with an hour of 75", 'policy: { blackouts: [{ from: "2:75" }] }', /from: "2:75" is not/],
+    [
+      "no time at all",
+      'policy: { blackouts: [{ from: "08:00", to: "08:00" }] }',
+      /blackouts\[0\]\.to: is the same/,
+    ],
+    [
+      "a time zone of nowhere",
+      "policy: { blackouts: [{ timeZone: Berlin }] }",
+      /timeZone: is not a time zone/,
+    ],
+    [
+      "a policy for nobody",
+      "policies: [{ match: {}, manual: true }]",
+      /^policies\[0\]\.match: needs accounts/,
+    ],
+    ["a policy without a match", "policies: [{ manual: true }]", /^policies\[0\]\.match: is missing/],
+    ["a match of no names", "policies: [{ match: { names: [] } }]", /match\.names: needs an entry/],
+    [
+      "an override that closes the window",
+      "policies: [{ match: { tags: [x] }, renewBy: 31d }]",
+      /^policies\[0\]\.renewBy: must be shorter/,
+    ],
+    [
+      "an override that leaves another at fault",
+      `accounts: [{ id: ${ID}, policy: { lifetime: 20d } }]`,
+      /^accounts\[0\]\.policy\.lifetime: leaves renewBefore at fault/,
+    ],
+  ] as const
+).map(([what, text, fault]) => [what, `${MINIMAL}${text}\n`, fault]);
+
 function faultsOf(text: string): readonly string[] {
   try {
     parseConfig(text, "relight.yaml");
@@ -77,7 +136,7 @@ describe("the configuration", () => {
         accounts: [],
         escalation: [],
       },
-      policy: { lifetime: 90 * DAY, renewBefore: 30 * DAY, allowMemoryLoss: false },
+      policy: { lifetime: 90 * DAY, renewBefore: time(30), blackouts: [], manual: false, critical: false },
       cluster: { timeout: 5_000 },
     });
   });
@@ -157,6 +216,7 @@ describe("the configuration", () => {
       /^policy\.renewBefore: must be shorter/,
     ],
     ...restartFaults,
+    ...policyFaults,
     ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
     ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
     [
@@ -203,6 +263,25 @@ describe("the configuration", () => {
     ["broken YAML", "a: [", /Flow sequence/],
   ])("%s is a fault with its place", (_what, text, fault) => {
     expect(faultsOf(text).join("\n")).toMatch(fault);
+  });
+
+  test("reads leads, blackouts and overrides", () => {
+    const text = `policy: { renewBefore: 33%, renewBy: 10d, blackouts: [{ days: [sat, sun], from: "22:00", to: "06:00", timeZone: Europe/Berlin }] }
+policies: [{ match: { tags: [prod], names: ["team-*"] }, critical: true, blackouts: [{}] }]
+accounts: [{ id: ${ID}, policy: { manual: true } }]
+`;
+    const night = { days: ["sat", "sun"], from: 1320, to: 360, timeZone: "Europe/Berlin" };
+    const always = {
+      days: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+      from: 0,
+      to: 1440,
+      timeZone: "UTC",
+    };
+    expect(parseConfig(MINIMAL + text, "r.yaml")).toMatchObject({
+      policy: { renewBefore: { unit: "share", share: 0.33 }, renewBy: time(10), blackouts: [night] },
+      policies: [{ match: { tags: ["prod"], names: ["team-*"] }, critical: true, blackouts: [always] }],
+      accounts: [{ policy: { manual: true } }],
+    });
   });
 
   test("reports all faults together, each with its place", () => {

@@ -41,6 +41,7 @@ test("every link in the documentation leads somewhere", async () => {
     "CONTRIBUTING.md",
     "docs/how-it-works.md",
     "docs/reference.md",
+    "docs/expiry.md",
     "docs/leafnodes.md",
     "docs/restarts.md",
     "docs/watch.md",

@@ -1,3 +1,5 @@
+import type { PolicyRules } from "./expiry-policy.ts";
+
 declare const nkey: unique symbol;
 
 /** The public key of an account: `A` and 55 more characters of base32. */
@@ -18,6 +20,8 @@ export interface AccountSettings {
   readonly signingKey?: string;
   /** Overrides the policy's leave for remedies that lose the data of memory streams. */
   readonly allowMemoryLoss?: boolean;
+  /** Overrides the expiry policy, key by key. */
+  readonly policy?: PolicyRules;
   /** JetStream domains that the account is to have. */
   readonly domains?: readonly string[];
   /** Leafnodes that are to be connected to it. */

@@ -1,6 +1,7 @@
 import { type Expectations, NOTHING_EXPECTED } from "./account.ts";
 import { claimsFindings } from "./claims-findings.ts";
 import type { SourceView } from "./claims-source.ts";
+import { skewFindings } from "./clocks.ts";
 import { explainDefect } from "./defects.ts";
 import { allStreams } from "./domains.ts";
 import { domainFindings } from "./domains-findings.ts";
@@ -36,6 +37,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation),
     ...connectionFindings(observation, expected, standards.operator),
+    ...skewFindings(observation.servers),
   ];
   const streams = allStreams(observation);
   return {

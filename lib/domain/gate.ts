@@ -1,5 +1,6 @@
 import type { AccountId } from "./account.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
+import { type ClockSkew, NO_SKEW } from "./clocks.ts";
 import { isLowered, JETSTREAM_LIMITS, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 import type { EpochSeconds } from "./time.ts";
@@ -48,6 +49,8 @@ export interface GateInput {
   readonly signatureValid: boolean;
   readonly leave: Leave;
   readonly now: EpochSeconds;
+  /** How far the servers' clocks are off: the JWT must be valid by each of them. Absent: not known. */
+  readonly skew?: ClockSkew;
 }
 
 export type GateDecision =
@@ -74,7 +77,9 @@ export function gate(input: GateInput): GateDecision {
   return { decision: "accept", changes };
 }
 
-function tokenRefusals({ account, operator, current, candidate, signatureValid, now }: GateInput): Refusal[] {
+function tokenRefusals(input: GateInput): Refusal[] {
+  const { account, operator, current, candidate, signatureValid, now, skew = NO_SKEW } = input;
+  const { ahead, behind } = { ahead: skew.ahead / 1000, behind: skew.behind / 1000 };
   const { sub, iss, exp, nbf, iat } = candidate.claims;
   const refusals: Refusal[] = [];
   const refuse = (code: RefusalCode, message: string): void => {
@@ -84,8 +89,15 @@ function tokenRefusals({ account, operator, current, candidate, signatureValid, 
   if (sub !== account) refuse("foreign_subject", `it is for account ${sub}, not for ${account}`);
   if (!trustedIssuers(operator).includes(iss)) refuse("untrusted_issuer", untrusted(iss, operator));
   if (exp !== undefined && exp <= now) refuse("expired", `it expired ${now - exp} s ago`);
+  else if (exp !== undefined && exp <= now + ahead)
+    refuse("expired", `it has expired by a server's clock, which is ${Math.round(ahead)} s ahead`);
   if (nbf !== undefined && nbf > now)
     refuse("not_yet_valid", `it is not valid before ${nbf - now} s from now`);
+  else if (nbf !== undefined && nbf > now - behind)
+    refuse(
+      "not_yet_valid",
+      `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`,
+    );
   if (current !== undefined && iat < current.claims.iat)
     refuse(
       "stale",

@@ -10,9 +10,25 @@ export type FailureClass =
   | "push_refused"
   | "account_missing"
   | "claims_differ"
+  /** Not renewed in time, as the policy's thresholds have it: a warning, then a call. */
+  | "expiry_near"
+  | "expiry_imminent"
+  /** What runs, what the resolver holds and what the journal knows of a critical account are not the same. */
+  | "readings_disagree"
+  /** What is no account and comes near its end, or is to be given up. */
+  | "operator_expiring"
+  | "credentials_expiring"
+  | "activation_expiring"
+  | "certificate_expiring"
+  | "signing_key_retiring"
   | "degraded"
   | "unknown"
   | "cluster_unreachable";
+
+/** Those that are about the renewal: an account in the best of health can have them, so health does not resolve them. */
+export const RENEWAL_CLASSES: readonly FailureClass[] = [
+  ...(["renewal_failed", "expiry_near", "expiry_imminent", "readings_disagree"] as const),
+];
 
 /** A page: what is wrong, with the evidence. Pages of one key are one incident. */
 export interface Incident {

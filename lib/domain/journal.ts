@@ -122,6 +122,25 @@ export function lastAdopted(entries: readonly JournalEntry[]): string | undefine
   return typeof fingerprint === "string" ? fingerprint : undefined;
 }
 
+/**
+ * The claims that the journal knew before job `job`, as a reading independent of what that job saw: while the
+ * incident `disagreement` is open, those from before it, since a difference does not become right by being seen twice.
+ * `entries` of one account, oldest first.
+ */
+export function claimsKnownBefore(
+  entries: readonly JournalEntry[],
+  job: string,
+  disagreement: string,
+): ClaimsDocument | undefined {
+  const about = entries.filter(
+    ({ data, kind }) => kind.startsWith("incident.") && data["key"] === disagreement,
+  );
+  const resolved = about.findLastIndex(({ kind }) => kind === "incident.resolved");
+  const opened = about[resolved + 1];
+  const before = opened === undefined ? entries : entries.slice(0, entries.indexOf(opened));
+  return lastClaims(before.filter((entry) => entry.job !== job && entry.job !== opened?.job));
+}
+
 /** The account's last job, if it started and did not finish; one account has one job at a time. */
 export function unfinishedJob(entries: readonly JournalEntry[]): JournalEntry | undefined {
   const last = entries.findLast(({ kind }) => kind === "job.started" || kind === "job.finished");

@@ -22,6 +22,8 @@ export interface ServerFacts {
   readonly cluster?: string;
   /** Where streams with `placement.tags` may be placed. */
   readonly tags: readonly string[];
+  /** How far its clock is ahead of ours (negative: behind), as far as it is certain; absent: it was not told. */
+  readonly clockSkew?: Millis;
   /**
    * How the server is joined to others. Only a proved `standalone` may have JetStream toggled; a `leaf` is
    * alone but for its leafnode remotes; a server that didn't say is `unknown`.

@@ -23,6 +23,7 @@ export const FINDINGS = {
   "source.differs": "The source of truth and the cluster have other claims of the account.",
   "source.unknown_account": "The account runs, and the source of truth does not know it.",
   "source.unavailable": "The source of truth can't be read, or not all of it.",
+  "server.clock_skew": "A server's clock is off Relight's by more than a minute: one of the two is wrong.",
   "jetstream.not_enabled": "The claims give the account JetStream, a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",

@@ -1,6 +1,7 @@
 import type { AccountId, AccountSettings } from "../domain/account.ts";
+import type { AccountClaims } from "../domain/claims.ts";
 import type { OnDifference } from "../domain/claims-source.ts";
-import type { ExpiryPolicy } from "../domain/expiry.ts";
+import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import type { EntryKind } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Operator } from "../domain/operator.ts";
@@ -37,7 +38,9 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */
   readonly restarter?: Restarter;
-  readonly policy: ExpiryPolicy & { readonly allowMemoryLoss: boolean };
+  readonly policy: { readonly allowMemoryLoss: boolean };
+  /** The expiry policy of one account; its claims say which rules fit it. */
+  readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */

@@ -1,10 +1,10 @@
 import type { AccountId } from "../domain/account.ts";
-import { type FailureClass, type Incident, incidentKey } from "../domain/incident.ts";
+import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "../domain/incident.ts";
 import { openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isoTime } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
-import { type Context, type RunningJob, record } from "./context.ts";
+import { type Context, record } from "./context.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
 export type Pager = Pick<Context, "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf">;
@@ -15,6 +15,8 @@ export interface Trouble {
   readonly summary: string;
   readonly advice: readonly string[];
   readonly evidence: JsonObject;
+  /** What tells this trouble from another of the same class: what is told once is told again when it changes. */
+  readonly about?: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Trouble {
 export async function escalate(
   context: Pager,
   job: { readonly id: string; readonly account: AccountId | "-" },
-  trouble: Trouble,
+  { about, ...trouble }: Trouble,
 ): Promise<Incident> {
   const incident: Incident = {
     ...trouble,
@@ -36,16 +38,44 @@ export async function escalate(
   };
   const delivery = await deliver(context, incident);
   const { key, failureClass, severity, summary } = incident;
-  await record(context, job, "incident.opened", { key, failureClass, severity, summary, delivery });
+  await record(context, job, "incident.opened", {
+    ...{ key, failureClass, severity, summary, delivery },
+    ...(about === undefined ? {} : { about }),
+  });
   return incident;
 }
 
-/** Resolves every incident of the account that is still open. */
-export async function resolveIncidents(context: Pager, job: RunningJob): Promise<void> {
+/** The same, unless a person was called about just that already, and as urgently. */
+export async function escalateOnce(
+  context: Pager,
+  job: { readonly id: string; readonly account: AccountId | "-" },
+  trouble: Trouble,
+): Promise<void> {
+  const kinds = ["incident.opened", "incident.resolved"] as const;
+  const entries = await context.journal.read({ account: job.account, kinds });
+  const key = incidentKey(context.operator.id, job.account, trouble.failureClass);
+  const opened = entries.findLast(({ data }) => data["key"] === key);
+  const isKnown = opened?.kind === "incident.opened" && opened.data["delivery"] === "delivered";
+  const isSame = opened?.data["severity"] === trouble.severity && opened.data["about"] === trouble.about;
+  if (isKnown && isSame) return;
+  await escalate(context, job, trouble);
+}
+
+/** Health resolves every class of failure but those that are about the renewal. */
+export const ABOUT_HEALTH = (failureClass: FailureClass): boolean => !RENEWAL_CLASSES.includes(failureClass);
+
+/** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
+export async function resolveIncidents(
+  context: Pager,
+  job: { readonly id: string; readonly account: AccountId | "-" },
+  which: (failureClass: FailureClass) => boolean = ABOUT_HEALTH,
+  because = "healthy again",
+): Promise<void> {
   const kinds = ["incident.opened", "incident.resolved"] as const;
   const entries = await context.journal.read({ account: job.account, kinds });
   for (const key of openIncidents(entries)) {
     const opened = entries.findLast((entry) => entry.kind === "incident.opened" && entry.data["key"] === key);
+    if (!which(opened?.data["failureClass"] as FailureClass)) continue;
     const incident: Incident = {
       key,
       status: "resolved",
@@ -53,7 +83,7 @@ export async function resolveIncidents(context: Pager, job: RunningJob): Promise
       severity: opened?.data["severity"] as Incident["severity"],
       account: job.account,
       accountName: nameOf(context, job.account),
-      summary: `healthy again: ${String(opened?.data["summary"])}`,
+      summary: `${because}: ${String(opened?.data["summary"])}`,
       advice: [],
       evidence: {},
       at: isoTime(context.clock.now()),

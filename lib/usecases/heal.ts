@@ -7,6 +7,7 @@ import { asRelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
 import { type Look, look } from "./look.ts";
+import { renewalDecision } from "./renewal-decision.ts";
 import { verify } from "./verify.ts";
 
 /** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
@@ -53,6 +54,9 @@ export async function heal(
     const situation = situationOf(context, job.account, last);
     const step = nextStep(situation, tried);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
+    const objection =
+      step.kind === "renew" && !hasRenewed ? await renewalObjection(context, job, last) : undefined;
+    if (objection !== undefined) return report("stuck", objection);
     if (step.kind === "stop" || (step.kind === "renew" && hasRenewed)) {
       const refused = step.kind === "stop" ? step.refused : [];
       rungs.push(...refused.map((refusal) => refusedRung(job, refusal)));
@@ -68,6 +72,13 @@ export async function heal(
       await finished(context, job, { rung, why: failure ?? step.why, ...resultOf(failure, before, last) }),
     );
   }
+}
+
+/** Why the ladder may not renew the expired account, if the policy has a word against it. */
+async function renewalObjection(context: Context, job: RunningJob, seen: Look): Promise<string | undefined> {
+  const { decision, why } = await renewalDecision(context, job, seen);
+  if (decision === "manual") return "it is renewed by hand, as the policy has it";
+  return decision === "disagree" ? `the readings of its claims do not agree: ${why}` : undefined;
 }
 
 /** One rung, from intent to effect. Returns why it failed, or undefined. */

@@ -1,5 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import type { ClockSkew } from "../domain/clocks.ts";
 import { gate, type Leave } from "../domain/gate.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { RunningAccount } from "../domain/observation.ts";
@@ -17,6 +18,8 @@ export interface PushOrder {
   readonly current: ClaimsDocument | undefined;
   readonly leave: Leave;
   readonly purpose: string;
+  /** How far the servers' clocks are off, for the gate. */
+  readonly skew?: ClockSkew;
 }
 
 /** A push that was proved: the JWT's claims, and the servers seen to run it. */
@@ -46,12 +49,13 @@ async function passGate(
   context: Context,
   job: RunningJob,
   { document, signatureValid }: DecodedJwt,
-  { current, leave }: PushOrder,
+  { current, leave, skew }: PushOrder,
 ): Promise<readonly JsonObject[]> {
   const decision = gate({
     ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
     ...(current === undefined ? {} : { current }),
     now: toSeconds(context.clock.now()),
+    ...(skew === undefined ? {} : { skew }),
   });
   const changes = decision.changes.map(({ path, before, after }) => ({
     path,

@@ -116,7 +116,7 @@ async function pushSourced(
     ...(current === undefined ? {} : { supersedes: current }),
   };
   const anew = hasExpired
-    ? renewClaims(document, { ...terms, lifetime: context.policy.lifetime })
+    ? renewClaims(document, { ...terms, lifetime: context.policyOf(job.account, document.claims).lifetime })
     : reissue(document, terms);
   return push(context, job, { ...order, token: await signer.sign(anew) });
 }

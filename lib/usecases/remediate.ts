@@ -1,11 +1,12 @@
-import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
+import { skewOf } from "../domain/clocks.ts";
+import { DUE } from "../domain/expiry.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import type { Context, RunningJob } from "./context.ts";
-import { escalate } from "./escalate.ts";
+import { escalate, escalateOnce } from "./escalate.ts";
 import { type HealReport, heal, type RungReport } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
@@ -13,6 +14,7 @@ import { type ProvedPush, push } from "./push.ts";
 import { reconcile } from "./reconcile.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
+import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { finishToggle } from "./toggle.ts";
 import { claimsToRenew, verify } from "./verify.ts";
 
@@ -32,20 +34,45 @@ export interface Remediation {
 export function remediate(context: Context, order: Job): Promise<Remediation> {
   return runJob(context, order, async (job) => {
     const resumed = await resume(context, job);
-    const seen = await verify(context, job);
-    switch (order.action) {
-      case "verify":
-        return lookOnly("verified", seen);
-      case "renew":
-        return renewNow(context, job, seen);
-      case "push":
-        return pushDelivered(context, job, order, seen);
-      case "heal":
-        return renewThenClimb(context, job, seen, { resumed, windows: ["expired"] });
-      case "remediate":
-        return reconcileThenRenew(context, job, seen, resumed);
+    const calls = order.action === "remediate";
+    const seen = await verify(context, job).catch(async (thrown: unknown) => {
+      if (calls) await watchUnseen(context, job);
+      throw thrown;
+    });
+    try {
+      const { last, ...result } = await act(context, job, order, seen, resumed);
+      await watchExpiry(context, job, last, calls);
+      return result;
+    } catch (thrown) {
+      // What could not be renewed is what expires: a failure must not hide how near that is.
+      await watchExpiry(context, job, seen, calls);
+      throw thrown;
     }
   });
+}
+
+/** With the last look, which nobody but this module needs. */
+type Done = Remediation & { readonly last: Look };
+
+async function act(
+  context: Context,
+  job: RunningJob,
+  order: Job,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Done> {
+  switch (order.action) {
+    case "verify":
+      return lookOnly("verified", seen);
+    case "renew":
+      return renewNow(context, job, seen);
+    case "push":
+      return pushDelivered(context, job, order, seen);
+    case "heal":
+      return renewThenClimb(context, job, seen, { resumed, onlyExpired: true });
+    case "remediate":
+      return reconcileThenRenew(context, job, seen, resumed);
+  }
 }
 
 async function resume(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
@@ -68,27 +95,27 @@ async function reconcileThenRenew(
   job: RunningJob,
   seen: Look,
   resumed: readonly RungReport[],
-): Promise<Remediation> {
+): Promise<Done> {
   const { report, pushed } = await reconcile(context, job, seen);
   const now = report === undefined ? seen : await verify(context, job);
   const done = report === undefined ? resumed : [...resumed, report];
-  const result = await renewThenClimb(context, job, now, { resumed: done, windows: ["expired", "due"] });
+  const result = await renewThenClimb(context, job, now, { resumed: done, onlyExpired: false });
   return pushed === undefined ? result : { pushed: describePush(pushed), ...result };
 }
 
 interface Climb {
   readonly resumed: readonly RungReport[];
-  /** The windows in which the account is renewed first. */
-  readonly windows: readonly ExpiryWindow["state"][];
+  /** Whether the account is renewed first only if it has expired. */
+  readonly onlyExpired: boolean;
 }
 
 async function renewThenClimb(
   context: Context,
   job: RunningJob,
   seen: Look,
-  { resumed, windows }: Climb,
-): Promise<Remediation> {
-  const why = await whyRenew(context, seen, windows);
+  { resumed, onlyExpired }: Climb,
+): Promise<Done> {
+  const why = await whyRenew(context, job, seen, onlyExpired);
   if (why === undefined) return climb(context, job, seen, resumed);
   context.log.info("renewing", { account: job.account, why });
   const proved = await renew(context, job, seen);
@@ -99,34 +126,22 @@ async function renewThenClimb(
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
 }
 
-/**
- * Why the account is to be renewed first, if it is. One that the cluster no longer knows is brought back only
- * if its last known claims have expired, which is when a full resolver deletes them; else a person deleted it.
- */
+/** Why the account is to be renewed first, if it is. */
 async function whyRenew(
   context: Context,
+  job: RunningJob,
   seen: Look,
-  windows: Climb["windows"],
+  onlyExpired: boolean,
 ): Promise<string | undefined> {
-  const claims = await claimsToRenew(context, seen);
-  if (claims === undefined) return undefined;
-  const { state } = expiryWindow(claims.claims, context.policy, context.clock.now());
-  if (seen.claims === undefined)
-    return state === "expired" || (await hadExpired(context, seen))
-      ? "it had expired, and the resolver deleted it"
-      : undefined;
-  if (!windows.includes(state)) return undefined;
-  return state === "due" ? "its renewal was due" : "it had expired";
+  const decided = await renewalDecision(context, job, seen);
+  if (decided.decision !== "renew") return undefined;
+  const { why, warning } = decided;
+  if (onlyExpired && why === DUE) return undefined;
+  if (warning !== undefined) context.log.warn("renewing in a blackout", { account: job.account, warning });
+  return warning === undefined ? why : `${why}; ${warning}`;
 }
 
-/** Whether the claims last seen have expired, whatever the source of truth has by now. */
-async function hadExpired(context: Context, { observation, claims }: Look): Promise<boolean> {
-  const seen = await claimsToRenew(context, { observation, claims });
-  if (seen === undefined) return false;
-  return expiryWindow(seen.claims, context.policy, context.clock.now()).state === "expired";
-}
-
-async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Remediation> {
+async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Done> {
   const proved = await renew(context, job, seen);
   return lookOnly("renewed", await verify(context, job), proved);
 }
@@ -134,16 +149,22 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
 async function pushDelivered(
   context: Context,
   job: RunningJob,
-  { token, acceptedOver }: Job,
+  { token, trigger, acceptedOver }: Job,
   seen: Look,
-): Promise<Remediation> {
+): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = await claimsToRenew(context, seen);
+  // A message that comes again is no fault of the issuer's; a person at the console is told.
+  const { document, signatureValid } = context.codec.decode(token);
+  const isInForce = signatureValid && document.text === seen.claims?.text;
+  if (trigger === "webhook" && isInForce)
+    return { ...lookOnly("pushed", seen), why: "it is in force already" };
+  const skew = skewOf(seen.observation.servers);
   // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
   const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
   const leave = isAccepted ? "claims" : "nothing";
   const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
-  const proved = await push(context, job, { token, current, leave, purpose });
+  const proved = await push(context, job, { token, current, leave, purpose, skew });
   return lookOnly("pushed", await verify(context, job), proved);
 }
 
@@ -152,10 +173,10 @@ async function climb(
   job: RunningJob,
   seen: Look,
   done: readonly RungReport[],
-): Promise<Remediation> {
+): Promise<Done> {
   const report = await heal(context, job, seen, done);
   const { outcome, why, rungs, last, losses } = report;
-  const result = { account: job.account, why, rungs, verdict: last.verdict };
+  const result = { account: job.account, why, rungs, verdict: last.verdict, last };
   if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
   await escalateReport(context, job, report);
   return { ...result, outcome: outcome === "refused" ? "refused" : "escalated" };
@@ -164,7 +185,9 @@ async function climb(
 async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict } = report.last;
   const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
-  await escalate(context, job, {
+  // Something that works, but not as it should, is told once; what is dead is told until it lives.
+  const call = critical ? escalate : escalateOnce;
+  await call(context, job, {
     failureClass: failureClassOf(verdict) ?? "degraded",
     severity: critical ? "critical" : "warning",
     summary: summaryOf(report),
@@ -174,6 +197,7 @@ async function escalateReport(context: Context, job: RunningJob, report: HealRep
       rungs: report.rungs as unknown as JsonObject[],
       losses: [...report.losses],
     },
+    about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
   });
 }
 
@@ -199,10 +223,11 @@ function adviceFor({ last, rungs, why }: HealReport): string[] {
   return [`Relight stopped because ${why}.`, ...verdict.diagnosis, ...refusals, ...restart];
 }
 
-function lookOnly(outcome: Remediation["outcome"], { verdict }: Look, proved?: ProvedPush): Remediation {
+function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
+  const { verdict } = last;
   const why = verdict.findings[0]?.message ?? "everything that was looked at works";
   return {
-    ...{ account: verdict.account, outcome, why, rungs: [], verdict },
+    ...{ account: verdict.account, outcome, why, rungs: [], verdict, last },
     ...(proved === undefined ? {} : { pushed: describePush(proved) }),
   };
 }

@@ -1,3 +1,4 @@
+import { skewOf } from "../domain/clocks.ts";
 import { renewClaims } from "../domain/renewal.ts";
 import { RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
@@ -16,8 +17,9 @@ export async function renew(context: Context, job: RunningJob, seen: Look): Prom
     throw new RelightError("account.no_claims", `nothing is left of the claims of ${job.account} to renew`);
   const renewed = renewClaims(current, {
     ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
-    lifetime: context.policy.lifetime,
+    lifetime: context.policyOf(job.account, current.claims).lifetime,
   });
   const token = await signer.sign(renewed);
-  return push(context, job, { token, current, leave: "nothing", purpose: "renewal" });
+  const skew = skewOf(seen.observation.servers);
+  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew });
 }

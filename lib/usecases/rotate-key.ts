@@ -18,6 +18,7 @@ import { type Context, type RunningJob, record, requireSigner } from "./context.
 import { jobFor, runJob } from "./job.ts";
 import { look } from "./look.ts";
 import { push } from "./push.ts";
+import { momentOf } from "./renewal-decision.ts";
 import { verify } from "./verify.ts";
 
 const ACCOUNTS_AT_ONCE = 4;
@@ -181,7 +182,10 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
     throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
   const now = context.clock.now();
   const before = seen.verdict.verdict;
-  if (expiryWindow(seen.claims.claims, context.policy, now).state === "expired") {
+  const { claims: current } = seen.claims;
+  if (
+    expiryWindow(current, context.policyOf(account, current), momentOf(context, seen)).state === "expired"
+  ) {
     const why = "it has expired; `relight heal` renews it, with the new key";
     return { outcome: "expired", done: { account, name, result: "expired", before, why } as const };
   }

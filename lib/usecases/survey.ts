@@ -1,12 +1,13 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../domain/account.ts";
-import { type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
+import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
 import { nextStep, type Step } from "../domain/ladder.ts";
 import { RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
 import { type Look, look } from "./look.ts";
 import { type Planned, planned } from "./reconcile.ts";
+import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
 import { sourced } from "./sweep.ts";
 import { claimsToRenew } from "./verify.ts";
 
@@ -22,6 +23,11 @@ export interface Survey {
   readonly renewal: "due" | "expired" | undefined;
   /** What the policy does about a difference between the source of truth and the cluster, if there is one. */
   readonly reconciliation: Planned | undefined;
+  /** What the policy says of the renewal now, and how urgent the expiry is. */
+  readonly decision: Decision;
+  readonly alarm: Alarm;
+  /** Renewed by hand. */
+  readonly manual: boolean;
 }
 
 const ACCOUNTS_AT_ONCE = 4;
@@ -83,8 +89,10 @@ async function namedInClaims(context: Context, name: string): Promise<readonly A
 async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
   const seen = await look(context, account);
   const claims = (await claimsToRenew(context, seen))?.claims;
-  const window = claims === undefined ? undefined : expiryWindow(claims, context.policy, context.clock.now());
-  const state = window?.state;
+  const policy = context.policyOf(account, claims);
+  const moment = momentOf(context, seen);
+  const window = claims === undefined ? undefined : expiryWindow(claims, policy, moment);
+  const decision = await renewalDecision(context, { id: "-", account }, seen);
   return {
     account,
     name: context.settingsOf(account)?.name ?? (claims?.name || account),
@@ -92,6 +100,9 @@ async function surveyOne(context: Context, account: AccountId): Promise<Survey> 
     seen,
     step: nextStep(situationOf(context, account, seen), new Set()),
     reconciliation: planned(context, seen),
-    renewal: state === "due" || state === "expired" ? state : undefined,
+    alarm: window === undefined ? "none" : alarmOf(window, moment),
+    decision,
+    manual: policy.manual,
+    renewal: decision.decision === "renew" ? (decision.why === DUE ? "due" : "expired") : undefined,
   };
 }

@@ -58,7 +58,7 @@ async function giveBack(
   const { exp } = original.claims;
   const hasExpired = exp !== undefined && exp <= toSeconds(now);
   const on = hasExpired
-    ? renewClaims(original, { ...terms, lifetime: context.policy.lifetime })
+    ? renewClaims(original, { ...terms, lifetime: context.policyOf(job.account, original.claims).lifetime })
     : reissue(original, terms);
   const token = await signer.sign(on);
   await push(context, job, { token, current, leave: "jetstream-switch", purpose: "JetStream on" });

@@ -70,7 +70,7 @@ async function rememberClaims(
   { claims, text }: ClaimsDocument,
 ): Promise<void> {
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
-  if (lastClaims(entries)?.claims.jti === claims.jti) return;
+  if (entries.at(-1)?.data["jti"] === claims.jti) return;
   await record(context, job, "claims.seen", { jti: claims.jti, claims: text });
 }
 

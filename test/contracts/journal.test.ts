@@ -30,6 +30,7 @@ import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
 import { fakeJournal } from "../support/fakes/journal.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
+import { simulatedJournal } from "../support/simulated-journal.ts";
 
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
@@ -48,6 +49,15 @@ type Open = (clock: Clock) => Promise<Journal & Leases & Partial<AsyncDisposable
 
 describe("fake", () => {
   const open: Open = async (clock) => fakeJournal(clock, scrub);
+  journalContract(open, { runs: 100 });
+  leasesContract(open);
+});
+
+describe("simulated", () => {
+  const open: Open = async (clock) => {
+    const journal = simulatedJournal(clock, false);
+    return { ...journal, append: (added) => journal.append({ ...added, data: scrub(added.data) }) };
+  };
   journalContract(open, { runs: 100 });
   leasesContract(open);
 });

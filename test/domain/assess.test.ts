@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
 import { claimsInForce } from "../../lib/domain/claims-findings.ts";
 import type { Observation } from "../../lib/domain/observation.ts";
+import { millis } from "../../lib/domain/time.ts";
 import { describeSubject, FINDINGS, type Health, worst } from "../../lib/domain/verdict.ts";
 import {
   claims,
@@ -55,6 +56,18 @@ describe("the verdict", () => {
       { stored: { ok: true, value: undefined } },
       "degraded",
       ["account.not_in_resolver"],
+    ],
+    [
+      "a server's clock that is off",
+      { servers: [server({ clockSkew: millis(-61_000) })] },
+      "degraded",
+      ["server.clock_skew"],
+    ],
+    [
+      "a server's clock that is off by less",
+      { servers: [server({ clockSkew: millis(60_000) })] },
+      "healthy",
+      [],
     ],
     ["a forged JWT in the resolver", { stored: stored(claims(), false) }, "degraded", ["claims.untrusted"]],
     [
@@ -254,6 +267,7 @@ test("every finding there is, is found somewhere above", () => {
     [{ running: { ok: true, value: [] }, accountView: { ok: "not-asked", why: "" } }],
     [{ stored: stored(claims({ jti: "J2", iat: NOW })) }],
     [{ stored: stored(claims(), false) }],
+    [{ servers: [server({ clockSkew: millis(99_000) })] }],
     [{ running: running({ jetstream: false }) }],
     [{ streams: streams(stream({ ...DEAF, consumers: [consumer({ heard: { ok: true, value: false } })] })) }],
     [{ streams: FAILED }],

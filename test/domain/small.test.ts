@@ -13,6 +13,7 @@ import {
 import type { JsonObject } from "../../lib/domain/json.ts";
 import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time.ts";
 import { ACCOUNT, claims, NOW } from "./observations.ts";
+import { at, hours, newPolicy } from "./policies.ts";
 
 test.each([
   ["2.9.10", true],
@@ -44,16 +45,16 @@ test("a defect is explained by what is wrong and where it is mended", () => {
 });
 
 describe("the renewal window", () => {
-  const policy = { lifetime: millis(90 * 86_400_000), renewBefore: millis(3_600_000) };
+  const policy = newPolicy({ renewBefore: hours(1), renewBy: hours(0.9999999) });
   test.each([
     ["never expires", undefined, "perpetual"],
     ["an hour and a second left", NOW + 3_601, "fresh"],
-    ["an hour left", NOW + 3_600, "due"],
+    ["less than an hour left", NOW + 3_599, "due"],
     ["a second left", NOW + 1, "due"],
     ["now", NOW, "expired"],
     ["long ago", NOW - 9_999, "expired"],
   ])("%s", (_when, exp, state) => {
-    expect(expiryWindow(claims({ exp }).claims, policy, toMillis(NOW)).state).toBe(state);
+    expect(expiryWindow(claims({ exp, iat: NOW - 86_400 }).claims, policy, at(NOW)).state).toBe(state);
   });
 });
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { JsonObject } from "../../domain/json.ts";
+import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 
 /**
@@ -14,8 +15,13 @@ export const serverInfo = z.looseObject({
   cluster: z.string().optional(),
   domain: z.string().optional(),
   tags: z.array(z.string()).nullish(),
+  /** The server's clock as it answered. */
+  time: z.string().optional(),
 });
-export type ServerInfo = z.infer<typeof serverInfo>;
+export type ServerInfo = z.infer<typeof serverInfo> & {
+  /** How far its clock is ahead of ours for certain, in milliseconds; negative: behind. */
+  readonly clockSkew?: Millis;
+};
 
 const failure = z.looseObject({
   code: z.number().optional(),

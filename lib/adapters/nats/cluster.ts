@@ -1,6 +1,6 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Operator } from "../../domain/operator.ts";
-import type { Millis } from "../../domain/time.ts";
+import { type EpochMillis, type Millis, millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Cluster } from "../../ports.ts";
 import { read, type ServerInfo, statsz } from "./answers.ts";
@@ -61,7 +61,7 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   const connection = await openConnection({ servers: addresses, credentials, timeout, name: "relight" });
   let found: Promise<readonly ServerInfo[]> | undefined;
   const servers = (): Promise<readonly ServerInfo[]> => {
-    found ??= discover(connection, timeout);
+    found ??= discover(connection, timeout, clock);
     return found;
   };
   try {
@@ -85,14 +85,29 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
  * The servers alive: as many answers as the servers themselves say there are.
  * @throws RelightError `nats.not_system_account`, `nats.timeout`.
  */
-export async function discover(connection: NatsConnection, timeout: Millis): Promise<readonly ServerInfo[]> {
+export async function discover(
+  connection: NatsConnection,
+  timeout: Millis,
+  clock?: Clock,
+): Promise<readonly ServerInfo[]> {
+  const asked = clock?.now();
   const subject = "$SYS.REQ.SERVER.PING.STATSZ";
   const answers = await gather(connection, subject, "", { timeout, enough: allAlive }).catch(
     notSystemAccount,
   );
   if (answers.length === 0)
     throw new RelightError("nats.timeout", `no server answered ${subject} within ${timeout} ms`);
-  return answers.map((reply) => read(statsz, readJson(reply), "STATSZ").server);
+  const infos = answers.map((reply) => read(statsz, readJson(reply), "STATSZ").server);
+  if (clock === undefined || asked === undefined) return infos;
+  const heard = clock.now();
+  return infos.map((info) => ({ ...info, ...skewOf(info.time, asked, heard) }));
+}
+
+/** The answer was made between `asked` and `heard`: only what lies outside of that is certain. */
+function skewOf(time: string | undefined, asked: EpochMillis, heard: EpochMillis): { clockSkew?: Millis } {
+  const told = Date.parse(time ?? "");
+  if (Number.isNaN(told)) return {};
+  return { clockSkew: millis(told > heard ? told - heard : Math.min(0, told - asked)) };
 }
 
 function allAlive(replies: readonly Msg[]): boolean {

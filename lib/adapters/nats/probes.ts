@@ -115,7 +115,7 @@ function hosts(
 }
 
 async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts> {
-  const { id, name, ver: version, jetstream, domain, cluster, tags } = info;
+  const { id, name, ver: version, jetstream, domain, cluster, tags, clockSkew } = info;
   return {
     id,
     name,
@@ -124,6 +124,7 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
     ...(domain ? { domain } : {}),
     ...(cluster ? { cluster } : {}),
     tags: tags ?? [],
+    ...(clockSkew === undefined ? {} : { clockSkew }),
     topology: await topologyOf(settings, info),
   };
 }

@@ -1,0 +1,81 @@
+import Table from "cli-table3";
+import colors from "picocolors";
+import type { App } from "../lib/compose.ts";
+import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/calendar.ts";
+import { epochMillis, isoTime, type Millis } from "../lib/domain/time.ts";
+import { EXIT } from "../lib/errors.ts";
+import { schedule } from "../lib/usecases/schedule.ts";
+import { EMPTY_BORDERS } from "./render.ts";
+import type { CommandResult } from "./session.ts";
+
+/** `plan --until`: the renewals to come, and the storms among them. Looks at claims only, not at JetStream. */
+
+export interface CalendarOptions {
+  readonly until: Millis;
+  /** How many renewals within an hour are a storm, if there are more. */
+  readonly storm: number;
+}
+
+export async function planUntil(
+  app: App,
+  account: string | undefined,
+  { until, storm }: CalendarOptions,
+): Promise<CommandResult> {
+  const context = await app.context();
+  const { accounts, unknown } = await schedule(context, app.configured, account);
+  const now = context.clock.now();
+  const found = calendar(accounts, { now, until: epochMillis(now + until), storm });
+  const isCalm = found.storms.length === 0 && unknown.length === 0;
+  return {
+    json: { ...toJson(found), unknown },
+    text: render(found, unknown, storm),
+    exit: isCalm ? EXIT.ok : EXIT.warning,
+  };
+}
+
+function toJson({ days, storms }: Calendar): object {
+  return {
+    days: days.map(({ day, renewals }) => ({
+      day,
+      renewals: renewals.map(({ at, expiresAt, ...rest }) => {
+        return { at: isoTime(at), expiresAt: isoTime(expiresAt), ...rest };
+      }),
+    })),
+    storms: storms.map(({ from, until, ...rest }) => ({
+      from: isoTime(from),
+      until: isoTime(until),
+      ...rest,
+    })),
+  };
+}
+
+function render({ days, storms }: Calendar, unknown: readonly string[], most: number): string {
+  const table = new Table({
+    head: ["DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", ""],
+    style: { head: [], border: [], compact: true },
+    chars: EMPTY_BORDERS,
+  });
+  for (const { day, renewals } of days)
+    for (const [index, renewal] of renewals.entries()) table.push(cells(index === 0 ? day : "", renewal));
+  return [
+    days.length === 0 ? "no renewals" : table.toString(),
+    ...storms.map(
+      ({ from, until, perHour, accounts }) =>
+        `${colors.yellow("!")} a renewal storm from ${minute(isoTime(from))} to ${minute(isoTime(until))}: ${accounts.length} accounts, up to ${perHour} within an hour (more than ${most})`,
+    ),
+    ...unknown.map((account) => `${colors.magenta("?")} ${account}: nobody knows its claims`),
+  ].join("\n");
+}
+
+const NOTES = {
+  renewal: "",
+  projected: "about then",
+  manual: "by hand, by then",
+} as const;
+
+function cells(day: string, { at, name, account, expiresAt, kind, inBlackout }: ComingRenewal): string[] {
+  const note = [NOTES[kind], inBlackout ? "in a blackout" : ""].filter(Boolean).join(", ");
+  return [day, isoTime(at).slice(11, 16), name, account, minute(isoTime(expiresAt)), note];
+}
+
+const minute = (iso: string): string => iso.slice(0, 16).replace("T", " ");

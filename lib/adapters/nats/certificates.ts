@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectTls, type PeerCertificate } from "node:tls";
+import { epochMillis, type Millis } from "../../domain/time.ts";
+import type { ServerCertificates } from "../../ports.ts";
+
+/**
+ * Looks at the certificates of these addresses. Nothing is proved of them and nothing is sent to the servers but the
+ * handshake: whether a certificate can be trusted is the business of who connects with it.
+ */
+export function serverCertificates(
+  addresses: readonly string[],
+  timeout: Millis,
+): Promise<readonly ServerCertificates[]> {
+  return Promise.all(addresses.map(async (address) => ({ address, seen: await look(address, timeout) })));
+}
+
+async function look(address: string, timeout: Millis): Promise<ServerCertificates["seen"]> {
+  const { protocol, hostname, port } = new URL(address.includes("://") ? address : `nats://${address}`);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const signal = AbortSignal.timeout(timeout);
+  const number = Number(port) || (protocol === "wss:" ? 443 : protocol === "ws:" ? 80 : 4222);
+  const socket = connectPlain({ host, port: number });
+  try {
+    await once(socket, "connect", { signal });
+    const greeting = protocol.startsWith("ws") ? GREETINGS[protocol] : await greet(socket, signal, timeout);
+    if (greeting === "plain") return { ok: true, value: undefined };
+    return { ok: true, value: await certificate(socket, host, signal) };
+  } catch (cause) {
+    const message = signal.aborted ? `no answer within ${timeout} ms` : (cause as Error).message;
+    return { ok: false, code: "nats.unreachable", message: `${address}: ${message}` };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** What a server does first: offers no TLS, offers it, or waits for it. */
+type Greeting = "plain" | "tls" | "silent";
+const GREETINGS: Readonly<Record<string, Greeting>> = { "ws:": "plain", "wss:": "silent" };
+
+/**
+ * A server says INFO in the clear first, and TLS follows it; one with `handshake_first` (from 2.10.4) says nothing
+ * and waits for the handshake.
+ */
+async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<Greeting> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
+  let text = "";
+  try {
+    while (!text.includes("\r\n")) {
+      const [chunk] = (await once(socket, "data", { signal: patience })) as [Buffer];
+      text += chunk.toString("latin1");
+    }
+  } catch (error) {
+    if (signal.aborted || !patience.aborted) throw error;
+    return "silent";
+  } finally {
+    socket.pause();
+  }
+  const info = JSON.parse(/^INFO (\{.*\})/.exec(text)?.[1] ?? "{}") as Record<string, unknown>;
+  return info["tls_required"] === true || info["tls_available"] === true ? "tls" : "plain";
+}
+
+async function certificate(socket: Socket, host: string, signal: AbortSignal) {
+  const secure = connectTls({
+    ...{ socket, rejectUnauthorized: false },
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  });
+  try {
+    await once(secure, "secureConnect", { signal });
+    const { valid_from: from, valid_to: to, subject } = secure.getPeerCertificate() as PeerCertificate;
+    const name = String(subject?.CN ?? host);
+    return { name, begins: epochMillis(Date.parse(from)), expiresAt: epochMillis(Date.parse(to)) };
+  } finally {
+    secure.destroy();
+  }
+}

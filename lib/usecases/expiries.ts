@@ -1,0 +1,144 @@
+import pMap from "p-map";
+import type { AccountId } from "../domain/account.ts";
+import type { Scheduled } from "../domain/calendar.ts";
+import type { AccountClaims } from "../domain/claims.ts";
+import { byUrgency, type Ending, type Expiring, type ExpiringKind, judge } from "../domain/expiring.ts";
+import { activationEnding, activationsOf, endingOf, tokenOfCredentials } from "../domain/expiring-tokens.ts";
+import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
+import type { FailureClass } from "../domain/incident.ts";
+import type { JsonObject } from "../domain/json.ts";
+import { toMillis } from "../domain/time.ts";
+import { asRelightError } from "../errors.ts";
+import type { ServerCertificates } from "../ports.ts";
+import type { Context } from "./context.ts";
+import { escalateOnce, resolveIncidents, type Trouble } from "./escalate.ts";
+import { claimsOf, schedule } from "./schedule.ts";
+
+/** Where the things lie that expire beside the accounts. */
+export interface ExpirySources {
+  /** By these leads everything but accounts is judged. */
+  readonly policy: ExpiryPolicy;
+  /** Secret references. */
+  readonly operatorJwt: string;
+  readonly systemCredentials: string;
+  readonly credentials: readonly string[];
+  /** Public keys of the operator that are about to be given up. */
+  readonly retiring: readonly string[];
+  certificates(): Promise<readonly ServerCertificates[]>;
+  readonly configured: readonly AccountId[];
+}
+
+/** Everything that expires, the most urgent first. Looks only. */
+export async function findExpiries(context: Context, sources: ExpirySources): Promise<readonly Expiring[]> {
+  const { accounts, unknown } = await schedule(context, sources.configured);
+  const known = new Map(accounts.map(({ account, claims }) => [account, claims]));
+  const [operator, system, ...others] = await Promise.all([
+    token(context, "operator", sources.operatorJwt, (text) => text),
+    token(context, "system-credentials", sources.systemCredentials, tokenOfCredentials),
+    ...sources.credentials.map((reference) => token(context, "credentials", reference, tokenOfCredentials)),
+  ]);
+  const now = context.clock.now();
+  const endings = [
+    ...[operator, system, ...others].filter((ending) => ending !== undefined),
+    ...unknown.map((account): Ending => ({ ...UNSEEN, what: account, account })),
+    ...accounts.flatMap((entry) => signedByRetiring(entry, sources.retiring)),
+    ...(await activations(context, accounts, known)),
+    ...(await sources.certificates()).flatMap(certificateEnding),
+  ].map((ending) => judge(ending, sources.policy, now));
+  const lives = accounts.map((entry) => judge(accountEnding(context, entry), entry.policy, now));
+  return [...lives, ...endings].sort(byUrgency);
+}
+
+const UNSEEN = { kind: "account", unseen: "nobody knows its claims" } as const;
+
+async function token(
+  { secrets }: Context,
+  kind: ExpiringKind,
+  reference: string,
+  read: (text: string) => string | undefined,
+): Promise<Ending> {
+  try {
+    return endingOf(kind, reference, read(await secrets.read(reference)));
+  } catch (thrown) {
+    return { kind, what: reference, unseen: asRelightError(thrown).message };
+  }
+}
+
+function accountEnding({ operator }: Context, { account, name, claims }: Scheduled): Ending {
+  const { iat, exp } = claims;
+  const kind = account === operator.systemAccount ? "system-account" : "account";
+  const span = { begins: toMillis(iat), ...(exp === undefined ? {} : { expiresAt: toMillis(exp) }) };
+  return { kind, what: name, account, ...span };
+}
+
+function signedByRetiring({ account, name, claims }: Scheduled, retiring: readonly string[]): Ending[] {
+  if (!retiring.includes(claims.iss)) return [];
+  const fault = `its claims are signed by ${claims.iss}, which is about to be retired`;
+  return [{ kind: "signing-key", what: name, account, fault }];
+}
+
+async function activations(
+  context: Context,
+  accounts: readonly Scheduled[],
+  known: ReadonlyMap<string, AccountClaims>,
+): Promise<readonly Ending[]> {
+  const all = accounts.flatMap(({ account, name, claims }) =>
+    activationsOf(claims).map((activation) => ({ account, name, activation })),
+  );
+  return pMap(
+    all,
+    async ({ account, name, activation }) => {
+      const exporter = activation.exporter as AccountId;
+      const claims = known.get(exporter) ?? (await claimsOf(context, exporter))?.claims;
+      return activationEnding(account, name, activation, claims);
+    },
+    { concurrency: 4 },
+  );
+}
+
+function certificateEnding({ address, seen }: ServerCertificates): Ending[] {
+  const base = { kind: "certificate", what: address } as const;
+  if (!seen.ok) return [{ ...base, unseen: seen.message }];
+  if (seen.value === undefined) return [];
+  const { name, ...span } = seen.value;
+  return [{ ...base, what: `${address} (${name})`, ...span }];
+}
+
+/** The class of failure of each kind; accounts have their own, with their jobs. */
+const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
+  operator: "operator_expiring",
+  "system-credentials": "credentials_expiring",
+  credentials: "credentials_expiring",
+  activation: "activation_expiring",
+  "signing-key": "signing_key_retiring",
+  certificate: "certificate_expiring",
+};
+
+/** After a sweep: calls a person about what comes near its end, once, and takes back what no longer does. */
+export async function watchExpiries(context: Context, sources: ExpirySources, id: string): Promise<void> {
+  const job = { id, account: "-" } as const;
+  const found = await findExpiries(context, sources);
+  const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
+  for (const failureClass of new Set(Object.values(CLASSES))) {
+    const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);
+    if (items.length === 0)
+      await resolveIncidents(context, job, (open) => open === failureClass, "no longer so");
+    else await escalateOnce(context, job, troubleOf(failureClass, items));
+  }
+}
+
+function troubleOf(failureClass: FailureClass, items: readonly Expiring[]): Trouble {
+  const [first, ...others] = items;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  const severity = items.some((item) => item.severity === "critical") ? "critical" : "warning";
+  return {
+    ...{ failureClass, severity },
+    summary: `${first?.kind} ${first?.what}: ${first?.message}${more}`,
+    advice: ["`relight expiries` lists all that expires; renew what is named there."],
+    evidence: { items: items as unknown as JsonObject[] },
+    about: items
+      .map(({ what, expiresAt, severity: each }) => `${what} ${expiresAt ?? ""} ${each}`)
+      .sort()
+      .join("\n"),
+  };
+}

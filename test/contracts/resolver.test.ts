@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
+import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
+import { newCredentials, nowSeconds, signClaims } from "../../lab/keys.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld } from "../../lab/world.ts";
+import { jwtCodec } from "../../lib/adapters/nats/jwt-codec.ts";
+import type { AccountId } from "../../lib/domain/account.ts";
+import { epochMillis, millis } from "../../lib/domain/time.ts";
+import type { Resolver } from "../../lib/ports.ts";
+import { openWorldApp } from "../support/context.ts";
+import { simulatedCluster } from "../support/simulated-cluster.ts";
+
+/** What the simulated cluster and a real one have in common: what the simulation of years relies on. */
+
+interface Subject extends AsyncDisposable {
+  readonly resolver: Resolver;
+  sign(account: KeyPair, changes: object): string;
+  /** Makes every server load the account, as a client of it does. */
+  load(account: KeyPair): Promise<void>;
+}
+
+async function simulated(): Promise<Subject> {
+  const operator = createOperator();
+  const clock = { now: () => epochMillis(Date.now()) };
+  const cluster = simulatedCluster(clock, jwtCodec, [{ name: "s1", skew: millis(0) }]);
+  return {
+    resolver: cluster.resolver,
+    sign: (account, changes) =>
+      signClaims({ ...accountClaims("X", account, account, UNLIMITED), ...changes }, operator),
+    load: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function real(): Promise<Subject> {
+  const world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+  const app = await openWorldApp(world);
+  const { resolver } = await app.context();
+  const clients: NatsConnection[] = [];
+  return {
+    resolver,
+    sign: (account, changes) =>
+      world.sign({ ...accountClaims("X", account, account, UNLIMITED), ...changes } as never),
+    load: async (account) => {
+      const authenticator = credsAuthenticator(Buffer.from(newCredentials(account, "x")));
+      clients.push(await connect({ servers: world.server.url, reconnect: false, authenticator }));
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) await client.close();
+      await app[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.each([
+  ["simulated", simulated],
+  ["real", real],
+])("the %s cluster", (_kind, open) => {
+  let subject: Subject;
+  beforeAll(async () => {
+    subject = await open();
+  });
+  afterAll(async () => await subject[Symbol.asyncDispose]());
+
+  const idOf = (account: KeyPair): AccountId => account.getPublicKey() as AccountId;
+  const listed = async (account: KeyPair): Promise<boolean> => {
+    for await (const entry of subject.resolver.list())
+      if (entry.ok && entry.jwt.document.claims.sub === idOf(account)) return true;
+    return false;
+  };
+
+  test("knows nothing of an account that was never pushed", async () => {
+    const account = createAccount();
+    expect(await subject.resolver.lookup(idOf(account))).toBeUndefined();
+    expect((await subject.resolver.running(idOf(account))).map(({ loaded }) => loaded)).toEqual([false]);
+    expect(await listed(account)).toBe(false);
+  });
+
+  test("takes, runs and lists what is pushed, byte for byte, and the next push in its place", async () => {
+    const account = createAccount();
+    const first = subject.sign(account, { exp: nowSeconds() + 600 });
+    expect((await subject.resolver.push(first)).map(({ accepted }) => accepted)).toEqual([true]);
+    await subject.load(account);
+    expect((await subject.resolver.lookup(idOf(account)))?.token).toBe(first);
+    expect(await listed(account)).toBe(true);
+    const second = subject.sign(account, { exp: nowSeconds() + 900 });
+    await subject.resolver.push(second);
+    await waitFor("the second to run", async () => {
+      const [server] = await subject.resolver.running(idOf(account));
+      return server?.loaded === true && server.document.text === jwtCodec.decode(second).document.text;
+    });
+    const [server] = await subject.resolver.running(idOf(account));
+    expect(server).toMatchObject({ loaded: true, expired: false });
+    expect((await subject.resolver.lookup(idOf(account)))?.token).toBe(second);
+  });
+
+  test("says that an account has expired where it runs, forgets its JWT within about a minute, and takes it back", async () => {
+    const account = createAccount();
+    await subject.resolver.push(subject.sign(account, { exp: nowSeconds() + 3 }));
+    await subject.load(account);
+    await waitFor("the account to expire", async () => {
+      const [server] = await subject.resolver.running(idOf(account));
+      return server?.loaded === true && server.expired;
+    });
+    const gone = async () => (await subject.resolver.lookup(idOf(account))) === undefined;
+    await waitFor("the resolver to forget it", gone, { timeout: 150_000, interval: 1_000 });
+    expect(await listed(account)).toBe(false);
+    await subject.resolver.push(subject.sign(account, { exp: nowSeconds() + 600 }));
+    await waitFor("it to run again", async () => {
+      const [server] = await subject.resolver.running(idOf(account));
+      return server?.loaded === true && !server.expired;
+    });
+    expect(await listed(account)).toBe(true);
+  }, 240_000);
+
+  test("takes what has expired already, which is why there is a gate", async () => {
+    const account = createAccount();
+    const [reply] = await subject.resolver.push(subject.sign(account, { exp: nowSeconds() - 10 }));
+    expect(reply).toMatchObject({ accepted: true });
+  });
+});

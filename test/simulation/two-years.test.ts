@@ -1,0 +1,367 @@
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../lib/domain/account.ts";
+import { blackedOut } from "../../lib/domain/blackouts.ts";
+import type { AccountClaims } from "../../lib/domain/claims.ts";
+import { type RenewalWindow, renewalWindow } from "../../lib/domain/expiry.ts";
+import type { MatchedRules } from "../../lib/domain/policy-match.ts";
+import { epochMillis, isoTime, millis, toSeconds } from "../../lib/domain/time.ts";
+import type { Job } from "../../lib/ports.ts";
+import { blackout, hours, inDays, newPolicy, share } from "../domain/policies.ts";
+import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
+
+/**
+ * Two years of 500 accounts, hour by hour, through the real use cases. What must hold is checked from outside: from
+ * the claims that run, the pushes that were made and the pages that were sent.
+ *
+ * A sweep queues every account each hour. Of the jobs whose account's renewal is far, only one in so many is worked
+ * on (8.8 million looks at accounts of which nothing changed would take an hour); from the account's instant on,
+ * and wherever something was wrong, every one is.
+ */
+const SEED = 20300101;
+const START = epochMillis(Date.UTC(2030, 0, 1));
+const HOUR = 3_600_000;
+const YEARS_OF_HOURS = 2 * 365 * 24;
+const DAY = 86_400;
+
+const operator = {
+  ...{ id: keyOf("O", chance(1)), name: "SIM", signingKeys: [], strictSigningKeyUsage: false },
+};
+
+const weekend = blackout({ days: ["sat", "sun"], timeZone: "Europe/Berlin" });
+const night = blackout({ from: 20 * 60, to: 7 * 60, timeZone: "America/New_York" });
+const policy = newPolicy({ renewBefore: share(1 / 3) });
+const lives = (count: number): MatchedRules => ({
+  match: { names: [`*life${count}`] },
+  lifetime: inDays(count),
+});
+const policies: readonly MatchedRules[] = [
+  ...[1, 7, 14, 30, 90, 180].map(lives),
+  { match: { names: ["weekend-*"] }, blackouts: [weekend] },
+  { match: { names: ["night-*"] }, blackouts: [night] },
+  { match: { names: ["always-*"] }, blackouts: [blackout()] },
+  { match: { names: ["critical-*"] }, critical: true },
+  { match: { names: ["issuer-*"] }, manual: true },
+  {
+    match: { names: ["fixed-*"] },
+    renewBefore: hours(60),
+    renewBy: hours(50),
+    pageBefore: hours(20),
+    warnBefore: hours(40),
+  },
+];
+
+/** From and until which hour; each is longer than nothing that the policy leaves room for, but for `life1`. */
+const FAULTS = {
+  "the signer fails for a day": [
+    [2_000, 2_024],
+    [9_100, 9_124],
+  ],
+  "the cluster does not answer": [
+    [4_000, 4_010],
+    [12_345, 12_351],
+  ],
+  "a server's clock is 40 minutes ahead": [[6_000, 6_240]],
+  "a server's clock is 25 minutes behind": [[7_000, 7_120]],
+  "the issuer is silent": [[10_000, 12_400]],
+  "sweeps overlap": [
+    [3_000, 3_300],
+    [13_000, 13_300],
+  ],
+} as const;
+type Fault = keyof typeof FAULTS;
+const during = (fault: Fault, hour: number): boolean =>
+  FAULTS[fault].some(([from, until]) => hour >= from && hour < until);
+const hourOf = (at: number): number => Math.floor((at - START) / HOUR);
+const hindered = (from: number, until: number): boolean =>
+  (["the signer fails for a day", "the cluster does not answer"] as const).some((fault) =>
+    FAULTS[fault].some(([begin, end]) => hourOf(from) <= end && hourOf(until) >= begin),
+  );
+
+const KINDS: readonly [string, number][] = [
+  ["plain", 250],
+  ["weekend", 60],
+  ["night", 60],
+  ["always", 10],
+  ["critical", 40],
+  ["fixed", 20],
+  ["issuer", 40],
+  ["daily", 10],
+  ["never", 10],
+];
+
+const random = chance(SEED);
+const between = (from: number, to: number): number => from + Math.floor(random() * (to - from));
+const oneOf = <T>(...choices: readonly T[]): T => choices[between(0, choices.length)] as T;
+
+function newAccount(kind: string, index: number): SimulatedAccount {
+  const lifetime =
+    kind === "daily" ? 1 : kind === "fixed" || kind === "issuer" ? oneOf(30, 90) : oneOf(7, 14, 30, 90, 180);
+  const account = keyOf("A", random) as AccountId;
+  const name = `${kind}-${index}-life${lifetime}`;
+  // What was there before is of any length: others chose it.
+  const given = kind === "daily" ? DAY : between(6, 200) * DAY;
+  const iat = toSeconds(START) - Math.floor(random() * 0.6 * given);
+  return { account, name, iat, ...(kind === "never" ? {} : { exp: iat + given }) };
+}
+
+interface Renewal {
+  readonly at: number;
+  readonly before: AccountClaims;
+  readonly after: AccountClaims;
+}
+
+interface Expired {
+  readonly name: string;
+  readonly account: AccountId;
+  readonly claims: AccountClaims;
+}
+
+async function simulate() {
+  const accounts = KINDS.flatMap(([kind, count]) =>
+    Array.from({ length: count }, (_, index) => newAccount(kind, index)),
+  );
+  const world = simulatedWorld({ seed: SEED, start: START, accounts, policy, policies, operator });
+  const nameOf = new Map(accounts.map(({ account, name }) => [account, name]));
+  const current = new Map<AccountId, AccountClaims>();
+  const windows = new Map<AccountId, RenewalWindow | undefined>();
+  const renewals: Renewal[] = [];
+  const expired = new Map<string, Expired>();
+  const counts = { sweeps: 0, queued: 0, worked: 0, redelivered: 0, busy: 0, deliveries: 0, repeated: 0 };
+  const troubled = new Set<AccountId>();
+
+  const note = (claims: AccountClaims): void => {
+    current.set(claims.sub, claims);
+    windows.set(claims.sub, renewalWindow(claims, world.policyOf(claims.sub, claims)));
+  };
+  for await (const entry of world.cluster.resolver.list()) if (entry.ok) note(entry.jwt.document.claims);
+
+  let seen = 0;
+  const takePushes = (): void => {
+    for (const { at, jwt } of world.cluster.pushes.slice(seen)) {
+      const after = jwt.document.claims;
+      const before = current.get(after.sub);
+      if (before !== undefined) renewals.push({ at, before, after });
+      note(after);
+    }
+    seen = world.cluster.pushes.length;
+  };
+
+  const isWorthwhile = ({ account }: Job, hour: number): boolean => {
+    const window = windows.get(account);
+    const spread = account.charCodeAt(7);
+    if (window === undefined) return (hour + spread) % 96 === 0;
+    const isManual = nameOf.get(account)?.startsWith("issuer-") ?? false;
+    if (!isManual && (world.now() >= window.renewAt - 2 * HOUR || troubled.has(account))) return true;
+    if (isManual && world.now() >= window.warnAt) return (hour + spread) % 6 === 0;
+    return (hour + spread) % 48 === 0;
+  };
+
+  const work = async (job: Job): Promise<void> => {
+    counts.worked++;
+    const end = await world.work(job);
+    if (end === "account.busy") counts.busy++;
+    const isWell = ["healthy", "renewed", "healed", "pushed", "degraded", "account.busy"].includes(end);
+    if (isWell) troubled.delete(job.account);
+    else if (!nameOf.get(job.account)?.startsWith("issuer-")) troubled.add(job.account);
+    takePushes();
+  };
+
+  const outbox: { readonly hour: number; readonly send: () => Promise<unknown> }[] = [];
+  const issue = (hour: number): void => {
+    for (const account of accounts) {
+      const claims = current.get(account.account);
+      if (!account.name.startsWith("issuer-") || claims?.exp === undefined) continue;
+      const left = claims.exp - toSeconds(world.now());
+      const lifetime = claims.exp - claims.iat;
+      if (left > lifetime * 0.4 || during("the issuer is silent", hour)) continue;
+      if (
+        outbox.some((later) => later.hour > hour && "account" in later && later.account === account.account)
+      )
+        continue;
+      const iat = toSeconds(world.now());
+      const token = world.issue({ ...account, iat, exp: iat + between(20, 90) * DAY });
+      const id = world.newId();
+      const send = async (): Promise<void> => {
+        counts.deliveries++;
+        const end = await world
+          .deliver({ id, account: account.account, token, reason: "issued" })
+          .catch(() => undefined);
+        if (end?.outcome === "repeated") counts.repeated++;
+      };
+      // The webhook is sent again: at once, after an hour, after two days.
+      for (const later of [0, 0, 1, 48]) outbox.push({ hour: hour + later, send });
+      note({ ...claims, exp: iat + 900 * DAY } as AccountClaims);
+      delivered.set(account.account, claims);
+    }
+  };
+  const delivered = new Map<AccountId, AccountClaims>();
+
+  const checkExpired = (): void => {
+    const ahead = Math.max(0, ...world.servers.map(({ skew }) => skew));
+    for (const { account, name } of accounts) {
+      const claims = current.get(account);
+      if (claims?.exp !== undefined && claims.exp * 1000 <= world.now() + ahead)
+        expired.set(claims.jti, { name, account, claims });
+    }
+  };
+
+  for (let hour = 0; hour < YEARS_OF_HOURS; hour++) {
+    world.signer.down = during("the signer fails for a day", hour);
+    world.cluster.down = during("the cluster does not answer", hour);
+    const [first, second] = world.servers;
+    if (first) first.skew = millis(during("a server's clock is 40 minutes ahead", hour) ? 40 * 60_000 : 0);
+    if (second)
+      second.skew = millis(during("a server's clock is 25 minutes behind", hour) ? -25 * 60_000 : 0);
+
+    issue(hour);
+    for (const due of outbox.filter((entry) => entry.hour === hour)) await due.send();
+    if (outbox.length > 0) outbox.splice(0, outbox.length, ...outbox.filter((entry) => entry.hour > hour));
+    const pushed = world.queue.splice(0);
+    for (const job of pushed) {
+      const before = delivered.get(job.account);
+      if (before !== undefined) current.set(job.account, before);
+      delivered.delete(job.account);
+      await work(job);
+    }
+
+    const overlap = during("sweeps overlap", hour);
+    const sweeps = overlap ? [world.sweep(), world.sweep()] : [world.sweep()];
+    const ends = await Promise.allSettled(sweeps);
+    counts.sweeps += ends.length;
+    const jobs = world.queue.splice(0);
+    counts.queued += jobs.length;
+    const worthwhile = jobs.filter((job) => isWorthwhile(job, hour));
+    if (overlap) await Promise.all(worthwhile.map(work));
+    else
+      for (const job of worthwhile) {
+        await work(job);
+        if (random() < 0.02) {
+          counts.redelivered++;
+          await work(job);
+        }
+      }
+    world.advance(millis(HOUR));
+    checkExpired();
+  }
+  return { world, accounts, renewals, expired: [...expired.values()], counts, nameOf };
+}
+
+let result: Awaited<ReturnType<typeof simulate>>;
+beforeAll(async () => {
+  const began = performance.now();
+  result = await simulate();
+  const { renewals, expired, counts, world, accounts } = result;
+  const calls = world.incidents.filter(({ status }) => status === "open");
+  const rows: [string, string | number][] = [
+    ["accounts", accounts.length],
+    ["simulated hours", YEARS_OF_HOURS],
+    ...Object.entries(counts),
+    ["renewals and deliveries pushed", renewals.length],
+    ["expired, and could not be saved", expired.length],
+    ...[...Map.groupBy(calls, ({ failureClass }) => failureClass)].map(([name, list]): [string, number] => [
+      `calls: ${name}`,
+      list.length,
+    ]),
+    ["seconds", Math.round((performance.now() - began) / 1000)],
+  ];
+  const width = Math.max(...rows.map(([what]) => what.length));
+  process.stdout.write(`${rows.map(([what, value]) => `${what.padEnd(width)}  ${value}`).join("\n")}\n`);
+}, 300_000);
+
+const isAutomatic = (name: string | undefined): boolean => !name?.startsWith("issuer-");
+
+describe("in two years of 500 accounts", () => {
+  test("no account expired that the policy could have saved", () => {
+    const saveable = result.expired.filter(({ name, claims }) => {
+      const window = renewalWindow(claims, result.world.policyOf(claims.sub, claims));
+      if (window === undefined) return true;
+      if (name.startsWith("issuer-"))
+        return !hourRange("the issuer is silent", window.opensAt - 60 * 24 * HOUR, window.expiresAt);
+      // Only where the signer failed from before the instant until the end.
+      return !hindered(window.renewAt, window.expiresAt) || !name.startsWith("daily-");
+    });
+    expect(saveable.map(({ name }) => name)).toEqual([]);
+    expect(result.expired.length).toBeGreaterThan(10);
+  });
+  const hourRange = (fault: Fault, from: number, until: number): boolean =>
+    FAULTS[fault].some(([begin, end]) => hourOf(from) <= end && hourOf(until) >= begin);
+
+  test("each account that could not be saved was called about in time", () => {
+    const late = result.expired.filter(({ account, claims }) => {
+      const window = renewalWindow(claims, result.world.policyOf(account, claims));
+      const calls = result.world.incidents.filter(
+        (incident) =>
+          incident.account === account &&
+          incident.status === "open" &&
+          incident.failureClass === "expiry_imminent",
+      );
+      const before = calls.filter(
+        ({ at, evidence }) => Date.parse(at) < (claims.exp ?? 0) * 1000 && evidence["jti"] === claims.jti,
+      );
+      const [first] = before;
+      return window === undefined || first === undefined || Date.parse(first.at) > window.pageAt + 7 * HOUR;
+    });
+    expect(
+      late.map(({ name, claims }) => `${name} ${isoTime(epochMillis((claims.exp ?? 0) * 1000))}`),
+    ).toEqual([]);
+  });
+
+  test("no renewal was made outside its window, but where it was hindered", () => {
+    const own = result.renewals.filter(({ after }) => isAutomatic(result.nameOf.get(after.sub)));
+    const wrong = own.filter(({ at, before }) => {
+      const window = renewalWindow(before, result.world.policyOf(before.sub, before));
+      if (window === undefined) return true;
+      const ahead = during("a server's clock is 40 minutes ahead", hourOf(at)) ? 40 * 60_000 : 0;
+      if (at < window.opensAt - ahead) return true;
+      const isFirstLook = hourOf(at) < 3;
+      return at > window.closesAt + HOUR && !isFirstLook && !hindered(window.renewAt, at);
+    });
+    expect(
+      wrong.map(({ at, before }) => `${result.nameOf.get(before.sub)} ${isoTime(epochMillis(at))}`),
+    ).toEqual([]);
+    expect(own.length).toBeGreaterThan(10_000);
+  });
+
+  test("no renewal was made in a blackout that could have waited or come before", () => {
+    const wrong = result.renewals.filter(({ at, before, after }) => {
+      const rules = result.world.policyOf(after.sub, after);
+      const window = renewalWindow(before, rules);
+      if (!isAutomatic(result.nameOf.get(after.sub)) || window === undefined) return false;
+      const [on] = blackedOut(rules.blackouts, { start: epochMillis(at), end: epochMillis(at + 1) });
+      if (on === undefined || window.blackedOut || at >= window.closesAt) return false;
+      return (
+        blackedOut(rules.blackouts, { start: epochMillis(at), end: window.closesAt })[0]?.end !==
+        window.closesAt
+      );
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("no JWT was pushed twice, and no claims were renewed twice", () => {
+    const ids = result.world.cluster.pushes.map(({ jwt }) => jwt.document.claims.jti);
+    expect(new Set(ids).size).toBe(ids.length);
+    const renewed = result.renewals.map(({ before }) => before.jti);
+    expect(new Set(renewed).size).toBe(renewed.length);
+  });
+
+  test("what was to trouble it did: overlapping sweeps met, messages came twice, webhooks were repeated", () => {
+    expect(result.counts.busy).toBeGreaterThan(100);
+    expect(result.counts.redelivered).toBeGreaterThan(1_000);
+    expect(result.counts.repeated).toBeGreaterThan(100);
+  });
+
+  test("nobody was called about what never was: those who never expire, and alarms without an expiry", () => {
+    const never = new Set(
+      result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ account }) => account),
+    );
+    const calls = result.world.incidents.filter(
+      ({ account, failureClass }) =>
+        account !== "-" && never.has(account) && failureClass.startsWith("expiry"),
+    );
+    expect(calls).toEqual([]);
+    const open = new Map<string, string>();
+    for (const { key, status, failureClass } of result.world.incidents)
+      if (failureClass.startsWith("expiry")) open.set(key, status);
+    expect([...open.values()].filter((status) => status === "open").length).toBeLessThan(20);
+  });
+});

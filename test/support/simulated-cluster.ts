@@ -1,0 +1,112 @@
+import type { AccountId } from "../../lib/domain/account.ts";
+import type { Observation, RunningAccount, ServerFacts } from "../../lib/domain/observation.ts";
+import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "../../lib/domain/time.ts";
+import { RelightError } from "../../lib/errors.ts";
+import type { Clock, DecodedJwt, JwtCodec, Probes, Resolver } from "../../lib/ports.ts";
+
+/** A full resolver deletes an expired account's JWT within a minute (shared facts; tried on every version). */
+const FORGETS_AFTER = millis(60_000);
+
+export interface SimulatedServer {
+  readonly name: string;
+  /** How far its clock is ahead of the simulation's. */
+  skew: Millis;
+}
+
+export interface SimulatedCluster extends Pick<Probes, "observe" | "servers"> {
+  readonly resolver: Resolver;
+  /** Puts a JWT in force as somebody else's push would. */
+  force(token: string): void;
+  /** While set, nothing answers. */
+  down: boolean;
+  /** Every push that was made through the resolver, with its time. */
+  readonly pushes: readonly { readonly at: EpochMillis; readonly jwt: DecodedJwt }[];
+}
+
+const NOTHING = { ok: true, value: [] } as const;
+
+/**
+ * A cluster with a full resolver, as far as claims go: it takes any JWT, answers as servers do, deletes what has
+ * expired, and each server goes by its own clock. It has no streams. test/contracts/resolver.test.ts holds it
+ * to what a real server does.
+ */
+export function simulatedCluster(
+  clock: Clock,
+  codec: JwtCodec,
+  servers: readonly SimulatedServer[],
+): SimulatedCluster {
+  const held = new Map<AccountId, DecodedJwt>();
+  const loaded = new Map<AccountId, DecodedJwt>();
+  const pushes: { at: EpochMillis; jwt: DecodedJwt }[] = [];
+
+  const answering = (): void => {
+    if (cluster.down) throw new RelightError("nats.timeout", "no server answers");
+  };
+  const force = (token: string): void => {
+    const jwt = codec.decode(token);
+    held.set(jwt.document.claims.sub, jwt);
+    loaded.set(jwt.document.claims.sub, jwt);
+  };
+  const isForgotten = ({ document: { claims } }: DecodedJwt): boolean =>
+    claims.exp !== undefined && toMillis(claims.exp) + FORGETS_AFTER <= clock.now();
+  const stored = (account: AccountId): DecodedJwt | undefined => {
+    const jwt = held.get(account);
+    if (jwt === undefined || !isForgotten(jwt)) return jwt;
+    held.delete(account);
+    return undefined;
+  };
+  const running = (account: AccountId): readonly RunningAccount[] => {
+    const jwt = loaded.get(account);
+    return servers.map(({ name, skew }) => {
+      if (jwt === undefined) return { server: name, loaded: false };
+      const { exp } = jwt.document.claims;
+      const expired = exp !== undefined && toMillis(exp) <= clock.now() + skew;
+      return { server: name, loaded: true, expired, jetstream: false, document: jwt.document };
+    });
+  };
+  const facts = (): readonly ServerFacts[] =>
+    servers.map(({ name, skew }) => ({
+      ...{ id: name, name, version: "2.15.1", jetstream: true, topology: "clustered", tags: [] },
+      clockSkew: skew,
+    }));
+
+  const cluster: SimulatedCluster = {
+    ...{ down: false, pushes, force },
+    servers: async () => facts(),
+    resolver: {
+      list: async function* () {
+        answering();
+        for (const account of [...held.keys()]) {
+          const jwt = stored(account);
+          if (jwt !== undefined) yield { ok: true, jwt };
+        }
+      },
+      lookup: async (account) => {
+        answering();
+        return stored(account);
+      },
+      running: async (account) => {
+        answering();
+        return running(account);
+      },
+      push: async (token) => {
+        answering();
+        pushes.push({ at: clock.now(), jwt: codec.decode(token) });
+        force(token);
+        return servers.map(({ name }) => ({ server: name, accepted: true, message: "jwt updated" }));
+      },
+    },
+    observe: async (account): Promise<Observation> => {
+      answering();
+      const jwt = stored(account);
+      return {
+        ...{ account, at: epochMillis(clock.now()), servers: facts() },
+        stored: { ok: true, value: jwt },
+        running: { ok: true, value: running(account) },
+        ...{ streams: NOTHING, elsewhere: NOTHING, leafnodes: NOTHING, meta: { ok: true, value: undefined } },
+        accountView: { ok: "not-asked", why: "there is nothing to see" },
+      };
+    },
+  };
+  return cluster;
+}

@@ -1,0 +1,44 @@
+import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
+import type { Clock, Journal, Leases } from "../../lib/ports.ts";
+
+/** What every look writes; of these only the last of an account is ever read back. */
+const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];
+
+/**
+ * A journal for years of entries: by account and kind, without copies. With `forgetful` it keeps only the last of what
+ * every look writes.
+ */
+export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leases {
+  const accounts = new Map<string, Map<EntryKind, { at: number; entry: JournalEntry }[]>>();
+  const leases = new Map<string, { holder: string; until: EpochMillis }>();
+  let count = 0;
+  return {
+    append: async (entry) => {
+      const kinds =
+        accounts.get(entry.account) ?? new Map<EntryKind, { at: number; entry: JournalEntry }[]>();
+      accounts.set(entry.account, kinds);
+      const list = kinds.get(entry.kind) ?? [];
+      kinds.set(entry.kind, list);
+      if (forgetful && EVERY_LOOK.includes(entry.kind)) list.length = 0;
+      list.push({ at: count++, entry: forgetful ? entry : structuredClone(entry) });
+    },
+    read: async ({ account, job, kinds, limit = Number.MAX_SAFE_INTEGER }) => {
+      const logs = account === undefined ? [...accounts.values()] : [accounts.get(account) ?? new Map()];
+      const found = logs.flatMap((log) => (kinds ?? [...log.keys()]).flatMap((kind) => log.get(kind) ?? []));
+      const fitting = job === undefined ? found : found.filter(({ entry }) => entry.job === job);
+      fitting.sort((one, other) => one.at - other.at);
+      const newest = fitting.slice(Math.max(0, fitting.length - limit)).map(({ entry }) => entry);
+      return forgetful ? newest : structuredClone(newest);
+    },
+    acquire: async (key, holder, lasts) => {
+      const lease = leases.get(key);
+      if (lease !== undefined && lease.holder !== holder && lease.until > clock.now()) return false;
+      leases.set(key, { holder, until: epochMillis(clock.now() + lasts) });
+      return true;
+    },
+    release: async (key, holder) => {
+      if (leases.get(key)?.holder === holder) leases.delete(key);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../lib/domain/account.ts";
+import { epochMillis, millis, toSeconds } from "../../lib/domain/time.ts";
+import { newPolicy } from "../domain/policies.ts";
+import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
+
+/** One account, one job at a time: what comes twice changes nothing twice. */
+
+const start = epochMillis(Date.UTC(2030, 0, 1));
+const random = chance(7);
+const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+const account: SimulatedAccount = {
+  ...{ account: keyOf("A", random) as AccountId, name: "APP" },
+  ...{ iat: toSeconds(start) - 86_400, exp: toSeconds(start) + 86_400 },
+};
+const newWorld = () =>
+  simulatedWorld({ seed: 1, start, accounts: [account], policy: newPolicy(), policies: [], operator });
+const pushes = ({ cluster }: ReturnType<typeof newWorld>): number => cluster.pushes.length;
+
+describe("nothing is done twice", () => {
+  test("by two sweeps that overlap, whether their jobs meet or follow each other", async () => {
+    for (const meet of [true, false]) {
+      const world = newWorld();
+      await Promise.all([world.sweep(), world.sweep()]);
+      const jobs = world.queue.splice(0);
+      expect(jobs).toHaveLength(2);
+      const ends = meet ? await Promise.all(jobs.map(world.work)) : [];
+      if (!meet) for (const job of jobs) ends.push(await world.work(job));
+      expect(ends.sort()).toEqual(meet ? ["account.busy", "renewed"] : ["healthy", "renewed"]);
+      expect(pushes(world)).toBe(1);
+    }
+  });
+
+  test("by a queue's message that comes again, at once or an hour later", async () => {
+    const world = newWorld();
+    await world.sweep();
+    const [job] = world.queue.splice(0);
+    if (job === undefined) throw new Error("nothing was queued");
+    expect(await world.work(job)).toBe("renewed");
+    expect(await world.work(job)).toBe("healthy");
+    world.advance(millis(3_600_000));
+    expect(await world.work(job)).toBe("healthy");
+    expect(pushes(world)).toBe(1);
+  });
+
+  test("by a webhook that comes again, while its job waits or after it was done; nor by its job", async () => {
+    const world = newWorld();
+    const token = world.issue({ ...account, iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 });
+    const delivery = { id: "hook-1", account: account.account, token, reason: "issued" };
+    const first = await Promise.all([world.deliver(delivery), world.deliver(delivery)]);
+    expect(first.map(({ outcome }) => outcome).sort()).toEqual(["queued", "repeated"]);
+    const [job, ...others] = world.queue.splice(0);
+    if (job === undefined) throw new Error("nothing was queued");
+    expect(others).toEqual([]);
+    expect(await world.work(job)).toBe("pushed");
+    expect(await world.work(job)).toBe("pushed");
+    expect(world.incidents.filter(({ failureClass }) => failureClass === "push_refused")).toEqual([]);
+    expect((await world.deliver(delivery)).outcome).toBe("repeated");
+    expect(pushes(world)).toBe(1);
+  });
+
+  test("by an issuer that sends the same JWT under another id", async () => {
+    const world = newWorld();
+    const token = world.issue({ ...account, iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 });
+    for (const id of ["hook-1", "hook-2"])
+      await world.deliver({ id, account: account.account, token, reason: "issued" });
+    const ends = [];
+    for (const job of world.queue.splice(0)) ends.push(await world.work(job));
+    expect(ends).toEqual(["pushed", "pushed"]);
+    expect(pushes(world)).toBe(1);
+  });
+});
