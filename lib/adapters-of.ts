@@ -15,7 +15,8 @@ import type { JsonObject } from "./domain/json.ts";
 import type { Operator } from "./domain/operator.ts";
 import { RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
-import type { Clock, Escalation, Jobs, Journal, Leases, Log, Restarter, Secrets, Signer } from "./ports.ts";
+import type { Clock, Escalation, Jobs, Journal, Leases, Log, Secrets, Signer } from "./ports.ts";
+import type { Restarter } from "./ports-remedies.ts";
 import type { CredentialRotation } from "./usecases/rotate-credentials.ts";
 
 /** Which adapter stands behind each port, as the configuration says. */

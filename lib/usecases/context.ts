@@ -15,10 +15,10 @@ import type {
   JwtCodec,
   Leases,
   Log,
-  Restarter,
   Secrets,
   Signer,
 } from "../ports.ts";
+import type { Restarter } from "../ports-remedies.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {

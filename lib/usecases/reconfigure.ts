@@ -5,7 +5,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { StreamFacts } from "../domain/observation.ts";
 import { isGroupWhole, isWhole, type Reconfiguration } from "../domain/reconfiguration.ts";
 import { RelightError } from "../errors.ts";
-import type { Configuration, RefusedConfiguration } from "../ports.ts";
+import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
 import { look } from "./look.ts";
 

@@ -8,7 +8,7 @@ import { isLedIfPossible, serversToRestart } from "../domain/restart.ts";
 import { objectionsTo, type RestartEvidence, type RestartOrder, unrest } from "../domain/restart-guard.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
-import type { Restarter } from "../ports.ts";
+import type { Restarter } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
 import { withLease } from "./lease.ts";
 import { type Look, look } from "./look.ts";

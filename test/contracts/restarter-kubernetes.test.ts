@@ -4,7 +4,7 @@ import { kubernetesApi } from "../../lib/adapters/restart/kubernetes-api.ts";
 import { millis } from "../../lib/domain/time.ts";
 import type { RelightError } from "../../lib/errors.ts";
 import { redactText } from "../../lib/log.ts";
-import type { Restarter } from "../../lib/ports.ts";
+import type { Restarter } from "../../lib/ports-remedies.ts";
 import { type FakeKubernetes, fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server, type TestKubernetes, type Who } from "../support/kubernetes.ts";
 import { realKubernetes } from "../support/real-kubernetes.ts";

@@ -18,7 +18,7 @@ import { type WebhookSettings, webhookRestarter } from "../../lib/adapters/resta
 import { openApp } from "../../lib/compose.ts";
 import { millis } from "../../lib/domain/time.ts";
 import { createLog, redactText } from "../../lib/log.ts";
-import type { Restarter } from "../../lib/ports.ts";
+import type { Restarter } from "../../lib/ports-remedies.ts";
 import { fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server } from "../support/kubernetes.ts";
 import {

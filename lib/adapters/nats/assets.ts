@@ -6,7 +6,7 @@ import type { MemoryAsset } from "../../domain/memory.ts";
 import type { Group } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Assets, Configuration, RefusedConfiguration } from "../../ports.ts";
+import type { Assets, Configuration, RefusedConfiguration } from "../../ports-remedies.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
