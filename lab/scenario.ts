@@ -35,7 +35,7 @@ export async function fill(
     // In a cluster it takes a meta leader, and what the servers know of each other's storage: on a busy
     // machine a server may learn that only from the next round of statistics.
     const first = { ...common, name: "ORDERS", subjects: ["orders.*"] };
-    await retry("the first stream to be made", () => manager.streams.add(first), 75_000);
+    await retry("the first stream to be made", () => manager.streams.add(first), 110_000);
     await manager.streams.add({
       ...common,
       name: "JOBS",
@@ -67,10 +67,10 @@ async function addMemoryStream(manager: JetStreamManager): Promise<void> {
 }
 
 /** Lets the account expire: pushes claims that live for two seconds, and waits for the servers to say so. */
-export async function expire(world: World): Promise<void> {
+export async function expire(world: World, limits: object = {}): Promise<void> {
   // A client is connected when it happens, as in the field; the server disconnects it.
   const client = await world.connectAs("app");
-  await world.push(world.sign(world.claims({ exp: nowSeconds() + 2 })));
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + 2, limits })));
   const system = await world.connectAs("system");
   try {
     await waitFor("the account to expire", async () => (await accountInfo(system, world.accountId)).expired);
@@ -82,8 +82,8 @@ export async function expire(world: World): Promise<void> {
 }
 
 /** Renews it the way people do today: sign again, push again. On a broken version JetStream stays dead. */
-export async function renewByHand(world: World, lives = 3_600): Promise<void> {
-  await world.push(world.sign(world.claims({ exp: nowSeconds() + lives, iat: nowSeconds() + 1 })));
+export async function renewByHand(world: World, lives = 3_600, limits: object = {}): Promise<void> {
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + lives, iat: nowSeconds() + 1, limits })));
   const system = await world.connectAs("system");
   try {
     await waitFor(

@@ -46,6 +46,8 @@ export interface WorldOptions {
   readonly lives?: number;
   /** JetStream's domain; none if absent. */
   readonly domain?: string;
+  /** More of the block `jetstream`, such as limits. */
+  readonly jetstream?: string;
   /** More of each server's configuration, such as a listener for leafnodes. */
   readonly config?: (index: number) => string;
 }
@@ -59,6 +61,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     lives,
     domain,
     signingKeys,
+    jetstream = "",
     config = () => "",
   } = options;
   const inDomain = domain === undefined ? "" : `, domain: ${domain}`;
@@ -79,7 +82,7 @@ operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
 resolver { type: full, dir: "${folder}/jwt", allow_delete: false, interval: "1m", limit: 1000 }
 resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
-jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} }
+jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }
 `;
   const servers = await startServers(binary, size, security, config);
   const [server] = servers;

@@ -78,6 +78,8 @@ export function openReconfigurations(entries: readonly JournalEntry[]): readonly
 /** A restart of a server that was begun, and not seen to end well. */
 export interface OpenRestart {
   readonly server: string;
+  /** The account that it was to revive. */
+  readonly account: AccountId;
   readonly job: string;
   readonly at: EpochMillis;
 }
@@ -86,7 +88,8 @@ export interface OpenRestart {
 export function openRestart(entries: readonly JournalEntry[]): OpenRestart | undefined {
   const last = entries.findLast(({ kind }) => kind === "restart.opened" || kind === "restart.closed");
   if (last?.kind !== "restart.opened") return undefined;
-  return { server: String(last.data["server"]), job: last.job, at: last.at };
+  const { server, for: account } = last.data;
+  return { server: String(server), account: account as AccountId, job: last.job, at: last.at };
 }
 
 /** The job of the last rotation to the key `to`, if it died midway; `entries` of `-`, oldest first. */

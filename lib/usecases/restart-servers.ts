@@ -17,8 +17,6 @@ import { type Look, look } from "./look.ts";
 const BACK = { timeout: 300_000, interval: 1_000 };
 /** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
 const CALM = { timeout: 15_000, interval: 1_000 };
-/** In place of the account that a restart is for, once it is over: no account's damage is excused. */
-const NOBODY = "" as AccountId;
 /** How long the account's own streams are waited for before the next server; milliseconds. */
 const LED = { timeout: 45_000, interval: 500 };
 /** Accounts asked about at once. */
@@ -125,7 +123,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     if (open === undefined) return undefined;
     if (open.server !== server)
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    const objections = unrest({ server, account: NOBODY }, await gatherEvidence(context, server));
+    const objections = unrest(open, await gatherEvidence(context, server));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;

@@ -1,0 +1,82 @@
+import { describe, expect, jest, test } from "@jest/globals";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { expire, renewByHand } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { retry } from "../../lab/wait.ts";
+import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
+import { configurations } from "../../lab/zoo.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(240_000);
+
+/** What must keep a stream from being given two more replicas for a while, with the reason. */
+async function deafSingle(
+  options: Omit<WorldOptions, "binary">,
+  stream: object = {},
+  limits: object = {},
+  replicated: readonly string[] = [],
+): Promise<World> {
+  const { path: binary } = await serverBinary("2.10.27");
+  const world = await createWorld({ ...options, binary, size: options.size ?? 3 });
+  const exp = Math.floor(Date.now() / 1000) + 3_600;
+  await world.push(world.sign(world.claims({ exp, limits })));
+  const connection = await world.connectAs("app");
+  const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
+  const config = { name: "ONE", subjects: ["one.*"], num_replicas: 1, ...stream };
+  await retry("a stream", () => manager.streams.add(config), 110_000);
+  for (const name of replicated)
+    await retry(name, () => manager.streams.add({ name, subjects: [name], num_replicas: 3 }));
+  for (let count = 0; count < 20; count++) await connection.request("one.a", "x".repeat(1_000));
+  await connection.close();
+  await expire(world, limits);
+  await renewByHand(world, 3_600, limits);
+  return world;
+}
+
+describe("a stream of one replica is not scaled up", () => {
+  test.each<[string, Omit<WorldOptions, "binary">, object, object, RegExp]>([
+    [
+      "where too few servers have its placement tags",
+      { config: (index) => (index === 0 ? 'server_tags: ["ssd"]' : "") },
+      { placement: { tags: ["ssd"] } },
+      {},
+      /stream ONE: it needs 3 servers to be placed on with the tags ssd, and there are 1/,
+    ],
+    [
+      "where the account has no room for the replicas",
+      {},
+      {},
+      { disk_storage: 40_000 },
+      /stream ONE: two more replicas need \d+ bytes of file storage, and the account has \d+ left of 40000/,
+    ],
+    [
+      "where the account's limits have no tier for three replicas",
+      {},
+      {},
+      {
+        ...{ mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 },
+        tiered_limits: { R1: { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 } },
+      },
+      /stream ONE: the account's limits have no tier R3/,
+    ],
+  ])("%s", async (_where, options, stream, limits, reason) => {
+    await using world = await deafSingle(options, stream, limits);
+    const before = await configurations(world);
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect({ exit, verdict: json.verdict }).toEqual({ exit: 2, verdict: "dead" });
+    const why = json.rungs.find(({ rung }: { rung: string }) => rung === "scale-up")?.why;
+    expect(why).toMatch(reason);
+    expect(await configurations(world)).toEqual(before);
+  });
+
+  test("where a server has as many replicated assets as it may (max_ha_assets): the servers' refusal is told, nothing is left changed", async () => {
+    await using world = await deafSingle({ jetstream: ", limits { max_ha_assets: 1 }" }, {}, {}, ["FULL"]);
+    const before = await configurations(world);
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect({ exit, verdict: json.verdict }).toEqual({ exit: 2, verdict: "dead" });
+    const rung = json.rungs.find((one: { rung: string }) => one.rung === "scale-up");
+    expect(rung).toMatchObject({ result: "failed", why: expect.stringMatching(/refused to change ONE: /) });
+    expect(await configurations(world)).toEqual(before);
+    expect(json.findings.map(({ code }: { code: string }) => code)).not.toContain("remedy.unfinished");
+  });
+});
