@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, jest, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -33,16 +34,24 @@ describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (ver
     expect(await symptoms(world)).toEqual({ apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" });
   });
 
-  test("streams without replicas: the toggle is refused before anything is pushed, and a person is called", async () => {
+  test("without the account's key: every remedy is refused before anything is pushed, and a person is called", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     await fill(world, { replicas: 1, messages: 10 });
     await expire(world);
     await renewByHand(world);
     const before = await snapshot(world);
+    const file = `${world.home}/relight.yaml`;
+    await writeFile(file, (await readFile(file, "utf8")).replace(/ +signingKey: file:app.nk\n/, ""));
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
-    expect(json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "refused" }]);
-    expect(json.rungs[0].why).toMatch(/3 servers answered; in a cluster the toggle destroys/);
+    expect(json.rungs).toMatchObject([
+      { rung: "scale-up", result: "refused", why: expect.stringMatching(/its signingKey is not configured/) },
+      {
+        ...{ rung: "toggle-jetstream", result: "refused" },
+        why: expect.stringMatching(/3 servers answered; in a cluster the toggle destroys/),
+      },
+      { rung: "restart-servers", result: "refused", why: expect.stringMatching(/no way to restart/) },
+    ]);
     expect(exit).toBe(2);
     const { entries } = (await relight(world, "journal", "APP", "--json")).json;
     expect(entries.map(({ kind }: { kind: string }) => kind)).not.toContain("push.started");

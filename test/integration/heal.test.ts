@@ -83,7 +83,10 @@ describe.each(["2.9.10", "2.10.27"])("nats-server %s, which has #6806", (version
     const before = [await snapshot(world), await jtiOf(world)];
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
-    expect(json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "refused" }]);
+    expect(json.rungs).toMatchObject([
+      { rung: "toggle-jetstream", result: "refused" },
+      { rung: "restart-servers", result: "refused" },
+    ]);
     expect(json.rungs[0].why).toMatch(/in memory only: stream CACHE/);
     expect(exit).toBe(2);
     expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
