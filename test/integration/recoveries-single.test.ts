@@ -1,0 +1,38 @@
+import { describe, expect, test } from "@jest/globals";
+import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld } from "../../lab/world.ts";
+import { isRecorded } from "../support/recoveries.ts";
+import { relight } from "../support/relight.ts";
+
+const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
+
+/** One server that stands alone; each test is a line of docs/recoveries.md. */
+describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)", (version) => {
+  test.each([
+    ["expired, then renewed (#6806)", false],
+    ["restarted while expired", true],
+  ])("%s", async (damage, restarts) => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    await fill(world, { messages: 10 });
+    const state = await snapshot(world);
+    await expire(world);
+    if (restarts) {
+      await world.server.stop();
+      await world.server.start();
+    }
+    await renewByHand(world);
+    const pid = world.server.pid();
+    const { json, exit } = await relight(world, "heal", "APP", "--json");
+    expect({ exit, verdict: json.verdict, findings: json.findings }).toEqual({
+      ...{ exit: 0, verdict: "healthy", findings: [] },
+    });
+    expect(await snapshot(world)).toEqual(state);
+    expect(world.server.pid()).toBe(pid);
+    expect(await symptoms(world)).toEqual(WORKS);
+    const rungs = json.rungs.map(({ rung }: { rung: string }) => rung).join(", ") || "none";
+    const result = rungs === "none" ? "nothing dies" : "all alive, nothing lost";
+    const row = { damage, topology: "one server, streams on file", version, rungs, result };
+    expect({ row, isRecorded: await isRecorded(row) }).toEqual({ row, isRecorded: true });
+  });
+});
