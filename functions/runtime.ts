@@ -1,6 +1,7 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
 import { type App, openApp } from "../lib/compose.ts";
+import { millis } from "../lib/domain/time.ts";
 import { asRelightError } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
 
@@ -21,8 +22,9 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       const fields = { request: context.awsRequestId, function: context.functionName };
       const log = createLog({ level: logLevel(), fields });
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
-      const signal = AbortSignal.timeout(Math.floor(context.getRemainingTimeInMillis() / 2));
-      Object.assign(context, { app: await openApp({ configFile, log, signal }) });
+      const lasts = millis(context.getRemainingTimeInMillis());
+      const signal = AbortSignal.timeout(Math.floor(lasts / 2));
+      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts }) });
       log.info("started");
     },
     after: async (request) => {

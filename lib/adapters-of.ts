@@ -13,10 +13,12 @@ import { webhookRestarter } from "./adapters/restart/webhook.ts";
 import type { Config } from "./config.ts";
 import type { JsonObject } from "./domain/json.ts";
 import type { Operator } from "./domain/operator.ts";
+import type { Millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
 import type { Clock, Escalation, Jobs, Journal, Leases, Log, Secrets, Signer } from "./ports.ts";
 import type { Restarter } from "./ports-remedies.ts";
+import type { Context } from "./usecases/context.ts";
 import type { CredentialRotation } from "./usecases/rotate-credentials.ts";
 
 /** Which adapter stands behind each port, as the configuration says. */
@@ -92,7 +94,31 @@ export async function openEscalation(config: Config, secrets: Secrets, log: Log)
   return fanOutEscalation(await Promise.all(channels), log);
 }
 
-export async function openRestarter(
+/** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */
+const RESTART_TAKES = 300_000;
+
+/** A restart that is cut off leaves a lock that only a person opens: it is not begun without the time for it. */
+function mayRestart({ restart }: Config, lasts: Millis | undefined): { whyNoRestart: string } | undefined {
+  if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES)
+    return undefined;
+  const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function has`;
+  return { whyNoRestart: `${why}; run \`relight heal\` where there is time for it` };
+}
+
+/** How servers are restarted, or why they are not although it is configured. */
+export async function openRestarts(
+  config: Config,
+  secrets: Secrets,
+  env: Environment,
+  lasts: Millis | undefined,
+): Promise<Pick<Context, "restarter" | "whyNoRestart">> {
+  const reason = mayRestart(config, lasts);
+  if (reason !== undefined) return reason;
+  const restarter = await openRestarter(config, secrets, env);
+  return restarter === undefined ? {} : { restarter };
+}
+
+async function openRestarter(
   { restart }: Config,
   secrets: Secrets,
   env: Environment,

@@ -12,7 +12,7 @@ import {
   openEscalation,
   openJobs,
   openJournal,
-  openRestarter,
+  openRestarts,
   openRotation,
   openSigner,
 } from "./adapters-of.ts";
@@ -20,6 +20,7 @@ import { accountSettings, loadConfig } from "./config.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { Expiring } from "./domain/expiring.ts";
 import { policiesOf } from "./domain/policy-match.ts";
+import type { Millis } from "./domain/time.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
@@ -43,6 +44,8 @@ export interface AppOptions {
   readonly signal?: AbortSignal;
   /** The environment that `env:` references are read from. */
   readonly env?: Environment;
+  /** How long this process may run; for as long as it takes by default. */
+  readonly lasts?: Millis;
 }
 
 /** A sweep, and what came of the jobs that ran in this very process. */
@@ -93,7 +96,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const configured = [...settings.keys()];
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const escalation = await openEscalation(config, secrets, log);
-  const restarter = await openRestarter(config, secrets, env);
+  const restarts = await openRestarts(config, secrets, env, options.lasts);
   const source = openSource(config, operator, jwtCodec);
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
   const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
@@ -131,7 +134,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       },
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
-      ...(restarter === undefined ? {} : { restarter }),
+      ...restarts,
       ...source,
     };
   }

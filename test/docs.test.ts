@@ -45,7 +45,6 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/leafnodes.md",
     "docs/recoveries.md",
     "docs/health.md",
-    "docs/expiry.md",
     "docs/restarts.md",
     "docs/watch.md",
     "docs/keys.md",

@@ -25,6 +25,8 @@ export interface Situation {
   readonly allowMemoryLoss: boolean;
   /** Whether Relight has a way to restart servers. */
   readonly canRestart: boolean;
+  /** Why not, if it is not that none is configured. */
+  readonly whyNoRestart?: string;
   /** What was held in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
 }

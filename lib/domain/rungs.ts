@@ -121,7 +121,8 @@ const RESTART_SERVERS: Rung = {
       ? "a server that starts with the account in force makes all of its streams and consumers anew"
       : undefined,
   forbids: (situation) => {
-    if (!situation.canRestart) return "no way to restart servers is configured (restart)";
+    if (!situation.canRestart)
+      return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
     return losesMemoryByRestart(situation);
   },
 };

@@ -38,6 +38,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */
   readonly restarter?: Restarter;
+  /** Why there is none, although a way is configured. */
+  readonly whyNoRestart?: string;
   readonly policy: { readonly allowMemoryLoss: boolean };
   /** The expiry policy of one account; its claims say which rules fit it. */
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;

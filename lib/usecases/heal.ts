@@ -142,6 +142,7 @@ export function situationOf(
     hasAccountKey,
     allowMemoryLoss,
     canRestart: context.restarter !== undefined,
+    ...(context.whyNoRestart === undefined ? {} : { whyNoRestart: context.whyNoRestart }),
     memorySeen,
   };
 }
