@@ -25,7 +25,7 @@ import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
-import { escalate, type Pager } from "./usecases/escalate.ts";
+import { escalate, type Pager, resolveIncidents } from "./usecases/escalate.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
@@ -165,6 +165,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     try {
       const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
       await jobs.drain();
+      await sweepWorked(pager);
       await watchExpiries(await context(), expirySources, randomUUID()).catch((thrown: unknown) =>
         log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
       );
@@ -243,6 +244,12 @@ async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void
       summary: `the sweep failed: ${error.message.split("\n")[0]}`,
       advice: [error.mend],
       evidence: { error: error.toJSON() },
+      about: error.code,
     },
   );
+}
+
+async function sweepWorked(pager: Pager): Promise<void> {
+  const job = { id: randomUUID(), account: "-" } as const;
+  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
 }

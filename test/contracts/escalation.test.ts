@@ -32,6 +32,7 @@ function incident(fields: Partial<Incident> = {}): Incident {
     summary: "JetStream is dead: Grüße",
     advice: ["Look at it."],
     evidence: { seen: [1, null, "x"] },
+    since: "2029-12-31T23:00:00.000Z",
     at: "2030-01-01T00:00:00.000Z",
     ...fields,
   };
