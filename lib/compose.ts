@@ -9,7 +9,6 @@ import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import {
   type Environment,
-  openEscalation,
   openJobs,
   openJournal,
   openRestarter,
@@ -21,6 +20,7 @@ import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { Expiring } from "./domain/expiring.ts";
 import { policiesOf } from "./domain/policy-match.ts";
 import { asRelightError, RelightError } from "./errors.ts";
+import { openEscalation } from "./open-escalation.ts";
 import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
