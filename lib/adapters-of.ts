@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
-import { fanOutEscalation } from "./adapters/escalation/fan-out.ts";
-import { webhookEscalation } from "./adapters/escalation/webhook.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { inProcessJobs } from "./adapters/local/in-process-jobs.ts";
 import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
@@ -16,7 +14,7 @@ import type { Operator } from "./domain/operator.ts";
 import type { Millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
-import type { Clock, Escalation, Jobs, Journal, Leases, Log, Secrets, Signer } from "./ports.ts";
+import type { Clock, Jobs, Journal, Leases, Secrets, Signer } from "./ports.ts";
 import type { Restarter } from "./ports-remedies.ts";
 import type { Context } from "./usecases/context.ts";
 import type { CredentialRotation } from "./usecases/rotate-credentials.ts";
@@ -83,15 +81,6 @@ export async function openJournal(config: Config): Promise<OpenJournal> {
     return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
   const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
   return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
-}
-
-export async function openEscalation(config: Config, secrets: Secrets, log: Log): Promise<Escalation> {
-  const channels = config.escalation.map(async ({ webhook: { url, secret } }) => {
-    const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
-    const escalation = webhookEscalation({ url, clock: systemClock, scrub, ...signed });
-    return { name: `webhook ${new URL(url).host}`, escalation };
-  });
-  return fanOutEscalation(await Promise.all(channels), log);
 }
 
 /** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */

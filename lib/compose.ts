@@ -9,7 +9,6 @@ import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import {
   type Environment,
-  openEscalation,
   openJobs,
   openJournal,
   openRestarts,
@@ -22,11 +21,12 @@ import type { Expiring } from "./domain/expiring.ts";
 import { policiesOf } from "./domain/policy-match.ts";
 import type { Millis } from "./domain/time.ts";
 import { asRelightError, RelightError } from "./errors.ts";
+import { openEscalation } from "./open-escalation.ts";
 import { openSource } from "./open-source.ts";
 import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
-import { escalate, type Pager } from "./usecases/escalate.ts";
+import { escalate, type Pager, resolveIncidents } from "./usecases/escalate.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
@@ -168,6 +168,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     try {
       const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
       await jobs.drain();
+      await sweepWorked(pager);
       await watchExpiries(await context(), expirySources, randomUUID()).catch((thrown: unknown) =>
         log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
       );
@@ -246,6 +247,12 @@ async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void
       summary: `the sweep failed: ${error.message.split("\n")[0]}`,
       advice: [error.mend],
       evidence: { error: error.toJSON() },
+      about: error.code,
     },
   );
+}
+
+async function sweepWorked(pager: Pager): Promise<void> {
+  const job = { id: randomUUID(), account: "-" } as const;
+  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
 }

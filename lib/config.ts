@@ -3,25 +3,18 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { escalationChannels, pageLinks } from "./config-escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
+import {
+  EVEN_IF_FAULTY,
+  exactlyOne,
+  httpAddress,
+  secretReference,
+  signingReference,
+} from "./config-values.ts";
 import { type AccountId, type AccountSettings, isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
 import { RelightError } from "./errors.ts";
-
-const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?";
-const referenceOf = (forms: string, written: string) =>
-  z.string().regex(new RegExp(`^(${forms})$`), {
-    message: `is not a secret reference; write ${written} (never the secret itself)`,
-  });
-
-/** A secret by reference; the secret itself never stands in a configuration. */
-const secretReference = referenceOf(SECRET_FORMS, "file:PATH, env:NAME or aws-sm://NAME#FIELD");
-
-/** The operator's key may also be one that signs where it is kept, and is never read. */
-const signingReference = referenceOf(
-  `${SECRET_FORMS}|aws-kms://[A-Za-z0-9:/_-]+`,
-  "file:PATH, env:NAME, aws-sm://NAME#FIELD or aws-kms://KEY",
-);
 
 const accountId = z
   .string()
@@ -59,16 +52,6 @@ const accounts = z.array(account).superRefine(
   { when: ({ value }) => Array.isArray(value) },
 );
 
-const httpAddress = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
-
-const escalationChannel = z.strictObject({
-  webhook: z.strictObject({
-    url: httpAddress,
-    /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
-    secret: secretReference.optional(),
-  }),
-});
-
 const kubernetesName = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { message: "is not a name that Kubernetes allows" });
@@ -99,16 +82,7 @@ const restart = z
     /** How long one restart may take. */
     timeout: duration.prefault("5m"),
   })
-  .superRefine(
-    (value, context) => {
-      const ways = WAYS_TO_RESTART.filter((way) => value[way] !== undefined);
-      if (ways.length === 1) return;
-      const found = ways.length === 0 ? "none is" : `${ways.join(" and ")} are`;
-      const message = `needs exactly one of ${WAYS_TO_RESTART.join(", ")}; ${found} there`;
-      context.addIssue({ code: "custom", message });
-    },
-    { when: ({ value }) => isJsonObject(value) },
-  )
+  .superRefine(exactlyOne(WAYS_TO_RESTART), EVEN_IF_FAULTY)
   .refine(({ webhook, timeout }) => webhook === undefined || timeout <= LONGEST_ANSWER, {
     path: ["timeout"],
     message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
@@ -148,7 +122,8 @@ const document = z.strictObject({
       onDifference: z.enum(["page", "push", "adopt"]).default("page"),
     })
     .optional(),
-  escalation: z.array(escalationChannel).default([]),
+  escalation: escalationChannels,
+  links: pageLinks,
   /** What signs the next system user when Secrets Manager rotates its credentials. */
   rotation: z
     .strictObject({

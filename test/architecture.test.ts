@@ -99,15 +99,15 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
-  { place: /^lib\/open-source\.ts$/, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/open-(source|escalation)\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^lib\/adapters-of\.ts$/,
     own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
     packages: /^node:/,
   },
   {
-    place: /^lib\/(config|config-policy|log)\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/config-policy\\.ts$)`),
+    place: /^lib\/(config(-\w+)?|log)\.ts$/,
+    own: new RegExp(`^(${INNER}|lib/config-\\w+\\.ts$)`),
     packages: NEUTRAL,
   },
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
@@ -181,7 +181,8 @@ describe("the architecture", () => {
         .map(([file]) => file);
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
     expect(outside.sort()).toEqual([
-      ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts", "lib/open-source.ts"],
+      ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"],
+      ...["lib/open-escalation.ts", "lib/open-source.ts"],
     ]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);

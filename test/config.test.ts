@@ -135,6 +135,7 @@ describe("the configuration", () => {
         queue: "in-process",
         accounts: [],
         escalation: [],
+        links: {},
       },
       policy: { lifetime: 90 * DAY, renewBefore: time(30), blackouts: [], manual: false, critical: false },
       cluster: { timeout: 5_000 },
@@ -254,6 +255,27 @@ describe("the configuration", () => {
       `${MINIMAL}leafnodes: [{ name: edge-1 }]\n`,
       /^leafnodes\[0\]\.account: is missing/,
     ],
+    [
+      "a channel of two services",
+      `${MINIMAL}escalation: [{ slack: { url: "env:X" }, sns: { topic: "arn:aws:sns:eu-west-1:123456789012:t" } }]\n`,
+      /^escalation\[0\]: needs exactly one of webhook, pagerDuty, slack, sns; slack and sns are there/,
+    ],
+    [
+      "a channel of none",
+      `${MINIMAL}escalation: [{}]\n`,
+      /^escalation\[0\]: needs exactly one of .*; none is/,
+    ],
+    [
+      "Slack's address itself",
+      `${MINIMAL}escalation: [{ slack: { url: "https://hooks.slack.com/services/T/B/X" } }]\n`,
+      /^escalation\[0\]\.slack\.url: is not a secret reference/,
+    ],
+    [
+      "a topic's name",
+      `${MINIMAL}escalation: [{ sns: { topic: "pages" } }]\n`,
+      /^escalation\[0\]\.sns\.topic: is not the ARN/,
+    ],
+    ["a link that is none", `${MINIMAL}links: { runbook: "wiki" }\n`, /^links\.runbook: is not an http/],
     [
       "another protocol",
       `${MINIMAL}escalation: [{ webhook: { url: "ftp://x" } }]\n`,

@@ -43,7 +43,9 @@ export interface Incident {
   readonly advice: readonly string[];
   /** What was seen, tried and proved; safe to show. */
   readonly evidence: JsonObject;
-  /** ISO 8601, UTC. */
+  /** When a person was first to be called about it since it was last resolved; ISO 8601, UTC. */
+  readonly since: string;
+  /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
 }
 

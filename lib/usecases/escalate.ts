@@ -1,7 +1,8 @@
 import type { AccountId } from "../domain/account.ts";
 import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "../domain/incident.ts";
-import { openIncidents } from "../domain/journal.ts";
+import { type JournalEntry, openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { isToBeTold, openingsOf } from "../domain/repeats.ts";
 import { isoTime } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
 import { type Context, record } from "./context.ts";
@@ -15,51 +16,65 @@ export interface Trouble {
   readonly summary: string;
   readonly advice: readonly string[];
   readonly evidence: JsonObject;
-  /** What tells this trouble from another of the same class: what is told once is told again when it changes. */
+  /** What tells this trouble from another of the same class: a change is told at once. */
   readonly about?: string;
 }
 
+/** Which account it is about, and the job that noticed it. */
+interface Occasion {
+  readonly id: string;
+  readonly account: AccountId | "-";
+}
+
 /**
- * Calls a person. The journal has the incident before the channels do, and a channel that fails is logged
- * and journalled, never fatal: what was healed or seen must not be lost because a page was.
+ * Calls a person: at once when it is new or worse, else with growing pauses for as long as it is not resolved
+ * ({@link isToBeTold}). A channel that fails is logged and journalled, never fatal: what was healed or seen must
+ * not be lost because a page was; the next call tries again.
  */
-export async function escalate(
+export function escalate(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+  return call(context, job, trouble, true);
+}
+
+/** The same, but what is known and has not changed is not repeated. */
+export function escalateOnce(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+  return call(context, job, trouble, false);
+}
+
+async function call(
   context: Pager,
-  job: { readonly id: string; readonly account: AccountId | "-" },
+  job: Occasion,
   { about, ...trouble }: Trouble,
-): Promise<Incident> {
-  const incident: Incident = {
-    ...trouble,
-    key: incidentKey(context.operator.id, job.account, trouble.failureClass),
-    status: "open",
-    account: job.account,
-    accountName: nameOf(context, job.account),
-    at: isoTime(context.clock.now()),
-  };
-  const delivery = await deliver(context, incident);
-  const { key, failureClass, severity, summary } = incident;
+  repeats: boolean,
+): Promise<void> {
+  const { failureClass, severity, summary } = trouble;
+  const key = incidentKey(context.operator.id, job.account, failureClass);
+  const entries = await incidentsSoFar(context, job);
+  const now = context.clock.now();
+  if (!isToBeTold(entries, { key, severity, about, repeats }, now)) return;
+  const delivery = await deliver(context, {
+    ...{ ...trouble, key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
+    ...{ since: isoTime(openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
+  });
   await record(context, job, "incident.opened", {
     ...{ key, failureClass, severity, summary, delivery },
     ...(about === undefined ? {} : { about }),
   });
-  return incident;
 }
 
-/** The same, unless a person was called about just that already, and as urgently. */
-export async function escalateOnce(
-  context: Pager,
-  job: { readonly id: string; readonly account: AccountId | "-" },
-  trouble: Trouble,
-): Promise<void> {
-  const kinds = ["incident.opened", "incident.resolved"] as const;
-  const entries = await context.journal.read({ account: job.account, kinds });
-  const key = incidentKey(context.operator.id, job.account, trouble.failureClass);
-  const opened = entries.findLast(({ data }) => data["key"] === key);
-  const isKnown = opened?.kind === "incident.opened" && opened.data["delivery"] === "delivered";
-  const isSame = opened?.data["severity"] === trouble.severity && opened.data["about"] === trouble.about;
-  if (isKnown && isSame) return;
-  await escalate(context, job, trouble);
+/** Without a journal a person is called nevertheless, and too often rather than not at all. */
+async function incidentsSoFar(
+  { journal, log }: Pager,
+  { account }: Occasion,
+): Promise<readonly JournalEntry[]> {
+  try {
+    return await journal.read({ account, kinds: INCIDENTS });
+  } catch (thrown) {
+    log.error("what was told before could not be read", { account, error: asRelightError(thrown).toJSON() });
+    return [];
+  }
 }
+
+const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
 
 /** Health resolves every class of failure but those that are about the renewal. */
 export const ABOUT_HEALTH = (failureClass: FailureClass): boolean => !RENEWAL_CLASSES.includes(failureClass);
@@ -67,15 +82,16 @@ export const ABOUT_HEALTH = (failureClass: FailureClass): boolean => !RENEWAL_CL
 /** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
 export async function resolveIncidents(
   context: Pager,
-  job: { readonly id: string; readonly account: AccountId | "-" },
+  job: Occasion,
   which: (failureClass: FailureClass) => boolean = ABOUT_HEALTH,
   because = "healthy again",
 ): Promise<void> {
-  const kinds = ["incident.opened", "incident.resolved"] as const;
-  const entries = await context.journal.read({ account: job.account, kinds });
+  const entries = await context.journal.read({ account: job.account, kinds: INCIDENTS });
   for (const key of openIncidents(entries)) {
-    const opened = entries.findLast((entry) => entry.kind === "incident.opened" && entry.data["key"] === key);
+    const openings = openingsOf(entries, key);
+    const opened = openings.at(-1);
     if (!which(opened?.data["failureClass"] as FailureClass)) continue;
+    const now = context.clock.now();
     const incident: Incident = {
       key,
       status: "resolved",
@@ -86,7 +102,8 @@ export async function resolveIncidents(
       summary: `${because}: ${String(opened?.data["summary"])}`,
       advice: [],
       evidence: {},
-      at: isoTime(context.clock.now()),
+      since: isoTime(openings[0]?.at ?? now),
+      at: isoTime(now),
     };
     const delivery = await deliver(context, incident);
     // An undelivered "resolved" stays open here, so that the next healthy verdict sends it again.

@@ -52,6 +52,7 @@ async function failed(context: Context, job: RunningJob, thrown: unknown): Promi
     summary: error.message.split("\n")[0] ?? error.code,
     advice: [error.mend],
     evidence: { error: error.toJSON() as JsonObject },
+    about: error.code,
   });
 }
 

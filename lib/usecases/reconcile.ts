@@ -89,6 +89,7 @@ async function pushSafely(
       summary: `the source's claims were not pushed: ${error.message}`,
       advice: [error.mend],
       evidence: { error: error.toJSON(), source: sourced.place },
+      about: `${error.code} ${sourced.claims.document.claims.jti}`,
     });
     return { report: report(job, error.code === "gate.refused" ? "refused" : "failed", error.message) };
   }

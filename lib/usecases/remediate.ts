@@ -185,7 +185,7 @@ async function climb(
 async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict } = report.last;
   const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
-  // Something that works, but not as it should, is told once; what is dead is told until it lives.
+  // Something that works, but not as it should, is told once; what is dead is told again until it lives.
   const call = critical ? escalate : escalateOnce;
   await call(context, job, {
     failureClass: failureClassOf(verdict) ?? "degraded",

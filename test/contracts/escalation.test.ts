@@ -1,82 +1,28 @@
-import { once } from "node:events";
-import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import { describe, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
 import { type Channel, fanOutEscalation } from "../../lib/adapters/escalation/fan-out.ts";
 import { logEscalation } from "../../lib/adapters/escalation/log.ts";
 import { type WebhookSettings, webhookEscalation } from "../../lib/adapters/escalation/webhook.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { Incident } from "../../lib/domain/incident.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
+import { pageText, textLines } from "../../lib/domain/page-text.ts";
 import { millis } from "../../lib/domain/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import { redact } from "../../lib/log.ts";
 import type { Escalation } from "../../lib/ports.ts";
+import {
+  type Behaviour,
+  escalationContract,
+  incident,
+  type Open,
+  receiver,
+  scrub,
+} from "../support/escalation-contract.ts";
 import { fakeEscalation } from "../support/fakes/escalation.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 
-const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 const SECRET = `whsec_${Buffer.from("a secret of a test, long enough").toString("base64")}`;
-
-function incident(fields: Partial<Incident> = {}): Incident {
-  return {
-    key: "relight/O/A/jetstream_dead",
-    status: "open",
-    failureClass: "jetstream_dead",
-    account: `A${"A".repeat(55)}` as AccountId,
-    accountName: "ORDERS",
-    severity: "critical",
-    summary: "JetStream is dead: Grüße",
-    advice: ["Look at it."],
-    evidence: { seen: [1, null, "x"] },
-    at: "2030-01-01T00:00:00.000Z",
-    ...fields,
-  };
-}
-
-interface Received {
-  readonly url: string | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** How a receiver behaves at a try: a status, `hang` (never answers) or `drop` (closes the connection). */
-type Behaviour = number | "hang" | "drop";
-
-/** A receiver that behaves as told, try by try; the last behaviour lasts. */
-async function receiver(...behaviours: readonly Behaviour[]) {
-  const received: Received[] = [];
-  const server = createServer(async (request, response) => {
-    const behaviour = behaviours[Math.min(received.length, behaviours.length - 1)] ?? 200;
-    received.push({ url: request.url, headers: request.headers, body: await text(request) });
-    if (behaviour === "drop") request.socket.destroy();
-    else if (behaviour !== "hang") response.writeHead(behaviour, { location: "/elsewhere" }).end("thanks");
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    received,
-    host: `127.0.0.1:${port}`,
-    url: `http://127.0.0.1:${port}/hook?key=QUERY-SECRET`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((closed) => server.close(closed));
-    },
-  };
-}
 
 const webhook = (settings: Pick<WebhookSettings, "url"> & Partial<WebhookSettings>): Escalation =>
   webhookEscalation({ clock: systemClock, scrub, pause: millis(1), ...settings });
-
-/** An escalation, what it delivered, and how to break it. */
-interface Harness extends AsyncDisposable {
-  readonly escalation: Escalation;
-  readonly delivered: () => readonly Incident[];
-}
-type Open = (broken: boolean) => Promise<Harness>;
 
 describe("fake", () => {
   escalationContract(async (broken) => {
@@ -108,21 +54,6 @@ describe("fan-out", () => {
   });
   fanOutTests();
 });
-
-function escalationContract(open: Open): void {
-  test.each(["open", "resolved"] as const)("delivers an incident that is %s, whole", async (status) => {
-    await using harness = await open(false);
-    await harness.escalation.send(incident({ status }));
-    expect(harness.delivered()).toEqual([incident({ status })]);
-  });
-
-  test("what can't be delivered is escalation.undeliverable", async () => {
-    await using harness = await open(true);
-    const error = { code: "escalation.undeliverable", retryable: true };
-    await expect(harness.escalation.send(incident())).rejects.toMatchObject(error);
-    expect(harness.delivered()).toEqual([]);
-  });
-}
 
 function webhookTests(): void {
   test("what is sent is signed so that the Standard Webhooks library verifies it", async () => {
@@ -245,7 +176,7 @@ function fanOutTests(): void {
     await fanOutEscalation(channels, log).send(incident());
     expect([a.sent, b.sent]).toEqual([[incident()], [incident()]]);
     expect(log.lines).toEqual([
-      { level: "error", message: "incident opened", data: { incident: incident() } },
+      { level: "error", message: "incident opened", data: { incident: incident(), text: expect.any(Array) } },
     ]);
   });
 
@@ -297,7 +228,9 @@ describe("log", () => {
   ] as const)("an incident that is %s and %s is logged as %s", async (status, severity, level, message) => {
     const log = fakeLog();
     await logEscalation(log).send(incident({ status, severity }));
-    expect(log.lines).toEqual([{ level, message, data: { incident: incident({ status, severity }) } }]);
+    const page = incident({ status, severity });
+    const data = { incident: page, text: textLines(pageText(page)) };
+    expect(log.lines).toEqual([{ level, message, data }]);
   });
 });
 

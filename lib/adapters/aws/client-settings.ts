@@ -8,7 +8,11 @@ export const CLIENT_SETTINGS = {
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
 } as const;
 
-/** The name of what the SDK threw (`ThrottlingException`, …), which unlike its text holds nothing private. */
+/**
+ * The name of what the SDK threw (`ThrottlingException`, …), or the code of what the network did (`ECONNREFUSED`),
+ * which unlike its text hold nothing private.
+ */
 export function errorName(thrown: unknown): string {
-  return (thrown as Error).name;
+  const { name, code } = thrown as Error & { readonly code?: unknown };
+  return name === "Error" && typeof code === "string" ? code : name;
 }

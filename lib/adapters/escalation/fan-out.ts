@@ -1,3 +1,4 @@
+import type { Links } from "../../domain/page-text.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Escalation, Log } from "../../ports.ts";
 import { logEscalation } from "./log.ts";
@@ -12,8 +13,8 @@ export interface Channel {
  * Sends to every channel at once, and to the log in any case. One channel that takes the incident is
  * enough; each that fails is logged.
  */
-export function fanOutEscalation(channels: readonly Channel[], log: Log): Escalation {
-  const own = logEscalation(log);
+export function fanOutEscalation(channels: readonly Channel[], log: Log, links: Links = {}): Escalation {
+  const own = logEscalation(log, links);
   return {
     send: async (incident) => {
       await own.send(incident);

@@ -1,12 +1,13 @@
 import type { Incident } from "../../domain/incident.ts";
+import { type Links, pageText, textLines } from "../../domain/page-text.ts";
 import type { Escalation, Log } from "../../ports.ts";
 
 /** Writes incidents into the log: the channel that is always there. */
-export function logEscalation(log: Log): Escalation {
+export function logEscalation(log: Log, links: Links = {}): Escalation {
   return {
     send: async (incident) => {
       const message = incident.status === "open" ? "incident opened" : "incident resolved";
-      log[levelOf(incident)](message, { incident });
+      log[levelOf(incident)](message, { incident, text: textLines(pageText(incident, links)) });
     },
   };
 }

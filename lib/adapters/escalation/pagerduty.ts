@@ -1,0 +1,63 @@
+import type { Incident } from "../../domain/incident.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { type Links, pageText } from "../../domain/page-text.ts";
+import type { Escalation } from "../../ports.ts";
+import { type ChannelSettings, postedEscalation } from "./persistent.ts";
+
+/** Characters; PagerDuty takes 1,024 in a summary, and 512 kB in all (developer.pagerduty.com, Events API v2). */
+const LONGEST_SUMMARY = 1_024;
+const LARGEST_EVIDENCE = 300_000;
+
+export interface PagerDutySettings extends ChannelSettings {
+  readonly url: string;
+  /** Of a service's integration "Events API v2". */
+  readonly routingKey: string;
+  readonly links?: Links;
+}
+
+/**
+ * Triggers and resolves alerts of PagerDuty. Its `dedup_key` is the incident's key, so repetitions join the alert
+ * that is open. @throws RelightError `config.invalid` for a bad address.
+ */
+export function pagerDutyEscalation({ routingKey, links, ...settings }: PagerDutySettings): Escalation {
+  return postedEscalation({
+    ...settings,
+    kind: "PagerDuty",
+    // The key is added to what was scrubbed, so it stays whole.
+    message: (incident) => ({ routing_key: routingKey, ...eventOf(incident, links) }),
+  });
+}
+
+function eventOf(incident: Incident, links: Links | undefined): JsonObject {
+  const text = pageText(incident, links);
+  return {
+    event_action: incident.status === "open" ? "trigger" : "resolve",
+    dedup_key: incident.key,
+    client: "Relight",
+    ...(links?.console === undefined ? {} : { client_url: consoleOf(text.links) }),
+    payload: {
+      summary: `${text.title}: ${incident.summary}`.slice(0, LONGEST_SUMMARY),
+      source: incident.accountName,
+      severity: incident.severity,
+      timestamp: incident.at,
+      component: "JetStream",
+      group: incident.account,
+      class: incident.failureClass,
+      custom_details: {
+        ...Object.fromEntries(text.parts.map(({ heading, lines }) => [heading, lines.join("\n")])),
+        evidence: evidenceOf(incident),
+      },
+    },
+    links: text.links.map(({ text: name, href }) => ({ href, text: name })),
+  };
+}
+
+function consoleOf(links: ReturnType<typeof pageText>["links"]): string {
+  return links.find(({ text }) => text === "Console")?.href ?? "";
+}
+
+/** A page without its evidence is better than none. */
+function evidenceOf({ evidence }: Incident): JsonObject | string {
+  const size = Buffer.byteLength(JSON.stringify(evidence));
+  return size > LARGEST_EVIDENCE ? "too large to send; `relight journal` has it" : evidence;
+}

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import pRetry from "p-retry";
+import type { Incident } from "../../domain/incident.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { type Millis, millis } from "../../domain/time.ts";
+import { RelightError } from "../../errors.ts";
+import type { Clock, Escalation } from "../../ports.ts";
+import { type Delivery, webhookSender } from "../webhooks/delivery.ts";
+
+const RETRIES = 2;
+
+/** What every channel over HTTP is made with. */
+export interface ChannelSettings {
+  readonly clock: Clock;
+  /** Takes secrets out of the incident before it is sent. */
+  readonly scrub: (value: JsonObject) => JsonObject;
+  /** How long one try may take. */
+  readonly timeout?: Millis;
+  /** How long to wait before the second try; twice as long before the third. */
+  readonly pause?: Millis;
+}
+
+export interface Posted extends ChannelSettings {
+  /** What errors call the channel: `escalation`, `Slack`. */
+  readonly kind: string;
+  readonly url: string;
+  readonly secret?: string;
+  /** What is posted of an incident that has no secrets any more. */
+  readonly message: (incident: Incident) => JsonObject;
+}
+
+/**
+ * Posts incidents as JSON. Three tries, unless the receiver said no; `webhook-id` is the same each time the same
+ * page is sent, so that a receiver can tell a repetition.
+ * @throws RelightError `secret.malformed` at once if the secret can't sign; `config.invalid` for a bad address.
+ */
+export function postedEscalation(settings: Posted): Escalation {
+  const { kind, scrub, message, timeout = millis(10_000), pause = millis(1_000) } = settings;
+  const sender = webhookSender({ ...settings, timeout });
+  return {
+    send: async (incident) => {
+      const body = message(scrub({ ...incident }) as unknown as Incident);
+      const id = messageId(incident);
+      const post = async (): Promise<void> => {
+        const delivery = await sender.post(id, body);
+        if (!delivery.ok) throw undeliverable(kind, sender.name, delivery);
+      };
+      const shouldRetry = ({ error }: { error: Error }) => mayHelpLater(error);
+      await pRetry(post, { retries: RETRIES, minTimeout: pause, shouldRetry });
+    },
+  };
+}
+
+function messageId({ key, status, at }: Incident): string {
+  const hash = createHash("sha256").update(JSON.stringify([key, status, at]));
+  return `msg_${hash.digest("base64url").slice(0, 27)}`;
+}
+
+function undeliverable(
+  kind: string,
+  channel: string,
+  { ok, why, ...details }: Delivery & { ok: false },
+): RelightError {
+  const message = `the ${kind} webhook at ${channel} failed: ${why}`;
+  return new RelightError("escalation.undeliverable", message, { details: { channel, ...details } });
+}
+
+/** Not if the receiver understood and refused. */
+function mayHelpLater(error: Error): boolean {
+  const status = error instanceof RelightError ? error.details["status"] : undefined;
+  return typeof status !== "number" || status === 429 || status >= 500;
+}

@@ -1,0 +1,60 @@
+import type { Incident } from "../../domain/incident.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { type Links, linkLine, type PagePart, pageText } from "../../domain/page-text.ts";
+import type { Escalation } from "../../ports.ts";
+import { type ChannelSettings, postedEscalation } from "./persistent.ts";
+
+/** Characters that Slack takes in one section's text (docs.slack.dev, block kit reference). */
+const LONGEST_SECTION = 3_000;
+
+export interface SlackSettings extends ChannelSettings {
+  /** Of an incoming webhook; whoever knows it can post. */
+  readonly url: string;
+  readonly links?: Links;
+}
+
+/** Posts incidents to a channel of Slack, in blocks. @throws RelightError `config.invalid` for a bad address. */
+export function slackEscalation({ links, ...settings }: SlackSettings): Escalation {
+  return postedEscalation({
+    ...settings,
+    kind: "Slack",
+    message: (incident) => slackMessage(incident, links),
+  });
+}
+
+function slackMessage(incident: Incident, links: Links | undefined): JsonObject {
+  const text = pageText(incident, links);
+  const readOn = text.links.map(linkLine);
+  const parts = readOn.length > 0 ? [...text.parts, { heading: "Read on", lines: readOn }] : text.parts;
+  return {
+    // What a phone's notification shows.
+    text: escaped(`${text.title}. ${text.parts[0]?.lines[0] ?? ""}`),
+    blocks: [
+      {
+        type: "header",
+        text: { type: "plain_text", text: `${emojiOf(incident)} ${text.title}`.slice(0, 150), emoji: false },
+      },
+      ...parts.map((part) => ({ type: "section", text: { type: "mrkdwn", text: sectionOf(part) } })),
+      { type: "context", elements: [{ type: "plain_text", text: incident.key, emoji: false }] },
+    ],
+  };
+}
+
+function sectionOf({ heading, lines }: PagePart): string {
+  const list = lines.length > 1 ? lines.map((line) => `• ${line}`) : lines;
+  const text = [`*${heading}*`, ...list].map(escaped).join("\n");
+  if (text.length <= LONGEST_SECTION) return text;
+  // Not within an escaped character, nor between the halves of one that needs two.
+  const cut = text.slice(0, LONGEST_SECTION - 1);
+  return `${cut.replace(/(&[a-z]{0,3}|[\uD800-\uDBFF])$/, "")}…`;
+}
+
+/** Nothing in an incident is Slack's markup: `<!channel>` in a message calls nobody. */
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function emojiOf({ status, severity }: Incident): string {
+  if (status === "resolved") return "✅";
+  return severity === "critical" ? "🚨" : "⚠️";
+}
