@@ -1,0 +1,147 @@
+import { describe, expect, test } from "@jest/globals";
+import type { Observation } from "../../lib/domain/observation.ts";
+import { isWhole, readReconfiguration, scaleUps, touches } from "../../lib/domain/reconfiguration.ts";
+import { consumer, DEAF, observation, server, stream } from "./observations.ts";
+
+const servers = ["s1", "s2", "s3"].map((name) =>
+  server({ name, id: name, topology: "clustered", cluster: "c", tags: name === "s1" ? ["ssd"] : [] }),
+);
+const DEAF_CONSUMER = { heard: { ok: true, value: false } } as const;
+type Facts = NonNullable<Parameters<typeof stream>[0]>;
+const seen = (facts: Facts, changes: Partial<Observation> = {}): Observation =>
+  observation({ servers, streams: { ok: true, value: [stream(facts)] }, ...changes });
+const limits = (rooms: object): Observation["accountView"] => ({
+  ok: true,
+  value: {
+    ...{ jetstream: "enabled", info: { streams: 1, consumers: 0, limits: rooms as never } },
+    ...{ streamNames: ["ORDERS"], failing: [], domains: [] },
+  },
+});
+const room = (used: number, limit: number) => ({ memory: { used, limit }, file: { used, limit } });
+const PEERS = ["s2", "s3"].map((name) => ({ name, current: true }));
+
+describe("a scale-up", () => {
+  test("gives a deaf stream of one replica two more, and knows the way back to the byte", () => {
+    const config = { name: "ORDERS", num_replicas: 1, metadata: { owner: "shop" } };
+    expect(scaleUps(seen({ ...DEAF, config }))).toEqual({
+      possible: [{ stream: "ORDERS", before: config, during: { ...config, num_replicas: 3 }, consumers: [] }],
+      refused: [],
+    });
+  });
+
+  test("takes a consumer with its stream, and by itself where it stays single", () => {
+    const single = consumer({ ...DEAF_CONSUMER, config: { durable_name: "worker", num_replicas: 1 } });
+    const [change] = scaleUps(seen({ ...DEAF, consumers: [consumer(DEAF_CONSUMER), single] })).possible;
+    expect(change?.consumers.map(({ during }) => during["num_replicas"])).toEqual([3]);
+    const passing = consumer({ ...DEAF_CONSUMER, name: "p", durable: false, config: {} });
+    const [alone] = scaleUps(
+      seen({
+        replicas: 3,
+        peers: PEERS,
+        config: { name: "ORDERS", retention: "limits" },
+        consumers: [passing],
+      }),
+    ).possible;
+    expect(alone).toEqual({
+      stream: "ORDERS",
+      consumers: [{ name: "p", before: { name: "p" }, during: { name: "p", num_replicas: 3 } }],
+    });
+  });
+
+  test.each<[string, Facts]>([
+    ["is heard", {}],
+    ["has replicas", { ...DEAF, replicas: 3, peers: PEERS }],
+    ["has lost its Raft node", { ...DEAF, nodeMissingOn: ["s1"] }],
+  ])("leaves alone a stream that %s", (_what, facts) => {
+    expect(scaleUps(seen(facts))).toEqual({ possible: [], refused: [] });
+  });
+
+  test.each<[string, Facts, Partial<Observation>, RegExp]>([
+    [
+      "tags that one server has",
+      { config: { name: "ORDERS", placement: { tags: ["SSD"] } } },
+      {},
+      /needs 3 servers to be placed on with the tags ssd, and there are 1/,
+    ],
+    [
+      "two servers",
+      {},
+      { servers: servers.slice(1), streams: { ok: true, value: [stream({ ...DEAF, server: "s2" })] } },
+      /there are 2/,
+    ],
+    [
+      "no room",
+      { bytes: 100 },
+      { accountView: limits({ flat: room(100, 250) }) },
+      /need 200 bytes of file storage, and the account has 150/,
+    ],
+    ["no tier", {}, { accountView: limits({ R1: room(0, -1) }) }, /limits have no tier R3/],
+    ["a full tier", { bytes: 100 }, { accountView: limits({ R3: room(200, 250) }) }, /need 100 bytes/],
+    [
+      "what is reserved, not what is used",
+      { bytes: 1, config: { name: "ORDERS", max_bytes: 500 } },
+      { accountView: limits({ flat: room(0, 900) }) },
+      /need 1000 bytes/,
+    ],
+  ])("is refused with the reason: %s", (_what, facts, changes, reason) => {
+    const { possible, refused } = scaleUps(seen({ ...DEAF, ...facts }, changes));
+    expect(possible).toEqual([]);
+    expect(refused[0]?.why).toMatch(reason);
+  });
+});
+
+test("a touch marks what lost its node, gives a single stream replicas, and makes anew what was in memory", () => {
+  const lost = consumer({ nodeMissingOn: ["s2"] });
+  const replicated = { replicas: 3, nodeMissingOn: ["s2"], consumers: [lost, consumer({ name: "well" })] };
+  const [marked] = touches(seen(replicated), [], "job");
+  expect(marked?.during).toEqual({ name: "ORDERS", metadata: { "relight.touch": "job" } });
+  expect(marked?.consumers.map(({ name }) => name)).toEqual(["worker"]);
+  const [single] = touches(seen({ nodeMissingOn: ["s1"] }), [], "job");
+  expect(single?.during).toEqual({ name: "ORDERS", num_replicas: 3 });
+
+  const view = limits({});
+  const failing = [{ stream: "MEM", notFound: true, message: "stream not found" }];
+  const gone: Partial<Observation> = {
+    ...(view.ok === true ? { accountView: { ok: true, value: { ...view.value, failing } } } : {}),
+    meta: {
+      ok: true,
+      value: { leader: "s1", size: 3, peers: PEERS.map((peer) => ({ ...peer, offline: false })) },
+    },
+  };
+  const known = [{ stream: "MEM", config: { name: "MEM" }, consumers: [{ durable_name: "reader" }] }];
+  const [anew, ...others] = touches(seen({}, gone), known, "job");
+  expect(others).toEqual([]);
+  expect(anew).toMatchObject({
+    stream: "MEM",
+    before: { name: "MEM" },
+    consumers: [{ name: "reader", lost: true }],
+  });
+  expect(touches(seen({}, gone), [], "job")).toEqual([]);
+});
+
+test.each<[string, Facts, boolean]>([
+  ["one replica", {}, true],
+  ["three", { replicas: 3, peers: PEERS }, true],
+  [
+    "one of them behind",
+    { replicas: 3, peers: PEERS.map((peer, index) => ({ ...peer, current: index === 0 })) },
+    false,
+  ],
+  ["one of them missing", { replicas: 3, peers: PEERS.slice(1) }, false],
+  [
+    "its consumer's are not there yet",
+    { replicas: 3, peers: PEERS, consumers: [consumer({ leader: "s1" })] },
+    false,
+  ],
+  ["a node missing", { nodeMissingOn: ["s1"] }, false],
+])("whole: %s", (_what, facts, expected) => {
+  expect(isWhole(stream(facts))).toBe(expected);
+});
+
+test("what the journal kept is read back, and nothing else", () => {
+  const before = { name: "ORDERS" };
+  expect(readReconfiguration({ stream: "ORDERS", undo: { before, consumers: [] } })).toEqual({
+    ...{ stream: "ORDERS", before, consumers: [] },
+  });
+  expect(readReconfiguration({ stream: "ORDERS" })).toBeUndefined();
+});

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../lib/domain/account.ts";
+import type { MetaGroup } from "../../lib/domain/meta-group.ts";
+import type { HostedStream, Observation } from "../../lib/domain/observation.ts";
+import { isLedIfPossible, losesByRestart, serversToRestart } from "../../lib/domain/restart.ts";
+import { objectionsTo, type RestartEvidence, unrest } from "../../lib/domain/restart-guard.ts";
+import { ACCOUNT, consumer, DEAF, FAILED, observation, server, stream } from "./observations.ts";
+
+const OTHER = `A${"X".repeat(55)}` as AccountId;
+const NAMES = ["s1", "s2", "s3"];
+const servers = NAMES.map((name) => server({ name, id: name, topology: "clustered" }));
+const meta = (changes: Partial<MetaGroup> = {}): RestartEvidence["meta"] => ({
+  ok: true,
+  value: {
+    ...{ leader: "s1", size: 3 },
+    peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: false })),
+    ...changes,
+  },
+});
+/** A stream as all three servers tell of it; `s1` leads. */
+const hosted = (changes: Partial<HostedStream> = {}): HostedStream[] =>
+  NAMES.map((name) => ({
+    ...{ account: OTHER, name: "S", server: name, storage: "file", replicas: 3, messages: 5, leader: "s1" },
+    peers: NAMES.filter((peer) => peer !== name).map((peer) => ({ name: peer, current: true })),
+    ...changes,
+  }));
+const evidence = (changes: Partial<RestartEvidence> = {}): RestartEvidence => ({
+  ...{ servers, meta: meta(), expired: { ok: true, value: [] } },
+  hosted: { ok: true, value: hosted() },
+  ...changes,
+});
+const order = { server: "s2", account: ACCOUNT, allowMemoryLoss: false };
+const inMemory = (account: AccountId, messages = 5): RestartEvidence["hosted"] => ({
+  ok: true,
+  value: hosted({ account, storage: "memory", replicas: 1, messages, peers: [], leader: "s2" }).slice(1, 2),
+});
+const peer = (name: string, changes: object) => ({ name, current: true, offline: false, ...changes });
+
+describe("the guard", () => {
+  test("has no objection where nothing else can be hurt", () => {
+    expect(objectionsTo(order, evidence())).toEqual([]);
+  });
+
+  test.each<[string, Partial<RestartEvidence>, RegExp]>([
+    ["a server that does not answer", { servers: servers.slice(0, 1) }, /s2 does not answer/],
+    ["an account that is expired", { expired: { ok: true, value: [OTHER] } }, /account AX+ is expired/],
+    [
+      "expiries that are not known",
+      { expired: FAILED },
+      /which accounts have expired could not be looked at/,
+    ],
+    ["a meta group that is not known", { meta: FAILED }, /the meta group could not be looked at/],
+    [
+      "streams that are not known",
+      { hosted: FAILED },
+      /the streams of other accounts could not be looked at/,
+    ],
+    [
+      "another server that is away",
+      { meta: meta({ peers: [peer("s2", {}), peer("s3", { offline: true })] }) },
+      /s3 is offline/,
+    ],
+    [
+      "a replica that is behind",
+      {
+        hosted: {
+          ok: true,
+          value: hosted({
+            peers: [
+              { name: "s2", current: true },
+              { name: "s3", current: false },
+            ],
+          }),
+        },
+      },
+      /stream AX+ > S has replicas that are behind: s3/,
+    ],
+    [
+      "a replica that is not there",
+      { hosted: { ok: true, value: hosted({ peers: [{ name: "s2", current: true }] }) } },
+      /stream AX+ > S lacks 1 of its 3 replicas/,
+    ],
+    [
+      "a stream without a leader",
+      { hosted: { ok: true, value: hosted().map(({ leader: _leader, ...rest }) => rest) } },
+      /stream AX+ > S has no leader/,
+    ],
+    ["another account's messages in memory", { hosted: inMemory(OTHER) }, /held in memory on s2 only/],
+    ["the account's own messages in memory", { hosted: inMemory(ACCOUNT) }, /held in memory on s2 only/],
+  ])("objects to %s", (_what, changes, reason) => {
+    expect(objectionsTo(order, evidence(changes)).join("; ")).toMatch(reason);
+  });
+
+  test.each<[string, Partial<RestartEvidence>]>([
+    ["a server that stands alone", { meta: { ok: true, value: undefined } }],
+    [
+      "the very server being stuck",
+      { meta: meta({ peers: [peer("s2", { current: false }), peer("s3", {})] }) },
+    ],
+    [
+      "the account's own streams being damaged",
+      { hosted: { ok: true, value: hosted({ account: ACCOUNT, peers: [] }) } },
+    ],
+    ["a stream in memory that is empty", { hosted: inMemory(OTHER, 0) }],
+  ])("does not object to %s", (_what, changes) => {
+    expect(objectionsTo(order, evidence(changes))).toEqual([]);
+  });
+
+  test("gives the account's own memory up with the policy's leave, and nobody else's", () => {
+    const allowed = { ...order, allowMemoryLoss: true };
+    expect(objectionsTo(allowed, evidence({ hosted: inMemory(ACCOUNT) }))).toEqual([]);
+    expect(objectionsTo(allowed, evidence({ hosted: inMemory(OTHER) }))).toHaveLength(1);
+  });
+
+  test("does not wait after a restart for what was lost in memory", () => {
+    expect(unrest(order, evidence({ hosted: inMemory(OTHER) }))).toEqual([]);
+  });
+});
+
+const seen = (streams: Observation["streams"], changes: Partial<Observation> = {}): Observation =>
+  observation({ servers, streams, ...changes });
+const one = (...changes: Parameters<typeof stream>): Observation["streams"] => ({
+  ok: true,
+  value: [stream(...changes)],
+});
+
+describe("which servers to restart", () => {
+  test("the one with most of what is dead first, those without any not at all", () => {
+    const lost = consumer({ nodeMissingOn: ["s2"] });
+    const damaged = { nodeMissingOn: ["s1", "s2"], consumers: [lost] };
+    expect(serversToRestart(seen(one(damaged)))).toEqual(["s2", "s1"]);
+    expect(serversToRestart(seen(one({ ...DEAF, server: "s3" })))).toEqual(["s3"]);
+    expect(serversToRestart(seen(one()))).toEqual([]);
+  });
+
+  test("all of them for a stream that no server holds, if all are there; none if one is away", () => {
+    const view: Observation["accountView"] = {
+      ok: true,
+      value: {
+        ...{
+          jetstream: "enabled",
+          info: { streams: 2, consumers: 0, limits: {} },
+          streamNames: ["ORDERS", "MEM"],
+        },
+        failing: [{ stream: "MEM", notFound: true, message: "stream not found" }],
+        domains: [],
+      },
+    };
+    const whole = seen(one(), { accountView: view, meta: meta() });
+    expect(serversToRestart(whole)).toEqual(NAMES);
+    const away = meta({ peers: [peer("s2", { offline: true }), peer("s3", {})] });
+    expect(serversToRestart(seen(one(), { accountView: view, meta: away }))).toEqual([]);
+  });
+
+  test.each<[string, Parameters<typeof stream>[0], readonly string[]]>([
+    ["a deaf stream in memory", { ...DEAF, storage: "memory" }, ["stream ORDERS"]],
+    ["one that is empty", { ...DEAF, storage: "memory", messages: 0 }, []],
+    [
+      "one with a current replica",
+      { ...DEAF, storage: "memory", peers: [{ name: "s2", current: true }] },
+      [],
+    ],
+    ["one on file", DEAF, []],
+  ])("what would be lost of %s", (_what, facts, lost) => {
+    expect(losesByRestart(seen(one(facts)))).toEqual(lost);
+  });
+});
+
+test.each<[string, Parameters<typeof stream>[0], boolean]>([
+  [
+    "led, with current replicas",
+    { replicas: 3, peers: ["s2", "s3"].map((name) => ({ name, current: true })) },
+    true,
+  ],
+  [
+    "a replica is behind",
+    { replicas: 3, peers: ["s2", "s3"].map((name) => ({ name, current: name === "s2" })) },
+    false,
+  ],
+  ["without a majority of nodes nothing can be elected", { replicas: 3, nodeMissingOn: ["s1", "s2"] }, true],
+  [
+    "the replica without a node is not waited for",
+    {
+      ...{ replicas: 3, nodeMissingOn: ["s3"] },
+      peers: ["s2", "s3"].map((name) => ({ name, current: name === "s2" })),
+    },
+    true,
+  ],
+])("led as far as it can be: %s", (_what, facts, expected) => {
+  expect(isLedIfPossible(stream(facts))).toBe(expected);
+});
