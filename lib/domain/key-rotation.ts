@@ -85,6 +85,8 @@ export interface RotationAccount {
   readonly name: string;
   /** How much depends on it. */
   readonly streams: number;
+  /** The policy calls it critical: what goes wrong is to go wrong with another one first. */
+  readonly critical: boolean;
   /** Servers that run a JWT of the old key's. */
   readonly runningOn: readonly string[];
   /** Whether the resolver holds one. */
@@ -97,7 +99,10 @@ export interface WavePlan {
   readonly leftOut: readonly RotationAccount[];
 }
 
-/** Accounts with the fewest streams first, the system account last and alone, since all else rests on it. */
+/**
+ * Critical accounts after all others, of both those with the fewest streams first; the system account last and
+ * alone, since all else rests on it.
+ */
 export function planWaves(
   accounts: readonly RotationAccount[],
   {
@@ -108,7 +113,10 @@ export function planWaves(
 ): WavePlan {
   const ordinary = accounts
     .filter(({ account }) => account !== systemAccount)
-    .sort((a, b) => a.streams - b.streams || (a.name < b.name ? -1 : 1));
+    .sort(
+      (a, b) =>
+        Number(a.critical) - Number(b.critical) || a.streams - b.streams || (a.name < b.name ? -1 : 1),
+    );
   const system = accounts.filter(({ account }) => account === systemAccount);
   const waves = Array.from({ length: Math.ceil(ordinary.length / size) }, (_, index) =>
     ordinary.slice(index * size, (index + 1) * size),

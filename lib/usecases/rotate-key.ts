@@ -87,10 +87,11 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
     stored,
     async ([account, jwt]): Promise<RotationAccount> => {
       const running = (await context.resolver.running(account)).flatMap((it) => (it.loaded ? [it] : []));
-      const name = jwt?.document.claims.name ?? running[0]?.document.claims.name;
+      const claims = jwt?.document.claims ?? running[0]?.document.claims;
       return {
         ...{ account, streams: streamsOf(account), stored: jwt?.document.claims.iss === from },
-        name: context.settingsOf(account)?.name ?? (name || account),
+        name: context.settingsOf(account)?.name ?? (claims?.name || account),
+        critical: context.policyOf(account, claims).critical,
         runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
       };
     },

@@ -83,17 +83,17 @@ describe("what stands against a rotation", () => {
 
 const ids = Array.from({ length: 12 }, () => createAccount().getPublicKey() as AccountId);
 const accounts = fc
-  .array(fc.record({ streams: fc.nat(5), index: fc.nat(11) }), { maxLength: 12 })
+  .array(fc.record({ streams: fc.nat(5), index: fc.nat(11), critical: fc.boolean() }), { maxLength: 12 })
   .map((list) => {
     const unique = [...new Map(list.map((it) => [it.index, it])).values()];
-    return unique.map(({ streams, index }): RotationAccount => {
+    return unique.map(({ streams, index, critical }): RotationAccount => {
       const account = ids[index] as AccountId;
-      return { account, name: `A${index}`, streams, runningOn: [], stored: true };
+      return { account, name: `A${index}`, streams, critical, runningOn: [], stored: true };
     });
   });
 
 describe("the waves", () => {
-  test("hold every account once, none larger than asked, fewest streams first, the system account last", () => {
+  test("hold every account once, none larger than asked, critical ones after others, fewest streams first, the system account last", () => {
     fc.assert(
       fc.property(accounts, fc.integer({ min: 1, max: 5 }), fc.boolean(), (list, size, includeSystem) => {
         const systemAccount = ids[0] as string;
@@ -106,7 +106,7 @@ describe("the waves", () => {
         for (const wave of waves) expect(wave.length).toBeGreaterThan(0);
         const ordinary = flat
           .filter(({ account }) => account !== systemAccount)
-          .map(({ streams }) => streams);
+          .map(({ streams, critical }) => streams + (critical ? 100 : 0));
         expect(ordinary).toEqual([...ordinary].sort((a, b) => a - b));
         const at = flat.findIndex(({ account }) => account === systemAccount);
         if (at >= 0) expect([includeSystem, at, waves.at(-1)?.length]).toEqual([true, flat.length - 1, 1]);
