@@ -58,7 +58,10 @@ export async function metaGroup(
 }
 
 function severalDomains(domains: ReadonlySet<string | undefined>): RelightError {
-  const names = [...domains].map((domain) => domain ?? "the nameless one").join(", ");
+  const names = [...domains]
+    .map((domain) => domain ?? "the nameless one")
+    .sort()
+    .join(", ");
   return new RelightError("nats.bad_answer", `these domains have a meta group each: ${names}`);
 }
 
