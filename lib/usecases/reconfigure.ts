@@ -1,9 +1,9 @@
 import pWaitFor from "p-wait-for";
-import type { AccountId } from "../domain/account.ts";
 import { openReconfigurations } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { StreamFacts } from "../domain/observation.ts";
 import { isGroupWhole, isWhole, type Reconfiguration } from "../domain/reconfiguration.ts";
+import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
@@ -92,7 +92,8 @@ async function giveBack(
 
 /** Gives back what a job that died left changed. Returns the streams' names. */
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
-  const open = await openReconfigurationsOf(context, job.account);
+  const kinds = ["reconfigure.opened", "reconfigure.closed"] as const;
+  const open = openReconfigurations(await context.journal.read({ account: job.account, kinds }));
   if (open.length === 0) return [];
   const streams = open.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
@@ -102,15 +103,6 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
   });
   await giveBack(context, job, open);
   return streams;
-}
-
-/** What is changed for a while and not yet given back. */
-export async function openReconfigurationsOf(
-  { journal }: Pick<Context, "journal">,
-  account: AccountId,
-): Promise<readonly Reconfiguration[]> {
-  const kinds = ["reconfigure.opened", "reconfigure.closed"] as const;
-  return openReconfigurations(await journal.read({ account, kinds }));
 }
 
 type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
@@ -134,16 +126,14 @@ async function waitUntil(
       const stream = found.get(one.stream);
       return !streams.ok || (stream !== undefined && !isReady(stream, one));
     });
-    lacking = waiting.map(nameOf);
+    lacking = waiting.map(nameOfGroup);
     bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
     return lacking.length === 0;
   };
   const started = context.clock.now();
   const isOver = (): boolean => context.clock.now() - started > SETTLE.timeout + bytes / COPIED_PER_MS;
-  const done = await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval }).then(
-    () => lacking.length === 0,
-  );
-  if (done) return;
+  await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval });
+  if (lacking.length === 0) return;
   const message = `the replicas are not all current of ${lacking.join(", ")}`;
   throw new RelightError("assets.not_settled", message, { details: { lacking: [...lacking] } });
 }
@@ -163,15 +153,12 @@ const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[
 const consumersBefore = ({ stream, consumers }: Reconfiguration): Configuration[] =>
   consumers.map(({ name, before }) => ({ stream, consumer: name, config: before }));
 
-const nameOf = ({ stream, consumer }: Pick<Configuration, "stream" | "consumer">): string =>
-  [stream, consumer].filter(Boolean).join(" > ");
-
 function isSame(one: RefusedConfiguration, other: Configuration): boolean {
   return one.stream === other.stream && one.consumer === other.consumer;
 }
 
 function assertAccepted(refused: readonly RefusedConfiguration[]): void {
   if (refused.length === 0) return;
-  const reasons = refused.map((refusal) => `${nameOf(refusal)}: ${refusal.reason}`).join("; ");
+  const reasons = refused.map((refusal) => `${nameOfGroup(refusal)}: ${refusal.reason}`).join("; ");
   throw new RelightError("assets.not_configured", `the servers refused to change ${reasons}`);
 }

@@ -2,7 +2,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { isTrusted, type SourceView } from "../domain/claims-source.ts";
-import { lastClaims, lastMemory } from "../domain/journal.ts";
+import { lastClaims } from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import type { Operator } from "../domain/operator.ts";
@@ -75,11 +75,13 @@ async function rememberClaims(
 }
 
 /** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */
-async function rememberMemory(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+async function rememberMemory(
+  context: Context,
+  job: RunningJob,
+  { observation, memorySeen }: Look,
+): Promise<void> {
   const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
-  const kinds = ["memory.seen"] as const;
-  const known = lastMemory(await context.journal.read({ account: job.account, kinds, limit: 1 }));
-  if (JSON.stringify(memory) === JSON.stringify(known)) return;
+  if (JSON.stringify(memory) === JSON.stringify(memorySeen)) return;
   await record(context, job, "memory.seen", { memory: memory as unknown as Json });
 }
 

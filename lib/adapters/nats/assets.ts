@@ -3,7 +3,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import type { MemoryAsset } from "../../domain/memory.ts";
-import type { Group } from "../../domain/step-down.ts";
+import { type Group, nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Assets, Configuration, RefusedConfiguration } from "../../ports-remedies.ts";
@@ -105,10 +105,9 @@ function stepDownSubject({ stream, consumer }: Group): string {
 async function stepDownOne(connection: NatsConnection, group: Group, timeout: Millis): Promise<void> {
   const refused = await refusal(connection, group, stepDownSubject(group), "", timeout);
   if (refused === undefined || refused.gone) return;
-  const name = [group.stream, group.consumer].filter(Boolean).join(" > ");
   throw new RelightError(
     "assets.not_stepped_down",
-    `the leader of ${name} did not step down: ${refused.reason}`,
+    `the leader of ${nameOfGroup(group)} did not step down: ${refused.reason}`,
   );
 }
 
