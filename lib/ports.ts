@@ -222,6 +222,8 @@ export interface Job {
    * in the very process that asked: no queue carries it.
    */
   readonly acceptedOver?: string;
+  /** Ties together all that one trigger led to, from its log lines to the page. */
+  readonly correlation?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */
   readonly id: string;
 }

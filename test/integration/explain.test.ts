@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
@@ -10,7 +9,7 @@ import { waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
 import { explain } from "../../lib/domain/explain.ts";
 import { LOG_KINDS } from "../../lib/domain/explain-table.ts";
-import { relight } from "../support/relight.ts";
+import { relight, relightReads } from "../support/relight.ts";
 
 /** What explain says is held against what servers write. */
 
@@ -83,17 +82,10 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
 
 describe("the command", () => {
   test("reads standard input", async () => {
-    const child = spawn(
-      process.execPath,
-      [join(import.meta.dirname, "..", "..", "bin", "relight.js"), "explain"],
-      { stdio: "pipe" },
-    );
-    let output = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stdin.end("JetStream cluster no metadata leader\nsomething else 1\nsomething else 2\n");
-    const exit = await new Promise((resolve) => child.once("close", resolve));
+    const input = "JetStream cluster no metadata leader\nsomething else 1\nsomething else 2\n";
+    const { exit, stdout } = await relightReads(input, "explain");
     expect(exit).toBe(2);
-    expect(output).toMatch(
+    expect(stdout).toMatch(
       /^act: the JetStream cluster has no leader, 1×[\s\S]*3 lines: 1 explained, 2 not\n {2}2× something else 1\n$/,
     );
   });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { World } from "../../lab/world.ts";
 
@@ -15,15 +15,34 @@ export interface Run {
 
 /** Starts the built command in the world's folder, for tests that interfere with it. */
 export function startRelight({ home }: Pick<World, "home">, ...args: string[]) {
-  // Jest gives each test file an environment of its own, which a child does not inherit by itself.
-  const options = { cwd: home, env: { ...process.env } };
-  return spawn(process.execPath, [COMMAND, ...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [COMMAND, ...args], { cwd: home, env: environment(), stdio: "pipe" });
+  child.stdin.end();
+  return child;
+}
+
+/** Runs the built command with `input` on its standard input. */
+export function relightReads(input: string, ...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, [COMMAND, ...args], { env: environment(), stdio: "pipe" });
+  child.stdin.end(input);
+  return endOf(child, args);
+}
+
+/**
+ * Jest gives each test file an environment of its own, which a child does not inherit by itself; and where it
+ * prints in colours, as under CI, it asks its children for colours too.
+ */
+function environment(): NodeJS.ProcessEnv {
+  const { FORCE_COLOR: _, ...env } = process.env;
+  return { ...env, NO_COLOR: "1" };
 }
 
 /** Runs the built command in the world's folder, as its user would. */
 export function relight(world: Pick<World, "home">, ...args: string[]): Promise<Run> {
+  return endOf(startRelight(world, ...args), args);
+}
+
+function endOf(child: ChildProcessWithoutNullStreams, args: readonly string[]): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = startRelight(world, ...args);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk) => (stdout += chunk));

@@ -56,7 +56,8 @@ const schema = z.strictObject({
   trigger: z.enum(Object.keys(TRIGGERS) as Trigger[]),
   reason: z.string(),
   action: z.enum(Object.keys(ACTIONS) as Job["action"][]),
-  token: z.string().optional(),
+  token: z.string().exactOptional(),
+  correlation: z.string().min(1).exactOptional(),
   id: z.string().min(1),
 });
 
@@ -71,8 +72,7 @@ export function parseJob(body: string): Job {
     throw invalidJob(
       parsed.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`),
     );
-  const { token, ...job } = parsed.data;
-  return token === undefined ? job : { ...job, token };
+  return parsed.data;
 }
 
 /** The parser's own error quotes what it read, and that may hold a JWT. */
