@@ -2,15 +2,15 @@ import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
 import { type App, openApp } from "../lib/compose.ts";
 import { millis } from "../lib/domain/time.ts";
-import { asRelightError } from "../lib/errors.ts";
+import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
 export type WithApp = LambdaContext & { readonly app: App };
 
 /**
- * Opens Relight before the handler and closes it after, whatever happened. One run is one connection, one
- * read of each secret and one correlation id: the request's. An error is logged once, without secrets.
+ * Opens Relight before the handler and closes it after, whatever happened. One run is one connection and one
+ * read of each secret; its log lines carry the request's id and the trace's. An error is logged once, without secrets.
  * In the second half of its time no rung is begun, since Lambda would kill it midway.
  */
 export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
@@ -19,8 +19,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
   };
   return {
     before: async ({ context }) => {
-      const fields = { request: context.awsRequestId, function: context.functionName };
-      const log = createLog({ level: logLevel(), fields });
+      const log = createLog({ level: logLevel(), fields: fieldsOf(context) });
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
       const lasts = millis(context.getRemainingTimeInMillis());
       const signal = AbortSignal.timeout(Math.floor(lasts / 2));
@@ -33,11 +32,16 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
     },
     onError: async (request) => {
       const { context, error } = request;
-      const fields = { request: context.awsRequestId, function: context.functionName };
-      createLog({ level: logLevel(), fields }).error("failed", { error: asRelightError(error).toJSON() });
+      createLog({ level: logLevel(), fields: fieldsOf(context) }).error("failed", told(error));
       await close(request);
     },
   };
+}
+
+/** AWS changes the trace's header with each request; a line holds its root, which the X-Ray console finds. */
+function fieldsOf({ awsRequestId: request, functionName }: LambdaContext): object {
+  const [, trace] = /(?:^|;)Root=([^;]+)/i.exec(process.env["_X_AMZN_TRACE_ID"] ?? "") ?? [];
+  return { request, function: functionName, ...(trace === undefined ? {} : { trace }) };
 }
 
 function logLevel(): LogOptions["level"] {

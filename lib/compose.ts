@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { measuredEscalation } from "./adapters/escalation/measured.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { httpMonitoring } from "./adapters/local/monitoring.ts";
@@ -22,13 +23,15 @@ import { policiesOf } from "./domain/policy-match.ts";
 import type { Millis } from "./domain/time.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { openEscalation } from "./open-escalation.ts";
+import { openMetrics } from "./open-observers.ts";
 import { openSource } from "./open-source.ts";
-import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
+import type { Cluster, Job, Journal, Log, Metrics, Monitoring, Signer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager, resolveIncidents } from "./usecases/escalate.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
+import { measuredJob, measuredSweep } from "./usecases/measured.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import {
   type RotationEvent,
@@ -54,6 +57,7 @@ export interface SweepReport extends Sweep, Ends {}
 /** Relight put together for one run. Dispose it: it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly journal: Journal;
   /** The accounts that the configuration names. */
   readonly configured: readonly AccountId[];
@@ -95,7 +99,9 @@ export async function openApp(options: AppOptions): Promise<App> {
   const settings = accountSettings(config);
   const configured = [...settings.keys()];
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
-  const escalation = await openEscalation(config, secrets, log);
+  const metrics = await openMetrics(config, env, log);
+  const meter = { metrics, clock: systemClock };
+  const escalation = measuredEscalation(await openEscalation(config, secrets, log), metrics);
   const restarts = await openRestarts(config, secrets, env, options.lasts);
   const source = openSource(config, operator, jwtCodec);
   const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
@@ -144,7 +150,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const jobs = await openJobs(config, {
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
-      results.push(await remediate(await context(), job));
+      results.push(await measuredJob(meter, async () => remediate(await context(), job)));
     },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
@@ -166,7 +172,8 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
     try {
-      const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
+      const sweeping = { ...(await context()), jobs, configured };
+      const report = await measuredSweep(meter, () => sweep(sweeping, trigger, reason));
       await jobs.drain();
       await sweepWorked(pager);
       await watchExpiries(await context(), expirySources, randomUUID()).catch((thrown: unknown) =>
@@ -196,7 +203,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 
   return {
-    ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
+    ...{ log, metrics, journal, configured, context, sweep: runSweep, order, watch: runWatch },
     monitoring: httpMonitoring(config.cluster.monitoring, config.cluster.timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
@@ -206,7 +213,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       if (isAccountId(text)) return text;
       throw new RelightError("account.unknown", `no configured account is called "${text}"`);
     },
-    remediate: async (job) => remediate(await context(), job),
+    remediate: (job) => measuredJob(meter, async () => remediate(await context(), job)),
     authenticate: async (request) => {
       const references = config.issuerWebhook?.secrets ?? [];
       return verifySignature(

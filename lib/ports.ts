@@ -5,6 +5,7 @@ import type { Sourced } from "./domain/claims-source.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { ServerTrust } from "./domain/key-rotation.ts";
+import type { Measurement } from "./domain/measures.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
@@ -251,4 +252,19 @@ export interface Log {
   info(message: string, data?: object): void;
   warn(message: string, data?: object): void;
   error(message: string, data?: object): void;
+}
+
+/** Numbers for graphs and alarms. */
+export interface Metrics {
+  /** Writes them at once, so that none waits for an end that may not come. Never throws: work goes before numbers. */
+  emit(measurements: readonly Measurement[]): void;
+}
+
+/** Times the steps of a run, for a trace. */
+export interface Tracer extends AsyncDisposable {
+  /**
+   * Does the work as one step within the step that it is called in. Result and error are the work's own.
+   * @param facts by which traces can be searched; never a secret
+   */
+  step<T>(name: string, work: () => Promise<T>, facts?: Readonly<Record<string, string>>): Promise<T>;
 }

@@ -47,6 +47,8 @@ export interface Incident {
   readonly since: string;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
+  /** Finds what led to this page in the logs, the journal and the traces. */
+  readonly correlation?: string;
 }
 
 /** The same for every page about the same failure, whoever noticed it and how often. */

@@ -17,6 +17,7 @@ import type {
   Log,
   Secrets,
   Signer,
+  Tracer,
 } from "../ports.ts";
 import type { Restarter } from "../ports-remedies.ts";
 
@@ -45,6 +46,10 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
+  /** Of what triggered the job under way: in each of its log lines and pages. */
+  readonly correlation?: string;
+  /** Absent where nobody looks at traces. */
+  readonly tracer?: Tracer;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */
   readonly signal?: AbortSignal;
 }

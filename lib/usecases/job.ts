@@ -9,7 +9,8 @@ import { withLease } from "./lease.ts";
 
 /** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
 export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
-  return { ...job, id: newId() };
+  const id = newId();
+  return { correlation: id, ...job, id };
 }
 
 /**
@@ -29,7 +30,8 @@ export async function runJob<T extends { readonly outcome: string }>(
       const kinds = ["job.started", "job.finished"] as const;
       const interrupted = unfinishedJob(await context.journal.read({ account, kinds, limit: 1 }));
       const resumes = interrupted === undefined ? {} : { resumes: interrupted.job };
-      await record(context, job, "job.started", { action, trigger, reason, ...resumes });
+      const tie = context.correlation === undefined ? {} : { correlation: context.correlation };
+      await record(context, job, "job.started", { action, trigger, reason, ...tie, ...resumes });
       const result = await work(job);
       await record(context, job, "job.finished", { outcome: result.outcome });
       return result;
@@ -42,7 +44,6 @@ export async function runJob<T extends { readonly outcome: string }>(
 
 async function failed(context: Context, job: RunningJob, thrown: unknown): Promise<void> {
   const error = asRelightError(thrown);
-  context.log.error("a job failed", { account: job.account, job: job.id, error: error.toJSON() });
   if (!error.retryable)
     await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON() });
   if (error.code === "interrupted" || error.code === "nats.connection_lost") return;

@@ -4,6 +4,8 @@ import type { Jobs, ListedJwt, SourceEntry, Trigger } from "../ports.ts";
 import type { Context } from "./context.ts";
 
 export interface Sweep {
+  /** The sweep's id, which its jobs carry. */
+  readonly correlation: string;
   /** How many accounts were queued. */
   readonly queued: number;
   /** Entries of the resolver and of the source of truth that could not be read, with what is wrong with them. */
@@ -26,7 +28,8 @@ export async function sweep(
   const enqueue = async (account: AccountId): Promise<void> => {
     if (seen.has(account)) return;
     seen.add(account);
-    await context.jobs.enqueue({ account, trigger, reason, action: "remediate", id: `${id}/${account}` });
+    const job = { account, trigger, reason, action: "remediate", correlation: id } as const;
+    await context.jobs.enqueue({ ...job, id: `${id}/${account}` });
   };
 
   for (const account of context.configured) await enqueue(account);
@@ -42,7 +45,8 @@ export async function sweep(
     if (entry.ok) await enqueue(entry.jwt.document.claims.sub);
     else unreadable.push({ account: entry.place, problem: entry.problem });
   }
-  return { queued: seen.size, unreadable };
+  context.log.info("a sweep ended", { correlation: id, trigger, queued: seen.size });
+  return { correlation: id, queued: seen.size, unreadable };
 }
 
 /**
