@@ -4,9 +4,11 @@ import { type App, openApp } from "../lib/compose.ts";
 import { millis } from "../lib/domain/time.ts";
 import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
+import { openTracer } from "../lib/open-observers.ts";
+import type { Tracer } from "../lib/ports.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
-export type WithApp = LambdaContext & { readonly app: App };
+export type WithApp = LambdaContext & { readonly app: App; readonly tracer?: Tracer };
 
 /**
  * Opens Relight before the handler and closes it after, whatever happened. One run is one connection and one
@@ -16,6 +18,7 @@ export type WithApp = LambdaContext & { readonly app: App };
 export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
   const close = async ({ context }: { context: WithApp }): Promise<void> => {
     await context.app?.[Symbol.asyncDispose]();
+    await context.tracer?.[Symbol.asyncDispose]();
   };
   return {
     before: async ({ context }) => {
@@ -23,7 +26,9 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
       const lasts = millis(context.getRemainingTimeInMillis());
       const signal = AbortSignal.timeout(Math.floor(lasts / 2));
-      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts }) });
+      const tracer = await openTracer();
+      Object.assign(context, { tracer });
+      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts, tracer }) });
       log.info("started");
     },
     after: async (request) => {

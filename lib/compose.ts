@@ -3,6 +3,7 @@ import { measuredEscalation } from "./adapters/escalation/measured.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
 import { systemClock } from "./adapters/local/clock.ts";
 import { httpMonitoring } from "./adapters/local/monitoring.ts";
+import { noTracer } from "./adapters/local/no-observers.ts";
 import { serverCertificates } from "./adapters/nats/certificates.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { openEvents } from "./adapters/nats/events.ts";
@@ -25,7 +26,7 @@ import { asRelightError, RelightError } from "./errors.ts";
 import { openEscalation } from "./open-escalation.ts";
 import { openMetrics } from "./open-observers.ts";
 import { openSource } from "./open-source.ts";
-import type { Cluster, Job, Journal, Log, Metrics, Monitoring, Signer, Trigger } from "./ports.ts";
+import type { Cluster, Job, Journal, Log, Metrics, Monitoring, Signer, Tracer, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import type { Context } from "./usecases/context.ts";
 import { escalate, type Pager, resolveIncidents } from "./usecases/escalate.ts";
@@ -38,6 +39,7 @@ import {
   type RotationStepDone,
   rotateCredentials,
 } from "./usecases/rotate-credentials.ts";
+import { stepping } from "./usecases/stepping.ts";
 import { type Sweep, sweep } from "./usecases/sweep.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
@@ -47,12 +49,16 @@ export interface AppOptions {
   readonly signal?: AbortSignal;
   /** The environment that `env:` references are read from. */
   readonly env?: Environment;
+  /** Times the steps of the run; nobody by default. Whoever gives it disposes it. */
+  readonly tracer?: Tracer;
   /** How long this process may run; for as long as it takes by default. */
   readonly lasts?: Millis;
 }
 
 /** A sweep, and what came of the jobs that ran in this very process. */
 export interface SweepReport extends Sweep, Ends {}
+
+const JOURNAL_STEPS = { append: "journal append", read: "journal read", acquire: "lease" } as const;
 
 /** Relight put together for one run. Dispose it: it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
@@ -91,11 +97,11 @@ export interface App extends AsyncDisposable {
  * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
  */
 export async function openApp(options: AppOptions): Promise<App> {
-  const { configFile, log, signal, env = process.env } = options;
-  const config = await loadConfig(configFile, env);
-  const secrets = createSecrets({ baseDir: config.baseDir, env });
+  const { configFile, log, signal, env = process.env, tracer = noTracer } = options;
+  const config = await tracer.step("read configuration", () => loadConfig(configFile, env));
+  const secrets = stepping(tracer, createSecrets({ baseDir: config.baseDir, env }), { read: "read secret" });
   const operator = parseOperator(await secrets.read(config.operator.jwt));
-  const journal = await openJournal(config);
+  const journal = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
   const settings = accountSettings(config);
   const configured = [...settings.keys()];
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
@@ -121,7 +127,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       throw error;
     });
     const signer = await signing;
-    opening ??= connectCluster();
+    opening ??= tracer.step("connect to NATS", connectCluster);
     const cluster = await opening;
     return {
       ...{
@@ -129,12 +135,13 @@ export async function openApp(options: AppOptions): Promise<App> {
         codec: jwtCodec,
         operator,
         policy: config.policy,
+        tracer,
         policyOf: policiesOf(config, operator),
         settingsOf,
       },
       ...{
-        resolver: cluster.resolver,
-        probes: cluster.probes,
+        resolver: stepping(tracer, cluster.resolver, { push: "push", running: "ask what runs" }),
+        probes: stepping(tracer, cluster.probes, { observe: "look" }),
         assets: cluster.assets,
         reopen: cluster.reopen,
       },

@@ -1,7 +1,7 @@
-import { noMetrics } from "./adapters/local/no-observers.ts";
+import { noMetrics, noTracer } from "./adapters/local/no-observers.ts";
 import type { Environment } from "./adapters-of.ts";
 import type { Config } from "./config.ts";
-import type { Log, Metrics } from "./ports.ts";
+import type { Log, Metrics, Tracer } from "./ports.ts";
 
 /** Where numbers go: to CloudWatch where the stack names a namespace, to nobody elsewhere. */
 export async function openMetrics({ metrics }: Config, env: Environment, log: Log): Promise<Metrics> {
@@ -9,4 +9,12 @@ export async function openMetrics({ metrics }: Config, env: Environment, log: Lo
   if (namespace === undefined) return noMetrics;
   const { emfMetrics } = await import("./adapters/aws/emf-metrics.ts");
   return emfMetrics({ namespace, service, perAccount: metrics.perAccount, log });
+}
+
+/** Where steps are told: to the X-Ray daemon where Lambda runs one, to nobody elsewhere. */
+export async function openTracer(env: Environment = process.env): Promise<Tracer> {
+  const { AWS_XRAY_DAEMON_ADDRESS: daemon } = env;
+  if (daemon === undefined) return noTracer;
+  const { xrayTracer } = await import("./adapters/aws/xray-tracer.ts");
+  return xrayTracer({ daemon, header: () => env["_X_AMZN_TRACE_ID"] });
 }

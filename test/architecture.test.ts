@@ -99,7 +99,7 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
-  { place: /^lib\/open-(source|escalation)\.ts$/, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/open-(source|escalation|observers)\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^lib\/adapters-of\.ts$/,
     own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
@@ -113,12 +113,12 @@ const RULES: readonly Rule[] = [
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^functions\/remediate\.ts$/,
-    own: /^(functions\/|lib\/(compose|errors|log)\.ts$|lib\/(domain|usecases)\/|lib\/adapters\/aws\/sqs-jobs\.ts$)/,
+    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports)\.ts$|lib\/(domain|usecases)\/|lib\/adapters\/aws\/sqs-jobs\.ts$)/,
     packages: NEUTRAL,
   },
   {
     place: /^functions\//,
-    own: /^(functions\/|lib\/(compose|errors|log)\.ts$|lib\/(domain|usecases)\/)/,
+    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports)\.ts$|lib\/(domain|usecases)\/)/,
     packages: NEUTRAL,
   },
   {
@@ -182,7 +182,7 @@ describe("the architecture", () => {
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
     expect(outside.sort()).toEqual([
       ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"],
-      ...["lib/open-escalation.ts", "lib/open-source.ts"],
+      ...["lib/open-escalation.ts", "lib/open-observers.ts", "lib/open-source.ts"],
     ]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);
