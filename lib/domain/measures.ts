@@ -197,7 +197,7 @@ export function measuresOfPage(
 
 /** Of one message of the queue. @param sentAt by the queue's own clock, so a little before 0 is possible: that is 0 */
 export function measuresOfMessage(sentAt: EpochMillis, now: EpochMillis): readonly Measurement[] {
-  return [{ name: "QueueAgeSeconds", value: Math.max(0, seconds(sentAt, now)) }];
+  return present([{ name: "QueueAgeSeconds", value: Math.max(0, seconds(sentAt, now)) }]);
 }
 
 const usedRung = (rung: string): Measurement => ({ name: "RungsUsed", value: 1, dimensions: { Rung: rung } });
