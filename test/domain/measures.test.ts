@@ -16,7 +16,7 @@ import {
 import { epochMillis } from "../../lib/domain/time.ts";
 import { unwellSince } from "../../lib/domain/unwell.ts";
 
-const A: AccountId = `A${"A".repeat(55)}`;
+const A = `A${"A".repeat(55)}` as AccountId;
 const NOW = epochMillis(Date.UTC(2030, 0, 1));
 const ago = (seconds: number): string => new Date(NOW - seconds * 1_000).toISOString();
 
