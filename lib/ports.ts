@@ -9,6 +9,7 @@ import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
+import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
 import type { Assets } from "./ports-remedies.ts";
 
@@ -244,6 +245,25 @@ export interface Jobs {
 export interface Escalation {
   /** Sends the incident, open or resolved, to every channel. @throws RelightError `escalation.undeliverable` if none took it. */
   send(incident: Incident): Promise<void>;
+}
+
+/** What came of a job that changed or refused something. */
+export interface JobNotice {
+  readonly account: AccountId;
+  readonly outcome: string;
+  readonly action: Job["action"];
+  readonly trigger: Trigger;
+  readonly correlation?: string;
+  /** The class of the last verdict; absent where the job failed before there was one. */
+  readonly verdict?: Health;
+  /** The error's code, of one that failed. */
+  readonly error?: string;
+}
+
+/** Tells programs, not people, what was done. */
+export interface Announcer {
+  /** @throws RelightError `events.unavailable` */
+  jobFinished(notice: JobNotice): Promise<void>;
 }
 
 /** Structured logging: a constant message, data beside it; everything passes the redactor. */

@@ -10,6 +10,8 @@ import type { EpochMillis } from "./time.ts";
  * JWT ids, verdicts, what was tried and what came of it. Never a seed, a signature or a credential.
  */
 export type EntryKind =
+  /** A person ordered a job over the API; it may never begin. */
+  | "job.requested"
   | "job.started"
   | "job.finished"
   | "claims.seen"

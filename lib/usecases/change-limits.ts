@@ -76,7 +76,7 @@ export async function changeLimits(context: Context, order: LimitOrder): Promise
 }
 
 async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, plan: LimitPlan) {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
   const token = await signer.sign(reissue(plan.changed, { ...terms, supersedes: plan.current }));
   const purpose = order.action === "enable" ? "JetStream enabled" : "JetStream limits";

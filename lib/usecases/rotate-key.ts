@@ -60,7 +60,7 @@ export interface Rotation {
 /** Looks what is signed by the old key; touches nothing. @throws RelightError `nats.*` */
 export async function planRotation(context: Context, order: RotationOrder): Promise<RotationPlan> {
   const trust = await context.probes.trust();
-  const blocked = obstacles(order, trust, context.operator, context.signer?.publicKey);
+  const blocked = obstacles(order, trust, context.operator, (await context.signer?.())?.publicKey);
   const { holders, unknown } = await holdersOf(context, order);
   const { wave: size, includeSystem } = order;
   const { systemAccount } = context.operator;
@@ -176,7 +176,7 @@ async function rotateAccount(
 }
 
 async function signAnew(context: Context, job: RunningJob, name: string) {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);
   if (seen.claims === undefined)

@@ -92,7 +92,7 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
     ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
     escalation: { send: async (incident) => void incidents.push(incident) },
-    signer: { publicKey: operator.id, sign: ({ text }) => sign(text) },
+    signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text) }),
     ...{ resolver: cluster.resolver, reopen: absent },
     probes: { ...cluster, meta: absent, hosted: absent, health: absent, trust: absent, capacity: absent },
     assets: { recreate: absent, stepDown: absent, configure: absent },
@@ -121,7 +121,8 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
         (error: RelightError) => error.code,
       ),
     /** What the issuer's webhook brings. */
-    deliver: (delivery: Delivery) => acceptDelivery({ ...context, jobs }, delivery),
+    deliver: (delivery: Delivery) =>
+      acceptDelivery({ ...context, jobs, operator: async () => operator }, delivery),
     /** A JWT that the issuer makes of the account's claims. */
     issue: (account: SimulatedAccount) => `signed ${claimsText(account, newId())}`,
   };
