@@ -3,7 +3,7 @@ import type { JsonObject } from "./json.ts";
 
 const CUT = "too large to send; `relight journal` has it";
 /** Characters, and lines; pages show no more of them. */
-const LONGEST_TEXT = 2_000;
+const LONGEST_TEXT = 1_000;
 const MOST_LINES = 20;
 
 /**
