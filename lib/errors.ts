@@ -173,6 +173,10 @@ export const ERRORS = {
     exit: EXIT.unknown,
     mend: "Check that the journal's place can be written.",
   },
+  "journal.entry_too_large": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "What a remedy must give back does not fit into the journal, so it was not begun; heal it from a machine with journal: sqlite:PATH.",
+  },
   "job.invalid": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "A message in the queue is no job of Relight's; find out who sends there. It ends in the dead-letter queue.",
