@@ -5,7 +5,7 @@ import { millis } from "../lib/domain/time.ts";
 import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
 import { openTracer } from "../lib/open-observers.ts";
-import type { Tracer } from "../lib/ports.ts";
+import type { Tracer } from "../lib/ports-observers.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
 export type WithApp = LambdaContext & { readonly app: App; readonly tracer?: Tracer };

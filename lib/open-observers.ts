@@ -1,7 +1,8 @@
 import { noMetrics, noTracer } from "./adapters/local/no-observers.ts";
 import type { Environment } from "./adapters-of.ts";
 import type { Config } from "./config.ts";
-import type { Log, Metrics, Tracer } from "./ports.ts";
+import type { Log } from "./ports.ts";
+import type { Metrics, Tracer } from "./ports-observers.ts";
 
 /** Where numbers go: to CloudWatch where the stack names a namespace, to nobody elsewhere. */
 export async function openMetrics({ metrics }: Config, env: Environment, log: Log): Promise<Metrics> {

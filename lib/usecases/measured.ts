@@ -1,6 +1,7 @@
 import { measuresOfFailedJob, measuresOfJob, measuresOfSweep, type SweepFacts } from "../domain/measures.ts";
 import { asRelightError } from "../errors.ts";
-import type { Clock, Metrics } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import type { Metrics } from "../ports-observers.ts";
 import type { Remediation } from "./remediate.ts";
 
 interface Meter {

@@ -1,4 +1,4 @@
-import type { Tracer } from "../ports.ts";
+import type { Tracer } from "../ports-observers.ts";
 
 /**
  * A port whose methods that `names` names are steps of the trace.

@@ -6,7 +6,8 @@ import {
   type Measurement,
   type PerAccount,
 } from "../../domain/measures.ts";
-import type { Log, Metrics } from "../../ports.ts";
+import type { Log } from "../../ports.ts";
+import type { Metrics } from "../../ports-observers.ts";
 
 /**
  * Measurements in one line. EMF takes 100 metrics and 100 values of each; Powertools writes by itself when it has

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { asRelightError } from "../../errors.ts";
-import type { Tracer } from "../../ports.ts";
+import type { Tracer } from "../../ports-observers.ts";
 import { onCalls, type SegmentFields } from "./xray-calls.ts";
 
 /** A step that is under way, as X-Ray knows it. */

@@ -1,5 +1,6 @@
 import { measuresOfPage } from "../../domain/measures.ts";
-import type { Escalation, Metrics } from "../../ports.ts";
+import type { Escalation } from "../../ports.ts";
+import type { Metrics } from "../../ports-observers.ts";
 
 /**
  * Counts the incidents that are told, and the pages that reached nobody.

@@ -5,6 +5,7 @@ import pRetry from "p-retry";
 import type { AccountId } from "../../domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
+import { type Standing, standingOf } from "../../domain/standing.ts";
 import { epochMillis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../ports.ts";
@@ -72,6 +73,7 @@ export async function sqliteJournal(
       attempt(() => database.prepare(APPEND).run(at, job, account, kind, text));
     },
     read: async (query) => attempt(() => select(database, query)),
+    latest: async (accounts) => attempt(() => latest(database, accounts)),
     acquire: async (key, holder, lasts) => {
       const now = clock.now();
       const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
@@ -129,6 +131,23 @@ function select(database: DatabaseSync, query: JournalQuery): readonly JournalEn
     .prepare(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`)
     .all(...conditions.flatMap(([, values]) => values), limit);
   return rows.map(entryOf).reverse();
+}
+
+const LATEST = `
+  SELECT at, job, account, kind, data FROM journal
+  WHERE account = ? AND kind IN ('job.started', 'job.finished') ORDER BY seq DESC LIMIT 1
+`;
+
+/** Backwards through an account's entries: the newest job is among the last few. */
+function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, Standing> {
+  const query = database.prepare(LATEST);
+  const found = new Map<AccountId, Standing>();
+  for (const account of accounts) {
+    const row = query.get(account);
+    const standing = row === undefined ? undefined : standingOf(entryOf(row));
+    if (standing !== undefined) found.set(account, standing);
+  }
+  return found;
 }
 
 /** The columns are STRICT and this file alone writes them, so their types are known. */
