@@ -218,6 +218,8 @@ describe("the configuration", () => {
     ],
     ...restartFaults,
     ...policyFaults,
+    ["events nowhere", `${MINIMAL}events: kafka:x\n`, /^events: write eventbridge:BUS/],
+    ["events on a bus without a name", `${MINIMAL}events: "eventbridge:"\n`, /^events: write eventbridge:BUS/],
     ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
     ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
     [

@@ -49,6 +49,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/watch.md",
     "docs/keys.md",
     "docs/aws.md",
+    "docs/api.md",
     "docs/claims.md",
     "docs/decisions/README.md",
   ]) {
