@@ -73,10 +73,10 @@ export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> 
 
 export async function openJournal(config: Config): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
-  if (kind === "sqlite")
-    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
+  const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
+  if (kind === "sqlite") return sqliteJournal({ path: resolve(config.baseDir, place), ...shared });
   const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
-  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
+  return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }
 
 /** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */

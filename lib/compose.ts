@@ -25,7 +25,7 @@ import {
   type RotationStepDone,
   rotateCredentials,
 } from "./usecases/rotate-credentials.ts";
-import { type Sweep, sweep } from "./usecases/sweep.ts";
+import { type Sweep, type SweepOrder, sweep } from "./usecases/sweep.ts";
 import { type Told, tellPage } from "./usecases/tell-page.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
@@ -47,8 +47,11 @@ export interface App extends AsyncDisposable {
   accountId(text: string): AccountId;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
-  /** Queues a job for every account; with the in-process queue it waits until they are done. */
-  sweep(trigger: Trigger, reason: string): Promise<SweepReport>;
+  /**
+   * Queues a job for each account that is due, or for every one if that is wanted; with the in-process queue it
+   * waits until they are done. By default the schedule wants what is due, and whoever else asks wants everything.
+   */
+  sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
   /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
   expiries(): Promise<readonly Expiring[]>;
   remediate(job: Job): Promise<Remediation>;
@@ -116,10 +119,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     certificates: () => serverCertificates(servers, timeout),
   };
 
-  async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
+  async function runSweep(
+    trigger: Trigger,
+    reason: string,
+    which: SweepOrder["which"] = trigger === "schedule" ? "due" : "everything",
+  ): Promise<SweepReport> {
     try {
-      const sweeping = { ...(await context()), jobs, configured };
-      const report = await measuredSweep(base, () => sweep(sweeping, trigger, reason));
+      const sweeping = { ...(await context()), jobs, configured, settings: config.sweep };
+      const report = await measuredSweep(base, () => sweep(sweeping, { trigger, reason, which }));
       await jobs.drain();
       await sweepWorked(await parts.pager(), base.newId());
       await watchExpiries(await context(), expirySources, base.newId()).catch((thrown: unknown) =>

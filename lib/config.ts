@@ -144,6 +144,16 @@ const document = z.strictObject({
     .string()
     .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
     .default("sqlite:relight.sqlite"),
+  /** How long the journal keeps what no later run needs; for ever by default. */
+  journalKeeps: duration.exactOptional(),
+  sweep: z
+    .strictObject({
+      /** A healthy account is looked at again at the latest after this, as long as the queue has room. */
+      verifyEvery: duration.prefault("5m"),
+      /** Sweeps queue no more once so many jobs wait. */
+      atMostWaiting: z.int().min(1).default(1_000),
+    })
+    .prefault({}),
   queue: z
     .string()
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })

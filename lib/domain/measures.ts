@@ -1,6 +1,6 @@
 import type { AccountId } from "./account.ts";
 import type { Incident } from "./incident.ts";
-import { type EpochMillis, epochMillis } from "./time.ts";
+import { type EpochMillis, epochMillis, type Millis } from "./time.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What tells series of one metric apart, beside `service`, which each has. */
@@ -125,15 +125,15 @@ export function isWanted({ dimensions, highResolution }: Measurement, perAccount
   return perAccount === "critical" && highResolution === true;
 }
 
-/** What a sweep saw. Times are in milliseconds; what is undefined nobody knows. */
+/** What a sweep saw; what is undefined nobody knows. */
 export interface SweepFacts {
   readonly seen?: number;
   readonly queued: number;
   readonly postponed?: number;
   readonly pastPage?: number;
-  /** When the account that was not verified for longest was verified. */
-  readonly oldestUnverified?: EpochMillis | undefined;
-  readonly soonestExpiry?: EpochMillis | undefined;
+  /** For how long the account that waits longest was not verified. */
+  readonly oldestUnverified?: Millis;
+  readonly soonestExpiry?: EpochMillis;
 }
 
 export function measuresOfSweep(sweep: SweepFacts, now: EpochMillis): readonly Measurement[] {
@@ -144,8 +144,8 @@ export function measuresOfSweep(sweep: SweepFacts, now: EpochMillis): readonly M
     { name: "JobsQueued", value: sweep.queued },
     { name: "JobsPostponed", value: sweep.postponed },
     { name: "AccountsPastPage", value: sweep.pastPage },
-    { name: "OldestUnverifiedSeconds", value: oldest && seconds(oldest, now) },
-    { name: "SecondsUntilExpiry", value: soonest && seconds(now, soonest) },
+    { name: "OldestUnverifiedSeconds", value: oldest === undefined ? undefined : oldest / 1_000 },
+    { name: "SecondsUntilExpiry", value: soonest === undefined ? undefined : seconds(now, soonest) },
   ]);
 }
 

@@ -1,9 +1,9 @@
-import pMap from "p-map";
 import { type AccountId, isAccountId } from "../domain/account.ts";
 import { type EntryKind, type JournalEntry, lastClaims, openIncidents } from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { openingsOf } from "../domain/repeats.ts";
-import { isoTime } from "../domain/time.ts";
+import type { Standing } from "../domain/standing.ts";
+import { epochMillis, isoTime } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Clock, Job, Jobs, Journal } from "../ports.ts";
 import { record } from "./context.ts";
@@ -43,7 +43,7 @@ export interface Page {
 
 /** What a console asks and orders. */
 export interface Console {
-  /** The configured accounts and how the newest job on each ended; `next` where there are more. */
+  /** The configured accounts and how the newest job on each stands; `next` where there are more. */
   accounts(page: Page): Promise<JsonObject>;
   /** @throws RelightError `account.unknown` */
   account(name: string): Promise<JsonObject>;
@@ -54,7 +54,7 @@ export interface Console {
 }
 
 /** So many entries back an account's jobs are looked for, and so many incidents. */
-const FAR_ENOUGH = 1_000;
+const FAR_ENOUGH = 500;
 const ORDERED: readonly EntryKind[] = ["job.requested", "job.started", "job.finished"];
 const INCIDENTS: readonly EntryKind[] = ["incident.opened", "incident.resolved"];
 
@@ -89,32 +89,38 @@ async function knownAccount(desk: ConsoleDesk, name: string): Promise<AccountId>
 
 async function accountsReport(desk: ConsoleDesk, { limit, after = "" }: Page): Promise<JsonObject> {
   const rest = [...desk.configured].sort().filter((account) => account > after);
-  const shownHere = rest.slice(0, limit);
-  const accounts = await pMap(
-    shownHere,
-    async (account) => {
-      const ends = await desk.journal.read({ account, kinds: ["job.finished"], limit: 1 });
-      return { id: account, name: desk.nameOf(account), lastJob: shown(ends.at(-1)) };
-    },
-    { concurrency: 8 },
-  );
-  return { accounts, next: rest.length > limit ? (shownHere.at(-1) ?? null) : null };
+  const page = rest.slice(0, limit);
+  const latest = await desk.journal.latest(page);
+  const accounts = page.map((id) => ({
+    id,
+    name: desk.nameOf(id),
+    newestJob: standingShown(latest.get(id)),
+  }));
+  return { accounts, next: rest.length > limit ? (page.at(-1) ?? null) : null };
+}
+
+/** Times as people write them. */
+function standingShown(standing: Standing | undefined): JsonObject | null {
+  if (standing === undefined) return null;
+  const iso = (value: unknown): Json =>
+    typeof value === "number" ? isoTime(epochMillis(value)) : String(value);
+  return Object.fromEntries(Object.entries(standing).map(([key, value]) => [key, iso(value)]));
 }
 
 async function accountReport(desk: ConsoleDesk, name: string): Promise<JsonObject> {
   const account = await knownAccount(desk, name);
   const read = (kinds: readonly EntryKind[], limit: number) => desk.journal.read({ account, kinds, limit });
-  const [verdicts, seen, ends, incidents] = await Promise.all([
+  const [verdicts, seen, latest, incidents] = await Promise.all([
     read(["verdict"], 1),
     read(["claims.seen"], 1),
-    read(["job.finished"], 1),
+    desk.journal.latest([account]),
     read(INCIDENTS, FAR_ENOUGH),
   ]);
   return {
     ...{ id: account, name: desk.nameOf(account), configured: desk.configured.includes(account) },
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),
-    lastJob: shown(ends.at(-1)),
+    newestJob: standingShown(latest.get(account)),
     incidents: openIncidents(incidents).map((key) => incidentShown(incidents, key)),
   };
 }
@@ -178,7 +184,7 @@ async function orderReport(desk: ConsoleDesk, name: string, correlation: string)
     requestedAt: requested ? isoTime(requested.at) : null,
   };
   if (started === undefined) return { ...base, state: "requested" };
-  const all = await desk.journal.read({ account, job: started.job });
+  const all = await desk.journal.read({ job: started.job });
   const [verdict, finished] = [lastOf(all, "verdict"), lastOf(all, "job.finished")];
   const seen = { startedAt: isoTime(started.at), verdict: shown(verdict) };
   if (finished === undefined) return { ...base, state: "running", ...seen };

@@ -25,7 +25,7 @@ import type { AccountId } from "../../lib/domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
 import type { Standing } from "../../lib/domain/standing.ts";
-import { epochMillis, millis } from "../../lib/domain/time.ts";
+import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time.ts";
 import { redact } from "../../lib/log.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
@@ -195,7 +195,9 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
   });
 }
 
-const AT = (offset: number) => epochMillis(START + offset);
+function AT(offset: number): EpochMillis {
+  return epochMillis(START + offset);
+}
 
 function latestContract(open: Open): void {
   const started = (fields: Partial<JournalEntry> = {}) =>

@@ -13,7 +13,7 @@ import {
   measuresOfSweep,
   type SweepFacts,
 } from "../../lib/domain/measures.ts";
-import { epochMillis } from "../../lib/domain/time.ts";
+import { epochMillis, millis } from "../../lib/domain/time.ts";
 import { unwellSince } from "../../lib/domain/unwell.ts";
 
 const A = `A${"A".repeat(55)}` as AccountId;
@@ -105,7 +105,7 @@ test.each<[string, SweepFacts, string[]]>([
     "that knows all",
     {
       ...{ seen: 9, queued: 3, postponed: 1, pastPage: 0 },
-      ...{ oldestUnverified: epochMillis(NOW - 600_000), soonestExpiry: epochMillis(NOW + 86_400_000) },
+      ...{ oldestUnverified: millis(600_000), soonestExpiry: epochMillis(NOW + 86_400_000) },
     },
     [
       ...["SweepFinished 1", "AccountsSeen 9", "JobsQueued 3", "JobsPostponed 1", "AccountsPastPage 0"],
@@ -114,7 +114,7 @@ test.each<[string, SweepFacts, string[]]>([
   ],
   [
     "of a cluster without accounts",
-    { seen: 0, queued: 0, oldestUnverified: undefined, soonestExpiry: undefined },
+    { seen: 0, queued: 0 },
     ["SweepFinished 1", "AccountsSeen 0", "JobsQueued 0"],
   ],
 ])("a sweep %s", (_what, facts, expected) => {
@@ -166,7 +166,7 @@ describe("the time until one account's expiry", () => {
 test("every measurement is one of the catalogue, with its dimensions", () => {
   const all = [
     ...measuresOfSweep(
-      { seen: 1, queued: 1, postponed: 1, pastPage: 1, oldestUnverified: NOW, soonestExpiry: NOW },
+      { seen: 1, queued: 1, postponed: 1, pastPage: 1, oldestUnverified: millis(0), soonestExpiry: NOW },
       NOW,
     ),
     ...measuresOfJob(

@@ -77,14 +77,23 @@ describeAws(moto, "api", (aws) => {
     );
     expect(first).toMatchObject({
       status: 200,
-      body: { accounts: [{ id: app, name: "APP", lastJob: { outcome: "healed" } }], next: app },
+      body: {
+        accounts: [
+          {
+            id: app,
+            name: "APP",
+            newestJob: { state: "finished", at: "2030-01-01T00:00:00.000Z", outcome: "healed" },
+          },
+        ],
+        next: app,
+      },
     });
     const query = { limit: "1", after: first.body.next };
     expect(
       await call("api.accounts", (event) => Object.assign(event, { queryStringParameters: query })),
     ).toEqual({
       status: 200,
-      body: { accounts: [{ id: billing, name: "BILL ING", lastJob: null }], next: null },
+      body: { accounts: [{ id: billing, name: "BILL ING", newestJob: null }], next: null },
     });
   });
 
@@ -102,7 +111,7 @@ describeAws(moto, "api", (aws) => {
     expect(body).toMatchObject({
       ...{ id: app, name: "APP", configured: true, claims: null },
       verdict: { at: "2030-01-01T00:00:00.000Z", verdict: "dead" },
-      lastJob: { job: "j1", outcome: "escalated" },
+      newestJob: { state: "finished", job: "j1", outcome: "escalated" },
       incidents: [{ key: "k", failureClass: "jetstream_dead", since: "2030-01-01T00:00:00.000Z" }],
     });
     expect(JSON.stringify(body)).not.toContain(TOKEN);

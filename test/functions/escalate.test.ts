@@ -66,6 +66,16 @@ describe("escalate", () => {
     });
   });
 
+  test("tells a page of a newer version, as far as it is understood", async () => {
+    await using it = await stack(204);
+    const event = await eventOf("escalate.incident-opened");
+    change(event, (inner) =>
+      Object.assign(inner.detail, { failureClass: "new_class", severity: "warning", more: 1 }),
+    );
+    expect(await run("escalate", event)).toEqual(DONE);
+    expect(it.told()).toMatchObject([{ data: { failureClass: "new_class", more: 1 } }]);
+  });
+
   test("gives back what no channel takes, and tells it when it comes again", async () => {
     await using it = await stack(400, 204);
     const event = await eventOf("escalate.incident-opened");

@@ -7,12 +7,19 @@ import {
   PutTargetsCommand,
 } from "@aws-sdk/client-eventbridge";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
 import { expire, fill } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { openApp } from "../../lib/compose.ts";
+import { createLog } from "../../lib/log.ts";
 import { receiver } from "../support/escalation-contract.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 import { recordingProxy } from "../support/recording-proxy.ts";
@@ -170,6 +177,63 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
       }),
     );
   });
+
+  test("an order over the API is done by remediate, and the API says how it ended", async () => {
+    const ordered = await watched("api", await event("api.order"));
+    const { correlation } = JSON.parse(ordered.answer.body);
+    const message = await nextJob(correlation);
+    const job = await event("remediate.sqs");
+    job.Records[0].body = message;
+    expect((await watched("remediate", job)).answer).toEqual({ batchItemFailures: [] });
+    const asked = await event("api.ended");
+    asked.pathParameters.correlation = correlation;
+    asked.requestContext.http.path = asked.requestContext.http.path.replace(/[^/]+$/, correlation);
+    const { answer } = await watched("api", asked);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      ...{ account: world.accountId, correlation, state: "finished", action: "heal" },
+      ...{ actor: "arn:aws:sts::123456789012:assumed-role/on-call/ada", reason: "orders are stuck" },
+      ...{ verdict: { verdict: "healthy" }, end: { outcome: "healthy" } },
+    });
+    const listed = await watched("api", await event("api.accounts"));
+    expect(JSON.parse(listed.answer.body).accounts).toMatchObject([
+      { name: "APP", newestJob: { state: "finished", outcome: "healthy", correlation } },
+    ]);
+  });
+
+  async function nextJob(correlation: string): Promise<string> {
+    for (;;) {
+      const command = new ReceiveMessageCommand({ QueueUrl: urls["jobs.fifo"] });
+      const { Messages: [message] = [] } = await sqs.send(command);
+      if (message?.Body === undefined) throw new Error(`no job ${correlation} is in the queue`);
+      const { QueueUrl, ReceiptHandle } = {
+        QueueUrl: urls["jobs.fifo"],
+        ReceiptHandle: message.ReceiptHandle,
+      };
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+      if (JSON.parse(message.Body).correlation === correlation) return message.Body;
+    }
+  }
+
+  test.each<[string, (yaml: string) => string]>([
+    ["a channel's", (yaml) => yaml.replace("aws-sm://relight/channels#slack", "env:MISSING")],
+    ["what restarts servers", (yaml) => yaml.replace("aws-sm://relight/restarts", "env:MISSING")],
+    ["the operator's key", (yaml) => yaml.replace("aws-sm://relight/operator", "env:MISSING")],
+  ])(
+    "a person hears at once that a secret is missing (%s), a function once it needs it",
+    async (_what, spoil) => {
+      const configFile = join(world.home, "spoilt.yaml");
+      await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
+      Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
+      const log = createLog({ level: "silent" });
+      const open = async (upFront: boolean): Promise<void> => {
+        await using app = await openApp({ configFile, log, upFront });
+        await app.context();
+      };
+      await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
+      await expect(open(false)).resolves.toBeUndefined();
+    },
+  );
 
   test("a sweep that fails tells the bus, not the channels", async () => {
     await world.server.stop();

@@ -118,7 +118,11 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
       now = epochMillis(now + by);
     },
     /** One sweep, which fills the queue. */
-    sweep: () => sweep({ ...context, jobs, configured }, "schedule", "the simulation"),
+    sweep: () =>
+      sweep(
+        { ...context, jobs, configured, settings: { verifyEvery: millis(300_000), atMostWaiting: 10_000 } },
+        { trigger: "schedule", reason: "the simulation", which: "due" },
+      ),
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
     work: (job: Job) =>
       remediate(context, job).then(

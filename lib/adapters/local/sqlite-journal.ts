@@ -3,10 +3,10 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import pRetry from "p-retry";
 import type { AccountId } from "../../domain/account.ts";
-import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
+import { type EntryKind, EXPIRING_KINDS, type JournalEntry } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { type Standing, standingOf } from "../../domain/standing.ts";
-import { epochMillis } from "../../domain/time.ts";
+import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../ports.ts";
 
@@ -25,6 +25,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS journal_by_account ON journal (account, seq);
   CREATE INDEX IF NOT EXISTS journal_by_job ON journal (job, seq);
+  CREATE INDEX IF NOT EXISTS journal_by_age ON journal (kind, at);
   CREATE TRIGGER IF NOT EXISTS journal_never_changes BEFORE UPDATE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS journal_never_forgets BEFORE DELETE ON journal
@@ -54,6 +55,8 @@ export interface SqliteJournalSettings {
   readonly clock: Clock;
   /** Takes secrets out of an entry's data before it is stored. */
   readonly scrub: (value: JsonObject) => JsonObject;
+  /** How long entries are kept that no later run needs, looked at when the journal is opened; for ever by default. */
+  readonly keeps?: Millis | undefined;
 }
 
 /**
@@ -64,9 +67,10 @@ export interface SqliteJournalSettings {
 export async function sqliteJournal(
   settings: SqliteJournalSettings,
 ): Promise<Journal & Leases & AsyncDisposable> {
-  const { path, clock, scrub } = settings;
+  const { path, clock, scrub, keeps } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
   const database = await openPatiently(() => attempt(() => openDatabase(path)));
+  if (keeps !== undefined) attempt(() => forget(database, epochMillis(clock.now() - keeps)));
   return {
     append: async ({ at, job, account, kind, data }) => {
       const text = JSON.stringify(scrub(data));
@@ -116,6 +120,28 @@ function openDatabase(path: string): DatabaseSync {
     return database;
   } catch (cause) {
     database.close();
+    throw cause;
+  }
+}
+
+const JOB_KINDS = "'job.started', 'job.finished'";
+/** An account's newest entry about a job says how it stands, and stays however old it is. */
+const EXPIRED = `
+  kind IN (${EXPIRING_KINDS.map((kind) => `'${kind}'`).join(", ")}) AND at < ? AND (kind NOT IN (${JOB_KINDS}) OR EXISTS (
+    SELECT 1 FROM journal AS newer
+    WHERE newer.account = journal.account AND newer.seq > journal.seq AND newer.kind IN (${JOB_KINDS})
+  ))
+`;
+
+/** The trigger that keeps entries stands aside within this one transaction, which no other process sees into. */
+function forget(database: DatabaseSync, before: EpochMillis): void {
+  if (database.prepare(`SELECT 1 FROM journal WHERE ${EXPIRED} LIMIT 1`).get(before) === undefined) return;
+  database.exec("BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS journal_never_forgets;");
+  try {
+    database.prepare(`DELETE FROM journal WHERE ${EXPIRED}`).run(before);
+    database.exec(`${SCHEMA} COMMIT;`);
+  } catch (cause) {
+    database.exec("ROLLBACK");
     throw cause;
   }
 }
