@@ -77,7 +77,9 @@ export interface Parts extends AsyncDisposable {
   connectWith(systemCredentials: string): Promise<Cluster>;
 }
 
-const JOURNAL_STEPS = { append: "journal append", read: "journal read", acquire: "lease" } as const;
+const JOURNAL_STEPS = {
+  ...{ append: "journal append", read: "journal read", latest: "journal read", acquire: "lease" },
+} as const;
 
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
 export async function openParts(options: PartsOptions): Promise<Parts> {

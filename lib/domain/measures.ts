@@ -30,13 +30,13 @@ export const METRICS = {
   },
   AccountsSeen: {
     ...{ unit: "Count", dimensions: [], total: true },
-    when: "At the end of a sweep: how many accounts it saw, whether or not a job was due.",
+    when: "At the end of a sweep: how many accounts it met, whether or not a job was due.",
     act: "A fall that nobody ordered: `relight status` names what the resolver lost.",
   },
   JobsQueued: {
     ...{ unit: "Count", dimensions: [], total: true },
     when: "At the end of a sweep: for how many accounts it queued a job.",
-    act: "As many as accounts at each sweep: none is healthy for long enough to be left alone.",
+    act: "As many as accounts, sweep after sweep: none stays healthy for long enough to be left alone. The log line `a job began` says why each was due.",
   },
   JobsPostponed: {
     ...{ unit: "Count", dimensions: [], total: true },
@@ -50,8 +50,8 @@ export const METRICS = {
   },
   OldestUnverifiedSeconds: {
     ...{ unit: "Seconds", dimensions: [], total: true },
-    when: "At the end of a sweep: how long the account that was not verified for longest has waited.",
-    act: "Above the policy's interval: jobs are not done. See the dead letters and `QueueAgeSeconds`.",
+    when: "At the end of a sweep: how long the account that waits longest was not verified, of those that ever were.",
+    act: "Above `sweep.verifyEvery` by more than two sweeps: jobs are not done. See the dead letters and `QueueAgeSeconds`.",
   },
   SecondsUntilExpiry: {
     ...{ unit: "Seconds", dimensions: ["Account"], total: true },

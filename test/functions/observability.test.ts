@@ -118,7 +118,12 @@ describe("each bundle on its event emits what the catalogue says", () => {
     await openWorld("metrics:\n  perAccount: all\n");
     const { emf } = await invoke("sweep", event("sweep.schedule"));
     const summary = withoutTimes(emfSummary(emf));
-    expect(summary).toEqual(expect.arrayContaining(["SweepFinished=1", "JobsQueued=2"]));
+    expect(summary).toEqual(
+      expect.arrayContaining([
+        ...["SweepFinished=1", "AccountsSeen=2", "JobsQueued=2", "JobsPostponed=0", "AccountsPastPage=0"],
+        "SecondsUntilExpiry",
+      ]),
+    );
     expect(summary).toContain(`SecondsUntilExpiry{Account=${world.accountId}}`);
     expect(summary.filter((each) => each === "JobsFinished=1")).toHaveLength(2);
   });
