@@ -86,8 +86,9 @@ function describeEnd(app: App, account: string, end: JobEnd): object {
     case "failed":
       return { ...whose, outcome: "failed", error: end.error.toJSON() };
     case "done": {
-      const { outcome, why, rungs, verdict, pushed } = end.result;
-      return { ...whose, outcome, why, verdict: verdict.verdict, rungs, ...(pushed ? { pushed } : {}) };
+      const { outcome, why, rungs, verdict, pushed, correlation } = end.result;
+      const ended = { ...whose, outcome, why, verdict: verdict.verdict, rungs, correlation };
+      return { ...ended, ...(pushed ? { pushed } : {}) };
     }
   }
 }
