@@ -1,4 +1,5 @@
 import type { JsonObject } from "./domain/json.ts";
+import type { Probe } from "./domain/observation.ts";
 
 /** How a program ends: Nagios' convention, which monitoring tools understand. */
 export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
@@ -233,4 +234,15 @@ export function asRelightError(thrown: unknown): RelightError {
   if (thrown instanceof RelightError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new RelightError("internal", message, { cause: thrown });
+}
+
+/** What was asked, or why there is no answer. A lost connection and a bug are thrown: no answer may hide them. */
+export async function probe<T>(question: () => Promise<T>): Promise<Probe<T>> {
+  try {
+    return { ok: true, value: await question() };
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (code === "nats.connection_lost" || code === "internal") throw thrown;
+    return { ok: false, code, message };
+  }
 }
