@@ -7,7 +7,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeout = 10_000, interval = 50 }: { timeout?: number; interval?: number } = {},
+  { timeout = 25_000, interval = 50 }: { timeout?: number; interval?: number } = {},
 ): Promise<T> {
   let value: T | undefined | false;
   const isMet = async (): Promise<boolean> => {

@@ -1,4 +1,5 @@
 import type { JsonObject } from "./domain/json.ts";
+import type { Probe } from "./domain/observation.ts";
 
 /** How a program ends: Nagios' convention, which monitoring tools understand. */
 export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
@@ -272,4 +273,15 @@ export function told(thrown: unknown): { readonly error: object } {
   if (TOLD.has(self)) return { error: { code: error.code } };
   TOLD.add(self);
   return { error: error.toJSON() };
+}
+
+/** What was asked, or why there is no answer. A lost connection and a bug are thrown: no answer may hide them. */
+export async function probe<T>(question: () => Promise<T>): Promise<Probe<T>> {
+  try {
+    return { ok: true, value: await question() };
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (code === "nats.connection_lost" || code === "internal") throw thrown;
+    return { ok: false, code, message };
+  }
 }

@@ -27,6 +27,18 @@ export function deafConsumerGroups({ streams }: Observation): readonly Group[] {
   );
 }
 
+/** Whether all of these are known to be heard. One that is electing its leader is neither deaf nor heard. */
+export function areHeard({ streams }: Observation, groups: readonly Group[]): boolean {
+  return streams.ok && groups.every((group) => isHeard(streams.value, group));
+}
+
+function isHeard(streams: readonly StreamFacts[], { stream, consumer }: Group): boolean {
+  const found = streams.find(({ name }) => name === stream);
+  if (consumer === undefined) return found?.deafSubjects.ok === true && !isDeaf(found);
+  const { heard } = found?.consumers.find(({ name }) => name === consumer) ?? {};
+  return heard?.ok === true && heard.value;
+}
+
 /** Deaf groups in which no replica could take over without a loss; for people. */
 export function groupsWithoutHeir({ streams }: Observation): readonly string[] {
   const all = streams.ok ? streams.value : [];

@@ -2,8 +2,8 @@ import pMap from "p-map";
 import type { AccountId } from "../domain/account.ts";
 import { type ClaimsComparison, compareClaims, type Places } from "../domain/claims-comparison.ts";
 import type { Probe } from "../domain/observation.ts";
+import { probe } from "../errors.ts";
 import type { Context } from "./context.ts";
-import { asked } from "./look.ts";
 
 export interface AccountDiff extends ClaimsComparison {
   readonly account: AccountId;
@@ -24,12 +24,12 @@ export async function diffAccounts(
 async function diffOne(context: Context, account: AccountId): Promise<AccountDiff> {
   const { resolver, source, operator, settingsOf } = context;
   const [stored, running] = await Promise.all([
-    asked(() => resolver.lookup(account)),
-    asked(() => resolver.running(account)),
+    probe(() => resolver.lookup(account)),
+    probe(() => resolver.running(account)),
   ]);
   const places: Places = {
     ...{ stored: withoutResolver(stored), running },
-    ...(source === undefined ? {} : { source: await asked(() => source.claims.lookup(account)) }),
+    ...(source === undefined ? {} : { source: await probe(() => source.claims.lookup(account)) }),
   };
   return {
     account,

@@ -11,9 +11,9 @@ import {
   openToggle,
 } from "../domain/journal.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
-import type { Observation, Probe } from "../domain/observation.ts";
+import type { Observation } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
-import { asRelightError } from "../errors.ts";
+import { probe } from "../errors.ts";
 import { accountKeyOf, type Context } from "./context.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
@@ -61,18 +61,7 @@ async function lookIntoSource(
   const adopted = lastAdopted(remembered);
   return {
     name: source.claims.name,
-    sourced: await asked(() => source.claims.lookup(account)),
+    sourced: await probe(() => source.claims.lookup(account)),
     ...(adopted === undefined ? {} : { adopted }),
   };
-}
-
-/** What was asked, or why there is no answer; only what no probe may hide is thrown. */
-export async function asked<T>(question: () => Promise<T>): Promise<Probe<T>> {
-  try {
-    return { ok: true, value: await question() };
-  } catch (thrown) {
-    const { code, message } = asRelightError(thrown);
-    if (code === "internal" || code === "nats.connection_lost") throw thrown;
-    return { ok: false, code, message };
-  }
 }

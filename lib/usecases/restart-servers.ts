@@ -43,7 +43,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
       const next = await chooseServer(context, job, candidates);
       await restartOne(context, job, restarter, next);
       restarted.add(next);
-      now = await lookWhenLed(context, job);
+      now = await lookWhenLed(context, job, now);
     }
   });
 }
@@ -52,8 +52,8 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
  * The next look, once the account's own streams are led again as far as they can be: a server that goes away
  * while they elect would take a replica from them that they are about to count on.
  */
-async function lookWhenLed(context: Context, { account }: RunningJob): Promise<Look> {
-  let seen = await look(context, account);
+async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
+  let seen = before;
   const areLed = async (): Promise<boolean> => {
     seen = await look(context, account);
     const { streams } = seen.observation;
@@ -176,7 +176,7 @@ interface Patience {
   readonly code: "restart.refused" | "restart.unfinished";
 }
 
-/** Waits until one of the orders finds no objection, and gives its server; the first one's are reported. */
+/** Waits until one of the orders finds no objection, and gives its server; else all objections are told. */
 async function waitForPeace(
   context: Context,
   orders: readonly RestartOrder[],
@@ -187,8 +187,9 @@ async function waitForPeace(
   const isCalm = async (): Promise<boolean> => {
     // All of them hold streams of the one domain that remedies treat.
     const evidence = await gatherEvidence(context, orders[0]?.server);
-    chosen = orders.find((order) => judge(order, evidence).length === 0)?.server;
-    objections = orders.flatMap((order) => judge(order, evidence)).filter(isFirst);
+    const judged = orders.map((order) => ({ ...order, objections: judge(order, evidence) }));
+    chosen = judged.find((order) => order.objections.length === 0)?.server;
+    objections = [...new Set(judged.flatMap((order) => order.objections))];
     return chosen !== undefined;
   };
   await pWaitFor(isCalm, within).catch((cause: unknown) => {
@@ -200,8 +201,6 @@ async function waitForPeace(
   });
   return chosen ?? "";
 }
-
-const isFirst = (text: string, index: number, all: readonly string[]): boolean => all.indexOf(text) === index;
 
 /** Each JetStream domain has a meta group of its own: that of the server counts. */
 async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {

@@ -1,6 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { Observation } from "../domain/observation.ts";
-import { deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
+import { areHeard, deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
 import { type Context, type RunningJob, requireAccountKey } from "./context.ts";
 import { type Look, look } from "./look.ts";
 
@@ -33,24 +33,26 @@ async function stepDown(
 ): Promise<Observation> {
   let now = observation;
   for (let round = 0; round < ROUNDS && groups(now).length > 0; round++) {
-    await context.assets.stepDown(job.account, await requireAccountKey(context, job), groups(now));
-    now = await waitUntilHeard(context, job, groups);
+    const deaf = groups(now);
+    await context.assets.stepDown(job.account, await requireAccountKey(context, job), deaf);
+    now = await lookWhenHeard(context, job, deaf);
   }
   return now;
 }
 
-async function waitUntilHeard(
+/** The look that finds the groups heard, or the last one before the patience was over. */
+async function lookWhenHeard(
   context: Context,
   { account }: RunningJob,
-  groups: Groups,
+  groups: readonly Group[],
 ): Promise<Observation> {
-  let now = (await look(context, account)).observation;
-  const areHeard = async (): Promise<boolean> => {
+  let now: Observation | undefined;
+  const isOver = async (): Promise<boolean> => {
     now = (await look(context, account)).observation;
-    return now.streams.ok && groups(now).length === 0;
+    return areHeard(now, groups);
   };
-  await pWaitFor(areHeard, ELECTION).catch((error: unknown) => {
+  await pWaitFor(isOver, ELECTION).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-  return now;
+  return now ?? (await look(context, account)).observation;
 }

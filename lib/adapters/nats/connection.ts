@@ -12,9 +12,8 @@ import {
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
-import type { Probe } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
-import { asRelightError, RelightError } from "../../errors.ts";
+import { RelightError } from "../../errors.ts";
 
 /** Requests in flight at once: a cluster in trouble is not stormed. */
 export const AT_ONCE = 16;
@@ -155,17 +154,6 @@ function lost(subject: string, cause?: unknown): RelightError {
 /** Whether nobody listens on a subject at all, as opposed to nobody answering in time. */
 export function isNoResponders(error: unknown): boolean {
   return causes(error).some((cause) => cause instanceof NoRespondersError);
-}
-
-/** A probe's failure is part of what was seen, except that a lost connection ends the whole look. */
-export async function probe<T>(look: () => Promise<T>): Promise<Probe<T>> {
-  try {
-    return { ok: true, value: await look() };
-  } catch (thrown) {
-    const error = asRelightError(thrown);
-    if (error.code === "nats.connection_lost" || error.code === "internal") throw thrown;
-    return { ok: false, code: error.code, message: error.message };
-  }
 }
 
 /** The JSON object in an answer. @throws RelightError `nats.bad_answer` */

@@ -4,8 +4,9 @@ import { z } from "zod";
 import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import type { HealthAnswer, HealthChecks, ServersHealth } from "../../domain/server-health.ts";
 import type { Millis } from "../../domain/time.ts";
+import { probe } from "../../errors.ts";
 import { read, readData, statsz } from "./answers.ts";
-import { AT_ONCE, ask, gather, probe, readJson } from "./connection.ts";
+import { AT_ONCE, ask, gather, readJson } from "./connection.ts";
 
 const PING = "$SYS.REQ.SERVER.PING.STATSZ";
 

@@ -4,8 +4,9 @@ import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { Probe } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
+import { probe } from "../../errors.ts";
 import { connz, readData, subsz } from "./answers.ts";
-import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { AT_ONCE, ask, readJson } from "./connection.ts";
 
 /** `ConnAll` of the server's monitoring: connections that are open and those lately closed. */
 const OPEN_AND_CLOSED = 2;

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { isAway, type MetaDissent, type MetaGroup, type MetaPeer } from "../../domain/meta-group.ts";
 import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
-import { RelightError } from "../../errors.ts";
+import { probe, RelightError } from "../../errors.ts";
 import { read, readData, serverInfo } from "./answers.ts";
-import { gather, probe, readJson } from "./connection.ts";
+import { gather, readJson } from "./connection.ts";
 
 const SUBJECT = "$SYS.REQ.SERVER.PING.JSZ";
 const NANOS_PER_MILLI = 1_000_000;

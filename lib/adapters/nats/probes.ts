@@ -10,12 +10,13 @@ import type {
   StreamFacts,
 } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
+import { probe } from "../../errors.ts";
 import type { Clock, Probes, Resolver } from "../../ports.ts";
 import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { capacities } from "./capacity.ts";
-import { AT_ONCE, ask, probe, readJson } from "./connection.ts";
+import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
