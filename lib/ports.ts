@@ -98,13 +98,15 @@ export interface ClaimsSource {
    * @throws RelightError `source.unavailable` if the source itself can't be read.
    */
   accounts(): AsyncIterable<SourceEntry>;
-  /** What it says of one account; everything is read once per run. @throws as {@link accounts} */
+  /** What it says of one account; everything is read once per run for all of these. @throws as {@link accounts} */
   lookup(account: AccountId): Promise<Sourced>;
 }
 
 /** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
 export interface Resolver {
-  /** Every entry of the resolver, streamed. @throws RelightError `nats.timeout` if the list broke off. */
+  /**
+   * Every entry of the resolver, as they come. @throws RelightError `nats.timeout` if the list broke off.
+   */
   list(): AsyncIterable<ListedJwt>;
   /** The JWT in the resolver; undefined where it has none (a full resolver deletes expired ones). */
   lookup(account: AccountId): Promise<DecodedJwt | undefined>;

@@ -19,8 +19,9 @@ interface Index {
 }
 
 /**
- * A source of truth over whatever can list its entries. It is read once in this object's life, on the first
- * question: make one per run, and a changed JWT is seen by the next. A failed reading is tried again.
+ * A source of truth over whatever can list its entries. It is read once in this object's life for all look-ups, on
+ * the first: make one per run, and a changed JWT is seen by the next. A failed reading is tried again. Until there
+ * was a look-up, listing streams what is there and keeps nothing: a sweep asks for no account by itself.
  */
 export function claimsSource({ name, entries, operator }: SourceSettings): ClaimsSource {
   let reading: Promise<Index> | undefined;
@@ -34,7 +35,7 @@ export function claimsSource({ name, entries, operator }: SourceSettings): Claim
   return {
     name,
     accounts: async function* () {
-      yield* (await index()).entries;
+      yield* reading === undefined ? entries() : (await reading).entries;
     },
     lookup: async (account) => {
       const { accounts, problems } = await index();

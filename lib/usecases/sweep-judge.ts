@@ -1,7 +1,7 @@
 import type { AccountId } from "../domain/account.ts";
 import { type Due, dueOf, expiresAtOf, expiryOf, type Listed, type SweptAccount } from "../domain/due.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../domain/time.ts";
-import type { SweepContext, SweepOrder } from "./sweep.ts";
+import type { SweepContext, SweepOrder } from "./sweep-order.ts";
 
 /** An account that a sweep came upon. */
 export interface Met {

@@ -3,29 +3,12 @@ import { type Backlog, backlog } from "../domain/backlog.ts";
 import { type Due, type DueReason, describeDue, isImminent, isRoutine } from "../domain/due.ts";
 import type { EpochMillis, Millis } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
-import type { Job, Jobs, ListedJwt, SourceEntry, Trigger } from "../ports.ts";
+import type { Job, ListedJwt, SourceEntry } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
+import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";
 
-export interface SweepSettings {
-  /** A healthy account is looked at again at the latest after this, as long as there is room in the queue. */
-  readonly verifyEvery: Millis;
-  /** Sweeps queue no more once about so many jobs wait; what is imminent excepted. */
-  readonly atMostWaiting: number;
-}
-
-export interface SweepContext extends Context {
-  readonly jobs: Jobs;
-  readonly configured: readonly AccountId[];
-  readonly settings: SweepSettings;
-}
-
-export interface SweepOrder {
-  readonly trigger: Trigger;
-  readonly reason: string;
-  /** `due`: what is due, as far as the queue has room. `everything`: every account, now. */
-  readonly which: "due" | "everything";
-}
+export type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";
 
 export interface Sweep {
   /** Ties together what the sweep led to: its jobs carry it as their correlation. */

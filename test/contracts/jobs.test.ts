@@ -8,7 +8,7 @@ import {
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import pWaitFor from "p-wait-for";
-import { deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/sqs-jobs.ts";
+import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/sqs-jobs.ts";
 import { inProcessJobs } from "../../lib/adapters/local/in-process-jobs.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
 import { RelightError } from "../../lib/errors.ts";
@@ -92,6 +92,64 @@ describeAws(moto, "SQS on moto", (settings) => {
     expect(next.Messages?.map(({ Body = "" }) => parseJob(Body).id)).toEqual(["3"]);
   });
 
+  test("says how many wait", async () => {
+    const { jobs } = await open();
+    await jobs.enqueueAll(["A", "B", "C"].map((letter) => job(letter, { account: account(letter) })));
+    expect(await jobs.waiting()).toBe(3);
+  });
+
+  test("entries that were not taken are sent again, alone; what never is taken is counted", async () => {
+    const { queueUrl } = await open();
+    const raw = new SQSClient(settings);
+    const batches: number[] = [];
+    let failing = (id: string, tries: number): object | undefined =>
+      id === "2" && tries === 1 ? { Code: "InternalError", SenderFault: false } : undefined;
+    raw.middlewareStack.add(
+      (next) => async (args) => {
+        const { Entries } = args.input as { Entries: { Id: string; MessageBody: string }[] };
+        batches.push(Entries.length);
+        const idOf = ({ MessageBody }: { MessageBody: string }) => parseJob(MessageBody).id;
+        const bad = Entries.filter((each) => failing(idOf(each), batches.length) !== undefined);
+        const good = Entries.filter((each) => !bad.includes(each));
+        const Failed = bad.map((each) => ({ Id: each.Id, ...failing(idOf(each), batches.length) }));
+        if (good.length === 0) return { response: {}, output: { Failed, $metadata: {} } } as never;
+        const answer = await next({ ...args, input: { ...args.input, Entries: good } as never });
+        Object.assign(answer.output, { Failed });
+        return answer;
+      },
+      { step: "initialize", priority: "low" },
+    );
+    const jobs = sqsJobs({ queueUrl, client: raw });
+    const letters = [..."ABCDEFGHIJKL"];
+    const sent = letters.map((letter, index) => job(`${index}`, { account: account(letter) }));
+    await jobs.enqueueAll(sent);
+    expect(batches).toEqual([10, 1, 2]);
+    const ids = (await receiveAll(client, queueUrl)).map(({ Body = "" }) => parseJob(Body).id);
+    expect(ids.toSorted()).toEqual(sent.map(({ id }) => id).toSorted());
+
+    batches.length = 0;
+    failing = (id) => (Number(id) < 2 ? { Code: "InvalidMessageContents", SenderFault: true } : undefined);
+    const again = sent.map((each) => ({ ...each, reason: "again" }));
+    await expect(jobs.enqueueAll(again)).rejects.toMatchObject({
+      code: "queue.unavailable",
+      message: expect.stringContaining("did not take 2 of 12 jobs: InvalidMessageContents"),
+      details: { notTaken: 2 },
+    });
+    // Their own fault: sending them again would mend nothing; and the others are sent.
+    expect(batches).toEqual([10, 2]);
+    raw.destroy();
+  });
+
+  test("a batch holds ten jobs, no account twice, and 256 KiB", () => {
+    const token = (bytes: number) => ({ token: "x".repeat(bytes) });
+    const letters = [..."AABCDEFGHIJKLM"];
+    const small = letters.map((letter, index) => job(`${index}`, { account: account(letter) }));
+    expect([...batchesOf(small)].map(({ length }) => length)).toEqual([1, 10, 3]);
+    const large = [..."ABCD"].map((letter) => job(letter, { account: account(letter), ...token(100_000) }));
+    expect([...batchesOf(large)].map(({ length }) => length)).toEqual([2, 2]);
+    expect([...batchesOf([job("huge", token(2_000_000))])].map(({ length }) => length)).toEqual([1]);
+  });
+
   test("a missing queue is queue.unavailable, naming it", async () => {
     const jobs = sqsJobs({ queueUrl: `${settings.endpoint}/1/no-such.fifo`, client });
     const error = {
@@ -100,6 +158,11 @@ describeAws(moto, "SQS on moto", (settings) => {
       retryable: true,
     };
     await expect(jobs.enqueue(job("1"))).rejects.toMatchObject(error);
+    await expect(jobs.waiting()).rejects.toMatchObject(error);
+    await expect(jobs.enqueueAll([job("1"), job("2", { account: account("B") })])).rejects.toMatchObject({
+      ...error,
+      details: { notTaken: 2 },
+    });
   });
 });
 
@@ -128,6 +191,22 @@ function jobsContract(open: () => Promise<Queue>): void {
     const sent = ["A", "B", "C", "D", "E", "F"].map((letter) => job(letter, { account: account(letter) }));
     await Promise.all(sent.map((each) => jobs.enqueue(each)));
     expect((await received()).map(({ id }) => id).toSorted()).toEqual(["A", "B", "C", "D", "E", "F"]);
+  });
+
+  test("many at once arrive as they would one by one", async () => {
+    const { jobs, received } = await open();
+    const letters = ["A", "B", "C", "A", "D", "E", "F", "G", "H", "I", "J", "K", "L", "A"];
+    const sent = letters.map((letter, index) => job(`${index}`, { account: account(letter) }));
+    await jobs.enqueueAll([...sent, job("3", { account: account("A") })]);
+    const out = await received();
+    expect(out.toSorted((one, other) => Number(one.id) - Number(other.id))).toEqual(sent);
+    expect(out.filter((each) => each.account === account("A")).map(({ id }) => id)).toEqual(["0", "3", "13"]);
+    await jobs.enqueueAll([]);
+  });
+
+  test("nothing waits in a queue that is empty", async () => {
+    const { jobs } = await open();
+    expect(await jobs.waiting()).toBe(0);
   });
 
   test("with nothing queued there is nothing to wait for", async () => {
@@ -198,6 +277,21 @@ function inProcessTests(): void {
     end("A");
     await pWaitFor(() => started.length === 5, { timeout: 5_000 });
     for (const letter of letters) end(letter);
+    await jobs.drain();
+  });
+
+  test("what waits is what is not in work", async () => {
+    const { jobs, end } = gatedQueue(1);
+    await jobs.enqueueAll(["A", "B", "C"].map((letter) => job(letter, { account: account(letter) })));
+    expect(await jobs.waiting()).toBe(2);
+    for (const [id, left] of [
+      ["A", 1],
+      ["B", 0],
+    ] as const) {
+      end(id);
+      await pWaitFor(async () => (await jobs.waiting()) === left, { timeout: 5_000 });
+    }
+    end("C");
     await jobs.drain();
   });
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,6 +21,7 @@ import {
   JOURNAL_TABLE,
   JOURNAL_TTL,
 } from "../../lib/adapters/aws/dynamodb-journal.ts";
+import { putLatest } from "../../lib/adapters/aws/dynamodb-latest.ts";
 import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
@@ -428,6 +430,35 @@ function sqliteTests(newPath: () => Promise<string>): void {
     for (const file of [path, `${path}-wal`]) expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
+  test("with an age configured, opening it forgets what is older and what no later run needs", async () => {
+    const path = await newPath();
+    const old = [
+      ...[entry({ kind: "verdict" }), entry({ kind: "claims.seen" }), entry({ kind: "job.started" })],
+      ...[entry({ kind: "job.finished" }), entry({ kind: "push.started" })],
+      ...[entry({ kind: "job.started", account: OTHER }), entry({ kind: "job.finished", account: OTHER })],
+    ];
+    const fresh = [
+      entry({ at: AT(1), kind: "verdict" }),
+      entry({ at: AT(1), kind: "job.started", job: "job-2" }),
+    ];
+    {
+      await using journal = await sqliteJournal({ path, clock, scrub });
+      for (const each of [...old, ...fresh]) await journal.append(each);
+    }
+    const later = fakeClock(AT(86_400_001));
+    await using journal = await sqliteJournal({ path, clock: later, scrub, keeps: millis(86_400_000) });
+    expect((await journal.read({ account: ACCOUNT })).map(({ kind, job }) => [kind, job])).toEqual([
+      ["claims.seen", "job-1"],
+      ["push.started", "job-1"],
+      ["verdict", "job-1"],
+      ["job.started", "job-2"],
+    ]);
+    // The newest job of an account stays, however old.
+    expect((await journal.read({ account: OTHER })).map(({ kind }) => kind)).toEqual(["job.finished"]);
+    using database = new DatabaseSync(path);
+    expect(() => database.exec("DELETE FROM journal")).toThrow("the journal is append-only");
+  });
+
   test("outlives the process that wrote it", async () => {
     const path = await newPath();
     {
@@ -528,6 +559,121 @@ function dynamoDbTests(
     expect(lease.Item?.["expiresAt"]).toBe(START / 1000 + 2);
     const all = await shared.client.send(new ScanCommand({ TableName: shared.table }));
     expect(all.Items?.filter((item) => JOURNAL_TTL.AttributeName in item)).toHaveLength(1);
+  });
+
+  test("by kind no more is read than is asked for", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal(shared);
+    for (let index = 0; index < 30; index += 1) {
+      await journal.append(entry({ at: AT(index), kind: "verdict" }));
+      await journal.append(entry({ at: AT(index), kind: index % 3 === 0 ? "claims.seen" : "push.started" }));
+    }
+    const counting = DynamoDBDocumentClient.from(new DynamoDBClient(settings));
+    const scanned: number[] = [];
+    counting.middlewareStack.add(
+      (next) => async (args) => {
+        const answer = await next(args);
+        scanned.push((answer.output as { readonly ScannedCount?: number }).ScannedCount ?? 0);
+        return answer;
+      },
+      { step: "initialize" },
+    );
+    const counted = dynamoDbJournal({ ...shared, client: counting });
+    const kinds = ["claims.seen", "push.started", "toggle.opened"] as const;
+    expect((await counted.read({ account: ACCOUNT, kinds, limit: 2 })).map(({ at }) => at)).toEqual([
+      AT(28),
+      AT(29),
+    ]);
+    expect(scanned.toSorted()).toEqual([0, 2, 2]);
+    counting.destroy();
+  });
+
+  test("a newest job never gives way to an older one that is noted late", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal(shared);
+    await journal.append(entry({ kind: "job.started", job: "new" }));
+    await putLatest(shared, entry({ kind: "job.finished", job: "old" }), "000000000000001#00000000");
+    expect((await journal.latest([ACCOUNT])).get(ACCOUNT)?.job).toBe("new");
+  });
+
+  test("keys that DynamoDB leaves out are asked for again, and in the end missed loudly", async () => {
+    const shared = await openSettings(fakeClock());
+    const accounts = Array.from({ length: 12 }, (_, index) => accountOf(index));
+    for (const account of accounts)
+      await dynamoDbJournal(shared).append(entry({ kind: "job.started", account }));
+    let gives = 5;
+    const raw = new DynamoDBClient(settings);
+    raw.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const input = args.input as { RequestItems: Record<string, { Keys: unknown[] }> };
+          if (commandName !== "BatchGetItemCommand") return next(args);
+          const { Keys = [] } = input.RequestItems[shared.table] ?? {};
+          const left = Keys.slice(gives);
+          // Empty lists are refused.
+          const ask = {
+            [shared.table]: { ...input.RequestItems[shared.table], Keys: Keys.slice(0, Math.max(gives, 1)) },
+          };
+          const answer = await next({ ...args, input: { ...input, RequestItems: ask } });
+          const output = answer.output as { Responses?: object; UnprocessedKeys?: object };
+          if (gives === 0) output.Responses = {};
+          if (left.length > 0) output.UnprocessedKeys = { [shared.table]: { Keys: left } };
+          return answer;
+        },
+      { step: "initialize", priority: "low" },
+    );
+    const stingy = dynamoDbJournal({ ...shared, client: DynamoDBDocumentClient.from(raw) });
+    expect((await stingy.latest(accounts)).size).toBe(12);
+    gives = 0;
+    await expect(stingy.latest(accounts)).rejects.toMatchObject({ code: "journal.unavailable" });
+    raw.destroy();
+  });
+
+  test("large data is stored compressed, and read as it was", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal(shared);
+    const findings = Array.from({ length: 2_000 }, (_, index) => ({ code: "stream.deaf", index }));
+    await journal.append(entry({ data: { verdict: "dead", findings } }));
+    expect(await journal.read({ account: ACCOUNT })).toEqual([
+      entry({ data: { verdict: "dead", findings } }),
+    ]);
+    const { Items = [] } = await shared.client.send(new ScanCommand({ TableName: shared.table }));
+    expect(Items[0]?.["zipped"].length).toBeLessThan(20_000);
+    expect(Items[0]).not.toHaveProperty("data");
+  });
+
+  test("what is too large even so is cut and says so; what a remedy must give back is refused", async () => {
+    const journal = dynamoDbJournal(await openSettings(fakeClock()));
+    const noise = randomBytes(600_000).toString("base64");
+    await journal.append(entry({ data: { verdict: "dead", depth: "deep", noise } }));
+    const [stored] = await journal.read({ account: ACCOUNT });
+    expect(stored?.data).toMatchObject({
+      ...{ verdict: "dead", depth: "deep" },
+      cut: { noise: { of: noise.length, kept: String(stored?.data["noise"]).length } },
+    });
+    expect(noise.startsWith(String(stored?.data["noise"]))).toBe(true);
+    for (const key of ["claims", "memory", "undo"])
+      await expect(
+        journal.append(entry({ kind: "toggle.opened", data: { [key]: noise, note: "x" } })),
+      ).rejects.toMatchObject({ code: "journal.entry_too_large", retryable: false });
+    expect(await journal.read({ account: ACCOUNT })).toHaveLength(1);
+  });
+
+  test("with an age configured, only entries that no later run needs tell DynamoDB when to clear them away", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal({ ...shared, keeps: millis(86_400_500) });
+    for (const kind of ["verdict", "job.finished", "claims.seen", "incident.opened"] as const)
+      await journal.append(entry({ kind }));
+    const { Items = [] } = await shared.client.send(new ScanCommand({ TableName: shared.table }));
+    const expiries = Items.map(({ pk, kind, expiresAt }) => [String(pk).split("#")[0], kind, expiresAt]);
+    const end = START / 1000 + 86_401;
+    expect(expiries.toSorted()).toEqual([
+      ["account", "claims.seen", undefined],
+      ["account", "incident.opened", undefined],
+      ["account", "job.finished", end],
+      ["account", "verdict", end],
+      ["latest", "job.finished", undefined],
+    ]);
   });
 
   test("DynamoDB takes the documented time-to-live", async () => {

@@ -25,7 +25,8 @@ export async function putLatest(
   const { error: _error, ...known } = data;
   const command = new PutCommand({
     TableName: table,
-    Item: { ...latestKey(account), at, job, account, kind, data: JSON.stringify(known), place },
+    // An attribute `job` would put the note into job-index, among the job's entries.
+    Item: { ...latestKey(account), at, ofJob: job, account, kind, data: JSON.stringify(known), place },
     ConditionExpression: "attribute_not_exists(pk) OR #place < :place",
     ExpressionAttributeNames: { "#place": "place" },
     ExpressionAttributeValues: { ":place": place },
@@ -48,7 +49,7 @@ export async function latest(
   for (let from = 0; from < distinct.length; from += MOST_KEYS) {
     const keys = distinct.slice(from, from + MOST_KEYS).map(latestKey);
     for (const item of await getAll(settings, keys)) {
-      const entry = entryOf(item);
+      const entry = entryOf({ ...item, job: item["ofJob"] });
       const standing = standingOf(entry);
       if (standing !== undefined) found.set(entry.account as AccountId, standing);
     }

@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from "node:crypto";
 import { decode } from "@nats-io/jwt";
 import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { type ClaimsDocument, parseAccountClaims } from "../../domain/claims.ts";
@@ -111,11 +112,27 @@ function assertHeader(part: string): void {
     throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
 }
 
+/** What stands before an Ed25519 key's 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
+const KEY_INFO = Buffer.from("302a300506032b6570032100", "hex");
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** By Node's own Ed25519: the nkeys library takes milliseconds for each, and a sweep reads a hundred thousand. */
 function verifies(issuer: string, body: string, signature: string): boolean {
-  const valid = attempt(() =>
-    fromPublic(issuer).verify(Buffer.from(body), Buffer.from(signature, "base64url")),
-  );
+  const valid = attempt(() => {
+    // Checks the kind and the checksum.
+    fromPublic(issuer);
+    const key = { key: Buffer.concat([KEY_INFO, rawKey(issuer)]), format: "der", type: "spki" } as const;
+    return verify(null, Buffer.from(body), createPublicKey(key), Buffer.from(signature, "base64url"));
+  });
   return valid === true;
+}
+
+/** The 32 bytes between the prefix byte and the checksum. */
+function rawKey(publicKey: string): Uint8Array {
+  const bits = [...publicKey].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  return Uint8Array.from({ length: 32 }, (_, index) =>
+    Number.parseInt(bits.slice(8 * (index + 1), 8 * (index + 2)), 2),
+  );
 }
 
 function decodePart(part: string): string {

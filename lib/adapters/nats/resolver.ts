@@ -44,6 +44,11 @@ export function natsResolver(settings: ResolverSettings): Resolver {
     });
   }
 
+  /**
+   * One server answers (`$SYS.REQ.CLAIMS.PACK` is served by a queue group), so no account comes twice. It sends
+   * everything at once and can't be told to wait: what was not taken yet is held as it came, undecoded, which is one
+   * to two kilobytes for each account that the caller is behind by.
+   */
   async function* list(): AsyncIterable<ListedJwt> {
     const replies = await connection
       .requestMany("$SYS.REQ.CLAIMS.PACK", "", { strategy: "timer", maxWait: timeout * 6 })

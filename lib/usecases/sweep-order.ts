@@ -1,0 +1,24 @@
+import type { AccountId } from "../domain/account.ts";
+import type { Millis } from "../domain/time.ts";
+import type { Jobs, Trigger } from "../ports.ts";
+import type { Context } from "./context.ts";
+
+export interface SweepSettings {
+  /** A healthy account is looked at again at the latest after this, as long as there is room in the queue. */
+  readonly verifyEvery: Millis;
+  /** Sweeps queue no more once about so many jobs wait; what is imminent excepted. */
+  readonly atMostWaiting: number;
+}
+
+export interface SweepContext extends Context {
+  readonly jobs: Jobs;
+  readonly configured: readonly AccountId[];
+  readonly settings: SweepSettings;
+}
+
+export interface SweepOrder {
+  readonly trigger: Trigger;
+  readonly reason: string;
+  /** `due`: what is due, as far as the queue has room. `everything`: every account, now. */
+  readonly which: "due" | "everything";
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { EXPIRING_KINDS } from "../../lib/domain/journal.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Words with other uses, too: the second test is about these as well. */
+const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
+
+/** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */
+function mentions(folder: string): readonly string[] {
+  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".ts"));
+  return files.flatMap((name) => {
+    const file = `${folder}/${name}`;
+    if (file === "lib/domain/journal.ts" || file === "lib/domain/standing.ts") return [];
+    const text = readFileSync(join(ROOT, file), "utf8");
+    return EXPIRING_KINDS.flatMap((kind) =>
+      [...text.matchAll(new RegExp(`"${kind.replace(".", "\\.")}"`, "g"))].flatMap(({ index }) => {
+        const before = text.slice(Math.max(0, index - 60), index);
+        // To write it is no memory.
+        const isWritten =
+          /record\w*\((?:context|\{[^}]*\}), [\w.]+, (?:[^,()]* \? )?$|record\(\s*context,\s*job,\s*$/.test(
+            before,
+          );
+        return isWritten || AMBIGUOUS.includes(kind) ? [] : [`${file}: ${kind}`];
+      }),
+    );
+  });
+}
+
+test("no use case reads a kind of entry that may expire", () => {
+  expect(["lib/usecases", "lib/domain"].flatMap(mentions)).toEqual([]);
+});
+
+test("every query by kind is for kinds that are kept for ever", () => {
+  const files = readdirSync(join(ROOT, "lib/usecases")).map((name) => join(ROOT, "lib/usecases", name));
+  const texts = files.map((file) => readFileSync(file, "utf8"));
+  const lists = texts.flatMap((text) => [
+    ...[...text.matchAll(/kinds(?::| =) \[([^\]]*)\]/g)].map(([, list = ""]) => list),
+    ...[...text.matchAll(/const (?:INCIDENTS|REMEMBERED) = \[([\s\S]*?)\];/g)].map(([, list = ""]) => list),
+  ]);
+  expect(lists.length).toBeGreaterThanOrEqual(8);
+  for (const list of lists) for (const kind of EXPIRING_KINDS) expect(list).not.toContain(`"${kind}"`);
+});

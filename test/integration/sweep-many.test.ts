@@ -1,0 +1,66 @@
+import { expect, test } from "@jest/globals";
+import { createAccount, type KeyPair } from "@nats-io/nkeys";
+import pMap from "p-map";
+import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { openWorldApp } from "../support/context.ts";
+
+/** Sweeps over a real resolver with a few hundred accounts, with the journal in SQLite. */
+
+const { path: binary } = await serverBinary("2.10.27");
+const MANY = 200;
+/** With the world's own and the system account. */
+const ALL = MANY + 2;
+
+type Push = (key: KeyPair, index: number) => Promise<unknown>;
+
+/** Pushes as `nsc push` does, all over one connection. */
+async function withPush(world: World, use: (push: Push) => Promise<unknown>): Promise<void> {
+  const connection = await world.connectAs("system");
+  try {
+    await use((key, index) => {
+      const claims = accountClaims(`MANY-${index}`, key, world.accountSigningKey, UNLIMITED);
+      return connection.request("$SYS.REQ.CLAIMS.UPDATE", world.sign(claims), { timeout: 10_000 });
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A sweep as the schedule makes it, on a connection of its own. */
+async function sweepOnce(world: World) {
+  await using app = await openWorldApp(world);
+  return await app.sweep("schedule", "a test");
+}
+
+test("sweeps take what is due, a bounded number at a time, until each account was looked at once", async () => {
+  const yaml = "sweep: { verifyEvery: 1h, atMostWaiting: 80 }\n";
+  await using world = await createWorld({ binary, yaml });
+  const keys = Array.from({ length: MANY }, () => createAccount());
+  await withPush(world, (push) => pMap(keys, push, { concurrency: 8 }));
+
+  const looked = new Set<string>();
+  for (const queued of [80, 80, ALL - 160, 0]) {
+    const report = await sweepOnce(world);
+    expect(report).toMatchObject({ seen: ALL, queued, unreadable: [], failures: [], pastPage: 0 });
+    expect(report.results.map(({ verdict }) => verdict.verdict)).toEqual(Array(queued).fill("healthy"));
+    for (const { account } of report.results) {
+      expect(looked).not.toContain(account);
+      looked.add(account);
+    }
+    expect(report.postponed).toBe(ALL - looked.size);
+  }
+  expect(looked.size).toBe(ALL);
+
+  const [changed] = keys;
+  if (changed === undefined) throw new Error("there is no account");
+  await withPush(world, (push) => push(changed, 0));
+  const after = await sweepOnce(world);
+  expect(after).toMatchObject({ queued: 1, queuedBy: { changed: 1 } });
+  expect(after.results.map(({ account }) => account)).toEqual([changed.getPublicKey()]);
+
+  // A person's sweep takes everything.
+  await using app = await openWorldApp(world);
+  expect(await app.sweep("manual", "a test")).toMatchObject({ queued: ALL, queuedBy: { everything: ALL } });
+}, 180_000);
