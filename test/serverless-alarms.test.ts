@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { type Properties, packageStack } from "./support/packaged-stack.ts";
 import { EMITTED, OF_AWS } from "./support/stack-metrics.ts";
@@ -96,6 +98,14 @@ describe("alarms", () => {
       for (const line of advice) expect(line).toMatch(/^[A-Z].*[.?]$/);
       expect(AlarmDescription.length).toBeLessThanOrEqual(1024);
     }
+  });
+
+  test("advise commands that there are", () => {
+    const program = readFileSync(join(import.meta.dirname, "..", "cli", "relight.ts"), "utf8");
+    const texts = alarms.map(({ AlarmDescription }) => AlarmDescription).join("\n");
+    const advised = [...texts.matchAll(/`relight ([\w-]+)/g)].map(([, command]) => command);
+    expect(new Set(advised).size).toBeGreaterThan(3);
+    for (const command of advised) expect(program).toMatch(new RegExp(`\\.command\\("${command}[ "]`));
   });
 
   test("call people by two ways: the topic, and the queue of pages", () => {

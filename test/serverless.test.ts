@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "@jest/globals";
@@ -210,7 +211,10 @@ describe("queues, table and triggers", () => {
     });
     expect(targetOf(schedule.Target.Arn)).toBe("SweepLambdaFunction");
     expect(targetOf(schedule.Target.RoleArn)).toBe("SweepScheduleRole");
-    expect(JSON.parse(schedule.Target.Input)).toMatchObject({ time: "<aws.scheduler.scheduled-time>" });
+    const input = JSON.parse(schedule.Target.Input);
+    expect(input.time).toBe("<aws.scheduler.scheduled-time>");
+    const sample = readFileSync(join(import.meta.dirname, "..", "events", "sweep.schedule.json"), "utf8");
+    expect(Object.keys(input)).toEqual(Object.keys(JSON.parse(sample)));
   });
 
   test("whoever calls the API is known to IAM, but for the issuer, who signs; and none can call too often", () => {
