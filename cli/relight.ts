@@ -121,7 +121,8 @@ program
 program
   .command("run")
   .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
-  .action(act("sweeping", commands.run));
+  .option("--due", "only accounts that a scheduled sweep would look at now", false)
+  .action(({ due }: { due: boolean }) => act("sweeping", (app) => commands.run(app, { due }))({}, {}));
 
 program
   .command("watch")
@@ -164,8 +165,9 @@ program
   .command("journal [account]")
   .description("what was seen and done, oldest first")
   .option("-n, --limit <count>", "at most this many entries, the newest", readCount, 100)
-  .action((account: string | undefined, { limit }: { limit: number }) =>
-    act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
+  .option("--correlation <id>", "only what this one trigger led to, as a page or a log line names it")
+  .action((account: string | undefined, options: { limit: number; correlation?: string }) =>
+    act("reading the journal", (app) => commands.journal(app, account, options))(account, {}, {}),
   );
 
 program

@@ -2,16 +2,20 @@ import middy from "@middy/core";
 import type { ScheduledEvent } from "aws-lambda";
 import { relight, type WithApp } from "./runtime.ts";
 
-/** Schedule → one job for every account. Fails loudly: an error here is the function's error metric. */
+/** Schedule → one job for each account that is due. Fails loudly: an error here is the function's error metric. */
 export const handler = middy<ScheduledEvent, unknown, Error, WithApp>()
   .use(relight())
   .handler(async (event, { app }) => {
-    const { queued, unreadable, results, failures } = await app.sweep(
-      "schedule",
-      `schedule at ${event.time}`,
-    );
+    const {
+      id: correlation,
+      queued,
+      unreadable,
+      results,
+      failures,
+    } = await app.sweep("schedule", `schedule at ${event.time}`);
     const outcomes = results.map(({ account, outcome }) => ({ account, outcome }));
     return {
+      correlation,
       queued,
       unreadable,
       outcomes,

@@ -1,13 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { parseConfig } from "../lib/config.ts";
-import { REFERENCE, withTables } from "../scripts/reference.ts";
+import { FAILURE_CLASSES } from "../lib/domain/incident.ts";
+import { METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
 
 const read = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 
 test("the reference's tables are what the code says (npm run docs writes them)", async () => {
   const text = await readFile(REFERENCE, "utf8");
   expect(text).toBe(withTables(text));
+  const metrics = await readFile(OBSERVABILITY, "utf8");
+  expect(metrics).toBe(withTables(metrics, METRIC_TABLES));
 });
 
 test("the README's configuration is one that Relight accepts", async () => {
@@ -35,6 +38,11 @@ test("every key of the configuration is in the reference", async () => {
   for (const key of keys) expect(text).toContain(key);
 });
 
+test("every class of failure is in the reference", async () => {
+  const text = await readFile(REFERENCE, "utf8");
+  for (const failureClass of FAILURE_CLASSES) expect(text).toContain(failureClass);
+});
+
 test("every link in the documentation leads somewhere", async () => {
   for (const page of [
     "README.md",
@@ -48,7 +56,9 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/restarts.md",
     "docs/watch.md",
     "docs/keys.md",
+    "docs/observability.md",
     "docs/aws.md",
+    "docs/api.md",
     "docs/claims.md",
     "docs/decisions/README.md",
   ]) {

@@ -13,6 +13,8 @@ export interface PageText {
   readonly title: string;
   readonly parts: readonly PagePart[];
   readonly links: readonly { readonly text: string; readonly href: string }[];
+  /** The last line: what to search the logs and the journal for. */
+  readonly reference?: string;
 }
 
 export interface PagePart {
@@ -42,6 +44,7 @@ const TITLES: Readonly<Record<FailureClass, string>> = {
   degraded: "something works, but not as it should",
   unknown: "its health is not known",
   cluster_unreachable: "the cluster can't be looked at",
+  stack_alarm: "an alarm of Relight's own stack",
 };
 
 /**
@@ -55,13 +58,17 @@ export function pageText(incident: Incident, links: Links = {}): PageText {
     title: clip(`[${mood}] ${accountName}: ${TITLES[failureClass] ?? failureClass}`, 140),
     parts: status === "resolved" ? resolvedParts(incident) : openParts(incident),
     links: linksOf(incident, links),
+    ...(incident.correlation === undefined
+      ? {}
+      : { reference: clip(`Correlation id: ${incident.correlation}`, 200) }),
   };
 }
 
 /** The whole text, a line each. */
-export function textLines({ title, parts, links }: PageText): readonly string[] {
+export function textLines({ title, parts, links, reference }: PageText): readonly string[] {
   const paragraphs = parts.flatMap(({ heading, lines }) => ["", `${heading}:`, ...lines]);
-  return [title, ...paragraphs, ...(links.length > 0 ? [""] : []), ...links.map(linkLine)];
+  const last = reference === undefined ? [] : ["", reference];
+  return [title, ...paragraphs, ...(links.length > 0 ? [""] : []), ...links.map(linkLine), ...last];
 }
 
 export function linkLine({ text, href }: PageText["links"][number]): string {
@@ -104,7 +111,9 @@ function tried({ evidence }: Incident): readonly string[] {
   });
 }
 
-function affected({ account, accountName }: Incident): string {
+function affected({ account, accountName, failureClass }: Incident): string {
+  if (failureClass === "stack_alarm")
+    return `Relight itself, which watches over the accounts (${accountName})`;
   if (account === "-") return "the whole cluster";
   return accountName === account ? `account ${account}` : `account ${accountName} (${account})`;
 }
@@ -135,7 +144,8 @@ function lasted({ since, at, status }: Incident): string {
   return status === "open" ? `for ${formatDuration(length)}` : formatDuration(length);
 }
 
-function closer({ account }: Incident): string {
+function closer({ account, failureClass, accountName }: Incident): string {
+  if (failureClass === "stack_alarm") return `aws cloudwatch describe-alarms --alarm-names ${accountName}`;
   return account === "-" ? "relight doctor" : `relight verify ${account}`;
 }
 

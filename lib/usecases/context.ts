@@ -18,6 +18,7 @@ import type {
   Secrets,
   Signer,
 } from "../ports.ts";
+import type { Tracer } from "../ports-observers.ts";
 import type { Restarter } from "../ports-remedies.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
@@ -32,8 +33,11 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly escalation: Escalation;
   readonly codec: JwtCodec;
   readonly operator: Operator;
-  /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
-  readonly signer?: Signer;
+  /**
+   * Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. The key is read
+   * when this is first called. @throws RelightError `secret.*`, `signer.*`
+   */
+  readonly signer?: () => Promise<Signer>;
   /** Absent where no source of truth is configured. */
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */
@@ -45,6 +49,10 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
+  /** Of what triggered the job under way: in each of its log lines and pages. */
+  readonly correlation?: string;
+  /** Absent where nobody looks at traces. */
+  readonly tracer?: Tracer;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */
   readonly signal?: AbortSignal;
 }
@@ -82,10 +90,10 @@ export async function requireAccountKey(
   throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
 }
 
-/** @throws RelightError `signer.missing` */
-export function requireSigner({ signer }: Context): Signer {
+/** Before the first step that it is needed for: a key that can't be used stops nothing midway. @throws RelightError `secret.*`, `signer.*` */
+export async function requireSigner({ signer }: Context): Promise<Signer> {
   if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
-  return signer;
+  return signer();
 }
 
 /** Asked between two steps. @throws RelightError `interrupted` if a person asked to stop, or the lease was lost. */

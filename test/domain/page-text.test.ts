@@ -30,6 +30,12 @@ test("a page has what a person needs who was woken, in that order", () => {
   ]);
 });
 
+test("its last line is what to search the logs for", () => {
+  const [before, last] = lines({ correlation: "sweep-1" }, { console: "https://relight/" }).slice(-2);
+  expect([before, last]).toEqual(["", "Correlation id: sweep-1"]);
+  expect(whole()).not.toContain("Correlation");
+});
+
 test("a resolution says how long it lasted, and asks for nothing", () => {
   expect(lines({ status: "resolved", summary: "healthy again: it was dead" })).toEqual([
     ...["[RESOLVED] ORDERS: JetStream is dead", ""],
@@ -48,6 +54,16 @@ describe("a page's words", () => {
     ["a clock that went back", { since: "2031-01-01T00:00:00.000Z" }, "(just noticed)"],
     ["nothing tried", { evidence: { rungs: [] } }, "What was tried:\nnothing: no remedy was found to fit"],
     ["no advice", { advice: [] }, `What to do now:\nLook closer: \`relight verify ${ACCOUNT}\`.`],
+    [
+      "an alarm of the stack",
+      { account: "-", accountName: "relight-prod/sweep-missed", failureClass: "stack_alarm" },
+      "Who is affected:\nRelight itself, which watches over the accounts (relight-prod/sweep-missed)\n",
+    ],
+    [
+      "no advice for an alarm",
+      { account: "-", accountName: "relight-prod/x", failureClass: "stack_alarm", advice: [] },
+      "`aws cloudwatch describe-alarms --alarm-names relight-prod/x`",
+    ],
     ["no advice for the cluster", { advice: [], account: "-" }, "`relight doctor`"],
     ["several lines", { summary: "one\n  two" }, "What is wrong:\none two\n"],
     ["many lines", { advice: Array(12).fill("x") }, "x\n… and 2 more (`relight journal`)"],

@@ -48,7 +48,13 @@ describe("on a real server", () => {
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ outcome: "verified", verdict: "healthy" });
     const lines = linesOf(stderr);
-    expect(lines.map(({ msg }) => msg)).toEqual(["started", "finished"]);
+    expect(lines.map(({ msg }) => msg)).toEqual(["started", "a job began", "a job ended", "finished"]);
+    expect(lines[2]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
+    // The request is what triggered it.
+    expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([
+      lines[0].request,
+      lines[0].request,
+    ]);
     expect(new Set(lines.map(({ request }) => request)).size).toBe(1);
     for (const line of lines) expect(line).toMatchObject({ request: expect.any(String), function: "manual" });
   });
@@ -80,6 +86,15 @@ describe("on a real server", () => {
     expect(JSON.parse(stdout)).toMatchObject({ statusCode: 422 });
     expect(linesOf(stderr).at(-1)).toMatchObject({ msg: "failed", error: { code: "gate.refused" } });
     expect(stdout + stderr).not.toMatch(/eyJ[\w-]+\.|whsec_|\bS[AOU][A-Z2-7]{56}|v1,/);
+  });
+
+  test("api lists the accounts, and escalate takes a page, from their bundles", async () => {
+    const listed = await invoke(["api", "events/api.accounts.json", ...config]);
+    expect(listed.exit).toBe(0);
+    expect(JSON.parse(JSON.parse(listed.stdout).body).accounts).toMatchObject([{ name: "APP" }]);
+    const told = await invoke(["escalate", "events/escalate.incident-opened.json", ...config]);
+    expect(JSON.parse(told.stdout)).toEqual({ batchItemFailures: [] });
+    expect(linesOf(told.stderr).map(({ msg }) => msg)).toContain("incident opened");
   });
 
   test.each([
