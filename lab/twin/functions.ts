@@ -169,9 +169,20 @@ function environmentOf({ proxy, environment, folder }: Host, properties: Functio
     AWS_ENDPOINT_URL: proxy.url,
     // No instance profile of the machine that this runs on.
     AWS_EC2_METADATA_DISABLED: "true",
-    ...properties.Environment?.Variables,
+    ...variablesOf(properties, proxy.url),
     ...environment,
   };
+}
+
+/** The SDK sends to the host of a queue's URL, whatever the endpoint; in an emulator that is the emulator's. */
+function variablesOf({ Environment }: FunctionProperties, url: string): Readonly<Record<string, string>> {
+  const queues = `https://sqs.${REGION}.amazonaws.com`;
+  return Object.fromEntries(
+    Object.entries(Environment?.Variables ?? {}).map(([name, value]) => [
+      name,
+      String(value).replaceAll(queues, url),
+    ]),
+  );
 }
 
 function invocationOf(

@@ -178,15 +178,17 @@ interface HttpAnswer {
 
 /** As API Gateway has it: an answer without a status is a body with 200, an error is a bare 500. */
 function answer(response: ServerResponse, end: End | "late"): void {
-  if (end === "late") return refuse(response, 503, "Service Unavailable");
-  if (end.kind !== "answered")
-    return refuse(response, end.kind === "throttled" ? 503 : 500, "Internal Server Error");
-  const given = (end.answer ?? {}) as HttpAnswer;
-  const isShaped = given.statusCode !== undefined;
-  const body = isShaped ? (given.body ?? "") : JSON.stringify(end.answer);
+  if (end === "late" || end.kind === "throttled") refuse(response, 503, "Service Unavailable");
+  else if (end.kind !== "answered") refuse(response, 500, "Internal Server Error");
+  else respond(response, end.answer);
+}
+
+function respond(response: ServerResponse, given: unknown): void {
+  const { statusCode, headers, body = "", isBase64Encoded } = (given ?? {}) as HttpAnswer;
+  const text = statusCode === undefined ? JSON.stringify(given) : body;
   response
-    .writeHead(given.statusCode ?? 200, { "content-type": "application/json", ...given.headers })
-    .end(given.isBase64Encoded === true ? Buffer.from(body, "base64") : body);
+    .writeHead(statusCode ?? 200, { "content-type": "application/json", ...headers })
+    .end(isBase64Encoded === true ? Buffer.from(text, "base64") : text);
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {

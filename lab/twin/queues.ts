@@ -34,6 +34,8 @@ export interface Delivery {
   readonly run: Run;
   /** Once it is over: the ids of the messages that stay in the queue. */
   failed?: readonly string[];
+  /** Whether these were made visible again. */
+  isBack?: boolean;
 }
 
 /**
@@ -193,7 +195,9 @@ function eventOf({ queue }: Mapping, messages: readonly Message[]) {
 
 async function redeliver({ client, deliveries }: Source, mappings: readonly Mapping[]): Promise<number> {
   let count = 0;
-  for (const { queue, messages, failed = [] } of deliveries.splice(0)) {
+  for (const delivery of deliveries.filter(({ failed, isBack }) => failed !== undefined && isBack !== true)) {
+    const { queue, messages, failed = [] } = delivery;
+    delivery.isBack = true;
     const url = mappings.find((mapping) => mapping.queue === queue)?.url;
     for (const { MessageId: id = "", ReceiptHandle: receipt } of messages) {
       if (!failed.includes(id)) continue;
