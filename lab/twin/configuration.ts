@@ -7,6 +7,9 @@ import type { MotoSettings } from "./moto.ts";
 /** What signs the issuer's webhooks in the twin. */
 export const WEBHOOK_SECRET = `whsec_${Buffer.from("the issuer's secret in the twin").toString("base64")}`;
 
+/** What signs the pages. */
+const CHANNEL_SECRET = `whsec_${Buffer.from("the pages' secret in the twin").toString("base64")}`;
+
 /** Puts the keys and credentials of the lab's world where the configuration below looks for them. */
 export async function createSecrets(
   world: World,
@@ -15,10 +18,10 @@ export async function createSecrets(
   const file = (name: string): Promise<string> => readFile(join(world.home, name), "utf8");
   const secrets: Readonly<Record<string, string>> = {
     "relight/system": await file("sys.creds"),
-    "relight/operator-jwt": await file("operator.jwt"),
     "relight/operator": await file("operator.nk"),
     "relight/accounts": JSON.stringify({ APP: await file("app.nk") }),
     "relight/issuer-webhook": WEBHOOK_SECRET,
+    "relight/channels": JSON.stringify({ webhook: CHANNEL_SECRET }),
   };
   const client = new SecretsManagerClient(settings);
   const arns: Record<string, string> = {};
@@ -30,13 +33,22 @@ export async function createSecrets(
   return arns;
 }
 
-/** The relight.yaml that lies beside serverless.yml when a team packages it; it holds no secret. */
-export function configurationFor(world: World, pages: string, more = ""): string {
+/** What lies beside serverless.yml when a team packages it: relight.yaml and the operator's JWT, no secret. */
+export async function filesFor(
+  world: World,
+  pages: string,
+  more?: string,
+): Promise<Readonly<Record<string, string>>> {
+  const operator = await readFile(join(world.home, "operator.jwt"), "utf8");
+  return { "relight.yaml": configurationFor(world, pages, more), "operator.jwt": operator };
+}
+
+function configurationFor(world: World, pages: string, more = ""): string {
   return `cluster:
   servers: ${JSON.stringify(world.servers.map(({ url }) => url))}
   systemCredentials: aws-sm://relight/system
 operator:
-  jwt: aws-sm://relight/operator-jwt
+  jwt: file:operator.jwt
   signingKey: aws-sm://relight/operator
 policy:
   lifetime: 90d
@@ -48,6 +60,6 @@ accounts:
 issuerWebhook:
   secrets: ["aws-sm://relight/issuer-webhook"]
 escalation:
-  - webhook: { url: "${pages}" }
+  - webhook: { url: "${pages}", secret: "aws-sm://relight/channels#webhook" }
 ${more}`;
 }

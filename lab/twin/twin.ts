@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installMoto } from "../../scripts/moto.ts";
 import type { World } from "../world.ts";
-import { configurationFor, createSecrets } from "./configuration.ts";
+import { createSecrets, filesFor } from "./configuration.ts";
 import { type Deployment, deploy, type FunctionProperties, unzip } from "./deploy.ts";
 import { type Functions, hostFunctions, type LogLine, type Run } from "./functions.ts";
 import { type HttpApi, serveHttpApi } from "./http-api.ts";
@@ -77,8 +77,7 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
   const properties = deployment.stack
     .resources<FunctionProperties>("AWS::Lambda::Function")
     .map((each) => each.properties);
-  const configuration = configurationFor(world, receiver.url, yaml);
-  await unpack({ artefacts, folder, properties, configuration });
+  await unpack({ artefacts, folder, properties, files: await filesFor(world, receiver.url, yaml) });
   const { environment, onRun, onLine } = options;
   const functions = parts.use(
     hostFunctions({
@@ -108,16 +107,16 @@ interface Unpacking {
   readonly artefacts: string;
   readonly folder: string;
   readonly properties: readonly FunctionProperties[];
-  readonly configuration: string;
+  readonly files: Readonly<Record<string, string>>;
 }
 
-/** One folder for each function, named as {@link Functions} names it, with the configuration in its root. */
-async function unpack({ artefacts, folder, properties, configuration }: Unpacking): Promise<void> {
+/** One folder for each function, named as {@link Functions} names it, with the team's own files in its root. */
+async function unpack({ artefacts, folder, properties, files }: Unpacking): Promise<void> {
   const installed = await installMoto();
   if (!installed.ok) throw new Error(installed.missing);
   for (const { Code: code } of properties) {
     const name = (code.S3Key.split("/").at(-1) ?? "").replace(/\.zip$/, "");
     await unzip(artefacts, code.S3Key, join(folder, name), installed.python);
-    await writeFile(join(folder, name, "relight.yaml"), configuration);
+    for (const [file, text] of Object.entries(files)) await writeFile(join(folder, name, file), text);
   }
 }
