@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { seedOf } from "../keys.ts";
 import type { World } from "../world.ts";
 import type { MotoSettings } from "./moto.ts";
 
@@ -12,14 +13,15 @@ const CHANNEL_SECRET = `whsec_${Buffer.from("the pages' secret in the twin").toS
 
 /** Puts the keys and credentials of the lab's world where the configuration below looks for them. */
 export async function createSecrets(
-  world: World,
+  { home, accounts }: Deployed,
   settings: MotoSettings,
 ): Promise<Readonly<Record<string, string>>> {
-  const file = (name: string): Promise<string> => readFile(join(world.home, name), "utf8");
+  const file = (name: string): Promise<string> => readFile(join(home, name), "utf8");
+  const keys = Object.entries(accounts).map(([name, { account }]) => [name, seedOf(account)]);
   const secrets: Readonly<Record<string, string>> = {
     "relight/system": await file("sys.creds"),
     "relight/operator": await file("operator.nk"),
-    "relight/accounts": JSON.stringify({ APP: await file("app.nk") }),
+    "relight/accounts": JSON.stringify(Object.fromEntries(keys)),
     "relight/issuer-webhook": WEBHOOK_SECRET,
     "relight/channels": JSON.stringify({ webhook: CHANNEL_SECRET }),
   };
@@ -33,19 +35,30 @@ export async function createSecrets(
   return arns;
 }
 
-/** What lies beside serverless.yml when a team packages it: relight.yaml and the operator's JWT, no secret. */
-export async function filesFor(
-  world: World,
-  pages: string,
-  more?: string,
-): Promise<Readonly<Record<string, string>>> {
-  const operator = await readFile(join(world.home, "operator.jwt"), "utf8");
-  return { "relight.yaml": configurationFor(world, pages, more), "operator.jwt": operator };
+/** What the configuration tells of. */
+export interface Deployed {
+  /** The folder with the keys and credentials of the lab's world. */
+  readonly home: string;
+  readonly servers: readonly { readonly url: string }[];
+  /** By name; each has a field of its own in the secret `relight/accounts`. */
+  readonly accounts: Readonly<Record<string, Pick<World, "account" | "accountId">>>;
+  /** Where pages go. */
+  readonly pages: string;
+  /** Lines for the end of relight.yaml. */
+  readonly yaml: string;
 }
 
-function configurationFor(world: World, pages: string, more = ""): string {
+/** What lies beside serverless.yml when a team packages it: relight.yaml and the operator's JWT, no secret. */
+export async function filesFor(deployed: Deployed): Promise<Readonly<Record<string, string>>> {
+  const operator = await readFile(join(deployed.home, "operator.jwt"), "utf8");
+  return { "relight.yaml": configurationFor(deployed), "operator.jwt": operator };
+}
+
+function configurationFor({ servers, accounts, pages, yaml }: Deployed): string {
+  const account = ([name, { accountId }]: [string, { accountId: string }]): string =>
+    `  - { id: ${accountId}, name: ${name}, signingKey: "aws-sm://relight/accounts#${name}" }`;
   return `cluster:
-  servers: ${JSON.stringify(world.servers.map(({ url }) => url))}
+  servers: ${JSON.stringify(servers.map(({ url }) => url))}
   systemCredentials: aws-sm://relight/system
 operator:
   jwt: file:operator.jwt
@@ -54,12 +67,10 @@ policy:
   lifetime: 90d
   renewBefore: 30d
 accounts:
-  - id: ${world.accountId}
-    name: APP
-    signingKey: aws-sm://relight/accounts#APP
+${Object.entries(accounts).map(account).join("\n")}
 issuerWebhook:
   secrets: ["aws-sm://relight/issuer-webhook"]
 escalation:
   - webhook: { url: "${pages}", secret: "aws-sm://relight/channels#webhook" }
-${more}`;
+${yaml}`;
 }

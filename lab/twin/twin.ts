@@ -43,6 +43,8 @@ export interface TwinOptions {
   readonly world: World;
   /** What `npm run package` made; {@link ARTEFACTS} by default. */
   readonly artefacts?: string;
+  /** The accounts of relight.yaml by name; the world's own, as `APP`, by default. */
+  readonly accounts?: Readonly<Record<string, World>>;
   /** Lines for the end of relight.yaml. */
   readonly yaml?: string;
   /** More of the functions' environment. */
@@ -63,7 +65,7 @@ export async function startTwin(options: TwinOptions): Promise<Twin> {
 }
 
 async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Promise<Twin> {
-  const { world, artefacts = ARTEFACTS, yaml } = options;
+  const { world, artefacts = ARTEFACTS, accounts = { APP: world }, yaml = "" } = options;
   const folder = await mkdtemp(join(tmpdir(), "relight-twin-"));
   parts.defer(() => rm(folder, { recursive: true, force: true }));
   const moto = await startMoto();
@@ -71,13 +73,14 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
   parts.defer(moto.stop);
   const { settings } = moto;
   const deployment = await deploy(artefacts, settings);
-  const secrets = await createSecrets(world, settings);
   const receiver = parts.use(await startReceiver());
+  const deployed = { home: world.home, servers: world.servers, accounts, pages: receiver.url, yaml };
+  const secrets = await createSecrets(deployed, settings);
   const proxy = parts.use(await startProxy(settings.endpoint));
   const properties = deployment.stack
     .resources<FunctionProperties>("AWS::Lambda::Function")
     .map((each) => each.properties);
-  await unpack({ artefacts, folder, properties, files: await filesFor(world, receiver.url, yaml) });
+  await unpack({ artefacts, folder, properties, files: await filesFor(deployed) });
   const { environment, onRun, onLine } = options;
   const functions = parts.use(
     hostFunctions({
