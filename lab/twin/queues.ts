@@ -34,8 +34,8 @@ export interface Delivery {
   readonly run: Run;
   /** Once it is over: the ids of the messages that stay in the queue. */
   failed?: readonly string[];
-  /** Whether these were made visible again. */
-  isBack?: boolean;
+  /** The ids of those that were made visible again. */
+  readonly back: Set<string>;
 }
 
 /**
@@ -46,8 +46,8 @@ export interface Delivery {
 export interface Queues extends AsyncDisposable {
   /** Every delivery so far, oldest first; the list grows. */
   readonly deliveries: readonly Delivery[];
-  /** Lets the visibility timeout of all that failed be over now. Returns how many messages that are. */
-  redeliver(): Promise<number>;
+  /** Lets the visibility timeout be over now of all that failed and `fits`. Returns how many messages that are. */
+  redeliver(fits?: (message: Message) => boolean): Promise<number>;
   /** Waits until every queue with a mapping has no message to give out and no delivery is under way. */
   idle(options?: { readonly timeout?: number }): Promise<void>;
   /** Stops polling until the returned is called; what is under way goes on. */
@@ -85,7 +85,7 @@ export function pollQueues(stack: Stack, functions: Functions, settings: MotoSet
   const pollers = mappings.map((mapping) => poll(source, mapping));
   return {
     deliveries: source.deliveries,
-    redeliver: () => redeliver(source, mappings),
+    redeliver: (fits = () => true) => redeliver(source, mappings, fits),
     idle: ({ timeout = 60_000 } = {}) =>
       waitFor("the queues to be idle", () => isIdle(source, mappings), { timeout }).then(() => {}),
     pause: () => {
@@ -154,7 +154,9 @@ async function receive({ client, stop }: Source, { url, batch }: Mapping): Promi
 
 async function deliver(source: Source, mapping: Mapping, messages: readonly Message[]): Promise<void> {
   const run = source.functions.invoke(mapping.function, eventOf(mapping, messages));
-  const delivery: Delivery = { function: mapping.function, queue: mapping.queue, messages, run };
+  const delivery: Delivery = {
+    ...{ function: mapping.function, queue: mapping.queue, messages, run, back: new Set() },
+  };
   source.deliveries.push(delivery);
   const failed = failuresOf(mapping, messages, await run.end);
   for (const { MessageId: id = "", ReceiptHandle: receipt } of messages)
@@ -193,14 +195,18 @@ function eventOf({ queue }: Mapping, messages: readonly Message[]) {
   };
 }
 
-async function redeliver({ client, deliveries }: Source, mappings: readonly Mapping[]): Promise<number> {
+async function redeliver(
+  { client, deliveries }: Source,
+  mappings: readonly Mapping[],
+  fits: (message: Message) => boolean,
+): Promise<number> {
   let count = 0;
-  for (const delivery of deliveries.filter(({ failed, isBack }) => failed !== undefined && isBack !== true)) {
-    const { queue, messages, failed = [] } = delivery;
-    delivery.isBack = true;
-    const url = mappings.find((mapping) => mapping.queue === queue)?.url;
-    for (const { MessageId: id = "", ReceiptHandle: receipt } of messages) {
-      if (!failed.includes(id)) continue;
+  for (const delivery of deliveries) {
+    const url = mappings.find(({ queue }) => queue === delivery.queue)?.url;
+    for (const message of delivery.messages) {
+      const { MessageId: id = "", ReceiptHandle: receipt } = message;
+      if (delivery.failed?.includes(id) !== true || delivery.back.has(id) || !fits(message)) continue;
+      delivery.back.add(id);
       const wish = { QueueUrl: url, ReceiptHandle: receipt, VisibilityTimeout: 0 };
       await client.send(new ChangeMessageVisibilityCommand(wish));
       count += 1;
