@@ -31,13 +31,17 @@ const WRITES = [
   ...["lease", "job.started", "verdict", "claims.seen", "push.started", "push.proved"],
   ...["verdict", "claims.seen", "rung.started", "verdict", "rung.finished", "job.finished", "release"],
 ];
+/** What happened on NATS since the write before is lost to the journal: the push, and the rung. */
+const BEFORE = [
+  { write: "lease", nth: 1 },
+  { write: "push.proved", nth: 1 },
+  { write: "verdict", nth: 3 },
+] as const;
 const POINTS: readonly Point[] = [
-  ...WRITES.flatMap((write, index): Point[] => {
+  ...BEFORE.map((write): Point => ({ at: "write", when: "before", ...write })),
+  ...WRITES.map((write, index): Point => {
     const nth = WRITES.slice(0, index + 1).filter((other) => other === write).length;
-    return [
-      { at: "write", when: "before", write, nth },
-      { at: "write", when: "after", write, nth },
-    ];
+    return { at: "write", when: "after", write, nth };
   }),
   ...["$SYS.REQ.CLAIMS.UPDATE", "$JS.API.STREAM.LEADER.STEPDOWN.", "$JS.API.CONSUMER.LEADER.STEPDOWN."].map(
     (subject): Point => ({ at: "nats", subject }),
@@ -66,7 +70,7 @@ interface Case {
 describeTwin("remediate, killed and started again by the queue", () => {
   let world: World;
   let twin: Twin;
-  let cases: readonly Case[] = [];
+  let cases: readonly PromiseSettledResult<Case>[] = [];
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
@@ -76,9 +80,11 @@ describeTwin("remediate, killed and started again by the queue", () => {
     for (const [index] of POINTS.entries())
       accounts[`APP${index}`] = await anotherAccount(world, `APP${index}`);
     twin = await startTwin({ world, artefacts, accounts });
-    cases = await pMap(POINTS, (point, index) => runCase(twin, point, accounts[`APP${index}`] as World), {
-      concurrency: 3,
-    });
+    const run = async (point: Point, index: number): Promise<PromiseSettledResult<Case>> => {
+      const [end] = await Promise.allSettled([runCase(twin, point, accounts[`APP${index}`] as World)]);
+      return end;
+    };
+    cases = await pMap(POINTS, run, { concurrency: 2 });
   }, 400_000);
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
@@ -86,7 +92,9 @@ describeTwin("remediate, killed and started again by the queue", () => {
   });
 
   test.each(POINTS.map((point, index) => [titleOf(point), index] as const))("%s", async (_title, index) => {
-    const one = cases[index] as Case;
+    const end = cases[index];
+    if (end?.status !== "fulfilled") throw end?.reason;
+    const one = end.value;
     console.log(
       titleOf(one.point),
       one.isKilled,
@@ -107,7 +115,8 @@ describeTwin("remediate, killed and started again by the queue", () => {
 async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   await fill(own, { messages: 5, replicas: 3 });
   const before = await snapshot(own);
-  await expire(own);
+  // On a busy machine the claims may be over before they are there, and then nobody is disconnected.
+  await expire(own).catch(() => renewByHand(own).then(() => expire(own)));
   await renewByHand(own, 3_600);
   const state = { isKilled: false };
   const sick = await symptoms(own);
