@@ -17,13 +17,13 @@ const TASKS = {
   build: { needs: [], run: undefined },
   quickstart: { needs: [], run: ["lab/quickstart.ts"] },
   test: {
-    needs: [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["scripts/moto.ts"]],
+    needs: [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]],
     run: ["scripts/test.ts"],
   },
   twin: {
     needs: [
       ["lab/server-binaries.ts", "2.10.27"],
-      ["scripts/moto.ts"],
+      ["lab/moto.ts"],
       ["node_modules/osls/bin/serverless.js", "package"],
     ],
     run: ["lab/twin/main.ts"],

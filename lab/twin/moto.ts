@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { installMoto, spawnMoto } from "../../scripts/moto.ts";
+import { installMoto, spawnMoto } from "../moto.ts";
 
 /** How long moto may take to listen, in milliseconds; importing all of it takes seconds on a busy machine. */
 const READY_TIMEOUT = 60_000;

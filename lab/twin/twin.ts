@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installMoto } from "../../scripts/moto.ts";
+import { installMoto } from "../moto.ts";
 import type { World } from "../world.ts";
 import { createSecrets, filesFor } from "./configuration.ts";
 import { type Deployment, deploy, type FunctionProperties, unzip } from "./deploy.ts";

@@ -1,5 +1,5 @@
 import { describe } from "@jest/globals";
-import { installMoto } from "../../scripts/moto.ts";
+import { installMoto } from "../../lab/moto.ts";
 
 const moto = await installMoto();
 
