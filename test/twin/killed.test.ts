@@ -13,7 +13,7 @@ import { byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
-import { packageStack } from "../support/package.ts";
+import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
 /**
@@ -48,8 +48,8 @@ const POINTS: readonly Point[] = [
   ),
 ];
 
-const artefacts = packageStack();
-afterAll(() => rmSync(artefacts, { recursive: true, force: true }));
+const { folder, artefacts } = packageForTwin();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** All that is known of one point once it is over. */
 interface Case {

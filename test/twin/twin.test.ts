@@ -7,13 +7,13 @@ import { isAllowed, rightsOf, statementsOf } from "../../lab/twin/rights.ts";
 import { byHand, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
-import { packageStack } from "../support/package.ts";
+import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
 /** From an empty emulator and a dead account to a healed one, with nothing but what would be deployed. */
 
-const artefacts = packageStack();
-afterAll(() => rmSync(artefacts, { recursive: true, force: true }));
+const { folder, artefacts } = packageForTwin();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Trigger = (twin: Twin, account: string) => Promise<unknown>;
 
