@@ -1,0 +1,115 @@
+/**
+ * What each role of the stack may do, and nothing else: a right that is added stands here first. `-??????` is the
+ * random end that Secrets Manager gives a secret's ARN.
+ */
+
+const traces = ["xray:PutTraceSegments on *", "xray:PutTelemetryRecords on *"];
+const logs = (group: string) => [`logs:CreateLogStream on ${group}`, `logs:PutLogEvents on ${group}`];
+const receive = (queue: string) =>
+  ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"].map(
+    (action) => `${action} on ${queue}`,
+  );
+const secret = (name: string) => `secretsmanager:GetSecretValue on secret:${name}-??????`;
+const read = ["dynamodb:Query on JournalTable", "dynamodb:Query on JournalTable/index/kind-index"];
+const latest = "dynamodb:BatchGetItem on JournalTable where dynamodb:LeadingKeys is latest#*";
+const entries = "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#*";
+const release = "dynamodb:DeleteItem on JournalTable where dynamodb:LeadingKeys is lease#*";
+const rotates = (action: string) =>
+  `secretsmanager:${action} on secret:relight/system-?????? where secretsmanager:resource/AllowRotationLambdaArn is function:relight-prod-rotate-credentials`;
+
+/** Of both functions that work on accounts. */
+const accounts = [
+  ...traces,
+  ...["relight/system", "relight/accounts", "relight/operator"].map(secret),
+  "dynamodb:PutItem on JournalTable",
+  ...read,
+  release,
+  "events:PutEvents on EventsBus",
+];
+
+/** With the parameters as they come. */
+export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
+  SweepRole: [
+    ...logs("SweepLogGroup"),
+    ...traces,
+    secret("relight/system"),
+    ...read,
+    latest,
+    entries,
+    "sqs:SendMessage on JobsQueue",
+    "sqs:GetQueueAttributes on JobsQueue",
+    "events:PutEvents on EventsBus",
+  ],
+  RemediateRole: [...logs("RemediateLogGroup"), ...receive("JobsQueue"), ...accounts],
+  ManualRole: [...logs("ManualLogGroup"), ...accounts],
+  IssuerWebhookRole: [
+    ...logs("IssuerDashwebhookLogGroup"),
+    ...traces,
+    secret("relight/issuer-webhook"),
+    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is lease#*",
+    release,
+    "sqs:SendMessage on JobsQueue",
+  ],
+  ApiRole: [...logs("ApiLogGroup"), ...traces, ...read, latest, entries, "sqs:SendMessage on JobsQueue"],
+  EscalateRole: [
+    ...logs("EscalateLogGroup"),
+    ...traces,
+    secret("relight/channels"),
+    ...read,
+    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#- or lease#*",
+    release,
+    ...receive("PagesQueue"),
+  ],
+  RotateCredentialsRole: [
+    ...logs("RotateDashcredentialsLogGroup"),
+    ...traces,
+    secret("relight/system"),
+    secret("relight/system-key"),
+    ...["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"].map(rotates),
+    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#-",
+    "dynamodb:Query on JournalTable where dynamodb:LeadingKeys is account#-",
+  ],
+  SweepScheduleRole: ["lambda:InvokeFunction on SweepLambdaFunction"],
+};
+
+const key = (id: string) => `arn:aws:kms:eu-central-1:123456789012:key/${id}`;
+const OPERATOR_KEY = key("0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f");
+const SECRETS_KEY = key("1a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f");
+const PAGES_TOPIC = "arn:aws:sns:eu-central-1:123456789012:pages";
+
+/** Every optional parameter set. */
+export const ALL_PARAMETERS = {
+  ...{ operatorKey: OPERATOR_KEY, secretsKey: SECRETS_KEY, sourcePrefix: "jwts/", pagesTopic: PAGES_TOPIC },
+  ...{ restartSecret: "relight/restart", watchedSecret: "relight/watched", alarmEmail: "oncall@example.com" },
+  ...{ subnets: "subnet-0a1b2c3d,subnet-1a1b2c3d", securityGroups: "sg-0a1b2c3d" },
+  ...{ reserveConcurrency: "no", jobsAtOnce: "7" },
+} as const;
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation's placeholders
+const bySecretsManager = "where kms:ViaService is secretsmanager.${AWS::Region}.${AWS::URLSuffix}";
+const decrypt = `kms:Decrypt on ${SECRETS_KEY} ${bySecretsManager}`;
+const source = ["secretsmanager:GetSecretValue on secret:jwts/*", "secretsmanager:ListSecrets on *"];
+const work = [
+  ...[decrypt, ...source, secret("relight/restart"), `kms:GetPublicKey on ${OPERATOR_KEY}`],
+  `kms:Sign on ${OPERATOR_KEY} where kms:SigningAlgorithm is ED25519_SHA_512`,
+];
+
+/** What {@link ALL_PARAMETERS} add to {@link RIGHTS}. With a key in KMS, the operator's secret is out of reach. */
+export const ADDED_RIGHTS: Readonly<Record<string, readonly string[]>> = {
+  SweepRole: [decrypt, ...source, secret("relight/watched")],
+  RemediateRole: work,
+  ManualRole: work,
+  IssuerWebhookRole: [decrypt],
+  ApiRole: [],
+  EscalateRole: [decrypt, `sns:Publish on ${PAGES_TOPIC}`],
+  RotateCredentialsRole: [decrypt, `kms:GenerateDataKey on ${SECRETS_KEY} ${bySecretsManager}`],
+  SweepScheduleRole: [],
+};
+export const REMOVED_RIGHT = secret("relight/operator");
+
+/** Where AWS takes nothing but "*". */
+export const WITHOUT_RESOURCE = [
+  "xray:PutTraceSegments",
+  "xray:PutTelemetryRecords",
+  "secretsmanager:ListSecrets",
+] as const;
