@@ -8,6 +8,7 @@ import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
+import type { Sweep } from "../lib/usecases/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import type { CommandResult } from "./session.ts";
@@ -60,9 +61,10 @@ export async function heal(app: App, account: string): Promise<CommandResult> {
   return remediated(await doJob(app, account, "heal", "relight heal"), account);
 }
 
-/** One sweep: renew what is due, verify, heal, escalate. */
-export async function run(app: App): Promise<CommandResult> {
-  const { queued, unreadable, results, failures } = await app.sweep("manual", "relight run");
+/** One sweep over every account, or over those that are due: renew what is due, verify, heal, escalate. */
+export async function run(app: App, { due }: { readonly due: boolean }): Promise<CommandResult> {
+  const report = await app.sweep("manual", "relight run", due ? "due" : "everything");
+  const { seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
   const exits = results.map(({ verdict }) => EXIT_OF[verdict.verdict]);
   const broken = failures.map(({ error }) => error.exitCode);
   const lines = [
@@ -71,16 +73,22 @@ export async function run(app: App): Promise<CommandResult> {
       ({ account, error }) => `${app.nameOf(account)}: ${error.message}\n  ${error.mend} [${error.code}]`,
     ),
     ...unreadable.map(({ account, problem }) => `${account}: ${problem}`),
-    `${queued} accounts swept`,
+    sweptLine({ seen, queued, postponed }),
   ];
   return {
     json: {
-      ...{ queued, unreadable, results: results.map(remediationJson) },
+      ...{ seen, queued, queuedBy, postponed, unreadable, results: results.map(remediationJson) },
       failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
     },
     text: lines.join("\n"),
     exit: worstExit([...exits, ...broken, unreadable.length > 0 ? EXIT.warning : EXIT.ok]),
   };
+}
+
+function sweptLine({ seen, queued, postponed }: Pick<Sweep, "seen" | "queued" | "postponed">): string {
+  if (seen === queued) return `${queued} accounts swept`;
+  const later = postponed === 0 ? "" : `, ${postponed} due ones left for later`;
+  return `${queued} of ${seen} accounts swept${later}`;
 }
 
 export async function journal(app: App, account: string | undefined, limit: number): Promise<CommandResult> {

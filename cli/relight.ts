@@ -121,7 +121,8 @@ program
 program
   .command("run")
   .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
-  .action(act("sweeping", commands.run));
+  .option("--due", "only accounts that a scheduled sweep would look at now", false)
+  .action(({ due }: { due: boolean }) => act("sweeping", (app) => commands.run(app, { due }))({}, {}));
 
 program
   .command("watch")

@@ -76,6 +76,8 @@ function renderEntry({ at, job, kind, data }: JournalEntry): string {
 function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): string {
   const text = (key: string): string => String(data[key] ?? "");
   switch (kind) {
+    case "job.requested":
+      return `${text("action")}, by ${text("actor")}: ${text("reason")}`;
     case "job.started":
       return `${text("action")}, by ${text("trigger")}: ${text("reason")}`;
     case "job.finished":

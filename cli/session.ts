@@ -37,7 +37,12 @@ export async function runCommand(
   const progress = progressLine(options, doing);
   const stop = interruptible(progress);
   try {
-    await using app = await openApp({ configFile: options.config, log: progress.log, signal: stop.signal });
+    await using app = await openApp({
+      configFile: options.config,
+      log: progress.log,
+      signal: stop.signal,
+      upFront: true,
+    });
     const { json, text, exit } = await command(app, {
       confirm: (text, what) => {
         progress.end();

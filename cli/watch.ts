@@ -32,7 +32,7 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
   const log = createLog({ level: verbose ? "info" : "warn" });
   const stop = interruptible({ say: (text) => process.stderr.write(`relight: ${text}\n`) });
   try {
-    await using app = await openApp({ configFile, log, signal: stop.signal });
+    await using app = await openApp({ configFile, log, signal: stop.signal, upFront: true });
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
       const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);

@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { asRelightError, type ErrorCode } from "../lib/errors.ts";
+import { asRelightError, type ErrorCode, RelightError } from "../lib/errors.ts";
 import type { WithApp } from "./runtime.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -8,6 +8,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "webhook.invalid": 400,
   "jwt.malformed": 422,
   "gate.refused": 422,
+  "request.unauthorized": 403,
+  "request.invalid": 400,
+  "request.unknown": 404,
+  "account.unknown": 404,
 };
 
 /** Errors as HTTP answers: the sender learns what to mend; what is ours to mend is only named by its code. */
@@ -36,4 +40,17 @@ export function readRequest({ body = "", headers, isBase64Encoded }: APIGatewayP
     body: isBase64Encoded ? Buffer.from(body, "base64").toString() : body,
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
   };
+}
+
+/** For middy's router, whose own answer would not be one of ours. @throws RelightError `request.unknown` */
+export function notFoundResponse({ method, path }: { method: string; path: string }): never {
+  throw new RelightError("request.unknown", `there is no ${method} ${path}`);
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "
 import { z } from "zod";
 import { isAccountId } from "../lib/domain/account.ts";
 import { RelightError } from "../lib/errors.ts";
-import { answer, problems, readRequest } from "./http.ts";
+import { answer, parseJson, problems, readRequest } from "./http.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /** Standard Webhooks' body; unknown fields are the issuer's own business. */
@@ -32,12 +32,4 @@ function readNotice(body: string): z.infer<typeof notice> {
   const parsed = z.string().transform(parseJson).pipe(notice).safeParse(body);
   if (parsed.success) return parsed.data;
   throw new RelightError("webhook.invalid", `the body is not a notice: ${z.prettifyError(parsed.error)}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@ import middy from "@middy/core";
 import type { ScheduledEvent } from "aws-lambda";
 import { relight, type WithApp } from "./runtime.ts";
 
-/** Schedule → one job for every account. Fails loudly: an error here is the function's error metric. */
+/** Schedule → one job for each account that is due. Fails loudly: an error here is the function's error metric. */
 export const handler = middy<ScheduledEvent, unknown, Error, WithApp>()
   .use(relight())
   .handler(async (event, { app }) => {

@@ -12,8 +12,9 @@ import type { Config } from "./config.ts";
 import type { JsonObject } from "./domain/json.ts";
 import type { Operator } from "./domain/operator.ts";
 import type { Millis } from "./domain/time.ts";
-import { RelightError } from "./errors.ts";
+import { asRelightError, RelightError } from "./errors.ts";
 import { redact, redactText } from "./log.ts";
+import { openOnce } from "./open-once.ts";
 import type { Clock, Jobs, Journal, Leases, Secrets, Signer } from "./ports.ts";
 import type { Restarter } from "./ports-remedies.ts";
 import type { Context } from "./usecases/context.ts";
@@ -39,13 +40,8 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
 export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
 
-/** What signs: a key that is read, or one that is never given out. Absent where none is configured. */
-export async function openSigner(
-  { operator: { signingKey } }: Config,
-  secrets: Secrets,
-  operator: Operator,
-): Promise<Signer | undefined> {
-  if (signingKey === undefined) return undefined;
+/** What signs: a key that is read, or one that is never given out. */
+export async function openSigner(signingKey: string, secrets: Secrets, operator: Operator): Promise<Signer> {
   if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
   const { kmsKey } = await import("./adapters/aws/kms-key.ts");
   return remoteSigner(await kmsKey(signingKey), operator);
@@ -77,17 +73,20 @@ export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> 
 
 export async function openJournal(config: Config): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
-  if (kind === "sqlite")
-    return sqliteJournal({ path: resolve(config.baseDir, place), clock: systemClock, scrub: scrubEntry });
+  const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
+  if (kind === "sqlite") return sqliteJournal({ path: resolve(config.baseDir, place), ...shared });
   const { documentClient, dynamoDbJournal } = await import("./adapters/aws/dynamodb-journal.ts");
-  return dynamoDbJournal({ table: place, client: documentClient(), clock: systemClock, scrub: scrubEntry });
+  return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }
 
 /** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */
 const RESTART_TAKES = 300_000;
 
 /** A restart that is cut off leaves a lock that only a person opens: it is not begun without the time for it. */
-function mayRestart({ restart }: Config, lasts: Millis | undefined): { whyNoRestart: string } | undefined {
+function mayRestart(
+  { restart }: Pick<Config, "restart">,
+  lasts: Millis | undefined,
+): { whyNoRestart: string } | undefined {
   if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES)
     return undefined;
   const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function has`;
@@ -95,31 +94,49 @@ function mayRestart({ restart }: Config, lasts: Millis | undefined): { whyNoRest
 }
 
 /** How servers are restarted, or why they are not although it is configured. */
-export async function openRestarts(
-  config: Config,
-  secrets: Secrets,
-  env: Environment,
-  lasts: Millis | undefined,
-): Promise<Pick<Context, "restarter" | "whyNoRestart">> {
-  const reason = mayRestart(config, lasts);
-  if (reason !== undefined) return reason;
-  const restarter = await openRestarter(config, secrets, env);
-  return restarter === undefined ? {} : { restarter };
+export interface Restarts {
+  readonly restarts: Pick<Context, "restarter" | "whyNoRestart">;
+  /** Opens now what else is opened at the first restart. @throws RelightError `secret.*`, `config.invalid` */
+  open(): Promise<unknown>;
 }
 
-async function openRestarter(
+export function restartsAsNeeded(
   { restart }: Config,
   secrets: Secrets,
   env: Environment,
-): Promise<Restarter | undefined> {
-  if (restart === undefined) return undefined;
-  const { command, webhook, kubernetes, timeout } = restart;
+  lasts: Millis | undefined,
+): Restarts {
+  const reason = mayRestart({ restart }, lasts);
+  if (restart === undefined || reason !== undefined) return { restarts: reason ?? {}, open: async () => {} };
+  const open = openOnce(() => openRestarter(restart, secrets, env));
+  const byNeed = async (server: RestartedServer): Promise<void> =>
+    (await open().catch(notBegun)).restart(server);
+  return { restarts: { restarter: { restart: byNeed } }, open };
+}
+
+type RestartedServer = Parameters<Restarter["restart"]>[0];
+
+/** No server was touched, so nothing has to be looked after. */
+function notBegun(cause: unknown): never {
+  const { code, message } = asRelightError(cause);
+  const details = { begun: false, reason: code };
+  throw new RelightError("restart.failed", `what restarts servers can't be opened: ${message}`, {
+    details,
+    cause,
+  });
+}
+
+async function openRestarter(
+  { command, webhook, kubernetes, timeout }: NonNullable<Config["restart"]>,
+  secrets: Secrets,
+  env: Environment,
+): Promise<Restarter> {
   if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
   if (webhook !== undefined) {
     const secret = await secrets.read(webhook.secret);
     return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
   }
-  if (kubernetes === undefined) return undefined;
+  if (kubernetes === undefined) throw new RelightError("config.invalid", "restart names no way to restart");
   const { kubeconfig: reference, ...place } = kubernetes;
   const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
   const { kubernetesRestarter } = await import("./adapters/restart/kubernetes.ts");

@@ -1,52 +1,33 @@
-import { randomUUID } from "node:crypto";
+import { parsePageEvent } from "./adapters/aws/page-events.ts";
 import { type SignedRequest, verifySignature } from "./adapters/issuer/standard-webhooks.ts";
-import { systemClock } from "./adapters/local/clock.ts";
 import { httpMonitoring } from "./adapters/local/monitoring.ts";
 import { serverCertificates } from "./adapters/nats/certificates.ts";
-import { openCluster } from "./adapters/nats/cluster.ts";
 import { openEvents } from "./adapters/nats/events.ts";
-import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
-import { createSecrets } from "./adapters/secrets.ts";
-import {
-  type Environment,
-  openJobs,
-  openJournal,
-  openRestarts,
-  openRotation,
-  openSigner,
-} from "./adapters-of.ts";
-import { accountSettings, loadConfig } from "./config.ts";
+import { jwtCodec } from "./adapters/nats/jwt-codec.ts";
+import { openJobs, openRotation } from "./adapters-of.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { Expiring } from "./domain/expiring.ts";
-import { policiesOf } from "./domain/policy-match.ts";
-import type { Millis } from "./domain/time.ts";
 import { asRelightError, RelightError } from "./errors.ts";
-import { openEscalation } from "./open-escalation.ts";
-import { openSource } from "./open-source.ts";
-import type { Cluster, Job, Journal, Log, Monitoring, Signer, Trigger } from "./ports.ts";
+import { openParts, type PartsOptions } from "./open-parts.ts";
+import type { Job, Journal, Log, Monitoring, Trigger } from "./ports.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
+import { announced } from "./usecases/announce.ts";
+import { accountNamed, type Console, type ConsoleDesk, consoleOf } from "./usecases/console.ts";
 import type { Context } from "./usecases/context.ts";
-import { escalate, type Pager, resolveIncidents } from "./usecases/escalate.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
+import { pageSweepFailure, sweepWorked } from "./usecases/page-sweep.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import {
   type RotationEvent,
   type RotationStepDone,
   rotateCredentials,
 } from "./usecases/rotate-credentials.ts";
-import { type Sweep, sweep } from "./usecases/sweep.ts";
+import { type Sweep, type SweepOrder, sweep } from "./usecases/sweep.ts";
+import { type Told, tellPage } from "./usecases/tell-page.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
-export interface AppOptions {
-  readonly configFile: string;
-  readonly log: Log;
-  readonly signal?: AbortSignal;
-  /** The environment that `env:` references are read from. */
-  readonly env?: Environment;
-  /** How long this process may run; for as long as it takes by default. */
-  readonly lasts?: Millis;
-}
+export type AppOptions = PartsOptions;
 
 /** A sweep, and what came of the jobs that ran in this very process. */
 export interface SweepReport extends Sweep, Ends {}
@@ -63,8 +44,11 @@ export interface App extends AsyncDisposable {
   accountId(text: string): AccountId;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
-  /** Queues a job for every account; with the in-process queue it waits until they are done. */
-  sweep(trigger: Trigger, reason: string): Promise<SweepReport>;
+  /**
+   * Queues a job for each account that is due, or for every one if that is wanted; with the in-process queue it
+   * waits until they are done. By default the schedule wants what is due, and whoever else asks wants everything.
+   */
+  sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
   /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
   expiries(): Promise<readonly Expiring[]>;
   remediate(job: Job): Promise<Remediation>;
@@ -78,73 +62,39 @@ export interface App extends AsyncDisposable {
   /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
+  /**
+   * Tells the channels what an event of the bus says, once. @throws RelightError `event.invalid`, `page.busy`,
+   * `escalation.undeliverable`, `journal.unavailable`
+   */
+  tell(body: string): Promise<Told>;
+  /** What a console asks and orders; it opens no connection to NATS. */
+  readonly console: Console;
   /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
   rotateCredentials(event: RotationEvent): Promise<RotationStepDone>;
 }
 
 /**
  * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
- * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`.
+ * @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`.
  */
 export async function openApp(options: AppOptions): Promise<App> {
-  const { configFile, log, signal, env = process.env } = options;
-  const config = await loadConfig(configFile, env);
-  const secrets = createSecrets({ baseDir: config.baseDir, env });
-  const operator = parseOperator(await secrets.read(config.operator.jwt));
-  const journal = await openJournal(config);
-  const settings = accountSettings(config);
-  const configured = [...settings.keys()];
-  const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
-  const escalation = await openEscalation(config, secrets, log);
-  const restarts = await openRestarts(config, secrets, env, options.lasts);
-  const source = openSource(config, operator, jwtCodec);
-  const base = { clock: systemClock, newId: randomUUID, log, secrets, journal, leases: journal, escalation };
-  const pager: Pager = { clock: systemClock, journal, escalation, log, operator, settingsOf };
+  const { log, signal } = options;
+  const parts = await openParts(options);
+  const { config, base, context, operator } = parts;
+  const { journal, secrets } = base;
+  const configured = [...parts.settings.keys()];
+  const nameOf = (account: AccountId): string => parts.settings.get(account)?.name ?? account;
+  const { servers, timeout, systemCredentials: reference } = config.cluster;
 
-  let opening: Promise<Cluster> | undefined;
-  let signing: Promise<Signer | undefined> | undefined;
-  const { servers, timeout } = config.cluster;
-  const connectWith = (systemCredentials: string): Promise<Cluster> =>
-    openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator });
-  const connectCluster = async (): Promise<Cluster> =>
-    connectWith(await secrets.read(config.cluster.systemCredentials));
-
-  async function context(): Promise<Context> {
-    signing ??= openSigner(config, secrets, operator).catch((error: unknown) => {
-      signing = undefined;
-      throw error;
-    });
-    const signer = await signing;
-    opening ??= connectCluster();
-    const cluster = await opening;
-    return {
-      ...{
-        ...base,
-        codec: jwtCodec,
-        operator,
-        policy: config.policy,
-        policyOf: policiesOf(config, operator),
-        settingsOf,
-      },
-      ...{
-        resolver: cluster.resolver,
-        probes: cluster.probes,
-        assets: cluster.assets,
-        reopen: cluster.reopen,
-      },
-      ...(signer === undefined ? {} : { signer }),
-      ...(signal === undefined ? {} : { signal }),
-      ...restarts,
-      ...source,
-    };
-  }
+  const run = async (job: Job): Promise<Remediation> =>
+    announced({ log, announcer: parts.announcer }, job, async () => remediate(await context(), job));
 
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
-      results.push(await remediate(await context(), job));
+      results.push(await run(job));
     },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
@@ -159,22 +109,27 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   const expirySources: ExpirySources = {
     ...{ policy: config.policy, operatorJwt: config.operator.jwt, configured },
-    systemCredentials: config.cluster.systemCredentials,
+    systemCredentials: reference,
     ...{ credentials: config.watch.credentials, retiring: config.operator.retiring },
-    certificates: () => serverCertificates(config.cluster.servers, config.cluster.timeout),
+    certificates: () => serverCertificates(servers, timeout),
   };
 
-  async function runSweep(trigger: Trigger, reason: string): Promise<SweepReport> {
+  async function runSweep(
+    trigger: Trigger,
+    reason: string,
+    which: SweepOrder["which"] = trigger === "schedule" ? "due" : "everything",
+  ): Promise<SweepReport> {
     try {
-      const report = await sweep({ ...(await context()), jobs, configured }, trigger, reason);
+      const sweeping = { ...(await context()), jobs, configured, settings: config.sweep };
+      const report = await sweep(sweeping, { trigger, reason, which });
       await jobs.drain();
-      await sweepWorked(pager);
-      await watchExpiries(await context(), expirySources, randomUUID()).catch((thrown: unknown) =>
+      await sweepWorked(await parts.pager(), base.newId());
+      await watchExpiries(await context(), expirySources, base.newId()).catch((thrown: unknown) =>
         log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
       );
       return { ...report, results, failures };
     } catch (thrown) {
-      await pageSweepFailure(pager, asRelightError(thrown));
+      await pageSweepFailure(await parts.pager(), base.newId(), asRelightError(thrown));
       throw thrown;
     }
   }
@@ -187,7 +142,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 
   async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
-    const systemCredentials = await secrets.read(config.cluster.systemCredentials);
+    const systemCredentials = await secrets.read(reference);
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
@@ -195,64 +150,31 @@ export async function openApp(options: AppOptions): Promise<App> {
     await watch({ ...{ ...base, ...settings, configured, events }, ...onFreshRuns(() => openApp(options)) });
   }
 
+  const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
   return {
     ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
-    monitoring: httpMonitoring(config.cluster.monitoring, config.cluster.timeout),
+    monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
-    nameOf: (account) => (isAccountId(account) ? (settingsOf(account)?.name ?? account) : account),
-    accountId: (text) => {
-      const named = configured.find((account) => settingsOf(account)?.name === text);
-      if (named !== undefined) return named;
-      if (isAccountId(text)) return text;
-      throw new RelightError("account.unknown", `no configured account is called "${text}"`);
-    },
-    remediate: async (job) => remediate(await context(), job),
+    nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
+    accountId: (text) => accountNamed(desk, text),
+    remediate: run,
     authenticate: async (request) => {
       const references = config.issuerWebhook?.secrets ?? [];
-      return verifySignature(
-        request,
-        await Promise.all(references.map((reference) => secrets.read(reference))),
-      );
+      return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));
     },
-    accept: (delivery) =>
-      acceptDelivery(
-        { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, codec: jwtCodec, operator },
-        delivery,
-      ),
+    accept: (delivery) => acceptDelivery({ ...base, jobs: desk.jobs, codec: jwtCodec, operator }, delivery),
+    tell: (body) => tellPage({ ...base, escalation: parts.channels }, parsePageEvent(body)),
+    console: consoleOf(desk),
     rotateCredentials: async (event) => {
-      const reference = config.cluster.systemCredentials;
       const prove = async (systemCredentials: string): Promise<void> => {
-        await using _cluster = await connectWith(systemCredentials);
+        await using _cluster = await parts.connectWith(systemCredentials);
       };
       const { secret, mint } = await openRotation(config, secrets, base);
       return rotateCredentials({ ...base, secret, mint, reference, prove }, event);
     },
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();
-      const cluster = await opening?.catch(() => undefined);
-      await cluster?.[Symbol.asyncDispose]();
-      await journal[Symbol.asyncDispose]?.();
+      await parts[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. */
-async function pageSweepFailure(pager: Pager, error: RelightError): Promise<void> {
-  await escalate(
-    pager,
-    { id: randomUUID(), account: "-" },
-    {
-      failureClass: "cluster_unreachable",
-      severity: "critical",
-      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
-      advice: [error.mend],
-      evidence: { error: error.toJSON() },
-      about: error.code,
-    },
-  );
-}
-
-async function sweepWorked(pager: Pager): Promise<void> {
-  const job = { id: randomUUID(), account: "-" } as const;
-  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
 }

@@ -140,10 +140,27 @@ const document = z.strictObject({
     .string()
     .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
     .default("sqlite:relight.sqlite"),
+  /** How long the journal keeps what no later run needs; for ever by default. */
+  journalKeeps: duration.exactOptional(),
+  sweep: z
+    .strictObject({
+      /** A healthy account is looked at again at the latest after this, as long as the queue has room. */
+      verifyEvery: duration.prefault("5m"),
+      /** Sweeps queue no more once so many jobs wait. */
+      atMostWaiting: z.int().min(1).default(1_000),
+    })
+    .prefault({}),
   queue: z
     .string()
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
     .default("in-process"),
+  /** Where Relight's own events go; then whoever listens there tells the channels. */
+  events: z
+    .string()
+    .regex(/^eventbridge:(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]+$/, {
+      message: "write eventbridge:BUS, its name or its ARN",
+    })
+    .optional(),
 });
 
 /** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
@@ -180,10 +197,11 @@ export type Config = z.infer<typeof schema> & {
   readonly baseDir: string;
 };
 
-/** What a deployment decides, not the person who writes the file: where jobs and entries go. */
+/** What a deployment decides, not the person who writes the file: where jobs, entries and events go. */
 export interface Overrides {
   readonly RELIGHT_JOURNAL?: string | undefined;
   readonly RELIGHT_QUEUE?: string | undefined;
+  readonly RELIGHT_EVENTS?: string | undefined;
 }
 
 /**
@@ -204,11 +222,12 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   const syntax = document.errors.map(({ message }) => message.split("\n")[0] ?? message);
   if (syntax.length > 0) throw invalid(origin, syntax);
 
-  const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue } = overrides;
+  const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
   const parsed = schema.safeParse({
     ...contentOf(document, origin),
     ...(journal === undefined ? {} : { journal }),
     ...(queue === undefined ? {} : { queue }),
+    ...(events === undefined ? {} : { events }),
   });
   if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
   return { ...parsed.data, baseDir: dirname(resolve(origin)) };

@@ -173,6 +173,10 @@ export const ERRORS = {
     exit: EXIT.unknown,
     mend: "Check that the journal's place can be written.",
   },
+  "journal.entry_too_large": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "What a remedy must give back does not fit into the journal, so it was not begun; heal it from a machine with journal: sqlite:PATH.",
+  },
   "job.invalid": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "A message in the queue is no job of Relight's; find out who sends there. It ends in the dead-letter queue.",
@@ -190,6 +194,30 @@ export const ERRORS = {
     retryable: false,
     exit: EXIT.critical,
     mend: "See docs/reference.md for the body's shape.",
+  },
+  "request.unauthorized": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Sign the request with AWS credentials that may call the API (docs/api.md).",
+  },
+  "request.invalid": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "See docs/api.md for the routes and what each takes.",
+  },
+  "request.unknown": {
+    ...{ retryable: false, exit: EXIT.unknown },
+    mend: "See docs/api.md for the routes; an order is known by the correlation that the API answered with.",
+  },
+  "event.invalid": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "A message in the queue of pages is no incident; look at the rules that send there. It ends in the dead letters.",
+  },
+  "events.unavailable": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Check `events` in the configuration, and the right to events:PutEvents on that bus.",
+  },
+  "page.busy": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Another run tells the same page; wait for it. If it died, its lease ends within two minutes.",
   },
   "escalation.undeliverable": { retryable: true, exit: EXIT.critical, mend: "Check the escalation channel." },
   internal: { retryable: false, exit: EXIT.unknown, mend: "This is a bug in Relight; please report it." },

@@ -9,36 +9,68 @@ import type { JsonObject } from "./domain/json.ts";
 import type { Links } from "./domain/page-text.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { redact } from "./log.ts";
-import type { Escalation, Log, Secrets } from "./ports.ts";
+import { openOnce } from "./open-once.ts";
+import type { Announcer, Escalation, Log, Secrets } from "./ports.ts";
 
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
+type Channels = Pick<Config, "escalation" | "links">;
+
 /**
- * The channels of the configuration, side by side. One whose secret can't be read just now is opened once it is
- * needed: neither the others nor what is to be healed wait for it.
- * @throws RelightError `secret.*` for what only a person can mend, `config.invalid`
+ * The channels of the configuration, side by side, each opened at its first page: whoever has nothing to tell reads
+ * none of their secrets, and one that can't be opened keeps no other from telling.
  */
-export async function openEscalation(
-  { escalation, links }: Pick<Config, "escalation" | "links">,
-  secrets: Secrets,
-  log: Log,
-): Promise<Escalation> {
-  const channels = escalation.map(async (channel): Promise<Channel> => {
-    const open = () => openChannel(channel, links, secrets);
-    return { name: nameOf(channel), escalation: await openOrLater(open, log) };
-  });
-  return fanOutEscalation(await Promise.all(channels), log, links);
+export function channelsAsNeeded(config: Channels, secrets: Secrets, log: Log): Escalation {
+  return fanOutEscalation(channelsOf(config, secrets), log, config.links);
 }
 
-async function openOrLater(open: () => Promise<Escalation>, log: Log): Promise<Escalation> {
-  try {
-    return await open();
-  } catch (thrown) {
-    const error = asRelightError(thrown);
-    if (!error.retryable) throw error;
-    log.warn("an escalation channel can't be opened yet", { error: error.toJSON() });
-    return { send: async (incident) => (await open()).send(incident) };
-  }
+/**
+ * The same, opened now, for a person who wants to hear at once what is missing. One whose secret can't be read just
+ * now is opened once it is needed: neither the others nor what is to be healed wait for it.
+ * @throws RelightError `secret.*` for what only a person can mend, `config.invalid`
+ */
+export async function openEscalation(config: Channels, secrets: Secrets, log: Log): Promise<Escalation> {
+  const channels = channelsOf(config, secrets);
+  await Promise.all(
+    channels.map(({ open }) => open().catch((thrown: unknown) => unlessRetryable(thrown, log))),
+  );
+  return fanOutEscalation(channels, log, config.links);
+}
+
+function unlessRetryable(thrown: unknown, log: Log): void {
+  const error = asRelightError(thrown);
+  if (!error.retryable) throw error;
+  log.warn("an escalation channel can't be opened yet", { error: error.toJSON() });
+}
+
+/** Relight's event bus, where one is configured: who listens there tells the channels. */
+export async function openBus({
+  events,
+}: Pick<Config, "events">): Promise<(Escalation & Announcer) | undefined> {
+  if (events === undefined) return undefined;
+  const { eventBridgeBus, eventBridgeClient } = await import("./adapters/aws/eventbridge-bus.ts");
+  const bus = events.slice("eventbridge:".length);
+  return eventBridgeBus({ bus, client: eventBridgeClient(), scrub });
+}
+
+/** Incidents to the bus, and into the log in any case. The bus itself is a channel like any other. */
+export function busEscalation(
+  bus: Escalation,
+  { events, links }: Pick<Config, "events" | "links">,
+  log: Log,
+): Escalation {
+  return fanOutEscalation([{ name: `events ${events}`, escalation: bus }], log, links);
+}
+
+function channelsOf({ escalation, links }: Channels, secrets: Secrets) {
+  return escalation.map((channel): Channel & { readonly open: () => Promise<Escalation> } => {
+    const open = openOnce(() => openChannel(channel, links, secrets));
+    return {
+      name: nameOf(channel),
+      open,
+      escalation: { send: async (incident) => (await open()).send(incident) },
+    };
+  });
 }
 
 async function openChannel(channel: EscalationChannel, links: Links, secrets: Secrets): Promise<Escalation> {

@@ -8,7 +8,9 @@ import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
+import type { Standing } from "./domain/standing.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
+import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
 import type { Assets } from "./ports-remedies.ts";
 
@@ -192,6 +194,11 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
   /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
   read(query: JournalQuery): Promise<readonly JournalEntry[]>;
+  /**
+   * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
+   * It may be lost or late, never older over newer: it says where to look, and is no proof.
+   */
+  latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, Standing>>;
 }
 
 /** Leases: one holder at a time per key, until released or until the time is over. */
@@ -236,6 +243,13 @@ export interface Jobs {
    * @throws RelightError `queue.unavailable`
    */
   enqueue(job: Job): Promise<void>;
+  /**
+   * The same for many, in their order per account.
+   * @throws RelightError `queue.unavailable`, whose `details.notTaken` says how many were not taken.
+   */
+  enqueueAll(jobs: readonly Job[]): Promise<void>;
+  /** About how many jobs wait and are not being done. @throws RelightError `queue.unavailable` */
+  waiting(): Promise<number>;
   /** Waits until jobs that run in this very process are done; nothing to wait for with a remote queue. */
   drain(): Promise<void>;
 }
@@ -244,6 +258,25 @@ export interface Jobs {
 export interface Escalation {
   /** Sends the incident, open or resolved, to every channel. @throws RelightError `escalation.undeliverable` if none took it. */
   send(incident: Incident): Promise<void>;
+}
+
+/** What came of a job that changed or refused something. */
+export interface JobNotice {
+  readonly account: AccountId;
+  readonly outcome: string;
+  readonly action: Job["action"];
+  readonly trigger: Trigger;
+  readonly correlation?: string;
+  /** The class of the last verdict; absent where the job failed before there was one. */
+  readonly verdict?: Health;
+  /** The error's code, of one that failed. */
+  readonly error?: string;
+}
+
+/** Tells programs, not people, what was done. */
+export interface Announcer {
+  /** @throws RelightError `events.unavailable` */
+  jobFinished(notice: JobNotice): Promise<void>;
 }
 
 /** Structured logging: a constant message, data beside it; everything passes the redactor. */

@@ -28,7 +28,7 @@ const common: BuildOptions = {
   absWorkingDir: root,
 };
 
-const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials"];
+const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials", "escalate", "api"];
 
 await rm(out, { recursive: true, force: true });
 await Promise.all([

@@ -19,7 +19,7 @@ interface Options {
 type Event = Record<string, unknown>;
 type Handler = (event: unknown, context: unknown) => Promise<unknown>;
 
-const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials"];
+const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials", "escalate", "api"];
 /** The account of the events in events/. */
 const PLACEHOLDER = /A{56}/g;
 /** Milliseconds; what serverless.yml gives the functions that work on an account. */

@@ -99,10 +99,10 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
-  { place: /^lib\/open-(source|escalation)\.ts$/, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/open-(source|escalation|once|parts)\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^lib\/adapters-of\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log)\\.ts$)`),
+    own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log|open-once)\\.ts$)`),
     packages: /^node:/,
   },
   {
@@ -190,7 +190,7 @@ describe("the architecture", () => {
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
     expect(outside.sort()).toEqual([
       ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"],
-      ...["lib/open-escalation.ts", "lib/open-source.ts"],
+      ...["lib/open-escalation.ts", "lib/open-parts.ts", "lib/open-source.ts"],
     ]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);

@@ -159,8 +159,14 @@ describe("the configuration", () => {
   });
 
   test("is overridden by what only the deployment knows", () => {
-    const overrides = { RELIGHT_JOURNAL: "dynamodb:t", RELIGHT_QUEUE: "sqs:https://q/1.fifo" };
+    const events = "eventbridge:arn:aws:events:eu-central-1:123456789012:event-bus/relight-prod";
+    const overrides = {
+      ...{ RELIGHT_JOURNAL: "dynamodb:t", RELIGHT_QUEUE: "sqs:https://q/1.fifo" },
+      RELIGHT_EVENTS: events,
+    };
+    expect(parseConfig(MINIMAL, "r.yaml").events).toBeUndefined();
     expect(parseConfig(MINIMAL, "r.yaml", overrides)).toMatchObject({
+      events,
       journal: "dynamodb:t",
       queue: "sqs:https://q/1.fifo",
     });
@@ -218,6 +224,12 @@ describe("the configuration", () => {
     ],
     ...restartFaults,
     ...policyFaults,
+    ["events nowhere", `${MINIMAL}events: kafka:x\n`, /^events: write eventbridge:BUS/],
+    [
+      "events on a bus without a name",
+      `${MINIMAL}events: "eventbridge:"\n`,
+      /^events: write eventbridge:BUS/,
+    ],
     ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
     ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
     [

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { parseConfig } from "../lib/config.ts";
+import { FAILURE_CLASSES } from "../lib/domain/incident.ts";
 import { REFERENCE, withTables } from "../scripts/reference.ts";
 
 const read = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
@@ -35,6 +36,11 @@ test("every key of the configuration is in the reference", async () => {
   for (const key of keys) expect(text).toContain(key);
 });
 
+test("every class of failure is in the reference", async () => {
+  const text = await readFile(REFERENCE, "utf8");
+  for (const failureClass of FAILURE_CLASSES) expect(text).toContain(failureClass);
+});
+
 test("every link in the documentation leads somewhere", async () => {
   for (const page of [
     "README.md",
@@ -49,6 +55,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/watch.md",
     "docs/keys.md",
     "docs/aws.md",
+    "docs/api.md",
     "docs/claims.md",
     "docs/decisions/README.md",
   ]) {

@@ -3,27 +3,32 @@ import type { JsonObject } from "./json.ts";
 import type { FindingCode, Verdict } from "./verdict.ts";
 
 /** What a person is called for. Part of the incident's key, so each has one open incident per account. */
-export type FailureClass =
-  | "jetstream_dead"
-  | "account_expired"
-  | "renewal_failed"
-  | "push_refused"
-  | "account_missing"
-  | "claims_differ"
+export const FAILURE_CLASSES = [
+  "jetstream_dead",
+  "account_expired",
+  "renewal_failed",
+  "push_refused",
+  "account_missing",
+  "claims_differ",
   /** Not renewed in time, as the policy's thresholds have it: a warning, then a call. */
-  | "expiry_near"
-  | "expiry_imminent"
+  "expiry_near",
+  "expiry_imminent",
   /** What runs, what the resolver holds and what the journal knows of a critical account are not the same. */
-  | "readings_disagree"
+  "readings_disagree",
   /** What is no account and comes near its end, or is to be given up. */
-  | "operator_expiring"
-  | "credentials_expiring"
-  | "activation_expiring"
-  | "certificate_expiring"
-  | "signing_key_retiring"
-  | "degraded"
-  | "unknown"
-  | "cluster_unreachable";
+  "operator_expiring",
+  "credentials_expiring",
+  "activation_expiring",
+  "certificate_expiring",
+  "signing_key_retiring",
+  "degraded",
+  "unknown",
+  "cluster_unreachable",
+  /** An alarm of CloudWatch on Relight's own stack: one incident per alarm. */
+  "stack_alarm",
+] as const;
+
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /** Those that are about the renewal: an account in the best of health can have them, so health does not resolve them. */
 export const RENEWAL_CLASSES: readonly FailureClass[] = [
@@ -47,6 +52,8 @@ export interface Incident {
   readonly since: string;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
+  /** Ties together all that one trigger led to. */
+  readonly correlation?: string;
 }
 
 /** The same for every page about the same failure, whoever noticed it and how often. */

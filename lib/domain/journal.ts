@@ -10,6 +10,8 @@ import type { EpochMillis } from "./time.ts";
  * JWT ids, verdicts, what was tried and what came of it. Never a seed, a signature or a credential.
  */
 export type EntryKind =
+  /** A person ordered a job over the API; it may never begin. */
+  | "job.requested"
   | "job.started"
   | "job.finished"
   | "claims.seen"
@@ -40,6 +42,18 @@ export type EntryKind =
   | "source.adopted"
   | "incident.opened"
   | "incident.resolved";
+
+/**
+ * What no later run needs: it tells people what was done. All other kinds are a memory, and are kept for ever; how
+ * an account's newest job ended is known without these entries.
+ */
+export const EXPIRING_KINDS = [
+  ...(["job.started", "job.finished", "verdict"] as const),
+  ...(["gate.refused", "push.proved", "rung.started", "rung.finished"] as const),
+] as const satisfies readonly EntryKind[];
+
+export const mayExpire = (kind: EntryKind): boolean =>
+  (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
 
 export interface JournalEntry {
   readonly at: EpochMillis;
@@ -142,12 +156,6 @@ export function claimsKnownBefore(
   const opened = about[resolved + 1];
   const before = opened === undefined ? entries : entries.slice(0, entries.indexOf(opened));
   return lastClaims(before.filter((entry) => entry.job !== job && entry.job !== opened?.job));
-}
-
-/** The account's last job, if it started and did not finish; one account has one job at a time. */
-export function unfinishedJob(entries: readonly JournalEntry[]): JournalEntry | undefined {
-  const last = entries.findLast(({ kind }) => kind === "job.started" || kind === "job.finished");
-  return last?.kind === "job.started" ? last : undefined;
 }
 
 function claimsOf({ data }: JournalEntry): ClaimsDocument | undefined {

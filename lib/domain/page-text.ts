@@ -42,6 +42,7 @@ const TITLES: Readonly<Record<FailureClass, string>> = {
   degraded: "something works, but not as it should",
   unknown: "its health is not known",
   cluster_unreachable: "the cluster can't be looked at",
+  stack_alarm: "an alarm of Relight's own stack",
 };
 
 /**
@@ -104,7 +105,9 @@ function tried({ evidence }: Incident): readonly string[] {
   });
 }
 
-function affected({ account, accountName }: Incident): string {
+function affected({ account, accountName, failureClass }: Incident): string {
+  if (failureClass === "stack_alarm")
+    return `Relight itself, which watches over the accounts (${accountName})`;
   if (account === "-") return "the whole cluster";
   return accountName === account ? `account ${account}` : `account ${accountName} (${account})`;
 }
@@ -135,7 +138,8 @@ function lasted({ since, at, status }: Incident): string {
   return status === "open" ? `for ${formatDuration(length)}` : formatDuration(length);
 }
 
-function closer({ account }: Incident): string {
+function closer({ account, failureClass, accountName }: Incident): string {
+  if (failureClass === "stack_alarm") return `aws cloudwatch describe-alarms --alarm-names ${accountName}`;
   return account === "-" ? "relight doctor" : `relight verify ${account}`;
 }
 

@@ -27,7 +27,7 @@ export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
 
 async function pushAgain(context: Context, job: RunningJob, seen: Look): Promise<void> {
   const claims = requireClaims(seen);
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const now = context.clock.now();
   const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
   await push(context, job, { token, current: claims, leave: "nothing", purpose: "push again" });

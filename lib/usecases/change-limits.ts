@@ -22,7 +22,7 @@ import { jobFor, runJob } from "./job.ts";
 import { type Look, look } from "./look.ts";
 import { push } from "./push.ts";
 import { describePush, type Remediation } from "./remediate.ts";
-import { verify } from "./verify.ts";
+import { endingOf, verify } from "./verify.ts";
 
 /** How long servers may take to give an account JetStream with its limits; milliseconds. */
 const IN_FORCE = { timeout: 30_000, interval: 250 };
@@ -69,14 +69,23 @@ export async function changeLimits(context: Context, order: LimitOrder): Promise
     const plan = await planFrom(context, order, await verify(context, running));
     assertAllowed(order, plan);
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);
-    const { verdict } = await verify(context, running);
+    const last = await verify(context, running);
+    const { verdict } = last;
     const why = verdict.findings[0]?.message ?? "everything that was looked at works";
-    return { account, outcome: "pushed", why, rungs: [], verdict, ...(pushed ? { pushed } : {}) } as const;
+    const done = {
+      account,
+      outcome: "pushed",
+      why,
+      rungs: [],
+      verdict,
+      ...(pushed ? { pushed } : {}),
+    } as const;
+    return { ...done, ending: await endingOf(context, last) };
   });
 }
 
 async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, plan: LimitPlan) {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
   const token = await signer.sign(reissue(plan.changed, { ...terms, supersedes: plan.current }));
   const purpose = order.action === "enable" ? "JetStream enabled" : "JetStream limits";

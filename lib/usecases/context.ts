@@ -32,8 +32,11 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly escalation: Escalation;
   readonly codec: JwtCodec;
   readonly operator: Operator;
-  /** Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. */
-  readonly signer?: Signer;
+  /**
+   * Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. The key is read
+   * when this is first called. @throws RelightError `secret.*`, `signer.*`
+   */
+  readonly signer?: () => Promise<Signer>;
   /** Absent where no source of truth is configured. */
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */
@@ -82,10 +85,10 @@ export async function requireAccountKey(
   throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
 }
 
-/** @throws RelightError `signer.missing` */
-export function requireSigner({ signer }: Context): Signer {
+/** Before the first step that it is needed for: a key that can't be used stops nothing midway. @throws RelightError `secret.*`, `signer.*` */
+export async function requireSigner({ signer }: Context): Promise<Signer> {
   if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
-  return signer;
+  return signer();
 }
 
 /** Asked between two steps. @throws RelightError `interrupted` if a person asked to stop, or the lease was lost. */

@@ -1,6 +1,7 @@
 import type { FailureClass } from "../domain/incident.ts";
-import { unfinishedJob } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { type Ending, endingData, type Standing } from "../domain/standing.ts";
+import type { EpochMillis } from "../domain/time.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
@@ -12,39 +13,56 @@ export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">):
   return { ...job, id: newId() };
 }
 
+/** What a use case gives back of the job that it ran: how the account stands goes into the journal with it. */
+export interface JobResult {
+  readonly outcome: string;
+  readonly ending: Pick<Ending, "verdict" | "jti" | "expiresAt">;
+}
+
 /**
  * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal.
  * A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes.
  * @throws RelightError `account.busy`, and whatever `work` throws (after escalating what a person must mend).
  */
-export async function runJob<T extends { readonly outcome: string }>(
+export async function runJob<T extends JobResult>(
   context: Context,
-  { account, action, trigger, reason }: Job,
+  { account, action, trigger, reason, correlation }: Job,
   work: (job: RunningJob) => Promise<T>,
-): Promise<T> {
+): Promise<Omit<T, "ending">> {
   const id = context.newId();
   return withLease(context, `account/${account}`, id, async (lost) => {
     const job: RunningJob = { id, account, lost };
+    const tie = correlation === undefined ? {} : { correlation };
+    let so: Pick<Ending, "verifiedAt"> = {};
     try {
-      const kinds = ["job.started", "job.finished"] as const;
-      const interrupted = unfinishedJob(await context.journal.read({ account, kinds, limit: 1 }));
-      const resumes = interrupted === undefined ? {} : { resumes: interrupted.job };
-      await record(context, job, "job.started", { action, trigger, reason, ...resumes });
-      const result = await work(job);
-      await record(context, job, "job.finished", { outcome: result.outcome });
+      const before = (await context.journal.latest([account])).get(account);
+      so = verifiedSo(before?.verifiedAt);
+      const resumes = before?.state === "running" ? { resumes: before.job } : {};
+      await record(context, job, "job.started", { action, trigger, reason, ...tie, ...so, ...resumes });
+      const { ending, ...result } = await work(job);
+      const { outcome } = result;
+      const known = endingData({ ...ending, ...so, ...verifiedNow(context, ending) });
+      await record(context, job, "job.finished", { outcome, ...tie, ...known });
       return result;
     } catch (thrown) {
-      await failed(context, job, thrown);
+      await failed(context, job, thrown, { ...tie, ...endingData(so) });
       throw thrown;
     }
   });
 }
 
-async function failed(context: Context, job: RunningJob, thrown: unknown): Promise<void> {
+const verifiedSo = (verifiedAt: Standing["verifiedAt"]): Pick<Ending, "verifiedAt"> =>
+  verifiedAt === undefined ? {} : { verifiedAt };
+
+function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifiedAt?: EpochMillis } {
+  return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };
+}
+
+async function failed(context: Context, job: RunningJob, thrown: unknown, known: JsonObject): Promise<void> {
   const error = asRelightError(thrown);
   context.log.error("a job failed", { account: job.account, job: job.id, error: error.toJSON() });
   if (!error.retryable)
-    await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON() });
+    await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON(), ...known });
   if (error.code === "interrupted" || error.code === "nats.connection_lost") return;
   await escalate(context, job, {
     failureClass: classOf(error),

@@ -111,7 +111,7 @@ async function pushSourced(
   const isOlder = current !== undefined && iat <= current.claims.iat;
   const order = { current, leave: "claims", purpose: "from the source of truth" } as const;
   if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const terms = {
     ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
     ...(current === undefined ? {} : { supersedes: current }),

@@ -16,7 +16,7 @@ import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { finishToggle } from "./toggle.ts";
-import { claimsToRenew, verify } from "./verify.ts";
+import { claimsToRenew, endingOf, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {
@@ -42,7 +42,7 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
     try {
       const { last, ...result } = await act(context, job, order, seen, resumed);
       await watchExpiry(context, job, last, calls);
-      return result;
+      return { ...result, ending: await endingOf(context, last) };
     } catch (thrown) {
       // What could not be renewed is what expires: a failure must not hide how near that is.
       await watchExpiry(context, job, seen, calls);

@@ -11,7 +11,7 @@ import { claimsToRenew } from "./verify.ts";
  * @throws RelightError `signer.missing`, `account.no_claims`, and whatever {@link push} throws.
  */
 export async function renew(context: Context, job: RunningJob, seen: Look): Promise<ProvedPush> {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const current = await claimsToRenew(context, seen);
   if (current === undefined)
     throw new RelightError("account.no_claims", `nothing is left of the claims of ${job.account} to renew`);

@@ -19,7 +19,7 @@ import { jobFor, runJob } from "./job.ts";
 import { look } from "./look.ts";
 import { push } from "./push.ts";
 import { momentOf } from "./renewal-decision.ts";
-import { verify } from "./verify.ts";
+import { endingOf, verify } from "./verify.ts";
 
 const ACCOUNTS_AT_ONCE = 4;
 
@@ -60,7 +60,7 @@ export interface Rotation {
 /** Looks what is signed by the old key; touches nothing. @throws RelightError `nats.*` */
 export async function planRotation(context: Context, order: RotationOrder): Promise<RotationPlan> {
   const trust = await context.probes.trust();
-  const blocked = obstacles(order, trust, context.operator, context.signer?.publicKey);
+  const blocked = obstacles(order, trust, context.operator, (await context.signer?.())?.publicKey);
   const { holders, unknown } = await holdersOf(context, order);
   const { wave: size, includeSystem } = order;
   const { systemAccount } = context.operator;
@@ -176,7 +176,7 @@ async function rotateAccount(
 }
 
 async function signAnew(context: Context, job: RunningJob, name: string) {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);
   if (seen.claims === undefined)
@@ -188,13 +188,15 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
     expiryWindow(current, context.policyOf(account, current), momentOf(context, seen)).state === "expired"
   ) {
     const why = "it has expired; `relight heal` renews it, with the new key";
-    return { outcome: "expired", done: { account, name, result: "expired", before, why } as const };
+    const done = { account, name, result: "expired", before, why } as const;
+    return { outcome: "expired", done, ending: await endingOf(context, seen) };
   }
   const claims = reissue(seen.claims, { issuer: signer.publicKey, id: context.newId(), now });
   const token = await signer.sign(claims);
   const order = { token, current: seen.claims, leave: "nothing", purpose: "key rotation" } as const;
   const { servers } = await push(context, job, order);
-  const { verdict } = await verify(context, job);
+  const last = await verify(context, job);
+  const { verdict } = last;
   const after = verdict.verdict;
   const broke = before === "healthy" && after !== "healthy";
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}`;
@@ -202,7 +204,8 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
     ? `it was healthy and is ${after} now: ${verdict.findings[0]?.message ?? "no reason given"}`
     : `its new JWT is in force ${where}`;
   const result = broke ? ("unhealthy" as const) : ("rotated" as const);
-  return { outcome: result, done: { account, name, result, before, after, why } };
+  const done = { account, name, result, before, after, why };
+  return { outcome: result, done, ending: await endingOf(context, last) };
 }
 
 /** Whether nothing rests on the old key any more: no JWT that it signed is stored or runs, and all are known. */

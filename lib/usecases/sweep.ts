@@ -1,48 +1,200 @@
 import { type AccountId, isAccountId } from "../domain/account.ts";
+import { type Backlog, backlog } from "../domain/backlog.ts";
+import { type Due, type DueReason, describeDue, isImminent, isRoutine } from "../domain/due.ts";
+import type { EpochMillis, Millis } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
-import type { Jobs, ListedJwt, SourceEntry, Trigger } from "../ports.ts";
+import type { Job, Jobs, ListedJwt, SourceEntry, Trigger } from "../ports.ts";
 import type { Context } from "./context.ts";
+import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
 
-export interface Sweep {
-  /** How many accounts were queued. */
-  readonly queued: number;
-  /** Entries of the resolver and of the source of truth that could not be read, with what is wrong with them. */
-  readonly unreadable: readonly { readonly account: string; readonly problem: string }[];
+export interface SweepSettings {
+  /** A healthy account is looked at again at the latest after this, as long as there is room in the queue. */
+  readonly verifyEvery: Millis;
+  /** Sweeps queue no more once about so many jobs wait; what is imminent excepted. */
+  readonly atMostWaiting: number;
 }
 
-/**
- * Queues one job for every account: those that the resolver lists, and those that are configured or in the
- * source of truth, since a full resolver deletes an expired account's JWT and an account missing there is the
- * very one to look at.
- */
-export async function sweep(
-  context: Context & { readonly jobs: Jobs; readonly configured: readonly AccountId[] },
-  trigger: Trigger,
-  reason: string,
-): Promise<Sweep> {
-  const id = context.newId();
-  const seen = new Set<AccountId>();
-  const unreadable: { account: string; problem: string }[] = [];
-  const enqueue = async (account: AccountId): Promise<void> => {
-    if (seen.has(account)) return;
-    seen.add(account);
-    await context.jobs.enqueue({ account, trigger, reason, action: "remediate", id: `${id}/${account}` });
-  };
+export interface SweepContext extends Context {
+  readonly jobs: Jobs;
+  readonly configured: readonly AccountId[];
+  readonly settings: SweepSettings;
+}
 
-  for (const account of context.configured) await enqueue(account);
-  for await (const entry of listed(context)) {
-    if (entry.ok) await enqueue(entry.jwt.document.claims.sub);
-    else {
-      unreadable.push({ account: entry.account, problem: entry.problem });
-      context.log.warn("the resolver holds what is not an account JWT", entry);
-      if (isAccountId(entry.account)) await enqueue(entry.account);
+export interface SweepOrder {
+  readonly trigger: Trigger;
+  readonly reason: string;
+  /** `due`: what is due, as far as the queue has room. `everything`: every account, now. */
+  readonly which: "due" | "everything";
+}
+
+export interface Sweep {
+  /** Ties together what the sweep led to: its jobs carry it as their correlation. */
+  readonly id: string;
+  /** How many accounts were met. */
+  readonly seen: number;
+  readonly queued: number;
+  /** The same by why they were due. */
+  readonly queuedBy: Readonly<Partial<Record<DueReason, number>>>;
+  /** How many are due and wait for a later sweep, since the queue has no room. */
+  readonly postponed: number;
+  /** The first entries of the resolver and of the source of truth that could not be read, with what is wrong. */
+  readonly unreadable: readonly { readonly account: string; readonly problem: string }[];
+  /** How many accounts are past the page threshold of their policy. */
+  readonly pastPage: number;
+  /** For how long the account has not been verified that waits longest, of those that ever were. */
+  readonly oldestUnverified?: Millis;
+  /** When the first of the accounts' claims expire, which may be over. */
+  readonly soonestExpiry?: EpochMillis;
+  /** About how many jobs waited before this sweep. */
+  readonly waiting: number;
+}
+
+/** So many accounts are judged together: what one BatchGetItem takes. No more are held than that and a backlog. */
+export const CHUNK = 100;
+/** Places for imminent accounts in each sweep, however full the queue is: a full queue must not let one expire. */
+export const IMMINENT_PLACES = 100;
+/** A share of the room that urgent accounts leave to routine ones, so that none is forgotten. */
+const ROUTINE_SHARE = 0.25;
+/** Unreadable entries that are reported one by one; the log has them all. */
+const MOST_UNREADABLE = 100;
+
+/**
+ * Queues a job for each account that is due (docs/decisions/0013): those that the resolver lists, and those that are
+ * configured or in the source of truth, since a full resolver deletes an expired account's JWT and an account missing
+ * there is the very one to look at. Accounts stream through; of each only its id is kept, about 100 bytes, so that
+ * none is met twice.
+ */
+export async function sweep(context: SweepContext, order: SweepOrder): Promise<Sweep> {
+  const id = context.newId();
+  const waiting = await context.jobs.waiting();
+  const room = roomOf(context.settings, order, waiting);
+  const run: Run = {
+    id,
+    order,
+    room,
+    tally: newTally(),
+    queuedBy: {},
+    queued: 0,
+    imminent: 0,
+    unreadable: [],
+  };
+  const backlogs = { urgent: newBacklog(room), routine: newBacklog(room) };
+  for await (const chunk of chunksOf(accountsOf(context, run))) {
+    const urgent: Judged[] = [];
+    for (const judged of await judge(context, order.which, chunk, run.tally)) {
+      if (!isRoutine(judged.due) && takesPlace(run, judged.due)) urgent.push(judged);
+      else (isRoutine(judged.due) ? backlogs.routine : backlogs.urgent).put(judged);
     }
+    await enqueue(context, run, urgent);
   }
+  const postponed = await enqueueBacklogs(context, run, backlogs);
+  const { id: _id, unreadable, queued, queuedBy, tally } = run;
+  return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
+}
+
+/** What a sweep has come to so far. */
+interface Run {
+  readonly id: string;
+  readonly order: SweepOrder;
+  /** How many jobs may still be queued in all. */
+  readonly room: number;
+  readonly tally: Tally;
+  readonly queuedBy: Partial<Record<DueReason, number>>;
+  queued: number;
+  imminent: number;
+  readonly unreadable: { account: string; problem: string }[];
+}
+
+function roomOf({ atMostWaiting }: SweepSettings, { which }: SweepOrder, waiting: number): number {
+  return which === "everything" ? Number.POSITIVE_INFINITY : Math.max(0, atMostWaiting - waiting);
+}
+
+/** Most urgent first: what is imminent, then whoever was not verified for longest. */
+const byUrgency = (one: Judged, other: Judged): number =>
+  Number(isImminent(other.due)) - Number(isImminent(one.due)) || one.verifiedAt - other.verifiedAt;
+
+const newBacklog = (room: number): Backlog<Judged> => backlog(Number.isFinite(room) ? room : 0, byUrgency);
+
+/** Whether an urgent account is queued at once; it then counts. */
+function takesPlace(run: Run, due: Due): boolean {
+  const hasReserve = isImminent(due) && run.imminent < IMMINENT_PLACES;
+  if (run.queued >= run.room * (1 - ROUTINE_SHARE) && !hasReserve) return false;
+  run.queued += 1;
+  if (isImminent(due)) run.imminent += 1;
+  return true;
+}
+
+/** Fills what room is left: the routine accounts' share, then urgent ones, then further routine ones. */
+async function enqueueBacklogs(
+  context: SweepContext,
+  run: Run,
+  { urgent, routine }: { readonly urgent: Backlog<Judged>; readonly routine: Backlog<Judged> },
+): Promise<number> {
+  if (!Number.isFinite(run.room)) return 0;
+  const [pressing, usual] = [urgent.take(), routine.take()];
+  const left = Math.max(0, run.room - run.queued);
+  const share = Math.min(usual.first.length, Math.ceil(run.room * ROUTINE_SHARE), left);
+  const more = Math.min(pressing.first.length, left - share);
+  const chosen = [...pressing.first.slice(0, more), ...usual.first.slice(0, left - more)];
+  run.queued += chosen.length;
+  for (let from = 0; from < chosen.length; from += CHUNK)
+    await enqueue(context, run, chosen.slice(from, from + CHUNK));
+  const due = pressing.first.length + pressing.others + usual.first.length + usual.others;
+  return due - chosen.length;
+}
+
+async function enqueue({ jobs }: SweepContext, run: Run, judged: readonly Judged[]): Promise<void> {
+  if (judged.length === 0) return;
+  for (const { due } of judged) run.queuedBy[due.why] = (run.queuedBy[due.why] ?? 0) + 1;
+  await jobs.enqueueAll(judged.map((one) => jobOf(run, one)));
+}
+
+function jobOf({ id, order: { trigger, reason } }: Run, { account, due }: Judged): Job {
+  const why = due.why === "everything" ? reason : `${reason}: ${describeDue(due)}`;
+  return { account, trigger, reason: why, action: "remediate", correlation: id, id: `${id}/${account}` };
+}
+
+/** Each account once. What the resolver lists comes first, since only its claims are those in force. */
+async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> {
+  const seen = new Set<AccountId>();
+  const isNew = (account: AccountId): boolean => seen.size < seen.add(account).size;
+  const isListed = { value: true };
+  for await (const entry of listed(context, isListed)) {
+    if (entry.ok) {
+      const { claims } = entry.jwt.document;
+      if (isNew(claims.sub)) yield { account: claims.sub, listed: { state: "listed", claims } };
+      continue;
+    }
+    noteUnreadable(run, entry);
+    context.log.warn("the resolver holds what is not an account JWT", entry);
+    if (isAccountId(entry.account) && isNew(entry.account))
+      yield { account: entry.account, listed: { state: "unreadable" } };
+  }
+  const unlisted = { state: isListed.value ? "absent" : "unknown" } as const;
+  for (const account of context.configured) if (isNew(account)) yield { account, listed: unlisted };
   for await (const entry of sourced(context)) {
-    if (entry.ok) await enqueue(entry.jwt.document.claims.sub);
-    else unreadable.push({ account: entry.place, problem: entry.problem });
+    if (!entry.ok) noteUnreadable(run, { account: entry.place, problem: entry.problem });
+    else if (isNew(entry.jwt.document.claims.sub))
+      yield { account: entry.jwt.document.claims.sub, listed: unlisted };
   }
-  return { queued: seen.size, unreadable };
+}
+
+function noteUnreadable(
+  { unreadable }: Run,
+  { account, problem }: { account: string; problem: string },
+): void {
+  if (unreadable.length < MOST_UNREADABLE) unreadable.push({ account, problem });
+}
+
+async function* chunksOf<T>(all: AsyncIterable<T>): AsyncIterable<readonly T[]> {
+  let chunk: T[] = [];
+  for await (const one of all) {
+    chunk.push(one);
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /**
@@ -61,12 +213,13 @@ export async function* sourced({ source, log }: Pick<Context, "source" | "log">)
 }
 
 /** Without a NATS-based resolver there is nothing to list, and the configured accounts are all there is. */
-async function* listed({ resolver, log }: Context): AsyncIterable<ListedJwt> {
+async function* listed({ resolver, log }: Context, isListed: { value: boolean }): AsyncIterable<ListedJwt> {
   try {
     yield* resolver.list();
   } catch (thrown) {
     const error = asRelightError(thrown);
     if (error.code !== "nats.no_resolver") throw thrown;
+    isListed.value = false;
     log.warn("the resolver can't be listed; only configured accounts are swept", { error: error.toJSON() });
   }
 }

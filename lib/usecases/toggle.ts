@@ -19,7 +19,7 @@ const SWITCH = { timeout: 30_000, interval: 100 };
  */
 export async function toggleJetStream(context: Context, job: RunningJob, toggle: OpenToggle): Promise<void> {
   const { claims, memory } = toggle;
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const assets = memory as unknown as JsonObject[];
   await record(context, job, "toggle.opened", {
     jti: claims.claims.jti,
@@ -52,7 +52,7 @@ async function giveBack(
   { claims: original, memory }: OpenToggle,
   current: ClaimsDocument,
 ): Promise<void> {
-  const signer = requireSigner(context);
+  const signer = await requireSigner(context);
   const now = context.clock.now();
   const terms = { issuer: signer.publicKey, id: context.newId(), now, supersedes: current };
   const { exp } = original.claims;

@@ -7,9 +7,10 @@ import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import type { Operator } from "../domain/operator.ts";
 import { patienceWith } from "../domain/settling.ts";
-import type { Millis } from "../domain/time.ts";
+import { type Millis, toMillis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
+import type { JobResult } from "./job.ts";
 import { type Look, look } from "./look.ts";
 
 /** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */
@@ -100,6 +101,16 @@ export async function claimsToRenew(
   const sourced = trustedIn(source, context.operator);
   if (seen === undefined || sourced === undefined) return sourced ?? seen;
   return sourced.claims.iat > seen.claims.iat ? sourced : seen;
+}
+
+/** What a job that ends with this look leaves behind for the next sweep. */
+export async function endingOf(context: Context, seen: Look): Promise<JobResult["ending"]> {
+  const exp = (await claimsToRenew(context, seen))?.claims.exp;
+  return {
+    verdict: seen.verdict.verdict,
+    ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
+    ...(exp === undefined ? {} : { expiresAt: toMillis(exp) }),
+  };
 }
 
 function trustedIn(source: SourceView | undefined, operator: Operator): ClaimsDocument | undefined {

@@ -1,5 +1,4 @@
 import type { AccountId } from "../domain/account.ts";
-import { unfinishedJob } from "../domain/journal.ts";
 import { isJsonObject } from "../domain/json.ts";
 import { countRefusal, NO_STORMS } from "../domain/storm.ts";
 import { type Millis, millis, toSeconds } from "../domain/time.ts";
@@ -136,10 +135,9 @@ async function isOwnPush(watching: Watching, account: AccountId, jti: string): P
 }
 
 async function isAtWork(watching: Watching, account: AccountId): Promise<boolean> {
-  const query = { account, kinds: ["job.started", "job.finished"], limit: 1 } as const;
-  const entries = await orUndefined(watching, () => watching.journal.read(query));
-  const job = unfinishedJob(entries ?? []);
-  return job !== undefined && watching.clock.now() - job.at < LONGEST_JOB;
+  const latest = await orUndefined(watching, () => watching.journal.latest([account]));
+  const job = latest?.get(account);
+  return job?.state === "running" && watching.clock.now() - job.since < LONGEST_JOB;
 }
 
 async function hasExpired(watching: Watching, account: AccountId): Promise<boolean | undefined> {

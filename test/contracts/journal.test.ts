@@ -24,7 +24,8 @@ import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
-import { epochMillis, millis } from "../../lib/domain/time.ts";
+import type { Standing } from "../../lib/domain/standing.ts";
+import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time.ts";
 import { redact } from "../../lib/log.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
@@ -50,6 +51,7 @@ type Open = (clock: Clock) => Promise<Journal & Leases & Partial<AsyncDisposable
 describe("fake", () => {
   const open: Open = async (clock) => fakeJournal(clock, scrub);
   journalContract(open, { runs: 100 });
+  latestContract(open);
   leasesContract(open);
 });
 
@@ -59,6 +61,7 @@ describe("simulated", () => {
     return { ...journal, append: (added) => journal.append({ ...added, data: scrub(added.data) }) };
   };
   journalContract(open, { runs: 100 });
+  latestContract(open);
   leasesContract(open);
 });
 
@@ -74,6 +77,7 @@ describe("SQLite", () => {
   };
   const open: Open = async (clock) => sqliteJournal({ path: await newPath(), clock, scrub });
   journalContract(open, { runs: 25 });
+  latestContract(open);
   leasesContract(open);
   sqliteTests(newPath);
 });
@@ -91,6 +95,7 @@ describeAws(moto, "DynamoDB on moto", (settings) => {
   };
   const open: Open = async (clock) => dynamoDbJournal(await openSettings(clock));
   journalContract(open, { runs: 15 });
+  latestContract(open);
   leasesContract(open);
   dynamoDbTests(settings, openSettings);
 });
@@ -189,6 +194,91 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     );
   });
 }
+
+function AT(offset: number): EpochMillis {
+  return epochMillis(START + offset);
+}
+
+function latestContract(open: Open): void {
+  const started = (fields: Partial<JournalEntry> = {}) =>
+    entry({ kind: "job.started", data: { action: "remediate", correlation: "sweep-1" }, ...fields });
+  const finished = (fields: Partial<JournalEntry> = {}) =>
+    entry({
+      ...{ kind: "job.finished", at: AT(5) },
+      data: { outcome: "healed", verdict: "healthy", jti: "J1", expiresAt: AT(9), verifiedAt: AT(5) },
+      ...fields,
+    });
+
+  const situations: readonly (readonly [string, readonly JournalEntry[], Standing | undefined])[] = [
+    ["never had a job", [entry(), entry({ kind: "claims.seen" })], undefined],
+    [
+      "has one under way",
+      [started(), entry({ at: AT(1) })],
+      { state: "running", job: "job-1", since: START, correlation: "sweep-1" },
+    ],
+    [
+      "had one that ended",
+      [started(), finished()],
+      {
+        ...{ state: "finished", job: "job-1", at: AT(5), outcome: "healed", verdict: "healthy" },
+        ...{ jti: "J1", expiresAt: AT(9), verifiedAt: AT(5) },
+      },
+    ],
+    [
+      "had one that failed",
+      [
+        started(),
+        finished({ data: { outcome: "failed", error: { code: "gate.refused" }, verifiedAt: AT(1) } }),
+      ],
+      { state: "finished", job: "job-1", at: AT(5), outcome: "failed", verifiedAt: AT(1) },
+    ],
+    [
+      "ended one, and began another that remembers",
+      [
+        started(),
+        finished(),
+        started({ job: "job-2", at: AT(6), data: { verifiedAt: AT(5) } }),
+        entry({ at: AT(7) }),
+      ],
+      { state: "running", job: "job-2", since: AT(6), verifiedAt: AT(5) },
+    ],
+    [
+      "has one that ended on a machine whose clock is behind",
+      [started({ at: AT(10) }), finished({ at: AT(3), data: { outcome: "healthy" } })],
+      { state: "finished", job: "job-1", at: AT(3), outcome: "healthy" },
+    ],
+    [
+      "has entries of an older version, or what nobody knows",
+      [finished({ data: { outcome: "healthy", verdict: "splendid", expiresAt: "soon", jti: 5 } })],
+      { state: "finished", job: "job-1", at: AT(5), outcome: "healthy" },
+    ],
+  ];
+
+  test.each(situations)("latest: an account that %s", async (_, entries, standing) => {
+    await using journal = await opened(open);
+    for (const each of entries) await journal.append(each);
+    await journal.append(started({ account: OTHER, job: "another" }));
+    expect((await journal.latest([ACCOUNT])).get(ACCOUNT)).toEqual(standing);
+  });
+
+  test("latest: of hundreds at once, those that had jobs; asked twice is answered once", async () => {
+    await using journal = await opened(open);
+    const many = Array.from({ length: 230 }, (_, index) => accountOf(index));
+    for (const [index, account] of many.entries())
+      if (index % 2 === 0) await journal.append(started({ account, job: `job-${index}` }));
+    await journal.append(entry({ account: "-", kind: "job.started" }));
+    const found = await journal.latest([...many, ...many, OTHER]);
+    expect(found.size).toBe(115);
+    for (const [index, account] of many.entries())
+      expect(found.get(account)?.job).toBe(index % 2 === 0 ? `job-${index}` : undefined);
+    expect((await journal.latest([])).size).toBe(0);
+  });
+}
+
+const accountOf = (index: number): AccountId =>
+  `A${String(index)
+    .replace(/[0-9]/g, (digit) => "ABCDEFGHIJ"[Number(digit)] ?? "")
+    .padStart(55, "Z")}` as AccountId;
 
 async function opened(open: Open, clock: Clock = fakeClock()): Promise<Journal & Leases & AsyncDisposable> {
   const journal = await open(clock);

@@ -48,6 +48,16 @@ describe("a page's words", () => {
     ["a clock that went back", { since: "2031-01-01T00:00:00.000Z" }, "(just noticed)"],
     ["nothing tried", { evidence: { rungs: [] } }, "What was tried:\nnothing: no remedy was found to fit"],
     ["no advice", { advice: [] }, `What to do now:\nLook closer: \`relight verify ${ACCOUNT}\`.`],
+    [
+      "an alarm of the stack",
+      { account: "-", accountName: "relight-prod/sweep-missed", failureClass: "stack_alarm" },
+      "Who is affected:\nRelight itself, which watches over the accounts (relight-prod/sweep-missed)\n",
+    ],
+    [
+      "no advice for an alarm",
+      { account: "-", accountName: "relight-prod/x", failureClass: "stack_alarm", advice: [] },
+      "`aws cloudwatch describe-alarms --alarm-names relight-prod/x`",
+    ],
     ["no advice for the cluster", { advice: [], account: "-" }, "`relight doctor`"],
     ["several lines", { summary: "one\n  two" }, "What is wrong:\none two\n"],
     ["many lines", { advice: Array(12).fill("x") }, "x\n… and 2 more (`relight journal`)"],

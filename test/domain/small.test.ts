@@ -8,7 +8,6 @@ import {
   lastClaims,
   openIncidents,
   openToggle,
-  unfinishedJob,
 } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
 import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time.ts";
@@ -100,12 +99,6 @@ describe("the journal", () => {
         entry("incident.opened", a),
       ]),
     ).toEqual(["a"]);
-  });
-
-  test("a job that did not finish is the account's last one", () => {
-    expect(unfinishedJob([entry("job.started"), entry("job.finished")])).toBeUndefined();
-    expect(unfinishedJob([entry("job.started"), entry("verdict")])?.job).toBe("j1");
-    expect(unfinishedJob([])).toBeUndefined();
   });
 
   test("remembers the claims last seen", () => {

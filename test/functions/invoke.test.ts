@@ -82,6 +82,15 @@ describe("on a real server", () => {
     expect(stdout + stderr).not.toMatch(/eyJ[\w-]+\.|whsec_|\bS[AOU][A-Z2-7]{56}|v1,/);
   });
 
+  test("api lists the accounts, and escalate takes a page, from their bundles", async () => {
+    const listed = await invoke(["api", "events/api.accounts.json", ...config]);
+    expect(listed.exit).toBe(0);
+    expect(JSON.parse(JSON.parse(listed.stdout).body).accounts).toMatchObject([{ name: "APP" }]);
+    const told = await invoke(["escalate", "events/escalate.incident-opened.json", ...config]);
+    expect(JSON.parse(told.stdout)).toEqual({ batchItemFailures: [] });
+    expect(linesOf(told.stderr).map(({ msg }) => msg)).toContain("incident opened");
+  });
+
   test.each([
     ["sweep", "sweep.schedule", { queued: 2, failures: [] }],
     ["remediate", "remediate.sqs", { batchItemFailures: [] }],

@@ -45,7 +45,7 @@ const dies =
       });
     return {
       assets: { ...assets, configure: counted(assets.configure), stepDown: counted(assets.stepDown) },
-      journal: { read: alive(journal.read), append: alive(journal.append) },
+      journal: { read: alive(journal.read), append: alive(journal.append), latest: alive(journal.latest) },
       probes: { ...probes, observe: alive(probes.observe) },
     };
   };

@@ -1,4 +1,5 @@
 import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import { standingOf } from "../../lib/domain/standing.ts";
 import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
 import type { Clock, Journal, Leases } from "../../lib/ports.ts";
 
@@ -31,6 +32,18 @@ export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leas
       const newest = fitting.slice(Math.max(0, fitting.length - limit)).map(({ entry }) => entry);
       return forgetful ? newest : structuredClone(newest);
     },
+    latest: async (asked) =>
+      new Map(
+        asked.flatMap((account) => {
+          const kinds = accounts.get(account);
+          const last = (["job.started", "job.finished"] as const)
+            .flatMap((kind) => kinds?.get(kind)?.at(-1) ?? [])
+            .sort((one, other) => one.at - other.at)
+            .at(-1);
+          const standing = last === undefined ? undefined : standingOf(last.entry);
+          return standing === undefined ? [] : [[account, standing] as const];
+        }),
+      ),
     acquire: async (key, holder, lasts) => {
       const lease = leases.get(key);
       if (lease !== undefined && lease.holder !== holder && lease.until > clock.now()) return false;

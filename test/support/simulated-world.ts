@@ -6,7 +6,7 @@ import type { Operator } from "../../lib/domain/operator.ts";
 import { type MatchedRules, policiesOf } from "../../lib/domain/policy-match.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { DecodedJwt, Job, JwtCodec } from "../../lib/ports.ts";
+import type { DecodedJwt, Job, Jobs, JwtCodec } from "../../lib/ports.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/accept-delivery.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { remediate } from "../../lib/usecases/remediate.ts";
@@ -82,7 +82,12 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
   let ids = 0;
   const newId = (): string => `${ids++}-${Math.floor(random() * 2 ** 32).toString(16)}`;
   const queue: Job[] = [];
-  const jobs = { enqueue: async (job: Job) => void queue.push(job), drain: async () => undefined };
+  const jobs: Jobs = {
+    enqueue: async (job) => void queue.push(job),
+    enqueueAll: async (all) => void queue.push(...all),
+    waiting: async () => queue.length,
+    drain: async () => undefined,
+  };
   const policyOf = policiesOf({ policy, policies, accounts: [] }, operator);
   const sign = async (text: string): Promise<string> => {
     if (signer.down) throw new RelightError("secret.unavailable", "the key service does not answer");
@@ -92,7 +97,7 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
     ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
     escalation: { send: async (incident) => void incidents.push(incident) },
-    signer: { publicKey: operator.id, sign: ({ text }) => sign(text) },
+    signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text) }),
     ...{ resolver: cluster.resolver, reopen: absent },
     probes: { ...cluster, meta: absent, hosted: absent, health: absent, trust: absent, capacity: absent },
     assets: { recreate: absent, stepDown: absent, configure: absent },
@@ -113,7 +118,11 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
       now = epochMillis(now + by);
     },
     /** One sweep, which fills the queue. */
-    sweep: () => sweep({ ...context, jobs, configured }, "schedule", "the simulation"),
+    sweep: () =>
+      sweep(
+        { ...context, jobs, configured, settings: { verifyEvery: millis(300_000), atMostWaiting: 10_000 } },
+        { trigger: "schedule", reason: "the simulation", which: "due" },
+      ),
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
     work: (job: Job) =>
       remediate(context, job).then(
@@ -121,7 +130,8 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
         (error: RelightError) => error.code,
       ),
     /** What the issuer's webhook brings. */
-    deliver: (delivery: Delivery) => acceptDelivery({ ...context, jobs }, delivery),
+    deliver: (delivery: Delivery) =>
+      acceptDelivery({ ...context, jobs, operator: async () => operator }, delivery),
     /** A JWT that the issuer makes of the account's claims. */
     issue: (account: SimulatedAccount) => `signed ${claimsText(account, newId())}`,
   };

@@ -1,33 +1,128 @@
 import { createHash } from "node:crypto";
-import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { setTimeout } from "node:timers/promises";
+import {
+  type BatchResultErrorEntry,
+  GetQueueAttributesCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { isAccountId } from "../../domain/account.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Job, Jobs, Trigger } from "../../ports.ts";
 import { CLIENT_SETTINGS, errorName } from "./client-settings.ts";
 
 export const sqsClient = (): SQSClient => new SQSClient(CLIENT_SETTINGS);
 
+export interface SqsJobsSettings {
+  readonly queueUrl: string;
+  readonly client: SQSClient;
+}
+
 /**
  * Jobs on an SQS FIFO queue. The account is the message group, so SQS gives out its jobs one after the
  * other, in order. A job id that was sent within the last five minutes is dropped by SQS, even if that job
  * is done already: whoever asks anew needs a new id.
  */
-export function sqsJobs({ queueUrl, client }: { queueUrl: string; client: SQSClient }): Jobs {
+export function sqsJobs({ queueUrl, client }: SqsJobsSettings): Jobs {
+  const attempt = <T>(what: string, work: () => Promise<T>): Promise<T> =>
+    work().catch((cause: unknown) => {
+      throw queueError(queueUrl, what, cause);
+    });
   return {
     enqueue: async (job) => {
-      const command = new SendMessageCommand({
-        QueueUrl: queueUrl,
-        MessageBody: JSON.stringify(job),
-        MessageGroupId: job.account,
-        MessageDeduplicationId: deduplicationId(job),
-      });
-      await client.send(command).catch((cause: unknown) => {
-        throw queueError(queueUrl, cause);
-      });
+      const message = { QueueUrl: queueUrl, ...messageOf(job) };
+      await attempt("did not take the job", () => client.send(new SendMessageCommand(message)));
     },
+    enqueueAll: (jobs) => sendAll({ queueUrl, client }, jobs),
+    waiting: () => attempt("did not say how many jobs wait", () => countWaiting({ queueUrl, client })),
     drain: async () => {},
   };
+}
+
+const messageOf = (job: Job) => ({
+  MessageBody: JSON.stringify(job),
+  MessageGroupId: job.account,
+  MessageDeduplicationId: deduplicationId(job),
+});
+
+/** A FIFO queue counts those that are held back behind a job of their account as waiting, too. */
+async function countWaiting({ queueUrl, client }: SqsJobsSettings): Promise<number> {
+  const { Attributes } = await client.send(
+    new GetQueueAttributesCommand({
+      ...{ QueueUrl: queueUrl, AttributeNames: ["ApproximateNumberOfMessages"] },
+    }),
+  );
+  return Number(Attributes?.["ApproximateNumberOfMessages"] ?? 0);
+}
+
+/** How often a batch is sent for the sake of single entries that SQS did not take. */
+const MOST_TRIES = 4;
+/** The pause before the second try, in milliseconds; it doubles with each. */
+const FIRST_PAUSE = 100;
+
+/** Every batch is tried, so that one that fails costs no other account its job. */
+async function sendAll(settings: SqsJobsSettings, jobs: readonly Job[]): Promise<void> {
+  let notTaken = 0;
+  let cause: unknown;
+  for (const batch of batchesOf(jobs)) {
+    const rest = await sendBatch(settings, batch).catch((error: unknown) => ({ jobs: batch, error }));
+    notTaken += rest.jobs.length;
+    cause ??= rest.error;
+  }
+  if (notTaken === 0) return;
+  throw queueError(settings.queueUrl, `did not take ${notTaken} of ${jobs.length} jobs`, cause, { notTaken });
+}
+
+/** Those that were not taken, and why. */
+interface NotTaken {
+  readonly jobs: readonly Job[];
+  readonly error?: unknown;
+}
+
+async function sendBatch({ queueUrl, client }: SqsJobsSettings, batch: readonly Job[]): Promise<NotTaken> {
+  let left = batch;
+  const faulty: Job[] = [];
+  let code: string | undefined;
+  for (let tries = 0; tries < MOST_TRIES && left.length > 0; tries += 1) {
+    if (tries > 0) await setTimeout(FIRST_PAUSE * 2 ** (tries - 1));
+    const Entries = left.map((job, index) => ({ Id: String(index), ...messageOf(job) }));
+    const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
+    const of = (failed: readonly BatchResultErrorEntry[]): Job[] =>
+      failed.flatMap(({ Id }) => left[Number(Id)] ?? []);
+    faulty.push(...of(Failed.filter(({ SenderFault }) => SenderFault)));
+    code ??= Failed[0]?.Code;
+    left = of(Failed.filter(({ SenderFault }) => !SenderFault));
+  }
+  const jobs = [...faulty, ...left];
+  return jobs.length === 0 ? { jobs } : { jobs, error: Object.assign(new Error(code), { name: code }) };
+}
+
+/** What SQS takes in one call. */
+const MOST_ENTRIES = 10;
+/** In bytes. SQS takes 1 MiB since August 2025; a queue's own limit may still be the 256 KiB of before. */
+const MOST_BYTES = 256 * 1024;
+
+/**
+ * In their order; an account comes once in a batch, since a job that is sent again would overtake the next of its
+ * account.
+ */
+export function* batchesOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
+  let batch: Job[] = [];
+  let bytes = 0;
+  for (const job of jobs) {
+    const size = Buffer.byteLength(JSON.stringify(job));
+    const isFull = batch.length === MOST_ENTRIES || bytes + size > MOST_BYTES;
+    if (batch.length > 0 && (isFull || batch.some(({ account }) => account === job.account))) {
+      yield batch;
+      [batch, bytes] = [[], 0];
+    }
+    batch.push(job);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** A job's id may be longer than the 128 characters, and hold others than those, that SQS takes. */
@@ -89,9 +184,9 @@ function invalidJob(faults: string[]): RelightError {
   return new RelightError("job.invalid", message, { details: { faults } });
 }
 
-function queueError(queueUrl: string, cause: unknown): RelightError {
+function queueError(queueUrl: string, what: string, cause: unknown, more: JsonObject = {}): RelightError {
   const queue = queueUrl.split("/").at(-1) ?? queueUrl;
   const reason = errorName(cause);
-  const message = `the queue ${queue} did not take the job: ${reason}`;
-  return new RelightError("queue.unavailable", message, { cause, details: { queue, reason } });
+  const message = `the queue ${queue} ${what}: ${reason}`;
+  return new RelightError("queue.unavailable", message, { cause, details: { queue, reason, ...more } });
 }

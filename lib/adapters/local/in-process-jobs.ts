@@ -48,14 +48,18 @@ export function inProcessJobs({ work, onError, parallel = 4 }: InProcessJobsSett
     }
   };
 
+  const enqueue = (job: Job): void => {
+    if (ids.has(job.id)) return;
+    if (ids.size === 0) idle = Promise.withResolvers();
+    ids.add(job.id);
+    waiting.push(job);
+    startAll();
+  };
+
   return {
-    enqueue: async (job) => {
-      if (ids.has(job.id)) return;
-      if (ids.size === 0) idle = Promise.withResolvers();
-      ids.add(job.id);
-      waiting.push(job);
-      startAll();
-    },
+    enqueue: async (job) => enqueue(job),
+    enqueueAll: async (jobs) => jobs.forEach(enqueue),
+    waiting: async () => waiting.length,
     drain: () => idle.promise,
   };
 }

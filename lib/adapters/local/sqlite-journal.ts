@@ -3,9 +3,10 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import pRetry from "p-retry";
 import type { AccountId } from "../../domain/account.ts";
-import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
+import { type EntryKind, EXPIRING_KINDS, type JournalEntry } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import { epochMillis } from "../../domain/time.ts";
+import { type Standing, standingOf } from "../../domain/standing.ts";
+import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../ports.ts";
 
@@ -24,6 +25,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS journal_by_account ON journal (account, seq);
   CREATE INDEX IF NOT EXISTS journal_by_job ON journal (job, seq);
+  CREATE INDEX IF NOT EXISTS journal_by_age ON journal (kind, at);
   CREATE TRIGGER IF NOT EXISTS journal_never_changes BEFORE UPDATE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS journal_never_forgets BEFORE DELETE ON journal
@@ -53,6 +55,8 @@ export interface SqliteJournalSettings {
   readonly clock: Clock;
   /** Takes secrets out of an entry's data before it is stored. */
   readonly scrub: (value: JsonObject) => JsonObject;
+  /** How long entries are kept that no later run needs, looked at when the journal is opened; for ever by default. */
+  readonly keeps?: Millis | undefined;
 }
 
 /**
@@ -63,15 +67,17 @@ export interface SqliteJournalSettings {
 export async function sqliteJournal(
   settings: SqliteJournalSettings,
 ): Promise<Journal & Leases & AsyncDisposable> {
-  const { path, clock, scrub } = settings;
+  const { path, clock, scrub, keeps } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
   const database = await openPatiently(() => attempt(() => openDatabase(path)));
+  if (keeps !== undefined) attempt(() => forget(database, epochMillis(clock.now() - keeps)));
   return {
     append: async ({ at, job, account, kind, data }) => {
       const text = JSON.stringify(scrub(data));
       attempt(() => database.prepare(APPEND).run(at, job, account, kind, text));
     },
     read: async (query) => attempt(() => select(database, query)),
+    latest: async (accounts) => attempt(() => latest(database, accounts)),
     acquire: async (key, holder, lasts) => {
       const now = clock.now();
       const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
@@ -118,6 +124,28 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
+const JOB_KINDS = "'job.started', 'job.finished'";
+/** An account's newest entry about a job says how it stands, and stays however old it is. */
+const EXPIRED = `
+  kind IN (${EXPIRING_KINDS.map((kind) => `'${kind}'`).join(", ")}) AND at < ? AND (kind NOT IN (${JOB_KINDS}) OR EXISTS (
+    SELECT 1 FROM journal AS newer
+    WHERE newer.account = journal.account AND newer.seq > journal.seq AND newer.kind IN (${JOB_KINDS})
+  ))
+`;
+
+/** The trigger that keeps entries stands aside within this one transaction, which no other process sees into. */
+function forget(database: DatabaseSync, before: EpochMillis): void {
+  if (database.prepare(`SELECT 1 FROM journal WHERE ${EXPIRED} LIMIT 1`).get(before) === undefined) return;
+  database.exec("BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS journal_never_forgets;");
+  try {
+    database.prepare(`DELETE FROM journal WHERE ${EXPIRED}`).run(before);
+    database.exec(`${SCHEMA} COMMIT;`);
+  } catch (cause) {
+    database.exec("ROLLBACK");
+    throw cause;
+  }
+}
+
 function select(database: DatabaseSync, query: JournalQuery): readonly JournalEntry[] {
   const { account, job, kinds, limit = -1 } = query;
   const conditions: [string, readonly SQLInputValue[]][] = [];
@@ -129,6 +157,23 @@ function select(database: DatabaseSync, query: JournalQuery): readonly JournalEn
     .prepare(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`)
     .all(...conditions.flatMap(([, values]) => values), limit);
   return rows.map(entryOf).reverse();
+}
+
+const LATEST = `
+  SELECT at, job, account, kind, data FROM journal
+  WHERE account = ? AND kind IN ('job.started', 'job.finished') ORDER BY seq DESC LIMIT 1
+`;
+
+/** Backwards through an account's entries: the newest job is among the last few. */
+function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, Standing> {
+  const query = database.prepare(LATEST);
+  const found = new Map<AccountId, Standing>();
+  for (const account of accounts) {
+    const row = query.get(account);
+    const standing = row === undefined ? undefined : standingOf(entryOf(row));
+    if (standing !== undefined) found.set(account, standing);
+  }
+  return found;
 }
 
 /** The columns are STRICT and this file alone writes them, so their types are known. */

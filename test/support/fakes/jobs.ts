@@ -8,11 +8,16 @@ export interface FakeJobs extends Jobs {
 /** A queue that nobody works on: it only remembers. */
 export function fakeJobs(): FakeJobs {
   const queued: Job[] = [];
+  const ids = new Set<string>();
+  const put = (job: Job): void => {
+    if (!ids.has(job.id)) queued.push(structuredClone(job));
+    ids.add(job.id);
+  };
   return {
     queued,
-    enqueue: async (job) => {
-      if (!queued.some(({ id }) => id === job.id)) queued.push(structuredClone(job));
-    },
+    enqueue: async (job) => put(job),
+    enqueueAll: async (jobs) => jobs.forEach(put),
+    waiting: async () => queued.length,
     drain: async () => {},
   };
 }

@@ -1,5 +1,6 @@
 import type { JournalEntry } from "../../../lib/domain/journal.ts";
 import type { JsonObject } from "../../../lib/domain/json.ts";
+import { standingOf } from "../../../lib/domain/standing.ts";
 import type { EpochMillis } from "../../../lib/domain/time.ts";
 import type { Clock, Journal, Leases } from "../../../lib/ports.ts";
 
@@ -31,6 +32,14 @@ export function fakeJournal(
       );
       return structuredClone(matching.slice(Math.max(0, matching.length - limit)));
     },
+    latest: async (accounts) =>
+      new Map(
+        accounts.flatMap((account) => {
+          const own = entries.filter((entry) => entry.account === account);
+          const standing = own.map(standingOf).findLast((found) => found !== undefined);
+          return standing === undefined ? [] : [[account, standing] as const];
+        }),
+      ),
     acquire: async (key, holder, lasts) => {
       const lease = leases.get(key);
       if (lease !== undefined && lease.holder !== holder && lease.until > clock.now()) return false;

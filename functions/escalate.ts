@@ -1,0 +1,26 @@
+import middy from "@middy/core";
+import partialBatchFailure from "@middy/sqs-partial-batch-failure";
+import type { SQSEvent, SQSRecord } from "aws-lambda";
+import type { App } from "../lib/compose.ts";
+import { asRelightError } from "../lib/errors.ts";
+import { relight, type WithApp } from "./runtime.ts";
+
+/**
+ * Events of the bus → the channels, each told once. Whatever fails goes back to the queue, and in the end to the dead
+ * letters, whose alarm calls by another way: no page is ever dropped as done.
+ */
+export const handler = middy<SQSEvent, unknown, Error, WithApp>()
+  .use(partialBatchFailure({ logger: () => undefined }))
+  .use(relight())
+  .handler(({ Records: records }, { app }) => Promise.allSettled(records.map((record) => tell(app, record))));
+
+async function tell({ log, tell }: App, { body, messageId: message }: SQSRecord): Promise<string> {
+  try {
+    const told = await tell(body);
+    log.info("a page was dealt with", { message, told });
+    return told;
+  } catch (thrown) {
+    log.error("a page could not be told", { message, error: asRelightError(thrown).toJSON() });
+    throw thrown;
+  }
+}

@@ -1,0 +1,47 @@
+import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
+import { DeleteCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+import type { DynamoDbJournalSettings } from "./dynamodb-table.ts";
+
+const leaseKey = (key: string) => ({ pk: `lease#${key}`, sk: "lease" });
+
+export async function acquire(
+  { client, table }: DynamoDbJournalSettings,
+  { key, holder, now, lasts }: { key: string; holder: string; now: number; lasts: number },
+): Promise<boolean> {
+  const until = now + lasts;
+  const command = new PutCommand({
+    TableName: table,
+    // DynamoDB clears away by the second and up to days late, so `until` decides and not `expiresAt`.
+    Item: { ...leaseKey(key), holder, until, expiresAt: Math.ceil(until / 1000) },
+    ConditionExpression: "attribute_not_exists(pk) OR #holder = :holder OR #until <= :now",
+    ExpressionAttributeNames: { "#holder": "holder", "#until": "until" },
+    ExpressionAttributeValues: { ":holder": holder, ":now": now },
+  });
+  return await conditionHolds(client.send(command));
+}
+
+export async function release(
+  { client, table }: DynamoDbJournalSettings,
+  key: string,
+  holder: string,
+): Promise<void> {
+  const command = new DeleteCommand({
+    TableName: table,
+    Key: leaseKey(key),
+    ConditionExpression: "#holder = :holder",
+    ExpressionAttributeNames: { "#holder": "holder" },
+    ExpressionAttributeValues: { ":holder": holder },
+  });
+  await conditionHolds(client.send(command));
+}
+
+/** False if the condition did not hold. */
+export async function conditionHolds(request: Promise<unknown>): Promise<boolean> {
+  try {
+    await request;
+    return true;
+  } catch (cause) {
+    if (cause instanceof ConditionalCheckFailedException) return false;
+    throw cause;
+  }
+}

@@ -1,0 +1,30 @@
+/** Keeps the `most` items that come first by `before`, however many are put in; holds at most twice as many. */
+export interface Backlog<T> {
+  put(item: T): void;
+  /** How many items it holds now. */
+  held(): number;
+  /** The first of all that were put in, in order, and how many there were besides. */
+  take(): { readonly first: readonly T[]; readonly others: number };
+}
+
+export function backlog<T>(most: number, before: (one: T, other: T) => number): Backlog<T> {
+  let items: T[] = [];
+  let seen = 0;
+  const shrink = (): void => {
+    items = items.toSorted(before).slice(0, most);
+  };
+  return {
+    put: (item) => {
+      seen += 1;
+      if (most <= 0) return;
+      items.push(item);
+      // Seldom enough that sorting costs little for each.
+      if (items.length >= 2 * most) shrink();
+    },
+    held: () => items.length,
+    take: () => {
+      shrink();
+      return { first: items, others: seen - items.length };
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Json, JsonObject } from "./json.ts";
+
+/** What a remedy must give back exactly is never cut (docs/decisions/0006). */
+const NEVER_CUT: readonly string[] = ["claims", "memory", "undo"];
+/** Says of each part that was cut how much is left of it. */
+const CUT = "cut";
+
+/**
+ * The same data with its largest part halved, or left out where it can't be; `cut` says so. Undefined if nothing is
+ * left that may be cut.
+ */
+export function cutOnce(data: JsonObject): JsonObject | undefined {
+  const [key, value] = largestPart(data) ?? [];
+  if (key === undefined || value === undefined) return undefined;
+  const told = (data[CUT] ?? {}) as JsonObject;
+  const { [key]: _whole, ...others } = data;
+  const half = halfOf(value);
+  const before = told[key] as { readonly of?: number } | undefined;
+  const note = half === undefined ? "left out" : { kept: half.length, of: before?.of ?? lengthOf(value) };
+  return { ...others, ...(half === undefined ? {} : { [key]: half }), [CUT]: { ...told, [key]: note } };
+}
+
+function largestPart(data: JsonObject): [string, Json] | undefined {
+  const parts = Object.entries(data).filter(([key]) => key !== CUT && !NEVER_CUT.includes(key));
+  const sizes = new Map(parts.map(([key, value]) => [key, JSON.stringify(value).length]));
+  return parts.toSorted(([one], [other]) => (sizes.get(other) ?? 0) - (sizes.get(one) ?? 0))[0];
+}
+
+/** The first half of a list or a text. */
+function halfOf(value: Json): string | readonly Json[] | undefined {
+  if (typeof value !== "string" && !Array.isArray(value)) return undefined;
+  return value.length < 2 ? undefined : value.slice(0, Math.floor(value.length / 2));
+}
+
+const lengthOf = (value: Json): number =>
+  typeof value === "string" || Array.isArray(value) ? value.length : 1;

@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "./adapters/local/clock.ts";
+import { openCluster } from "./adapters/nats/cluster.ts";
+import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
+import { createSecrets } from "./adapters/secrets.ts";
+import {
+  type Environment,
+  type OpenJournal,
+  openJournal,
+  openSigner,
+  restartsAsNeeded,
+} from "./adapters-of.ts";
+import { accountSettings, type Config, loadConfig } from "./config.ts";
+import type { AccountId, AccountSettings } from "./domain/account.ts";
+import type { Operator } from "./domain/operator.ts";
+import { policiesOf } from "./domain/policy-match.ts";
+import type { Millis } from "./domain/time.ts";
+import { busEscalation, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
+import { openOnce } from "./open-once.ts";
+import { openSource } from "./open-source.ts";
+import type { Announcer, Clock, Cluster, Escalation, Leases, Log, Secrets, Signer } from "./ports.ts";
+import type { Context } from "./usecases/context.ts";
+import type { Pager } from "./usecases/escalate.ts";
+
+export interface PartsOptions {
+  readonly configFile: string;
+  readonly log: Log;
+  readonly signal?: AbortSignal;
+  /** The environment that `env:` references are read from. */
+  readonly env?: Environment;
+  /** How long this process may run; for as long as it takes by default. */
+  readonly lasts?: Millis;
+  /**
+   * Reads every secret that is configured before anything is done, for a person who wants to hear at once what is
+   * missing. By default each is read when it is first needed, so that a function reads only what its rights are for.
+   */
+  readonly upFront?: boolean;
+}
+
+/** What is at hand without a secret and without a connection to NATS. */
+export interface Base {
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Log;
+  readonly secrets: Secrets;
+  readonly journal: OpenJournal;
+  readonly leases: Leases;
+  /** What jobs tell people by: the bus where one is configured, else the channels. */
+  readonly escalation: Escalation;
+}
+
+/** The parts of one run, each opened when it is first asked for. Dispose it: it holds a connection and the journal. */
+export interface Parts extends AsyncDisposable {
+  readonly config: Config;
+  readonly settings: ReadonlyMap<AccountId, AccountSettings>;
+  readonly base: Base;
+  /** The channels of the configuration themselves, whether there is a bus or not. */
+  readonly channels: Escalation;
+  /** Absent where no bus is configured. */
+  readonly announcer?: Announcer;
+  /** @throws RelightError `operator.invalid`, `secret.*` */
+  operator(): Promise<Operator>;
+  /** @throws as {@link operator} */
+  pager(): Promise<Pager>;
+  /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `operator.invalid`, `secret.*` */
+  context(): Promise<Context>;
+  /** A connection of its own; dispose it. @throws RelightError `nats.*` */
+  connectWith(systemCredentials: string): Promise<Cluster>;
+}
+
+/** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
+export async function openParts(options: PartsOptions): Promise<Parts> {
+  const { configFile, log, signal, env = process.env, lasts, upFront = false } = options;
+  const config = await loadConfig(configFile, env);
+  const secrets = createSecrets({ baseDir: config.baseDir, env });
+  const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
+  if (upFront) await operator();
+  const journal = await openJournal(config);
+  const settings = accountSettings(config);
+  const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
+  const bus = await openBus(config);
+  const channels =
+    upFront && bus === undefined
+      ? await openEscalation(config, secrets, log)
+      : channelsAsNeeded(config, secrets, log);
+  const escalation = bus === undefined ? channels : busEscalation(bus, config, log);
+  const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
+  if (upFront) await openRestarter();
+  // Each is read once per run, however often it is asked.
+  const source = openOnce(async () => openSource(config, await operator(), jwtCodec));
+  const signer = signerOf(config, secrets, operator);
+  const base: Base = {
+    clock: systemClock,
+    newId: randomUUID,
+    log,
+    secrets,
+    journal,
+    leases: journal,
+    escalation,
+  };
+
+  const { servers, timeout } = config.cluster;
+  const connectWith = async (systemCredentials: string): Promise<Cluster> =>
+    openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator: await operator() });
+  const connect = async (): Promise<Cluster> =>
+    connectWith(await secrets.read(config.cluster.systemCredentials));
+  // What could not be reached is not tried again by the same run, which would wait as long for each account.
+  let opening: Promise<Cluster> | undefined;
+
+  async function context(): Promise<Context> {
+    if (upFront) await signer?.();
+    const trusted = await operator();
+    opening ??= connect();
+    const { resolver, probes, assets, reopen } = await opening;
+    return {
+      ...{ ...base, settingsOf, codec: jwtCodec, operator: trusted, policy: config.policy },
+      ...{ policyOf: policiesOf(config, trusted), resolver, probes, assets, reopen },
+      ...(signer === undefined ? {} : { signer }),
+      ...(signal === undefined ? {} : { signal }),
+      ...restarts,
+      ...(await source()),
+    };
+  }
+
+  return {
+    ...{ config, settings, base, channels, operator, context, connectWith },
+    ...(bus === undefined ? {} : { announcer: bus }),
+    pager: async () => ({ ...base, operator: await operator(), settingsOf }),
+    [Symbol.asyncDispose]: async () => {
+      const cluster = await opening?.catch(() => undefined);
+      await cluster?.[Symbol.asyncDispose]();
+      await journal[Symbol.asyncDispose]?.();
+    },
+  };
+}
+
+/** What signs, opened at the first signature; absent where no key is configured. */
+function signerOf(
+  config: Config,
+  secrets: Secrets,
+  operator: () => Promise<Operator>,
+): (() => Promise<Signer>) | undefined {
+  const { signingKey } = config.operator;
+  if (signingKey === undefined) return undefined;
+  return openOnce(async () => openSigner(signingKey, secrets, await operator()));
+}

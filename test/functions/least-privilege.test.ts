@@ -1,0 +1,252 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  CreateEventBusCommand,
+  EventBridgeClient,
+  PutRuleCommand,
+  PutTargetsCommand,
+} from "@aws-sdk/client-eventbridge";
+import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { Webhook } from "standardwebhooks";
+import { expire, fill } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { openApp } from "../../lib/compose.ts";
+import { createLog } from "../../lib/log.ts";
+import { receiver } from "../support/escalation-contract.ts";
+import { describeAws, startMoto } from "../support/moto.ts";
+import { recordingProxy } from "../support/recording-proxy.ts";
+import { type Event, eventOf, PLACEHOLDER, run } from "../support/stack.ts";
+
+/**
+ * Every secret of a stack lies in Secrets Manager (moto's), and a proxy before it knows which of them each function
+ * read: a role may allow that and no more (docs/aws.md).
+ */
+const moto = await startMoto();
+afterAll(async () => moto.ok && (await moto.stop()));
+const environment = { ...process.env };
+afterEach(() => {
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+});
+const ISSUER = `whsec_${Buffer.from("the issuer's secret").toString("base64")}`;
+
+describeAws(moto, "which secrets a function reads", (aws) => {
+  const [sqs, events, secrets] = [
+    new SQSClient(aws),
+    new EventBridgeClient(aws),
+    new SecretsManagerClient(aws),
+  ];
+  let world: World;
+  let channel: Awaited<ReturnType<typeof receiver>>;
+  const urls: Record<string, string> = {};
+
+  beforeAll(async () => {
+    const { path: binary } = await serverBinary("2.10.27");
+    world = await createWorld({ binary, lives: 90 * 86_400 });
+    await fill(world, { messages: 3 });
+    channel = await receiver(200);
+    await keepSecrets();
+    for (const [name, Attributes] of [
+      ["jobs.fifo", { FifoQueue: "true" }],
+      ["pages", {}],
+    ] as const)
+      urls[name] = (await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }))).QueueUrl ?? "";
+    await events.send(new CreateEventBusCommand({ Name: "relight" }));
+    const rule = { Name: "pages", EventBusName: "relight" };
+    await events.send(new PutRuleCommand({ ...rule, EventPattern: '{"source":["relight"]}' }));
+    const Targets = [{ Id: "1", Arn: `arn:aws:sqs:${aws.region}:123456789012:pages` }];
+    await events.send(new PutTargetsCommand({ Rule: "pages", EventBusName: "relight", Targets }));
+  });
+  afterAll(async () => {
+    await world?.[Symbol.asyncDispose]();
+    await channel?.[Symbol.asyncDispose]();
+    for (const client of [sqs, events, secrets]) client.destroy();
+  });
+
+  async function keepSecrets(): Promise<void> {
+    const file = (name: string): Promise<string> => readFile(join(world.home, name), "utf8");
+    const put = (Name: string, SecretString: string) =>
+      secrets.send(new CreateSecretCommand({ Name, SecretString }));
+    await put("relight/system", await file("sys.creds"));
+    await put("relight/operator", await file("operator.nk"));
+    await put("relight/accounts", JSON.stringify({ APP: (await file("app.nk")).trim() }));
+    await put("relight/issuer-webhook", ISSUER);
+    await put("relight/channels", JSON.stringify({ slack: channel.url }));
+    await put("relight/restarts", ISSUER);
+    const given = (await file("relight.yaml"))
+      .replace("file:sys.creds", "aws-sm://relight/system")
+      .replace("file:operator.nk", "aws-sm://relight/operator")
+      .replace("file:app.nk", '"aws-sm://relight/accounts#APP"');
+    const more = `escalation: [{ slack: { url: "aws-sm://relight/channels#slack" } }]
+issuerWebhook: { secrets: ["aws-sm://relight/issuer-webhook"] }
+restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/restarts" } }
+`;
+    await writeFile(join(world.home, "stack.yaml"), given + more);
+  }
+
+  /** Runs the function as the stack would, and says which secrets it read and which actions it called. */
+  async function watched(name: string, event: Event) {
+    await using proxy = await recordingProxy(aws.endpoint);
+    Object.assign(process.env, {
+      ...{ RELIGHT_CONFIG: join(world.home, "stack.yaml"), RELIGHT_LOG_LEVEL: "silent" },
+      ...{
+        RELIGHT_QUEUE: `sqs:${urls["jobs.fifo"]?.replace(aws.endpoint, proxy.endpoint)}`,
+        RELIGHT_EVENTS: "eventbridge:relight",
+      },
+      ...{ AWS_ENDPOINT_URL: proxy.endpoint, AWS_REGION: aws.region },
+      ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
+    });
+    const answer = await run(name, event);
+    return {
+      answer,
+      read: proxy.secretsRead().sort(),
+      actions: new Set(proxy.calls.map(({ action }) => action)),
+    };
+  }
+
+  const event = (name: string): Promise<Event> =>
+    eventOf(name, (text) => text.replaceAll(PLACEHOLDER, world.accountId));
+
+  async function pages(): Promise<Event[]> {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: urls["pages"], MaxNumberOfMessages: 10 }),
+    );
+    return Messages.map(({ Body = "" }) => JSON.parse(Body));
+  }
+
+  test("sweep: the system user's", async () => {
+    const { answer, read } = await watched("sweep", await event("sweep.schedule"));
+    expect(answer).toMatchObject({ failures: [] });
+    expect(read).toEqual(["relight/system"]);
+  });
+
+  test("escalate: the channels'", async () => {
+    const { answer, read } = await watched("escalate", await event("escalate.incident-opened"));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(channel.received).toHaveLength(1);
+    expect(read).toEqual(["relight/channels"]);
+  });
+
+  test("escalate, where there is nothing to tell: none", async () => {
+    const { answer, read } = await watched("escalate", await event("escalate.alarm-ok"));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(read).toEqual([]);
+  });
+
+  test("issuer-webhook: its own", async () => {
+    const notice = await event("issuer-webhook.notice");
+    const [id, at] = ["msg_1", new Date()];
+    const headers = {
+      ...{ "webhook-id": id, "webhook-timestamp": String(Math.floor(at.getTime() / 1000)) },
+      "webhook-signature": new Webhook(ISSUER).sign(id, at, notice.body),
+    };
+    const { answer, read } = await watched("issuer-webhook", { ...notice, headers });
+    expect(answer).toMatchObject({ statusCode: 202 });
+    expect(read).toEqual(["relight/issuer-webhook"]);
+  });
+
+  test.each(["accounts", "account", "order"])("api, %s: none", async (route) => {
+    const { answer, read } = await watched("api", await event(`api.${route}`));
+    expect(answer.statusCode).toBeLessThan(300);
+    expect(read).toEqual([]);
+  });
+
+  test("remediate, where all is well: the system user's and the account's, and it announces nothing", async () => {
+    const { answer, read, actions } = await watched("remediate", await event("remediate.sqs"));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(read).toEqual(["relight/accounts", "relight/system"]);
+    expect(actions).not.toContain("AWSEvents.PutEvents");
+  });
+
+  test("remediate, where something is to be signed: the operator's, too, and neither channels' nor restarts'", async () => {
+    await expire(world);
+    const { answer, read } = await watched("remediate", await event("remediate.sqs"));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system"]);
+    expect(await pages()).toContainEqual(
+      expect.objectContaining({
+        "detail-type": "Job Finished",
+        detail: expect.objectContaining({ account: world.accountId, outcome: "healed", verdict: "healthy" }),
+      }),
+    );
+  });
+
+  test("an order over the API is done by remediate, and the API says how it ended", async () => {
+    const ordered = await watched("api", await event("api.order"));
+    const { correlation } = JSON.parse(ordered.answer.body);
+    const message = await nextJob(correlation);
+    const job = await event("remediate.sqs");
+    job.Records[0].body = message;
+    expect((await watched("remediate", job)).answer).toEqual({ batchItemFailures: [] });
+    const asked = await event("api.ended");
+    asked.pathParameters.correlation = correlation;
+    asked.requestContext.http.path = asked.requestContext.http.path.replace(/[^/]+$/, correlation);
+    const { answer } = await watched("api", asked);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      ...{ account: world.accountId, correlation, state: "finished", action: "heal" },
+      ...{ actor: "arn:aws:sts::123456789012:assumed-role/on-call/ada", reason: "orders are stuck" },
+      ...{ verdict: { verdict: "healthy" }, end: { outcome: "healthy" } },
+    });
+    const listed = await watched("api", await event("api.accounts"));
+    expect(JSON.parse(listed.answer.body).accounts).toMatchObject([
+      { name: "APP", newestJob: { state: "finished", outcome: "healthy", correlation } },
+    ]);
+  });
+
+  async function nextJob(correlation: string): Promise<string> {
+    for (;;) {
+      const command = new ReceiveMessageCommand({ QueueUrl: urls["jobs.fifo"] });
+      const { Messages: [message] = [] } = await sqs.send(command);
+      if (message?.Body === undefined) throw new Error(`no job ${correlation} is in the queue`);
+      const { QueueUrl, ReceiptHandle } = {
+        QueueUrl: urls["jobs.fifo"],
+        ReceiptHandle: message.ReceiptHandle,
+      };
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+      if (JSON.parse(message.Body).correlation === correlation) return message.Body;
+    }
+  }
+
+  test.each<[string, (yaml: string) => string]>([
+    ["a channel's", (yaml) => yaml.replace("aws-sm://relight/channels#slack", "env:MISSING")],
+    ["what restarts servers", (yaml) => yaml.replace("aws-sm://relight/restarts", "env:MISSING")],
+    ["the operator's key", (yaml) => yaml.replace("aws-sm://relight/operator", "env:MISSING")],
+  ])(
+    "a person hears at once that a secret is missing (%s), a function once it needs it",
+    async (_what, spoil) => {
+      const configFile = join(world.home, "spoilt.yaml");
+      await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
+      Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
+      const log = createLog({ level: "silent" });
+      const open = async (upFront: boolean): Promise<void> => {
+        await using app = await openApp({ configFile, log, upFront });
+        await app.context();
+      };
+      await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
+      await expect(open(false)).resolves.toBeUndefined();
+    },
+  );
+
+  test("a sweep that fails tells the bus, not the channels", async () => {
+    await world.server.stop();
+    const before = channel.received.length;
+    await expect(watched("sweep", await event("sweep.schedule"))).rejects.toMatchObject({
+      code: "nats.unreachable",
+    });
+    expect(channel.received).toHaveLength(before);
+    expect(await pages()).toContainEqual(
+      expect.objectContaining({
+        "detail-type": "Incident Opened",
+        detail: expect.objectContaining({ failureClass: "cluster_unreachable" }),
+      }),
+    );
+  });
+});
