@@ -42,13 +42,16 @@ export async function deploy(artefacts: string, settings: MotoSettings): Promise
   await client.send(new UpdateStackCommand({ StackName: STACK, TemplateBody: forMoto }));
   await succeeded(client);
   const ids = await physicalIds(client);
+  // Moto makes a bus, and tells no id of it.
+  const isMade = (id: string): boolean =>
+    ids[id] !== undefined || whole.Resources[id]?.Type === "AWS::Events::EventBus";
   const types = (keep: (id: string) => boolean): string[] => [
     ...new Set(Object.entries(whole.Resources).flatMap(([id, { Type }]) => (keep(id) ? [Type] : []))),
   ];
   return {
     stack: stackOf(whole, ids),
-    made: types((id) => ids[id] !== undefined).sort(),
-    missing: types((id) => ids[id] === undefined).sort(),
+    made: types(isMade).sort(),
+    missing: types((id) => !isMade(id)).sort(),
   };
 }
 

@@ -135,10 +135,19 @@ function refOf(template: Template, ids: Ids, name: string): unknown {
   return PSEUDO[name] ?? idOf(template, ids, name);
 }
 
+/** Types whose physical id is a property, for those that moto tells no id of. */
+const NAMES: Readonly<Record<string, string>> = {
+  "AWS::Events::EventBus": "Name",
+  "AWS::Scheduler::Schedule": "Name",
+  "AWS::CloudWatch::Alarm": "AlarmName",
+};
+
 /** What CloudFormation named it; a resource that moto does not know keeps its name in the template. */
 function idOf(template: Template, ids: Ids, name: string): string {
-  if (template.Resources[name] === undefined) throw new Error(`the template has no ${name}`);
-  return ids[name] ?? name;
+  const resource = template.Resources[name];
+  if (resource === undefined) throw new Error(`the template has no ${name}`);
+  const property = resource.Properties?.[NAMES[resource.Type] ?? ""];
+  return ids[name] ?? String(resolveIn(template, ids, property) ?? name);
 }
 
 function substitute(

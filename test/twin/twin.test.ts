@@ -19,10 +19,7 @@ type Trigger = (twin: Twin, account: string) => Promise<unknown>;
 
 /** Each has an account of its own: one that was healed by a step-down does not die of its next expiry. */
 const TRIGGERS: readonly (readonly [name: string, does: string, trigger: Trigger, answer: unknown])[] = [
-  [
-    ...(["APP", "the schedule sweeps", bySchedule] as const),
-    { kind: "answered", answer: { queued: 4, failures: [] } },
-  ],
+  [...(["APP", "the schedule sweeps", bySchedule] as const), { kind: "answered", answer: { failures: [] } }],
   ["BILLING", "the issuer's webhook tells of the account", byWebhook, 202],
   [
     ...(["SHOP", "a person asks", byHand] as const),
@@ -96,9 +93,8 @@ describeTwin("the stack, from its packaged bundles", () => {
         .map(({ action, resource }) => `${call.caller}: ${action} on ${resource}`);
     });
     expect([...new Set(refused)]).toEqual([]);
-    expect(new Set(twin.proxy.calls.map(({ service }) => service))).toEqual(
-      new Set(["secretsmanager", "dynamodb", "sqs"]),
-    );
+    const services = new Set(twin.proxy.calls.map(({ service }) => service));
+    for (const service of ["secretsmanager", "dynamodb", "sqs"]) expect(services).toContain(service);
     const foreign = {
       service: "secretsmanager",
       operation: "GetSecretValue",
