@@ -7,6 +7,7 @@ import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
+import { storyOf } from "../lib/usecases/story.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
@@ -49,8 +50,12 @@ export async function plan(app: App, account: string | undefined): Promise<Comma
 const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
-  const { verdict } = await doJob(app, account, "verify", "relight verify");
-  return { json: verdict, text: renderVerdict(verdict, account), exit: EXIT_OF[verdict.verdict] };
+  const { verdict, correlation } = await doJob(app, account, "verify", "relight verify");
+  return {
+    json: { ...verdict, correlation },
+    text: renderVerdict(verdict, account),
+    exit: EXIT_OF[verdict.verdict],
+  };
 }
 
 export async function renew(app: App, account: string): Promise<CommandResult> {
@@ -64,7 +69,7 @@ export async function heal(app: App, account: string): Promise<CommandResult> {
 /** One sweep over every account, or over those that are due: renew what is due, verify, heal, escalate. */
 export async function run(app: App, { due }: { readonly due: boolean }): Promise<CommandResult> {
   const report = await app.sweep("manual", "relight run", due ? "due" : "everything");
-  const { seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
+  const { id: correlation, seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
   const exits = results.map(({ verdict }) => EXIT_OF[verdict.verdict]);
   const broken = failures.map(({ error }) => error.exitCode);
   const lines = [
@@ -77,7 +82,8 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
   ];
   return {
     json: {
-      ...{ seen, queued, queuedBy, postponed, unreadable, results: results.map(remediationJson) },
+      ...{ correlation, seen, queued, queuedBy, postponed, unreadable },
+      results: results.map(remediationJson),
       failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
     },
     text: lines.join("\n"),
@@ -91,9 +97,17 @@ function sweptLine({ seen, queued, postponed }: Pick<Sweep, "seen" | "queued" | 
   return `${queued} of ${seen} accounts swept${later}`;
 }
 
-export async function journal(app: App, account: string | undefined, limit: number): Promise<CommandResult> {
-  const id = account === undefined ? undefined : app.accountId(account);
-  const entries = await app.journal.read({ ...(id === undefined ? {} : { account: id }), limit });
+/** What was seen and done, or of that what one trigger led to. */
+export async function journal(
+  app: App,
+  account: string | undefined,
+  { limit, correlation }: { readonly limit: number; readonly correlation?: string },
+): Promise<CommandResult> {
+  const of = account === undefined ? {} : { account: app.accountId(account) };
+  const entries =
+    correlation === undefined
+      ? await app.journal.read({ ...of, limit })
+      : await storyOf(app.journal, { ...of, correlation, limit });
   const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...(redact(entry) as object) }));
   return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
 }

@@ -165,8 +165,9 @@ program
   .command("journal [account]")
   .description("what was seen and done, oldest first")
   .option("-n, --limit <count>", "at most this many entries, the newest", readCount, 100)
-  .action((account: string | undefined, { limit }: { limit: number }) =>
-    act("reading the journal", (app) => commands.journal(app, account, limit))(account, {}, {}),
+  .option("--correlation <id>", "only what this one trigger led to, as a page or a log line names it")
+  .action((account: string | undefined, options: { limit: number; correlation?: string }) =>
+    act("reading the journal", (app) => commands.journal(app, account, options))(account, {}, {}),
   );
 
 program

@@ -17,14 +17,14 @@ const order = z.strictObject({
 /** A person at the AWS console or CLI: `{"account": "APP", "action": "heal", "reason": "…"}` → the outcome. */
 export const handler = middy<unknown, unknown, Error, WithApp>()
   .use(relight())
-  .handler(async (event, { app }) => {
+  .handler(async (event, { app, awsRequestId: correlation }) => {
     const parsed = order.safeParse(event);
     if (!parsed.success) throw new RelightError("usage", z.prettifyError(parsed.error));
     const { account: name, action, reason } = parsed.data;
     const context = await app.context();
     const account = isAccountId(name) ? name : await findAccount(context, app.configured, name);
     const { verdict, ...result } = await app.remediate(
-      jobFor(context, { account, action, trigger: "manual", reason }),
+      jobFor(context, { account, action, trigger: "manual", reason, correlation }),
     );
     return { ...verdict, ...result };
   });

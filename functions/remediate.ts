@@ -3,7 +3,9 @@ import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
 import { parseJob } from "../lib/adapters/aws/sqs-jobs.ts";
 import type { App } from "../lib/compose.ts";
-import { asRelightError } from "../lib/errors.ts";
+import { measuresOfMessage } from "../lib/domain/measures.ts";
+import { epochMillis } from "../lib/domain/time.ts";
+import { asRelightError, told } from "../lib/errors.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /**
@@ -28,11 +30,13 @@ async function settle(
   const group = record.attributes.MessageGroupId ?? record.messageId;
   if (blocked.has(group)) return { status: "rejected", reason: "an earlier message of this account failed" };
   try {
+    const sentAt = epochMillis(Number(record.attributes.SentTimestamp));
+    app.metrics.emit(measuresOfMessage(sentAt, epochMillis(Date.now())));
     const { outcome } = await app.remediate(parseJob(record.body));
     return { status: "fulfilled", value: outcome };
   } catch (thrown) {
     const error = asRelightError(thrown);
-    app.log.error("a message failed", { message: record.messageId, error: error.toJSON() });
+    app.log.error("a message failed", { message: record.messageId, ...told(thrown) });
     // A bug, or a message that is no job, ends in the dead-letter queue: it must not vanish as done.
     if (!error.retryable && error.code !== "internal" && error.code !== "job.invalid")
       return { status: "fulfilled", value: error.code };

@@ -2,29 +2,33 @@ import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
 import { type App, openApp } from "../lib/compose.ts";
 import { millis } from "../lib/domain/time.ts";
-import { asRelightError } from "../lib/errors.ts";
+import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
+import { openTracer } from "../lib/open-observers.ts";
+import type { Tracer } from "../lib/ports-observers.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
-export type WithApp = LambdaContext & { readonly app: App };
+export type WithApp = LambdaContext & { readonly app: App; readonly tracer?: Tracer };
 
 /**
- * Opens Relight before the handler and closes it after, whatever happened. One run is one connection, one
- * read of each secret and one correlation id: the request's. An error is logged once, without secrets.
+ * Opens Relight before the handler and closes it after, whatever happened. One run is one connection and one
+ * read of each secret; its log lines carry the request's id and the trace's. An error is logged once, without secrets.
  * In the second half of its time no rung is begun, since Lambda would kill it midway.
  */
 export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
   const close = async ({ context }: { context: WithApp }): Promise<void> => {
     await context.app?.[Symbol.asyncDispose]();
+    await context.tracer?.[Symbol.asyncDispose]();
   };
   return {
     before: async ({ context }) => {
-      const fields = { request: context.awsRequestId, function: context.functionName };
-      const log = createLog({ level: logLevel(), fields });
+      const log = createLog({ level: logLevel(), fields: fieldsOf(context) });
       const configFile = process.env["RELIGHT_CONFIG"] ?? "relight.yaml";
       const lasts = millis(context.getRemainingTimeInMillis());
       const signal = AbortSignal.timeout(Math.floor(lasts / 2));
-      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts }) });
+      const tracer = await openTracer();
+      Object.assign(context, { tracer });
+      Object.assign(context, { app: await openApp({ configFile, log, signal, lasts, tracer }) });
       log.info("started");
     },
     after: async (request) => {
@@ -33,11 +37,16 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
     },
     onError: async (request) => {
       const { context, error } = request;
-      const fields = { request: context.awsRequestId, function: context.functionName };
-      createLog({ level: logLevel(), fields }).error("failed", { error: asRelightError(error).toJSON() });
+      createLog({ level: logLevel(), fields: fieldsOf(context) }).error("failed", told(error));
       await close(request);
     },
   };
+}
+
+/** AWS changes the trace's header with each request; a line holds its root, which the X-Ray console finds. */
+function fieldsOf({ awsRequestId: request, functionName }: LambdaContext): object {
+  const [, trace] = /(?:^|;)Root=([^;]+)/i.exec(process.env["_X_AMZN_TRACE_ID"] ?? "") ?? [];
+  return { request, function: functionName, ...(trace === undefined ? {} : { trace }) };
 }
 
 function logLevel(): LogOptions["level"] {

@@ -6,12 +6,16 @@ import { relight, type WithApp } from "./runtime.ts";
 export const handler = middy<ScheduledEvent, unknown, Error, WithApp>()
   .use(relight())
   .handler(async (event, { app }) => {
-    const { queued, unreadable, results, failures } = await app.sweep(
-      "schedule",
-      `schedule at ${event.time}`,
-    );
+    const {
+      id: correlation,
+      queued,
+      unreadable,
+      results,
+      failures,
+    } = await app.sweep("schedule", `schedule at ${event.time}`);
     const outcomes = results.map(({ account, outcome }) => ({ account, outcome }));
     return {
+      correlation,
       queued,
       unreadable,
       outcomes,

@@ -10,12 +10,14 @@ import type { Expiring } from "./domain/expiring.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 import type { Job, Journal, Log, Monitoring, Trigger } from "./ports.ts";
+import type { Metrics } from "./ports-observers.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import { announced } from "./usecases/announce.ts";
 import { accountNamed, type Console, type ConsoleDesk, consoleOf } from "./usecases/console.ts";
 import type { Context } from "./usecases/context.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
+import { measuredJob, measuredSweep } from "./usecases/measured.ts";
 import { pageSweepFailure, sweepWorked } from "./usecases/page-sweep.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import {
@@ -35,6 +37,7 @@ export interface SweepReport extends Sweep, Ends {}
 /** Relight put together for one run. Dispose it: it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly journal: Journal;
   /** The accounts that the configuration names. */
   readonly configured: readonly AccountId[];
@@ -87,7 +90,9 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { servers, timeout, systemCredentials: reference } = config.cluster;
 
   const run = async (job: Job): Promise<Remediation> =>
-    announced({ log, announcer: parts.announcer }, job, async () => remediate(await context(), job));
+    announced({ log, announcer: parts.announcer }, job, () =>
+      measuredJob(base, async () => remediate(await context(), job)),
+    );
 
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
@@ -121,7 +126,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   ): Promise<SweepReport> {
     try {
       const sweeping = { ...(await context()), jobs, configured, settings: config.sweep };
-      const report = await sweep(sweeping, { trigger, reason, which });
+      const report = await measuredSweep(base, () => sweep(sweeping, { trigger, reason, which }));
       await jobs.drain();
       await sweepWorked(await parts.pager(), base.newId());
       await watchExpiries(await context(), expirySources, base.newId()).catch((thrown: unknown) =>
@@ -152,7 +157,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
   return {
-    ...{ log, journal, configured, context, sweep: runSweep, order, watch: runWatch },
+    ...{ log, metrics: base.metrics, journal, configured, context, sweep: runSweep, order, watch: runWatch },
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),

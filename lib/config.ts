@@ -136,6 +136,10 @@ const document = z.strictObject({
   restart: restart.optional(),
   /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
   issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
+  /** Of which accounts the time until they expire is a metric; each costs money on AWS. */
+  metrics: z
+    .strictObject({ perAccount: z.enum(["critical", "all", "none"]).default("critical") })
+    .prefault({}),
   journal: z
     .string()
     .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })

@@ -262,3 +262,14 @@ export function asRelightError(thrown: unknown): RelightError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new RelightError("internal", message, { cause: thrown });
 }
+
+const TOLD = new WeakSet<object>();
+
+/** What a log line says of an error: all of it the first time, then its code: one error is told once. */
+export function told(thrown: unknown): { readonly error: object } {
+  const error = asRelightError(thrown);
+  const self = typeof thrown === "object" && thrown !== null ? thrown : error;
+  if (TOLD.has(self)) return { error: { code: error.code } };
+  TOLD.add(self);
+  return { error: error.toJSON() };
+}

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { measuredEscalation } from "./adapters/escalation/measured.ts";
 import { systemClock } from "./adapters/local/clock.ts";
+import { noTracer } from "./adapters/local/no-observers.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { createSecrets } from "./adapters/secrets.ts";
@@ -16,11 +18,14 @@ import type { Operator } from "./domain/operator.ts";
 import { policiesOf } from "./domain/policy-match.ts";
 import type { Millis } from "./domain/time.ts";
 import { busEscalation, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
+import { openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
 import { openSource } from "./open-source.ts";
 import type { Announcer, Clock, Cluster, Escalation, Leases, Log, Secrets, Signer } from "./ports.ts";
+import type { Metrics, Tracer } from "./ports-observers.ts";
 import type { Context } from "./usecases/context.ts";
 import type { Pager } from "./usecases/escalate.ts";
+import { stepping } from "./usecases/stepping.ts";
 
 export interface PartsOptions {
   readonly configFile: string;
@@ -28,6 +33,8 @@ export interface PartsOptions {
   readonly signal?: AbortSignal;
   /** The environment that `env:` references are read from. */
   readonly env?: Environment;
+  /** Times the steps of the run; nobody by default. Whoever gives it disposes it. */
+  readonly tracer?: Tracer;
   /** How long this process may run; for as long as it takes by default. */
   readonly lasts?: Millis;
   /**
@@ -47,6 +54,8 @@ export interface Base {
   readonly leases: Leases;
   /** What jobs tell people by: the bus where one is configured, else the channels. */
   readonly escalation: Escalation;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
 }
 
 /** The parts of one run, each opened when it is first asked for. Dispose it: it holds a connection and the journal. */
@@ -68,22 +77,30 @@ export interface Parts extends AsyncDisposable {
   connectWith(systemCredentials: string): Promise<Cluster>;
 }
 
+const JOURNAL_STEPS = {
+  ...{ append: "journal append", read: "journal read", latest: "journal read", acquire: "lease" },
+} as const;
+
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
-  const { configFile, log, signal, env = process.env, lasts, upFront = false } = options;
-  const config = await loadConfig(configFile, env);
-  const secrets = createSecrets({ baseDir: config.baseDir, env });
+  const { configFile, log, signal, env = process.env, lasts, upFront = false, tracer = noTracer } = options;
+  const config = await tracer.step("read configuration", () => loadConfig(configFile, env));
+  const secrets = stepping(tracer, createSecrets({ baseDir: config.baseDir, env }), { read: "read secret" });
   const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
   if (upFront) await operator();
-  const journal = await openJournal(config);
+  const journal = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
   const settings = accountSettings(config);
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const bus = await openBus(config);
-  const channels =
+  const metrics = await openMetrics(config, env, log);
+  const told =
     upFront && bus === undefined
       ? await openEscalation(config, secrets, log)
       : channelsAsNeeded(config, secrets, log);
-  const escalation = bus === undefined ? channels : busEscalation(bus, config, log);
+  // What comes over a bus was counted when it was sent.
+  const channels = measuredEscalation(told, metrics, bus === undefined ? "all" : "failures");
+  const escalation =
+    bus === undefined ? channels : measuredEscalation(busEscalation(bus, config, log), metrics);
   const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
   if (upFront) await openRestarter();
   // Each is read once per run, however often it is asked.
@@ -97,6 +114,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     journal,
     leases: journal,
     escalation,
+    metrics,
+    tracer,
   };
 
   const { servers, timeout } = config.cluster;
@@ -110,11 +129,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   async function context(): Promise<Context> {
     if (upFront) await signer?.();
     const trusted = await operator();
-    opening ??= connect();
+    opening ??= tracer.step("connect to NATS", connect);
     const { resolver, probes, assets, reopen } = await opening;
     return {
       ...{ ...base, settingsOf, codec: jwtCodec, operator: trusted, policy: config.policy },
-      ...{ policyOf: policiesOf(config, trusted), resolver, probes, assets, reopen },
+      ...{ policyOf: policiesOf(config, trusted), assets, reopen },
+      resolver: stepping(tracer, resolver, { push: "push", running: "ask what runs" }),
+      probes: stepping(tracer, probes, { observe: "look" }),
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       ...restarts,

@@ -1,17 +1,19 @@
 /**
- * Writes the tables of docs/reference.md from the code: `node scripts/reference.ts`. They stand between
- * `<!-- name -->` and `<!-- /name -->`; a test fails where they are not what this would write.
+ * Writes the tables of docs/reference.md and docs/observability.md from the code: `node scripts/reference.ts`. They
+ * stand between `<!-- name -->` and `<!-- /name -->`; a test fails where they are not what this would write.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOG_KINDS } from "../lib/domain/explain-table.ts";
 import { REFUSALS } from "../lib/domain/gate.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/leaf-config-findings.ts";
+import { METRICS, type MetricDescription } from "../lib/domain/measures.ts";
 import { LADDER } from "../lib/domain/rungs.ts";
 import { FINDINGS } from "../lib/domain/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 
 export const REFERENCE = join(import.meta.dirname, "..", "docs", "reference.md");
+export const OBSERVABILITY = join(import.meta.dirname, "..", "docs", "observability.md");
 
 const row = (...cells: string[]): string => `| ${cells.join(" | ")} |`;
 const table = (head: readonly string[], rows: readonly string[]): string =>
@@ -57,13 +59,31 @@ const TABLES: Readonly<Record<string, string>> = {
   ),
 };
 
+/** The metrics of docs/observability.md. */
+export const METRIC_TABLES: Readonly<Record<string, string>> = {
+  metrics: table(
+    ["metric", "unit", "dimensions", "when", "what to do"],
+    Object.entries(METRICS).map(([name, metric]) =>
+      row(`\`${name}\``, metric.unit, dimensionsOf(metric), metric.when, metric.act),
+    ),
+  ),
+};
+
+function dimensionsOf({ dimensions, total }: MetricDescription): string {
+  const named = dimensions.map((dimension) => `\`service\`, \`${dimension}\``);
+  return [...(total ? ["`service`"] : []), ...named].join("; ");
+}
+
 /** `text` with every table as the code has it now. */
-export function withTables(text: string): string {
-  return Object.entries(TABLES).reduce((before, [name, content]) => {
+export function withTables(text: string, tables: Readonly<Record<string, string>> = TABLES): string {
+  return Object.entries(tables).reduce((before, [name, content]) => {
     const place = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
-    if (!place.test(before)) throw new Error(`docs/reference.md has no place for the table of ${name}`);
+    if (!place.test(before)) throw new Error(`the page has no place for the table of ${name}`);
     return before.replace(place, (_all, begin: string, end: string) => `${begin}${content}\n${end}`);
   }, text);
 }
 
-if (import.meta.main) await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));
+if (import.meta.main) {
+  await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));
+  await writeFile(OBSERVABILITY, withTables(await readFile(OBSERVABILITY, "utf8"), METRIC_TABLES));
+}

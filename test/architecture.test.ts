@@ -62,7 +62,7 @@ interface Rule {
   readonly packages: RegExp;
 }
 
-const INNER = "lib/domain/|lib/(ports|ports-remedies|errors)\\.ts$";
+const INNER = "lib/domain/|lib/(ports|ports-remedies|ports-observers|errors)\\.ts$";
 /** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
 const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
@@ -74,8 +74,8 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
 /** The first that fits a module is its rule; a module without one breaks them all. */
 const RULES: readonly Rule[] = [
   { place: /^lib\/domain\//, own: /^lib\/domain\//, packages: /^(semver|jsonc-parser)$/ },
-  { place: /^lib\/(errors|ports-remedies)\.ts$/, own: /^lib\/domain\//, packages: /^$/ },
-  { place: /^lib\/ports\.ts$/, own: /^lib\/(domain\/|ports-remedies\.ts$)/, packages: /^$/ },
+  { place: /^lib\/(errors|ports-remedies|ports-observers)\.ts$/, own: /^lib\/domain\//, packages: /^$/ },
+  { place: /^lib\/ports\.ts$/, own: /^lib\/(domain\/|ports-(remedies|observers)\.ts$)/, packages: /^$/ },
   {
     place: /^lib\/usecases\//,
     own: new RegExp(`^(${INNER}|lib/usecases/)`),
@@ -99,7 +99,7 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
-  { place: /^lib\/open-(source|escalation|once|parts)\.ts$/, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/open-(source|escalation|observers|once|parts)\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^lib\/adapters-of\.ts$/,
     own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log|open-once)\\.ts$)`),
@@ -113,12 +113,12 @@ const RULES: readonly Rule[] = [
   { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
   {
     place: /^functions\/remediate\.ts$/,
-    own: /^(functions\/|lib\/(compose|errors|log)\.ts$|lib\/(domain|usecases)\/|lib\/adapters\/aws\/sqs-jobs\.ts$)/,
+    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports-observers)\.ts$|lib\/(domain|usecases)\/|lib\/adapters\/aws\/sqs-jobs\.ts$)/,
     packages: NEUTRAL,
   },
   {
     place: /^functions\//,
-    own: /^(functions\/|lib\/(compose|errors|log)\.ts$|lib\/(domain|usecases)\/)/,
+    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports-observers)\.ts$|lib\/(domain|usecases)\/)/,
     packages: NEUTRAL,
   },
   {
@@ -190,7 +190,7 @@ describe("the architecture", () => {
     const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
     expect(outside.sort()).toEqual([
       ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"],
-      ...["lib/open-escalation.ts", "lib/open-parts.ts", "lib/open-source.ts"],
+      ...["lib/open-escalation.ts", "lib/open-observers.ts", "lib/open-parts.ts", "lib/open-source.ts"],
     ]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
     expect(clouds).toEqual(["lib/adapters/secrets.ts"]);

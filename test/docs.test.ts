@@ -2,13 +2,15 @@ import { readFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { parseConfig } from "../lib/config.ts";
 import { FAILURE_CLASSES } from "../lib/domain/incident.ts";
-import { REFERENCE, withTables } from "../scripts/reference.ts";
+import { METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
 
 const read = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 
 test("the reference's tables are what the code says (npm run docs writes them)", async () => {
   const text = await readFile(REFERENCE, "utf8");
   expect(text).toBe(withTables(text));
+  const metrics = await readFile(OBSERVABILITY, "utf8");
+  expect(metrics).toBe(withTables(metrics, METRIC_TABLES));
 });
 
 test("the README's configuration is one that Relight accepts", async () => {
@@ -54,6 +56,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/restarts.md",
     "docs/watch.md",
     "docs/keys.md",
+    "docs/observability.md",
     "docs/aws.md",
     "docs/api.md",
     "docs/claims.md",

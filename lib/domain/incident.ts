@@ -52,7 +52,7 @@ export interface Incident {
   readonly since: string;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
-  /** Ties together all that one trigger led to. */
+  /** Finds what led to this page in the logs, the journal and the traces. */
   readonly correlation?: string;
 }
 

@@ -13,6 +13,8 @@ export interface PageText {
   readonly title: string;
   readonly parts: readonly PagePart[];
   readonly links: readonly { readonly text: string; readonly href: string }[];
+  /** The last line: what to search the logs and the journal for. */
+  readonly reference?: string;
 }
 
 export interface PagePart {
@@ -56,13 +58,17 @@ export function pageText(incident: Incident, links: Links = {}): PageText {
     title: clip(`[${mood}] ${accountName}: ${TITLES[failureClass] ?? failureClass}`, 140),
     parts: status === "resolved" ? resolvedParts(incident) : openParts(incident),
     links: linksOf(incident, links),
+    ...(incident.correlation === undefined
+      ? {}
+      : { reference: clip(`Correlation id: ${incident.correlation}`, 200) }),
   };
 }
 
 /** The whole text, a line each. */
-export function textLines({ title, parts, links }: PageText): readonly string[] {
+export function textLines({ title, parts, links, reference }: PageText): readonly string[] {
   const paragraphs = parts.flatMap(({ heading, lines }) => ["", `${heading}:`, ...lines]);
-  return [title, ...paragraphs, ...(links.length > 0 ? [""] : []), ...links.map(linkLine)];
+  const last = reference === undefined ? [] : ["", reference];
+  return [title, ...paragraphs, ...(links.length > 0 ? [""] : []), ...links.map(linkLine), ...last];
 }
 
 export function linkLine({ text, href }: PageText["links"][number]): string {

@@ -47,7 +47,7 @@ export async function acceptDelivery(desk: Desk, delivery: Delivery): Promise<Ac
   const holder = desk.newId();
   if (!(await desk.leases.acquire(memory, holder, REMEMBERED))) return { outcome: "repeated", account };
   try {
-    const job = { account, trigger: "webhook", reason, id: memory } as const;
+    const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
     await desk.jobs.enqueue(
       token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token },
     );
@@ -56,7 +56,7 @@ export async function acceptDelivery(desk: Desk, delivery: Delivery): Promise<Ac
     await desk.leases.release(memory, holder);
     throw error;
   }
-  desk.log.info("queued a delivery of the issuer", { account, webhook: id });
+  desk.log.info("queued a delivery of the issuer", { account, correlation: id });
   return { outcome: "queued", account };
 }
 

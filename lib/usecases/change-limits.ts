@@ -16,8 +16,9 @@ import { belowUse } from "../domain/limit-usage.ts";
 import { reissue } from "../domain/renewal.ts";
 import { toMillis } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
-import type { ListedJwt } from "../ports.ts";
+import type { Job, ListedJwt } from "../ports.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
+import { follow } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
 import { type Look, look } from "./look.ts";
 import { push } from "./push.ts";
@@ -65,6 +66,11 @@ export async function changeLimits(context: Context, order: LimitOrder): Promise
   const { account, action } = order;
   const reason = `relight jetstream ${action}`;
   const job = jobFor(context, { account, action: "push", trigger: "manual", reason });
+  return follow(context, job, (followed) => runLimitJob(followed, job, order));
+}
+
+function runLimitJob(context: Context, job: Job, order: LimitOrder) {
+  const { account } = order;
   return runJob(context, job, async (running) => {
     const plan = await planFrom(context, order, await verify(context, running));
     assertAllowed(order, plan);

@@ -18,6 +18,7 @@ import type {
   Secrets,
   Signer,
 } from "../ports.ts";
+import type { Tracer } from "../ports-observers.ts";
 import type { Restarter } from "../ports-remedies.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
@@ -48,6 +49,10 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** What is configured about an account; undefined for one that only the resolver knows. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
+  /** Of what triggered the job under way: in each of its log lines and pages. */
+  readonly correlation?: string;
+  /** Absent where nobody looks at traces. */
+  readonly tracer?: Tracer;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */
   readonly signal?: AbortSignal;
 }

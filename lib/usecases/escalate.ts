@@ -8,7 +8,10 @@ import { asRelightError } from "../errors.ts";
 import { type Context, record } from "./context.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
-export type Pager = Pick<Context, "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf">;
+export type Pager = Pick<
+  Context,
+  "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf" | "correlation"
+>;
 
 export interface Trouble {
   readonly failureClass: FailureClass;
@@ -54,9 +57,10 @@ async function call(
   const delivery = await deliver(context, {
     ...{ ...trouble, key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
     ...{ since: isoTime(openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
+    correlation: correlationOf(context, job),
   });
   await record(context, job, "incident.opened", {
-    ...{ key, failureClass, severity, summary, delivery },
+    ...{ key, failureClass, severity, summary, delivery, correlation: correlationOf(context, job) },
     ...(about === undefined ? {} : { about }),
   });
 }
@@ -104,10 +108,12 @@ export async function resolveIncidents(
       evidence: {},
       since: isoTime(openings[0]?.at ?? now),
       at: isoTime(now),
+      correlation: correlationOf(context, job),
     };
     const delivery = await deliver(context, incident);
     // An undelivered "resolved" stays open here, so that the next healthy verdict sends it again.
-    if (delivery === "delivered") await record(context, job, "incident.resolved", { key });
+    if (delivery === "delivered")
+      await record(context, job, "incident.resolved", { key, correlation: incident.correlation ?? job.id });
   }
 }
 
@@ -127,6 +133,9 @@ async function deliver(
     return "undeliverable";
   }
 }
+
+/** Whatever is not done by a job, as a sweep that fails, is found by an id of its own. */
+const correlationOf = ({ correlation }: Pager, { id }: Occasion): string => correlation ?? id;
 
 function nameOf({ settingsOf }: Pager, account: AccountId | "-"): string {
   return account === "-" ? "the cluster" : (settingsOf(account)?.name ?? account);

@@ -6,6 +6,7 @@ import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { asRelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { traced } from "./follow.ts";
 import { type Look, look } from "./look.ts";
 import { renewalDecision } from "./renewal-decision.ts";
 import { verify } from "./verify.ts";
@@ -92,7 +93,7 @@ async function climb(
   await record(context, job, "rung.started", { rung, target: job.account, why });
   context.log.info("climbing a rung", { account: job.account, rung, why });
   try {
-    await ACTIONS[rung](context, job, seen);
+    await traced(context, `rung ${rung}`, () => ACTIONS[rung](context, job, seen), { rung });
     return undefined;
   } catch (thrown) {
     const error = asRelightError(thrown);
@@ -160,6 +161,7 @@ async function finished(
   { rung, why, result }: Omit<RungReport, "target">,
 ): Promise<RungReport> {
   const report = { rung, target: job.account, result, why };
+  context.log.info("a rung ended", { rung, result, why });
   await record(context, job, "rung.finished", report);
   return report;
 }

@@ -10,7 +10,8 @@ import { withLease } from "./lease.ts";
 
 /** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
 export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
-  return { ...job, id: newId() };
+  const id = newId();
+  return { correlation: id, ...job, id };
 }
 
 /** What a use case gives back of the job that it ran: how the account stands goes into the journal with it. */
@@ -32,7 +33,8 @@ export async function runJob<T extends JobResult>(
   const id = context.newId();
   return withLease(context, `account/${account}`, id, async (lost) => {
     const job: RunningJob = { id, account, lost };
-    const tie = correlation === undefined ? {} : { correlation };
+    const tied = context.correlation ?? correlation;
+    const tie = tied === undefined ? {} : { correlation: tied };
     let so: Pick<Ending, "verifiedAt"> = {};
     try {
       const before = (await context.journal.latest([account])).get(account);
@@ -60,7 +62,6 @@ function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifi
 
 async function failed(context: Context, job: RunningJob, thrown: unknown, known: JsonObject): Promise<void> {
   const error = asRelightError(thrown);
-  context.log.error("a job failed", { account: job.account, job: job.id, error: error.toJSON() });
   if (!error.retryable)
     await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON(), ...known });
   if (error.code === "interrupted" || error.code === "nats.connection_lost") return;

@@ -2,11 +2,14 @@ import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { isoTime, toMillis } from "../domain/time.ts";
+import { unwellSince } from "../domain/unwell.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import type { Context, RunningJob } from "./context.ts";
 import { escalate, escalateOnce } from "./escalate.ts";
+import { follow } from "./follow.ts";
 import { type HealReport, heal, type RungReport } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
@@ -28,10 +31,22 @@ export interface Remediation {
   readonly verdict: Verdict;
   /** The JWT that was pushed and where it was proved, if one was. */
   readonly pushed?: ReturnType<typeof describePush>;
+  /** Ties together all that the trigger led to. */
+  readonly correlation: string;
+  /** When the claims expire; ISO 8601, UTC. Absent where they don't, or nobody knows. */
+  readonly expiresAt?: string;
+  /** Whether the account's policy calls it critical; absent where nobody asked. */
+  readonly critical?: boolean;
+  /** Of a job that healed: when the account was first seen not to be healthy; ISO 8601, UTC. */
+  readonly unwellSince?: string;
 }
 
 /** Does one job, whoever triggered it: the one path that schedule, webhook and person share. */
-export function remediate(context: Context, order: Job): Promise<Remediation> {
+export function remediate(outer: Context, order: Job): Promise<Remediation> {
+  return follow(outer, order, (context) => runOrder(context, order));
+}
+
+function runOrder(context: Context, order: Job): Promise<Ended> {
   return runJob(context, order, async (job) => {
     const resumed = await resume(context, job);
     const calls = order.action === "remediate";
@@ -40,7 +55,7 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
       throw thrown;
     });
     try {
-      const { last, ...result } = await act(context, job, order, seen, resumed);
+      const { last, ...result } = await withFacts(context, await act(context, job, order, seen, resumed));
       await watchExpiry(context, job, last, calls);
       return { ...result, ending: await endingOf(context, last) };
     } catch (thrown) {
@@ -51,8 +66,27 @@ export function remediate(context: Context, order: Job): Promise<Remediation> {
   });
 }
 
+type Ended = Omit<Remediation, "correlation">;
 /** With the last look, which nobody but this module needs. */
-type Done = Remediation & { readonly last: Look };
+type Done = Omit<Ended, "critical" | "expiresAt" | "unwellSince"> & { readonly last: Look };
+
+/** A spell of more verdicts than this began at least as long ago as the first of them. */
+const LATEST_VERDICTS = 100;
+
+/** What is to be known of the account beside how the job went. */
+async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Done, "last">> {
+  const { verdict, claims } = done.last;
+  const { critical } = context.policyOf(verdict.account, claims?.claims);
+  const exp = claims?.claims.exp;
+  const query = { account: verdict.account, kinds: ["verdict"], limit: LATEST_VERDICTS } as const;
+  const verdicts = done.outcome === "healed" ? await context.journal.read(query) : [];
+  const since = unwellSince(verdicts);
+  return {
+    ...{ ...done, critical },
+    ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
+    ...(since === undefined ? {} : { unwellSince: isoTime(since) }),
+  };
+}
 
 async function act(
   context: Context,

@@ -89,6 +89,16 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
   }
   const postponed = await enqueueBacklogs(context, run, backlogs);
   const { id: _id, unreadable, queued, queuedBy, tally } = run;
+  const { trigger, which } = order;
+  context.log.info("a sweep ended", {
+    correlation: id,
+    trigger,
+    which,
+    ...tally,
+    queued,
+    postponed,
+    waiting,
+  });
   return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
 }
 

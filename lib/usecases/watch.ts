@@ -167,7 +167,8 @@ async function orUndefined<T>({ log }: Watching, question: () => Promise<T>): Pr
 }
 
 async function doJob(watching: Watching, account: AccountId, reason: string): Promise<"done" | "busy"> {
-  const job: Job = { account, reason, trigger: "event", action: "remediate", id: watching.newId() };
+  const id = watching.newId();
+  const job: Job = { account, reason, trigger: "event", action: "remediate", id, correlation: id };
   const end = await watching.work(job).catch((thrown: unknown): JobEnd => {
     return { state: "failed", error: asRelightError(thrown) };
   });

@@ -30,6 +30,12 @@ test("a page has what a person needs who was woken, in that order", () => {
   ]);
 });
 
+test("its last line is what to search the logs for", () => {
+  const [before, last] = lines({ correlation: "sweep-1" }, { console: "https://relight/" }).slice(-2);
+  expect([before, last]).toEqual(["", "Correlation id: sweep-1"]);
+  expect(whole()).not.toContain("Correlation");
+});
+
 test("a resolution says how long it lasted, and asks for nothing", () => {
   expect(lines({ status: "resolved", summary: "healthy again: it was dead" })).toEqual([
     ...["[RESOLVED] ORDERS: JetStream is dead", ""],

@@ -48,7 +48,13 @@ describe("on a real server", () => {
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ outcome: "verified", verdict: "healthy" });
     const lines = linesOf(stderr);
-    expect(lines.map(({ msg }) => msg)).toEqual(["started", "finished"]);
+    expect(lines.map(({ msg }) => msg)).toEqual(["started", "a job began", "a job ended", "finished"]);
+    expect(lines[2]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
+    // The request is what triggered it.
+    expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([
+      lines[0].request,
+      lines[0].request,
+    ]);
     expect(new Set(lines.map(({ request }) => request)).size).toBe(1);
     for (const line of lines) expect(line).toMatchObject({ request: expect.any(String), function: "manual" });
   });

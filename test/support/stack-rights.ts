@@ -23,6 +23,7 @@ const accounts = [
   ...["relight/system", "relight/accounts", "relight/operator"].map(secret),
   "dynamodb:PutItem on JournalTable",
   ...read,
+  latest,
   release,
   "events:PutEvents on EventsBus",
 ];
@@ -50,7 +51,15 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     release,
     "sqs:SendMessage on JobsQueue",
   ],
-  ApiRole: [...logs("ApiLogGroup"), ...traces, ...read, latest, entries, "sqs:SendMessage on JobsQueue"],
+  ApiRole: [
+    ...logs("ApiLogGroup"),
+    ...traces,
+    ...read,
+    "dynamodb:Query on JournalTable/index/job-index",
+    latest,
+    entries,
+    "sqs:SendMessage on JobsQueue",
+  ],
   EscalateRole: [
     ...logs("EscalateLogGroup"),
     ...traces,

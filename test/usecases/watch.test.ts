@@ -175,6 +175,7 @@ describe("the story", () => {
     expect(jobs).toEqual([
       {
         ...{ account: B, trigger: "event", action: "remediate", id: "id0" },
+        correlation: "id0",
         reason: "somebody pushed claims (theirs)",
       },
     ]);

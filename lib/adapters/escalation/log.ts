@@ -7,7 +7,11 @@ export function logEscalation(log: Log, links: Links = {}): Escalation {
   return {
     send: async (incident) => {
       const message = incident.status === "open" ? "incident opened" : "incident resolved";
-      log[levelOf(incident)](message, { incident, text: textLines(pageText(incident, links)) });
+      log[levelOf(incident)](message, {
+        correlation: incident.correlation,
+        incident,
+        text: textLines(pageText(incident, links)),
+      });
     },
   };
 }

@@ -45,6 +45,7 @@ function eventOf(incident: Incident, links: Links | undefined): JsonObject {
       class: incident.failureClass,
       custom_details: {
         ...Object.fromEntries(text.parts.map(({ heading, lines }) => [heading, lines.join("\n")])),
+        ...(incident.correlation === undefined ? {} : { correlation: incident.correlation }),
         evidence: evidenceOf(incident),
       },
     },

@@ -35,9 +35,13 @@ function slackMessage(incident: Incident, links: Links | undefined): JsonObject 
         text: { type: "plain_text", text: `${emojiOf(incident)} ${text.title}`.slice(0, 150), emoji: false },
       },
       ...parts.map((part) => ({ type: "section", text: { type: "mrkdwn", text: sectionOf(part) } })),
-      { type: "context", elements: [{ type: "plain_text", text: incident.key, emoji: false }] },
+      { type: "context", elements: [incident.key, text.reference].flatMap(plainText) },
     ],
   };
+}
+
+function plainText(text: string | undefined): readonly JsonObject[] {
+  return text === undefined ? [] : [{ type: "plain_text", text, emoji: false }];
 }
 
 function sectionOf({ heading, lines }: PagePart): string {
