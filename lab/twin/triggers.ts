@@ -36,3 +36,19 @@ export async function byWebhook({ http }: Twin, account: string, token?: string)
 export function byHand({ functions }: Twin, account: string, action = "remediate"): Promise<End> {
   return functions.invoke("manual", { account, action, reason: "a person asked the twin" }).end;
 }
+
+/** A person at the console: asks over the HTTP API, named by an access key; gives the answer's status and body. */
+export async function byConsole({ http }: Twin, account: string, action = "remediate") {
+  const answer = await askApi(http.url, `/accounts/${account}/jobs`, {
+    method: "POST",
+    body: JSON.stringify({ action, reason: "a person at the console" }),
+  });
+  return { status: answer.status, body: (await answer.json()) as Readonly<Record<string, string>> };
+}
+
+/** A request to a route with the authorizer `aws_iam`. The twin's listener takes the key and checks nothing. */
+export function askApi(url: string, path: string, init: RequestInit = {}): Promise<Response> {
+  const authorization =
+    "AWS4-HMAC-SHA256 Credential=AKIATWINPERSON/20260101/eu-central-1/execute-api/aws4_request";
+  return fetch(`${url}${path}`, { ...init, headers: { "content-type": "application/json", authorization } });
+}

@@ -2,10 +2,12 @@ import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
-import { first } from "../../lab/twin/faults.ts";
+import type { Call } from "../../lab/twin/call.ts";
+import { every, first } from "../../lab/twin/faults.ts";
 import { isAllowed, rightsOf, statementsOf } from "../../lab/twin/rights.ts";
-import { byHand, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
+import { askApi, byConsole, byHand, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
+import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
@@ -83,6 +85,35 @@ describeTwin("the stack, from its packaged bundles", () => {
     });
     const calls = twin.proxy.calls.slice(before).filter(({ service }) => service === "dynamodb");
     expect(calls.slice(0, 3).map(({ status }) => status)).toEqual([400, 400, 200]);
+  });
+
+  test("the console's API queues a job for whoever signs, and tells how it ended", async () => {
+    const { accountId } = accountOf("APP");
+    expect((await fetch(`${twin.http.url}/accounts`)).status).toBe(403);
+    const { status, body } = await byConsole(twin, accountId, "verify");
+    expect({ status, body }).toMatchObject({ status: 202, body: { correlation: expect.any(String) } });
+    await twin.queues.idle();
+    const told = await askApi(twin.http.url, `/accounts/${accountId}/jobs/${body["correlation"]}`);
+    expect({ status: told.status, text: await told.text() }).toMatchObject({
+      ...{ status: 200, text: expect.stringContaining("verified") },
+    });
+  });
+
+  test("a page travels over the bus and its queue to the channel, and is resolved there", async () => {
+    const pagesOf = (status: string) => twin.receiver.pages.filter(({ data }) => data.status === status);
+    {
+      const isSending = ({ service, operation }: Call): boolean =>
+        service === "sqs" && operation.startsWith("Send");
+      using _fault = twin.proxy.meddle(every(1, { kind: "fail", status: 500 }, isSending));
+      expect(await bySchedule(twin)).toMatchObject({ kind: "failed" });
+    }
+    await waitFor("the page", () => pagesOf("open").length > 0, { timeout: 30_000 });
+    expect(await bySchedule(twin)).toMatchObject({ kind: "answered" });
+    await waitFor("the end of the page", () => pagesOf("resolved").length > 0, { timeout: 30_000 });
+    expect(twin.receiver.pages.map(({ data }) => data.status)).toEqual(["open", "resolved"]);
+    expect(new Set(twin.receiver.pages.map(({ data }) => data.key)).size).toBe(1);
+    expect(twin.functions.runs.map((run) => run.function)).toContain("escalate");
+    await twin.queues.idle();
   });
 
   test("every call was allowed by the role of its function, and others would not be", () => {
