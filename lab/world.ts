@@ -122,6 +122,31 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
   }
 }
 
+/** The same deployment seen with another account of the same kind, which is made now. */
+export async function anotherAccount(world: World, name: string): Promise<World> {
+  const { accountSigningKey, operator, server } = world;
+  const account = createAccount();
+  const credentials = newCredentials(account, "app", accountSigningKey);
+  const other: World = {
+    ...{ ...world, account, accountId: account.getPublicKey() },
+    claims: ({ limits = {}, ...times } = {}) => ({
+      ...accountClaims(name, account, accountSigningKey, { ...UNLIMITED, ...JETSTREAM, ...limits }),
+      ...times,
+    }),
+    sign: (claims, key = operator) => signClaims(claims, key),
+    push: (token) => push(other, token),
+    connectAs: (who) =>
+      who === "system"
+        ? world.connectAs(who)
+        : connect({
+            ...{ servers: server.url, reconnect: false },
+            authenticator: credsAuthenticator(Buffer.from(credentials)),
+          }),
+  };
+  await other.push(other.sign(other.claims()));
+  return other;
+}
+
 async function startServers(
   binary: string,
   size: number,

@@ -1,5 +1,5 @@
 /**
- * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|test|build [arguments]`.
+ * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|test|build [arguments]`.
  * Plain JavaScript without dependencies, because it runs before there are any, on Node 20.20 or newer.
  * Idempotent: what is there already is not fetched again.
  */
@@ -17,8 +17,16 @@ const TASKS = {
   build: { needs: [], run: undefined },
   quickstart: { needs: [], run: ["lab/quickstart.ts"] },
   test: {
-    needs: [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["scripts/moto.ts"]],
+    needs: [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]],
     run: ["scripts/test.ts"],
+  },
+  twin: {
+    needs: [
+      ["lab/server-binaries.ts", "2.10.27"],
+      ["lab/moto.ts"],
+      ["node_modules/osls/bin/serverless.js", "package"],
+    ],
+    run: ["lab/twin/main.ts"],
   },
 };
 
@@ -86,7 +94,8 @@ process.on("SIGINT", () => {});
 
 installPackages();
 const node = workingNode();
-for (const need of [["scripts/build.ts"], ...task.needs])
+const needs = args.includes("--help") ? [] : [["scripts/build.ts"], ...task.needs];
+for (const need of needs)
   if (run(node, need) !== 0)
     fail(`\`${need.join(" ")}\` failed; see above what is missing and how to get it.`);
 process.exit(task.run === undefined ? 0 : run(node, [...task.run, ...args]));

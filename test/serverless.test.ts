@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { JOURNAL_TABLE, JOURNAL_TTL } from "../lib/adapters/aws/dynamodb-journal.ts";
-import { installMoto } from "../scripts/moto.ts";
+import { installMoto } from "../lab/moto.ts";
 import {
   filesIn,
   type PackagedStack,

@@ -1,5 +1,5 @@
 /**
- * Installs moto, which the tests have answer in place of AWS, into a folder of its own: `node scripts/moto.ts`.
+ * Installs moto, which the tests have answer in place of AWS, into a folder of its own: `node lab/moto.ts`.
  * Does nothing where it is installed already.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -7,7 +7,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pWaitFor from "p-wait-for";
-import { isAlive } from "../lab/alive.ts";
+import { isAlive } from "./alive.ts";
 
 export const MOTO_VERSION = "5.2.5";
 
@@ -18,6 +18,9 @@ const DONE = join(FOLDER, "relight-moto-version");
 const LOCK = join(CACHE, "moto-venv.lock");
 const PYTHON =
   process.platform === "win32" ? join(FOLDER, "Scripts", "python.exe") : join(FOLDER, "bin", "python");
+
+/** What moto lacks; see there. */
+const PATCHES = join(import.meta.dirname, "..", "scripts");
 
 /** In milliseconds; an install over a slow line takes minutes. */
 const INSTALL_TIMEOUT = 300_000;
@@ -105,7 +108,7 @@ main(["-H", "127.0.0.1", "-p", "0"])
 /** Starts the server; its address stands on its standard error once it listens. */
 export function spawnMoto(python: string): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "", PYTHONUNBUFFERED: "1" };
-  return spawn(python, ["-c", SERVE, import.meta.dirname], { env, stdio: ["pipe", "ignore", "pipe"] });
+  return spawn(python, ["-c", SERVE, PATCHES], { env, stdio: ["pipe", "ignore", "pipe"] });
 }
 
 if (import.meta.main) {

@@ -1,0 +1,14 @@
+import { describe } from "@jest/globals";
+import { installMoto } from "../../lab/moto.ts";
+
+const moto = await installMoto();
+
+/** A suite on the local twin; where there is no moto it is skipped, and says so loudly. */
+export function describeTwin(name: string, suite: () => void): void {
+  if (moto.ok) {
+    describe(name, suite);
+    return;
+  }
+  console.warn(`SKIPPED, NOT TESTED: "${name}" needs moto in place of AWS, and ${moto.missing}`);
+  describe.skip(name, suite);
+}
