@@ -8,35 +8,13 @@ import { isDeepStrictEqual } from "node:util";
 import colors from "picocolors";
 import { expire, fill, renewByHand, snapshot, symptoms } from "./scenario.ts";
 import { type Binary, serverBinary, versionOf } from "./server-binaries.ts";
+import { chapter, prove, say } from "./show.ts";
 import { createWorld, type World } from "./world.ts";
 
 const MESSAGES = 500;
 /** Any version before 2.10.28 will do; this one is packaged by a Debian release that is in use. */
 const VERSION = "2.10.27";
 const COMMAND = join(import.meta.dirname, "..", "bin", "relight.js");
-
-const begun = Date.now();
-
-function say(line: string): void {
-  const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(5);
-  console.log(`${colors.dim(`${seconds} s`)}  ${line}`);
-}
-
-function chapter(title: string): void {
-  console.log(`\n${colors.bold(title)}`);
-}
-
-/** Prints a fact, or ends the show: nothing is claimed that is not so. */
-function prove(fact: string, isTrue: boolean, seen?: unknown): void {
-  if (isTrue) {
-    say(`${colors.green("✓")} ${fact}`);
-    return;
-  }
-  say(
-    `${colors.red("✗")} this is not so: ${fact}${seen === undefined ? "" : ` (saw ${JSON.stringify(seen)})`}`,
-  );
-  throw new Error("the quickstart did not go as it should; please report it with the lines above");
-}
 
 /** Runs the command as its user would, shows what it prints, and gives its exit code. */
 function relight(world: World, ...args: string[]): number | null {

@@ -8,6 +8,7 @@ import { Command } from "commander";
 import colors from "picocolors";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../scenario.ts";
 import { serverBinary } from "../server-binaries.ts";
+import { chapter, prove, say } from "../show.ts";
 import { anotherAccount, createWorld, type World } from "../world.ts";
 import type { Call } from "./call.ts";
 import type { Run } from "./functions.ts";
@@ -24,27 +25,6 @@ const options = new Command("twin")
   .addHelpText("after", "\nIt needs Python 3 for the emulator (moto), and what `npm run package` makes.")
   .parse()
   .opts<{ readonly keep?: boolean; readonly log?: boolean }>();
-
-const begun = Date.now();
-
-function say(line: string): void {
-  const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(5);
-  console.log(`${colors.dim(`${seconds} s`)}  ${line}`);
-}
-
-function chapter(title: string): void {
-  console.log(`\n${colors.bold(title)}`);
-}
-
-/** Prints a fact, or ends the show: nothing is claimed that is not so. */
-function prove(fact: string, isTrue: boolean, seen?: unknown): void {
-  if (isTrue) {
-    say(`${colors.green("✓")} ${fact}`);
-    return;
-  }
-  say(`${colors.red("✗")} this is not so: ${fact} (saw ${JSON.stringify(seen)})`);
-  throw new Error("the twin did not go as it should; please report it with the lines above");
-}
 
 /** Says that a function starts, and how it ended. */
 function tell(run: Run): void {
