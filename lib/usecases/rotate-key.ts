@@ -167,7 +167,7 @@ async function rotateAccount(
   const reason = `key rotation from ${from} to ${to}`;
   const job = jobFor(context, { account, action: "push", trigger: "manual", reason });
   try {
-    const { done } = await runJob(context, job, (running) => signAnew(context, running, name));
+    const { done } = await runJob(context, job, (running, inner) => signAnew(inner, running, name));
     return { done };
   } catch (thrown) {
     const error = asRelightError(thrown);
