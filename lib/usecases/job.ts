@@ -1,4 +1,4 @@
-import type { FailureClass } from "../domain/incident.ts";
+import { type FailureClass, STOPS_RENEWAL } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { type Ending, endingData, type Standing } from "../domain/standing.ts";
 import type { EpochMillis } from "../domain/time.ts";
@@ -79,8 +79,9 @@ async function failed(context: Context, job: RunningJob, thrown: unknown, known:
   });
 }
 
-function classOf({ code }: RelightError): FailureClass {
+function classOf({ code, details }: RelightError): FailureClass {
   if (code === "gate.refused" || code === "jwt.malformed") return "push_refused";
+  if (details["stops"] === STOPS_RENEWAL.stops) return "renewal_failed";
   const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";
   return isRenewal ? "renewal_failed" : "unknown";
 }

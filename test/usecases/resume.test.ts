@@ -3,6 +3,7 @@ import type { AccountId } from "../../lib/domain/account.ts";
 import type { EntryKind } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
 import { epochMillis, type Millis, millis, toSeconds } from "../../lib/domain/time.ts";
+import { RelightError } from "../../lib/errors.ts";
 import type { Job } from "../../lib/ports.ts";
 import { jobFor } from "../../lib/usecases/job.ts";
 import { type Remediation, remediate } from "../../lib/usecases/remediate.ts";
@@ -229,5 +230,26 @@ describe("a busy account", () => {
     ["is given up when the time is over", 3_600_000, 1_500, "account.busy"],
   ])("%s", async (_what, lasts, waits, end) => {
     expect(await busyFor(millis(lasts), millis(waits))).toBe(end);
+  });
+});
+
+describe("a secret that can't be read", () => {
+  test("calls a person for the renewal that lacks it, which a healthy look does not take back", async () => {
+    const scene = newWorld({ exp: toSeconds(start) + 3_600 });
+    const error = new RelightError("secret.not_found", "there is no secret");
+    const signer = (): Promise<never> => Promise.reject(error);
+    const order = jobFor(scene.world.context, {
+      ...{ account, action: "remediate", trigger: "schedule", reason: "a test" },
+    });
+    const run = () => remediate({ ...scene.world.context, signer }, order);
+    await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });
+    await expect(run()).rejects.toMatchObject({ code: "secret.not_found" });
+    const classes = scene.world.incidents.map(({ failureClass, status }) => [failureClass, status]);
+    expect(classes.filter(([failureClass]) => failureClass === "renewal_failed")).toEqual([
+      ["renewal_failed", "open"],
+    ]);
+    expect(classes.map(([failureClass]) => failureClass)).not.toContain("unknown");
+    await scene.run();
+    expect(scene.world.incidents.at(-1)).toMatchObject({ status: "resolved" });
   });
 });
