@@ -105,7 +105,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
     expect([...one.steps].sort()).toEqual(["JOBS", "ORDERS", "ORDERS.audit", "ORDERS.shipping"]);
     expect(one.deliveries).toBe(2);
     expect(endsOf(one.journal)).toEqual(endsAfter(one.point));
-    expect(openIn(one.journal)).toEqual([]);
+    expect(openIn(one.journal)).toEqual(isNeverSent(one.point) ? ["push.started"] : []);
     expect(one.told).toEqual(
       isToldBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 },
     );
@@ -159,7 +159,11 @@ function endsAfter(point: Point): readonly string[] {
 const isToldBefore = (point: Point): boolean =>
   point.at === "write" && ["job.finished", "release"].includes(point.write);
 
-/** Rungs that were begun and not ended; every push is proved, too, that was sent. */
+/** A push that the journal announces, and that no server ever saw, has nothing to prove. */
+const isNeverSent = (point: Point): boolean =>
+  point.at === "write" && point.when === "after" && point.write === "push.started";
+
+/** Rungs that were begun and not ended, pushes that were not proved. */
 function openIn(journal: readonly JournalEntry[]): readonly string[] {
   const count = (kind: string): number => journal.filter((entry) => entry.kind === kind).length;
   const kinds = [
