@@ -3,6 +3,7 @@ import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
 import type { App } from "../lib/compose.ts";
 import { asRelightError } from "../lib/errors.ts";
+import type { Page } from "../lib/usecases/tell-page.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /**
@@ -14,13 +15,22 @@ export const handler = middy<SQSEvent, unknown, Error, WithApp>()
   .use(relight())
   .handler(({ Records: records }, { app }) => Promise.allSettled(records.map((record) => tell(app, record))));
 
-async function tell({ log, tell }: App, { body, messageId: message }: SQSRecord): Promise<string> {
+async function tell({ log, readPage, tell }: App, { body, messageId: message }: SQSRecord): Promise<string> {
+  let whose: object = { message };
   try {
-    const told = await tell(body);
-    log.info("a page was dealt with", { message, told });
+    const page = readPage(body);
+    whose = { ...whose, ...correlationOf(page) };
+    const told = await tell(page);
+    log.info("a page was dealt with", { ...whose, told });
     return told;
   } catch (thrown) {
-    log.error("a page could not be told", { message, error: asRelightError(thrown).toJSON() });
+    log.error("a page could not be told", { ...whose, error: asRelightError(thrown).toJSON() });
     throw thrown;
   }
+}
+
+/** An alarm of the stack came from no job. */
+function correlationOf(page: Page): { readonly correlation?: string } {
+  if (page.kind === "alarm" || page.incident.correlation === undefined) return {};
+  return { correlation: page.incident.correlation };
 }

@@ -26,7 +26,7 @@ import {
   rotateCredentials,
 } from "./usecases/rotate-credentials.ts";
 import { type Sweep, type SweepOrder, sweep } from "./usecases/sweep.ts";
-import { type Told, tellPage } from "./usecases/tell-page.ts";
+import { type Page, type Told, tellPage } from "./usecases/tell-page.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
 
 export type AppOptions = PartsOptions;
@@ -65,11 +65,13 @@ export interface App extends AsyncDisposable {
   /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
+  /** What an event of the bus tells of. @throws RelightError `event.invalid` */
+  readPage(body: string): Page;
   /**
-   * Tells the channels what an event of the bus says, once. @throws RelightError `event.invalid`, `page.busy`,
+   * Tells the channels what an event of the bus says, once. @throws RelightError `page.busy`,
    * `escalation.undeliverable`, `journal.unavailable`
    */
-  tell(body: string): Promise<Told>;
+  tell(page: Page): Promise<Told>;
   /** What a console asks and orders; it opens no connection to NATS. */
   readonly console: Console;
   /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
@@ -168,7 +170,8 @@ export async function openApp(options: AppOptions): Promise<App> {
       return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));
     },
     accept: (delivery) => acceptDelivery({ ...base, jobs: desk.jobs, codec: jwtCodec, operator }, delivery),
-    tell: (body) => tellPage({ ...base, escalation: parts.channels }, parsePageEvent(body)),
+    readPage: parsePageEvent,
+    tell: (page) => tellPage({ ...base, escalation: parts.channels }, page),
     console: consoleOf(desk),
     rotateCredentials: async (event) => {
       const prove = async (systemCredentials: string): Promise<void> => {

@@ -16,7 +16,7 @@ import { accountSettings, type Config, loadConfig } from "./config.ts";
 import type { AccountId, AccountSettings } from "./domain/account.ts";
 import type { Operator } from "./domain/operator.ts";
 import { policiesOf } from "./domain/policy-match.ts";
-import type { Millis } from "./domain/time.ts";
+import { type Millis, millis } from "./domain/time.ts";
 import { busEscalation, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
 import { openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
@@ -25,6 +25,7 @@ import type { Announcer, Clock, Cluster, Escalation, Leases, Log, Secrets, Signe
 import type { Metrics, Tracer } from "./ports-observers.ts";
 import type { Context } from "./usecases/context.ts";
 import type { Pager } from "./usecases/escalate.ts";
+import { WAITS_WHILE_BUSY } from "./usecases/lease.ts";
 import { stepping } from "./usecases/stepping.ts";
 
 export interface PartsOptions {
@@ -138,6 +139,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       probes: stepping(tracer, probes, { observe: "look" }),
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
+      // Who has all the time is a person's command, which says at once that it can't.
+      ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(WAITS_WHILE_BUSY, lasts / 4)) }),
       ...restarts,
       ...(await source()),
     };

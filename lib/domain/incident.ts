@@ -35,6 +35,9 @@ export const RENEWAL_CLASSES: readonly FailureClass[] = [
   ...(["renewal_failed", "expiry_near", "expiry_imminent", "readings_disagree"] as const),
 ];
 
+/** In the details of an error that is not one of signing or pushing by its code, and yet kept a renewal from being made. */
+export const STOPS_RENEWAL = { stops: "renewal" } as const;
+
 /** A page: what is wrong, with the evidence. Pages of one key are one incident. */
 export interface Incident {
   readonly key: string;

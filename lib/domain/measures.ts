@@ -160,12 +160,15 @@ export interface JobFacts {
   readonly critical?: boolean;
   /** When the account was first seen not to be healthy, if this job healed it; ISO 8601, UTC. */
   readonly unwellSince?: string;
+  /** When it was first seen to be healthy again; that of the verdict by default. */
+  readonly healthySince?: string;
 }
 
 export function measuresOfJob(job: JobFacts, now: EpochMillis): readonly Measurement[] {
   const { outcome, rungs, verdict, unwellSince, expiresAt, account: Account, critical = false } = job;
+  const { healthySince = verdict.observedAt } = job;
   const until = expiresAt === undefined ? undefined : seconds(now, at(expiresAt));
-  const took = unwellSince === undefined ? undefined : seconds(at(unwellSince), at(verdict.observedAt));
+  const took = unwellSince === undefined ? undefined : seconds(at(unwellSince), at(healthySince));
   const isRenewal = outcome === "renewed" || rungs.some((rung) => rung.rung === "renew" && isTaken(rung));
   return present([
     { name: "JobsFinished", value: 1, dimensions: { Outcome: outcome } },

@@ -1,14 +1,25 @@
 import type { JournalEntry } from "./journal.ts";
 import type { EpochMillis } from "./time.ts";
 
+/** A time in which every look found that the account was not healthy. */
+export interface Spell {
+  /** The first such look. What was dead before anybody looked is not in it. */
+  readonly began: EpochMillis;
+  /** The first look that found it healthy again; absent while there was none. */
+  readonly ended?: EpochMillis;
+}
+
 /**
- * When the account's last spell of not being healthy was first seen; undefined if there was none. What was dead before
- * anybody looked is not in it.
- * @param entries the account's verdicts, oldest first, to the healthy one that ended the spell
+ * The account's last spell of not being healthy; undefined if there was none.
+ * @param entries the account's verdicts, oldest first
  */
-export function unwellSince(entries: readonly JournalEntry[]): EpochMillis | undefined {
+export function lastSpell(entries: readonly JournalEntry[]): Spell | undefined {
   const isHealthy = ({ data }: JournalEntry): boolean => data["verdict"] === "healthy";
   const verdicts = entries.filter(({ kind }) => kind === "verdict");
-  const spell = verdicts.slice(0, verdicts.findLastIndex((entry) => !isHealthy(entry)) + 1);
-  return spell[spell.findLastIndex(isHealthy) + 1]?.at;
+  const last = verdicts.findLastIndex((entry) => !isHealthy(entry));
+  const spell = verdicts.slice(0, last + 1);
+  const began = spell[spell.findLastIndex(isHealthy) + 1]?.at;
+  const ended = verdicts[last + 1]?.at;
+  if (began === undefined) return undefined;
+  return { began, ...(ended === undefined ? {} : { ended }) };
 }

@@ -69,9 +69,9 @@ export async function changeLimits(context: Context, order: LimitOrder): Promise
   return follow(context, job, (followed) => runLimitJob(followed, job, order));
 }
 
-function runLimitJob(context: Context, job: Job, order: LimitOrder) {
+function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
   const { account } = order;
-  return runJob(context, job, async (running) => {
+  return runJob(outer, job, async (running, context) => {
     const plan = await planFrom(context, order, await verify(context, running));
     assertAllowed(order, plan);
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);

@@ -5,6 +5,7 @@ import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import type { EntryKind } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Operator } from "../domain/operator.ts";
+import type { Millis } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type {
   ClaimsSource,
@@ -53,6 +54,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly correlation?: string;
   /** Absent where nobody looks at traces. */
   readonly tracer?: Tracer;
+  /** How long to wait for an account on which another job works; not at all by default. */
+  readonly waitsWhileBusy?: Millis;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */
   readonly signal?: AbortSignal;
 }
@@ -63,6 +66,8 @@ export interface RunningJob {
   readonly account: AccountId;
   /** Aborted when the job's lease was lost, so that another may be at work. */
   readonly lost: AbortSignal;
+  /** The newest job on the account before this one, if it did not end. */
+  readonly resumes?: string;
 }
 
 /** The account's key, if one is configured. @throws RelightError `secret.*` */

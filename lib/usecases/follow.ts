@@ -41,16 +41,18 @@ export async function follow<T extends Followed>(
 /** Of a result, what its log line has. */
 interface Followed {
   readonly outcome: string;
-  /** ISO 8601, UTC, as `unwellSince`. */
+  /** ISO 8601, UTC, as those below. */
   readonly expiresAt?: string;
   readonly unwellSince?: string;
+  readonly healthySince?: string;
 }
 
-function whatCame({ outcome, expiresAt, unwellSince }: Followed, now: EpochMillis): object {
+function whatCame({ outcome, expiresAt, unwellSince, healthySince }: Followed, now: EpochMillis): object {
+  const until = healthySince === undefined ? now : Date.parse(healthySince);
   return {
     outcome,
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(unwellSince === undefined ? {} : { recoverSeconds: (now - Date.parse(unwellSince)) / 1_000 }),
+    ...(unwellSince === undefined ? {} : { recoverSeconds: (until - Date.parse(unwellSince)) / 1_000 }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface RungReport {
   readonly target: string;
   readonly result: "helped" | "no_effect" | "failed" | "refused";
   readonly why: string;
+  /** The job that began it, if that died and this one found what came of it. */
+  readonly begunBy?: string;
 }
 
 export interface HealReport {
@@ -34,7 +36,7 @@ const LOOK_EVERY = 250;
 
 /**
  * Climbs the ladder: looks, takes the cheapest safe rung, looks again, until the account is healthy or no
- * rung is left. `done` are steps already taken in this job (a renewal, a finished toggle).
+ * rung is left. `done` are steps already taken (a renewal, a finished toggle, what a job that died had begun).
  */
 export async function heal(
   context: Context,
@@ -44,7 +46,7 @@ export async function heal(
 ): Promise<HealReport> {
   const rungs: RungReport[] = [...done];
   const tried = new Set<Attempt>();
-  let hasRenewed = done.some(({ rung }) => rung === "renew");
+  let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
   let last = first;
   const report = (outcome: HealReport["outcome"], why: string): HealReport => {
     return { outcome, why, rungs, last, losses: lossesBetween(first, last) };
@@ -175,7 +177,8 @@ function lossesBetween({ observation: before }: Look, { observation: after }: Lo
   return findLosses(before.streams.value, after.streams.value);
 }
 
-function summaryOf(rungs: readonly RungReport[]): string {
+/** What helped, for people. */
+export function summaryOf(rungs: readonly RungReport[]): string {
   const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
   return helped.length > 0 ? `by ${helped.join(", then ")}` : "nothing to heal";
 }

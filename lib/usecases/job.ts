@@ -1,4 +1,4 @@
-import type { FailureClass } from "../domain/incident.ts";
+import { type FailureClass, STOPS_RENEWAL } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { type Ending, endingData, type Standing } from "../domain/standing.ts";
 import type { EpochMillis } from "../domain/time.ts";
@@ -7,6 +7,7 @@ import type { Job } from "../ports.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { escalate } from "./escalate.ts";
 import { withLease } from "./lease.ts";
+import { rememberingJournal } from "./remembering-journal.ts";
 
 /** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
 export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
@@ -21,18 +22,20 @@ export interface JobResult {
 }
 
 /**
- * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal.
+ * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal. The context
+ * that it works with remembers what it read of the account: while the lease is held, nobody else writes what it reads.
  * A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes.
  * @throws RelightError `account.busy`, and whatever `work` throws (after escalating what a person must mend).
  */
 export async function runJob<T extends JobResult>(
-  context: Context,
+  outer: Context,
   { account, action, trigger, reason, correlation }: Job,
-  work: (job: RunningJob) => Promise<T>,
+  work: (job: RunningJob, context: Context) => Promise<T>,
 ): Promise<Omit<T, "ending">> {
-  const id = context.newId();
-  return withLease(context, `account/${account}`, id, async (lost) => {
-    const job: RunningJob = { id, account, lost };
+  const id = outer.newId();
+  return withLease(outer, `account/${account}`, id, async (lost) => {
+    const context = { ...outer, journal: rememberingJournal(outer.journal, account, lost) };
+    let job: RunningJob = { id, account, lost };
     const tied = context.correlation ?? correlation;
     const tie = tied === undefined ? {} : { correlation: tied };
     let so: Pick<Ending, "verifiedAt"> = {};
@@ -40,8 +43,9 @@ export async function runJob<T extends JobResult>(
       const before = (await context.journal.latest([account])).get(account);
       so = verifiedSo(before?.verifiedAt);
       const resumes = before?.state === "running" ? { resumes: before.job } : {};
+      job = { ...job, ...resumes };
       await record(context, job, "job.started", { action, trigger, reason, ...tie, ...so, ...resumes });
-      const { ending, ...result } = await work(job);
+      const { ending, ...result } = await work(job, context);
       const { outcome } = result;
       const known = endingData({ ...ending, ...so, ...verifiedNow(context, ending) });
       await record(context, job, "job.finished", { outcome, ...tie, ...known });
@@ -75,8 +79,9 @@ async function failed(context: Context, job: RunningJob, thrown: unknown, known:
   });
 }
 
-function classOf({ code }: RelightError): FailureClass {
+function classOf({ code, details }: RelightError): FailureClass {
   if (code === "gate.refused" || code === "jwt.malformed") return "push_refused";
+  if (details["stops"] === STOPS_RENEWAL.stops) return "renewal_failed";
   const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";
   return isRenewal ? "renewal_failed" : "unknown";
 }

@@ -14,6 +14,7 @@ import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
+import type { Journal } from "../ports.ts";
 import { accountKeyOf, type Context } from "./context.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
@@ -32,12 +33,17 @@ const REMEMBERED = [
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
 ];
 
+/** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
+export function memoryOf(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {
+  return journal.read({ account, kinds: REMEMBERED });
+}
+
 /** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
 export async function look(context: Context, account: AccountId): Promise<Look> {
   const { probes, journal, operator } = context;
   const expected = expectationsOf(context.settingsOf(account));
   const observation = await probes.observe(account, await accountKeyOf(context, account), expected);
-  const remembered = await journal.read({ account, kinds: REMEMBERED });
+  const remembered = await memoryOf(journal, account);
   const source = await lookIntoSource(context, account, remembered);
   const verdict = assess(observation, {
     operator,

@@ -1,4 +1,5 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import type { ClockSkew } from "../domain/clocks.ts";
 import { gate, type Leave } from "../domain/gate.ts";
@@ -77,31 +78,46 @@ async function passGate(
  * servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
  */
 async function prove(
-  { resolver }: Context,
-  job: RunningJob,
+  context: Context,
+  { account }: RunningJob,
   { claims }: ClaimsDocument,
 ): Promise<readonly string[]> {
-  let lagging: readonly string[] = [];
-  let proved: readonly string[] = [];
+  let seen: InForce = { proved: [], lagging: [] };
   const isProved = async (): Promise<boolean> => {
-    const servers = (await resolver.running(job.account)).filter(isLoaded);
-    const running = servers.filter(({ document }) => document.claims.jti === claims.jti);
-    proved = running.map(({ server }) => server);
-    lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
-    if (lagging.length > 0) return false;
-    const stored = await resolver.lookup(job.account);
-    if (stored?.document.claims.jti === claims.jti) return true;
-    lagging = ["the resolver"];
-    return false;
+    seen = await whereInForce(context, account, claims.jti);
+    return seen.lagging.length === 0;
   };
   try {
     await pWaitFor(isProved, { interval: PROOF.interval, timeout: PROOF.timeout });
   } catch (cause) {
     if (!(cause instanceof TimeoutError)) throw cause;
+    const { proved, lagging } = seen;
     const message = `the JWT ${claims.jti} was accepted, but after ${PROOF.timeout / 1000} s it is not in force on ${lagging.join(", ")}`;
     throw new RelightError("push.not_proved", message, { details: { lagging, proved } });
   }
-  return proved;
+  return seen.proved;
+}
+
+interface InForce {
+  /** The servers that run the JWT. */
+  readonly proved: readonly string[];
+  /** Who has the account loaded and runs another; also the resolver, if it is the only one to hold another. */
+  readonly lagging: readonly string[];
+}
+
+/** One look for a JWT at the servers that have the account loaded, and at the resolver. */
+export async function whereInForce(
+  { resolver }: Pick<Context, "resolver">,
+  account: AccountId,
+  jti: string,
+): Promise<InForce> {
+  const servers = (await resolver.running(account)).filter(isLoaded);
+  const running = servers.filter(({ document }) => document.claims.jti === jti);
+  const proved = running.map(({ server }) => server);
+  const lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
+  if (lagging.length > 0) return { proved, lagging };
+  const stored = await resolver.lookup(account);
+  return { proved, lagging: stored?.document.claims.jti === jti ? [] : ["the resolver"] };
 }
 
 function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {

@@ -7,7 +7,7 @@ import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
-import { look } from "./look.ts";
+import { look, memoryOf } from "./look.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
 const SETTLE = { timeout: 30_000, interval: 250 };
@@ -92,8 +92,7 @@ async function giveBack(
 
 /** Gives back what a job that died left changed. Returns the streams' names. */
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
-  const kinds = ["reconfigure.opened", "reconfigure.closed"] as const;
-  const open = openReconfigurations(await context.journal.read({ account: job.account, kinds }));
+  const open = openReconfigurations(await memoryOf(context.journal, job.account));
   if (open.length === 0) return [];
   const streams = open.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });

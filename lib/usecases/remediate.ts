@@ -2,23 +2,22 @@ import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
-import { isoTime, toMillis } from "../domain/time.ts";
-import { unwellSince } from "../domain/unwell.ts";
+import { epochSeconds, isoTime, toMillis } from "../domain/time.ts";
+import { lastSpell } from "../domain/unwell.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import type { Context, RunningJob } from "./context.ts";
 import { escalate, escalateOnce } from "./escalate.ts";
 import { follow } from "./follow.ts";
-import { type HealReport, heal, type RungReport } from "./heal.ts";
+import { type HealReport, heal, type RungReport, summaryOf as summaryOfRungs } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
 import { reconcile } from "./reconcile.ts";
-import { finishReconfigurations } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
-import { finishToggle } from "./toggle.ts";
+import { type Legacy, outcomeOfLegacy, renewalOf, resume, rungsOf } from "./resume.ts";
 import { claimsToRenew, endingOf, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
@@ -39,6 +38,8 @@ export interface Remediation {
   readonly critical?: boolean;
   /** Of a job that healed: when the account was first seen not to be healthy; ISO 8601, UTC. */
   readonly unwellSince?: string;
+  /** When it was first seen to be healthy again, perhaps by a job that died before it could say so; as above. */
+  readonly healthySince?: string;
 }
 
 /** Does one job, whoever triggered it: the one path that schedule, webhook and person share. */
@@ -46,16 +47,19 @@ export function remediate(outer: Context, order: Job): Promise<Remediation> {
   return follow(outer, order, (context) => runOrder(context, order));
 }
 
-function runOrder(context: Context, order: Job): Promise<Ended> {
-  return runJob(context, order, async (job) => {
-    const resumed = await resume(context, job);
+function runOrder(outer: Context, order: Job): Promise<Ended> {
+  return runJob(outer, order, async (job, context) => {
+    const legacy = await resume(context, job);
     const calls = order.action === "remediate";
     const seen = await verify(context, job).catch(async (thrown: unknown) => {
       if (calls) await watchUnseen(context, job);
       throw thrown;
     });
     try {
-      const { last, ...result } = await withFacts(context, await act(context, job, order, seen, resumed));
+      const begun = await rungsOf(context, job, legacy, seen);
+      const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
+      const whole = withLegacy(done, legacy, [...renewalOf(job, legacy), ...begun, ...legacy.finished]);
+      const { last, ...result } = await withFacts(context, whole);
       await watchExpiry(context, job, last, calls);
       return { ...result, ending: await endingOf(context, last) };
     } catch (thrown) {
@@ -68,7 +72,7 @@ function runOrder(context: Context, order: Job): Promise<Ended> {
 
 type Ended = Omit<Remediation, "correlation">;
 /** With the last look, which nobody but this module needs. */
-type Done = Omit<Ended, "critical" | "expiresAt" | "unwellSince"> & { readonly last: Look };
+type Done = Omit<Ended, "critical" | "expiresAt" | "unwellSince" | "healthySince"> & { readonly last: Look };
 
 /** A spell of more verdicts than this began at least as long ago as the first of them. */
 const LATEST_VERDICTS = 100;
@@ -80,11 +84,12 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
   const exp = claims?.claims.exp;
   const query = { account: verdict.account, kinds: ["verdict"], limit: LATEST_VERDICTS } as const;
   const verdicts = done.outcome === "healed" ? await context.journal.read(query) : [];
-  const since = unwellSince(verdicts);
+  const spell = lastSpell(verdicts);
   return {
     ...{ ...done, critical },
     ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
-    ...(since === undefined ? {} : { unwellSince: isoTime(since) }),
+    ...(spell === undefined ? {} : { unwellSince: isoTime(spell.began) }),
+    ...(spell?.ended === undefined ? {} : { healthySince: isoTime(spell.ended) }),
   };
 }
 
@@ -109,20 +114,27 @@ async function act(
   }
 }
 
-async function resume(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
-  const reports: RungReport[] = [];
-  const finished = { target: job.account, result: "helped" } as const;
-  if (await finishToggle(context, job)) {
-    const why = "a job that died midway had taken JetStream from the account";
-    reports.push({ ...finished, rung: "finish-toggle", why });
-  }
-  const changed = await finishReconfigurations(context, job);
-  if (changed.length > 0) {
-    const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
-    reports.push({ ...finished, rung: "finish-changes", why });
-  }
-  return reports;
+/** What dead jobs did is told by the one that ends: it may have found nothing left to do. */
+function withLegacy(done: Done, legacy: Legacy, begun: readonly RungReport[]): Done {
+  const { push: left } = legacy;
+  const rungs = [...begun.filter((report) => !done.rungs.includes(report)), ...done.rungs];
+  const pushed = left === undefined ? {} : { pushed: describeBegun(left) };
+  const { outcome, why } = endOf(done, legacy, rungs);
+  return { ...pushed, ...done, rungs, outcome, why };
 }
+
+/** Nobody else will ever say that the account was healed; who found that it was not says so, as ever. */
+function endOf(done: Done, legacy: Legacy, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
+  const isWell = done.verdict.verdict === "healthy" && WELL.includes(done.outcome);
+  const outcome = outcomeOfLegacy(legacy);
+  if (!isWell || outcome === undefined) return done;
+  const idle = done.outcome === "healthy" || done.outcome === "verified";
+  if (outcome !== "healed" && !idle) return done;
+  const by = rungs.length === 0 ? "by a push" : summaryOfRungs(rungs);
+  return { outcome, why: idle ? `${by}, which a job had begun that died` : done.why };
+}
+
+const WELL: readonly Done["outcome"][] = ["healthy", "healed", "verified", "renewed", "pushed"];
 
 async function reconcileThenRenew(
   context: Context,
@@ -270,4 +282,17 @@ function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPu
 export function describePush({ document, servers, changes }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
   return { jti, iss, iat, exp: exp ?? null, servers, changes };
+}
+
+/** The same of one that a job began which died. */
+function describeBegun({
+  jwt,
+  servers,
+  changes,
+}: NonNullable<Legacy["push"]>): ReturnType<typeof describePush> {
+  const { jti, iss, iat, exp } = jwt;
+  return {
+    ...{ jti, iss: String(iss), iat: epochSeconds(Number(iat)), servers, changes },
+    exp: exp == null ? null : epochSeconds(Number(exp)),
+  };
 }

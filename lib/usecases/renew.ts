@@ -1,6 +1,8 @@
+import type { ClaimsDocument } from "../domain/claims.ts";
 import { skewOf } from "../domain/clocks.ts";
+import { STOPS_RENEWAL } from "../domain/incident.ts";
 import { renewClaims } from "../domain/renewal.ts";
-import { RelightError } from "../errors.ts";
+import { asRelightError, RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
 import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
@@ -11,15 +13,30 @@ import { claimsToRenew } from "./verify.ts";
  * @throws RelightError `signer.missing`, `account.no_claims`, and whatever {@link push} throws.
  */
 export async function renew(context: Context, job: RunningJob, seen: Look): Promise<ProvedPush> {
+  const { token, current } = await renewed(context, job, seen).catch(noteSecret);
+  const skew = skewOf(seen.observation.servers);
+  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew });
+}
+
+async function renewed(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+): Promise<{ readonly token: string; readonly current: ClaimsDocument }> {
   const signer = await requireSigner(context);
   const current = await claimsToRenew(context, seen);
   if (current === undefined)
     throw new RelightError("account.no_claims", `nothing is left of the claims of ${job.account} to renew`);
-  const renewed = renewClaims(current, {
+  const claims = renewClaims(current, {
     ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
     lifetime: context.policyOf(job.account, current.claims).lifetime,
   });
-  const token = await signer.sign(renewed);
-  const skew = skewOf(seen.observation.servers);
-  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew });
+  return { token: await signer.sign(claims), current };
+}
+
+/** The only secret that is read on the way to a signature is the signer's; a `secret.*` does not say so by itself. */
+function noteSecret(thrown: unknown): never {
+  const { code, message, details } = asRelightError(thrown);
+  if (!code.startsWith("secret.")) throw thrown;
+  throw new RelightError(code, message, { details: { ...details, ...STOPS_RENEWAL }, cause: thrown });
 }

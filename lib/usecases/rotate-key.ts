@@ -15,6 +15,7 @@ import type { Health } from "../domain/verdict.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
 import { type Context, type RunningJob, record, requireSigner } from "./context.ts";
+import { logWith } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
 import { look } from "./look.ts";
 import { push } from "./push.ts";
@@ -54,6 +55,8 @@ export interface Rotation {
   readonly accounts: readonly RotatedAccount[];
   /** How many accounts of the plan were not reached. */
   readonly left: number;
+  /** Ties together the rotation's own journal entries and those of its jobs. */
+  readonly correlation: string;
   readonly error?: RelightError;
 }
 
@@ -105,20 +108,22 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
  * left is found by the next run: it begins with what still bears the old key's signature.
  * @throws RelightError `signer.missing`, `journal.unavailable`.
  */
-export async function rotate(context: Context, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
+export async function rotate(outer: Context, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
   const { from, to, tell } = order;
-  const run = { id: context.newId(), account: "-" } as const;
+  const run = { id: outer.newId(), account: "-" } as const;
+  const correlation = run.id;
+  const context = { ...outer, correlation, log: logWith(outer.log, { correlation }) };
   const all = plan.waves.flat();
   const kinds = ["rotation.started", "rotation.finished"] as const;
   const interrupted = openRotation(await context.journal.read({ account: "-", kinds, limit: 1 }), to);
   const resumes = interrupted === undefined ? {} : { resumes: interrupted };
   const ids = all.map(({ account }) => account);
-  await record(context, run, "rotation.started", { from, to, accounts: ids, ...resumes });
+  await record(context, run, "rotation.started", { from, to, accounts: ids, correlation, ...resumes });
   const accounts: RotatedAccount[] = [];
   const end = async (state: Rotation["state"], why: string, error?: RelightError): Promise<Rotation> => {
     const left = all.length - accounts.length;
     await record(context, run, "rotation.finished", { from, to, state, why, left });
-    return { state, why, accounts, left, ...(error === undefined ? {} : { error }) };
+    return { state, why, accounts, left, correlation, ...(error === undefined ? {} : { error }) };
   };
   for (const [index, wave] of plan.waves.entries()) {
     const number = `wave ${index + 1} of ${plan.waves.length}`;
@@ -165,9 +170,10 @@ async function rotateAccount(
   { account, name }: RotationAccount,
 ): Promise<Attempt> {
   const reason = `key rotation from ${from} to ${to}`;
-  const job = jobFor(context, { account, action: "push", trigger: "manual", reason });
+  const tie = context.correlation === undefined ? {} : { correlation: context.correlation };
+  const job = jobFor(context, { account, action: "push", trigger: "manual", reason, ...tie });
   try {
-    const { done } = await runJob(context, job, (running) => signAnew(context, running, name));
+    const { done } = await runJob(context, job, (running, inner) => signAnew(inner, running, name));
     return { done };
   } catch (thrown) {
     const error = asRelightError(thrown);

@@ -10,7 +10,7 @@ export interface StoryQuery {
   readonly limit: number;
 }
 
-const TIED = ["job.started", "incident.opened", "incident.resolved"] as const;
+const TIED = ["job.started", "rotation.started", "incident.opened", "incident.resolved"] as const;
 
 /** All that one trigger led to, oldest first: the jobs that carried its id, whole, and its pages. */
 export async function storyOf(

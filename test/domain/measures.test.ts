@@ -14,7 +14,7 @@ import {
   type SweepFacts,
 } from "../../lib/domain/measures.ts";
 import { epochMillis, millis } from "../../lib/domain/time.ts";
-import { unwellSince } from "../../lib/domain/unwell.ts";
+import { lastSpell } from "../../lib/domain/unwell.ts";
 
 const A = `A${"A".repeat(55)}` as AccountId;
 const NOW = epochMillis(Date.UTC(2030, 0, 1));
@@ -202,5 +202,5 @@ test.each<[string, string[], number | undefined]>([
   const entries = verdicts.map((verdict, at): JournalEntry => {
     return { at: epochMillis(at), job: "j", account: A, kind: "verdict", data: { verdict } };
   });
-  expect(unwellSince(entries)).toBe(expected);
+  expect(lastSpell(entries)?.began).toBe(expected);
 });

@@ -148,6 +148,19 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(errors).toHaveLength(1);
   });
 
+  test("a page's line is found by the correlation id, whether it was told or could not be", async () => {
+    const correlation = "0d9f0c1e-0000-4000-8000-000000000001";
+    await openWorld();
+    const { log } = await invoke("escalate", event("escalate.incident-opened"));
+    expect(log.find(({ msg }) => msg === "a page was dealt with")).toMatchObject({
+      correlation,
+      told: "told",
+    });
+    await openWorld("escalation:\n  - webhook: { url: 'http://127.0.0.1:1/hook' }\n");
+    const failed = await invoke("escalate", event("escalate.incident-opened"));
+    expect(failed.log.find(({ msg }) => msg === "a page could not be told")).toMatchObject({ correlation });
+  });
+
   test("none where no namespace is set, and no secret in any", async () => {
     await openWorld();
     const { emf, output } = await invoke("manual", event("manual.renew"));

@@ -137,6 +137,10 @@ describe("relight rotate-key", () => {
     expect(kinds[0]).toBe("rotation.started");
     const starts = json.entries.filter(({ kind }: { kind: string }) => kind === "rotation.started");
     expect(starts[1].data.resumes).toBe(starts[0].job);
+    const { correlation } = system.json;
+    const { json: story } = await relight(world, "journal", "--correlation", correlation, "--json");
+    const told = story.entries.map(({ kind }: { kind: string }) => kind);
+    expect(told).toEqual(expect.arrayContaining(["rotation.started", "job.started", "rotation.finished"]));
     expect(JSON.stringify(json)).not.toMatch(/eyJ[\w-]+\.eyJ|SO[A-Z2-7]{56}/);
   }, 120_000);
 

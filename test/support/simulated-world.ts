@@ -6,7 +6,7 @@ import type { Operator } from "../../lib/domain/operator.ts";
 import { type MatchedRules, policiesOf } from "../../lib/domain/policy-match.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { DecodedJwt, Job, Jobs, JwtCodec } from "../../lib/ports.ts";
+import type { Clock, DecodedJwt, Job, Jobs, Journal, JwtCodec, Leases } from "../../lib/ports.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/accept-delivery.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { remediate } from "../../lib/usecases/remediate.ts";
@@ -62,6 +62,8 @@ export interface WorldSettings {
   readonly policy: ExpiryPolicy;
   readonly policies: readonly MatchedRules[];
   readonly operator: Operator;
+  /** A journal that forgets what only people read, by default: two years are long. */
+  readonly journalOn?: (clock: Clock) => Journal & Leases;
   readonly tags?: (account: SimulatedAccount) => readonly string[];
 }
 
@@ -70,13 +72,14 @@ const absent = (): never => {
   throw new Error("nothing in the simulation asks for this");
 };
 
-export function simulatedWorld({ seed, start, accounts, policy, policies, operator }: WorldSettings) {
+export function simulatedWorld(settings: WorldSettings) {
+  const { seed, start, accounts, policy, policies, operator, journalOn = simulatedJournal } = settings;
   const random = chance(seed);
   let now = start;
   const clock = { now: () => now };
   const servers = ["n1", "n2", "n3"].map((name) => ({ name, skew: millis(0) }));
   const cluster = simulatedCluster(clock, codec, servers);
-  const journal = simulatedJournal(clock);
+  const journal = journalOn(clock);
   const incidents: Incident[] = [];
   const signer = { publicKey: operator.id, down: false };
   let ids = 0;
@@ -112,7 +115,7 @@ export function simulatedWorld({ seed, start, accounts, policy, policies, operat
   for (const account of accounts) cluster.force(`signed ${claimsText(account, newId())}`);
 
   return {
-    ...{ cluster, signer, servers, incidents, queue, policyOf, newId },
+    ...{ cluster, signer, servers, incidents, queue, policyOf, newId, context },
     now: () => now,
     advance: (by: Millis) => {
       now = epochMillis(now + by);

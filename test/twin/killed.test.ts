@@ -63,6 +63,7 @@ interface Case {
   readonly pushes: number;
   readonly steps: readonly string[];
   readonly journal: readonly JournalEntry[];
+  readonly told: ReturnType<typeof toldOf>;
   /** How often the queue gave the job out. */
   readonly deliveries: number;
 }
@@ -104,6 +105,10 @@ describeTwin("remediate, killed and started again by the queue", () => {
     expect([...one.steps].sort()).toEqual(["JOBS", "ORDERS", "ORDERS.audit", "ORDERS.shipping"]);
     expect(one.deliveries).toBe(2);
     expect(endsOf(one.journal)).toEqual(endsAfter(one.point));
+    expect(openIn(one.journal)).toEqual(isNeverSent(one.point) ? ["push.started"] : []);
+    expect(one.told).toEqual(
+      isToldBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 },
+    );
     expect(one.journal.filter(({ kind }) => kind.startsWith("incident."))).toEqual([]);
   });
 });
@@ -134,6 +139,7 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   await emptyOut(own);
   return {
     ...{ point, ...state, sick, well, before, after, pushes: pushes.length, steps, journal },
+    told: toldOf(twin, own),
     deliveries: deliveriesOf(twin, own).length,
   };
 }
@@ -142,14 +148,43 @@ const endsOf = (journal: readonly JournalEntry[]): readonly unknown[] =>
   journal.filter(({ kind }) => kind === "job.finished").map(({ data }) => data["outcome"]);
 
 /**
- * How the jobs ended that did. A run that dies between the end of its remedy and its last entry leaves nothing
- * to heal: the next one finds the account healthy, and says so.
+ * How the jobs ended that did: healed, once. A run that dies between the end of its remedy and its last entry leaves
+ * nothing to heal; the next one finds that out, and says it in its place.
  */
 function endsAfter(point: Point): readonly string[] {
-  if (point.at === "nats") return [point.subject.includes("CONSUMER") ? "healthy" : "healed"];
-  const { write, nth } = point;
-  if (write === "job.finished" || write === "release") return ["healed", "healthy"];
-  return write === "rung.finished" || (write === "verdict" && nth === 3) ? ["healthy"] : ["healed"];
+  return isToldBefore(point) ? ["healed", "healthy"] : ["healed"];
+}
+
+/** Who dies after its last entry dies before it tells anybody but the journal, which is never said twice. */
+const isToldBefore = (point: Point): boolean =>
+  point.at === "write" && ["job.finished", "release"].includes(point.write);
+
+/** A push that the journal announces, and that no server ever saw, has nothing to prove. */
+const isNeverSent = (point: Point): boolean =>
+  point.at === "write" && point.when === "after" && point.write === "push.started";
+
+/** Rungs that were begun and not ended, pushes that were not proved. */
+function openIn(journal: readonly JournalEntry[]): readonly string[] {
+  const count = (kind: string): number => journal.filter((entry) => entry.kind === kind).length;
+  const kinds = [
+    ["rung.started", "rung.finished"],
+    ["push.started", "push.proved"],
+  ] as const;
+  return kinds.flatMap(([begun, ended]) => (count(begun) === count(ended) ? [] : [begun]));
+}
+
+/** How often it was said that the account was healed: to programs on the bus, and to whoever measures. */
+function toldOf(twin: Twin, own: World): { readonly events: number; readonly measured: number } {
+  const requests = deliveriesOf(twin, own).map(({ run }) => run.request);
+  const events = twin.proxy.calls.filter(({ operation, request, input }) => {
+    const entries = (input["Entries"] ?? []) as readonly { readonly Detail: string }[];
+    const isHealed = entries.some(({ Detail }) => JSON.parse(Detail).outcome === "healed");
+    return operation === "PutEvents" && requests.includes(request) && isHealed;
+  });
+  const measured = twin.functions.lines.filter(
+    ({ request, text }) => requests.includes(request) && text.includes('"TimeToRecoverSeconds":'),
+  );
+  return { events: events.length, measured: measured.length };
 }
 
 function deliveriesOf({ queues }: Twin, { accountId }: World): readonly Delivery[] {

@@ -9,6 +9,7 @@ import {
   type Item,
   isIndexed,
   kindPrefix,
+  PAIRS,
 } from "./dynamodb-table.ts";
 import { unpackData } from "./entry-data.ts";
 
@@ -27,21 +28,28 @@ export async function select(
   return newestOf(found.flat(), limit);
 }
 
-/** An account's entries of some kinds are one query for each kind; all others are one query. */
+/** An account's entries of some kinds are one query for each kind or pair of kinds; all others are one query. */
 function queriesOf(query: JournalQuery): readonly Query[] {
-  const { account, job, kinds } = query;
+  const { account, job, kinds, limit } = query;
   if (account === undefined || kinds === undefined || !kinds.every(isIndexed)) return [wholeOf(query)];
   const filter = job === undefined ? {} : { FilterExpression: "#job = :job" };
   const names = job === undefined ? {} : { ExpressionAttributeNames: { "#job": "job" } };
-  return [...new Set(kinds)].map((kind) => ({
+  return prefixesOf(new Set(kinds), limit !== undefined).map((prefix) => ({
     ...{ IndexName: "kind-index", ...filter, ...names },
     KeyConditionExpression: "pk = :pk AND begins_with(kindKey, :kind)",
     ExpressionAttributeValues: {
-      ...{ ":pk": accountKey(account), ":kind": kindPrefix(kind) },
+      ...{ ":pk": accountKey(account), ":kind": prefix },
       ...(job === undefined ? {} : { ":job": job }),
     },
     ConsistentRead: true,
   }));
+}
+
+/** The newest of a pair are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
+function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly string[] {
+  const pairs = isLimited ? [] : PAIRS.filter(([, ...pair]) => pair.every((kind) => kinds.has(kind)));
+  const single = [...kinds].filter((kind) => !pairs.some(([, ...pair]) => pair.includes(kind)));
+  return [...pairs.map(([prefix]) => prefix), ...single.map(kindPrefix)];
 }
 
 /** What an account or a job has, less what a filter takes out: DynamoDB reads that all the same. */

@@ -85,6 +85,13 @@ export const accountKey = (account: string): string => `account#${account}`;
  */
 export const isIndexed = (kind: EntryKind): boolean => kind !== "verdict";
 
+/** Kinds that are read together, whose names begin alike: one query finds both. */
+export const PAIRS: readonly (readonly [prefix: string, one: EntryKind, other: EntryKind])[] = [
+  ["incident.", "incident.opened", "incident.resolved"],
+  ["reconfigure.", "reconfigure.opened", "reconfigure.closed"],
+  ["toggle.", "toggle.opened", "toggle.closed"],
+];
+
 export const kindPrefix = (kind: EntryKind): string => `${kind}#`;
 
 /** @throws RelightError `journal.unavailable` for all but our own errors. */

@@ -1,0 +1,123 @@
+import {
+  type BegunPush,
+  type BegunRung,
+  outcomeOfUnfinished,
+  RENEWAL,
+  type Unfinished,
+  unfinishedWork,
+} from "../domain/unfinished.ts";
+import { type Context, type RunningJob, record } from "./context.ts";
+import type { RungReport } from "./heal.ts";
+import type { Look } from "./look.ts";
+import { whereInForce } from "./push.ts";
+import { finishReconfigurations } from "./reconfigure.ts";
+import { finishToggle } from "./toggle.ts";
+
+/** More entries than this are not looked through; a job that heals writes about 13. */
+const LATEST_ENTRIES = 200;
+
+/** What jobs that never ended left to this one. */
+export interface Legacy {
+  /** What was finished for them. */
+  readonly finished: readonly RungReport[];
+  readonly work: Unfinished;
+  /** Their last push that is in force. */
+  readonly push?: BegunPush & { readonly servers: readonly string[] };
+}
+
+const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnwell: false };
+
+/** Finishes what must not stay as a dead job left it, and finds out what else such jobs did. */
+export async function resume(context: Context, job: RunningJob): Promise<Legacy> {
+  const work = await unfinishedBefore(context, job);
+  const finished = await finish(context, job);
+  const push = await pushInForce(context, job, work);
+  return { finished, work, ...(push === undefined ? {} : { push }) };
+}
+
+/** One read without a kind, which is one query of a bounded size in DynamoDB, and only after a job that did not end. */
+async function unfinishedBefore(
+  { journal }: Context,
+  { id, account, resumes }: RunningJob,
+): Promise<Unfinished> {
+  if (resumes === undefined) return NOTHING;
+  return unfinishedWork(await journal.read({ account, limit: LATEST_ENTRIES }), id);
+}
+
+async function finish(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
+  const reports: RungReport[] = [];
+  const finished = { target: job.account, result: "helped" } as const;
+  if (await finishToggle(context, job)) {
+    const why = "a job that died midway had taken JetStream from the account";
+    reports.push({ ...finished, rung: "finish-toggle", why });
+  }
+  const changed = await finishReconfigurations(context, job);
+  if (changed.length > 0) {
+    const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
+    reports.push({ ...finished, rung: "finish-changes", why });
+  }
+  return reports;
+}
+
+/** The proof that the dead job did not live to write is written now; a push that never arrived leaves nothing. */
+async function pushInForce(
+  context: Context,
+  job: RunningJob,
+  { pushes }: Unfinished,
+): Promise<Legacy["push"]> {
+  const last = pushes.at(-1);
+  if (last !== undefined && last.servers === undefined) {
+    const { jti } = last.jwt;
+    const { proved: servers, lagging } = await whereInForce(context, job.account, jti);
+    if (lagging.length === 0) {
+      await record(context, job, "push.proved", { jti, servers, begunBy: last.job });
+      return { ...last, servers };
+    }
+  }
+  const proved = pushes.findLast(({ servers }) => servers !== undefined);
+  return proved?.servers === undefined ? undefined : { ...proved, servers: proved.servers };
+}
+
+/**
+ * The rungs of dead jobs as this job's report has them. What they left open is closed in the journal by what is
+ * seen now, so that every rung that was begun has an end.
+ */
+export async function rungsOf(
+  context: Context,
+  job: RunningJob,
+  { work }: Legacy,
+  { verdict }: Look,
+): Promise<readonly RungReport[]> {
+  const reports: RungReport[] = [];
+  for (const begun of work.rungs) {
+    const report = reportOf(job, begun, verdict.verdict === "healthy" ? "helped" : "failed");
+    if (begun.result === undefined) await record(context, job, "rung.finished", { ...report });
+    reports.push(report);
+  }
+  return reports;
+}
+
+const begunBefore = (why: string): string => (why.startsWith(BEGUN_BEFORE) ? why : `${BEGUN_BEFORE}: ${why}`);
+const BEGUN_BEFORE = "begun by a job that died";
+
+function reportOf({ account }: RunningJob, begun: BegunRung, result: RungReport["result"]): RungReport {
+  return {
+    rung: begun.rung as RungReport["rung"],
+    target: account,
+    result: (begun.result as RungReport["result"] | undefined) ?? result,
+    why: begunBefore(begun.why),
+    begunBy: begun.job,
+  };
+}
+
+/** A renewal is a step of its job's report, too, though no rung of the journal's. */
+export function renewalOf({ account }: RunningJob, { work, push }: Legacy): readonly RungReport[] {
+  if (push?.purpose !== RENEWAL || work.rungs.some(({ rung }) => rung === "renew")) return [];
+  const why = begunBefore("it was renewed");
+  return [{ rung: "renew", target: account, result: "helped", why, begunBy: push.job }];
+}
+
+/** What the dead jobs would have said of a healthy account; undefined where they did nothing to it. */
+export function outcomeOfLegacy({ work, push }: Legacy): ReturnType<typeof outcomeOfUnfinished> {
+  return outcomeOfUnfinished(work, push);
+}
