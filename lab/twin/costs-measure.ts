@@ -7,12 +7,10 @@ import { expire, fill, renewByHand } from "../scenario.ts";
 import { waitFor } from "../wait.ts";
 import { anotherAccount, type World } from "../world.ts";
 import { type Recorded, recording } from "./costs-record.ts";
+import { SIZES } from "./costs-sizes.ts";
 import { every } from "./faults.ts";
 import { bySchedule, byWebhook } from "./triggers.ts";
 import { startTwin, type Twin } from "./twin.ts";
-
-/** The sizes between which a sweep's part for each account is worked out. */
-export const SIZES = [10, 200] as const;
 
 /** What was measured, by what was done. */
 export interface Scenes {
@@ -41,7 +39,7 @@ export async function measure(twin: Twin, world: World, say: (line: string) => v
   await fill(world, { messages: 50, replicas: world.servers.length >= 3 ? 3 : 1 });
   const look = await routineLook(twin, accountId);
   say("a routine look");
-  await world.push(world.sign(world.claims({ exp: nowSeconds() + 10 * 86_400 })));
+  await world.push(world.sign(world.claims({ exp: nowSeconds() + 28 * 86_400 })));
   const renewal = await recorded(twin, "remediate", () => remediate(twin, accountId));
   say("a renewal");
   await expire(world);

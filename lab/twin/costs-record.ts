@@ -1,3 +1,4 @@
+import type { Call } from "./call.ts";
 import type { ProbeLine } from "./costs-probe.ts";
 import { unitsOf } from "./costs-units.ts";
 import type { Twin } from "./twin.ts";
@@ -16,7 +17,7 @@ export interface Usage {
   readonly logs: number;
   /** Milliseconds of CPU after the imports, on this machine. */
   readonly cpu: number;
-  /** Milliseconds of the handler in which it did not compute. */
+  /** Milliseconds in which it neither computed nor waited for AWS: the cluster, and pauses. */
   readonly waited: number;
 }
 
@@ -73,7 +74,10 @@ export function recording({ proxy, functions }: Twin, name: string): () => Recor
         },
         ...{ sqs: count("sqs"), secrets: count("secretsmanager"), events: count("events"), cpu },
         logs: sum(lines, (text) => Buffer.byteLength(text) + EVENT_OVERHEAD),
-        waited: Math.max(0, sum(probes, ({ imported, end }) => end.wall - imported.wall) - cpu),
+        waited: Math.max(
+          0,
+          sum(probes, ({ imported, end }) => end.wall - imported.wall) - cpu - each(timeIn(calls)),
+        ),
       },
       start: {
         imports: sum(probes, ({ imported }) => imported.cpu),
@@ -113,4 +117,14 @@ function metricsIn(text: string): readonly string[] {
       Metrics.map(({ Name }) => `${Name} ${set.map((key) => `${key}=${line[key]}`).join(" ")}`),
     ),
   );
+}
+
+/** Milliseconds in which a call to the emulator was under way; its time is not AWS's. */
+function timeIn(calls: readonly Call[]): number {
+  let [until, total] = [0, 0];
+  for (const { at, took = 0 } of calls.toSorted((a, b) => a.at - b.at)) {
+    total += Math.max(0, at + took - Math.max(until, at));
+    until = Math.max(until, at + took);
+  }
+  return total;
 }
