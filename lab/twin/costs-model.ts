@@ -47,6 +47,8 @@ export const ASSUMED = {
   /** The share of runs that start anew; of sweeps all do. */
   coldStarts: 0.02,
   secrets: 6,
+  /** Messages that a sweep sends in one request. */
+  batch: 10,
   /** Milliseconds until AWS answers a call; the emulator's own time says nothing about it. */
   call: 10,
   /** Lambda polls a queue five times at once, 20 s each, also where nothing comes. */
@@ -58,7 +60,7 @@ export const ASSUMED = {
 } as const;
 
 /** `memorySize` in serverless.yml, in MB. */
-const MEMORY = { sweep: 512, remediate: 512, escalate: 256, webhook: 256 } as const;
+const MEMORY = { sweep: 1769, remediate: 512, escalate: 256, webhook: 256 } as const;
 /** The memory with which Lambda gives a function one CPU, in MB ("Configure Lambda function memory"). */
 const ONE_CPU = 1769;
 const GB = 1e9;
@@ -124,7 +126,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     Lambda: costOf("lambdaRequest", all) + costOf("lambdaGbSecond", gbSeconds),
     // Of each job: its share of a batch that is sent, and it is received and deleted.
     SQS:
-      costOf("sqsFifo", jobs * (steps.account.sqs + 2) + sweeps * steps.sweep.sqs + ASSUMED.pollsAMonth) +
+      costOf("sqsFifo", jobs * (1 / ASSUMED.batch + 2) + sweeps * steps.sweep.sqs + ASSUMED.pollsAMonth) +
       costOf("sqsStandard", told * 3 + ASSUMED.pollsAMonth),
     "DynamoDB, writing": costOf(
       "dynamoWrite",
