@@ -15,6 +15,6 @@ test.each([
   const body = { source: entry.Source, "detail-type": entry.DetailType, detail: JSON.parse(entry.Detail) };
   expect(parsePageEvent(JSON.stringify(body))).toMatchObject({
     kind: "incident",
-    incident: { key: "relight/test-page", status, at: Date.parse("2030-01-01T00:00:00Z") },
+    incident: { key: "relight/test-page", status, at: "2030-01-01T00:00:00Z" },
   });
 });
