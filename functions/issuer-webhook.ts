@@ -1,6 +1,6 @@
 import middy from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "../lib/domain/account.ts";
 import { RelightError } from "../lib/errors.ts";
 import { answer, parseJson, problems, readRequest } from "./http.ts";

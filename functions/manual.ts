@@ -1,5 +1,5 @@
 import middy from "@middy/core";
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "../lib/domain/account.ts";
 import { RelightError } from "../lib/errors.ts";
 import { jobFor } from "../lib/usecases/job.ts";

@@ -1,6 +1,6 @@
 import type { Method, Route } from "@middy/http-router";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
-import { z } from "zod";
+import * as z from "zod";
 import type { App } from "../lib/compose.ts";
 import { RelightError } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";

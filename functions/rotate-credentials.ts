@@ -1,5 +1,5 @@
 import middy from "@middy/core";
-import { z } from "zod";
+import * as z from "zod";
 import { RelightError } from "../lib/errors.ts";
 import { ROTATION_STEPS } from "../lib/usecases/rotate-credentials.ts";
 import { relight, type WithApp } from "./runtime.ts";

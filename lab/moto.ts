@@ -10,6 +10,11 @@ import pWaitFor from "p-wait-for";
 import { isAlive } from "./alive.ts";
 
 export const MOTO_VERSION = "5.2.5";
+/**
+ * It comes with moto, which takes any; a newer one finds other things wrong with the template. An installation is known
+ * by moto's version, so this is raised together with it.
+ */
+const CFN_LINT_VERSION = "1.58.0";
 
 const CACHE = join(import.meta.dirname, "..", ".cache");
 const FOLDER = join(CACHE, "moto-venv");
@@ -52,7 +57,8 @@ async function install(): Promise<void> {
   const options = { timeout: INSTALL_TIMEOUT };
   await rm(FOLDER, { recursive: true, force: true });
   await run("python3", ["-m", "venv", FOLDER], options);
-  await run(PYTHON, ["-m", "pip", "install", "--quiet", `moto[server]==${MOTO_VERSION}`], options);
+  const packages = [`moto[server]==${MOTO_VERSION}`, `cfn-lint==${CFN_LINT_VERSION}`];
+  await run(PYTHON, ["-m", "pip", "install", "--quiet", ...packages], options);
   await writeFile(DONE, MOTO_VERSION);
 }
 

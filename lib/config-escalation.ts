@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference } from "./config-values.ts";
 
 const WAYS = ["webhook", "pagerDuty", "slack", "sns"] as const;

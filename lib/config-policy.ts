@@ -1,5 +1,5 @@
 import ms from "ms";
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "./domain/account.ts";
 import { isTimeZone, WEEKDAYS } from "./domain/blackouts.ts";
 import { type ExpiryPolicy, type Lead, type PolicyRules, policyFaults } from "./domain/expiry-policy.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isJsonObject } from "./domain/json.ts";
 
 /** Kinds of values that several parts of the configuration have. */

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { escalationChannels, pageLinks } from "./config-escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
 import {

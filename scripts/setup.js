@@ -1,5 +1,5 @@
 /**
- * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|test|build [arguments]`.
+ * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|costs|test|build [arguments]`.
  * Plain JavaScript without dependencies, because it runs before there are any, on Node 20.20 or newer.
  * Idempotent: what is there already is not fetched again.
  */
@@ -27,6 +27,14 @@ const TASKS = {
       ["node_modules/osls/bin/serverless.js", "package"],
     ],
     run: ["lab/twin/main.ts"],
+  },
+  costs: {
+    needs: [
+      ["lab/server-binaries.ts", "2.10.27"],
+      ["lab/moto.ts"],
+      ["node_modules/osls/bin/serverless.js", "package"],
+    ],
+    run: ["lab/twin/costs.ts"],
   },
 };
 

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "@jest/globals";
@@ -31,6 +31,7 @@ afterAll(() => {
   full.remove();
 });
 
+const DIST = join(import.meta.dirname, "..", "dist", "functions");
 const NAMES = ["api", "escalate", "issuer-webhook", "manual", "remediate", "rotate-credentials", "sweep"];
 const functions = stack.ofType("AWS::Lambda::Function");
 const nameOf = ({ Handler }: Properties): string =>
@@ -51,10 +52,12 @@ describe("the functions", () => {
         ...{ Runtime: "nodejs24.x", Architectures: ["arm64"], TracingConfig: { Mode: "Active" } },
       });
     const whose = ["relight.yaml", "operator.jwt"];
-    for (const name of NAMES)
-      expect(filesIn(join(stack.folder, `${name}.zip`)).filter((file) => !whose.includes(file))).toEqual([
-        `dist/functions/${name}.mjs`,
-      ]);
+    for (const name of NAMES) {
+      const files = filesIn(join(stack.folder, `${name}.zip`)).filter((file) => !whose.includes(file));
+      const built = readdirSync(join(DIST, name)).filter((file) => file.endsWith(".mjs"));
+      const chunks = built.map((file) => `dist/functions/${name}/${file}`);
+      expect(files.toSorted()).toEqual([`dist/functions/${name}.mjs`, ...chunks].toSorted());
+    }
   });
 
   test("have a role each, which Lambda alone may take", () => {

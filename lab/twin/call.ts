@@ -22,6 +22,8 @@ export interface Call {
   /** Set once it is answered; the status is 0 where the connection was cut. */
   status?: number;
   responseBytes?: number;
+  /** Milliseconds until it was answered. */
+  took?: number;
 }
 
 export interface RawRequest {

@@ -127,6 +127,7 @@ interface Answer extends Omit<ErrorAnswer, "body" | "headers"> {
 function answer({ call, response }: Exchange, { status, headers, body }: Answer): void {
   call.status = status;
   call.responseBytes = Buffer.byteLength(body);
+  call.took = Date.now() - call.at;
   const { "transfer-encoding": _, ...rest } = headers;
   response.writeHead(status, { ...rest, "content-length": Buffer.byteLength(body) }).end(body);
 }

@@ -47,6 +47,11 @@ export function statementsOf(stack: Stack, functions: Functions, name: string): 
         role.properties.ManagedPolicyArns?.includes(String(stack.resolve({ Ref: id }))) === true,
     );
   const policies = [...(role.properties.Policies ?? []), ...attached.map(({ properties }) => properties)];
+  return statementsIn(policies);
+}
+
+/** All statements of a role's policies, one or many in each. */
+export function statementsIn(policies: readonly Policy[]): readonly Statement[] {
   return policies.flatMap(({ PolicyDocument: { Statement: statement } }) => statement);
 }
 

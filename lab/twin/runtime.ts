@@ -2,8 +2,10 @@
  * What runs in a function's own process: it stands for Lambda's Node.js runtime. It imports the bundle, gives
  * the handler one event, and tells the twin what came of it.
  */
+import { channel } from "node:diagnostics_channel";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { IMPORTED } from "./runtime-channel.ts";
 
 /** From the twin to the process. */
 export interface Invocation {
@@ -33,6 +35,7 @@ async function invoke({ event, context, deadline, handler }: Invocation): Promis
   try {
     const [, file = "", name = ""] = /^(.+)\.([^.]+)$/.exec(handler) ?? [];
     const module = await import(pathToFileURL(join(process.cwd(), `${file}.mjs`)).href);
+    channel(IMPORTED).publish(undefined);
     const getRemainingTimeInMillis = () => Math.max(0, deadline - Date.now());
     const answer = await module[name](event, { ...context, getRemainingTimeInMillis });
     return { ok: true, answer: answer ?? null };

@@ -1,9 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-
-const root = join(import.meta.dirname, "..", "..");
+import { statementsIn } from "../../lab/twin/rights.ts";
+import { packageForTwin } from "./package.ts";
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 /** An object of a template; what isn't there is undefined, and a test that needs it fails there. */
@@ -29,18 +27,8 @@ export interface PackagedStack {
   remove(): void;
 }
 
-/** Packages a copy: osls works in a folder beside serverless.yml, and two at once would take it from each other. */
 export function packageStack(params: Readonly<Record<string, string>> = {}): PackagedStack {
-  const project = mkdtempSync(join(tmpdir(), "relight-package-"));
-  for (const part of ["package.json", "serverless.yml", "deploy", join("dist", "functions")])
-    cpSync(join(root, part), join(project, part), { recursive: true });
-  const folder = join(project, "artefacts");
-  const osls = join(root, "node_modules", "osls", "bin", "serverless.js");
-  const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")));
-  execFileSync(process.execPath, [osls, "package", "--package", folder, ...given], {
-    ...{ cwd: project, env, stdio: "pipe" },
-  });
+  const { folder: project, artefacts: folder } = packageForTwin(params);
   const file = join(folder, "cloudformation-template-update-stack.json");
   const text = readFileSync(file, "utf8");
   const resources = decided(JSON.parse(text));
@@ -109,7 +97,7 @@ export function rightsOf({ Policies }: Properties): readonly string[] {
 }
 
 export function statementsOf({ Policies = [] }: Properties): readonly Properties[] {
-  return Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement);
+  return statementsIn(Policies);
 }
 
 /** An ARN without what every ARN of the stack begins with. */

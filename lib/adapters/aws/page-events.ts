@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "../../domain/account.ts";
 import type { FailureClass, Incident } from "../../domain/incident.ts";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";

@@ -7,7 +7,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { RelightError } from "../../errors.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { JsonObject } from "../../domain/json.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";

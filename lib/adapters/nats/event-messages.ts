@@ -1,5 +1,5 @@
 import type { Msg } from "@nats-io/transport-node";
-import { z } from "zod";
+import * as z from "zod";
 import { isAccountId } from "../../domain/account.ts";
 import type { ClusterEvent } from "../../domain/watch.ts";
 import { asRelightError } from "../../errors.ts";

@@ -1,6 +1,6 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import { z } from "zod";
+import * as z from "zod";
 import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import type { HealthAnswer, HealthChecks, ServersHealth } from "../../domain/server-health.ts";
 import type { Millis } from "../../domain/time.ts";

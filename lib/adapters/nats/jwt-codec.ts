@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { decode } from "@nats-io/jwt";
 import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { type ClaimsDocument, parseAccountClaims } from "../../domain/claims.ts";
@@ -118,13 +118,26 @@ const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** By Node's own Ed25519: the nkeys library takes milliseconds for each, and a sweep reads a hundred thousand. */
 function verifies(issuer: string, body: string, signature: string): boolean {
-  const valid = attempt(() => {
-    // Checks the kind and the checksum.
-    fromPublic(issuer);
-    const key = { key: Buffer.concat([KEY_INFO, rawKey(issuer)]), format: "der", type: "spki" } as const;
-    return verify(null, Buffer.from(body), createPublicKey(key), Buffer.from(signature, "base64url"));
-  });
+  const valid = attempt(() =>
+    verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")),
+  );
   return valid === true;
+}
+
+/** Keys by issuer: an operator has a few, and making one takes as long as half a verification. */
+const keys = new Map<string, KeyObject>();
+const MOST_KEYS = 100;
+
+function keyOf(issuer: string): KeyObject {
+  const known = keys.get(issuer);
+  if (known !== undefined) return known;
+  // Checks the kind and the checksum.
+  fromPublic(issuer);
+  const der = Buffer.concat([KEY_INFO, rawKey(issuer)]);
+  const key = createPublicKey({ key: der, format: "der", type: "spki" });
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(issuer, key);
+  return key;
 }
 
 /** The 32 bytes between the prefix byte and the checksum. */

@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
-import { z } from "zod";
+import * as z from "zod";
 import { isAway, type MetaDissent, type MetaGroup, type MetaPeer } from "../../domain/meta-group.ts";
 import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
