@@ -1,4 +1,4 @@
-import { DynamoDBClient, paginateScan, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, paginateQuery, paginateScan, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { Twin } from "./twin.ts";
 
 /**
@@ -36,24 +36,30 @@ export async function passTime(
 }
 
 /**
- * Lets milliseconds pass for all that the journal knows: entries are so much older, leases so much nearer to their
- * end. Messages whose visibility timeout that is are given out again with {@link Twin.queues}' `redeliver`.
+ * Lets milliseconds pass for what the journal knows of the account, `-` for the cluster's own incidents: its entries
+ * are so much older.
  */
-export async function ageJournal({ deployment, settings }: Twin, millis: number): Promise<void> {
+export async function ageJournal(
+  { deployment, settings }: Twin,
+  account: string,
+  millis: number,
+): Promise<void> {
   const [table] = deployment.stack.resources<{ TableName: string }>("AWS::DynamoDB::Table");
   const TableName = table?.properties.TableName;
   const client = new DynamoDBClient(settings);
-  for await (const { Items = [] } of paginateScan({ client }, { TableName }))
-    for (const { pk, sk, ...item } of Items) {
-      const name = item["until"] === undefined ? "at" : "until";
-      if (pk === undefined || sk === undefined || item[name]?.N === undefined) continue;
-      await client.send(
-        new UpdateItemCommand({
-          ...{ TableName, Key: { pk, sk }, UpdateExpression: "SET #time = #time - :millis" },
-          ExpressionAttributeNames: { "#time": name },
-          ExpressionAttributeValues: { ":millis": { N: String(millis) } },
-        }),
-      );
-    }
+  const wish = {
+    ...{ TableName, KeyConditionExpression: "pk = :pk" },
+    ExpressionAttributeValues: { ":pk": { S: `account#${account}` } },
+  };
+  for await (const { Items = [] } of paginateQuery({ client }, wish))
+    for (const { pk, sk } of Items)
+      if (pk !== undefined && sk !== undefined)
+        await client.send(
+          new UpdateItemCommand({
+            ...{ TableName, Key: { pk, sk }, UpdateExpression: "SET #at = #at - :millis" },
+            ExpressionAttributeNames: { "#at": "at" },
+            ExpressionAttributeValues: { ":millis": { N: String(millis) } },
+          }),
+        );
   client.destroy();
 }
