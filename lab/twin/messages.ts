@@ -84,26 +84,44 @@ export async function bodiesIn(twin: Twin, queue: QueueName): Promise<readonly s
   return Messages.map(({ Body = "" }) => Body);
 }
 
+/** Who is given the messages. */
+export type Taker = "remediate" | "escalate";
+
 /** The deliveries of messages whose text holds `part`, oldest first. */
-export function deliveriesOf({ queues }: Pick<Twin, "queues">, part: string): readonly Delivery[] {
-  return queues.deliveries.filter(({ messages: [message] }) => message?.Body?.includes(part));
+export function deliveriesOf(
+  { queues }: Pick<Twin, "queues">,
+  part: string,
+  by: Taker = "remediate",
+): readonly Delivery[] {
+  return queues.deliveries.filter(
+    ({ function: name, messages: [message] }) => name === by && message?.Body?.includes(part) === true,
+  );
 }
 
 /** Waits until so many deliveries are over. */
-export async function isDelivered(twin: Twin, part: string, times: number): Promise<void> {
-  const isOver = (): boolean =>
-    deliveriesOf(twin, part).filter(({ failed }) => failed !== undefined).length >= times;
-  await waitFor(`delivery ${times} of ${part} to be over`, isOver, { timeout: 90_000 });
-}
-
-/** Waits for the delivery `from`, and gives its message out again until the queue is done with it. */
-export async function seeThrough(
+export async function isDelivered(
   twin: Twin,
   part: string,
-  { leases = `account/${part}`, from = 1 }: { readonly leases?: string; readonly from?: number } = {},
-): Promise<readonly Delivery[]> {
-  await isDelivered(twin, part, from);
-  while ((await passTime(twin, part, leases)) > 0)
-    await isDelivered(twin, part, deliveriesOf(twin, part).length + 1);
-  return deliveriesOf(twin, part);
+  times: number,
+  by: Taker = "remediate",
+): Promise<void> {
+  const isOver = (): boolean =>
+    deliveriesOf(twin, part, by).filter(({ failed }) => failed !== undefined).length >= times;
+  await waitFor(`delivery ${times} of ${part} to be over`, isOver, { timeout: 120_000 });
+}
+
+/** Waits for the delivery `from` of a job, and gives it out again until the queue is done with it. */
+export async function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
+  await isDelivered(twin, account, from);
+  while ((await passTime(twin, account)) > 0)
+    await isDelivered(twin, account, deliveriesOf(twin, account).length + 1);
+  return deliveriesOf(twin, account);
+}
+
+/** The same for a page; two minutes pass before its message comes again. */
+export async function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
+  await isDelivered(twin, key, from, "escalate");
+  while ((await passTime(twin, key, `page/${key}`)) > 0)
+    await isDelivered(twin, key, deliveriesOf(twin, key, "escalate").length + 1, "escalate");
+  return deliveriesOf(twin, key, "escalate");
 }

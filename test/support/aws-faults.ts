@@ -2,7 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { renewByHand } from "../../lab/scenario.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import { every, first, type Meddler } from "../../lab/twin/faults.ts";
-import { deliveriesOf, seeThrough, sendJob, sendTo } from "../../lab/twin/messages.ts";
+import {
+  deliveriesOf,
+  seePageThrough,
+  seeThrough,
+  sendJob,
+  sendTo,
+  type Taker,
+} from "../../lab/twin/messages.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import type { Twin } from "../../lab/twin/twin.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -94,9 +101,9 @@ function disturb(twin: Twin, { name, operation, kind }: Case, fits: (call: Call)
 
 /** The calls of the run that had the message first; the runs after it are not disturbed. */
 const ofFirstRun =
-  (twin: Twin, part: string) =>
+  (twin: Twin, part: string, by: Taker) =>
   ({ request }: Call): boolean =>
-    deliveriesOf(twin, part)[0]?.run.request === request;
+    deliveriesOf(twin, part, by)[0]?.run.request === request;
 
 /** A job on an account that is due for renewal: pushes as the servers saw them, and how the jobs ended. */
 export async function remediated(
@@ -105,7 +112,7 @@ export async function remediated(
   { accountId }: World,
   pushes: ReadonlyMap<string, number>,
 ): Promise<Ended> {
-  using fault = disturb(twin, one, ofFirstRun(twin, accountId));
+  using fault = disturb(twin, one, ofFirstRun(twin, accountId, "remediate"));
   await sendJob(twin, accountId);
   const deliveries = await seeThrough(twin, accountId);
   const entries = await twin.journal(accountId);
@@ -116,13 +123,13 @@ export async function remediated(
 
 /** A page that comes twice: what reached the channel. */
 export async function escalated(twin: Twin, one: Case): Promise<Ended> {
-  const key = `${one.operation} ${one.kind}`;
-  using fault = disturb(twin, one, ofFirstRun(twin, key));
+  const key = `page ${one.operation} ${one.kind}`;
+  using fault = disturb(twin, one, ofFirstRun(twin, key, "escalate"));
   const body = pageOf(key);
   await sendTo(twin, "pages", body);
-  const deliveries = (await seeThrough(twin, key, { leases: `page/${key}` })).length;
+  const deliveries = (await seePageThrough(twin, key)).length;
   await sendTo(twin, "pages", body);
-  await seeThrough(twin, key, { leases: `page/${key}`, from: deliveries + 1 });
+  await seePageThrough(twin, key, deliveries + 1);
   const pages = twin.receiver.pages.filter(({ data }) => data.key === key);
   return { done: pages.length, told: [deliveries], faults: fault.seen.count };
 }
@@ -154,7 +161,7 @@ export async function delivered(twin: Twin, one: Case, account: string): Promise
 
 /** A person's order, ordered again if the console said no. */
 export async function ordered(twin: Twin, one: Case, account: string): Promise<Ended> {
-  const reason = `${one.operation} ${one.kind}`;
+  const reason = `order ${one.operation} ${one.kind}`;
   const body = JSON.stringify({ action: "verify", reason });
   const send = async (): Promise<number> =>
     (await askApi(twin.http.url, `/accounts/${account}/jobs`, { method: "POST", body })).status;

@@ -25,6 +25,8 @@ import { describeTwin } from "../support/twin.ts";
 const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The server reserves for each account what its claims allow it. */
+const ROOM = ", max_mem: 4G";
 const NAMES = Object.keys(OPERATIONS) as Name[];
 const titled = (name: Name) =>
   casesOf(name).map(({ operation, kind }, index) => [`${operation} ${kind}`, index] as const);
@@ -45,7 +47,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
-    world = await createWorld({ binary });
+    world = await createWorld({ binary, jetstream: ROOM });
     const atOnce = { concurrency: 1 };
     const names = casesOf("remediate").map((_, index) => `DUE${index}`);
     const due = await pMap(names, (name) => anotherAccount(world, name), atOnce);

@@ -16,6 +16,8 @@ import { describeTwin } from "../support/twin.ts";
 const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The server reserves for each account what its claims allow it. */
+const ROOM = ", max_mem: 4G";
 const MINUTE = 60_000;
 /** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour. */
 const SWEEPS = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480];
@@ -34,7 +36,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
-    world = await createWorld({ binary });
+    world = await createWorld({ binary, jetstream: ROOM });
     const accounts: Record<string, World> = { APP: world };
     for (let index = 0; index < 10; index += 1) {
       const account = await anotherAccount(world, `OUT${index}`);

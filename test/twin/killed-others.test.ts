@@ -5,7 +5,7 @@ import { renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import type { When } from "../../lab/twin/faults.ts";
-import { deliveriesOf, seeThrough, sendTo } from "../../lab/twin/messages.ts";
+import { deliveriesOf, seePageThrough, sendTo } from "../../lab/twin/messages.ts";
 import { passTime } from "../../lab/twin/time.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
@@ -46,6 +46,8 @@ const API: readonly Point[] = [
   ["after", 2, "PutItem account#"],
   ["after", 3, "SendMessage"],
 ];
+/** The server reserves for each account what its claims allow it. */
+const ROOM = ", max_mem: 4G";
 /** More accounts than SQS takes in one call. */
 const MANY = 14;
 
@@ -56,7 +58,7 @@ describeTwin("the other functions, killed midway", () => {
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
-    world = await createWorld({ binary });
+    world = await createWorld({ binary, jetstream: ROOM });
     const names = Array.from({ length: MANY }, (_, index) => `APP${index}`);
     const more = await pMap(names, (name) => anotherAccount(world, name), { concurrency: 1 });
     accounts = Object.fromEntries(names.map((name, index) => [name, more[index] as World]));
@@ -116,14 +118,17 @@ describeTwin("the other functions, killed midway", () => {
         {
           using killed = killing("escalate", point);
           await sendTo(twin, "pages", pageOf(key));
-          await waitFor("the run to be over", () => deliveriesOf(twin, key)[0]?.failed !== undefined);
+          await waitFor(
+            "the run to be over",
+            () => deliveriesOf(twin, key, "escalate")[0]?.failed !== undefined,
+          );
           expect(killed.seen.call).toContain(point[2]);
         }
-        expect(await deliveriesOf(twin, key)[0]?.run.end).toEqual({ kind: "killed" });
+        expect(await deliveriesOf(twin, key, "escalate")[0]?.run.end).toEqual({ kind: "killed" });
         for (const lease of ["page", "told"])
           if (point[1] < 6 || lease === "page" || point[0] === "before")
             await passTime(twin, "no message", `${lease}/${key}`);
-        const deliveries = await seeThrough(twin, key, { leases: `page/${key}` });
+        const deliveries = await seePageThrough(twin, key);
         expect(deliveries).toHaveLength(2);
         const told = twin.receiver.pages.filter(({ data }) => data.key === key);
         expect(told).toHaveLength(point[0] === "before" ? 2 : 1);
