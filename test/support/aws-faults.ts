@@ -105,7 +105,7 @@ const ofFirstRun =
   ({ request }: Call): boolean =>
     deliveriesOf(twin, part, by)[0]?.run.request === request;
 
-/** A job on an account that is due for renewal: pushes as the servers saw them, and how the jobs ended. */
+/** A job on an account that is due for renewal: its pushes; its tries, its first end, and how often it called people. */
 export async function remediated(
   twin: Twin,
   one: Case,
@@ -117,7 +117,8 @@ export async function remediated(
   const deliveries = await seeThrough(twin, accountId);
   const entries = await twin.journal(accountId);
   const outcomes = entries.filter(({ kind }) => kind === "job.finished").map(({ data }) => data["outcome"]);
-  const told = [deliveries.length, outcomes.at(0)];
+  const calls = entries.filter(({ kind }) => kind === "incident.opened").length;
+  const told = [deliveries.length, outcomes.at(0), calls];
   return { done: pushes.get(accountId) ?? 0, told, faults: fault.seen.count };
 }
 

@@ -181,7 +181,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
       expect(page?.data).toMatchObject({ severity: "critical", failureClass: "stack_alarm" });
       expect(String(page?.data["advice"])).toContain("redrive");
     });
-  }, 120_000);
+  });
 
   test("a page of a newer version is told all the same", async () => {
     await sendTo(twin, "pages", pageOf("newer", { failureClass: "moon_phase", sparkle: true }));
