@@ -50,10 +50,10 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     world = await createWorld({ binary, jetstream: ROOM });
     const atOnce = { concurrency: 1 };
     const names = casesOf("remediate").map((_, index) => `DUE${index}`);
-    const due = await pMap(names, (name) => anotherAccount(world, name), atOnce);
+    const due = await pMap(names, (name) => retry(name, () => anotherAccount(world, name)), atOnce);
     const accounts = Object.fromEntries(names.map((name, index) => [name, due[index] as World]));
     twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts } });
-    await pMap(due, (account) => renewByHand(account, 3_600), atOnce);
+    await pMap(due, (account) => retry("a renewal", () => renewByHand(account, 3_600)), atOnce);
     const pushes = new Map<string, number>();
     await using _watching = await countPushes(world, pushes);
     const account = (index: number): World => due[index] as World;

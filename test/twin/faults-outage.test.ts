@@ -39,7 +39,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
     world = await createWorld({ binary, jetstream: ROOM });
     const accounts: Record<string, World> = { APP: world };
     for (let index = 0; index < 10; index += 1) {
-      const account = await anotherAccount(world, `OUT${index}`);
+      const account = await retry(`OUT${index}`, () => anotherAccount(world, `OUT${index}`));
       accounts[`OUT${index}`] = account;
       (index < 2 ? expiring : due).push(account);
     }
@@ -49,7 +49,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
     await bySchedule(twin);
     await twin.queues.idle({ timeout: 180_000 });
     before = await pMap(expiring, snapshot, { concurrency: 1 });
-    await pMap(due, (account) => renewByHand(account, 3_600), { concurrency: 1 });
+    await pMap(due, (account) => retry("a renewal", () => renewByHand(account, 3_600)), { concurrency: 1 });
     for (const account of expiring)
       await account.push(account.sign(account.claims({ exp: nowSeconds() + 6 })));
     await world.server.stop();

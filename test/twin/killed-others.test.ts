@@ -9,7 +9,7 @@ import { deliveriesOf, seePageThrough, sendTo } from "../../lab/twin/messages.ts
 import { passTime } from "../../lab/twin/time.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { pageOf } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
@@ -60,7 +60,9 @@ describeTwin("the other functions, killed midway", () => {
     const { path: binary } = await serverBinary("2.10.27");
     world = await createWorld({ binary, jetstream: ROOM });
     const names = Array.from({ length: MANY }, (_, index) => `APP${index}`);
-    const more = await pMap(names, (name) => anotherAccount(world, name), { concurrency: 1 });
+    const more = await pMap(names, (name) => retry(name, () => anotherAccount(world, name)), {
+      concurrency: 1,
+    });
     accounts = Object.fromEntries(names.map((name, index) => [name, more[index] as World]));
     twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts } });
   }, 240_000);
@@ -159,7 +161,9 @@ describeTwin("the other functions, killed midway", () => {
   });
 
   test("sweep, killed when half is queued: the next one queues the rest, and nothing is done twice", async () => {
-    await pMap(Object.values(accounts), (account) => renewByHand(account, 3_600), { concurrency: 1 });
+    await pMap(Object.values(accounts), (account) => retry("a renewal", () => renewByHand(account, 3_600)), {
+      concurrency: 1,
+    });
     const resume = twin.queues.pause();
     {
       let batches = 0;
