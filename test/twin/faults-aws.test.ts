@@ -4,6 +4,7 @@ import pMap from "p-map";
 import { renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
+import { retry } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import {
   type Case,
