@@ -196,6 +196,10 @@ export const ERRORS = {
     exit: EXIT.critical,
     mend: "See docs/reference.md for the body's shape.",
   },
+  "webhook.busy": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Another run takes the same delivery; send it again. If that run died, its lease ends within two minutes.",
+  },
   "request.unauthorized": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Sign the request with AWS credentials that may call the API (docs/api.md).",

@@ -13,11 +13,15 @@ export async function bySchedule({ schedules }: Twin): Promise<End> {
   return schedule.fire().end;
 }
 
-/** The issuer: a notice, signed as Standard Webhooks has it; gives the HTTP status. */
-export async function byWebhook({ http }: Twin, account: string, token?: string): Promise<number> {
+/** The issuer: a notice, signed as Standard Webhooks has it; gives the HTTP status. A repetition has the same id. */
+export async function byWebhook(
+  { http }: Twin,
+  account: string,
+  token?: string,
+  id = `msg_${randomUUID()}`,
+): Promise<number> {
   const data = token === undefined ? { account } : { account, jwt: token };
   const body = JSON.stringify({ type: "account.updated", timestamp: new Date(), data });
-  const id = `msg_${randomUUID()}`;
   const now = new Date();
   const { status } = await fetch(`${http.url}/issuer`, {
     method: "POST",

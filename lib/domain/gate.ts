@@ -77,6 +77,17 @@ export function gate(input: GateInput): GateDecision {
   return { decision: "accept", changes };
 }
 
+/**
+ * Whether the claims in force are a later renewal of the very claims that came, and end no sooner: then what came was
+ * overtaken on its way, and to leave it loses nothing.
+ */
+export function isOvertaken(candidate: ClaimsDocument, inForce: ClaimsDocument): boolean {
+  const [own, newer] = [candidate.claims, inForce.claims];
+  const endsNoSooner = newer.exp === undefined || (own.exp !== undefined && own.exp <= newer.exp);
+  const isSame = changeRefusals(diffClaims(inForce, candidate), "nothing").length === 0;
+  return own.sub === newer.sub && own.iat < newer.iat && endsNoSooner && isSame;
+}
+
 function tokenRefusals(input: GateInput): Refusal[] {
   const { account, operator, current, candidate, signatureValid, now, skew = NO_SKEW } = input;
   const { ahead, behind } = { ahead: skew.ahead / 1000, behind: skew.behind / 1000 };

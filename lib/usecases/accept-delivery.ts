@@ -2,7 +2,7 @@ import type { AccountId } from "../domain/account.ts";
 import { gate } from "../domain/gate.ts";
 import type { Operator } from "../domain/operator.ts";
 import { millis, toSeconds } from "../domain/time.ts";
-import { RelightError } from "../errors.ts";
+import { asRelightError, RelightError } from "../errors.ts";
 import type { Clock, Jobs, JwtCodec, Leases, Log } from "../ports.ts";
 
 /** What the issuer says: an account changed, with its new JWT or without. */
@@ -32,32 +32,51 @@ interface Desk {
 
 /** Longer than any sender's repetitions (Standard Webhooks: about three days). */
 const REMEMBERED = millis(4 * 24 * 60 * 60_000);
+/** Longer than a function that takes a delivery may run, and over before the sender's third try after five minutes. */
+const ACCEPTING = millis(2 * 60_000);
 
 /**
  * Takes a delivery that is proved to be the issuer's: queues it once, whatever is repeated. A JWT is checked
  * here as far as it can be without the cluster, so that the issuer hears at once what is wrong with it; the
- * job passes it through the whole gate again, against the claims in force.
- * @throws RelightError `jwt.malformed`, `gate.refused`, `queue.unavailable`.
+ * job passes it through the whole gate again, against the claims in force. Only what is queued is remembered: a run
+ * that is killed before leaves no more than a lease of two minutes, and the sender's repetition gets through.
+ * @throws RelightError `jwt.malformed`, `gate.refused`, `webhook.busy`, `queue.unavailable`, `journal.unavailable`.
  */
 export async function acceptDelivery(desk: Desk, delivery: Delivery): Promise<Acceptance> {
-  const { id, account, token, reason } = delivery;
+  const { newId, leases } = desk;
+  const { id, account, token } = delivery;
   if (token !== undefined) await passFirstGate(desk, account, token);
-  const memory = `webhook/${id}`;
   // Every attempt is a holder of its own, so that a repetition finds the id taken.
-  const holder = desk.newId();
-  if (!(await desk.leases.acquire(memory, holder, REMEMBERED))) return { outcome: "repeated", account };
+  const holder = newId();
+  const accepting = `accepting/${id}`;
+  if (!(await leases.acquire(accepting, holder, ACCEPTING)))
+    throw new RelightError("webhook.busy", `another run takes the delivery ${id}`);
   try {
-    const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
-    await desk.jobs.enqueue(
-      token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token },
-    );
-  } catch (error) {
-    // Not queued, so not remembered: the sender's repetition must get through.
-    await desk.leases.release(memory, holder);
-    throw error;
+    return await acceptOnce(desk, delivery, holder);
+  } finally {
+    await orWarn(desk, id, leases.release(accepting, holder));
   }
-  desk.log.info("queued a delivery of the issuer", { account, correlation: id });
-  return { outcome: "queued", account };
+}
+
+async function acceptOnce(desk: Desk, { id, account, token, reason }: Delivery, holder: string) {
+  const { leases, jobs, log } = desk;
+  const memory = `webhook/${id}`;
+  // For no time at all: this only asks whether it is remembered.
+  if (!(await leases.acquire(memory, holder, millis(0)))) return { outcome: "repeated", account } as const;
+  const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
+  await jobs.enqueue(
+    token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token },
+  );
+  await orWarn(desk, id, leases.acquire(memory, holder, REMEMBERED));
+  log.info("queued a delivery of the issuer", { account, correlation: id });
+  return { outcome: "queued", account } as const;
+}
+
+/** What is queued is taken: at worst a repetition is queued again, and its job finds nothing to do. */
+async function orWarn({ log }: Desk, id: string, work: Promise<unknown>): Promise<void> {
+  await work.catch((thrown: unknown) => {
+    log.warn("a delivery's lease failed", { correlation: id, error: asRelightError(thrown).toJSON() });
+  });
 }
 
 async function passFirstGate(desk: Desk, account: AccountId, token: string): Promise<void> {

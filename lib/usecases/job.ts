@@ -64,11 +64,14 @@ function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifi
   return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };
 }
 
+/** The next try mends these, or the dead letters' alarm calls; a journal that fails would call for every account. */
+const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
+
 async function failed(context: Context, job: RunningJob, thrown: unknown, known: JsonObject): Promise<void> {
   const error = asRelightError(thrown);
   if (!error.retryable)
     await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON(), ...known });
-  if (error.code === "interrupted" || error.code === "nats.connection_lost") return;
+  if (UNCALLED.includes(error.code)) return;
   await escalate(context, job, {
     failureClass: classOf(error),
     severity: "critical",

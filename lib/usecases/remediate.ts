@@ -1,5 +1,6 @@
 import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
+import { isOvertaken } from "../domain/gate.ts";
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { epochSeconds, isoTime, toMillis } from "../domain/time.ts";
@@ -205,6 +206,9 @@ async function pushDelivered(
   const isInForce = signatureValid && document.text === seen.claims?.text;
   if (trigger === "webhook" && isInForce)
     return { ...lookOnly("pushed", seen), why: "it is in force already" };
+  const isLate = signatureValid && seen.claims !== undefined && isOvertaken(document, seen.claims);
+  if (trigger === "webhook" && isLate)
+    return { ...lookOnly("pushed", seen), why: "a later renewal is in force" };
   const skew = skewOf(seen.observation.servers);
   // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
   const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;

@@ -363,6 +363,11 @@ function leasesContract(open: Open): void {
       true,
     ],
     [
+      "one that was asked for, for no time at all, is free",
+      (leases) => leases.acquire("key", "other", millis(0)),
+      true,
+    ],
+    [
       "acquiring again extends",
       async (leases, clock) => {
         await leases.acquire("key", "other", MINUTE);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { parseAccountClaims } from "../../lib/domain/claims.ts";
-import { type GateInput, gate } from "../../lib/domain/gate.ts";
+import { type GateInput, gate, isOvertaken } from "../../lib/domain/gate.ts";
 import { ACCOUNT, claims, NOW, OPERATOR_KEY, operator, SIGNING_KEY } from "./observations.ts";
 
 const current = claims();
@@ -223,5 +223,23 @@ describe("the push gate", () => {
     const decision = gate(input({ operator: strict }));
     expect(JSON.stringify(decision)).toContain("demands a signing key");
     expect(OPERATOR_KEY).toBe(current.claims.iss);
+  });
+});
+
+describe("a JWT that was overtaken on its way", () => {
+  const inForce = claims({ jti: "J3", iat: NOW, exp: NOW + 9_000 });
+  const older = { jti: "J2", iat: NOW - 10, exp: NOW + 8_000 };
+  const { exp: _exp, ...endless } = older;
+  test.each<[string, Parameters<typeof claims>[0], boolean]>([
+    ["an older one that ends sooner", older, true],
+    ["an older one that has expired", { ...older, exp: NOW - 1 }, true],
+    ["an older one that ends with it", { ...older, exp: NOW + 9_000 }, true],
+    ["an older one that lives longer", { ...older, exp: NOW + 10_000 }, false],
+    ["an older one without an end", { ...endless, exp: undefined } as Parameters<typeof claims>[0], false],
+    ["an older one with another claim", { ...older, name: "OTHER" }, false],
+    ["a newer one", { ...older, iat: NOW + 1 }, false],
+    ["one of the same second", { ...older, iat: NOW }, false],
+  ])("%s", (_what, candidate, expected) => {
+    expect(isOvertaken(claims(candidate), inForce)).toBe(expected);
   });
 });

@@ -1,0 +1,127 @@
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import {
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
+import { waitFor } from "../wait.ts";
+import type { Delivery } from "./queues.ts";
+import { ACCOUNT } from "./template.ts";
+import { passTime } from "./time.ts";
+import type { Twin } from "./twin.ts";
+
+/** The stack's queues by what they hold. */
+export type QueueName = "jobs.fifo" | "jobs-dead.fifo" | "pages" | "pages-dead";
+
+const urlOf = ({ settings }: Twin, queue: QueueName): string =>
+  `${settings.endpoint}/${ACCOUNT}/relight-prod-${queue}`;
+
+/** Puts a message into a queue, past the proxy; into a FIFO queue under its own group and deduplication id. */
+export async function sendTo(
+  twin: Twin,
+  queue: QueueName,
+  body: string,
+  fifo: { readonly group?: string; readonly id?: string } = {},
+): Promise<void> {
+  const client = new SQSClient(twin.settings);
+  const { group = "group", id = crypto.randomUUID() } = fifo;
+  const more = queue.endsWith(".fifo") ? { MessageGroupId: group, MessageDeduplicationId: id } : {};
+  await client.send(new SendMessageCommand({ QueueUrl: urlOf(twin, queue), MessageBody: body, ...more }));
+  client.destroy();
+}
+
+/** A job on the account, as a newer or an older version, or another program, may write it. */
+export function sendJob(twin: Twin, account: string, more: object = {}): Promise<void> {
+  const id = crypto.randomUUID();
+  const job = {
+    account,
+    trigger: "webhook",
+    reason: "a test",
+    action: "remediate",
+    id,
+    correlation: id,
+    ...more,
+  };
+  return sendTo(twin, "jobs.fifo", JSON.stringify(job), { group: account });
+}
+
+/** Puts an event on a bus, as CloudWatch or Relight does; the rules decide where it goes. */
+export async function putEvent(
+  twin: Twin,
+  event: {
+    readonly bus: string;
+    readonly source: string;
+    readonly type: string;
+    readonly resources?: string[];
+  },
+  detail: object,
+): Promise<void> {
+  const client = new EventBridgeClient(twin.settings);
+  const { bus: EventBusName, source: Source, type: DetailType, resources: Resources = [] } = event;
+  const Entries = [{ EventBusName, Source, DetailType, Resources, Detail: JSON.stringify(detail) }];
+  const { FailedEntryCount } = await client.send(new PutEventsCommand({ Entries }));
+  client.destroy();
+  if (FailedEntryCount !== 0) throw new Error("the bus took no event");
+}
+
+/** How many messages wait in a queue, and how many are hidden since they were given out. */
+export async function countIn(twin: Twin, queue: QueueName): Promise<{ waiting: number; hidden: number }> {
+  const client = new SQSClient(twin.settings);
+  const wish = new GetQueueAttributesCommand({ QueueUrl: urlOf(twin, queue), AttributeNames: ["All"] });
+  const { Attributes = {} } = await client.send(wish);
+  client.destroy();
+  const { ApproximateNumberOfMessages: waiting, ApproximateNumberOfMessagesNotVisible: hidden } = Attributes;
+  return { waiting: Number(waiting), hidden: Number(hidden) };
+}
+
+/** The bodies of the messages that wait in a queue; they stay there. */
+export async function bodiesIn(twin: Twin, queue: QueueName): Promise<readonly string[]> {
+  const client = new SQSClient(twin.settings);
+  const wish = { QueueUrl: urlOf(twin, queue), MaxNumberOfMessages: 10, VisibilityTimeout: 0 };
+  const { Messages = [] } = await client.send(new ReceiveMessageCommand(wish));
+  client.destroy();
+  return Messages.map(({ Body = "" }) => Body);
+}
+
+/** Who is given the messages. */
+export type Taker = "remediate" | "escalate";
+
+/** The deliveries of messages whose text holds `part`, oldest first. */
+export function deliveriesOf(
+  { queues }: Pick<Twin, "queues">,
+  part: string,
+  by: Taker = "remediate",
+): readonly Delivery[] {
+  return queues.deliveries.filter(
+    ({ function: name, messages: [message] }) => name === by && message?.Body?.includes(part) === true,
+  );
+}
+
+/** Waits until so many deliveries are over. */
+export async function isDelivered(
+  twin: Twin,
+  part: string,
+  times: number,
+  by: Taker = "remediate",
+): Promise<void> {
+  const isOver = (): boolean =>
+    deliveriesOf(twin, part, by).filter(({ failed }) => failed !== undefined).length >= times;
+  await waitFor(`delivery ${times} of ${part} to be over`, isOver, { timeout: 120_000 });
+}
+
+/** Waits for the delivery `from` of a job, and gives it out again until the queue is done with it. */
+export async function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
+  await isDelivered(twin, account, from);
+  while ((await passTime(twin, account)) > 0)
+    await isDelivered(twin, account, deliveriesOf(twin, account).length + 1);
+  return deliveriesOf(twin, account);
+}
+
+/** The same for a page; two minutes pass before its message comes again. */
+export async function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
+  await isDelivered(twin, key, from, "escalate");
+  while ((await passTime(twin, key, `page/${key}`)) > 0)
+    await isDelivered(twin, key, deliveriesOf(twin, key, "escalate").length + 1, "escalate");
+  return deliveriesOf(twin, key, "escalate");
+}

@@ -1,0 +1,198 @@
+import { rmSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import pMap from "p-map";
+import { renewByHand } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import type { Call } from "../../lab/twin/call.ts";
+import type { When } from "../../lab/twin/faults.ts";
+import { deliveriesOf, seePageThrough, sendTo } from "../../lab/twin/messages.ts";
+import { passTime } from "../../lab/twin/time.ts";
+import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
+import { startTwin, type Twin } from "../../lab/twin/twin.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
+import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
+import { pageOf } from "../support/aws-faults.ts";
+import { packageForTwin } from "../support/package.ts";
+import { describeTwin } from "../support/twin.ts";
+
+/** `issuer-webhook`, `escalate`, `api` and `sweep` are killed midway; killed.test.ts does it to `remediate`. */
+
+const { folder, artefacts } = packageForTwin();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Before or after so many calls of AWS, by what the call was; a test checks the names. */
+type Point = readonly [when: When, nth: number, call: string];
+
+const WEBHOOK: readonly Point[] = [
+  ["after", 1, "GetSecretValue"],
+  ["after", 2, "PutItem lease#accepting"],
+  ["after", 3, "PutItem lease#webhook"],
+  ["after", 4, "SendMessage"],
+  ["after", 5, "PutItem lease#webhook"],
+  ["after", 6, "DeleteItem lease#accepting"],
+];
+const ESCALATE: readonly Point[] = [
+  ["after", 1, "PutItem lease#page"],
+  ["after", 2, "PutItem lease#told"],
+  ["after", 4, "Query"],
+  ["after", 5, "GetSecretValue"],
+  // Told, and not remembered.
+  ["before", 6, "PutItem lease#told"],
+  ["after", 6, "PutItem lease#told"],
+  ["after", 7, "DeleteItem lease#page"],
+];
+const API: readonly Point[] = [
+  ["after", 1, "Query"],
+  ["after", 2, "PutItem account#"],
+  ["after", 3, "SendMessage"],
+];
+/** The server reserves for each account what its claims allow it. */
+const ROOM = ", max_mem: 4G";
+/** More accounts than SQS takes in one call. */
+const MANY = 14;
+
+describeTwin("the other functions, killed midway", () => {
+  let world: World;
+  let twin: Twin;
+  let accounts: Readonly<Record<string, World>>;
+
+  beforeAll(async () => {
+    const { path: binary } = await serverBinary("2.10.27");
+    world = await createWorld({ binary, jetstream: ROOM });
+    const names = Array.from({ length: MANY }, (_, index) => `APP${index}`);
+    const more = await pMap(names, (name) => retry(name, () => anotherAccount(world, name)), {
+      concurrency: 1,
+    });
+    accounts = Object.fromEntries(names.map((name, index) => [name, more[index] as World]));
+    twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts } });
+  }, 240_000);
+  afterAll(async () => {
+    await twin?.[Symbol.asyncDispose]();
+    await world?.[Symbol.asyncDispose]();
+  });
+
+  /** Kills the function's next run at the point; tells whether it did, and what call that was. */
+  function killing(caller: string, [when, nth]: Point) {
+    const seen: { call?: string } = {};
+    const meddling = twin.proxy.meddle((call) => {
+      if (call.caller !== caller || call.nth !== nth || seen.call !== undefined) return undefined;
+      seen.call = nameOf(call);
+      const run = twin.functions.runs.find(({ request }) => request === call.request);
+      return { kind: "run", when, work: () => run?.kill() };
+    });
+    return { seen, [Symbol.dispose]: () => meddling[Symbol.dispose]() };
+  }
+
+  const messagesOf = (part: string): number =>
+    new Set(deliveriesOf(twin, part).flatMap(({ messages: [message] }) => message?.MessageId ?? [])).size;
+
+  describe("issuer-webhook: the sender's repetition gets through, and the job is queued once", () => {
+    test.each(WEBHOOK)(
+      "%s call %i, %s",
+      async (...point) => {
+        const id = `msg_killed_${point[0]}_${point[1]}`;
+        const send = (): Promise<number> => byWebhook(twin, world.accountId, undefined, id);
+        {
+          using killed = killing("issuer-webhook", point);
+          expect(await send()).toBe(500);
+          expect(killed.seen.call).toContain(point[2]);
+        }
+        const isHeld = point[1] > 1 && point[1] < 6;
+        const second = await send();
+        if (isHeld) expect(second).toBe(503);
+        // Two minutes later.
+        await passTime(twin, world.accountId, `accepting/${id}`);
+        const isRemembered = point[1] >= 5 || !isHeld;
+        expect(await send()).toBe(isRemembered ? 200 : 202);
+        expect(await send()).toBe(200);
+        await twin.queues.idle();
+        expect(messagesOf(`webhook/${id}`)).toBe(1);
+      },
+      60_000,
+    );
+  });
+
+  describe("escalate: the page is told once, and twice only if it was killed right after the telling", () => {
+    test.each(ESCALATE)(
+      "%s call %i, %s",
+      async (...point) => {
+        const key = `killed ${point[0]} ${point[1]}`;
+        {
+          using killed = killing("escalate", point);
+          await sendTo(twin, "pages", pageOf(key));
+          await waitFor(
+            "the run to be over",
+            () => deliveriesOf(twin, key, "escalate")[0]?.failed !== undefined,
+          );
+          expect(killed.seen.call).toContain(point[2]);
+        }
+        expect(await deliveriesOf(twin, key, "escalate")[0]?.run.end).toEqual({ kind: "killed" });
+        for (const lease of ["page", "told"])
+          if (point[1] < 6 || lease === "page" || point[0] === "before")
+            await passTime(twin, "no message", `${lease}/${key}`);
+        const deliveries = await seePageThrough(twin, key);
+        expect(deliveries).toHaveLength(2);
+        const told = twin.receiver.pages.filter(({ data }) => data.key === key);
+        expect(told).toHaveLength(point[0] === "before" ? 2 : 1);
+      },
+      60_000,
+    );
+  });
+
+  describe("api: an order is queued or refused; ordered again, it does no harm", () => {
+    test.each(API)(
+      "%s call %i, %s",
+      async (...point) => {
+        const reason = `killed ${point[0]} ${point[1]}`;
+        const body = JSON.stringify({ action: "verify", reason });
+        const order = () =>
+          askApi(twin.http.url, `/accounts/${world.accountId}/jobs`, { method: "POST", body });
+        {
+          using killed = killing("api", point);
+          expect((await order()).status).toBe(500);
+          expect(killed.seen.call).toContain(point[2]);
+        }
+        expect((await order()).status).toBe(202);
+        await twin.queues.idle();
+        expect(messagesOf(reason)).toBe(point[2] === "SendMessage" ? 2 : 1);
+      },
+      60_000,
+    );
+  });
+
+  test("sweep, killed when half is queued: the next one queues the rest, and nothing is done twice", async () => {
+    await pMap(Object.values(accounts), (account) => retry("a renewal", () => renewByHand(account, 3_600)), {
+      concurrency: 1,
+    });
+    const resume = twin.queues.pause();
+    {
+      let batches = 0;
+      using _kill = twin.proxy.meddle((call) => {
+        if (call.operation !== "SendMessageBatch") return undefined;
+        batches += 1;
+        if (batches !== 2) return undefined;
+        const run = twin.functions.runs.find(({ request }) => request === call.request);
+        return { kind: "run", when: "before", work: () => run?.kill() };
+      });
+      expect(await bySchedule(twin)).toEqual({ kind: "killed" });
+    }
+    expect(await bySchedule(twin)).toMatchObject({ kind: "answered" });
+    resume();
+    await twin.queues.idle({ timeout: 150_000 });
+    for (const [name, { accountId }] of Object.entries(accounts)) {
+      const pushes = (await twin.journal(accountId)).filter(({ kind }) => kind === "push.started");
+      expect([name, pushes.length]).toEqual([name, 1]);
+    }
+    const queued = Object.values(accounts).map(({ accountId }) => messagesOf(accountId));
+    expect(Math.max(...queued)).toBe(2);
+    expect(Math.min(...queued)).toBe(1);
+    expect(await bySchedule(twin)).toMatchObject({ kind: "answered", answer: { queued: 0 } });
+  }, 180_000);
+});
+
+/** The call, and what begins its key. */
+function nameOf({ operation, input }: Call): string {
+  const { Item, Key } = input as Record<"Item" | "Key", { pk?: { S: string } } | undefined>;
+  const [, prefix = ""] = /^([a-z]+#[a-z]*)/.exec((Item ?? Key)?.pk?.S ?? "") ?? [];
+  return `${operation} ${prefix}`.trim();
+}
