@@ -192,15 +192,18 @@ async function disposeAll(servers: readonly NatsServer[]): Promise<void> {
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
 }
 
-async function push({ connectAs, accountId }: World, token: string): Promise<void> {
-  const connection = await connectAs("system");
+async function push(world: World, token: string): Promise<void> {
+  const connection = await world.connectAs("system");
   try {
     await connection.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
     await waitFor(
       "the JWT to be in the resolver",
-      async () => (await lookup(connection, accountId)) === token,
+      async () => (await lookup(connection, world.accountId)) === token,
     );
-    await waitFor("the JWT to run", () => runs(connection, accountId, token));
+    await waitFor("the JWT to run", async () => {
+      const states = await accountStates(connection, world);
+      return states.every(({ jwt }) => jwt === token);
+    });
   } finally {
     await connection.close();
   }
@@ -213,9 +216,25 @@ async function lookup(connection: NatsConnection, account: string): Promise<stri
   return reply?.string();
 }
 
-/** Whether the server runs the JWT; true also where the account is not loaded at all, which is no failure. */
-async function runs(connection: NatsConnection, account: string, token: string): Promise<boolean> {
-  const reply = await connection.request(`$SYS.REQ.ACCOUNT.${account}.INFO`, "", { timeout: 2_000 });
-  const { data } = reply.json<{ data?: { jwt?: string } | null }>();
-  return data?.jwt === undefined || data.jwt === token;
+/** What a server says of an account that it runs. */
+export interface AccountState {
+  readonly jwt?: string;
+  readonly expired?: boolean;
+}
+
+/**
+ * What each server that answers runs; none of those that have not loaded the account, which is no failure.
+ * @throws Error if none answers.
+ */
+export async function accountStates(
+  connection: NatsConnection,
+  { accountId, servers }: Pick<World, "accountId" | "servers">,
+): Promise<readonly AccountState[]> {
+  const replies = await connection.requestMany(`$SYS.REQ.ACCOUNT.${accountId}.INFO`, "", {
+    ...{ strategy: "count", maxMessages: servers.length, maxWait: 2_000 },
+  });
+  const answers: (AccountState | null | undefined)[] = [];
+  for await (const reply of replies) answers.push(reply.json<{ data?: AccountState | null }>().data);
+  if (answers.length === 0) throw new Error(`no server says what it runs of ${accountId}`);
+  return answers.filter((state): state is AccountState => state?.jwt !== undefined);
 }
