@@ -4,6 +4,7 @@ import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/trans
 import { accountClaims, JETSTREAM, operatorClaims, UNLIMITED } from "./claims.ts";
 import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
+import { isMetaCurrent } from "./meta.ts";
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
@@ -52,7 +53,23 @@ export interface WorldOptions {
   readonly config?: (index: number) => string;
 }
 
+/** How often a world that did not come about is tried anew. */
+const MORE_ATTEMPTS = 2;
+
+/**
+ * Starts the servers and makes the accounts. What fails is tried anew with other ports: on a busy machine a port
+ * may be taken by the time it is listened on, and servers that start at once may form a meta group that never
+ * takes in the last of them (seen on 2.10.27; then there are "no suitable peers for placement" for ever).
+ */
 export async function createWorld(options: WorldOptions): Promise<World> {
+  for (let left = MORE_ATTEMPTS; left > 0; left--) {
+    const world = await tryWorld(options).catch(() => undefined);
+    if (world !== undefined) return world;
+  }
+  return tryWorld(options);
+}
+
+async function tryWorld(options: WorldOptions): Promise<World> {
   const {
     binary,
     size = 1,
@@ -175,7 +192,7 @@ async function startServers(
   throw failed.reason;
 }
 
-/** Waits until every server knows of all the others. */
+/** Waits until every server knows of all the others, and their meta group does. */
 async function allJoined({ connectAs, servers }: World): Promise<void> {
   const connection = await connectAs("system");
   try {
@@ -183,6 +200,8 @@ async function allJoined({ connectAs, servers }: World): Promise<void> {
       const reply = await connection.request("$SYS.REQ.SERVER.PING.STATSZ", "", { timeout: 2_000 });
       return reply.json<{ statsz: { active_servers: number } }>().statsz.active_servers === servers.length;
     });
+    if (servers.length === 1) return;
+    await waitFor("the meta group to be whole", () => isMetaCurrent(connection, servers.length));
   } finally {
     await connection.close();
   }
