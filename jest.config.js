@@ -10,8 +10,9 @@ export default {
       { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
     ],
   },
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   // Tests on real servers wait more than they compute.
-  maxWorkers: 2,
+  maxWorkers: 4,
+  testSequencer: "<rootDir>/test/support/longest-first.js",
   reporters: ["default", "<rootDir>/test/support/closing-line.js"],
 };

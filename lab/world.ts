@@ -4,6 +4,7 @@ import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/trans
 import { accountClaims, JETSTREAM, operatorClaims, UNLIMITED } from "./claims.ts";
 import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
+import { isMetaCurrent } from "./meta.ts";
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
@@ -52,7 +53,23 @@ export interface WorldOptions {
   readonly config?: (index: number) => string;
 }
 
+/** How often a world that did not come about is tried anew. */
+const MORE_ATTEMPTS = 2;
+
+/**
+ * Starts the servers and makes the accounts. What fails is tried anew with other ports: on a busy machine a port
+ * may be taken by the time it is listened on, and servers that start at once may form a meta group that never
+ * takes in the last of them (seen on 2.10.27; then there are "no suitable peers for placement" for ever).
+ */
 export async function createWorld(options: WorldOptions): Promise<World> {
+  for (let left = MORE_ATTEMPTS; left > 0; left--) {
+    const world = await tryWorld(options).catch(() => undefined);
+    if (world !== undefined) return world;
+  }
+  return tryWorld(options);
+}
+
+async function tryWorld(options: WorldOptions): Promise<World> {
   const {
     binary,
     size = 1,
@@ -175,7 +192,7 @@ async function startServers(
   throw failed.reason;
 }
 
-/** Waits until every server knows of all the others. */
+/** Waits until every server knows of all the others, and their meta group does. */
 async function allJoined({ connectAs, servers }: World): Promise<void> {
   const connection = await connectAs("system");
   try {
@@ -183,6 +200,8 @@ async function allJoined({ connectAs, servers }: World): Promise<void> {
       const reply = await connection.request("$SYS.REQ.SERVER.PING.STATSZ", "", { timeout: 2_000 });
       return reply.json<{ statsz: { active_servers: number } }>().statsz.active_servers === servers.length;
     });
+    if (servers.length === 1) return;
+    await waitFor("the meta group to be whole", () => isMetaCurrent(connection, servers.length));
   } finally {
     await connection.close();
   }
@@ -192,15 +211,18 @@ async function disposeAll(servers: readonly NatsServer[]): Promise<void> {
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
 }
 
-async function push({ connectAs, accountId }: World, token: string): Promise<void> {
-  const connection = await connectAs("system");
+async function push(world: World, token: string): Promise<void> {
+  const connection = await world.connectAs("system");
   try {
     await connection.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
     await waitFor(
       "the JWT to be in the resolver",
-      async () => (await lookup(connection, accountId)) === token,
+      async () => (await lookup(connection, world.accountId)) === token,
     );
-    await waitFor("the JWT to run", () => runs(connection, accountId, token));
+    await waitFor("the JWT to run", async () => {
+      const states = await accountStates(connection, world);
+      return states.every(({ jwt }) => jwt === token);
+    });
   } finally {
     await connection.close();
   }
@@ -213,9 +235,25 @@ async function lookup(connection: NatsConnection, account: string): Promise<stri
   return reply?.string();
 }
 
-/** Whether the server runs the JWT; true also where the account is not loaded at all, which is no failure. */
-async function runs(connection: NatsConnection, account: string, token: string): Promise<boolean> {
-  const reply = await connection.request(`$SYS.REQ.ACCOUNT.${account}.INFO`, "", { timeout: 2_000 });
-  const { data } = reply.json<{ data?: { jwt?: string } | null }>();
-  return data?.jwt === undefined || data.jwt === token;
+/** What a server says of an account that it runs. */
+export interface AccountState {
+  readonly jwt?: string;
+  readonly expired?: boolean;
+}
+
+/**
+ * What each server that answers runs; none of those that have not loaded the account, which is no failure.
+ * @throws Error if none answers.
+ */
+export async function accountStates(
+  connection: NatsConnection,
+  { accountId, servers }: Pick<World, "accountId" | "servers">,
+): Promise<readonly AccountState[]> {
+  const replies = await connection.requestMany(`$SYS.REQ.ACCOUNT.${accountId}.INFO`, "", {
+    ...{ strategy: "count", maxMessages: servers.length, maxWait: 2_000 },
+  });
+  const answers: (AccountState | null | undefined)[] = [];
+  for await (const reply of replies) answers.push(reply.json<{ data?: AccountState | null }>().data);
+  if (answers.length === 0) throw new Error(`no server says what it runs of ${accountId}`);
+  return answers.filter((state): state is AccountState => state?.jwt !== undefined);
 }

@@ -93,6 +93,13 @@ describe("mirrors and sources", () => {
       /\(stream not found\): there is no such stream/,
     ],
     [
+      "of a stream that is not there, though the servers have just tried again",
+      streams(copy({ error: "stream not found", activeAgo: millis(900) })),
+      "dead",
+      ["stream.stalled"],
+      /\(stream not found\): there is no such stream/,
+    ],
+    [
       "of another account are not compared, and it is said",
       streams(hubStream({}), copy({ api: "from.other" })),
       "dead",

@@ -150,8 +150,14 @@ test("an account without JetStream on the hub, with a leaf attached: the API doe
 test("an origin that is not there: the copy is dead, and it is said", async () => {
   await using pair = await createPair("2.10.27");
   await fillDomains(pair);
+  // An origin that was heard: the servers tell otherwise of one that never was.
+  await publishTo(pair, "edge", 1);
+  await waitFor("the copy", async () => (await messagesIn(pair, "hub", "COLLECTED")) === 1, {
+    timeout: 60_000,
+  });
   const edge = await pair.connectTo("edge");
-  await edge.request("$JS.API.STREAM.DELETE.READINGS", "");
+  const deleted = await edge.request("$JS.API.STREAM.DELETE.READINGS", "", { timeout: 10_000 });
+  expect(deleted.json()).toMatchObject({ success: true });
   await edge.close();
   // Silence takes ten seconds to be one.
   const found = await waitFor(

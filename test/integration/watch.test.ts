@@ -99,13 +99,13 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     await using watch = await startWatch(world);
     const { credentials } = await newUser(world, "late", -10);
     const refused = async (): Promise<boolean> => {
-      const clients = Array.from({ length: 15 }, () => connectWith(world, credentials));
+      const clients = Array.from({ length: 5 }, () => connectWith(world, credentials));
       const ends = await Promise.allSettled(clients);
       expect(ends.map(({ status }) => status)).not.toContain("fulfilled");
       return watch.notes.some(({ what }) => what === "job");
     };
-    // On a busy machine some clients give up before they are refused, so they come again, as clients do.
-    await waitFor("the storm to be noticed", refused, { timeout: 30_000 });
+    // Clients come again until they are noticed: all at once, a busy machine times them out instead of refusing.
+    await waitFor("the storm to be noticed", refused, { timeout: 80_000 });
     const told = await watch.until("the job", ({ what }) => what === "job", SOON);
     expect(told).toMatchObject({ reason: "many of its clients are refused", verdict: "healthy" });
     expect(watch.stderr()).toMatch(/"level":40.*auth-failed/);

@@ -1,0 +1,28 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+
+interface MetaAnswer {
+  readonly server: { readonly name: string };
+  readonly data?: {
+    readonly meta_cluster?: {
+      readonly leader?: string;
+      readonly replicas?: readonly { readonly current: boolean; readonly active: number }[];
+    };
+  };
+}
+
+/** Nanoseconds without a word, from which a member of the meta group is not heard. */
+const SILENT = 2_000_000_000;
+
+/** Whether the meta group has a leader, and as many members as there are servers, all of which keep up with it. */
+export async function isMetaCurrent(system: NatsConnection, servers: number): Promise<boolean> {
+  const replies = await system.requestMany("$SYS.REQ.SERVER.PING.JSZ", "", {
+    ...{ strategy: "count", maxMessages: servers, maxWait: 1_000 },
+  });
+  for await (const reply of replies) {
+    const { server, data } = reply.json<MetaAnswer>();
+    const { leader, replicas = [] } = data?.meta_cluster ?? {};
+    const areHeard = replicas.every(({ current, active }) => current && active < SILENT);
+    if (leader === server.name && replicas.length === servers - 1 && areHeard) return true;
+  }
+  return false;
+}
