@@ -13,8 +13,9 @@ import type { Finding } from "./verdict.ts";
 const QUIET = millis(10_000);
 
 /**
- * An attempt that failed sets the time since the last heartbeat back to zero, and its error is told until one
- * succeeds (ran: 2.9.10, 2.10.27, 2.15.1): an origin that is gone would count as heard every other moment.
+ * An attempt that failed may set the time since the last heartbeat back to zero (ran: 2.10.27), so that an origin
+ * that is gone would count as heard every other moment. Its error is told until an attempt succeeds (ran: 2.9.10,
+ * 2.10.27, 2.15.1).
  */
 export function isQuiet({ activeAgo, error }: OriginFacts): boolean {
   return error !== undefined || activeAgo === undefined || activeAgo > QUIET;

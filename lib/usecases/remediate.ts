@@ -1,17 +1,15 @@
 import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
 import { isOvertaken } from "../domain/gate.ts";
-import { failureClassOf } from "../domain/incident.ts";
-import type { JsonObject } from "../domain/json.ts";
 import { epochSeconds, isoTime, toMillis } from "../domain/time.ts";
 import { lastSpell } from "../domain/unwell.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import type { Context, RunningJob } from "./context.ts";
-import { escalate, escalateOnce } from "./escalate.ts";
+import { escalateReport } from "./escalate-report.ts";
 import { follow } from "./follow.ts";
-import { type HealReport, heal, type RungReport, summaryOf as summaryOfRungs } from "./heal.ts";
+import { heal, type RungReport, summaryOf } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
@@ -131,7 +129,7 @@ function endOf(done: Done, legacy: Legacy, rungs: readonly RungReport[]): Pick<D
   if (!isWell || outcome === undefined) return done;
   const idle = done.outcome === "healthy" || done.outcome === "verified";
   if (outcome !== "healed" && !idle) return done;
-  const by = rungs.length === 0 ? "by a push" : summaryOfRungs(rungs);
+  const by = rungs.length === 0 ? "by a push" : summaryOf(rungs);
   return { outcome, why: idle ? `${by}, which a job had begun that died` : done.why };
 }
 
@@ -230,47 +228,6 @@ async function climb(
   if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
   await escalateReport(context, job, report);
   return { ...result, outcome: outcome === "refused" ? "refused" : "escalated" };
-}
-
-async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
-  const { verdict } = report.last;
-  const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
-  // Something that works, but not as it should, is told once; what is dead is told again until it lives.
-  const call = critical ? escalate : escalateOnce;
-  await call(context, job, {
-    failureClass: failureClassOf(verdict) ?? "degraded",
-    severity: critical ? "critical" : "warning",
-    summary: summaryOf(report),
-    advice: adviceFor(report),
-    evidence: {
-      verdict: verdict as unknown as JsonObject,
-      rungs: report.rungs as unknown as JsonObject[],
-      losses: [...report.losses],
-    },
-    about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
-  });
-}
-
-function summaryOf({ last, losses, why }: HealReport): string {
-  if (losses.length > 0) return `after a remedy something is missing: ${losses.join("; ")}`;
-  const [first, ...others] = last.verdict.findings;
-  const more = others.length > 0 ? ` (and ${others.length} more findings)` : "";
-  return `${last.verdict.verdict}: ${first?.message ?? why}${more}`;
-}
-
-/** What a person can do that Relight may not. */
-function adviceFor({ last, rungs, why }: HealReport): string[] {
-  const { verdict } = last;
-  const refusals = rungs
-    .filter(({ result }) => result === "refused")
-    .map((rung) => `${rung.rung}: ${rung.why}`);
-  const restart =
-    verdict.verdict === "dead"
-      ? [
-          "Restart no server while any account with streams is expired: that does new damage, on every version.",
-        ]
-      : [];
-  return [`Relight stopped because ${why}.`, ...verdict.diagnosis, ...refusals, ...restart];
 }
 
 function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 
 /** What only tells people, or the metrics, what was: it says less about what has expired, and decides nothing. */
-const TELLERS = ["lib/usecases/console.ts", "lib/usecases/story.ts"];
+const TELLERS = ["lib/usecases/console.ts", "lib/usecases/story.ts", "lib/domain/unfinished.ts"];
 const MEASURED = `kinds: ["verdict"], limit: LATEST_VERDICTS`;
 
 /** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */

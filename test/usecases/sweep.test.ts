@@ -91,7 +91,8 @@ async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[];
     settings: { verifyEvery: millis(5 * MINUTE), atMostWaiting: 1_000, ...scene.settings },
   } as unknown as SweepContext;
   const order: SweepOrder = { trigger: "schedule", reason: "schedule", which: scene.which ?? "due" };
-  return { report: await sweep(context, order), jobs, warnings: log.lines.length };
+  const report = await sweep(context, order);
+  return { report, jobs, warnings: log.lines.filter(({ level }) => level === "warn").length };
 }
 
 async function* of<T>(items: Iterable<T>): AsyncIterable<T> {
