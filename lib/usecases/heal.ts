@@ -3,7 +3,7 @@ import type { AccountId } from "../domain/account.ts";
 import { type Attempt, attemptsOf, nextStep, type RefusedRung } from "../domain/ladder.ts";
 import { findLosses } from "../domain/loss.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
-import { asRelightError } from "../errors.ts";
+import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
 import { traced } from "./follow.ts";
@@ -70,10 +70,11 @@ export async function heal(
     else hasRenewed = true;
     const before = last;
     const failure = await climb(context, job, rung, step, before);
-    last = await settle(context, job, step.kind === "climb" ? step.rung : undefined, tried);
-    rungs.push(
-      await finished(context, job, { rung, why: failure ?? step.why, ...resultOf(failure, before, last) }),
-    );
+    // A restart that the guard refused has no effect to wait for.
+    const hasEffect = step.kind === "climb" && failure?.code !== "restart.refused";
+    last = hasEffect ? await settle(context, job, step.rung, tried) : await verify(context, job);
+    const why = failure?.message ?? step.why;
+    rungs.push(await finished(context, job, { rung, why, ...resultOf(failure, before, last) }));
   }
 }
 
@@ -84,14 +85,14 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
   return decision === "disagree" ? `the readings of its claims do not agree: ${why}` : undefined;
 }
 
-/** One rung, from intent to effect. Returns why it failed, or undefined. */
+/** One rung, from intent to effect. Returns the error that it failed with, or undefined. */
 async function climb(
   context: Context,
   job: RunningJob,
   rung: RungId | "renew",
   { why }: { why: string },
   seen: Look,
-): Promise<string | undefined> {
+): Promise<RelightError | undefined> {
   await record(context, job, "rung.started", { rung, target: job.account, why });
   context.log.info("climbing a rung", { account: job.account, rung, why });
   try {
@@ -101,7 +102,7 @@ async function climb(
     const error = asRelightError(thrown);
     // A lost connection is no answer to the question whether the rung worked: the job stops and resumes.
     if (error.retryable || error.code === "internal") throw thrown;
-    return error.message;
+    return error;
   }
 }
 
@@ -112,20 +113,18 @@ async function climb(
 async function settle(
   context: Context,
   job: RunningJob,
-  rung: Rung | undefined,
+  rung: Rung,
   tried: ReadonlySet<Attempt>,
 ): Promise<Look> {
-  if (rung !== undefined) {
-    const hasSettled = async (): Promise<boolean> => {
-      const seen = await look(context, job.account);
-      if (seen.verdict.verdict === "healthy") return true;
-      const situation = situationOf(context, job.account, seen);
-      return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
-    };
-    await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
-      if (!(error instanceof TimeoutError)) throw error;
-    });
-  }
+  const hasSettled = async (): Promise<boolean> => {
+    const seen = await look(context, job.account);
+    if (seen.verdict.verdict === "healthy") return true;
+    const situation = situationOf(context, job.account, seen);
+    return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
+  };
+  await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
   return verify(context, job);
 }
 
@@ -150,7 +149,11 @@ export function situationOf(
   };
 }
 
-function resultOf(failure: string | undefined, before: Look, after: Look): { result: RungReport["result"] } {
+function resultOf(
+  failure: RelightError | undefined,
+  before: Look,
+  after: Look,
+): { result: RungReport["result"] } {
   if (failure !== undefined) return { result: "failed" };
   if (after.verdict.verdict === "healthy") return { result: "helped" };
   const deadBefore = before.verdict.findings.length;
