@@ -83,7 +83,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     const server = await serverBinary(version);
     await using world = await createWorld({ binary: server.path });
     await using watch = await startWatch(world);
-    const { user, credentials } = await newUser(world, "shorty", 2);
+    const { user, credentials } = await newUser(world, "shorty", 6);
     const client = await connectWith(world, credentials);
     await client.closed();
     const told = await watch.until("the user's expiry", ({ kind }) => kind === "client-expired");
