@@ -5,6 +5,7 @@ import { renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import type { When } from "../../lab/twin/faults.ts";
+import type { Run } from "../../lab/twin/functions.ts";
 import { deliveriesOf, seePageThrough, sendTo } from "../../lab/twin/messages.ts";
 import { passTime } from "../../lab/twin/time.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
@@ -46,6 +47,8 @@ const API: readonly Point[] = [
   ["after", 2, "PutItem account#"],
   ["after", 3, "SendMessage"],
 ];
+/** By default each sweep looks at healthy accounts, too. */
+const SELDOM = "sweep: { verifyEvery: 1h }\n";
 /** The server reserves for each account what its claims allow it. */
 const ROOM = ", max_mem: 4G";
 /** More accounts than SQS takes in one call. */
@@ -64,7 +67,7 @@ describeTwin("the other functions, killed midway", () => {
       concurrency: 1,
     });
     accounts = Object.fromEntries(names.map((name, index) => [name, more[index] as World]));
-    twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts } });
+    twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts }, yaml: SELDOM });
   }, 240_000);
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
@@ -78,7 +81,7 @@ describeTwin("the other functions, killed midway", () => {
       if (call.caller !== caller || call.nth !== nth || seen.call !== undefined) return undefined;
       seen.call = nameOf(call);
       const run = twin.functions.runs.find(({ request }) => request === call.request);
-      return { kind: "run", when, work: () => run?.kill() };
+      return { kind: "run", when, work: () => end(run) };
     });
     return { seen, [Symbol.dispose]: () => meddling[Symbol.dispose]() };
   }
@@ -106,7 +109,10 @@ describeTwin("the other functions, killed midway", () => {
         expect(await send()).toBe(isRemembered ? 200 : 202);
         expect(await send()).toBe(200);
         await twin.queues.idle();
-        expect(messagesOf(`webhook/${id}`)).toBe(1);
+        // SQS drops a repetition for five minutes; after that, and in moto once the first is deleted, the job comes twice.
+        const isQueuedTwice = point[2] === "SendMessage";
+        expect(messagesOf(`webhook/${id}`)).toBeLessThanOrEqual(isQueuedTwice ? 2 : 1);
+        expect(messagesOf(`webhook/${id}`)).toBeGreaterThan(0);
       },
       60_000,
     );
@@ -172,7 +178,7 @@ describeTwin("the other functions, killed midway", () => {
         batches += 1;
         if (batches !== 2) return undefined;
         const run = twin.functions.runs.find(({ request }) => request === call.request);
-        return { kind: "run", when: "before", work: () => run?.kill() };
+        return { kind: "run", when: "before", work: () => end(run) };
       });
       expect(await bySchedule(twin)).toEqual({ kind: "killed" });
     }
@@ -189,6 +195,12 @@ describeTwin("the other functions, killed midway", () => {
     expect(await bySchedule(twin)).toMatchObject({ kind: "answered", answer: { queued: 0 } });
   }, 180_000);
 });
+
+/** Ends the run, and waits until it is gone: what it sent would else be passed on. */
+async function end(run: Run | undefined): Promise<void> {
+  run?.kill();
+  await run?.end;
+}
 
 /** The call, and what begins its key. */
 function nameOf({ operation, input }: Call): string {
