@@ -1,7 +1,7 @@
 import type { AccountId } from "./account.ts";
 import type { AccountClaims } from "./claims.ts";
 import { NO_SKEW } from "./clocks.ts";
-import { type Alarm, alarmOf, type ExpiryWindow, expiryWindow, fraction } from "./expiry.ts";
+import { type Alarm, alarmOf, type ExpiryWindow, expiryWindow, fraction, isFarOff } from "./expiry.ts";
 import type { ExpiryPolicy } from "./expiry-policy.ts";
 import type { Standing } from "./standing.ts";
 import { type EpochMillis, formatDuration, type Millis, millis, toMillis } from "./time.ts";
@@ -48,19 +48,25 @@ const NEXT_SWEEP = 5 * 60_000;
 const SPREAD = 0.25;
 const GOOD: readonly string[] = ["healthy", "healed", "renewed", "pushed", "verified", "rotated"];
 
-/** Whether, and why, an account is to be looked at now; the most urgent reason that there is. */
-export function dueOf(swept: SweptAccount, sweeping: Sweeping): Due | undefined {
+/**
+ * Whether, and why, an account is to be looked at now; the most urgent reason that there is.
+ * @param expiry where the account stands in its renewal, for whoever has worked it out already
+ */
+export function dueOf(
+  swept: SweptAccount,
+  sweeping: Sweeping,
+  expiry = expiryOf(swept, sweeping.now),
+): Due | undefined {
   const { standing, listed } = swept;
   // One that began a moment ago sees all that there is to see.
   if (standing?.state === "running" && sweeping.now - standing.since <= MAY_HAVE_DIED) return undefined;
   if (listed.state === "unreadable") return { why: "unreadable" };
-  return expiryDue(swept, sweeping) ?? standingDue(swept, sweeping);
+  return expiryDue(swept, sweeping, expiry) ?? standingDue(swept, sweeping);
 }
 
-function expiryDue(swept: SweptAccount, { now }: Sweeping): Due | undefined {
+function expiryDue(swept: SweptAccount, { now }: Sweeping, { window, alarm }: Expiry): Due | undefined {
   const left = leftOf(swept, now);
   if (left !== undefined && left <= 0) return { why: "expired", by: millis(-left) };
-  const { window, alarm } = expiryOf(swept, now);
   if (window === undefined || window.state === "perpetual") return undefined;
   if (alarm !== "none") return { why: alarm, left: window.left };
   return window.state === "due" ? { why: "renewal", left: window.left } : undefined;
@@ -84,15 +90,21 @@ function standingDue({ account, standing, listed }: SweptAccount, sweeping: Swee
  */
 export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
   const latest = Math.max(0, verifyEvery - NEXT_SWEEP);
+  if (latest === 0) return millis(0);
   return millis(Math.floor(latest * (1 - SPREAD * fraction(account))));
 }
 
-/** Where the account stands in its renewal; without claims at hand nobody can say. */
+/** Where an account stands in its renewal; nothing is said of one that is far off, or without claims at hand. */
+export interface Expiry {
+  readonly window?: ExpiryWindow;
+  readonly alarm: Alarm;
+}
+
 export function expiryOf(
   { listed, policy }: Pick<SweptAccount, "listed" | "policy">,
   now: EpochMillis,
-): { readonly window?: ExpiryWindow; readonly alarm: Alarm } {
-  if (listed.state !== "listed") return { alarm: "none" };
+): Expiry {
+  if (listed.state !== "listed" || isFarOff(listed.claims, policy, now)) return { alarm: "none" };
   const moment = { now, skew: NO_SKEW };
   const window = expiryWindow(listed.claims, policy, moment);
   return { window, alarm: alarmOf(window, moment) };

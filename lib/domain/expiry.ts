@@ -59,7 +59,25 @@ function fastest({ now, skew }: Moment, { begins, opensAt }: RenewalWindow): Epo
 
 /** Undefined for claims that never expire. */
 export function renewalWindow(claims: AccountClaims, policy: ExpiryPolicy): RenewalWindow | undefined {
-  const { exp, iat, nbf, sub, jti } = claims;
+  const bounds = boundsOf(claims, policy);
+  if (bounds === undefined) return undefined;
+  const window = { start: bounds.opensAt, end: bounds.closesAt };
+  return { ...bounds, ...pick(window, policy.blackouts, fraction(`${claims.sub}/${claims.jti}`)) };
+}
+
+/**
+ * Whether there is nothing yet to be done or said about an expiry. A sweep asks it of every account, and it is far
+ * cheaper than the instant within the window, which only matters once that is open.
+ */
+export function isFarOff(claims: AccountClaims, policy: ExpiryPolicy, now: EpochMillis): boolean {
+  const bounds = boundsOf(claims, policy);
+  return bounds === undefined || now < Math.min(bounds.opensAt, bounds.warnAt, bounds.pageAt);
+}
+
+function boundsOf(
+  { exp, iat, nbf }: AccountClaims,
+  policy: ExpiryPolicy,
+): Omit<RenewalWindow, "renewAt" | "blackedOut"> | undefined {
   if (exp === undefined) return undefined;
   const expiresAt = toMillis(exp);
   const begins = toMillis(nbf !== undefined && nbf > iat ? nbf : iat);
@@ -67,11 +85,10 @@ export function renewalWindow(claims: AccountClaims, policy: ExpiryPolicy): Rene
   const lifetime = millis(Math.max(0, expiresAt - begins));
   const leads = leadsOf(policy, lifetime);
   const before = (lead: Millis): EpochMillis => epochMillis(expiresAt - Math.min(lead, lifetime));
-  const opensAt = before(leads.renewBefore);
-  const closesAt = before(leads.renewBy);
-  const picked = pick({ start: opensAt, end: closesAt }, policy.blackouts, fraction(`${sub}/${jti}`));
-  const late = { warnAt: before(leads.warnBefore), pageAt: before(leads.pageBefore) };
-  return { begins, expiresAt, opensAt, closesAt, ...picked, ...late };
+  return {
+    ...{ begins, expiresAt, opensAt: before(leads.renewBefore), closesAt: before(leads.renewBy) },
+    ...{ warnAt: before(leads.warnBefore), pageAt: before(leads.pageBefore) },
+  };
 }
 
 /**

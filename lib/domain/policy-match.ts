@@ -61,20 +61,30 @@ export function policiesOf(
 }
 
 function fits({ accounts, names, tags }: PolicyMatch, { account, name, claims }: PolicySubject): boolean {
-  const called = [name, claims?.name].filter((text) => text !== undefined);
+  if (accounts?.includes(account) === false) return false;
+  if (names !== undefined && !names.some((pattern) => isLike(pattern, name) || isLike(pattern, claims?.name)))
+    return false;
+  if (tags === undefined) return true;
   const tagged = tagsOf(claims).map((tag) => tag.toLowerCase());
-  return (
-    (accounts?.includes(account) ?? true) &&
-    (names?.some((pattern) => called.some((text) => like(pattern, text))) ?? true) &&
-    (tags?.some((tag) => tagged.includes(tag.toLowerCase())) ?? true)
-  );
+  return tags.some((tag) => tagged.includes(tag.toLowerCase()));
 }
 
 /** `team-*` against `team-orders`. */
-function like(pattern: string, text: string): boolean {
-  if (!pattern.includes("*")) return pattern === text;
+function isLike(pattern: string, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  return pattern.includes("*") ? expressionOf(pattern).test(text) : pattern === text;
+}
+
+/** Made once for each pattern of the configuration: a sweep holds them against every account. */
+const expressions = new Map<string, RegExp>();
+
+function expressionOf(pattern: string): RegExp {
+  const known = expressions.get(pattern);
+  if (known !== undefined) return known;
   const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`, "s").test(text);
+  const expression = new RegExp(`^${parts.join(".*")}$`, "s");
+  expressions.set(pattern, expression);
+  return expression;
 }
 
 function tagsOf(claims: AccountClaims | undefined): readonly string[] {

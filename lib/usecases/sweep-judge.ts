@@ -1,5 +1,13 @@
 import type { AccountId } from "../domain/account.ts";
-import { type Due, dueOf, expiresAtOf, expiryOf, type Listed, type SweptAccount } from "../domain/due.ts";
+import {
+  type Due,
+  dueOf,
+  type Expiry,
+  expiresAtOf,
+  expiryOf,
+  type Listed,
+  type SweptAccount,
+} from "../domain/due.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../domain/time.ts";
 import type { SweepContext, SweepOrder } from "./sweep-order.ts";
 
@@ -40,20 +48,21 @@ export async function judge(
     const standing = standings.get(account);
     const claims = listed.state === "listed" ? listed.claims : undefined;
     const swept = { account, listed, standing, policy: context.policyOf(account, claims) };
-    count(tally, swept, now);
+    const expiry = expiryOf(swept, now);
+    count(tally, swept, now, expiry);
     const due: Due | undefined =
       which === "everything"
         ? { why: "everything" }
-        : dueOf(swept, { now, verifyEvery: context.settings.verifyEvery });
+        : dueOf(swept, { now, verifyEvery: context.settings.verifyEvery }, expiry);
     return due === undefined ? [] : [{ account, due, verifiedAt: standing?.verifiedAt ?? epochMillis(0) }];
   });
 }
 
-function count(tally: Tally, swept: SweptAccount, now: EpochMillis): void {
+function count(tally: Tally, swept: SweptAccount, now: EpochMillis, { alarm }: Expiry): void {
   tally.seen += 1;
   const expiresAt = expiresAtOf(swept);
   const hasExpired = expiresAt !== undefined && expiresAt <= now;
-  if (hasExpired || expiryOf(swept, now).alarm === "page") tally.pastPage += 1;
+  if (hasExpired || alarm === "page") tally.pastPage += 1;
   if (expiresAt !== undefined && expiresAt < (tally.soonestExpiry ?? Number.POSITIVE_INFINITY))
     tally.soonestExpiry = expiresAt;
   const { verifiedAt } = swept.standing ?? {};

@@ -8,6 +8,7 @@ import {
   decideRenewal,
   expiryWindow,
   fraction,
+  isFarOff,
   type RenewalWindow,
   renewalWindow,
 } from "../../lib/domain/expiry.ts";
@@ -100,6 +101,26 @@ describe("a renewal window", () => {
         expect(windowOf(given(lives, 0, { jti }), { ...policy })).toEqual(window);
       }),
       { numRuns: 150 },
+    );
+  });
+  test("property: what is far off is fresh and alarms nobody, and what is fresh and long before its window is far off", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 400 }),
+        fc.double({ min: 0, max: 1.2, noNaN: true }),
+        (lives, part) => {
+          const policy = newPolicy({ renewBefore: share(0.3) });
+          const claimed = given(lives);
+          const { opensAt, warnAt, pageAt, begins, expiresAt } = windowOf(claimed, policy);
+          const now = epochMillis(begins + part * (expiresAt - begins));
+          const isFar = isFarOff(claimed, policy, now);
+          expect(isFar).toBe(now < Math.min(opensAt, warnAt, pageAt));
+          if (!isFar) return;
+          const moment = { now, skew: at(NOW).skew };
+          const window = expiryWindow(claimed, policy, moment);
+          expect([window.state, alarmOf(window, moment)]).toEqual(["fresh", "none"]);
+        },
+      ),
     );
   });
   const minuteOf = (start: number): Interval => ({ start: epochMillis(start), end: epochMillis(start + 1) });

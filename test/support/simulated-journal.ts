@@ -36,10 +36,9 @@ export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leas
       new Map(
         asked.flatMap((account) => {
           const kinds = accounts.get(account);
-          const last = (["job.started", "job.finished"] as const)
-            .flatMap((kind) => kinds?.get(kind)?.at(-1) ?? [])
-            .sort((one, other) => one.at - other.at)
-            .at(-1);
+          const started = kinds?.get("job.started")?.at(-1);
+          const finished = kinds?.get("job.finished")?.at(-1);
+          const last = (started?.at ?? -1) > (finished?.at ?? -1) ? started : finished;
           const standing = last === undefined ? undefined : standingOf(last.entry);
           return standing === undefined ? [] : [[account, standing] as const];
         }),
