@@ -149,9 +149,10 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     await isDelivered(twin, text, 1);
     // The sweeps above had jobs for it, too.
     const before = deliveriesOf(twin, other.accountId).length;
+    const proved = (await kindsOf(other, "push.proved")).length;
     await sendJob(twin, other.accountId);
     await seeThrough(twin, other.accountId, before + 1);
-    expect(await kindsOf(other, "push.proved")).toHaveLength(1);
+    expect(await kindsOf(other, "push.proved")).toHaveLength(proved + 1);
     expect(await countIn(twin, "jobs.fifo")).toEqual({ waiting: 0, hidden: 1 });
   }, 120_000);
 
