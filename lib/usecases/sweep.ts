@@ -2,7 +2,7 @@ import { type AccountId, isAccountId } from "../domain/account.ts";
 import { type Backlog, backlog } from "../domain/backlog.ts";
 import { type Due, type DueReason, describeDue, isImminent, isRoutine } from "../domain/due.ts";
 import type { EpochMillis, Millis } from "../domain/time.ts";
-import { asRelightError } from "../errors.ts";
+import { asRelightError, type RelightError } from "../errors.ts";
 import type { Job, ListedJwt, SourceEntry } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
@@ -71,6 +71,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     await enqueue(context, run, urgent);
   }
   const postponed = await enqueueBacklogs(context, run, backlogs);
+  if (run.brokenOff !== undefined) throw run.brokenOff;
   const { id: _id, unreadable, queued, queuedBy, tally } = run;
   const { trigger, which } = order;
   context.log.info("a sweep ended", {
@@ -96,6 +97,8 @@ interface Run {
   queued: number;
   imminent: number;
   readonly unreadable: { account: string; problem: string }[];
+  /** Why the resolver's list broke off: the sweep fails, once it has queued what it knows all the same. */
+  brokenOff?: RelightError;
 }
 
 function roomOf({ atMostWaiting }: SweepSettings, { which }: SweepOrder, waiting: number): number {
@@ -151,8 +154,8 @@ function jobOf({ id, order: { trigger, reason } }: Run, { account, due }: Judged
 async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> {
   const seen = new Set<AccountId>();
   const isNew = (account: AccountId): boolean => seen.size < seen.add(account).size;
-  const isListed = { value: true };
-  for await (const entry of listed(context, isListed)) {
+  const list: Listing = { isWhole: true };
+  for await (const entry of listed(context, list)) {
     if (entry.ok) {
       const { claims } = entry.jwt.document;
       if (isNew(claims.sub)) yield { account: claims.sub, listed: { state: "listed", claims } };
@@ -163,7 +166,8 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
     if (isAccountId(entry.account) && isNew(entry.account))
       yield { account: entry.account, listed: { state: "unreadable" } };
   }
-  const unlisted = { state: isListed.value ? "absent" : "unknown" } as const;
+  if (list.brokenOff !== undefined) run.brokenOff = list.brokenOff;
+  const unlisted = { state: list.isWhole ? "absent" : "unknown" } as const;
   for (const account of context.configured) if (isNew(account)) yield { account, listed: unlisted };
   for await (const entry of sourced(context)) {
     if (!entry.ok) noteUnreadable(run, { account: entry.place, problem: entry.problem });
@@ -205,14 +209,24 @@ export async function* sourced({ source, log }: Pick<Context, "source" | "log">)
   }
 }
 
-/** Without a NATS-based resolver there is nothing to list, and the configured accounts are all there is. */
-async function* listed({ resolver, log }: Context, isListed: { value: boolean }): AsyncIterable<ListedJwt> {
+/** How the resolver's list ended. */
+interface Listing {
+  isWhole: boolean;
+  brokenOff?: RelightError;
+}
+
+/**
+ * Without a NATS-based resolver there is nothing to list, and the configured accounts are all there is. They are swept
+ * too where the list breaks off: one of them may expire while nobody answers.
+ */
+async function* listed({ resolver, log }: Context, list: Listing): AsyncIterable<ListedJwt> {
   try {
     yield* resolver.list();
   } catch (thrown) {
     const error = asRelightError(thrown);
-    if (error.code !== "nats.no_resolver") throw thrown;
-    isListed.value = false;
+    if (error.code === "internal") throw thrown;
+    list.isWhole = false;
+    if (error.code !== "nats.no_resolver") list.brokenOff = error;
     log.warn("the resolver can't be listed; only configured accounts are swept", { error: error.toJSON() });
   }
 }

@@ -65,10 +65,12 @@ interface Scene {
   readonly settings?: Partial<SweepContext["settings"]>;
   readonly onLatest?: (accounts: readonly AccountId[]) => void;
   readonly which?: SweepOrder["which"];
+  /** Takes what is queued, for a sweep that fails. */
+  readonly jobs?: Job[];
 }
 
 async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[]; warnings: number }> {
-  const jobs: Job[] = [];
+  const { jobs = [] } = scene;
   const log = fakeLog();
   const context = {
     ...{ clock, log, newId: () => "sweep-1", configured: scene.configured ?? [] },
@@ -174,18 +176,18 @@ describe("a sweep", () => {
     expect(report.queuedBy).toEqual({ routine: 2 });
   });
 
-  test("a list that breaks off fails the sweep, and what was urgent until then is queued", async () => {
-    const queued: Job[] = [];
+  test("a list that breaks off fails the sweep, once what is known is queued: what was listed, and the configured", async () => {
+    const looked: AccountId[] = [];
     const list = async function* (): AsyncIterable<ListedJwt> {
       for (const index of range(CHUNK)) yield entryOf(index);
       throw new RelightError("nats.timeout", "broke off");
     };
-    const context = run({
-      list,
-      onLatest: (accounts) => void queued.push(...(accounts as unknown as Job[])),
-    });
-    await expect(context).rejects.toMatchObject({ code: "nats.timeout" });
-    expect(queued).toHaveLength(CHUNK);
+    const jobs: Job[] = [];
+    const onLatest = (accounts: readonly AccountId[]) => void looked.push(...accounts);
+    const sweeping = run({ list, onLatest, jobs, configured: [idOf(0), idOf(CHUNK)] });
+    await expect(sweeping).rejects.toMatchObject({ code: "nats.timeout" });
+    expect(looked).toHaveLength(CHUNK + 1);
+    expect(jobs.map(({ account }) => account)).toContain(idOf(CHUNK));
   });
 });
 
