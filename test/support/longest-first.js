@@ -6,6 +6,8 @@ import Sequencer from "@jest/test-sequencer";
  * durations from its first run only, and a fresh machine has none.
  */
 export const LONGEST = [
+  "test/simulation/two-years.test.ts",
+  "test/twin/faults-aws.test.ts",
   "test/integration/restart-guard.test.ts",
   "test/integration/recoveries-cluster.test.ts",
   "test/twin/killed.test.ts",
@@ -17,7 +19,6 @@ export const LONGEST = [
   "test/integration/heal.test.ts",
   "test/functions/handlers.test.ts",
   "test/integration/doctor.test.ts",
-  "test/simulation/two-years.test.ts",
   "test/integration/jetstream-limits.test.ts",
   "test/integration/scale-up.test.ts",
   "test/integration/rotate-key.test.ts",

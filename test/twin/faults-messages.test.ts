@@ -27,6 +27,8 @@ const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DAY = 86_400;
+/** Each account reserves 64 MB of memory, and a server may give no more than it thinks it has. */
+const ROOM = ", max_mem: 4G";
 /** So often the queues of the template give a message out. */
 const MOST_RECEIVES = 5;
 
@@ -38,7 +40,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
-    world = await createWorld({ binary });
+    world = await createWorld({ binary, jetstream: ROOM });
     for (const name of ["TWICE", "REORDERED", "OTHER"]) own[name] = await anotherAccount(world, name);
     twin = await startTwin({ world, artefacts, accounts: { APP: world, ...own } });
   }, 240_000);
