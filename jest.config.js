@@ -12,7 +12,7 @@ export default {
   },
   testTimeout: 120_000,
   // Tests on real servers wait more than they compute.
-  maxWorkers: 3,
+  maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/longest-first.js",
   reporters: ["default", "<rootDir>/test/support/closing-line.js"],
 };

@@ -12,3 +12,6 @@ export function describeTwin(name: string, suite: () => void): void {
   console.warn(`SKIPPED, NOT TESTED: "${name}" needs moto in place of AWS, and ${moto.missing}`);
   describe.skip(name, suite);
 }
+
+/** For a server of many accounts: it reserves for each what its claims allow, 64 MB, and has by default less than that. */
+export const ROOM = ", max_mem: 4G";

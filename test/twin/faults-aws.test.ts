@@ -22,13 +22,11 @@ import {
   swept,
 } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
-import { describeTwin } from "../support/twin.ts";
+import { describeTwin, ROOM } from "../support/twin.ts";
 
 const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The server reserves for each account what its claims allow it. */
-const ROOM = ", max_mem: 4G";
 const NAMES = Object.keys(OPERATIONS) as Name[];
 const titled = (name: Name) =>
   casesOf(name).map(({ operation, kind }, index) => [`${operation} ${kind}`, index] as const);

@@ -21,14 +21,12 @@ import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { pageOf } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
-import { describeTwin } from "../support/twin.ts";
+import { describeTwin, ROOM } from "../support/twin.ts";
 
 const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DAY = 86_400;
-/** Each account reserves 64 MB of memory, and a server may give no more than it thinks it has. */
-const ROOM = ", max_mem: 4G";
 /** So often the queues of the template give a message out. */
 const MOST_RECEIVES = 5;
 

@@ -11,15 +11,13 @@ import { startTwin, type Twin } from "../../lab/twin/twin.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
-import { describeTwin } from "../support/twin.ts";
+import { describeTwin, ROOM } from "../support/twin.ts";
 
 const { folder, artefacts } = packageForTwin();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** By default each sweep looks at healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";
-/** The server reserves for each account what its claims allow it. */
-const ROOM = ", max_mem: 4G";
 const MINUTE = 60_000;
 /** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour. */
 const SWEEPS = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480];

@@ -14,7 +14,7 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { pageOf } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
-import { describeTwin } from "../support/twin.ts";
+import { describeTwin, ROOM } from "../support/twin.ts";
 
 /** `issuer-webhook`, `escalate`, `api` and `sweep` are killed midway; killed.test.ts does it to `remediate`. */
 
@@ -49,8 +49,6 @@ const API: readonly Point[] = [
 ];
 /** By default each sweep looks at healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";
-/** The server reserves for each account what its claims allow it. */
-const ROOM = ", max_mem: 4G";
 /** More accounts than SQS takes in one call. */
 const MANY = 14;
 
