@@ -1,4 +1,11 @@
-import { DynamoDBClient, paginateQuery, paginateScan, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  DynamoDBClient,
+  paginateQuery,
+  paginateScan,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from "@aws-sdk/client-dynamodb";
 import type { Twin } from "./twin.ts";
 
 /**
@@ -7,59 +14,52 @@ import type { Twin } from "./twin.ts";
  * are `page/KEY`. Returns how many messages that are.
  */
 export async function passTime(
-  { deployment, settings, queues }: Twin,
+  twin: Twin,
   account?: string,
   leases = account === undefined ? "" : `account/${account}`,
 ): Promise<number> {
-  const [table] = deployment.stack.resources<{ TableName: string }>("AWS::DynamoDB::Table");
-  const TableName = table?.properties.TableName;
-  const client = new DynamoDBClient(settings);
   const wish = {
-    TableName,
     FilterExpression: "begins_with(pk, :leases)",
-    ExpressionAttributeValues: {
-      ":leases": { S: `lease#${leases}` },
-    },
+    ExpressionAttributeValues: { ":leases": { S: `lease#${leases}` } },
   };
-  for await (const { Items = [] } of paginateScan({ client }, wish))
-    for (const { pk, sk } of Items)
-      if (pk !== undefined && sk !== undefined)
-        await client.send(
-          new UpdateItemCommand({
-            ...{ TableName, Key: { pk, sk }, UpdateExpression: "SET #until = :over" },
-            ExpressionAttributeNames: { "#until": "until" },
-            ExpressionAttributeValues: { ":over": { N: "0" } },
-          }),
-        );
-  client.destroy();
-  return queues.redeliver(({ Body: body }) => account === undefined || body?.includes(account) === true);
+  await changeEach(twin, (client, TableName) => paginateScan({ client }, { TableName, ...wish }), {
+    UpdateExpression: "SET #until = :over",
+    ExpressionAttributeNames: { "#until": "until" },
+    ExpressionAttributeValues: { ":over": { N: "0" } },
+  });
+  return twin.queues.redeliver(({ Body: body }) => account === undefined || body?.includes(account) === true);
 }
 
 /**
  * Lets milliseconds pass for what the journal knows of the account, `-` for the cluster's own incidents: its entries
  * are so much older.
  */
-export async function ageJournal(
+export async function ageJournal(twin: Twin, account: string, millis: number): Promise<void> {
+  const wish = {
+    KeyConditionExpression: "pk = :pk",
+    ExpressionAttributeValues: { ":pk": { S: `account#${account}` } },
+  };
+  await changeEach(twin, (client, TableName) => paginateQuery({ client }, { TableName, ...wish }), {
+    UpdateExpression: "SET #at = #at - :millis",
+    ExpressionAttributeNames: { "#at": "at" },
+    ExpressionAttributeValues: { ":millis": { N: String(millis) } },
+  });
+}
+
+type Pages = AsyncIterable<{ readonly Items?: readonly Record<string, AttributeValue>[] | undefined }>;
+
+/** Changes each item of the journal's table that is found. */
+async function changeEach(
   { deployment, settings }: Twin,
-  account: string,
-  millis: number,
+  find: (client: DynamoDBClient, table: string | undefined) => Pages,
+  change: Omit<UpdateItemCommandInput, "TableName" | "Key">,
 ): Promise<void> {
   const [table] = deployment.stack.resources<{ TableName: string }>("AWS::DynamoDB::Table");
   const TableName = table?.properties.TableName;
   const client = new DynamoDBClient(settings);
-  const wish = {
-    ...{ TableName, KeyConditionExpression: "pk = :pk" },
-    ExpressionAttributeValues: { ":pk": { S: `account#${account}` } },
-  };
-  for await (const { Items = [] } of paginateQuery({ client }, wish))
+  for await (const { Items = [] } of find(client, TableName))
     for (const { pk, sk } of Items)
       if (pk !== undefined && sk !== undefined)
-        await client.send(
-          new UpdateItemCommand({
-            ...{ TableName, Key: { pk, sk }, UpdateExpression: "SET #at = #at - :millis" },
-            ExpressionAttributeNames: { "#at": "at" },
-            ExpressionAttributeValues: { ":millis": { N: String(millis) } },
-          }),
-        );
+        await client.send(new UpdateItemCommand({ ...change, TableName, Key: { pk, sk } }));
   client.destroy();
 }

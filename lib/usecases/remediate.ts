@@ -2,6 +2,7 @@ import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
 import { isOvertaken } from "../domain/gate.ts";
 import { epochSeconds, isoTime, toMillis } from "../domain/time.ts";
+import { outcomeOfUnfinished } from "../domain/unfinished.ts";
 import { lastSpell } from "../domain/unwell.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
@@ -16,7 +17,7 @@ import { type ProvedPush, push } from "./push.ts";
 import { reconcile } from "./reconcile.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
-import { type Legacy, outcomeOfLegacy, renewalOf, resume, rungsOf } from "./resume.ts";
+import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
 import { claimsToRenew, endingOf, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
@@ -125,7 +126,7 @@ function withLegacy(done: Done, legacy: Legacy, begun: readonly RungReport[]): D
 /** Nobody else will ever say that the account was healed; who found that it was not says so, as ever. */
 function endOf(done: Done, legacy: Legacy, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
   const isWell = done.verdict.verdict === "healthy" && WELL.includes(done.outcome);
-  const outcome = outcomeOfLegacy(legacy);
+  const outcome = outcomeOfUnfinished(legacy.work, legacy.push);
   if (!isWell || outcome === undefined) return done;
   const idle = done.outcome === "healthy" || done.outcome === "verified";
   if (outcome !== "healed" && !idle) return done;

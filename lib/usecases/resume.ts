@@ -1,7 +1,6 @@
 import {
   type BegunPush,
   type BegunRung,
-  outcomeOfUnfinished,
   RENEWAL,
   type Unfinished,
   unfinishedWork,
@@ -115,9 +114,4 @@ export function renewalOf({ account }: RunningJob, { work, push }: Legacy): read
   if (push?.purpose !== RENEWAL || work.rungs.some(({ rung }) => rung === "renew")) return [];
   const why = begunBefore("it was renewed");
   return [{ rung: "renew", target: account, result: "helped", why, begunBy: push.job }];
-}
-
-/** What the dead jobs would have said of a healthy account; undefined where they did nothing to it. */
-export function outcomeOfLegacy({ work, push }: Legacy): ReturnType<typeof outcomeOfUnfinished> {
-  return outcomeOfUnfinished(work, push);
 }

@@ -60,6 +60,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     queued: 0,
     imminent: 0,
     unreadable: [],
+    list: { isWhole: true },
   };
   const backlogs = { urgent: newBacklog(room), routine: newBacklog(room) };
   for await (const chunk of chunksOf(accountsOf(context, run))) {
@@ -71,7 +72,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     await enqueue(context, run, urgent);
   }
   const postponed = await enqueueBacklogs(context, run, backlogs);
-  if (run.brokenOff !== undefined) throw run.brokenOff;
+  if (run.list.brokenOff !== undefined) throw run.list.brokenOff;
   const { id: _id, unreadable, queued, queuedBy, tally } = run;
   const { trigger, which } = order;
   context.log.info("a sweep ended", {
@@ -97,8 +98,7 @@ interface Run {
   queued: number;
   imminent: number;
   readonly unreadable: { account: string; problem: string }[];
-  /** Why the resolver's list broke off: the sweep fails, once it has queued what it knows all the same. */
-  brokenOff?: RelightError;
+  readonly list: Listing;
 }
 
 function roomOf({ atMostWaiting }: SweepSettings, { which }: SweepOrder, waiting: number): number {
@@ -154,7 +154,7 @@ function jobOf({ id, order: { trigger, reason } }: Run, { account, due }: Judged
 async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> {
   const seen = new Set<AccountId>();
   const isNew = (account: AccountId): boolean => seen.size < seen.add(account).size;
-  const list: Listing = { isWhole: true };
+  const { list } = run;
   for await (const entry of listed(context, list)) {
     if (entry.ok) {
       const { claims } = entry.jwt.document;
@@ -166,7 +166,6 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
     if (isAccountId(entry.account) && isNew(entry.account))
       yield { account: entry.account, listed: { state: "unreadable" } };
   }
-  if (list.brokenOff !== undefined) run.brokenOff = list.brokenOff;
   const unlisted = { state: list.isWhole ? "absent" : "unknown" } as const;
   for (const account of context.configured) if (isNew(account)) yield { account, listed: unlisted };
   for await (const entry of sourced(context)) {
@@ -212,6 +211,7 @@ export async function* sourced({ source, log }: Pick<Context, "source" | "log">)
 /** How the resolver's list ended. */
 interface Listing {
   isWhole: boolean;
+  /** Why it broke off: the sweep fails, once it has queued what it knows all the same. */
   brokenOff?: RelightError;
 }
 
