@@ -9,6 +9,7 @@ import {
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { nowSeconds } from "./keys.ts";
+import { allConsumers, allStreams } from "./lists.ts";
 import { isMetaCurrent } from "./meta.ts";
 import { retry, waitFor } from "./wait.ts";
 import { type AccountState, accountStates, type World } from "./world.ts";
@@ -185,7 +186,7 @@ export async function snapshot(world: World): Promise<Record<string, unknown>> {
   try {
     const manager = await jetstreamManager(connection);
     const state: Record<string, unknown> = {};
-    for await (const { config, state: stream } of manager.streams.list()) {
+    for (const { config, state: stream } of await allStreams(connection)) {
       const { messages, first_seq: first, last_seq: last } = stream;
       const contents = await digest(manager, config.name, first, last);
       state[config.name] = {
@@ -193,7 +194,7 @@ export async function snapshot(world: World): Promise<Record<string, unknown>> {
         first,
         last,
         contents,
-        consumers: await positions(manager, config.name),
+        consumers: await positions(connection, config.name),
       };
     }
     return state;
@@ -217,9 +218,9 @@ async function digest(
   return hash.digest("hex").slice(0, 16);
 }
 
-async function positions(manager: JetStreamManager, stream: string) {
+async function positions(connection: NatsConnection, stream: string) {
   const found: Record<string, unknown> = {};
-  for await (const { name, ack_floor, num_pending } of manager.consumers.list(stream))
+  for (const { name, ack_floor, num_pending } of await allConsumers(connection, stream))
     found[name] = { ack_floor: ack_floor.stream_seq, num_pending };
   return found;
 }

@@ -6,13 +6,14 @@ import {
   StorageType,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { allConsumers, allStreams } from "./lists.ts";
 import { fill } from "./scenario.ts";
 import { waitFor } from "./wait.ts";
 import type { World } from "./world.ts";
 
 /** One of everything that JetStream holds in a cluster, and the proof that each of it works. */
 
-/** A minute is longer than any test lets a client be away; nanoseconds. */
+/** Ten minutes are longer than any test lets a client be away; nanoseconds. */
 const STAYS = 600_000_000_000;
 
 /**
@@ -52,7 +53,7 @@ export async function assertZooWorks(world: World): Promise<void> {
   await asApp(world, async (connection, manager) => {
     const client = jetstream(connection);
     const before = new Map<string, number>();
-    for await (const { config, state } of manager.streams.list()) before.set(config.name, state.messages);
+    for (const { config, state } of await allStreams(connection)) before.set(config.name, state.messages);
     const subjects = ["orders.0", "jobs.two", "one.c", "bare.b", "mem.b", "mem3.b", "$KV.cfg.shape"];
     for (const subject of subjects) await client.publish(subject, `later on ${subject}`, { timeout: 5_000 });
     const consumers = [
@@ -81,11 +82,11 @@ export async function assertZooWorks(world: World): Promise<void> {
 
 /** The streams' configurations as the account sees them, by name. */
 export async function configurations(world: World): Promise<Readonly<Record<string, unknown>>> {
-  return asApp(world, async (_connection, manager) => {
+  return asApp(world, async (connection) => {
     const found: Record<string, unknown> = {};
-    for await (const { config } of manager.streams.list()) {
+    for (const { config } of await allStreams(connection)) {
       const consumers: Record<string, number | undefined> = {};
-      for await (const consumer of manager.consumers.list(config.name))
+      for (const consumer of await allConsumers(connection, config.name))
         consumers[consumer.name] = consumer.config.num_replicas;
       found[config.name] = { ...config, consumers };
     }

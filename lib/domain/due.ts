@@ -66,10 +66,10 @@ export function dueOf(
 
 function expiryDue(swept: SweptAccount, { now }: Sweeping, { window, alarm }: Expiry): Due | undefined {
   const left = leftOf(swept, now);
-  if (left !== undefined && left <= 0) return { why: "expired", by: millis(-left) };
-  if (window === undefined || window.state === "perpetual") return undefined;
-  if (alarm !== "none") return { why: alarm, left: window.left };
-  return window.state === "due" ? { why: "renewal", left: window.left } : undefined;
+  if (left === undefined) return undefined;
+  if (left <= 0) return { why: "expired", by: millis(-left) };
+  if (alarm !== "none") return { why: alarm, left };
+  return window?.state === "due" ? { why: "renewal", left } : undefined;
 }
 
 function standingDue({ account, standing, listed }: SweptAccount, sweeping: Sweeping): Due | undefined {
@@ -94,20 +94,28 @@ export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
   return millis(Math.floor(latest * (1 - SPREAD * fraction(account))));
 }
 
-/** Where an account stands in its renewal; nothing is said of one that is far off, or without claims at hand. */
+/** Where an account stands in its renewal; there is no window of one that is far off, or without claims at hand. */
 export interface Expiry {
   readonly window?: ExpiryWindow;
   readonly alarm: Alarm;
 }
 
 export function expiryOf(
-  { listed, policy }: Pick<SweptAccount, "listed" | "policy">,
+  { listed, policy, standing }: Pick<SweptAccount, "listed" | "policy" | "standing">,
   now: EpochMillis,
 ): Expiry {
-  if (listed.state !== "listed" || isFarOff(listed.claims, policy, now)) return { alarm: "none" };
+  if (listed.state !== "listed") return { alarm: lastKnownAlarm(standing, now) };
+  if (isFarOff(listed.claims, policy, now)) return { alarm: "none" };
   const moment = { now, skew: NO_SKEW };
   const window = expiryWindow(listed.claims, policy, moment);
   return { window, alarm: alarmOf(window, moment) };
+}
+
+/** By what the newest job left: an account nears its end all the same while nobody lists it. */
+function lastKnownAlarm(standing: Standing | undefined, now: EpochMillis): Alarm {
+  if (standing?.state !== "finished") return "none";
+  if (now >= (standing.pageAt ?? Number.POSITIVE_INFINITY)) return "page";
+  return now >= (standing.warnAt ?? Number.POSITIVE_INFINITY) ? "warn" : "none";
 }
 
 /** Until its claims expire, or those last seen: a full resolver deletes what has expired. */

@@ -59,7 +59,7 @@ function fastest({ now, skew }: Moment, { begins, opensAt }: RenewalWindow): Epo
 
 /** Undefined for claims that never expire. */
 export function renewalWindow(claims: AccountClaims, policy: ExpiryPolicy): RenewalWindow | undefined {
-  const bounds = boundsOf(claims, policy);
+  const bounds = windowBounds(claims, policy);
   if (bounds === undefined) return undefined;
   const window = { start: bounds.opensAt, end: bounds.closesAt };
   return { ...bounds, ...pick(window, policy.blackouts, fraction(`${claims.sub}/${claims.jti}`)) };
@@ -70,11 +70,12 @@ export function renewalWindow(claims: AccountClaims, policy: ExpiryPolicy): Rene
  * cheaper than the instant within the window, which only matters once that is open.
  */
 export function isFarOff(claims: AccountClaims, policy: ExpiryPolicy, now: EpochMillis): boolean {
-  const bounds = boundsOf(claims, policy);
+  const bounds = windowBounds(claims, policy);
   return bounds === undefined || now < Math.min(bounds.opensAt, bounds.warnAt, bounds.pageAt);
 }
 
-function boundsOf(
+/** All of the window that follows from the policy's leads alone; undefined for claims that never expire. */
+export function windowBounds(
   { exp, iat, nbf }: AccountClaims,
   policy: ExpiryPolicy,
 ): Omit<RenewalWindow, "renewAt" | "blackedOut"> | undefined {

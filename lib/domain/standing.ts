@@ -25,12 +25,15 @@ export type Standing =
       readonly jti?: string;
       /** When the claims in force expire, or those last seen in force. */
       readonly expiresAt?: EpochMillis;
+      /** From when on that is to be told, by the account's policy: a sweep may meet it without its claims. */
+      readonly warnAt?: EpochMillis;
+      readonly pageAt?: EpochMillis;
     });
 
 /** What a job knows of its account at its end. */
 export type Ending = Pick<
   Extract<Standing, { state: "finished" }>,
-  "verdict" | "jti" | "expiresAt" | "verifiedAt"
+  "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt"
 >;
 
 /** The newest job by its newest entry; undefined for an entry that neither begins nor ends a job. */
@@ -47,15 +50,19 @@ export function standingOf({ kind, at, job, data }: JournalEntry): Standing | un
     ...(isHealth(data["verdict"]) ? { verdict: data["verdict"] } : {}),
     ...text("jti", data["jti"]),
     ...time("expiresAt", data["expiresAt"]),
+    ...time("warnAt", data["warnAt"]),
+    ...time("pageAt", data["pageAt"]),
   };
 }
 
 /** What the entry `job.finished` says beside the outcome. */
-export function endingData({ verdict, jti, expiresAt, verifiedAt }: Ending): JsonObject {
+export function endingData({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt }: Ending): JsonObject {
   return {
     ...(verdict === undefined ? {} : { verdict }),
     ...(jti === undefined ? {} : { jti }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(warnAt === undefined ? {} : { warnAt }),
+    ...(pageAt === undefined ? {} : { pageAt }),
     ...(verifiedAt === undefined ? {} : { verifiedAt }),
   };
 }

@@ -18,7 +18,7 @@ export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">):
 /** What a use case gives back of the job that it ran: how the account stands goes into the journal with it. */
 export interface JobResult {
   readonly outcome: string;
-  readonly ending: Pick<Ending, "verdict" | "jti" | "expiresAt">;
+  readonly ending: Omit<Ending, "verifiedAt">;
 }
 
 /**

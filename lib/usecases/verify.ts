@@ -2,12 +2,13 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { isTrusted, type SourceView } from "../domain/claims-source.ts";
+import { windowBounds } from "../domain/expiry.ts";
 import { lastClaims } from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import type { Operator } from "../domain/operator.ts";
 import { patienceWith } from "../domain/settling.ts";
-import { type Millis, toMillis } from "../domain/time.ts";
+import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
@@ -105,11 +106,12 @@ export async function claimsToRenew(
 
 /** What a job that ends with this look leaves behind for the next sweep. */
 export async function endingOf(context: Context, seen: Look): Promise<JobResult["ending"]> {
-  const exp = (await claimsToRenew(context, seen))?.claims.exp;
+  const claims = (await claimsToRenew(context, seen))?.claims;
+  const bounds = claims && windowBounds(claims, context.policyOf(claims.sub, claims));
   return {
     verdict: seen.verdict.verdict,
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
-    ...(exp === undefined ? {} : { expiresAt: toMillis(exp) }),
+    ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),
   };
 }
 

@@ -65,6 +65,8 @@ export interface WorldSettings {
   /** A journal that forgets what only people read, by default: two years are long. */
   readonly journalOn?: (clock: Clock) => Journal & Leases;
   readonly tags?: (account: SimulatedAccount) => readonly string[];
+  /** How long a healthy account is left alone; five minutes unless given. */
+  readonly verifyEvery?: Millis;
 }
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -74,6 +76,7 @@ const absent = (): never => {
 
 export function simulatedWorld(settings: WorldSettings) {
   const { seed, start, accounts, policy, policies, operator, journalOn = simulatedJournal } = settings;
+  const { verifyEvery = millis(300_000) } = settings;
   const random = chance(seed);
   let now = start;
   const clock = { now: () => now };
@@ -123,7 +126,7 @@ export function simulatedWorld(settings: WorldSettings) {
     /** One sweep, which fills the queue. */
     sweep: () =>
       sweep(
-        { ...context, jobs, configured, settings: { verifyEvery: millis(300_000), atMostWaiting: 10_000 } },
+        { ...context, jobs, configured, settings: { verifyEvery, atMostWaiting: 10_000 } },
         { trigger: "schedule", reason: "the simulation", which: "due" },
       ),
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
