@@ -207,7 +207,10 @@ function latestContract(open: Open): void {
   const finished = (fields: Partial<JournalEntry> = {}) =>
     entry({
       ...{ kind: "job.finished", at: AT(5) },
-      data: { outcome: "healed", verdict: "healthy", jti: "J1", expiresAt: AT(9), verifiedAt: AT(5) },
+      data: {
+        ...{ outcome: "healed", verdict: "healthy", jti: "J1", verifiedAt: AT(5) },
+        ...{ expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8) },
+      },
       ...fields,
     });
 
@@ -223,7 +226,7 @@ function latestContract(open: Open): void {
       [started(), finished()],
       {
         ...{ state: "finished", job: "job-1", at: AT(5), outcome: "healed", verdict: "healthy" },
-        ...{ jti: "J1", expiresAt: AT(9), verifiedAt: AT(5) },
+        ...{ jti: "J1", verifiedAt: AT(5), expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8) },
       },
     ],
     [

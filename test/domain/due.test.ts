@@ -62,6 +62,9 @@ describe("an account is due", () => {
       undefined,
     ],
     ["where the resolver can't be listed: not", { listed: { state: "unknown" } }, undefined],
+    ["that nobody lists, past its page threshold", unlisted({ pageAt: NOW }), "page"],
+    ["that nobody lists, past its warn threshold", unlisted({ warnAt: NOW }), "warn"],
+    ["that nobody lists, before both: not", unlisted({}), undefined],
     ["that can't be read", { listed: { state: "unreadable" } }, "unreadable"],
     ["that has expired", { listed: listed(91) }, "expired"],
     [
@@ -96,6 +99,13 @@ describe("an account is due", () => {
     expect(dueOf(swept({ policy }), sweeping)?.why).toBe("warn");
   });
 });
+
+/** The cluster does not answer; what the last job left is all that is known of the account. */
+function unlisted(times: object): Partial<SweptAccount> {
+  const later = epochMillis(NOW + MINUTE);
+  const standing = well({ expiresAt: later, warnAt: later, pageAt: later, ...times });
+  return { listed: { state: "unknown" }, standing };
+}
 
 function perpetual(): AccountClaims {
   const { exp: _exp, ...claims } = claimsOf(1);
