@@ -1,4 +1,5 @@
 import type { NatsConnection } from "@nats-io/transport-node";
+import { waitFor } from "./wait.ts";
 
 interface MetaAnswer {
   readonly server: { readonly name: string };
@@ -12,6 +13,21 @@ interface MetaAnswer {
 
 /** Nanoseconds without a word, from which a member of the meta group is not heard. */
 const SILENT = 2_000_000_000;
+
+/** The name of the server that leads the meta group; undefined while there is none. */
+export async function metaLeader(system: NatsConnection): Promise<string | undefined> {
+  const reply = await system.request("$SYS.REQ.SERVER.PING.JSZ", "", { timeout: 2_000 });
+  return reply.json<MetaAnswer>().data?.meta_cluster?.leader;
+}
+
+/** Has another server lead the meta group. */
+export async function moveMetaLeader(system: NatsConnection, from: string): Promise<string> {
+  await system.request("$JS.API.META.LEADER.STEPDOWN", "", { timeout: 2_000 });
+  return waitFor("another meta leader", async () => {
+    const leader = await metaLeader(system);
+    return leader !== from && leader;
+  });
+}
 
 /** Whether the meta group has a leader, and as many members as there are servers, all of which keep up with it. */
 export async function isMetaCurrent(system: NatsConnection, servers: number): Promise<boolean> {

@@ -70,7 +70,7 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
 /** Names the server's own defect where the findings are exactly its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
-  const restarted = restartedWhileExpired(findings);
+  const restarted = [...restartedWhileExpired(findings), ...forgottenBySome(findings)];
   const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const versions = [...new Set(servers.map(({ version }) => version))];
@@ -91,6 +91,13 @@ function restartedWhileExpired(findings: readonly Finding[]): string[] {
   if (servers.length === 0) return [];
   return [
     `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups, and $JS.API.INFO does not notice`,
+  ];
+}
+
+function forgottenBySome(findings: readonly Finding[]): string[] {
+  if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
+  return [
+    "before 2.9.15 a cluster forgets consumers of one replica whose server restarts while the account is expired; what Relight can't put back exactly, make anew by hand with the configuration in its finding, to start after the message that it was at",
   ];
 }
 

@@ -1,5 +1,6 @@
 import { loaded } from "./claims-findings.ts";
 import { failedProbe, finding } from "./findings.ts";
+import { durable } from "./forgotten.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
 import type { Finding } from "./verdict.ts";
@@ -37,7 +38,17 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
       ...lostConsumerNodes(stream, consumer),
       ...deafConsumer(stream, consumer),
     ]),
+    ...forgottenConsumers(stream),
   ]);
+}
+
+function forgottenConsumers(facts: StreamFacts): Finding[] {
+  return durable(facts).map(({ server, name: consumer, ackFloor, config }) => {
+    const { name: stream } = facts;
+    const message = `the cluster has forgotten consumer ${stream} > ${consumer}; ${server} still holds it, at message ${ackFloor}`;
+    const evidence = { probe: "CONSUMER.INFO", ackFloor, config };
+    return finding("consumer.forgotten", "dead", { server, stream, consumer }, message, evidence);
+  });
 }
 
 function elsewhereFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {

@@ -1,3 +1,4 @@
+import type { MemoryAsset } from "./memory.ts";
 import type { StreamFacts } from "./observation.ts";
 
 /**
@@ -10,12 +11,33 @@ export function findLosses(before: readonly StreamFacts[], after: readonly Strea
   return before.flatMap((stream) => lossesOf(stream, now.get(stream.name)));
 }
 
+/**
+ * Durable consumers of memory streams that were there when the account was last healthy, and are no more though their
+ * stream is: the server that restarted took them, and no other knows of them.
+ */
+export function findVanished(seen: readonly MemoryAsset[], after: readonly StreamFacts[]): readonly string[] {
+  return seen.flatMap(({ stream, consumers }) => {
+    const now = after.find(({ name }) => name === stream);
+    const names = consumers.map((config) => String(config["durable_name"]));
+    const gone = names.filter((wanted) => now?.consumers.every(({ name }) => name !== wanted) ?? false);
+    return gone.map((name) => `consumer ${stream} > ${name}, which was held in memory, is gone`);
+  });
+}
+
 function lossesOf(before: StreamFacts, after: StreamFacts | undefined): string[] {
   if (after === undefined) return [`stream ${before.name} is gone`];
-  const consumers = new Set(after.consumers.map(({ name }) => name));
-  const gone = before.consumers
+  const consumers = new Set([...after.consumers, ...after.forgotten].map(({ name }) => name));
+  const gone = [...before.consumers, ...before.forgotten]
     .filter(({ name, durable }) => durable && !consumers.has(name))
     .map(({ name }) => `consumer ${before.name} > ${name} is gone`);
+  const restarted = before.forgotten
+    .filter(({ name, ackFloor }) =>
+      after.consumers.some((now) => now.name === name && now.ackFloor < ackFloor),
+    )
+    .map(
+      ({ name, ackFloor }) => `consumer ${before.name} > ${name} starts over, and was at message ${ackFloor}`,
+    );
+  gone.push(...restarted);
   if (before.storage === "memory" || after.lastSeq >= before.lastSeq) return gone;
   return [...gone, `stream ${before.name} ends at ${after.lastSeq}, and ended at ${before.lastSeq}`];
 }

@@ -66,6 +66,8 @@ export interface StreamFacts {
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
   readonly consumers: readonly ConsumerFacts[];
+  /** Consumers that a server still holds, and the cluster's metadata lacks: none of `consumers`. Empty is healthy. */
+  readonly forgotten: readonly ForgottenConsumer[];
   /** What it copies from, as its leader tells it; empty for a stream that is no copy. */
   readonly origins: Probe<readonly OriginFacts[]>;
   /** Its whole configuration, as the server gives it. */
@@ -106,6 +108,19 @@ export interface ConsumerFacts {
   /** As a stream's. */
   readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;
+  /** Up to which of the stream's messages all are acknowledged. */
+  readonly ackFloor: number;
+  readonly config: JsonObject;
+}
+
+/** A consumer that nobody can ask, though a server has all of it on its disk. */
+export interface ForgottenConsumer {
+  /** The server that holds it. */
+  readonly server: string;
+  readonly name: string;
+  readonly durable: boolean;
+  /** Up to which of the stream's messages all are acknowledged. */
+  readonly ackFloor: number;
   readonly config: JsonObject;
 }
 

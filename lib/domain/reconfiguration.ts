@@ -1,3 +1,4 @@
+import { durable } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
@@ -106,6 +107,8 @@ function cannotScale(
   servers: readonly ServerFacts[],
   view: AccountView | undefined,
 ): string | undefined {
+  if (wouldLosePlace(stream))
+    return "the position of a consumer that the cluster has forgotten would be lost";
   const places = placesFor(stream, servers).length;
   if (places < REPLICAS)
     return `it needs ${REPLICAS} servers to be placed on${placementOf(stream)}, and there are ${places}`;
@@ -163,8 +166,17 @@ export function touches(
   mark: string,
 ): readonly Reconfiguration[] {
   const held = observation.streams.ok ? observation.streams.value : [];
-  const damaged = held.filter(hasLostNodes).map((stream) => touch(stream, mark));
-  return [...damaged, ...lostStreams(observation, lost).map((asset) => touchLost(asset, mark))];
+  const damaged = held.filter((stream) => hasLostNodes(stream) && !wouldLosePlace(stream));
+  const touched = damaged.map((stream) => touch(stream, mark));
+  return [...touched, ...lostStreams(observation, lost).map((asset) => touchLost(asset, mark))];
+}
+
+/**
+ * A stream that is given replicas for a while may end up on another server than before, and what a server holds of
+ * a forgotten consumer, its position above all, would go with the stream's old place.
+ */
+function wouldLosePlace(stream: StreamFacts): boolean {
+  return stream.replicas === 1 && durable(stream).length > 0;
 }
 
 export function hasLostNodes({ nodeMissingOn, consumers }: StreamFacts): boolean {

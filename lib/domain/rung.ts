@@ -8,6 +8,7 @@ export type RungId =
   | "push-again"
   | "step-down-leaders"
   | "scale-up"
+  | "restore-consumers"
   | "touch-metadata"
   | "toggle-jetstream"
   | "restart-servers";

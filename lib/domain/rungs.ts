@@ -1,4 +1,5 @@
 import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
+import { restorations } from "./forgotten.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation } from "./observation.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
@@ -71,6 +72,27 @@ const SCALE_UP: Rung = {
   },
 };
 
+const RESTORE_CONSUMERS: Rung = {
+  id: "restore-consumers",
+  title: "make consumers anew that the cluster has forgotten, where a server still holds them",
+  risk: "none on a stream of one replica; on another one it might start over, so there it is refused",
+  undo: "none needed: nothing that exists is changed",
+  settles: millis(20_000),
+  targets: ({ observation }) => restorations(observation).possible.map(nameOfGroup),
+  helps: ({ observation }) => {
+    const { possible, refused } = restorations(observation);
+    return possible.length + refused.length > 0
+      ? "the server that holds a consumer takes it up again where it was"
+      : undefined;
+  },
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const { possible, refused } = restorations(observation);
+    if (possible.length > 0) return undefined;
+    return refused.map(({ name, why }) => `consumer ${name}: ${why}`).join("; ");
+  },
+};
+
 const TOUCH_METADATA: Rung = {
   id: "touch-metadata",
   title:
@@ -132,6 +154,7 @@ export const LADDER: readonly Rung[] = [
   PUSH_AGAIN,
   STEP_DOWN_LEADERS,
   SCALE_UP,
+  RESTORE_CONSUMERS,
   TOUCH_METADATA,
   TOGGLE_JETSTREAM,
   RESTART_SERVERS,

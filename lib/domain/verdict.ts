@@ -33,6 +33,8 @@ export const FINDINGS = {
     "A server holds the stream without a node of its Raft group: it restarted while the account was expired.",
   "consumer.node_missing":
     "A server holds the consumer without a node of its Raft group: it restarted while the account was expired.",
+  "consumer.forgotten":
+    "A server holds a durable consumer that the cluster has forgotten: it restarted while the account was expired.",
   "stream.stalled":
     "A mirror or source has received nothing from its origin for a while, not even the heartbeats that come every second.",
   "domain.silent": "A JetStream domain that the account needs does not answer.",

@@ -1,9 +1,11 @@
+import { restorations } from "../domain/forgotten.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import { scaleUps, touches } from "../domain/reconfiguration.ts";
 import { reissue } from "../domain/renewal.ts";
 import type { RungId } from "../domain/rung.ts";
+import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
-import { type Context, type RunningJob, requireSigner } from "./context.ts";
+import { type Context, type RunningJob, requireAccountKey, requireSigner } from "./context.ts";
 import { type Look, look } from "./look.ts";
 import { push } from "./push.ts";
 import { reconfigure } from "./reconfigure.ts";
@@ -20,6 +22,7 @@ export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
   "push-again": pushAgain,
   "step-down-leaders": stepDownLeaders,
   "scale-up": scaleUp,
+  "restore-consumers": restoreConsumers,
   "touch-metadata": touch,
   "toggle-jetstream": toggle,
   "restart-servers": restartServers,
@@ -37,6 +40,17 @@ async function scaleUp(context: Context, job: RunningJob, { observation }: Look)
   await reconfigure(context, job, scaleUps(observation).possible, async () =>
     stepDownLeaders(context, job, await look(context, job.account)),
   );
+}
+
+async function restoreConsumers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  const wanted = restorations(observation).possible.map(
+    (consumer) => ({ ...consumer, create: true }) as const,
+  );
+  const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
+  const [first] = refused;
+  if (first === undefined) return;
+  const message = `consumer ${nameOfGroup(first)} could not be made anew: ${first.reason}`;
+  throw new RelightError("assets.not_created", message);
 }
 
 async function touch(context: Context, job: RunningJob, { observation, memorySeen }: Look): Promise<void> {

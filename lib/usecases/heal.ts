@@ -1,7 +1,7 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { type Attempt, attemptsOf, nextStep, type RefusedRung } from "../domain/ladder.ts";
-import { findLosses } from "../domain/loss.ts";
+import { findLosses, findVanished } from "../domain/loss.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
@@ -49,7 +49,8 @@ export async function heal(
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
   let last = first;
   const report = (outcome: HealReport["outcome"], why: string): HealReport => {
-    return { outcome, why, rungs, last, losses: lossesBetween(first, last) };
+    const losses = rungs.length > 0 ? lossesBetween(first, last) : [];
+    return { outcome, why, rungs, last, losses };
   };
 
   for (;;) {
@@ -175,9 +176,15 @@ function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungR
   return { rung, target: account, result: "refused", why };
 }
 
-function lossesBetween({ observation: before }: Look, { observation: after }: Look): readonly string[] {
+function lossesBetween(
+  { observation: before, memorySeen }: Look,
+  { observation: after }: Look,
+): readonly string[] {
   if (!before.streams.ok || !after.streams.ok) return [];
-  return findLosses(before.streams.value, after.streams.value);
+  return [
+    ...findLosses(before.streams.value, after.streams.value),
+    ...findVanished(memorySeen, after.streams.value),
+  ];
 }
 
 /** What helped, for people. */

@@ -10,6 +10,7 @@ import {
   consumer,
   DEAF,
   FAILED,
+  forgotten,
   NOW,
   observation,
   operator,
@@ -257,6 +258,21 @@ describe("a probe that fails", () => {
   });
 });
 
+test("a forgotten consumer is dead and told with its position; one that is ephemeral is nobody's loss", () => {
+  const { verdict, findings, diagnosis } = verdictOf({
+    streams: streams(stream({ forgotten: [forgotten(), forgotten({ name: "passing", durable: false })] })),
+  });
+  expect({ verdict, diagnosis }).toEqual({ verdict: "dead", diagnosis: [expect.stringMatching(/by hand/)] });
+  expect(findings).toEqual([
+    {
+      ...{ code: "consumer.forgotten", health: "dead" },
+      subject: { server: "s1", stream: "ORDERS", consumer: "worker" },
+      message: "the cluster has forgotten consumer ORDERS > worker; s1 still holds it, at message 7",
+      evidence: { probe: "CONSUMER.INFO", ackFloor: 7, config: { durable_name: "worker" } },
+    },
+  ]);
+});
+
 // Those of the source of truth have their own tests.
 test("every finding there is, is found somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [
@@ -271,6 +287,7 @@ test("every finding there is, is found somewhere above", () => {
     [{ running: running({ jetstream: false }) }],
     [{ streams: streams(stream({ ...DEAF, consumers: [consumer({ heard: { ok: true, value: false } })] })) }],
     [{ streams: FAILED }],
+    [{ streams: streams(stream({ forgotten: [forgotten()] })) }],
     [
       {
         streams: streams(stream({ nodeMissingOn: ["s1"], consumers: [consumer({ nodeMissingOn: ["s1"] })] })),

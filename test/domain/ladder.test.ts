@@ -2,12 +2,22 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
 import { type Attempt, attemptsOf, nextStep } from "../../lib/domain/ladder.ts";
-import { findLosses } from "../../lib/domain/loss.ts";
+import { findLosses, findVanished } from "../../lib/domain/loss.ts";
 import { memoryAssets } from "../../lib/domain/memory.ts";
 import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
 import type { RungId, Situation } from "../../lib/domain/rung.ts";
 import { LADDER } from "../../lib/domain/rungs.ts";
-import { claims, consumer, DEAF, FAILED, observation, operator, server, stream } from "./observations.ts";
+import {
+  claims,
+  consumer,
+  DEAF,
+  FAILED,
+  forgotten,
+  observation,
+  operator,
+  server,
+  stream,
+} from "./observations.ts";
 
 const deaf = (changes: Partial<StreamFacts> = {}): Observation["streams"] => ({
   ok: true,
@@ -150,6 +160,36 @@ describe("the next step", () => {
       {},
       /^stop: touch-metadata is refused: .*panic.*; toggle-jetstream is refused.*; restart-servers is refused/,
     ],
+    [
+      "a forgotten consumer is made anew where its stream has one replica",
+      { servers: CLUSTER, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
+      {},
+      /^restore-consumers$/,
+    ],
+    [
+      "a forgotten consumer is left to a person where it might start over",
+      {
+        servers: CLUSTER,
+        streams: { ok: true, value: [stream({ peers: PEERS, replicas: 3, forgotten: [forgotten()] })] },
+      },
+      {},
+      /^stop: restore-consumers is refused: consumer ORDERS > worker: only s1 knows its position.*start over/,
+    ],
+    [
+      "a stream with a forgotten consumer is never moved, but its server is restarted first",
+      { servers: CLUSTER, streams: deaf({ forgotten: [forgotten()] }) },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
+    [
+      "nor is it touched",
+      {
+        servers: PROVED,
+        streams: { ok: true, value: [stream({ nodeMissingOn: ["s1"], forgotten: [forgotten()] })] },
+      },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
     ["replicas step down", { servers: CLUSTER, streams: deaf({ peers: PEERS }) }, {}, /^step-down-leaders$/],
   ])("%s", (_what, seen, changes, expected) => {
     expect(stepOf(seen, changes)).toMatch(expected);
@@ -269,7 +309,9 @@ describe("the next step", () => {
         if (step.kind !== "climb") return;
         expect(here.verdict.verdict).toBe("dead");
         expect(tried).not.toContain(step.rung.id);
-        const asAccount: readonly RungId[] = ["step-down-leaders", "scale-up", "touch-metadata"];
+        const asAccount: readonly RungId[] = [
+          ...(["step-down-leaders", "scale-up", "restore-consumers", "touch-metadata"] as const),
+        ];
         if (asAccount.includes(step.rung.id)) expect(can.hasAccountKey).toBe(true);
         if (step.rung.id === "restart-servers") expect(can.canRestart).toBe(true);
         if (step.rung.id !== "toggle-jetstream") return;
@@ -291,8 +333,8 @@ describe("the next step", () => {
 
   test("the ladder goes up: each rung has its risk, its undo and its time", () => {
     expect(LADDER.map(({ id }) => id)).toEqual([
-      ...["push-again", "step-down-leaders", "scale-up", "touch-metadata", "toggle-jetstream"],
-      "restart-servers",
+      ...["push-again", "step-down-leaders", "scale-up", "restore-consumers", "touch-metadata"],
+      ...["toggle-jetstream", "restart-servers"],
     ]);
     for (const { risk, undo, settles } of LADDER)
       expect({ risk: risk !== "", undo: undo !== "", settles: settles > 0 }).toEqual({
@@ -332,6 +374,26 @@ describe("what was lost", () => {
     ],
   ])("%s", (_what, after, losses) => {
     expect(findLosses(before, after)).toEqual(losses);
+  });
+
+  test("a forgotten consumer is not lost; one that starts over or goes is", () => {
+    const held = [stream({ forgotten: [forgotten({ ackFloor: 7 })] })];
+    expect(findLosses(before, held)).toEqual([]);
+    expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 7 })] })])).toEqual([]);
+    expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })])).toEqual([
+      "consumer ORDERS > worker starts over, and was at message 7",
+    ]);
+    expect(findLosses(held, [stream()])).toEqual(["consumer ORDERS > worker is gone"]);
+  });
+
+  test("a consumer that was in memory is missed where its stream is there without it", () => {
+    const config = { durable_name: "worker" };
+    const seen = [{ stream: "ORDERS", config: { name: "ORDERS" }, consumers: [config] }];
+    expect(findVanished(seen, before)).toEqual([]);
+    expect(findVanished(seen, [])).toEqual([]);
+    expect(findVanished(seen, [stream()])).toEqual([
+      "consumer ORDERS > worker, which was held in memory, is gone",
+    ]);
   });
 
   test("an ephemeral consumer may go; a memory stream may be emptied, and may not vanish", () => {

@@ -1,6 +1,12 @@
 import type { AccountId } from "../../lib/domain/account.ts";
 import { type ClaimsDocument, parseAccountClaims } from "../../lib/domain/claims.ts";
-import type { ConsumerFacts, Observation, ServerFacts, StreamFacts } from "../../lib/domain/observation.ts";
+import type {
+  ConsumerFacts,
+  ForgottenConsumer,
+  Observation,
+  ServerFacts,
+  StreamFacts,
+} from "../../lib/domain/observation.ts";
 import type { Operator } from "../../lib/domain/operator.ts";
 import { epochMillis, epochSeconds } from "../../lib/domain/time.ts";
 
@@ -50,7 +56,7 @@ export const consumer = (changes: Partial<ConsumerFacts> = {}): ConsumerFacts =>
     name: "worker",
     storage: "file",
     durable: true,
-    ...{ peers: [], nodeMissingOn: [] },
+    ...{ peers: [], nodeMissingOn: [], ackFloor: 0 },
     config: { durable_name: "worker" },
   },
   heard: { ok: true, value: true },
@@ -70,7 +76,13 @@ export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
   },
   deafSubjects: { ok: true, value: [] },
   consumers: [],
+  forgotten: [],
   origins: { ok: true, value: [] },
+  ...changes,
+});
+
+export const forgotten = (changes: Partial<ForgottenConsumer> = {}): ForgottenConsumer => ({
+  ...{ server: "s1", name: "worker", durable: true, ackFloor: 7, config: { durable_name: "worker" } },
   ...changes,
 });
 

@@ -1,23 +1,29 @@
 import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
-import { standingOf } from "../../lib/domain/standing.ts";
+import { type Standing, standingOf } from "../../lib/domain/standing.ts";
 import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
 import type { Clock, Journal, Leases } from "../../lib/ports.ts";
 
 /** What every look writes; of these only the last of an account is ever read back. */
 const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];
 
+interface Kept {
+  readonly at: number;
+  readonly entry: JournalEntry;
+  /** Worked out once: every sweep asks for it. */
+  standing?: Standing | undefined;
+}
+
 /**
  * A journal for years of entries: by account and kind, without copies. With `forgetful` it keeps only the last of what
  * every look writes.
  */
 export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leases {
-  const accounts = new Map<string, Map<EntryKind, { at: number; entry: JournalEntry }[]>>();
+  const accounts = new Map<string, Map<EntryKind, Kept[]>>();
   const leases = new Map<string, { holder: string; until: EpochMillis }>();
   let count = 0;
   return {
     append: async (entry) => {
-      const kinds =
-        accounts.get(entry.account) ?? new Map<EntryKind, { at: number; entry: JournalEntry }[]>();
+      const kinds = accounts.get(entry.account) ?? new Map<EntryKind, Kept[]>();
       accounts.set(entry.account, kinds);
       const list = kinds.get(entry.kind) ?? [];
       kinds.set(entry.kind, list);
@@ -39,8 +45,9 @@ export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leas
           const started = kinds?.get("job.started")?.at(-1);
           const finished = kinds?.get("job.finished")?.at(-1);
           const last = (started?.at ?? -1) > (finished?.at ?? -1) ? started : finished;
-          const standing = last === undefined ? undefined : standingOf(last.entry);
-          return standing === undefined ? [] : [[account, standing] as const];
+          if (last === undefined) return [];
+          last.standing ??= standingOf(last.entry);
+          return last.standing === undefined ? [] : [[account, last.standing] as const];
         }),
       ),
     acquire: async (key, holder, lasts) => {

@@ -22,6 +22,7 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
+import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { isNoResponders } from "./connection.ts";
 import { askDomains, subjectsFor } from "./domains.ts";
 
@@ -31,11 +32,6 @@ import { askDomains, subjectsFor } from "./domains.ts";
  */
 const INFOS_AT_ONCE = 64;
 const INFO_PATIENCE = millis(2_000);
-
-/** JetStream API: "account not found" and "JetStream not enabled for account". */
-const ACCOUNT_NOT_FOUND = 10035;
-const NOT_ENABLED = 10039;
-const STREAM_NOT_FOUND = 10059;
 
 /** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
 export async function lookAsAccount(

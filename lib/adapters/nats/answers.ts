@@ -76,6 +76,7 @@ const consumerDetail = z.looseObject({
   name: z.string(),
   cluster: group,
   config: z.looseObject({ durable_name: z.string().optional(), mem_storage: z.boolean().default(false) }),
+  ack_floor: z.looseObject({ stream_seq: z.number() }).default({ stream_seq: 0 }),
 });
 
 export type ConsumerDetail = z.infer<typeof consumerDetail>;

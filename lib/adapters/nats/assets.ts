@@ -8,6 +8,7 @@ import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Assets, Configuration, RefusedConfiguration } from "../../ports-remedies.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
+import { CONSUMER_NOT_FOUND, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
 /** Acts as the account, each time through a user minted for it that may do just what is to be done. */
@@ -145,9 +146,6 @@ async function recreateConsumer(
   if (await isMissing(() => manager.consumers.info(stream, String(config["durable_name"]))))
     await manager.consumers.add(stream, config);
 }
-
-const STREAM_NOT_FOUND = 10059;
-const CONSUMER_NOT_FOUND = 10014;
 
 async function isMissing(ask: () => Promise<unknown>): Promise<boolean> {
   try {

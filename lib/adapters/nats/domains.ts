@@ -5,11 +5,11 @@ import { isJsonObject } from "../../domain/json.ts";
 import type { AskedOrigin, DomainView } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { asRelightError } from "../../errors.ts";
+import { STREAM_NOT_FOUND } from "./api-codes.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
 /** JetStream API: "account not found" and "JetStream not enabled for account". */
 const NO_JETSTREAM = [10035, 10039];
-const STREAM_NOT_FOUND = 10059;
 
 const infoOf = (domain: string): string => `$JS.${domain}.API.INFO`;
 const streamInfoOf = (domain: string, stream: string): string => `$JS.${domain}.API.STREAM.INFO.${stream}`;

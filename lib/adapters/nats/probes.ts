@@ -17,6 +17,7 @@ import { lookAsAccount } from "./account-view.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
 import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { forgottenBy } from "./forgotten.ts";
 import { serversHealth } from "./health.ts";
 import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
@@ -52,8 +53,9 @@ export function natsProbes(settings: ProbeSettings): Probes {
     ]);
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
+    const askForgotten = forgottenBy(settings.asAccount, account, accountKey, running);
     const [streams, elsewhere, leafnodes, group] = await Promise.all([
-      probe(() => findStreams(settings, account, within(able, domain))),
+      probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
       probe(() => findElsewhere(settings, account, able, domain)),
       probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),

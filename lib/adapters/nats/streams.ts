@@ -3,10 +3,19 @@ import pMap from "p-map";
 import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import type { ConsumerFacts, Peer, Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
+import type {
+  ConsumerFacts,
+  ForgottenConsumer,
+  Peer,
+  Probe,
+  ServerFacts,
+  StreamFacts,
+} from "../../domain/observation.ts";
+import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import { type ConsumerDetail, jsz, readData, type StreamDetail } from "./answers.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import { findInterest, type Interest } from "./interest.ts";
 import { originsTold } from "./origins.ts";
 
@@ -46,37 +55,56 @@ export async function findStreams(
   settings: StreamProbeSettings,
   account: AccountId,
   servers: readonly ServerFacts[],
+  askForgotten: AskForgotten = NOBODY,
 ): Promise<readonly StreamFacts[]> {
-  const perServer = await pMap(servers, (server) => replicasOn(settings, account, server), {
+  const perServer = await pMap(servers, (server) => heldOn(settings, account, server), {
     concurrency: AT_ONCE,
   });
+  const held = perServer.flat();
+  const forgotten = await askForgotten(suspectsAmong(held));
   const asked = new Set(servers.map(({ name }) => name));
-  const streams = groupByStream(perServer.flat(), asked);
+  const streams = groupByStream(held, asked, forgotten);
   const heard = await hearing(settings, account, servers, streams);
   return streams.map((stream) => streamFacts(stream, heard, servers[0]?.domain));
 }
 
 interface StreamGroup extends Gathered<StreamDetail> {
   readonly consumers: readonly Gathered<ConsumerDetail>[];
+  readonly forgotten: readonly ForgottenConsumer[];
 }
 
-async function replicasOn(
+async function heldOn(
   { connection, timeout }: StreamProbeSettings,
   account: AccountId,
   server: ServerFacts,
-): Promise<readonly Replica[]> {
+): Promise<readonly Held[]> {
   const body = JSON.stringify({ account, streams: true, consumer: true, config: true, raft: true });
   const answer = await ask(connection, `$SYS.REQ.SERVER.${server.id}.JSZ`, body, timeout);
   const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
   const details = accounts.find(({ id }) => id === account)?.stream_detail ?? [];
-  return details.map((detail) => ({
-    ...{ server: server.name, detail, clustered: server.topology === "clustered" },
-    nodeMissing: isNodeMissing(server, detail),
-  }));
+  return details.map((detail) => ({ server, detail }));
+}
+
+/** A forgotten consumer has no group either, and says nothing of its stream's. */
+function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Replica {
+  const known = detail.consumer_detail?.filter(
+    ({ name: consumer }) => !forgotten.has(nameOfGroup({ stream: detail.name, consumer })),
+  );
+  const told = { ...detail, consumer_detail: known };
+  return {
+    ...{ server: server.name, detail: told, clustered: server.topology === "clustered" },
+    nodeMissing: isNodeMissing(server, told),
+  };
 }
 
 /** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
-function groupByStream(replicas: readonly Replica[], asked: ReadonlySet<string>): readonly StreamGroup[] {
+function groupByStream(
+  held: readonly Held[],
+  asked: ReadonlySet<string>,
+  forgotten: ReadonlySet<string>,
+): readonly StreamGroup[] {
+  const replicas = held.map((one) => replicaOf(one, forgotten));
+  const forgottenOf = groupBy(forgottenAmong(held, forgotten), ({ stream }) => stream);
   return gatherByName(replicas, asked).map((stream) => {
     const consumers = stream.told.flatMap(({ server, clustered, detail }) =>
       (detail.consumer_detail ?? []).map((consumer) => ({
@@ -85,7 +113,12 @@ function groupByStream(replicas: readonly Replica[], asked: ReadonlySet<string>)
         nodeMissing: clustered && consumer.cluster === undefined,
       })),
     );
-    return { ...stream, consumers: gatherByName(consumers, asked) };
+    const lost = forgottenOf.get(stream.best.detail.name) ?? [];
+    return {
+      ...stream,
+      consumers: gatherByName(consumers, asked),
+      forgotten: lost.map(({ consumer }) => consumer),
+    };
   });
 }
 
@@ -208,7 +241,7 @@ function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
 }
 
 function streamFacts(
-  { best, nodeMissingOn, consumers }: StreamGroup,
+  { best, nodeMissingOn, consumers, forgotten }: StreamGroup,
   heard: Hearing,
   domain: string | undefined,
 ): StreamFacts {
@@ -224,6 +257,7 @@ function streamFacts(
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, heard),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),
+    forgotten,
   };
 }
 
@@ -249,7 +283,7 @@ function consumerFacts(
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
-    ...{ peers: peersOf(consumer), nodeMissingOn },
+    ...{ peers: peersOf(consumer), nodeMissingOn, ackFloor: consumer.detail.ack_floor.stream_seq },
     heard: heard(consumer, nextMessage(stream, consumer)),
   };
 }

@@ -1,0 +1,49 @@
+import type { ForgottenConsumer, Observation, StreamFacts } from "./observation.ts";
+import { type Group, isDeaf, nameOfGroup } from "./step-down.ts";
+
+/**
+ * Consumers that the cluster has forgotten. A server that starts while the account is expired tells the meta leader
+ * that it can't make its consumers, and before 2.9.15 the leader takes that for the end of a creation: it deletes those
+ * of one replica from the metadata. All of them is still on that server's disk (docs/recoveries.md).
+ */
+export interface Restoration extends Group {
+  readonly consumer: string;
+  readonly config: ForgottenConsumer["config"];
+}
+
+/** What of it can be made anew where it was, and what can't, with the reason. */
+export interface Restorations {
+  readonly possible: readonly Restoration[];
+  readonly refused: readonly { readonly name: string; readonly why: string }[];
+}
+
+/**
+ * Made anew with its configuration, a consumer goes on at its position if it comes to the server that still holds it:
+ * certain only where that is the one server of its stream. On a stream with replicas it went to any of them, and
+ * started over on the others (ran: 2.9.10). A stream that is not well itself comes first.
+ */
+export function restorations({ streams }: Observation): Restorations {
+  const sound = streams.ok ? streams.value.filter(isSound) : [];
+  const all = sound.flatMap((stream) => durable(stream).map((consumer) => ({ stream, consumer })));
+  const single = all.filter(({ stream }) => stream.replicas === 1 && stream.peers.length === 0);
+  return {
+    possible: single.map(({ stream: { name: stream }, consumer: { name: consumer, config } }) => {
+      return { stream, consumer, config };
+    }),
+    refused: all
+      .filter((one) => !single.includes(one))
+      .map(({ stream: { name: stream }, consumer: { name: consumer, server } }) => ({
+        name: nameOfGroup({ stream, consumer }),
+        why: `only ${server} knows its position, and the cluster may place it on another server, where it would start over`,
+      })),
+  };
+}
+
+/** An ephemeral one is not missed: whoever used it finds it gone and makes another, as after any server's restart. */
+export function durable({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
+  return forgotten.filter((consumer) => consumer.durable);
+}
+
+function isSound(stream: StreamFacts): boolean {
+  return stream.nodeMissingOn.length === 0 && stream.deafSubjects.ok && !isDeaf(stream);
+}

@@ -1,0 +1,45 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "@jest/globals";
+import { endServer } from "../../lab/restart-server.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { fillZoo } from "../../lab/zoo.ts";
+import { type Run, relight } from "./relight.ts";
+
+/** A cluster that holds one of everything, and what the tests of its recoveries ask of it. */
+export async function zoo(version: string): Promise<World> {
+  const world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
+  await fillZoo(world);
+  // Relight sees it while it is well, as it does in the field: it remembers what is in memory.
+  const { json } = await relight(world, "verify", "APP", "--json");
+  expect(json).toMatchObject({ verdict: "healthy", findings: [], streams: 9, consumers: 6 });
+  return world;
+}
+
+/** Lets Relight restart servers, as a service manager would. */
+export async function allowRestarts({ home, servers }: World): Promise<AsyncDisposable> {
+  const script = join(import.meta.dirname, "..", "..", "lab", "restart-server.ts");
+  const folders = servers.map(({ folder }) => folder);
+  const command = JSON.stringify([process.execPath, script, "{name}", ...folders]);
+  await appendFile(`${home}/relight.yaml`, `restart:\n  command: ${command}\n`);
+  // A restarted server is no longer the lab's child.
+  return { [Symbol.asyncDispose]: async () => void (await Promise.all(folders.map(endServer))) };
+}
+
+/** The rungs that helped, in their order. */
+export const rungsOf = ({ json }: Run): string =>
+  json.rungs
+    .filter(({ result }: { result: string }) => result === "helped")
+    .map(({ rung }: { rung: string }) => rung)
+    .join(", ");
+
+export async function assertNoPanic({ servers }: World): Promise<void> {
+  for (const server of servers) expect(await server.panics()).toBe("");
+}
+
+/** What a restart itself took, before Relight came: what was in memory only. Copies of it are none here. */
+export function withoutMemory(state: Record<string, unknown>): Record<string, unknown> {
+  const { MEM, MEM3, ...rest } = state;
+  return rest;
+}
