@@ -81,15 +81,23 @@ function standingDue({ account, standing, listed }: SweptAccount, sweeping: Swee
   const to = listed.state === "listed" ? listed.claims.jti : undefined;
   if (listed.state !== "unknown" && from !== to) return { why: "changed", from, to };
   const unverified = millis(now - at);
-  return unverified >= patienceOf(account, verifyEvery) ? { why: "routine", unverified } : undefined;
+  return isOverdue(account, unverified, verifyEvery) ? { why: "routine", unverified } : undefined;
 }
+
+/** A sweep asks it of every account; most were looked at so lately that their own instant does not matter. */
+function isOverdue(account: AccountId, unverified: Millis, verifyEvery: Millis): boolean {
+  const soonest = Math.floor(latestOf(verifyEvery) * (1 - SPREAD));
+  return unverified >= soonest && unverified >= patienceOf(account, verifyEvery);
+}
+
+const latestOf = (verifyEvery: Millis): number => Math.max(0, verifyEvery - NEXT_SWEEP);
 
 /**
  * What would be late at the next sweep is due at this one; and each account has its own instant, always the same,
  * so that those that were looked at together drift apart.
  */
 export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
-  const latest = Math.max(0, verifyEvery - NEXT_SWEEP);
+  const latest = latestOf(verifyEvery);
   if (latest === 0) return millis(0);
   return millis(Math.floor(latest * (1 - SPREAD * fraction(account))));
 }
