@@ -47,6 +47,12 @@ export function explainDefect(version: string, issue: string): string | undefine
 }
 
 /**
+ * Whether a cluster with this server may forget consumers of one replica (lib/domain/forgotten.ts). From 2.9.15 on only
+ * those younger than two seconds are deleted ("do not delete existing consumers"). Ran: 2.9.10; not on 2.10.27, 2.15.1.
+ */
+export const forgetsConsumers = (version: string): boolean => satisfies(version, "<2.9.15", { loose: true });
+
+/**
  * Where touching the configuration of a stream without its Raft node revives it. Elsewhere the server
  * panics: `processClusterUpdateStream` read the stream's assignment before it was set (nil pointer in
  * `startClusterSubs`). Mended in 2.12.8 and 2.14.0 ("Must run before startClusterSubs reads mset.sa.Sync").

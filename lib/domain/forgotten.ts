@@ -1,4 +1,5 @@
-import type { ForgottenConsumer, Observation, StreamFacts } from "./observation.ts";
+import { forgetsConsumers } from "./defects.ts";
+import type { ForgottenConsumer, Observation, ServerFacts, StreamFacts } from "./observation.ts";
 import { type Group, isDeaf, nameOfGroup } from "./step-down.ts";
 
 /**
@@ -6,6 +7,8 @@ import { type Group, isDeaf, nameOfGroup } from "./step-down.ts";
  * that it can't make its consumers, and before 2.9.15 the leader takes that for the end of a creation: it deletes those
  * of one replica from the metadata. All of them is still on that server's disk (docs/recoveries.md).
  */
+
+/** A consumer as it is to be again. */
 export interface Restoration extends Group {
   readonly consumer: string;
   readonly config: ForgottenConsumer["config"];
@@ -22,21 +25,30 @@ export interface Restorations {
  * certain only where that is the one server of its stream. On a stream with replicas it went to any of them, and
  * started over on the others (ran: 2.9.10). A stream that is not well itself comes first.
  */
-export function restorations({ streams }: Observation): Restorations {
+export function restorations({ streams, servers }: Observation): Restorations {
   const sound = streams.ok ? streams.value.filter(isSound) : [];
   const all = sound.flatMap((stream) => durable(stream).map((consumer) => ({ stream, consumer })));
-  const single = all.filter(({ stream }) => stream.replicas === 1 && stream.peers.length === 0);
+  const judged = all.map(({ stream, consumer }) => ({
+    restoration: { stream: stream.name, consumer: consumer.name, config: consumer.config },
+    why: whyNot(servers, stream, consumer),
+  }));
   return {
-    possible: single.map(({ stream: { name: stream }, consumer: { name: consumer, config } }) => {
-      return { stream, consumer, config };
-    }),
-    refused: all
-      .filter((one) => !single.includes(one))
-      .map(({ stream: { name: stream }, consumer: { name: consumer, server } }) => ({
-        name: nameOfGroup({ stream, consumer }),
-        why: `only ${server} knows its position, and the cluster may place it on another server, where it would start over`,
-      })),
+    possible: judged.flatMap(({ restoration, why }) => (why === undefined ? [restoration] : [])),
+    refused: judged.flatMap(({ restoration, why }) =>
+      why === undefined ? [] : [{ name: nameOfGroup(restoration), why }],
+    ),
   };
+}
+
+function whyNot(
+  servers: readonly ServerFacts[],
+  { replicas, peers }: StreamFacts,
+  { server }: ForgottenConsumer,
+): string | undefined {
+  if (!servers.some(({ version }) => forgetsConsumers(version)))
+    return "no server here is of a version that forgets consumers, so somebody may have deleted it";
+  if (replicas === 1 && peers.length === 0) return undefined;
+  return `only ${server} knows its position, and the cluster may place it on another server, where it would start over`;
 }
 
 /** An ephemeral one is not missed: whoever used it finds it gone and makes another, as after any server's restart. */

@@ -91,7 +91,14 @@ function resolvedParts(incident: Incident): readonly PagePart[] {
     part("What was wrong", [incident.summary]),
     part("How long", [`from ${clock(incident.since)} to ${clock(incident.at)} (${lasted(incident)})`]),
     part("Who was affected", [affected(incident)]),
-  ];
+    part("What ended it", ended(incident)),
+  ].filter(({ lines }) => lines.length > 0);
+}
+
+/** Whoever saw it over may have healed it, or found it healed: their story tells. */
+function ended({ account, accountName, correlation }: Incident): readonly string[] {
+  if (account === "-" || correlation === undefined) return [];
+  return [`\`relight journal ${accountName} --correlation ${correlation}\` tells what was seen and done.`];
 }
 
 function part(heading: string, lines: readonly string[]): PagePart {

@@ -28,6 +28,7 @@ const PEERS = [
   { name: "s3", current: true },
 ];
 const CLUSTER = ["s1", "s2", "s3"].map((name) => server({ name, id: name, topology: "clustered" }));
+const FORGETFUL = CLUSTER.map((one) => ({ ...one, version: "2.9.14" }));
 
 function situation(seen: Partial<Observation>, changes: Partial<Situation> = {}): Situation {
   const look = observation(seen);
@@ -162,18 +163,24 @@ describe("the next step", () => {
     ],
     [
       "a forgotten consumer is made anew where its stream has one replica",
-      { servers: CLUSTER, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
+      { servers: FORGETFUL, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
       {},
       /^restore-consumers$/,
     ],
     [
       "a forgotten consumer is left to a person where it might start over",
       {
-        servers: CLUSTER,
+        servers: FORGETFUL,
         streams: { ok: true, value: [stream({ peers: PEERS, replicas: 3, forgotten: [forgotten()] })] },
       },
       {},
       /^stop: restore-consumers is refused: consumer ORDERS > worker: only s1 knows its position.*start over/,
+    ],
+    [
+      "a forgotten consumer is left to a person where servers forget none",
+      { servers: CLUSTER, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
+      {},
+      /^stop: restore-consumers is refused: consumer ORDERS > worker: .*somebody may have deleted it/,
     ],
     [
       "a stream with a forgotten consumer is never moved, but its server is restarted first",

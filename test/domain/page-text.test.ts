@@ -45,6 +45,15 @@ test("a resolution says how long it lasted, and asks for nothing", () => {
   ]);
 });
 
+test("a resolution says where it is told what ended it", () => {
+  const told = lines({ status: "resolved", correlation: "sweep-1" });
+  expect(told.slice(-5)).toEqual([
+    ...["", "What ended it:"],
+    "`relight journal ORDERS --correlation sweep-1` tells what was seen and done.",
+    ...["", "Correlation id: sweep-1"],
+  ]);
+});
+
 describe("a page's words", () => {
   test.each<[string, Partial<Incident>, string]>([
     ["a warning", { severity: "warning" }, "[WARNING] ORDERS: "],

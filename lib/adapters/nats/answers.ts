@@ -123,6 +123,9 @@ const streamDetail = z.looseObject({
 });
 export type StreamDetail = z.infer<typeof streamDetail>;
 
+/** A page of `$JS.API.CONSUMER.NAMES`; an error has no `total`. */
+export const consumerNames = z.looseObject({ total: z.number(), consumers: z.array(z.string()).nullish() });
+
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
 export type AccountDetail = z.infer<typeof accountDetail>;
 export const jsz = z.looseObject({ account_details: z.array(accountDetail).nullish() });

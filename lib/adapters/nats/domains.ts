@@ -5,11 +5,10 @@ import { isJsonObject } from "../../domain/json.ts";
 import type { AskedOrigin, DomainView } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { asRelightError } from "../../errors.ts";
-import { STREAM_NOT_FOUND } from "./api-codes.ts";
+import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
-/** JetStream API: "account not found" and "JetStream not enabled for account". */
-const NO_JETSTREAM = [10035, 10039];
+const NO_JETSTREAM: readonly unknown[] = [ACCOUNT_NOT_FOUND, NOT_ENABLED];
 
 const infoOf = (domain: string): string => `$JS.${domain}.API.INFO`;
 const streamInfoOf = (domain: string, stream: string): string => `$JS.${domain}.API.STREAM.INFO.${stream}`;

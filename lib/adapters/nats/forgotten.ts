@@ -1,15 +1,14 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
-import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import type { ForgottenConsumer, Probe, RunningAccount, ServerFacts } from "../../domain/observation.ts";
 import { type Group, nameOfGroup } from "../../domain/step-down.ts";
-import { type Millis, millis } from "../../domain/time.ts";
+import type { Millis } from "../../domain/time.ts";
 import { probe } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
-import type { StreamDetail } from "./answers.ts";
-import { CONSUMER_NOT_FOUND } from "./api-codes.ts";
-import { ask, readJson } from "./connection.ts";
+import { consumerNames, read, type StreamDetail } from "./answers.ts";
+import { AT_ONCE, ask, readJson } from "./connection.ts";
 
 /** A stream as one server holds it. */
 export interface Held {
@@ -53,13 +52,9 @@ export function forgottenAmong(
   );
 }
 
-const ASKED_AT_ONCE = 64;
-/** The metadata answers in milliseconds; for a consumer that is in it, and dead, nobody answers at all. */
-const PATIENCE = millis(2_000);
-
 /**
- * Asks as the account, whose API answers from the metadata. Whoever can't be asked about stays what it looks
- * like, without its Raft node: that is never healthier.
+ * Asks as the account, whose API lists a stream's consumers from the metadata, whether they work or not. Whoever
+ * can't be asked about stays what it looks like, without its Raft node: that is never healthier.
  */
 export function forgottenBy(
   settings: AccountConnectionSettings,
@@ -71,34 +66,45 @@ export function forgottenBy(
   if (accountKey === undefined || loaded.some(({ expired }) => expired)) return NOBODY;
   const claims = loaded[0]?.document.claims;
   return async (suspects) => {
-    if (suspects.length === 0) return new Set();
-    const order = { account, claims, accountKey, mayAsk: suspects.map(infoSubject) };
-    const timeout = millis(Math.min(settings.timeout, PATIENCE));
-    const answers = await probe(() =>
+    const streams = [...new Set(suspects.map(({ stream }) => stream))];
+    if (streams.length === 0) return new Set();
+    const order = { account, claims, accountKey, mayAsk: streams.map(namesSubject) };
+    const answer = await probe(() =>
       withAccountConnection(settings, order, (connection) =>
-        pMap(
-          suspects,
-          async (group) => ({
-            name: nameOfGroup(group),
-            answer: await probe(() => askOne(connection, group, timeout)),
-          }),
-          { concurrency: ASKED_AT_ONCE },
-        ),
+        pMap(streams, (stream) => probe(() => knownOf(connection, stream, settings.timeout)), {
+          concurrency: AT_ONCE,
+        }),
       ),
     );
-    const found = answers.ok ? answers.value : [];
-    return new Set(
-      found.filter(({ answer }) => answer.ok && isNotFound(answer.value)).map(({ name }) => name),
+    const known = new Map(
+      streams.map((stream, index) => [stream, answer.ok ? answer.value[index] : undefined]),
     );
+    const isForgotten = ({ stream, consumer = "" }: Group): boolean => {
+      const names = known.get(stream);
+      return names?.ok === true && !names.value.has(consumer);
+    };
+    return new Set(suspects.filter(isForgotten).map(nameOfGroup));
   };
 }
 
-const infoSubject = ({ stream, consumer }: Group): string => `$JS.API.CONSUMER.INFO.${stream}.${consumer}`;
+const namesSubject = (stream: string): string => `$JS.API.CONSUMER.NAMES.${stream}`;
 
-async function askOne(connection: NatsConnection, group: Group, timeout: Millis): Promise<JsonObject> {
-  return readJson(await ask(connection, infoSubject(group), "", timeout));
-}
-
-function isNotFound({ error }: JsonObject): boolean {
-  return isJsonObject(error) && error["err_code"] === CONSUMER_NOT_FOUND;
+/** The consumers of a stream that the metadata has, page by page. */
+async function knownOf(
+  connection: NatsConnection,
+  stream: string,
+  timeout: Millis,
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for (;;) {
+    const answer = await ask(
+      connection,
+      namesSubject(stream),
+      JSON.stringify({ offset: known.size }),
+      timeout,
+    );
+    const { total, consumers } = read(consumerNames, readJson(answer), "CONSUMER.NAMES");
+    for (const name of consumers ?? []) known.add(name);
+    if (known.size >= total || (consumers ?? []).length === 0) return known;
+  }
 }
