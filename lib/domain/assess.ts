@@ -70,7 +70,7 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
 /** Names the server's own defect where the findings are exactly its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
-  const restarted = [...restartedWhileExpired(findings), ...forgottenBySome(findings)];
+  const restarted = [...restartedWhileExpired(findings), ...forgottenConsumers(observation, findings)];
   const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const versions = [...new Set(servers.map(({ version }) => version))];
@@ -94,10 +94,12 @@ function restartedWhileExpired(findings: readonly Finding[]): string[] {
   ];
 }
 
-function forgottenBySome(findings: readonly Finding[]): string[] {
+function forgottenConsumers({ servers }: Observation, findings: readonly Finding[]): string[] {
   if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
+  const versions = [...new Set(servers.map(({ version }) => version))];
   return [
-    "before 2.9.15 a cluster forgets consumers of one replica whose server restarts while the account is expired; what Relight can't put back exactly, make anew by hand with the configuration in its finding, to start after the message that it was at",
+    ...versions.flatMap((version) => explainDefect(version, "#3881") ?? []),
+    "a forgotten consumer that Relight can't put back exactly is to be made anew by hand, with the configuration in its finding, to start after the message that it was at",
   ];
 }
 

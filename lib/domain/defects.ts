@@ -24,6 +24,12 @@ export const DEFECTS: readonly Defect[] = [
     fixedIn: ["2.10.28", "2.11.2"],
   },
   {
+    issue: "#3881",
+    title: "a cluster forgets consumers of one replica whose server restarts while the account is expired",
+    affected: "<2.9.15",
+    fixedIn: ["2.9.15"],
+  },
+  {
     issue: "#8084",
     title: "one expired account fails the server's whole /healthz",
     affected: "<2.12.14 || >=2.14.0-0 <2.14.4",
@@ -45,12 +51,6 @@ export function explainDefect(version: string, issue: string): string | undefine
   if (defect === undefined) return undefined;
   return `${version} has nats-server ${issue} (${defect.title}), fixed in ${defect.fixedIn.join(" and ")}`;
 }
-
-/**
- * Whether a cluster with this server may forget consumers of one replica (lib/domain/forgotten.ts). From 2.9.15 on only
- * those younger than two seconds are deleted ("do not delete existing consumers"). Ran: 2.9.10; not on 2.10.27, 2.15.1.
- */
-export const forgetsConsumers = (version: string): boolean => satisfies(version, "<2.9.15", { loose: true });
 
 /**
  * Where touching the configuration of a stream without its Raft node revives it. Elsewhere the server

@@ -1,11 +1,11 @@
-import { forgetsConsumers } from "./defects.ts";
+import { explainDefect } from "./defects.ts";
 import type { ForgottenConsumer, Observation, ServerFacts, StreamFacts } from "./observation.ts";
 import { type Group, isDeaf, nameOfGroup } from "./step-down.ts";
 
 /**
  * Consumers that the cluster has forgotten. A server that starts while the account is expired tells the meta leader
  * that it can't make its consumers, and before 2.9.15 the leader takes that for the end of a creation: it deletes those
- * of one replica from the metadata. All of them is still on that server's disk (docs/recoveries.md).
+ * of one replica from the metadata (nats-server #3881). All of each is still on that server's disk (docs/recoveries.md).
  */
 
 /** A consumer as it is to be again. */
@@ -45,7 +45,7 @@ function whyNot(
   { replicas, peers }: StreamFacts,
   { server }: ForgottenConsumer,
 ): string | undefined {
-  if (!servers.some(({ version }) => forgetsConsumers(version)))
+  if (servers.every(({ version }) => explainDefect(version, "#3881") === undefined))
     return "no server here is of a version that forgets consumers, so somebody may have deleted it";
   if (replicas === 1 && peers.length === 0) return undefined;
   return `only ${server} knows its position, and the cluster may place it on another server, where it would start over`;

@@ -39,7 +39,7 @@ test("a defect is explained by what is wrong and where it is mended", () => {
   expect(explainDefect("2.10.27", "#6806")).toBe(
     "2.10.27 has nats-server #6806 (streams and consumers stay deaf after an expired account was renewed), fixed in 2.10.28 and 2.11.2",
   );
-  expect(defectsOf("2.9.10").map(({ issue }) => issue)).toEqual(["#6806", "#6766", "#8084"]);
+  expect(defectsOf("2.9.10").map(({ issue }) => issue)).toEqual(["#6806", "#6766", "#3881", "#8084"]);
   expect(defectsOf("2.15.1")).toEqual([]);
 });
 
