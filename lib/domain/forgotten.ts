@@ -27,7 +27,7 @@ export interface Restorations {
  */
 export function restorations({ streams, servers }: Observation): Restorations {
   const sound = streams.ok ? streams.value.filter(isSound) : [];
-  const all = sound.flatMap((stream) => durable(stream).map((consumer) => ({ stream, consumer })));
+  const all = sound.flatMap((stream) => missedConsumers(stream).map((consumer) => ({ stream, consumer })));
   const judged = all.map(({ stream, consumer }) => ({
     restoration: { stream: stream.name, consumer: consumer.name, config: consumer.config },
     why: whyNot(servers, stream, consumer),
@@ -51,8 +51,8 @@ function whyNot(
   return `only ${server} knows its position, and the cluster may place it on another server, where it would start over`;
 }
 
-/** An ephemeral one is not missed: whoever used it finds it gone and makes another, as after any server's restart. */
-export function durable({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
+/** The forgotten ones but for ephemeral ones, which nobody misses: whoever used one finds it gone and makes another, as after any server's restart. */
+export function missedConsumers({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
   return forgotten.filter((consumer) => consumer.durable);
 }
 

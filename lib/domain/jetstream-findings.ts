@@ -1,6 +1,6 @@
 import { loaded } from "./claims-findings.ts";
 import { failedProbe, finding } from "./findings.ts";
-import { durable } from "./forgotten.ts";
+import { missedConsumers } from "./forgotten.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
 import type { Finding } from "./verdict.ts";
@@ -43,7 +43,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
 }
 
 function forgottenConsumers(facts: StreamFacts): Finding[] {
-  return durable(facts).map(({ server, name: consumer, ackFloor, config }) => {
+  return missedConsumers(facts).map(({ server, name: consumer, ackFloor, config }) => {
     const { name: stream } = facts;
     const message = `the cluster has forgotten consumer ${stream} > ${consumer}; ${server} still holds it, at message ${ackFloor}`;
     const evidence = { probe: "CONSUMER.INFO", ackFloor, config };

@@ -1,4 +1,4 @@
-import { durable } from "./forgotten.ts";
+import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
@@ -176,7 +176,7 @@ export function touches(
  * a forgotten consumer, its position above all, would go with the stream's old place.
  */
 function wouldLosePlace(stream: StreamFacts): boolean {
-  return stream.replicas === 1 && durable(stream).length > 0;
+  return stream.replicas === 1 && missedConsumers(stream).length > 0;
 }
 
 export function hasLostNodes({ nodeMissingOn, consumers }: StreamFacts): boolean {
