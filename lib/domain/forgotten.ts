@@ -51,7 +51,10 @@ function whyNot(
   return `only ${server} knows its position, and the cluster may place it on another server, where it would start over`;
 }
 
-/** The forgotten ones but for ephemeral ones, which nobody misses: whoever used one finds it gone and makes another, as after any server's restart. */
+/**
+ * Those that somebody misses. An ephemeral one nobody does: whoever used it finds it gone and makes another, as it must
+ * whenever a server drops one.
+ */
 export function missedConsumers({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
   return forgotten.filter((consumer) => consumer.durable);
 }
