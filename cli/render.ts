@@ -51,6 +51,7 @@ export function renderRemediation(result: Remediation, name: string): string {
     ...result.rungs.map(
       ({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`,
     ),
+    ...(result.losses ?? []).map((loss) => `  ${colors.red("lost")} ${loss}`),
     ...(result.pushed ? [renderPush(result.pushed)] : []),
     renderVerdict(result.verdict, name),
   ].join("\n");

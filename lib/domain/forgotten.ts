@@ -1,6 +1,6 @@
 import { explainDefect } from "./defects.ts";
 import type { ForgottenConsumer, Observation, ServerFacts, StreamFacts } from "./observation.ts";
-import { type Group, isDeaf, nameOfGroup } from "./step-down.ts";
+import { type Group, nameOfGroup } from "./step-down.ts";
 
 /**
  * Consumers that the cluster has forgotten. A server that starts while the account is expired tells the meta leader
@@ -23,11 +23,13 @@ export interface Restorations {
 /**
  * Made anew with its configuration, a consumer goes on at its position if it comes to the server that still holds it:
  * certain only where that is the one server of its stream. On a stream with replicas it went to any of them, and
- * started over on the others (ran: 2.9.10). A stream that is not well itself comes first.
+ * started over on the others (ran: 2.9.10). The stream need not be well for it. Whatever else is to be done comes later:
+ * a restart of that server may take what it holds (seen: 2.9.10).
  */
 export function restorations({ streams, servers }: Observation): Restorations {
-  const sound = streams.ok ? streams.value.filter(isSound) : [];
-  const all = sound.flatMap((stream) => missedConsumers(stream).map((consumer) => ({ stream, consumer })));
+  const all = (streams.ok ? streams.value : []).flatMap((stream) =>
+    missedConsumers(stream).map((consumer) => ({ stream, consumer })),
+  );
   const judged = all.map(({ stream, consumer }) => ({
     restoration: { stream: stream.name, consumer: consumer.name, config: consumer.config },
     why: whyNot(servers, stream, consumer),
@@ -57,8 +59,4 @@ function whyNot(
  */
 export function missedConsumers({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
   return forgotten.filter((consumer) => consumer.durable);
-}
-
-function isSound(stream: StreamFacts): boolean {
-  return stream.nodeMissingOn.length === 0 && stream.deafSubjects.ok && !isDeaf(stream);
 }

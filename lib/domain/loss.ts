@@ -1,5 +1,6 @@
+import { missedConsumers } from "./forgotten.ts";
 import type { MemoryAsset } from "./memory.ts";
-import type { StreamFacts } from "./observation.ts";
+import type { ForgottenConsumer, StreamFacts } from "./observation.ts";
 
 /**
  * What `after` lacks of what `before` had: streams, durable consumers, or the end of a stream.
@@ -27,17 +28,25 @@ export function findVanished(seen: readonly MemoryAsset[], after: readonly Strea
 function lossesOf(before: StreamFacts, after: StreamFacts | undefined): string[] {
   if (after === undefined) return [`stream ${before.name} is gone`];
   const consumers = new Set([...after.consumers, ...after.forgotten].map(({ name }) => name));
-  const gone = [...before.consumers, ...before.forgotten]
-    .filter(({ name, durable }) => durable && !consumers.has(name))
-    .map(({ name }) => `consumer ${before.name} > ${name} is gone`);
-  const restarted = before.forgotten
-    .filter(({ name, ackFloor }) =>
-      after.consumers.some((now) => now.name === name && now.ackFloor < ackFloor),
-    )
-    .map(
-      ({ name, ackFloor }) => `consumer ${before.name} > ${name} starts over, and was at message ${ackFloor}`,
-    );
-  gone.push(...restarted);
+  const gone = [
+    ...before.consumers
+      .filter(({ name, durable }) => durable && !consumers.has(name))
+      .map(({ name }) => `consumer ${before.name} > ${name} is gone`),
+    ...missedConsumers(before).flatMap((consumer) => lossOf(before.name, consumer, after)),
+  ];
   if (before.storage === "memory" || after.lastSeq >= before.lastSeq) return gone;
   return [...gone, `stream ${before.name} ends at ${after.lastSeq}, and ended at ${before.lastSeq}`];
+}
+
+/** A server holds a forgotten consumer until it is made anew there. */
+function lossOf(
+  stream: string,
+  { name, ackFloor }: ForgottenConsumer,
+  { consumers, forgotten }: StreamFacts,
+): string[] {
+  if (forgotten.some((held) => held.name === name)) return [];
+  const now = consumers.find((consumer) => consumer.name === name);
+  if (now !== undefined && now.ackFloor >= ackFloor) return [];
+  const what = now === undefined ? "is gone" : "starts over";
+  return [`consumer ${stream} > ${name} ${what}, and was at message ${ackFloor}`];
 }

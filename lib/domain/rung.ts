@@ -6,9 +6,9 @@ import type { Verdict } from "./verdict.ts";
 
 export type RungId =
   | "push-again"
+  | "restore-consumers"
   | "step-down-leaders"
   | "scale-up"
-  | "restore-consumers"
   | "touch-metadata"
   | "toggle-jetstream"
   | "restart-servers";

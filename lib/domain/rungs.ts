@@ -29,6 +29,27 @@ const PUSH_AGAIN: Rung = {
   forbids: cannotPush,
 };
 
+const RESTORE_CONSUMERS: Rung = {
+  id: "restore-consumers",
+  title: "make consumers anew that the cluster has forgotten, where a server still holds them",
+  risk: "none on a stream of one replica; on another one it might start over, so there it is refused",
+  undo: "none needed: nothing that exists is changed",
+  settles: millis(20_000),
+  targets: ({ observation }) => restorations(observation).possible.map(nameOfGroup),
+  helps: ({ observation }) => {
+    const { possible, refused } = restorations(observation);
+    return possible.length + refused.length > 0
+      ? "the server that holds a consumer takes it up again where it was"
+      : undefined;
+  },
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const { possible, refused } = restorations(observation);
+    if (possible.length > 0) return undefined;
+    return refused.map(({ name, why }) => `consumer ${name}: ${why}`).join("; ");
+  },
+};
+
 const STEP_DOWN_LEADERS: Rung = {
   id: "step-down-leaders",
   title: "let the leaders of deaf streams, then of deaf consumers, step down",
@@ -69,27 +90,6 @@ const SCALE_UP: Rung = {
     const { possible, refused } = scaleUps(observation);
     if (possible.length > 0) return undefined;
     return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
-  },
-};
-
-const RESTORE_CONSUMERS: Rung = {
-  id: "restore-consumers",
-  title: "make consumers anew that the cluster has forgotten, where a server still holds them",
-  risk: "none on a stream of one replica; on another one it might start over, so there it is refused",
-  undo: "none needed: nothing that exists is changed",
-  settles: millis(20_000),
-  targets: ({ observation }) => restorations(observation).possible.map(nameOfGroup),
-  helps: ({ observation }) => {
-    const { possible, refused } = restorations(observation);
-    return possible.length + refused.length > 0
-      ? "the server that holds a consumer takes it up again where it was"
-      : undefined;
-  },
-  forbids: ({ observation, hasAccountKey }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
-    const { possible, refused } = restorations(observation);
-    if (possible.length > 0) return undefined;
-    return refused.map(({ name, why }) => `consumer ${name}: ${why}`).join("; ");
   },
 };
 
@@ -152,9 +152,9 @@ const RESTART_SERVERS: Rung = {
 /** The ladder, cheapest rung first. */
 export const LADDER: readonly Rung[] = [
   PUSH_AGAIN,
+  RESTORE_CONSUMERS,
   STEP_DOWN_LEADERS,
   SCALE_UP,
-  RESTORE_CONSUMERS,
   TOUCH_METADATA,
   TOGGLE_JETSTREAM,
   RESTART_SERVERS,

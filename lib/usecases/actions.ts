@@ -20,9 +20,9 @@ type Action = (context: Context, job: RunningJob, seen: Look) => Promise<unknown
 export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
   renew,
   "push-again": pushAgain,
+  "restore-consumers": restoreConsumers,
   "step-down-leaders": stepDownLeaders,
   "scale-up": scaleUp,
-  "restore-consumers": restoreConsumers,
   "touch-metadata": touch,
   "toggle-jetstream": toggle,
   "restart-servers": restartServers,

@@ -28,6 +28,8 @@ export interface Remediation {
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly verdict: Verdict;
+  /** What is missing since, for people; absent where nothing is. A person was called. */
+  readonly losses?: readonly string[];
   /** The JWT that was pushed and where it was proved, if one was. */
   readonly pushed?: ReturnType<typeof describePush>;
   /** Ties together all that the trigger led to. */
@@ -228,7 +230,8 @@ async function climb(
   const result = { account: job.account, why, rungs, verdict: last.verdict, last };
   if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
   await escalateReport(context, job, report);
-  return { ...result, outcome: outcome === "refused" ? "refused" : "escalated" };
+  const missing = losses.length === 0 ? {} : { losses };
+  return { ...result, ...missing, outcome: outcome === "refused" ? "refused" : "escalated" };
 }
 
 function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
