@@ -56,7 +56,8 @@ function withoutConsumers(state: Record<string, unknown>, gone: readonly string[
 }
 
 test("restarted while expired, on nats-server 2.9.10: the guarded restart, and forgotten consumers go on where they were", async () => {
-  await using world = await zoo("2.9.10");
+  // Copies of one replica may stay stalled on 2.9.10 whoever restarts what (docs/recoveries.md).
+  await using world = await zoo("2.9.10", { copies: false });
   await moveOn(world);
   const [state, known] = [await snapshot(world), await knownConsumers(world)];
   await restartWhileExpired(world, await leaderLast(world));
@@ -97,7 +98,8 @@ test("restarted while expired, on nats-server 2.9.10: the guarded restart, and f
   await assertNoPanic(world);
   await assertZooWorks(world, gone);
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.9.10" };
-  const result = "all alive, no panic, but what the cluster forgot on streams with replicas or in memory";
+  const result =
+    "all alive, no panic, but what the cluster forgot on streams with replicas or in memory, and mirrors that may stay stalled";
   expect(await isRecorded({ ...row, rungs: "restore-consumers, restart-servers", result })).toBe(true);
 });
 
