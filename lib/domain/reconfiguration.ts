@@ -75,21 +75,35 @@ function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFacts): b
 
 /** Whether a stream and its consumers have a leader and as many replicas as they should, each of them current. */
 export function isWhole(stream: StreamFacts): boolean {
-  if (!isGroupWhole(stream)) return false;
-  return stream.consumers.every((consumer) => hasReplicas(consumer, replicasOf(consumer, stream)));
+  return shortcomings(stream).length === 0;
 }
 
 /** The same for the stream without its consumers. */
 export function isGroupWhole(stream: StreamFacts): boolean {
-  return hasReplicas(stream, stream.replicas);
+  return shortcoming(stream, stream.replicas) === undefined;
 }
 
-function hasReplicas(
+/** What keeps a stream and its consumers from being whole; for people. */
+export function shortcomings(stream: StreamFacts): readonly string[] {
+  const own = shortcoming(stream, stream.replicas);
+  return [
+    ...(own === undefined ? [] : [`stream ${stream.name} ${own}`]),
+    ...stream.consumers.flatMap((consumer) => {
+      const its = shortcoming(consumer, replicasOf(consumer, stream));
+      return its === undefined ? [] : [`consumer ${stream.name} > ${consumer.name} ${its}`];
+    }),
+  ];
+}
+
+function shortcoming(
   { leader, peers, nodeMissingOn }: StreamFacts | ConsumerFacts,
   replicas: number,
-): boolean {
-  if (leader === undefined || nodeMissingOn.length > 0) return false;
-  return peers.length === replicas - 1 && peers.every(({ current }) => current);
+): string | undefined {
+  if (leader === undefined) return "has no leader";
+  if (nodeMissingOn.length > 0) return `has no Raft node on ${nodeMissingOn.join(", ")}`;
+  if (peers.length !== replicas - 1) return `has ${peers.length + 1} replicas and should have ${replicas}`;
+  const behind = peers.filter(({ current }) => !current).map(({ name }) => name);
+  return behind.length === 0 ? undefined : `is behind on ${behind.join(", ")}`;
 }
 
 function replicasOf(consumer: ConsumerFacts, stream: StreamFacts): number {

@@ -2,7 +2,7 @@ import pWaitFor from "p-wait-for";
 import { openReconfigurations } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { StreamFacts } from "../domain/observation.ts";
-import { isGroupWhole, isWhole, type Reconfiguration } from "../domain/reconfiguration.ts";
+import { isGroupWhole, isWhole, type Reconfiguration, shortcomings } from "../domain/reconfiguration.ts";
 import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
@@ -117,6 +117,7 @@ async function waitUntil(
   isReady: IsReady,
 ): Promise<void> {
   let lacking: readonly string[] = [];
+  let why: readonly string[] = [];
   let bytes = 0;
   const areReady = async (): Promise<boolean> => {
     const { streams } = (await look(context, account)).observation;
@@ -126,6 +127,10 @@ async function waitUntil(
       return !streams.ok || (stream !== undefined && !isReady(stream, one));
     });
     lacking = waiting.map(nameOfGroup);
+    const unready = [...new Set(waiting.map(({ stream }) => stream))].flatMap(
+      (name) => found.get(name) ?? [],
+    );
+    why = streams.ok ? unready.flatMap(shortcomings) : [streams.message];
     bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
     return lacking.length === 0;
   };
@@ -133,8 +138,11 @@ async function waitUntil(
   const isOver = (): boolean => context.clock.now() - started > SETTLE.timeout + bytes / COPIED_PER_MS;
   await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval });
   if (lacking.length === 0) return;
-  const message = `the replicas are not all current of ${lacking.join(", ")}`;
-  throw new RelightError("assets.not_settled", message, { details: { lacking: [...lacking] } });
+  const because = why.length === 0 ? "" : `: ${why.join("; ")}`;
+  const message = `the replicas are not all current of ${lacking.join(", ")}${because}`;
+  throw new RelightError("assets.not_settled", message, {
+    details: { lacking: [...lacking], why: [...why] },
+  });
 }
 
 const streamChange = ({ stream, during }: Reconfiguration): Configuration[] =>

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Observation } from "../../lib/domain/observation.ts";
-import { isWhole, readReconfiguration, scaleUps, touches } from "../../lib/domain/reconfiguration.ts";
+import {
+  isWhole,
+  readReconfiguration,
+  scaleUps,
+  shortcomings,
+  touches,
+} from "../../lib/domain/reconfiguration.ts";
 import { consumer, DEAF, observation, server, stream } from "./observations.ts";
 
 const servers = ["s1", "s2", "s3"].map((name) =>
@@ -119,23 +125,29 @@ test("a touch marks what lost its node, gives a single stream replicas, and make
   expect(touches(seen({}, gone), [], "job")).toEqual([]);
 });
 
-test.each<[string, Facts, boolean]>([
-  ["one replica", {}, true],
-  ["three", { replicas: 3, peers: PEERS }, true],
+test.each<[string, Facts, string | undefined]>([
+  ["one replica", {}, undefined],
+  ["three", { replicas: 3, peers: PEERS }, undefined],
   [
     "one of them behind",
     { replicas: 3, peers: PEERS.map((peer, index) => ({ ...peer, current: index === 0 })) },
-    false,
+    "stream ORDERS is behind on s3",
   ],
-  ["one of them missing", { replicas: 3, peers: PEERS.slice(1) }, false],
+  [
+    "one of them missing",
+    { replicas: 3, peers: PEERS.slice(1) },
+    "stream ORDERS has 2 replicas and should have 3",
+  ],
   [
     "its consumer's are not there yet",
     { replicas: 3, peers: PEERS, consumers: [consumer({ leader: "s1" })] },
-    false,
+    "consumer ORDERS > worker has 1 replicas and should have 3",
   ],
-  ["a node missing", { nodeMissingOn: ["s1"] }, false],
+  ["no leader", { leader: undefined as never }, "stream ORDERS has no leader"],
+  ["a node missing", { nodeMissingOn: ["s1"] }, "stream ORDERS has no Raft node on s1"],
 ])("whole: %s", (_what, facts, expected) => {
-  expect(isWhole(stream(facts))).toBe(expected);
+  expect(shortcomings(stream(facts))).toEqual(expected === undefined ? [] : [expected]);
+  expect(isWhole(stream(facts))).toBe(expected === undefined);
 });
 
 test("what the journal kept is read back, and nothing else", () => {
