@@ -11,8 +11,8 @@ export default {
     ],
   },
   testTimeout: 120_000,
-  // Tests on real servers wait more than they compute: three at a time keep two cores busy.
-  maxWorkers: 3,
+  // Tests on real servers wait more than they compute, but three at a time were at times too much for two cores.
+  maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/longest-first.js",
   reporters: ["default", "<rootDir>/test/support/closing-line.js"],
 };

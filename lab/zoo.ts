@@ -16,13 +16,20 @@ import type { World } from "./world.ts";
 /** Ten minutes are longer than any test lets a client be away; nanoseconds. */
 const STAYS = 600_000_000_000;
 
+export interface ZooOptions {
+  /** A mirror and a source; they are there unless told otherwise. */
+  readonly copies?: boolean;
+  /** An ephemeral consumer; as above. */
+  readonly ephemeral?: boolean;
+}
+
 /**
  * Streams with three replicas and one, on file and in memory, a work queue, a KV bucket's stream, with `copies` a
  * mirror and a source, and pull, push, ephemeral consumers and such of one replica; with messages in each.
  */
 export async function fillZoo(
   world: World,
-  { copies = true }: { readonly copies?: boolean } = {},
+  { copies = true, ephemeral = true }: ZooOptions = {},
 ): Promise<void> {
   await fill(world, { replicas: 3, messages: 10 });
   await asApp(world, async (connection, manager) => {
@@ -43,7 +50,8 @@ export async function fillZoo(
     await manager.consumers.add("ONE", { durable_name: "oner", ...explicit });
     await manager.consumers.add("MEM", { durable_name: "reader", ...explicit });
     await manager.consumers.add("ORDERS", { durable_name: "single", num_replicas: 1, ...explicit });
-    await manager.consumers.add("ORDERS", { name: "passing", inactive_threshold: STAYS, ...explicit });
+    if (ephemeral)
+      await manager.consumers.add("ORDERS", { name: "passing", inactive_threshold: STAYS, ...explicit });
     const client = jetstream(connection);
     for (const subject of ["one.a", "one.b", "bare.a", "mem.a", "mem3.a", "$KV.cfg.colour"])
       await client.publish(subject, `first on ${subject}`);

@@ -1,3 +1,4 @@
+import { keepsEphemerals } from "./defects.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
@@ -39,7 +40,7 @@ const REPLICAS = 3;
 export function scaleUps({ streams, servers, accountView }: Observation): ScaleUps {
   const view = accountView.ok === true ? accountView.value : undefined;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
-    const change = scaleUp(stream);
+    const change = scaleUp(stream, servers);
     return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view) }];
   });
   return {
@@ -48,12 +49,13 @@ export function scaleUps({ streams, servers, accountView }: Observation): ScaleU
   };
 }
 
-function scaleUp(stream: StreamFacts): Reconfiguration | undefined {
+function scaleUp(stream: StreamFacts, servers: readonly ServerFacts[]): Reconfiguration | undefined {
   if (stream.nodeMissingOn.length > 0) return undefined;
   const isSingle = stream.replicas === 1 && stream.peers.length === 0;
   const consumers = stream.consumers
     .filter((consumer) => isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0)
     .filter((consumer) => consumer.peers.length === 0 && staysSingle(consumer, stream))
+    .filter(({ durable }) => durable || servers.every(({ version }) => keepsEphemerals(version)))
     .map((consumer) => changeOf(consumer, { num_replicas: REPLICAS }));
   // A consumer that goes with its stream gets replicas when the stream does, even if the stream is heard.
   const needsStream = isDeaf(stream) || stream.consumers.some(isDeafConsumer);

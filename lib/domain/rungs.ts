@@ -78,7 +78,8 @@ const SCALE_UP: Rung = {
   undo: "take the replicas back (the journal holds each configuration before the first change)",
   settles: millis(20_000),
   targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
-  // Proved on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, consumers of one replica and ephemeral ones too.
+  // Proved on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, consumers of one replica too; ephemeral ones
+  // from 2.10 on only.
   helps: ({ observation }) => {
     const { possible, refused } = isClustered(observation) ? scaleUps(observation) : NOTHING;
     return possible.length + refused.length > 0

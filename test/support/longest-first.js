@@ -7,9 +7,9 @@ import Sequencer from "@jest/test-sequencer";
  */
 export const LONGEST = [
   "test/simulation/two-years.test.ts",
-  "test/integration/recoveries-cluster.test.ts",
   "test/integration/domains.test.ts",
   "test/twin/killed.test.ts",
+  "test/integration/recoveries-cluster.test.ts",
   "test/twin/faults-aws.test.ts",
   "test/integration/watch.test.ts",
   "test/integration/restart-guard.test.ts",

@@ -4,16 +4,17 @@ import { expect } from "@jest/globals";
 import { endServer } from "../../lab/restart-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { fillZoo } from "../../lab/zoo.ts";
+import { fillZoo, type ZooOptions } from "../../lab/zoo.ts";
 import { type Run, relight } from "./relight.ts";
 
 /** A cluster that holds one of everything, and what the tests of its recoveries ask of it. */
-export async function zoo(version: string, { copies = true } = {}): Promise<World> {
+export async function zoo(version: string, options: ZooOptions = {}): Promise<World> {
   const world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
-  await fillZoo(world, { copies });
+  await fillZoo(world, options);
   // Relight sees it while it is well, as it does in the field: it remembers what is in memory.
+  const [streams, consumers] = [options.copies === false ? 7 : 9, options.ephemeral === false ? 5 : 6];
   const { json } = await relight(world, "verify", "APP", "--json");
-  expect(json).toMatchObject({ verdict: "healthy", findings: [], streams: copies ? 9 : 7, consumers: 6 });
+  expect(json).toMatchObject({ verdict: "healthy", findings: [], streams, consumers });
   return world;
 }
 
