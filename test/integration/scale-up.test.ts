@@ -26,7 +26,9 @@ async function deafSingle(
   await retry("a stream", () => manager.streams.add(config), 110_000);
   for (const name of replicated)
     await retry(name, () => manager.streams.add({ name, subjects: [name], num_replicas: 3 }));
-  for (let count = 0; count < 20; count++) await connection.request("one.a", "x".repeat(1_000));
+  // The client's server hears of the stream's leader a moment later than the client.
+  for (let count = 0; count < 20; count++)
+    await retry("a message to be stored", () => connection.request("one.a", "x".repeat(1_000)));
   await connection.close();
   await expire(world, limits);
   await renewByHand(world, 3_600, limits);
