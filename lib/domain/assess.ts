@@ -73,13 +73,18 @@ function diagnose(observation: Observation, findings: readonly Finding[]): strin
   const restarted = [...restartedWhileExpired(findings), ...forgottenConsumers(observation, findings)];
   const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
   if (deaf.length === 0 || restarted.length > 0) return restarted;
-  const versions = [...new Set(servers.map(({ version }) => version))];
-  const known = versions.flatMap((version) => explainDefect(version, "#6806") ?? []);
+  const known = carriedBy(servers, "#6806");
   const green =
     accountView.ok === true && accountView.value.jetstream === "enabled"
       ? [`$JS.API.INFO says that all is well (${accountView.value.info.streams} streams): it does not notice`]
       : [];
   return [...known, ...green];
+}
+
+/** A line for each of the servers' versions that carries the defect. */
+function carriedBy(servers: readonly ServerFacts[], issue: string): readonly string[] {
+  const versions = [...new Set(servers.map(({ version }) => version))];
+  return versions.flatMap((version) => explainDefect(version, issue) ?? []);
 }
 
 /** Every version does this, the newest included. */
@@ -96,9 +101,8 @@ function restartedWhileExpired(findings: readonly Finding[]): string[] {
 
 function forgottenConsumers({ servers }: Observation, findings: readonly Finding[]): string[] {
   if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
-  const versions = [...new Set(servers.map(({ version }) => version))];
   return [
-    ...versions.flatMap((version) => explainDefect(version, "#3881") ?? []),
+    ...carriedBy(servers, "#3881"),
     "a forgotten consumer that Relight can't put back exactly is to be made anew by hand, with the configuration in its finding, to start after the message that it was at",
   ];
 }
