@@ -14,5 +14,5 @@ export default {
   // Tests on real servers wait more than they compute, but three at a time were at times too much for two cores.
   maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/longest-first.js",
-  reporters: ["default", "<rootDir>/test/support/closing-line.js"],
+  reporters: ["default", "<rootDir>/test/support/tally.js"],
 };
