@@ -5,7 +5,7 @@ import { endServer } from "../../lab/restart-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { fillZoo, type ZooOptions } from "../../lab/zoo.ts";
-import { type Run, relight } from "./relight.ts";
+import { relight } from "./relight.ts";
 
 /** A cluster that holds one of everything, and what the tests of its recoveries ask of it. */
 export async function zoo(version: string, options: ZooOptions = {}): Promise<World> {
@@ -27,13 +27,6 @@ export async function allowRestarts({ home, servers }: World): Promise<AsyncDisp
   // A restarted server is no longer the lab's child.
   return { [Symbol.asyncDispose]: async () => void (await Promise.all(folders.map(endServer))) };
 }
-
-/** The rungs that helped, in their order. */
-export const rungsOf = ({ json }: Run): string =>
-  json.rungs
-    .filter(({ result }: { result: string }) => result === "helped")
-    .map(({ rung }: { rung: string }) => rung)
-    .join(", ");
 
 export async function assertNoPanic({ servers }: World): Promise<void> {
   for (const server of servers) expect(await server.panics()).toBe("");
