@@ -134,8 +134,15 @@ export interface Probes {
    * Failed probes are part of the answer; only a lost connection throws.
    * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
    * @param expected what is to be there, and so is asked about though no server tells of it.
+   * @param listens whether to wait three seconds, where all else is well, for what mirrors and sources hear; none is
+   * proved without.
    */
-  observe(account: AccountId, accountKey?: string, expected?: Expectations): Promise<Observation>;
+  observe(
+    account: AccountId,
+    accountKey?: string,
+    expected?: Expectations,
+    listens?: boolean,
+  ): Promise<Observation>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */

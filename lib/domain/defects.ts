@@ -58,6 +58,10 @@ export function explainDefect(version: string, issue: string): string | undefine
  */
 export const keepsEphemerals = (version: string): boolean => satisfies(version, ">=2.10.0", { loose: true });
 
+/** Whether a server names the Raft groups of what it holds (seen in 2.9.25's source, not in 2.9.10). */
+export const tellsRaftGroups = (version: string): boolean =>
+  satisfies(version, ">=2.9.25", { loose: true, includePrerelease: true });
+
 /**
  * Where touching the configuration of a stream without its Raft node revives it. Elsewhere the server
  * panics: `processClusterUpdateStream` read the stream's assignment before it was set (nil pointer in

@@ -3,7 +3,7 @@ import { loaded } from "./claims-findings.ts";
 import { allStreams, domainOf, originsOf, viewOf } from "./domains.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { DomainView, Observation } from "./observation.ts";
-import { isQuiet } from "./origins-findings.ts";
+import { isQuiet } from "./silence.ts";
 import type { Finding } from "./verdict.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { MetaGroup } from "./meta-group.ts";
-import type { EpochMillis, Millis } from "./time.ts";
+import { type EpochMillis, type Millis, millis } from "./time.ts";
 
 /**
  * What a probe brought home. A probe that failed says why; it is never taken for an answer
@@ -42,7 +42,14 @@ export type RunningAccount =
       readonly document: ClaimsDocument;
     };
 
-export interface StreamFacts {
+/** What a stream holds. */
+export interface StreamState {
+  readonly messages: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+export interface StreamFacts extends StreamState {
   /** Its JetStream domain; absent where its servers have none. */
   readonly domain?: string;
   /** The server that leads it, or else one that holds it. */
@@ -59,10 +66,7 @@ export interface StreamFacts {
    * they were restarted while the account was expired. Empty is healthy.
    */
   readonly nodeMissingOn: readonly string[];
-  readonly messages: number;
   readonly bytes: number;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
   readonly consumers: readonly ConsumerFacts[];
@@ -74,8 +78,11 @@ export interface StreamFacts {
   readonly config: JsonObject;
 }
 
+/** How far apart an origin's heartbeats are looked for: longer than from one to the next, shorter than two. */
+export const BEAT_GAP: Millis = millis(1_500);
+
 /** What a mirror or a source copies from, and when it last heard of it. */
-export interface OriginFacts {
+export interface OriginFacts extends OriginReading {
   readonly stream: string;
   /** The domain that the configuration names; absent: the copy's own. */
   readonly domain?: string;
@@ -83,6 +90,15 @@ export interface OriginFacts {
   readonly api?: string;
   /** By the server's word; it stays 0 while the copy is stalled (ran: 2.9.10, 2.10.27, 2.15.1). */
   readonly lag: number;
+  /**
+   * What was read again, each {@link BEAT_GAP} after the one before, and empty where nobody told: a server counts an
+   * attempt of its own as activity, so that one reading proves nothing.
+   */
+  readonly later: readonly OriginReading[];
+}
+
+/** What the leader of a copy tells at one moment. */
+export interface OriginReading {
   /** The origin's last sequence that the copy has; absent where that can't be told, as behind a filter. */
   readonly taken?: number;
   /** Since a message or a heartbeat, which comes every second; absent: never since the copy has its leader. */
@@ -171,7 +187,7 @@ export interface DomainView {
 }
 
 export type AskedOrigin =
-  | { readonly stream: string; readonly answer: "found"; readonly lastSeq: number }
+  | ({ readonly stream: string; readonly answer: "found" } & StreamState)
   | { readonly stream: string; readonly answer: "not-found" | "failed"; readonly message: string };
 
 /** A leafnode connection that a server accepted. */

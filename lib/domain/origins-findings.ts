@@ -2,24 +2,10 @@ import type { Expectations } from "./account.ts";
 import { loaded } from "./claims-findings.ts";
 import { allStreams, domainOf, originsOf, type Sight, sightOf } from "./domains.ts";
 import { failedProbe, finding } from "./findings.ts";
-import type { Observation, OriginFacts, StreamFacts } from "./observation.ts";
+import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "./observation.ts";
+import { illness, isQuiet, lastSeqOf, missingOf, takesNothing } from "./silence.ts";
 import { formatDuration, millis } from "./time.ts";
 import type { Finding } from "./verdict.ts";
-
-/**
- * Origins send their copies a heartbeat every second, messages or not, so that silence is no want of messages
- * (ran: 2.9.10, 2.10.27, 2.15.1). The servers themselves try again within ten seconds.
- */
-const QUIET = millis(10_000);
-
-/**
- * An attempt that failed may set the time since the last heartbeat back to zero (ran: 2.10.27), so that an origin
- * that is gone would count as heard every other moment. Its error is told until an attempt succeeds (ran: 2.9.10,
- * 2.10.27, 2.15.1).
- */
-export function isQuiet({ activeAgo, error }: OriginFacts): boolean {
-  return error !== undefined || activeAgo === undefined || activeAgo > QUIET;
-}
 
 /**
  * Mirrors and sources that receive nothing. Degraded where something else that was found is why, or where
@@ -36,9 +22,9 @@ export function originFindings(
     origins.ok ? [] : [failedProbe(`what stream ${name} copies from`, origins, { server, stream: name })],
   );
   const stalled = originsOf(streams)
-    .filter(({ origin }) => isQuiet(origin))
-    .map(({ stream, origin }) => {
-      const sight = sightOf(observation, origin, stream);
+    .map(({ stream, origin }) => ({ stream, origin, sight: sightOf(observation, origin, stream) }))
+    .filter(({ origin, sight }) => isQuiet(origin) || takesNothing(origin, sight))
+    .map(({ stream, origin, sight }) => {
       const cause = causeOf({ observation, expected, others }, stream, origin, sight);
       return stalledFinding(stream, origin, sight, cause);
     });
@@ -69,19 +55,13 @@ function nameOf({ stream, domain, api }: OriginFacts): string {
   return api === undefined ? stream : `${stream} behind ${api}`;
 }
 
-function howLong({ activeAgo }: OriginFacts): string {
-  return activeAgo === undefined ? "since it has its leader" : `for ${formatDuration(activeAgo)}`;
-}
-
-/** How many messages it lacks; undefined where that can't be told. */
-function missingOf({ taken }: OriginFacts, sight: Sight): number | undefined {
-  const last = lastSeqOf(sight);
-  return taken === undefined || last === undefined ? undefined : Math.max(0, last - taken);
-}
-
-function lastSeqOf(sight: Sight): number | undefined {
-  if (sight.kind === "seen") return sight.stream.lastSeq;
-  return sight.kind === "asked" && sight.answer.answer === "found" ? sight.answer.lastSeq : undefined;
+/** The time that a server tells may be the one since an attempt of its own, shorter than it was looked at. */
+function howLong(origin: OriginFacts): string {
+  const { activeAgo } = origin;
+  if (activeAgo === undefined) return "since it has its leader";
+  if (!isQuiet(origin)) return "but heartbeats while it was looked at";
+  const since = Math.max(activeAgo, origin.later.length * BEAT_GAP);
+  return `for ${formatDuration(millis(since))}`;
 }
 
 function lackOf(missing: number | undefined, sight: Sight): string {
@@ -124,10 +104,4 @@ function causeOf(
       ((subject.leafnode !== undefined && leafnodes.has(subject.leafnode)) ||
         (subject.domain !== undefined && subject.domain === domain)),
   )?.message;
-}
-
-function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): string | undefined {
-  if (leader === undefined) return "has no leader";
-  if (nodeMissingOn.length > 0) return "has lost its Raft node";
-  return deafSubjects.ok && deafSubjects.value.length > 0 ? "is deaf" : undefined;
 }

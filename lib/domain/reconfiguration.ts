@@ -1,10 +1,10 @@
-import { keepsEphemerals } from "./defects.ts";
+import { keepsEphemerals, tellsRaftGroups } from "./defects.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
-import { isDeaf, isDeafConsumer } from "./step-down.ts";
+import { deafStreams, isDeafConsumer } from "./step-down.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
 export interface ConsumerChange {
@@ -37,10 +37,12 @@ const REPLICAS = 3;
  * The deaf streams and consumers of one replica in a cluster, to be given replicas for a while: then a leader
  * can step down and another subscribes anew. Such that have lost their Raft node are another matter.
  */
-export function scaleUps({ streams, servers, accountView }: Observation): ScaleUps {
+export function scaleUps(observation: Observation): ScaleUps {
+  const { streams, servers, accountView } = observation;
+  const deaf = new Set(deafStreams(observation).filter((stream) => isNodeSure(stream, servers)));
   const view = accountView.ok === true ? accountView.value : undefined;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
-    const change = scaleUp(stream, servers);
+    const change = scaleUp(stream, deaf.has(stream), servers);
     return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view) }];
   });
   return {
@@ -49,7 +51,16 @@ export function scaleUps({ streams, servers, accountView }: Observation): ScaleU
   };
 }
 
-function scaleUp(stream: StreamFacts, servers: readonly ServerFacts[]): Reconfiguration | undefined {
+/** Servers that name no Raft groups don't tell of a stream without subjects and consumers whether it has its node. */
+function isNodeSure({ subjects, consumers }: StreamFacts, servers: readonly ServerFacts[]): boolean {
+  return subjects.length + consumers.length > 0 || servers.every(({ version }) => tellsRaftGroups(version));
+}
+
+function scaleUp(
+  stream: StreamFacts,
+  isDeaf: boolean,
+  servers: readonly ServerFacts[],
+): Reconfiguration | undefined {
   if (stream.nodeMissingOn.length > 0) return undefined;
   const isSingle = stream.replicas === 1 && stream.peers.length === 0;
   const consumers = stream.consumers
@@ -58,7 +69,7 @@ function scaleUp(stream: StreamFacts, servers: readonly ServerFacts[]): Reconfig
     .filter(({ durable }) => durable || servers.every(({ version }) => keepsEphemerals(version)))
     .map((consumer) => changeOf(consumer, { num_replicas: REPLICAS }));
   // A consumer that goes with its stream gets replicas when the stream does, even if the stream is heard.
-  const needsStream = isDeaf(stream) || stream.consumers.some(isDeafConsumer);
+  const needsStream = isDeaf || stream.consumers.some(isDeafConsumer);
   if (isSingle && needsStream) {
     const { name, config } = stream;
     return { stream: name, before: config, during: { ...config, num_replicas: REPLICAS }, consumers };

@@ -1,14 +1,15 @@
 import type { Observation, StreamFacts } from "./observation.ts";
 import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
-import { isDeaf, isDeafConsumer } from "./step-down.ts";
+import { deafStreams, isDeafConsumer } from "./step-down.ts";
 
 /** The servers whose restart would revive something, the one that holds most of what is dead first. */
 export function serversToRestart(observation: Observation): readonly string[] {
   const { streams, servers } = observation;
   const dead = new Map<string, number>();
   const count = (server: string): void => void dead.set(server, (dead.get(server) ?? 0) + 1);
+  const deaf = new Set(deafStreams(observation));
   for (const stream of streams.ok ? streams.value : [])
-    for (const server of holdersOfDead(stream)) count(server);
+    for (const server of holdersOfDead(stream, deaf.has(stream))) count(server);
   // Nobody tells where a stream was that no server holds any more: it is made anew where it was.
   if (namesOfLostStreams(observation).length > 0)
     for (const { name } of servers.filter(({ jetstream }) => jetstream)) count(name);
@@ -33,10 +34,10 @@ export function isLedIfPossible(stream: StreamFacts): boolean {
 }
 
 /** A server once for each thing of the stream's that is dead there: without its node, or deaf. */
-function holdersOfDead(stream: StreamFacts): readonly string[] {
+function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] {
   return [
     ...stream.nodeMissingOn,
-    ...(isDeaf(stream) && !hasLostNodes(stream) ? [stream.server] : []),
+    ...(isDeaf && !hasLostNodes(stream) ? [stream.server] : []),
     ...stream.consumers.flatMap((consumer) => [
       ...consumer.nodeMissingOn,
       ...(isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0 ? [consumer.server] : []),

@@ -12,6 +12,11 @@ const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "leaf.missing",
 ]);
 
+/** Whether all that was found mends itself, once what broke it is mended. */
+export function mendsItself({ findings }: Verdict): boolean {
+  return findings.length > 0 && findings.every(({ code }) => MEND_THEMSELVES.has(code));
+}
+
 /**
  * How long to look again before a verdict is believed; undefined: at once. What mends itself, once what broke
  * it is mended, is waited for, unless something else is dead that it can't outlive.

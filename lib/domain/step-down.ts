@@ -1,4 +1,5 @@
 import type { ConsumerFacts, Observation, Peer, StreamFacts } from "./observation.ts";
+import { silentCopies } from "./silence.ts";
 
 /** A group whose leader can be asked to step down: a stream's, or a consumer's. */
 export interface Group {
@@ -12,9 +13,16 @@ export function nameOfGroup({ stream, consumer }: Group): string {
 }
 
 /** The deaf streams that have replicas: a new leader subscribes anew. */
-export function deafStreamGroups({ streams }: Observation): readonly Group[] {
-  const found = streams.ok ? streams.value.filter((stream) => isDeaf(stream) && stream.peers.length > 0) : [];
+export function deafStreamGroups(observation: Observation): readonly Group[] {
+  const found = deafStreams(observation).filter(({ peers }) => peers.length > 0);
   return found.map(({ name }) => ({ stream: name }));
+}
+
+/** The streams that hear nothing where they listen: on their subjects, or, as copies, of their origins. */
+export function deafStreams(observation: Observation): readonly StreamFacts[] {
+  const { streams } = observation;
+  const silent = new Set(silentCopies(observation));
+  return streams.ok ? streams.value.filter((stream) => isDeaf(stream) || silent.has(stream)) : [];
 }
 
 /** The deaf consumers that have replicas. A consumer stays deaf until its *own* leader steps down. */
@@ -28,22 +36,31 @@ export function deafConsumerGroups({ streams }: Observation): readonly Group[] {
 }
 
 /** Whether all of these are known to be heard. One that is electing its leader is neither deaf nor heard. */
-export function areHeard({ streams }: Observation, groups: readonly Group[]): boolean {
-  return streams.ok && groups.every((group) => isHeard(streams.value, group));
+export function areHeard(observation: Observation, groups: readonly Group[]): boolean {
+  const { streams } = observation;
+  const deaf = new Set(deafStreams(observation).map(({ name }) => name));
+  return (
+    streams.ok &&
+    groups.every((group) => {
+      if (group.consumer === undefined && deaf.has(group.stream)) return false;
+      return isHeard(streams.value, group);
+    })
+  );
 }
 
 function isHeard(streams: readonly StreamFacts[], { stream, consumer }: Group): boolean {
   const found = streams.find(({ name }) => name === stream);
-  if (consumer === undefined) return found?.deafSubjects.ok === true && !isDeaf(found);
+  if (consumer === undefined) return found?.deafSubjects.ok === true;
   const { heard } = found?.consumers.find(({ name }) => name === consumer) ?? {};
   return heard?.ok === true && heard.value;
 }
 
 /** Deaf groups in which no replica could take over without a loss; for people. */
-export function groupsWithoutHeir({ streams }: Observation): readonly string[] {
-  const all = streams.ok ? streams.value : [];
+export function groupsWithoutHeir(observation: Observation): readonly string[] {
+  const all = observation.streams.ok ? observation.streams.value : [];
+  const deaf = new Set(deafStreams(observation));
   return all.flatMap((stream) => [
-    ...(isDeaf(stream) && lacksHeir(stream.peers) ? [`stream ${stream.name}`] : []),
+    ...(deaf.has(stream) && lacksHeir(stream.peers) ? [`stream ${stream.name}`] : []),
     ...stream.consumers
       .filter((consumer) => isDeafConsumer(consumer) && lacksHeir(consumer.peers))
       .map(({ name }) => `consumer ${stream.name} > ${name}`),
@@ -54,7 +71,7 @@ function lacksHeir(peers: readonly Peer[]): boolean {
   return peers.length > 0 && !peers.some(({ current }) => current);
 }
 
-export function isDeaf({ deafSubjects }: StreamFacts): boolean {
+function isDeaf({ deafSubjects }: StreamFacts): boolean {
   return deafSubjects.ok && deafSubjects.value.length > 0;
 }
 

@@ -36,7 +36,7 @@ export const FINDINGS = {
   "consumer.forgotten":
     "A server holds a durable consumer that the cluster has forgotten: it restarted while the account was expired.",
   "stream.stalled":
-    "A mirror or source has received nothing from its origin for a while, not even the heartbeats that come every second.",
+    "A mirror or source receives nothing from its origin, not even the heartbeats that come every second, or only those.",
   "domain.silent": "A JetStream domain that the account needs does not answer.",
   "domain.disabled": "The account has no JetStream in a domain where it needs it.",
   "leaf.missing": "A leafnode that is expected is not connected.",

@@ -53,7 +53,7 @@ export interface LimitPlan {
  * @throws RelightError `account.no_claims`, `usage`.
  */
 export async function planLimits(context: Context, order: LimitOrder): Promise<LimitPlan> {
-  return planFrom(context, order, await look(context, order.account));
+  return planFrom(context, order, await look(context, order.account, false));
 }
 
 /**
@@ -194,7 +194,7 @@ async function waitUntilInForce(
 ): Promise<void> {
   let lagging = "";
   const isInForce = async (): Promise<boolean> => {
-    const { running, accountView } = (await look(context, account)).observation;
+    const { running, accountView } = (await look(context, account, false)).observation;
     const without = running.ok ? running.value.filter((entry) => entry.loaded && !entry.jetstream) : [];
     if (!running.ok) lagging = running.message;
     else if (without.length > 0)

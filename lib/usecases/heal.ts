@@ -3,6 +3,7 @@ import type { AccountId } from "../domain/account.ts";
 import { type Attempt, attemptsOf, nextStep, type RefusedRung } from "../domain/ladder.ts";
 import { findLosses, findVanished } from "../domain/loss.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
+import { mendsItself } from "../domain/settling.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
@@ -109,7 +110,7 @@ async function climb(
 
 /**
  * Gives a rung's effect the time it needs: until the account is healthy, or until nothing is left that the
- * rung helps against and another would. Then verifies.
+ * rung helps against and another would, but for what mends itself. Then verifies.
  */
 async function settle(
   context: Context,
@@ -120,6 +121,7 @@ async function settle(
   const hasSettled = async (): Promise<boolean> => {
     const seen = await look(context, job.account);
     if (seen.verdict.verdict === "healthy") return true;
+    if (mendsItself(seen.verdict)) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
   };

@@ -21,7 +21,7 @@ export interface PushPreview {
 export async function previewPush(context: Context, token: string): Promise<PushPreview> {
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
-  const current = await claimsToRenew(context, await look(context, account));
+  const current = await claimsToRenew(context, await look(context, account, false));
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
     ...(current === undefined ? {} : { current }),

@@ -120,7 +120,7 @@ async function waitUntil(
   let why: readonly string[] = [];
   let bytes = 0;
   const areReady = async (): Promise<boolean> => {
-    const { streams } = (await look(context, account)).observation;
+    const { streams } = (await look(context, account, false)).observation;
     const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
     const waiting = wanted.filter((one) => {
       const stream = found.get(one.stream);

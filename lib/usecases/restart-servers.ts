@@ -6,6 +6,7 @@ import { type OpenRestart, openRestart } from "../domain/journal.ts";
 import type { Probe, ServerFacts } from "../domain/observation.ts";
 import { isLedIfPossible, serversToRestart } from "../domain/restart.ts";
 import { objectionsTo, type RestartEvidence, type RestartOrder, unrest } from "../domain/restart-guard.ts";
+import { mendsItself } from "../domain/settling.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Restarter } from "../ports-remedies.ts";
@@ -39,6 +40,8 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
     for (;;) {
       const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
       if (candidates.length === 0 || now.verdict.verdict === "healthy") return;
+      // A copy whose origin was restarted hears of it by itself, a moment later.
+      if (restarted.size > 0 && mendsItself(now.verdict)) return;
       assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
       const next = await chooseServer(context, job, candidates);
       await restartOne(context, job, restarter, next);
@@ -55,7 +58,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
 async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
   let seen = before;
   const areLed = async (): Promise<boolean> => {
-    seen = await look(context, account);
+    seen = await look(context, account, false);
     const { streams } = seen.observation;
     return streams.ok && streams.value.every(isLedIfPossible);
   };

@@ -48,11 +48,11 @@ async function lookWhenHeard(
 ): Promise<Observation> {
   let now: Observation | undefined;
   const isOver = async (): Promise<boolean> => {
-    now = (await look(context, account)).observation;
+    now = (await look(context, account, false)).observation;
     return areHeard(now, groups);
   };
   await pWaitFor(isOver, ELECTION).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-  return now ?? (await look(context, account)).observation;
+  return now ?? (await look(context, account, false)).observation;
 }

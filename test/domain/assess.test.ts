@@ -310,7 +310,7 @@ test("every finding there is, is found somewhere above", () => {
   ];
   const beyond = assess(
     observation({
-      streams: streams(stream({ origins: { ok: true, value: [{ stream: "X", lag: 0 }] } })),
+      streams: streams(stream({ origins: { ok: true, value: [{ stream: "X", lag: 0, later: [] }] } })),
       leafnodes: { ok: true, value: [{ server: "s1", account: "$G", name: "edge-2" }] },
       accountView: {
         ok: true,

@@ -26,9 +26,17 @@ const hubStream = (changes: Partial<StreamFacts>): StreamFacts => stream({ domai
 const copy = (origin: Partial<OriginFacts>, changes: Partial<StreamFacts> = {}): StreamFacts =>
   hubStream({
     ...{ name: "COPY", subjects: [], lastSeq: 7 },
-    origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(60_000), ...origin }] },
+    origins: {
+      ok: true,
+      value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(60_000), later: [], ...origin }],
+    },
     ...changes,
   });
+/** Milliseconds since a heartbeat and the last sequence taken, reading by reading. */
+const readings = (...told: readonly (readonly [number, number])[]): Partial<OriginFacts> => {
+  const [first, ...later] = told.map(([ago, taken]) => ({ activeAgo: millis(ago), taken }));
+  return { ...first, later };
+};
 const streams = (...value: StreamFacts[]): Partial<Observation> => ({ streams: { ok: true, value } });
 const view = (domains: AccountView["domains"], streamNames = ["ORDERS", "COPY"]): Partial<Observation> => {
   const info = { streams: 2, consumers: 0, limits: {} };
@@ -41,11 +49,53 @@ const QUIET_EDGE = { stream: "READINGS", domain: "edge" };
 describe("mirrors and sources", () => {
   test.each<[string, Partial<Observation>, Health, string[], RegExp | undefined]>([
     [
-      "that heard of their origin lately are well, whatever they lack",
-      streams(hubStream({ lastSeq: 10 }), copy({ activeAgo: millis(9_000), taken: 7 })),
+      "that hear a heartbeat in each gap and take messages are well, whatever they lack",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 6], [950, 8], [100, 9]))),
       "healthy",
       [],
       undefined,
+    ],
+    [
+      "that hear heartbeats and lack nothing are well",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 10], [0, 10], [700, 10]))),
+      "healthy",
+      [],
+      undefined,
+    ],
+    [
+      "that lack only what their origin has no more are well",
+      streams(hubStream({ lastSeq: 10, messages: 7 }), copy(readings([900, 7], [0, 7], [700, 7]))),
+      "healthy",
+      [],
+      undefined,
+    ],
+    [
+      "that hear heartbeats and take none of what they lack",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 7], [0, 7], [700, 7]))),
+      "dead",
+      ["stream.stalled"],
+      /nothing from ORDERS but heartbeats while it was looked at: it lacks 3 messages/,
+    ],
+    [
+      "of which the servers have just tried again are quiet, if no heartbeat followed",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([100, 7], [1_600, 7], [3_100, 7]))),
+      "dead",
+      ["stream.stalled"],
+      /nothing from ORDERS for 3s: it lacks 3 messages/,
+    ],
+    [
+      "of which the servers tried again while they were looked at, too",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([9_500, 10], [800, 10], [2_300, 10]))),
+      "degraded",
+      ["stream.stalled"],
+      /it lacks no message yet/,
+    ],
+    [
+      "of which their leader did not tell a second time are not taken for well",
+      streams(hubStream({ lastSeq: 10 }), copy({ ...readings([100, 10], [200, 10]), later: [{}, {}] })),
+      "degraded",
+      ["stream.stalled"],
+      /it lacks no message yet/,
     ],
     [
       "that are quiet and lack messages are dead",
@@ -65,7 +115,7 @@ describe("mirrors and sources", () => {
       "that never heard of their origin are quiet",
       streams(
         hubStream({}),
-        stream({ ...copy({}), origins: { ok: true, value: [{ stream: "ORDERS", lag: 0 }] } }),
+        stream({ ...copy({}), origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, later: [] }] } }),
       ),
       "dead",
       ["stream.stalled"],
@@ -138,13 +188,19 @@ describe("mirrors and sources", () => {
     const quiet = copy({ ...QUIET_EDGE, taken: 7 });
     const told = (lastSeq: number) =>
       view([
-        { domain: "edge", jetstream: "enabled", origins: [{ stream: "READINGS", answer: "found", lastSeq }] },
+        {
+          ...{ domain: "edge", jetstream: "enabled" },
+          origins: [{ stream: "READINGS", answer: "found", messages: lastSeq, firstSeq: 1, lastSeq }],
+        },
       ]);
     expect(codesOf({ ...streams(hubStream({}), quiet), ...told(9) })).toEqual({
       verdict: "dead",
       codes: ["stream.stalled"],
     });
     expect(codesOf({ ...streams(hubStream({}), quiet), ...told(7) }).verdict).toBe("degraded");
+    const stuck = copy({ ...QUIET_EDGE, ...readings([900, 7], [0, 7], [700, 7]) });
+    expect(codesOf({ ...streams(hubStream({}), stuck), ...told(9) }).codes).toEqual(["stream.stalled"]);
+    expect(codesOf({ ...streams(hubStream({}), stuck), ...told(7) }).verdict).toBe("healthy");
   });
 
   test("of another domain whose servers were seen are compared with those, not with one of that name here", () => {

@@ -17,6 +17,7 @@ export const LONGEST = [
   "test/integration/resume.test.ts",
   "test/integration/heal.test.ts",
   "test/integration/scale-up.test.ts",
+  "test/integration/copies.test.ts",
   "test/functions/handlers.test.ts",
   "test/integration/recoveries-forgotten.test.ts",
   "test/integration/doctor.test.ts",

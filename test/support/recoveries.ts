@@ -65,11 +65,12 @@ async function write(key: string, line: string): Promise<void> {
 }
 
 /**
- * The rungs that were climbed, each once, in the ladder's order. How often one was, and whether it was the one
- * that helped or the one after it, hangs on how fast a busy cluster elects its leaders.
+ * The rungs that were climbed in one run or several, each once, in the ladder's order. How often one was, and whether
+ * it was the one that helped or the one after it, hangs on how fast a busy cluster elects its leaders.
  */
-export function climbed({ json }: Run): readonly string[] {
-  const taken = json.rungs.filter(({ result }: RungReport) => result !== "refused");
-  const rungs = ORDER.filter((id) => taken.some(({ rung }: RungReport) => rung === id));
+export function climbed(...runs: readonly Run[]): readonly string[] {
+  const reports: readonly RungReport[] = runs.flatMap(({ json }) => json.rungs);
+  const taken = reports.filter(({ result }) => result !== "refused").map(({ rung }) => rung);
+  const rungs = ORDER.filter((id) => (taken as readonly string[]).includes(id));
   return rungs.length > 0 ? rungs : [NONE];
 }

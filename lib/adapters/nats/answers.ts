@@ -102,6 +102,10 @@ const originDetail = z.looseObject({
 });
 export type OriginDetail = z.infer<typeof originDetail>;
 
+export const streamState = z.looseObject({
+  ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
+});
+
 const streamDetail = z.looseObject({
   name: z.string(),
   cluster: group,
@@ -114,9 +118,7 @@ const streamDetail = z.looseObject({
   }),
   mirror: originDetail.nullish(),
   sources: z.array(originDetail).nullish(),
-  state: z.looseObject({
-    ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
-  }),
+  state: streamState,
   consumer_detail: z.array(consumerDetail).nullish(),
   /** From 2.10, with `raft`: absent on a server that has no node of the stream's group. */
   stream_raft_group: z.string().optional(),

@@ -5,6 +5,7 @@ import { isJsonObject } from "../../domain/json.ts";
 import type { AskedOrigin, DomainView } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { asRelightError } from "../../errors.ts";
+import { streamState } from "./answers.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 
@@ -63,10 +64,10 @@ async function askOrigin(
     const gone = said.kind === "error" && said.code === STREAM_NOT_FOUND;
     return { stream, answer: gone ? "not-found" : "failed", message: said.message };
   }
-  const state = said.body["state"];
-  const lastSeq = isJsonObject(state) ? state["last_seq"] : undefined;
-  if (typeof lastSeq === "number") return { stream, answer: "found", lastSeq };
-  return { stream, answer: "failed", message: "its information has no last sequence" };
+  const { success, data } = streamState.safeParse(said.body["state"]);
+  if (!success) return { stream, answer: "failed", message: "its information has no last sequence" };
+  const { messages, first_seq: firstSeq, last_seq: lastSeq } = data;
+  return { stream, answer: "found", messages, firstSeq, lastSeq };
 }
 
 /** What the API said: an answer, an error, nothing, or that it could not be asked. */

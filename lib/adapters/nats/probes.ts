@@ -19,6 +19,7 @@ import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { forgottenBy } from "./forgotten.ts";
 import { serversHealth } from "./health.ts";
+import { listenToOrigins } from "./heartbeats.ts";
 import { hostedStreams } from "./hosted.ts";
 import { leafConnections } from "./leafs.ts";
 import { metaGroup } from "./meta-group.ts";
@@ -45,6 +46,7 @@ export function natsProbes(settings: ProbeSettings): Probes {
     account: AccountId,
     accountKey?: string,
     expected: Expectations = NOTHING_EXPECTED,
+    listens = true,
   ): Promise<Observation> {
     const [facts, stored, running] = await Promise.all([
       servers(),
@@ -54,9 +56,11 @@ export function natsProbes(settings: ProbeSettings): Probes {
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
     const askForgotten = forgottenBy(settings.asAccount, account, accountKey, running);
+    const listened = (found: Promise<readonly StreamFacts[]>) =>
+      probe(async () => (listens ? listenToOrigins(settings, account, able, await found) : found));
     const [streams, elsewhere, leafnodes, group] = await Promise.all([
-      probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
-      probe(() => findElsewhere(settings, account, able, domain)),
+      listened(findStreams(settings, account, within(able, domain), askForgotten)),
+      listened(findElsewhere(settings, account, able, domain)),
       probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),
     ]);

@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
+import { tellsRaftGroups } from "../../domain/defects.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type {
   ConsumerFacts,
@@ -18,9 +18,6 @@ import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import { findInterest, type Interest } from "./interest.ts";
 import { originsTold } from "./origins.ts";
-
-/** The first version of which JSZ is known to name the Raft groups (seen in 2.9.25's source, not in 2.9.10). */
-const TELLS_RAFT_GROUPS = "2.9.25";
 
 export interface StreamProbeSettings {
   readonly connection: NatsConnection;
@@ -73,12 +70,14 @@ interface StreamGroup extends Gathered<StreamDetail> {
   readonly forgotten: readonly ForgottenConsumer[];
 }
 
-async function heldOn(
+/** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
+export async function heldOn(
   { connection, timeout }: StreamProbeSettings,
   account: AccountId,
   server: ServerFacts,
+  more = { consumer: true, raft: true },
 ): Promise<readonly Held[]> {
-  const body = JSON.stringify({ account, streams: true, consumer: true, config: true, raft: true });
+  const body = JSON.stringify({ account, streams: true, config: true, ...more });
   const answer = await ask(connection, `$SYS.REQ.SERVER.${server.id}.JSZ`, body, timeout);
   const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
   const details = accounts.find(({ id }) => id === account)?.stream_detail ?? [];
@@ -167,7 +166,7 @@ function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamD
   const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
   // A server that stands alone calls itself leader, too, and has no groups at all.
   if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
-  if (lt(version, TELLS_RAFT_GROUPS)) {
+  if (!tellsRaftGroups(version)) {
     const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
     return alone || (consumers ?? []).some((consumer) => consumer.cluster === undefined);
   }
