@@ -36,7 +36,12 @@ export function unrest(
 ): readonly string[] {
   return [
     ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
-    ...known("the meta group", meta, (group) => metaProblems(server, group)),
+    ...known("the meta group", meta, (group) => [
+      ...metaProblems(server, group),
+      ...unanswered(servers, group)
+        .filter((name) => name !== server)
+        .map((name) => `${name} does not answer`),
+    ]),
     ...known("which accounts have expired", expired, expiredAccounts),
     ...known("the streams of other accounts", hosted, (streams) =>
       replicasBehind(account, inDomainOf(server, servers, streams)),
@@ -46,6 +51,13 @@ export function unrest(
 
 function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly string[]): readonly string[] {
   return probe.ok ? judge(probe.value) : [`${what} could not be looked at: ${probe.message}`];
+}
+
+/** What is held there was not looked at either: a server that has just started may be seen alone for a moment. */
+function unanswered(servers: readonly ServerFacts[], group: MetaGroup | undefined): readonly string[] {
+  const seen = new Set(servers.map(({ name }) => name));
+  const members = [group?.leader, ...(group?.peers ?? []).map(({ name }) => name)];
+  return members.flatMap((name) => (name === undefined || seen.has(name) ? [] : [name]));
 }
 
 /** That the server itself does not keep up is no reason against restarting it: all others must. */

@@ -85,13 +85,14 @@ async function restartOne(
   restarter: Restarter,
   name: string,
 ): Promise<void> {
-  const server = (await context.probes.servers()).find((candidate) => candidate.name === name);
+  const before = await context.probes.servers();
+  const server = before.find((candidate) => candidate.name === name);
   if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
   const { id, version } = server;
   await recordRestart(context, job.id, "restart.opened", { server: name, id, version, for: job.account });
   context.log.info("restarting a server", { server: name, account: job.account });
   await carryOut(context, job, restarter, server);
-  await waitForReturn(context, server);
+  await waitForReturn(context, server, before);
   const order = orderFor(context, job.account, name);
   await waitForPeace(context, [order], { ...BACK, judge: unrest, code: "restart.unfinished" });
   await recordRestart(context, job.id, "restart.closed", { server: name });
@@ -149,14 +150,26 @@ function assertFinished(open: OpenRestart | undefined): void {
   throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
 }
 
-/** Back is a server of that name with another id, since a server makes itself a new one whenever it starts. */
-async function waitForReturn(context: Context, { name, id }: ServerFacts): Promise<void> {
+/**
+ * Back is a server of that name with another id, since a server makes itself a new one whenever it starts. A connection
+ * to one that has just started may show it alone: it is taken for one only once it shows all that were there before.
+ */
+async function waitForReturn(
+  context: Context,
+  { name, id }: ServerFacts,
+  before: readonly ServerFacts[],
+): Promise<void> {
+  let missing: readonly string[] = [name];
   const isBack = async (): Promise<boolean> => {
     try {
       await context.reopen();
-      return (await context.probes.servers()).some((server) => {
-        return server.name === name && server.id !== id && server.jetstream;
-      });
+      const seen = await context.probes.servers();
+      const isThere = (wanted: string): boolean =>
+        seen.some(
+          (server) => server.name === wanted && (wanted !== name || (server.id !== id && server.jetstream)),
+        );
+      missing = before.map((server) => server.name).filter((wanted) => !isThere(wanted));
+      return missing.length === 0;
     } catch (thrown) {
       // While it is away even the connection may be refused; only what can't mend itself ends the wait.
       if (asRelightError(thrown).retryable) return false;
@@ -165,10 +178,8 @@ async function waitForReturn(context: Context, { name, id }: ServerFacts): Promi
   };
   await pWaitFor(isBack, BACK).catch((cause: unknown) => {
     if (!(cause instanceof TimeoutError)) throw cause;
-    throw new RelightError(
-      "restart.unfinished",
-      `${name} was restarted and is not back after ${BACK.timeout / 1000} s`,
-    );
+    const message = `${name} was restarted, and after ${BACK.timeout / 1000} s there is no answer of ${missing.join(", ")}`;
+    throw new RelightError("restart.unfinished", message);
   });
 }
 

@@ -43,6 +43,11 @@ describe("the guard", () => {
 
   test.each<[string, Partial<RestartEvidence>, RegExp]>([
     ["a server that does not answer", { servers: servers.slice(0, 1) }, /s2 does not answer/],
+    [
+      "a look that saw one server of the three only, as one that has just started may show",
+      { servers: servers.slice(1, 2) },
+      /s1 does not answer; s3 does not answer/,
+    ],
     ["an account that is expired", { expired: { ok: true, value: [OTHER] } }, /account AX+ is expired/],
     [
       "expiries that are not known",
