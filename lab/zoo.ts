@@ -88,12 +88,26 @@ export async function knownConsumers(world: World): Promise<readonly string[]> {
   return asApp(world, async (connection) => {
     const known: string[] = [];
     for (const stream of new Set(PULLED.map((consumer) => consumer.split(" > ")[0]))) {
-      const reply = await connection.request(`$JS.API.CONSUMER.NAMES.${stream}`, "{}", { timeout: 10_000 });
-      const { consumers } = reply.json<{ consumers?: readonly string[] }>();
-      known.push(...(consumers ?? []).map((name) => `${stream} > ${name}`));
+      const names = await retry(
+        `the names of ${stream}'s consumers`,
+        () => namesOf(connection, stream),
+        60_000,
+      );
+      known.push(...names.map((name) => `${stream} > ${name}`));
     }
     return known;
   });
+}
+
+/** @throws Error where the API answers with one, as it does while the meta group elects its leader. */
+async function namesOf(connection: NatsConnection, stream = ""): Promise<readonly string[]> {
+  const reply = await connection.request(`$JS.API.CONSUMER.NAMES.${stream}`, "{}", { timeout: 10_000 });
+  const { consumers, error } = reply.json<{
+    consumers?: readonly string[];
+    error?: { description: string };
+  }>();
+  if (error !== undefined) throw new Error(error.description);
+  return consumers ?? [];
 }
 
 /** The streams' configurations as the account sees them, by name. */
