@@ -118,13 +118,29 @@ describe("the guard before a restart", () => {
     await waitForMeta(world);
     restarted.length = 0;
     let atOnce = 0;
+    // The first connection to a server that has just started shows that one alone (seen on 2.10.27).
+    const shown = { alone: "", connections: 0 };
     const oneAtATime = async (name: string): Promise<void> => {
       expect(++atOnce).toBe(1);
+      expect(shown.alone).toBe("");
       await restartForReal(name);
+      Object.assign(shown, { alone: name, connections: 0 });
       atOnce--;
     };
-    const { verdict, outcome } = await runJobOn(world, "heal", withRestarter(oneAtATime));
+    const { verdict, outcome } = await runJobOn(world, "heal", ({ probes, reopen }) => ({
+      restarter: { restart: ({ name }) => oneAtATime(name) },
+      reopen: async () => {
+        await reopen();
+        if (++shown.connections > 1) shown.alone = "";
+      },
+      probes: {
+        ...probes,
+        servers: async () =>
+          (await probes.servers()).filter(({ name }) => shown.alone === "" || name === shown.alone),
+      },
+    }));
     expect({ verdict: verdict.verdict, outcome }).toEqual({ verdict: "healthy", outcome: "healed" });
+    expect(shown.alone).toBe("");
     expect(restarted.length).toBeGreaterThan(0);
     expect(new Set(restarted).size).toBe(restarted.length);
   });
