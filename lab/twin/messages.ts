@@ -111,17 +111,26 @@ export async function isDelivered(
 }
 
 /** Waits for the delivery `from` of a job, and gives it out again until the queue is done with it. */
-export async function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
-  await isDelivered(twin, account, from);
-  while ((await passTime(twin, account)) > 0)
-    await isDelivered(twin, account, deliveriesOf(twin, account).length + 1);
-  return deliveriesOf(twin, account);
+export function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
+  return giveOutUntilDone(twin, account, { from, by: "remediate", pass: () => passTime(twin, account) });
 }
 
 /** The same for a page; two minutes pass before its message comes again. */
-export async function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
-  await isDelivered(twin, key, from, "escalate");
-  while ((await passTime(twin, key, `page/${key}`)) > 0)
-    await isDelivered(twin, key, deliveriesOf(twin, key, "escalate").length + 1, "escalate");
-  return deliveriesOf(twin, key, "escalate");
+export function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
+  const pass = (): Promise<number> => passTime(twin, key, `page/${key}`);
+  return giveOutUntilDone(twin, key, { from, by: "escalate", pass });
+}
+
+async function giveOutUntilDone(
+  twin: Twin,
+  part: string,
+  { from, by, pass }: { readonly from: number; readonly by: Taker; readonly pass: () => Promise<number> },
+): Promise<readonly Delivery[]> {
+  let wanted = from;
+  do {
+    await isDelivered(twin, part, wanted, by);
+    // Counted before time passes: while it does the next delivery may begin.
+    wanted = deliveriesOf(twin, part, by).length + 1;
+  } while ((await pass()) > 0);
+  return deliveriesOf(twin, part, by);
 }

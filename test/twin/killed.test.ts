@@ -7,11 +7,10 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import type { Meddler, When } from "../../lab/twin/faults.ts";
 import type { JournalEntry } from "../../lab/twin/journal.ts";
-import type { Delivery } from "../../lab/twin/queues.ts";
-import { passTime } from "../../lab/twin/time.ts";
+import { deliveriesOf, seeThrough } from "../../lab/twin/messages.ts";
 import { byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
-import { retry, waitFor } from "../../lab/wait.ts";
+import { retry } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
@@ -125,13 +124,11 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   await using seen = await watch(own, (subject) => {
     if (state.isKilled || point.at !== "nats" || !subject.startsWith(point.subject)) return;
     state.isKilled = true;
-    deliveriesOf(twin, own).at(-1)?.run.kill();
+    deliveriesOf(twin, own.accountId).at(-1)?.run.kill();
   });
   using _fault = twin.proxy.meddle(killer(twin, point, own, state));
   expect(await byWebhook(twin, own.accountId)).toBe(202);
-  await isDelivered(twin, own, 1);
-  while ((await passTime(twin, own.accountId)) > 0)
-    await isDelivered(twin, own, deliveriesOf(twin, own).length + 1);
+  const { length: deliveries } = await seeThrough(twin, own.accountId);
   const after = await snapshot(own);
   const well = await symptoms(own);
   const { pushes, steps } = seen;
@@ -140,7 +137,7 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   return {
     ...{ point, ...state, sick, well, before, after, pushes: pushes.length, steps, journal },
     told: toldOf(twin, own),
-    deliveries: deliveriesOf(twin, own).length,
+    deliveries,
   };
 }
 
@@ -175,7 +172,7 @@ function openIn(journal: readonly JournalEntry[]): readonly string[] {
 
 /** How often it was said that the account was healed: to programs on the bus, and to whoever measures. */
 function toldOf(twin: Twin, own: World): { readonly events: number; readonly measured: number } {
-  const requests = deliveriesOf(twin, own).map(({ run }) => run.request);
+  const requests = deliveriesOf(twin, own.accountId).map(({ run }) => run.request);
   const events = twin.proxy.calls.filter(({ operation, request, input }) => {
     const entries = (input["Entries"] ?? []) as readonly { readonly Detail: string }[];
     const isHealed = entries.some(({ Detail }) => JSON.parse(Detail).outcome === "healed");
@@ -185,18 +182,6 @@ function toldOf(twin: Twin, own: World): { readonly events: number; readonly mea
     ({ request, text }) => requests.includes(request) && text.includes('"TimeToRecoverSeconds":'),
   );
   return { events: events.length, measured: measured.length };
-}
-
-function deliveriesOf({ queues }: Twin, { accountId }: World): readonly Delivery[] {
-  return queues.deliveries.filter(({ messages: [message] }) => message?.Body?.includes(accountId));
-}
-
-async function isDelivered(twin: Twin, own: World, times: number): Promise<void> {
-  await waitFor(
-    "the job to be over",
-    () => deliveriesOf(twin, own).filter(({ failed }) => failed !== undefined).length >= times,
-    { timeout: 60_000 },
-  );
 }
 
 async function again(own: World): Promise<never> {
