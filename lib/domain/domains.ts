@@ -89,4 +89,5 @@ export function sightOf(observation: Observation, origin: OriginFacts, copy: Str
   return answer === undefined ? { kind: "unknown" } : { kind: "asked", answer };
 }
 
-const keyOf = (domain: string | undefined, stream: string): string => `${domain ?? ""} ${stream}`;
+/** Streams of one name in two domains are two streams. */
+export const keyOf = (domain: string | undefined, stream: string): string => `${domain ?? ""} ${stream}`;

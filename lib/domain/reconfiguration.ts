@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
-import { deafStreams, isDeafConsumer } from "./step-down.ts";
+import { deafStreams, isDeafConsumer } from "./silence.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
 export interface ConsumerChange {

@@ -1,6 +1,6 @@
 import type { Observation, StreamFacts } from "./observation.ts";
 import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
-import { deafStreams, isDeafConsumer } from "./step-down.ts";
+import { deafStreams, isDeafConsumer } from "./silence.ts";
 
 /** The servers whose restart would revive something, the one that holds most of what is dead first. */
 export function serversToRestart(observation: Observation): readonly string[] {

@@ -1,6 +1,7 @@
 import { allStreams, originsOf, type Sight, sightOf } from "./domains.ts";
 import {
   BEAT_GAP,
+  type ConsumerFacts,
   type Observation,
   type OriginFacts,
   type StreamFacts,
@@ -9,7 +10,7 @@ import {
 import { millis } from "./time.ts";
 
 /**
- * What mirrors and sources hear of their origins. An origin sends a heartbeat every second, messages or not, so that
+ * What hears nothing: streams on their subjects, consumers, and mirrors and sources of their origins. An origin sends a heartbeat every second, messages or not, so that
  * silence is no want of messages (ran: 2.9.10, 2.10.27, 2.15.1).
  */
 
@@ -64,7 +65,22 @@ function stateOf(sight: Sight): StreamState | undefined {
 export function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): string | undefined {
   if (leader === undefined) return "has no leader";
   if (nodeMissingOn.length > 0) return "has lost its Raft node";
-  return deafSubjects.ok && deafSubjects.value.length > 0 ? "is deaf" : undefined;
+  return isDeaf({ deafSubjects }) ? "is deaf" : undefined;
+}
+
+function isDeaf({ deafSubjects }: Pick<StreamFacts, "deafSubjects">): boolean {
+  return deafSubjects.ok && deafSubjects.value.length > 0;
+}
+
+export function isDeafConsumer({ heard }: ConsumerFacts): boolean {
+  return heard.ok && !heard.value;
+}
+
+/** The streams that hear nothing where they listen: on their subjects, or, as copies, of their origins. */
+export function deafStreams(observation: Observation): readonly StreamFacts[] {
+  const { streams } = observation;
+  const silent = new Set(silentCopies(observation));
+  return streams.ok ? streams.value.filter((stream) => isDeaf(stream) || silent.has(stream)) : [];
 }
 
 /**
@@ -73,7 +89,7 @@ export function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): s
  * nowhere, for ever). While anything else of the account is ill there are none: a copy whose origin is mended hears of
  * it by itself.
  */
-export function silentCopies(observation: Observation): readonly StreamFacts[] {
+function silentCopies(observation: Observation): readonly StreamFacts[] {
   const all = allStreams(observation);
   if (all.some(isIll)) return [];
   return all.filter((copy) =>
@@ -88,8 +104,8 @@ export function isIll(stream: StreamFacts): boolean {
   return (
     illness(stream) !== undefined ||
     stream.consumers.some(
-      ({ leader, nodeMissingOn, heard }) =>
-        leader === undefined || nodeMissingOn.length > 0 || (heard.ok && !heard.value),
+      (consumer) =>
+        consumer.leader === undefined || consumer.nodeMissingOn.length > 0 || isDeafConsumer(consumer),
     )
   );
 }

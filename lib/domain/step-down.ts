@@ -1,5 +1,5 @@
-import type { ConsumerFacts, Observation, Peer, StreamFacts } from "./observation.ts";
-import { silentCopies } from "./silence.ts";
+import type { Observation, Peer, StreamFacts } from "./observation.ts";
+import { deafStreams, isDeafConsumer } from "./silence.ts";
 
 /** A group whose leader can be asked to step down: a stream's, or a consumer's. */
 export interface Group {
@@ -16,13 +16,6 @@ export function nameOfGroup({ stream, consumer }: Group): string {
 export function deafStreamGroups(observation: Observation): readonly Group[] {
   const found = deafStreams(observation).filter(({ peers }) => peers.length > 0);
   return found.map(({ name }) => ({ stream: name }));
-}
-
-/** The streams that hear nothing where they listen: on their subjects, or, as copies, of their origins. */
-export function deafStreams(observation: Observation): readonly StreamFacts[] {
-  const { streams } = observation;
-  const silent = new Set(silentCopies(observation));
-  return streams.ok ? streams.value.filter((stream) => isDeaf(stream) || silent.has(stream)) : [];
 }
 
 /** The deaf consumers that have replicas. A consumer stays deaf until its *own* leader steps down. */
@@ -69,12 +62,4 @@ export function groupsWithoutHeir(observation: Observation): readonly string[] {
 
 function lacksHeir(peers: readonly Peer[]): boolean {
   return peers.length > 0 && !peers.some(({ current }) => current);
-}
-
-function isDeaf({ deafSubjects }: StreamFacts): boolean {
-  return deafSubjects.ok && deafSubjects.value.length > 0;
-}
-
-export function isDeafConsumer({ heard }: ConsumerFacts): boolean {
-  return heard.ok && !heard.value;
 }

@@ -20,7 +20,7 @@ import type { Job, ListedJwt } from "../ports.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
 import { follow } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
-import { type Look, look } from "./look.ts";
+import { glance, type Look } from "./look.ts";
 import { push } from "./push.ts";
 import { describePush, type Remediation } from "./remediate.ts";
 import { endingOf, verify } from "./verify.ts";
@@ -53,7 +53,7 @@ export interface LimitPlan {
  * @throws RelightError `account.no_claims`, `usage`.
  */
 export async function planLimits(context: Context, order: LimitOrder): Promise<LimitPlan> {
-  return planFrom(context, order, await look(context, order.account, false));
+  return planFrom(context, order, await glance(context, order.account));
 }
 
 /**
@@ -194,7 +194,7 @@ async function waitUntilInForce(
 ): Promise<void> {
   let lagging = "";
   const isInForce = async (): Promise<boolean> => {
-    const { running, accountView } = (await look(context, account, false)).observation;
+    const { running, accountView } = (await glance(context, account)).observation;
     const without = running.ok ? running.value.filter((entry) => entry.loaded && !entry.jetstream) : [];
     if (!running.ok) lagging = running.message;
     else if (without.length > 0)

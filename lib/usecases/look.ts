@@ -38,11 +38,17 @@ export function memoryOf(journal: Journal, account: AccountId): Promise<readonly
   return journal.read({ account, kinds: REMEMBERED });
 }
 
-/**
- * Looks and judges, and leaves no trace: neither in the cluster nor in the journal.
- * @param listens false where nothing hangs on what mirrors and sources hear, which takes three seconds to prove.
- */
-export async function look(context: Context, account: AccountId, listens = true): Promise<Look> {
+/** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
+export function look(context: Context, account: AccountId): Promise<Look> {
+  return lookAt(context, account, true);
+}
+
+/** The same where nothing hangs on what mirrors and sources hear, which takes three seconds to prove. */
+export function glance(context: Context, account: AccountId): Promise<Look> {
+  return lookAt(context, account, false);
+}
+
+async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Look> {
   const { probes, journal, operator } = context;
   const expected = expectationsOf(context.settingsOf(account));
   const observation = await probes.observe(account, await accountKeyOf(context, account), expected, listens);

@@ -3,7 +3,7 @@ import type { ClaimChange } from "../domain/claims.ts";
 import { gate, RENEWAL_CLAIMS, type Refusal } from "../domain/gate.ts";
 import { toSeconds } from "../domain/time.ts";
 import type { Context } from "./context.ts";
-import { look } from "./look.ts";
+import { glance } from "./look.ts";
 import { claimsToRenew } from "./verify.ts";
 
 /** What a JWT would change, for a person to look at before it is pushed. */
@@ -21,7 +21,7 @@ export interface PushPreview {
 export async function previewPush(context: Context, token: string): Promise<PushPreview> {
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
-  const current = await claimsToRenew(context, await look(context, account, false));
+  const current = await claimsToRenew(context, await glance(context, account));
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
     ...(current === undefined ? {} : { current }),

@@ -7,7 +7,7 @@ import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
-import { look, memoryOf } from "./look.ts";
+import { glance, memoryOf } from "./look.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
 const SETTLE = { timeout: 30_000, interval: 250 };
@@ -120,7 +120,7 @@ async function waitUntil(
   let why: readonly string[] = [];
   let bytes = 0;
   const areReady = async (): Promise<boolean> => {
-    const { streams } = (await look(context, account, false)).observation;
+    const { streams } = (await glance(context, account)).observation;
     const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
     const waiting = wanted.filter((one) => {
       const stream = found.get(one.stream);

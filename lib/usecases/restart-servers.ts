@@ -12,7 +12,7 @@ import { asRelightError, RelightError } from "../errors.ts";
 import type { Restarter } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
 import { withLease } from "./lease.ts";
-import { type Look, look } from "./look.ts";
+import { glance, type Look } from "./look.ts";
 
 /** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
 const BACK = { timeout: 300_000, interval: 1_000 };
@@ -58,7 +58,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
 async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
   let seen = before;
   const areLed = async (): Promise<boolean> => {
-    seen = await look(context, account, false);
+    seen = await glance(context, account);
     const { streams } = seen.observation;
     return streams.ok && streams.value.every(isLedIfPossible);
   };

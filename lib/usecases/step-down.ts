@@ -2,7 +2,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { Observation } from "../domain/observation.ts";
 import { areHeard, deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
 import { type Context, type RunningJob, requireAccountKey } from "./context.ts";
-import { type Look, look } from "./look.ts";
+import { glance, type Look } from "./look.ts";
 
 /** How long groups may take to be heard under their new leaders; milliseconds. */
 const ELECTION = { timeout: 8_000, interval: 250 };
@@ -48,11 +48,11 @@ async function lookWhenHeard(
 ): Promise<Observation> {
   let now: Observation | undefined;
   const isOver = async (): Promise<boolean> => {
-    now = (await look(context, account, false)).observation;
+    now = (await glance(context, account)).observation;
     return areHeard(now, groups);
   };
   await pWaitFor(isOver, ELECTION).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-  return now ?? (await look(context, account, false)).observation;
+  return now ?? (await glance(context, account)).observation;
 }

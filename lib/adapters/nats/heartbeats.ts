@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import { keyOf, originsOf } from "../../domain/domains.ts";
 import {
   BEAT_GAP,
   type OriginFacts,
@@ -12,7 +13,7 @@ import { isIll } from "../../domain/silence.ts";
 import { probe } from "../../errors.ts";
 import { AT_ONCE } from "./connection.ts";
 import { originsTold } from "./origins.ts";
-import { heldOn, type StreamProbeSettings } from "./streams.ts";
+import { heldOn, leaderOf, type StreamProbeSettings } from "./streams.ts";
 
 /** Two gaps: servers try again after three seconds at the earliest (ran: 2.9.10), so one has no attempt in it. */
 const MORE_READINGS = 2;
@@ -32,16 +33,12 @@ export async function listenToOrigins(
   for (let readings = 0; readings < MORE_READINGS; readings++) {
     await wait(BEAT_GAP);
     const told = await readOrigins(settings, account, servers, heard.filter(isCopy));
-    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream))));
+    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream.domain, stream.name))));
   }
   return heard;
 }
 
-const isCopy = ({ origins }: StreamFacts): boolean => origins.ok && origins.value.length > 0;
-
-/** Streams of one name in two domains are two streams. */
-const keyOf = ({ domain = "", name }: Pick<StreamFacts, "name"> & { readonly domain?: string }): string =>
-  `${domain} ${name}`;
+const isCopy = (stream: StreamFacts): boolean => originsOf([stream]).length > 0;
 
 /** What the leaders of these copies tell now; a leader that does not answer tells nothing. */
 async function readOrigins(
@@ -59,10 +56,8 @@ async function readOrigins(
   );
   const told = new Map<string, readonly OriginFacts[]>();
   for (const { server, detail } of answers.flatMap((answer) => (answer.ok ? answer.value : []))) {
-    const leads = detail.cluster === undefined || detail.cluster.leader === server.name;
-    const origins = originsTold(detail, leads);
-    const { domain } = server;
-    if (origins.ok) told.set(keyOf({ name: detail.name, ...(domain ? { domain } : {}) }), origins.value);
+    const origins = originsTold(detail, leaderOf({ server: server.name, detail }) === server.name);
+    if (origins.ok) told.set(keyOf(server.domain, detail.name), origins.value);
   }
   return told;
 }

@@ -187,7 +187,7 @@ function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T 
 }
 
 /** Who leads it. Where nothing is said of a group there is none: the server that holds it leads it. */
-function leaderOf({ server, detail }: Led): string | undefined {
+export function leaderOf({ server, detail }: Led): string | undefined {
   return detail.cluster === undefined ? server : detail.cluster.leader;
 }
 
