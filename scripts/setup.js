@@ -12,14 +12,17 @@ const root = join(import.meta.dirname, "..");
 const modules = join(root, "node_modules");
 const stamp = join(modules, ".relight-lock-hash");
 
+/** What tests on real servers need: those of the versions they run, and AWS's emulator. */
+const LAB = [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]];
+
 /** What each task needs beside node_modules and the bundles, and what it then runs; all with Node 24. */
 const TASKS = {
   build: { needs: [], run: undefined },
   quickstart: { needs: [], run: ["lab/quickstart.ts"] },
-  test: {
-    needs: [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]],
-    run: ["scripts/test.ts"],
-  },
+  check: { needs: [], run: ["scripts/test.ts", "--check"] },
+  unit: { needs: [], run: ["scripts/test.ts", "--unit"] },
+  test: { needs: LAB, run: ["scripts/test.ts"] },
+  integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
   twin: {
     needs: [
       ["lab/server-binaries.ts", "2.10.27"],

@@ -1,5 +1,6 @@
 /**
- * Runs every check, cheapest first: `npm test [-- jest arguments]`. With arguments only Jest runs.
+ * Runs every check, cheapest first: `npm test [-- jest arguments]`. With arguments only Jest runs. `npm run check` leaves
+ * out all that starts a server, `npm run unit` and `npm run integration` run one half of the tests each.
  * The last line says how many tests passed, failed and were skipped.
  */
 import { spawnSync } from "node:child_process";
@@ -19,9 +20,26 @@ interface Tally {
 /** More failed files than this are no chance of a busy machine. */
 const SECOND_LOOKS = 2;
 
+/** Tests that need neither a server nor an emulator: they take seconds. */
+const UNIT = "test/(domain|usecases)/|test/(architecture|config|docs|jwt-codec|log|test-page)[.]test";
+
+interface Part {
+  readonly jest: readonly string[];
+  /** Whether format, lint and types are checked first. */
+  readonly lints: boolean;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  "--check": { jest: [UNIT], lints: true },
+  "--unit": { jest: [UNIT], lints: false },
+  "--integration": { jest: ["--testPathIgnorePatterns", UNIT, "/node_modules/"], lints: false },
+};
+
 const root = join(import.meta.dirname, "..");
 const bin = (name: string): string => join(root, "node_modules", ".bin", name);
-const jestArguments = process.argv.slice(2);
+const [first, ...others] = process.argv.slice(2);
+const part = PARTS[first ?? ""];
+const jestArguments = [...(part?.jest ?? []), ...(part === undefined ? process.argv.slice(2) : others)];
 
 function spawn(title: string, command: string, args: readonly string[]): { status: number | null } {
   console.error(`── ${title}`);
@@ -79,12 +97,12 @@ async function secondLook(first: readonly Tally[]): Promise<readonly Tally[]> {
   return [...first.filter(({ file }) => !suspects.includes(file)), ...second];
 }
 
-if (jestArguments.length === 0) {
+if (part?.lints ?? jestArguments.length === 0) {
   run("format and lint", bin("biome"), ["check", "--error-on-warnings"]);
   run("types", bin("tsc"), ["-p", "."]);
 }
-const first = await jest("tests", jestArguments);
-const tallies = first !== undefined && jestArguments.length === 0 ? await secondLook(first) : first;
+const begun = await jest("tests", jestArguments);
+const tallies = begun !== undefined && jestArguments.length === 0 ? await secondLook(begun) : begun;
 const sum = (count: "passed" | "failed" | "skipped"): number =>
   (tallies ?? []).reduce((total, tally) => total + tally[count], 0);
 const failed = tallies === undefined || tallies.length === 0 ? 1 : sum("failed");
