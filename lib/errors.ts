@@ -111,6 +111,10 @@ export const ERRORS = {
     exit: EXIT.unknown,
     mend: "A server answered what it never should; report it.",
   },
+  "nats.list_cut": {
+    ...{ retryable: true, exit: EXIT.unknown },
+    mend: "Run it again; if it stays, the account has more subscriptions or connections than a server lists.",
+  },
   "assets.not_created": {
     ...{ retryable: true, exit: EXIT.critical },
     mend: "Make it by hand with the configuration that the journal holds (relight journal ACCOUNT --json).",

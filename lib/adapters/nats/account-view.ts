@@ -25,6 +25,7 @@ import { QUESTIONS } from "./account-user.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { isNoResponders } from "./connection.ts";
 import { askDomains, subjectsFor } from "./domains.ts";
+import { streamNames } from "./lists.ts";
 
 /**
  * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
@@ -83,14 +84,14 @@ async function view(
   ]);
   const none = { streams: 0, consumers: 0, limits: {} };
   if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
-  const streamNames = await namesOf(manager);
-  const failures = await pMap(streamNames, (name) => failureOf(manager, name), {
+  const listed = [...(await streamNames({ connection, timeout }))];
+  const failures = await pMap(listed, (name) => failureOf(manager, name), {
     concurrency: INFOS_AT_ONCE,
   });
   return {
     jetstream: "enabled",
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
-    streamNames,
+    streamNames: listed,
     failing: failures.filter((failure) => failure !== undefined),
     domains,
   };
@@ -123,12 +124,6 @@ function roomOf({ memory, storage, limits }: JetStreamUsageAccountLimits): Limit
     memory: { used: memory, limit: limits.max_memory },
     file: { used: storage, limit: limits.max_storage },
   };
-}
-
-async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
-  const names: string[] = [];
-  for await (const name of manager.streams.names()) names.push(name);
-  return names;
 }
 
 async function failureOf(

@@ -58,15 +58,25 @@ export const accountInfo = z.looseObject({
   jwt: z.string().optional(),
 });
 
+const heldSubscription = z.looseObject({
+  ...{ account: z.string().optional(), subject: z.string(), cid: z.number() },
+});
+export type HeldSubscription = z.infer<typeof heldSubscription>;
+
 export const subsz = z.looseObject({
+  ...{ total: z.number().optional(), limit: z.number().optional() },
   subscriptions_list: z
-    .array(z.looseObject({ account: z.string().optional(), subject: z.string(), cid: z.number() }))
-    .default([]),
+    .array(heldSubscription)
+    .nullish()
+    .transform((list) => list ?? []),
 });
 
 export const connz = z.looseObject({
   total: z.number(),
-  connections: z.array(z.looseObject({ cid: z.number() })).default([]),
+  connections: z
+    .array(z.looseObject({ cid: z.number() }))
+    .nullish()
+    .transform((list) => list ?? []),
 });
 
 const peer = z.looseObject({ name: z.string(), current: z.boolean().default(false) });
@@ -125,22 +135,28 @@ const streamDetail = z.looseObject({
 });
 export type StreamDetail = z.infer<typeof streamDetail>;
 
-/** A page of `$JS.API.CONSUMER.NAMES`; an error has no `total`. */
-export const consumerNames = z.looseObject({ total: z.number(), consumers: z.array(z.string()).nullish() });
+/** A page of `$JS.API.STREAM.NAMES` or `$JS.API.CONSUMER.NAMES.…`; an error has no `total`. */
+export const apiNames = z.looseObject({
+  total: z.number(),
+  streams: z.array(z.string()).nullish(),
+  consumers: z.array(z.string()).nullish(),
+});
 
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
 export type AccountDetail = z.infer<typeof accountDetail>;
-export const jsz = z.looseObject({ account_details: z.array(accountDetail).nullish() });
+/** `accounts` is how many have JetStream on the server, whatever part of them is listed. */
+export const jsz = z.looseObject({
+  ...{ accounts: z.number().optional(), account_details: z.array(accountDetail).nullish() },
+});
+
+// Before 2.10 there is neither a name nor who asked for the connection.
+const leafDetail = z.looseObject({
+  ...{ account: z.string(), name: z.string().optional(), is_spoke: z.boolean().default(false) },
+});
+export type LeafDetail = z.infer<typeof leafDetail>;
 
 export const leafz = z.looseObject({
-  leafs: z
-    .array(
-      // Before 2.10 there is neither a name nor who asked for the connection.
-      z.looseObject({
-        ...{ account: z.string(), name: z.string().optional(), is_spoke: z.boolean().default(false) },
-      }),
-    )
-    .nullish(),
+  ...{ leafnodes: z.number().optional(), leafs: z.array(leafDetail).nullish() },
 });
 
 /** Without accounts: what the server may give to JetStream, and what streams' `max_bytes` reserve; bytes. */

@@ -1,14 +1,13 @@
-import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { ForgottenConsumer, Probe, RunningAccount, ServerFacts } from "../../domain/observation.ts";
 import { type Group, nameOfGroup } from "../../domain/step-down.ts";
-import type { Millis } from "../../domain/time.ts";
 import { probe } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
-import { consumerNames, read, type StreamDetail } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import type { StreamDetail } from "./answers.ts";
+import { AT_ONCE } from "./connection.ts";
+import { consumerNames, consumerNamesSubject } from "./lists.ts";
 
 /** A stream as one server holds it. */
 export interface Held {
@@ -68,12 +67,16 @@ export function forgottenBy(
   return async (suspects) => {
     const streams = [...new Set(suspects.map(({ stream }) => stream))];
     if (streams.length === 0) return new Set();
-    const order = { account, claims, accountKey, mayAsk: streams.map(namesSubject) };
+    const order = { account, claims, accountKey, mayAsk: streams.map(consumerNamesSubject) };
     const answer = await probe(() =>
       withAccountConnection(settings, order, (connection) =>
-        pMap(streams, (stream) => probe(() => knownOf(connection, stream, settings.timeout)), {
-          concurrency: AT_ONCE,
-        }),
+        pMap(
+          streams,
+          (stream) => probe(() => consumerNames({ connection, timeout: settings.timeout }, stream)),
+          {
+            concurrency: AT_ONCE,
+          },
+        ),
       ),
     );
     const known = new Map(
@@ -85,26 +88,4 @@ export function forgottenBy(
     };
     return new Set(suspects.filter(isForgotten).map(nameOfGroup));
   };
-}
-
-const namesSubject = (stream: string): string => `$JS.API.CONSUMER.NAMES.${stream}`;
-
-/** The consumers of a stream that the metadata has, page by page. */
-async function knownOf(
-  connection: NatsConnection,
-  stream: string,
-  timeout: Millis,
-): Promise<ReadonlySet<string>> {
-  const known = new Set<string>();
-  for (;;) {
-    const answer = await ask(
-      connection,
-      namesSubject(stream),
-      JSON.stringify({ offset: known.size }),
-      timeout,
-    );
-    const { total, consumers } = read(consumerNames, readJson(answer), "CONSUMER.NAMES");
-    for (const name of consumers ?? []) known.add(name);
-    if (known.size >= total || (consumers ?? []).length === 0) return known;
-  }
 }

@@ -1,17 +1,13 @@
-import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { isAccountId } from "../../domain/account.ts";
 import type { HostedStream, ServerFacts } from "../../domain/observation.ts";
-import type { Millis } from "../../domain/time.ts";
-import { type AccountDetail, jsz, readData } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
-
-/** Accounts in one answer: a server with thousands of them must not send one of many megabytes. */
-const PAGE = 256;
+import type { AccountDetail } from "./answers.ts";
+import { AT_ONCE } from "./connection.ts";
+import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 
 /** Every stream of every account, once for each server that holds it. @throws RelightError `nats.*` */
 export async function hostedStreams(
-  settings: { readonly connection: NatsConnection; readonly timeout: Millis },
+  settings: ListSettings,
   servers: readonly ServerFacts[],
 ): Promise<readonly HostedStream[]> {
   const hosts = servers.filter(({ jetstream }) => jetstream);
@@ -20,17 +16,14 @@ export async function hostedStreams(
 }
 
 async function streamsOn(
-  { connection, timeout }: { readonly connection: NatsConnection; readonly timeout: Millis },
+  settings: ListSettings,
   { id, name }: ServerFacts,
 ): Promise<readonly HostedStream[]> {
-  const streams: HostedStream[] = [];
-  for (let offset = 0; ; offset += PAGE) {
-    const body = JSON.stringify({ accounts: true, streams: true, config: true, limit: PAGE, offset });
-    const answer = await ask(connection, `$SYS.REQ.SERVER.${id}.JSZ`, body, timeout);
-    const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
-    streams.push(...accounts.flatMap((account) => streamsOf(name, account)));
-    if (accounts.length < PAGE) return streams;
-  }
+  const accounts = await jetStreamAccounts(askingServer(settings, id, "JSZ"), {
+    streams: true,
+    config: true,
+  });
+  return accounts.flatMap((account) => streamsOf(name, account));
 }
 
 function streamsOf(server: string, { id: account, stream_detail: streams }: AccountDetail): HostedStream[] {

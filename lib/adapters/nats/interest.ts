@@ -1,82 +1,128 @@
-import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
-import type { JsonObject } from "../../domain/json.ts";
 import type { Probe } from "../../domain/observation.ts";
-import type { Millis } from "../../domain/time.ts";
 import { probe } from "../../errors.ts";
-import { connz, readData, subsz } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import type { HeldSubscription } from "./answers.ts";
+import { AT_ONCE } from "./connection.ts";
+import { accountConnections, accountSubscriptions, askingServer, type ListSettings } from "./lists.ts";
 
-/** `ConnAll` of the server's monitoring: connections that are open and those lately closed. */
-const OPEN_AND_CLOSED = 2;
-const PAGE = 1024;
-
-export interface InterestSettings {
-  readonly connection: NatsConnection;
-  readonly timeout: Millis;
+export interface InterestSettings extends ListSettings {
   readonly account: AccountId;
-  /** Id of the server to ask: only the leader of a stream or consumer holds its subscription. */
+  /** Id of the server to ask: who listens does so on one server. */
   readonly server: string;
 }
 
 /** Whether JetStream hears a subject; a failed probe where the server did not say. */
 export type Interest = (subject: string) => Probe<boolean>;
 
+/** Up to so many subscriptions are read at once, and looked through here; of more, each subject is asked about alone. */
+const AT_A_TIME = 16_384;
+
 /**
- * Asks a server which of `subjects` its JetStream subscribes to, without side effects (SUBSZ with `test`).
+ * What an account imports from the system account on every server: JetStream's API, and its own statistics (seen on
+ * 2.9.10, 2.10.27 and 2.15.1). One internal connection holds all of the account's imports.
+ */
+const API = "$JS.API.>";
+const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ"] as const;
+
+/**
+ * Asks a server which of `subjects` its JetStream subscribes to, without side effects (SUBSZ).
  *
- * A match is not yet JetStream: `$JS.API.CONSUMER.MSG.NEXT.…` is matched by the API's own `$JS.API.>` even
+ * A match is not yet JetStream: `$JS.API.CONSUMER.MSG.NEXT.…` is matched by the account's import of the API even
  * when the consumer is deaf, and a stream's subject by any client that subscribes to it. So a subscription
- * counts only if its subject is the very one, and if no client and no import of the account holds it.
+ * counts only if its subject is the very one, and if no client and not the account's imports hold it.
+ * @param subjects a subject that is named several times is heard if as many hold it.
  */
 export async function findInterest(
   settings: InterestSettings,
   subjects: readonly string[],
 ): Promise<Interest> {
-  const distinct = [...new Set(subjects)];
-  const importers = await probe(() => holdersOf(settings, "$JS.API.>"));
-  const holders = await pMap(distinct, (subject) => probe(() => holdersOf(settings, subject)), {
-    concurrency: AT_ONCE,
-  });
+  const wanted = new Map<string, number>();
+  for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
+  const holdersOf = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
   // Last, and with those lately closed: every client that was seen to subscribe is still known here.
-  const clients = await probe(() => clientsOf(settings));
-  const bySubject = new Map(distinct.map((subject, index) => [subject, holders[index]]));
+  const clients = await probe(() =>
+    accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
+  );
 
   return (subject) => {
-    const held = bySubject.get(subject);
-    if (held === undefined) return { ok: false, code: "internal", message: `${subject} was not asked about` };
-    if (!held.ok) return held;
-    if (!importers.ok) return importers;
+    const count = wanted.get(subject);
+    if (count === undefined)
+      return { ok: false, code: "internal", message: `${subject} was not asked about` };
     if (!clients.ok) return clients;
-    const others = [...held.value].filter((id) => !importers.value.has(id) && !clients.value.has(id));
-    return { ok: true, value: others.length > 0 };
+    const internal = withoutClients(holdersOf, clients.value);
+    const held = internal(subject);
+    if (!held.ok) return held;
+    const importer = importerAmong(internal);
+    if (!importer.ok) return importer;
+    const others = held.value.filter((id) => id !== importer.value);
+    return { ok: true, value: others.length >= count };
   };
 }
 
-/** Ids of the connections, the server's internal ones included, that subscribe to exactly `subject`. */
-async function holdersOf(settings: InterestSettings, subject: string): Promise<ReadonlySet<number>> {
-  const { account } = settings;
-  const body = { account, subscriptions: true, test: literal(subject) };
-  const { subscriptions_list: found } = readData(subsz, await askServer(settings, "SUBSZ", body), "SUBSZ");
-  const exact = found.filter((sub) => sub.subject === subject && (sub.account ?? account) === account);
-  return new Set(exact.map(({ cid }) => cid));
+/** Ids of the connections, the server's internal ones included, that subscribe to exactly a subject. */
+type Holders = (subject: string) => Probe<readonly number[]>;
+
+const withoutClients =
+  (holdersOf: Holders, clients: ReadonlySet<number>): Holders =>
+  (subject) => {
+    const held = holdersOf(subject);
+    return held.ok ? { ok: true, value: held.value.filter((id) => !clients.has(id)) } : held;
+  };
+
+/**
+ * The connection that holds the account's imports. A stream may listen on the very subjects of some, as an audit stream
+ * on `$JS.API.>`, but not on all; and the imports are there before any stream is.
+ */
+function importerAmong(holdersOf: Holders): Probe<number | undefined> {
+  const held = IMPORTS.map(holdersOf);
+  const failed = held.find((holders) => !holders.ok);
+  if (failed?.ok === false) return failed;
+  const [api = [], ...others] = held.map((holders) => (holders.ok ? holders.value : []));
+  const all = api.filter((id) => others.every((ids) => ids.includes(id)));
+  const candidates = all.length > 0 ? all : api;
+  return { ok: true, value: candidates.length === 0 ? undefined : Math.min(...candidates) };
 }
 
-async function clientsOf(settings: InterestSettings): Promise<ReadonlySet<number>> {
-  const { account } = settings;
-  const cids = new Set<number>();
-  for (let offset = 0; ; offset += PAGE) {
-    const body = { acc: account, state: OPEN_AND_CLOSED, limit: PAGE, offset };
-    const page = readData(connz, await askServer(settings, "CONNZ", body), "CONNZ");
-    for (const { cid } of page.connections) cids.add(cid);
-    if (page.connections.length < PAGE) return cids;
+/** One answer has them all, as a rule, and of one moment. */
+async function findHolders(settings: InterestSettings, subjects: readonly string[]): Promise<Holders> {
+  const all = await probe(() => subscriptions(settings, { most: AT_A_TIME }));
+  if (all.ok) {
+    const bySubject = new Map<string, HeldSubscription[]>();
+    for (const held of all.value) {
+      const same = bySubject.get(held.subject);
+      if (same === undefined) bySubject.set(held.subject, [held]);
+      else same.push(held);
+    }
+    return (subject) => ({ ok: true, value: holdersAmong(settings, bySubject.get(subject) ?? [], subject) });
   }
+  if (all.code !== "nats.list_cut") return () => all;
+  const answers = await pMap(
+    subjects,
+    (subject) => probe(() => subscriptions(settings, { test: literal(subject) })),
+    { concurrency: AT_ONCE },
+  );
+  const bySubject = new Map(subjects.map((subject, index) => [subject, answers[index]]));
+  return (subject) => {
+    const held = bySubject.get(subject);
+    if (held === undefined) return { ok: false, code: "internal", message: `${subject} was not asked about` };
+    return held.ok ? { ok: true, value: holdersAmong(settings, held.value, subject) } : held;
+  };
 }
 
-async function askServer(settings: InterestSettings, what: string, body: JsonObject): Promise<JsonObject> {
-  const { connection, server, timeout } = settings;
-  return readJson(await ask(connection, `$SYS.REQ.SERVER.${server}.${what}`, JSON.stringify(body), timeout));
+const subscriptions = (
+  settings: InterestSettings,
+  which: { readonly test?: string; readonly most?: number },
+): Promise<readonly HeldSubscription[]> =>
+  accountSubscriptions(askingServer(settings, settings.server, "SUBSZ"), settings.account, which);
+
+function holdersAmong(
+  { account }: InterestSettings,
+  found: readonly HeldSubscription[],
+  subject: string,
+): readonly number[] {
+  const exact = found.filter((sub) => sub.subject === subject && (sub.account ?? account) === account);
+  return [...new Set(exact.map(({ cid }) => cid))];
 }
 
 /** A subject without wildcards that `filter` matches. */

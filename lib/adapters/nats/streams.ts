@@ -13,10 +13,11 @@ import type {
 } from "../../domain/observation.ts";
 import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
-import { type ConsumerDetail, jsz, readData, type StreamDetail } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import type { ConsumerDetail, StreamDetail } from "./answers.ts";
+import { AT_ONCE } from "./connection.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import { findInterest, type Interest } from "./interest.ts";
+import { askingServer, jetStreamAccount } from "./lists.ts";
 import { originsTold } from "./origins.ts";
 
 export interface StreamProbeSettings {
@@ -72,15 +73,14 @@ interface StreamGroup extends Gathered<StreamDetail> {
 
 /** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
 export async function heldOn(
-  { connection, timeout }: StreamProbeSettings,
+  settings: StreamProbeSettings,
   account: AccountId,
   server: ServerFacts,
   more = { consumer: true, raft: true },
 ): Promise<readonly Held[]> {
-  const body = JSON.stringify({ account, streams: true, config: true, ...more });
-  const answer = await ask(connection, `$SYS.REQ.SERVER.${server.id}.JSZ`, body, timeout);
-  const accounts = readData(jsz, readJson(answer), "JSZ").account_details ?? [];
-  const details = accounts.find(({ id }) => id === account)?.stream_detail ?? [];
+  const askJsz = askingServer(settings, server.id, "JSZ");
+  const found = await jetStreamAccount(askJsz, account, { streams: true, config: true, ...more });
+  const details = found?.stream_detail ?? [];
   return details.map((detail) => ({ server, detail }));
 }
 
