@@ -1,5 +1,6 @@
 import type { App } from "../lib/compose.ts";
 import { expiringJson } from "../lib/domain/expiring.ts";
+import { allows, modeJson } from "../lib/domain/mode.ts";
 import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
@@ -11,7 +12,14 @@ import { storyOf } from "../lib/usecases/story.ts";
 import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
-import { renderJournal, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
+import {
+  renderJournal,
+  renderMode,
+  renderPlan,
+  renderRemediation,
+  renderStatus,
+  renderVerdict,
+} from "./render.ts";
 import type { CommandResult } from "./session.ts";
 
 /** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
@@ -25,15 +33,21 @@ const EXIT_OF: Record<Health, ExitCode> = {
 
 export async function status(app: App): Promise<CommandResult> {
   const rows = await surveyAll(app);
+  const mayRenew = allows(app.mode.mode, "renew");
   const warned = rows.map(({ renewal, decision, alarm }) => {
-    if (alarm === "page" && (renewal === undefined || decision.decision !== "renew")) return EXIT.critical;
+    const isRenewed = renewal !== undefined && decision.decision === "renew" && mayRenew;
+    if (alarm === "page" && !isRenewed) return EXIT.critical;
     return alarm !== "none" || renewal === "due" ? EXIT.warning : EXIT.ok;
   });
   const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
   const expiring = await notableExpiries(app);
   return {
-    json: { accounts: rows.map(statusRow), expiring: expiring.map(expiringJson) },
-    text: [renderStatus(rows), ...expiring.map(renderExpiring)].join("\n"),
+    json: {
+      mode: modeJson(app.mode),
+      accounts: rows.map(statusRow),
+      expiring: expiring.map(expiringJson),
+    },
+    text: [renderStatus(rows), ...expiring.map(renderExpiring), renderMode(app.mode)].join("\n"),
     exit: worstExit([...exits, ...warned, ...expiring.map(exitOfExpiring)]),
   };
 }
@@ -44,16 +58,20 @@ export async function plan(app: App, account: string | undefined): Promise<Comma
     const waits = renewal === undefined && reconciliation === undefined;
     return step.kind === "done" && waits && !NEEDS_A_PERSON.includes(decision.decision);
   });
-  return { json: { plans: rows.map(planRow) }, text: renderPlan(rows), exit: idle ? EXIT.ok : EXIT.warning };
+  return {
+    json: { mode: modeJson(app.mode), plans: rows.map(planRow) },
+    text: [renderPlan(rows), renderMode(app.mode)].join("\n"),
+    exit: idle ? EXIT.ok : EXIT.warning,
+  };
 }
 
 const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
-  const { verdict, correlation } = await doJob(app, account, "verify", "relight verify");
+  const { verdict, correlation, mode } = await doJob(app, account, "verify", "relight verify");
   return {
-    json: { ...verdict, correlation },
-    text: renderVerdict(verdict, account),
+    json: { ...verdict, correlation, mode },
+    text: [renderVerdict(verdict, account), renderMode(mode)].join("\n"),
     exit: EXIT_OF[verdict.verdict],
   };
 }
@@ -70,7 +88,7 @@ export async function heal(app: App, account: string): Promise<CommandResult> {
 export async function run(app: App, { due }: { readonly due: boolean }): Promise<CommandResult> {
   const report = await app.sweep("manual", "relight run", due ? "due" : "everything");
   const { id: correlation, seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
-  const exits = results.map(({ verdict }) => EXIT_OF[verdict.verdict]);
+  const exits = results.map(exitOf);
   const broken = failures.map(({ error }) => error.exitCode);
   const lines = [
     ...results.map((result) => renderRemediation(result, app.nameOf(result.account))),
@@ -79,10 +97,11 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
     ),
     ...unreadable.map(({ account, problem }) => `${account}: ${problem}`),
     sweptLine({ seen, queued, postponed }),
+    ...(allows(app.mode.mode, "heal") ? [] : [renderMode(app.mode)]),
   ];
   return {
     json: {
-      ...{ correlation, seen, queued, queuedBy, postponed, unreadable },
+      ...{ mode: modeJson(app.mode), correlation, seen, queued, queuedBy, postponed, unreadable },
       results: results.map(remediationJson),
       failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
     },
@@ -133,12 +152,18 @@ async function doJob(
 
 /** How a job's end looks. */
 export function remediated(result: Remediation, name: string): CommandResult {
-  const exit = EXIT_OF[result.verdict.verdict];
+  const exit = exitOf(result);
   return {
     json: remediationJson(result),
     text: renderRemediation(result, name),
     exit: exit === EXIT.ok && result.outcome === "escalated" ? EXIT.critical : exit,
   };
+}
+
+/** Where something would be done that may not be, all is not well. */
+function exitOf({ verdict, outcome }: Remediation): ExitCode {
+  const exit = EXIT_OF[verdict.verdict];
+  return exit === EXIT.ok && outcome === "looked" ? EXIT.warning : exit;
 }
 
 /** The verdict's own fields stand beside the outcome, so that `verdict` is one word here as in `verify`. */

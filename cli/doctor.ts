@@ -1,6 +1,7 @@
 import { access, readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
 import type { App } from "../lib/compose.ts";
+import { modeJson } from "../lib/domain/mode.ts";
 import { checkManifest } from "../lib/domain/probe-manifest.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
@@ -34,13 +35,13 @@ export async function runDoctor(
 }
 
 async function doctor(app: App, manifests: readonly ManifestReport[]): Promise<CommandResult> {
-  const { context, configured, monitoring } = app;
-  return resultOf({ cluster: await diagnose({ context, configured, monitoring }), manifests });
+  const { context, configured, monitoring, mode } = app;
+  return resultOf({ cluster: await diagnose({ context, configured, monitoring }), manifests, mode });
 }
 
 function resultOf(report: DoctorReport): CommandResult {
-  const { cluster, manifests } = report;
-  const json = { cluster: cluster ?? null, manifests };
+  const { cluster, manifests, mode } = report;
+  const json = { ...(mode && { mode: modeJson(mode) }), cluster: cluster ?? null, manifests };
   return { json, text: renderDoctor(report), exit: exitOf(report) };
 }
 

@@ -32,6 +32,7 @@ export async function push(
   if (
     isQuestion &&
     !yes &&
+    !app.mode.dryRun &&
     !(await console.confirm(question(name, preview), `changing the claims of ${name}`))
   )
     return {
@@ -43,7 +44,14 @@ export async function push(
     ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token },
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
-  return remediated(await remediate(context, order), name);
+  const result = remediated(await remediate(context, order), name);
+  if (!app.mode.dryRun || preview === undefined) return result;
+  const changes = { changes: changesJson(preview.changes) };
+  return {
+    json: { ...(result.json as object), ...changes },
+    text: [...renderChanges(preview.changes), result.text].join("\n"),
+    exit: result.exit,
+  };
 }
 
 async function readToken(file: string): Promise<string> {

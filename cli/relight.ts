@@ -44,12 +44,21 @@ const program = new Command("relight")
   .showHelpAfterError("(relight --help tells more)")
   .exitOverride();
 
+/** The arguments, then the command's own options, then the command itself. */
 function act(doing: string, command: (app: App, ...args: string[]) => Promise<CommandResult>) {
   return async (...args: unknown[]): Promise<void> => {
     const words = args.slice(0, -2) as string[];
-    exitCode = await runCommand(program.opts<GlobalOptions>(), doing, (app) => command(app, ...words));
+    const { dryRun = false } = args.at(-2) as { dryRun?: boolean };
+    const options = { ...program.opts<GlobalOptions>(), dryRun };
+    exitCode = await runCommand(options, doing, (app) => command(app, ...words));
   };
 }
+
+const DRY_RUN: [flags: string, text: string, byDefault: boolean] = [
+  "--dry-run",
+  "look and say what would be done; leave no trace, call nobody",
+  false,
+];
 
 program
   .command("status")
@@ -94,6 +103,7 @@ program
 program
   .command("renew <account>")
   .description("re-sign the claims in force, gate, push, prove on every server, verify")
+  .option(...DRY_RUN)
   .action(act("renewing", commands.renew));
 
 program
@@ -101,14 +111,16 @@ program
   .description("the same for a JWT made elsewhere (- reads standard input)")
   .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
   .option("--yes", "with --allow-changes: don't ask", false)
-  .action(async (file: string, options: PushOptions) => {
+  .option(...DRY_RUN)
+  .action(async (file: string, { dryRun, ...options }: PushOptions & { dryRun: boolean }) => {
     const command = (app: App, console: Console) => push(app, console, file, options);
-    exitCode = await runCommand(program.opts<GlobalOptions>(), "pushing", command);
+    exitCode = await runCommand({ ...program.opts<GlobalOptions>(), dryRun }, "pushing", command);
   });
 
 program
   .command("heal <account>")
   .description("climb the ladder until JetStream works again, or call a person with the evidence")
+  .option(...DRY_RUN)
   .action(act("looking", commands.heal));
 
 program
@@ -122,7 +134,10 @@ program
   .command("run")
   .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
   .option("--due", "only accounts that a scheduled sweep would look at now", false)
-  .action(({ due }: { due: boolean }) => act("sweeping", (app) => commands.run(app, { due }))({}, {}));
+  .option(...DRY_RUN)
+  .action(({ due, dryRun }: { due: boolean; dryRun: boolean }) =>
+    act("sweeping", (app) => commands.run(app, { due }))({ dryRun }, {}),
+  );
 
 program
   .command("watch")
@@ -132,8 +147,9 @@ program
       .argParser(readInterval)
       .default(millis(300_000), "5m"),
   )
-  .action(async ({ sweepEvery }: { sweepEvery: Interval }) => {
-    exitCode = await runWatch(program.opts<GlobalOptions>(), sweepEvery);
+  .option(...DRY_RUN)
+  .action(async ({ sweepEvery, dryRun }: { sweepEvery: Interval; dryRun: boolean }) => {
+    exitCode = await runWatch({ ...program.opts<GlobalOptions>(), dryRun }, sweepEvery);
   });
 
 program

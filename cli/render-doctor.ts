@@ -1,5 +1,6 @@
 import colors from "picocolors";
 import type { Evidence, Layer } from "../lib/domain/layers-facts.ts";
+import { describeMode, type RunMode } from "../lib/domain/mode.ts";
 import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/probe-manifest-facts.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import type { Diagnosis, VersionDefects } from "../lib/usecases/doctor.ts";
@@ -14,6 +15,8 @@ export interface ManifestReport {
 export interface DoctorReport {
   readonly cluster: Diagnosis | undefined;
   readonly manifests: readonly ManifestReport[];
+  /** Where the configuration was read. */
+  readonly mode?: RunMode;
 }
 
 const PAINT: Readonly<Record<Health, (text: string) => string>> = {
@@ -31,12 +34,13 @@ const SEVERITIES: Readonly<Record<Severity, string>> = {
   note: colors.dim("· note"),
 };
 
-export function renderDoctor({ cluster, manifests }: DoctorReport): string {
+export function renderDoctor({ cluster, manifests, mode }: DoctorReport): string {
   const seen =
     cluster === undefined
       ? [colors.dim("the cluster was not looked at: there is no configuration here (--config FILE)")]
       : renderDiagnosis(cluster);
-  return [...seen, ...manifests.flatMap(renderManifest)].join("\n");
+  const may = mode === undefined ? [] : ["", colors.dim(describeMode(mode))];
+  return [...seen, ...may, ...manifests.flatMap(renderManifest)].join("\n");
 }
 
 function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {

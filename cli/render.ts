@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import colors from "picocolors";
 import type { JournalEntry } from "../lib/domain/journal.ts";
+import { describeMode } from "../lib/domain/mode.ts";
 import { formatDuration, isoTime } from "../lib/domain/time.ts";
 import { describeSubject, type Finding, type Health, type Verdict } from "../lib/domain/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate.ts";
@@ -44,8 +45,9 @@ export function renderVerdict(verdict: Verdict, name: string): string {
 }
 
 export function renderRemediation(result: Remediation, name: string): string {
-  const good = result.outcome !== "escalated" && result.outcome !== "refused";
-  const outcome = good ? colors.green(result.outcome) : colors.red(result.outcome);
+  const bad = result.outcome === "escalated" || result.outcome === "refused";
+  const painted = bad ? colors.red : result.outcome === "looked" ? colors.yellow : colors.green;
+  const outcome = painted(result.outcome);
   return [
     `${colors.bold(name)}: ${outcome} (${result.why})`,
     ...result.rungs.map(
@@ -56,6 +58,8 @@ export function renderRemediation(result: Remediation, name: string): string {
     renderVerdict(result.verdict, name),
   ].join("\n");
 }
+
+export const renderMode = (mode: Remediation["mode"]): string => colors.dim(describeMode(mode));
 
 export function renderPlan(rows: readonly Survey[]): string {
   const lines = rows.flatMap((row) => [

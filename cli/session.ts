@@ -10,6 +10,8 @@ export interface GlobalOptions {
   readonly config: string;
   readonly json: boolean;
   readonly verbose: boolean;
+  /** Of the commands that have it: nothing is left behind. */
+  readonly dryRun?: boolean;
 }
 
 /** What a command ends with: the same result for programs and for people. */
@@ -42,6 +44,7 @@ export async function runCommand(
       log: progress.log,
       signal: stop.signal,
       upFront: true,
+      dryRun: options.dryRun ?? false,
     });
     const { json, text, exit } = await command(app, {
       confirm: (text, what) => {

@@ -28,11 +28,11 @@ export function readInterval(text: string): Interval {
 
 /** Watches until Ctrl-C or SIGTERM, which end it with 0 once the step under way is done. */
 export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {
-  const { config: configFile, json, verbose } = options;
+  const { config: configFile, json, verbose, dryRun = false } = options;
   const log = createLog({ level: verbose ? "info" : "warn" });
   const stop = interruptible({ say: (text) => process.stderr.write(`relight: ${text}\n`) });
   try {
-    await using app = await openApp({ configFile, log, signal: stop.signal, upFront: true });
+    await using app = await openApp({ configFile, log, signal: stop.signal, upFront: true, dryRun });
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
       const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
@@ -86,9 +86,9 @@ function describeEnd(app: App, account: string, end: JobEnd): object {
     case "failed":
       return { ...whose, outcome: "failed", error: end.error.toJSON() };
     case "done": {
-      const { outcome, why, rungs, verdict, pushed, correlation } = end.result;
+      const { outcome, why, rungs, verdict, pushed, correlation, would } = end.result;
       const ended = { ...whose, outcome, why, verdict: verdict.verdict, rungs, correlation };
-      return { ...ended, ...(pushed ? { pushed } : {}) };
+      return { ...ended, ...(pushed ? { pushed } : {}), ...(would ? { would } : {}) };
     }
   }
 }

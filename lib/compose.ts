@@ -7,6 +7,7 @@ import { jwtCodec } from "./adapters/nats/jwt-codec.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
 import { type AccountId, isAccountId } from "./domain/account.ts";
 import type { Expiring } from "./domain/expiring.ts";
+import type { RunMode } from "./domain/mode.ts";
 import { asRelightError, RelightError } from "./errors.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 import type { Job, Journal, Log, Monitoring, Trigger } from "./ports.ts";
@@ -18,6 +19,7 @@ import type { Context } from "./usecases/context.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
 import { measuredJob, measuredSweep } from "./usecases/measured.ts";
+import { guarded } from "./usecases/mode.ts";
 import { pageSweepFailure, sweepWorked } from "./usecases/page-sweep.ts";
 import { type Remediation, remediate } from "./usecases/remediate.ts";
 import {
@@ -28,6 +30,7 @@ import {
 import { type Sweep, type SweepOrder, sweep } from "./usecases/sweep.ts";
 import { type Page, type Told, tellPage } from "./usecases/tell-page.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
+import { ROTATING_SECRET_NEEDS } from "./usecases/writes.ts";
 
 export type AppOptions = PartsOptions;
 
@@ -36,6 +39,8 @@ export interface SweepReport extends Sweep, Ends {}
 
 /** Relight put together for one run. Dispose it: it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
+  /** What this run may change. */
+  readonly mode: RunMode;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly journal: Journal;
@@ -159,7 +164,17 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
   return {
-    ...{ log, metrics: base.metrics, journal, configured, context, sweep: runSweep, order, watch: runWatch },
+    ...{
+      mode: base.mode,
+      log,
+      metrics: base.metrics,
+      journal,
+      configured,
+      context,
+      sweep: runSweep,
+      order,
+      watch: runWatch,
+    },
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
@@ -178,7 +193,8 @@ export async function openApp(options: AppOptions): Promise<App> {
         await using _cluster = await parts.connectWith(systemCredentials);
       };
       const { secret, mint } = await openRotation(config, secrets, base);
-      return rotateCredentials({ ...base, secret, mint, reference, prove }, event);
+      const mayRotate = guarded(base.mode, secret, ROTATING_SECRET_NEEDS);
+      return rotateCredentials({ ...base, secret: mayRotate, mint, reference, prove }, event);
     },
     [Symbol.asyncDispose]: async () => {
       await jobs.drain();

@@ -14,6 +14,7 @@ import {
 } from "./config-values.ts";
 import { type AccountId, type AccountSettings, isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
+import { CONFIGURED_MODES } from "./domain/mode.ts";
 import { RelightError } from "./errors.ts";
 
 const accountId = z
@@ -105,6 +106,10 @@ const document = z.strictObject({
       .array(z.string().regex(/^O[A-Z2-7]{55}$/, { message: "is not an operator's public key (O…)" }))
       .default([]),
   }),
+  /** Nothing is changed, whatever else stands here. */
+  readOnly: z.boolean().default(false),
+  /** What may be changed at most; without it that hangs on whether there is a key to sign with. */
+  mode: z.enum(CONFIGURED_MODES).optional(),
   /** Credentials files whose expiry is watched beside Relight's own. */
   watch: z.strictObject({ credentials: z.array(secretReference).default([]) }).prefault({}),
   policy: generalPolicy.prefault({}),

@@ -64,6 +64,10 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Configure operator.signingKey to let Relight sign.",
   },
+  "mode.forbids": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "The message says what decides: readOnly, mode or operator.signingKey in the configuration, or --dry-run.",
+  },
   "rotation.refused": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Rotate the secret of cluster.systemCredentials, and let Secrets Manager call the steps (docs/keys.md).",

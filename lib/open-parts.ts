@@ -14,6 +14,7 @@ import {
 } from "./adapters-of.ts";
 import { accountSettings, type Config, loadConfig } from "./config.ts";
 import type { AccountId, AccountSettings } from "./domain/account.ts";
+import { allows, modeOf, type RunMode } from "./domain/mode.ts";
 import type { Operator } from "./domain/operator.ts";
 import { policiesOf } from "./domain/policy-match.ts";
 import { type Millis, millis } from "./domain/time.ts";
@@ -26,7 +27,9 @@ import type { Metrics, Tracer } from "./ports-observers.ts";
 import type { Context } from "./usecases/context.ts";
 import type { Pager } from "./usecases/escalate.ts";
 import { WAITS_WHILE_BUSY } from "./usecases/lease.ts";
+import { guarded } from "./usecases/mode.ts";
 import { stepping } from "./usecases/stepping.ts";
+import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "./usecases/writes.ts";
 
 export interface PartsOptions {
   readonly configFile: string;
@@ -43,10 +46,13 @@ export interface PartsOptions {
    * missing. By default each is read when it is first needed, so that a function reads only what its rights are for.
    */
   readonly upFront?: boolean;
+  /** Looks and says what would be done; leaves nothing behind and calls nobody. */
+  readonly dryRun?: boolean;
 }
 
 /** What is at hand without a secret and without a connection to NATS. */
 export interface Base {
+  readonly mode: RunMode;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly log: Log;
@@ -82,20 +88,45 @@ const JOURNAL_STEPS = {
   ...{ append: "journal append", read: "journal read", latest: "journal read", acquire: "lease" },
 } as const;
 
+const RESOLVER_STEPS = { push: "push", running: "ask what runs" } as const;
+
+const tellsNobody: Escalation = { send: async () => undefined };
+
+/** Jobs are done here, where the mode is known, and not by whoever takes them from a queue; no program is told. */
+const withoutTrace = ({ events: _events, ...config }: Config): Config => ({ ...config, queue: "in-process" });
+
+/** A journal that is only read; who writes nothing stands in nobody's way, and needs no lease. */
+function unwritten(journal: OpenJournal): OpenJournal {
+  return {
+    append: async () => undefined,
+    read: (query) => journal.read(query),
+    latest: (accounts) => journal.latest(accounts),
+    acquire: async () => true,
+    release: async () => undefined,
+    [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
+  };
+}
+
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { configFile, log, signal, env = process.env, lasts, upFront = false, tracer = noTracer } = options;
-  const config = await tracer.step("read configuration", () => loadConfig(configFile, env));
+  const { dryRun = false } = options;
+  const loaded = await tracer.step("read configuration", () => loadConfig(configFile, env));
+  const config = dryRun ? withoutTrace(loaded) : loaded;
+  const { readOnly, mode: configured } = config;
+  const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });
   const secrets = stepping(tracer, createSecrets({ baseDir: config.baseDir, env }), { read: "read secret" });
   const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
   if (upFront) await operator();
-  const journal = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
+  const opened = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
+  const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const bus = await openBus(config);
   const metrics = await openMetrics(config, env, log);
-  const told =
-    upFront && bus === undefined
+  const told = dryRun
+    ? tellsNobody
+    : upFront && bus === undefined
       ? await openEscalation(config, secrets, log)
       : channelsAsNeeded(config, secrets, log);
   // What comes over a bus was counted when it was sent.
@@ -108,6 +139,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const source = openOnce(async () => openSource(config, await operator(), jwtCodec));
   const signer = signerOf(config, secrets, operator);
   const base: Base = {
+    mode,
     clock: systemClock,
     newId: randomUUID,
     log,
@@ -128,20 +160,23 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   let opening: Promise<Cluster> | undefined;
 
   async function context(): Promise<Context> {
-    if (upFront) await signer?.();
+    if (upFront && allows(mode.mode, "renew")) await signer?.();
     const trusted = await operator();
     opening ??= tracer.step("connect to NATS", connect);
     const { resolver, probes, assets, reopen } = await opening;
+    const { restarter, ...whyNone } = restarts;
     return {
       ...{ ...base, settingsOf, codec: jwtCodec, operator: trusted, policy: config.policy },
-      ...{ policyOf: policiesOf(config, trusted), assets, reopen },
-      resolver: stepping(tracer, resolver, { push: "push", running: "ask what runs" }),
-      probes: stepping(tracer, probes, { observe: "look" }),
+      ...{ policyOf: policiesOf(config, trusted), reopen },
+      resolver: stepping(tracer, guarded(mode, resolver, RESOLVER_NEEDS), RESOLVER_STEPS),
+      probes: stepping(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
+      assets: guarded(mode, assets, ASSETS_NEED),
+      ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       // Who has all the time is a person's command, which says at once that it can't.
       ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(WAITS_WHILE_BUSY, lasts / 4)) }),
-      ...restarts,
+      ...whyNone,
       ...(await source()),
     };
   }

@@ -225,6 +225,39 @@ describe("the architecture", () => {
     expect(writers(/resolver\.push\(/)).toEqual(["lib/usecases/push.ts"]);
   });
 
+  /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts) orders nothing. */
+  const subjectsIn = (file: string): string[] => {
+    const code = sourceOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    return (code.match(/["'`]\$(JS\.API|SYS\.REQ)\.[^"'`:]*/g) ?? []).map((text) =>
+      text.slice(1).replace(/\$\{[^}]*\}/g, "*"),
+    );
+  };
+  /** What only asks. Whatever is not among these is taken for an order. */
+  const ASKS = [
+    /^\$JS\.API\.(INFO|>|(STREAM|CONSUMER)\.(INFO|NAMES|LIST)(\..*)?|CONSUMER\.MSG\.NEXT\..*|DIRECT\.GET\..*)$/,
+    /^\$SYS\.REQ\.SERVER\.(\*|PING)(\.(\*|[A-Z]+Z))?$/,
+    /^\$SYS\.REQ\.ACCOUNT\.\*\.([A-Z]+Z|INFO|CLAIMS\.LOOKUP)$/,
+    /^\$SYS\.REQ\.CLAIMS\.(LIST|PACK)$/,
+  ];
+
+  test("lets two adapters alone give orders to servers: those of the ports that obey the mode", () => {
+    const orders = [...graph.keys()]
+      .filter((file) => file.startsWith("lib/adapters/") && !file.endsWith("/events.ts"))
+      .flatMap((file) => subjectsIn(file).map((subject) => ({ file, subject })))
+      .filter(({ subject }) => !ASKS.some((ask) => ask.test(subject)));
+    const [assets, resolver] = ["lib/adapters/nats/assets.ts", "lib/adapters/nats/resolver.ts"];
+    const elsewhere = orders.filter(({ file }) => file !== assets && file !== resolver);
+    expect(elsewhere).toEqual([]);
+    // It does find orders where there are some.
+    expect(orders).toContainEqual({ file: resolver, subject: "$SYS.REQ.CLAIMS.UPDATE" });
+    expect(orders).toContainEqual({ file: assets, subject: "$JS.API.STREAM.LEADER.STEPDOWN.*" });
+    // The client library orders by methods, and gives no subject.
+    const managers = [...graph].filter(([, imports]) => imports.includes("@nats-io/jetstream"));
+    const changes = /\.(streams|consumers)\.(add|update|delete|purge|pause|resume|deleteMessage)\b/;
+    const changing = managers.map(([file]) => file).filter((file) => changes.test(sourceOf(file)));
+    expect(changing.filter((file) => file.startsWith("lib/"))).toEqual([assets]);
+  });
+
   test("has modules of a size that one can hold in mind", () => {
     for (const file of graph.keys())
       expect({ file, long: sourceOf(file).split("\n").length > 300 }).toEqual({

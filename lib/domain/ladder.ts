@@ -1,3 +1,4 @@
+import { allows, type RunMode } from "./mode.ts";
 import type { Rung, RungId, Situation } from "./rung.ts";
 import { LADDER } from "./rungs.ts";
 import { hasFinding } from "./verdict.ts";
@@ -49,6 +50,13 @@ export function nextStep(situation: Situation, tried: ReadonlySet<Attempt>): Ste
     refused.push({ rung: rung.id, why: objection });
   }
   return { kind: "stop", why: whyStopped(refused, tried), refused };
+}
+
+/** What the step would do, if the mode does not allow it. Who only looks finishes nothing, and leaves all to others. */
+export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined {
+  if (step.kind === "renew") return allows(mode, "renew") ? undefined : `renew (${step.why})`;
+  if (step.kind === "climb") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
+  return step.kind === "stop" && mode === "look" ? `call a person (${step.why})` : undefined;
 }
 
 function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>): string {

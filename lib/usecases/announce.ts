@@ -31,7 +31,7 @@ export async function announced(
 
 /** Or refused it. Who only looked, and who found nothing to do, tells nothing. */
 function changedSomething({ outcome, rungs, pushed }: Remediation): boolean {
-  const acted = outcome !== "healthy" && outcome !== "verified";
+  const acted = outcome !== "healthy" && outcome !== "verified" && outcome !== "looked";
   return acted || rungs.length > 0 || pushed !== undefined;
 }
 

@@ -13,16 +13,19 @@ import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type LimitRequest, limitEdits, limitsAt } from "../domain/limit-changes.ts";
 import { limitsAreLike } from "../domain/limit-proof.ts";
 import { belowUse } from "../domain/limit-usage.ts";
+import { modeJson } from "../domain/mode.ts";
 import { reissue } from "../domain/renewal.ts";
 import { toMillis } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Job, ListedJwt } from "../ports.ts";
-import { type Context, type RunningJob, requireSigner } from "./context.ts";
+import { type Context, modeFor, type RunningJob, requireSigner } from "./context.ts";
+import { describePush } from "./describe-push.ts";
 import { follow } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
 import { glance, type Look } from "./look.ts";
+import { requireMode } from "./mode.ts";
 import { push } from "./push.ts";
-import { describePush, type Remediation } from "./remediate.ts";
+import type { Remediation } from "./remediate.ts";
 import { endingOf, verify } from "./verify.ts";
 
 /** How long servers may take to give an account JetStream with its limits; milliseconds. */
@@ -62,6 +65,7 @@ export async function planLimits(context: Context, order: LimitOrder): Promise<L
  * @throws RelightError `limits.refused` (nothing was pushed), and whatever {@link push} throws.
  */
 export async function changeLimits(context: Context, order: LimitOrder): Promise<Remediation> {
+  requireMode(context.mode, "renew", "the change of limits");
   assertAllowed(order, await planLimits(context, order));
   const { account, action } = order;
   const reason = `relight jetstream ${action}`;
@@ -84,6 +88,7 @@ function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
       why,
       rungs: [],
       verdict,
+      mode: modeJson(modeFor(context, account)),
       ...(pushed ? { pushed } : {}),
     } as const;
     return { ...done, ending: await endingOf(context, last) };

@@ -4,6 +4,7 @@ import type { OnDifference } from "../domain/claims-source.ts";
 import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import type { EntryKind } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { type RunMode, withLoss } from "../domain/mode.ts";
 import type { Operator } from "../domain/operator.ts";
 import type { Millis } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
@@ -21,9 +22,12 @@ import type {
 } from "../ports.ts";
 import type { Tracer } from "../ports-observers.ts";
 import type { Restarter } from "../ports-remedies.ts";
+import { requireMode } from "./mode.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
+  /** What may be changed; the ports obey it, too. */
+  readonly mode: RunMode;
   readonly clock: Clock;
   /** A random id, unique among JWTs and jobs. */
   readonly newId: () => string;
@@ -58,6 +62,18 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly waitsWhileBusy?: Millis;
   /** Aborted when a person wants to stop; looked at between two steps, never within one. */
   readonly signal?: AbortSignal;
+}
+
+/** What may be changed for one account. */
+export const modeFor = (context: Context, account: AccountId): RunMode =>
+  withLoss(context.mode, mayLose(context, account));
+
+/** Whether the policy allows remedies that lose what the account holds in memory, where remedies are allowed at all. */
+export function mayLose(
+  { settingsOf, policy }: Pick<Context, "settingsOf" | "policy">,
+  account: AccountId,
+): boolean {
+  return settingsOf(account)?.allowMemoryLoss ?? policy.allowMemoryLoss;
 }
 
 /** A job under way: its id ties its journal entries together, and holds the account's lease. */
@@ -95,9 +111,13 @@ export async function requireAccountKey(
   throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
 }
 
-/** Before the first step that it is needed for: a key that can't be used stops nothing midway. @throws RelightError `secret.*`, `signer.*` */
-export async function requireSigner({ signer }: Context): Promise<Signer> {
+/**
+ * Before the first step that it is needed for: a key that can't be used stops nothing midway. Where nothing may be
+ * signed the key is not even read. @throws RelightError `secret.*`, `signer.*`, `mode.forbids`
+ */
+export async function requireSigner({ signer, mode }: Context): Promise<Signer> {
   if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
+  requireMode(mode, "renew", "signing");
   return signer();
 }
 

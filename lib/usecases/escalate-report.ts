@@ -32,7 +32,7 @@ function summaryOf({ last, losses, why }: HealReport): string {
 }
 
 /** What a person can do that Relight may not. */
-function adviceFor({ last, rungs, why }: HealReport): string[] {
+function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
   const { verdict } = last;
   const refusals = rungs
     .filter(({ result }) => result === "refused")
@@ -43,5 +43,6 @@ function adviceFor({ last, rungs, why }: HealReport): string[] {
           "Restart no server while any account with streams is expired: that does new damage, on every version.",
         ]
       : [];
-  return [`Relight stopped because ${why}.`, ...verdict.diagnosis, ...refusals, ...restart];
+  const stopped = outcome === "looked" ? `Relight ${why}.` : `Relight stopped because ${why}.`;
+  return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
 }

@@ -2,6 +2,7 @@ import type { AccountId } from "../domain/account.ts";
 import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "../domain/incident.ts";
 import { type JournalEntry, openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { allows, describeMode, modeJson } from "../domain/mode.ts";
 import { isToBeTold, openingsOf } from "../domain/repeats.ts";
 import { isoTime } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
@@ -10,7 +11,7 @@ import { type Context, record } from "./context.ts";
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
 export type Pager = Pick<
   Context,
-  "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf" | "correlation"
+  "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf" | "correlation" | "mode"
 >;
 
 export interface Trouble {
@@ -54,8 +55,12 @@ async function call(
   const entries = await incidentsSoFar(context, job);
   const now = context.clock.now();
   if (!isToBeTold(entries, { key, severity, about, repeats }, now)) return;
+  const { mode } = context;
+  const limits = allows(mode.mode, "heal") ? [] : [`${describeMode(mode)}.`];
   const delivery = await deliver(context, {
-    ...{ ...trouble, key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
+    ...{ ...trouble, advice: [...trouble.advice, ...limits] },
+    evidence: { ...trouble.evidence, mode: modeJson(mode) },
+    ...{ key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
     ...{ since: isoTime(openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
     correlation: correlationOf(context, job),
   });

@@ -1,12 +1,13 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { type Attempt, attemptsOf, nextStep, type RefusedRung } from "../domain/ladder.ts";
+import { type Attempt, attemptsOf, forbiddenStep, nextStep, type RefusedRung } from "../domain/ladder.ts";
 import { findLosses, findVanished } from "../domain/loss.ts";
+import { whyLeft } from "../domain/mode.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { mendsItself } from "../domain/settling.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
-import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
 import { traced } from "./follow.ts";
 import { type Look, look } from "./look.ts";
 import { renewalDecision } from "./renewal-decision.ts";
@@ -23,13 +24,16 @@ export interface RungReport {
 }
 
 export interface HealReport {
-  readonly outcome: "healthy" | "healed" | "refused" | "stuck";
+  /** `looked`: the mode does not allow what is next. */
+  readonly outcome: "healthy" | "healed" | "refused" | "stuck" | "looked";
   /** Why it ended so; for people. */
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly last: Look;
   /** What was lost on the way, if anything; nothing ever should be. */
   readonly losses: readonly string[];
+  /** What would have been done, of one that looked. */
+  readonly would?: readonly string[];
 }
 
 /** How often a rung's effect is looked for while it settles; milliseconds. */
@@ -59,6 +63,9 @@ export async function heal(
     const situation = situationOf(context, job.account, last);
     const step = nextStep(situation, tried);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
+    const forbidden = forbiddenStep(context.mode, step);
+    if (forbidden !== undefined)
+      return { ...report("looked", whyLeft(context.mode, [forbidden])), would: [forbidden] };
     const objection =
       step.kind === "renew" && !hasRenewed ? await renewalObjection(context, job, last) : undefined;
     if (objection !== undefined) return report("stuck", objection);
@@ -138,14 +145,13 @@ export function situationOf(
   { observation, verdict, claims, memorySeen }: Look,
 ): Situation {
   const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
-  const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
   return {
     observation,
     verdict,
     claims,
     canSign: context.signer !== undefined,
     hasAccountKey,
-    allowMemoryLoss,
+    allowMemoryLoss: mayLose(context, account),
     canRestart: context.restarter !== undefined,
     ...(context.whyNoRestart === undefined ? {} : { whyNoRestart: context.whyNoRestart }),
     memorySeen,

@@ -51,7 +51,7 @@ export async function runJob<T extends JobResult>(
       await record(context, job, "job.finished", { outcome, ...tie, ...known });
       return result;
     } catch (thrown) {
-      await failed(context, job, thrown, { ...tie, ...endingData(so) });
+      await failed(context, job, thrown, { ...tie, ...endingData(so) }, trigger);
       throw thrown;
     }
   });
@@ -67,11 +67,19 @@ function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifi
 /** The next try mends these, or the dead letters' alarm calls; a journal that fails would call for every account. */
 const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
 
-async function failed(context: Context, job: RunningJob, thrown: unknown, known: JsonObject): Promise<void> {
+async function failed(
+  context: Context,
+  job: RunningJob,
+  thrown: unknown,
+  known: JsonObject,
+  trigger: Job["trigger"],
+): Promise<void> {
   const error = asRelightError(thrown);
   if (!error.retryable)
     await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON(), ...known });
   if (UNCALLED.includes(error.code)) return;
+  // Who ordered by hand what the mode forbids is told so; what came by itself is told to whoever is called.
+  if (error.code === "mode.forbids" && trigger === "manual") return;
   await escalate(context, job, {
     failureClass: classOf(error),
     severity: "critical",
@@ -83,7 +91,7 @@ async function failed(context: Context, job: RunningJob, thrown: unknown, known:
 }
 
 function classOf({ code, details }: RelightError): FailureClass {
-  if (code === "gate.refused" || code === "jwt.malformed") return "push_refused";
+  if (code === "gate.refused" || code === "jwt.malformed" || code === "mode.forbids") return "push_refused";
   if (details["stops"] === STOPS_RENEWAL.stops) return "renewal_failed";
   const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";
   return isRenewal ? "renewal_failed" : "unknown";

@@ -1,20 +1,23 @@
 import { skewOf } from "../domain/clocks.ts";
 import { DUE } from "../domain/expiry.ts";
 import { isOvertaken } from "../domain/gate.ts";
-import { epochSeconds, isoTime, toMillis } from "../domain/time.ts";
+import { allows, modeJson } from "../domain/mode.ts";
+import { isoTime, toMillis } from "../domain/time.ts";
 import { outcomeOfUnfinished } from "../domain/unfinished.ts";
 import { lastSpell } from "../domain/unwell.ts";
-import type { Verdict } from "../domain/verdict.ts";
+import { hasFinding, type Verdict } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
-import type { Context, RunningJob } from "./context.ts";
+import { type Context, modeFor, type RunningJob } from "./context.ts";
+import { describeBegun, describePush } from "./describe-push.ts";
 import { escalateReport } from "./escalate-report.ts";
 import { follow } from "./follow.ts";
 import { heal, type RungReport, summaryOf } from "./heal.ts";
 import { runJob } from "./job.ts";
 import type { Look } from "./look.ts";
+import { left, tried } from "./mode.ts";
 import { type ProvedPush, push } from "./push.ts";
-import { reconcile } from "./reconcile.ts";
+import { planned, reconcile } from "./reconcile.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
@@ -23,11 +26,26 @@ import { claimsToRenew, endingOf, verify } from "./verify.ts";
 /** The end of one job on one account. */
 export interface Remediation {
   readonly account: string;
-  /** `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. */
-  readonly outcome: "healthy" | "healed" | "escalated" | "refused" | "verified" | "renewed" | "pushed";
+  /**
+   * `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. `looked`: the
+   * mode did not allow what would have been done.
+   */
+  readonly outcome:
+    | "healthy"
+    | "healed"
+    | "escalated"
+    | "refused"
+    | "verified"
+    | "renewed"
+    | "pushed"
+    | "looked";
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly verdict: Verdict;
+  /** What this run might change of the account, and why. */
+  readonly mode: ReturnType<typeof modeJson>;
+  /** What would have been done, of one that looked. */
+  readonly would?: readonly string[];
   /** What is missing since, for people; absent where nothing is. A person was called. */
   readonly losses?: readonly string[];
   /** The JWT that was pushed and where it was proved, if one was. */
@@ -74,7 +92,9 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
 
 type Ended = Omit<Remediation, "correlation">;
 /** With the last look, which nobody but this module needs. */
-type Done = Omit<Ended, "critical" | "expiresAt" | "unwellSince" | "healthySince"> & { readonly last: Look };
+type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
+  readonly last: Look;
+};
 
 /** A spell of more verdicts than this began at least as long ago as the first of them. */
 const LATEST_VERDICTS = 100;
@@ -88,7 +108,7 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
   const verdicts = done.outcome === "healed" ? await context.journal.read(query) : [];
   const spell = lastSpell(verdicts);
   return {
-    ...{ ...done, critical },
+    ...{ ...done, critical, mode: modeJson(modeFor(context, verdict.account)) },
     ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
     ...(spell === undefined ? {} : { unwellSince: isoTime(spell.began) }),
     ...(spell?.ended === undefined ? {} : { healthySince: isoTime(spell.ended) }),
@@ -144,6 +164,12 @@ async function reconcileThenRenew(
   seen: Look,
   resumed: readonly RungReport[],
 ): Promise<Done> {
+  const difference = planned(context, seen);
+  if (difference !== undefined && !allows(context.mode.mode, "renew")) {
+    const would = `${difference.does} what differs (${difference.why})`;
+    const looked = await renewThenClimb(context, job, seen, { resumed, onlyExpired: false });
+    return left(context.mode, looked, would);
+  }
   const { report, pushed } = await reconcile(context, job, seen);
   const now = report === undefined ? seen : await verify(context, job);
   const done = report === undefined ? resumed : [...resumed, report];
@@ -165,6 +191,13 @@ async function renewThenClimb(
 ): Promise<Done> {
   const why = await whyRenew(context, job, seen, onlyExpired);
   if (why === undefined) return climb(context, job, seen, resumed);
+  if (!allows(context.mode.mode, "renew")) {
+    const { would, ...looked } = await climb(context, job, seen, resumed);
+    // What comes after the renewal of what has expired is seen only then.
+    const isAlive = seen.claims !== undefined && !hasFinding(seen.verdict, "account.expired");
+    const others: Done = isAlive && would !== undefined ? { ...looked, would } : looked;
+    return left(context.mode, others, `renew (${why})`);
+  }
   context.log.info("renewing", { account: job.account, why });
   const proved = await renew(context, job, seen);
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
@@ -190,8 +223,10 @@ async function whyRenew(
 }
 
 async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Done> {
-  const proved = await renew(context, job, seen);
-  return lookOnly("renewed", await verify(context, job), proved);
+  return tried(context.mode, "renew", lookOnly("looked", seen), async () => {
+    const proved = await renew(context, job, seen);
+    return lookOnly("renewed", await verify(context, job), proved);
+  });
 }
 
 async function pushDelivered(
@@ -215,8 +250,10 @@ async function pushDelivered(
   const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
   const leave = isAccepted ? "claims" : "nothing";
   const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
-  const proved = await push(context, job, { token, current, leave, purpose, skew });
-  return lookOnly("pushed", await verify(context, job), proved);
+  return tried(context.mode, `push ${document.claims.jti}`, lookOnly("looked", seen), async () => {
+    const proved = await push(context, job, { token, current, leave, purpose, skew });
+    return lookOnly("pushed", await verify(context, job), proved);
+  });
 }
 
 async function climb(
@@ -226,12 +263,17 @@ async function climb(
   done: readonly RungReport[],
 ): Promise<Done> {
   const report = await heal(context, job, seen, done);
-  const { outcome, why, rungs, last, losses } = report;
-  const result = { account: job.account, why, rungs, verdict: last.verdict, last };
+  const { outcome, why, rungs, last, losses, would } = report;
+  const planning = would === undefined ? {} : { would };
+  const result = { account: job.account, why, rungs, verdict: last.verdict, last, ...planning };
   if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
   await escalateReport(context, job, report);
   const missing = losses.length === 0 ? {} : { losses };
-  return { ...result, ...missing, outcome: outcome === "refused" ? "refused" : "escalated" };
+  return {
+    ...result,
+    ...missing,
+    outcome: outcome === "refused" || outcome === "looked" ? outcome : "escalated",
+  };
 }
 
 function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
@@ -240,24 +282,5 @@ function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPu
   return {
     ...{ account: verdict.account, outcome, why, rungs: [], verdict, last },
     ...(proved === undefined ? {} : { pushed: describePush(proved) }),
-  };
-}
-
-/** What a person or a program is told of a push. */
-export function describePush({ document, servers, changes }: ProvedPush) {
-  const { jti, iss, iat, exp } = document.claims;
-  return { jti, iss, iat, exp: exp ?? null, servers, changes };
-}
-
-/** The same of one that a job began which died. */
-function describeBegun({
-  jwt,
-  servers,
-  changes,
-}: NonNullable<Legacy["push"]>): ReturnType<typeof describePush> {
-  const { jti, iss, iat, exp } = jwt;
-  return {
-    ...{ jti, iss: String(iss), iat: epochSeconds(Number(iat)), servers, changes },
-    exp: exp == null ? null : epochSeconds(Number(exp)),
   };
 }

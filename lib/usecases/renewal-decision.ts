@@ -12,6 +12,7 @@ import {
 import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import { type FailureClass, incidentKey } from "../domain/incident.ts";
 import { claimsKnownBefore, lastClaims } from "../domain/journal.ts";
+import { allows } from "../domain/mode.ts";
 import { disagreement } from "../domain/readings.ts";
 import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../domain/time.ts";
 import type { Context, RunningJob } from "./context.ts";
@@ -169,7 +170,9 @@ async function callAboutExpiry(
     advice: [
       isManual
         ? "It is renewed by hand: have its issuer make a new JWT and push it, or `relight renew ACCOUNT`."
-        : "See why in `relight journal ACCOUNT`; `relight renew ACCOUNT` tries again at once.",
+        : !allows(context.mode.mode, "renew")
+          ? "Have its issuer make a new JWT and push it, or let Relight renew it."
+          : "See why in `relight journal ACCOUNT`; `relight renew ACCOUNT` tries again at once.",
     ],
     evidence: { jti: claims.jti, expiresAt: isoTime(at), decision, why },
     about: claims.jti,

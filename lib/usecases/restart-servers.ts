@@ -10,7 +10,7 @@ import { mendsItself } from "../domain/settling.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Restarter } from "../ports-remedies.ts";
-import { assertNotInterrupted, type Context, type RunningJob, record } from "./context.ts";
+import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
 import { withLease } from "./lease.ts";
 import { glance, type Look } from "./look.ts";
 
@@ -135,8 +135,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
 }
 
 function orderFor(context: Context, account: AccountId, server: string): RestartOrder {
-  const allowMemoryLoss = context.settingsOf(account)?.allowMemoryLoss ?? context.policy.allowMemoryLoss;
-  return { server, account, allowMemoryLoss };
+  return { server, account, allowMemoryLoss: mayLose(context, account) };
 }
 
 async function openRestartOf({ journal }: Pick<Context, "journal">): Promise<OpenRestart | undefined> {

@@ -1,3 +1,5 @@
+import { openReconfigurations, openToggle } from "../domain/journal.ts";
+import { allows, describeMode } from "../domain/mode.ts";
 import {
   type BegunPush,
   type BegunRung,
@@ -7,7 +9,7 @@ import {
 } from "../domain/unfinished.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import type { RungReport } from "./heal.ts";
-import type { Look } from "./look.ts";
+import { type Look, memoryOf } from "./look.ts";
 import { whereInForce } from "./push.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { finishToggle } from "./toggle.ts";
@@ -44,6 +46,7 @@ async function unfinishedBefore(
 }
 
 async function finish(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
+  if (!allows(context.mode.mode, "heal")) return leave(context, job);
   const reports: RungReport[] = [];
   const finished = { target: job.account, result: "helped" } as const;
   if (await finishToggle(context, job)) {
@@ -56,6 +59,24 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
     reports.push({ ...finished, rung: "finish-changes", why });
   }
   return reports;
+}
+
+/** What was lent is given back by whoever may heal: the verdict tells of it, and a person is called. */
+async function leave(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
+  const remembered = await memoryOf(context.journal, job.account);
+  const left = { target: job.account, result: "refused" } as const;
+  const mode = `${describeMode(context.mode)}; \`relight heal\` by one that may heal finishes it`;
+  const changed = openReconfigurations(remembered).map(({ stream }) => stream);
+  const toggle = {
+    ...left,
+    rung: "finish-toggle",
+    why: `JetStream was taken from the account: ${mode}`,
+  } as const;
+  const why = `the configuration of ${changed.join(", ")} was changed: ${mode}`;
+  return [
+    ...(openToggle(remembered) === undefined ? [] : [toggle]),
+    ...(changed.length === 0 ? [] : [{ ...left, rung: "finish-changes", why } as const]),
+  ];
 }
 
 /** The proof that the dead job did not live to write is written now; a push that never arrived leaves nothing. */

@@ -18,6 +18,7 @@ import { type Context, type RunningJob, record, requireSigner } from "./context.
 import { logWith } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
 import { look } from "./look.ts";
+import { requireMode } from "./mode.ts";
 import { push } from "./push.ts";
 import { momentOf } from "./renewal-decision.ts";
 import { endingOf, verify } from "./verify.ts";
@@ -106,9 +107,10 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
 /**
  * Signs every account of the plan anew, wave by wave, and stops at the first that is not well afterwards. What is
  * left is found by the next run: it begins with what still bears the old key's signature.
- * @throws RelightError `signer.missing`, `journal.unavailable`.
+ * @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable`.
  */
 export async function rotate(outer: Context, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
+  requireMode(outer.mode, "renew", "the rotation");
   const { from, to, tell } = order;
   const run = { id: outer.newId(), account: "-" } as const;
   const correlation = run.id;

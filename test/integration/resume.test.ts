@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "@jest/globals";
 import { nowSeconds } from "../../lab/keys.ts";
@@ -87,6 +88,16 @@ describe("a heal that dies", () => {
     await using world = await brokenWorld();
     // job.started, verdict, claims.seen, rung.started, toggle.opened, push.started, push.proved
     await expect(runJobOn(world, "heal", diesAfterEntry(7))).rejects.toThrow("the process died");
+    // Who may not heal finishes nothing, and says what was left.
+    const file = `${world.home}/relight.yaml`;
+    const yaml = await readFile(file, "utf8");
+    await writeFile(file, `${yaml}readOnly: true\n`);
+    const left = await relight(world, "heal", "APP", "--json");
+    expect(left).toMatchObject({ exit: 2, json: { outcome: "looked", verdict: "dead" } });
+    expect(left.json.rungs).toMatchObject([
+      { rung: "finish-toggle", result: "refused", why: expect.stringContaining("readOnly") },
+    ]);
+    await writeFile(file, yaml);
     const { json, exit } = await relight(world, "verify", "APP", "--json");
     // Even a look finishes what was begun: leaving the account without JetStream would be worse.
     expect({ exit, verdict: json.verdict }).toEqual({ exit: 0, verdict: "healthy" });

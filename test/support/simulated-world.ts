@@ -100,6 +100,7 @@ export function simulatedWorld(settings: WorldSettings) {
     return `signed ${text}`;
   };
   const context: Context = {
+    mode: { mode: "heal", because: "a test says so", dryRun: false },
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
     ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
     escalation: { send: async (incident) => void incidents.push(incident) },

@@ -26,7 +26,8 @@ function newPager() {
   const clock = { now: () => now };
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
-  const pager: Pager = { clock, journal, escalation, log, operator, settingsOf: () => undefined };
+  const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
+  const pager: Pager = { mode, clock, journal, escalation, log, operator, settingsOf: () => undefined };
   const pass = (minutes: number) => {
     now = epochMillis(now + minutes * 60_000);
   };
