@@ -236,7 +236,7 @@ describe("the architecture", () => {
   const ASKS = [
     /^\$JS\.API\.(INFO|>|(STREAM|CONSUMER)\.(INFO|NAMES|LIST)(\..*)?|CONSUMER\.MSG\.NEXT\..*|DIRECT\.GET\..*)$/,
     /^\$SYS\.REQ\.SERVER\.(\*|PING)(\.(\*|[A-Z]+Z))?$/,
-    /^\$SYS\.REQ\.ACCOUNT\.\*\.([A-Z]+Z|INFO|CLAIMS\.LOOKUP)$/,
+    /^\$SYS\.REQ\.ACCOUNT\.(?:\*|PING)\.([A-Z]+Z|INFO|CLAIMS\.LOOKUP)$/,
     /^\$SYS\.REQ\.CLAIMS\.(LIST|PACK)$/,
   ];
 
