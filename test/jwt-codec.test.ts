@@ -63,6 +63,19 @@ describe("an account JWT", () => {
     expect(jwtCodec.decode(signClaims({ ...claims, iss: "nobody" }, signingKey)).signatureValid).toBe(false);
   });
 
+  test.each<[string, (encoded: string) => string]>([
+    ["padded", (it) => `${it}=`],
+    ["in lines", (it) => `${it.slice(0, 8)}\n${it.slice(8)}`],
+    ["in the standard alphabet", (it) => `+${it.slice(1)}`],
+    ["with a letter too many", (it) => `${it}${"A".repeat((5 - (it.length % 4)) % 4 || 4)}`],
+  ])("is not read where one of its parts is %s", (_how, change) => {
+    const parts = signClaims(claims, signingKey).split(".");
+    for (const index of [0, 1, 2]) {
+      const token = parts.map((it, at) => (at === index ? change(it) : it)).join(".");
+      expect(() => jwtCodec.decode(token)).toThrow(/three parts|in base64url without padding/);
+    }
+  });
+
   const part = (text: string): string => Buffer.from(text).toString("base64url");
   const HEADER = part('{"typ":"JWT","alg":"ed25519-nkey"}');
   test.each<[string, string, RegExp]>([
@@ -72,6 +85,22 @@ describe("an account JWT", () => {
     ["a header that is no JSON", "!!!.e30.AA", /its header is not JSON/],
     ["a header that is a list", `${part("[]")}.e30.AA`, /its header is not JSON/],
     ["a header without a type", "e30.e30.AA", /"typ" is not JWT/],
+    ["a header in another case", `${part('{"Typ":"JWT","alg":"ed25519-nkey"}')}.e30.AA`, /"Typ" as "typ"/],
+    [
+      "a header with a list",
+      `${part('{"typ":["JWT"],"alg":"ed25519-nkey"}')}.e30.AA`,
+      /"typ" is not a string/,
+    ],
+    [
+      "a header that says it twice",
+      `${part('{"typ":"JWT","alg":"x","alg":"ed25519-nkey"}')}.e30.AA`,
+      /"alg".*twice/,
+    ],
+    [
+      "a payload that is no UTF-8",
+      `${HEADER}.${Buffer.from([0x7b, 0xff, 0x7d]).toString("base64url")}.AA`,
+      /UTF-8/,
+    ],
     [
       "another algorithm",
       `${part('{"typ":"JWT","alg":"ed25519"}')}.e30.AA`,

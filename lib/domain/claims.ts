@@ -1,5 +1,7 @@
 import { applyEdits, modify, type Node, parseTree } from "jsonc-parser";
 import { type AccountId, isAccountId } from "./account.ts";
+import { goProblem } from "./go-json.ts";
+import { ACCOUNT_CLAIMS } from "./go-shapes.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type EpochSeconds, epochSeconds } from "./time.ts";
 
@@ -29,13 +31,17 @@ export type ParsedClaims =
   | { readonly ok: true; readonly document: ClaimsDocument }
   | { readonly ok: false; readonly problem: string };
 
-/** Reads the payload of an account JWT. Says what is wrong rather than guess: `{ok: false, problem}`. */
+/**
+ * Reads the payload of an account JWT, as strictly as a server does: what it would refuse or read otherwise is a
+ * problem here. Says what is wrong rather than guess: `{ok: false, problem}`.
+ */
 export function parseAccountClaims(text: string): ParsedClaims {
   const problem = (what: string): ParsedClaims => ({ ok: false, problem: what });
   const raw = parseJson(text);
   if (!isJsonObject(raw)) return problem("the payload is not a JSON object");
   if (isDeeper(raw, MAX_DEPTH)) return problem(`it is nested too deep (more than ${MAX_DEPTH} levels)`);
-  const twice = duplicateKey(parseTree(text));
+  const tree = parseTree(text);
+  const twice = duplicateKey(tree);
   if (twice !== undefined) return problem(`the claim "${twice}" stands there twice`);
 
   const { sub, iss, jti, iat, exp, nbf, name, nats } = raw;
@@ -47,7 +53,10 @@ export function parseAccountClaims(text: string): ParsedClaims {
   if (nbf !== undefined && !isTime(nbf)) return problem('"nbf" is not a time in whole seconds');
   if (!isJsonObject(nats)) return problem('"nats" is missing');
   if (nats["type"] !== "account") return problem(`it is of type "${String(nats["type"])}", not "account"`);
-  if (nats["version"] !== 2) return problem("it is not a version 2 JWT; re-encode it with a current nsc");
+  if (nats["version"] !== 2 || (raw["type"] ?? "") !== "")
+    return problem("it is not a version 2 JWT; re-encode it with a current nsc");
+  const otherwise = goProblem(tree, text, ACCOUNT_CLAIMS);
+  if (otherwise !== undefined) return problem(otherwise);
 
   const claims: AccountClaims = {
     ...{ sub, iss, jti, iat: epochSeconds(iat), name: typeof name === "string" ? name : "", nats },
@@ -140,7 +149,7 @@ function isDeeper(value: Json, levels: number): boolean {
 }
 
 /** Go reads the last of two equal keys and the editor writes the first: neither may be trusted with it. */
-function duplicateKey(node: Node | undefined): string | undefined {
+export function duplicateKey(node: Node | undefined): string | undefined {
   if (node?.type !== "object") return node?.children?.map(duplicateKey).find((key) => key !== undefined);
   const seen = new Set<string>();
   for (const property of node.children ?? []) {

@@ -1,7 +1,10 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { decode } from "@nats-io/jwt";
 import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
-import { type ClaimsDocument, parseAccountClaims } from "../../domain/claims.ts";
+import { parseTree } from "jsonc-parser";
+import { type ClaimsDocument, duplicateKey, parseAccountClaims } from "../../domain/claims.ts";
+import { goProblem } from "../../domain/go-json.ts";
+import { JWT_HEADER } from "../../domain/go-shapes.ts";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import { type Operator, trustedIssuers } from "../../domain/operator.ts";
 import { RelightError } from "../../errors.ts";
@@ -20,9 +23,10 @@ export const jwtCodec: JwtCodec = {
     if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
       throw malformed("it does not have three parts separated by dots");
     assertHeader(header);
-    const parsed = parseAccountClaims(decodePart(payload));
+    const parsed = parseAccountClaims(decodePart(payload, "its payload is not JSON"));
     if (!parsed.ok) throw malformed(parsed.problem);
     const { document } = parsed;
+    assertBase64(signature, "its signature is not");
     const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
     return { token: token.trim(), document, signatureValid };
   },
@@ -105,8 +109,13 @@ function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Op
 }
 
 function assertHeader(part: string): void {
-  const header = attempt(() => JSON.parse(decodePart(part)) as unknown);
+  const text = decodePart(part, "its header is not JSON");
+  const header = attempt(() => JSON.parse(text) as unknown);
   if (!isJsonObject(header)) throw malformed("its header is not JSON");
+  const tree = parseTree(text);
+  const twice = duplicateKey(tree);
+  const otherwise = twice === undefined ? goProblem(tree, text, JWT_HEADER) : `"${twice}" stands there twice`;
+  if (otherwise !== undefined) throw malformed(`in its header, ${otherwise}`);
   if (String(header["typ"]).toUpperCase() !== "JWT") throw malformed('its header\'s "typ" is not JWT');
   if (header["alg"] !== "ed25519-nkey")
     throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
@@ -148,8 +157,19 @@ function rawKey(publicKey: string): Uint8Array {
   );
 }
 
-function decodePart(part: string): string {
-  return Buffer.from(part, "base64url").toString("utf8");
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodePart(part: string, what: string): string {
+  assertBase64(part, what);
+  const text = attempt(() => UTF8.decode(Buffer.from(part, "base64url")));
+  if (text === undefined) throw malformed(`${what} in UTF-8`);
+  return text;
+}
+
+/** Servers take unpadded base64url and nothing else; Node takes almost anything. */
+function assertBase64(part: string, what: string): void {
+  if (Buffer.from(part, "base64url").toString("base64url") !== part)
+    throw malformed(`${what} in base64url without padding`);
 }
 
 function malformed(problem: string): RelightError {

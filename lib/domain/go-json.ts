@@ -1,0 +1,140 @@
+import type { Node } from "jsonc-parser";
+import type { GoShape } from "./go-shapes.ts";
+
+/**
+ * What Go's `encoding/json` would refuse in the JSON at `node`, or would read otherwise than anybody who compares keys
+ * as they are; undefined if it reads the very same. `text` is what the node was parsed from.
+ *
+ * Go takes a key for a field if the two are equal but for case (`foldName` in encoding/json/fold.go): ASCII letters,
+ * and U+017F for `s`, U+212A for `k`. So `"Exp"` beside `"exp"` is what a server runs.
+ */
+export function goProblem(node: Node | undefined, text: string, shape: GoShape): string | undefined {
+  return node === undefined ? undefined : problemOf({ node, text, path: [] }, shape);
+}
+
+/** What Go compares instead of a key that no field has exactly. */
+export function foldKey(key: string): string {
+  return key
+    .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+    .replaceAll("\u017f", "s")
+    .replaceAll("\u212a", "k");
+}
+
+interface Place {
+  readonly node: Node;
+  readonly text: string;
+  readonly path: readonly string[];
+  /** Within what the server decodes twice. */
+  readonly floats?: boolean;
+}
+
+function problemOf(place: Place, shape: GoShape): string | undefined {
+  const { node } = place;
+  // To Go a null says nothing: the field stays as it was.
+  if (node.type === "null" && shape.is !== "choice") return undefined;
+  switch (shape.is) {
+    case "string":
+      return node.type === "string" ? brokenText(place) : wrong(place, "a string");
+    case "bool":
+      return node.type === "boolean" ? undefined : wrong(place, "true or false");
+    case "integer":
+      return integerProblem(place, shape);
+    case "choice":
+      return shape.of.includes(String(node.value))
+        ? undefined
+        : wrong(place, `one of ${shape.of.join(", ")}`);
+    case "float-first":
+      return problemOf({ ...place, floats: true }, shape.of);
+    case "either":
+      return eitherProblem(place, shape.of);
+    case "list":
+      return node.type === "array" ? listProblem(place, shape) : wrong(place, "a list");
+    case "map":
+    case "struct":
+      return node.type === "object" ? objectProblem(place, shape) : wrong(place, "an object");
+  }
+}
+
+function integerProblem(place: Place, { min, max }: Extract<GoShape, { is: "integer" }>): string | undefined {
+  const { node, text, floats } = place;
+  const digits = text.slice(node.offset, node.offset + node.length);
+  const expected = `a whole number from ${min} to ${max}`;
+  if (node.type !== "number" || !/^-?\d+$/.test(digits)) return wrong(place, expected);
+  const value = BigInt(digits);
+  if (value < min || value > max) return wrong(place, expected);
+  if (floats && BigInt(Number(digits)) !== value) return wrong(place, "a number that a 64-bit float holds");
+  return undefined;
+}
+
+function eitherProblem(place: Place, shapes: readonly GoShape[]): string | undefined {
+  const problems = shapes.map((shape) => problemOf(place, shape));
+  return problems.includes(undefined) ? undefined : problems.at(-1);
+}
+
+function listProblem(place: Place, { of, nulls }: Extract<GoShape, { is: "list" }>): string | undefined {
+  return first(place.node.children ?? [], (node, index) => {
+    const item = { ...place, node, path: [...place.path, String(index)] };
+    return node.type === "null" && !nulls ? wrong(item, "an object") : problemOf(item, of);
+  });
+}
+
+function objectProblem(place: Place, shape: Extract<GoShape, { is: "struct" | "map" }>): string | undefined {
+  const properties = place.node.children ?? [];
+  const names = properties.map(({ children }) => String(children?.[0]?.value));
+  const folded = shape.is === "struct" ? foldedKey(place, names, shape.fields) : brokenKey(place, names);
+  if (folded !== undefined) return folded;
+  return first(properties, ({ children }, index) => {
+    const name = names[index] ?? "";
+    const field = shape.is === "map" ? shape.of : ownField(shape.fields, name);
+    const node = children?.[1];
+    if (field === undefined || node === undefined) return undefined;
+    return problemOf({ ...place, node, path: [...place.path, name] }, field);
+  });
+}
+
+const ownField = (fields: Readonly<Record<string, GoShape>>, name: string): GoShape | undefined =>
+  Object.hasOwn(fields, name) ? fields[name] : undefined;
+
+/** A key that a server takes for another one: for a field, or (in a version to come) for its sibling. */
+function foldedKey(
+  place: Place,
+  names: readonly string[],
+  fields: Readonly<Record<string, GoShape>>,
+): string | undefined {
+  const known = new Map(Object.keys(fields).map((field) => [foldKey(field), field]));
+  return first(names, (name) => {
+    const key = foldKey(name);
+    const field = known.get(key) ?? name;
+    if (field !== name) return `servers read the key ${shown(place, name)} as "${field}"`;
+    const sibling = names.find((other) => other !== name && foldKey(other) === key);
+    return sibling && `servers take the keys ${shown(place, name)} and ${shown(place, sibling)} for the same`;
+  });
+}
+
+/** Go replaces half of a surrogate pair, so that two keys could become one. */
+function brokenKey(place: Place, names: readonly string[]): string | undefined {
+  return first(names, (name) =>
+    name.isWellFormed() ? undefined : `the key ${shown(place, name)} holds half of a character`,
+  );
+}
+
+function brokenText(place: Place): string | undefined {
+  return String(place.node.value).isWellFormed() ? undefined : wrong(place, "whole characters only");
+}
+
+function wrong({ path }: Place, expected: string): string {
+  return `${JSON.stringify(path.join("."))} is not ${expected}, and servers would refuse it`;
+}
+
+const shown = ({ path }: Place, name: string): string => JSON.stringify([...path, name].join("."));
+
+function first<T>(
+  items: readonly T[],
+  problem: (item: T, index: number) => string | undefined,
+): string | undefined {
+  for (const [index, item] of items.entries()) {
+    const found = problem(item, index);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
