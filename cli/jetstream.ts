@@ -14,7 +14,14 @@ import type { CommandResult, Console } from "./session.ts";
 
 export type JetStreamOptions = {
   -readonly [name in LimitName]?: LimitRequest[name];
-} & { readonly tier?: string; readonly dryRun: boolean; readonly force: boolean; readonly yes: boolean };
+} & {
+  readonly tier?: string;
+  readonly toTiers?: readonly string[];
+  readonly restartFollows: boolean;
+  readonly dryRun: boolean;
+  readonly force: boolean;
+  readonly yes: boolean;
+};
 
 type Action = LimitOrder["action"];
 
@@ -48,6 +55,17 @@ function withLimits(command: Command): Command {
     .option("--max-bytes-required", "every stream must say its max_bytes")
     .option("--no-max-bytes-required", "streams may leave it out")
     .option("--tier <tier>", "the limits of streams with so many replicas (R1, R3)")
+    .addOption(
+      new Option(
+        "--to-tiers <tiers>",
+        "replace the flat limits by tiers (R1,R3), each with what is said",
+      ).argParser((value: string) => value.split(",").map((tier) => tier.trim())),
+    )
+    .option(
+      "--restart-follows",
+      "with --to-tiers: though streams hold messages; restart all servers then",
+      false,
+    )
     .option("--dry-run", "show the change and what stands against it; change nothing", false)
     .option("--force", "also below what is in use, or (in a cluster) beyond what it has", false)
     .option("--yes", "don't ask", false);
@@ -58,11 +76,11 @@ async function jetStream(
   console: Console,
   action: Action,
   name: string,
-  { dryRun, force, yes, ...rest }: JetStreamOptions,
+  { dryRun, force, yes, restartFollows, ...rest }: JetStreamOptions,
 ): Promise<CommandResult> {
   const context = await app.context();
   const account = await findAccount(context, app.configured, name);
-  const order: LimitOrder = { account, action, request: rest, force };
+  const order: LimitOrder = { account, action, request: rest, force, restartFollows };
   const plan = await planLimits(context, order);
   const isRefused = plan.refusals.length > 0 || (!force && plan.objections.length > 0);
   if (dryRun || (plan.changes.length === 0 && !isRefused)) {

@@ -12,6 +12,8 @@ import type { CommandResult, Console } from "./session.ts";
 export interface PushOptions {
   /** Shows what the JWT changes beyond a renewal, and pushes it if a person says yes. */
   readonly allowChanges: boolean;
+  /** It may expire before what is in force does. */
+  readonly allowEarlierExpiry: boolean;
   readonly yes: boolean;
 }
 
@@ -20,11 +22,12 @@ export async function push(
   app: App,
   console: Console,
   file: string,
-  { allowChanges, yes }: PushOptions,
+  { allowChanges, allowEarlierExpiry, yes }: PushOptions,
 ): Promise<CommandResult> {
   const token = await readToken(file);
   const context = await app.context();
-  const preview = allowChanges ? await previewPush(context, token) : undefined;
+  const allowed = allowEarlierExpiry ? (["expires_earlier"] as const) : [];
+  const preview = allowChanges ? await previewPush(context, token, allowed) : undefined;
   const account = preview?.account ?? context.codec.decode(token).document.claims.sub;
   const name = context.settingsOf(account)?.name ?? account;
   // What is refused whatever a person says goes on to the gate, which journals it.
@@ -41,7 +44,7 @@ export async function push(
       exit: EXIT.ok,
     };
   const order = jobFor(context, {
-    ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token },
+    ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token, allowed },
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
   const result = remediated(await remediate(context, order), name);

@@ -110,6 +110,7 @@ program
   .command("push <file>")
   .description("the same for a JWT made elsewhere (- reads standard input)")
   .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
+  .option("--allow-earlier-expiry", "it may expire before the claims in force do", false)
   .option("--yes", "with --allow-changes: don't ask", false)
   .option(...DRY_RUN)
   .action(async (file: string, { dryRun, ...options }: PushOptions & { dryRun: boolean }) => {

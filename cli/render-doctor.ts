@@ -69,13 +69,24 @@ const told = ({ about, message }: Evidence): string =>
 const renderEvidence = (evidence: Evidence): string =>
   `    ${PAINT[evidence.health](MARKS[evidence.health])} ${told(evidence)}`;
 
-function renderWarning({ doNotRestart }: Diagnosis): readonly string[] {
+function renderWarning({ doNotRestart, noServerWouldStart }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
-  const names = doNotRestart.join(", ");
-  const first = doNotRestart[0] ?? "ACCOUNT";
   return [
     "",
     colors.red(colors.bold("DO NOT RESTART ANY SERVER NOW")),
+    ...noServerWouldStart.flatMap((name) => [
+      `  ${name}: the claims of the system account have JetStream, and no server starts with them.`,
+      `  Take it away first: relight jetstream limits ${name} --memory 0 --storage 0`,
+    ]),
+    ...renderExpired(doNotRestart.filter((name) => !noServerWouldStart.includes(name))),
+  ];
+}
+
+function renderExpired(expired: readonly string[]): readonly string[] {
+  const [first] = expired;
+  if (first === undefined) return [];
+  const names = expired.join(", ");
+  return [
     `  ${names}: expired, and has streams or may have some. A server of a cluster that starts meanwhile does not`,
     "  take them up, and they stay broken after the renewal, on the newest versions too.",
     `  Renew first, restart second: relight heal ${first}`,

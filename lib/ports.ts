@@ -2,6 +2,7 @@ import type { AccountId, Expectations } from "./domain/account.ts";
 import type { ServerCapacity } from "./domain/capacity.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Sourced } from "./domain/claims-source.ts";
+import type { HarmLeave } from "./domain/gate-harm.ts";
 import type { Incident } from "./domain/incident.ts";
 import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { ServerTrust } from "./domain/key-rotation.ts";
@@ -70,6 +71,8 @@ export interface DecodedJwt {
 export interface JwtCodec {
   /** @throws RelightError `jwt.malformed` with what is wrong. */
   decode(token: string): DecodedJwt;
+  /** The public key of an account's seed. @throws RelightError `secret.malformed` */
+  publicKeyOf(accountSeed: string): string;
 }
 
 /** One server's answer to a push. A 200 proves nothing: see {@link Resolver.running}. */
@@ -233,11 +236,10 @@ export interface Job {
   readonly action: "remediate" | "heal" | "renew" | "push" | "verify";
   /** A JWT delivered for `push`; it passes the gate like any other. */
   readonly token?: string;
-  /**
-   * A person saw how `token` differs from the JWT in force with this id, and accepted it. Only for jobs that run
-   * in the very process that asked: no queue carries it.
-   */
+  /** A person saw how `token` differs from the JWT in force with this id, and accepted it: no queue carries it. */
   readonly acceptedOver?: string;
+  /** Harm that the person ordered, knowing it; no queue carries it either. */
+  readonly allowed?: readonly HarmLeave[];
   /** Ties together all that one trigger led to, from its log lines to the page. */
   readonly correlation?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */

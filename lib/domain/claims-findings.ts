@@ -1,6 +1,7 @@
 import type { AccountClaims, ClaimsDocument } from "./claims.ts";
 import { isTrusted } from "./claims-source.ts";
 import { failedProbe, finding } from "./findings.ts";
+import { keepsServersDown } from "./gate-harm.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { Observation, RunningAccount, StoredClaims } from "./observation.ts";
 import type { Operator } from "./operator.ts";
@@ -39,9 +40,21 @@ export function claimsFindings(observation: Observation, operator: Operator): Fi
   if (claims === undefined)
     return [finding("account.not_found", "unknown", {}, "no server and no resolver knows this account")];
   return [
+    ...noStartFindings(observation, operator),
     ...expiryFindings(observation, claims),
     ...(stored.ok ? storageFindings(observation, stored.value, claims, operator) : []),
   ];
+}
+
+/** What runs and what lies in the resolver count: a server that starts takes the one or the other. */
+function noStartFindings(observation: Observation, { systemAccount }: Operator): Finding[] {
+  const stored = observation.stored.ok ? observation.stored.value : undefined;
+  const all = [...loaded(observation).map(({ document }) => document), ...(stored ? [stored.document] : [])];
+  const bad = all.find(({ claims }) => keepsServersDown(observation.account, systemAccount, claims));
+  if (bad === undefined) return [];
+  const message =
+    "no server will start again: the claims give JetStream to the system account; take it away before any restart: relight jetstream limits SYS --memory 0 --storage 0";
+  return [finding("claims.no_start", "dead", {}, message, { jti: bad.claims.jti })];
 }
 
 function expiryFindings(observation: Observation, claims: AccountClaims): Finding[] {

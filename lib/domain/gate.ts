@@ -1,7 +1,16 @@
 import type { AccountId } from "./account.ts";
-import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
+import { type AccountClaims, type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type ClockSkew, NO_SKEW } from "./clocks.ts";
-import { isLowered, JETSTREAM_LIMITS, JETSTREAM_SWITCHES } from "./jetstream-limits.ts";
+import { type HarmLeave, harmOf, harmOfTimes, keepsServersDown } from "./gate-harm.ts";
+import {
+  FLAT_LIMITS,
+  hasTiers,
+  isLowered,
+  JETSTREAM_LIMITS,
+  JETSTREAM_SWITCHES,
+  limitsOf,
+} from "./jetstream-limits.ts";
+import type { Observation } from "./observation.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 import type { EpochSeconds } from "./time.ts";
 
@@ -16,6 +25,21 @@ export const REFUSALS = {
   stale: "It is older than the claims in force, or is already in force.",
   limit_lowered: "It lowers a limit, which can kill JetStream (nats-server #6766).",
   claims_changed: "It changes more than a renewal may: `exp`, `iat`, `jti` and `iss`.",
+  system_jetstream:
+    "It gives JetStream to the system account: running servers take it, and none would start again. Nothing overrides this.",
+  locked_out:
+    "Nobody could use the account, Relight included: no connections, subscriptions or payload, or all users revoked ahead of now.",
+  limit_misread: "A limit is a number that servers read as another: less than -1, or more than 32 bits hold.",
+  signing_key_removed:
+    "It removes the last signing key, or the one that Relight signs its own users of the account with.",
+  tiers_beside_flat: "It has flat JetStream limits beside tiers, and servers drop the flat ones.",
+  tier_switch:
+    "It changes between flat limits and tiers while streams hold messages (or nobody knows): every message would be refused until a restart (nats-server #2971).",
+  below_use: "A JetStream limit would be below what is in use.",
+  issued_ahead: "Its `iat` is more than five minutes ahead: every later JWT would be older.",
+  expires_too_late:
+    "Its `exp` is more than a hundred years ahead: past 292 years servers take it for expired.",
+  expires_earlier: "It expires before the claims in force do.",
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;
@@ -45,12 +69,20 @@ export interface GateInput {
   readonly operator: Operator;
   /** The claims in force; absent only for an account that no server and no journal knows. */
   readonly current?: ClaimsDocument;
+  /** Nobody asked yet what is in force: only what is wrong whatever that is, is refused. */
+  readonly notAsked?: boolean;
   readonly candidate: ClaimsDocument;
   readonly signatureValid: boolean;
   readonly leave: Leave;
   readonly now: EpochSeconds;
   /** How far the servers' clocks are off: the JWT must be valid by each of them. Absent: not known. */
   readonly skew?: ClockSkew;
+  /** The account's streams, which limits may not fall below. Absent: not known. */
+  readonly use?: Observation["streams"];
+  /** The public key that Relight's own users of the account are signed with, where one is configured. */
+  readonly accountKey?: string;
+  /** Harm that a person ordered, knowing it. */
+  readonly allowed?: readonly HarmLeave[];
 }
 
 export type GateDecision =
@@ -72,9 +104,27 @@ export const RENEWAL_CLAIMS: readonly string[] = ["exp", "iat", "jti", "iss"];
 export function gate(input: GateInput): GateDecision {
   const { current, candidate, leave } = input;
   const changes = current === undefined ? [] : diffClaims(current, candidate);
-  const refusals = [...tokenRefusals(input), ...changeRefusals(changes, leave)];
+  const refusals = [
+    ...tokenRefusals(input),
+    ...changeRefusals(changes, leave, undoneLimits(input)),
+    ...harmRefusals(input),
+  ];
   if (refusals.length > 0) return { decision: "refuse", refusals, changes };
   return { decision: "accept", changes };
+}
+
+function harmRefusals(input: GateInput): readonly Refusal[] {
+  const { account, operator, current, candidate, leave, now, use, accountKey, allowed = [] } = input;
+  const claims = { before: current?.claims, after: candidate.claims, now };
+  if (input.notAsked) return harmOfTimes(claims);
+  // A toggle gives back what it found, whatever became of it meanwhile.
+  const isToggle = leave === "jetstream-switch";
+  return harmOf({
+    ...{ ...claims, account, systemAccount: operator.systemAccount },
+    allowed: new Set(isToggle ? ["expires_earlier", "below_use", "tier_switch"] : allowed),
+    ...(use === undefined ? {} : { use }),
+    ...(accountKey === undefined ? {} : { accountKey }),
+  });
 }
 
 /**
@@ -125,10 +175,26 @@ function untrusted(iss: string, operator: Operator): string {
   return `its issuer ${iss} is neither operator ${operator.name} nor one of its signing keys`;
 }
 
-function changeRefusals(changes: readonly ClaimChange[], leave: Leave): Refusal[] {
+/** Limits that may fall, because the account is better without: the system account's JetStream, and what servers drop. */
+function undoneLimits({ account, operator, current, candidate }: GateInput): readonly string[] {
+  if (current === undefined) return [];
+  const [before, after] = [current.claims, candidate.claims];
+  const isDown = (claims: AccountClaims): boolean =>
+    keepsServersDown(account, operator.systemAccount, claims);
+  if (isDown(before) && !isDown(after)) return JETSTREAM_LIMITS;
+  return hasTiers(limitsOf(before)) ? FLAT_LIMITS : [];
+}
+
+function changeRefusals(
+  changes: readonly ClaimChange[],
+  leave: Leave,
+  undone: readonly string[] = [],
+): Refusal[] {
   const allowed = new Set([...RENEWAL_CLAIMS, ...LEFT[leave]]);
   const foreign = changes.filter(({ path }) => path !== "sub" && !isWithin(path, allowed));
-  const lowered = foreign.filter(isLoweredLimit);
+  const lowered = foreign.filter(
+    (change) => isLoweredLimit(change) && !isWithin(change.path, new Set(undone)),
+  );
   const others = foreign.filter((change) => !lowered.includes(change));
   const refusals: Refusal[] = lowered.map(({ path, before, after }) => ({
     code: "limit_lowered",

@@ -8,13 +8,22 @@ export function limitsOf(claims: AccountClaims): JsonObject {
 }
 
 /**
- * Whether the claims give the account JetStream: any storage, flat or in a tier
- * (`OperatorLimits.IsJSEnabled` of the NATS JWT library).
+ * Whether the claims give the account JetStream: any storage in a tier, or flat where there are no tiers
+ * (`OperatorLimits.IsJSEnabled` of the NATS JWT library, which drops flat limits beside tiers).
  */
 export function enablesJetStream(claims: AccountClaims): boolean {
   const limits = limitsOf(claims);
-  return isNonZero(limits["mem_storage"]) || isNonZero(limits["disk_storage"]) || hasTiers(limits);
+  const tiers = limits["tiered_limits"];
+  return isJsonObject(tiers) && hasTiers(limits)
+    ? Object.values(tiers).some((tier) => isJsonObject(tier) && hasStorage(tier))
+    : hasStorage(limits);
 }
+
+/** Whether the claims have flat limits of JetStream's storage, whether or not servers go by them. */
+export const hasFlatJetStream = (claims: AccountClaims): boolean => hasStorage(limitsOf(claims));
+
+const hasStorage = (limits: JsonObject): boolean =>
+  isNonZero(limits["mem_storage"]) || isNonZero(limits["disk_storage"]);
 
 /** The edits that take JetStream away from an account: no storage, no tiers, everything else untouched. */
 export function withoutJetStream(claims: AccountClaims): readonly ClaimsEdit[] {
@@ -29,11 +38,14 @@ export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits
   (key) => `nats.limits.${key}`,
 );
 
-/** The paths of all JetStream limits, flat and tiered. */
-export const JETSTREAM_LIMITS = [
+/** The paths of the flat JetStream limits, which servers drop beside tiers. */
+export const FLAT_LIMITS = [
   ...["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending", "mem_max_stream_bytes"],
-  ...["disk_max_stream_bytes", "max_bytes_required", "tiered_limits"],
+  ...["disk_max_stream_bytes", "max_bytes_required"],
 ].map((key) => `nats.limits.${key}`);
+
+/** The paths of all JetStream limits, flat and tiered. */
+export const JETSTREAM_LIMITS = [...FLAT_LIMITS, "nats.limits.tiered_limits"];
 
 /**
  * In these, zero means "no limit" (nats-server asks `limit > 0 && …` about them); in every other limit it
@@ -46,6 +58,8 @@ const ZERO_IS_UNLIMITED = new Set([
 /** Switches that take something away when they are turned on, and the one that does when turned off. */
 const TIGHTENED_BY_TRUE = new Set(["max_bytes_required", "disallow_bearer"]);
 const TIGHTENED_BY_FALSE = new Set(["wildcards"]);
+
+const COUNTED_IN_32_BITS = new Set(["conn", "leaf", "subs", "payload"]);
 
 /** Whether a limit (the last part of `path`) allows less `after` than it did `before`. */
 export function isLowered(path: string, before: Json | undefined, after: Json | undefined): boolean {
@@ -60,6 +74,8 @@ function allowance(key: string, value: Json | undefined): number {
   if (isJsonObject(value)) return Number.POSITIVE_INFINITY;
   // Numbers beyond 2^53 arrive as text.
   const number = Number(value ?? 0);
+  // Of these a server takes -1 alone for no limit, and lets nobody in for any other negative one.
+  if (COUNTED_IN_32_BITS.has(key)) return number === -1 ? Number.POSITIVE_INFINITY : Math.max(0, number);
   if (number < 0 || (number === 0 && ZERO_IS_UNLIMITED.has(key))) return Number.POSITIVE_INFINITY;
   return number;
 }
@@ -68,7 +84,7 @@ function isNonZero(value: Json | undefined): boolean {
   return typeof value === "number" && value !== 0;
 }
 
-function hasTiers(limits: JsonObject): boolean {
+export function hasTiers(limits: JsonObject): boolean {
   const tiers = limits["tiered_limits"];
   return isJsonObject(tiers) && Object.keys(tiers).length > 0;
 }

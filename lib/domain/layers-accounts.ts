@@ -41,6 +41,10 @@ export function isExpiredWithAssets({ observation, verdict }: AccountHealth): bo
   return expired && !(seen && observation.streams.value.length === 0);
 }
 
+/** Whether a server that is restarted would not come back, because of this account's claims. */
+export const keepsServersFromStarting = ({ verdict }: AccountHealth): boolean =>
+  verdict.findings.some(({ code }) => code === "claims.no_start");
+
 function perAccount(
   { accounts }: ClusterFacts,
   judge: (health: AccountHealth) => readonly Evidence[],
@@ -64,6 +68,7 @@ function counted({ verdict: { streams, consumers } }: AccountHealth): string {
 }
 
 function isDead(layer: AccountLayer, account: AccountHealth): boolean {
+  if (layer === "accounts" && keepsServersFromStarting(account)) return false;
   return evidenceIn(layer, account).some(({ health }) => health === "dead");
 }
 

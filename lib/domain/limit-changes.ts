@@ -1,5 +1,5 @@
 import type { AccountClaims, ClaimsEdit } from "./claims.ts";
-import { isLowered, limitsOf } from "./jetstream-limits.ts";
+import { hasTiers, isLowered, limitsOf } from "./jetstream-limits.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 
 /** The claims of an account's JetStream limits; in `nats.limits`, or in one of its tiers. -1 is no limit. */
@@ -21,6 +21,8 @@ export type LimitRequest = { readonly [name in Exclude<LimitName, "maxBytesRequi
   readonly maxBytesRequired?: boolean;
   /** `R1`, `R3`, …: the limits of streams with so many replicas. Absent: the account's flat limits. */
   readonly tier?: string;
+  /** Replaces the flat limits by these tiers, each with the flat limits but for those named. */
+  readonly toTiers?: readonly string[];
 };
 
 export type LimitEdits =
@@ -42,8 +44,9 @@ export function replicasOf(tier: string): number | undefined {
  * leaves streams outside the tiers without any.
  */
 export function limitEdits(claims: AccountClaims, request: LimitRequest): LimitEdits {
-  const { tier } = request;
+  const { tier, toTiers } = request;
   const limits = limitsOf(claims);
+  if (toTiers !== undefined) return tierEdits(limits, request, toTiers);
   const problem = mixture(limits, tier);
   if (problem !== undefined) return { ok: false, problem };
   const place = tier === undefined ? LIMITS : [...LIMITS, "tiered_limits", tier];
@@ -57,15 +60,34 @@ export function limitEdits(claims: AccountClaims, request: LimitRequest): LimitE
   return { ok: true, edits: [...remove, ...set] };
 }
 
+/** The one way from flat limits to tiers: all at once, since servers drop the flat ones beside the first tier. */
+function tierEdits(limits: JsonObject, request: LimitRequest, tiers: readonly string[]): LimitEdits {
+  const wrong = tiers.find((tier) => replicasOf(tier) === undefined);
+  if (wrong !== undefined || tiers.length === 0) return { ok: false, problem: noTierName(wrong ?? "") };
+  if (request.tier !== undefined) return { ok: false, problem: "--tier and --to-tiers exclude each other" };
+  if (hasTiers(limits))
+    return { ok: false, problem: "the account has tiers already; change each with --tier" };
+  const flat = FLAT_CLAIMS.flatMap((claim) => {
+    const value = limits[claim];
+    return value === undefined ? [] : [[claim, value] as const];
+  });
+  const each = Object.fromEntries([...flat, ...namedLimits(request)]);
+  const value = Object.fromEntries([...tiers].sort().map((tier) => [tier, each]));
+  const remove = flat.map(([claim]) => ({ path: [...LIMITS, claim], value: undefined }));
+  return { ok: true, edits: [...remove, { path: [...LIMITS, "tiered_limits"], value }] };
+}
+
+const noTierName = (tier: string): string =>
+  `"${tier}" is no tier; tiers are called R1, R3, … by the replicas of their streams`;
+
 function mixture(limits: JsonObject, tier: string | undefined): string | undefined {
   const tiers = Object.keys(tiersOf(limits));
   if (tier === undefined && tiers.length > 0)
     return `the account has tiered limits (${tiers.join(", ")}), and servers drop flat limits beside a tier; name the tier with --tier`;
   const isFlat = storageOf(limits["mem_storage"]) !== 0 || storageOf(limits["disk_storage"]) !== 0;
   if (tier !== undefined && isFlat)
-    return "the account has flat limits, and servers drop those as soon as there is one tier: streams outside it would be left without any";
-  if (tier !== undefined && replicasOf(tier) === undefined)
-    return `"${tier}" is no tier; tiers are called R1, R3, … by the replicas of their streams`;
+    return "the account has flat limits, and servers drop those as soon as there is one tier: streams outside it would be left without any; --to-tiers R1,R3 replaces them all at once";
+  if (tier !== undefined && replicasOf(tier) === undefined) return noTierName(tier);
   return undefined;
 }
 

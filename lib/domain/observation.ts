@@ -40,6 +40,8 @@ export type RunningAccount =
       readonly expired: boolean;
       readonly jetstream: boolean;
       readonly document: ClaimsDocument;
+      /** The claims as the server itself decoded them (`decoded_jwt`); absent where it did not tell. */
+      readonly decoded?: JsonObject;
     };
 
 /** What a stream holds. */

@@ -42,3 +42,10 @@ export function reissue(
 function laterThan(previous: EpochSeconds, now: EpochSeconds): EpochSeconds {
   return epochSeconds(Math.max(previous + 1, now));
 }
+
+/** The claims with an end no earlier than that of those in force: what is signed anew must not take time away. */
+export function lastsAsLong(claims: ClaimsDocument, inForce: ClaimsDocument): ClaimsDocument {
+  const [own, theirs] = [claims.claims.exp, inForce.claims.exp];
+  const isShorter = own !== undefined && (theirs === undefined || theirs > own);
+  return isShorter ? editClaims(claims, [{ path: ["exp"], value: theirs }]) : claims;
+}

@@ -18,6 +18,8 @@ export const FINDINGS = {
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",
   "claims.drift": "A server runs other claims than the resolver holds.",
+  "claims.no_start":
+    "The claims give JetStream to the system account: servers that run go on, and none that is restarted would start again.",
   "claims.untrusted": "The resolver holds a JWT that the servers don't trust, and would fail to load it.",
   "source.missing_account": "The source of truth has the account, and no server and no resolver does.",
   "source.differs": "The source of truth and the cluster have other claims of the account.",

@@ -84,7 +84,15 @@ async function passFirstGate(desk: Desk, account: AccountId, token: string): Pro
   const operator = await desk.operator();
   const { document: candidate, signatureValid } = codec.decode(token);
   const now = toSeconds(clock.now());
-  const decision = gate({ account, operator, candidate, signatureValid, leave: "nothing", now });
+  const decision = gate({
+    account,
+    operator,
+    candidate,
+    signatureValid,
+    leave: "nothing",
+    now,
+    notAsked: true,
+  });
   if (decision.decision === "accept") return;
   const reasons = decision.refusals.map(({ message }) => message).join("; ");
   throw new RelightError("gate.refused", `the delivered JWT is refused: ${reasons}`, {

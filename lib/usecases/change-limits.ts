@@ -9,13 +9,15 @@ import {
   editClaims,
 } from "../domain/claims.ts";
 import { RENEWAL_CLAIMS } from "../domain/gate.ts";
+import { type Harm, type HarmLeave, harmOf, keepsServersDown } from "../domain/gate-harm.ts";
 import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type LimitRequest, limitEdits, limitsAt } from "../domain/limit-changes.ts";
 import { limitsAreLike } from "../domain/limit-proof.ts";
 import { belowUse } from "../domain/limit-usage.ts";
 import { modeJson } from "../domain/mode.ts";
+import type { Observation } from "../domain/observation.ts";
 import { reissue } from "../domain/renewal.ts";
-import { toMillis } from "../domain/time.ts";
+import { toMillis, toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Job, ListedJwt } from "../ports.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "./context.ts";
@@ -38,6 +40,8 @@ export interface LimitOrder {
   readonly request: LimitRequest;
   /** Goes on despite the objections that can be overridden. */
   readonly force: boolean;
+  /** Goes from flat limits to tiers although streams hold messages: each server is restarted afterwards. */
+  readonly restartFollows?: boolean;
 }
 
 /** What would be done, and what stands against it; nothing was touched. */
@@ -49,6 +53,8 @@ export interface LimitPlan {
   readonly objections: readonly string[];
   readonly current: ClaimsDocument;
   readonly changed: ClaimsDocument;
+  /** The streams that were seen, for the gate. */
+  readonly use: Observation["streams"];
 }
 
 /**
@@ -81,7 +87,9 @@ function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);
     const last = await verify(context, running);
     const { verdict } = last;
-    const why = verdict.findings[0]?.message ?? "everything that was looked at works";
+    const why = order.restartFollows
+      ? RESTART_NOW
+      : (verdict.findings[0]?.message ?? "everything that was looked at works");
     const done = {
       account,
       outcome: "pushed",
@@ -101,7 +109,8 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
   const token = await signer.sign(reissue(plan.changed, { ...terms, supersedes: plan.current }));
   const purpose = order.action === "enable" ? "JetStream enabled" : "JetStream limits";
   const proved = await push(context, job, {
-    ...{ token, current: plan.current, leave: "jetstream-limits", purpose },
+    ...{ token, current: plan.current, leave: "jetstream-limits", purpose, use: plan.use },
+    allowed: harmAllowed(order),
   });
   await waitUntilInForce(context, job, order, plan.changed.claims);
   return describePush(proved);
@@ -113,21 +122,56 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
   if (current === undefined)
     throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
   const edits = limitEdits(current.claims, request);
-  if (!edits.ok) return { changes: [], refusals: [edits.problem], objections: [], current, changed: current };
+  const use = seen.observation.streams;
+  if (!edits.ok)
+    return { changes: [], refusals: [edits.problem], objections: [], current, changed: current, use };
   const changed = editClaims(current, edits.edits);
   const changes = diffClaims(current, changed).filter(({ path }) => !RENEWAL_CLAIMS.includes(path));
   const reservation = await reservationOf(context, account, seen, current, changed);
-  const inUse = belowUse(
-    limitsAt(current.claims, request.tier),
-    limitsAt(changed.claims, request.tier),
-    seen.observation,
-    request.tier,
-  );
+  const [before, after] = [current, changed].map(({ claims }) => limitsAt(claims, request.tier));
+  const inUse =
+    request.toTiers === undefined && before && after
+      ? belowUse(before, after, seen.observation, request.tier)
+      : [];
+  const harm = harmOf({
+    ...{
+      account,
+      systemAccount: context.operator.systemAccount,
+      before: current.claims,
+      after: changed.claims,
+    },
+    ...{ now: toSeconds(context.clock.now()), use },
+    allowed: new Set(harmAllowed({ ...order, force: request.toTiers === undefined })),
+  });
+  const isBelow = ({ code }: Harm): boolean => code === "below_use";
+  const isUndone =
+    keepsServersDown(account, context.operator.systemAccount, current.claims) &&
+    !keepsServersDown(account, context.operator.systemAccount, changed.claims);
   return {
-    ...{ changes, current, changed },
-    refusals: [...switchRefusals(action, current.claims, changed.claims), ...messages(reservation, false)],
-    objections: [...messages(reservation, true), ...inUse],
+    ...{ changes, current, changed, use },
+    refusals: [
+      ...harm
+        .filter((it) => !isBelow(it))
+        .map(({ code, message }) => (code === "tier_switch" ? `${message}. ${TIER_STEPS}` : message)),
+      ...(isUndone ? [] : switchRefusals(action, current.claims, changed.claims)),
+      ...messages(reservation, false),
+    ],
+    objections: [
+      ...messages(reservation, true),
+      ...inUse,
+      ...harm.filter(isBelow).map(({ message }) => message),
+    ],
   };
+}
+
+const RESTART_NOW =
+  "restart each server now, one after the other: until then messages to streams that held some are refused (10120)";
+
+const TIER_STEPS =
+  "Either empty or move the streams first, or say --restart-follows: the limits are pushed, and you restart each server at once, one after the other (relight doctor says when the next may go)";
+
+function harmAllowed({ force, restartFollows }: LimitOrder): readonly HarmLeave[] {
+  return [...(force ? (["below_use"] as const) : []), ...(restartFollows ? (["tier_switch"] as const) : [])];
 }
 
 function messages(objections: readonly Objection[], forced: boolean): readonly string[] {
@@ -197,6 +241,8 @@ async function waitUntilInForce(
   { request }: LimitOrder,
   wanted: AccountClaims,
 ): Promise<void> {
+  // Taken from the system account it is gone only with the next start.
+  if (!enablesJetStream(wanted)) return;
   let lagging = "";
   const isInForce = async (): Promise<boolean> => {
     const { running, accountView } = (await glance(context, account)).observation;
@@ -204,7 +250,8 @@ async function waitUntilInForce(
     if (!running.ok) lagging = running.message;
     else if (without.length > 0)
       lagging = `${without.map(({ server }) => server).join(", ")} did not enable JetStream`;
-    else lagging = limitsAreLike(accountView, wanted, request.tier);
+    else if (request.toTiers === undefined) lagging = limitsAreLike(accountView, wanted, request.tier);
+    else lagging = "";
     return lagging === "";
   };
   await pWaitFor(isInForce, IN_FORCE).catch((cause: unknown) => {

@@ -3,7 +3,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { type Defect, defectsOf } from "../domain/defects.ts";
 import { judgeLayers } from "../domain/layers.ts";
-import { isExpiredWithAssets } from "../domain/layers-accounts.ts";
+import { isExpiredWithAssets, keepsServersFromStarting } from "../domain/layers-accounts.ts";
 import type { AccountHealth, ClusterFacts, Layer } from "../domain/layers-facts.ts";
 import type { Probe } from "../domain/observation.ts";
 import type { ServersHealth } from "../domain/server-health.ts";
@@ -20,6 +20,8 @@ export interface Diagnosis {
   readonly layers: readonly Layer[];
   /** Accounts that make it destructive to restart any server now, by name. */
   readonly doNotRestart: readonly string[];
+  /** Those among them whose claims no server starts with. */
+  readonly noServerWouldStart: readonly string[];
   /** Servers whose full `/healthz` fails, in their own words: what a probe on it would do to them. */
   readonly healthz: readonly { readonly where: string; readonly message: string }[];
   readonly versions: readonly VersionDefects[];
@@ -70,7 +72,10 @@ async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promis
   return {
     verdict: worst(layers.map(({ verdict }) => verdict)),
     layers,
-    doNotRestart: accounts.filter(isExpiredWithAssets).map(({ name }) => name),
+    doNotRestart: accounts
+      .filter((account) => isExpiredWithAssets(account) || keepsServersFromStarting(account))
+      .map(({ name }) => name),
+    noServerWouldStart: accounts.filter(keepsServersFromStarting).map(({ name }) => name),
     healthz: failingHealthz(facts),
     versions: versionsOf(facts.servers),
   };

@@ -1,6 +1,7 @@
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimChange } from "../domain/claims.ts";
 import { gate, RENEWAL_CLAIMS, type Refusal } from "../domain/gate.ts";
+import type { HarmLeave } from "../domain/gate-harm.ts";
 import { toSeconds } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 import { glance } from "./look.ts";
@@ -18,12 +19,18 @@ export interface PushPreview {
 }
 
 /** Compares a JWT with the claims in force and asks the gate; pushes nothing. @throws RelightError `jwt.malformed` */
-export async function previewPush(context: Context, token: string): Promise<PushPreview> {
+export async function previewPush(
+  context: Context,
+  token: string,
+  allowed: readonly HarmLeave[] = [],
+): Promise<PushPreview> {
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
-  const current = await claimsToRenew(context, await glance(context, account));
+  const seen = await glance(context, account);
+  const current = await claimsToRenew(context, seen);
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
+    ...{ use: seen.observation.streams, allowed },
     ...(current === undefined ? {} : { current }),
     now: toSeconds(context.clock.now()),
   });

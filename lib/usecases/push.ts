@@ -3,12 +3,14 @@ import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import type { ClockSkew } from "../domain/clocks.ts";
 import { gate, type Leave } from "../domain/gate.ts";
+import type { HarmLeave } from "../domain/gate-harm.ts";
 import type { JsonObject } from "../domain/json.ts";
-import type { RunningAccount } from "../domain/observation.ts";
+import type { Observation, RunningAccount } from "../domain/observation.ts";
+import { readOtherwise } from "../domain/server-reading.ts";
 import { toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
-import { type Context, type RunningJob, record } from "./context.ts";
+import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
 import { requireMode } from "./mode.ts";
 
 /** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
@@ -22,6 +24,10 @@ export interface PushOrder {
   readonly purpose: string;
   /** How far the servers' clocks are off, for the gate. */
   readonly skew?: ClockSkew;
+  /** The account's streams as they were seen, for the gate: limits may not fall below them. */
+  readonly use?: Observation["streams"];
+  /** Harm that a person ordered, knowing it. */
+  readonly allowed?: readonly HarmLeave[];
 }
 
 /** A push that was proved: the JWT's claims, and the servers seen to run it. */
@@ -52,13 +58,17 @@ async function passGate(
   context: Context,
   job: RunningJob,
   { document, signatureValid }: DecodedJwt,
-  { current, leave, skew }: PushOrder,
+  { current, leave, skew, use, allowed }: PushOrder,
 ): Promise<readonly JsonObject[]> {
+  const accountKey = await publicAccountKey(context, job.account, current, document);
   const decision = gate({
     ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
     ...(current === undefined ? {} : { current }),
     now: toSeconds(context.clock.now()),
     ...(skew === undefined ? {} : { skew }),
+    ...(use === undefined ? {} : { use }),
+    ...(allowed === undefined ? {} : { allowed }),
+    ...(accountKey === undefined ? {} : { accountKey }),
   });
   const changes = decision.changes.map(({ path, before, after }) => ({
     path,
@@ -76,27 +86,50 @@ async function passGate(
 }
 
 /**
- * Waits until every server that has the account loaded runs the JWT, and the resolver holds it. The
- * servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
+ * The public key that Relight's users of the account are signed with, where the JWT changes who may sign; a key that
+ * can't be read is for whoever needs it to say.
+ */
+async function publicAccountKey(
+  context: Context,
+  account: AccountId,
+  current: ClaimsDocument | undefined,
+  candidate: ClaimsDocument,
+): Promise<string | undefined> {
+  const keys = [current, candidate].map((it) => JSON.stringify(it?.claims.nats["signing_keys"]));
+  if (current === undefined || keys[0] === keys[1]) return undefined;
+  const seed = await accountKeyOf(context, account).catch(() => undefined);
+  return seed === undefined ? undefined : context.codec.publicKeyOf(seed);
+}
+
+/**
+ * Waits until every server that has the account loaded runs the JWT and reads in it what Relight reads, and the resolver
+ * holds it. The servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
  */
 async function prove(
   context: Context,
   { account }: RunningJob,
   { claims }: ClaimsDocument,
 ): Promise<readonly string[]> {
-  let seen: InForce = { proved: [], lagging: [] };
+  let seen: InForce = { proved: [], lagging: [], misread: [] };
   const isProved = async (): Promise<boolean> => {
     seen = await whereInForce(context, account, claims.jti);
-    return seen.lagging.length === 0;
+    return seen.lagging.length === 0 || seen.misread.length > 0;
+  };
+  const notProved = (what: string, cause?: unknown): RelightError => {
+    const { proved, lagging, misread } = seen;
+    const message = `the JWT ${claims.jti} was accepted, but ${what}`;
+    return new RelightError("push.not_proved", message, { details: { lagging, proved, misread }, cause });
   };
   try {
     await pWaitFor(isProved, { interval: PROOF.interval, timeout: PROOF.timeout });
   } catch (cause) {
     if (!(cause instanceof TimeoutError)) throw cause;
-    const { proved, lagging } = seen;
-    const message = `the JWT ${claims.jti} was accepted, but after ${PROOF.timeout / 1000} s it is not in force on ${lagging.join(", ")}`;
-    throw new RelightError("push.not_proved", message, { details: { lagging, proved } });
+    throw notProved(
+      `after ${PROOF.timeout / 1000} s it is not in force on ${seen.lagging.join(", ")}`,
+      cause,
+    );
   }
+  if (seen.misread.length > 0) throw notProved(seen.misread.join("; "));
   return seen.proved;
 }
 
@@ -105,6 +138,8 @@ interface InForce {
   readonly proved: readonly string[];
   /** Who has the account loaded and runs another; also the resolver, if it is the only one to hold another. */
   readonly lagging: readonly string[];
+  /** What a server that runs it reads otherwise than Relight, by server. */
+  readonly misread: readonly string[];
 }
 
 /** One look for a JWT at the servers that have the account loaded, and at the resolver. */
@@ -115,11 +150,15 @@ export async function whereInForce(
 ): Promise<InForce> {
   const servers = (await resolver.running(account)).filter(isLoaded);
   const running = servers.filter(({ document }) => document.claims.jti === jti);
-  const proved = running.map(({ server }) => server);
+  const misread = running.flatMap(({ server, document, decoded }) => {
+    const otherwise = decoded === undefined ? [] : readOtherwise(document, decoded);
+    return otherwise.length === 0 ? [] : [`${server} reads ${otherwise.join(", ")}`];
+  });
+  const proved = misread.length > 0 ? [] : running.map(({ server }) => server);
   const lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
-  if (lagging.length > 0) return { proved, lagging };
+  if (lagging.length > 0) return { proved, lagging, misread };
   const stored = await resolver.lookup(account);
-  return { proved, lagging: stored?.document.claims.jti === jti ? [] : ["the resolver"] };
+  return { proved, lagging: stored?.document.claims.jti === jti ? [] : ["the resolver"], misread };
 }
 
 function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {

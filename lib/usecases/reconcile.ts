@@ -1,6 +1,6 @@
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { type Difference, fingerprintOf, type Sourced } from "../domain/claims-source.ts";
-import { reissue, renewClaims } from "../domain/renewal.ts";
+import { lastsAsLong, reissue, renewClaims } from "../domain/renewal.ts";
 import { standing } from "../domain/source-findings.ts";
 import { toSeconds } from "../domain/time.ts";
 import { asRelightError } from "../errors.ts";
@@ -109,7 +109,8 @@ async function pushSourced(
   const { exp, iat } = document.claims;
   const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());
   const isOlder = current !== undefined && iat <= current.claims.iat;
-  const order = { current, leave: "claims", purpose: "from the source of truth" } as const;
+  const use = seen.observation.streams;
+  const order = { current, use, leave: "claims", purpose: "from the source of truth" } as const;
   if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
   const signer = await requireSigner(context);
   const terms = {
@@ -119,7 +120,8 @@ async function pushSourced(
   const anew = hasExpired
     ? renewClaims(document, { ...terms, lifetime: context.policyOf(job.account, document.claims).lifetime })
     : reissue(document, terms);
-  return push(context, job, { ...order, token: await signer.sign(anew) });
+  const lasting = current === undefined ? anew : lastsAsLong(anew, current);
+  return push(context, job, { ...order, token: await signer.sign(lasting) });
 }
 
 /** What a push from the source replaces: an account that nobody runs may have had claims, too. */

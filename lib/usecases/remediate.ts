@@ -232,7 +232,7 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
 async function pushDelivered(
   context: Context,
   job: RunningJob,
-  { token, trigger, acceptedOver }: Job,
+  { token, trigger, acceptedOver, allowed = [] }: Job,
   seen: Look,
 ): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
@@ -251,7 +251,8 @@ async function pushDelivered(
   const leave = isAccepted ? "claims" : "nothing";
   const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
   return tried(context.mode, `push ${document.claims.jti}`, lookOnly("looked", seen), async () => {
-    const proved = await push(context, job, { token, current, leave, purpose, skew });
+    const use = seen.observation.streams;
+    const proved = await push(context, job, { token, current, leave, purpose, skew, use, allowed });
     return lookOnly("pushed", await verify(context, job), proved);
   });
 }

@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import pWaitFor, { TimeoutError } from "p-wait-for";
-import type { AccountId } from "../domain/account.ts";
+import { type AccountId, isAccountId } from "../domain/account.ts";
+import { keepsServersDown } from "../domain/gate-harm.ts";
 import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenRestart, openRestart } from "../domain/journal.ts";
 import type { Probe, ServerFacts } from "../domain/observation.ts";
@@ -35,6 +36,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
     throw new RelightError("restart.refused", "no way to restart servers is configured");
   await withLease(context, "restarts", job.id, async (lost) => {
     assertFinished(await openRestartOf(context));
+    await assertStartable(context);
     let now = seen;
     const restarted = new Set<string>();
     for (;;) {
@@ -147,6 +149,21 @@ function assertFinished(open: OpenRestart | undefined): void {
   if (open === undefined) return;
   const message = `the restart of ${open.server} at ${isoTime(open.at)} was begun and not seen to end`;
   throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
+}
+
+/** @throws RelightError `restart.refused` if a server that is restarted would not start again. */
+async function assertStartable({ operator: { systemAccount }, resolver }: Context): Promise<void> {
+  if (systemAccount === undefined || !isAccountId(systemAccount)) return;
+  const stored = await resolver.lookup(systemAccount).catch((thrown: unknown) => {
+    // With a memory or URL resolver there is none to look up; what the servers run was asked besides.
+    if (asRelightError(thrown).code === "nats.no_resolver") return undefined;
+    throw thrown;
+  });
+  const running = (await resolver.running(systemAccount)).flatMap((it) => (it.loaded ? [it.document] : []));
+  const all = [...running, ...(stored === undefined ? [] : [stored.document])];
+  if (!all.some(({ claims }) => keepsServersDown(systemAccount, systemAccount, claims))) return;
+  const message = "the system account's claims have JetStream, and no server would start again with them";
+  throw new RelightError("restart.refused", message);
 }
 
 /**

@@ -97,7 +97,11 @@ describe("the push gate", () => {
       { leave: "claims", current: claims({}, { streams: 0 }), candidate: claims(renewed, { streams: 1 }) },
       ["limit_lowered"],
     ],
-    ["tiers added, accepted", { leave: "claims", candidate: claims(renewed, TIERS) }, []],
+    [
+      "tiers added beside flat limits, even accepted",
+      { leave: "claims", candidate: claims(renewed, TIERS) },
+      ["tiers_beside_flat", "tier_switch"],
+    ],
     [
       "a tier removed, even accepted",
       {

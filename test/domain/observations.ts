@@ -24,6 +24,7 @@ export const operator: Operator = {
 export const LIMITS = {
   conn: -1,
   subs: 100,
+  payload: -1,
   mem_storage: 1_024,
   disk_storage: -1,
   streams: 10,

@@ -83,7 +83,9 @@ const payload = fc
     ];
     const turned = [...all.slice(turn % all.length), ...all.slice(0, turn % all.length)];
     return `${gap}{${gap}${turned.map(([key, item]) => `${key}${gap}:${gap}${item}`).join(`${gap},${gap}`)}${gap}}${gap}`;
-  });
+  })
+  // A key may fold onto one that servers know.
+  .filter((text) => parseAccountClaims(text).ok);
 
 /** The text with the values of the claims that a renewal owns cut out; all else, spaces too, as it is. */
 function withoutOwned(text: string, isPerpetual: boolean): string {

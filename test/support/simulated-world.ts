@@ -46,6 +46,7 @@ const codec: JwtCodec & { readonly known: Map<string, DecodedJwt> } = {
     this.known.set(token, jwt);
     return jwt;
   },
+  publicKeyOf: (seed) => seed,
 };
 
 export interface SimulatedAccount {

@@ -56,6 +56,7 @@ export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
   jetstream_enabled: z.boolean().default(false),
   jwt: z.string().optional(),
+  decoded_jwt: z.record(z.string(), z.unknown()).optional(),
 });
 
 const heldSubscription = z.looseObject({

@@ -30,6 +30,7 @@ export const jwtCodec: JwtCodec = {
     const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
     return { token: token.trim(), document, signatureValid };
   },
+  publicKeyOf: (seed) => keyFromSeed(seed, "A", "signingKey").getPublicKey(),
 };
 
 /**

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { AccountId } from "../../domain/account.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import type { RunningAccount } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
@@ -114,11 +115,20 @@ function runningAccount(message: Msg, codec: JwtCodec): RunningAccount {
   if (error?.description.includes("does not exist")) return { server: server.name, loaded: false };
   if (error !== undefined)
     throw new RelightError("nats.bad_answer", `ACCOUNT.INFO on ${server.name}: ${error.description}`);
-  const { expired, jetstream_enabled: jetstream, jwt } = read(accountInfo, data, "ACCOUNT.INFO");
-  // `decoded_jwt` went through Go's types; the raw JWT keeps what those don't know.
+  const info = read(accountInfo, data, "ACCOUNT.INFO");
+  const { expired, jetstream_enabled: jetstream, jwt } = info;
+  // `decoded_jwt` went through Go's types and proves what the server reads; the raw JWT keeps what those don't know.
   if (jwt === undefined)
     throw new RelightError("nats.bad_answer", `${server.name} runs the account without a JWT`);
-  return { server: server.name, loaded: true, expired, jetstream, document: codec.decode(jwt).document };
+  const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
+  return {
+    server: server.name,
+    loaded: true,
+    expired,
+    jetstream,
+    document: codec.decode(jwt).document,
+    ...decoded,
+  };
 }
 
 function pushReply(message: Msg): PushReply {

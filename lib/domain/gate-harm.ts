@@ -1,0 +1,208 @@
+import type { AccountId } from "./account.ts";
+import type { AccountClaims } from "./claims.ts";
+import { enablesJetStream, hasFlatJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
+import { isJsonObject, type Json } from "./json.ts";
+import { type LimitProblem, limitProblems } from "./limit-usage.ts";
+import type { Observation } from "./observation.ts";
+import { type EpochSeconds, formatDuration, millis } from "./time.ts";
+
+/**
+ * Claims that servers accept and that do harm: that a starting server dies of, that lock out everybody or Relight, that
+ * servers read as other numbers, or that take from JetStream what is in use. A change is judged by whether it *makes*
+ * such a state: claims that have it already may be renewed, and may be mended.
+ */
+
+export type HarmCode =
+  | "system_jetstream"
+  | "locked_out"
+  | "limit_misread"
+  | "signing_key_removed"
+  | "tiers_beside_flat"
+  | "tier_switch"
+  | "below_use"
+  | "issued_ahead"
+  | "expires_too_late"
+  | "expires_earlier";
+
+/** Harm that a person may order all the same, each by an option of its own. */
+export type HarmLeave = "expires_earlier" | "below_use" | "tier_switch";
+
+export interface Harm {
+  readonly code: HarmCode;
+  readonly message: string;
+}
+
+export interface HarmInput {
+  readonly account: AccountId;
+  readonly systemAccount: string | undefined;
+  /** Absent: nobody knows of claims in force, and the candidate is judged alone. */
+  readonly before: AccountClaims | undefined;
+  readonly after: AccountClaims;
+  readonly now: EpochSeconds;
+  /** The public key that Relight's own users of the account are signed with, where one is configured. */
+  readonly accountKey?: string;
+  /** What is in use; absent or failed: not known. */
+  readonly use?: Observation["streams"];
+  readonly allowed: ReadonlySet<HarmLeave>;
+}
+
+/** Every harm that the change would do. */
+export function harmOf(input: HarmInput): readonly Harm[] {
+  const rules = [systemJetStream, lockedOut, misread, revokedAll, signingKeys, tiersBesideFlat, tierSwitch];
+  return [...rules, belowUse, expiresEarlier].flatMap((rule) => rule(input)).concat(harmOfTimes(input));
+}
+
+/** What does harm whatever is in force. */
+export function harmOfTimes(input: Pick<HarmInput, "before" | "after" | "now">): readonly Harm[] {
+  return [issuedAhead, expiresTooLate].flatMap((rule) => rule(input));
+}
+
+/** Claims that servers run, and that none would start with. */
+export function keepsServersDown(
+  account: AccountId,
+  systemAccount: string | undefined,
+  claims: AccountClaims,
+) {
+  return account === systemAccount && enablesJetStream(claims);
+}
+
+function systemJetStream({ account, systemAccount, before, after }: HarmInput): readonly Harm[] {
+  const has = (claims: AccountClaims | undefined): boolean =>
+    claims !== undefined && keepsServersDown(account, systemAccount, claims);
+  if (!has(after) || has(before)) return [];
+  const message =
+    "it gives JetStream to the system account: servers go on, and none would ever start again (“Not allowed to enable JetStream on the system account”)";
+  return [{ code: "system_jetstream", message }];
+}
+
+const NEEDED = { conn: "connect", subs: "subscribe", payload: "publish" } as const;
+
+/**
+ * Without these nobody can use the account: to a server only -1 is no limit, and what is absent is zero. Of claims in
+ * force that are changed, it is a limit that is lowered.
+ */
+function lockedOut({ before, after }: HarmInput): readonly Harm[] {
+  if (before !== undefined) return [];
+  return Object.entries(NEEDED).flatMap(([limit, verb]): readonly Harm[] => {
+    const value = limitsOf(after)[limit];
+    if (!isNone(value)) return [];
+    const message = `nats.limits.${limit} would be ${value ?? "absent, which is 0"}, and nobody could ${verb}`;
+    return [{ code: "locked_out", message }];
+  });
+}
+
+const isNone = (value: Json | undefined): boolean => Number(value ?? 0) <= 0 && Number(value) !== -1;
+
+/** Servers keep these in 32 bits; before 2.12 or so they cut off the rest, so that 2^32 was 0. */
+function misread({ before, after }: HarmInput): readonly Harm[] {
+  return ["conn", "leaf", "subs", "payload"].flatMap((limit): readonly Harm[] => {
+    const value = Number(limitsOf(after)[limit] ?? 0);
+    const isRead = value >= -1 && value <= MOST_INT32;
+    if (isRead || (before !== undefined && Number(limitsOf(before)[limit] ?? 0) === value)) return [];
+    const message = `nats.limits.${limit} would be ${value}, which servers read as another number: -1 is no limit, and ${MOST_INT32} is the most`;
+    return [{ code: "limit_misread", message }];
+  });
+}
+
+const MOST_INT32 = 2_147_483_647;
+
+function revokedAll({ before, after, now }: HarmInput): readonly Harm[] {
+  const at = revocationOfAll(after);
+  if (at <= now || at <= revocationOfAll(before)) return [];
+  const message = `it revokes all users (“*”) for ${formatDuration(millis((at - now) * 1000))} to come: nobody, Relight included, could connect till then`;
+  return [{ code: "locked_out", message }];
+}
+
+function revocationOfAll(claims: AccountClaims | undefined): number {
+  const revocations = claims?.nats["revocations"];
+  return isJsonObject(revocations) ? Number(revocations["*"] ?? 0) : 0;
+}
+
+/** The public keys that may sign users of the account, beside its own. */
+function signingKeysOf({ nats }: AccountClaims): readonly string[] {
+  const keys = nats["signing_keys"];
+  if (!Array.isArray(keys)) return [];
+  return keys.map((key: Json) => (isJsonObject(key) ? String(key["key"]) : String(key)));
+}
+
+function signingKeys({ before, after, accountKey }: HarmInput): readonly Harm[] {
+  if (before === undefined) return [];
+  const [had, has] = [signingKeysOf(before), signingKeysOf(after)];
+  const removed = had.filter((key) => !has.includes(key));
+  if (accountKey !== undefined && removed.includes(accountKey)) {
+    const message = `it removes the signing key ${accountKey}, which Relight signs its own users of the account with (signingKey)`;
+    return [{ code: "signing_key_removed", message }];
+  }
+  if (removed.length === 0 || has.length > 0) return [];
+  const message = `it removes the last signing key (${removed.join(", ")}): every user that it signed is refused`;
+  return [{ code: "signing_key_removed", message }];
+}
+
+function tiersBesideFlat({ before, after }: HarmInput): readonly Harm[] {
+  const both = (claims: AccountClaims): boolean => hasTiers(limitsOf(claims)) && hasFlatJetStream(claims);
+  if (!both(after) || (before !== undefined && both(before))) return [];
+  const message =
+    "it has flat JetStream limits beside tiers, and servers drop the flat ones without a word: streams outside the tiers would be left without any";
+  return [{ code: "tiers_beside_flat", message }];
+}
+
+/** nats-server #2971: until a restart, servers count what streams hold against no tier, and refuse every message. */
+function tierSwitch({ before, after, use, allowed }: HarmInput): readonly Harm[] {
+  if (before === undefined || allowed.has("tier_switch")) return [];
+  const [was, is] = [hasTiers(limitsOf(before)), hasTiers(limitsOf(after))];
+  if (was === is || !enablesJetStream(before) || !enablesJetStream(after)) return [];
+  const change = is ? "flat limits to tiers" : "tiers to flat limits";
+  const holding = use?.ok ? use.value.filter(({ messages }) => messages > 0).map(({ name }) => name) : [];
+  if (use?.ok && holding.length === 0) return [];
+  const why = use?.ok ? `${some(holding)} hold messages` : "whether streams hold messages is not known";
+  const message = `it changes from ${change} while ${why}: every message would be refused (10120) until each server was restarted (nats-server #2971)`;
+  return [{ code: "tier_switch", message }];
+}
+
+const some = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+
+function belowUse({ before, after, use, allowed }: HarmInput): readonly Harm[] {
+  if (!use?.ok || allowed.has("below_use") || !enablesJetStream(after)) return [];
+  const over = (claims: AccountClaims): readonly LimitProblem[] =>
+    limitProblems(limitsOf(claims), use.value).filter(({ kind }) => kind === "over" || kind === "no-tier");
+  const known = before === undefined ? [] : over(before);
+  const isKnown = ({ claim, tier, limit }: LimitProblem): boolean =>
+    known.some((it) => it.claim === claim && it.tier === tier && it.limit <= limit);
+  return over(after)
+    .filter((problem) => !isKnown(problem))
+    .map(({ message }) => ({ code: "below_use", message: `below what is in use: ${message}` }));
+}
+
+/** Clocks of issuers differ by seconds, and by minutes where nobody looks after them. */
+const ISSUER_SKEW = 300;
+
+/** Whatever came later would be older than this one, and be refused for ever. */
+function issuedAhead({ before, after, now }: Pick<HarmInput, "before" | "after" | "now">): readonly Harm[] {
+  // Who renews claims that are ahead already can't go back.
+  if (after.iat <= now + ISSUER_SKEW || (before !== undefined && after.iat <= before.iat + 1)) return [];
+  const message = `it says that it was issued in ${formatDuration(millis((after.iat - now) * 1000))} (iat): every later JWT would be older`;
+  return [{ code: "issued_ahead", message }];
+}
+
+/** A hundred years. Servers count the time left in 64 bits of nanoseconds: past 292 years it is over at once. */
+const LONGEST = 3_155_760_000;
+
+function expiresTooLate({ after, now }: Pick<HarmInput, "after" | "now">): readonly Harm[] {
+  if (after.exp === undefined || after.exp <= now + LONGEST) return [];
+  const message = `it expires in more than a hundred years (exp ${after.exp}): past 292 years servers take that for expired. To last for ever, leave exp out`;
+  return [{ code: "expires_too_late", message }];
+}
+
+/** An end where there was none must leave the time to renew it. */
+const SOONEST_END = 3_600;
+
+function expiresEarlier({ before, after, now, allowed }: HarmInput): readonly Harm[] {
+  // What is over already is refused for that.
+  if (before === undefined || after.exp === undefined || after.exp <= now) return [];
+  if (allowed.has("expires_earlier") || after.exp >= (before.exp ?? now + SOONEST_END)) return [];
+  const left = (exp: number): string => formatDuration(millis(Math.max(0, exp - now) * 1000));
+  const inForce = before.exp === undefined ? "never does" : `does in ${left(before.exp)}`;
+  const message = `it expires in ${left(after.exp)}, and what is in force ${inForce}`;
+  return [{ code: "expires_earlier", message }];
+}
