@@ -4,6 +4,7 @@ import { systemClock } from "./adapters/local/clock.ts";
 import { noTracer } from "./adapters/local/no-observers.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
+import { accountOf } from "./adapters/nats/system-user.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import {
   type Environment,
@@ -159,9 +160,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   // What could not be reached is not tried again by the same run, which would wait as long for each account.
   let opening: Promise<Cluster> | undefined;
 
+  // An operator's JWT may leave it to the servers' configuration which account is the system account.
+  async function withSystemAccount(known: Operator): Promise<Operator> {
+    const account = known.systemAccount ?? accountOf(await secrets.read(config.cluster.systemCredentials));
+    return account === undefined ? known : { ...known, systemAccount: account };
+  }
+
   async function context(): Promise<Context> {
     if (upFront && allows(mode.mode, "renew")) await signer?.();
-    const trusted = await operator();
+    const trusted = await withSystemAccount(await operator());
     opening ??= tracer.step("connect to NATS", connect);
     const { resolver, probes, assets, reopen } = await opening;
     const { restarter, ...whyNone } = restarts;

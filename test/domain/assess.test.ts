@@ -6,6 +6,7 @@ import type { Observation } from "../../lib/domain/observation.ts";
 import { millis } from "../../lib/domain/time.ts";
 import { describeSubject, FINDINGS, type Health, worst } from "../../lib/domain/verdict.ts";
 import {
+  ACCOUNT,
   claims,
   consumer,
   DEAF,
@@ -336,7 +337,11 @@ test("every finding there is, is found somewhere above", () => {
   const found = worlds.flatMap(([changes, open]) =>
     verdictOf(changes, open).findings.map(({ code }) => code),
   );
-  const all = [...found, ...beyond.findings.map(({ code }) => code)];
+  const system = assess(observation(), {
+    ...{ operator: { ...operator, systemAccount: ACCOUNT }, unfinishedToggle: false, unfinishedChanges: [] },
+  });
+  expect(system).toMatchObject({ verdict: "dead", findings: [{ code: "claims.no_start" }] });
+  const all = [...found, ...[...beyond.findings, ...system.findings].map(({ code }) => code)];
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !code.startsWith("source."))));
 });
 

@@ -39,6 +39,16 @@ export async function succeedUser(
   return Buffer.from(fmtCreds(token, user)).toString("utf8");
 }
 
+/** The account whose user the credentials are of; undefined for what holds no user. */
+export function accountOf(credentials: string): string | undefined {
+  try {
+    const { iss, nats } = userClaims(credentials);
+    return String(nats["issuer_account"] ?? iss);
+  } catch {
+    return undefined;
+  }
+}
+
 function userClaims(credentials: string): { iss: string; name: string; nats: JsonObject } {
   const [, payload = ""] = /\beyJ[\w-]+\.([\w-]+)\.[\w-]+/.exec(credentials) ?? [];
   const claims = parse(Buffer.from(payload, "base64url").toString("utf8"));
