@@ -1,4 +1,5 @@
 import colors from "picocolors";
+import { PANICS_AT_ELECTION } from "../lib/domain/defects.ts";
 import type { Evidence, Layer } from "../lib/domain/layers-facts.ts";
 import { describeMode, type RunMode } from "../lib/domain/mode.ts";
 import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/probe-manifest-facts.ts";
@@ -69,7 +70,7 @@ const told = ({ about, message }: Evidence): string =>
 const renderEvidence = (evidence: Evidence): string =>
   `    ${PAINT[evidence.health](MARKS[evidence.health])} ${told(evidence)}`;
 
-function renderWarning({ doNotRestart }: Diagnosis): readonly string[] {
+function renderWarning({ doNotRestart, versions }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
   const names = doNotRestart.join(", ");
   const first = doNotRestart[0] ?? "ACCOUNT";
@@ -78,9 +79,18 @@ function renderWarning({ doNotRestart }: Diagnosis): readonly string[] {
     colors.red(colors.bold("DO NOT RESTART ANY SERVER NOW")),
     `  ${names}: expired, and has streams or may have some. A server of a cluster that starts meanwhile does not`,
     "  take them up, and they stay broken after the renewal, on the newest versions too.",
+    ...versions
+      .filter(panicsAtElection)
+      .map(
+        ({ version, servers }) =>
+          `  And those of ${version} (${servers.join(", ")}) then panic at each election of the meta leader.`,
+      ),
     `  Renew first, restart second: relight heal ${first}`,
   ];
 }
+
+const panicsAtElection = ({ defects }: VersionDefects): boolean =>
+  defects.some(({ issue }) => issue === PANICS_AT_ELECTION);
 
 function renderHealthz({ healthz }: Diagnosis): readonly string[] {
   if (healthz.length === 0) return [];
