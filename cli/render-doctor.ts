@@ -1,4 +1,5 @@
 import colors from "picocolors";
+import { PANICS_AT_ELECTION } from "../lib/domain/defects.ts";
 import type { Evidence, Layer } from "../lib/domain/layers-facts.ts";
 import { describeMode, type RunMode } from "../lib/domain/mode.ts";
 import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/probe-manifest-facts.ts";
@@ -69,7 +70,7 @@ const told = ({ about, message }: Evidence): string =>
 const renderEvidence = (evidence: Evidence): string =>
   `    ${PAINT[evidence.health](MARKS[evidence.health])} ${told(evidence)}`;
 
-function renderWarning({ doNotRestart, noServerWouldStart }: Diagnosis): readonly string[] {
+function renderWarning({ doNotRestart, noServerWouldStart, versions }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
   return [
     "",
@@ -78,20 +79,32 @@ function renderWarning({ doNotRestart, noServerWouldStart }: Diagnosis): readonl
       `  ${name}: the claims of the system account have JetStream, and no server starts with them.`,
       `  Take it away first: relight jetstream limits ${name} --memory 0 --storage 0`,
     ]),
-    ...renderExpired(doNotRestart.filter((name) => !noServerWouldStart.includes(name))),
+    ...renderExpired(
+      doNotRestart.filter((name) => !noServerWouldStart.includes(name)),
+      versions,
+    ),
   ];
 }
 
-function renderExpired(expired: readonly string[]): readonly string[] {
+function renderExpired(expired: readonly string[], versions: Diagnosis["versions"]): readonly string[] {
   const [first] = expired;
   if (first === undefined) return [];
   const names = expired.join(", ");
   return [
     `  ${names}: expired, and has streams or may have some. A server of a cluster that starts meanwhile does not`,
     "  take them up, and they stay broken after the renewal, on the newest versions too.",
+    ...versions
+      .filter(panicsAtElection)
+      .map(
+        ({ version, servers }) =>
+          `  And those of ${version} (${servers.join(", ")}) then panic at each election of the meta leader.`,
+      ),
     `  Renew first, restart second: relight heal ${first}`,
   ];
 }
+
+const panicsAtElection = ({ defects }: VersionDefects): boolean =>
+  defects.some(({ issue }) => issue === PANICS_AT_ELECTION);
 
 function renderHealthz({ healthz }: Diagnosis): readonly string[] {
   if (healthz.length === 0) return [];

@@ -11,6 +11,7 @@ import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
+import { orderOfRestarts, restartFindings } from "./restart-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
@@ -30,10 +31,12 @@ export interface Standards {
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
 export function assess(observation: Observation, standards: Standards): Verdict {
   const { expected = NOTHING_EXPECTED } = standards;
+  const claims = claimsFindings(observation, standards.operator);
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
-    ...claimsFindings(observation, standards.operator),
+    ...claims,
+    ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation),
     ...connectionFindings(observation, expected, standards.operator),
@@ -70,7 +73,10 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
 /** Names the server's own defect where the findings are exactly its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
-  const restarted = [...restartedWhileExpired(findings), ...forgottenConsumers(observation, findings)];
+  const restarted = [
+    ...restartedWhileExpired(observation, findings),
+    ...forgottenConsumers(observation, findings),
+  ];
   const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const known = carriedBy(servers, "#6806");
@@ -88,14 +94,15 @@ function carriedBy(servers: readonly ServerFacts[], issue: string): readonly str
 }
 
 /** Every version does this, the newest included. */
-function restartedWhileExpired(findings: readonly Finding[]): string[] {
+function restartedWhileExpired(observation: Observation, findings: readonly Finding[]): string[] {
   const lost = findings.filter(
     ({ code }) => code === "stream.node_missing" || code === "consumer.node_missing",
   );
-  const servers = [...new Set(lost.map(({ subject }) => subject.server))].sort();
+  const servers = [...new Set(lost.flatMap(({ subject }) => subject.server ?? []))].sort();
   if (servers.length === 0) return [];
   return [
     `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups, and $JS.API.INFO does not notice`,
+    ...orderOfRestarts(observation, servers),
   ];
 }
 

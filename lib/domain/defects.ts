@@ -30,6 +30,12 @@ export const DEFECTS: readonly Defect[] = [
     fixedIn: ["2.9.15"],
   },
   {
+    issue: "#5700",
+    title: "servers that restarted while an account was expired panic at each election of the meta leader",
+    affected: ">=2.10.16 <2.10.23",
+    fixedIn: ["2.10.23", "2.11.0"],
+  },
+  {
     issue: "#8084",
     title: "one expired account fails the server's whole /healthz",
     affected: "<2.12.14 || >=2.14.0-0 <2.14.4",
@@ -57,6 +63,33 @@ export function explainDefect(version: string, issue: string): string | undefine
  * 2.9.10 it may be left without one for ever, on a busy machine in 6 of 17 runs; never seen on 2.10.27, 2.11.1, 2.15.1.
  */
 export const keepsEphemerals = (version: string): boolean => satisfies(version, ">=2.10.0", { loose: true });
+
+/** The issue of {@link survivesElection}. */
+export const PANICS_AT_ELECTION = "#5700";
+
+/**
+ * Whether a server that restarted while an account was expired outlives an election of the meta leader: up to 2.10.22 the
+ * new leader sends all others a snapshot, at which a damaged server panics since 2.10.16 (#5454, #5700). Ran: panicked on
+ * 2.10.17 and 2.10.20, at once or within seconds; not on 2.9.10, 2.9.25, 2.10.0, 2.10.10, and none from 2.10.23 on.
+ * What lies between was not tried, and what can't be read is not known: both are taken for those that panic.
+ */
+export const survivesElection = (version: string): boolean =>
+  satisfies(version, "<=2.10.10 || >=2.10.23 <2.11.0-0 || >=2.11.0", {
+    ...{ loose: true, includePrerelease: true },
+  });
+
+/** "2.10.20 (s1, s2)" */
+export function describeVersions(
+  servers: readonly { readonly name: string; readonly version: string }[],
+): string {
+  const versions = [...new Set(servers.map(({ version }) => version))];
+  const named = (wanted: string): string =>
+    servers
+      .filter(({ version }) => version === wanted)
+      .map(({ name }) => name)
+      .join(", ");
+  return versions.map((version) => `${version} (${named(version)})`).join(" and ");
+}
 
 /** Whether a server names the Raft groups of what it holds (seen in 2.9.25's source, not in 2.9.10). */
 export const tellsRaftGroups = (version: string): boolean =>

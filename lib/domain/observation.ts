@@ -246,4 +246,6 @@ export interface HostedStream {
   readonly messages: number;
   readonly leader?: string;
   readonly peers: readonly Peer[];
+  /** The server holds it without a node of its Raft group: it restarted while the account was expired. */
+  readonly nodeMissing?: true;
 }

@@ -1,4 +1,5 @@
 import type { AccountId } from "./account.ts";
+import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "./defects.ts";
 import { type MetaGroup, quorumProblems } from "./meta-group.ts";
 import type { HostedStream, Probe, ServerFacts } from "./observation.ts";
 
@@ -18,6 +19,17 @@ export interface RestartOrder {
   /** The account that it is for: its own damaged streams are what it mends. */
   readonly account: AccountId;
   readonly allowMemoryLoss: boolean;
+  /** The other servers that are to be restarted, too. */
+  readonly others?: readonly string[];
+}
+
+/**
+ * The orders as they are best carried out: the meta leader's last, whatever the version, since its restart makes the
+ * others elect a new one. Whoever leads now counts, so it is asked anew before each restart.
+ */
+export function inOrder(orders: readonly RestartOrder[], { meta }: RestartEvidence): readonly RestartOrder[] {
+  const leader = meta.ok ? meta.value?.leader : undefined;
+  return orders.toSorted((one, other) => Number(one.server === leader) - Number(other.server === leader));
 }
 
 /**
@@ -26,7 +38,31 @@ export interface RestartOrder {
  */
 export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): readonly string[] {
   const losses = (streams: readonly HostedStream[]) => memoryLost(order, streams);
-  return [...unrest(order, evidence), ...known("what is held in memory", evidence.hosted, losses)];
+  const { meta, hosted } = evidence;
+  return [
+    ...unrest(order, evidence),
+    ...known("what is held in memory", hosted, losses),
+    // What could not be looked at objects already.
+    ...(meta.ok && hosted.ok ? panics(order, evidence.servers, meta.value, hosted.value) : []),
+  ];
+}
+
+/** Damaged servers that an election would take down: they come before the meta leader. */
+function panics(
+  { server, others = [] }: RestartOrder,
+  servers: readonly ServerFacts[],
+  group: MetaGroup | undefined,
+  hosted: readonly HostedStream[],
+): readonly string[] {
+  if (group?.leader !== server) return [];
+  const damaged = new Set([...others, ...hosted.flatMap((it) => (it.nodeMissing ? [it.server] : []))]);
+  const delicate = servers.filter(
+    ({ name, version }) => name !== server && damaged.has(name) && !survivesElection(version),
+  );
+  if (delicate.length === 0) return [];
+  return [
+    `${server} leads the meta group, and ${describeVersions(delicate)} would panic at the election (nats-server ${PANICS_AT_ELECTION}): they come first`,
+  ];
 }
 
 /** What must be over before a server is restarted, and again before the next one is. */

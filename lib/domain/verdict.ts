@@ -14,6 +14,8 @@ export type Depth = "system" | "account";
 /** What a finding can say. Each is explained in docs/reference.md, and a test keeps it so. */
 export const FINDINGS = {
   "account.expired": "The account's claims have expired: the servers refuse its clients.",
+  "server.restart_panics":
+    "A server of this version that starts while the account is expired panics at an election of the meta leader.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",

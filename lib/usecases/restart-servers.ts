@@ -6,7 +6,13 @@ import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenRestart, openRestart } from "../domain/journal.ts";
 import type { Probe, ServerFacts } from "../domain/observation.ts";
 import { isLedIfPossible, serversToRestart } from "../domain/restart.ts";
-import { objectionsTo, type RestartEvidence, type RestartOrder, unrest } from "../domain/restart-guard.ts";
+import {
+  inOrder,
+  objectionsTo,
+  type RestartEvidence,
+  type RestartOrder,
+  unrest,
+} from "../domain/restart-guard.ts";
 import { mendsItself } from "../domain/settling.ts";
 import { isoTime, toMillis } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
@@ -25,8 +31,8 @@ const LED = { timeout: 45_000, interval: 500 };
 const AT_ONCE = 16;
 
 /**
- * Restarts the servers that hold what is dead, one at a time, until the account is healthy. Before each the
- * guard must have no objection, and after each it waits until the server is back and everything is whole.
+ * Restarts the servers that hold what is dead, one at a time, the meta leader last, until the account is healthy. Before
+ * each the guard must have no objection, and after each it waits until the server is back and everything is whole.
  * A restart that was begun and never seen to end stops all further ones until a person has looked.
  * @throws RelightError `restart.refused`, `restart.unfinished`, `restart.failed`, `restart.busy`.
  */
@@ -77,7 +83,10 @@ async function chooseServer(
   { account }: RunningJob,
   candidates: readonly string[],
 ): Promise<string> {
-  const orders = candidates.map((server) => orderFor(context, account, server));
+  const orders = candidates.map((server) => ({
+    ...orderFor(context, account, server),
+    others: candidates.filter((other) => other !== server),
+  }));
   return waitForPeace(context, orders, { ...CALM, judge: objectionsTo, code: "restart.refused" });
 }
 
@@ -217,7 +226,10 @@ async function waitForPeace(
   const isCalm = async (): Promise<boolean> => {
     // All of them hold streams of the one domain that remedies treat.
     const evidence = await gatherEvidence(context, orders[0]?.server);
-    const judged = orders.map((order) => ({ ...order, objections: judge(order, evidence) }));
+    const judged = inOrder(orders, evidence).map((order) => ({
+      ...order,
+      objections: judge(order, evidence),
+    }));
     chosen = judged.find((order) => order.objections.length === 0)?.server;
     objections = [...new Set(judged.flatMap((order) => order.objections))];
     return chosen !== undefined;

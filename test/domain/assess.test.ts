@@ -277,6 +277,12 @@ test("a forgotten consumer is dead and told with its position; one that is ephem
 // Those of the source of truth have their own tests.
 test("every finding there is, is found somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [
+    [
+      {
+        running: running({ expired: true }),
+        servers: [server({ version: "2.10.20", topology: "clustered" })],
+      },
+    ],
     [{}, true],
     [{ running: running({ expired: true }) }],
     [{ stored: { ok: true, value: undefined }, running: { ok: true, value: [] } }],
@@ -392,4 +398,41 @@ test("dead outranks unknown, unknown outranks degraded, and nothing is healthy",
   expect(worst(["degraded", "unknown", "healthy"])).toBe("unknown");
   expect(worst(["degraded", "healthy"])).toBe("degraded");
   expect(worst([])).toBe("healthy");
+});
+
+describe("a restart while the account is expired", () => {
+  const expired = running({ expired: true });
+  const on = (version: string, topology: "clustered" | "standalone" = "clustered") =>
+    verdictOf({ running: expired, servers: [server({ version, topology })] }).findings.map(
+      ({ code }) => code,
+    );
+
+  test("is warned of on versions whose damaged servers panic, and on those that nobody tried", () => {
+    for (const version of ["2.10.11", "2.10.16", "2.10.20", "2.10.22", "unknown"])
+      expect(on(version)).toEqual(["account.expired", "server.restart_panics"]);
+  });
+
+  test("is no panic elsewhere, nor without a cluster, nor once the account is renewed", () => {
+    for (const version of ["2.9.25", "2.10.10", "2.10.23", "2.10.27", "2.11.0", "2.15.1"])
+      expect(on(version)).toEqual(["account.expired"]);
+    expect(on("2.10.20", "standalone")).toEqual(["account.expired"]);
+    expect(verdictOf({ servers: [server({ version: "2.10.20", topology: "clustered" })] }).findings).toEqual(
+      [],
+    );
+  });
+
+  test("once done is to be mended in an order: the meta leader last", () => {
+    const servers = ["s1", "s2"].map((name) =>
+      server({ name, id: name, version: "2.10.20", topology: "clustered" }),
+    );
+    const meta: Observation["meta"] = { ok: true, value: { leader: "s2", size: 2, peers: [] } };
+    const { diagnosis } = verdictOf({
+      servers,
+      meta,
+      streams: streams(stream({ nodeMissingOn: ["s1", "s2"] })),
+    });
+    expect(diagnosis).toContainEqual(
+      expect.stringMatching(/2\.10\.20 \(s1, s2\) panic .*meta leader, now s2, last/),
+    );
+  });
 });

@@ -3,7 +3,7 @@ import type { AccountId } from "../../lib/domain/account.ts";
 import type { MetaGroup } from "../../lib/domain/meta-group.ts";
 import type { HostedStream, Observation } from "../../lib/domain/observation.ts";
 import { isLedIfPossible, losesByRestart, serversToRestart } from "../../lib/domain/restart.ts";
-import { objectionsTo, type RestartEvidence, unrest } from "../../lib/domain/restart-guard.ts";
+import { inOrder, objectionsTo, type RestartEvidence, unrest } from "../../lib/domain/restart-guard.ts";
 import { ACCOUNT, consumer, DEAF, FAILED, observation, server, stream } from "./observations.ts";
 
 const OTHER = `A${"X".repeat(55)}` as AccountId;
@@ -115,6 +115,43 @@ describe("the guard", () => {
     const allowed = { ...order, allowMemoryLoss: true };
     expect(objectionsTo(allowed, evidence({ hosted: inMemory(ACCOUNT) }))).toEqual([]);
     expect(objectionsTo(allowed, evidence({ hosted: inMemory(OTHER) }))).toHaveLength(1);
+  });
+
+  const of = (version: string): RestartEvidence["servers"] => servers.map((it) => ({ ...it, version }));
+  const leads = { ...order, server: "s1" };
+  const damagedElsewhere: RestartEvidence["hosted"] = {
+    ok: true,
+    value: [{ ...(hosted({ replicas: 1, peers: [], leader: "s3" })[2] as HostedStream), nodeMissing: true }],
+  };
+
+  test.each<[string, string, Partial<Parameters<typeof objectionsTo>[0]>, Partial<RestartEvidence>, boolean]>(
+    [
+      ["damaged servers are left", "2.10.20", { others: ["s2", "s3"] }, {}, true],
+      ["one is left", "2.10.16", { others: ["s3"] }, {}, true],
+      ["none is left", "2.10.20", { others: [] }, {}, false],
+      ["another account's streams are damaged elsewhere", "2.10.22", {}, { hosted: damagedElsewhere }, true],
+      ["a version that was not tried, beside those that panic", "2.10.13", { others: ["s3"] }, {}, true],
+      ["a version that nobody can read", "unknown", { others: ["s3"] }, {}, true],
+      ["it is another that leads", "2.10.20", { server: "s2", others: ["s1", "s3"] }, {}, false],
+      ["versions that survive it: 2.10.27", "2.10.27", { others: ["s2", "s3"] }, {}, false],
+      ["versions that survive it: 2.10.10", "2.10.10", { others: ["s2", "s3"] }, {}, false],
+      ["versions that survive it: 2.15.1", "2.15.1", { others: ["s2", "s3"] }, {}, false],
+    ],
+  )("the meta leader's restart, where %s (%s)", (_what, version, change, more, objects) => {
+    const all = objectionsTo({ ...leads, ...change }, evidence({ servers: of(version), ...more })).join("; ");
+    if (objects) expect(all).toMatch(/s1 leads the meta group, and .* would panic at the election/);
+    else expect(all).toBe("");
+  });
+
+  test.each<[string, RestartEvidence["meta"], readonly string[]]>([
+    ["first", meta(), ["s2", "s3", "s1"]],
+    ["another", meta({ leader: "s3" }), ["s1", "s2", "s3"]],
+    ["that is none of them", meta({ leader: "s9" }), ["s1", "s2", "s3"]],
+    ["that nobody knows", FAILED, ["s1", "s2", "s3"]],
+    ["of a server that stands alone", { ok: true, value: undefined }, ["s1", "s2", "s3"]],
+  ])("takes the meta leader last, whoever it is now: %s", (_what, group, wanted) => {
+    const orders = NAMES.map((name) => ({ ...order, server: name }));
+    expect(inOrder(orders, evidence({ meta: group })).map((it) => it.server)).toEqual(wanted);
   });
 
   test("does not wait after a restart for what was lost in memory", () => {

@@ -1,9 +1,10 @@
 import pMap from "p-map";
-import { isAccountId } from "../../domain/account.ts";
+import { type AccountId, isAccountId } from "../../domain/account.ts";
 import type { HostedStream, ServerFacts } from "../../domain/observation.ts";
-import type { AccountDetail } from "./answers.ts";
+import type { AccountDetail, StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
 import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
+import { isNodeMissing } from "./streams.ts";
 
 /** Every stream of every account, once for each server that holds it. @throws RelightError `nats.*` */
 export async function hostedStreams(
@@ -15,24 +16,37 @@ export async function hostedStreams(
   return perServer.flat();
 }
 
-async function streamsOn(
-  settings: ListSettings,
-  { id, name }: ServerFacts,
-): Promise<readonly HostedStream[]> {
-  const accounts = await jetStreamAccounts(askingServer(settings, id, "JSZ"), {
+async function streamsOn(settings: ListSettings, server: ServerFacts): Promise<readonly HostedStream[]> {
+  const accounts = await jetStreamAccounts(askingServer(settings, server.id, "JSZ"), {
     streams: true,
     config: true,
+    raft: true,
   });
-  return accounts.flatMap((account) => streamsOf(name, account));
+  return accounts.flatMap((account) => streamsOf(server, account));
 }
 
-function streamsOf(server: string, { id: account, stream_detail: streams }: AccountDetail): HostedStream[] {
+function streamsOf(
+  facts: ServerFacts,
+  { id: account, stream_detail: streams }: AccountDetail,
+): HostedStream[] {
   if (!isAccountId(account)) return [];
-  return (streams ?? []).map(({ name, cluster, config, state }) => ({
+  const { name: server } = facts;
+  return (streams ?? []).map((detail) => ({
+    ...hostedStream(account, server, detail),
+    ...(isNodeMissing(facts, detail) ? { nodeMissing: true } : {}),
+  }));
+}
+
+function hostedStream(
+  account: AccountId,
+  server: string,
+  { name, cluster, config, state }: StreamDetail,
+): HostedStream {
+  return {
     ...{ account, name, server, storage: config.storage, replicas: config.num_replicas },
     messages: state.messages,
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
     peers: (cluster?.replicas ?? []).map((peer) => ({ name: peer.name, current: peer.current })),
-  }));
+  };
 }

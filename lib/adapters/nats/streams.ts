@@ -162,7 +162,7 @@ function absentMembers<Detail extends Led["detail"]>(
  * Whether the server holds a stream of a cluster without a Raft node of its group: what a restart while the
  * account was expired leaves behind (tried on 2.9.10, 2.10.27 and 2.15.1). Such a server calls itself leader.
  */
-function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamDetail): boolean {
+export function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamDetail): boolean {
   const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
   // A server that stands alone calls itself leader, too, and has no groups at all.
   if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
