@@ -1,7 +1,8 @@
 import pMap from "p-map";
 import { isAccountId } from "../../domain/account.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import type { HostedStream, ServerFacts } from "../../domain/observation.ts";
-import type { AccountDetail } from "./answers.ts";
+import type { AccountDetail, ConsumerDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
 import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 
@@ -9,30 +10,44 @@ import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 export async function hostedStreams(
   settings: ListSettings,
   servers: readonly ServerFacts[],
+  withConsumers = false,
 ): Promise<readonly HostedStream[]> {
   const hosts = servers.filter(({ jetstream }) => jetstream);
-  const perServer = await pMap(hosts, (server) => streamsOn(settings, server), { concurrency: AT_ONCE });
+  const perServer = await pMap(hosts, (server) => streamsOn(settings, server, withConsumers), {
+    concurrency: AT_ONCE,
+  });
   return perServer.flat();
 }
 
 async function streamsOn(
   settings: ListSettings,
   { id, name }: ServerFacts,
+  consumer: boolean,
 ): Promise<readonly HostedStream[]> {
   const accounts = await jetStreamAccounts(askingServer(settings, id, "JSZ"), {
     streams: true,
     config: true,
+    consumer,
   });
-  return accounts.flatMap((account) => streamsOf(name, account));
+  return accounts.flatMap((account) => streamsOf(name, account, consumer));
 }
 
-function streamsOf(server: string, { id: account, stream_detail: streams }: AccountDetail): HostedStream[] {
+function streamsOf(
+  server: string,
+  { id: account, stream_detail: streams }: AccountDetail,
+  withConsumers: boolean,
+): HostedStream[] {
   if (!isAccountId(account)) return [];
-  return (streams ?? []).map(({ name, cluster, config, state }) => ({
+  return (streams ?? []).map(({ name, cluster, config, state, consumer_detail: consumers }) => ({
     ...{ account, name, server, storage: config.storage, replicas: config.num_replicas },
     messages: state.messages,
+    bytes: state.bytes,
+    config: config as JsonObject,
+    ...(withConsumers ? { consumers: (consumers ?? []).map(consumerOf) } : {}),
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
     peers: (cluster?.replicas ?? []).map((peer) => ({ name: peer.name, current: peer.current })),
   }));
 }
+
+const consumerOf = ({ name, config }: ConsumerDetail) => ({ name, config: config as JsonObject });
