@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import type { App } from "../lib/compose.ts";
 import { expiringJson } from "../lib/domain/expiring.ts";
 import { allows, modeJson } from "../lib/domain/mode.ts";
@@ -6,6 +7,7 @@ import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job.ts";
+import { acknowledge as acknowledgeLosses } from "../lib/usecases/losses.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
 import { storyOf } from "../lib/usecases/story.ts";
@@ -137,6 +139,31 @@ export async function confirmRestart(app: App, server: string): Promise<CommandR
   const text =
     confirmed === null ? "there is no restart to confirm" : `the restart of ${server} is confirmed`;
   return { json: { confirmed }, text, exit: EXIT.ok };
+}
+
+export interface AcknowledgeOptions {
+  readonly reason: string;
+  readonly by?: string;
+}
+
+/** Takes losses for known, so that they are findings no longer. */
+export async function acknowledge(
+  app: App,
+  name: string,
+  what: string | undefined,
+  { reason, by = userInfo().username }: AcknowledgeOptions,
+): Promise<CommandResult> {
+  const context = await app.context();
+  const account = await findAccount(context, app.configured, name);
+  const order = { account, by, reason, ...(what === undefined ? {} : { what }) };
+  const losses = (await acknowledgeLosses(context, order)).map(({ message }) => message);
+  const text =
+    losses.length === 0
+      ? `no loss is open on ${name}`
+      : [...losses.map((loss) => `acknowledged: ${loss}`), `look again with \`relight verify ${name}\``].join(
+          "\n",
+        );
+  return { json: { account, by, reason, acknowledged: losses }, text, exit: EXIT.ok };
 }
 
 async function doJob(

@@ -6,6 +6,7 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
+import type { AcknowledgeOptions } from "./commands.ts";
 import * as commands from "./commands.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
@@ -130,6 +131,15 @@ program
     "say that you looked at a server whose restart was not seen to end; refused while not all is well",
   )
   .action(act("looking at the cluster", commands.confirmRestart));
+
+program
+  .command("acknowledge <account> [what]")
+  .description("take what a remedy lost for known: all of it, or one stream, or one 'STREAM > CONSUMER'")
+  .requiredOption("--reason <text>", "why it is accepted; it goes into the journal")
+  .option("--by <name>", "who accepts it; the user of this machine by default")
+  .action((account: string, what: string | undefined, options: AcknowledgeOptions) =>
+    act("acknowledging", (app) => commands.acknowledge(app, account, what, options))({}, {}),
+  );
 
 program
   .command("run")

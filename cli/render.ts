@@ -1,7 +1,9 @@
 import Table from "cli-table3";
 import colors from "picocolors";
 import type { JournalEntry } from "../lib/domain/journal.ts";
+import { readLosses } from "../lib/domain/loss.ts";
 import { describeMode } from "../lib/domain/mode.ts";
+import { nameOfGroup } from "../lib/domain/step-down.ts";
 import { formatDuration, isoTime } from "../lib/domain/time.ts";
 import { describeSubject, type Finding, type Health, type Verdict } from "../lib/domain/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate.ts";
@@ -106,6 +108,12 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "restart.opened":
     case "restart.closed":
       return `server ${text("server")}`;
+    case "loss.found":
+      return readLosses(data)
+        .map(({ message }) => message)
+        .join("; ");
+    case "loss.acknowledged":
+      return `${readLosses(data).map(nameOfGroup).join(", ")}, by ${text("by")}: ${text("reason")}`;
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":

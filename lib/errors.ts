@@ -120,7 +120,7 @@ export const ERRORS = {
     mend: "Run it again; if it stays, the account has more subscriptions or connections than a server lists.",
   },
   "assets.not_created": {
-    ...{ retryable: true, exit: EXIT.critical },
+    ...{ retryable: false, exit: EXIT.critical },
     mend: "Make it by hand with the configuration that the journal holds (relight journal ACCOUNT --json).",
   },
   "assets.not_stepped_down": {

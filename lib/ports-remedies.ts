@@ -8,9 +8,10 @@ import type { Group } from "./domain/step-down.ts";
 /** What only the account itself may do to its streams and consumers. */
 export interface Assets {
   /**
-   * Makes streams and consumers anew, exactly as they were configured; what exists is left alone.
+   * Makes streams and consumers anew, exactly as they were configured, each whatever became of the one before; what
+   * exists is left alone.
    * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
-   * @throws RelightError `assets.not_created` naming the first that failed.
+   * @throws RelightError `assets.not_created` naming all that failed.
    */
   recreate(account: AccountId, accountKey: string, assets: readonly MemoryAsset[]): Promise<void>;
   /**
@@ -29,6 +30,19 @@ export interface Assets {
     accountKey: string,
     configurations: readonly Configuration[],
   ): Promise<readonly RefusedConfiguration[]>;
+  /**
+   * Asks with the very user that a remedy would use whether it may ask all that it will need. Changes nothing.
+   * @returns the API subjects that it may not use.
+   * @throws RelightError `signer.*`, `secret.*`, `nats.*` if there can be no such user, or it can't connect.
+   */
+  forbidden(account: AccountId, accountKey: string, needs: RemedyNeeds): Promise<readonly string[]>;
+}
+
+/** What a remedy will ask of {@link Assets}. */
+export interface RemedyNeeds {
+  readonly recreate?: readonly MemoryAsset[];
+  readonly configure?: readonly Configuration[];
+  readonly stepDown?: readonly Group[];
 }
 
 /** What a stream, or a consumer of it, is to be. */

@@ -146,8 +146,8 @@ export interface Probes {
     expected?: Expectations,
     listens?: boolean,
   ): Promise<Observation>;
-  /** The streams of every account, as the servers tell of them. */
-  hosted(): Promise<Probe<readonly HostedStream[]>>;
+  /** The streams of every account, as the servers tell of them; with their consumers only if asked. */
+  hosted(withConsumers?: boolean): Promise<Probe<readonly HostedStream[]>>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
   trust(): Promise<readonly ServerTrust[]>;
   /** What each server with JetStream may give to it, and what is reserved of that. */

@@ -8,6 +8,8 @@ import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
+import type { Loss } from "./loss.ts";
+import { lossFindings } from "./loss-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
@@ -22,6 +24,8 @@ export interface Standards {
   readonly unfinishedToggle: boolean;
   /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
   readonly unfinishedChanges: readonly string[];
+  /** What was lost by remedies and nobody acknowledged; none by default. */
+  readonly losses?: readonly Loss[];
   /** Domains and leafnodes that are to be there; none by default. */
   readonly expected?: Expectations;
   /** What the source of truth says; absent where none is configured. */
@@ -35,6 +39,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
+    ...lossFindings(observation, standards.losses ?? []),
     ...claims,
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
@@ -125,6 +130,6 @@ function unfinishedChange(stream: string): Finding {
 
 function unfinishedRemedy(): Finding {
   const message =
-    "Relight took JetStream from this account and died before it gave it back; heal finishes that";
+    "Relight took JetStream from this account and has not given all of it back; heal finishes that";
   return finding("remedy.unfinished", "dead", {}, message);
 }

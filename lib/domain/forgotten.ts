@@ -57,6 +57,10 @@ function whyNot(
  * Those that somebody misses. An ephemeral one nobody does: whoever used it finds it gone and makes another, as it must
  * whenever a server drops one.
  */
-export function missedConsumers({ forgotten }: StreamFacts): readonly ForgottenConsumer[] {
+export function missedConsumers<T extends Pick<ForgottenConsumer, "durable">>({
+  forgotten,
+}: {
+  readonly forgotten: readonly T[];
+}): readonly T[] {
   return forgotten.filter((consumer) => consumer.durable);
 }

@@ -1,6 +1,6 @@
 import type { AccountId } from "./account.ts";
 import type { JsonObject } from "./json.ts";
-import type { FindingCode, Verdict } from "./verdict.ts";
+import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 
 /** What a person is called for. Part of the incident's key, so each has one open incident per account. */
 export const FAILURE_CLASSES = [
@@ -21,6 +21,8 @@ export const FAILURE_CLASSES = [
   "activation_expiring",
   "certificate_expiring",
   "signing_key_retiring",
+  /** Nothing but what a remedy lost, and nobody acknowledged. */
+  "assets_lost",
   "degraded",
   "unknown",
   "cluster_unreachable",
@@ -71,6 +73,7 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.verdict === "healthy") return undefined;
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
+  if (verdict.findings.length > 0 && isRevived(verdict)) return "assets_lost";
   if (verdict.verdict === "dead") return "jetstream_dead";
   const isDifference =
     verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));

@@ -40,6 +40,9 @@ export type EntryKind =
   | "credentials.rotated"
   /** A difference between the source of truth and the cluster that policy adopted; silent until either changes. */
   | "source.adopted"
+  /** After a remedy something was missing; a finding until a person acknowledges it, or until it is back. */
+  | "loss.found"
+  | "loss.acknowledged"
   | "incident.opened"
   | "incident.resolved";
 

@@ -30,14 +30,23 @@ export function attemptsOf(rung: Rung, situation: Situation): readonly Attempt[]
 /**
  * The next step up: the cheapest rung that helps, is safe here and was not tried on all of it yet.
  * An account of which something is unknown, and nothing dead, is left alone: a network fault never climbs.
+ * @param unready rungs that were found to lack something that they would need, with what it is.
  */
-export function nextStep(situation: Situation, tried: ReadonlySet<Attempt>): Step {
+export function nextStep(
+  situation: Situation,
+  tried: ReadonlySet<Attempt>,
+  unready: ReadonlyMap<RungId, string> = NONE,
+): Step {
   const { verdict } = situation;
   if (verdict.verdict === "healthy") return { kind: "done" };
   if (hasFinding(verdict, "account.expired"))
     return { kind: "renew", why: "renew first: an expired account can't be revived" };
   if (verdict.verdict === "unknown")
     return { kind: "stop", why: "the account is unknown, and nothing is done on a guess", refused: [] };
+  // Another remedy on top would find the account as no remedy expects it.
+  const unfinished = verdict.findings.find(({ code }) => code === "remedy.unfinished");
+  if (unfinished !== undefined)
+    return { kind: "stop", why: `a remedy is not finished: ${unfinished.message}`, refused: [] };
 
   const refused: RefusedRung[] = [];
   for (const rung of LADDER) {
@@ -45,7 +54,7 @@ export function nextStep(situation: Situation, tried: ReadonlySet<Attempt>): Ste
     if (attempts.length > 0 && attempts.every((attempt) => tried.has(attempt))) continue;
     const why = rung.helps(situation);
     if (why === undefined) continue;
-    const objection = rung.forbids(situation);
+    const objection = rung.forbids(situation) ?? unready.get(rung.id);
     if (objection === undefined) return { kind: "climb", rung, why, refused };
     refused.push({ rung: rung.id, why: objection });
   }
@@ -58,6 +67,8 @@ export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined
   if (step.kind === "climb") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
   return step.kind === "stop" && mode === "look" ? `call a person (${step.why})` : undefined;
 }
+
+const NONE: ReadonlyMap<RungId, string> = new Map();
 
 function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>): string {
   if (refused.length > 0) return refused.map(({ rung, why }) => `${rung} is refused: ${why}`).join("; ");

@@ -1,52 +1,172 @@
 import { missedConsumers } from "./forgotten.ts";
+import type { JournalEntry } from "./journal.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
-import type { ForgottenConsumer, StreamFacts } from "./observation.ts";
+import type { ConsumerFacts, ForgottenConsumer, StreamFacts } from "./observation.ts";
+import { type Group, nameOfGroup } from "./step-down.ts";
+
+/** Something that was there before a remedy and is not after it. */
+export interface Loss extends Group {
+  /** `gone`: the stream or consumer. `messages`: the end of a stream. `position`: a consumer starts over. */
+  readonly kind: "gone" | "messages" | "position";
+  readonly message: string;
+  /** The policy allowed it, or nobody misses it: it is told, and no person is called. */
+  readonly allowed?: true;
+}
+
+/** A stream as it was: what is needed to tell what it lost. */
+export type Sketch = Pick<StreamFacts, "name" | "storage" | "messages" | "firstSeq" | "lastSeq"> & {
+  readonly created?: string;
+  /** The servers that told of it and of its consumers: nothing is missing while one of these is away. */
+  readonly servers: readonly string[];
+  readonly consumers: readonly Pick<ConsumerFacts, "name" | "durable">[];
+  readonly forgotten: readonly Pick<ForgottenConsumer, "name" | "durable" | "ackFloor">[];
+};
+
+/** What {@link findLosses} needs of the streams, to be kept where a job may not live to look again. */
+export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
+  return streams.map(({ created, consumers, forgotten, ...stream }) => ({
+    name: stream.name,
+    storage: stream.storage,
+    messages: stream.messages,
+    firstSeq: stream.firstSeq,
+    lastSeq: stream.lastSeq,
+    servers: [...new Set([stream.server, ...consumers.map(({ server }) => server)])],
+    ...(created === undefined ? {} : { created }),
+    consumers: consumers.map((consumer) => ({ name: consumer.name, durable: consumer.durable })),
+    forgotten: forgotten.map((one) => ({ name: one.name, durable: one.durable, ackFloor: one.ackFloor })),
+  }));
+}
+
+/** Reads back what the journal kept of {@link sketchOf}. */
+export function readSketch(value: Json | undefined): readonly Sketch[] {
+  return Array.isArray(value) ? (value.filter(isJsonObject) as unknown as readonly Sketch[]) : [];
+}
 
 /**
- * What `after` lacks of what `before` had: streams, durable consumers, or the end of a stream.
- * A stream's last sequence only ever grows; its number of messages may shrink by its own limits, so that
- * proves nothing. Of what is in memory only the contents may go, and only with the policy's leave.
+ * What `after` lacks of what `before` had: streams, consumers, or the end of a stream. A stream's number of messages may
+ * shrink by its own limits, so that proves nothing. Messages in memory may go only with the policy's leave.
  */
-export function findLosses(before: readonly StreamFacts[], after: readonly StreamFacts[]): readonly string[] {
+export function findLosses(
+  before: readonly Omit<Sketch, "servers">[],
+  after: readonly StreamFacts[],
+  allowMemoryLoss = false,
+): readonly Loss[] {
   const now = new Map(after.map((stream) => [stream.name, stream]));
-  return before.flatMap((stream) => lossesOf(stream, now.get(stream.name)));
+  return before.flatMap((stream) => lossesOf(stream, now.get(stream.name), allowMemoryLoss));
 }
 
 /**
  * Durable consumers of memory streams that were there when the account was last healthy, and are no more though their
  * stream is: the server that restarted took them, and no other knows of them.
  */
-export function findVanished(seen: readonly MemoryAsset[], after: readonly StreamFacts[]): readonly string[] {
+export function findVanished(seen: readonly MemoryAsset[], after: readonly StreamFacts[]): readonly Loss[] {
   return seen.flatMap(({ stream, consumers }) => {
     const now = after.find(({ name }) => name === stream);
     const names = consumers.map((config) => String(config["durable_name"]));
     const gone = names.filter((wanted) => now?.consumers.every(({ name }) => name !== wanted) ?? false);
-    return gone.map((name) => `consumer ${stream} > ${name}, which was held in memory, is gone`);
+    return gone.map((consumer): Loss => {
+      const message = `consumer ${stream} > ${consumer}, which was held in memory, is gone`;
+      return { stream, consumer, kind: "gone", message };
+    });
   });
 }
 
-function lossesOf(before: StreamFacts, after: StreamFacts | undefined): string[] {
-  if (after === undefined) return [`stream ${before.name} is gone`];
+function lossesOf(
+  before: Omit<Sketch, "servers">,
+  after: StreamFacts | undefined,
+  allowMemoryLoss: boolean,
+): Loss[] {
+  const { name: stream } = before;
+  if (after === undefined) return [{ stream, kind: "gone", message: `stream ${stream} is gone` }];
   const consumers = new Set([...after.consumers, ...after.forgotten].map(({ name }) => name));
-  const gone = [
+  return [
     ...before.consumers
-      .filter(({ name, durable }) => durable && !consumers.has(name))
-      .map(({ name }) => `consumer ${before.name} > ${name} is gone`),
-    ...missedConsumers(before).flatMap((consumer) => lossOf(before.name, consumer, after)),
+      .filter(({ name }) => !consumers.has(name))
+      .map(({ name, durable }) => lostConsumer(stream, name, durable)),
+    ...missedConsumers(before).flatMap((consumer) => lossOf(stream, consumer, after)),
+    ...lostMessages(before, after, allowMemoryLoss),
   ];
-  if (before.storage === "memory" || after.lastSeq >= before.lastSeq) return gone;
-  return [...gone, `stream ${before.name} ends at ${after.lastSeq}, and ended at ${before.lastSeq}`];
 }
+
+/** Whoever used an ephemeral consumer makes another, as it must whenever a server drops one. */
+function lostConsumer(stream: string, consumer: string, durable: boolean): Loss {
+  const what = durable ? "consumer" : "ephemeral consumer";
+  const loss = {
+    stream,
+    consumer,
+    kind: "gone",
+    message: `${what} ${stream} > ${consumer} is gone`,
+  } as const;
+  return durable ? loss : { ...loss, allowed: true };
+}
+
+/**
+ * The end of what a stream holds. A mirror whose origin was made anew tells a last sequence of 0 beside all of its
+ * messages, until the first new one comes (ran: 2.10.27).
+ */
+function endOf({ messages, firstSeq, lastSeq, config }: StreamFacts): number {
+  return config["mirror"] && messages > 0 ? Math.max(lastSeq, firstSeq + messages - 1) : lastSeq;
+}
+
+function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allowMemoryLoss: boolean): Loss[] {
+  const { name: stream } = before;
+  if (before.storage === "memory") {
+    if (before.messages === 0 || !wasMadeAnew(before, after)) return [];
+    const message = `stream ${stream}, held in memory, lost its ${plural(before.messages, "message")}`;
+    return [{ stream, kind: "messages", message, ...(allowMemoryLoss ? { allowed: true } : {}) }];
+  }
+  if (endOf(after) >= before.lastSeq) return [];
+  const message = `stream ${stream} ends at ${endOf(after)}, and ended at ${before.lastSeq}`;
+  return [{ stream, kind: "messages", message }];
+}
+
+/** Servers keep when a stream was made; one that was made anew at its old position shows that by nothing else. */
+function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
+  if (before.created !== undefined && after.created !== undefined && before.created !== after.created)
+    return true;
+  return after.lastSeq < before.lastSeq || (after.messages === 0 && after.firstSeq < before.firstSeq);
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** A server holds a forgotten consumer until it is made anew there. */
 function lossOf(
   stream: string,
-  { name, ackFloor }: ForgottenConsumer,
+  { name: consumer, ackFloor }: Pick<ForgottenConsumer, "name" | "ackFloor">,
   { consumers, forgotten }: StreamFacts,
-): string[] {
-  if (forgotten.some((held) => held.name === name)) return [];
-  const now = consumers.find((consumer) => consumer.name === name);
+): Loss[] {
+  if (forgotten.some((held) => held.name === consumer)) return [];
+  const now = consumers.find(({ name }) => name === consumer);
   if (now !== undefined && now.ackFloor >= ackFloor) return [];
   const what = now === undefined ? "is gone" : "starts over";
-  return [`consumer ${stream} > ${name} ${what}, and was at message ${ackFloor}`];
+  const message = `consumer ${stream} > ${consumer} ${what}, and was at message ${ackFloor}`;
+  return [{ stream, consumer, kind: now === undefined ? "gone" : "position", message }];
+}
+
+/** What tells one loss from another. */
+export const keyOfLoss = (loss: Loss): string => `${loss.kind} ${nameOfGroup(loss)}`;
+
+/** The losses that nobody acknowledged; `entries` of one account, oldest first. Such that were allowed are none of them. */
+export function openLosses(entries: readonly JournalEntry[]): readonly Loss[] {
+  const open = new Map<string, Loss>();
+  for (const { kind, data } of entries) {
+    if (kind !== "loss.found" && kind !== "loss.acknowledged") continue;
+    for (const loss of readLosses(data)) {
+      if (kind === "loss.acknowledged") open.delete(keyOfLoss(loss));
+      else if (loss.allowed !== true) open.set(keyOfLoss(loss), loss);
+    }
+  }
+  return [...open.values()];
+}
+
+export function readLosses({ losses }: JsonObject): readonly Loss[] {
+  return Array.isArray(losses) ? (losses.filter(isJsonObject) as unknown as readonly Loss[]) : [];
+}
+
+/** Whether what was gone is there again. What was in it, nobody brings back. */
+export function isBack({ kind, stream, consumer }: Loss, streams: readonly StreamFacts[]): boolean {
+  if (kind !== "gone") return false;
+  const now = streams.find(({ name }) => name === stream);
+  return now !== undefined && (consumer === undefined || now.consumers.some(({ name }) => name === consumer));
 }

@@ -10,6 +10,8 @@ export interface MemoryAsset {
   /** Absent where the stream is on file and only consumers of it are in memory. */
   readonly config?: JsonObject;
   readonly consumers: readonly JsonObject[];
+  /** Where a stream that is made anew is to go on; absent: from the start. */
+  readonly lastSeq?: number;
 }
 
 /** The streams and durable consumers in memory, with all it takes to make them anew. */
@@ -19,6 +21,15 @@ export function memoryAssets(streams: readonly StreamFacts[]): readonly MemoryAs
     const configs = inMemory.map((consumer) => consumer.config);
     if (storage === "memory") return [{ stream, config, consumers: configs }];
     return configs.length === 0 ? [] : [{ stream, consumers: configs }];
+  });
+}
+
+/** The same with the end of each stream, for what is about to be emptied. */
+export function memoryAssetsNow(streams: readonly StreamFacts[]): readonly MemoryAsset[] {
+  const ends = new Map(streams.map(({ name, lastSeq }) => [name, lastSeq]));
+  return memoryAssets(streams).map((asset) => {
+    const lastSeq = ends.get(asset.stream) ?? 0;
+    return asset.config === undefined || lastSeq === 0 ? asset : { ...asset, lastSeq };
   });
 }
 

@@ -69,6 +69,8 @@ export interface StreamFacts extends StreamState {
    */
   readonly nodeMissingOn: readonly string[];
   readonly bytes: number;
+  /** When it was made, as the server writes it; a stream that was made anew has another. */
+  readonly created?: string;
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
   readonly consumers: readonly ConsumerFacts[];
@@ -244,8 +246,12 @@ export interface HostedStream {
   readonly storage: "file" | "memory";
   readonly replicas: number;
   readonly messages: number;
+  readonly bytes: number;
   readonly leader?: string;
   readonly peers: readonly Peer[];
   /** The server holds it without a node of its Raft group: it restarted while the account was expired. */
   readonly nodeMissing?: true;
+  readonly config: JsonObject;
+  /** Those that the server holds; absent where they were not asked for. */
+  readonly consumers?: readonly { readonly name: string; readonly config: JsonObject }[];
 }

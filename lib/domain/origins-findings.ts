@@ -3,7 +3,7 @@ import { loaded } from "./claims-findings.ts";
 import { allStreams, domainOf, originsOf, type Sight, sightOf } from "./domains.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "./observation.ts";
-import { illness, isQuiet, lastSeqOf, missingOf, takesNothing } from "./silence.ts";
+import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "./silence.ts";
 import { formatDuration, millis } from "./time.ts";
 import type { Finding } from "./verdict.ts";
 
@@ -21,14 +21,27 @@ export function originFindings(
   const untold = streams.flatMap(({ name, server, origins }) =>
     origins.ok ? [] : [failedProbe(`what stream ${name} copies from`, origins, { server, stream: name })],
   );
-  const stalled = originsOf(streams)
-    .map(({ stream, origin }) => ({ stream, origin, sight: sightOf(observation, origin, stream) }))
+  const copies = originsOf(streams).map(({ stream, origin }) => ({
+    stream,
+    origin,
+    sight: sightOf(observation, origin, stream),
+  }));
+  const stalled = copies
     .filter(({ origin, sight }) => isQuiet(origin) || takesNothing(origin, sight))
     .map(({ stream, origin, sight }) => {
       const cause = causeOf({ observation, expected, others }, stream, origin, sight);
       return stalledFinding(stream, origin, sight, cause);
     });
-  return [...untold, ...stalled];
+  const ahead = copies
+    .filter(({ stream, origin, sight }) => isAhead(stream, origin, sight))
+    .map(({ stream, origin, sight }) => aheadFinding(stream, origin, lastSeqOf(sight) ?? 0));
+  return [...untold, ...stalled, ...ahead];
+}
+
+function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFacts, last: number): Finding {
+  const evidence = { probe: "JSZ", origin: origin.stream, originLastSeq: last, lastSeq };
+  const message = `mirror ${name} ends at ${lastSeq} and its origin ${nameOf(origin)} at ${last}: it takes nothing until the origin has passed it; save what it holds and make it anew`;
+  return finding("stream.ahead_of_origin", "dead", { server, stream: name }, message, evidence);
 }
 
 function stalledFinding(

@@ -1,9 +1,12 @@
+import type { AccountClaims } from "./claims.ts";
+import { loaded } from "./claims-findings.ts";
 import { keepsEphemerals, tellsRaftGroups } from "./defects.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
+import { fitting, lacksRoom } from "./room.ts";
 import { deafStreams, isDeafConsumer } from "./silence.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
@@ -41,14 +44,17 @@ export function scaleUps(observation: Observation): ScaleUps {
   const { streams, servers, accountView } = observation;
   const deaf = new Set(deafStreams(observation).filter((stream) => isNodeSure(stream, servers)));
   const view = accountView.ok === true ? accountView.value : undefined;
+  const claims = loaded(observation)[0]?.document.claims;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
     const change = scaleUp(stream, deaf.has(stream), servers);
-    return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view) }];
+    return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view, claims) }];
   });
-  return {
-    possible: wanted.flatMap(({ change, why }) => (why === undefined ? [change] : [])),
-    refused: wanted.flatMap(({ stream, why }) => (why === undefined ? [] : [{ stream: stream.name, why }])),
-  };
+  const placed = wanted.flatMap(({ change, why }) => (why === undefined ? [change] : []));
+  const unplaced = wanted.flatMap(({ stream, why }) =>
+    why === undefined ? [] : [{ stream: stream.name, why }],
+  );
+  const { possible, refused } = fitting(observation, placed);
+  return { possible, refused: [...unplaced, ...refused] };
 }
 
 /** Servers that name no Raft groups don't tell of a stream without subjects and consumers whether it has its node. */
@@ -133,13 +139,14 @@ function cannotScale(
   stream: StreamFacts,
   servers: readonly ServerFacts[],
   view: AccountView | undefined,
+  claims: AccountClaims | undefined,
 ): string | undefined {
   if (wouldLosePlace(stream))
     return "the position of a consumer that the cluster has forgotten would be lost";
   const places = placesFor(stream, servers).length;
   if (places < REPLICAS)
     return `it needs ${REPLICAS} servers to be placed on${placementOf(stream)}, and there are ${places}`;
-  return view === undefined || stream.replicas > 1 ? undefined : lacksRoom(stream, view);
+  return view === undefined || stream.replicas > 1 ? undefined : lacksRoom(stream, view, claims, REPLICAS);
 }
 
 /** The servers that the stream may be placed on: in the cluster of its leader, with its tags. */
@@ -161,25 +168,6 @@ function placementTags({ placement }: JsonObject): readonly string[] {
 function placementOf({ config }: StreamFacts): string {
   const tags = placementTags(config);
   return tags.length === 0 ? "" : ` with the tags ${tags.join(", ")}`;
-}
-
-/**
- * Why the account has no room for two more replicas. Flat limits count every replica; those of a tier count
- * a stream once, and a stream of three needs the tier R3.
- */
-function lacksRoom(
-  { storage, bytes, config }: StreamFacts,
-  { info: { limits } }: AccountView,
-): string | undefined {
-  const reserved = Math.max(bytes, Number(config["max_bytes"] ?? 0));
-  const flat = limits["flat"];
-  const tier = limits[`R${REPLICAS}`];
-  if (flat === undefined && tier === undefined)
-    return Object.keys(limits).length === 0 ? undefined : `the account's limits have no tier R${REPLICAS}`;
-  const room = (flat ?? tier)?.[storage];
-  const needed = flat === undefined ? reserved : reserved * (REPLICAS - 1);
-  if (room === undefined || room.limit < 0 || room.used + needed <= room.limit) return undefined;
-  return `two more replicas need ${needed} bytes of ${storage} storage, and the account has ${Math.max(0, room.limit - room.used)} left of ${room.limit}`;
 }
 
 /**

@@ -1,9 +1,12 @@
 import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
-import { restorations } from "./forgotten.ts";
+import { limitObjection } from "./fit.ts";
+import { missedConsumers, restorations } from "./forgotten.ts";
+import type { Counted } from "./limit-usage.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
-import type { Observation } from "./observation.ts";
+import type { Observation, StreamFacts } from "./observation.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
 import { losesByRestart, serversToRestart } from "./restart.ts";
+import { exceeds } from "./room.ts";
 import type { Rung, Situation } from "./rung.ts";
 import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir, nameOfGroup } from "./step-down.ts";
 import { millis } from "./time.ts";
@@ -45,7 +48,7 @@ const RESTORE_CONSUMERS: Rung = {
   forbids: ({ observation, hasAccountKey }) => {
     if (!hasAccountKey) return NO_ACCOUNT_KEY;
     const { possible, refused } = restorations(observation);
-    if (possible.length > 0) return undefined;
+    if (possible.length > 0) return limitObjection(observation, (streams) => [withForgotten(streams)]);
     return refused.map(({ name, why }) => `consumer ${name}: ${why}`).join("; ");
   },
 };
@@ -106,10 +109,10 @@ const TOUCH_METADATA: Rung = {
     touches(observation, memorySeen, "").length > 0
       ? "each server then makes anew what it lost by a restart while the account was expired"
       : undefined,
-  forbids: ({ observation, hasAccountKey }) => {
+  forbids: ({ observation, hasAccountKey, memorySeen }) => {
     if (!hasAccountKey) return NO_ACCOUNT_KEY;
     const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
-    if (unproved.length === 0) return undefined;
+    if (unproved.length === 0) return exceeds(observation, touches(observation, memorySeen, ""));
     const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
     return `servers that are not proved to survive it: ${names}; ${TOUCH_PROVED.why}`;
   },
@@ -127,7 +130,13 @@ const TOGGLE_JETSTREAM: Rung = {
       ? "the server then starts the account's streams and consumers anew from their files"
       : undefined,
   forbids: (situation) => {
-    return cannotPush(situation) ?? notAlone(situation.observation) ?? losesMemory(situation);
+    const { observation } = situation;
+    return (
+      cannotPush(situation) ??
+      notAlone(observation) ??
+      losesMemory(situation) ??
+      limitObjection(observation, (streams) => [withForgotten(streams)])
+    );
   },
 };
 
@@ -146,7 +155,7 @@ const RESTART_SERVERS: Rung = {
   forbids: (situation) => {
     if (!situation.canRestart)
       return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
-    return losesMemoryByRestart(situation);
+    return losesMemoryByRestart(situation) ?? limitObjection(situation.observation);
   },
 };
 
@@ -176,6 +185,14 @@ function namesOfChange({ stream, during, consumers }: Reconfiguration): readonly
 
 function isClustered({ servers }: Observation): boolean {
   return servers.some(({ topology }) => topology === "clustered");
+}
+
+/** With the consumers that a server makes again beside those that are known. */
+function withForgotten(streams: readonly StreamFacts[]): readonly Counted[] {
+  return streams.map((stream) => ({
+    ...stream,
+    consumers: [...stream.consumers, ...missedConsumers(stream)],
+  }));
 }
 
 /** In a cluster the toggle destroys: R3 streams lose their leader, R1 consumers vanish (2.15.1 too). */

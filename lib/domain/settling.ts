@@ -1,5 +1,5 @@
 import { type Millis, millis } from "./time.ts";
-import type { FindingCode, Verdict } from "./verdict.ts";
+import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 
 /** Leafnodes bind again within seconds, copies follow within ten to fifteen (ran: 2.9.10, 2.10.27, 2.15.1). */
 const CONNECTIONS = millis(30_000);
@@ -8,6 +8,8 @@ const ELECTION = millis(1_000);
 
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
+  // Some versions set a mirror back by themselves, when it next tries (2.10.27).
+  "stream.ahead_of_origin",
   "domain.silent",
   "leaf.missing",
 ]);
@@ -23,8 +25,9 @@ export function mendsItself({ findings }: Verdict): boolean {
  */
 export function patienceWith({ verdict, findings }: Verdict): Millis | undefined {
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
-  const dead = findings.filter(({ health }) => health === "dead");
+  // What the journal says is the same at the next look.
+  const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
-  return verdict === "dead" ? ELECTION : undefined;
+  return verdict === "dead" && !isRevived({ findings }) ? ELECTION : undefined;
 }

@@ -47,6 +47,18 @@ export function takesNothing({ taken, later }: OriginFacts, sight: Sight): boole
   return lacks && later.every((reading) => reading.taken === taken);
 }
 
+/**
+ * Whether a mirror is beyond its origin's end: it takes nothing until the origin has passed it (ran: 2.9.10, 2.15.1;
+ * 2.10.27 sets it back by itself). A mirror keeps its origin's sequences, and may well have more messages. The two are
+ * read one after the other, so that only one which stood still meanwhile counts.
+ */
+export function isAhead(copy: StreamFacts, { later }: OriginFacts, sight: Sight): boolean {
+  const last = lastSeqOf(sight);
+  if (!copy.config["mirror"] || last === undefined || copy.lastSeq <= last || later.length === 0)
+    return false;
+  return later.every(({ taken }) => taken === undefined || taken === copy.lastSeq);
+}
+
 /** How many messages it lacks; undefined where that can't be told. */
 export function missingOf({ taken }: OriginFacts, sight: Sight): number | undefined {
   const last = lastSeqOf(sight);

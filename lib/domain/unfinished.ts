@@ -1,5 +1,6 @@
 import type { JournalEntry } from "./journal.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { readSketch, type Sketch } from "./loss.ts";
 
 /** A rung that a job began which never ended. */
 export interface BegunRung {
@@ -8,6 +9,8 @@ export interface BegunRung {
   readonly job: string;
   /** Absent where the job did not live to see what came of it. */
   readonly result?: string;
+  /** What there was before it. */
+  readonly assets: readonly Sketch[];
 }
 
 /** A push that such a job began. */
@@ -56,7 +59,7 @@ export function unfinishedWork(entries: readonly JournalEntry[], job: string): U
 }
 
 const rungOf = ({ job, data }: JournalEntry): BegunRung => ({
-  ...{ rung: String(data["rung"]), why: String(data["why"]), job },
+  ...{ rung: String(data["rung"]), why: String(data["why"]), job, assets: readSketch(data["assets"]) },
 });
 
 function endRung(rungs: BegunRung[], { data }: JournalEntry): void {

@@ -48,6 +48,10 @@ export const FINDINGS = {
     "A leafnode is bound to another account than expected, so nothing of this one crosses it.",
   "remedy.unfinished":
     "A remedy was begun and not finished: the account is without JetStream, or a stream's configuration is changed.",
+  "stream.ahead_of_origin":
+    "A mirror has messages beyond its origin's last: it takes nothing until the origin has passed it.",
+  "asset.lost":
+    "After a remedy a stream, a durable consumer or messages were missing, and nobody has acknowledged the loss.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 
@@ -105,6 +109,11 @@ export function describeSubject({ server, stream, consumer, domain, leafnode }: 
   return (
     [asset, ...beyond, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account"
   );
+}
+
+/** Whether all is well but for what was lost and nobody acknowledged: no remedy brings that back. */
+export function isRevived({ findings }: Pick<Verdict, "findings">): boolean {
+  return findings.every(({ code }) => code === "asset.lost");
 }
 
 export function hasFinding({ findings }: Pick<Verdict, "findings">, code: FindingCode): boolean {

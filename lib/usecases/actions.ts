@@ -1,5 +1,5 @@
 import { restorations } from "../domain/forgotten.ts";
-import { memoryAssets } from "../domain/memory.ts";
+import { memoryAssetsNow } from "../domain/memory.ts";
 import { scaleUps, touches } from "../domain/reconfiguration.ts";
 import { reissue } from "../domain/renewal.ts";
 import type { RungId } from "../domain/rung.ts";
@@ -59,7 +59,7 @@ async function touch(context: Context, job: RunningJob, { observation, memorySee
 
 async function toggle(context: Context, job: RunningJob, seen: Look): Promise<void> {
   const { streams } = seen.observation;
-  const memory = streams.ok ? memoryAssets(streams.value) : [];
+  const memory = streams.ok ? memoryAssetsNow(streams.value) : [];
   await toggleJetStream(context, job, { claims: requireClaims(seen), memory });
 }
 

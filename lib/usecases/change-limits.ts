@@ -17,9 +17,9 @@ import { belowUse } from "../domain/limit-usage.ts";
 import { modeJson } from "../domain/mode.ts";
 import type { Observation } from "../domain/observation.ts";
 import { reissue } from "../domain/renewal.ts";
-import { toMillis, toSeconds } from "../domain/time.ts";
+import { toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
-import type { Job, ListedJwt } from "../ports.ts";
+import type { Job } from "../ports.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "./context.ts";
 import { describePush } from "./describe-push.ts";
 import { follow } from "./follow.ts";
@@ -27,6 +27,7 @@ import { jobFor, runJob } from "./job.ts";
 import { glance, type Look } from "./look.ts";
 import { requireMode } from "./mode.ts";
 import { push } from "./push.ts";
+import { otherAccounts } from "./readiness.ts";
 import type { Remediation } from "./remediate.ts";
 import { endingOf, verify } from "./verify.ts";
 
@@ -208,19 +209,6 @@ async function reservationOf(
     ...{ before: before.claims, after: after.claims },
     others: await otherAccounts(context, account),
   });
-}
-
-/** What is promised to accounts that are loaded nowhere now counts too: they are loaded sooner or later. */
-async function otherAccounts(context: Context, account: AccountId): Promise<readonly AccountClaims[]> {
-  const others: AccountClaims[] = [];
-  const isOther = (entry: ListedJwt): entry is Extract<ListedJwt, { ok: true }> =>
-    entry.ok && entry.jwt.document.claims.sub !== account;
-  for await (const entry of context.resolver.list()) {
-    if (!isOther(entry)) continue;
-    const { claims } = entry.jwt.document;
-    if (claims.exp === undefined || toMillis(claims.exp) > context.clock.now()) others.push(claims);
-  }
-  return others;
 }
 
 function assertAllowed({ force, account }: LimitOrder, { refusals, objections }: LimitPlan): void {

@@ -7,7 +7,7 @@ import type { HealReport } from "./heal.ts";
 /** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict } = report.last;
-  const critical = verdict.verdict !== "degraded" || report.losses.length > 0;
+  const critical = verdict.verdict !== "degraded" || missingOf(report).length > 0;
   // Something that works, but not as it should, is told once; what is dead is told again until it lives.
   const call = critical ? escalate : escalateOnce;
   await call(context, job, {
@@ -18,14 +18,20 @@ export async function escalateReport(context: Context, job: RunningJob, report: 
     evidence: {
       verdict: verdict as unknown as JsonObject,
       rungs: report.rungs as unknown as JsonObject[],
-      losses: [...report.losses],
+      losses: report.losses.map(({ message }) => message),
     },
     about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
   });
 }
 
-function summaryOf({ last, losses, why }: HealReport): string {
-  if (losses.length > 0) return `after a remedy something is missing: ${losses.join("; ")}`;
+/** What nobody allowed to go. */
+const missingOf = ({ losses }: HealReport): readonly string[] =>
+  losses.filter(({ allowed }) => allowed !== true).map(({ message }) => message);
+
+function summaryOf(report: HealReport): string {
+  const { last, why } = report;
+  const missing = missingOf(report);
+  if (missing.length > 0) return `after a remedy something is missing: ${missing.join("; ")}`;
   const [first, ...others] = last.verdict.findings;
   const more = others.length > 0 ? ` (and ${others.length} more findings)` : "";
   return `${last.verdict.verdict}: ${first?.message ?? why}${more}`;

@@ -1,15 +1,19 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
+import type { Json } from "../domain/json.ts";
 import { type Attempt, attemptsOf, forbiddenStep, nextStep, type RefusedRung } from "../domain/ladder.ts";
-import { findLosses, findVanished } from "../domain/loss.ts";
+import { type Loss, sketchOf } from "../domain/loss.ts";
 import { whyLeft } from "../domain/mode.ts";
 import type { Rung, RungId, Situation } from "../domain/rung.ts";
 import { mendsItself } from "../domain/settling.ts";
+import { isRevived } from "../domain/verdict.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
 import { traced } from "./follow.ts";
 import { type Look, look } from "./look.ts";
+import { type Baseline, noteLosses } from "./losses.ts";
+import { readyStep } from "./readiness.ts";
 import { renewalDecision } from "./renewal-decision.ts";
 import { verify } from "./verify.ts";
 
@@ -30,8 +34,8 @@ export interface HealReport {
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly last: Look;
-  /** What was lost on the way, if anything; nothing ever should be. */
-  readonly losses: readonly string[];
+  /** What was lost on the way, if anything; nothing ever should be but what the policy allowed. */
+  readonly losses: readonly Loss[];
   /** What would have been done, of one that looked. */
   readonly would?: readonly string[];
 }
@@ -53,15 +57,15 @@ export async function heal(
   const tried = new Set<Attempt>();
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
   let last = first;
-  const report = (outcome: HealReport["outcome"], why: string): HealReport => {
-    const losses = rungs.length > 0 ? lossesBetween(first, last) : [];
-    return { outcome, why, rungs, last, losses };
-  };
+  let losses: readonly Loss[] = [];
+  const report = (outcome: HealReport["outcome"], why: string): HealReport => ({
+    ...{ outcome, why, rungs, last, losses },
+  });
 
   for (;;) {
     assertNotInterrupted(context, job);
     const situation = situationOf(context, job.account, last);
-    const step = nextStep(situation, tried);
+    const step = await readyStep(context, job.account, situation, tried);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
     const forbidden = forbiddenStep(context.mode, step);
     if (forbidden !== undefined)
@@ -80,8 +84,10 @@ export async function heal(
     const before = last;
     const failure = await climb(context, job, rung, step, before);
     // A restart that the guard refused has no effect to wait for.
-    const hasEffect = step.kind === "climb" && failure?.code !== "restart.refused";
-    last = hasEffect ? await settle(context, job, step.rung, tried) : await verify(context, job);
+    if (step.kind === "climb" && failure?.code !== "restart.refused")
+      await settle(context, job, step.rung, tried);
+    if (step.kind === "climb") losses = await noteLosses(context, job, baselineOf(first), losses);
+    last = await verify(context, job);
     const why = failure?.message ?? step.why;
     rungs.push(await finished(context, job, { rung, why, ...resultOf(failure, before, last) }));
   }
@@ -102,7 +108,10 @@ async function climb(
   { why }: { why: string },
   seen: Look,
 ): Promise<RelightError | undefined> {
-  await record(context, job, "rung.started", { rung, target: job.account, why });
+  // Whoever finds this job dead compares: what the rung lost must not be lost with it.
+  const { streams } = seen.observation;
+  const assets = (streams.ok ? sketchOf(streams.value) : []) as unknown as Json;
+  await record(context, job, "rung.started", { rung, target: job.account, why, assets });
   context.log.info("climbing a rung", { account: job.account, rung, why });
   try {
     await traced(context, `rung ${rung}`, () => ACTIONS[rung](context, job, seen), { rung });
@@ -117,17 +126,17 @@ async function climb(
 
 /**
  * Gives a rung's effect the time it needs: until the account is healthy, or until nothing is left that the
- * rung helps against and another would, but for what mends itself. Then verifies.
+ * rung helps against and another would, but for what mends itself.
  */
 async function settle(
   context: Context,
   job: RunningJob,
   rung: Rung,
   tried: ReadonlySet<Attempt>,
-): Promise<Look> {
+): Promise<void> {
   const hasSettled = async (): Promise<boolean> => {
     const seen = await look(context, job.account);
-    if (seen.verdict.verdict === "healthy") return true;
+    if (isRevived(seen.verdict)) return true;
     if (mendsItself(seen.verdict)) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
@@ -135,7 +144,6 @@ async function settle(
   await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-  return verify(context, job);
 }
 
 /** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
@@ -164,7 +172,7 @@ function resultOf(
   after: Look,
 ): { result: RungReport["result"] } {
   if (failure !== undefined) return { result: "failed" };
-  if (after.verdict.verdict === "healthy") return { result: "helped" };
+  if (isRevived(after.verdict)) return { result: "helped" };
   const deadBefore = before.verdict.findings.length;
   return { result: after.verdict.findings.length < deadBefore ? "helped" : "no_effect" };
 }
@@ -184,15 +192,9 @@ function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungR
   return { rung, target: account, result: "refused", why };
 }
 
-function lossesBetween(
-  { observation: before, memorySeen }: Look,
-  { observation: after }: Look,
-): readonly string[] {
-  if (!before.streams.ok || !after.streams.ok) return [];
-  return [
-    ...findLosses(before.streams.value, after.streams.value),
-    ...findVanished(memorySeen, after.streams.value),
-  ];
+/** What there is to lose; nothing is compared with what could not be looked at. */
+function baselineOf({ observation: { streams }, memorySeen }: Look): Baseline {
+  return streams.ok ? { streams: sketchOf(streams.value), memorySeen } : { streams: [], memorySeen: [] };
 }
 
 /** What helped, for people. */

@@ -10,6 +10,7 @@ import {
   openReconfigurations,
   openToggle,
 } from "../domain/journal.ts";
+import { openLosses } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
 import type { Verdict } from "../domain/verdict.ts";
@@ -31,6 +32,7 @@ export interface Look {
 const REMEMBERED = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
+  ...(["loss.found", "loss.acknowledged"] as const),
 ];
 
 /** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
@@ -59,6 +61,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     ...(source === undefined ? {} : { source }),
     unfinishedToggle: openToggle(remembered) !== undefined,
     unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
+    losses: openLosses(remembered),
     expected,
   });
   const claims = claimsInForce(observation, operator);

@@ -47,17 +47,31 @@ async function reconfigureSome(
     const undo = { ...(before === undefined ? {} : { before }), consumers: [...consumers] };
     await record(context, job, "reconfigure.opened", { stream, undo: undo as unknown as JsonObject });
   }
-  const refused = [
-    ...(await configure(context, job, changes.flatMap(streamChange), isGroupWhole)),
-    ...(await configure(context, job, changes.flatMap(consumerChanges), () => true)),
-  ];
+  const refused: RefusedConfiguration[] = [];
   try {
+    refused.push(...(await configure(context, job, changes.flatMap(streamChange), isGroupWhole)));
+    refused.push(...(await configure(context, job, changes.flatMap(consumerChanges), () => true)));
     await waitUntil(context, job, changes.flatMap(streamChange), isWhole);
     await meanwhile();
-  } finally {
-    await giveBack(context, job, changes);
+  } catch (thrown) {
+    // Whatever went wrong, nothing stays lent; what can't be given back now is said in place of it, and stays open.
+    await takeBack(context, job, changes);
+    throw thrown;
   }
+  await giveBack(context, job, changes);
   return refused;
+}
+
+/** The way back from the midst of it: without current replicas, a server could choose one to stay that lacks messages. */
+async function takeBack(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+): Promise<void> {
+  await waitUntil(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
+    return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
+  });
+  await giveBack(context, job, changes);
 }
 
 /** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`. */
@@ -86,8 +100,11 @@ async function giveBack(
     ...(await configure(context, job, changes.flatMap(consumersBefore), isWhole)),
     ...(await configure(context, job, changes.flatMap(streamBefore), isWhole)),
   ];
-  assertAccepted(refused.filter(({ gone }) => !gone));
-  for (const { stream } of changes) await record(context, job, "reconfigure.closed", { stream });
+  const kept = refused.filter(({ gone }) => !gone);
+  for (const { stream } of changes)
+    if (!kept.some((refusal) => refusal.stream === stream))
+      await record(context, job, "reconfigure.closed", { stream });
+  assertAccepted(kept);
 }
 
 /** Gives back what a job that died left changed. Returns the streams' names. */
@@ -96,11 +113,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
   if (open.length === 0) return [];
   const streams = open.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
-  // Without current replicas, a server could choose one to stay that lacks messages.
-  await waitUntil(context, job, open.flatMap(streamBefore), (stream, { config }) => {
-    return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
-  });
-  await giveBack(context, job, open);
+  await takeBack(context, job, open);
   return streams;
 }
 
@@ -145,13 +158,13 @@ async function waitUntil(
   });
 }
 
-const streamChange = ({ stream, during }: Reconfiguration): Configuration[] =>
+export const streamChange = ({ stream, during }: Reconfiguration): Configuration[] =>
   during === undefined ? [] : [{ stream, config: during }];
 
 const streamBefore = ({ stream, before }: Reconfiguration): Configuration[] =>
   before === undefined ? [] : [{ stream, config: before }];
 
-const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
+export const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
   consumers.map(({ name, during, lost }) => ({
     ...{ stream, consumer: name, config: during },
     ...(lost === undefined ? {} : { create: lost }),

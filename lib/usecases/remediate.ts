@@ -46,7 +46,7 @@ export interface Remediation {
   readonly mode: ReturnType<typeof modeJson>;
   /** What would have been done, of one that looked. */
   readonly would?: readonly string[];
-  /** What is missing since, for people; absent where nothing is. A person was called. */
+  /** What is missing since, for people; absent where nothing is. A person was called, unless the policy allowed it. */
   readonly losses?: readonly string[];
   /** The JWT that was pushed and where it was proved, if one was. */
   readonly pushed?: ReturnType<typeof describePush>;
@@ -267,9 +267,10 @@ async function climb(
   const { outcome, why, rungs, last, losses, would } = report;
   const planning = would === undefined ? {} : { would };
   const result = { account: job.account, why, rungs, verdict: last.verdict, last, ...planning };
-  if ((outcome === "healthy" || outcome === "healed") && losses.length === 0) return { ...result, outcome };
+  const missing = losses.length === 0 ? {} : { losses: losses.map(({ message }) => message) };
+  const isLoss = losses.some(({ allowed }) => allowed !== true);
+  if ((outcome === "healthy" || outcome === "healed") && !isLoss) return { ...result, ...missing, outcome };
   await escalateReport(context, job, report);
-  const missing = losses.length === 0 ? {} : { losses };
   return {
     ...result,
     ...missing,

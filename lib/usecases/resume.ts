@@ -7,9 +7,11 @@ import {
   type Unfinished,
   unfinishedWork,
 } from "../domain/unfinished.ts";
+import { asRelightError } from "../errors.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import type { RungReport } from "./heal.ts";
 import { type Look, memoryOf } from "./look.ts";
+import { noteLosses } from "./losses.ts";
 import { whereInForce } from "./push.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { finishToggle } from "./toggle.ts";
@@ -32,8 +34,16 @@ const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnwell: false };
 export async function resume(context: Context, job: RunningJob): Promise<Legacy> {
   const work = await unfinishedBefore(context, job);
   const finished = await finish(context, job);
+  await noteLossesOf(context, job, work);
   const push = await pushInForce(context, job, work);
   return { finished, work, ...(push === undefined ? {} : { push }) };
+}
+
+/** What a rung lost whose job did not live to see it. */
+async function noteLossesOf(context: Context, job: RunningJob, { rungs }: Unfinished): Promise<void> {
+  const begun = rungs.find(({ result }) => result === undefined);
+  if (begun === undefined || begun.assets.length === 0) return;
+  await noteLosses(context, job, { streams: begun.assets, memorySeen: [] }, []);
 }
 
 /** One read without a kind, which is one query of a bounded size in DynamoDB, and only after a job that did not end. */
@@ -49,16 +59,37 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
   if (!allows(context.mode.mode, "heal")) return leave(context, job);
   const reports: RungReport[] = [];
   const finished = { target: job.account, result: "helped" } as const;
-  if (await finishToggle(context, job)) {
-    const why = "a job that died midway had taken JetStream from the account";
-    reports.push({ ...finished, rung: "finish-toggle", why });
-  }
-  const changed = await finishReconfigurations(context, job);
-  if (changed.length > 0) {
-    const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
-    reports.push({ ...finished, rung: "finish-changes", why });
-  }
+  const failed = { target: job.account, result: "failed" } as const;
+  await orTell(
+    async () => {
+      if (!(await finishToggle(context, job))) return;
+      const why = "a job that died midway had taken JetStream from the account";
+      reports.push({ ...finished, rung: "finish-toggle", why });
+    },
+    (why) => reports.push({ ...failed, rung: "finish-toggle", why }),
+  );
+  await orTell(
+    async () => {
+      const changed = await finishReconfigurations(context, job);
+      if (changed.length === 0) return;
+      const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
+      reports.push({ ...finished, rung: "finish-changes", why });
+    },
+    (why) => reports.push({ ...failed, rung: "finish-changes", why }),
+  );
   return reports;
+}
+
+/** What can't be finished is a finding, and must not keep this job from looking and calling a person. */
+async function orTell(work: () => Promise<void>, tell: (why: string) => void): Promise<void> {
+  try {
+    await work();
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    const goesOn = !error.retryable || error.code.startsWith("assets.") || error.code === "push.not_proved";
+    if (!goesOn || error.code === "internal" || error.code === "interrupted") throw thrown;
+    tell(error.message);
+  }
 }
 
 /** What was lent is given back by whoever may heal: the verdict tells of it, and a person is called. */

@@ -1,11 +1,12 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../domain/account.ts";
 import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../domain/expiry.ts";
-import { nextStep, type Step } from "../domain/ladder.ts";
+import type { Step } from "../domain/ladder.ts";
 import { RelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
 import { type Look, look } from "./look.ts";
+import { readyStep } from "./readiness.ts";
 import { type Planned, planned } from "./reconcile.ts";
 import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
 import { sourced } from "./sweep.ts";
@@ -98,7 +99,7 @@ async function surveyOne(context: Context, account: AccountId): Promise<Survey> 
     name: context.settingsOf(account)?.name ?? (claims?.name || account),
     window,
     seen,
-    step: nextStep(situationOf(context, account, seen), new Set()),
+    step: await readyStep(context, account, situationOf(context, account, seen), new Set()),
     reconciliation: planned(context, seen),
     alarm: window === undefined ? "none" : alarmOf(window, moment),
     decision,

@@ -5,7 +5,7 @@ import { type OpenToggle, openToggle } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { reissue, renewClaims } from "../domain/renewal.ts";
 import { toSeconds } from "../domain/time.ts";
-import { RelightError } from "../errors.ts";
+import { asRelightError, RelightError } from "../errors.ts";
 import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "./context.ts";
 import { memoryOf } from "./look.ts";
 import { push } from "./push.ts";
@@ -21,18 +21,31 @@ const SWITCH = { timeout: 30_000, interval: 100 };
 export async function toggleJetStream(context: Context, job: RunningJob, toggle: OpenToggle): Promise<void> {
   const { claims, memory } = toggle;
   const signer = await requireSigner(context);
+  const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
+  const off = reissue(claims, terms, withoutJetStream(claims.claims));
+  const token = await signer.sign(off);
   const assets = memory as unknown as JsonObject[];
   await record(context, job, "toggle.opened", {
     jti: claims.claims.jti,
     claims: claims.text,
     memory: assets,
   });
-  const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
-  const off = reissue(claims, terms, withoutJetStream(claims.claims));
-  const token = await signer.sign(off);
-  await push(context, job, { token, current: claims, leave: "jetstream-switch", purpose: "JetStream off" });
-  await waitForJetStream(context, job, false);
+  try {
+    await push(context, job, { token, current: claims, leave: "jetstream-switch", purpose: "JetStream off" });
+    await waitForJetStream(context, job, false);
+  } catch (thrown) {
+    await undo(context, job, asRelightError(thrown));
+    throw thrown;
+  }
   await giveBack(context, job, toggle, off);
+}
+
+/** JetStream may be off on some servers, or be so in a moment: it is given back at once, whatever went wrong. */
+async function undo(context: Context, job: RunningJob, { code, message }: RelightError): Promise<void> {
+  if (code === "gate.refused") return record(context, job, "toggle.closed", { refused: message });
+  // Nothing can be asked, or this process is no more: whoever comes next finishes it.
+  if (code === "nats.connection_lost" || code === "internal" || code === "interrupted") return;
+  await finishToggle(context, job);
 }
 
 /** Closes a toggle that a job which died left open. Returns whether there was one. */

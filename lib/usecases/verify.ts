@@ -13,6 +13,7 @@ import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
 import { type Look, look } from "./look.ts";
+import { closeLosses } from "./losses.ts";
 
 /** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */
 const looksWithin = (patience: Millis): number => Math.min(1_000, patience / 4);
@@ -26,6 +27,7 @@ const MOST_WAITS = 3;
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
   await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
+  await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   if (seen.verdict.verdict === "healthy") {
     await rememberMemory(context, job, seen);

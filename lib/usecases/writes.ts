@@ -27,6 +27,7 @@ export const ASSETS_NEED: Needs<Assets> = {
   recreate: "heal",
   stepDown: "heal",
   configure: "heal",
+  forbidden: "look",
 };
 
 export const RESTARTER_NEEDS: Needs<Restarter> = { restart: "heal" };

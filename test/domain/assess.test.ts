@@ -347,7 +347,18 @@ test("every finding there is, is found somewhere above", () => {
     ...{ operator: { ...operator, systemAccount: ACCOUNT }, unfinishedToggle: false, unfinishedChanges: [] },
   });
   expect(system).toMatchObject({ verdict: "dead", findings: [{ code: "claims.no_start" }] });
-  const all = [...found, ...[...beyond.findings, ...system.findings].map(({ code }) => code)];
+  const mirror = stream({
+    ...{ name: "COPY", lastSeq: 11, config: { name: "COPY", mirror: { name: "ORDERS" } } },
+    origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, later: [{ taken: 11 }] }] },
+  });
+  const lost = [{ stream: "GONE", kind: "gone", message: "stream GONE is gone" }] as const;
+  const after = assess(observation({ streams: streams(stream(), mirror) }), {
+    ...{ operator, unfinishedToggle: false, unfinishedChanges: [], losses: lost },
+  });
+  const all = [
+    ...found,
+    ...[...beyond.findings, ...after.findings, ...system.findings].map(({ code }) => code),
+  ];
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !code.startsWith("source."))));
 });
 

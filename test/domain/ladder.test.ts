@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
 import { type Attempt, attemptsOf, nextStep } from "../../lib/domain/ladder.ts";
-import { findLosses, findVanished } from "../../lib/domain/loss.ts";
+import { findLosses, findVanished, type Loss } from "../../lib/domain/loss.ts";
 import { memoryAssets } from "../../lib/domain/memory.ts";
 import type { Observation, StreamFacts } from "../../lib/domain/observation.ts";
 import type { RungId, Situation } from "../../lib/domain/rung.ts";
@@ -366,6 +366,8 @@ describe("the next step", () => {
   });
 });
 
+const told = (losses: readonly Loss[]): readonly string[] => losses.map(({ message }) => message);
+
 describe("what was lost", () => {
   const before = [stream({ consumers: [consumer()] })];
   test.each<[string, readonly StreamFacts[], readonly string[]]>([
@@ -380,17 +382,19 @@ describe("what was lost", () => {
       ["stream ORDERS ends at 7, and ended at 10"],
     ],
   ])("%s", (_what, after, losses) => {
-    expect(findLosses(before, after)).toEqual(losses);
+    expect(told(findLosses(before, after))).toEqual(losses);
   });
 
   test("a forgotten consumer is not lost; one that starts over or goes is", () => {
     const held = [stream({ forgotten: [forgotten({ ackFloor: 7 })] })];
     expect(findLosses(before, held)).toEqual([]);
     expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 7 })] })])).toEqual([]);
-    expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })])).toEqual([
+    expect(told(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })]))).toEqual([
       "consumer ORDERS > worker starts over, and was at message 7",
     ]);
-    expect(findLosses(held, [stream()])).toEqual(["consumer ORDERS > worker is gone, and was at message 7"]);
+    expect(told(findLosses(held, [stream()]))).toEqual([
+      "consumer ORDERS > worker is gone, and was at message 7",
+    ]);
   });
 
   test("a consumer that was in memory is missed where its stream is there without it", () => {
@@ -398,17 +402,38 @@ describe("what was lost", () => {
     const seen = [{ stream: "ORDERS", config: { name: "ORDERS" }, consumers: [config] }];
     expect(findVanished(seen, before)).toEqual([]);
     expect(findVanished(seen, [])).toEqual([]);
-    expect(findVanished(seen, [stream()])).toEqual([
+    expect(told(findVanished(seen, [stream()]))).toEqual([
       "consumer ORDERS > worker, which was held in memory, is gone",
     ]);
   });
 
-  test("an ephemeral consumer may go; a memory stream may be emptied, and may not vanish", () => {
+  test("an ephemeral consumer may go, and is told of", () => {
     const ephemeral = [stream({ consumers: [consumer({ durable: false })] })];
-    expect(findLosses(ephemeral, [stream()])).toEqual([]);
-    const memory = [stream({ storage: "memory" })];
-    expect(findLosses(memory, [stream({ storage: "memory", lastSeq: 0 })])).toEqual([]);
-    expect(findLosses(memory, [])).toEqual(["stream ORDERS is gone"]);
+    expect(findLosses(ephemeral, [stream()])).toEqual([
+      {
+        ...{ stream: "ORDERS", consumer: "worker", kind: "gone", allowed: true },
+        message: "ephemeral consumer ORDERS > worker is gone",
+      },
+    ]);
+  });
+
+  test.each([
+    ["one that starts over", { lastSeq: 0, messages: 0 }],
+    ["one that was filled again", { created: "later", lastSeq: 12, messages: 2 }],
+  ])("messages in memory are lost: %s; the policy may allow it", (_what, now) => {
+    const memory = [stream({ storage: "memory", created: "once" })];
+    const after = [stream({ storage: "memory", created: "once", ...now })];
+    const message = "stream ORDERS, held in memory, lost its 10 messages";
+    expect(findLosses(memory, after)).toEqual([{ stream: "ORDERS", kind: "messages", message }]);
+    expect(findLosses(memory, after, true)).toMatchObject([{ message, allowed: true }]);
+    expect(findLosses(memory, [stream({ storage: "memory", created: "once" })])).toEqual([]);
+    expect(told(findLosses(memory, []))).toEqual(["stream ORDERS is gone"]);
+  });
+
+  test("a mirror that tells no end beside all of its messages has lost none", () => {
+    const mirror = stream({ config: { name: "ORDERS", mirror: { name: "ORIGIN" } } });
+    expect(findLosses([mirror], [{ ...mirror, lastSeq: 0 }])).toEqual([]);
+    expect(findLosses([mirror], [{ ...mirror, lastSeq: 0, messages: 0 }])).toHaveLength(1);
   });
 });
 

@@ -22,6 +22,7 @@ const hosted = (changes: Partial<HostedStream> = {}): HostedStream[] =>
   NAMES.map((name) => ({
     ...{ account: OTHER, name: "S", server: name, storage: "file", replicas: 3, messages: 5, leader: "s1" },
     peers: NAMES.filter((peer) => peer !== name).map((peer) => ({ name: peer, current: true })),
+    ...{ bytes: 500, config: { name: "S" } },
     ...changes,
   }));
 const evidence = (changes: Partial<RestartEvidence> = {}): RestartEvidence => ({

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
+import { assess } from "../../lib/domain/assess.ts";
 import type { Observation, OriginFacts, StreamFacts } from "../../lib/domain/observation.ts";
 import { scaleUps } from "../../lib/domain/reconfiguration.ts";
 import { serversToRestart } from "../../lib/domain/restart.ts";
 import { areHeard, deafStreamGroups } from "../../lib/domain/step-down.ts";
 import { millis } from "../../lib/domain/time.ts";
-import { consumer, DEAF, observation, server, stream } from "./observations.ts";
+import { consumer, DEAF, observation, operator, server, stream } from "./observations.ts";
 
 /** Copies that hear nothing, as their server has no other way to show that it is deaf for them. */
 
@@ -81,5 +82,36 @@ describe("a copy that hears nothing of an origin that works", () => {
     const old = seen([stream(), copy()], { servers: SERVERS.map((one) => ({ ...one, version: "2.9.10" })) });
     expect(scaleUps(old)).toEqual({ possible: [], refused: [] });
     expect(serversToRestart(old)).toEqual(["s2"]);
+  });
+});
+
+describe("a mirror that ends beyond its origin", () => {
+  const mirror = (changes: Partial<StreamFacts> = {}, later: OriginFacts["later"] = [{ taken: 12 }]) =>
+    copy({
+      ...{ lastSeq: 12, messages: 12, config: { name: "COPY", mirror: { name: "ORDERS" } } },
+      origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(1), later }] },
+      ...changes,
+    });
+  const isFound = (one: StreamFacts, origin = stream()): boolean => {
+    const verdict = assess(seen([origin, one]), { operator, unfinishedToggle: false, unfinishedChanges: [] });
+    return verdict.findings.some(({ code }) => code === "stream.ahead_of_origin");
+  };
+
+  test("takes nothing, and is found", () => {
+    expect(isFound(mirror())).toBe(true);
+    expect(isFound(mirror({}, [{}]))).toBe(true);
+  });
+
+  test.each<[string, StreamFacts]>([
+    ["it ends where its origin does, and keeps more", mirror({ lastSeq: 10, messages: 10 })],
+    ["it went on while it was looked at: its origin was read before it", mirror({}, [{ taken: 13 }])],
+    ["it was read once only", mirror({}, [])],
+    ["it is a source, whose sequences are its own", mirror({ config: { name: "COPY", sources: [] } })],
+  ])("is not found where %s", (_why, one) => {
+    expect(isFound(one, stream({ messages: 1, firstSeq: 10 }))).toBe(false);
+  });
+
+  test("is not found where its origin can't be seen", () => {
+    expect(isFound(mirror(), stream({ name: "ANOTHER" }))).toBe(false);
   });
 });

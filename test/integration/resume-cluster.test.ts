@@ -5,6 +5,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
+import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
@@ -74,4 +75,18 @@ test("a scale-up that dies at any step is finished by the next heal: replicas as
     expect({ left, state: await snapshot(world) }).toEqual({ left, state });
     expect({ left, before: await configurations(world) }).toEqual({ left, before });
   }
+
+  // What goes wrong without a death is taken back by the job itself.
+  await expire(world);
+  await renewByHand(world);
+  const denied = ({ assets }: Context): Partial<Context> => ({
+    assets: { ...assets, stepDown: () => Promise.reject(new RelightError("nats.unauthorized", "denied")) },
+  });
+  const { rungs, verdict } = await runJobOn(world, "heal", denied);
+  expect(rungs).toContainEqual(
+    expect.objectContaining({ rung: "scale-up", result: "failed", why: "denied" }),
+  );
+  expect(verdict.findings.map(({ code }) => code)).not.toContain("remedy.unfinished");
+  expect(await configurations(world)).toEqual(before);
+  expect(await snapshot(world)).toEqual(state);
 });

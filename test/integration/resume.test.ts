@@ -8,6 +8,7 @@ import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenari
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { runJobOn } from "../support/context.ts";
 import { relight, startRelight } from "../support/relight.ts";
@@ -144,6 +145,28 @@ test("a server that stops midway: a clear error, exit 3, and the next heal finis
   const { json, exit } = await relight(world, "heal", "APP", "--json");
   expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
   expect(exit).toBe(0);
+  expect(await snapshot(world)).toEqual(before);
+  expect(await symptoms(world)).toEqual(WORKS);
+});
+
+test("a push that fails midway: JetStream is given back by the very job that took it", async () => {
+  await using world = await brokenWorld();
+  const before = await snapshot(world);
+  const failsOnce = ({ resolver }: Context): Partial<Context> => {
+    let isFirst = true;
+    const push: Context["resolver"]["push"] = async (token) => {
+      const replies = await resolver.push(token);
+      if (!isFirst) return replies;
+      isFirst = false;
+      throw new RelightError("nats.timeout", "a server did not answer");
+    };
+    return { resolver: { ...resolver, push } };
+  };
+  await expect(runJobOn(world, "heal", failsOnce)).rejects.toMatchObject({ code: "nats.timeout" });
+  expect((await kindsOf(world)).filter((kind) => kind.startsWith("toggle."))).toEqual([
+    "toggle.opened",
+    "toggle.closed",
+  ]);
   expect(await snapshot(world)).toEqual(before);
   expect(await symptoms(world)).toEqual(WORKS);
 });

@@ -108,7 +108,7 @@ export function simulatedWorld(settings: WorldSettings) {
     signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text) }),
     ...{ resolver: cluster.resolver, reopen: absent },
     probes: { ...cluster, meta: absent, hosted: absent, health: absent, trust: absent, capacity: absent },
-    assets: { recreate: absent, stepDown: absent, configure: absent },
+    assets: { recreate: absent, stepDown: absent, configure: absent, forbidden: async () => [] },
   };
   const configured = accounts.map(({ account }) => account);
 

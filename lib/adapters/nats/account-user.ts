@@ -1,11 +1,12 @@
-import { encodeUser, fmtCreds } from "@nats-io/jwt";
+import { randomUUID } from "node:crypto";
+import { fmtCreds } from "@nats-io/jwt";
 import { createUser } from "@nats-io/nkeys";
 import type { AccountId } from "../../domain/account.ts";
 import type { AccountClaims } from "../../domain/claims.ts";
 import { isJsonObject, type Json } from "../../domain/json.ts";
 import { type EpochMillis, toSeconds } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-import { keyFromSeed } from "./jwt-codec.ts";
+import { encodeJwt, keyFromSeed } from "./jwt-codec.ts";
 
 /** Long enough for one look at many streams, short enough to be worth nothing to a thief. */
 const LIVES_SECONDS = 300;
@@ -30,6 +31,7 @@ export interface MintTerms {
 /**
  * A user of the account that lives for five minutes and may do only what is listed.
  * With a *scoped* signing key the key's own template decides what the user may do.
+ * Its JWT is not made by `@nats-io/jwt`, whose `btoa` knows Latin-1 only: stream names may hold any letter.
  * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
  * the account's or one of its signing keys, or is the account's own where the operator demands signing keys.
  */
@@ -50,15 +52,23 @@ export async function mintUser(
   const user = createUser();
   const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;
   const permissions = { pub: { allow: [...mayAsk], deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
-  const token = await encodeUser(
-    "relight",
-    user,
-    issuer,
-    {
-      ...(issuerKey === account ? {} : { issuer_account: account }),
-      ...(scoped ? {} : { ...permissions, subs: -1, data: -1, payload: -1 }),
-    },
-    { exp: toSeconds(now) + LIVES_SECONDS, scopedUser: scoped },
+  const seconds = toSeconds(now);
+  const token = await encodeJwt(
+    JSON.stringify({
+      jti: randomUUID(),
+      iat: seconds,
+      exp: seconds + LIVES_SECONDS,
+      iss: issuerKey,
+      sub: user.getPublicKey(),
+      name: "relight",
+      nats: {
+        ...(issuerKey === account ? {} : { issuer_account: account }),
+        ...(scoped ? {} : { ...permissions, subs: -1, data: -1, payload: -1 }),
+        type: "user",
+        version: 2,
+      },
+    }),
+    async (body) => issuer.sign(body),
   );
   return { credentials: Buffer.from(fmtCreds(token, user)).toString("utf8"), inbox };
 }

@@ -119,6 +119,7 @@ export const streamState = z.looseObject({
 
 const streamDetail = z.looseObject({
   name: z.string(),
+  created: z.string().optional(),
   cluster: group,
   config: z.looseObject({
     subjects: z.array(z.string()).nullish(),

@@ -1,53 +1,105 @@
-import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import { isJsonObject, type JsonObject } from "../../domain/json.ts";
-import type { MemoryAsset } from "../../domain/memory.ts";
+import type { AccountId } from "../../domain/account.ts";
 import { type Group, nameOfGroup } from "../../domain/step-down.ts";
-import type { Millis } from "../../domain/time.ts";
+import { type Millis, millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
+import type { Resolver } from "../../ports.ts";
 import type { Assets, Configuration, RefusedConfiguration } from "../../ports-remedies.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { CONSUMER_NOT_FOUND, STREAM_NOT_FOUND } from "./api-codes.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { requestApi } from "./api-requests.ts";
+import { AT_ONCE, ask } from "./connection.ts";
+import { recreateAsset, recreationSubjects } from "./recreate.ts";
+
+export interface AssetsSettings extends AccountConnectionSettings {
+  /** Tells the claims in force: what a scoped key's user may do, its template decides. */
+  readonly resolver: Pick<Resolver, "running">;
+}
 
 /** Acts as the account, each time through a user minted for it that may do just what is to be done. */
-export function natsAssets(settings: AccountConnectionSettings): Assets {
+export function natsAssets(settings: AssetsSettings): Assets {
+  const { timeout } = settings;
+
+  async function asAccount<T>(
+    account: AccountId,
+    accountKey: string,
+    mayAsk: readonly string[],
+    work: (connection: NatsConnection) => Promise<T>,
+  ): Promise<T> {
+    const loaded = (await settings.resolver.running(account)).find((entry) => entry.loaded);
+    const order = { account, claims: loaded?.document.claims, accountKey, mayAsk };
+    return withAccountConnection(settings, order, work);
+  }
+
   return {
     stepDown: async (account, accountKey, groups) => {
-      const mayAsk = groups.map(stepDownSubject);
-      await withAccountConnection(
-        settings,
-        { account, claims: undefined, accountKey, mayAsk },
-        (connection) =>
-          pMap(groups, (group) => stepDownOne(connection, group, settings.timeout), { concurrency: AT_ONCE }),
+      await asAccount(account, accountKey, groups.map(stepDownSubject), (connection) =>
+        pMap(groups, (group) => stepDownOne(connection, group, timeout), { concurrency: AT_ONCE }),
       );
     },
     configure: async (account, accountKey, configurations) => {
-      const mayAsk = configurations.flatMap((wanted) => [updateSubject(wanted), infoSubject(wanted)]);
-      const refused = await withAccountConnection(
-        settings,
-        { account, claims: undefined, accountKey, mayAsk },
+      const refused = await asAccount(
+        account,
+        accountKey,
+        configurations.flatMap(configurationSubjects),
         (connection) =>
-          pMap(configurations, (wanted) => configureOne(connection, wanted, settings.timeout), {
+          pMap(configurations, (wanted) => configureOne(connection, wanted, timeout), {
             concurrency: AT_ONCE,
           }),
       );
       return refused.filter((refusal) => refusal !== undefined);
     },
     recreate: async (account, accountKey, assets) => {
-      const mayAsk = assets.flatMap(subjectsOf);
-      await withAccountConnection(
-        settings,
-        { account, claims: undefined, accountKey, mayAsk },
+      const failures = await asAccount(
+        account,
+        accountKey,
+        assets.flatMap(recreationSubjects),
         async (connection) => {
-          const manager = await jetstreamManager(connection, { timeout: settings.timeout, checkAPI: false });
-          for (const asset of assets) await recreateOne(manager, asset);
+          const failed: string[] = [];
+          for (const asset of assets) failed.push(...(await recreateAsset(connection, asset, timeout)));
+          return failed;
         },
       );
+      if (failures.length > 0)
+        throw new RelightError("assets.not_created", failures.join("; "), { details: { failures } });
+    },
+    forbidden: async (account, accountKey, { recreate = [], configure = [], stepDown = [] }) => {
+      const subjects = new Set([
+        ...recreate.flatMap(recreationSubjects),
+        ...configure.flatMap(configurationSubjects),
+        ...stepDown.map(stepDownSubject),
+      ]);
+      const patience = millis(Math.min(timeout, RIGHTS_PATIENCE));
+      const denied = await asAccount(account, accountKey, [...subjects], (connection) =>
+        pMap(subjects, (subject) => isDenied(connection, subject, patience), { concurrency: AT_ONCE }),
+      );
+      return [...subjects].filter((_, index) => denied[index]);
     },
   };
 }
+
+/** A server refuses a subject at once; whoever does not answer such a question refuses nothing. */
+const RIGHTS_PATIENCE = millis(1_000);
+/** No server can read it, so that nothing comes of the question but whether it may be asked. */
+const UNREADABLE = '{"';
+
+async function isDenied(connection: NatsConnection, subject: string, patience: Millis): Promise<boolean> {
+  try {
+    await ask(connection, subject, UNREADABLE, patience);
+    return false;
+  } catch (thrown) {
+    if (!(thrown instanceof RelightError)) throw thrown;
+    if (thrown.code === "nats.unauthorized") return true;
+    if (thrown.code === "nats.connection_lost") throw thrown;
+    return false;
+  }
+}
+
+const configurationSubjects = (wanted: Configuration): readonly string[] => [
+  updateSubject(wanted),
+  infoSubject(wanted),
+];
 
 function updateSubject({ stream, consumer, config }: Configuration): string {
   if (consumer === undefined) return `$JS.API.STREAM.UPDATE.${stream}`;
@@ -85,16 +137,13 @@ async function refusal(
   body: string,
   timeout: Millis,
 ): Promise<RefusedConfiguration | undefined> {
-  const answer = await ask(connection, subject, body, timeout).catch((error: unknown) => {
-    if (error instanceof RelightError && error.code === "nats.timeout") return undefined;
-    throw error;
-  });
-  const error = answer === undefined ? undefined : readJson(answer)["error"];
-  if (!isJsonObject(error)) return undefined;
-  const code = error["err_code"];
+  const answer = await requestApi(connection, subject, body, timeout);
+  if (answer.state !== "refused") return undefined;
   return {
-    ...{ stream, ...(consumer === undefined ? {} : { consumer }), reason: String(error["description"]) },
-    gone: code === STREAM_NOT_FOUND || code === CONSUMER_NOT_FOUND,
+    stream,
+    ...(consumer === undefined ? {} : { consumer }),
+    reason: answer.reason,
+    gone: answer.code === STREAM_NOT_FOUND || answer.code === CONSUMER_NOT_FOUND,
   };
 }
 
@@ -110,50 +159,4 @@ async function stepDownOne(connection: NatsConnection, group: Group, timeout: Mi
     "assets.not_stepped_down",
     `the leader of ${nameOfGroup(group)} did not step down: ${refused.reason}`,
   );
-}
-
-function subjectsOf({ stream }: MemoryAsset): string[] {
-  return [
-    `$JS.API.STREAM.CREATE.${stream}`,
-    `$JS.API.STREAM.INFO.${stream}`,
-    `$JS.API.CONSUMER.CREATE.${stream}.>`,
-    `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.>`,
-    `$JS.API.CONSUMER.INFO.${stream}.>`,
-  ];
-}
-
-async function recreateOne(
-  manager: JetStreamManager,
-  { stream, config, consumers }: MemoryAsset,
-): Promise<void> {
-  try {
-    if (config !== undefined && (await isMissing(() => manager.streams.info(stream))))
-      await manager.streams.add(config as unknown as Parameters<JetStreamManager["streams"]["add"]>[0]);
-    for (const consumer of consumers) await recreateConsumer(manager, stream, consumer);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RelightError("assets.not_created", `stream ${stream} could not be made anew: ${reason}`, {
-      cause,
-    });
-  }
-}
-
-async function recreateConsumer(
-  manager: JetStreamManager,
-  stream: string,
-  config: JsonObject,
-): Promise<void> {
-  if (await isMissing(() => manager.consumers.info(stream, String(config["durable_name"]))))
-    await manager.consumers.add(stream, config);
-}
-
-async function isMissing(ask: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await ask();
-    return false;
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError)) throw error;
-    if (error.code === STREAM_NOT_FOUND || error.code === CONSUMER_NOT_FOUND) return true;
-    throw error;
-  }
 }

@@ -36,7 +36,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       servers: () => current.probes.servers(),
       meta: (domain) => current.probes.meta(domain),
       health: () => current.probes.health(),
-      hosted: () => current.probes.hosted(),
+      hosted: (withConsumers) => current.probes.hosted(withConsumers),
       capacity: () => current.probes.capacity(),
       trust: () => current.probes.trust(),
       observe: (...order) => current.probes.observe(...order),
@@ -76,7 +76,7 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   return {
     resolver,
     probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
-    assets: natsAssets(asAccount),
+    assets: natsAssets({ ...asAccount, resolver }),
     close: () => connection.close(),
   };
 }

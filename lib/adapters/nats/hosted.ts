@@ -1,7 +1,8 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../domain/account.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import type { HostedStream, ServerFacts } from "../../domain/observation.ts";
-import type { AccountDetail, StreamDetail } from "./answers.ts";
+import type { AccountDetail, ConsumerDetail, StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
 import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 import { isNodeMissing } from "./streams.ts";
@@ -10,29 +11,38 @@ import { isNodeMissing } from "./streams.ts";
 export async function hostedStreams(
   settings: ListSettings,
   servers: readonly ServerFacts[],
+  withConsumers = false,
 ): Promise<readonly HostedStream[]> {
   const hosts = servers.filter(({ jetstream }) => jetstream);
-  const perServer = await pMap(hosts, (server) => streamsOn(settings, server), { concurrency: AT_ONCE });
+  const perServer = await pMap(hosts, (server) => streamsOn(settings, server, withConsumers), {
+    concurrency: AT_ONCE,
+  });
   return perServer.flat();
 }
 
-async function streamsOn(settings: ListSettings, server: ServerFacts): Promise<readonly HostedStream[]> {
+async function streamsOn(
+  settings: ListSettings,
+  server: ServerFacts,
+  consumer: boolean,
+): Promise<readonly HostedStream[]> {
   const accounts = await jetStreamAccounts(askingServer(settings, server.id, "JSZ"), {
     streams: true,
     config: true,
     raft: true,
+    consumer,
   });
-  return accounts.flatMap((account) => streamsOf(server, account));
+  return accounts.flatMap((account) => streamsOf(server, account, consumer));
 }
 
 function streamsOf(
   facts: ServerFacts,
   { id: account, stream_detail: streams }: AccountDetail,
+  withConsumers: boolean,
 ): HostedStream[] {
   if (!isAccountId(account)) return [];
   const { name: server } = facts;
   return (streams ?? []).map((detail) => ({
-    ...hostedStream(account, server, detail),
+    ...hostedStream(account, server, detail, withConsumers),
     ...(isNodeMissing(facts, detail) ? { nodeMissing: true } : {}),
   }));
 }
@@ -40,13 +50,19 @@ function streamsOf(
 function hostedStream(
   account: AccountId,
   server: string,
-  { name, cluster, config, state }: StreamDetail,
+  { name, cluster, config, state, consumer_detail: consumers }: StreamDetail,
+  withConsumers: boolean,
 ): HostedStream {
   return {
     ...{ account, name, server, storage: config.storage, replicas: config.num_replicas },
     messages: state.messages,
+    bytes: state.bytes,
+    config: config as JsonObject,
+    ...(withConsumers ? { consumers: (consumers ?? []).map(consumerOf) } : {}),
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
     peers: (cluster?.replicas ?? []).map((peer) => ({ name: peer.name, current: peer.current })),
   };
 }
+
+const consumerOf = ({ name, config }: ConsumerDetail) => ({ name, config: config as JsonObject });

@@ -88,7 +88,7 @@ export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPai
 
 /** What an operator's JWT says about who may sign. @throws RelightError `operator.invalid` */
 export function parseOperator(token: string): Operator {
-  const claims = attempt(() => decode(token.trim())) as JsonObject | undefined;
+  const claims = attempt(() => verifiedClaims(token.trim()));
   const nats = claims?.["nats"];
   if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "operator")
     throw new RelightError("operator.invalid", "operator.jwt does not hold a validly signed operator JWT");
@@ -101,6 +101,13 @@ export function parseOperator(token: string): Operator {
     strictSigningKeyUsage: strict === true,
     ...(typeof system === "string" ? { systemAccount: system } : {}),
   };
+}
+
+/** Checks it with the library, which would read other letters than Latin-1 wrongly, and reads it itself. */
+function verifiedClaims(token: string): JsonObject | undefined {
+  decode(token);
+  const claims: unknown = JSON.parse(decodePart(token.split(".")[1] ?? "", "its payload is not JSON"));
+  return isJsonObject(claims) ? claims : undefined;
 }
 
 function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Operator): string {

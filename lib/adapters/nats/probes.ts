@@ -71,9 +71,9 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
   }
 
-  async function hosted(): ReturnType<Probes["hosted"]> {
+  async function hosted(withConsumers = false): ReturnType<Probes["hosted"]> {
     const facts = await servers();
-    return probe(() => hostedStreams(settings, facts));
+    return probe(() => hostedStreams(settings, facts, withConsumers));
   }
 
   async function meta(domain?: string): ReturnType<Probes["meta"]> {

@@ -244,7 +244,7 @@ function streamFacts(
   heard: Hearing,
   domain: string | undefined,
 ): StreamFacts {
-  const { name, config, state } = best.detail;
+  const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
   return {
     ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
@@ -253,6 +253,7 @@ function streamFacts(
     ...(leader === undefined ? {} : { leader }),
     ...{ peers: peersOf(best), nodeMissingOn },
     origins: originsTold(best.detail, leader === best.server),
+    ...(created === undefined ? {} : { created }),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, heard),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),

@@ -1,0 +1,23 @@
+import { finding } from "./findings.ts";
+import { isBack, type Loss } from "./loss.ts";
+import type { Observation } from "./observation.ts";
+import { nameOfGroup } from "./step-down.ts";
+import type { Finding } from "./verdict.ts";
+
+/**
+ * A loss does not become right by being old. What is gone is dead, since whoever uses it gets an error; messages and
+ * positions that are gone leave something behind that works.
+ */
+export function lossFindings({ account, streams }: Observation, losses: readonly Loss[]): Finding[] {
+  const present = streams.ok ? streams.value : [];
+  return losses
+    .filter((loss) => !isBack(loss, present))
+    .map((loss) => {
+      const { stream, consumer, kind } = loss;
+      const subject = { stream, ...(consumer === undefined ? {} : { consumer }) };
+      const health = kind === "gone" ? "dead" : "degraded";
+      const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
+      const message = `${loss.message} since a remedy; make it good, or acknowledge it (\`${command}\`)`;
+      return finding("asset.lost", health, subject, message, { loss: kind, what: loss.message });
+    });
+}

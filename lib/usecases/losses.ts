@@ -1,0 +1,118 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { AccountId } from "../domain/account.ts";
+import type { Json } from "../domain/json.ts";
+import {
+  findLosses,
+  findVanished,
+  isBack,
+  keyOfLoss,
+  type Loss,
+  openLosses,
+  type Sketch,
+} from "../domain/loss.ts";
+import type { MemoryAsset } from "../domain/memory.ts";
+import type { Observation } from "../domain/observation.ts";
+import { nameOfGroup } from "../domain/step-down.ts";
+import { type FindingCode, hasFinding } from "../domain/verdict.ts";
+import { RelightError } from "../errors.ts";
+import { type Context, mayLose, type RunningJob, record } from "./context.ts";
+import { glance, memoryOf } from "./look.ts";
+
+/** How long what seems to be missing may take to be told again, as after an election; milliseconds. */
+const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
+
+/** While any of these is found, servers tell of no streams, or not of all. */
+const UNTOLD: readonly FindingCode[] = ["remedy.unfinished", "account.expired", "jetstream.not_enabled"];
+
+/** What there was, and what the account's policy allows to go. */
+export interface Baseline {
+  readonly streams: readonly Sketch[];
+  /** What was held in memory when the account was last healthy. */
+  readonly memorySeen: readonly MemoryAsset[];
+}
+
+/**
+ * What is missing now of what there was, journalled before the next verdict, so that it is a finding of it and of each
+ * later one. One look proves no absence: what is missing has to stay so for a while.
+ * @param known losses that were found before, which are not journalled again.
+ */
+export async function noteLosses(
+  context: Context,
+  job: RunningJob,
+  baseline: Baseline,
+  known: readonly Loss[],
+): Promise<readonly Loss[]> {
+  let losses: readonly Loss[] = [];
+  const isWhole = async (): Promise<boolean> => {
+    const { observation, verdict } = await glance(context, job.account);
+    const { streams, servers } = observation;
+    losses = [];
+    // What could not be looked at is not lost: the next look of this job tells.
+    if (!streams.ok || UNTOLD.some((code) => hasFinding(verdict, code))) return true;
+    const here = new Set(servers.map(({ name }) => name));
+    const told = baseline.streams.filter((stream) => stream.servers.every((server) => here.has(server)));
+    losses = [
+      ...findLosses(told, streams.value, mayLose(context, job.account)),
+      ...findVanished(baseline.memorySeen, streams.value),
+    ];
+    return losses.every(({ allowed }) => allowed === true);
+  };
+  await pWaitFor(isWhole, TOLD_AGAIN).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
+  const keys = new Set(known.map(keyOfLoss));
+  const found = unique(losses).filter((loss) => !keys.has(keyOfLoss(loss)));
+  if (found.length > 0) await record(context, job, "loss.found", { losses: found as unknown as Json });
+  return [...known, ...found];
+}
+
+/** Found twice, a consumer is told of once: as the comparison with this job's first look has it. */
+const unique = (losses: readonly Loss[]): readonly Loss[] =>
+  losses.filter((loss, index) => losses.findIndex((one) => keyOfLoss(one) === keyOfLoss(loss)) === index);
+
+/** A loss that is good again is closed: what is deleted on purpose later is none. */
+export async function closeLosses(
+  context: Context,
+  job: RunningJob,
+  { streams }: Observation,
+): Promise<void> {
+  if (!streams.ok) return;
+  const open = openLosses(await memoryOf(context.journal, job.account));
+  const back = open.filter((loss) => isBack(loss, streams.value));
+  if (back.length === 0) return;
+  await record(context, job, "loss.acknowledged", {
+    ...{ losses: back as unknown as Json, by: "relight", reason: "it is back" },
+  });
+}
+
+/** Who acknowledges, and why: a loss is a person's to accept. */
+export interface Acknowledgement {
+  readonly account: AccountId;
+  /** A stream, or `STREAM > CONSUMER`; all that is open by default. */
+  readonly what?: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/**
+ * Takes losses for known: they are a finding no longer. Returns what was acknowledged; nothing if none is open.
+ * @throws RelightError `usage` if `what` is none of the open ones.
+ */
+export async function acknowledge(
+  context: Context,
+  { account, what, by, reason }: Acknowledgement,
+): Promise<readonly Loss[]> {
+  const open = openLosses(await memoryOf(context.journal, account));
+  const chosen = what === undefined ? open : open.filter((loss) => nameOfGroup(loss) === normal(what));
+  if (what !== undefined && chosen.length === 0) {
+    const names = open.map(nameOfGroup).join(", ") || "none";
+    throw new RelightError("usage", `no loss of "${what}" is open on ${account}; open are: ${names}`);
+  }
+  if (chosen.length === 0) return [];
+  const job = { id: context.newId(), account };
+  await record(context, job, "loss.acknowledged", { losses: chosen as unknown as Json, by, reason });
+  return chosen;
+}
+
+/** `A>two` is `A > two`. */
+const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();

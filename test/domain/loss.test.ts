@@ -1,0 +1,58 @@
+import { describe, expect, test } from "@jest/globals";
+import { assess } from "../../lib/domain/assess.ts";
+import { failureClassOf } from "../../lib/domain/incident.ts";
+import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import type { Json } from "../../lib/domain/json.ts";
+import { findLosses, type Loss, openLosses, readSketch, sketchOf } from "../../lib/domain/loss.ts";
+import { epochMillis } from "../../lib/domain/time.ts";
+import { ACCOUNT, consumer, observation, operator, stream } from "./observations.ts";
+
+const GONE: Loss = {
+  stream: "ORDERS",
+  consumer: "two",
+  kind: "gone",
+  message: "consumer ORDERS > two is gone",
+};
+const SHORTER: Loss = { stream: "ORDERS", kind: "messages", message: "stream ORDERS ends at 7" };
+
+const entry = (kind: EntryKind, losses: readonly Loss[]): JournalEntry => ({
+  ...{ at: epochMillis(0), job: "j", account: ACCOUNT, kind },
+  data: { losses: losses as unknown as Json },
+});
+const verdictWith = (losses: readonly Loss[], consumers = [consumer()]) => {
+  const seen = observation({ streams: { ok: true, value: [stream({ consumers })] } });
+  return assess(seen, { operator, unfinishedToggle: false, unfinishedChanges: [], losses });
+};
+
+describe("a loss", () => {
+  test("is open until it is acknowledged; what the policy allowed never is", () => {
+    const found = entry("loss.found", [GONE, SHORTER, { ...GONE, consumer: "x", allowed: true }]);
+    expect(openLosses([found])).toEqual([GONE, SHORTER]);
+    expect(openLosses([found, entry("loss.acknowledged", [GONE])])).toEqual([SHORTER]);
+    expect(openLosses([found, entry("loss.acknowledged", [GONE]), entry("loss.found", [GONE])])).toEqual([
+      SHORTER,
+      GONE,
+    ]);
+  });
+
+  test("of a consumer is dead in each verdict, with the command to acknowledge it, and pages as a loss", () => {
+    const verdict = verdictWith([GONE]);
+    expect(verdict).toMatchObject({ verdict: "dead", findings: [{ code: "asset.lost", health: "dead" }] });
+    expect(verdict.findings[0]?.message).toContain(`relight acknowledge ${ACCOUNT} 'ORDERS > two' --reason`);
+    expect(failureClassOf(verdict)).toBe("assets_lost");
+  });
+
+  test("of messages leaves a stream that works: degraded", () => {
+    expect(verdictWith([SHORTER])).toMatchObject({ verdict: "degraded", findings: [{ code: "asset.lost" }] });
+  });
+
+  test("is no finding while what was gone is there again", () => {
+    expect(verdictWith([GONE], [consumer({ name: "two" })]).verdict).toBe("healthy");
+  });
+});
+
+test("what the journal keeps of the streams is enough to find what a dead job lost", () => {
+  const before = readSketch(JSON.parse(JSON.stringify(sketchOf([stream({ consumers: [consumer()] })]))));
+  expect(findLosses(before, [stream({ consumers: [consumer()] })])).toEqual([]);
+  expect(findLosses(before, [stream()])).toMatchObject([{ kind: "gone", consumer: "worker" }]);
+});
