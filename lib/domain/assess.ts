@@ -7,11 +7,13 @@ import { allStreams } from "./domains.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
+import type { JournalEntry } from "./journal.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
+import { isoTime } from "./time.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
@@ -21,6 +23,8 @@ export interface Standards {
   readonly unfinishedToggle: boolean;
   /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
   readonly unfinishedChanges: readonly string[];
+  /** Entries of the journal that would be acted on if they were proved; none by default. */
+  readonly unproved?: readonly JournalEntry[];
   /** Domains and leafnodes that are to be there; none by default. */
   readonly expected?: Expectations;
   /** What the source of truth says; absent where none is configured. */
@@ -33,6 +37,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
+    ...(standards.unproved ?? []).map(unprovedEntry),
     ...claimsFindings(observation, standards.operator),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation),
@@ -109,6 +114,12 @@ function forgottenConsumers({ servers }: Observation, findings: readonly Finding
 
 function depthOf({ accountView }: Observation): Depth {
   return accountView.ok === true ? "account" : "system";
+}
+
+function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
+  const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
+  const message = `the journal's entry ${kind} of ${isoTime(at)} is not proved to be Relight's: nothing is done by it`;
+  return finding("journal.unproved", "degraded", { ...(stream === undefined ? {} : { stream }) }, message);
 }
 
 function unfinishedChange(stream: string): Finding {

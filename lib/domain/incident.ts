@@ -21,6 +21,8 @@ export const FAILURE_CLASSES = [
   "activation_expiring",
   "certificate_expiring",
   "signing_key_retiring",
+  /** The journal holds what would be acted on if anybody could prove that Relight wrote it. */
+  "journal_unproved",
   "degraded",
   "unknown",
   "cluster_unreachable",

@@ -44,6 +44,8 @@ export const FINDINGS = {
     "A leafnode is bound to another account than expected, so nothing of this one crosses it.",
   "remedy.unfinished":
     "A remedy was begun and not finished: the account is without JetStream, or a stream's configuration is changed.",
+  "journal.unproved":
+    "The journal holds an entry that a run would act on and nobody can prove to be Relight's: nothing is done by it.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 

@@ -4,7 +4,7 @@ import { gate, RENEWAL_CLAIMS, type Refusal } from "../domain/gate.ts";
 import { toSeconds } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 import { glance } from "./look.ts";
-import { claimsToRenew } from "./verify.ts";
+import { claimsToCompare } from "./verify.ts";
 
 /** What a JWT would change, for a person to look at before it is pushed. */
 export interface PushPreview {
@@ -21,7 +21,7 @@ export interface PushPreview {
 export async function previewPush(context: Context, token: string): Promise<PushPreview> {
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
-  const current = await claimsToRenew(context, await glance(context, account));
+  const current = await claimsToCompare(context, await glance(context, account));
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
     ...(current === undefined ? {} : { current }),

@@ -21,7 +21,8 @@ import { planned, reconcile } from "./reconcile.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
-import { claimsToRenew, endingOf, verify } from "./verify.ts";
+import { refuseUnproved } from "./unproved.ts";
+import { claimsToCompare, endingOf, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {
@@ -76,6 +77,7 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
       throw thrown;
     });
     try {
+      await refuseUnproved(context, job, seen);
       const begun = await rungsOf(context, job, legacy, seen);
       const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
       const whole = withLegacy(done, legacy, [...renewalOf(job, legacy), ...begun, ...legacy.finished]);
@@ -236,7 +238,7 @@ async function pushDelivered(
   seen: Look,
 ): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
-  const current = await claimsToRenew(context, seen);
+  const current = await claimsToCompare(context, seen);
   // A message that comes again is no fault of the issuer's; a person at the console is told.
   const { document, signatureValid } = context.codec.decode(token);
   const isInForce = signatureValid && document.text === seen.claims?.text;
