@@ -72,12 +72,12 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
   return runJob(outer, order, async (job, context) => {
     const legacy = await resume(context, job);
     const calls = order.action === "remediate";
-    const seen = await verify(context, job).catch(async (thrown: unknown) => {
+    const first = await verify(context, job).catch(async (thrown: unknown) => {
       if (calls) await watchUnseen(context, job);
       throw thrown;
     });
+    const seen = (await refuseUnproved(context, job, first)) ? await verify(context, job) : first;
     try {
-      await refuseUnproved(context, job, seen);
       const begun = await rungsOf(context, job, legacy, seen);
       const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
       const whole = withLegacy(done, legacy, [...renewalOf(job, legacy), ...begun, ...legacy.finished]);

@@ -13,13 +13,13 @@ const CLASS = "journal_unproved";
  * Calls a person about remedies that the journal calls open and that nobody can prove to be Relight's own, and does
  * nothing else about them: somebody may have written them to have them carried out. What is told is closed, so that
  * it is told once; only while the account is without JetStream it stays open, since then there may be something to
- * give back.
+ * give back. Returns whether it closed any, so that the look does not hold any more.
  */
-export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<void> {
+export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<boolean> {
   const unproved = unprovedOpenings(await memoryOf(context.journal, job.account), provedBy(context));
   if (unproved.length === 0) {
     await resolveIncidents(context, job, (open) => open === CLASS, "nothing of the kind is open any more");
-    return;
+    return false;
   }
   await escalate(context, job, {
     ...{ failureClass: CLASS, severity: "critical" },
@@ -38,17 +38,15 @@ export async function refuseUnproved(context: Context, job: RunningJob, { claims
     },
     about: unproved.map(({ at, job: by, kind }) => `${kind} ${by} ${at}`).join(" "),
   });
-  if (!allows(context.mode.mode, "heal")) return;
+  if (!allows(context.mode.mode, "heal")) return false;
   const hasJetStream = claims !== undefined && enablesJetStream(claims.claims);
-  for (const { kind, data } of unproved) {
-    if (kind === "toggle.opened" && hasJetStream)
-      await record(context, job, "toggle.closed", { refused: "not proved" });
-    if (kind === "reconfigure.opened")
-      await record(context, job, "reconfigure.closed", {
-        stream: data["stream"] ?? "",
-        refused: "not proved",
-      });
+  const closed = unproved.filter(({ kind }) => kind !== "toggle.opened" || hasJetStream);
+  for (const { kind, data } of closed) {
+    const { stream } = data;
+    const end = kind === "toggle.opened" ? "toggle.closed" : "reconfigure.closed";
+    await record(context, job, end, { refused: "not proved", ...(stream === undefined ? {} : { stream }) });
   }
+  return closed.length > 0;
 }
 
 const described = ({ kind, at, data }: JournalEntry): string =>

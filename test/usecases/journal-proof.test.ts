@@ -8,6 +8,7 @@ import { RelightError } from "../../lib/errors.ts";
 import type { Job } from "../../lib/ports.ts";
 import { type Context, record } from "../../lib/usecases/context.ts";
 import { jobFor } from "../../lib/usecases/job.ts";
+import { look } from "../../lib/usecases/look.ts";
 import { provedBy } from "../../lib/usecases/proof.ts";
 import { remediate } from "../../lib/usecases/remediate.ts";
 import { newPolicy } from "../domain/policies.ts";
@@ -142,7 +143,10 @@ describe("what a dead job is said to have left", () => {
     const limits = { conn: -1, disk_storage: 1_000 };
     world.cluster.force(`signed ${claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 })}`);
     await plant(kind, data);
-    expect(codes(await run("verify"))).toContain("journal.unproved");
+    expect((await look(world.context, account)).verdict.findings).toMatchObject([
+      { code: "journal.unproved" },
+    ]);
+    await run("verify");
     expect(world.cluster.pushes).toEqual([]);
     expect(world.incidents).toMatchObject([{ failureClass: "journal_unproved", status: "open" }]);
     expect(JSON.stringify(world.incidents)).not.toContain("disk_storage");
