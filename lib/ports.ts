@@ -1,6 +1,5 @@
 import type { AccountId, Expectations } from "./domain/account.ts";
 import type { ServerCapacity } from "./domain/capacity.ts";
-import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Sourced } from "./domain/claims-source.ts";
 import type { HarmLeave } from "./domain/gate-harm.ts";
 import type { Incident } from "./domain/incident.ts";
@@ -13,7 +12,10 @@ import type { Standing } from "./domain/standing.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
+import type { DecodedJwt } from "./ports-keys.ts";
 import type { Assets } from "./ports-remedies.ts";
+
+export type { DecodedJwt, JwtCodec, RemoteKey, Signer } from "./ports-keys.ts";
 
 /** Now. The domain never asks; it is told. */
 export interface Clock {
@@ -40,39 +42,6 @@ export interface RotatingSecret {
   putPending(secret: string, version: string, text: string): Promise<void>;
   /** Puts `version` in force, in place of `before`. */
   promote(secret: string, version: string, before: string | undefined): Promise<void>;
-}
-
-/** The operator's key, wherever it is kept. */
-export interface Signer {
-  /** The public key (`O…`) that its JWTs name as issuer. */
-  readonly publicKey: string;
-  /** Signs a claims text and gives the encoded JWT. */
-  sign(document: ClaimsDocument): Promise<string>;
-}
-
-/** An Ed25519 key kept where it signs and is never given out. */
-export interface RemoteKey {
-  /** 32 bytes. */
-  readonly publicKey: Uint8Array;
-  /** The longest message that it signs, in bytes. */
-  readonly longestMessage: number;
-  /** A plain Ed25519 signature (RFC 8032), 64 bytes. @throws RelightError `signer.*` */
-  sign(message: Uint8Array): Promise<Uint8Array>;
-}
-
-/** An account JWT, read. */
-export interface DecodedJwt {
-  readonly token: string;
-  readonly document: ClaimsDocument;
-  /** Whether the signature is that of the issuer it names. Says nothing about trust. */
-  readonly signatureValid: boolean;
-}
-
-export interface JwtCodec {
-  /** @throws RelightError `jwt.malformed` with what is wrong. */
-  decode(token: string): DecodedJwt;
-  /** The public key of an account's seed. @throws RelightError `secret.malformed` */
-  publicKeyOf(accountSeed: string): string;
 }
 
 /** One server's answer to a push. A 200 proves nothing: see {@link Resolver.running}. */

@@ -7,6 +7,7 @@ import { allStreams } from "./domains.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
+import type { JournalEntry } from "./journal.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import type { Loss } from "./loss.ts";
 import { lossFindings } from "./loss-findings.ts";
@@ -15,6 +16,7 @@ import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
 import { orderOfRestarts, restartFindings } from "./restart-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
+import { isoTime } from "./time.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
@@ -26,6 +28,8 @@ export interface Standards {
   readonly unfinishedChanges: readonly string[];
   /** What was lost by remedies and nobody acknowledged; none by default. */
   readonly losses?: readonly Loss[];
+  /** Entries of the journal that would be acted on if they were proved; none by default. */
+  readonly unproved?: readonly JournalEntry[];
   /** Domains and leafnodes that are to be there; none by default. */
   readonly expected?: Expectations;
   /** What the source of truth says; absent where none is configured. */
@@ -39,6 +43,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
   const findings = [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
+    ...(standards.unproved ?? []).map(unprovedEntry),
     ...lossFindings(observation, standards.losses ?? []),
     ...claims,
     ...restartFindings(observation, standards.operator, claims),
@@ -121,6 +126,12 @@ function forgottenConsumers({ servers }: Observation, findings: readonly Finding
 
 function depthOf({ accountView }: Observation): Depth {
   return accountView.ok === true ? "account" : "system";
+}
+
+function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
+  const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
+  const message = `the journal's entry ${kind} of ${isoTime(at)} is not proved to be Relight's: nothing is done by it`;
+  return finding("journal.unproved", "degraded", { ...(stream === undefined ? {} : { stream }) }, message);
 }
 
 function unfinishedChange(stream: string): Finding {

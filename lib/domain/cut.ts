@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "./json.ts";
 
-/** What a remedy must give back exactly is never cut (docs/decisions/0006). */
-const NEVER_CUT: readonly string[] = ["claims", "memory", "undo"];
+/** What a remedy must give back exactly, and what proves it, is never cut (docs/decisions/0006, 0020). */
+const NEVER_CUT: readonly string[] = ["claims", "memory", "undo", "proof"];
 /** Says of each part that was cut how much is left of it. */
 const CUT = "cut";
 

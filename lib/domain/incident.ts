@@ -23,6 +23,8 @@ export const FAILURE_CLASSES = [
   "signing_key_retiring",
   /** Nothing but what a remedy lost, and nobody acknowledged. */
   "assets_lost",
+  /** The journal holds what would be acted on if anybody could prove that Relight wrote it. */
+  "journal_unproved",
   "degraded",
   "unknown",
   "cluster_unreachable",

@@ -1,5 +1,6 @@
 import type { AccountId } from "./account.ts";
 import { type ClaimsDocument, parseAccountClaims } from "./claims.ts";
+import { type IsProved, provedOnce, statementOf } from "./journal-proof.ts";
 import type { JsonObject } from "./json.ts";
 import { type MemoryAsset, readMemoryAssets } from "./memory.ts";
 import { type Reconfiguration, readReconfiguration } from "./reconfiguration.ts";
@@ -58,6 +59,41 @@ export const EXPIRING_KINDS = [
 export const mayExpire = (kind: EntryKind): boolean =>
   (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
 
+/**
+ * Whether a later run acts on what such an entry says: signs it, changes the cluster by it, or leaves something
+ * undone. Whoever can write to the journal could then act through Relight, so these entries carry a proof
+ * (docs/decisions/0020); all others only tell people what was done, or make a run look once more or page.
+ */
+export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
+  "job.requested": false,
+  "job.started": false,
+  "job.finished": false,
+  "claims.seen": true,
+  verdict: false,
+  "gate.refused": false,
+  "push.started": false,
+  "push.proved": false,
+  "rung.started": false,
+  "rung.finished": false,
+  "toggle.opened": true,
+  "toggle.closed": true,
+  "reconfigure.opened": true,
+  "reconfigure.closed": true,
+  "restart.opened": true,
+  "restart.closed": true,
+  "memory.seen": true,
+  "rotation.started": false,
+  "rotation.account": false,
+  "rotation.finished": false,
+  "credentials.rotated": false,
+  "source.adopted": true,
+  // A planted one hides a finding or makes one; it changes nothing in the cluster.
+  "loss.found": false,
+  "loss.acknowledged": false,
+  "incident.opened": false,
+  "incident.resolved": false,
+};
+
 export interface JournalEntry {
   readonly at: EpochMillis;
   /** Ties together all that one job did; also the correlation id of its log lines. */
@@ -72,22 +108,50 @@ export interface JournalEntry {
 export interface OpenToggle {
   readonly claims: ClaimsDocument;
   readonly memory: readonly MemoryAsset[];
+  /** The id of the JWT without JetStream that the toggle pushed, or was about to. */
+  readonly off?: string;
 }
 
 /** The account's last toggle, if it was opened and not closed; `entries` of one account, oldest first. */
-export function openToggle(entries: readonly JournalEntry[]): OpenToggle | undefined {
-  const last = entries.findLast(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
+export function openToggle(entries: readonly JournalEntry[], isProved: IsProved): OpenToggle | undefined {
+  const toggles = entries.filter(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
+  const last = provedOnce(toggles, isProved).at(-1);
   const claims = last?.kind === "toggle.opened" ? claimsOf(last) : undefined;
-  return claims === undefined ? undefined : { claims, memory: readMemoryAssets(last?.data["memory"]) };
+  if (last === undefined || claims === undefined) return undefined;
+  const { memory, off } = last.data;
+  return { claims, memory: readMemoryAssets(memory), ...(typeof off === "string" ? { off } : {}) };
 }
 
 /** The reconfigurations that were opened and not closed; `entries` of one account, oldest first. */
-export function openReconfigurations(entries: readonly JournalEntry[]): readonly Reconfiguration[] {
+export function openReconfigurations(
+  entries: readonly JournalEntry[],
+  isProved: IsProved,
+): readonly Reconfiguration[] {
   const open = new Map<string, Reconfiguration>();
-  for (const { kind, data } of entries) {
+  const about = entries.filter(({ kind }) => kind.startsWith("reconfigure."));
+  for (const { kind, data } of provedOnce(about, isProved)) {
     const change = kind === "reconfigure.opened" ? readReconfiguration(data) : undefined;
     if (change !== undefined) open.set(change.stream, change);
     if (kind === "reconfigure.closed") open.delete(String(data["stream"]));
+  }
+  return [...open.values()];
+}
+
+/**
+ * What was opened, and not closed by anybody, in entries that are not proved: nothing is done about it but to tell a
+ * person. `entries` of one account, oldest first.
+ */
+export function unprovedOpenings(
+  entries: readonly JournalEntry[],
+  isProved: IsProved,
+): readonly JournalEntry[] {
+  const open = new Map<string, JournalEntry>();
+  for (const entry of entries) {
+    const [what, step] = entry.kind.split(".");
+    if (what !== "toggle" && what !== "reconfigure") continue;
+    const key = `${what} ${String(entry.data["stream"])}`;
+    if (step === "closed") open.delete(key);
+    else if (!isProved(entry)) open.set(key, entry);
   }
   return [...open.values()];
 }
@@ -101,23 +165,37 @@ export interface OpenRestart {
   readonly at: EpochMillis;
 }
 
-/** The last restart, if it was opened and not closed; `entries` of `-`, oldest first. */
-export function openRestart(entries: readonly JournalEntry[]): OpenRestart | undefined {
-  const last = entries.findLast(({ kind }) => kind === "restart.opened" || kind === "restart.closed");
-  if (last?.kind !== "restart.opened") return undefined;
-  const { server, for: account } = last.data;
-  return { server: String(server), account: account as AccountId, job: last.job, at: last.at };
+/**
+ * The last restart, if it was opened and not closed; `entries` of `-`, oldest first. One that is not proved holds
+ * further restarts up all the same, but does not let them go on after one that is.
+ */
+export function openRestart(entries: readonly JournalEntry[], isProved: IsProved): OpenRestart | undefined {
+  let open: JournalEntry | undefined;
+  const known = new Set<string>();
+  for (const entry of entries) {
+    const proved = isProved(entry);
+    if (proved && known.size === known.add(statementOf(entry)).size) continue;
+    const holdsUp = open !== undefined && isProved(open);
+    if (entry.kind.startsWith("restart.") && (proved || !holdsUp))
+      open = entry.kind === "restart.opened" ? entry : undefined;
+  }
+  if (open === undefined) return undefined;
+  const { server, for: account } = open.data;
+  return { server: String(server), account: account as AccountId, job: open.job, at: open.at };
 }
 
-/** The job of the last rotation to the key `to`, if it died midway; `entries` of `-`, oldest first. */
+/**
+ * The job of the last rotation to the key `to`, if it died midway; `entries` of `-`, oldest first. It is told, and
+ * nothing is done by it: what is left to rotate is what still bears the old key's signature.
+ */
 export function openRotation(entries: readonly JournalEntry[], to: string): string | undefined {
   const last = entries.findLast(({ kind }) => kind === "rotation.started" || kind === "rotation.finished");
   return last?.kind === "rotation.started" && last.data["to"] === to ? last.job : undefined;
 }
 
-/** What was held in memory when the account was last healthy; `entries` oldest first. */
-export function lastMemory(entries: readonly JournalEntry[]): readonly MemoryAsset[] {
-  return readMemoryAssets(entries.findLast(({ kind }) => kind === "memory.seen")?.data["memory"]);
+/** What was held in memory when the account was last healthy. */
+export function lastMemory(entries: readonly JournalEntry[], isProved: IsProved): readonly MemoryAsset[] {
+  return readMemoryAssets(newest(entries, "memory.seen", isProved)?.data["memory"]);
 }
 
 /** Keys of the incidents that were opened and not resolved; `entries` oldest first. */
@@ -131,15 +209,31 @@ export function openIncidents(entries: readonly JournalEntry[]): readonly string
 }
 
 /** The claims last seen in force; what remains of an account that a full resolver deleted after expiry. */
-export function lastClaims(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
-  const last = entries.findLast(({ kind }) => kind === "claims.seen");
+export function lastClaims(entries: readonly JournalEntry[], isProved: IsProved): ClaimsDocument | undefined {
+  const last = newest(entries, "claims.seen", isProved);
   return last === undefined ? undefined : claimsOf(last);
 }
 
-/** The fingerprint of the difference that was adopted last; `entries` oldest first. */
-export function lastAdopted(entries: readonly JournalEntry[]): string | undefined {
-  const fingerprint = entries.findLast(({ kind }) => kind === "source.adopted")?.data["fingerprint"];
+/** For what only tells or foretells, and neither signs nor changes anything. */
+export const TOLD_ONLY: IsProved = () => true;
+
+/** The fingerprint of the difference that was adopted last. */
+export function lastAdopted(entries: readonly JournalEntry[], isProved: IsProved): string | undefined {
+  const fingerprint = newest(entries, "source.adopted", isProved)?.data["fingerprint"];
   return typeof fingerprint === "string" ? fingerprint : undefined;
+}
+
+/** By the time that the proof signs: an old entry that is put behind newer ones stays old. The last of equal ones. */
+export function newest(
+  entries: readonly JournalEntry[],
+  of: EntryKind,
+  isProved: IsProved,
+): JournalEntry | undefined {
+  const candidates = entries
+    .map((entry, index) => ({ entry, index }))
+    .filter(({ entry }) => entry.kind === of)
+    .sort((one, other) => other.entry.at - one.entry.at || other.index - one.index);
+  return candidates.find(({ entry }) => isProved(entry))?.entry;
 }
 
 /**
@@ -151,6 +245,7 @@ export function claimsKnownBefore(
   entries: readonly JournalEntry[],
   job: string,
   disagreement: string,
+  isProved: IsProved,
 ): ClaimsDocument | undefined {
   const about = entries.filter(
     ({ data, kind }) => kind.startsWith("incident.") && data["key"] === disagreement,
@@ -158,7 +253,10 @@ export function claimsKnownBefore(
   const resolved = about.findLastIndex(({ kind }) => kind === "incident.resolved");
   const opened = about[resolved + 1];
   const before = opened === undefined ? entries : entries.slice(0, entries.indexOf(opened));
-  return lastClaims(before.filter((entry) => entry.job !== job && entry.job !== opened?.job));
+  return lastClaims(
+    before.filter((entry) => entry.job !== job && entry.job !== opened?.job),
+    isProved,
+  );
 }
 
 function claimsOf({ data }: JournalEntry): ClaimsDocument | undefined {

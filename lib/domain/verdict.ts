@@ -52,6 +52,8 @@ export const FINDINGS = {
     "A mirror has messages beyond its origin's last: it takes nothing until the origin has passed it.",
   "asset.lost":
     "After a remedy a stream, a durable consumer or messages were missing, and nobody has acknowledged the loss.",
+  "journal.unproved":
+    "The journal holds an entry that a run would act on and nobody can prove to be Relight's: nothing is done by it.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 

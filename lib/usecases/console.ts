@@ -1,5 +1,11 @@
 import { type AccountId, isAccountId } from "../domain/account.ts";
-import { type EntryKind, type JournalEntry, lastClaims, openIncidents } from "../domain/journal.ts";
+import {
+  type EntryKind,
+  type JournalEntry,
+  lastClaims,
+  openIncidents,
+  TOLD_ONLY,
+} from "../domain/journal.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { openingsOf } from "../domain/repeats.ts";
 import type { Standing } from "../domain/standing.ts";
@@ -132,7 +138,7 @@ function shown(entry: JournalEntry | undefined): JsonObject | null {
 
 /** JWT ids and times; the claims themselves hold activation tokens. */
 function claimsShown(entries: readonly JournalEntry[]): Json {
-  const claims = lastClaims(entries)?.claims;
+  const claims = lastClaims(entries, TOLD_ONLY)?.claims;
   if (claims === undefined) return null;
   const { jti, iss, iat, exp, name } = claims;
   return { name: name ?? null, jti, iss, iat, exp: exp ?? null };

@@ -23,6 +23,7 @@ import type {
 import type { Tracer } from "../ports-observers.ts";
 import type { Restarter } from "../ports-remedies.ts";
 import { requireMode } from "./mode.ts";
+import { withProof } from "./proof.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
@@ -92,13 +93,18 @@ export async function accountKeyOf(context: Context, account: AccountId): Promis
   return reference === undefined ? undefined : context.secrets.read(reference);
 }
 
+/**
+ * Appends an entry, with a proof where a later run would act on it and there is a key to sign with.
+ * @throws RelightError `journal.*`, and for what must be proved to be closed again `secret.*`, `signer.*`.
+ */
 export async function record(
-  { journal, clock }: Pick<Context, "journal" | "clock">,
+  context: Pick<Context, "journal" | "clock"> & Partial<Pick<Context, "signer" | "log" | "mode">>,
   job: { readonly id: string; readonly account: AccountId | "-" },
   kind: EntryKind,
   data: JsonObject,
 ): Promise<void> {
-  await journal.append({ at: clock.now(), job: job.id, account: job.account, kind, data });
+  const entry = { at: context.clock.now(), job: job.id, account: job.account, kind, data };
+  await context.journal.append(await withProof(context, entry));
 }
 
 /** @throws RelightError `signer.missing` */

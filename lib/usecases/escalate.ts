@@ -85,8 +85,9 @@ async function incidentsSoFar(
 
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
 
-/** Health resolves every class of failure but those that are about the renewal. */
-export const ABOUT_HEALTH = (failureClass: FailureClass): boolean => !RENEWAL_CLASSES.includes(failureClass);
+/** Health resolves every class of failure but those that are about the renewal or the journal. */
+export const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
+  !RENEWAL_CLASSES.includes(failureClass) && failureClass !== "journal_unproved";
 
 /** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
 export async function resolveIncidents(

@@ -6,9 +6,12 @@ import type { SourceView } from "../domain/claims-source.ts";
 import {
   type JournalEntry,
   lastAdopted,
+  lastClaims,
   lastMemory,
   openReconfigurations,
   openToggle,
+  TOLD_ONLY,
+  unprovedOpenings,
 } from "../domain/journal.ts";
 import { openLosses } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
@@ -17,6 +20,7 @@ import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { accountKeyOf, type Context } from "./context.ts";
+import { provedBy } from "./proof.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
 export interface Look {
@@ -55,28 +59,48 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const expected = expectationsOf(context.settingsOf(account));
   const observation = await probes.observe(account, await accountKeyOf(context, account), expected, listens);
   const remembered = await memoryOf(journal, account);
+  const isProved = provedBy(context);
   const source = await lookIntoSource(context, account, remembered);
+  const claims = claimsInForce(observation, operator);
   const verdict = assess(observation, {
     operator,
     ...(source === undefined ? {} : { source }),
-    unfinishedToggle: openToggle(remembered) !== undefined,
-    unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
     losses: openLosses(remembered),
+    unfinishedToggle: openToggle(remembered, isProved) !== undefined,
+    unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
+    unproved: [
+      ...unprovedOpenings(remembered, isProved),
+      ...(claims === undefined ? await unprovedClaims(context, account) : []),
+    ],
     expected,
   });
-  const claims = claimsInForce(observation, operator);
-  const memorySeen = lastMemory(remembered);
+  const memorySeen = lastMemory(remembered, isProved);
   return { observation, verdict, claims, memorySeen, ...(source === undefined ? {} : { source }) };
+}
+
+/** All of them: the newest by its proof need not be the last that somebody wrote. */
+export function claimsSeen(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<readonly JournalEntry[]> {
+  return journal.read({ account, kinds: ["claims.seen"] });
+}
+
+/** The journal's last claims, if none are proved: of an account that nobody runs they are not renewed. */
+export async function unprovedClaims(context: Context, account: AccountId): Promise<readonly JournalEntry[]> {
+  const entries = await claimsSeen(context, account);
+  return lastClaims(entries, provedBy(context)) === undefined ? entries.slice(-1) : [];
 }
 
 /** A source that can't be read is part of what was seen, never taken for an answer. */
 async function lookIntoSource(
-  { source }: Context,
+  context: Context,
   account: AccountId,
   remembered: readonly JournalEntry[],
 ): Promise<SourceView | undefined> {
+  const { source, signer } = context;
   if (source === undefined) return undefined;
-  const adopted = lastAdopted(remembered);
+  const adopted = lastAdopted(remembered, signer === undefined ? TOLD_ONLY : provedBy(context));
   return {
     name: source.claims.name,
     sourced: await probe(() => source.claims.lookup(account)),

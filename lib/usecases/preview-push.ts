@@ -5,7 +5,7 @@ import type { HarmLeave } from "../domain/gate-harm.ts";
 import { toSeconds } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 import { glance } from "./look.ts";
-import { claimsToRenew } from "./verify.ts";
+import { claimsToCompare } from "./verify.ts";
 
 /** What a JWT would change, for a person to look at before it is pushed. */
 export interface PushPreview {
@@ -27,7 +27,7 @@ export async function previewPush(
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
   const seen = await glance(context, account);
-  const current = await claimsToRenew(context, seen);
+  const current = await claimsToCompare(context, seen);
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
     ...{ use: seen.observation.streams, allowed },

@@ -8,6 +8,7 @@ import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
 import { glance, memoryOf } from "./look.ts";
+import { provedBy } from "./proof.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
 const SETTLE = { timeout: 30_000, interval: 250 };
@@ -109,7 +110,7 @@ async function giveBack(
 
 /** Gives back what a job that died left changed. Returns the streams' names. */
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
-  const open = openReconfigurations(await memoryOf(context.journal, job.account));
+  const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
   if (open.length === 0) return [];
   const streams = open.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });

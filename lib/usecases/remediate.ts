@@ -21,7 +21,8 @@ import { planned, reconcile } from "./reconcile.ts";
 import { renew } from "./renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "./renewal-decision.ts";
 import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
-import { claimsToRenew, endingOf, verify } from "./verify.ts";
+import { refuseUnproved } from "./unproved.ts";
+import { claimsToCompare, endingOf, verify } from "./verify.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {
@@ -71,10 +72,11 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
   return runJob(outer, order, async (job, context) => {
     const legacy = await resume(context, job);
     const calls = order.action === "remediate";
-    const seen = await verify(context, job).catch(async (thrown: unknown) => {
+    const first = await verify(context, job).catch(async (thrown: unknown) => {
       if (calls) await watchUnseen(context, job);
       throw thrown;
     });
+    const seen = (await refuseUnproved(context, job, first)) ? await verify(context, job) : first;
     try {
       const begun = await rungsOf(context, job, legacy, seen);
       const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
@@ -236,7 +238,7 @@ async function pushDelivered(
   seen: Look,
 ): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
-  const current = await claimsToRenew(context, seen);
+  const current = await claimsToCompare(context, seen);
   // A message that comes again is no fault of the issuer's; a person at the console is told.
   const { document, signatureValid } = context.codec.decode(token);
   const isInForce = signatureValid && document.text === seen.claims?.text;

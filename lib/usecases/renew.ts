@@ -4,9 +4,9 @@ import { STOPS_RENEWAL } from "../domain/incident.ts";
 import { renewClaims } from "../domain/renewal.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireSigner } from "./context.ts";
-import type { Look } from "./look.ts";
+import { type Look, unprovedClaims } from "./look.ts";
 import { type ProvedPush, push } from "./push.ts";
-import { claimsToRenew } from "./verify.ts";
+import { claimsToRenew, UNPROVED_CLAIMS } from "./verify.ts";
 
 /**
  * Re-signs the account's claims with a new expiry, through the gate, and proves them on every server.
@@ -25,8 +25,11 @@ async function renewed(
 ): Promise<{ readonly token: string; readonly current: ClaimsDocument }> {
   const signer = await requireSigner(context);
   const current = await claimsToRenew(context, seen);
-  if (current === undefined)
-    throw new RelightError("account.no_claims", `nothing is left of the claims of ${job.account} to renew`);
+  if (current === undefined) {
+    const why = (await unprovedClaims(context, job.account)).length > 0 ? `: ${UNPROVED_CLAIMS}` : "";
+    const message = `nothing is left of the claims of ${job.account} to renew${why}`;
+    throw new RelightError("account.no_claims", message);
+  }
   const claims = renewClaims(current, {
     ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
     lifetime: context.policyOf(job.account, current.claims).lifetime,

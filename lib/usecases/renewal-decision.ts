@@ -1,3 +1,4 @@
+import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { NO_SKEW, skewOf } from "../domain/clocks.ts";
 import {
@@ -11,14 +12,15 @@ import {
 } from "../domain/expiry.ts";
 import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import { type FailureClass, incidentKey } from "../domain/incident.ts";
-import { claimsKnownBefore, lastClaims } from "../domain/journal.ts";
+import { claimsKnownBefore, lastClaims, TOLD_ONLY } from "../domain/journal.ts";
 import { allows } from "../domain/mode.ts";
 import { disagreement } from "../domain/readings.ts";
 import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../domain/time.ts";
 import type { Context, RunningJob } from "./context.ts";
 import { escalateOnce, resolveIncidents } from "./escalate.ts";
-import type { Look } from "./look.ts";
-import { claimsToRenew } from "./verify.ts";
+import { claimsSeen, type Look, unprovedClaims } from "./look.ts";
+import { provedBy } from "./proof.ts";
+import { claimsToRenew, UNPROVED_CLAIMS } from "./verify.ts";
 
 /** What to do about the account's renewal, or why it can't be trusted to be right. */
 export type Decision =
@@ -41,7 +43,8 @@ export async function renewalDecision(
   seen: Look,
 ): Promise<Decision> {
   const document = await claimsToRenew(context, seen);
-  if (document === undefined) return { decision: "nothing known", why: "nobody knows its claims" };
+  if (document === undefined)
+    return { decision: "nothing known", why: await whyNothing(context, job.account) };
   const policy = context.policyOf(job.account, document.claims);
   const decision = await decide(context, seen, document, policy);
   if (decision.decision !== "renew") return decision;
@@ -52,6 +55,10 @@ export async function renewalDecision(
   if (seen.claims !== undefined) return decision;
   if (decision.why !== EXPIRED) return { decision: "wait", why: "a person deleted it" };
   return { ...decision, why: "it had expired, and the resolver deleted it" };
+}
+
+async function whyNothing(context: Context, account: AccountId): Promise<string> {
+  return (await unprovedClaims(context, account)).length > 0 ? UNPROVED_CLAIMS : "nobody knows its claims";
 }
 
 /** Where nothing is in force, what was last seen counts: a source that was renewed since is not in force. */
@@ -70,14 +77,15 @@ async function decide(
 }
 
 async function disagreementOf(
-  { journal, operator }: Context,
+  context: Context,
   { id, account }: Pick<RunningJob, "id" | "account">,
   { observation }: Look,
 ): Promise<string | undefined> {
+  const { journal, operator } = context;
   const kinds = ["claims.seen", "incident.opened", "incident.resolved"] as const;
   const entries = await journal.read({ account, kinds });
   const key = incidentKey(operator.id, account, "readings_disagree");
-  return disagreement(observation, operator, claimsKnownBefore(entries, id, key));
+  return disagreement(observation, operator, claimsKnownBefore(entries, id, key, provedBy(context)));
 }
 
 /**
@@ -117,7 +125,7 @@ export async function watchExpiry(
 export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
   const { journal, clock } = context;
   const { account } = job;
-  const document = lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  const document = lastClaims(await claimsSeen({ journal }, account), TOLD_ONLY);
   if (document === undefined) return;
   const moment = { now: clock.now(), skew: NO_SKEW };
   const alarm = alarmOf(

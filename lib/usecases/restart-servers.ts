@@ -20,6 +20,7 @@ import type { Restarter } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
 import { withLease } from "./lease.ts";
 import { glance, type Look } from "./look.ts";
+import { provedBy } from "./proof.ts";
 
 /** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
 const BACK = { timeout: 300_000, interval: 1_000 };
@@ -149,9 +150,11 @@ function orderFor(context: Context, account: AccountId, server: string): Restart
   return { server, account, allowMemoryLoss: mayLose(context, account) };
 }
 
-async function openRestartOf({ journal }: Pick<Context, "journal">): Promise<OpenRestart | undefined> {
+async function openRestartOf(
+  context: Pick<Context, "journal" | "codec" | "operator">,
+): Promise<OpenRestart | undefined> {
   const kinds = ["restart.opened", "restart.closed"] as const;
-  return openRestart(await journal.read({ account: "-", kinds, limit: 1 }));
+  return openRestart(await context.journal.read({ account: "-", kinds }), provedBy(context));
 }
 
 function assertFinished(open: OpenRestart | undefined): void {

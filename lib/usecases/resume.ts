@@ -12,6 +12,7 @@ import { type Context, type RunningJob, record } from "./context.ts";
 import type { RungReport } from "./heal.ts";
 import { type Look, memoryOf } from "./look.ts";
 import { noteLosses } from "./losses.ts";
+import { provedBy } from "./proof.ts";
 import { whereInForce } from "./push.ts";
 import { finishReconfigurations } from "./reconfigure.ts";
 import { finishToggle } from "./toggle.ts";
@@ -95,9 +96,10 @@ async function orTell(work: () => Promise<void>, tell: (why: string) => void): P
 /** What was lent is given back by whoever may heal: the verdict tells of it, and a person is called. */
 async function leave(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
   const remembered = await memoryOf(context.journal, job.account);
+  const isProved = provedBy(context);
   const left = { target: job.account, result: "refused" } as const;
   const mode = `${describeMode(context.mode)}; \`relight heal\` by one that may heal finishes it`;
-  const changed = openReconfigurations(remembered).map(({ stream }) => stream);
+  const changed = openReconfigurations(remembered, isProved).map(({ stream }) => stream);
   const toggle = {
     ...left,
     rung: "finish-toggle",
@@ -105,7 +107,7 @@ async function leave(context: Context, job: RunningJob): Promise<readonly RungRe
   } as const;
   const why = `the configuration of ${changed.join(", ")} was changed: ${mode}`;
   return [
-    ...(openToggle(remembered) === undefined ? [] : [toggle]),
+    ...(openToggle(remembered, isProved) === undefined ? [] : [toggle]),
     ...(changed.length === 0 ? [] : [{ ...left, rung: "finish-changes", why } as const]),
   ];
 }

@@ -3,7 +3,7 @@ import type { AccountId } from "../domain/account.ts";
 import type { Scheduled } from "../domain/calendar.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-findings.ts";
-import { lastClaims } from "../domain/journal.ts";
+import { lastClaims, TOLD_ONLY } from "../domain/journal.ts";
 import { asRelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { findAccount, knownAccounts } from "./survey.ts";
@@ -63,5 +63,5 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Cl
   };
   const inForce = claimsInForce(seen, operator);
   if (inForce !== undefined) return inForce;
-  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  return lastClaims(await journal.read({ account, kinds: ["claims.seen"] }), TOLD_ONLY);
 }

@@ -1,6 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { ClaimsDocument } from "../domain/claims.ts";
-import { withoutJetStream } from "../domain/jetstream-limits.ts";
+import { enablesJetStream, withoutJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenToggle, openToggle } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { reissue, renewClaims } from "../domain/renewal.ts";
@@ -8,6 +8,7 @@ import { toSeconds } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "./context.ts";
 import { memoryOf } from "./look.ts";
+import { provedBy } from "./proof.ts";
 import { push } from "./push.ts";
 
 /** How long a server may take to switch an account's JetStream; milliseconds. Recovering files takes time. */
@@ -27,6 +28,7 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
   const assets = memory as unknown as JsonObject[];
   await record(context, job, "toggle.opened", {
     jti: claims.claims.jti,
+    off: terms.id,
     claims: claims.text,
     memory: assets,
   });
@@ -50,13 +52,24 @@ async function undo(context: Context, job: RunningJob, { code, message }: Religh
 
 /** Closes a toggle that a job which died left open. Returns whether there was one. */
 export async function finishToggle(context: Context, job: RunningJob): Promise<boolean> {
-  const toggle = openToggle(await memoryOf(context.journal, job.account));
+  const toggle = openToggle(await memoryOf(context.journal, job.account), provedBy(context));
   if (toggle === undefined) return false;
   context.log.warn("finishing a toggle that another job left open", { account: job.account });
   const running = (await context.resolver.running(job.account)).find((entry) => entry.loaded);
   const stored = await context.resolver.lookup(job.account);
-  await giveBack(context, job, toggle, running?.document ?? stored?.document ?? toggle.claims);
+  const current = running?.document ?? stored?.document ?? toggle.claims;
+  if (isOvertaken(toggle, current)) await close(context, job, toggle, current);
+  else await giveBack(context, job, toggle, current);
   return true;
+}
+
+/**
+ * Whether other claims came into force since, which give the account JetStream: those that the journal kept must not
+ * be pushed over them. Other claims without JetStream meet the gate.
+ */
+function isOvertaken({ claims: original, off }: OpenToggle, current: ClaimsDocument): boolean {
+  if (current.claims.jti === original.claims.jti || current.claims.jti === off) return false;
+  return enablesJetStream(current.claims);
 }
 
 async function giveBack(
@@ -75,11 +88,21 @@ async function giveBack(
     : reissue(original, terms);
   const token = await signer.sign(on);
   await push(context, job, { token, current, leave: "jetstream-switch", purpose: "JetStream on" });
+  await close(context, job, { memory }, on);
+}
+
+/** With JetStream in force again, what was in memory is made anew, and the journal's way back ends. */
+async function close(
+  context: Context,
+  job: RunningJob,
+  { memory }: Pick<OpenToggle, "memory">,
+  { claims }: ClaimsDocument,
+): Promise<void> {
   await waitForJetStream(context, job, true);
   const accountKey = await accountKeyOf(context, job.account);
   if (memory.length > 0 && accountKey !== undefined)
     await context.assets.recreate(job.account, accountKey, memory);
-  await record(context, job, "toggle.closed", { jti: on.claims.jti });
+  await record(context, job, "toggle.closed", { jti: claims.jti });
 }
 
 async function waitForJetStream(

@@ -3,17 +3,19 @@ import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { isTrusted, type SourceView } from "../domain/claims-source.ts";
 import { windowBounds } from "../domain/expiry.ts";
-import { lastClaims } from "../domain/journal.ts";
+import { type EntryKind, type JournalEntry, lastClaims, newest, TOLD_ONLY } from "../domain/journal.ts";
+import { proofIn } from "../domain/journal-proof.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
-import type { Operator } from "../domain/operator.ts";
+import { type Operator, trustedIssuers } from "../domain/operator.ts";
 import { patienceWith } from "../domain/settling.ts";
 import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
-import { type Look, look } from "./look.ts";
+import { claimsSeen, type Look, look, memoryOf } from "./look.ts";
 import { closeLosses } from "./losses.ts";
+import { provedBy, withProof } from "./proof.ts";
 
 /** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */
 const looksWithin = (patience: Millis): number => Math.min(1_000, patience / 4);
@@ -74,24 +76,48 @@ async function rememberClaims(
   { claims, text }: ClaimsDocument,
 ): Promise<void> {
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
-  if (entries.at(-1)?.data["jti"] === claims.jti) return;
-  await record(context, job, "claims.seen", { jti: claims.jti, claims: text });
+  const last = entries.at(-1);
+  const isKnown = last?.data["jti"] === claims.jti && last.data["claims"] === text;
+  // A proof would say that the operator signed them.
+  const isOurs = trustedIssuers(context.operator).includes(claims.iss);
+  const { signer: _signer, ...unable } = context;
+  const data = { jti: claims.jti, claims: text };
+  await remember(isOurs ? context : unable, job, "claims.seen", data, isKnown ? last : undefined);
 }
 
 /** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */
-async function rememberMemory(
-  context: Context,
-  job: RunningJob,
-  { observation, memorySeen }: Look,
-): Promise<void> {
+async function rememberMemory(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
-  if (JSON.stringify(memory) === JSON.stringify(memorySeen)) return;
-  await record(context, job, "memory.seen", { memory: memory as unknown as Json });
+  const last = newest(await memoryOf(context.journal, job.account), "memory.seen", TOLD_ONLY);
+  const isKnown = JSON.stringify(memory) === JSON.stringify(last?.data["memory"] ?? []);
+  if (isKnown && last === undefined) return;
+  await remember(
+    context,
+    job,
+    "memory.seen",
+    { memory: memory as unknown as Json },
+    isKnown ? last : undefined,
+  );
+}
+
+/** Appends what is new, and what `known` says already where that is not proved and now can be. */
+async function remember(
+  context: Pick<Context, "codec" | "operator" | "journal" | "clock" | "signer" | "log" | "mode">,
+  job: RunningJob,
+  kind: EntryKind,
+  data: JsonObject,
+  known: JournalEntry | undefined,
+): Promise<void> {
+  if (known !== undefined && provedBy(context)(known)) return;
+  const { id, account } = job;
+  const entry = await withProof(context, { at: context.clock.now(), job: id, account, kind, data });
+  if (known !== undefined && proofIn(entry) === undefined) return;
+  await context.journal.append(entry);
 }
 
 /**
  * The claims to renew from: those in force. Where there are none (a full resolver deletes what expired), the
- * newer of the source's, if trusted, and those last seen. A newer JWT in the source never takes the place of
+ * newer of the source's, if trusted, and those last seen, if the journal proves them. A newer JWT in the source never takes the place of
  * claims in force here: a renewal must not smuggle in a change that nobody looked at.
  */
 export async function claimsToRenew(
@@ -100,10 +126,23 @@ export async function claimsToRenew(
 ): Promise<ClaimsDocument | undefined> {
   if (claims !== undefined) return claims;
   const { account } = observation;
-  const seen = lastClaims(await context.journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+  const seen = lastClaims(await claimsSeen(context, account), provedBy(context));
   const sourced = trustedIn(source, context.operator);
   if (seen === undefined || sourced === undefined) return sourced ?? seen;
   return sourced.claims.iat > seen.claims.iat ? sourced : seen;
+}
+
+/** Why an account of which only the journal knows is not renewed; for people. */
+export const UNPROVED_CLAIMS =
+  "the claims in the journal are not proved: nobody knows whether the operator ever signed them; push the account's JWT from its source of truth";
+
+/** The same for what is only compared with, as by the gate: that an entry is not proved must not open it wider. */
+export async function claimsToCompare(
+  context: Context,
+  seen: Pick<Look, "observation" | "claims" | "source">,
+): Promise<ClaimsDocument | undefined> {
+  const { account } = seen.observation;
+  return (await claimsToRenew(context, seen)) ?? lastClaims(await claimsSeen(context, account), TOLD_ONLY);
 }
 
 /** What a job that ends with this look leaves behind for the next sweep. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
 import { claimsInForce } from "../../lib/domain/claims-findings.ts";
 import type { Observation } from "../../lib/domain/observation.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { epochMillis, millis } from "../../lib/domain/time.ts";
 import { describeSubject, FINDINGS, type Health, worst } from "../../lib/domain/verdict.ts";
 import {
   ACCOUNT,
@@ -337,6 +337,7 @@ test("every finding there is, is found somewhere above", () => {
     }),
     {
       ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+      unproved: [{ at: epochMillis(0), job: "j", account: "-", kind: "toggle.opened", data: {} }],
       expected: { domains: ["a", "b"], leafnodes: [{ name: "edge-1" }, { name: "edge-2" }] },
     },
   );

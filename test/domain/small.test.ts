@@ -8,6 +8,7 @@ import {
   lastClaims,
   openIncidents,
   openToggle,
+  TOLD_ONLY,
 } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
 import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time.ts";
@@ -69,16 +70,17 @@ describe("the journal", () => {
 
   test("a toggle is open until it is closed", () => {
     const memory = [{ stream: "CACHE", config: {}, consumers: [] }];
+    const openIn = (entries: readonly JournalEntry[]) => openToggle(entries, TOLD_ONLY);
     const opened = entry("toggle.opened", { claims: text, memory });
-    expect(openToggle([opened])).toMatchObject({ claims: { text }, memory });
-    expect(openToggle([opened, entry("toggle.closed")])).toBeUndefined();
-    expect(openToggle([opened, entry("toggle.closed", { claims: text })])).toBeUndefined();
-    expect(openToggle([entry("toggle.closed"), opened])).toBeDefined();
-    expect(openToggle([])).toBeUndefined();
-    expect(openToggle([entry("toggle.opened", { claims: "torn" })])).toBeUndefined();
-    expect(openToggle([entry("toggle.opened", { claims: text })])?.memory).toEqual([]);
+    expect(openIn([opened])).toMatchObject({ claims: { text }, memory });
+    expect(openIn([opened, entry("toggle.closed")])).toBeUndefined();
+    expect(openIn([opened, entry("toggle.closed", { claims: text })])).toBeUndefined();
+    expect(openIn([entry("toggle.closed"), opened])).toBeDefined();
+    expect(openIn([])).toBeUndefined();
+    expect(openIn([entry("toggle.opened", { claims: "torn" })])).toBeUndefined();
+    expect(openIn([entry("toggle.opened", { claims: text })])?.memory).toEqual([]);
     expect(
-      openToggle([opened, entry("toggle.closed"), entry("toggle.opened", { claims: text, memory: [1] })])
+      openIn([opened, entry("toggle.closed"), entry("toggle.opened", { claims: text, memory: [1] }, "j2")])
         ?.memory,
     ).toEqual([]);
   });
@@ -103,10 +105,12 @@ describe("the journal", () => {
 
   test("remembers the claims last seen", () => {
     expect(
-      lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })])
-        ?.text,
+      lastClaims(
+        [entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })],
+        TOLD_ONLY,
+      )?.text,
     ).toBe(text);
-    expect(lastClaims([])).toBeUndefined();
+    expect(lastClaims([], TOLD_ONLY)).toBeUndefined();
   });
 });
 

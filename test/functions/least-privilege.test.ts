@@ -158,6 +158,12 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     expect(read).toEqual([]);
   });
 
+  test("remediate, where claims are new: the operator's, too, by which the journal proves them", async () => {
+    const { answer, read } = await watched("remediate", await event("remediate.sqs"));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system"]);
+  });
+
   test("remediate, where all is well: the system user's and the account's, and it announces nothing", async () => {
     const { answer, read, actions } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });

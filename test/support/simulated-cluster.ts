@@ -19,6 +19,8 @@ export interface SimulatedCluster extends Pick<Probes, "observe" | "servers"> {
   force(token: string): void;
   /** While set, nothing answers. */
   down: boolean;
+  /** Whether the servers say that the accounts have JetStream; they have none here. */
+  jetstream: boolean;
   /** Every push that was made through the resolver, with its time. */
   readonly pushes: readonly { readonly at: EpochMillis; readonly jwt: DecodedJwt }[];
 }
@@ -61,7 +63,7 @@ export function simulatedCluster(
       if (jwt === undefined) return { server: name, loaded: false };
       const { exp } = jwt.document.claims;
       const expired = exp !== undefined && toMillis(exp) <= clock.now() + skew;
-      return { server: name, loaded: true, expired, jetstream: false, document: jwt.document };
+      return { server: name, loaded: true, expired, jetstream: cluster.jetstream, document: jwt.document };
     });
   };
   const facts = (): readonly ServerFacts[] =>
@@ -71,7 +73,7 @@ export function simulatedCluster(
     }));
 
   const cluster: SimulatedCluster = {
-    ...{ down: false, pushes, force },
+    ...{ down: false, jetstream: false, pushes, force },
     servers: async () => facts(),
     resolver: {
       list: async function* () {

@@ -47,6 +47,7 @@ const codec: JwtCodec & { readonly known: Map<string, DecodedJwt> } = {
     return jwt;
   },
   publicKeyOf: (seed) => seed,
+  attests: (_key, statement, signature) => signature === `signed ${statement}`,
 };
 
 export interface SimulatedAccount {
@@ -105,7 +106,7 @@ export function simulatedWorld(settings: WorldSettings) {
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
     ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
     escalation: { send: async (incident) => void incidents.push(incident) },
-    signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text) }),
+    signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text), attest: sign }),
     ...{ resolver: cluster.resolver, reopen: absent },
     probes: { ...cluster, meta: absent, hosted: absent, health: absent, trust: absent, capacity: absent },
     assets: { recreate: absent, stepDown: absent, configure: absent, forbidden: async () => [] },

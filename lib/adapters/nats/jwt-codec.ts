@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { decode } from "@nats-io/jwt";
 import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { parseTree } from "jsonc-parser";
@@ -31,7 +31,16 @@ export const jwtCodec: JwtCodec = {
     return { token: token.trim(), document, signatureValid };
   },
   publicKeyOf: (seed) => keyFromSeed(seed, "A", "signingKey").getPublicKey(),
+  attests: (key, statement, signature) => verifies(key, attestation(statement), signature),
 };
+
+/**
+ * What is signed to attest a statement. A JWT's signature is over two base64url texts with a dot between, and a
+ * server's nonce is one: neither can hold a space or a line break.
+ */
+function attestation(statement: string): string {
+  return `relight journal v1\nsha512 ${createHash("sha512").update(statement).digest("hex")}\n`;
+}
 
 /**
  * A signer from the seed of the operator or of one of its signing keys.
@@ -59,6 +68,10 @@ export function jwtSigner(
   return {
     publicKey,
     sign: ({ text }: ClaimsDocument) => encodeJwt(text, signBytes),
+    attest: async (statement) => {
+      const signature = await signBytes(Buffer.from(attestation(statement)));
+      return Buffer.from(signature).toString("base64url");
+    },
   };
 }
 
