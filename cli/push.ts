@@ -12,6 +12,8 @@ import type { CommandResult, Console } from "./session.ts";
 export interface PushOptions {
   /** Shows what the JWT changes beyond a renewal, and pushes it if a person says yes. */
   readonly allowChanges: boolean;
+  /** Brings back an account that somebody deleted. */
+  readonly undelete: boolean;
   readonly yes: boolean;
 }
 
@@ -20,7 +22,7 @@ export async function push(
   app: App,
   console: Console,
   file: string,
-  { allowChanges, yes }: PushOptions,
+  { allowChanges, undelete, yes }: PushOptions,
 ): Promise<CommandResult> {
   const token = await readToken(file);
   const context = await app.context();
@@ -42,6 +44,7 @@ export async function push(
     };
   const order = jobFor(context, {
     ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token },
+    ...(undelete ? { undelete } : {}),
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
   const result = remediated(await remediate(context, order), name);

@@ -106,6 +106,12 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "restart.opened":
     case "restart.closed":
       return `server ${text("server")}`;
+    case "account.deleted":
+      return `${text("how")}${data["jti"] ? `, jti ${text("jti")}` : ""}`;
+    case "account.forgotten":
+      return text("reason");
+    case "streams.seen":
+      return count((data["streams"] as readonly unknown[]).length, "stream");
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":
@@ -147,6 +153,7 @@ function planOf({ renewal, reconciliation, step, decision }: Survey): string[] {
 /** Why an account is not renewed although it is due. */
 function notRenewed({ decision, why }: Survey["decision"]): string[] {
   if (decision === "manual") return [`  → a person renews it: ${why}`];
+  if (decision === "withdrawn") return [`  ✗ renew refused: ${why}`];
   if (decision === "disagree") return [`  ✗ renew refused: the readings of its claims do not agree: ${why}`];
   return [];
 }

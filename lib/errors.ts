@@ -168,6 +168,10 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.unknown },
     mend: "Use the account's id (A…) or the name it has in the configuration or in its claims.",
   },
+  "account.deleted": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Nobody but a person may bring it back: `relight push FILE --undelete`, or `relight renew ACCOUNT --undelete` (docs/claims.md).",
+  },
   "account.no_claims": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "No server, resolver or journal knows the account's claims; push its JWT with `relight push FILE`.",

@@ -143,6 +143,8 @@ export interface Probes {
     expected?: Expectations,
     listens?: boolean,
   ): Promise<Observation>;
+  /** The accounts that any server has loaded; expired and deleted ones are, until it restarts. */
+  accounts(): Promise<Probe<readonly AccountId[]>>;
   /** The streams of every account, as the servers tell of them. */
   hosted(): Promise<Probe<readonly HostedStream[]>>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
@@ -197,12 +199,26 @@ export interface JournalQuery {
   readonly limit?: number;
 }
 
+/** An account that the journal knows. */
+export interface JournalledAccount {
+  readonly account: AccountId;
+  /** Empty where the claims have none. */
+  readonly name: string;
+  /** A person said that it is gone for good, and it was not seen in force since. */
+  readonly forgotten: boolean;
+}
+
 /** The append-only record of all that was seen and done. */
 export interface Journal {
   /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
   append(entry: JournalEntry): Promise<void>;
   /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
   read(query: JournalQuery): Promise<readonly JournalEntry[]>;
+  /**
+   * The accounts whose claims were ever seen in force, or whose deletion was, each once, with the name in the newest of
+   * these claims; as they come, and none of their entries is held.
+   */
+  accounts(): AsyncIterable<JournalledAccount>;
   /**
    * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
    * It may be lost or late, never older over newer: it says where to look, and is no proof.
@@ -238,6 +254,8 @@ export interface Job {
    * in the very process that asked: no queue carries it.
    */
   readonly acceptedOver?: string;
+  /** A person wants the account back although somebody deleted it; as above, no queue carries it. */
+  readonly undelete?: true;
   /** Ties together all that one trigger led to, from its log lines to the page. */
   readonly correlation?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */

@@ -4,6 +4,8 @@ import { failedProbe, finding } from "./findings.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { Observation, RunningAccount, StoredClaims } from "./observation.ts";
 import type { Operator } from "./operator.ts";
+import { describeWithdrawal, isWithdrawn, type Presence } from "./presence.ts";
+import { describeStreams, type SeenStream } from "./streams-seen.ts";
 import { toMillis } from "./time.ts";
 import { type Finding, observedAt } from "./verdict.ts";
 
@@ -30,26 +32,50 @@ export function loaded({ running }: Observation): readonly Loaded[] {
 }
 
 /** What is wrong with the account's claims: where they lie, where they run, and how long they last. */
-export function claimsFindings(observation: Observation, operator: Operator): Finding[] {
+export function claimsFindings(observation: Observation, operator: Operator, presence: Presence): Finding[] {
   const { stored, running } = observation;
   if (!running.ok) return [failedProbe("the claims in force", running)];
   // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
   const claims = claimsInForce(observation, operator)?.claims;
-  if (claims === undefined)
-    return [finding("account.not_found", "unknown", {}, "no server and no resolver knows this account")];
+  if (claims === undefined) return [absenceFinding(presence)];
   return [
-    ...expiryFindings(observation, claims),
+    ...expiryFindings(observation, claims, presence),
     ...(stored.ok ? storageFindings(observation, stored.value, claims, operator) : []),
   ];
 }
 
-function expiryFindings(observation: Observation, claims: AccountClaims): Finding[] {
+/** The finding of an account that was deleted or is gone, which says all that there is to say of it. */
+export function withdrawalFinding(presence: Presence, left: readonly SeenStream[]): Finding | undefined {
+  if (!isWithdrawn(presence)) return undefined;
+  const remains =
+    left.length === 0 ? "" : `; left behind when it was last seen well: ${describeStreams(left)}`;
+  const message = `${describeWithdrawal(presence)}${remains}`;
+  const evidence = { streams: left.map(({ name, servers }) => ({ name, servers: [...servers] })) };
+  const code = presence.state === "gone" ? "account.gone" : "account.deleted";
+  return finding(code, "dead", {}, message, evidence);
+}
+
+/** Nobody has the account: the journal alone tells what that means. */
+function absenceFinding(presence: Presence): Finding {
+  switch (presence.state) {
+    case "expired": {
+      const message = `the account expired at ${observedAt(presence.at)}, and the resolver has deleted its JWT since`;
+      return finding("account.expired", "dead", {}, message, { forgotten: true });
+    }
+    case "unknown":
+      return finding("account.not_found", "unknown", {}, `no server has it loaded, and ${presence.why}`);
+    default:
+      return finding("account.not_found", "unknown", {}, "no server and no resolver knows this account");
+  }
+}
+
+function expiryFindings(observation: Observation, claims: AccountClaims, presence: Presence): Finding[] {
   const expiredOn = loaded(observation)
     .filter(({ expired }) => expired)
     .map(({ server }) => server);
-  const byClock = claims.exp !== undefined && toMillis(claims.exp) <= observation.at;
-  if (!byClock && expiredOn.length === 0) return [];
+  // A server that still refuses claims which newer ones are about to replace is told of as drift.
+  if (presence.state !== "expired") return [];
   const expiredAt = claims.exp === undefined ? "" : ` at ${observedAt(toMillis(claims.exp))}`;
   const evidence = { jti: claims.jti, exp: claims.exp ?? null, servers: expiredOn };
   return [finding("account.expired", "dead", {}, `the account expired${expiredAt}`, evidence)];

@@ -38,6 +38,12 @@ export type EntryKind =
   | "rotation.finished"
   /** The system user's credentials in the secret store are those of a new user. */
   | "credentials.rotated"
+  /** Somebody deleted the account, as it was heard or seen; until newer claims are in force nobody but a person pushes it. */
+  | "account.deleted"
+  /** A person said that the deleted account is gone for good: it is shown and swept no more until it is seen in force. */
+  | "account.forgotten"
+  /** The streams at a good verdict and the servers that held them: nobody tells of a deleted account's. */
+  | "streams.seen"
   /** A difference between the source of truth and the cluster that policy adopted; silent until either changes. */
   | "source.adopted"
   | "incident.opened"
@@ -131,6 +137,19 @@ export function openIncidents(entries: readonly JournalEntry[]): readonly string
 export function lastClaims(entries: readonly JournalEntry[]): ClaimsDocument | undefined {
   const last = entries.findLast(({ kind }) => kind === "claims.seen");
   return last === undefined ? undefined : claimsOf(last);
+}
+
+/** What makes an account one that the journal knows: it was there once. That somebody asked about it does not. */
+export const MAKES_KNOWN = [
+  ...(["claims.seen", "account.deleted", "account.forgotten"] as const),
+] as const satisfies readonly EntryKind[];
+
+export const makesKnown = (kind: EntryKind): boolean => (MAKES_KNOWN as readonly EntryKind[]).includes(kind);
+
+/** The account's name in an entry `claims.seen`; empty where the claims have none. */
+export function nameSeen({ claims }: JsonObject): string {
+  const parsed = parseAccountClaims(String(claims));
+  return parsed.ok ? (parsed.document.claims.name ?? "") : "";
 }
 
 /** The fingerprint of the difference that was adopted last; `entries` oldest first. */

@@ -34,6 +34,11 @@ export function attemptsOf(rung: Rung, situation: Situation): readonly Attempt[]
 export function nextStep(situation: Situation, tried: ReadonlySet<Attempt>): Step {
   const { verdict } = situation;
   if (verdict.verdict === "healthy") return { kind: "done" };
+  const withdrawn = verdict.findings.find(
+    ({ code }) => code === "account.deleted" || code === "account.gone",
+  );
+  if (withdrawn !== undefined)
+    return { kind: "stop", why: `${withdrawn.message}; only a person may push it again`, refused: [] };
   if (hasFinding(verdict, "account.expired"))
     return { kind: "renew", why: "renew first: an expired account can't be revived" };
   if (verdict.verdict === "unknown")

@@ -6,12 +6,15 @@ import type { SourceView } from "../domain/claims-source.ts";
 import {
   type JournalEntry,
   lastAdopted,
+  lastClaims,
   lastMemory,
   openReconfigurations,
   openToggle,
 } from "../domain/journal.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
+import { isWithdrawn, lastDeletion, type Presence, presenceIn } from "../domain/presence.ts";
+import { lastStreams, type SeenStream } from "../domain/streams-seen.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -26,11 +29,14 @@ export interface Look {
   readonly memorySeen: readonly MemoryAsset[];
   /** What the source of truth says, where one is configured. */
   readonly source?: SourceView;
+  /** Whether the account is there, and if not, what became of it. */
+  readonly presence: Presence;
 }
 
 const REMEMBERED = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
+  "account.deleted" as const,
 ];
 
 /** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
@@ -54,16 +60,33 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const observation = await probes.observe(account, await accountKeyOf(context, account), expected, listens);
   const remembered = await memoryOf(journal, account);
   const source = await lookIntoSource(context, account, remembered);
+  const claims = claimsInForce(observation, operator);
+  const deletion = lastDeletion(remembered);
+  const isPlain = claims !== undefined && deletion === undefined;
+  const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
+  const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const verdict = assess(observation, {
-    operator,
+    ...{ operator, presence },
+    ...(isWithdrawn(presence) ? { streamsSeen: await streamsSeenOf(context, account) } : {}),
     ...(source === undefined ? {} : { source }),
     unfinishedToggle: openToggle(remembered) !== undefined,
     unfinishedChanges: openReconfigurations(remembered).map(({ stream }) => stream),
     expected,
   });
-  const claims = claimsInForce(observation, operator);
   const memorySeen = lastMemory(remembered);
-  return { observation, verdict, claims, memorySeen, ...(source === undefined ? {} : { source }) };
+  return { observation, verdict, claims, memorySeen, presence, ...(source === undefined ? {} : { source }) };
+}
+
+/** The claims that were last seen in force; undefined where the journal never saw any. */
+export async function lastSeenOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<ClaimsDocument | undefined> {
+  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }));
+}
+
+async function streamsSeenOf({ journal }: Context, account: AccountId): Promise<readonly SeenStream[]> {
+  return lastStreams(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
 }
 
 /** A source that can't be read is part of what was seen, never taken for an answer. */

@@ -13,7 +13,7 @@ export interface SimulatedServer {
   skew: Millis;
 }
 
-export interface SimulatedCluster extends Pick<Probes, "observe" | "servers"> {
+export interface SimulatedCluster extends Pick<Probes, "observe" | "servers" | "accounts"> {
   readonly resolver: Resolver;
   /** Puts a JWT in force as somebody else's push would. */
   force(token: string): void;
@@ -73,6 +73,10 @@ export function simulatedCluster(
   const cluster: SimulatedCluster = {
     ...{ down: false, pushes, force },
     servers: async () => facts(),
+    accounts: async () => {
+      answering();
+      return { ok: true, value: [...loaded.keys()] };
+    },
     resolver: {
       list: async function* () {
         answering();

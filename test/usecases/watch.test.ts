@@ -14,6 +14,14 @@ import { fakeLog } from "../support/fakes/log.ts";
 const clock: Clock = { now: () => epochMillis(Date.now()) };
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
+const operator = {
+  ...{
+    id: `O${"A".repeat(55)}`,
+    name: "OP",
+    signingKeys: [`O${"B".repeat(55)}`],
+    strictSigningKeyUsage: true,
+  },
+};
 const AT_ONCE = millis(0);
 const BUSY: JobEnd = { state: "failed", error: new RelightError("account.busy", "another is at work") };
 
@@ -152,7 +160,15 @@ describe("the story", () => {
       await waitFor("the jobs", () => jobs.length >= options.jobs);
     }
     await watch({
-      ...{ clock, journal, log, newId: () => `id${jobs.length}`, configured: [A], sweepEvery: undefined },
+      ...{
+        clock,
+        journal,
+        log,
+        newId: () => `id${jobs.length}`,
+        configured: [A],
+        operator,
+        sweepEvery: undefined,
+      },
       events: { listen, running: options.running ?? (async () => []), [Symbol.asyncDispose]: async () => {} },
       work: async (job) => {
         jobs.push(job);
@@ -210,7 +226,7 @@ describe("the story", () => {
       throw error;
     }
     const watching = watch({
-      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [] },
+      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [], operator },
       events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
       work: async () => ({ state: "queued" }),
       sweep: async () => ({ queued: 3, ends: [] }),

@@ -28,6 +28,36 @@ export const jwtCodec: JwtCodec = {
   },
 };
 
+/** An order to delete accounts, as `nsc push -R` and `nsc delete account` send it. */
+export interface DeletionOrder {
+  readonly issuer: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly jti: string;
+  readonly accounts: readonly string[];
+  /** Signed by whom it names, and about nobody else, as servers demand; says nothing about trust. */
+  readonly isSelfSigned: boolean;
+}
+
+/** @throws RelightError `jwt.malformed` */
+export function decodeDeletion(token: string): DeletionOrder {
+  const [header = "", payload = "", signature = ""] = token.trim().split(".");
+  const claims = attempt(() => JSON.parse(decodePart(payload)) as unknown);
+  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
+  const accounts = isJsonObject(nats) ? nats["accounts"] : undefined;
+  if (!isJsonObject(claims) || !Array.isArray(accounts))
+    throw new RelightError("jwt.malformed", "this is not an order to delete accounts");
+  const { iss, sub, iat, jti } = claims;
+  const issuer = String(iss);
+  return {
+    issuer,
+    iat: typeof iat === "number" && Number.isSafeInteger(iat) ? iat : 0,
+    jti: String(jti ?? ""),
+    accounts: accounts.map(String),
+    isSelfSigned: sub === iss && verifies(issuer, `${header}.${payload}`, signature),
+  };
+}
+
 /**
  * A signer from the seed of the operator or of one of its signing keys.
  * @throws RelightError `secret.malformed` if it is no operator seed, `signer.untrusted_key` if the servers would
