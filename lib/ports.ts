@@ -3,16 +3,16 @@ import type { ServerCapacity } from "./domain/capacity.ts";
 import type { ClaimsDocument } from "./domain/claims.ts";
 import type { Sourced } from "./domain/claims-source.ts";
 import type { Incident } from "./domain/incident.ts";
-import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
-import type { Standing } from "./domain/standing.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
 import type { Assets } from "./ports-remedies.ts";
+
+export type { Journal, JournalledAccount, JournalQuery } from "./ports-journal.ts";
 
 /** Now. The domain never asks; it is told. */
 export interface Clock {
@@ -189,41 +189,6 @@ export interface Events extends AsyncDisposable {
   listen(): AsyncIterable<ClusterEvent>;
   /** As {@link Resolver.running}, asked of the servers that are alive now. */
   running(account: AccountId): Promise<readonly RunningAccount[]>;
-}
-
-export interface JournalQuery {
-  readonly account?: AccountId | "-";
-  readonly job?: string;
-  readonly kinds?: readonly EntryKind[];
-  /** At most this many, the newest ones. */
-  readonly limit?: number;
-}
-
-/** An account that the journal knows. */
-export interface JournalledAccount {
-  readonly account: AccountId;
-  /** Empty where the claims have none. */
-  readonly name: string;
-  /** A person said that it is gone for good, and it was not seen in force since. */
-  readonly forgotten: boolean;
-}
-
-/** The append-only record of all that was seen and done. */
-export interface Journal {
-  /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
-  append(entry: JournalEntry): Promise<void>;
-  /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
-  read(query: JournalQuery): Promise<readonly JournalEntry[]>;
-  /**
-   * The accounts whose claims were ever seen in force, or whose deletion was, each once, with the name in the newest of
-   * these claims; as they come, and none of their entries is held.
-   */
-  accounts(): AsyncIterable<JournalledAccount>;
-  /**
-   * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
-   * It may be lost or late, never older over newer: it says where to look, and is no proof.
-   */
-  latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, Standing>>;
 }
 
 /** Leases: one holder at a time per key, until released or until the time is over. */

@@ -41,7 +41,10 @@ export function claimsFindings(observation: Observation, operator: Operator, pre
   if (claims === undefined) return [absenceFinding(presence)];
   return [
     ...expiryFindings(observation, claims, presence),
-    ...(stored.ok ? storageFindings(observation, stored.value, claims, operator) : []),
+    // That a full resolver deletes what has expired is no finding of its own.
+    ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
+      ? storageFindings(observation, stored.value, claims, operator)
+      : []),
   ];
 }
 

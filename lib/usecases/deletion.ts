@@ -28,8 +28,14 @@ export function deletionsOf(
  */
 export async function assertNotDeleted(context: Context, job: RunningJob): Promise<void> {
   if (job.undelete) return;
-  const presence = await presenceNow(context, job.account);
-  if (isWithdrawn(presence)) throw withdrawn(job.account, presence);
+  refuseDeleted(job.account, await presenceNow(context, job.account));
+}
+
+/** @throws RelightError `account.deleted` */
+export function refuseDeleted(account: AccountId, presence: Presence): void {
+  if (!isWithdrawn(presence)) return;
+  const message = `account ${account} was not pushed: ${describeWithdrawal(presence)}`;
+  throw new RelightError("account.deleted", message, { details: { state: presence.state } });
 }
 
 /**
@@ -64,14 +70,6 @@ export async function presenceNow(context: Context, account: AccountId): Promise
   if (!isWithdrawn(presence)) return presence;
   // A server whose clock is ahead lets claims end before their time.
   return presenceOf({ ...facts, ahead: skewOf(await probes.servers()).ahead });
-}
-
-function withdrawn(
-  account: AccountId,
-  presence: Extract<Presence, { state: "deleted" | "gone" }>,
-): RelightError {
-  const message = `account ${account} was not pushed: ${describeWithdrawal(presence)}`;
-  return new RelightError("account.deleted", message, { details: { state: presence.state } });
 }
 
 /** Journals a deletion that was seen, once: it counts for as long as no newer claims are in force. */

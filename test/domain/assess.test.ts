@@ -30,6 +30,7 @@ const stored = (document = claims(), signatureValid = true): Observation["stored
   ok: true,
   value: { document, signatureValid },
 });
+const HOLDS_NOTHING: Observation["stored"] = { ok: true, value: undefined };
 const streams = (...value: ReturnType<typeof stream>[]): Observation["streams"] => ({ ok: true, value });
 
 describe("the verdict", () => {
@@ -45,7 +46,18 @@ describe("the verdict", () => {
   });
 
   test.each<[string, Partial<Observation>, Health, string[]]>([
-    ["expired by the server's word", { running: running({ expired: true }) }, "dead", ["account.expired"]],
+    [
+      "expired, as the server says and the clock",
+      { running: running({ expired: true }, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING },
+      "dead",
+      ["account.expired"],
+    ],
+    [
+      "refused by the server though its claims are valid",
+      { running: running({ expired: true }), stored: HOLDS_NOTHING },
+      "dead",
+      ["account.deleted"],
+    ],
     [
       "expired by the clock",
       { running: running({}, claims({ exp: NOW })), stored: stored(claims({ exp: NOW })) },
@@ -278,6 +290,7 @@ test("every finding there is, is found somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [
     [{}, true],
     [{ running: running({ expired: true }) }],
+    [{ running: running({}, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING }],
     [{ stored: { ok: true, value: undefined }, running: { ok: true, value: [] } }],
     [{ stored: { ok: true, value: undefined } }],
     [{ running: { ok: true, value: [] }, accountView: { ok: "not-asked", why: "" } }],
@@ -336,7 +349,11 @@ test("every finding there is, is found somewhere above", () => {
   const found = worlds.flatMap(([changes, open]) =>
     verdictOf(changes, open).findings.map(({ code }) => code),
   );
-  const all = [...found, ...beyond.findings.map(({ code }) => code)];
+  const gone = assess(observation({}), {
+    ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+    presence: { state: "gone", claims: claims(), known: undefined },
+  });
+  const all = [...found, ...[...beyond.findings, ...gone.findings].map(({ code }) => code)];
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !code.startsWith("source."))));
 });
 
