@@ -62,7 +62,7 @@ interface Rule {
   readonly packages: RegExp;
 }
 
-const INNER = "lib/domain/|lib/(ports|ports-remedies|ports-observers|errors)\\.ts$";
+const INNER = "lib/domain/|lib/(ports|ports-journal|ports-remedies|ports-observers|errors)\\.ts$";
 /** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
 const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
@@ -74,8 +74,16 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
 /** The first that fits a module is its rule; a module without one breaks them all. */
 const RULES: readonly Rule[] = [
   { place: /^lib\/domain\//, own: /^lib\/domain\//, packages: /^(semver|jsonc-parser)$/ },
-  { place: /^lib\/(errors|ports-remedies|ports-observers)\.ts$/, own: /^lib\/domain\//, packages: /^$/ },
-  { place: /^lib\/ports\.ts$/, own: /^lib\/(domain\/|ports-(remedies|observers)\.ts$)/, packages: /^$/ },
+  {
+    place: /^lib\/(errors|ports-journal|ports-remedies|ports-observers)\.ts$/,
+    own: /^lib\/domain\//,
+    packages: /^$/,
+  },
+  {
+    place: /^lib\/ports\.ts$/,
+    own: /^lib\/(domain\/|ports-(journal|remedies|observers)\.ts$)/,
+    packages: /^$/,
+  },
   {
     place: /^lib\/usecases\//,
     own: new RegExp(`^(${INNER}|lib/usecases/)`),

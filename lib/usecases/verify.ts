@@ -79,7 +79,7 @@ async function rememberClaims(
 ): Promise<void> {
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
   if (entries.at(-1)?.data["jti"] === claims.jti) return;
-  await record(context, job, "claims.seen", { jti: claims.jti, claims: text });
+  await record(context, job, "claims.seen", { jti: claims.jti, name: claims.name ?? "", claims: text });
 }
 
 /** A page of a deletion ends when the account is back, whoever brought it back and however well it is. */
@@ -137,6 +137,7 @@ export async function endingOf(context: Context, seen: Look): Promise<JobResult[
   const bounds = claims && windowBounds(claims, context.policyOf(claims.sub, claims));
   return {
     verdict: seen.verdict.verdict,
+    ...(isWithdrawn(seen.presence) ? { withdrawn: true } : {}),
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
     ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),
   };

@@ -177,8 +177,35 @@ describe("the story", () => {
       sweep: async () => ({ queued: 0, ends: [] }),
       tell: (note) => void notes.push(note),
     });
-    return { jobs, notes, log };
+    return { jobs, notes, log, journal };
   }
+
+  test("an order to delete is written down and looked into, if servers obey it; any other is a note", async () => {
+    const order = {
+      kind: "deletion-ordered",
+      iat: 5,
+      jti: "D1",
+      issuer: operator.id,
+      isSelfSigned: true,
+    } as const;
+    const { jobs, notes, journal } = await watchThese(
+      [
+        { ...order, account: A },
+        { ...order, account: B, issuer: `O${"C".repeat(55)}` },
+        { ...order, account: B, isSelfSigned: false },
+        { ...order, account: B, issuer: operator.signingKeys[0] ?? "" },
+      ],
+      { jobs: 2 },
+    );
+    expect(jobs.map(({ account: of }) => of)).toEqual([A, B]);
+    const actions = notes.flatMap((note) => (note.what === "heard" ? [note.action.do] : []));
+    expect(actions).toEqual(["job", "note", "note", "job"]);
+    const written = journal.entries.filter(({ kind }) => kind === "account.deleted");
+    expect(written.map(({ account: of, data }) => [of, data["how"], data["order"]])).toEqual([
+      [A, "ordered", "D1"],
+      [B, "ordered", "D1"],
+    ]);
+  });
 
   test("somebody's push is a remediate job triggered by an event; Relight's own is none", async () => {
     const { jobs, notes } = await watchThese(

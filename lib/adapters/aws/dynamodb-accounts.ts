@@ -1,4 +1,4 @@
-import { GetCommand, PutCommand, paginateQuery } from "@aws-sdk/lib-dynamodb";
+import { PutCommand, paginateQuery, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import { isAccountId } from "../../domain/account.ts";
 import { type JournalEntry, makesKnown, nameSeen } from "../../domain/journal.ts";
 import type { JournalledAccount } from "../../ports.ts";
@@ -25,8 +25,14 @@ export async function putKnown(
     await client.send(new PutCommand({ TableName: table, Item: item }));
     return;
   }
-  const { Item: known } = await client.send(
-    new GetCommand({ TableName: table, Key: key, ConsistentRead: true }),
+  // A query, since the roles of the functions may ask for entries in no other way.
+  const { Items: [known] = [] } = await client.send(
+    new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: "pk = :pk AND sk = :sk",
+      ExpressionAttributeValues: { ":pk": ACCOUNTS_KEY, ":sk": account },
+      ConsistentRead: true,
+    }),
   );
   const item = { ...key, name: known?.["name"] ?? "", forgotten: kind === "account.forgotten" };
   await client.send(new PutCommand({ TableName: table, Item: item }));
