@@ -116,7 +116,7 @@ async function expiresAfter(
 }
 
 /**
- * Deletes the account as `nsc push -R` and `nsc delete account` do, and waits until every server says that it did. Each
+ * Deletes the account as `nsc push -R` and `-P` do, and waits until every server says that it did. Each
  * that answers is counted, so that a server that is down is left out.
  */
 export async function deleteAccount({ operator, accountId, connectAs }: World, servers = 1): Promise<void> {

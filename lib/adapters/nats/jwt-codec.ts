@@ -28,7 +28,7 @@ export const jwtCodec: JwtCodec = {
   },
 };
 
-/** An order to delete accounts, as `nsc push -R` and `nsc delete account` send it. */
+/** An order to delete accounts, as `nsc push -R` and `-P` send it. */
 export interface DeletionOrder {
   readonly issuer: string;
   /** Seconds since 1970. */
