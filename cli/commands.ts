@@ -6,12 +6,14 @@ import { isoTime } from "../lib/domain/time.ts";
 import type { Health } from "../lib/domain/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
+import { forgetAccount } from "../lib/usecases/deletion.ts";
+import { findAccount, knownAccounts } from "../lib/usecases/inventory.ts";
 import { jobFor } from "../lib/usecases/job.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/losses.ts";
 import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
 import { storyOf } from "../lib/usecases/story.ts";
-import { findAccount, knownAccounts, type Survey, survey } from "../lib/usecases/survey.ts";
+import { type Survey, survey } from "../lib/usecases/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import {
@@ -78,8 +80,20 @@ export async function verify(app: App, account: string): Promise<CommandResult> 
   };
 }
 
-export async function renew(app: App, account: string): Promise<CommandResult> {
-  return remediated(await doJob(app, account, "renew", "relight renew"), account);
+export async function renew(
+  app: App,
+  account: string,
+  { undelete }: { readonly undelete: boolean },
+): Promise<CommandResult> {
+  const more = undelete ? { undelete } : {};
+  return remediated(await doJob(app, account, "renew", "relight renew", more), account);
+}
+
+/** A deleted account that is gone for good is no finding any more. */
+export async function forget(app: App, account: string, reason: string): Promise<CommandResult> {
+  const context = await app.context();
+  const forgotten = await forgetAccount(context, await findAccount(context, app.configured, account), reason);
+  return { json: { forgotten }, text: `${account} is forgotten`, exit: EXIT.ok };
 }
 
 export async function heal(app: App, account: string): Promise<CommandResult> {
@@ -124,7 +138,7 @@ export async function journal(
   account: string | undefined,
   { limit, correlation }: { readonly limit: number; readonly correlation?: string },
 ): Promise<CommandResult> {
-  const of = account === undefined ? {} : { account: app.accountId(account) };
+  const of = account === undefined ? {} : { account: await app.accountId(account) };
   const entries =
     correlation === undefined
       ? await app.journal.read({ ...of, limit })
@@ -171,10 +185,11 @@ async function doJob(
   name: string,
   action: "verify" | "renew" | "heal",
   reason: string,
+  more: { readonly undelete?: true } = {},
 ): Promise<Remediation> {
   const context = await app.context();
   const account = await findAccount(context, app.configured, name);
-  return remediate(context, jobFor(context, { account, action, trigger: "manual", reason }));
+  return remediate(context, jobFor(context, { account, action, trigger: "manual", reason, ...more }));
 }
 
 /** How a job's end looks. */

@@ -5,7 +5,7 @@ import type { ComparisonState } from "../lib/domain/claims-comparison.ts";
 import { isoTime, toMillis } from "../lib/domain/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { type AccountDiff, diffAccounts } from "../lib/usecases/diff.ts";
-import { findAccount, knownAccounts } from "../lib/usecases/survey.ts";
+import { findAccount, knownAccounts } from "../lib/usecases/inventory.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { worstExit } from "./commands.ts";
 import type { CommandResult } from "./session.ts";

@@ -5,7 +5,7 @@ import type { LimitName, LimitRequest } from "../lib/domain/limit-changes.ts";
 import { parseCount, parseSize } from "../lib/domain/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
 import { changeLimits, type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/change-limits.ts";
-import { findAccount } from "../lib/usecases/survey.ts";
+import { findAccount } from "../lib/usecases/inventory.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";

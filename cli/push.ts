@@ -14,6 +14,8 @@ export interface PushOptions {
   readonly allowChanges: boolean;
   /** It may expire before what is in force does. */
   readonly allowEarlierExpiry: boolean;
+  /** Brings back an account that somebody deleted. */
+  readonly undelete: boolean;
   readonly yes: boolean;
 }
 
@@ -22,7 +24,7 @@ export async function push(
   app: App,
   console: Console,
   file: string,
-  { allowChanges, allowEarlierExpiry, yes }: PushOptions,
+  { allowChanges, allowEarlierExpiry, undelete, yes }: PushOptions,
 ): Promise<CommandResult> {
   const token = await readToken(file);
   const context = await app.context();
@@ -45,6 +47,7 @@ export async function push(
     };
   const order = jobFor(context, {
     ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token, allowed },
+    ...(undelete ? { undelete } : {}),
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
   const result = remediated(await remediate(context, order), name);

@@ -29,6 +29,8 @@ const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
 ACCOUNT is an account's id (A…), its name in the configuration, or the name in its claims.`;
 
+const UNDELETE = "bring back an account that somebody deleted, with its streams and its old credentials";
+
 let exitCode: ExitCode = EXIT.ok;
 
 const program = new Command("relight")
@@ -104,14 +106,18 @@ program
 program
   .command("renew <account>")
   .description("re-sign the claims in force, gate, push, prove on every server, verify")
+  .option("--undelete", UNDELETE, false)
   .option(...DRY_RUN)
-  .action(act("renewing", commands.renew));
+  .action((account: string, { undelete, ...options }: { undelete: boolean }) =>
+    act("renewing", (app) => commands.renew(app, account, { undelete }))(options, {}),
+  );
 
 program
   .command("push <file>")
   .description("the same for a JWT made elsewhere (- reads standard input)")
   .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
   .option("--allow-earlier-expiry", "it may expire before the claims in force do", false)
+  .option("--undelete", UNDELETE, false)
   .option("--yes", "with --allow-changes: don't ask", false)
   .option(...DRY_RUN)
   .action(async (file: string, { dryRun, ...options }: PushOptions & { dryRun: boolean }) => {
@@ -124,6 +130,14 @@ program
   .description("climb the ladder until JetStream works again, or call a person with the evidence")
   .option(...DRY_RUN)
   .action(act("looking", commands.heal));
+
+program
+  .command("forget <account>")
+  .description("say that a deleted account is gone for good: it is shown and swept no more, and never pushed")
+  .requiredOption("--reason <text>", "why, and what became of its streams; it goes into the journal")
+  .action((account: string, { reason }: { reason: string }) =>
+    act("looking", (app) => commands.forget(app, account, reason))({}, {}),
+  );
 
 program
   .command("confirm-restart <server>")

@@ -114,6 +114,12 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
         .join("; ");
     case "loss.acknowledged":
       return `${readLosses(data).map(nameOfGroup).join(", ")}, by ${text("by")}: ${text("reason")}`;
+    case "account.deleted":
+      return `${text("how")}${data["jti"] ? `, jti ${text("jti")}` : ""}`;
+    case "account.forgotten":
+      return text("reason");
+    case "streams.seen":
+      return count((data["streams"] as readonly unknown[]).length, "stream");
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":
@@ -155,6 +161,7 @@ function planOf({ renewal, reconciliation, step, decision }: Survey): string[] {
 /** Why an account is not renewed although it is due. */
 function notRenewed({ decision, why }: Survey["decision"]): string[] {
   if (decision === "manual") return [`  → a person renews it: ${why}`];
+  if (decision === "withdrawn") return [`  ✗ renew refused: ${why}`];
   if (decision === "disagree") return [`  ✗ renew refused: the readings of its claims do not agree: ${why}`];
   return [];
 }

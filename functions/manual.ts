@@ -2,8 +2,8 @@ import middy from "@middy/core";
 import * as z from "zod";
 import { isAccountId } from "../lib/domain/account.ts";
 import { RelightError } from "../lib/errors.ts";
+import { findAccount } from "../lib/usecases/inventory.ts";
 import { jobFor } from "../lib/usecases/job.ts";
-import { findAccount } from "../lib/usecases/survey.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const order = z.strictObject({

@@ -8,7 +8,7 @@ import {
   StorageType,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { nowSeconds } from "./keys.ts";
+import { nowSeconds, signClaims } from "./keys.ts";
 import { allConsumers, allStreams } from "./lists.ts";
 import { isMetaCurrent } from "./meta.ts";
 import { retry, waitFor } from "./wait.ts";
@@ -112,6 +112,26 @@ async function expiresAfter(
     return await waitFor("the account to expire", hasExpired, { timeout }).catch(() => false);
   } finally {
     await client.close();
+  }
+}
+
+/**
+ * Deletes the account as `nsc push -R` and `-P` do, and waits until every server says that it did. Each
+ * that answers is counted, so that a server that is down is left out.
+ */
+export async function deleteAccount({ operator, accountId, connectAs }: World, servers = 1): Promise<void> {
+  const system = await connectAs("system");
+  try {
+    const nats = { accounts: [accountId], type: "generic", version: 2 };
+    const order = signClaims({ sub: operator.getPublicKey(), nats }, operator);
+    const options = { strategy: "count", maxMessages: servers, maxWait: 5_000 } as const;
+    const replies = await system.requestMany("$SYS.REQ.CLAIMS.DELETE", order, options);
+    let deleted = 0;
+    for await (const reply of replies)
+      if (reply.json<{ data?: { code: number } }>().data?.code === 200) deleted++;
+    if (deleted < servers) throw new Error(`${deleted} of ${servers} servers deleted ${accountId}`);
+  } finally {
+    await system.close();
   }
 }
 

@@ -97,7 +97,7 @@ async function tryWorld(options: WorldOptions): Promise<World> {
   const security = (folder: string): string => `
 operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
-resolver { type: full, dir: "${folder}/jwt", allow_delete: false, interval: "1m", limit: 1000 }
+resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: 1000 }
 resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }
 `;

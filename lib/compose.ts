@@ -14,10 +14,11 @@ import type { Job, Journal, Log, Monitoring, Trigger } from "./ports.ts";
 import type { Metrics } from "./ports-observers.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "./usecases/accept-delivery.ts";
 import { announced } from "./usecases/announce.ts";
-import { accountNamed, type Console, type ConsoleDesk, consoleOf } from "./usecases/console.ts";
+import { type Console, type ConsoleDesk, consoleOf } from "./usecases/console.ts";
 import type { Context } from "./usecases/context.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "./usecases/expiries.ts";
 import { type Ends, endsOf, onFreshRuns } from "./usecases/fresh-runs.ts";
+import { findAccountOffline } from "./usecases/inventory.ts";
 import { measuredJob, measuredSweep } from "./usecases/measured.ts";
 import { guarded } from "./usecases/mode.ts";
 import { pageSweepFailure, sweepWorked } from "./usecases/page-sweep.ts";
@@ -48,8 +49,8 @@ export interface App extends AsyncDisposable {
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
   readonly monitoring: Monitoring;
-  /** The account of an id or a configured name, without asking the cluster. @throws RelightError `account.unknown` */
-  accountId(text: string): AccountId;
+  /** The account of an id or a name that the configuration or the journal knows, without asking the cluster. @throws RelightError `account.unknown` */
+  accountId(text: string): Promise<AccountId>;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
   /**
@@ -159,7 +160,11 @@ export async function openApp(options: AppOptions): Promise<App> {
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", stop, { once: true });
-    await watch({ ...{ ...base, ...settings, configured, events }, ...onFreshRuns(() => openApp(options)) });
+    const trusted = await operator();
+    await watch({
+      ...{ ...base, ...settings, configured, events, operator: trusted },
+      ...onFreshRuns(() => openApp(options)),
+    });
   }
 
   const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
@@ -178,7 +183,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
-    accountId: (text) => accountNamed(desk, text),
+    accountId: (text) => findAccountOffline(desk, text),
     remediate: run,
     authenticate: async (request) => {
       const references = config.issuerWebhook?.secrets ?? [];

@@ -168,6 +168,10 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.unknown },
     mend: "Use the account's id (A…) or the name it has in the configuration or in its claims.",
   },
+  "account.deleted": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Only a person may bring it back: `relight push FILE --undelete` or `renew ACCOUNT --undelete` (docs/claims.md).",
+  },
   "account.no_claims": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "No server, resolver or journal knows the account's claims; push its JWT with `relight push FILE`.",
@@ -193,17 +197,13 @@ export const ERRORS = {
   "queue.unavailable": {
     retryable: true,
     exit: EXIT.unknown,
-    mend: "Check the queue and the right to send to it.",
+    mend: "Check the queue and the right to send.",
   },
   "webhook.unauthorized": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Sign with one of the configured webhook secrets and send it within five minutes.",
   },
-  "webhook.invalid": {
-    retryable: false,
-    exit: EXIT.critical,
-    mend: "See docs/reference.md for the body's shape.",
-  },
+  "webhook.invalid": { retryable: false, exit: EXIT.critical, mend: "See docs/reference.md for its shape." },
   "webhook.busy": {
     ...{ retryable: true, exit: EXIT.unknown },
     mend: "Another run takes the same delivery; send it again. If that run died, its lease ends within two minutes.",

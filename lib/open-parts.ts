@@ -101,6 +101,7 @@ function unwritten(journal: OpenJournal): OpenJournal {
   return {
     append: async () => undefined,
     read: (query) => journal.read(query),
+    accounts: () => journal.accounts(),
     latest: (accounts) => journal.latest(accounts),
     acquire: async () => true,
     release: async () => undefined,

@@ -3,18 +3,17 @@ import type { ServerCapacity } from "./domain/capacity.ts";
 import type { Sourced } from "./domain/claims-source.ts";
 import type { HarmLeave } from "./domain/gate-harm.ts";
 import type { Incident } from "./domain/incident.ts";
-import type { EntryKind, JournalEntry } from "./domain/journal.ts";
 import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
-import type { Standing } from "./domain/standing.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
 import type { DecodedJwt } from "./ports-keys.ts";
 import type { Assets } from "./ports-remedies.ts";
 
+export type { Journal, JournalledAccount, JournalQuery } from "./ports-journal.ts";
 export type { DecodedJwt, JwtCodec, RemoteKey, Signer } from "./ports-keys.ts";
 
 /** Now. The domain never asks; it is told. */
@@ -115,6 +114,8 @@ export interface Probes {
     expected?: Expectations,
     listens?: boolean,
   ): Promise<Observation>;
+  /** The accounts that any server has loaded; expired and deleted ones are, until it restarts. */
+  accounts(): Promise<Probe<readonly AccountId[]>>;
   /** The streams of every account, as the servers tell of them; with their consumers only if asked. */
   hosted(withConsumers?: boolean): Promise<Probe<readonly HostedStream[]>>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
@@ -161,27 +162,6 @@ export interface Events extends AsyncDisposable {
   running(account: AccountId): Promise<readonly RunningAccount[]>;
 }
 
-export interface JournalQuery {
-  readonly account?: AccountId | "-";
-  readonly job?: string;
-  readonly kinds?: readonly EntryKind[];
-  /** At most this many, the newest ones. */
-  readonly limit?: number;
-}
-
-/** The append-only record of all that was seen and done. */
-export interface Journal {
-  /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
-  append(entry: JournalEntry): Promise<void>;
-  /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
-  read(query: JournalQuery): Promise<readonly JournalEntry[]>;
-  /**
-   * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
-   * It may be lost or late, never older over newer: it says where to look, and is no proof.
-   */
-  latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, Standing>>;
-}
-
 /** Leases: one holder at a time per key, until released or until the time is over. */
 export interface Leases {
   /** True if `holder` now has `key` (or had it already) until `lasts` from now; false if another has it. */
@@ -209,6 +189,8 @@ export interface Job {
   readonly acceptedOver?: string;
   /** Harm that the person ordered, knowing it; no queue carries it either. */
   readonly allowed?: readonly HarmLeave[];
+  /** A person wants the account back although somebody deleted it; as above, no queue carries it. */
+  readonly undelete?: true;
   /** Ties together all that one trigger led to, from its log lines to the page. */
   readonly correlation?: string;
   /** Jobs of one id are one job: what a queue deduplicates by. */

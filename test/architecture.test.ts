@@ -62,7 +62,7 @@ interface Rule {
   readonly packages: RegExp;
 }
 
-const INNER = "lib/domain/|lib/(ports|ports-keys|ports-remedies|ports-observers|errors)\\.ts$";
+const INNER = "lib/domain/|lib/(ports|ports-keys|ports-journal|ports-remedies|ports-observers|errors)\\.ts$";
 /** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
 const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
@@ -75,11 +75,15 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
 const RULES: readonly Rule[] = [
   { place: /^lib\/domain\//, own: /^lib\/domain\//, packages: /^(semver|jsonc-parser)$/ },
   {
-    place: /^lib\/(errors|ports-keys|ports-remedies|ports-observers)\.ts$/,
+    place: /^lib\/(errors|ports-journal|ports-keys|ports-remedies|ports-observers)\.ts$/,
     own: /^lib\/domain\//,
     packages: /^$/,
   },
-  { place: /^lib\/ports\.ts$/, own: /^lib\/(domain\/|ports-(keys|remedies|observers)\.ts$)/, packages: /^$/ },
+  {
+    place: /^lib\/ports\.ts$/,
+    own: /^lib\/(domain\/|ports-(journal|keys|remedies|observers)\.ts$)/,
+    packages: /^$/,
+  },
   {
     place: /^lib\/usecases\//,
     own: new RegExp(`^(${INNER}|lib/usecases/)`),

@@ -1,5 +1,5 @@
 import { type Expectations, NOTHING_EXPECTED } from "./account.ts";
-import { claimsFindings } from "./claims-findings.ts";
+import { claimsFindings, withdrawalFinding } from "./claims-findings.ts";
 import type { SourceView } from "./claims-source.ts";
 import { skewFindings } from "./clocks.ts";
 import { explainDefect } from "./defects.ts";
@@ -14,8 +14,10 @@ import { lossFindings } from "./loss-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
+import { type Presence, presenceIn } from "./presence.ts";
 import { orderOfRestarts, restartFindings } from "./restart-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
+import type { SeenStream } from "./streams-seen.ts";
 import { isoTime } from "./time.ts";
 import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
 
@@ -34,24 +36,22 @@ export interface Standards {
   readonly expected?: Expectations;
   /** What the source of truth says; absent where none is configured. */
   readonly source?: SourceView;
+  /** Whether the account is there, and what became of it if not; by this look alone where the journal was not asked. */
+  readonly presence?: Presence;
+  /** The streams when the account was last seen well. */
+  readonly streamsSeen?: readonly SeenStream[];
 }
+
+const NOTHING_KNOWN = { lastSeen: undefined, deletion: undefined };
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
 export function assess(observation: Observation, standards: Standards): Verdict {
-  const { expected = NOTHING_EXPECTED } = standards;
-  const claims = claimsFindings(observation, standards.operator);
-  const findings = [
-    ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
-    ...standards.unfinishedChanges.map(unfinishedChange),
-    ...(standards.unproved ?? []).map(unprovedEntry),
-    ...lossFindings(observation, standards.losses ?? []),
-    ...claims,
-    ...restartFindings(observation, standards.operator, claims),
-    ...sourceFindings(observation, standards.operator, standards.source),
-    ...jetStreamFindings(observation),
-    ...connectionFindings(observation, expected, standards.operator),
-    ...skewFindings(observation.servers),
-  ];
+  const { expected = NOTHING_EXPECTED, streamsSeen = [] } = standards;
+  const presence = standards.presence ?? presenceIn(observation, standards.operator, NOTHING_KNOWN);
+  const withdrawn = withdrawalFinding(presence, streamsSeen);
+  // Whatever else is wrong with an account that was deleted is the deletion's doing.
+  const findings =
+    withdrawn === undefined ? allFindings(observation, standards, presence, expected) : [withdrawn];
   const streams = allStreams(observation);
   return {
     account: observation.account,
@@ -65,6 +65,27 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     findings,
     diagnosis: diagnose(observation, findings),
   };
+}
+
+function allFindings(
+  observation: Observation,
+  standards: Standards,
+  presence: Presence,
+  expected: Expectations,
+): readonly Finding[] {
+  const claims = claimsFindings(observation, standards.operator, presence);
+  return [
+    ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
+    ...standards.unfinishedChanges.map(unfinishedChange),
+    ...(standards.unproved ?? []).map(unprovedEntry),
+    ...lossFindings(observation, standards.losses ?? []),
+    ...claims,
+    ...restartFindings(observation, standards.operator, claims),
+    ...sourceFindings(observation, standards.operator, standards.source),
+    ...jetStreamFindings(observation),
+    ...connectionFindings(observation, expected, standards.operator),
+    ...skewFindings(observation.servers),
+  ];
 }
 
 /** What reaches beyond the servers at hand: leafnodes, domains, and the copies that depend on them. */

@@ -1,5 +1,5 @@
 import type { Expectations } from "./account.ts";
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import { allStreams, domainOf, originsOf, viewOf } from "./domains.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { DomainView, Observation } from "./observation.ts";

@@ -44,6 +44,8 @@ export interface Sweeping {
 const MAY_HAVE_DIED = 60_000;
 /** How long it may be until the next sweep, as they are scheduled by default; milliseconds. */
 const NEXT_SWEEP = 5 * 60_000;
+/** A deleted account, of which a person was told, is looked at again after this; milliseconds. */
+const WITHDRAWN_AGAIN = 24 * 60 * 60_000;
 /** The share of the time between two looks within which each account has an instant of its own. */
 const SPREAD = 0.25;
 const GOOD: readonly string[] = ["healthy", "healed", "renewed", "pushed", "verified", "rotated"];
@@ -76,7 +78,8 @@ function standingDue({ account, standing, listed }: SweptAccount, sweeping: Swee
   const { now, verifyEvery } = sweeping;
   if (standing === undefined) return { why: "new" };
   if (standing.state === "running") return { why: "unfinished", since: millis(now - standing.since) };
-  const { verdict, outcome, jti: from, at } = standing;
+  const { verdict, outcome, jti: from, at, withdrawn } = standing;
+  if (withdrawn && listed.state !== "listed" && now - at < WITHDRAWN_AGAIN) return undefined;
   if (verdict !== "healthy" || !GOOD.includes(outcome)) return { why: "unwell", verdict, outcome };
   const to = listed.state === "listed" ? listed.claims.jti : undefined;
   if (listed.state !== "unknown" && from !== to) return { why: "changed", from, to };

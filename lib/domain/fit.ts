@@ -1,5 +1,5 @@
 import type { AccountClaims } from "./claims.ts";
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import { limitsOf } from "./jetstream-limits.ts";
 import type { JsonObject } from "./json.ts";
 import { limitsAt, storageOf, tiersOf } from "./limit-changes.ts";

@@ -6,6 +6,7 @@ import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 export const FAILURE_CLASSES = [
   "jetstream_dead",
   "account_expired",
+  "account_deleted",
   "renewal_failed",
   "push_refused",
   "account_missing",
@@ -74,6 +75,8 @@ const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_a
 export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.verdict === "healthy") return undefined;
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
+  if (verdict.findings.some(({ code }) => code === "account.deleted" || code === "account.gone"))
+    return "account_deleted";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   if (verdict.findings.length > 0 && isRevived(verdict)) return "assets_lost";
   if (verdict.verdict === "dead") return "jetstream_dead";

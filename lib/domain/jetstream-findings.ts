@@ -1,4 +1,4 @@
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";

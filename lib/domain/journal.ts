@@ -39,6 +39,12 @@ export type EntryKind =
   | "rotation.finished"
   /** The system user's credentials in the secret store are those of a new user. */
   | "credentials.rotated"
+  /** Somebody deleted the account, as it was heard or seen; until newer claims are in force nobody but a person pushes it. */
+  | "account.deleted"
+  /** A person said that the deleted account is gone for good: it is shown and swept no more until it is seen in force. */
+  | "account.forgotten"
+  /** The streams at a good verdict and the servers that held them: nobody tells of a deleted account's. */
+  | "streams.seen"
   /** A difference between the source of truth and the cluster that policy adopted; silent until either changes. */
   | "source.adopted"
   /** After a remedy something was missing; a finding until a person acknowledges it, or until it is back. */
@@ -87,6 +93,10 @@ export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
   "rotation.finished": false,
   "credentials.rotated": false,
   "source.adopted": true,
+  // A planted one makes a run refuse and page, or leaves a gone account unlisted; nothing is pushed by it.
+  "account.deleted": false,
+  "account.forgotten": false,
+  "streams.seen": false,
   // A planted one hides a finding or makes one; it changes nothing in the cluster.
   "loss.found": false,
   "loss.acknowledged": false,
@@ -212,6 +222,21 @@ export function openIncidents(entries: readonly JournalEntry[]): readonly string
 export function lastClaims(entries: readonly JournalEntry[], isProved: IsProved): ClaimsDocument | undefined {
   const last = newest(entries, "claims.seen", isProved);
   return last === undefined ? undefined : claimsOf(last);
+}
+
+/** What makes an account one that the journal knows: it was there once. That somebody asked about it does not. */
+export const MAKES_KNOWN = [
+  ...(["claims.seen", "account.deleted", "account.forgotten"] as const),
+] as const satisfies readonly EntryKind[];
+
+export const makesKnown = (kind: EntryKind): boolean => (MAKES_KNOWN as readonly EntryKind[]).includes(kind);
+
+/** The account's name in an entry `claims.seen`; empty where the claims have none. */
+export function nameSeen({ name, claims }: JsonObject): string {
+  // Entries of before had no name of their own; to parse all claims of a hundred thousand accounts takes seconds.
+  if (typeof name === "string") return name;
+  const parsed = parseAccountClaims(String(claims));
+  return parsed.ok ? (parsed.document.claims.name ?? "") : "";
 }
 
 /** For what only tells or foretells, and neither signs nor changes anything. */

@@ -39,6 +39,11 @@ export function nextStep(
 ): Step {
   const { verdict } = situation;
   if (verdict.verdict === "healthy") return { kind: "done" };
+  const withdrawn = verdict.findings.find(
+    ({ code }) => code === "account.deleted" || code === "account.gone",
+  );
+  if (withdrawn !== undefined)
+    return { kind: "stop", why: `${withdrawn.message}; only a person may push it again`, refused: [] };
   if (hasFinding(verdict, "account.expired"))
     return { kind: "renew", why: "renew first: an expired account can't be revived" };
   if (verdict.verdict === "unknown")

@@ -1,4 +1,4 @@
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
 import type { Peer, StreamFacts } from "./observation.ts";
 import type { Finding } from "./verdict.ts";

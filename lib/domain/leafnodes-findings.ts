@@ -1,5 +1,5 @@
 import type { Expectations, ExpectedLeafnode } from "./account.ts";
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { LeafConnection, Observation } from "./observation.ts";
 import type { Operator } from "./operator.ts";

@@ -12,3 +12,8 @@ export interface Operator {
 export function trustedIssuers(operator: Operator): readonly string[] {
   return operator.strictSigningKeyUsage ? operator.signingKeys : [operator.id, ...operator.signingKeys];
 }
+
+/** The public keys whose order to delete accounts the servers obey: with `strict_signing_key_usage` the own key's too. */
+export function trustedDeleters({ id, signingKeys }: Operator): readonly string[] {
+  return [id, ...signingKeys];
+}

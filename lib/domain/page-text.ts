@@ -29,6 +29,7 @@ const MOST_LINES = 10;
 const TITLES: Readonly<Record<FailureClass, string>> = {
   jetstream_dead: "JetStream is dead",
   account_expired: "the account has expired",
+  account_deleted: "the account was deleted",
   renewal_failed: "the renewal failed",
   push_refused: "new claims were refused",
   account_missing: "the account is missing",

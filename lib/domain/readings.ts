@@ -1,5 +1,5 @@
 import { type ClaimsDocument, diffClaims } from "./claims.ts";
-import { claimsInForce, loaded } from "./claims-findings.ts";
+import { claimsInForce, loaded } from "./claims-in-force.ts";
 import { RENEWAL_CLAIMS } from "./gate.ts";
 import type { Observation } from "./observation.ts";
 import type { Operator } from "./operator.ts";

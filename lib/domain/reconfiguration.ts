@@ -1,5 +1,5 @@
 import type { AccountClaims } from "./claims.ts";
-import { loaded } from "./claims-findings.ts";
+import { loaded } from "./claims-in-force.ts";
 import { keepsEphemerals, tellsRaftGroups } from "./defects.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";

@@ -1,4 +1,4 @@
-import { claimsInForce } from "./claims-findings.ts";
+import { claimsInForce } from "./claims-in-force.ts";
 import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "./defects.ts";
 import { finding } from "./findings.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";

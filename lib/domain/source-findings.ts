@@ -1,4 +1,4 @@
-import { claimsInForce } from "./claims-findings.ts";
+import { claimsInForce } from "./claims-in-force.ts";
 import { type Difference, differenceOf, fingerprintOf, type SourceView } from "./claims-source.ts";
 import { finding } from "./findings.ts";
 import { RENEWAL_CLAIMS } from "./gate.ts";

@@ -28,12 +28,14 @@ export type Standing =
       /** From when on that is to be told, by the account's policy: a sweep may meet it without its claims. */
       readonly warnAt?: EpochMillis;
       readonly pageAt?: EpochMillis;
+      /** Somebody deleted the account, a person was told, and nothing is done about it. */
+      readonly withdrawn?: true;
     });
 
 /** What a job knows of its account at its end. */
 export type Ending = Pick<
   Extract<Standing, { state: "finished" }>,
-  "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt"
+  "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt" | "withdrawn"
 >;
 
 /** The newest job by its newest entry; undefined for an entry that neither begins nor ends a job. */
@@ -52,11 +54,13 @@ export function standingOf({ kind, at, job, data }: JournalEntry): Standing | un
     ...time("expiresAt", data["expiresAt"]),
     ...time("warnAt", data["warnAt"]),
     ...time("pageAt", data["pageAt"]),
+    ...(data["withdrawn"] === true ? { withdrawn: true } : {}),
   };
 }
 
 /** What the entry `job.finished` says beside the outcome. */
-export function endingData({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt }: Ending): JsonObject {
+export function endingData(ending: Ending): JsonObject {
+  const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn } = ending;
   return {
     ...(verdict === undefined ? {} : { verdict }),
     ...(jti === undefined ? {} : { jti }),
@@ -64,6 +68,7 @@ export function endingData({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt
     ...(warnAt === undefined ? {} : { warnAt }),
     ...(pageAt === undefined ? {} : { pageAt }),
     ...(verifiedAt === undefined ? {} : { verifiedAt }),
+    ...(withdrawn === undefined ? {} : { withdrawn }),
   };
 }
 

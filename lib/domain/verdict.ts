@@ -16,6 +16,10 @@ export const FINDINGS = {
   "account.expired": "The account's claims have expired: the servers refuse its clients.",
   "server.restart_panics":
     "A server of this version that starts while the account is expired panics at an election of the meta leader.",
+  "account.deleted":
+    "Somebody deleted the account: servers refuse its clients although its claims are valid, or its deletion was heard.",
+  "account.gone":
+    "The account was here, its claims are still valid, and no server and no resolver has it any more: deleted, or lost.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",

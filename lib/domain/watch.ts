@@ -9,6 +9,17 @@ export type ClusterEvent =
   /** Somebody pushed claims, whether or not the servers took them. */
   | { readonly kind: "claims-pushed"; readonly account: AccountId; readonly jti: string }
   | { readonly kind: "push-unreadable"; readonly problem: string }
+  /** Somebody asked the servers to delete an account; whether they obey is for them to say. */
+  | {
+      readonly kind: "deletion-ordered";
+      readonly account: AccountId;
+      readonly issuer: string;
+      /** Of the order; seconds since 1970. */
+      readonly iat: number;
+      readonly jti: string;
+      /** Signed by its issuer, and about nobody else. */
+      readonly isSelfSigned: boolean;
+    }
   /** A server closed a client whose authentication expired: the user's JWT, or the whole account's. */
   | {
       readonly kind: "client-expired";
@@ -31,6 +42,8 @@ export type ClusterEvent =
 
 /** What must be known beside the event. */
 export interface WatchFacts {
+  /** The order is one that servers obey. */
+  readonly trusted: boolean;
   /** The journal holds the push as one of Relight's own. */
   readonly ownPush: boolean;
   /** A job of the account is under way, here or in another process. */
@@ -66,6 +79,10 @@ export function decide(event: ClusterEvent, facts: WatchFacts): WatchAction {
       return job(event.account, `somebody pushed claims (${event.jti})`, AFTER_PUSH);
     case "push-unreadable":
       return note(`somebody pushed what is not an account JWT: ${event.problem}`);
+    case "deletion-ordered":
+      if (!facts.trusted)
+        return note("somebody asked to delete the account, by an order that servers don't obey");
+      return job(event.account, "the operator ordered its deletion", AFTER_PUSH);
     case "client-expired":
       return afterExpiry(event, facts);
     case "auth-failed":

@@ -21,6 +21,7 @@ import { toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "./context.ts";
+import { refuseDeleted } from "./deletion.ts";
 import { describePush } from "./describe-push.ts";
 import { follow } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
@@ -60,7 +61,7 @@ export interface LimitPlan {
 
 /**
  * The change of an account's JetStream limits, before it is made: as a diff, and with every reason why not.
- * @throws RelightError `account.no_claims`, `usage`.
+ * @throws RelightError `account.no_claims`, `account.deleted`, `usage`.
  */
 export async function planLimits(context: Context, order: LimitOrder): Promise<LimitPlan> {
   return planFrom(context, order, await glance(context, order.account));
@@ -120,6 +121,7 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
 async function planFrom(context: Context, order: LimitOrder, seen: Look): Promise<LimitPlan> {
   const { account, action, request } = order;
   const current = seen.claims;
+  refuseDeleted(account, seen.presence);
   if (current === undefined)
     throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
   const edits = limitEdits(current.claims, request);

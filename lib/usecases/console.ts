@@ -1,4 +1,4 @@
-import { type AccountId, isAccountId } from "../domain/account.ts";
+import type { AccountId } from "../domain/account.ts";
 import {
   type EntryKind,
   type JournalEntry,
@@ -13,6 +13,7 @@ import { epochMillis, isoTime } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Clock, Job, Jobs, Journal } from "../ports.ts";
 import { record } from "./context.ts";
+import { findAccountOffline } from "./inventory.ts";
 
 /** What a console needs: the journal and the queue, and neither a secret nor a connection to NATS. */
 export interface ConsoleDesk {
@@ -73,20 +74,9 @@ export function consoleOf(desk: ConsoleDesk): Console {
   };
 }
 
-/** The account of an id or a configured name, without asking the cluster. @throws RelightError `account.unknown` */
-export function accountNamed(
-  { configured, nameOf }: Pick<ConsoleDesk, "configured" | "nameOf">,
-  text: string,
-): AccountId {
-  const named = configured.find((account) => nameOf(account) === text);
-  if (named !== undefined) return named;
-  if (isAccountId(text)) return text;
-  throw new RelightError("account.unknown", `no configured account is called "${text}"`);
-}
-
-/** Also known: one that only the resolver has, once a job was done on it. */
+/** Also known: one that nobody configured, once it was seen or a job was done on it. */
 async function knownAccount(desk: ConsoleDesk, name: string): Promise<AccountId> {
-  const account = accountNamed(desk, name);
+  const account = await findAccountOffline(desk, name);
   if (desk.configured.includes(account)) return account;
   const [entry] = await desk.journal.read({ account, limit: 1 });
   if (entry !== undefined) return account;

@@ -85,6 +85,8 @@ export interface RunningJob {
   readonly lost: AbortSignal;
   /** The newest job on the account before this one, if it did not end. */
   readonly resumes?: string;
+  /** A person at the command ordered the account's return, although somebody deleted it. */
+  readonly undelete?: true;
 }
 
 /** The account's key, if one is configured. @throws RelightError `secret.*` */

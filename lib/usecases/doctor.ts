@@ -2,6 +2,7 @@ import pMap from "p-map";
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { type Defect, defectsOf } from "../domain/defects.ts";
+import { typedNames } from "../domain/inventory.ts";
 import { judgeLayers } from "../domain/layers.ts";
 import { isExpiredWithAssets, keepsServersFromStarting } from "../domain/layers-accounts.ts";
 import type { AccountHealth, ClusterFacts, Layer } from "../domain/layers-facts.ts";
@@ -11,8 +12,8 @@ import { type Health, worst } from "../domain/verdict.ts";
 import { asRelightError } from "../errors.ts";
 import type { Monitoring } from "../ports.ts";
 import type { Context } from "./context.ts";
+import { takeInventory } from "./inventory.ts";
 import { look } from "./look.ts";
-import { knownAccounts } from "./survey.ts";
 
 /** What `relight doctor` says of a cluster; looking left no trace. */
 export interface Diagnosis {
@@ -104,12 +105,11 @@ async function lookAtAccounts(
   context: Context,
   configured: readonly AccountId[],
 ): Promise<readonly AccountHealth[]> {
-  const known = await knownAccounts(context, configured);
+  const names = typedNames(await takeInventory(context, configured));
   return pMap(
-    known,
-    async (account): Promise<AccountHealth> => {
-      const { observation, verdict, claims } = await look(context, account);
-      const name = context.settingsOf(account)?.name ?? (claims?.claims.name || account);
+    [...names],
+    async ([account, name]): Promise<AccountHealth> => {
+      const { observation, verdict } = await look(context, account);
       return { account, name, observation, verdict };
     },
     { concurrency: ACCOUNTS_AT_ONCE },

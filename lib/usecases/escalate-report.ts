@@ -1,20 +1,24 @@
 import { failureClassOf } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { isWithdrawn } from "../domain/presence.ts";
+import { probe } from "../errors.ts";
 import type { Context, RunningJob } from "./context.ts";
 import { escalate, escalateOnce } from "./escalate.ts";
 import type { HealReport } from "./heal.ts";
+import type { Look } from "./look.ts";
 
 /** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
-  const { verdict } = report.last;
+  const { verdict, presence } = report.last;
   const critical = verdict.verdict !== "degraded" || missingOf(report).length > 0;
-  // Something that works, but not as it should, is told once; what is dead is told again until it lives.
-  const call = critical ? escalate : escalateOnce;
+  const isDeleted = isWithdrawn(presence);
+  // Something that works, but not as it should, is told once, as is a deletion; what is dead is told again until it lives.
+  const call = critical && !isDeleted ? escalate : escalateOnce;
   await call(context, job, {
     failureClass: failureClassOf(verdict) ?? "degraded",
     severity: critical ? "critical" : "warning",
     summary: summaryOf(report),
-    advice: adviceFor(report),
+    advice: isDeleted ? await adviceAboutDeletion(context, job, report.last) : adviceFor(report),
     evidence: {
       verdict: verdict as unknown as JsonObject,
       rungs: report.rungs as unknown as JsonObject[],
@@ -51,4 +55,35 @@ function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
       : [];
   const stopped = outcome === "looked" ? `Relight ${why}.` : `Relight stopped because ${why}.`;
   return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
+}
+
+/** How to clean up, or to bring it back: Relight does neither. What servers still name of it is told in their words. */
+async function adviceAboutDeletion(
+  context: Context,
+  { account }: RunningJob,
+  { presence, source }: Look,
+): Promise<string[]> {
+  const name = context.settingsOf(account)?.name ?? account;
+  const health = await probe(() => context.probes.health());
+  const named = (health.ok ? health.value.servers : []).flatMap(({ server, checks }) =>
+    checks.full.ok && !checks.full.value.ok && checks.full.value.message.includes(account)
+      ? [`${server.name}: its /healthz fails: ${checks.full.value.message}`]
+      : [],
+  );
+  const isBack = presence.state === "deleted" && presence.broughtBackBy.length > 0;
+  const again = isBack
+    ? ["Delete it again while every server is up, or the next one that restarts loads it."]
+    : [];
+  const sourced = source?.sourced.ok && source.sourced.value.state === "found";
+  const inSource = sourced
+    ? [`Take it out of the source of truth (${source?.name}), which still has it.`]
+    : [];
+  return [
+    "Relight pushes it never again, whatever the policy says.",
+    ...named,
+    ...again,
+    ...inSource,
+    `If it was deleted on purpose and has streams left: \`relight push FILE --undelete\` with a new JWT, delete its streams, take JetStream from its claims, delete it; then \`relight forget ${name} --reason TEXT\`.`,
+    `If it was not: \`relight renew ${name} --undelete\` brings it back, with its streams and its old credentials.`,
+  ];
 }

@@ -89,7 +89,7 @@ async function activations(
     all,
     async ({ account, name, activation }) => {
       const exporter = activation.exporter as AccountId;
-      const claims = known.get(exporter) ?? (await claimsOf(context, exporter))?.claims;
+      const claims = known.get(exporter) ?? (await claimsOf(context, exporter)).document?.claims;
       return activationEnding(account, name, activation, claims);
     },
     { concurrency: 4 },

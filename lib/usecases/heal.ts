@@ -93,11 +93,21 @@ export async function heal(
   }
 }
 
-/** Why the ladder may not renew the expired account, if the policy has a word against it. */
+/** Why the ladder may not renew the expired account: whatever is decided but that it is to be renewed. */
 async function renewalObjection(context: Context, job: RunningJob, seen: Look): Promise<string | undefined> {
   const { decision, why } = await renewalDecision(context, job, seen);
-  if (decision === "manual") return "it is renewed by hand, as the policy has it";
-  return decision === "disagree" ? `the readings of its claims do not agree: ${why}` : undefined;
+  switch (decision) {
+    case "renew":
+      return undefined;
+    case "manual":
+      return "it is renewed by hand, as the policy has it";
+    case "disagree":
+      return `the readings of its claims do not agree: ${why}`;
+    case "wait":
+    case "nothing known":
+    case "withdrawn":
+      return `it is not renewed: ${why}`;
+  }
 }
 
 /** One rung, from intent to effect. Returns the error that it failed with, or undefined. */

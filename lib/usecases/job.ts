@@ -29,13 +29,13 @@ export interface JobResult {
  */
 export async function runJob<T extends JobResult>(
   outer: Context,
-  { account, action, trigger, reason, correlation }: Job,
+  { account, action, trigger, reason, correlation, undelete }: Job,
   work: (job: RunningJob, context: Context) => Promise<T>,
 ): Promise<Omit<T, "ending">> {
   const id = outer.newId();
   return withLease(outer, `account/${account}`, id, async (lost) => {
     const context = { ...outer, journal: rememberingJournal(outer.journal, account, lost) };
-    let job: RunningJob = { id, account, lost };
+    let job: RunningJob = { id, account, lost, ...(undelete && trigger === "manual" ? { undelete } : {}) };
     const tied = context.correlation ?? correlation;
     const tie = tied === undefined ? {} : { correlation: tied };
     let so: Pick<Ending, "verifiedAt"> = {};
@@ -91,6 +91,7 @@ async function failed(
 }
 
 function classOf({ code, details }: RelightError): FailureClass {
+  if (code === "account.deleted") return "account_deleted";
   if (code === "gate.refused" || code === "jwt.malformed" || code === "mode.forbids") return "push_refused";
   if (details["stops"] === STOPS_RENEWAL.stops) return "renewal_failed";
   const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";

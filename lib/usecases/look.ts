@@ -1,7 +1,7 @@
 import { type AccountId, expectationsOf } from "../domain/account.ts";
 import { assess } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
-import { claimsInForce } from "../domain/claims-findings.ts";
+import { claimsInForce } from "../domain/claims-in-force.ts";
 import type { SourceView } from "../domain/claims-source.ts";
 import {
   type JournalEntry,
@@ -16,6 +16,8 @@ import {
 import { openLosses } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
+import { isWithdrawn, lastDeletion, type Presence, presenceIn } from "../domain/presence.ts";
+import { lastStreams, type SeenStream } from "../domain/streams-seen.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -31,12 +33,15 @@ export interface Look {
   readonly memorySeen: readonly MemoryAsset[];
   /** What the source of truth says, where one is configured. */
   readonly source?: SourceView;
+  /** Whether the account is there, and if not, what became of it. */
+  readonly presence: Presence;
 }
 
 const REMEMBERED = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
   ...(["loss.found", "loss.acknowledged"] as const),
+  "account.deleted" as const,
 ];
 
 /** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
@@ -62,8 +67,13 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const isProved = provedBy(context);
   const source = await lookIntoSource(context, account, remembered);
   const claims = claimsInForce(observation, operator);
+  const deletion = lastDeletion(remembered);
+  const isPlain = claims !== undefined && deletion === undefined;
+  const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
+  const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const verdict = assess(observation, {
-    operator,
+    ...{ operator, presence },
+    ...(isWithdrawn(presence) ? { streamsSeen: await streamsSeenOf(context, account) } : {}),
     ...(source === undefined ? {} : { source }),
     losses: openLosses(remembered),
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
@@ -75,7 +85,19 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     expected,
   });
   const memorySeen = lastMemory(remembered, isProved);
-  return { observation, verdict, claims, memorySeen, ...(source === undefined ? {} : { source }) };
+  return { observation, verdict, claims, memorySeen, presence, ...(source === undefined ? {} : { source }) };
+}
+
+/** The claims that were last seen in force; undefined where the journal never saw any. */
+export async function lastSeenOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<ClaimsDocument | undefined> {
+  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), TOLD_ONLY);
+}
+
+async function streamsSeenOf({ journal }: Context, account: AccountId): Promise<readonly SeenStream[]> {
+  return lastStreams(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
 }
 
 /** All of them: the newest by its proof need not be the last that somebody wrote. */

@@ -11,6 +11,7 @@ import { toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
 import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
+import { assertNotDeleted } from "./deletion.ts";
 import { requireMode } from "./mode.ts";
 
 /** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
@@ -39,15 +40,18 @@ export interface ProvedPush {
 
 /**
  * The only way to the resolver: gate, journal, push, prove on every server.
- * @throws RelightError `jwt.malformed`, `gate.refused` and `mode.forbids` (nothing was pushed), `push.*`, `nats.*`.
+ * @throws RelightError `jwt.malformed`, `gate.refused`, `mode.forbids` and `account.deleted` (nothing was pushed),
+ * `push.*`, `nats.*`.
  */
 export async function push(context: Context, job: RunningJob, order: PushOrder): Promise<ProvedPush> {
   const candidate = context.codec.decode(order.token);
   const changes = await passGate(context, job, candidate, order);
   requireMode(context.mode, "renew", "the push");
+  await assertNotDeleted(context, job);
   const { jti, iss, iat, exp } = candidate.document.claims;
   const jwt = { jti, iss, iat, exp: exp ?? null };
-  await record(context, job, "push.started", { purpose: order.purpose, jwt, changes });
+  const back = job.undelete ? { undelete: true } : {};
+  await record(context, job, "push.started", { purpose: order.purpose, jwt, changes, ...back });
   await context.resolver.push(candidate.token);
   const servers = await prove(context, job, candidate.document);
   await record(context, job, "push.proved", { jti, servers });

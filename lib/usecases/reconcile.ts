@@ -1,5 +1,6 @@
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { type Difference, fingerprintOf, type Sourced } from "../domain/claims-source.ts";
+import { isWithdrawn } from "../domain/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../domain/renewal.ts";
 import { standing } from "../domain/source-findings.ts";
 import { toSeconds } from "../domain/time.ts";
@@ -26,6 +27,7 @@ export interface Planned {
 /** What {@link reconcile} would do, for people who only look. */
 export function planned({ source: policy, operator }: Context, seen: Look): Planned | undefined {
   const difference = seen.source && standing(seen.observation, operator, seen.source);
+  if (isWithdrawn(seen.presence)) return undefined;
   if (difference === undefined || policy === undefined || policy.onDifference === "page") return undefined;
   const canPush = difference.kind === "missing" || difference.kind === "differs";
   if (policy.onDifference === "push" && !canPush) return undefined;
@@ -43,6 +45,8 @@ type Found = Extract<Sourced, { state: "found" }>;
 export async function reconcile(context: Context, job: RunningJob, seen: Look): Promise<Reconciliation> {
   const { source } = seen;
   if (source === undefined || context.source === undefined || !source.sourced.ok) return {};
+  // A source that was not told of a deletion must not undo it.
+  if (isWithdrawn(seen.presence)) return {};
   const difference = standing(seen.observation, context.operator, source);
   if (difference === undefined) return {};
   const sourced = source.sourced.value;

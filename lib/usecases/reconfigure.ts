@@ -7,6 +7,7 @@ import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "./context.ts";
+import { isDeletedNow } from "./deletion.ts";
 import { glance, memoryOf } from "./look.ts";
 import { provedBy } from "./proof.ts";
 
@@ -111,7 +112,7 @@ async function giveBack(
 /** Gives back what a job that died left changed. Returns the streams' names. */
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
   const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
-  if (open.length === 0) return [];
+  if (open.length === 0 || (await isDeletedNow(context, job))) return [];
   const streams = open.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
   await takeBack(context, job, open);

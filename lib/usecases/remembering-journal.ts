@@ -42,8 +42,10 @@ export function rememberingJournal(journal: Journal, account: AccountId, lost: A
       return asked.answer;
     },
     latest: (accounts) => journal.latest(accounts),
+    accounts: () => journal.accounts(),
   };
 }
 
-const isRememberable = ({ account, job }: JournalQuery, own: AccountId): boolean =>
-  account === own && job === undefined;
+/** `watch` writes down a deletion without the lease, and a push asks for it at the last moment. */
+const isRememberable = ({ account, job, kinds }: JournalQuery, own: AccountId): boolean =>
+  account === own && job === undefined && !(kinds?.length === 1 && kinds[0] === "account.deleted");

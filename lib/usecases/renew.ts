@@ -15,7 +15,9 @@ import { claimsToRenew, UNPROVED_CLAIMS } from "./verify.ts";
 export async function renew(context: Context, job: RunningJob, seen: Look): Promise<ProvedPush> {
   const { token, current } = await renewed(context, job, seen).catch(noteSecret);
   const skew = skewOf(seen.observation.servers);
-  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew });
+  // The policy says how long claims live: where that is shorter than what is left, it is what somebody wants.
+  const allowed = ["expires_earlier"] as const;
+  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew, allowed });
 }
 
 async function renewed(

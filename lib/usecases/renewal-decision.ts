@@ -14,6 +14,7 @@ import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import { type FailureClass, incidentKey } from "../domain/incident.ts";
 import { claimsKnownBefore, lastClaims, TOLD_ONLY } from "../domain/journal.ts";
 import { allows } from "../domain/mode.ts";
+import { describeWithdrawal, isWithdrawn } from "../domain/presence.ts";
 import { disagreement } from "../domain/readings.ts";
 import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../domain/time.ts";
 import type { Context, RunningJob } from "./context.ts";
@@ -26,7 +27,9 @@ import { claimsToRenew, UNPROVED_CLAIMS } from "./verify.ts";
 export type Decision =
   | RenewalDecision
   | { readonly decision: "disagree"; readonly why: string }
-  | { readonly decision: "nothing known"; readonly why: string };
+  | { readonly decision: "nothing known"; readonly why: string }
+  /** Nobody but a person may bring it back. */
+  | { readonly decision: "withdrawn"; readonly why: string };
 
 export const momentOf = ({ clock }: Context, { observation }: Look): Moment => ({
   now: clock.now(),
@@ -42,6 +45,7 @@ export async function renewalDecision(
   job: Pick<RunningJob, "id" | "account">,
   seen: Look,
 ): Promise<Decision> {
+  if (isWithdrawn(seen.presence)) return { decision: "withdrawn", why: describeWithdrawal(seen.presence) };
   const document = await claimsToRenew(context, seen);
   if (document === undefined)
     return { decision: "nothing known", why: await whyNothing(context, job.account) };
@@ -53,7 +57,7 @@ export async function renewalDecision(
     if (why !== undefined) return { decision: "disagree", why };
   }
   if (seen.claims !== undefined) return decision;
-  if (decision.why !== EXPIRED) return { decision: "wait", why: "a person deleted it" };
+  if (decision.why !== EXPIRED) return { decision: "wait", why: "no server and no resolver has it" };
   return { ...decision, why: "it had expired, and the resolver deleted it" };
 }
 
@@ -98,6 +102,10 @@ export async function watchExpiry(
   seen: Look,
   calls: boolean,
 ): Promise<void> {
+  if (isWithdrawn(seen.presence)) {
+    const isOwn = (failureClass: FailureClass): boolean => OWN_CLASSES.includes(failureClass);
+    return resolveIncidents(context, job, isOwn, "the account was deleted");
+  }
   const document = await claimsToRenew(context, seen);
   if (document === undefined) return;
   const window = expiryWindow(

@@ -10,6 +10,7 @@ import {
   type RotationAccount,
   type WavePlan,
 } from "../domain/key-rotation.ts";
+import { describeWithdrawal, isWithdrawn } from "../domain/presence.ts";
 import { reissue } from "../domain/renewal.ts";
 import type { Health } from "../domain/verdict.ts";
 import { asRelightError, RelightError } from "../errors.ts";
@@ -43,7 +44,7 @@ export interface RotationPlan extends WavePlan, Obstacles {
 export interface RotatedAccount {
   readonly account: AccountId;
   readonly name: string;
-  readonly result: "rotated" | "expired" | "unhealthy" | "failed";
+  readonly result: "rotated" | "expired" | "deleted" | "unhealthy" | "failed";
   readonly before?: Health;
   readonly after?: Health;
   readonly why: string;
@@ -135,8 +136,7 @@ export async function rotate(outer: Context, order: RotationOrder, plan: Rotatio
       const { done, error } = await rotateAccount(context, order, it);
       accounts.push(done);
       await record(context, run, "rotation.account", { ...done, from, to });
-      if (done.result !== "rotated" && done.result !== "expired")
-        return end("stopped", `${it.name}: ${done.why}`, error);
+      if (!GOES_ON.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
     }
     tell(`${number}: looking at all of it again`);
     const broken = await firstBroken(context, accounts, wave);
@@ -144,6 +144,9 @@ export async function rotate(outer: Context, order: RotationOrder, plan: Rotatio
   }
   return end("finished", `${accounts.length} accounts were signed anew`);
 }
+
+/** What keeps no other account from being signed anew. */
+const GOES_ON: readonly RotatedAccount["result"][] = ["rotated", "expired", "deleted"];
 
 /** A loss may show only once an account's neighbours have changed, so a wave ends with a look at all of it. */
 async function firstBroken(
@@ -187,6 +190,11 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);
+  if (isWithdrawn(seen.presence)) {
+    const why = describeWithdrawal(seen.presence);
+    const done = { account, name, result: "deleted", before: seen.verdict.verdict, why } as const;
+    return { outcome: "deleted", done, ending: await endingOf(context, seen) };
+  }
   if (seen.claims === undefined)
     throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
   const now = context.clock.now();

@@ -2,15 +2,17 @@ import pMap from "p-map";
 import type { AccountId } from "../domain/account.ts";
 import type { Scheduled } from "../domain/calendar.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
-import { claimsInForce } from "../domain/claims-findings.ts";
-import { lastClaims, TOLD_ONLY } from "../domain/journal.ts";
+import { claimsInForce } from "../domain/claims-in-force.ts";
+import { isWithdrawn, lastDeletion, presenceIn } from "../domain/presence.ts";
 import { asRelightError } from "../errors.ts";
 import type { Context } from "./context.ts";
-import { findAccount, knownAccounts } from "./survey.ts";
+import { deletionsOf } from "./deletion.ts";
+import { findAccount, knownAccounts } from "./inventory.ts";
+import { lastSeenOf } from "./look.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
-  /** Accounts whose claims nobody knows. */
+  /** Accounts whose claims nobody knows. What somebody deleted is in neither list: it does not expire. */
   readonly unknown: readonly AccountId[];
 }
 
@@ -26,13 +28,13 @@ export async function schedule(
     name === undefined
       ? await knownAccounts(context, configured)
       : [await findAccount(context, configured, name)];
-  const found = await pMap(
-    ids,
-    async (account) => ({ account, document: await claimsOf(context, account) }),
-    { concurrency: AT_ONCE },
-  );
+  const found = await pMap(ids, async (account) => ({ account, ...(await claimsOf(context, account)) }), {
+    concurrency: AT_ONCE,
+  });
   return {
-    unknown: found.filter(({ document }) => document === undefined).map(({ account }) => account),
+    unknown: found
+      .filter(({ document, withdrawn }) => document === undefined && !withdrawn)
+      .map(({ account }) => account),
     accounts: found.flatMap(({ account, document }) =>
       document === undefined ? [] : [scheduled(context, account, document)],
     ),
@@ -44,11 +46,17 @@ function scheduled(context: Context, account: AccountId, { claims }: ClaimsDocum
   return { account, name, claims, policy: context.policyOf(account, claims) };
 }
 
+/** The claims that count, if there are any; what somebody deleted has none. */
+export interface FoundClaims {
+  readonly document?: ClaimsDocument;
+  readonly withdrawn?: true;
+}
+
 const NOTHING = { ok: true, value: [] } as const;
 
 /** In force, or last seen there: without a look at its streams, which would take long for thousands. */
-export async function claimsOf(context: Context, account: AccountId): Promise<ClaimsDocument | undefined> {
-  const { resolver, journal, operator, clock } = context;
+export async function claimsOf(context: Context, account: AccountId): Promise<FoundClaims> {
+  const { resolver, operator, clock } = context;
   const running = await resolver.running(account);
   const stored = await resolver.lookup(account).catch((thrown: unknown) => {
     if (asRelightError(thrown).code !== "nats.no_resolver") throw thrown;
@@ -62,6 +70,11 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Cl
     ...{ elsewhere: NOTHING, leafnodes: NOTHING, meta: { ok: true, value: undefined } as const },
   };
   const inForce = claimsInForce(seen, operator);
-  if (inForce !== undefined) return inForce;
-  return lastClaims(await journal.read({ account, kinds: ["claims.seen"] }), TOLD_ONLY);
+  const isRefused = running.some((entry) => entry.loaded && entry.expired);
+  if (inForce !== undefined && !isRefused) return { document: inForce };
+  const lastSeen = await lastSeenOf(context, account);
+  const deletion = lastDeletion(await deletionsOf(context, account));
+  if (isWithdrawn(presenceIn(seen, operator, { lastSeen, deletion }))) return { withdrawn: true };
+  const document = inForce ?? lastSeen;
+  return document === undefined ? {} : { document };
 }

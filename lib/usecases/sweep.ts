@@ -3,8 +3,9 @@ import { type Backlog, backlog } from "../domain/backlog.ts";
 import { type Due, type DueReason, describeDue, isImminent, isRoutine } from "../domain/due.ts";
 import type { EpochMillis, Millis } from "../domain/time.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
-import type { Job, ListedJwt, SourceEntry } from "../ports.ts";
+import type { Job, ListedJwt } from "../ports.ts";
 import type { Context } from "./context.ts";
+import { loadedAccounts, sourced } from "./inventory.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
 import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";
 
@@ -173,6 +174,11 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
     else if (isNew(entry.jwt.document.claims.sub))
       yield { account: entry.jwt.document.claims.sub, listed: unlisted };
   }
+  // Who was there once and is gone from all of these is the one to look at: it expired, or somebody deleted it.
+  for await (const { account, forgotten } of context.journal.accounts())
+    if (isNew(account) && !forgotten) yield { account, listed: unlisted };
+  for (const account of await loadedAccounts(context))
+    if (isNew(account)) yield { account, listed: unlisted };
 }
 
 function noteUnreadable(
@@ -191,21 +197,6 @@ async function* chunksOf<T>(all: AsyncIterable<T>): AsyncIterable<readonly T[]> 
     chunk = [];
   }
   if (chunk.length > 0) yield chunk;
-}
-
-/**
- * What the source of truth has and the cluster may lack; nothing where there is none. One that can't be read
- * stops no sweep: each account's verdict says so.
- */
-export async function* sourced({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
-  if (source === undefined) return;
-  try {
-    yield* source.claims.accounts();
-  } catch (thrown) {
-    const error = asRelightError(thrown);
-    if (error.code !== "source.unavailable") throw thrown;
-    log.warn("the source of truth can't be read", { error: error.toJSON() });
-  }
 }
 
 /** How the resolver's list ended. */

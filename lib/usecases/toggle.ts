@@ -7,6 +7,7 @@ import { reissue, renewClaims } from "../domain/renewal.ts";
 import { toSeconds } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "./context.ts";
+import { isDeletedNow } from "./deletion.ts";
 import { memoryOf } from "./look.ts";
 import { provedBy } from "./proof.ts";
 import { push } from "./push.ts";
@@ -53,7 +54,7 @@ async function undo(context: Context, job: RunningJob, { code, message }: Religh
 /** Closes a toggle that a job which died left open. Returns whether there was one. */
 export async function finishToggle(context: Context, job: RunningJob): Promise<boolean> {
   const toggle = openToggle(await memoryOf(context.journal, job.account), provedBy(context));
-  if (toggle === undefined) return false;
+  if (toggle === undefined || (await isDeletedNow(context, job))) return false;
   context.log.warn("finishing a toggle that another job left open", { account: job.account });
   const running = (await context.resolver.running(job.account)).find((entry) => entry.loaded);
   const stored = await context.resolver.lookup(job.account);

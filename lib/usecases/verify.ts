@@ -8,9 +8,12 @@ import { proofIn } from "../domain/journal-proof.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import { type Operator, trustedIssuers } from "../domain/operator.ts";
+import { isWithdrawn } from "../domain/presence.ts";
 import { patienceWith } from "../domain/settling.ts";
+import { lastStreams, type SeenStream, streamsIn } from "../domain/streams-seen.ts";
 import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
+import { rememberDeletion } from "./deletion.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
 import { claimsSeen, type Look, look, memoryOf } from "./look.ts";
@@ -31,7 +34,10 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
   await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
+  await rememberDeletion(context, job, seen);
+  if (seen.presence.state === "here") await sayIfBack(context, job);
   if (seen.verdict.verdict === "healthy") {
+    await rememberStreams(context, job, seen);
     await rememberMemory(context, job, seen);
     await resolveIncidents(context, job);
   }
@@ -81,8 +87,28 @@ async function rememberClaims(
   // A proof would say that the operator signed them.
   const isOurs = trustedIssuers(context.operator).includes(claims.iss);
   const { signer: _signer, ...unable } = context;
-  const data = { jti: claims.jti, claims: text };
+  const data = { jti: claims.jti, name: claims.name, claims: text };
   await remember(isOurs ? context : unable, job, "claims.seen", data, isKnown ? last : undefined);
+}
+
+/** A page of a deletion ends when the account is back, whoever brought it back and however well it is. */
+async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
+  await resolveIncidents(
+    context,
+    job,
+    (open) => open === "account_deleted",
+    "somebody brought the account back",
+  );
+}
+
+/** Once an account is deleted no server tells of its streams, though they lie on the disks. */
+async function rememberStreams(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  const streams = streamsIn(observation);
+  if (streams === undefined) return;
+  const known = await context.journal.read({ account: job.account, kinds: ["streams.seen"], limit: 1 });
+  const nameless = (list: readonly SeenStream[]) => list.map(({ name }) => name).join("\n");
+  if (nameless(lastStreams(known)) === nameless(streams)) return;
+  await record(context, job, "streams.seen", { streams: streams as unknown as Json });
 }
 
 /** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */
@@ -147,10 +173,12 @@ export async function claimsToCompare(
 
 /** What a job that ends with this look leaves behind for the next sweep. */
 export async function endingOf(context: Context, seen: Look): Promise<JobResult["ending"]> {
-  const claims = (await claimsToRenew(context, seen))?.claims;
+  // What somebody deleted is not renewed: that it expires is no matter.
+  const claims = isWithdrawn(seen.presence) ? undefined : (await claimsToRenew(context, seen))?.claims;
   const bounds = claims && windowBounds(claims, context.policyOf(claims.sub, claims));
   return {
     verdict: seen.verdict.verdict,
+    ...(isWithdrawn(seen.presence) ? { withdrawn: true } : {}),
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
     ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),
   };

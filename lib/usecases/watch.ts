@@ -1,5 +1,7 @@
 import type { AccountId } from "../domain/account.ts";
+import { lastClaims, TOLD_ONLY } from "../domain/journal.ts";
 import { isJsonObject } from "../domain/json.ts";
+import { type Operator, trustedDeleters } from "../domain/operator.ts";
 import { countRefusal, NO_STORMS } from "../domain/storm.ts";
 import { type Millis, millis, toSeconds } from "../domain/time.ts";
 import { type ClusterEvent, decide, type WatchAction, type WatchFacts } from "../domain/watch.ts";
@@ -32,6 +34,7 @@ export interface Watching {
   readonly newId: () => string;
   readonly log: Log;
   readonly journal: Journal;
+  readonly operator: Operator;
   readonly configured: readonly AccountId[];
   readonly events: Events;
   /**
@@ -77,6 +80,7 @@ export async function watch(watching: Watching): Promise<void> {
   try {
     for await (const event of events.listen()) {
       const facts = await gather(watching, queue, event, stormOf(event));
+      if (event.kind === "deletion-ordered" && facts?.trusted) await rememberOrder(watching, event);
       if (facts !== undefined) act(watching, { queue, sweeps }, event, decide(event, facts));
     }
   } finally {
@@ -108,12 +112,25 @@ async function gather(
   event: ClusterEvent,
   storm: WatchFacts["storm"],
 ): Promise<WatchFacts | undefined> {
-  const facts: WatchFacts = { ownPush: false, atWork: false, expired: undefined, known: false, storm };
+  const facts: WatchFacts = {
+    trusted: false,
+    ownPush: false,
+    atWork: false,
+    expired: undefined,
+    known: false,
+    storm,
+  };
   if (!("account" in event) || event.account === undefined) return facts;
   const { account } = event;
-  // A push is told all the same: the journal shall say who changed what.
-  if (queue.waits(account) && event.kind !== "claims-pushed") return undefined;
+  // A push or a deletion is told all the same: the journal shall say who changed what.
+  const isToBeTold = event.kind === "claims-pushed" || event.kind === "deletion-ordered";
+  if (queue.waits(account) && !isToBeTold) return undefined;
   switch (event.kind) {
+    case "deletion-ordered":
+      return {
+        ...facts,
+        trusted: event.isSelfSigned && trustedDeleters(watching.operator).includes(event.issuer),
+      };
     case "claims-pushed":
       return { ...facts, ownPush: await isOwnPush(watching, account, event.jti) };
     case "client-expired":
@@ -125,6 +142,23 @@ async function gather(
     case "quorum-lost":
       return facts;
   }
+}
+
+/**
+ * An order is written down as it is heard: of an account that has expired besides, nothing tells later that somebody
+ * deleted it. What the servers make of it the next look sees.
+ */
+async function rememberOrder(
+  watching: Watching,
+  { account, iat: ordered, jti: order, issuer }: Extract<ClusterEvent, { kind: "deletion-ordered" }>,
+): Promise<void> {
+  const { journal, clock, newId } = watching;
+  const query = { account, kinds: ["claims.seen"], limit: 1 } as const;
+  const seen = lastClaims((await orUndefined(watching, () => journal.read(query))) ?? [], TOLD_ONLY);
+  const iat = seen?.claims.iat ?? ordered;
+  const data = { how: "ordered", iat, order, issuer, ...(seen ? { jti: seen.claims.jti } : {}) };
+  const entry = { at: clock.now(), job: newId(), account, kind: "account.deleted", data } as const;
+  await orUndefined(watching, () => journal.append(entry));
 }
 
 /** Every push of Relight's, by whatever process, is in the journal before it is sent. */

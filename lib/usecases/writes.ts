@@ -18,6 +18,7 @@ export const PROBES_NEED: Needs<Probes> = {
   meta: "look",
   health: "look",
   observe: "look",
+  accounts: "look",
   hosted: "look",
   trust: "look",
   capacity: "look",

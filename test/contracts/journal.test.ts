@@ -54,6 +54,7 @@ describe("fake", () => {
   const open: Open = async (clock) => fakeJournal(clock, scrub);
   journalContract(open, { runs: 100 });
   latestContract(open);
+  accountsContract(open);
   leasesContract(open);
 });
 
@@ -64,6 +65,7 @@ describe("simulated", () => {
   };
   journalContract(open, { runs: 100 });
   latestContract(open);
+  accountsContract(open);
   leasesContract(open);
 });
 
@@ -80,6 +82,7 @@ describe("SQLite", () => {
   const open: Open = async (clock) => sqliteJournal({ path: await newPath(), clock, scrub });
   journalContract(open, { runs: 25 });
   latestContract(open);
+  accountsContract(open);
   leasesContract(open);
   sqliteTests(newPath);
 });
@@ -98,6 +101,7 @@ describeAws(moto, "DynamoDB on moto", (settings) => {
   const open: Open = async (clock) => dynamoDbJournal(await openSettings(clock));
   journalContract(open, { runs: 15 });
   latestContract(open);
+  accountsContract(open);
   leasesContract(open);
   dynamoDbTests(settings, openSettings);
 });
@@ -209,7 +213,7 @@ function latestContract(open: Open): void {
       ...{ kind: "job.finished", at: AT(5) },
       data: {
         ...{ outcome: "healed", verdict: "healthy", jti: "J1", verifiedAt: AT(5) },
-        ...{ expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8) },
+        ...{ expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8), withdrawn: true },
       },
       ...fields,
     });
@@ -226,7 +230,7 @@ function latestContract(open: Open): void {
       [started(), finished()],
       {
         ...{ state: "finished", job: "job-1", at: AT(5), outcome: "healed", verdict: "healthy" },
-        ...{ jti: "J1", verifiedAt: AT(5), expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8) },
+        ...{ jti: "J1", verifiedAt: AT(5), expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8), withdrawn: true },
       },
     ],
     [
@@ -323,6 +327,48 @@ function expected(
     .filter((each) => job === undefined || each.job === job)
     .filter((each) => kinds === undefined || kinds.includes(each.kind));
   return limit === undefined ? matching : matching.slice(Math.max(0, matching.length - limit));
+}
+
+function accountsContract(open: Open): void {
+  const claims = (name?: string) => {
+    const text = JSON.stringify({
+      ...{ jti: "J", iat: 1, iss: "O", sub: ACCOUNT, ...(name === undefined ? {} : { name }) },
+      nats: { type: "account", version: 2 },
+    });
+    return { jti: "J", claims: text };
+  };
+  const known = async (journal: Journal) => {
+    const found: Record<string, string> = {};
+    for await (const { account, name, forgotten } of journal.accounts())
+      found[account] = forgotten ? `${name}, forgotten` : name;
+    return found;
+  };
+
+  test("knows the accounts that were seen or deleted, by the name seen last, and no others", async () => {
+    await using journal = await opened(open);
+    const third = `A${"C".repeat(55)}` as AccountId;
+    expect(await known(journal)).toEqual({});
+    await journal.append(entry({ kind: "claims.seen", data: claims("OLD") }));
+    await journal.append(entry({ kind: "verdict", data: { verdict: "healthy" } }));
+    await journal.append(entry({ kind: "claims.seen", data: claims("NEW") }));
+    await journal.append(entry({ account: OTHER, kind: "account.deleted", data: { how: "ordered" } }));
+    // Whoever may order a job may name any account: that does not make it known.
+    await journal.append(entry({ account: third, kind: "job.requested", data: {} }));
+    await journal.append(entry({ account: "-", kind: "incident.opened", data: { key: "k" } }));
+    expect(await known(journal)).toEqual({ [ACCOUNT]: "NEW", [OTHER]: "" });
+    await journal.append(entry({ kind: "account.deleted", data: { how: "seen" } }));
+    expect(await known(journal)).toEqual({ [ACCOUNT]: "NEW", [OTHER]: "" });
+  });
+
+  test("says what was forgotten, until it is seen again", async () => {
+    await using journal = await opened(open);
+    await journal.append(entry({ kind: "claims.seen", data: claims("APP") }));
+    await journal.append(entry({ kind: "account.deleted", data: { how: "seen" } }));
+    await journal.append(entry({ kind: "account.forgotten", data: { reason: "cleaned up" } }));
+    expect(await known(journal)).toEqual({ [ACCOUNT]: "APP, forgotten" });
+    await journal.append(entry({ kind: "claims.seen", data: claims() }));
+    expect(await known(journal)).toEqual({ [ACCOUNT]: "" });
+  });
 }
 
 function leasesContract(open: Open): void {
@@ -680,6 +726,7 @@ function dynamoDbTests(
       ["account", "incident.opened", undefined],
       ["account", "job.finished", end],
       ["account", "verdict", end],
+      ["known", undefined, undefined],
       ["latest", "job.finished", undefined],
     ]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { assess } from "../../lib/domain/assess.ts";
-import { claimsInForce } from "../../lib/domain/claims-findings.ts";
+import { claimsInForce } from "../../lib/domain/claims-in-force.ts";
 import type { Observation } from "../../lib/domain/observation.ts";
 import { epochMillis, millis } from "../../lib/domain/time.ts";
 import { describeSubject, FINDINGS, type Health, worst } from "../../lib/domain/verdict.ts";
@@ -31,6 +31,7 @@ const stored = (document = claims(), signatureValid = true): Observation["stored
   ok: true,
   value: { document, signatureValid },
 });
+const HOLDS_NOTHING: Observation["stored"] = { ok: true, value: undefined };
 const streams = (...value: ReturnType<typeof stream>[]): Observation["streams"] => ({ ok: true, value });
 
 describe("the verdict", () => {
@@ -46,7 +47,18 @@ describe("the verdict", () => {
   });
 
   test.each<[string, Partial<Observation>, Health, string[]]>([
-    ["expired by the server's word", { running: running({ expired: true }) }, "dead", ["account.expired"]],
+    [
+      "expired, as the server says and the clock",
+      { running: running({ expired: true }, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING },
+      "dead",
+      ["account.expired"],
+    ],
+    [
+      "refused by the server though its claims are valid",
+      { running: running({ expired: true }), stored: HOLDS_NOTHING },
+      "dead",
+      ["account.deleted"],
+    ],
     [
       "expired by the clock",
       { running: running({}, claims({ exp: NOW })), stored: stored(claims({ exp: NOW })) },
@@ -279,12 +291,13 @@ test("every finding there is, is found somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [
     [
       {
-        running: running({ expired: true }),
+        running: running({ expired: true }, claims({ exp: NOW - 1 })),
         servers: [server({ version: "2.10.20", topology: "clustered" })],
       },
     ],
     [{}, true],
     [{ running: running({ expired: true }) }],
+    [{ running: running({}, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING }],
     [{ stored: { ok: true, value: undefined }, running: { ok: true, value: [] } }],
     [{ stored: { ok: true, value: undefined } }],
     [{ running: { ok: true, value: [] }, accountView: { ok: "not-asked", why: "" } }],
@@ -344,6 +357,10 @@ test("every finding there is, is found somewhere above", () => {
   const found = worlds.flatMap(([changes, open]) =>
     verdictOf(changes, open).findings.map(({ code }) => code),
   );
+  const gone = assess(observation({}), {
+    ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+    presence: { state: "gone", claims: claims(), known: undefined },
+  });
   const system = assess(observation(), {
     ...{ operator: { ...operator, systemAccount: ACCOUNT }, unfinishedToggle: false, unfinishedChanges: [] },
   });
@@ -358,7 +375,7 @@ test("every finding there is, is found somewhere above", () => {
   });
   const all = [
     ...found,
-    ...[...beyond.findings, ...after.findings, ...system.findings].map(({ code }) => code),
+    ...[...beyond.findings, ...after.findings, ...gone.findings, ...system.findings].map(({ code }) => code),
   ];
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !code.startsWith("source."))));
 });
@@ -413,11 +430,13 @@ test("dead outranks unknown, unknown outranks degraded, and nothing is healthy",
 });
 
 describe("a restart while the account is expired", () => {
-  const expired = running({ expired: true });
+  const expired = running({ expired: true }, claims({ exp: NOW - 1 }));
   const on = (version: string, topology: "clustered" | "standalone" = "clustered") =>
-    verdictOf({ running: expired, servers: [server({ version, topology })] }).findings.map(
-      ({ code }) => code,
-    );
+    verdictOf({
+      running: expired,
+      stored: HOLDS_NOTHING,
+      servers: [server({ version, topology })],
+    }).findings.map(({ code }) => code);
 
   test("is warned of on versions whose damaged servers panic, and on those that nobody tried", () => {
     for (const version of ["2.10.11", "2.10.16", "2.10.20", "2.10.22", "unknown"])

@@ -6,7 +6,17 @@ import type { AccountView, Observation, OriginFacts, StreamFacts } from "../../l
 import { patienceWith } from "../../lib/domain/settling.ts";
 import { millis } from "../../lib/domain/time.ts";
 import type { Health } from "../../lib/domain/verdict.ts";
-import { ACCOUNT, claims, DEAF, FAILED, observation, operator, server, stream } from "./observations.ts";
+import {
+  ACCOUNT,
+  claims,
+  DEAF,
+  FAILED,
+  OVER,
+  observation,
+  operator,
+  server,
+  stream,
+} from "./observations.ts";
 
 const OTHER = `A${"D".repeat(55)}`;
 const SYSTEM = `A${"E".repeat(55)}`;
@@ -175,9 +185,15 @@ describe("mirrors and sources", () => {
   test("of an expired account are stalled because of that", () => {
     const running: Observation["running"] = {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
     };
-    const { findings } = verdictOf({ ...streams(hubStream({}), copy({ taken: 7 })), running, ...view([]) });
+    const stored = { ok: true, value: undefined } as const;
+    const { findings } = verdictOf({
+      ...streams(hubStream({}), copy({ taken: 7 })),
+      stored,
+      running,
+      ...view([]),
+    });
     expect(findings.at(-1)).toMatchObject({
       ...{ code: "stream.stalled", health: "degraded" },
       message: expect.stringContaining("because the account has expired"),
@@ -411,7 +427,7 @@ test("what mends itself is waited for, unless something else is dead or the acco
     stored: { ok: true, value: undefined },
     running: {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
     },
   });
   expect(patienceWith(expired)).toBeUndefined();

@@ -35,6 +35,8 @@ const well = (fields: object = {}): Standing => ({
   ...{ state: "finished", job: "j", at: epochMillis(NOW - MINUTE), outcome: "healthy" },
   ...{ verdict: "healthy", jti: "J1", verifiedAt: epochMillis(NOW - MINUTE), ...fields },
 });
+const deleted = (ago: number): Standing =>
+  well({ at: epochMillis(NOW - ago), outcome: "escalated", verdict: "dead", withdrawn: true });
 const running = (ago: number): Standing => ({ state: "running", job: "j", since: epochMillis(NOW - ago) });
 
 function swept(fields: Partial<SweptAccount> = {}): SweptAccount {
@@ -55,6 +57,17 @@ describe("an account is due", () => {
     ["whose job failed", { standing: well({ outcome: "failed", verdict: undefined }) }, "unwell"],
     ["that was healed: not", { standing: well({ outcome: "healed" }) }, undefined],
     ["with another JWT", { standing: well({ jti: "J0" }) }, "changed"],
+    [
+      "that was deleted, and a person told: not",
+      { listed: { state: "absent" }, standing: deleted(0) },
+      undefined,
+    ],
+    [
+      "that was deleted, a day later",
+      { listed: { state: "absent" }, standing: deleted(DAY * 1000) },
+      "unwell",
+    ],
+    ["that was deleted, and is listed again", { standing: deleted(0) }, "unwell"],
     ["that the resolver lost", { listed: { state: "absent" } }, "changed"],
     [
       "that had no JWT and has none: not",

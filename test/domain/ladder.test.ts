@@ -13,6 +13,7 @@ import {
   DEAF,
   FAILED,
   forgotten,
+  OVER,
   observation,
   operator,
   server,
@@ -87,12 +88,24 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+          value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
         },
-        streams: deaf(),
+        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
       },
       {},
       /^renew$/,
+    ],
+    [
+      "a deleted account is left to a person",
+      {
+        running: {
+          ok: true,
+          value: [{ server: "s1", loaded: true, expired: true, jetstream: false, document: claims() }],
+        },
+        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
+      },
+      {},
+      /^stop: somebody deleted it; s1 refuses its clients although its claims are valid.*only a person/,
     ],
     [
       "the unknown is left alone",

@@ -87,6 +87,8 @@ export const forgotten = (changes: Partial<ForgottenConsumer> = {}): ForgottenCo
   ...changes,
 });
 
+/** Claims that have ended. */
+export const OVER = { exp: NOW - 1 } as const;
 export const DEAF = { deafSubjects: { ok: true, value: ["orders.*"] } } as const;
 export const FAILED = { ok: false, code: "nats.timeout", message: "no answer" } as const;
 

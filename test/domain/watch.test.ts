@@ -6,7 +6,14 @@ import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
 import { type ClusterEvent, decide, pauseAfter, type WatchFacts } from "../../lib/domain/watch.ts";
 
 const account = `A${"B".repeat(55)}` as AccountId;
-const FACTS: WatchFacts = { ownPush: false, atWork: false, expired: undefined, known: true, storm: "none" };
+const FACTS: WatchFacts = {
+  trusted: false,
+  ownPush: false,
+  atWork: false,
+  expired: undefined,
+  known: true,
+  storm: "none",
+};
 
 describe("decide", () => {
   const push: ClusterEvent = { kind: "claims-pushed", account, jti: "J1" };

@@ -205,9 +205,13 @@ describe.each(["2.10.27"])(
       expect((await relight(world, "verify", "APP")).exit).toBe(0);
       await expireAndForget(world);
       const { json } = await relight(world, "run", "--json");
-      // It was last seen with an hour to live, which is not over: only the clock's word would do.
-      expect(resultOf(json, world.accountId)).toMatchObject({ verdict: "unknown" });
-      const renewed = await relight(world, "renew", "APP", "--json");
+      // It was last seen with an hour to live, which is not over: as it looks, somebody deleted it.
+      expect(resultOf(json, world.accountId)).toMatchObject({
+        verdict: "dead",
+        findings: [{ code: "account.gone" }],
+      });
+      expect((await relight(world, "renew", "APP", "--json")).json.error.code).toBe("account.deleted");
+      const renewed = await relight(world, "renew", "APP", "--undelete", "--json");
       expect(renewed.json).toMatchObject({ outcome: "renewed", verdict: "healthy" });
       expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
     });

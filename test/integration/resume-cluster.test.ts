@@ -46,7 +46,12 @@ const dies =
       });
     return {
       assets: { ...assets, configure: counted(assets.configure), stepDown: counted(assets.stepDown) },
-      journal: { read: alive(journal.read), append: alive(journal.append), latest: alive(journal.latest) },
+      journal: {
+        read: alive(journal.read),
+        append: alive(journal.append),
+        latest: alive(journal.latest),
+        accounts: () => journal.accounts(),
+      },
       probes: { ...probes, observe: alive(probes.observe) },
     };
   };

@@ -22,7 +22,7 @@ export async function runJobOn(
   const context = await app.context();
   const { accountId: account } = world;
   const order = jobFor(context, {
-    account: app.accountId(account),
+    account: await app.accountId(account),
     action,
     trigger: "manual",
     reason: "a test",

@@ -13,10 +13,14 @@ export interface SimulatedServer {
   skew: Millis;
 }
 
-export interface SimulatedCluster extends Pick<Probes, "observe" | "servers"> {
+export interface SimulatedCluster extends Pick<Probes, "observe" | "servers" | "accounts"> {
   readonly resolver: Resolver;
   /** Puts a JWT in force as somebody else's push would. */
   force(token: string): void;
+  /** As `CLAIMS.DELETE`: the resolver holds it no more, and every server refuses its clients. */
+  delete(account: AccountId): void;
+  /** As a restart of every server: what the resolver does not hold is loaded nowhere. */
+  restart(): void;
   /** While set, nothing answers. */
   down: boolean;
   /** Whether the servers say that the accounts have JetStream; they have none here. */
@@ -39,6 +43,7 @@ export function simulatedCluster(
 ): SimulatedCluster {
   const held = new Map<AccountId, DecodedJwt>();
   const loaded = new Map<AccountId, DecodedJwt>();
+  const refused = new Set<AccountId>();
   const pushes: { at: EpochMillis; jwt: DecodedJwt }[] = [];
 
   const answering = (): void => {
@@ -47,6 +52,7 @@ export function simulatedCluster(
   const force = (token: string): void => {
     const jwt = codec.decode(token);
     held.set(jwt.document.claims.sub, jwt);
+    refused.delete(jwt.document.claims.sub);
     loaded.set(jwt.document.claims.sub, jwt);
   };
   const isForgotten = ({ document: { claims } }: DecodedJwt): boolean =>
@@ -62,7 +68,7 @@ export function simulatedCluster(
     return servers.map(({ name, skew }) => {
       if (jwt === undefined) return { server: name, loaded: false };
       const { exp } = jwt.document.claims;
-      const expired = exp !== undefined && toMillis(exp) <= clock.now() + skew;
+      const expired = refused.has(account) || (exp !== undefined && toMillis(exp) <= clock.now() + skew);
       return { server: name, loaded: true, expired, jetstream: cluster.jetstream, document: jwt.document };
     });
   };
@@ -74,7 +80,19 @@ export function simulatedCluster(
 
   const cluster: SimulatedCluster = {
     ...{ down: false, jetstream: false, pushes, force },
+    delete: (account) => {
+      held.delete(account);
+      refused.add(account);
+    },
+    restart: () => {
+      refused.clear();
+      for (const account of [...loaded.keys()]) if (stored(account) === undefined) loaded.delete(account);
+    },
     servers: async () => facts(),
+    accounts: async () => {
+      answering();
+      return { ok: true, value: [...loaded.keys()] };
+    },
     resolver: {
       list: async function* () {
         answering();

@@ -1,4 +1,5 @@
-import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import type { AccountId } from "../../lib/domain/account.ts";
+import { type EntryKind, type JournalEntry, MAKES_KNOWN, nameSeen } from "../../lib/domain/journal.ts";
 import { type Standing, standingOf } from "../../lib/domain/standing.ts";
 import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
 import type { Clock, Journal, Leases } from "../../lib/ports.ts";
@@ -37,6 +38,21 @@ export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leas
       fitting.sort((one, other) => one.at - other.at);
       const newest = fitting.slice(Math.max(0, fitting.length - limit)).map(({ entry }) => entry);
       return forgetful ? newest : structuredClone(newest);
+    },
+    accounts: async function* () {
+      for (const [account, kinds] of accounts) {
+        const last = MAKES_KNOWN.flatMap((kind) => kinds.get(kind)?.at(-1) ?? [])
+          .sort((a, b) => a.at - b.at)
+          .at(-1);
+        if (account === "-" || last === undefined) continue;
+        const seen = kinds.get("claims.seen")?.at(-1)?.entry;
+        const forgotten = last.entry.kind === "account.forgotten";
+        yield {
+          account: account as AccountId,
+          name: seen === undefined ? "" : nameSeen(seen.data),
+          forgotten,
+        };
+      }
     },
     latest: async (asked) =>
       new Map(

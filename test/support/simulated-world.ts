@@ -101,6 +101,7 @@ export function simulatedWorld(settings: WorldSettings) {
     if (signer.down) throw new RelightError("secret.unavailable", "the key service does not answer");
     return `signed ${text}`;
   };
+  const health = async () => ({ expected: servers.length, servers: [] });
   const context: Context = {
     mode: { mode: "heal", because: "a test says so", dryRun: false },
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
@@ -108,7 +109,7 @@ export function simulatedWorld(settings: WorldSettings) {
     escalation: { send: async (incident) => void incidents.push(incident) },
     signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text), attest: sign }),
     ...{ resolver: cluster.resolver, reopen: absent },
-    probes: { ...cluster, meta: absent, hosted: absent, health: absent, trust: absent, capacity: absent },
+    probes: { ...cluster, meta: absent, hosted: absent, health, trust: absent, capacity: absent },
     assets: { recreate: absent, stepDown: absent, configure: absent, forbidden: async () => [] },
   };
   const configured = accounts.map(({ account }) => account);

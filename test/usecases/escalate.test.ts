@@ -98,7 +98,10 @@ test("a journal that fails silences nobody", async () => {
   const fail = async () => {
     throw new RelightError("journal.unavailable", "the disk is full");
   };
-  const broken: Pager = { ...pager, journal: { append: fail, read: fail, latest: fail } };
+  const accounts = () => {
+    throw new RelightError("journal.unavailable", "the disk is full");
+  };
+  const broken: Pager = { ...pager, journal: { append: fail, read: fail, latest: fail, accounts } };
   await expect(escalate(broken, job, trouble())).rejects.toMatchObject({ code: "journal.unavailable" });
   expect(pages()).toEqual(["open 00:00"]);
   expect(log.lines.map(({ message }) => message)).toEqual(["what was told before could not be read"]);

@@ -26,7 +26,7 @@ const MADE_OF_PORTS = ["Cluster"];
 
 /** The methods of each interface of the ports, as they stand in the source. */
 function portsInSource(): ReadonlyMap<string, readonly string[]> {
-  const source = ["lib/ports.ts", "lib/ports-keys.ts", "lib/ports-remedies.ts"]
+  const source = ["lib/ports.ts", "lib/ports-journal.ts", "lib/ports-keys.ts", "lib/ports-remedies.ts"]
     .map((file) => readFileSync(join(import.meta.dirname, "..", "..", file), "utf8"))
     .join("\n")
     .replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");

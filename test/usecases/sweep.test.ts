@@ -6,7 +6,7 @@ import type { AccountClaims } from "../../lib/domain/claims.ts";
 import type { Standing } from "../../lib/domain/standing.ts";
 import { type EpochMillis, epochMillis, epochSeconds, millis } from "../../lib/domain/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Job, ListedJwt, SourceEntry } from "../../lib/ports.ts";
+import type { Job, JournalledAccount, ListedJwt, Probes, SourceEntry } from "../../lib/ports.ts";
 import {
   CHUNK,
   IMMINENT_PLACES,
@@ -61,6 +61,8 @@ interface Scene {
   readonly standing?: (account: AccountId) => Standing | undefined;
   readonly source?: readonly SourceEntry[];
   readonly configured?: readonly AccountId[];
+  readonly journalled?: readonly JournalledAccount[];
+  readonly loaded?: Awaited<ReturnType<Probes["accounts"]>>;
   readonly waiting?: number;
   readonly settings?: Partial<SweepContext["settings"]>;
   readonly onLatest?: (accounts: readonly AccountId[]) => void;
@@ -82,7 +84,9 @@ async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[];
         const known = accounts.map((account) => [account, scene.standing?.(account)] as const);
         return new Map(known.filter(([, standing]) => standing !== undefined));
       },
+      accounts: () => of(scene.journalled ?? []),
     },
+    probes: { accounts: async () => scene.loaded ?? { ok: true, value: [] } },
     jobs: {
       enqueueAll: async (all: readonly Job[]) => void jobs.push(...all),
       waiting: async () => scene.waiting ?? 0,
@@ -174,6 +178,26 @@ describe("a sweep", () => {
     const standing = byIndex((index) => well(index, 10));
     const { report } = await run({ list, standing, configured: [idOf(0), idOf(1)] });
     expect(report.queuedBy).toEqual({ routine: 2 });
+  });
+
+  test("meets what only the journal or a server still knows; what a person forgot it does not", async () => {
+    const named = (index: number, forgotten = false) => ({ account: idOf(index), name: "", forgotten });
+    const looked: AccountId[] = [];
+    const { jobs } = await run({
+      list: () => of([entryOf(0)]),
+      journalled: [named(0), named(1), named(2, true)],
+      loaded: { ok: true, value: [idOf(1), idOf(2), idOf(3)] },
+      onLatest: (accounts) => void looked.push(...accounts),
+    });
+    expect(looked).toEqual([idOf(0), idOf(1), idOf(3)]);
+    expect(jobs.map(({ account }) => account)).toEqual(looked);
+  });
+
+  test("servers that don't say what they have loaded stop no sweep, and are told of", async () => {
+    const loaded = { ok: false, code: "nats.timeout", message: "no answer" } as const;
+    const { jobs, warnings } = await run({ list: () => of([entryOf(0)]), loaded });
+    expect(jobs).toHaveLength(1);
+    expect(warnings).toBe(1);
   });
 
   test("a list that breaks off fails the sweep, once what is known is queued: what was listed, and the configured", async () => {

@@ -14,6 +14,14 @@ import { fakeLog } from "../support/fakes/log.ts";
 const clock: Clock = { now: () => epochMillis(Date.now()) };
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
+const operator = {
+  ...{
+    id: `O${"A".repeat(55)}`,
+    name: "OP",
+    signingKeys: [`O${"B".repeat(55)}`],
+    strictSigningKeyUsage: true,
+  },
+};
 const AT_ONCE = millis(0);
 const BUSY: JobEnd = { state: "failed", error: new RelightError("account.busy", "another is at work") };
 
@@ -152,7 +160,15 @@ describe("the story", () => {
       await waitFor("the jobs", () => jobs.length >= options.jobs);
     }
     await watch({
-      ...{ clock, journal, log, newId: () => `id${jobs.length}`, configured: [A], sweepEvery: undefined },
+      ...{
+        clock,
+        journal,
+        log,
+        newId: () => `id${jobs.length}`,
+        configured: [A],
+        operator,
+        sweepEvery: undefined,
+      },
       events: { listen, running: options.running ?? (async () => []), [Symbol.asyncDispose]: async () => {} },
       work: async (job) => {
         jobs.push(job);
@@ -161,8 +177,35 @@ describe("the story", () => {
       sweep: async () => ({ queued: 0, ends: [] }),
       tell: (note) => void notes.push(note),
     });
-    return { jobs, notes, log };
+    return { jobs, notes, log, journal };
   }
+
+  test("an order to delete is written down and looked into, if servers obey it; any other is a note", async () => {
+    const order = {
+      kind: "deletion-ordered",
+      iat: 5,
+      jti: "D1",
+      issuer: operator.id,
+      isSelfSigned: true,
+    } as const;
+    const { jobs, notes, journal } = await watchThese(
+      [
+        { ...order, account: A },
+        { ...order, account: B, issuer: `O${"C".repeat(55)}` },
+        { ...order, account: B, isSelfSigned: false },
+        { ...order, account: B, issuer: operator.signingKeys[0] ?? "" },
+      ],
+      { jobs: 2 },
+    );
+    expect(jobs.map(({ account: of }) => of)).toEqual([A, B]);
+    const actions = notes.flatMap((note) => (note.what === "heard" ? [note.action.do] : []));
+    expect(actions).toEqual(["job", "note", "note", "job"]);
+    const written = journal.entries.filter(({ kind }) => kind === "account.deleted");
+    expect(written.map(({ account: of, data }) => [of, data["how"], data["order"]])).toEqual([
+      [A, "ordered", "D1"],
+      [B, "ordered", "D1"],
+    ]);
+  });
 
   test("somebody's push is a remediate job triggered by an event; Relight's own is none", async () => {
     const { jobs, notes } = await watchThese(
@@ -210,7 +253,7 @@ describe("the story", () => {
       throw error;
     }
     const watching = watch({
-      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [] },
+      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [], operator },
       events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
       work: async () => ({ state: "queued" }),
       sweep: async () => ({ queued: 3, ends: [] }),

@@ -3,6 +3,7 @@ import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { PutCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import { type JournalEntry, mayExpire } from "../../domain/journal.ts";
 import type { Millis } from "../../domain/time.ts";
+import { putKnown } from "./dynamodb-accounts.ts";
 import { putLatest } from "./dynamodb-latest.ts";
 import {
   accountKey,
@@ -28,6 +29,7 @@ export async function append(settings: DynamoDbJournalSettings, entry: JournalEn
   const { at, job, account, kind } = entry;
   const data = settings.scrub(entry.data);
   const stored = { at, job, account, kind, ...packData(kind, data), write: randomUUID() };
+  await putKnown(settings, { ...entry, data });
   let place = placeAfter(await newestPlace(settings, account), at);
   for (let places = 0; places < MAX_PLACES; places += 1) {
     const sk = sortKey(place);

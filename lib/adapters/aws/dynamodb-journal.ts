@@ -1,7 +1,8 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import type { Journal, Leases } from "../../ports.ts";
+import type { Journal, JournalledAccount, Leases } from "../../ports.ts";
 import { CLIENT_SETTINGS } from "./client-settings.ts";
+import { knownAccounts } from "./dynamodb-accounts.ts";
 import { append } from "./dynamodb-append.ts";
 import { latest } from "./dynamodb-latest.ts";
 import { acquire, release } from "./dynamodb-leases.ts";
@@ -24,9 +25,19 @@ export function dynamoDbJournal(settings: DynamoDbJournalSettings): Journal & Le
   return {
     append: (entry) => attempt(() => append(settings, entry)),
     read: (query) => attempt(() => select(settings, query)),
+    accounts: () => knownIn(settings),
     latest: (accounts) => attempt(() => latest(settings, accounts)),
     acquire: (key, holder, lasts) =>
       attempt(() => acquire(settings, { key, holder, lasts, now: settings.clock.now() })),
     release: (key, holder) => attempt(() => release(settings, key, holder)),
   };
+}
+
+async function* knownIn(settings: DynamoDbJournalSettings): AsyncIterable<JournalledAccount> {
+  const accounts = knownAccounts(settings)[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await attemptAt(settings.table, () => accounts.next());
+    if (next.done) return;
+    yield next.value;
+  }
 }

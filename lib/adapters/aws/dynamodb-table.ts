@@ -8,8 +8,8 @@ import type { Clock } from "../../ports.ts";
 import { errorName } from "./client-settings.ts";
 
 /**
- * The table, all but its name. `pk` is `account#ID` for entries, `latest#ID` for an account's newest job and
- * `lease#KEY` for leases, so a role may be given `dynamodb:DeleteItem` on `lease#*` alone
+ * The table, all but its name. `pk` is `account#ID` for entries, `latest#ID` for an account's newest job,
+ * `known#accounts` for the accounts that were ever seen, and `lease#KEY` for leases, so a role may be given `dynamodb:DeleteItem` on `lease#*` alone
  * (`dynamodb:LeadingKeys`) and can then erase no entry.
  *
  * `kind-index` is local, since only such an index can be read consistently. For that DynamoDB bounds what it

@@ -2,16 +2,24 @@ import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import pRetry from "p-retry";
-import type { AccountId } from "../../domain/account.ts";
-import { type EntryKind, EXPIRING_KINDS, type JournalEntry } from "../../domain/journal.ts";
+import { type AccountId, isAccountId } from "../../domain/account.ts";
+import {
+  type EntryKind,
+  EXPIRING_KINDS,
+  type JournalEntry,
+  MAKES_KNOWN,
+  nameSeen,
+} from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { type Standing, standingOf } from "../../domain/standing.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Journal, JournalQuery, Leases } from "../../ports.ts";
+import type { Clock, Journal, JournalledAccount, JournalQuery, Leases } from "../../ports.ts";
 
 /** How long to wait for another process that is writing, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;
+
+const IS_KNOWN = `kind IN (${MAKES_KNOWN.map((kind) => `'${kind}'`).join(", ")})`;
 
 /** Triggers keep the journal append-only whoever opens the file; `seq` is the order of appending. */
 const SCHEMA = `
@@ -26,6 +34,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS journal_by_account ON journal (account, seq);
   CREATE INDEX IF NOT EXISTS journal_by_job ON journal (job, seq);
   CREATE INDEX IF NOT EXISTS journal_by_age ON journal (kind, at);
+  CREATE INDEX IF NOT EXISTS journal_of_accounts ON journal (account, seq) WHERE ${IS_KNOWN};
   CREATE TRIGGER IF NOT EXISTS journal_never_changes BEFORE UPDATE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS journal_never_forgets BEFORE DELETE ON journal
@@ -77,6 +86,7 @@ export async function sqliteJournal(
       attempt(() => database.prepare(APPEND).run(at, job, account, kind, text));
     },
     read: async (query) => attempt(() => select(database, query)),
+    accounts: () => accountsIn(database, attempt),
     latest: async (accounts) => attempt(() => latest(database, accounts)),
     acquire: async (key, holder, lasts) => {
       const now = clock.now();
@@ -157,6 +167,36 @@ function select(database: DatabaseSync, query: JournalQuery): readonly JournalEn
     .prepare(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`)
     .all(...conditions.flatMap(([, values]) => values), limit);
   return rows.map(entryOf).reverse();
+}
+
+/** From one account to the next, whatever lies between: the index has only the entries that make an account known. */
+const NEXT_ACCOUNT = `
+  SELECT account FROM journal INDEXED BY journal_of_accounts
+  WHERE ${IS_KNOWN} AND account > ? ORDER BY account LIMIT 1
+`;
+const NEWEST_KNOWN = `
+  SELECT kind, data FROM journal INDEXED BY journal_of_accounts
+  WHERE ${IS_KNOWN} AND account = ? AND (kind = ? OR ? IS NULL) ORDER BY seq DESC LIMIT 1
+`;
+
+async function* accountsIn(
+  database: DatabaseSync,
+  attempt: <T>(work: () => T) => T,
+): AsyncIterable<JournalledAccount> {
+  const next = attempt(() => database.prepare(NEXT_ACCOUNT));
+  const newest = attempt(() => database.prepare(NEWEST_KNOWN));
+  for (let account = ""; ; ) {
+    const row = attempt(() => next.get(account));
+    if (row === undefined) return;
+    account = String(row["account"]);
+    const last = attempt(() => newest.get(account, null, null));
+    const seen =
+      last?.["kind"] === "claims.seen"
+        ? last
+        : attempt(() => newest.get(account, "claims.seen", "claims.seen"));
+    const name = seen === undefined ? "" : nameSeen(JSON.parse(String(seen["data"])));
+    if (isAccountId(account)) yield { account, name, forgotten: last?.["kind"] === "account.forgotten" };
+  }
 }
 
 const LATEST = `

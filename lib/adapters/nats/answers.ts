@@ -168,6 +168,9 @@ export const jszTotals = z.looseObject({
   reserved_storage: z.number().default(0),
 });
 
+/** Ids alone, of every account that is loaded; the server sends them all at once, about 60 bytes each. */
+export const accountz = z.looseObject({ accounts: z.array(z.string()).nullish() });
+
 export const pushAnswer = z.looseObject({
   server: serverInfo,
   data: z.looseObject({ code: z.number(), message: z.string() }).optional(),

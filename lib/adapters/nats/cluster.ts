@@ -36,6 +36,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       servers: () => current.probes.servers(),
       meta: (domain) => current.probes.meta(domain),
       health: () => current.probes.health(),
+      accounts: () => current.probes.accounts(),
       hosted: (withConsumers) => current.probes.hosted(withConsumers),
       capacity: () => current.probes.capacity(),
       trust: () => current.probes.trust(),

@@ -6,6 +6,7 @@ import { asRelightError } from "../../errors.ts";
 import type { JwtCodec } from "../../ports.ts";
 import { read } from "./answers.ts";
 import { readJson } from "./connection.ts";
+import { decodeDeletion } from "./jwt-codec.ts";
 
 /** The servers' messages as events. What is none, or can't be read, is undefined: servers say more than this. */
 
@@ -35,6 +36,12 @@ export function readPush(message: Msg, codec: JwtCodec): ClusterEvent {
   } catch (thrown) {
     return { kind: "push-unreadable", problem: asRelightError(thrown).message };
   }
+}
+
+/** One event for each account that the order names. */
+export function readDeletion(message: Msg): readonly ClusterEvent[] {
+  const { accounts, ...order } = decodeDeletion(message.string());
+  return accounts.filter(isAccountId).map((account) => ({ kind: "deletion-ordered", account, ...order }));
 }
 
 export function readDisconnect(message: Msg): ClusterEvent | undefined {

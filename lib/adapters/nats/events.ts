@@ -6,7 +6,14 @@ import type { Events, Log } from "../../ports.ts";
 import type { ServerInfo } from "./answers.ts";
 import { discover } from "./cluster.ts";
 import { openConnection } from "./connection.ts";
-import { readAdvisory, readDisconnect, readPush, readRefusal, readServer } from "./event-messages.ts";
+import {
+  readAdvisory,
+  readDeletion,
+  readDisconnect,
+  readPush,
+  readRefusal,
+  readServer,
+} from "./event-messages.ts";
 import { jwtCodec } from "./jwt-codec.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
 import { natsResolver } from "./resolver.ts";
@@ -117,7 +124,7 @@ function serverRoster(alive: () => Promise<readonly ServerInfo[]>): Roster {
   };
 }
 
-type Reader = (message: Msg) => ClusterEvent | undefined;
+type Reader = (message: Msg) => ClusterEvent | readonly ClusterEvent[] | undefined;
 
 function subscribeAll(
   connection: NatsConnection,
@@ -129,6 +136,7 @@ function subscribeAll(
   const subjects: readonly (readonly [string, Reader])[] = [
     ["$SYS.REQ.CLAIMS.UPDATE", push],
     ["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", push],
+    ["$SYS.REQ.CLAIMS.DELETE", readDeletion],
     ["$SYS.ACCOUNT.*.DISCONNECT", readDisconnect],
     ["$SYS.SERVER.*.CLIENT.AUTH.ERR", readRefusal],
     ["$SYS.SERVER.*.STATSZ", joined],
@@ -143,8 +151,8 @@ function subscribeAll(
     const callback = (refused: Error | null, message: Msg): void => {
       try {
         if (refused !== null) heard.end(mayNotListen(subject, refused));
-        const event = refused === null ? reader(message) : undefined;
-        if (event !== undefined) heard.put(event);
+        const events = refused === null ? reader(message) : undefined;
+        for (const event of events === undefined ? [] : [events].flat()) heard.put(event);
       } catch (thrown) {
         log.warn("a server said what can't be read", { subject, error: asRelightError(thrown).toJSON() });
       }

@@ -34,6 +34,36 @@ export const jwtCodec: JwtCodec = {
   attests: (key, statement, signature) => verifies(key, attestation(statement), signature),
 };
 
+/** An order to delete accounts, as `nsc push -R` and `-P` send it. */
+export interface DeletionOrder {
+  readonly issuer: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly jti: string;
+  readonly accounts: readonly string[];
+  /** Signed by whom it names, and about nobody else, as servers demand; says nothing about trust. */
+  readonly isSelfSigned: boolean;
+}
+
+/** @throws RelightError `jwt.malformed` */
+export function decodeDeletion(token: string): DeletionOrder {
+  const [header = "", payload = "", signature = ""] = token.trim().split(".");
+  const claims = attempt(() => JSON.parse(decodePart(payload, "its payload is not JSON")) as unknown);
+  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
+  const accounts = isJsonObject(nats) ? nats["accounts"] : undefined;
+  if (!isJsonObject(claims) || !Array.isArray(accounts))
+    throw new RelightError("jwt.malformed", "this is not an order to delete accounts");
+  const { iss, sub, iat, jti } = claims;
+  const issuer = String(iss);
+  return {
+    issuer,
+    iat: typeof iat === "number" && Number.isSafeInteger(iat) ? iat : 0,
+    jti: String(jti ?? ""),
+    accounts: accounts.map(String),
+    isSelfSigned: sub === iss && verifies(issuer, `${header}.${payload}`, signature),
+  };
+}
+
 /**
  * What is signed to attest a statement. A JWT's signature is over two base64url texts with a dot between, and a
  * server's nonce is one: neither can hold a space or a line break.

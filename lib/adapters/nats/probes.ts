@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import { type AccountId, type Expectations, NOTHING_EXPECTED } from "../../domain/account.ts";
+import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../domain/account.ts";
 import { domainQuestions, homeDomain } from "../../domain/domains.ts";
 import type {
   Observation,
@@ -14,7 +14,7 @@ import { probe } from "../../errors.ts";
 import type { Clock, Probes, Resolver } from "../../ports.ts";
 import type { AccountConnectionSettings } from "./account-connection.ts";
 import { lookAsAccount } from "./account-view.ts";
-import { readData, type ServerInfo, varz } from "./answers.ts";
+import { accountz, readData, type ServerInfo, varz } from "./answers.ts";
 import { capacities } from "./capacity.ts";
 import { AT_ONCE, ask, readJson } from "./connection.ts";
 import { forgottenBy } from "./forgotten.ts";
@@ -71,6 +71,14 @@ export function natsProbes(settings: ProbeSettings): Probes {
     return { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
   }
 
+  async function accounts(): ReturnType<Probes["accounts"]> {
+    const infos = await settings.servers();
+    return probe(async () => {
+      const perServer = await pMap(infos, (info) => accountsOn(settings, info), { concurrency: AT_ONCE });
+      return [...new Set(perServer.flat())];
+    });
+  }
+
   async function hosted(withConsumers = false): ReturnType<Probes["hosted"]> {
     const facts = await servers();
     return probe(() => hostedStreams(settings, facts, withConsumers));
@@ -93,7 +101,19 @@ export function natsProbes(settings: ProbeSettings): Probes {
   const trust: Probes["trust"] = async () =>
     serversTrust(settings.connection, settings.timeout, await settings.servers());
 
-  return { servers, meta, health, observe, hosted, trust, capacity };
+  return { servers, meta, health, observe, accounts, hosted, trust, capacity };
+}
+
+/**
+ * Whatever has streams is loaded as the server starts, so that JSZ names no account that ACCOUNTZ does not (ran: 2.9.10,
+ * 2.10.27, 2.15.1). It is no list in pages: ACCOUNTZ takes neither a limit nor an offset.
+ */
+async function accountsOn(
+  { connection, timeout }: ProbeSettings,
+  { id }: ServerInfo,
+): Promise<readonly AccountId[]> {
+  const answer = readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.ACCOUNTZ`, "", timeout));
+  return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
 }
 
 const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>

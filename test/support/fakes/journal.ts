@@ -1,4 +1,5 @@
-import type { JournalEntry } from "../../../lib/domain/journal.ts";
+import type { AccountId } from "../../../lib/domain/account.ts";
+import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/journal.ts";
 import type { JsonObject } from "../../../lib/domain/json.ts";
 import { standingOf } from "../../../lib/domain/standing.ts";
 import type { EpochMillis } from "../../../lib/domain/time.ts";
@@ -31,6 +32,15 @@ export function fakeJournal(
           (kinds === undefined || kinds.includes(entry.kind)),
       );
       return structuredClone(matching.slice(Math.max(0, matching.length - limit)));
+    },
+    accounts: async function* () {
+      const known = new Map<AccountId, { name: string; forgotten: boolean }>();
+      for (const { account, kind, data } of entries) {
+        if (account === "-" || !makesKnown(kind)) continue;
+        const name = kind === "claims.seen" ? nameSeen(data) : (known.get(account)?.name ?? "");
+        known.set(account, { name, forgotten: kind === "account.forgotten" });
+      }
+      for (const [account, found] of known) yield { account, ...found };
     },
     latest: async (accounts) =>
       new Map(

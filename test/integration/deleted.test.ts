@@ -1,0 +1,195 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { nowSeconds, signClaims } from "../../lab/keys.ts";
+import { deleteAccount, fill, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
+import { accountStates, createWorld, type World } from "../../lab/world.ts";
+import { runJobOn } from "../support/context.ts";
+import { type Run, relight, startRelight } from "../support/relight.ts";
+
+/** What a person deleted on purpose comes back by nobody but a person. */
+
+const DAYS = 86_400;
+const codes = ({ json }: Run): string[] => (json.findings ?? []).map(({ code }: { code: string }) => code);
+
+/** An account with streams that is valid for long, was seen well, and is deleted. */
+async function deletedWorld(version: string, yaml = ""): Promise<World> {
+  const world = await createWorld({ binary: (await serverBinary(version)).path, lives: 80 * DAYS, yaml });
+  try {
+    await fill(world, { messages: 5 });
+    expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({ verdict: "healthy" });
+    await deleteAccount(world);
+    return world;
+  } catch (error) {
+    await world[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Its clients stay out, and no resolver has it. */
+async function expectGone(world: World): Promise<void> {
+  await expect(world.connectAs("app")).rejects.toThrow();
+  const system = await world.connectAs("system");
+  const held = await system
+    .request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`, "", { timeout: 500 })
+    .then((reply) => reply.string())
+    .catch(() => "");
+  await system.close();
+  expect(held).toBe("");
+}
+
+async function pagesOf(world: World): Promise<readonly Record<string, string>[]> {
+  const { json } = await relight(world, "journal", "APP", "--json");
+  return json.entries
+    .filter(({ kind }: { kind: string }) => kind === "incident.opened")
+    .map(({ data }: { data: object }) => data);
+}
+
+test.each(["2.9.10", "2.15.1"])(
+  "on %s no sweep and no remedy brings it back, nor after a restart",
+  async (version) => {
+    await using world = await deletedWorld(version);
+    const { json, exit } = await relight(world, "run", "--json");
+    expect(exit).toBe(2);
+    const app = json.results.find(({ account }: { account: string }) => account === world.accountId);
+    expect(codes({ json: app } as Run)).toEqual(["account.deleted"]);
+    expect((await relight(world, "heal", "APP")).exit).toBe(2);
+    await expectGone(world);
+    await world.server.stop();
+    await world.server.start();
+    expect(codes(await relight(world, "heal", "APP", "--json"))).toEqual(["account.deleted"]);
+    await expectGone(world);
+  },
+);
+
+test("no command pushes it; what is left is told once; a person brings it back", async () => {
+  await using world = await deletedWorld("2.10.27");
+  const verified = await relight(world, "verify", "APP", "--json");
+  expect(codes(verified)).toEqual(["account.deleted"]);
+  expect(verified.exit).toBe(2);
+  expect(verified.json.findings[0].message).toMatch(/ORDERS on lab/);
+
+  for (const args of [["run"], ["heal", "APP"], ["renew", "APP"]]) {
+    const { exit } = await relight(world, ...args, "--json");
+    expect(exit).toBe(2);
+    await expectGone(world);
+  }
+  await writeFile(
+    join(world.home, "new.jwt"),
+    world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 1 })),
+  );
+  const pushed = await relight(world, "push", "new.jwt", "--json");
+  expect(pushed.json.error.code).toBe("account.deleted");
+  const limits = ["jetstream", "limits", "APP", "--storage", "2GiB", "--yes", "--json"];
+  expect((await relight(world, ...limits)).json.error.code).toBe("account.deleted");
+  await expectGone(world);
+
+  const { json: plan } = await relight(world, "plan", "--json");
+  const planned = plan.plans.find(({ name }: { name: string }) => name === "APP");
+  expect(planned.steps.map((step: { do: string }) => step.do)).toEqual(["escalate"]);
+  expect(planned.renewal.decision).toBe("withdrawn");
+  const { json: expiries } = await relight(world, "expiries", "--json");
+  expect(expiries.expiries.map(({ what }: { what: string }) => what)).not.toContain("APP");
+  const pages = await pagesOf(world);
+  expect(new Set(pages.map(({ failureClass }) => failureClass))).toEqual(new Set(["account_deleted"]));
+
+  // No server knows it after a restart; that its JWT would be valid makes it no account to push.
+  await world.server.stop();
+  await world.server.start();
+  expect(codes(await relight(world, "verify", "APP", "--json"))).toEqual(["account.deleted"]);
+  expect((await relight(world, "run", "--json")).exit).toBe(2);
+  await expectGone(world);
+
+  const back = await relight(world, "push", "new.jwt", "--undelete", "--json");
+  expect(back.json).toMatchObject({ outcome: "pushed" });
+  await retry("the account to work", async () => expect((await symptoms(world)).publish).toBe("ok"));
+  expect((await relight(world, "verify", "APP", "--json")).json.verdict).toBe("healthy");
+});
+
+describe("an account that was deleted", () => {
+  test("is not pushed by a webhook that says it may", async () => {
+    await using world = await deletedWorld("2.10.27");
+    const token = world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 2 }));
+    await expect(
+      runJobOn(world, "push", undefined, { token, trigger: "webhook", undelete: true }),
+    ).rejects.toMatchObject({
+      code: "account.deleted",
+    });
+    await expectGone(world);
+  });
+
+  test("while watch listens is written down as it is heard; an order that servers don't obey is a note", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
+    await world.push(world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 1 })));
+    await relight(world, "verify", "APP", "--json");
+    const watching = startRelight(world, "watch", "--sweep-every", "1h", "--json");
+    try {
+      const lines: string[] = [];
+      watching.stdout.on("data", (chunk) => lines.push(String(chunk)));
+      await waitFor("the first sweep", () => lines.join("").includes('"what":"sweep"'));
+      // An order of somebody whom servers don't obey is a note.
+      const system = await world.connectAs("system");
+      const nats = { accounts: [world.accountId], type: "generic", version: 2 };
+      const forged = signClaims({ sub: world.account.getPublicKey(), nats }, world.account);
+      system.publish("$SYS.REQ.CLAIMS.DELETE", forged);
+      await waitFor("the note", () => lines.join("").includes("by an order that servers don't obey"));
+      await system.close();
+      await deleteAccount(world);
+      await waitFor(
+        "the deletion to be told",
+        () => lines.join("").includes("account.deleted") || /"outcome":"escalated"/.test(lines.join("")),
+      );
+    } finally {
+      watching.kill("SIGTERM");
+    }
+    const { json } = await relight(world, "journal", "APP", "--json");
+    const hows = json.entries
+      .filter(({ kind }: { kind: string }) => kind === "account.deleted")
+      .map(({ data }: { data: { how: string } }) => data.how);
+    expect(hows[0]).toBe("ordered");
+  });
+
+  test("and is forgotten on a person's word is shown no more, and still not pushed", async () => {
+    await using world = await deletedWorld("2.15.1");
+    expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(
+      world.accountId,
+    );
+    const config = join(world.home, "relight.yaml");
+    await writeFile(config, (await readFile(config, "utf8")).replace(/accounts:[\s\S]*$/, ""));
+    const { json } = await relight(world, "status", "--json");
+    expect(json.accounts.map(({ id }: { id: string }) => id)).not.toContain(world.accountId);
+    expect((await relight(world, "renew", world.accountId, "--json")).json.error.code).toBe(
+      "account.deleted",
+    );
+    await expectGone(world);
+  });
+});
+
+test("a server that was away brings a deleted account back: a page, and no push", async () => {
+  await using world = await createWorld({
+    binary: (await serverBinary("2.10.27")).path,
+    size: 3,
+    lives: 80 * DAYS,
+  });
+  await fill(world, { messages: 5, replicas: 3 });
+  await relight(world, "verify", "APP", "--json");
+  const [, , third] = world.servers;
+  await third?.stop();
+  await deleteAccount(world, 2);
+  const before = await relight(world, "verify", "APP", "--json");
+  expect(codes(before)).toEqual(["account.deleted"]);
+  await third?.start();
+  const system = await retry("a server to talk to", () => world.connectAs("system"));
+  await waitFor("the deleted JWT to run again", async () =>
+    (await accountStates(system, world)).some(({ expired }) => expired === false),
+  );
+  await system.close();
+  const after = await relight(world, "run", "--json");
+  expect(after.exit).toBe(2);
+  const app = after.json.results.find(({ account }: { account: string }) => account === world.accountId);
+  expect(app.findings.map(({ code }: { code: string }) => code)).toEqual(["account.deleted"]);
+  expect(app.findings[0].message).toMatch(/its deleted JWT is back on .*lab-3/);
+  expect(app.pushed).toBeUndefined();
+});
