@@ -25,7 +25,10 @@ export interface JournalledAccount {
 export interface Journal {
   /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
   append(entry: JournalEntry): Promise<void>;
-  /** Matching entries, oldest first in the order of appending within an account. Name an account where you can. */
+  /**
+   * Matching entries of an account, oldest first in the order of appending; where clocks differ that holds among what
+   * jobs on accounts write, among incidents, and among orders. Name an account where you can.
+   */
   read(query: JournalQuery): Promise<readonly JournalEntry[]>;
   /**
    * The accounts whose claims were ever seen in force, or whose deletion was, each once, with the name in the newest of

@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { installMoto } from "../lab/moto.ts";
+import { isAllowed, statementsIn } from "../lab/twin/rights.ts";
+import { stackOf } from "../lab/twin/template.ts";
 import { JOURNAL_TABLE, JOURNAL_TTL } from "../lib/adapters/aws/dynamodb-journal.ts";
+import { entryKey } from "../lib/adapters/aws/dynamodb-partitions.ts";
+import { ACTED_ON, type EntryKind } from "../lib/domain/journal.ts";
 import {
   filesIn,
   type PackagedStack,
@@ -20,6 +24,7 @@ import {
   REMOVED_RIGHT,
   RIGHTS,
   WITHOUT_RESOURCE,
+  WRITES,
 } from "./support/stack-rights.ts";
 
 /** What `npm run package` makes, offline and without credentials: as it comes, and with every parameter set. */
@@ -135,6 +140,37 @@ describe("the roles", () => {
     });
     expect(rights(full)).toEqual(Object.fromEntries(expected));
   });
+
+  test.each(Object.entries(WRITES))(
+    "let %s write its own kinds of entries, and no other",
+    (name, { kinds, on }) => {
+      const packaged = stackOf(JSON.parse(stack.text), {});
+      const properties = packaged
+        .resources<Properties>("AWS::Lambda::Function")
+        .map((each) => each.properties);
+      const own = properties.find((each) => nameOf(each) === name);
+      const role = packaged.resources<Properties>("AWS::IAM::Role");
+      const [found] = role.filter(({ id }) => packaged.resolve({ "Fn::GetAtt": [id, "Arn"] }) === own?.Role);
+      const statements = statementsIn(found?.properties.Policies);
+      const resource = String(packaged.resolve({ "Fn::GetAtt": ["JournalTable", "Arn"] }));
+      const may = (action: string, key: string): boolean =>
+        isAllowed(statements, { action, resource, context: { "dynamodb:LeadingKeys": [key] } });
+      for (const kind of Object.keys(ACTED_ON) as EntryKind[])
+        for (const account of ["A".repeat(56), "-"]) {
+          const key = entryKey(kind, account);
+          const isOwn = kinds.includes(kind) && on.includes(account === "-" ? "-" : "account");
+          expect({ kind, key, may: may("dynamodb:PutItem", key) }).toEqual({ kind, key, may: isOwn });
+          for (const action of [
+            "UpdateItem",
+            "DeleteItem",
+            "BatchWriteItem",
+            "PartiQLInsert",
+            "PartiQLUpdate",
+          ])
+            expect({ action, key, may: may(`dynamodb:${action}`, key) }).toEqual({ action, key, may: false });
+        }
+    },
+  );
 
   test('take "*" for a resource only where AWS takes nothing else, and never a part of a secret or a key', () => {
     for (const [, role] of full.ofType("AWS::IAM::Role"))

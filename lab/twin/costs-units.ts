@@ -67,7 +67,7 @@ export function unitsOf({
 function written(item: Item): Units {
   const size = sizeOf(item);
   const copies = 1 + (item["job"] === undefined ? 0 : 1) + (item["kindKey"] === undefined ? 0 : 1);
-  const isEntry = String(item["pk"]?.["S"]).startsWith("account#");
+  const isEntry = !/^(latest|lease)#/.test(String(item["pk"]?.["S"]));
   return { read: 0, write: Math.ceil(size / WRITE_UNIT) * copies, stored: isEntry ? size * copies : 0 };
 }
 

@@ -1,4 +1,4 @@
-import { DynamoDBClient, paginateQuery } from "@aws-sdk/client-dynamodb";
+import { type AttributeValue, DynamoDBClient, paginateQuery } from "@aws-sdk/client-dynamodb";
 import type { MotoSettings } from "./moto.ts";
 import type { Stack } from "./template.ts";
 
@@ -11,6 +11,10 @@ export interface JournalEntry {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What the partition keys of an account's entries begin with. */
+export const PARTITIONS = ["account", "incident", "request", "credentials", "rotation"] as const;
+
+/** What the journal has of an account, oldest first. */
 export async function readJournal(
   stack: Stack,
   settings: MotoSettings,
@@ -18,22 +22,25 @@ export async function readJournal(
 ): Promise<readonly JournalEntry[]> {
   const [table] = stack.resources<{ TableName: string }>("AWS::DynamoDB::Table");
   const client = new DynamoDBClient(settings);
-  const pages = paginateQuery(
-    { client },
-    {
-      TableName: table?.properties.TableName,
-      KeyConditionExpression: "pk = :pk",
-      ExpressionAttributeValues: { ":pk": { S: `account#${account}` } },
-      ConsistentRead: true,
-    },
-  );
-  const entries: JournalEntry[] = [];
-  for await (const { Items = [] } of pages)
-    for (const { at, job, kind, data } of Items)
-      entries.push({
-        ...{ at: Number(at?.N), job: String(job?.S), kind: String(kind?.S) },
-        data: JSON.parse(String(data?.S)),
-      });
+  const items: Record<string, AttributeValue>[] = [];
+  for (const partition of PARTITIONS) {
+    const pages = paginateQuery(
+      { client },
+      {
+        TableName: table?.properties.TableName,
+        KeyConditionExpression: "pk = :pk",
+        ExpressionAttributeValues: { ":pk": { S: `${partition}#${account}` } },
+        ConsistentRead: true,
+      },
+    );
+    for await (const { Items = [] } of pages) items.push(...Items);
+  }
   client.destroy();
-  return entries;
+  const place = ({ sk }: Record<string, AttributeValue>): string => String(sk?.S);
+  return items
+    .toSorted((one, other) => (place(one) < place(other) ? -1 : 1))
+    .map(({ at, job, kind, data }) => ({
+      ...{ at: Number(at?.N), job: String(job?.S), kind: String(kind?.S) },
+      data: JSON.parse(String(data?.S)),
+    }));
 }

@@ -6,6 +6,7 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from "@aws-sdk/client-dynamodb";
+import { PARTITIONS } from "./journal.ts";
 import type { Twin } from "./twin.ts";
 
 /**
@@ -35,15 +36,18 @@ export async function passTime(
  * are so much older.
  */
 export async function ageJournal(twin: Twin, account: string, millis: number): Promise<void> {
-  const wish = {
-    KeyConditionExpression: "pk = :pk",
-    ExpressionAttributeValues: { ":pk": { S: `account#${account}` } },
-  };
-  await changeEach(twin, (client, TableName) => paginateQuery({ client }, { TableName, ...wish }), {
+  const change = {
     UpdateExpression: "SET #at = #at - :millis",
     ExpressionAttributeNames: { "#at": "at" },
     ExpressionAttributeValues: { ":millis": { N: String(millis) } },
-  });
+  };
+  for (const partition of PARTITIONS) {
+    const wish = {
+      KeyConditionExpression: "pk = :pk",
+      ExpressionAttributeValues: { ":pk": { S: `${partition}#${account}` } },
+    };
+    await changeEach(twin, (client, TableName) => paginateQuery({ client }, { TableName, ...wish }), change);
+  }
 }
 
 type Pages = AsyncIterable<{ readonly Items?: readonly Record<string, AttributeValue>[] | undefined }>;

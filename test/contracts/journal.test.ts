@@ -12,8 +12,9 @@ import {
   DynamoDBClient,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient, GetCommand, ScanCommand } from "@aws-sdk/lib-dynamodb";
+import { DynamoDBDocumentClient, GetCommand, PutCommand, ScanCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, describe, expect, test } from "@jest/globals";
+import { createOperator } from "@nats-io/nkeys";
 import fc from "fast-check";
 import {
   type DynamoDbJournalSettings,
@@ -22,14 +23,17 @@ import {
   JOURNAL_TTL,
 } from "../../lib/adapters/aws/dynamodb-journal.ts";
 import { putLatest } from "../../lib/adapters/aws/dynamodb-latest.ts";
+import { entryKey } from "../../lib/adapters/aws/dynamodb-partitions.ts";
 import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
+import { jwtCodec, operatorSigner } from "../../lib/adapters/nats/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
-import type { EntryKind, JournalEntry } from "../../lib/domain/journal.ts";
+import { ACTED_ON, type EntryKind, type JournalEntry } from "../../lib/domain/journal.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
 import type { Standing } from "../../lib/domain/standing.ts";
 import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time.ts";
 import { redact } from "../../lib/log.ts";
 import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
+import { provedBy, withProof } from "../../lib/usecases/proof.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
 import { fakeJournal } from "../support/fakes/journal.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
@@ -46,6 +50,13 @@ const START = epochMillis(Date.UTC(2030, 0, 1));
 function entry(fields: Partial<JournalEntry> = {}): JournalEntry {
   return { at: START, job: "job-1", account: ACCOUNT, kind: "verdict", data: {}, ...fields };
 }
+
+const PROVES = (() => {
+  const key = createOperator();
+  const operator = { id: key.getPublicKey(), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+  const seed = new TextDecoder().decode(key.getSeed());
+  return { operator, signer: async () => operatorSigner(seed, operator) };
+})();
 
 /** Opens an empty journal. */
 type Open = (clock: Clock) => Promise<Journal & Leases & Partial<AsyncDisposable>>;
@@ -175,6 +186,28 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     const stored = JSON.stringify(await journal.read({}));
     expect(stored).not.toMatch(/hunter2|SOAA/);
     expect(data).toEqual(before);
+  });
+
+  test("proofs hold after the journal: of entries of each kind that later runs act on, large ones, any text", async () => {
+    await using journal = await opened(open);
+    const data = {
+      claims: JSON.stringify({ name: 'Grüße "∑"', pad: "x ".repeat(20_000) }),
+      list: [1.5, null],
+    };
+    const kinds = (Object.keys(ACTED_ON) as EntryKind[]).filter((kind) => ACTED_ON[kind]);
+    for (const [index, kind] of kinds.entries())
+      await journal.append(await withProof({ signer: PROVES.signer }, entry({ at: AT(index), kind, data })));
+    const isProved = provedBy({ codec: jwtCodec, operator: PROVES.operator });
+    const read = await journal.read({ account: ACCOUNT, kinds });
+    expect(read.map((each) => [each.kind, isProved(each)])).toEqual(kinds.map((kind) => [kind, true]));
+    const [first = entry()] = read;
+    for (const changed of [
+      { at: AT(99) },
+      { job: "job-2" },
+      { account: OTHER },
+      { data: { ...first.data, list: [] } },
+    ])
+      expect(isProved({ ...first, ...changed })).toBe(false);
   });
 
   test("what the caller changes after reading changes nothing in the journal", async () => {
@@ -642,6 +675,50 @@ function dynamoDbTests(
     counting.destroy();
   });
 
+  test("no entry is an item that lies where its kind does not belong: a role can't plant another's kinds", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal(shared);
+    const kinds = [
+      "claims.seen",
+      "job.requested",
+      "incident.opened",
+      "credentials.rotated",
+      "toggle.opened",
+    ] as const;
+    for (const kind of kinds) await journal.append(entry({ kind, at: AT(kinds.indexOf(kind)) }));
+    const honest = await journal.read({});
+    expect(honest.map(({ kind }) => kind)).toEqual(kinds);
+    for (const own of kinds)
+      for (const kind of kinds) {
+        const pk = entryKey(own, ACCOUNT);
+        if (pk === entryKey(kind, ACCOUNT)) continue;
+        const sk = `999999999999999#${kinds.indexOf(kind)}`;
+        const data = JSON.stringify({ planted: true });
+        const Item = {
+          pk,
+          sk,
+          kindKey: `${kind}#${sk}`,
+          at: START,
+          job: "job-1",
+          account: ACCOUNT,
+          kind,
+          data,
+        };
+        await shared.client.send(new PutCommand({ TableName: shared.table, Item }));
+      }
+    for (const query of [
+      {},
+      { account: ACCOUNT },
+      { job: "job-1" },
+      { account: ACCOUNT, job: "job-1" },
+      { kinds },
+    ])
+      expect(await journal.read(query)).toEqual(honest);
+    expect(await journal.read({ account: ACCOUNT, kinds })).toEqual(honest);
+    for (const kind of kinds)
+      expect(await journal.read({ account: ACCOUNT, kinds: [kind], limit: 1 })).toHaveLength(1);
+  });
+
   test("a newest job never gives way to an older one that is noted late", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
@@ -723,9 +800,9 @@ function dynamoDbTests(
     const end = START / 1000 + 86_401;
     expect(expiries.toSorted()).toEqual([
       ["account", "claims.seen", undefined],
-      ["account", "incident.opened", undefined],
       ["account", "job.finished", end],
       ["account", "verdict", end],
+      ["incident", "incident.opened", undefined],
       ["known", undefined, undefined],
       ["latest", "job.finished", undefined],
     ]);

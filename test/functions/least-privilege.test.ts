@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   CreateEventBusCommand,
   EventBridgeClient,
@@ -18,12 +19,15 @@ import { Webhook } from "standardwebhooks";
 import { expire, fill } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { JOURNAL_TABLE } from "../../lib/adapters/aws/dynamodb-journal.ts";
+import { entryKey } from "../../lib/adapters/aws/dynamodb-partitions.ts";
 import { openApp } from "../../lib/compose.ts";
 import { createLog } from "../../lib/log.ts";
 import { receiver } from "../support/escalation-contract.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 import { recordingProxy } from "../support/recording-proxy.ts";
 import { type Event, eventOf, PLACEHOLDER, run } from "../support/stack.ts";
+import { WRITES } from "../support/stack-rights.ts";
 
 /**
  * Every secret of a stack lies in Secrets Manager (moto's), and a proxy before it knows which of them each function
@@ -38,14 +42,17 @@ afterEach(() => {
 const ISSUER = `whsec_${Buffer.from("the issuer's secret").toString("base64")}`;
 
 describeAws(moto, "which secrets a function reads", (aws) => {
-  const [sqs, events, secrets] = [
+  const [sqs, events, secrets, journal] = [
     new SQSClient(aws),
     new EventBridgeClient(aws),
     new SecretsManagerClient(aws),
+    new DynamoDBClient(aws),
   ];
   let world: World;
   let channel: Awaited<ReturnType<typeof receiver>>;
   const urls: Record<string, string> = {};
+  /** The entries that each function put into the journal. */
+  const written: { readonly name: string; readonly item: Event }[] = [];
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
@@ -58,6 +65,7 @@ describeAws(moto, "which secrets a function reads", (aws) => {
       ["pages", {}],
     ] as const)
       urls[name] = (await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }))).QueueUrl ?? "";
+    await journal.send(new CreateTableCommand({ TableName: "journal", ...JOURNAL_TABLE }));
     await events.send(new CreateEventBusCommand({ Name: "relight" }));
     const rule = { Name: "pages", EventBusName: "relight" };
     await events.send(new PutRuleCommand({ ...rule, EventPattern: '{"source":["relight"]}' }));
@@ -67,7 +75,7 @@ describeAws(moto, "which secrets a function reads", (aws) => {
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();
     await channel?.[Symbol.asyncDispose]();
-    for (const client of [sqs, events, secrets]) client.destroy();
+    for (const client of [sqs, events, secrets, journal]) client.destroy();
   });
 
   async function keepSecrets(): Promise<void> {
@@ -99,11 +107,15 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
       ...{
         RELIGHT_QUEUE: `sqs:${urls["jobs.fifo"]?.replace(aws.endpoint, proxy.endpoint)}`,
         RELIGHT_EVENTS: "eventbridge:relight",
+        RELIGHT_JOURNAL: "dynamodb:journal",
       },
       ...{ AWS_ENDPOINT_URL: proxy.endpoint, AWS_REGION: aws.region },
       ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
     });
-    const answer = await run(name, event);
+    const answer = await run(name, event).finally(() => {
+      const puts = proxy.calls.filter(({ action }) => action.endsWith(".PutItem"));
+      for (const { body } of puts) written.push({ name, item: body["Item"] });
+    });
     return {
       answer,
       read: proxy.secretsRead().sort(),
@@ -254,5 +266,30 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
         detail: expect.objectContaining({ failureClass: "cluster_unreachable" }),
       }),
     );
+  });
+
+  test("what each function wrote to the journal is of its own kinds, each where its role lets it write", () => {
+    const kindsOf: Record<string, Set<string>> = {};
+    for (const { name, item } of written) {
+      const [pk, kind, account] = [item.pk.S, item.kind?.S, item.account?.S];
+      if (/^(lease|latest)#/.test(pk)) continue;
+      const own = WRITES[name];
+      expect({ name, kind, isOwn: own?.kinds.includes(kind) }).toEqual({ name, kind, isOwn: true });
+      expect(own?.on).toContain(account === "-" ? "-" : "account");
+      expect(pk).toBe(entryKey(kind, account));
+      kindsOf[name] = (kindsOf[name] ?? new Set()).add(kind);
+    }
+    expect([...(kindsOf["api"] ?? [])]).toEqual(["job.requested"]);
+    expect([...(kindsOf["sweep"] ?? [])]).toEqual(["incident.opened"]);
+    for (const kind of [
+      "job.started",
+      "job.finished",
+      "claims.seen",
+      "verdict",
+      "push.started",
+      "push.proved",
+    ])
+      expect(kindsOf["remediate"]).toContain(kind);
+    expect(Object.keys(kindsOf).sort()).toEqual(["api", "escalate", "remediate", "sweep"]);
   });
 });

@@ -1,3 +1,5 @@
+import type { EntryKind } from "../../lib/domain/journal.ts";
+
 /**
  * What each role of the stack may do, and nothing else: a right that is added stands here first. `-??????` is the
  * random end that Secrets Manager gives a secret's ARN.
@@ -12,7 +14,8 @@ const receive = (queue: string) =>
 const secret = (name: string) => `secretsmanager:GetSecretValue on secret:${name}-??????`;
 const read = ["dynamodb:Query on JournalTable", "dynamodb:Query on JournalTable/index/kind-index"];
 const latest = "dynamodb:BatchGetItem on JournalTable where dynamodb:LeadingKeys is latest#*";
-const entries = "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#*";
+const writes = (...keys: readonly string[]) =>
+  `dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is ${keys.join(" or ")}`;
 const release = "dynamodb:DeleteItem on JournalTable where dynamodb:LeadingKeys is lease#*";
 const rotates = (action: string) =>
   `secretsmanager:${action} on secret:relight/system-?????? where secretsmanager:resource/AllowRotationLambdaArn is function:relight-prod-rotate-credentials`;
@@ -21,7 +24,7 @@ const rotates = (action: string) =>
 const accounts = [
   ...traces,
   ...["relight/system", "relight/accounts", "relight/operator"].map(secret),
-  "dynamodb:PutItem on JournalTable",
+  writes("account#*", "incident#*", "latest#*", "lease#*"),
   ...read,
   latest,
   release,
@@ -36,7 +39,7 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     secret("relight/system"),
     ...read,
     latest,
-    entries,
+    writes("incident#*"),
     "sqs:SendMessage on JobsQueue",
     "sqs:GetQueueAttributes on JobsQueue",
     "events:PutEvents on EventsBus",
@@ -47,7 +50,7 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     ...logs("IssuerDashwebhookLogGroup"),
     ...traces,
     secret("relight/issuer-webhook"),
-    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is lease#*",
+    writes("lease#*"),
     release,
     "sqs:SendMessage on JobsQueue",
   ],
@@ -57,7 +60,7 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     ...read,
     "dynamodb:Query on JournalTable/index/job-index",
     latest,
-    entries,
+    writes("request#*"),
     "sqs:SendMessage on JobsQueue",
   ],
   EscalateRole: [
@@ -65,7 +68,7 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     ...traces,
     secret("relight/channels"),
     ...read,
-    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#- or lease#*",
+    writes("incident#-", "lease#*"),
     release,
     ...receive("PagesQueue"),
   ],
@@ -75,10 +78,35 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     secret("relight/system"),
     secret("relight/system-key"),
     ...["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"].map(rotates),
-    "dynamodb:PutItem on JournalTable where dynamodb:LeadingKeys is account#-",
-    "dynamodb:Query on JournalTable where dynamodb:LeadingKeys is account#-",
+    writes("credentials#-"),
+    "dynamodb:Query on JournalTable where dynamodb:LeadingKeys is credentials#-",
   ],
   SweepScheduleRole: ["lambda:InvokeFunction on SweepLambdaFunction"],
+};
+
+/**
+ * Which kinds of entries a function writes, on accounts and on the cluster (`-`): its role lets it write no other
+ * (docs/decisions/0021).
+ */
+const JOBS_OWN = [
+  ...(["job.started", "job.finished", "claims.seen", "verdict", "gate.refused", "memory.seen"] as const),
+  ...(["push.started", "push.proved", "rung.started", "rung.finished", "source.adopted"] as const),
+  ...(["toggle.opened", "toggle.closed", "reconfigure.opened", "reconfigure.closed"] as const),
+  ...(["restart.opened", "restart.closed", "loss.found", "loss.acknowledged"] as const),
+  ...(["incident.opened", "incident.resolved"] as const),
+] satisfies readonly EntryKind[];
+interface Written {
+  readonly kinds: readonly EntryKind[];
+  readonly on: readonly ("account" | "-")[];
+}
+export const WRITES: Readonly<Record<string, Written>> = {
+  remediate: { kinds: JOBS_OWN, on: ["account", "-"] },
+  manual: { kinds: JOBS_OWN, on: ["account", "-"] },
+  sweep: { kinds: ["incident.opened", "incident.resolved"], on: ["account", "-"] },
+  escalate: { kinds: ["incident.opened", "incident.resolved"], on: ["-"] },
+  api: { kinds: ["job.requested"], on: ["account", "-"] },
+  "rotate-credentials": { kinds: ["credentials.rotated"], on: ["-"] },
+  "issuer-webhook": { kinds: [], on: [] },
 };
 
 const key = (id: string) => `arn:aws:kms:eu-central-1:123456789012:key/${id}`;

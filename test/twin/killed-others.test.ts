@@ -44,7 +44,7 @@ const ESCALATE: readonly Point[] = [
 ];
 const API: readonly Point[] = [
   ["after", 1, "Query"],
-  ["after", 2, "PutItem account#"],
+  ["after", 2, "PutItem request#"],
   ["after", 3, "SendMessage"],
 ];
 /** By default each sweep looks at healthy accounts, too. */

@@ -9,6 +9,7 @@ const allow = (Action: string | string[], Resource: string | string[], Condition
   ...(Condition === undefined ? {} : { Condition: Condition as NonNullable<Statement["Condition"]> }),
 });
 const LEASES = { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["lease#*"] } };
+const INCIDENTS = { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["incident#-", "lease#*"] } };
 
 describe("whether a role allows a call", () => {
   test.each<[string, readonly Statement[], Partial<Right>, boolean]>([
@@ -42,6 +43,24 @@ describe("whether a role allows a call", () => {
       "a condition that one key breaks",
       [allow("*", "*", LEASES)],
       { context: { "dynamodb:LeadingKeys": ["lease#a", "account#b"] } },
+      false,
+    ],
+    [
+      "an entry in a partition that another role writes",
+      [allow("dynamodb:PutItem", JOURNAL, INCIDENTS)],
+      { context: { "dynamodb:LeadingKeys": ["account#a"] } },
+      false,
+    ],
+    [
+      "an entry in its own partition",
+      [allow("dynamodb:PutItem", JOURNAL, INCIDENTS)],
+      { context: { "dynamodb:LeadingKeys": ["incident#-"] } },
+      true,
+    ],
+    [
+      "an entry about an account, where the cluster's alone may be written",
+      [allow("dynamodb:PutItem", JOURNAL, INCIDENTS)],
+      { context: { "dynamodb:LeadingKeys": ["incident#a"] } },
       false,
     ],
     [

@@ -5,37 +5,31 @@ import { type JournalEntry, mayExpire } from "../../domain/journal.ts";
 import type { Millis } from "../../domain/time.ts";
 import { putKnown } from "./dynamodb-accounts.ts";
 import { putLatest } from "./dynamodb-latest.ts";
-import {
-  accountKey,
-  type DynamoDbJournalSettings,
-  type EntryItem,
-  isIndexed,
-  kindPrefix,
-} from "./dynamodb-table.ts";
+import { entryKey } from "./dynamodb-partitions.ts";
+import { type DynamoDbJournalSettings, type EntryItem, isIndexed, kindPrefix } from "./dynamodb-table.ts";
 import { packData } from "./entry-data.ts";
 
 /** Tries to find a free place behind the newest entry; each one lost is a place that another writer won. */
 const MAX_PLACES = 100;
 
-/** An entry's place among those of its account, in order of appending. */
+/** An entry's place among those of its partition, in order of appending. */
 interface Place {
   /** Not before the entry's own time, nor before that of the entry it follows: clocks of machines differ. */
   readonly millis: number;
   readonly counter: number;
 }
 
-/** Puts the entry behind all others of its account, and notes it as the account's newest job if it is about one. */
+/** Puts the entry behind all others of its partition, and notes it as the account's newest job if it is about one. */
 export async function append(settings: DynamoDbJournalSettings, entry: JournalEntry): Promise<void> {
   const { at, job, account, kind } = entry;
   const data = settings.scrub(entry.data);
   const stored = { at, job, account, kind, ...packData(kind, data), write: randomUUID() };
   await putKnown(settings, { ...entry, data });
-  let place = placeAfter(await newestPlace(settings, account), at);
+  const pk = entryKey(kind, account);
+  let place = placeAfter(await newestPlace(settings, pk), at);
   for (let places = 0; places < MAX_PLACES; places += 1) {
     const sk = sortKey(place);
-    if (
-      await putNew(settings, { pk: accountKey(account), sk, ...keysOf(entry, sk, settings.keeps), ...stored })
-    )
+    if (await putNew(settings, { pk, sk, ...keysOf(entry, sk, settings.keeps), ...stored }))
       return putLatest(settings, { ...entry, data }, sk);
     place = { ...place, counter: place.counter + 1 };
   }
@@ -52,13 +46,13 @@ function keysOf({ kind, at }: JournalEntry, sk: string, keeps: Millis | undefine
 
 async function newestPlace(
   { client, table }: DynamoDbJournalSettings,
-  account: JournalEntry["account"],
+  pk: string,
 ): Promise<Place | undefined> {
   const newest = await client.send(
     new QueryCommand({
       TableName: table,
       KeyConditionExpression: "pk = :pk",
-      ExpressionAttributeValues: { ":pk": accountKey(account) },
+      ExpressionAttributeValues: { ":pk": pk },
       ...{ ProjectionExpression: "sk", ScanIndexForward: false, ConsistentRead: true, Limit: 1 },
     }),
   );

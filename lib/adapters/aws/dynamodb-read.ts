@@ -3,14 +3,8 @@ import type { AccountId } from "../../domain/account.ts";
 import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
 import { epochMillis } from "../../domain/time.ts";
 import type { JournalQuery } from "../../ports.ts";
-import {
-  accountKey,
-  type DynamoDbJournalSettings,
-  type Item,
-  isIndexed,
-  kindPrefix,
-  PAIRS,
-} from "./dynamodb-table.ts";
+import { entryKey, partitionKey, partitionsOf } from "./dynamodb-partitions.ts";
+import { type DynamoDbJournalSettings, type Item, isIndexed, kindPrefix, PAIRS } from "./dynamodb-table.ts";
 import { unpackData } from "./entry-data.ts";
 
 type Query = Omit<QueryCommandInput, "TableName">;
@@ -28,17 +22,22 @@ export async function select(
   return newestOf(found.flat(), limit);
 }
 
-/** An account's entries of some kinds are one query for each kind or pair of kinds; all others are one query. */
+/**
+ * An account's entries of some kinds are one query for each kind or pair of kinds, all of its entries one for each
+ * partition, and a job's entries one query.
+ */
 function queriesOf(query: JournalQuery): readonly Query[] {
   const { account, job, kinds, limit } = query;
-  if (account === undefined || kinds === undefined || !kinds.every(isIndexed)) return [wholeOf(query)];
+  if (account === undefined) return [wholeOf(query)];
+  if (kinds === undefined || !kinds.every(isIndexed))
+    return partitionsOf(kinds).map((partition) => wholeOf(query, partitionKey(partition, account)));
   const filter = job === undefined ? {} : { FilterExpression: "#job = :job" };
   const names = job === undefined ? {} : { ExpressionAttributeNames: { "#job": "job" } };
-  return prefixesOf(new Set(kinds), limit !== undefined).map((prefix) => ({
+  return prefixesOf(new Set(kinds), limit !== undefined).map(([prefix, kind]) => ({
     ...{ IndexName: "kind-index", ...filter, ...names },
     KeyConditionExpression: "pk = :pk AND begins_with(kindKey, :kind)",
     ExpressionAttributeValues: {
-      ...{ ":pk": accountKey(account), ":kind": prefix },
+      ...{ ":pk": entryKey(kind, account), ":kind": prefix },
       ...(job === undefined ? {} : { ":job": job }),
     },
     ConsistentRead: true,
@@ -46,14 +45,17 @@ function queriesOf(query: JournalQuery): readonly Query[] {
 }
 
 /** The newest of a pair are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
-function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly string[] {
+function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly (readonly [string, EntryKind])[] {
   const pairs = isLimited ? [] : PAIRS.filter(([, ...pair]) => pair.every((kind) => kinds.has(kind)));
   const single = [...kinds].filter((kind) => !pairs.some(([, ...pair]) => pair.includes(kind)));
-  return [...pairs.map(([prefix]) => prefix), ...single.map(kindPrefix)];
+  return [
+    ...pairs.map(([prefix, kind]) => [prefix, kind] as const),
+    ...single.map((kind) => [kindPrefix(kind), kind] as const),
+  ];
 }
 
-/** What an account or a job has, less what a filter takes out: DynamoDB reads that all the same. */
-function wholeOf({ account, job, kinds }: JournalQuery): Query {
+/** What a partition or a job has, less what a filter takes out: DynamoDB reads that all the same. */
+function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
   const filters = [account !== undefined && job !== undefined ? "#job = :job" : "", kindFilter(kinds)];
   const filter = filters.filter(Boolean).join(" AND ");
   const names = {
@@ -61,13 +63,13 @@ function wholeOf({ account, job, kinds }: JournalQuery): Query {
     ...(kinds === undefined ? {} : { "#kind": "kind" }),
   };
   return {
-    ...(account === undefined
+    ...(pk === undefined
       ? { IndexName: "job-index", KeyConditionExpression: "#job = :job" }
       : { KeyConditionExpression: "pk = :pk", ConsistentRead: true }),
     ...(filter === "" ? {} : { FilterExpression: filter }),
     ...(Object.keys(names).length === 0 ? {} : { ExpressionAttributeNames: names }),
     ExpressionAttributeValues: {
-      ...(account === undefined ? {} : { ":pk": accountKey(account) }),
+      ...(pk === undefined ? {} : { ":pk": pk }),
       ...(job === undefined ? {} : { ":job": job }),
       ...kindValues(kinds),
     },
@@ -97,14 +99,17 @@ async function scan(
   { client, table }: DynamoDbJournalSettings,
   kinds: JournalQuery["kinds"],
 ): Promise<Item[]> {
-  const filter = ["begins_with(pk, :entries)", kindFilter(kinds)].filter(Boolean).join(" AND ");
+  const partitions = partitionsOf(kinds);
+  const entries = partitions.map((partition) => `begins_with(pk, :${partition})`).join(" OR ");
+  const filter = [`(${entries})`, kindFilter(kinds)].filter(Boolean).join(" AND ");
+  const prefixes = partitions.map((partition) => [`:${partition}`, partitionKey(partition, "")]);
   const pages = paginateScan(
     { client },
     {
       TableName: table,
       FilterExpression: filter,
       ...(kinds === undefined ? {} : { ExpressionAttributeNames: { "#kind": "kind" } }),
-      ExpressionAttributeValues: { ":entries": accountKey(""), ...kindValues(kinds) },
+      ExpressionAttributeValues: { ...Object.fromEntries(prefixes), ...kindValues(kinds) },
       ConsistentRead: true,
     },
   );
@@ -115,8 +120,13 @@ async function scan(
 
 function newestOf(items: readonly Item[], limit: number): readonly JournalEntry[] {
   const order = ({ pk, sk }: Item) => `${sk} ${pk}`;
-  const sorted = items.toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+  const sorted = items.filter(isInPlace).toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
   return sorted.slice(-Math.min(limit, sorted.length)).map(entryOf);
+}
+
+/** A role that may write to one partition can still claim any kind there: such an item is no entry. */
+function isInPlace({ pk, kind, account }: Item): boolean {
+  return pk === entryKey(String(kind) as EntryKind, String(account));
 }
 
 function kindFilter(kinds: JournalQuery["kinds"]): string {

@@ -8,9 +8,10 @@ import type { Clock } from "../../ports.ts";
 import { errorName } from "./client-settings.ts";
 
 /**
- * The table, all but its name. `pk` is `account#ID` for entries, `latest#ID` for an account's newest job,
- * `known#accounts` for the accounts that were ever seen, and `lease#KEY` for leases, so a role may be given `dynamodb:DeleteItem` on `lease#*` alone
- * (`dynamodb:LeadingKeys`) and can then erase no entry.
+ * The table, all but its name. `pk` is `PARTITION#ID` for entries (dynamodb-partitions.ts), `latest#ID` for an
+ * account's newest job, `known#accounts` for the accounts that were ever seen and `lease#KEY` for leases, so a role may
+ * be given `dynamodb:PutItem` on the partitions that it writes and `dynamodb:DeleteItem` on `lease#*` alone
+ * (`dynamodb:LeadingKeys`).
  *
  * `kind-index` is local, since only such an index can be read consistently. For that DynamoDB bounds what it
  * holds of one account, the index included, to 10 GB (docs/decisions/0013).
@@ -76,8 +77,6 @@ export interface EntryItem {
 }
 
 export type Item = Record<string, unknown>;
-
-export const accountKey = (account: string): string => `account#${account}`;
 
 /**
  * A verdict is what most entries are and the largest of them, and no run reads verdicts by kind: it is left out of
