@@ -9,19 +9,24 @@ import { toMillis } from "./time.ts";
 import { type Finding, observedAt } from "./verdict.ts";
 
 /**
- * The claims that count: the newest of those that run and of those in the resolver. The resolver takes
- * any JWT, so what lies there counts only if a trusted issuer signed it; servers checked what they run.
+ * The claims that count, and that may be signed anew: the newest of those that run and of those in the resolver. The
+ * resolver takes any JWT, and whoever is in the system account can answer in a server's place: what either tells counts
+ * only if it is about this account and a trusted issuer signed it.
  */
 export function claimsInForce(observation: Observation, operator: Operator): ClaimsDocument | undefined {
-  const running = loaded(observation).map(({ document }) => document);
   const stored = observation.stored.ok ? observation.stored.value : undefined;
-  const candidates =
-    stored !== undefined && isTrusted(stored, operator) ? [...running, stored.document] : running;
-  return candidates.reduce<ClaimsDocument | undefined>(
-    (best, next) => (best === undefined || next.claims.iat > best.claims.iat ? next : best),
-    undefined,
-  );
+  const told = [...loaded(observation), ...(stored === undefined ? [] : [stored])];
+  return told
+    .filter((claims) => isItsOwn(observation, claims, operator))
+    .map(({ document }) => document)
+    .reduce<ClaimsDocument | undefined>(
+      (best, next) => (best === undefined || next.claims.iat > best.claims.iat ? next : best),
+      undefined,
+    );
 }
+
+const isItsOwn = ({ account }: Observation, claims: StoredClaims, operator: Operator): boolean =>
+  claims.document.claims.sub === account && isTrusted(claims, operator);
 
 type Loaded = Extract<RunningAccount, { loaded: true }>;
 
@@ -37,13 +42,31 @@ export function claimsFindings(observation: Observation, operator: Operator): Fi
   // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
   const claims = claimsInForce(observation, operator)?.claims;
+  const untrusted = untrustedFindings(observation, operator, claims === undefined ? "unknown" : "degraded");
+  if (claims === undefined && untrusted.length > 0) return untrusted;
   if (claims === undefined)
     return [finding("account.not_found", "unknown", {}, "no server and no resolver knows this account")];
   return [
     ...noStartFindings(observation, operator),
+    ...untrusted,
     ...expiryFindings(observation, claims),
     ...(stored.ok ? storageFindings(observation, stored.value, claims, operator) : []),
   ];
+}
+
+/** A server would not load such claims: its operator is another one or trusts another key, or it is not what answered. */
+function untrustedFindings(
+  observation: Observation,
+  operator: Operator,
+  health: "unknown" | "degraded",
+): Finding[] {
+  return loaded(observation)
+    .filter((claims) => !isItsOwn(observation, claims, operator))
+    .map(({ server, document: { claims } }) => {
+      const { jti, iss, sub } = claims;
+      const message = `${server} is said to run claims that no trusted issuer signed for this account (issuer ${iss}); they are never signed anew`;
+      return finding("claims.untrusted", health, { server }, message, { jti, iss, sub });
+    });
 }
 
 /** What runs and what lies in the resolver count: a server that starts takes the one or the other. */

@@ -175,7 +175,16 @@ describe("mirrors and sources", () => {
   test("of an expired account are stalled because of that", () => {
     const running: Observation["running"] = {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(),
+        },
+      ],
     };
     const { findings } = verdictOf({ ...streams(hubStream({}), copy({ taken: 7 })), running, ...view([]) });
     expect(findings.at(-1)).toMatchObject({
@@ -273,7 +282,13 @@ describe("domains", () => {
       server({ domain: "hub" }),
       server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" }),
     ];
-    const loaded = { loaded: true, expired: false, jetstream: true, document: claims() } as const;
+    const loaded = {
+      loaded: true,
+      expired: false,
+      signatureValid: true,
+      jetstream: true,
+      document: claims(),
+    } as const;
     const running: Observation["running"] = {
       ok: true,
       value: [
@@ -411,7 +426,16 @@ test("what mends itself is waited for, unless something else is dead or the acco
     stored: { ok: true, value: undefined },
     running: {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(),
+        },
+      ],
     },
   });
   expect(patienceWith(expired)).toBeUndefined();

@@ -87,7 +87,16 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims() }],
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              signatureValid: true,
+              jetstream: true,
+              document: claims(),
+            },
+          ],
         },
         streams: deaf(),
       },
@@ -124,7 +133,16 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: false, jetstream: false, document: claims() }],
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: false,
+              signatureValid: true,
+              jetstream: false,
+              document: claims(),
+            },
+          ],
         },
       },
       {},
