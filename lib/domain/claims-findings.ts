@@ -1,5 +1,5 @@
 import type { AccountClaims, ClaimsDocument } from "./claims.ts";
-import { claimsInForce, loaded } from "./claims-in-force.ts";
+import { claimsInForce, isItsOwn, loaded } from "./claims-in-force.ts";
 import { isTrusted } from "./claims-source.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { keepsServersDown } from "./gate-harm.ts";
@@ -18,9 +18,11 @@ export function claimsFindings(observation: Observation, operator: Operator, pre
   // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
   const claims = claimsInForce(observation, operator)?.claims;
-  if (claims === undefined) return [absenceFinding(presence)];
+  const untrusted = untrustedFindings(observation, operator, claims === undefined ? "unknown" : "degraded");
+  if (claims === undefined) return untrusted.length > 0 ? untrusted : [absenceFinding(presence)];
   return [
     ...noStartFindings(observation, operator),
+    ...untrusted,
     ...expiryFindings(observation, claims, presence),
     // That a full resolver deletes what has expired is no finding of its own.
     ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
@@ -52,6 +54,21 @@ function absenceFinding(presence: Presence): Finding {
     default:
       return finding("account.not_found", "unknown", {}, "no server and no resolver knows this account");
   }
+}
+
+/** A server would not load such claims: its operator is another one or trusts another key, or it is not what answered. */
+function untrustedFindings(
+  observation: Observation,
+  operator: Operator,
+  health: "unknown" | "degraded",
+): Finding[] {
+  return loaded(observation)
+    .filter((claims) => !isItsOwn(observation, claims, operator))
+    .map(({ server, document: { claims } }) => {
+      const { jti, iss, sub } = claims;
+      const message = `${server} is said to run claims that no trusted issuer signed for this account (issuer ${iss}); they are never signed anew`;
+      return finding("claims.untrusted", health, { server }, message, { jti, iss, sub });
+    });
 }
 
 /** What runs and what lies in the resolver count: a server that starts takes the one or the other. */

@@ -40,6 +40,8 @@ export type RunningAccount =
       readonly expired: boolean;
       readonly jetstream: boolean;
       readonly document: ClaimsDocument;
+      /** Whether the JWT that the server told is signed by whom it names: an answer may be anybody's. */
+      readonly signatureValid: boolean;
       /** The claims as the server itself decoded them (`decoded_jwt`); absent where it did not tell. */
       readonly decoded?: JsonObject;
     };

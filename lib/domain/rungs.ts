@@ -22,7 +22,7 @@ const PUSH_AGAIN: Rung = {
   helps: ({ verdict }) => {
     if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
     if (hasFinding(verdict, "claims.untrusted"))
-      return "the resolver holds a JWT that the servers don't trust";
+      return "the resolver or a server has a JWT that no trusted issuer signed";
     if (hasFinding(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
     // A byte-identical JWT is a no-op to the server, so it gets a new jti. It never revives deaf streams.
     if (hasFinding(verdict, "jetstream.not_enabled"))

@@ -26,7 +26,8 @@ export const FINDINGS = {
   "claims.drift": "A server runs other claims than the resolver holds.",
   "claims.no_start":
     "The claims give JetStream to the system account: servers that run go on, and none that is restarted would start again.",
-  "claims.untrusted": "The resolver holds a JWT that the servers don't trust, and would fail to load it.",
+  "claims.untrusted":
+    "The resolver holds, or a server is said to run, a JWT that no trusted issuer signed for the account: it is never signed anew.",
   "source.missing_account": "The source of truth has the account, and no server and no resolver does.",
   "source.differs": "The source of truth and the cluster have other claims of the account.",
   "source.unknown_account": "The account runs, and the source of truth does not know it.",

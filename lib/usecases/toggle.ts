@@ -1,5 +1,6 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import { isTrusted } from "../domain/claims-source.ts";
 import { enablesJetStream, withoutJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenToggle, openToggle } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
@@ -56,9 +57,10 @@ export async function finishToggle(context: Context, job: RunningJob): Promise<b
   const toggle = openToggle(await memoryOf(context.journal, job.account), provedBy(context));
   if (toggle === undefined || (await isDeletedNow(context, job))) return false;
   context.log.warn("finishing a toggle that another job left open", { account: job.account });
-  const running = (await context.resolver.running(job.account)).find((entry) => entry.loaded);
+  const running = (await context.resolver.running(job.account)).flatMap((it) => (it.loaded ? [it] : []));
   const stored = await context.resolver.lookup(job.account);
-  const current = running?.document ?? stored?.document ?? toggle.claims;
+  const told = [...running, ...(stored === undefined ? [] : [stored])];
+  const current = told.find((claims) => isTrusted(claims, context.operator))?.document ?? toggle.claims;
   if (isOvertaken(toggle, current)) await close(context, job, toggle, current);
   else await giveBack(context, job, toggle, current);
   return true;

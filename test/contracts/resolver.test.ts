@@ -101,7 +101,7 @@ describe.each([
       return server?.loaded === true && server.document.text === jwtCodec.decode(second).document.text;
     });
     const [server] = await subject.resolver.running(idOf(account));
-    expect(server).toMatchObject({ loaded: true, expired: false });
+    expect(server).toMatchObject({ loaded: true, expired: false, signatureValid: true });
     expect((await subject.resolver.lookup(idOf(account)))?.token).toBe(second);
   });
 

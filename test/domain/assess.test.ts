@@ -25,7 +25,17 @@ const verdictOf = (changes: Partial<Observation>, unfinishedToggle = false) =>
 const running = (changes: object = {}, document = claims()) =>
   ({
     ok: true,
-    value: [{ server: "s1", loaded: true, expired: false, jetstream: true, document, ...changes }],
+    value: [
+      {
+        server: "s1",
+        loaded: true,
+        expired: false,
+        signatureValid: true,
+        jetstream: true,
+        document,
+        ...changes,
+      },
+    ],
   }) as Observation["running"];
 const stored = (document = claims(), signatureValid = true): Observation["stored"] => ({
   ok: true,
@@ -82,6 +92,30 @@ describe("the verdict", () => {
       { servers: [server({ clockSkew: millis(60_000) })] },
       "healthy",
       [],
+    ],
+    [
+      "a server that is said to run a forged JWT, and no other",
+      { running: running({ signatureValid: false }), stored: { ok: true, value: undefined } },
+      "unknown",
+      ["claims.untrusted"],
+    ],
+    [
+      "a server that is said to run a JWT of another issuer's",
+      { running: running({}, claims({ iss: "O".repeat(56) })), stored: { ok: true, value: undefined } },
+      "unknown",
+      ["claims.untrusted"],
+    ],
+    [
+      "a server that is said to run another account's JWT",
+      { running: running({}, claims({ sub: `A${"Z".repeat(55)}` })), stored: { ok: true, value: undefined } },
+      "unknown",
+      ["claims.untrusted"],
+    ],
+    [
+      "a server that is said to run a forged JWT, newer than the resolver's",
+      { running: running({ signatureValid: false }, claims({ iat: NOW, jti: "FORGED" })) },
+      "degraded",
+      ["claims.untrusted", "claims.drift"],
     ],
     ["a forged JWT in the resolver", { stored: stored(claims(), false) }, "degraded", ["claims.untrusted"]],
     [

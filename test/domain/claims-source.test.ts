@@ -142,6 +142,7 @@ describe("the comparison of source, resolver and servers", () => {
           loaded: true,
           expired: false,
           jetstream: true,
+          signatureValid: true,
           document: of,
         } as const;
       }),

@@ -185,7 +185,16 @@ describe("mirrors and sources", () => {
   test("of an expired account are stalled because of that", () => {
     const running: Observation["running"] = {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(OVER),
+        },
+      ],
     };
     const stored = { ok: true, value: undefined } as const;
     const { findings } = verdictOf({
@@ -289,7 +298,13 @@ describe("domains", () => {
       server({ domain: "hub" }),
       server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" }),
     ];
-    const loaded = { loaded: true, expired: false, jetstream: true, document: claims() } as const;
+    const loaded = {
+      loaded: true,
+      expired: false,
+      signatureValid: true,
+      jetstream: true,
+      document: claims(),
+    } as const;
     const running: Observation["running"] = {
       ok: true,
       value: [
@@ -427,7 +442,16 @@ test("what mends itself is waited for, unless something else is dead or the acco
     stored: { ok: true, value: undefined },
     running: {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(OVER),
+        },
+      ],
     },
   });
   expect(patienceWith(expired)).toBeUndefined();

@@ -17,7 +17,9 @@ function under(limits: Record<string, unknown>, streams: readonly StreamFacts[])
     streams: { ok: true, value: streams },
     running: {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: false, jetstream: true, document }],
+      value: [
+        { server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document },
+      ],
     },
   });
 }

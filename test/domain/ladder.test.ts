@@ -88,7 +88,16 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: true, jetstream: true, document: claims(OVER) }],
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              signatureValid: true,
+              jetstream: true,
+              document: claims(OVER),
+            },
+          ],
         },
         ...{ stored: { ok: true, value: undefined }, streams: deaf() },
       },
@@ -100,7 +109,16 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: true, jetstream: false, document: claims() }],
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              jetstream: false,
+              signatureValid: true,
+              document: claims(),
+            },
+          ],
         },
         ...{ stored: { ok: true, value: undefined }, streams: deaf() },
       },
@@ -137,7 +155,16 @@ describe("the next step", () => {
       {
         running: {
           ok: true,
-          value: [{ server: "s1", loaded: true, expired: false, jetstream: false, document: claims() }],
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: false,
+              signatureValid: true,
+              jetstream: false,
+              document: claims(),
+            },
+          ],
         },
       },
       {},

@@ -56,7 +56,14 @@ const EXPIRED: Partial<Observation> = {
   running: {
     ok: true,
     value: [
-      { server: "s1", loaded: true, expired: true, jetstream: true, document } satisfies RunningAccount,
+      {
+        server: "s1",
+        loaded: true,
+        expired: true,
+        signatureValid: true,
+        jetstream: true,
+        document,
+      } satisfies RunningAccount,
     ],
   },
 };

@@ -99,7 +99,9 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     stored: { ok: true, value: { document, signatureValid: true } },
     running: {
       ok: true,
-      value: [{ server: "s1", loaded: true, expired: false, jetstream: true, document }],
+      value: [
+        { server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document },
+      ],
     },
     streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
     elsewhere: { ok: true, value: [] },

@@ -18,7 +18,7 @@ const NEWER = claims({ jti: "J2", iat: NOW - 1 });
 const OLDER = claims({ jti: "J0", iat: IAT - 50 });
 
 const on = (server: string, document = claims(), expired = false): RunningAccount => ({
-  ...{ server, loaded: true, expired, jetstream: !expired, document },
+  ...{ server, loaded: true, expired, jetstream: !expired, signatureValid: true, document },
 });
 const nowhere: RunningAccount = { server: "s1", loaded: false };
 const running = (...value: RunningAccount[]) => ({ ok: true, value }) as const;

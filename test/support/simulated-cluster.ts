@@ -69,7 +69,8 @@ export function simulatedCluster(
       if (jwt === undefined) return { server: name, loaded: false };
       const { exp } = jwt.document.claims;
       const expired = refused.has(account) || (exp !== undefined && toMillis(exp) <= clock.now() + skew);
-      return { server: name, loaded: true, expired, jetstream: cluster.jetstream, document: jwt.document };
+      const { document, signatureValid } = jwt;
+      return { server: name, loaded: true, expired, jetstream: cluster.jetstream, document, signatureValid };
     });
   };
   const facts = (): readonly ServerFacts[] =>

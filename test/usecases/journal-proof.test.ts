@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../lib/domain/account.ts";
+import { parseAccountClaims } from "../../lib/domain/claims.ts";
 import { ACTED_ON, type EntryKind, type JournalEntry, openRestart } from "../../lib/domain/journal.ts";
 import { PROOF } from "../../lib/domain/journal-proof.ts";
 import type { JsonObject } from "../../lib/domain/json.ts";
@@ -62,6 +63,42 @@ describe("claims in the journal", () => {
     expect(world.cluster.pushes).toEqual([]);
     expect(world.incidents.map(({ summary }) => summary).join()).toContain("not proved");
   });
+
+  test.each<[string, string, boolean]>([
+    ["nobody signed", PLANTED, false],
+    ["another operator signed", PLANTED.replaceAll(operator.id, keyOf("O", chance(12))), true],
+    ["are another account's", claimsOf(stranger, { conn: -1 }), true],
+  ])(
+    "that a server is said to run and that %s are neither renewed nor proved",
+    async (_what, text, signatureValid) => {
+      const { run, world, of, isProved } = newScene();
+      const parsed = parseAccountClaims(text);
+      if (!parsed.ok) throw new Error(parsed.problem);
+      const { document } = parsed;
+      const told = {
+        server: "n1",
+        loaded: true,
+        expired: false,
+        jetstream: true,
+        document,
+        signatureValid,
+      } as const;
+      const probes: Context["probes"] = {
+        ...world.context.probes,
+        observe: async (...asked) => ({
+          ...(await world.context.probes.observe(...asked)),
+          ...{ running: { ok: true, value: [told] }, stored: { ok: true, value: undefined } },
+        }),
+      };
+      for (const action of ["renew", "heal", "remediate"] as const) {
+        const done = await run(action, account, { probes }).catch((thrown: RelightError) => thrown);
+        if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
+        else expect(done).toMatchObject({ verdict: { verdict: "unknown" } });
+      }
+      expect(world.cluster.pushes).toEqual([]);
+      expect(of("claims.seen").filter(isProved)).toEqual([]);
+    },
+  );
 
   test("that were in force are proved, and renewed once the resolver has deleted them", async () => {
     const { run, world, of, isProved } = newScene();

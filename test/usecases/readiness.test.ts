@@ -126,6 +126,7 @@ describe("a restart", () => {
       loaded: true,
       expired: false,
       jetstream: true,
+      signatureValid: true,
       document: claims({ name: "NEXT" }, { ...limits }),
     },
   ];

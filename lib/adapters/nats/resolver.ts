@@ -135,13 +135,15 @@ function runningAccount(message: Msg, codec: JwtCodec): RunningAccount {
   // `decoded_jwt` went through Go's types and proves what the server reads; the raw JWT keeps what those don't know.
   if (jwt === undefined)
     throw new RelightError("nats.bad_answer", `${server.name} runs the account without a JWT`);
+  const { document, signatureValid } = codec.decode(jwt);
   const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
   return {
     server: server.name,
     loaded: true,
     expired,
     jetstream,
-    document: codec.decode(jwt).document,
+    document,
+    signatureValid,
     ...decoded,
   };
 }
