@@ -12,7 +12,7 @@ import type { Observation, ServerFacts } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { originFindings } from "./origins-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
-import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
+import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
 export interface Standards {
@@ -67,11 +67,14 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
   return { name, version, topology, ...(domain === undefined ? {} : { domain }) };
 }
 
+/** The symptoms of #6806. */
+const DEAF: ReadonlySet<FindingCode> = new Set(["stream.deaf", "consumer.deaf", "stream.direct_deaf"]);
+
 /** Names the server's own defect where the findings are exactly its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
   const restarted = [...restartedWhileExpired(findings), ...forgottenConsumers(observation, findings)];
-  const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
+  const deaf = findings.filter(({ code }) => DEAF.has(code));
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const known = carriedBy(servers, "#6806");
   const green =

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
-import { deafStreams, isDeafConsumer } from "./silence.ts";
+import { deafStreams, isDeafConsumer, silencedMirrors } from "./silence.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
 export interface ConsumerChange {
@@ -39,7 +39,8 @@ const REPLICAS = 3;
  */
 export function scaleUps(observation: Observation): ScaleUps {
   const { streams, servers, accountView } = observation;
-  const deaf = new Set(deafStreams(observation).filter((stream) => isNodeSure(stream, servers)));
+  const silent = [...deafStreams(observation), ...silencedMirrors(observation)];
+  const deaf = new Set(silent.filter((stream) => isNodeSure(stream, servers)));
   const view = accountView.ok === true ? accountView.value : undefined;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
     const change = scaleUp(stream, deaf.has(stream), servers);

@@ -8,6 +8,8 @@ const ELECTION = millis(1_000);
 
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
+  // A replica begins to answer direct gets within a few seconds of having all messages (ran: 2.9.10, 2.10.27, 2.15.1).
+  "stream.direct_partly_deaf",
   "domain.silent",
   "leaf.missing",
 ]);

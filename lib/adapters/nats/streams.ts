@@ -15,6 +15,7 @@ import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { ConsumerDetail, StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
+import { directGetsOf, directSubjects, type Member, mirrorDirectOf } from "./direct.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import { findInterest, type Interest } from "./interest.ts";
 import { askingServer, jetStreamAccount } from "./lists.ts";
@@ -47,7 +48,7 @@ interface Gathered<Detail> {
 /**
  * Every stream and consumer of the account on servers of one domain, and whether JetStream hears them. Only a
  * leader listens, and a consumer's leader need not be its stream's: each is asked about on the server that
- * leads it.
+ * leads it. Direct gets are answered by every replica.
  */
 export async function findStreams(
   settings: StreamProbeSettings,
@@ -62,8 +63,8 @@ export async function findStreams(
   const forgotten = await askForgotten(suspectsAmong(held));
   const asked = new Set(servers.map(({ name }) => name));
   const streams = groupByStream(held, asked, forgotten);
-  const heard = await hearing(settings, account, servers, streams);
-  return streams.map((stream) => streamFacts(stream, heard, servers[0]?.domain));
+  const interests = await findInterests(settings, account, servers, streams);
+  return streams.map((stream) => streamFacts(stream, interests, servers[0]?.domain));
 }
 
 interface StreamGroup extends Gathered<StreamDetail> {
@@ -195,55 +196,85 @@ function peersOf({ detail }: Led): readonly Peer[] {
   return (detail.cluster?.replicas ?? []).map(({ name, current }) => ({ name, current }));
 }
 
-/** Whether what `led` stands for is heard on `subject`. */
-type Hearing = (led: Led, subject: string) => Probe<boolean>;
+/** What JetStream subscribes to, by the name of the server. */
+type Interests = ReadonlyMap<string, Interest>;
 
-async function hearing(
+async function findInterests(
   settings: StreamProbeSettings,
   account: AccountId,
   servers: readonly ServerFacts[],
   streams: readonly StreamGroup[],
-): Promise<Hearing> {
-  const questions = streams.flatMap(({ best, consumers }) => [
-    ...subjectsOf(best).map((subject) => ({ leader: leaderOf(best), subject })),
-    ...consumers.map((consumer) => ({
-      leader: leaderOf(consumer.best),
-      subject: nextMessage(best, consumer.best),
+): Promise<Interests> {
+  const questions = streams.flatMap((stream) => [
+    ...subjectsOf(stream.best).map((subject) => ({ server: leaderOf(stream.best), subject })),
+    ...stream.consumers.map((consumer) => ({
+      server: leaderOf(consumer.best),
+      subject: nextMessage(stream.best, consumer.best),
     })),
+    ...directQuestions(stream),
   ]);
-  const byLeader = groupBy(questions, ({ leader }) => leader);
+  const byServer = groupBy(questions, ({ server }) => server);
   const answers = await pMap(
     servers,
     async ({ id, name }): Promise<[string, Interest]> => {
-      const subjects = (byLeader.get(name) ?? []).map(({ subject }) => subject);
+      const subjects = (byServer.get(name) ?? []).map(({ subject }) => subject);
       return [name, await findInterest({ ...settings, account, server: id }, subjects)];
     },
     { concurrency: AT_ONCE },
   );
-  const interests = new Map(answers);
-  return (led, subject) => {
-    const leader = leaderOf(led);
-    const interest = leader === undefined ? undefined : interests.get(leader);
-    if (interest !== undefined) return interest(subject);
-    const message = leader ? `its leader ${leader} does not answer` : "it has no leader";
-    return { ok: false, code: "nats.timeout", message };
-  };
+  return new Map(answers);
+}
+
+interface Question {
+  readonly server: string | undefined;
+  readonly subject: string;
+}
+
+function directQuestions(stream: StreamGroup): readonly Question[] {
+  const { name, config } = stream.best.detail;
+  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
+  const own = allows
+    ? membersOf(stream).flatMap((server) => directSubjects(name).map((subject) => ({ server, subject })))
+    : [];
+  if (!mirrors || !mirror) return own;
+  const server = leaderOf(stream.best);
+  return [...own, ...directSubjects(mirror.name).map((subject) => ({ server, subject }))];
+}
+
+/** The servers whose replica of the stream has all of it: those that lag do not answer yet. */
+function membersOf({ best, told }: StreamGroup): readonly string[] {
+  const leader = leaderOf(best);
+  const peers = peersOf(best).filter((peer) => peer.current);
+  const current = new Set([leader, ...peers.map(({ name }) => name)]);
+  return told
+    .filter(({ server, nodeMissing }) => !nodeMissing && current.has(server))
+    .map(({ server }) => server);
+}
+
+/** Whether what `led` stands for is heard on `subject`, by who leads it. */
+function heardBy(interests: Interests, led: Led, subject: string): Probe<boolean> {
+  const leader = leaderOf(led);
+  const interest = leader === undefined ? undefined : interests.get(leader);
+  if (interest !== undefined) return interest.hears(subject);
+  const message = leader ? `its leader ${leader} does not answer` : "it has no leader";
+  return { ok: false, code: "nats.timeout", message };
 }
 
 function subjectsOf({ detail }: Replica): readonly string[] {
   return detail.config.subjects ?? [];
 }
 
-/** Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). */
+/**
+ * Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). It subscribes to
+ * its acknowledgements before that, in the same call and on the same connection, and stops if it can't (consumer.go,
+ * `setLeader`): who hears this hears those. What a push consumer delivers to is no subscription of its own.
+ */
 function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
   return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
 }
 
-function streamFacts(
-  { best, nodeMissingOn, consumers, forgotten }: StreamGroup,
-  heard: Hearing,
-  domain: string | undefined,
-): StreamFacts {
+function streamFacts(stream: StreamGroup, interests: Interests, domain: string | undefined): StreamFacts {
+  const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state } = best.detail;
   const leader = leaderOf(best);
   return {
@@ -254,16 +285,34 @@ function streamFacts(
     ...{ peers: peersOf(best), nodeMissingOn },
     origins: originsTold(best.detail, leader === best.server),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
-    deafSubjects: deafOf(best, heard),
-    consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),
+    deafSubjects: deafOf(best, interests),
+    ...directFacts(stream, interests),
+    consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
   };
 }
 
-function deafOf(stream: Replica, heard: Hearing): Probe<readonly string[]> {
+function directFacts(
+  stream: StreamGroup,
+  interests: Interests,
+): Pick<StreamFacts, "directGets" | "mirrorDirect"> {
+  const { name, config } = stream.best.detail;
+  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
+  const member = (server: string): Member => ({ server, interest: interests.get(server) });
+  const leader = leaderOf(stream.best);
+  const own = allows ? directGetsOf(name, membersOf(stream).map(member), Boolean(mirror)) : undefined;
+  const its =
+    mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
+  return {
+    ...(own === undefined ? {} : { directGets: own }),
+    ...(its === undefined ? {} : { mirrorDirect: its }),
+  };
+}
+
+function deafOf(stream: Replica, interests: Interests): Probe<readonly string[]> {
   const deaf: string[] = [];
   for (const subject of subjectsOf(stream)) {
-    const hears = heard(stream, subject);
+    const hears = heardBy(interests, stream, subject);
     if (!hears.ok) return hears;
     if (!hears.value) deaf.push(subject);
   }
@@ -273,7 +322,7 @@ function deafOf(stream: Replica, heard: Hearing): Probe<readonly string[]> {
 function consumerFacts(
   stream: Replica,
   { best: consumer, nodeMissingOn }: Gathered<ConsumerDetail>,
-  heard: Hearing,
+  interests: Interests,
 ): ConsumerFacts {
   const { name, config } = consumer.detail;
   const leader = leaderOf(consumer);
@@ -283,6 +332,6 @@ function consumerFacts(
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
     ...{ peers: peersOf(consumer), nodeMissingOn, ackFloor: consumer.detail.ack_floor.stream_seq },
-    heard: heard(consumer, nextMessage(stream, consumer)),
+    heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
   };
 }
