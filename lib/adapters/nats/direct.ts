@@ -29,7 +29,7 @@ export function directGetsOf(
     const answering = holdersOfBoth(stream, interest);
     if (!answering.ok) return answering;
     // A mirror of the stream answers there too, in its place: that is not the stream's own doing.
-    const own = answering.value.both.filter((id) => isMirror || !interest.receivers.has(id));
+    const own = answering.value.both.filter((id) => isMirror || !interest.receivers?.has(id));
     (own.length > 0 ? heardOn : deafOn).push(server);
   }
   return { ok: true, value: { heardOn, deafOn } };
@@ -43,8 +43,7 @@ export function mirrorDirectOf(origin: string, { server, interest }: Member): Pr
   const { firstOnly, both } = held.value;
   if (firstOnly.length > 0) return { ok: true, value: "broken" };
   // Where receivers are not told apart, the origin's own may be taken for the mirror's: that alarms nobody.
-  const answers =
-    interest.receivers.size === 0 ? both.length > 0 : both.some((id) => interest.receivers.has(id));
+  const answers = both.some((id) => interest.receivers?.has(id) ?? true);
   return { ok: true, value: answers ? "answers" : "idle" };
 }
 

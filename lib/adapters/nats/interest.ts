@@ -18,8 +18,8 @@ export interface Interest {
   hears(subject: string): Probe<boolean>;
   /** The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. */
   holders(subject: string): Probe<readonly number[]>;
-  /** The ids of those among them on which mirrors receive. Empty where subscriptions are too many to look through. */
-  readonly receivers: ReadonlySet<number>;
+  /** The ids of those among them on which mirrors receive; undefined: subscriptions are too many to look through. */
+  readonly receivers: ReadonlySet<number> | undefined;
 }
 
 /** Up to so many subscriptions are read at once, and looked through here; of more, each subject is asked about alone. */
@@ -100,7 +100,7 @@ const MIRROR_INBOX = "$JS.M.";
 
 interface Found {
   readonly holdersOf: Holders;
-  readonly receivers: ReadonlySet<number>;
+  readonly receivers: Interest["receivers"];
 }
 
 /** One answer has them all, as a rule, and of one moment. */
@@ -120,7 +120,7 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
     });
     return { holdersOf, receivers: new Set(receiving.map(({ cid }) => cid)) };
   }
-  if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: new Set() };
+  if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: undefined };
   const answers = await pMap(
     subjects,
     (subject) => probe(() => subscriptions(settings, { test: literal(subject) })),
@@ -132,7 +132,7 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
     if (held === undefined) return notAsked(subject);
     return held.ok ? { ok: true, value: holdersAmong(settings, held.value, subject) } : held;
   };
-  return { holdersOf, receivers: new Set() };
+  return { holdersOf, receivers: undefined };
 }
 
 const subscriptions = (
