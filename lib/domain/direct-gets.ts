@@ -3,7 +3,7 @@ import { allStreams } from "./domains.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 import { hasLostNodes, type Reconfiguration } from "./reconfiguration.ts";
-import { isDeaf, isSilencedMirror } from "./silence.ts";
+import { isDeaf } from "./silence.ts";
 import type { Finding } from "./verdict.ts";
 
 /**
@@ -11,13 +11,6 @@ import type { Finding } from "./verdict.ts";
  * subscriptions with the others, and a leader that steps down does not bring them back (nats-server #6806; ran: 2.9.10 to
  * 2.10.27, 2.11.1).
  */
-
-/** Whether no replica answers direct gets: every one of them fails. */
-export function isDirectDeaf({ directGets }: StreamFacts): boolean {
-  return (
-    directGets?.ok === true && directGets.value.deafOn.length > 0 && directGets.value.heardOn.length === 0
-  );
-}
 
 /** What is wrong with who answers direct gets of a stream, and how a mirror answers those of its origin. */
 export function directFindings(stream: StreamFacts): Finding[] {
@@ -87,7 +80,7 @@ export function directToggles(observation: Observation): DirectToggles {
       })),
     refused: wanted.filter(isRefused).map(({ name }) => ({
       stream: name,
-      why: `${[...new Set(old)].join(", ")} turns direct gets off and on on streams of one replica only, others from 2.9.12 on; restart its servers, one at a time, or upgrade them`,
+      why: `${[...new Set(old)].join(", ")} turns direct gets off and on only for streams of one replica (from 2.9.12 on for all): restart its servers, one at a time, or upgrade them`,
     })),
   };
 }
@@ -110,9 +103,10 @@ export function updateDanger(observation: Observation): string | undefined {
   return `${names} lost Raft nodes, and an update is not proved to be survived by ${servers}; ${TOUCH_PROVED.why}`;
 }
 
-/** The servers on which direct gets of a stream are not answered, and a restart would bring them back. */
-export function directDeafOn(stream: StreamFacts): readonly string[] {
-  const { directGets, server } = stream;
-  const own = directGets?.ok === true ? directGets.value.deafOn : [];
-  return isSilencedMirror(stream) ? [...new Set([...own, server])] : own;
+/**
+ * The servers on which direct gets of a stream are not answered, and a restart would bring them back. For a mirror that
+ * answers a part of its origin's none is restarted: the origin answers them all.
+ */
+export function directDeafOn({ directGets }: StreamFacts): readonly string[] {
+  return directGets?.ok === true ? directGets.value.deafOn : [];
 }

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
-import { deafStreams, isDeafConsumer, silencedMirrors } from "./silence.ts";
+import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "./silence.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
 export interface ConsumerChange {
@@ -40,7 +40,8 @@ const REPLICAS = 3;
 export function scaleUps(observation: Observation): ScaleUps {
   const { streams, servers, accountView } = observation;
   const silent = [...deafStreams(observation), ...silencedMirrors(observation)];
-  const deaf = new Set(silent.filter((stream) => isNodeSure(stream, servers)));
+  // A mirror that answers a part of the direct gets took a message as a leader: it has its node.
+  const deaf = new Set(silent.filter((one) => isNodeSure(one, servers) || isSilencedMirror(one)));
   const view = accountView.ok === true ? accountView.value : undefined;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {
     const change = scaleUp(stream, deaf.has(stream), servers);

@@ -6,10 +6,11 @@ const CONNECTIONS = millis(30_000);
 /** An election takes less. */
 const ELECTION = millis(1_000);
 
+/** A replica looks every two seconds whether it has all messages, and then answers direct gets (ran on the same). */
+const CATCHING_UP = millis(10_000);
+
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
-  // A replica begins to answer direct gets within a few seconds of having all messages (ran: 2.9.10, 2.10.27, 2.15.1).
-  "stream.direct_partly_deaf",
   "domain.silent",
   "leaf.missing",
 ]);
@@ -28,5 +29,6 @@ export function patienceWith({ verdict, findings }: Verdict): Millis | undefined
   const dead = findings.filter(({ health }) => health === "dead");
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
+  if (findings.some(({ code }) => code === "stream.direct_partly_deaf")) return CATCHING_UP;
   return verdict === "dead" ? ELECTION : undefined;
 }
