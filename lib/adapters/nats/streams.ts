@@ -3,46 +3,37 @@ import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import { tellsRaftGroups } from "../../domain/defects.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import type {
-  ConsumerFacts,
-  ForgottenConsumer,
-  Peer,
-  Probe,
-  ServerFacts,
-  StreamFacts,
-} from "../../domain/observation.ts";
+import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../domain/observation.ts";
 import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { ConsumerDetail, StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
-import { directGetsOf, directSubjects, type Member, mirrorDirectOf } from "./direct.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
-import { findInterest, type Interest } from "./interest.ts";
+import {
+  deafOf,
+  directFacts,
+  findInterests,
+  heardBy,
+  type Interests,
+  nextMessage,
+  subjectsOf,
+} from "./hearing.ts";
 import { askingServer, jetStreamAccount } from "./lists.ts";
 import { originsTold } from "./origins.ts";
+import {
+  type Gathered,
+  groupBy,
+  type Led,
+  leaderOf,
+  peersOf,
+  type Replica,
+  type StreamGroup,
+  type Told,
+} from "./told.ts";
 
 export interface StreamProbeSettings {
   readonly connection: NatsConnection;
   readonly timeout: Millis;
-}
-
-/** A stream or consumer as one server tells of it. */
-interface Told<Detail> {
-  readonly server: string;
-  readonly detail: Detail;
-  /** Only in a cluster have streams and consumers Raft groups. */
-  readonly clustered: boolean;
-  /** The server is in a cluster and has no node of the group: it speaks for nobody but itself. */
-  readonly nodeMissing: boolean;
-}
-type Replica = Told<StreamDetail>;
-type ConsumerReplica = Told<ConsumerDetail>;
-
-/** What all servers tell of one stream or consumer; `best` is the one to believe. */
-interface Gathered<Detail> {
-  readonly best: Told<Detail>;
-  readonly told: readonly Told<Detail>[];
-  readonly nodeMissingOn: readonly string[];
 }
 
 /**
@@ -65,11 +56,6 @@ export async function findStreams(
   const streams = groupByStream(held, asked, forgotten);
   const interests = await findInterests(settings, account, servers, streams);
   return streams.map((stream) => streamFacts(stream, interests, servers[0]?.domain));
-}
-
-interface StreamGroup extends Gathered<StreamDetail> {
-  readonly consumers: readonly Gathered<ConsumerDetail>[];
-  readonly forgotten: readonly ForgottenConsumer[];
 }
 
 /** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
@@ -136,18 +122,6 @@ function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
   });
 }
 
-/** Hundreds of streams on several servers are gone through once. (`Map.groupBy` is not in Node 20.) */
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
 /** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
 function absentMembers<Detail extends Led["detail"]>(
   best: Told<Detail>,
@@ -174,8 +148,6 @@ function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamD
   return true;
 }
 
-type Led = { readonly server: string; readonly detail: Pick<StreamDetail, "cluster"> };
-
 /** The leader's own word, else that of one who knows of a leader, else that of any with a node, else anyone's. */
 function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
   const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
@@ -185,92 +157,6 @@ function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T 
     members[0] ??
     replicas[0]
   );
-}
-
-/** Who leads it. Where nothing is said of a group there is none: the server that holds it leads it. */
-export function leaderOf({ server, detail }: Led): string | undefined {
-  return detail.cluster === undefined ? server : detail.cluster.leader;
-}
-
-function peersOf({ detail }: Led): readonly Peer[] {
-  return (detail.cluster?.replicas ?? []).map(({ name, current }) => ({ name, current }));
-}
-
-/** What JetStream subscribes to, by the name of the server. */
-type Interests = ReadonlyMap<string, Interest>;
-
-async function findInterests(
-  settings: StreamProbeSettings,
-  account: AccountId,
-  servers: readonly ServerFacts[],
-  streams: readonly StreamGroup[],
-): Promise<Interests> {
-  const questions = streams.flatMap((stream) => [
-    ...subjectsOf(stream.best).map((subject) => ({ server: leaderOf(stream.best), subject })),
-    ...stream.consumers.map((consumer) => ({
-      server: leaderOf(consumer.best),
-      subject: nextMessage(stream.best, consumer.best),
-    })),
-    ...directQuestions(stream),
-  ]);
-  const byServer = groupBy(questions, ({ server }) => server);
-  const answers = await pMap(
-    servers,
-    async ({ id, name }): Promise<[string, Interest]> => {
-      const subjects = (byServer.get(name) ?? []).map(({ subject }) => subject);
-      return [name, await findInterest({ ...settings, account, server: id }, subjects)];
-    },
-    { concurrency: AT_ONCE },
-  );
-  return new Map(answers);
-}
-
-interface Question {
-  readonly server: string | undefined;
-  readonly subject: string;
-}
-
-function directQuestions(stream: StreamGroup): readonly Question[] {
-  const { name, config } = stream.best.detail;
-  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
-  const own = allows
-    ? membersOf(stream).flatMap((server) => directSubjects(name).map((subject) => ({ server, subject })))
-    : [];
-  if (!mirrors || !mirror) return own;
-  const server = leaderOf(stream.best);
-  return [...own, ...directSubjects(mirror.name).map((subject) => ({ server, subject }))];
-}
-
-/** The servers whose replica of the stream has all of it: those that lag do not answer yet. */
-function membersOf({ best, told }: StreamGroup): readonly string[] {
-  const leader = leaderOf(best);
-  const peers = peersOf(best).filter((peer) => peer.current);
-  const current = new Set([leader, ...peers.map(({ name }) => name)]);
-  return told
-    .filter(({ server, nodeMissing }) => !nodeMissing && current.has(server))
-    .map(({ server }) => server);
-}
-
-/** Whether what `led` stands for is heard on `subject`, by who leads it. */
-function heardBy(interests: Interests, led: Led, subject: string): Probe<boolean> {
-  const leader = leaderOf(led);
-  const interest = leader === undefined ? undefined : interests.get(leader);
-  if (interest !== undefined) return interest.hears(subject);
-  const message = leader ? `its leader ${leader} does not answer` : "it has no leader";
-  return { ok: false, code: "nats.timeout", message };
-}
-
-function subjectsOf({ detail }: Replica): readonly string[] {
-  return detail.config.subjects ?? [];
-}
-
-/**
- * Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). It subscribes to
- * its acknowledgements before that, in the same call and on the same connection, and stops if it can't (consumer.go,
- * `setLeader`): who hears this hears those. What a push consumer delivers to is no subscription of its own.
- */
-function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
-  return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
 }
 
 function streamFacts(stream: StreamGroup, interests: Interests, domain: string | undefined): StreamFacts {
@@ -290,33 +176,6 @@ function streamFacts(stream: StreamGroup, interests: Interests, domain: string |
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
   };
-}
-
-function directFacts(
-  stream: StreamGroup,
-  interests: Interests,
-): Pick<StreamFacts, "directGets" | "mirrorDirect"> {
-  const { name, config } = stream.best.detail;
-  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
-  const member = (server: string): Member => ({ server, interest: interests.get(server) });
-  const leader = leaderOf(stream.best);
-  const own = allows ? directGetsOf(name, membersOf(stream).map(member), Boolean(mirror)) : undefined;
-  const its =
-    mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
-  return {
-    ...(own === undefined ? {} : { directGets: own }),
-    ...(its === undefined ? {} : { mirrorDirect: its }),
-  };
-}
-
-function deafOf(stream: Replica, interests: Interests): Probe<readonly string[]> {
-  const deaf: string[] = [];
-  for (const subject of subjectsOf(stream)) {
-    const hears = heardBy(interests, stream, subject);
-    if (!hears.ok) return hears;
-    if (!hears.value) deaf.push(subject);
-  }
-  return { ok: true, value: deaf };
 }
 
 function consumerFacts(
