@@ -1,14 +1,12 @@
+import { jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { Objm } from "@nats-io/obj";
 import pMap from "p-map";
 import { retry } from "./wait.ts";
 import type { World } from "./world.ts";
 
-/** What streams are used as: a KV bucket, an object store, a work queue, and one that is kept for interest. */
+/** What streams are used as beside buckets: a work queue, and one that is kept for interest. */
 const STREAMS = [
-  {
-    ...{ name: "KV_SETTINGS", subjects: ["$KV.SETTINGS.>"], max_msgs_per_subject: 5, discard: "new" },
-    ...{ allow_direct: true, allow_rollup_hdrs: true, deny_delete: true },
-  },
-  { name: "OBJ_FILES", subjects: ["$O.FILES.C.>", "$O.FILES.M.>"], allow_rollup_hdrs: true, discard: "new" },
   { name: "WORK", subjects: ["work.>"], retention: "workqueue" },
   { name: "EVENTS", subjects: ["events.*"], retention: "interest" },
 ];
@@ -20,7 +18,7 @@ const CONSUMERS = [
   { stream: "WORK_LOG", config: { ack_policy: "explicit", inactive_threshold: 3_600_000_000_000 } },
 ];
 
-/** Makes one of each, and puts a message into each of them. */
+/** Makes a KV bucket and an object store, as their clients do, and one of each, and puts a message into each of them. */
 export async function fillKinds(world: World): Promise<void> {
   const connection = await world.connectAs("app");
   const ask = async (subject: string, body: object): Promise<void> => {
@@ -33,6 +31,9 @@ export async function fillKinds(world: World): Promise<void> {
       await retry(`stream ${config.name} to be made`, () =>
         ask(`$JS.API.STREAM.CREATE.${config.name}`, { storage: "file", ...config }),
       );
+    const client = jetstream(connection);
+    await (await new Kvm(client).create("SETTINGS")).put("color", "red");
+    await (await new Objm(client).create("FILES")).putBlob({ name: "one" }, new Uint8Array(16));
     for (const { stream, config } of CONSUMERS) {
       const name = "durable_name" in config ? config.durable_name : undefined;
       const subject =
@@ -41,14 +42,7 @@ export async function fillKinds(world: World): Promise<void> {
           : `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${name}`;
       await ask(subject, { stream_name: stream, config });
     }
-    const subjects = [
-      "$KV.SETTINGS.color",
-      "$O.FILES.C.1",
-      "$O.FILES.M.1",
-      "work.one",
-      "events.one",
-      "log.one",
-    ];
+    const subjects = ["work.one", "events.one", "log.one"];
     for (const subject of subjects) await connection.request(subject, "content", { timeout: 2_000 });
   } finally {
     await connection.close();

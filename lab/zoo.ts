@@ -6,6 +6,7 @@ import {
   StorageType,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { assertBucketsWork, fillBuckets } from "./buckets.ts";
 import { allConsumers, allStreams } from "./lists.ts";
 import { fill } from "./scenario.ts";
 import { retry, waitFor } from "./wait.ts";
@@ -21,15 +22,17 @@ export interface ZooOptions {
   readonly copies?: boolean;
   /** An ephemeral consumer; as above. */
   readonly ephemeral?: boolean;
+  /** The most replicas that KV buckets and object stores have; three unless told otherwise. */
+  readonly bucketReplicas?: number;
 }
 
 /**
- * Streams with three replicas and one, on file and in memory, a work queue, a KV bucket's stream, with `copies` a
- * mirror and a source, and pull, push, ephemeral consumers and such of one replica; with messages in each.
+ * Streams with three replicas and one, on file and in memory, a work queue, KV buckets and object stores, with `copies`
+ * mirrors and a source, and pull, push, ephemeral consumers and such of one replica; with messages in each.
  */
 export async function fillZoo(
   world: World,
-  { copies = true, ephemeral = true }: ZooOptions = {},
+  { copies = true, ephemeral = true, bucketReplicas = 3 }: ZooOptions = {},
 ): Promise<void> {
   await fill(world, { replicas: 3, messages: 10 });
   await asApp(world, async (connection, manager) => {
@@ -41,8 +44,10 @@ export async function fillZoo(
     await add({ name: "BARE", subjects: ["bare.*"], num_replicas: 1 });
     await add({ name: "MEM", subjects: ["mem.*"], num_replicas: 1, ...memory });
     await add({ name: "MEM3", subjects: ["mem3.*"], num_replicas: 3, ...memory });
-    await add({ name: "KV_cfg", subjects: ["$KV.cfg.>"], num_replicas: 3, max_msgs_per_subject: 5 });
+    await fillBuckets(connection, bucketReplicas);
     if (copies) {
+      // The server has it answer direct gets of the bucket, too (`mirror_direct`).
+      await add({ name: "BUCKET_COPY", mirror: { name: "KV_local" }, num_replicas: 1 });
       await add({ name: "MIRROR", mirror: { name: "ONE" }, num_replicas: 1 });
       await add({ name: "SOURCED", sources: [{ name: "BARE" }], num_replicas: 3 });
     }
@@ -53,14 +58,15 @@ export async function fillZoo(
     if (ephemeral)
       await manager.consumers.add("ORDERS", { name: "passing", inactive_threshold: STAYS, ...explicit });
     const client = jetstream(connection);
-    for (const subject of ["one.a", "one.b", "bare.a", "mem.a", "mem3.a", "$KV.cfg.colour"])
+    for (const subject of ["one.a", "one.b", "bare.a", "mem.a", "mem3.a"])
       await client.publish(subject, `first on ${subject}`);
-    if (copies) await copied(manager, ["MIRROR", 2], ["SOURCED", 1]);
+    if (copies) await copied(manager, ["MIRROR", 2], ["SOURCED", 1], ["BUCKET_COPY", 1]);
   });
 }
 
 /**
- * Every stream that takes messages takes one, every pull consumer gives one, and the copies follow. `without` are
+ * Every stream that takes messages takes one, every pull consumer gives one, an ordered consumer gives all, the buckets
+ * work as applications use them, and the copies follow. `without` are
  * consumers that are not there, as `ORDERS > single`.
  */
 export async function assertZooWorks(world: World, without: readonly string[] = []): Promise<void> {
@@ -68,7 +74,7 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
     const client = jetstream(connection);
     const before = new Map<string, number>();
     for (const { config, state } of await allStreams(connection)) before.set(config.name, state.messages);
-    const subjects = ["orders.0", "jobs.two", "one.c", "bare.b", "mem.b", "mem3.b", "$KV.cfg.shape"];
+    const subjects = ["orders.0", "jobs.two", "one.c", "bare.b", "mem.b", "mem3.b"];
     for (const subject of subjects) await client.publish(subject, `later on ${subject}`, { timeout: 5_000 });
     for (const consumer of PULLED.filter((one) => !without.includes(one))) {
       const [stream = "", name = ""] = consumer.split(" > ");
@@ -76,9 +82,19 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
       if (message === null) throw new Error(`${consumer} gave no message`);
       await message.ackAck();
     }
-    const copies = ["MIRROR", "SOURCED"].filter((copy) => before.has(copy));
+    await readInOrder(connection, "ONE");
+    await assertBucketsWork(connection);
+    const copies = ["MIRROR", "SOURCED", "BUCKET_COPY"].filter((copy) => before.has(copy));
     await copied(manager, ...copies.map((copy) => [copy, (before.get(copy) ?? 0) + 1] as const));
   });
+}
+
+/** As an application replays a stream. */
+async function readInOrder(connection: NatsConnection, stream: string): Promise<void> {
+  const consumer = await jetstream(connection).consumers.get(stream);
+  const message = await consumer.next({ expires: 5_000 });
+  if (message?.seq !== 1) throw new Error(`an ordered consumer of ${stream} began at ${message?.seq}`);
+  await consumer.delete();
 }
 
 const PULLED = ["ORDERS > shipping", "ORDERS > single", "ORDERS > passing", "ONE > oner", "MEM > reader"];

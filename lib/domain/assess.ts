@@ -19,7 +19,7 @@ import { orderOfRestarts, restartFindings } from "./restart-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
 import type { SeenStream } from "./streams-seen.ts";
 import { isoTime } from "./time.ts";
-import { type Depth, type Finding, observedAt, type Verdict, worst } from "./verdict.ts";
+import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
 
 /** What an observation is judged against. */
 export interface Standards {
@@ -101,6 +101,9 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
   return { name, version, topology, ...(domain === undefined ? {} : { domain }) };
 }
 
+/** The symptoms of #6806. */
+const DEAF: ReadonlySet<FindingCode> = new Set(["stream.deaf", "consumer.deaf", "stream.direct_deaf"]);
+
 /** Names the server's own defect where the findings are exactly its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
@@ -108,7 +111,7 @@ function diagnose(observation: Observation, findings: readonly Finding[]): strin
     ...restartedWhileExpired(observation, findings),
     ...forgottenConsumers(observation, findings),
   ];
-  const deaf = findings.filter(({ code }) => code === "stream.deaf" || code === "consumer.deaf");
+  const deaf = findings.filter(({ code }) => DEAF.has(code));
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const known = carriedBy(servers, "#6806");
   const green =

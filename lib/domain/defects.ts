@@ -90,6 +90,12 @@ export function describeVersions(
       .join(", ");
   return versions.map((version) => `${version} (${named(version)})`).join(" and ");
 }
+/**
+ * Whether every replica acts when a stream's `allow_direct` changes. Before 2.9.12 only that of a stream of one replica
+ * does (read in stream.go, `stream.update`). Ran: brought back on 2.9.25, 2.10.27 and 2.11.1, not on 2.9.10.
+ */
+export const directTogglesOn = (version: string): boolean =>
+  satisfies(version, ">=2.9.12", { loose: true, includePrerelease: true });
 
 /** Whether a server names the Raft groups of what it holds (seen in 2.9.25's source, not in 2.9.10). */
 export const tellsRaftGroups = (version: string): boolean =>

@@ -1,4 +1,5 @@
 import { loaded } from "./claims-in-force.ts";
+import { directFindings } from "./direct-gets.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
@@ -34,6 +35,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
   return streams.value.flatMap((stream) => [
     ...lostNodes(stream),
     ...deafStream(stream),
+    ...directFindings(stream),
     ...stream.consumers.flatMap((consumer) => [
       ...lostConsumerNodes(stream, consumer),
       ...deafConsumer(stream, consumer),

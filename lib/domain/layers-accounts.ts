@@ -28,7 +28,12 @@ export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
     if (found.length > 0) return found;
     if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
     if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are not whole")];
-    return [well(health, "JetStream listens on every subject of every stream, and for every consumer")];
+    return [
+      well(
+        health,
+        "JetStream listens on every subject of every stream, for every consumer, and for direct gets",
+      ),
+    ];
   });
 
 /**
@@ -90,7 +95,7 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
 
 /** Where a finding belongs. A failed probe belongs where its answer would have. */
 function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
-  if (code.endsWith(".deaf")) return "subjects";
+  if (code.endsWith("deaf")) return "subjects";
   if (code.startsWith("stream.") || code.startsWith("consumer.")) return "streams";
   if (code !== "probe.failed") return "accounts";
   if (subject.stream !== undefined) return "subjects";

@@ -75,6 +75,10 @@ export interface StreamFacts extends StreamState {
   readonly created?: string;
   /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
+  /** Who answers direct gets of it; absent where it allows none (`allow_direct`). */
+  readonly directGets?: Probe<DirectGets>;
+  /** How it answers direct gets of its origin; absent where it is to answer none (`mirror_direct`). */
+  readonly mirrorDirect?: Probe<MirrorDirect>;
   readonly consumers: readonly ConsumerFacts[];
   /** Consumers that a server still holds, and the cluster's metadata lacks: none of `consumers`. Empty is healthy. */
   readonly forgotten: readonly ForgottenConsumer[];
@@ -83,6 +87,21 @@ export interface StreamFacts extends StreamState {
   /** Its whole configuration, as the server gives it. */
   readonly config: JsonObject;
 }
+
+/**
+ * The servers with a current replica of a stream, by whether they answer its direct gets. All of them should: any of
+ * them may be asked.
+ */
+export interface DirectGets {
+  readonly heardOn: readonly string[];
+  readonly deafOn: readonly string[];
+}
+
+/**
+ * Whether a mirror's leader answers direct gets of its origin. `idle`: not on any subject, as a new leader until it takes
+ * a message. `broken`: on one of its two subjects only, which comes of an expired account and mends itself never.
+ */
+export type MirrorDirect = "answers" | "idle" | "broken";
 
 /** How far apart an origin's heartbeats are looked for: longer than from one to the next, shorter than two. */
 export const BEAT_GAP: Millis = millis(1_500);

@@ -7,7 +7,7 @@ import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
 import { fitting, lacksRoom } from "./room.ts";
-import { deafStreams, isDeafConsumer } from "./silence.ts";
+import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "./silence.ts";
 
 /** A consumer's configuration for a while, and what it is before and after. */
 export interface ConsumerChange {
@@ -42,7 +42,9 @@ const REPLICAS = 3;
  */
 export function scaleUps(observation: Observation): ScaleUps {
   const { streams, servers, accountView } = observation;
-  const deaf = new Set(deafStreams(observation).filter((stream) => isNodeSure(stream, servers)));
+  const silent = [...deafStreams(observation), ...silencedMirrors(observation)];
+  // A mirror that answers a part of the direct gets took a message as a leader: it has its node.
+  const deaf = new Set(silent.filter((one) => isNodeSure(one, servers) || isSilencedMirror(one)));
   const view = accountView.ok === true ? accountView.value : undefined;
   const claims = loaded(observation)[0]?.document.claims;
   const wanted = (streams.ok ? streams.value : []).flatMap((stream) => {

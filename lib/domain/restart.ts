@@ -1,3 +1,4 @@
+import { directDeafOn } from "./direct-gets.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
 import { deafStreams, isDeafConsumer } from "./silence.ts";
@@ -38,6 +39,7 @@ function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] 
   return [
     ...stream.nodeMissingOn,
     ...(isDeaf && !hasLostNodes(stream) ? [stream.server] : []),
+    ...directDeafOn(stream),
     ...stream.consumers.flatMap((consumer) => [
       ...consumer.nodeMissingOn,
       ...(isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0 ? [consumer.server] : []),

@@ -9,6 +9,7 @@ export type RungId =
   | "restore-consumers"
   | "step-down-leaders"
   | "scale-up"
+  | "toggle-direct-gets"
   | "touch-metadata"
   | "toggle-jetstream"
   | "restart-servers";

@@ -1,4 +1,5 @@
 import { isTouchProved, TOUCH_PROVED } from "./defects.ts";
+import { directToggles, updateDanger } from "./direct-gets.ts";
 import { limitObjection } from "./fit.ts";
 import { missedConsumers, restorations } from "./forgotten.ts";
 import type { Counted } from "./limit-usage.ts";
@@ -8,7 +9,14 @@ import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconf
 import { losesByRestart, serversToRestart } from "./restart.ts";
 import { exceeds } from "./room.ts";
 import type { Rung, Situation } from "./rung.ts";
-import { deafConsumerGroups, deafStreamGroups, groupsWithoutHeir, nameOfGroup } from "./step-down.ts";
+import {
+  deafConsumerGroups,
+  deafStreamGroups,
+  type Group,
+  groupsWithoutHeir,
+  nameOfGroup,
+  silencedMirrorGroups,
+} from "./step-down.ts";
 import { millis } from "./time.ts";
 import { hasFinding } from "./verdict.ts";
 
@@ -59,13 +67,10 @@ const STEP_DOWN_LEADERS: Rung = {
   risk: "each has no leader for a moment",
   undo: "none needed",
   settles: millis(20_000),
-  targets: ({ observation }) =>
-    [...deafStreamGroups(observation), ...deafConsumerGroups(observation)].map(nameOfGroup),
+  targets: ({ observation }) => groupsToStepDown(observation).map(nameOfGroup),
   // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
   helps: ({ observation }) =>
-    deafStreamGroups(observation).length + deafConsumerGroups(observation).length > 0
-      ? "the replica that takes over subscribes anew"
-      : undefined,
+    groupsToStepDown(observation).length > 0 ? "the replica that takes over subscribes anew" : undefined,
   forbids: ({ observation, hasAccountKey }) => {
     if (!hasAccountKey) return NO_ACCOUNT_KEY;
     const groups = groupsWithoutHeir(observation);
@@ -92,6 +97,30 @@ const SCALE_UP: Rung = {
   forbids: ({ observation, hasAccountKey }) => {
     if (!hasAccountKey) return NO_ACCOUNT_KEY;
     const { possible, refused } = scaleUps(observation);
+    if (possible.length > 0) return undefined;
+    return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
+  },
+};
+
+const TOGGLE_DIRECT_GETS: Rung = {
+  id: "toggle-direct-gets",
+  title: "turn direct gets of streams off and on again, where they are not answered",
+  risk: "for a second nobody answers them; writing and consuming go on",
+  undo: "turn them on again (the journal holds each configuration before the first change)",
+  settles: millis(20_000),
+  targets: ({ observation }) => directToggles(observation).possible.map(({ stream }) => stream),
+  // Proved on 2.9.25, 2.10.27 and 2.11.1, for three replicas and one; on 2.9.10 for one only.
+  helps: ({ observation }) => {
+    const { possible, refused } = directToggles(observation);
+    return possible.length + refused.length > 0
+      ? "each replica subscribes anew to the direct gets when they are turned on"
+      : undefined;
+  },
+  forbids: ({ observation, hasAccountKey }) => {
+    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+    const danger = updateDanger(observation);
+    if (danger !== undefined) return danger;
+    const { possible, refused } = directToggles(observation);
     if (possible.length > 0) return undefined;
     return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
   },
@@ -126,7 +155,9 @@ const TOGGLE_JETSTREAM: Rung = {
   settles: millis(20_000),
   targets: wholeAccount,
   helps: ({ verdict }) =>
-    hasFinding(verdict, "stream.deaf") || hasFinding(verdict, "consumer.deaf")
+    hasFinding(verdict, "stream.deaf") ||
+    hasFinding(verdict, "consumer.deaf") ||
+    hasFinding(verdict, "stream.direct_deaf")
       ? "the server then starts the account's streams and consumers anew from their files"
       : undefined,
   forbids: (situation) => {
@@ -165,6 +196,7 @@ export const LADDER: readonly Rung[] = [
   RESTORE_CONSUMERS,
   STEP_DOWN_LEADERS,
   SCALE_UP,
+  TOGGLE_DIRECT_GETS,
   TOUCH_METADATA,
   TOGGLE_JETSTREAM,
   RESTART_SERVERS,
@@ -172,6 +204,14 @@ export const LADDER: readonly Rung[] = [
 
 const NO_ACCOUNT_KEY = "only the account may ask for it, and its signingKey is not configured";
 const NOTHING: ScaleUps = { possible: [], refused: [] };
+
+function groupsToStepDown(observation: Observation): readonly Group[] {
+  return [
+    ...deafStreamGroups(observation),
+    ...silencedMirrorGroups(observation),
+    ...deafConsumerGroups(observation),
+  ];
+}
 
 function wholeAccount({ observation }: Situation): readonly string[] {
   return [observation.account];

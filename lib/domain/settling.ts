@@ -6,6 +6,9 @@ const CONNECTIONS = millis(30_000);
 /** An election takes less. */
 const ELECTION = millis(1_000);
 
+/** A replica looks every two seconds whether it has all messages, and then answers direct gets (ran on the same). */
+const CATCHING_UP = millis(10_000);
+
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
   // Some versions set a mirror back by themselves, when it next tries (2.10.27).
@@ -29,5 +32,6 @@ export function patienceWith({ verdict, findings }: Verdict): Millis | undefined
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
+  if (findings.some(({ code }) => code === "stream.direct_partly_deaf")) return CATCHING_UP;
   return verdict === "dead" && !isRevived({ findings }) ? ELECTION : undefined;
 }

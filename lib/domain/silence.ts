@@ -2,6 +2,7 @@ import { allStreams, originsOf, type Sight, sightOf } from "./domains.ts";
 import {
   BEAT_GAP,
   type ConsumerFacts,
+  type MirrorDirect,
   type Observation,
   type OriginFacts,
   type StreamFacts,
@@ -80,7 +81,7 @@ export function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): s
   return isDeaf({ deafSubjects }) ? "is deaf" : undefined;
 }
 
-function isDeaf({ deafSubjects }: Pick<StreamFacts, "deafSubjects">): boolean {
+export function isDeaf({ deafSubjects }: Pick<StreamFacts, "deafSubjects">): boolean {
   return deafSubjects.ok && deafSubjects.value.length > 0;
 }
 
@@ -93,6 +94,26 @@ export function deafStreams(observation: Observation): readonly StreamFacts[] {
   const { streams } = observation;
   const silent = new Set(silentCopies(observation));
   return streams.ok ? streams.value.filter((stream) => isDeaf(stream) || silent.has(stream)) : [];
+}
+
+/**
+ * Mirrors to be given a new leader, so that it answers direct gets of their origin anew: such that answer a part of them,
+ * and, while anything of the account is deaf, such that answer none. One that answers none may as well be a leader that
+ * took no message yet, which nothing is to be done about by itself.
+ */
+export function silencedMirrors(observation: Observation): readonly StreamFacts[] {
+  const { streams } = observation;
+  if (!streams.ok) return [];
+  const isAnyDeaf = streams.value.some((stream) => isDeaf(stream) || stream.consumers.some(isDeafConsumer));
+  return streams.value.filter(
+    (stream) => isSilencedMirror(stream) || (isAnyDeaf && hasDirect(stream, "idle")),
+  );
+}
+
+export const isSilencedMirror = (stream: StreamFacts): boolean => hasDirect(stream, "broken");
+
+function hasDirect({ mirrorDirect }: StreamFacts, value: MirrorDirect): boolean {
+  return mirrorDirect?.ok === true && mirrorDirect.value === value;
 }
 
 /**

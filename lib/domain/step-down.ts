@@ -1,5 +1,5 @@
 import type { Observation, Peer, StreamFacts } from "./observation.ts";
-import { deafStreams, isDeafConsumer } from "./silence.ts";
+import { deafStreams, isDeafConsumer, silencedMirrors } from "./silence.ts";
 
 /** A group whose leader can be asked to step down: a stream's, or a consumer's. */
 export interface Group {
@@ -15,6 +15,13 @@ export function nameOfGroup({ stream, consumer }: Group): string {
 /** The deaf streams that have replicas: a new leader subscribes anew. */
 export function deafStreamGroups(observation: Observation): readonly Group[] {
   const found = deafStreams(observation).filter(({ peers }) => peers.length > 0);
+  return found.map(({ name }) => ({ stream: name }));
+}
+
+/** Mirrors with replicas whose new leader answers direct gets of their origin again, with the next message that it takes. */
+export function silencedMirrorGroups(observation: Observation): readonly Group[] {
+  const deaf = new Set(deafStreams(observation));
+  const found = silencedMirrors(observation).filter((stream) => stream.peers.length > 0 && !deaf.has(stream));
   return found.map(({ name }) => ({ stream: name }));
 }
 

@@ -37,6 +37,12 @@ export const FINDINGS = {
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",
   "stream.unlisted": "The server runs the stream, but the account's API does not list it.",
+  "stream.direct_deaf":
+    "No server answers direct gets of the stream: every get of a KV bucket fails, and reading an object store.",
+  "stream.direct_partly_deaf":
+    "A replica does not answer direct gets of the stream, and others do: its clients ask fewer servers.",
+  "mirror.direct_deaf":
+    "A mirror answers direct gets of its origin no longer, or only in part; the origin's servers answer them still.",
   "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",
   "stream.node_missing":
     "A server holds the stream without a node of its Raft group: it restarted while the account was expired.",

@@ -1,3 +1,4 @@
+import { directToggles } from "../domain/direct-gets.ts";
 import { restorations } from "../domain/forgotten.ts";
 import { memoryAssetsNow } from "../domain/memory.ts";
 import { scaleUps, touches } from "../domain/reconfiguration.ts";
@@ -23,6 +24,7 @@ export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
   "restore-consumers": restoreConsumers,
   "step-down-leaders": stepDownLeaders,
   "scale-up": scaleUp,
+  "toggle-direct-gets": toggleDirectGets,
   "touch-metadata": touch,
   "toggle-jetstream": toggle,
   "restart-servers": restartServers,
@@ -40,6 +42,11 @@ async function scaleUp(context: Context, job: RunningJob, { observation }: Look)
   await reconfigure(context, job, scaleUps(observation).possible, async () =>
     stepDownLeaders(context, job, await look(context, job.account)),
   );
+}
+
+/** Each replica subscribes anew as they are turned on: nothing is to be done in between. */
+async function toggleDirectGets(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  await reconfigure(context, job, directToggles(observation).possible, async () => undefined);
 }
 
 async function restoreConsumers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {

@@ -87,9 +87,15 @@ async function configure(
   const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
   const changed = wanted.filter((one) => !refused.some((refusal) => isSame(refusal, one)));
   await waitUntil(context, job, changed, (stream, { consumer, config }) => {
-    return (consumer !== undefined || stream.replicas === config["num_replicas"]) && isReady(stream);
+    return (consumer !== undefined || isAsConfigured(stream, config)) && isReady(stream);
   });
   return refused;
+}
+
+/** What changes for a while, as the stream's leader has it. */
+function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObject): boolean {
+  const isSameDirect = Boolean(now["allow_direct"]) === Boolean(config["allow_direct"]);
+  return replicas === config["num_replicas"] && isSameDirect;
 }
 
 /** The way back. A stream or consumer that is gone by now was removed by someone else, and stays so. */

@@ -1,6 +1,12 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { Observation } from "../domain/observation.ts";
-import { areHeard, deafConsumerGroups, deafStreamGroups, type Group } from "../domain/step-down.ts";
+import {
+  areHeard,
+  deafConsumerGroups,
+  deafStreamGroups,
+  type Group,
+  silencedMirrorGroups,
+} from "../domain/step-down.ts";
 import { type Context, type RunningJob, requireAccountKey } from "./context.ts";
 import { glance, type Look } from "./look.ts";
 
@@ -12,7 +18,7 @@ const ROUNDS = 3;
 type Groups = (observation: Observation) => readonly Group[];
 
 /**
- * Lets the leaders of deaf streams step down, waits until the streams are heard, then does the same for
+ * Lets the leaders of mirrors that no longer stand in for their origin, and of deaf streams step down, waits until the streams are heard, then does the same for
  * the consumers that still are deaf: each listens only under a leader of its own that came to it anew.
  */
 export async function stepDownLeaders(
@@ -20,6 +26,10 @@ export async function stepDownLeaders(
   job: RunningJob,
   { observation }: Pick<Look, "observation">,
 ): Promise<void> {
+  // They answer with the next message that they take, which nobody waits for.
+  const mirrors = silencedMirrorGroups(observation);
+  if (mirrors.length > 0)
+    await context.assets.stepDown(job.account, await requireAccountKey(context, job), mirrors);
   const now = await stepDown(context, job, observation, deafStreamGroups);
   await stepDown(context, job, now, deafConsumerGroups);
 }

@@ -260,6 +260,8 @@ describe("a probe that fails", () => {
       FAILED,
       streams(stream({ deafSubjects: FAILED })),
       streams(stream({ consumers: [consumer({ heard: FAILED })] })),
+      streams(stream({ directGets: FAILED })),
+      streams(stream({ mirrorDirect: FAILED })),
     ],
     accountView: [observation().accountView, { ok: "not-asked", why: "no key" }, FAILED],
   } as const satisfies { [K in keyof Observation]?: readonly Observation[K][] };
@@ -340,6 +342,15 @@ test("every finding there is, is found somewhere above", () => {
     [{ servers: [server({ clockSkew: millis(99_000) })] }],
     [{ running: running({ jetstream: false }) }],
     [{ streams: streams(stream({ ...DEAF, consumers: [consumer({ heard: { ok: true, value: false } })] })) }],
+    [
+      {
+        streams: streams(
+          stream({ directGets: { ok: true, value: { heardOn: [], deafOn: ["s1"] } } }),
+          stream({ directGets: { ok: true, value: { heardOn: ["s2"], deafOn: ["s1"] } } }),
+          stream({ mirrorDirect: { ok: true, value: "broken" } }),
+        ),
+      },
+    ],
     [{ streams: FAILED }],
     [{ streams: streams(stream({ forgotten: [forgotten()] })) }],
     [

@@ -157,6 +157,13 @@ describe("the layers", () => {
     ["a stream has no leader", withAccounts(account(streams(led({ leader: "" })))), [H, H, H, H, D, U]],
     ["a stream is deaf", withAccounts(account(streams(led(DEAF)))), [H, H, H, H, H, D]],
     [
+      "nobody answers direct gets of a stream",
+      withAccounts(
+        account(streams(led({ directGets: { ok: true, value: { heardOn: [], deafOn: ["s1"] } } }))),
+      ),
+      [H, H, H, H, H, D],
+    ],
+    [
       "a stream's subjects could not be looked at",
       withAccounts(account(streams(led({ deafSubjects: FAILED })))),
       [H, H, H, H, H, U],

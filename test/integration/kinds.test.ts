@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, jest, test } from "@jest/globals";
+import { jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { fillKinds, fillMany } from "../../lab/kinds.ts";
 import { expire, fill, renewByHand, snapshot } from "../../lab/scenario.ts";
@@ -43,6 +45,10 @@ test("a KV bucket, an object store, a work queue, an interest stream and an ephe
     ...{ exit: 0, outcome: "healed", consumers: 3 },
   });
   expect(await snapshot(world)).toEqual(before);
+  const client = await world.connectAs("app");
+  const settings = await new Kvm(jetstream(client)).create("SETTINGS");
+  expect((await settings.get("color"))?.string()).toBe("red");
+  await client.close();
 });
 
 describe("a cluster of three (nats-server 2.10.27)", () => {

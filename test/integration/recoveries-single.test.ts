@@ -1,11 +1,19 @@
 import { describe, expect, test } from "@jest/globals";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { assertBucketsWork, fillBuckets } from "../../lab/buckets.ts";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
-import { createWorld } from "../../lab/world.ts";
+import { createWorld, type World } from "../../lab/world.ts";
 import { climbed, recorded } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
+
+async function withApp(world: World, work: (client: NatsConnection) => Promise<void>): Promise<void> {
+  const client = await world.connectAs("app");
+  await work(client);
+  await client.close();
+}
 
 /** One server that stands alone; each test is a line of docs/recoveries.md. */
 describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)", (version) => {
@@ -15,6 +23,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)
   ])("%s", async (damage, restarts) => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     await fill(world, { messages: 10 });
+    await withApp(world, (client) => fillBuckets(client, 1));
     const state = await snapshot(world);
     await expire(world);
     if (restarts) {
@@ -31,6 +40,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)
     expect(await snapshot(world)).toEqual(state);
     expect(world.server.pid()).toBe(pid);
     expect(await symptoms(world)).toEqual(WORKS);
+    await withApp(world, assertBucketsWork);
     const rungs = climbed(healed);
     const result = rungs.includes("none") ? "nothing dies" : "all alive, nothing lost";
     const row = { damage, topology: "one server, streams on file", version, rungs, result };

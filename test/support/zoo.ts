@@ -12,7 +12,9 @@ export async function zoo(version: string, options: ZooOptions = {}): Promise<Wo
   const world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
   await fillZoo(world, options);
   // Relight sees it while it is well, as it does in the field: it remembers what is in memory.
-  const [streams, consumers] = [options.copies === false ? 7 : 9, options.ephemeral === false ? 5 : 6];
+  const buckets = options.bucketReplicas === 1 ? 2 : 4;
+  const copies = options.copies === false ? 0 : 3;
+  const [streams, consumers] = [6 + buckets + copies, options.ephemeral === false ? 5 : 6];
   const { json } = await relight(world, "verify", "APP", "--json");
   expect(json).toMatchObject({ verdict: "healthy", findings: [], streams, consumers });
   return world;

@@ -125,6 +125,7 @@ const streamDetail = z.looseObject({
     subjects: z.array(z.string()).nullish(),
     storage: z.enum(["file", "memory"]),
     num_replicas: z.number().default(1),
+    ...{ allow_direct: z.boolean().optional(), mirror_direct: z.boolean().optional() },
     mirror: originConfig.nullish(),
     sources: z.array(originConfig).nullish(),
   }),

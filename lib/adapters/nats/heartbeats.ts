@@ -13,7 +13,8 @@ import { isIll } from "../../domain/silence.ts";
 import { probe } from "../../errors.ts";
 import { AT_ONCE } from "./connection.ts";
 import { originsTold } from "./origins.ts";
-import { heldOn, leaderOf, type StreamProbeSettings } from "./streams.ts";
+import { heldOn, type StreamProbeSettings } from "./streams.ts";
+import { leaderOf } from "./told.ts";
 
 /** Two gaps: servers try again after three seconds at the earliest (ran: 2.9.10), so one has no attempt in it. */
 const MORE_READINGS = 2;

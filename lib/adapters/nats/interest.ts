@@ -12,8 +12,15 @@ export interface InterestSettings extends ListSettings {
   readonly server: string;
 }
 
-/** Whether JetStream hears a subject; a failed probe where the server did not say. */
-export type Interest = (subject: string) => Probe<boolean>;
+/** What JetStream subscribes to on one server; a failed probe where the server did not say. */
+export interface Interest {
+  /** Whether a subject is heard. One that was asked about several times is heard if as many subscribe to it. */
+  hears(subject: string): Probe<boolean>;
+  /** The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. */
+  holders(subject: string): Probe<readonly number[]>;
+  /** The ids of those among them on which mirrors receive; undefined: subscriptions are too many to look through. */
+  readonly receivers: ReadonlySet<number> | undefined;
+}
 
 /** Up to so many subscriptions are read at once, and looked through here; of more, each subject is asked about alone. */
 const AT_A_TIME = 16_384;
@@ -31,7 +38,6 @@ const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ
  * A match is not yet JetStream: `$JS.API.CONSUMER.MSG.NEXT.…` is matched by the account's import of the API even
  * when the consumer is deaf, and a stream's subject by any client that subscribes to it. So a subscription
  * counts only if its subject is the very one, and if no client and not the account's imports hold it.
- * @param subjects a subject that is named several times is heard if as many hold it.
  */
 export async function findInterest(
   settings: InterestSettings,
@@ -39,26 +45,31 @@ export async function findInterest(
 ): Promise<Interest> {
   const wanted = new Map<string, number>();
   for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
-  const holdersOf = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
+  const { holdersOf, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
   // Last, and with those lately closed: every client that was seen to subscribe is still known here.
   const clients = await probe(() =>
     accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
   );
 
-  return (subject) => {
-    const count = wanted.get(subject);
-    if (count === undefined)
-      return { ok: false, code: "internal", message: `${subject} was not asked about` };
+  const holders: Holders = (subject) => {
+    if (!wanted.has(subject)) return notAsked(subject);
     if (!clients.ok) return clients;
     const internal = withoutClients(holdersOf, clients.value);
     const held = internal(subject);
     if (!held.ok) return held;
     const importer = importerAmong(internal);
-    if (!importer.ok) return importer;
-    const others = held.value.filter((id) => id !== importer.value);
-    return { ok: true, value: others.length >= count };
+    return importer.ok ? { ok: true, value: held.value.filter((id) => id !== importer.value) } : importer;
   };
+  const hears = (subject: string): Probe<boolean> => {
+    const held = holders(subject);
+    return held.ok ? { ok: true, value: held.value.length >= (wanted.get(subject) ?? 1) } : held;
+  };
+  return { hears, holders, receivers };
 }
+
+const notAsked = (subject: string): Probe<never> => {
+  return { ok: false, code: "internal", message: `${subject} was not asked about` };
+};
 
 /** Ids of the connections, the server's internal ones included, that subscribe to exactly a subject. */
 type Holders = (subject: string) => Probe<readonly number[]>;
@@ -84,8 +95,16 @@ function importerAmong(holdersOf: Holders): Probe<number | undefined> {
   return { ok: true, value: candidates.length === 0 ? undefined : Math.min(...candidates) };
 }
 
+/** Where the messages of a mirror's origin come in. */
+const MIRROR_INBOX = "$JS.M.";
+
+interface Found {
+  readonly holdersOf: Holders;
+  readonly receivers: Interest["receivers"];
+}
+
 /** One answer has them all, as a rule, and of one moment. */
-async function findHolders(settings: InterestSettings, subjects: readonly string[]): Promise<Holders> {
+async function findHolders(settings: InterestSettings, subjects: readonly string[]): Promise<Found> {
   const all = await probe(() => subscriptions(settings, { most: AT_A_TIME }));
   if (all.ok) {
     const bySubject = new Map<string, HeldSubscription[]>();
@@ -94,20 +113,26 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
       if (same === undefined) bySubject.set(held.subject, [held]);
       else same.push(held);
     }
-    return (subject) => ({ ok: true, value: holdersAmong(settings, bySubject.get(subject) ?? [], subject) });
+    const receiving = all.value.filter(({ subject }) => subject.startsWith(MIRROR_INBOX));
+    const holdersOf: Holders = (subject) => ({
+      ok: true,
+      value: holdersAmong(settings, bySubject.get(subject) ?? [], subject),
+    });
+    return { holdersOf, receivers: new Set(receiving.map(({ cid }) => cid)) };
   }
-  if (all.code !== "nats.list_cut") return () => all;
+  if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: undefined };
   const answers = await pMap(
     subjects,
     (subject) => probe(() => subscriptions(settings, { test: literal(subject) })),
     { concurrency: AT_ONCE },
   );
   const bySubject = new Map(subjects.map((subject, index) => [subject, answers[index]]));
-  return (subject) => {
+  const holdersOf: Holders = (subject) => {
     const held = bySubject.get(subject);
-    if (held === undefined) return { ok: false, code: "internal", message: `${subject} was not asked about` };
+    if (held === undefined) return notAsked(subject);
     return held.ok ? { ok: true, value: holdersAmong(settings, held.value, subject) } : held;
   };
+  return { holdersOf, receivers: undefined };
 }
 
 const subscriptions = (

@@ -3,51 +3,43 @@ import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import { tellsRaftGroups } from "../../domain/defects.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import type {
-  ConsumerFacts,
-  ForgottenConsumer,
-  Peer,
-  Probe,
-  ServerFacts,
-  StreamFacts,
-} from "../../domain/observation.ts";
+import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../domain/observation.ts";
 import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { ConsumerDetail, StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./connection.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
-import { findInterest, type Interest } from "./interest.ts";
+import {
+  deafOf,
+  directFacts,
+  findInterests,
+  heardBy,
+  type Interests,
+  nextMessage,
+  subjectsOf,
+} from "./hearing.ts";
 import { askingServer, jetStreamAccount } from "./lists.ts";
 import { originsTold } from "./origins.ts";
+import {
+  type Gathered,
+  groupBy,
+  type Led,
+  leaderOf,
+  peersOf,
+  type Replica,
+  type StreamGroup,
+  type Told,
+} from "./told.ts";
 
 export interface StreamProbeSettings {
   readonly connection: NatsConnection;
   readonly timeout: Millis;
 }
 
-/** A stream or consumer as one server tells of it. */
-interface Told<Detail> {
-  readonly server: string;
-  readonly detail: Detail;
-  /** Only in a cluster have streams and consumers Raft groups. */
-  readonly clustered: boolean;
-  /** The server is in a cluster and has no node of the group: it speaks for nobody but itself. */
-  readonly nodeMissing: boolean;
-}
-type Replica = Told<StreamDetail>;
-type ConsumerReplica = Told<ConsumerDetail>;
-
-/** What all servers tell of one stream or consumer; `best` is the one to believe. */
-interface Gathered<Detail> {
-  readonly best: Told<Detail>;
-  readonly told: readonly Told<Detail>[];
-  readonly nodeMissingOn: readonly string[];
-}
-
 /**
  * Every stream and consumer of the account on servers of one domain, and whether JetStream hears them. Only a
  * leader listens, and a consumer's leader need not be its stream's: each is asked about on the server that
- * leads it.
+ * leads it. Direct gets are answered by every replica.
  */
 export async function findStreams(
   settings: StreamProbeSettings,
@@ -62,13 +54,8 @@ export async function findStreams(
   const forgotten = await askForgotten(suspectsAmong(held));
   const asked = new Set(servers.map(({ name }) => name));
   const streams = groupByStream(held, asked, forgotten);
-  const heard = await hearing(settings, account, servers, streams);
-  return streams.map((stream) => streamFacts(stream, heard, servers[0]?.domain));
-}
-
-interface StreamGroup extends Gathered<StreamDetail> {
-  readonly consumers: readonly Gathered<ConsumerDetail>[];
-  readonly forgotten: readonly ForgottenConsumer[];
+  const interests = await findInterests(settings, account, servers, streams);
+  return streams.map((stream) => streamFacts(stream, interests, servers[0]?.domain));
 }
 
 /** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
@@ -135,18 +122,6 @@ function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
   });
 }
 
-/** Hundreds of streams on several servers are gone through once. (`Map.groupBy` is not in Node 20.) */
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
 /** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
 function absentMembers<Detail extends Led["detail"]>(
   best: Told<Detail>,
@@ -173,8 +148,6 @@ export function isNodeMissing({ version, name, topology }: ServerFacts, detail: 
   return true;
 }
 
-type Led = { readonly server: string; readonly detail: Pick<StreamDetail, "cluster"> };
-
 /** The leader's own word, else that of one who knows of a leader, else that of any with a node, else anyone's. */
 function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
   const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
@@ -186,64 +159,8 @@ function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T 
   );
 }
 
-/** Who leads it. Where nothing is said of a group there is none: the server that holds it leads it. */
-export function leaderOf({ server, detail }: Led): string | undefined {
-  return detail.cluster === undefined ? server : detail.cluster.leader;
-}
-
-function peersOf({ detail }: Led): readonly Peer[] {
-  return (detail.cluster?.replicas ?? []).map(({ name, current }) => ({ name, current }));
-}
-
-/** Whether what `led` stands for is heard on `subject`. */
-type Hearing = (led: Led, subject: string) => Probe<boolean>;
-
-async function hearing(
-  settings: StreamProbeSettings,
-  account: AccountId,
-  servers: readonly ServerFacts[],
-  streams: readonly StreamGroup[],
-): Promise<Hearing> {
-  const questions = streams.flatMap(({ best, consumers }) => [
-    ...subjectsOf(best).map((subject) => ({ leader: leaderOf(best), subject })),
-    ...consumers.map((consumer) => ({
-      leader: leaderOf(consumer.best),
-      subject: nextMessage(best, consumer.best),
-    })),
-  ]);
-  const byLeader = groupBy(questions, ({ leader }) => leader);
-  const answers = await pMap(
-    servers,
-    async ({ id, name }): Promise<[string, Interest]> => {
-      const subjects = (byLeader.get(name) ?? []).map(({ subject }) => subject);
-      return [name, await findInterest({ ...settings, account, server: id }, subjects)];
-    },
-    { concurrency: AT_ONCE },
-  );
-  const interests = new Map(answers);
-  return (led, subject) => {
-    const leader = leaderOf(led);
-    const interest = leader === undefined ? undefined : interests.get(leader);
-    if (interest !== undefined) return interest(subject);
-    const message = leader ? `its leader ${leader} does not answer` : "it has no leader";
-    return { ok: false, code: "nats.timeout", message };
-  };
-}
-
-function subjectsOf({ detail }: Replica): readonly string[] {
-  return detail.config.subjects ?? [];
-}
-
-/** Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). */
-function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
-  return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
-}
-
-function streamFacts(
-  { best, nodeMissingOn, consumers, forgotten }: StreamGroup,
-  heard: Hearing,
-  domain: string | undefined,
-): StreamFacts {
+function streamFacts(stream: StreamGroup, interests: Interests, domain: string | undefined): StreamFacts {
+  const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
   return {
@@ -255,26 +172,17 @@ function streamFacts(
     origins: originsTold(best.detail, leader === best.server),
     ...(created === undefined ? {} : { created }),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
-    deafSubjects: deafOf(best, heard),
-    consumers: consumers.map((consumer) => consumerFacts(best, consumer, heard)),
+    deafSubjects: deafOf(best, interests),
+    ...directFacts(stream, interests),
+    consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
   };
-}
-
-function deafOf(stream: Replica, heard: Hearing): Probe<readonly string[]> {
-  const deaf: string[] = [];
-  for (const subject of subjectsOf(stream)) {
-    const hears = heard(stream, subject);
-    if (!hears.ok) return hears;
-    if (!hears.value) deaf.push(subject);
-  }
-  return { ok: true, value: deaf };
 }
 
 function consumerFacts(
   stream: Replica,
   { best: consumer, nodeMissingOn }: Gathered<ConsumerDetail>,
-  heard: Hearing,
+  interests: Interests,
 ): ConsumerFacts {
   const { name, config } = consumer.detail;
   const leader = leaderOf(consumer);
@@ -284,6 +192,6 @@ function consumerFacts(
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
     ...{ peers: peersOf(consumer), nodeMissingOn, ackFloor: consumer.detail.ack_floor.stream_seq },
-    heard: heard(consumer, nextMessage(stream, consumer)),
+    heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
   };
 }

@@ -1,0 +1,117 @@
+import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import { type ObjectStore, Objm } from "@nats-io/obj";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { retry } from "./wait.ts";
+
+/** KV buckets and object stores, made and used by the official clients' own calls, whose defaults are untouched. */
+
+export interface Bucket {
+  readonly name: string;
+  readonly replicas: number;
+}
+
+/** One of each kind with three replicas, and one with one. */
+export const BUCKETS = {
+  kv: [
+    { name: "cfg", replicas: 3 },
+    { name: "local", replicas: 1 },
+  ],
+  objects: [
+    { name: "files", replicas: 3 },
+    { name: "things", replicas: 1 },
+  ],
+} as const satisfies Readonly<Record<string, readonly Bucket[]>>;
+
+const BYTES = new TextEncoder().encode("an object's content");
+
+/** Makes the buckets with at most so many replicas, each with something in it. */
+export async function fillBuckets(connection: NatsConnection, most = 3): Promise<void> {
+  for (const bucket of BUCKETS.kv.filter(({ replicas }) => replicas <= most)) {
+    const kv = await retry(`KV bucket ${bucket.name} to be made`, () => openKv(connection, bucket), 60_000);
+    await retry(`KV bucket ${bucket.name} to be heard of everywhere`, () => kv.put("colour", "red"));
+  }
+  for (const bucket of BUCKETS.objects.filter(({ replicas }) => replicas <= most)) {
+    const store = await retry(`store ${bucket.name} to be made`, () => openStore(connection, bucket), 60_000);
+    await retry(`store ${bucket.name} to be heard of everywhere`, () =>
+      store.putBlob({ name: "letter" }, BYTES),
+    );
+  }
+}
+
+/** A bucket that is there is opened by the same call. */
+const openKv = (connection: NatsConnection, { name, replicas }: Bucket): Promise<KV> =>
+  new Kvm(jetstream(connection)).create(name, { replicas });
+
+const openStore = (connection: NatsConnection, { name, replicas }: Bucket): Promise<ObjectStore> =>
+  new Objm(jetstream(connection)).create(name, { replicas });
+
+/** Uses each bucket that is there as an application does. @throws Error naming the first that does not work. */
+export async function assertBucketsWork(connection: NatsConnection): Promise<void> {
+  const manager = await jetstreamManager(connection, { timeout: 10_000, checkAPI: false });
+  const streams = new Set<string>();
+  for await (const name of manager.streams.names()) streams.add(name);
+  for (const bucket of BUCKETS.kv.filter(({ name }) => streams.has(`KV_${name}`)))
+    await named(`KV bucket ${bucket.name}`, async () => {
+      await useKv(await openKv(connection, bucket));
+      await getsDirectly(manager, bucket);
+    });
+  for (const bucket of BUCKETS.objects.filter(({ name }) => streams.has(`OBJ_${name}`)))
+    await named(`object store ${bucket.name}`, async () => useStore(await openStore(connection, bucket)));
+}
+
+async function useKv(kv: KV): Promise<void> {
+  equal("get", (await kv.get("colour"))?.string(), "red");
+  await kv.put("shape", "round");
+  await kv.put("shape", "square");
+  equal("get after put", (await kv.get("shape"))?.string(), "square");
+  equal("keys", (await listed(await kv.keys())).sort().join(), "colour,shape");
+  equal("history", (await listed(await kv.history({ key: "shape" }))).at(-1)?.string(), "square");
+  const watch = await kv.watch({ key: "shape" });
+  const seen: string[] = [];
+  for await (const entry of watch) {
+    seen.push(entry.string());
+    if (seen.length === 1) await kv.put("shape", "oval");
+    if (entry.string() === "oval") break;
+  }
+  watch.stop();
+  await kv.delete("shape");
+  equal("get after delete", (await kv.get("shape"))?.operation, "DEL");
+  await kv.purge("shape");
+}
+
+/** Any replica may answer: each of a few questions may go to another one. */
+async function getsDirectly(manager: JetStreamManager, { name }: Bucket): Promise<void> {
+  for (let count = 0; count < 6; count++) {
+    const found = await manager.direct.getMessage(`KV_${name}`, { last_by_subj: `$KV.${name}.colour` });
+    equal("direct get", found?.string(), "red");
+  }
+}
+
+async function useStore(store: ObjectStore): Promise<void> {
+  const content = async (name: string): Promise<string> =>
+    new TextDecoder().decode((await store.getBlob(name)) ?? undefined);
+  equal("get of an object", await content("letter"), new TextDecoder().decode(BYTES));
+  await store.putBlob({ name: "parcel" }, new TextEncoder().encode("later"));
+  equal("get after put of an object", await content("parcel"), "later");
+  equal("objects", (await store.list()).map(({ name }) => name).join(), "letter,parcel");
+  await store.delete("parcel");
+}
+
+async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+function equal(what: string, found: unknown, wanted: unknown): void {
+  if (found !== wanted) throw new Error(`${what} gave ${String(found)} in place of ${String(wanted)}`);
+}
+
+async function named(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw new Error(`${what}: ${(cause as Error).message}`, { cause });
+  }
+}
