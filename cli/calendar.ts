@@ -4,7 +4,7 @@ import type { App } from "../lib/compose.ts";
 import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/calendar.ts";
 import { epochMillis, isoTime, type Millis } from "../lib/domain/time.ts";
 import { EXIT } from "../lib/errors.ts";
-import { schedule } from "../lib/usecases/schedule.ts";
+import { schedule, type UnknownAccount } from "../lib/usecases/schedule.ts";
 import { EMPTY_BORDERS } from "./render.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -49,7 +49,7 @@ function toJson({ days, storms }: Calendar): object {
   };
 }
 
-function render({ days, storms }: Calendar, unknown: readonly string[], most: number): string {
+function render({ days, storms }: Calendar, unknown: readonly UnknownAccount[], most: number): string {
   const table = new Table({
     head: ["DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", ""],
     style: { head: [], border: [], compact: true },
@@ -63,7 +63,7 @@ function render({ days, storms }: Calendar, unknown: readonly string[], most: nu
       ({ from, until, perHour, accounts }) =>
         `${colors.yellow("!")} a renewal storm from ${minute(isoTime(from))} to ${minute(isoTime(until))}: ${accounts.length} accounts, up to ${perHour} within an hour (more than ${most})`,
     ),
-    ...unknown.map((account) => `${colors.magenta("?")} ${account}: nobody knows its claims`),
+    ...unknown.map(({ name, problem }) => `${colors.magenta("?")} ${name}: ${problem}`),
   ].join("\n");
 }
 

@@ -227,7 +227,7 @@ async function surveyOne(app: App, account: string): Promise<readonly Survey[]> 
 
 function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {
   const times =
-    window === undefined || window.state === "perpetual"
+    window === undefined || window.state === "perpetual" || window.state === "unknown"
       ? { expiresAt: null, expiresIn: null, renewAt: null }
       : {
           ...{ expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) },

@@ -1,10 +1,11 @@
 import Table from "cli-table3";
 import colors from "picocolors";
 import type { JournalEntry } from "../lib/domain/journal.ts";
+import { isJsonObject, type Json } from "../lib/domain/json.ts";
 import { readLosses } from "../lib/domain/loss.ts";
 import { describeMode } from "../lib/domain/mode.ts";
 import { nameOfGroup } from "../lib/domain/step-down.ts";
-import { formatDuration, isoTime } from "../lib/domain/time.ts";
+import { epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time.ts";
 import { describeSubject, type Finding, type Health, type Verdict } from "../lib/domain/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate.ts";
 import type { Survey } from "../lib/usecases/survey.ts";
@@ -82,6 +83,8 @@ function renderEntry({ at, job, kind, data }: JournalEntry): string {
 
 function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): string {
   const text = (key: string): string => String(data[key] ?? "");
+  // One entry that somebody wrote otherwise must not hide all the others.
+  const list = (key: string): readonly Json[] => (Array.isArray(data[key]) ? data[key] : []);
   switch (kind) {
     case "job.requested":
       return `${text("action")}, by ${text("actor")}: ${text("reason")}`;
@@ -90,7 +93,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "job.finished":
       return text("outcome");
     case "verdict":
-      return `${paint(data["verdict"] as Health)}, ${count((data["findings"] as readonly unknown[]).length, "finding")}`;
+      return `${paint(text("verdict") as Health)}, ${count(list("findings").length, "finding")}`;
     case "claims.seen":
     case "toggle.opened":
     case "toggle.closed":
@@ -99,12 +102,14 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "push.started":
       return text("purpose");
     case "gate.refused":
-      return (data["refusals"] as readonly { message: string }[]).map(({ message }) => message).join("; ");
+      return list("refusals")
+        .map((refusal) => (isJsonObject(refusal) ? String(refusal["message"]) : ""))
+        .join("; ");
     case "reconfigure.opened":
     case "reconfigure.closed":
       return `stream ${text("stream")}`;
     case "memory.seen":
-      return count((data["memory"] as readonly unknown[]).length, "stream");
+      return count(list("memory").length, "stream");
     case "restart.opened":
     case "restart.closed":
       return `server ${text("server")}`;
@@ -127,7 +132,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "rung.finished":
       return `${text("rung")} ${text("result")}`;
     case "rotation.started":
-      return `${count((data["accounts"] as readonly unknown[]).length, "account")} to ${text("to")}`;
+      return `${count(list("accounts").length, "account")} to ${text("to")}`;
     case "rotation.account":
       return `${text("name")} ${text("result")}`;
     case "rotation.finished":
@@ -171,14 +176,14 @@ function renderFinding({ health, code, subject, message }: Finding): string {
 }
 
 function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): string {
-  const until = exp === null ? "never expires" : `expires ${new Date(exp * 1000).toISOString()}`;
+  const until = exp === null ? "never expires" : `expires ${isoTime(toMillis(epochSeconds(exp)))}`;
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")} and in the resolver`;
   return `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
 }
 
 function expiryCells(row: Survey): [string, string, string] {
   const { window } = row;
-  if (window === undefined) return ["?", "?", "?"];
+  if (window === undefined || window.state === "unknown") return ["?", "?", "?"];
   if (window.state === "perpetual") return ["never", "", "perpetual"];
   const left = formatDuration(window.left);
   const date = isoTime(window.expiresAt).slice(0, 16).replace("T", " ");
@@ -211,7 +216,7 @@ function summary(rows: readonly Survey[]): string {
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-const paint = (health: Health): string => PAINT[health](health);
+const paint = (health: Health): string => PAINT[health]?.(health) ?? health;
 
 const MARKS = {
   helped: colors.green("✓"),

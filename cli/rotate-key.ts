@@ -69,7 +69,7 @@ function planned(plan: RotationPlan): CommandResult {
   return {
     json: jsonOf(plan, "planned"),
     text: [...lines, ...leftovers(plan), ...next].join("\n"),
-    exit: idle ? EXIT.ok : EXIT.warning,
+    exit: idle && plan.unknown.length === 0 ? EXIT.ok : EXIT.warning,
   };
 }
 
@@ -83,7 +83,7 @@ function rotated(plan: RotationPlan, rotation: Rotation): CommandResult {
   return {
     json: jsonOf(plan, state, { ...rotation, ...(error === undefined ? {} : { error: error.toJSON() }) }),
     text: [...lines, `${state}: ${why}`, ...more, ...leftovers(plan)].join("\n"),
-    exit: exitOf(rotation),
+    exit: exitOf(rotation) || (plan.unknown.length === 0 ? EXIT.ok : EXIT.warning),
   };
 }
 

@@ -73,6 +73,7 @@ export const ERRORS = {
     mend: "Rotate the secret of cluster.systemCredentials, and let Secrets Manager call the steps (docs/keys.md).",
   },
   "jwt.malformed": { retryable: false, exit: EXIT.critical, mend: "Give an encoded version 2 account JWT." },
+  "claims.unreadable": { retryable: false, exit: EXIT.unknown, mend: "Have its issuer make the JWT anew." },
   "gate.refused": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Have the JWT issued again without what is refused; nothing was pushed.",
@@ -194,11 +195,7 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "A message in the queue is no job of Relight's; find out who sends there. It ends in the dead-letter queue.",
   },
-  "queue.unavailable": {
-    retryable: true,
-    exit: EXIT.unknown,
-    mend: "Check the queue and the right to send.",
-  },
+  "queue.unavailable": { retryable: true, exit: EXIT.unknown, mend: "Check the queue, and the right to it." },
   "webhook.unauthorized": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Sign with one of the configured webhook secrets and send it within five minutes.",

@@ -58,7 +58,13 @@ export type ListedJwt =
 /** One entry of a source of truth: an account's JWT, or what is wrong with what lies there instead. */
 export type SourceEntry =
   | { readonly ok: true; readonly place: string; readonly jwt: DecodedJwt }
-  | { readonly ok: false; readonly place: string; readonly problem: string };
+  | {
+      readonly ok: false;
+      readonly place: string;
+      readonly problem: string;
+      /** The account that it seems to be of; absent where it could be of any. */
+      readonly account?: AccountId;
+    };
 
 /** Where the accounts' JWTs are kept outside of the cluster: the source of truth. */
 export interface ClaimsSource {

@@ -15,7 +15,8 @@ type Found = Extract<Sourced, { state: "found" }>;
 interface Index {
   readonly entries: readonly SourceEntry[];
   readonly accounts: ReadonlyMap<AccountId, readonly Found[]>;
-  readonly problems: readonly string[];
+  /** What can't be read, and of which account it seems to be; undefined: of any. */
+  readonly problems: readonly { readonly text: string; readonly account: AccountId | undefined }[];
 }
 
 /**
@@ -42,7 +43,9 @@ export function claimsSource({ name, entries, operator }: SourceSettings): Claim
       const best = bestSourced(accounts.get(account) ?? [], operator);
       if (best !== undefined) return best;
       // What can't be read may be the very JWT that is looked for.
-      return problems.length === 0 ? { state: "absent" } : { state: "unclear", problem: problems.join("; ") };
+      const doubts = problems.filter((problem) => [undefined, account].includes(problem.account));
+      if (doubts.length === 0) return { state: "absent" };
+      return { state: "unclear", problem: doubts.map(({ text }) => text).join("; ") };
     },
   };
 }
@@ -50,11 +53,11 @@ export function claimsSource({ name, entries, operator }: SourceSettings): Claim
 async function readAll(all: AsyncIterable<SourceEntry>): Promise<Index> {
   const entries: SourceEntry[] = [];
   const accounts = new Map<AccountId, Found[]>();
-  const problems: string[] = [];
+  const problems: { text: string; account: AccountId | undefined }[] = [];
   for await (const entry of all) {
     entries.push(entry);
     if (!entry.ok) {
-      problems.push(`${entry.place}: ${entry.problem}`);
+      problems.push({ text: `${entry.place}: ${entry.problem}`, account: entry.account });
       continue;
     }
     const { token, document, signatureValid } = entry.jwt;

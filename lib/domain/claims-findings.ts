@@ -8,12 +8,14 @@ import type { Observation, StoredClaims } from "./observation.ts";
 import type { Operator } from "./operator.ts";
 import { describeWithdrawal, isWithdrawn, type Presence } from "./presence.ts";
 import { describeStreams, type SeenStream } from "./streams-seen.ts";
-import { toMillis } from "./time.ts";
+import { isCountable, toMillis } from "./time.ts";
 import { type Finding, observedAt } from "./verdict.ts";
 
 /** What is wrong with the account's claims: where they lie, where they run, and how long they last. */
 export function claimsFindings(observation: Observation, operator: Operator, presence: Presence): Finding[] {
   const { stored, running } = observation;
+  const unread = unreadable(observation);
+  if (unread !== undefined) return [unreadableFinding(unread)];
   if (!running.ok) return [failedProbe("the claims in force", running)];
   // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
@@ -23,6 +25,7 @@ export function claimsFindings(observation: Observation, operator: Operator, pre
   return [
     ...noStartFindings(observation, operator),
     ...untrusted,
+    ...uncountableFindings(observation, claims),
     ...expiryFindings(observation, claims, presence),
     // That a full resolver deletes what has expired is no finding of its own.
     ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
@@ -71,6 +74,27 @@ function untrustedFindings(
     });
 }
 
+/** Claims of the account that Relight can't read, where it runs or in the resolver; what is wrong with them. */
+export function unreadable({
+  running,
+  stored,
+}: Pick<Observation, "running" | "stored">): { readonly code: string; readonly message: string } | undefined {
+  return [running, stored].find((probe) => !probe.ok && probe.code === "claims.unreadable") as
+    | { readonly code: string; readonly message: string }
+    | undefined;
+}
+
+function unreadableFinding({ message }: { readonly message: string }): Finding {
+  const advice = "have its JWT made anew by its issuer and push it: relight push FILE";
+  return finding("claims.unreadable", "unknown", {}, `${message}; ${advice}`);
+}
+
+function uncountableFindings({ at }: Observation, { exp, jti }: AccountClaims): Finding[] {
+  if (exp === undefined || isCountable(exp, at)) return [];
+  const message = `its claims end later than servers can count (exp ${exp}), so that nobody knows when they will: have its JWT made anew with an earlier end, or with none, and push it: relight push FILE --allow-earlier-expiry`;
+  return [finding("claims.uncountable", "unknown", {}, message, { jti, exp })];
+}
+
 /** What runs and what lies in the resolver count: a server that starts takes the one or the other. */
 function noStartFindings(observation: Observation, { systemAccount }: Operator): Finding[] {
   const stored = observation.stored.ok ? observation.stored.value : undefined;
@@ -88,7 +112,11 @@ function expiryFindings(observation: Observation, claims: AccountClaims, presenc
     .map(({ server }) => server);
   // A server that still refuses claims which newer ones are about to replace is told of as drift.
   if (presence.state !== "expired") return [];
-  const expiredAt = claims.exp === undefined ? "" : ` at ${observedAt(toMillis(claims.exp))}`;
+  // Past what servers can count, they say so whatever the claims say.
+  const expiredAt =
+    claims.exp === undefined || !isCountable(claims.exp, observation.at)
+      ? ""
+      : ` at ${observedAt(toMillis(claims.exp))}`;
   const evidence = { jti: claims.jti, exp: claims.exp ?? null, servers: expiredOn };
   return [finding("account.expired", "dead", {}, `the account expired${expiredAt}`, evidence)];
 }

@@ -1,8 +1,8 @@
-import type { AccountId } from "./account.ts";
+import { type AccountId, isAccountId } from "./account.ts";
 import type { AccountClaims } from "./claims.ts";
 import type { Ending } from "./expiring.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
-import { type EpochMillis, epochSeconds, toMillis } from "./time.ts";
+import { epochSeconds, toMillis } from "./time.ts";
 
 /** The payload of any NATS JWT, unproved: whoever uses it proves it; here only its end counts. */
 export function readPayload(token: string): JsonObject | undefined {
@@ -18,6 +18,14 @@ export function readPayload(token: string): JsonObject | undefined {
   }
 }
 
+/** The account that a JWT which can't be read is of, by its own word; undefined where servers could take another. */
+export function subjectOf(token: string): AccountId | undefined {
+  const payload = readPayload(token) ?? {};
+  const [key = "", ...others] = Object.keys(payload).filter((name) => name.toUpperCase() === "SUB");
+  const subject = payload[key];
+  return others.length === 0 && typeof subject === "string" && isAccountId(subject) ? subject : undefined;
+}
+
 /** The user's JWT within a credentials file. */
 export function tokenOfCredentials(text: string): string | undefined {
   return /-----BEGIN NATS USER JWT-----\s+(\S+)\s+-+END NATS USER JWT/.exec(text)?.[1];
@@ -31,8 +39,11 @@ export function endingOf(kind: Ending["kind"], what: string, token: string | und
   return { kind, what: typeof name === "string" ? `${what} (${name})` : what, ...spanOf(payload) };
 }
 
-function spanOf(payload: JsonObject): { begins?: EpochMillis; expiresAt?: EpochMillis } {
+/** What can't be told of its end is unknown, never "for ever". */
+function spanOf(payload: JsonObject): Pick<Ending, "begins" | "expiresAt" | "unseen"> {
   const { iat, exp } = payload;
+  if (exp !== undefined && exp !== null && !(Number.isSafeInteger(exp) && Number(exp) >= 0))
+    return { unseen: `its end (exp ${JSON.stringify(exp)}) is no time in whole seconds` };
   return {
     ...(typeof iat === "number" ? { begins: toMillis(epochSeconds(iat)) } : {}),
     ...(typeof exp === "number" && exp > 0 ? { expiresAt: toMillis(epochSeconds(exp)) } : {}),
@@ -69,6 +80,17 @@ export function activationEnding(
   if (payload === undefined) return { ...base, unseen: "its token is no NATS JWT" };
   const fault = exporter === undefined ? "nobody knows its exporter" : faultOf(importer, payload, exporter);
   return { ...base, ...spanOf(payload), ...(fault === undefined ? {} : { fault }) };
+}
+
+/** The same where its exporter could not be looked at: whether it stands by the token is unknown. */
+export function unseenActivation(
+  importer: AccountId,
+  name: string,
+  { exporter, subject }: Activation,
+  problem: string,
+): Ending {
+  const what = `${name}: import of ${subject} from ${exporter}`;
+  return { kind: "activation", what, account: importer, unseen: problem };
 }
 
 function faultOf(importer: AccountId, payload: JsonObject, exporter: AccountClaims): string | undefined {

@@ -2,7 +2,7 @@ import { type Blackout, blackedOut, freeTimes, type Interval } from "./blackouts
 import type { AccountClaims } from "./claims.ts";
 import type { ClockSkew } from "./clocks.ts";
 import { type ExpiryPolicy, leadsOf } from "./expiry-policy.ts";
-import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "./time.ts";
+import { type EpochMillis, epochMillis, isCountable, type Millis, millis, toMillis } from "./time.ts";
 
 /**
  * The renewal of one JWT, worked out from the policy and the JWT alone, so that every sweep, on every machine,
@@ -27,6 +27,8 @@ export interface RenewalWindow {
 /** Where an account stands in its renewal. */
 export type ExpiryWindow =
   | { readonly state: "perpetual" }
+  /** It ends later than servers can count: nobody knows when. */
+  | { readonly state: "unknown" }
   | ({
       /** `due`: the instant has come. `fresh`: it has not. */
       readonly state: "fresh" | "due" | "expired";
@@ -41,6 +43,7 @@ export interface Moment {
 
 /** Everything comes earlier by as much as the fastest server's clock is ahead: that server lets the account expire. */
 export function expiryWindow(claims: AccountClaims, policy: ExpiryPolicy, moment: Moment): ExpiryWindow {
+  if (claims.exp !== undefined && !isCountable(claims.exp, moment.now)) return { state: "unknown" };
   const window = renewalWindow(claims, policy);
   if (window === undefined) return { state: "perpetual" };
   const now = fastest(moment, window);
@@ -74,6 +77,9 @@ export function isFarOff(claims: AccountClaims, policy: ExpiryPolicy, now: Epoch
   return bounds === undefined || now < Math.min(bounds.opensAt, bounds.warnAt, bounds.pageAt);
 }
 
+/** Blackouts are looked for day by day, so a share of a lifetime is one of a hundred years at most; milliseconds. */
+const LONGEST = 3_155_760_000_000;
+
 /** All of the window that follows from the policy's leads alone; undefined for claims that never expire. */
 export function windowBounds(
   { exp, iat, nbf }: AccountClaims,
@@ -83,7 +89,7 @@ export function windowBounds(
   const expiresAt = toMillis(exp);
   const begins = toMillis(nbf !== undefined && nbf > iat ? nbf : iat);
   // Claims that end before they begin were made by a broken clock, and need renewing now.
-  const lifetime = millis(Math.max(0, expiresAt - begins));
+  const lifetime = millis(Math.min(LONGEST, Math.max(0, expiresAt - begins)));
   const leads = leadsOf(policy, lifetime);
   const before = (lead: Millis): EpochMillis => epochMillis(expiresAt - Math.min(lead, lifetime));
   return {
@@ -116,6 +122,10 @@ function pick(
 export const DUE = "its renewal was due";
 export const EXPIRED = "it had expired";
 
+/** Why nobody knows when an account's claims end; for people. */
+export const UNCOUNTABLE =
+  "it ends later than servers can count: have its JWT made anew with an earlier end, or with none, and push it";
+
 /** What to do about an account's expiry now. */
 export type RenewalDecision =
   | { readonly decision: "wait"; readonly why: string; readonly until?: EpochMillis }
@@ -129,6 +139,7 @@ export type RenewalDecision =
 export function decideRenewal(claims: AccountClaims, policy: ExpiryPolicy, moment: Moment): RenewalDecision {
   const window = expiryWindow(claims, policy, moment);
   if (window.state === "perpetual") return { decision: "wait", why: "it never expires" };
+  if (window.state === "unknown") return { decision: "wait", why: UNCOUNTABLE };
   if (claims.nbf !== undefined && toMillis(claims.nbf) > moment.now - moment.skew.behind)
     return { decision: "wait", why: "its claims are not valid yet", until: toMillis(claims.nbf) };
   if (window.state === "fresh")
@@ -157,7 +168,7 @@ function withinBlackout(
 export type Alarm = "none" | "warn" | "page";
 
 export function alarmOf(window: ExpiryWindow, moment: Moment): Alarm {
-  if (window.state === "perpetual") return "none";
+  if (window.state === "perpetual" || window.state === "unknown") return "none";
   const now = fastest(moment, window);
   if (now >= window.pageAt) return "page";
   return now >= window.warnAt ? "warn" : "none";

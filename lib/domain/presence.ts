@@ -4,7 +4,7 @@ import { skewOf } from "./clocks.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { Observation, Probe, RunningAccount } from "./observation.ts";
 import type { Operator } from "./operator.ts";
-import { type EpochMillis, epochMillis, isoTime, type Millis, toMillis } from "./time.ts";
+import { type EpochMillis, epochMillis, isCountable, isoTime, type Millis, toMillis } from "./time.ts";
 
 /**
  * Whether an account is there, and if not, what became of it. Everything that acts on an account that is gone asks
@@ -166,7 +166,9 @@ function hasEnded(
   { now, ahead }: PresenceFacts,
   uncertain = 0,
 ): boolean {
-  return exp !== undefined && toMillis(exp) <= epochMillis(now + ahead + uncertain);
+  if (exp === undefined) return false;
+  // What servers can't count to is over whenever they say so: nobody deleted it.
+  return toMillis(exp) <= epochMillis(now + ahead + uncertain) || (uncertain > 0 && !isCountable(exp, now));
 }
 
 const isNewer = (document: ClaimsDocument | undefined, iat: number): boolean =>

@@ -16,11 +16,26 @@ export const epochSeconds = (value: number): EpochSeconds => value as EpochSecon
 export const epochMillis = (value: number): EpochMillis => value as EpochMillis;
 export const millis = (value: number): Millis => value as Millis;
 
+/** The first and the last instant of the years 0 to 9999, which ISO 8601 writes with four digits; milliseconds. */
+const FIRST = -62_167_219_200_000;
+const LAST = 253_402_300_799_999;
+
+const bounded = (at: number): number => Math.min(LAST, Math.max(FIRST, at));
+
 /** The whole second that `at` lies in (rounded down, as JWT libraries do). */
 export const toSeconds = (at: EpochMillis): EpochSeconds => epochSeconds(Math.floor(at / 1000));
-export const toMillis = (at: EpochSeconds): EpochMillis => epochMillis(at * 1000);
+/** A time beyond the year 9999 is that year's end: claims may say any number, and no date holds them all. */
+export const toMillis = (at: EpochSeconds): EpochMillis => epochMillis(bounded(at * 1000));
 
-export const isoTime = (at: EpochMillis): string => new Date(at).toISOString();
+/** ISO 8601, UTC. Never throws: what lies beyond the years 0 to 9999 is their end, and what is no number `unknown`. */
+export const isoTime = (at: EpochMillis): string =>
+  Number.isNaN(at) ? "unknown" : new Date(bounded(at)).toISOString();
+
+/** Servers count the time left in 64 bits of nanoseconds, which is 292 years. Seconds. */
+const COUNTABLE = 9_223_372_036;
+
+/** Whether servers can count until `end`: past that they take it for over, or for any other time (ran: 2.9.10, 2.10.27, 2.15.1). */
+export const isCountable = (end: EpochSeconds, now: EpochMillis): boolean => end - now / 1000 < COUNTABLE;
 
 const UNITS = [
   ["d", 86_400],
@@ -31,7 +46,8 @@ const UNITS = [
 
 /** The two largest units of a length of time, for people: `89d 23h`, `4m 10s`, `0s`. The sign is dropped. */
 export function formatDuration(length: Millis): string {
-  let rest = Math.round(Math.abs(length) / 1000);
+  if (Number.isNaN(length)) return "unknown";
+  let rest = Math.round(Math.min(Math.abs(length), Number.MAX_SAFE_INTEGER) / 1000);
   const parts: string[] = [];
   for (const [name, size] of UNITS) {
     const count = Math.floor(rest / size);

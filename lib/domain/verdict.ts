@@ -26,6 +26,10 @@ export const FINDINGS = {
   "claims.drift": "A server runs other claims than the resolver holds.",
   "claims.no_start":
     "The claims give JetStream to the system account: servers that run go on, and none that is restarted would start again.",
+  "claims.unreadable":
+    "A server runs, or the resolver holds, claims of the account that servers take and Relight can't read: nothing is done to it.",
+  "claims.uncountable":
+    "The claims end later than servers can count (292 years): servers take that for over, or for any other time.",
   "claims.untrusted":
     "The resolver holds, or a server is said to run, a JWT that no trusted issuer signed for the account: it is never signed anew.",
   "source.missing_account": "The source of truth has the account, and no server and no resolver does.",

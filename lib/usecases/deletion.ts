@@ -2,6 +2,7 @@ import type { AccountId } from "../domain/account.ts";
 import { isTrusted } from "../domain/claims-source.ts";
 import { NO_SKEW, skewOf } from "../domain/clocks.ts";
 import type { JournalEntry } from "../domain/journal.ts";
+import type { RunningAccount } from "../domain/observation.ts";
 import {
   describeWithdrawal,
   isWithdrawn,
@@ -9,7 +10,7 @@ import {
   type Presence,
   presenceOf,
 } from "../domain/presence.ts";
-import { probe, RelightError } from "../errors.ts";
+import { asRelightError, probe, RelightError } from "../errors.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { resolveIncidents } from "./escalate.ts";
 import { type Look, lastSeenOf } from "./look.ts";
@@ -46,11 +47,34 @@ export async function isDeletedNow(context: Context, { account, undelete }: Runn
   return !undelete && isWithdrawn(await presenceNow(context, account));
 }
 
+/** What runs; `unreadable`: claims that Relight can't read, and no server refuses. @throws RelightError `nats.*`, `claims.unreadable` */
+async function runningNow(
+  { resolver }: Context,
+  account: AccountId,
+): Promise<readonly RunningAccount[] | "unreadable"> {
+  try {
+    return await resolver.running(account);
+  } catch (thrown) {
+    const { code, details } = asRelightError(thrown);
+    const { expiredOn } = details;
+    // Refused they may be over, or somebody deleted the account: nobody can tell.
+    if (code !== "claims.unreadable" || !Array.isArray(expiredOn) || expiredOn.length > 0) throw thrown;
+    return "unreadable";
+  }
+}
+
 /** Whether the account is there now, asked of the servers, the resolver and the journal; no streams are looked at. */
 export async function presenceNow(context: Context, account: AccountId): Promise<Presence> {
   const { resolver, probes, operator, clock } = context;
-  const running = await resolver.running(account);
   const deletion = lastDeletion(await deletionsOf(context, account));
+  const running = await runningNow(context, account);
+  if (running === "unreadable") {
+    if (deletion === undefined) return { state: "here" };
+    throw new RelightError(
+      "account.deleted",
+      `account ${account} was deleted, and claims that Relight can't read run again`,
+    );
+  }
   const isAlive = running.some((entry) => entry.loaded && !entry.expired);
   if (isAlive && deletion === undefined && running.every((entry) => !entry.loaded || !entry.expired))
     return { state: "here" };

@@ -3,16 +3,23 @@ import type { AccountId } from "../domain/account.ts";
 import type { Scheduled } from "../domain/calendar.ts";
 import type { AccountClaims } from "../domain/claims.ts";
 import { byUrgency, type Ending, type Expiring, type ExpiringKind, judge } from "../domain/expiring.ts";
-import { activationEnding, activationsOf, endingOf, tokenOfCredentials } from "../domain/expiring-tokens.ts";
+import {
+  activationEnding,
+  activationsOf,
+  endingOf,
+  tokenOfCredentials,
+  unseenActivation,
+} from "../domain/expiring-tokens.ts";
 import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import type { FailureClass } from "../domain/incident.ts";
 import type { JsonObject } from "../domain/json.ts";
+import type { Operator } from "../domain/operator.ts";
 import { toMillis } from "../domain/time.ts";
-import { asRelightError } from "../errors.ts";
+import { asRelightError, probe } from "../errors.ts";
 import type { ServerCertificates } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { escalateOnce, resolveIncidents, type Trouble } from "./escalate.ts";
-import { claimsOf, schedule } from "./schedule.ts";
+import { claimsOf, schedule, type UnknownAccount } from "./schedule.ts";
 
 /** Where the things lie that expire beside the accounts. */
 export interface ExpirySources {
@@ -40,7 +47,7 @@ export async function findExpiries(context: Context, sources: ExpirySources): Pr
   const now = context.clock.now();
   const endings = [
     ...[operator, system, ...others].filter((ending) => ending !== undefined),
-    ...unknown.map((account): Ending => ({ ...UNSEEN, what: account, account })),
+    ...unknown.map((entry) => unknownEnding(context, entry)),
     ...accounts.flatMap((entry) => signedByRetiring(entry, sources.retiring)),
     ...(await activations(context, accounts, known)),
     ...(await sources.certificates()).flatMap(certificateEnding),
@@ -49,7 +56,12 @@ export async function findExpiries(context: Context, sources: ExpirySources): Pr
   return [...lives, ...endings].sort(byUrgency);
 }
 
-const UNSEEN = { kind: "account", unseen: "nobody knows its claims" } as const;
+function unknownEnding({ operator }: Context, { account, name, problem }: UnknownAccount): Ending {
+  return { kind: kindOf(operator, account), what: name, account, unseen: problem };
+}
+
+const kindOf = ({ systemAccount }: Operator, account: AccountId): "account" | "system-account" =>
+  account === systemAccount ? "system-account" : "account";
 
 async function token(
   { secrets }: Context,
@@ -66,7 +78,7 @@ async function token(
 
 function accountEnding({ operator }: Context, { account, name, claims }: Scheduled): Ending {
   const { iat, exp } = claims;
-  const kind = account === operator.systemAccount ? "system-account" : "account";
+  const kind = kindOf(operator, account);
   const span = { begins: toMillis(iat), ...(exp === undefined ? {} : { expiresAt: toMillis(exp) }) };
   return { kind, what: name, account, ...span };
 }
@@ -89,7 +101,9 @@ async function activations(
     all,
     async ({ account, name, activation }) => {
       const exporter = activation.exporter as AccountId;
-      const claims = known.get(exporter) ?? (await claimsOf(context, exporter)).document?.claims;
+      const asked = known.has(exporter) ? undefined : await probe(() => claimsOf(context, exporter));
+      if (asked?.ok === false) return unseenActivation(account, name, activation, asked.message);
+      const claims = known.get(exporter) ?? asked?.value.document?.claims;
       return activationEnding(account, name, activation, claims);
     },
     { concurrency: 4 },

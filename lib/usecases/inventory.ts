@@ -26,6 +26,7 @@ export async function takeInventory(
   const mentions: Mention[] = configuredMentions({ configured, nameOf: namesOf(context) });
   await fromResolver(context, mentions);
   for await (const entry of sourced(context)) {
+    if (!entry.ok && entry.account !== undefined) mentions.push({ account: entry.account, place: "source" });
     if (!entry.ok) continue;
     const { sub: account, name } = entry.jwt.document.claims;
     mentions.push({ account, place: "source", name });

@@ -62,7 +62,10 @@ export function glance(context: Context, account: AccountId): Promise<Look> {
 async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Look> {
   const { probes, journal, operator } = context;
   const expected = expectationsOf(context.settingsOf(account));
-  const observation = await probes.observe(account, await accountKeyOf(context, account), expected, listens);
+  const key = await probe(() => accountKeyOf(context, account));
+  const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
+  // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
+  const observation = key.ok ? seen : { ...seen, accountView: key };
   const remembered = await memoryOf(journal, account);
   const isProved = provedBy(context);
   const source = await lookIntoSource(context, account, remembered);

@@ -8,7 +8,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { Observation, RunningAccount } from "../domain/observation.ts";
 import { readOtherwise } from "../domain/server-reading.ts";
 import { toSeconds } from "../domain/time.ts";
-import { RelightError } from "../errors.ts";
+import { asRelightError, RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
 import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
 import { assertNotDeleted } from "./deletion.ts";
@@ -148,6 +148,21 @@ interface InForce {
 
 /** One look for a JWT at the servers that have the account loaded, and at the resolver. */
 export async function whereInForce(
+  context: Pick<Context, "resolver">,
+  account: AccountId,
+  jti: string,
+): Promise<InForce> {
+  try {
+    return await askWhere(context, account, jti);
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (code !== "claims.unreadable") throw thrown;
+    // It replaces claims that nobody can read, and not everybody has taken it yet.
+    return { proved: [], lagging: [message], misread: [] };
+  }
+}
+
+async function askWhere(
   { resolver }: Pick<Context, "resolver">,
   account: AccountId,
   jti: string,

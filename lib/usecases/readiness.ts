@@ -15,7 +15,7 @@ import { type Reconfiguration, scaleUps, touches } from "../domain/reconfigurati
 import type { RungId, Situation } from "../domain/rung.ts";
 import type { Group } from "../domain/step-down.ts";
 import { toMillis } from "../domain/time.ts";
-import { asRelightError } from "../errors.ts";
+import { asRelightError, probe } from "../errors.ts";
 import type { ListedJwt } from "../ports.ts";
 import type { Configuration, RemedyNeeds } from "../ports-remedies.ts";
 import { accountKeyOf, type Context, requireSigner } from "./context.ts";
@@ -174,13 +174,16 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
   const losses = await pMap(
     others,
     async (other) => {
-      const loaded = (await context.resolver.running(other)).filter((entry) => entry.loaded);
+      const seen = await probe(() => context.resolver.running(other));
+      const name = context.settingsOf(other)?.name ?? other;
+      if (!seen.ok) return [`of account ${name}, what it may have is unknown: ${seen.message}`];
+      const loaded = seen.value.filter((entry) => entry.loaded);
       const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
       const found = loaded.flatMap(({ document: { claims } }) => {
         const exceeded = misfits(claims, assets);
         return exceeded.length === 0 ? [] : [describeMisfits(exceeded, claims)];
       });
-      return found.slice(0, 1).map((why) => `of account ${context.settingsOf(other)?.name ?? other}, ${why}`);
+      return found.slice(0, 1).map((why) => `of account ${name}, ${why}`);
     },
     { concurrency: AT_ONCE },
   );

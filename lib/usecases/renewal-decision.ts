@@ -1,5 +1,5 @@
-import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import { unreadable } from "../domain/claims-findings.ts";
 import { NO_SKEW, skewOf } from "../domain/clocks.ts";
 import {
   type Alarm,
@@ -47,8 +47,7 @@ export async function renewalDecision(
 ): Promise<Decision> {
   if (isWithdrawn(seen.presence)) return { decision: "withdrawn", why: describeWithdrawal(seen.presence) };
   const document = await claimsToRenew(context, seen);
-  if (document === undefined)
-    return { decision: "nothing known", why: await whyNothing(context, job.account) };
+  if (document === undefined) return { decision: "nothing known", why: await whyNothing(context, seen) };
   const policy = context.policyOf(job.account, document.claims);
   const decision = await decide(context, seen, document, policy);
   if (decision.decision !== "renew") return decision;
@@ -61,7 +60,10 @@ export async function renewalDecision(
   return { ...decision, why: "it had expired, and the resolver deleted it" };
 }
 
-async function whyNothing(context: Context, account: AccountId): Promise<string> {
+async function whyNothing(context: Context, { observation }: Look): Promise<string> {
+  const { account } = observation;
+  const unread = unreadable(observation);
+  if (unread !== undefined) return unread.message;
   return (await unprovedClaims(context, account)).length > 0 ? UNPROVED_CLAIMS : "nobody knows its claims";
 }
 
@@ -118,7 +120,7 @@ export async function watchExpiry(
   const holds: readonly FailureClass[] = [
     ...(alarm === "none" ? [] : (["expiry_near"] as const)),
     ...(alarm === "page" ? (["expiry_imminent"] as const) : []),
-    ...(window.state === "fresh" || window.state === "perpetual" ? [] : (["renewal_failed"] as const)),
+    ...(["fresh", "perpetual", "unknown"].includes(window.state) ? [] : (["renewal_failed"] as const)),
     ...(decision.decision === "disagree" ? (["readings_disagree"] as const) : []),
   ];
   const isOver = (failureClass: FailureClass): boolean =>

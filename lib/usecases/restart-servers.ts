@@ -1,10 +1,8 @@
-import pMap from "p-map";
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import { type AccountId, isAccountId } from "../domain/account.ts";
 import { keepsServersDown } from "../domain/gate-harm.ts";
-import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type OpenRestart, openRestart } from "../domain/journal.ts";
-import type { Probe, ServerFacts } from "../domain/observation.ts";
+import type { ServerFacts } from "../domain/observation.ts";
 import { isLedIfPossible, serversToRestart } from "../domain/restart.ts";
 import {
   inOrder,
@@ -14,10 +12,11 @@ import {
   unrest,
 } from "../domain/restart-guard.ts";
 import { mendsItself } from "../domain/settling.ts";
-import { isoTime, toMillis } from "../domain/time.ts";
+import { isoTime } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Restarter } from "../ports-remedies.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
+import { expiredAccounts } from "./expired-accounts.ts";
 import { withLease } from "./lease.ts";
 import { glance, type Look } from "./look.ts";
 import { provedBy } from "./proof.ts";
@@ -28,8 +27,6 @@ const BACK = { timeout: 300_000, interval: 1_000 };
 const CALM = { timeout: 15_000, interval: 1_000 };
 /** How long the account's own streams are waited for before the next server; milliseconds. */
 const LED = { timeout: 45_000, interval: 500 };
-/** Accounts asked about at once. */
-const AT_ONCE = 16;
 
 /**
  * Restarts the servers that hold what is dead, one at a time, the meta leader last, until the account is healthy. Before
@@ -254,37 +251,6 @@ async function gatherEvidence(context: Context, server: string | undefined): Pro
   const domain = servers.find(({ name }) => name === server)?.domain;
   const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
   return { servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
-}
-
-/** Accounts that a server calls expired, and those whose claims in the resolver are and give them JetStream. */
-async function expiredAccounts(
-  { resolver, clock }: Context,
-  hosted: RestartEvidence["hosted"],
-): Promise<Probe<readonly AccountId[]>> {
-  if (!hosted.ok) return hosted;
-  const expired = new Set<AccountId>();
-  const accounts = new Set(hosted.value.map(({ account }) => account));
-  try {
-    await pMap(
-      accounts,
-      async (account) => {
-        const running = await resolver.running(account);
-        if (running.some((entry) => entry.loaded && entry.expired)) expired.add(account);
-      },
-      { concurrency: AT_ONCE },
-    );
-    for await (const entry of resolver.list()) {
-      const claims = entry.ok ? entry.jwt.document.claims : undefined;
-      if (claims?.exp === undefined || toMillis(claims.exp) > clock.now()) continue;
-      if (enablesJetStream(claims)) expired.add(claims.sub);
-    }
-    return { ok: true, value: [...expired] };
-  } catch (thrown) {
-    const { code, message } = asRelightError(thrown);
-    // With a memory or URL resolver there is nothing to list; what the servers run was asked.
-    if (code === "nats.no_resolver") return { ok: true, value: [...expired] };
-    return { ok: false, code, message };
-  }
 }
 
 async function recordRestart(

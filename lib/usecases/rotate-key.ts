@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import type { AccountId } from "../domain/account.ts";
-import { expiryWindow } from "../domain/expiry.ts";
+import type { AccountClaims } from "../domain/claims.ts";
+import { expiryWindow, UNCOUNTABLE } from "../domain/expiry.ts";
 import { openRotation } from "../domain/journal.ts";
 import {
   type KeyChange,
@@ -12,8 +13,9 @@ import {
 } from "../domain/key-rotation.ts";
 import { describeWithdrawal, isWithdrawn } from "../domain/presence.ts";
 import { reissue } from "../domain/renewal.ts";
+import { isCountable } from "../domain/time.ts";
 import type { Health } from "../domain/verdict.ts";
-import { asRelightError, RelightError } from "../errors.ts";
+import { asRelightError, probe, RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
 import { type Context, type RunningJob, record, requireSigner } from "./context.ts";
 import { logWith } from "./follow.ts";
@@ -80,29 +82,43 @@ interface Holders {
 /** Every account of which the resolver holds, or a server runs, a JWT that the old key signed. */
 async function holdersOf(context: Context, { from, configured }: RotationOrder): Promise<Holders> {
   const stored = new Map<AccountId, DecodedJwt | undefined>(configured.map((id) => [id, undefined]));
-  const unknown: { account: string; problem: string }[] = [];
+  const unread = new Map<string, string>();
   for await (const entry of context.resolver.list()) {
     if (entry.ok) stored.set(entry.jwt.document.claims.sub, entry.jwt);
-    else unknown.push({ account: entry.account, problem: entry.problem });
+    else unread.set(entry.account, entry.problem);
   }
   const hosted = await context.probes.hosted();
   const streamsOf = (id: AccountId): number =>
     hosted.ok ? hosted.value.filter(({ account }) => account === id).length : 0;
-  const accounts = await pMap(
+  const holders = await pMap(
     stored,
-    async ([account, jwt]): Promise<RotationAccount> => {
-      const running = (await context.resolver.running(account)).flatMap((it) => (it.loaded ? [it] : []));
+    async ([account, jwt]): Promise<readonly RotationAccount[]> => {
+      const seen = await probe(() => context.resolver.running(account));
+      const running = seen.ok ? seen.value.flatMap((it) => (it.loaded ? [it] : [])) : [];
       const claims = jwt?.document.claims ?? running[0]?.document.claims;
-      return {
+      // What is wrong with one account is not to stop the rotation of the others.
+      if (!seen.ok) unread.set(account, seen.message);
+      if (unread.has(account)) return [];
+      const holder: RotationAccount = {
         ...{ account, streams: streamsOf(account), stored: jwt?.document.claims.iss === from },
         name: context.settingsOf(account)?.name ?? (claims?.name || account),
         critical: context.policyOf(account, claims).critical,
         runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
       };
+      if (!holder.stored && holder.runningOn.length === 0) return [];
+      const problem = unsignable(context, claims);
+      if (problem !== undefined) unread.set(account, problem);
+      return problem === undefined ? [holder] : [];
     },
     { concurrency: ACCOUNTS_AT_ONCE },
   );
-  return { holders: accounts.filter((it) => it.stored || it.runningOn.length > 0), unknown };
+  const unknown = [...unread].map(([account, problem]) => ({ account, problem }));
+  return { holders: holders.flat(), unknown };
+}
+
+/** Why the gate would refuse the claims, whoever signs them. */
+function unsignable({ clock }: Context, claims: AccountClaims | undefined): string | undefined {
+  return claims?.exp === undefined || isCountable(claims.exp, clock.now()) ? undefined : UNCOUNTABLE;
 }
 
 /**

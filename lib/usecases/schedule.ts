@@ -3,8 +3,10 @@ import type { AccountId } from "../domain/account.ts";
 import type { Scheduled } from "../domain/calendar.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-in-force.ts";
+import { UNCOUNTABLE } from "../domain/expiry.ts";
 import { isWithdrawn, lastDeletion, presenceIn } from "../domain/presence.ts";
-import { asRelightError } from "../errors.ts";
+import { isCountable } from "../domain/time.ts";
+import { asRelightError, probe } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { deletionsOf } from "./deletion.ts";
 import { findAccount, knownAccounts } from "./inventory.ts";
@@ -12,13 +14,22 @@ import { lastSeenOf } from "./look.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
-  /** Accounts whose claims nobody knows. What somebody deleted is in neither list: it does not expire. */
-  readonly unknown: readonly AccountId[];
+  /** Accounts of which it is not known when their claims end, with why. What somebody deleted is in neither list: it does not expire. */
+  readonly unknown: readonly UnknownAccount[];
+}
+
+export interface UnknownAccount {
+  readonly account: AccountId;
+  readonly name: string;
+  readonly problem: string;
 }
 
 const AT_ONCE = 8;
 
-/** The claims and policies of every account, or of one: what their renewals can be foretold from. */
+/**
+ * The claims and policies of every account, or of one: what their renewals can be foretold from. What is wrong with one
+ * account leaves the others as they are.
+ */
 export async function schedule(
   context: Context,
   configured: readonly AccountId[],
@@ -28,22 +39,29 @@ export async function schedule(
     name === undefined
       ? await knownAccounts(context, configured)
       : [await findAccount(context, configured, name)];
-  const found = await pMap(ids, async (account) => ({ account, ...(await claimsOf(context, account)) }), {
-    concurrency: AT_ONCE,
-  });
+  const found = (
+    await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
+  ).flat();
   return {
-    unknown: found
-      .filter(({ document, withdrawn }) => document === undefined && !withdrawn)
-      .map(({ account }) => account),
-    accounts: found.flatMap(({ account, document }) =>
-      document === undefined ? [] : [scheduled(context, account, document)],
-    ),
+    accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
+    unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
   };
 }
 
-function scheduled(context: Context, account: AccountId, { claims }: ClaimsDocument): Scheduled {
-  const name = context.settingsOf(account)?.name ?? (claims.name || account);
-  return { account, name, claims, policy: context.policyOf(account, claims) };
+/** Nothing of one that somebody deleted. */
+async function scheduleOne(
+  context: Context,
+  account: AccountId,
+): Promise<readonly (Scheduled | UnknownAccount)[]> {
+  const found = await probe(() => claimsOf(context, account));
+  if (found.ok && found.value.withdrawn) return [];
+  const claims = found.ok ? found.value.document?.claims : undefined;
+  const name = context.settingsOf(account)?.name ?? (claims?.name || account);
+  if (claims === undefined)
+    return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
+  const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
+  if (!isKnown) return [{ account, name, problem: UNCOUNTABLE }];
+  return [{ account, name, claims, policy: context.policyOf(account, claims) }];
 }
 
 /** The claims that count, if there are any; what somebody deleted has none. */

@@ -1,6 +1,7 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
+import { unreadable } from "../domain/claims-findings.ts";
 import { isTrusted, type SourceView } from "../domain/claims-source.ts";
 import { windowBounds } from "../domain/expiry.ts";
 import { type EntryKind, type JournalEntry, lastClaims, newest, TOLD_ONLY } from "../domain/journal.ts";
@@ -150,6 +151,8 @@ export async function claimsToRenew(
   context: Context,
   { observation, claims, source }: Pick<Look, "observation" | "claims" | "source">,
 ): Promise<ClaimsDocument | undefined> {
+  // What the journal knew is not in force, and what is nobody can read.
+  if (unreadable(observation) !== undefined) return undefined;
   if (claims !== undefined) return claims;
   const { account } = observation;
   const seen = lastClaims(await claimsSeen(context, account), provedBy(context));

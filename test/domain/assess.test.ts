@@ -44,6 +44,8 @@ const stored = (document = claims(), signatureValid = true): Observation["stored
 const HOLDS_NOTHING: Observation["stored"] = { ok: true, value: undefined };
 const streams = (...value: ReturnType<typeof stream>[]): Observation["streams"] => ({ ok: true, value });
 
+const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs claims" } as const;
+
 describe("the verdict", () => {
   test("of an account with which all is well", () => {
     expect(verdictOf({})).toMatchObject({
@@ -156,6 +158,17 @@ describe("the verdict", () => {
       ["account.not_found"],
     ],
     ["no probe of the claims in force", { running: FAILED }, "unknown", ["probe.failed"]],
+    ["claims that run and can't be read", { running: UNREADABLE }, "unknown", ["claims.unreadable"]],
+    ["claims in the resolver that can't be read", { stored: UNREADABLE }, "unknown", ["claims.unreadable"]],
+    [
+      "an end that servers can't count to",
+      {
+        stored: stored(claims({ exp: NOW + 10 ** 10 })),
+        running: running({}, claims({ exp: NOW + 10 ** 10 })),
+      },
+      "unknown",
+      ["claims.uncountable"],
+    ],
     ["no probe of the resolver", { stored: FAILED }, "unknown", ["probe.failed"]],
     ["no probe of the streams", { streams: FAILED }, "unknown", ["probe.failed"]],
     [
@@ -332,6 +345,8 @@ test("every finding there is, is found somewhere above", () => {
       },
     ],
     [{}, true],
+    [{ running: UNREADABLE }],
+    [{ running: running({}, claims({ exp: NOW + 10 ** 10 })) }],
     [{ running: running({ expired: true }) }],
     [{ running: running({}, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING }],
     [{ stored: { ok: true, value: undefined }, running: { ok: true, value: [] } }],

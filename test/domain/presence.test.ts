@@ -35,6 +35,7 @@ describe("what became of an account", () => {
   const refused = running(on("s1", claims(), true));
   const perpetual = claims({ exp: undefined });
   const ended = claims(OVER);
+  const uncountable = claims({ exp: 9_999_999_999_999 });
   test.each<[string, Partial<PresenceFacts>, string]>([
     ["it runs", {}, "here"],
     ["it runs and the resolver lost its file", { stored: holds() }, "here"],
@@ -61,6 +62,11 @@ describe("what became of an account", () => {
       "the same of one that never expires",
       { running: running(on("s1", perpetual, true)), stored: holds() },
       "deleted",
+    ],
+    [
+      "a server refuses it, since it can't count to its end",
+      { running: running(on("s1", uncountable, true)), stored: holds(uncountable) },
+      "expired",
     ],
     ["the resolver could not be asked", { running: refused, stored: FAILED }, "deleted"],
     ["the deleted JWT was pushed once more", { running: refused }, "deleted"],

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createOperator, createUser } from "@nats-io/nkeys";
 import { newCredentials, seedOf } from "../../lab/keys.ts";
@@ -112,6 +112,29 @@ test("something that listens and is no NATS server is unreachable, within the ti
   silent.close();
   expect(run.json.error.code).toBe("nats.unreachable");
   expect(run.exit).toBe(3);
+});
+
+/** What a server sends whose two seconds for a sign-in are over before it has read the client's. */
+const TOO_LATE = `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", proto: 1, headers: true, max_payload: 1 << 20, auth_required: true, nonce: "x" })}\r\n-ERR 'Authentication Timeout'\r\n`;
+
+test.each([
+  ["for once is begun again", 1, "healthy"],
+  ["for ever is no refusal", Number.POSITIVE_INFINITY, "nats.unreachable"],
+])("a sign-in that takes too long %s", async (_what, late, expected) => {
+  const { port: real } = new URL(world.server.url);
+  let left = late;
+  const busy = createServer((client) => {
+    client.on("error", () => client.destroy());
+    if (left-- > 0) return client.end(TOO_LATE);
+    const server = connect(Number(real), "127.0.0.1").on("error", () => client.destroy());
+    return client.pipe(server).pipe(client);
+  }).listen(0, "127.0.0.1");
+  await once(busy, "listening");
+  const { port } = busy.address() as { port: number };
+  const text = (await yaml()).replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${port}`);
+  const run = await withFiles({ "relight.yaml": text }, () => relight(world, "verify", "APP", "--json"));
+  busy.close();
+  expect(run.json.verdict ?? run.json.error.code).toBe(expected);
 });
 
 test("an account that nobody knows", async () => {

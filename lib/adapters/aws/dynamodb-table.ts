@@ -87,6 +87,7 @@ export const isIndexed = (kind: EntryKind): boolean => kind !== "verdict";
 /** Kinds that are read together, whose names begin alike: one query finds both. */
 export const PAIRS: readonly (readonly [prefix: string, one: EntryKind, other: EntryKind])[] = [
   ["incident.", "incident.opened", "incident.resolved"],
+  ["loss.", "loss.found", "loss.acknowledged"],
   ["reconfigure.", "reconfigure.opened", "reconfigure.closed"],
   ["toggle.", "toggle.opened", "toggle.closed"],
 ];

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { subjectOf } from "../../domain/expiring-tokens.ts";
 import { undecorated } from "../../domain/jwt-text.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { JwtCodec, SourceEntry } from "../../ports.ts";
@@ -44,6 +45,8 @@ function decodeJwt(place: string, text: string, codec: JwtCodec): SourceEntry {
   try {
     return { ok: true, place, jwt: codec.decode(undecorated(text)) };
   } catch (thrown) {
-    return { ok: false, place, problem: asRelightError(thrown).message };
+    const account = subjectOf(undecorated(text));
+    const about = account === undefined ? {} : { account };
+    return { ok: false, place, problem: asRelightError(thrown).message, ...about };
   }
 }

@@ -10,7 +10,7 @@ import {
   MAKES_KNOWN,
   nameSeen,
 } from "../../domain/journal.ts";
-import type { JsonObject } from "../../domain/json.ts";
+import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import { type Standing, standingOf } from "../../domain/standing.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
@@ -223,8 +223,18 @@ function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
     job: String(row["job"]),
     account: String(row["account"]) as AccountId | "-",
     kind: String(row["kind"]) as EntryKind,
-    data: JSON.parse(String(row["data"])),
+    data: dataOf(String(row["data"])),
   };
+}
+
+/** A row that somebody else wrote must not hide all the others; nothing proves it, so nothing is done by it. */
+function dataOf(text: string): JsonObject {
+  try {
+    const data: unknown = JSON.parse(text);
+    return isJsonObject(data) ? data : {};
+  } catch {
+    return {};
+  }
 }
 
 function attemptAt<T>(path: string, work: () => T): T {

@@ -38,24 +38,34 @@ export interface ConnectionSettings {
 /** A lost connection is noticed within three of these, even where no packet says so; milliseconds. */
 const HEARTBEAT = 10_000;
 
+/** How often a sign-in is begun that breaks off before the server has judged it. */
+const SIGN_INS = 3;
+
 /**
- * Connects once: no silent retries, so that "refused" is heard at once.
+ * Connects once: no silent retries, so that "refused" is heard at once. Only a sign-in that took too long is begun
+ * again.
  * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
-  const { servers, credentials, timeout, inbox, name, reconnectDelay } = settings;
-  try {
-    return await connect({
-      servers: [...servers],
-      // The client's parser wants the newline at the end, which secret stores and editors drop.
-      authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
-      ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
-      ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
-      ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
-    });
-  } catch (cause) {
-    throw connectError(cause, servers);
+  for (let left = SIGN_INS - 1; ; left--) {
+    try {
+      return await connect(optionsOf(settings));
+    } catch (cause) {
+      if (left === 0 || !brokeOff(cause)) throw connectError(cause, settings.servers);
+    }
   }
+}
+
+function optionsOf(settings: ConnectionSettings): NodeConnectionOptions {
+  const { servers, credentials, timeout, inbox, name, reconnectDelay } = settings;
+  return {
+    servers: [...servers],
+    // The client's parser wants the newline at the end, which secret stores and editors drop.
+    authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
+    ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
+    ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+    ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
+  };
 }
 
 /** A server that is starting may refuse everybody for a while: that is no reason to give up, either. */
@@ -70,11 +80,23 @@ function forEver(reconnectDelayHandler: () => number): NodeConnectionOptions {
   };
 }
 
+/** A server gives a client two seconds to sign in. On a busy machine they pass before it could read what was sent. */
+const isLate = (cause: unknown): boolean =>
+  cause instanceof Error && /authentication timeout/i.test(cause.message);
+
+/** A server that closed the connection while the client wrote to it may have said why: the next attempt may hear it. */
+const brokeOff = (cause: unknown): boolean =>
+  isLate(cause) || (cause instanceof Error && /\b(EPIPE|ECONNRESET)\b/.test(cause.message));
+
 function connectError(cause: unknown, servers: readonly string[]): RelightError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const where = servers.join(", ");
   if (reason === "unable to parse credentials")
     return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", {
+      cause,
+    });
+  if (isLate(cause))
+    return new RelightError("nats.unreachable", `${where} did not answer the sign-in in time: ${reason}`, {
       cause,
     });
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)

@@ -25,12 +25,15 @@ export function natsResolver(settings: ResolverSettings): Resolver {
 
   async function lookup(account: AccountId): Promise<DecodedJwt | undefined> {
     const token = await lookupToken(settings, account);
-    return token === "" ? undefined : codec.decode(token);
+    if (token === "") return undefined;
+    const decoded = attempt(codec, token);
+    if (decoded.ok) return decoded.value;
+    throw unreadable(account, { what: "the resolver holds", problem: decoded.message });
   }
 
   async function running(account: AccountId): Promise<readonly RunningAccount[]> {
     const answers = await askEvery(settings, `$SYS.REQ.ACCOUNT.${account}.INFO`, "");
-    return answers.map((answer) => runningAccount(answer, codec));
+    return runningAccounts(answers, account, codec);
   }
 
   async function push(token: string): Promise<readonly PushReply[]> {
@@ -117,35 +120,77 @@ async function askEvery(settings: ResolverSettings, subject: string, body: strin
 
 function listed(line: string, codec: JwtCodec): ListedJwt {
   const [account = "", token = ""] = line.split("|");
+  const decoded = attempt(codec, token);
+  // One bad file in the resolver must not hide all the others.
+  return decoded.ok ? { ok: true, jwt: decoded.value } : { ok: false, account, problem: decoded.message };
+}
+
+type Attempt =
+  | { readonly ok: true; readonly value: DecodedJwt }
+  | { readonly ok: false; readonly message: string };
+
+function attempt(codec: JwtCodec, token: string): Attempt {
   try {
-    return { ok: true, jwt: codec.decode(token) };
-  } catch (error) {
-    // One bad file in the resolver must not hide all the others.
-    return { ok: false, account, problem: asRelightError(error).message };
+    return { ok: true, value: codec.decode(token) };
+  } catch (thrown) {
+    return { ok: false, message: asRelightError(thrown).message };
   }
 }
 
-function runningAccount(message: Msg, codec: JwtCodec): RunningAccount {
+/** To a server it is one. */
+const NO_JWT = "this is not an account JWT: ";
+
+/** Servers take claims that Relight does not read: then all that is known of the account is what they say themselves. */
+function unreadable(
+  account: AccountId,
+  { what, problem, ...details }: { what: string; problem: string; expiredOn?: readonly string[] },
+): RelightError {
+  const expired = details.expiredOn?.length
+    ? `; ${details.expiredOn.join(", ")} refuse its clients: they are over, or somebody deleted it (then add --undelete)`
+    : "";
+  const message = `${what} claims of account ${account} that Relight can't read: ${problem.replace(NO_JWT, "")}${expired}`;
+  return new RelightError("claims.unreadable", message, { details: { account, expiredOn: [], ...details } });
+}
+
+/** @throws RelightError `claims.unreadable` if any server runs such claims, and who of them calls them expired. */
+function runningAccounts(
+  answers: readonly Msg[],
+  account: AccountId,
+  codec: JwtCodec,
+): readonly RunningAccount[] {
+  const found = answers.map((answer) => runningAccount(answer, account, codec));
+  const bad = found.filter((entry): entry is Unread => "problem" in entry);
+  const [first] = bad;
+  if (first === undefined) return found as readonly RunningAccount[];
+  const what = `${bad.map(({ server }) => server).join(", ")} ${bad.length === 1 ? "runs" : "run"}`;
+  const expiredOn = found.flatMap((entry) => ("expired" in entry && entry.expired ? [entry.server] : []));
+  throw unreadable(account, { what, problem: first.problem, expiredOn });
+}
+
+interface Unread {
+  readonly server: string;
+  readonly expired: boolean;
+  readonly problem: string;
+}
+
+function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): RunningAccount | Unread {
   const { server, data, error } = read(envelope, readJson(message), "ACCOUNT.INFO");
   if (error?.description.includes("does not exist")) return { server: server.name, loaded: false };
   if (error !== undefined)
-    throw new RelightError("nats.bad_answer", `ACCOUNT.INFO on ${server.name}: ${error.description}`);
-  const info = read(accountInfo, data, "ACCOUNT.INFO");
+    throw new RelightError(
+      "nats.bad_answer",
+      `ACCOUNT.INFO of ${account} on ${server.name}: ${error.description}`,
+    );
+  const info = read(accountInfo, data, `ACCOUNT.INFO of ${account} on ${server.name}`);
   const { expired, jetstream_enabled: jetstream, jwt } = info;
   // `decoded_jwt` went through Go's types and proves what the server reads; the raw JWT keeps what those don't know.
   if (jwt === undefined)
-    throw new RelightError("nats.bad_answer", `${server.name} runs the account without a JWT`);
-  const { document, signatureValid } = codec.decode(jwt);
+    throw new RelightError("nats.bad_answer", `${server.name} runs account ${account} without a JWT`);
+  const own = attempt(codec, jwt);
+  if (!own.ok) return { server: server.name, expired, problem: own.message };
   const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
-  return {
-    server: server.name,
-    loaded: true,
-    expired,
-    jetstream,
-    document,
-    signatureValid,
-    ...decoded,
-  };
+  const { document, signatureValid } = own.value;
+  return { server: server.name, loaded: true, expired, jetstream, document, signatureValid, ...decoded };
 }
 
 function pushReply(message: Msg): PushReply {
