@@ -24,7 +24,7 @@ const rotates = (action: string) =>
 const accounts = [
   ...traces,
   ...["relight/system", "relight/accounts", "relight/operator"].map(secret),
-  writes("account#*", "incident#*", "latest#*", "lease#*"),
+  writes("account#*", "incident#*", "known#accounts", "latest#*", "lease#*"),
   ...read,
   latest,
   release,
@@ -93,6 +93,7 @@ const JOBS_OWN = [
   ...(["push.started", "push.proved", "rung.started", "rung.finished", "source.adopted"] as const),
   ...(["toggle.opened", "toggle.closed", "reconfigure.opened", "reconfigure.closed"] as const),
   ...(["restart.opened", "restart.closed", "loss.found", "loss.acknowledged"] as const),
+  ...(["account.deleted", "account.forgotten", "streams.seen"] as const),
   ...(["incident.opened", "incident.resolved"] as const),
 ] satisfies readonly EntryKind[];
 interface Written {
