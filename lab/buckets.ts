@@ -2,7 +2,7 @@ import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jet
 import { type KV, Kvm } from "@nats-io/kv";
 import { type ObjectStore, Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { retry } from "./wait.ts";
+import { retry, waitFor } from "./wait.ts";
 
 /** KV buckets and object stores, made and used by the official clients' own calls, whose defaults are untouched. */
 
@@ -64,7 +64,7 @@ async function useKv(kv: KV): Promise<void> {
   equal("get", (await kv.get("colour"))?.string(), "red");
   await kv.put("shape", "round");
   await kv.put("shape", "square");
-  equal("get after put", (await kv.get("shape"))?.string(), "square");
+  await comes("get after put", async () => (await kv.get("shape"))?.string(), "square");
   equal("keys", (await listed(await kv.keys())).sort().join(), "colour,shape");
   equal("history", (await listed(await kv.history({ key: "shape" }))).at(-1)?.string(), "square");
   const watch = await kv.watch({ key: "shape" });
@@ -76,7 +76,7 @@ async function useKv(kv: KV): Promise<void> {
   }
   watch.stop();
   await kv.delete("shape");
-  equal("get after delete", (await kv.get("shape"))?.operation, "DEL");
+  await comes("get after delete", async () => (await kv.get("shape"))?.operation, "DEL");
   await kv.purge("shape");
 }
 
@@ -93,7 +93,7 @@ async function useStore(store: ObjectStore): Promise<void> {
     new TextDecoder().decode((await store.getBlob(name)) ?? undefined);
   equal("get of an object", await content("letter"), new TextDecoder().decode(BYTES));
   await store.putBlob({ name: "parcel" }, new TextEncoder().encode("later"));
-  equal("get after put of an object", await content("parcel"), "later");
+  await comes("get after put of an object", () => content("parcel"), "later");
   equal("objects", (await store.list()).map(({ name }) => name).join(), "letter,parcel");
   await store.delete("parcel");
 }
@@ -106,6 +106,21 @@ async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 function equal(what: string, found: unknown, wanted: unknown): void {
   if (found !== wanted) throw new Error(`${what} gave ${String(found)} in place of ${String(wanted)}`);
+}
+
+/**
+ * What was written is read in the end: a replica, or a mirror of the bucket, may answer while it lags behind. A `get`
+ * that fails is not waited for.
+ */
+async function comes(what: string, read: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  let last: unknown;
+  const isThere = async (): Promise<boolean> => {
+    last = await read();
+    return last === wanted;
+  };
+  await waitFor(`${what} to give ${String(wanted)}`, isThere).catch((cause: Error) => {
+    throw new Error(`${cause.message}; it gave last: ${String(last)}`, { cause });
+  });
 }
 
 async function named(what: string, work: () => Promise<void>): Promise<void> {
