@@ -171,7 +171,7 @@ async function make(domains: Domains, side: "hub" | "edge", config: StreamConfig
     await retry(`stream ${config.name} to be made`, async () => {
       const body = JSON.stringify({ ...config, storage: "file" });
       const reply = await connection.request(`$JS.API.STREAM.CREATE.${config.name}`, body, {
-        timeout: 2_000,
+        timeout: 10_000,
       });
       const { error } = reply.json<{ error?: { description: string } }>();
       if (error !== undefined) throw new Error(error.description);
@@ -187,7 +187,7 @@ export async function publishTo(domains: Domains, side: "hub" | "edge", count: n
   const subject = side === "hub" ? "orders.one" : "readings.one";
   try {
     for (let sent = 0; sent < count; sent++)
-      await connection.request(subject, `${side} ${sent}`, { timeout: 2_000 });
+      await connection.request(subject, `${side} ${sent}`, { timeout: 10_000 });
   } finally {
     await connection.close();
   }
@@ -197,7 +197,7 @@ export async function publishTo(domains: Domains, side: "hub" | "edge", count: n
 export async function messagesIn(domains: Domains, side: "hub" | "edge", stream: string): Promise<number> {
   const connection = await domains.connectTo(side);
   try {
-    const reply = await connection.request(`$JS.API.STREAM.INFO.${stream}`, "", { timeout: 2_000 });
+    const reply = await connection.request(`$JS.API.STREAM.INFO.${stream}`, "", { timeout: 10_000 });
     return reply.json<{ state?: { messages: number } }>().state?.messages ?? -1;
   } finally {
     await connection.close();

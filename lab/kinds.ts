@@ -22,7 +22,7 @@ const CONSUMERS = [
 export async function fillKinds(world: World): Promise<void> {
   const connection = await world.connectAs("app");
   const ask = async (subject: string, body: object): Promise<void> => {
-    const reply = await connection.request(subject, JSON.stringify(body), { timeout: 2_000 });
+    const reply = await connection.request(subject, JSON.stringify(body), { timeout: 10_000 });
     const { error } = reply.json<{ error?: { description: string } }>();
     if (error !== undefined) throw new Error(error.description);
   };
@@ -43,7 +43,7 @@ export async function fillKinds(world: World): Promise<void> {
       await ask(subject, { stream_name: stream, config });
     }
     const subjects = ["work.one", "events.one", "log.one"];
-    for (const subject of subjects) await connection.request(subject, "content", { timeout: 2_000 });
+    for (const subject of subjects) await connection.request(subject, "content", { timeout: 10_000 });
   } finally {
     await connection.close();
   }

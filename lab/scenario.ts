@@ -192,7 +192,7 @@ export async function symptoms(world: World): Promise<Symptoms> {
       apiInfo: await api(connection, "$JS.API.INFO"),
       streamInfo: await api(connection, "$JS.API.STREAM.INFO.ORDERS"),
       // A plain request shows the server's own answer; the JetStream client words it as "not enabled".
-      publish: await attempt(() => connection.request("orders.probe", "probe", { timeout: 2_000 })),
+      publish: await attempt(() => connection.request("orders.probe", "probe", { timeout: 10_000 })),
       fetch: await attempt(() => fetchOne(connection)),
     };
   } finally {
@@ -246,14 +246,14 @@ async function positions(connection: NatsConnection, stream: string) {
 }
 
 async function api(connection: NatsConnection, subject: string): Promise<"ok" | "error"> {
-  const reply = await connection.request(subject, "", { timeout: 2_000 });
+  const reply = await connection.request(subject, "", { timeout: 10_000 });
   return reply.json<{ error?: unknown }>().error === undefined ? "ok" : "error";
 }
 
 async function fetchOne(connection: NatsConnection): Promise<void> {
   const consumer = await jetstream(connection).consumers.get("ORDERS", "shipping");
-  const message = await consumer.next({ expires: 1_000 });
-  if (message === null) throw new Error("no message within a second");
+  const message = await consumer.next({ expires: 5_000 });
+  if (message === null) throw new Error("no message within five seconds");
   await message.ackAck();
 }
 

@@ -94,11 +94,13 @@ async function tryWorld(options: WorldOptions): Promise<World> {
   // Signed once: servers that were each given a JWT of their own would not agree on the claims in force.
   const system = signClaims(accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED), signer);
 
+  // A client has two seconds to sign in by default, which a busy machine may not give it.
   const security = (folder: string): string => `
 operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
 resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: 1000 }
 resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
+authorization { timeout: 30 }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }
 `;
   const servers = await startServers(binary, size, security, config);

@@ -26,7 +26,7 @@ async function inResolver(world: World, account = world.accountId): Promise<stri
   try {
     const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
     // Up to 2.9 a server that lacks it says nothing.
-    const reply = await connection.request(subject, "", { timeout: 1_000 }).catch(() => undefined);
+    const reply = await connection.request(subject, "", { timeout: 5_000 }).catch(() => undefined);
     return reply?.string() ?? "";
   } finally {
     await connection.close();
