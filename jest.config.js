@@ -10,7 +10,7 @@ export default {
       { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
     ],
   },
-  testTimeout: 120_000,
+  testTimeout: 240_000,
   // Tests on real servers wait more than they compute, but three at a time were at times too much for two cores.
   maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/longest-first.js",

@@ -1,13 +1,43 @@
 /**
  * Bundles the command and the functions: `node scripts/build.ts`. A file each, without node_modules, and beside it
- * chunks with what only some runs need (docs/decisions/0017).
+ * chunks with what only some runs need (docs/decisions/0017). Does nothing where nothing has changed since.
  */
-import { rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
-const out = join(root, "dist");
+const dist = join(root, "dist");
+/** Built aside, so that whoever runs Relight meanwhile finds the bundles that were there. */
+const out = join(root, `dist-${process.pid}`);
+
+/** In `dist`: what the bundles were made of. */
+const MADE_OF = "made-of";
+const SOURCES = ["lib", "cli", "functions"];
+const OTHERS = ["package.json", "package-lock.json", join("scripts", "build.ts")];
+
+/** A hash over all that goes into the bundles. */
+function sources(): string {
+  const hash = createHash("sha256");
+  const below = SOURCES.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name)),
+  );
+  for (const file of [...OTHERS.map((other) => join(root, other)), ...below.sort()])
+    hash.update(file).update("\0").update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
+function builtFrom(): string | undefined {
+  try {
+    return readFileSync(join(dist, MADE_OF), "utf8");
+  } catch {
+    return undefined;
+  }
+}
 
 /** Some dependencies are CommonJS and call `require` for Node's own modules, which ESM does not have. */
 const REQUIRE =
@@ -54,9 +84,21 @@ function bundleFunction(name: string): Promise<unknown> {
   });
 }
 
-await rm(out, { recursive: true, force: true });
-await Promise.all([
-  // Splitting keeps the AWS SDK out of the way of those who run Relight without AWS.
-  build({ ...common, entryPoints: ["cli/relight.ts"], outdir: join(out, "cli"), splitting: true }),
-  ...FUNCTIONS.map(bundleFunction),
-]);
+/** Builds all and puts it in the place of what was there. */
+async function buildAll(madeOf: string): Promise<void> {
+  try {
+    await Promise.all([
+      // Splitting keeps the AWS SDK out of the way of those who run Relight without AWS.
+      build({ ...common, entryPoints: ["cli/relight.ts"], outdir: join(out, "cli"), splitting: true }),
+      ...FUNCTIONS.map(bundleFunction),
+    ]);
+    await writeFile(join(out, MADE_OF), madeOf);
+    await rm(dist, { recursive: true, force: true });
+    await rename(out, dist);
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+const madeOf = sources();
+if (builtFrom() !== madeOf) await buildAll(madeOf);
