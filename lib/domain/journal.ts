@@ -62,6 +62,14 @@ export const EXPIRING_KINDS = [
   ...(["gate.refused", "push.proved", "rung.started", "rung.finished"] as const),
 ] as const satisfies readonly EntryKind[];
 
+/** All that a look needs to know of before (usecases/look.ts); a journal may have one read find all of it. */
+export const REMEMBERED: readonly EntryKind[] = [
+  ...(["toggle.opened", "toggle.closed"] as const),
+  ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
+  ...(["loss.found", "loss.acknowledged"] as const),
+  "account.deleted",
+];
+
 export const mayExpire = (kind: EntryKind): boolean =>
   (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
 

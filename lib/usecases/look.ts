@@ -10,6 +10,7 @@ import {
   lastMemory,
   openReconfigurations,
   openToggle,
+  REMEMBERED,
   TOLD_ONLY,
   unprovedOpenings,
 } from "../domain/journal.ts";
@@ -36,13 +37,6 @@ export interface Look {
   /** Whether the account is there, and if not, what became of it. */
   readonly presence: Presence;
 }
-
-const REMEMBERED = [
-  ...(["toggle.opened", "toggle.closed"] as const),
-  ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
-  ...(["loss.found", "loss.acknowledged"] as const),
-  "account.deleted" as const,
-];
 
 /** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
 export function memoryOf(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {

@@ -24,6 +24,7 @@ import {
 } from "../../lib/adapters/aws/dynamodb-journal.ts";
 import { putLatest } from "../../lib/adapters/aws/dynamodb-latest.ts";
 import { entryKey } from "../../lib/adapters/aws/dynamodb-partitions.ts";
+import { kindPrefix } from "../../lib/adapters/aws/dynamodb-table.ts";
 import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
 import { jwtCodec, operatorSigner } from "../../lib/adapters/nats/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
@@ -697,7 +698,7 @@ function dynamoDbTests(
         const Item = {
           pk,
           sk,
-          kindKey: `${kind}#${sk}`,
+          kindKey: `${kindPrefix(kind)}${sk}`,
           at: START,
           job: "job-1",
           account: ACCOUNT,

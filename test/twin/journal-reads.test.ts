@@ -49,8 +49,8 @@ describeTwin("remediate's calls to the journal", () => {
     const ends = (await twin.journal(world.accountId)).filter(({ kind }) => kind === "job.finished");
     // However long the rung took to settle: a remembered answer costs nothing.
     expect(healing["Query"]).toBeLessThanOrEqual(22);
-    expect(looking["Query"]).toBeLessThanOrEqual(10);
-    expect({ healing: healing["PutItem"], looking: looking["PutItem"] }).toEqual({ healing: 14, looking: 6 });
+    expect(looking["Query"]).toBeLessThanOrEqual(8);
+    expect({ healing: healing["PutItem"], looking: looking["PutItem"] }).toEqual({ healing: 17, looking: 6 });
     expect(ends.map(({ data }) => data["outcome"])).toEqual(["healed", "healthy"]);
   });
 });

@@ -4,7 +4,7 @@ import type { EntryKind, JournalEntry } from "../../domain/journal.ts";
 import { epochMillis } from "../../domain/time.ts";
 import type { JournalQuery } from "../../ports.ts";
 import { entryKey, partitionKey, partitionsOf } from "./dynamodb-partitions.ts";
-import { type DynamoDbJournalSettings, type Item, isIndexed, kindPrefix, PAIRS } from "./dynamodb-table.ts";
+import { type DynamoDbJournalSettings, GROUPS, type Item, isIndexed, kindPrefix } from "./dynamodb-table.ts";
 import { unpackData } from "./entry-data.ts";
 
 type Query = Omit<QueryCommandInput, "TableName">;
@@ -23,7 +23,7 @@ export async function select(
 }
 
 /**
- * An account's entries of some kinds are one query for each kind or pair of kinds, all of its entries one for each
+ * An account's entries of some kinds are one query for each kind or group of kinds, all of its entries one for each
  * partition, and a job's entries one query.
  */
 function queriesOf(query: JournalQuery): readonly Query[] {
@@ -44,14 +44,17 @@ function queriesOf(query: JournalQuery): readonly Query[] {
   }));
 }
 
-/** The newest of a pair are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
+/** The newest of a group are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
 function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly (readonly [string, EntryKind])[] {
-  const pairs = isLimited ? [] : PAIRS.filter(([, ...pair]) => pair.every((kind) => kinds.has(kind)));
-  const single = [...kinds].filter((kind) => !pairs.some(([, ...pair]) => pair.includes(kind)));
-  return [
-    ...pairs.map(([prefix, kind]) => [prefix, kind] as const),
-    ...single.map((kind) => [kindPrefix(kind), kind] as const),
-  ];
+  const left = new Set(kinds);
+  const found: (readonly [string, EntryKind])[] = [];
+  for (const [prefix, ...group] of isLimited ? [] : GROUPS) {
+    const [kind] = group;
+    if (kind === undefined || !group.every((one) => left.has(one))) continue;
+    found.push([prefix, kind]);
+    for (const one of group) left.delete(one);
+  }
+  return [...found, ...[...left].map((kind) => [kindPrefix(kind), kind] as const)];
 }
 
 /** What a partition or a job has, less what a filter takes out: DynamoDB reads that all the same. */

@@ -1,6 +1,6 @@
 import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import type { EntryKind } from "../../domain/journal.ts";
+import { type EntryKind, REMEMBERED } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
@@ -84,15 +84,19 @@ export type Item = Record<string, unknown>;
  */
 export const isIndexed = (kind: EntryKind): boolean => kind !== "verdict";
 
-/** Kinds that are read together, whose names begin alike: one query finds both. */
-export const PAIRS: readonly (readonly [prefix: string, one: EntryKind, other: EntryKind])[] = [
+/** Before the kinds that every look reads. A kind that comes to them later is not found in tables that hold it already. */
+const LOOK = "look/";
+
+/** Kinds that are read together, and what their keys in the index begin with: one query finds all. The largest first. */
+export const GROUPS: readonly (readonly [prefix: string, ...kinds: EntryKind[]])[] = [
+  [LOOK, ...REMEMBERED],
   ["incident.", "incident.opened", "incident.resolved"],
-  ["loss.", "loss.found", "loss.acknowledged"],
-  ["reconfigure.", "reconfigure.opened", "reconfigure.closed"],
-  ["toggle.", "toggle.opened", "toggle.closed"],
+  [`${LOOK}loss.`, "loss.found", "loss.acknowledged"],
+  [`${LOOK}reconfigure.`, "reconfigure.opened", "reconfigure.closed"],
+  [`${LOOK}toggle.`, "toggle.opened", "toggle.closed"],
 ];
 
-export const kindPrefix = (kind: EntryKind): string => `${kind}#`;
+export const kindPrefix = (kind: EntryKind): string => `${REMEMBERED.includes(kind) ? LOOK : ""}${kind}#`;
 
 /** @throws RelightError `journal.unavailable` for all but our own errors. */
 export async function attemptAt<T>(table: string, work: () => Promise<T>): Promise<T> {
