@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly domain?: string;
   /** More of the block `jetstream`, such as limits. */
   readonly jetstream?: string;
+  /** How many accounts the resolver takes. */
+  readonly limit?: number;
   /** More of each server's configuration, such as a listener for leafnodes. */
   readonly config?: (index: number) => string;
 }
@@ -79,6 +81,7 @@ async function tryWorld(options: WorldOptions): Promise<World> {
     domain,
     signingKeys,
     jetstream = "",
+    limit = 1_000,
     config = () => "",
   } = options;
   const inDomain = domain === undefined ? "" : `, domain: ${domain}`;
@@ -98,7 +101,7 @@ async function tryWorld(options: WorldOptions): Promise<World> {
   const security = (folder: string): string => `
 operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
-resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: 1000 }
+resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: ${limit} }
 resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
 authorization { timeout: 30 }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }

@@ -28,6 +28,7 @@ import {
   type RotationStepDone,
   rotateCredentials,
 } from "./usecases/rotate-credentials.ts";
+import { listedSchedule } from "./usecases/schedule.ts";
 import { type Sweep, type SweepOrder, sweep } from "./usecases/sweep.ts";
 import { type Page, type Told, tellPage } from "./usecases/tell-page.ts";
 import { type JobEnd, type Watching, watch } from "./usecases/watch.ts";
@@ -133,13 +134,21 @@ export async function openApp(options: AppOptions): Promise<App> {
     which: SweepOrder["which"] = trigger === "schedule" ? "due" : "everything",
   ): Promise<SweepReport> {
     try {
-      const sweeping = { ...(await context()), jobs, configured, settings: config.sweep };
+      const opened = await context();
+      const listed = listedSchedule(opened);
+      const sweeping = { ...opened, jobs, configured, settings: config.sweep, onListed: listed.hear };
       const report = await measuredSweep(base, () => sweep(sweeping, { trigger, reason, which }));
       await jobs.drain();
       await sweepWorked(await parts.pager(), base.newId());
-      await watchExpiries(await context(), expirySources, base.newId()).catch((thrown: unknown) =>
-        log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
-      );
+      const changed = results
+        .filter(({ pushed }) => pushed !== undefined)
+        .map(({ verdict }) => verdict.account);
+      await listed
+        .schedule(changed)
+        .then(async (known) => watchExpiries(await context(), expirySources, base.newId(), known))
+        .catch((thrown: unknown) =>
+          log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
+        );
       return { ...report, results, failures };
     } catch (thrown) {
       await pageSweepFailure(await parts.pager(), base.newId(), asRelightError(thrown));

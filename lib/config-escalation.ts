@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { duration } from "./config-policy.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference } from "./config-values.ts";
 
 const WAYS = ["webhook", "pagerDuty", "slack", "sns"] as const;
@@ -32,7 +33,24 @@ const channel = z
   })
   .superRefine(exactlyOne(WAYS), EVEN_IF_FAULTY);
 
-export const escalationChannels = z.array(channel).default([]);
+/** A list is one of channels. */
+export const escalation = z.preprocess(
+  (value) => (Array.isArray(value) ? { channels: value } : (value ?? {})),
+  z.strictObject({
+    /** How long an account, or the whole cluster, is unknown before a person is called. */
+    unknownAfter: duration.prefault("5m"),
+    channels: z.array(channel).default([]),
+  }),
+);
+
+/** Where the fault is in the file: a list's channels have no key of their own. */
+export const asWritten =
+  (written: unknown) =>
+  (issue: z.core.$ZodIssue): z.core.$ZodIssue => {
+    const [first, second, ...rest] = issue.path;
+    const isOfList = Array.isArray(written) && first === "escalation" && second === "channels";
+    return isOfList ? { ...issue, path: [first, ...rest] } : issue;
+  };
 
 export type EscalationChannel = z.infer<typeof channel>;
 

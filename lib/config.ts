@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
-import { escalationChannels, pageLinks } from "./config-escalation.ts";
+import { asWritten, type EscalationChannel, escalation, pageLinks } from "./config-escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
 import {
   EVEN_IF_FAULTY,
@@ -15,6 +15,7 @@ import {
 import { type AccountId, type AccountSettings, isAccountId } from "./domain/account.ts";
 import { isJsonObject, type JsonObject } from "./domain/json.ts";
 import { CONFIGURED_MODES } from "./domain/mode.ts";
+import type { Millis } from "./domain/time.ts";
 import { RelightError } from "./errors.ts";
 
 const accountId = z
@@ -127,7 +128,7 @@ const document = z.strictObject({
       onDifference: z.enum(["page", "push", "adopt"]).default("page"),
     })
     .optional(),
-  escalation: escalationChannels,
+  escalation,
   links: pageLinks,
   /** What signs the next system user when Secrets Manager rotates its credentials. */
   rotation: z
@@ -201,7 +202,10 @@ const schema = checked.superRefine(({ policy, policies, accounts: list }, contex
   );
 });
 
-export type Config = z.infer<typeof schema> & {
+export type Config = Omit<z.infer<typeof schema>, "escalation"> & {
+  readonly escalation: readonly EscalationChannel[];
+  /** How long an account, or the whole cluster, is unknown before a person is called. */
+  readonly unknownAfter: Millis;
   /** The folder that relative `file:` references and the journal's path start from. */
   readonly baseDir: string;
 };
@@ -232,14 +236,17 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   if (syntax.length > 0) throw invalid(origin, syntax);
 
   const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
+  const content = contentOf(document, origin);
   const parsed = schema.safeParse({
-    ...contentOf(document, origin),
+    ...content,
     ...(journal === undefined ? {} : { journal }),
     ...(queue === undefined ? {} : { queue }),
     ...(events === undefined ? {} : { events }),
   });
-  if (!parsed.success) throw invalid(origin, parsed.error.issues.flatMap(describeIssue));
-  return { ...parsed.data, baseDir: dirname(resolve(origin)) };
+  if (!parsed.success)
+    throw invalid(origin, parsed.error.issues.map(asWritten(content["escalation"])).flatMap(describeIssue));
+  const { channels, unknownAfter } = parsed.data.escalation;
+  return { ...parsed.data, escalation: channels, unknownAfter, baseDir: dirname(resolve(origin)) };
 }
 
 /** What is configured about each account, with the leafnodes that are to be bound to it. */

@@ -64,6 +64,7 @@ export interface Base {
   readonly escalation: Escalation;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
+  readonly unknownAfter: Millis;
 }
 
 /** The parts of one run, each opened when it is first asked for. Dispose it: it holds a connection and the journal. */
@@ -151,6 +152,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     escalation,
     metrics,
     tracer,
+    unknownAfter: config.unknownAfter,
   };
 
   const { servers, timeout } = config.cluster;

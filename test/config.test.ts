@@ -135,6 +135,7 @@ describe("the configuration", () => {
         queue: "in-process",
         accounts: [],
         escalation: [],
+        unknownAfter: 300_000,
         links: {},
       },
       policy: { lifetime: 90 * DAY, renewBefore: time(30), blackouts: [], manual: false, critical: false },
@@ -152,6 +153,17 @@ describe("the configuration", () => {
   ])("takes restart: %s, and gives it five minutes", (text, expected) => {
     const { restart } = parseConfig(`${MINIMAL}restart: ${text}\n`, "r.yaml");
     expect(restart).toEqual({ ...expected, timeout: 300_000 });
+  });
+
+  test("takes the channels of an escalation as a list, or beside how long it waits", () => {
+    const channel = { webhook: { url: "http://x" } };
+    const list = `${MINIMAL}escalation: [${JSON.stringify(channel)}]\n`;
+    expect(parseConfig(list, "r.yaml")).toMatchObject({ escalation: [channel], unknownAfter: 300_000 });
+    const both = `${MINIMAL}escalation: { unknownAfter: 10m, channels: [${JSON.stringify(channel)}] }\n`;
+    expect(parseConfig(both, "r.yaml")).toMatchObject({ escalation: [channel], unknownAfter: 600_000 });
+    expect(parseConfig(`${MINIMAL}escalation: { unknownAfter: 30s }\n`, "r.yaml")).toMatchObject({
+      ...{ escalation: [], unknownAfter: 30_000 },
+    });
   });
 
   test("restarts nothing unless it is told how", () => {
@@ -293,6 +305,17 @@ describe("the configuration", () => {
       `${MINIMAL}escalation: [{ webhook: { url: "ftp://x" } }]\n`,
       /^escalation\[0\]\.webhook\.url: is not an http/,
     ],
+    [
+      "a channel's address beside a wait",
+      `${MINIMAL}escalation: { channels: [{ webhook: { url: "ftp://x" } }] }\n`,
+      /^escalation\.channels\[0\]\.webhook\.url: is not an http/,
+    ],
+    [
+      "a wait that is none",
+      `${MINIMAL}escalation: { unknownAfter: soon }\n`,
+      /^escalation\.unknownAfter: "soon" is not a length of time/,
+    ],
+    ["an escalation of another kind", `${MINIMAL}escalation: pager\n`, /^escalation: /],
     ["another database", `${MINIMAL}journal: postgres\n`, /^journal: write sqlite:PATH/],
     ["broken YAML", "a: [", /Flow sequence/],
   ])("%s is a fault with its place", (_what, text, fault) => {

@@ -10,6 +10,7 @@ import type { Json, JsonObject } from "../domain/json.ts";
 import { openingsOf } from "../domain/repeats.ts";
 import type { Standing } from "../domain/standing.ts";
 import { epochMillis, isoTime } from "../domain/time.ts";
+import { isOnlyWaiting } from "../domain/unknown-spell.ts";
 import { RelightError } from "../errors.ts";
 import type { Clock, Job, Jobs, Journal } from "../ports.ts";
 import { record } from "./context.ts";
@@ -117,7 +118,9 @@ async function accountReport(desk: ConsoleDesk, name: string): Promise<JsonObjec
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),
     newestJob: standingShown(latest.get(account)),
-    incidents: openIncidents(incidents).map((key) => incidentShown(incidents, key)),
+    incidents: openIncidents(incidents)
+      .filter((key) => !isOnlyWaiting(incidents, key))
+      .map((key) => incidentShown(incidents, key)),
   };
 }
 

@@ -51,6 +51,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   /** Why there is none, although a way is configured. */
   readonly whyNoRestart?: string;
   readonly policy: { readonly allowMemoryLoss: boolean };
+  /** How long nobody is called about what is only unknown; at once by default. */
+  readonly unknownAfter?: Millis;
   /** The expiry policy of one account; its claims say which rules fit it. */
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** What is configured about an account; undefined for one that only the resolver knows. */

@@ -3,9 +3,10 @@ import type { JsonObject } from "../domain/json.ts";
 import { isWithdrawn } from "../domain/presence.ts";
 import { probe } from "../errors.ts";
 import type { Context, RunningJob } from "./context.ts";
-import { escalate, escalateOnce } from "./escalate.ts";
+import { escalate, escalateOnce, type Trouble } from "./escalate.ts";
 import type { HealReport } from "./heal.ts";
 import type { Look } from "./look.ts";
+import { isNearEnd } from "./near-end.ts";
 
 /** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
@@ -24,8 +25,21 @@ export async function escalateReport(context: Context, job: RunningJob, report: 
       rungs: report.rungs as unknown as JsonObject[],
       losses: report.losses.map(({ message }) => message),
     },
+    ...(await waitsFor(context, job, report)),
     about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
   });
+}
+
+/** What nobody answered in time is asked again by the next sweep, before a person is. */
+async function waitsFor(
+  context: Context,
+  { account }: RunningJob,
+  report: HealReport,
+): Promise<Pick<Trouble, "waits">> {
+  const { verdict, claims } = report.last;
+  const isOnlyUnknown = failureClassOf(verdict) === "unknown" && missingOf(report).length === 0;
+  if (!isOnlyUnknown || (await isNearEnd(context, account, claims))) return {};
+  return { waits: "until-it-lasts" };
 }
 
 /** What nobody allowed to go. */

@@ -4,14 +4,31 @@ import { type JournalEntry, openIncidents } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { allows, describeMode, modeJson } from "../domain/mode.ts";
 import { isToBeTold, openingsOf } from "../domain/repeats.ts";
-import { isoTime } from "../domain/time.ts";
+import { isoTime, millis } from "../domain/time.ts";
+import {
+  type Delivery,
+  describeSpell,
+  hasLasted,
+  isOnlyWaiting,
+  type UnknownSpell,
+  unknownSpell,
+} from "../domain/unknown-spell.ts";
 import { asRelightError } from "../errors.ts";
 import { type Context, record } from "./context.ts";
+import { latestVerdicts } from "./latest-verdicts.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
 export type Pager = Pick<
   Context,
-  "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf" | "correlation" | "mode"
+  | "clock"
+  | "journal"
+  | "escalation"
+  | "log"
+  | "operator"
+  | "settingsOf"
+  | "correlation"
+  | "mode"
+  | "unknownAfter"
 >;
 
 export interface Trouble {
@@ -22,6 +39,11 @@ export interface Trouble {
   readonly evidence: JsonObject;
   /** What tells this trouble from another of the same class: a change is told at once. */
   readonly about?: string;
+  /**
+   * Nothing but that no answer came: a person is called once that has lasted ({@link Context.unknownAfter}). `not-at-all`,
+   * if absent: what is certain, and what can't wait.
+   */
+  readonly waits?: "until-it-lasts" | "not-at-all";
 }
 
 /** Which account it is about, and the job that noticed it. */
@@ -47,13 +69,26 @@ export function escalateOnce(context: Pager, job: Occasion, trouble: Trouble): P
 async function call(
   context: Pager,
   job: Occasion,
-  { about, ...trouble }: Trouble,
+  { about, waits, ...certain }: Trouble,
   repeats: boolean,
 ): Promise<void> {
-  const { failureClass, severity, summary } = trouble;
+  const { failureClass, severity } = certain;
   const key = incidentKey(context.operator.id, job.account, failureClass);
   const entries = await incidentsSoFar(context, job);
   const now = context.clock.now();
+  const spell = waits === "until-it-lasts" ? await spellOf(context, job, key) : undefined;
+  const trouble = spell === undefined ? certain : withSpell(certain, spell);
+  const { summary } = trouble;
+  const opened = (delivery: Delivery): Promise<void> =>
+    record(context, job, "incident.opened", {
+      ...{ key, failureClass, severity, summary, delivery, correlation: correlationOf(context, job) },
+      ...(about === undefined ? {} : { about }),
+      ...(spell === undefined ? {} : { since: isoTime(spell.began) }),
+    });
+  if (spell !== undefined && !hasLasted(spell, context.unknownAfter ?? millis(0), now)) {
+    context.log.warn("nobody is called yet: that may pass", { key, summary });
+    return opened("waiting");
+  }
   if (!isToBeTold(entries, { key, severity, about, repeats }, now)) return;
   const { mode } = context;
   const limits = allows(mode.mode, "heal") ? [] : [`${describeMode(mode)}.`];
@@ -61,13 +96,35 @@ async function call(
     ...{ ...trouble, advice: [...trouble.advice, ...limits] },
     evidence: { ...trouble.evidence, mode: modeJson(mode) },
     ...{ key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
-    ...{ since: isoTime(openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
+    ...{ since: isoTime(spell?.began ?? openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
     correlation: correlationOf(context, job),
   });
-  await record(context, job, "incident.opened", {
-    ...{ key, failureClass, severity, summary, delivery, correlation: correlationOf(context, job) },
-    ...(about === undefined ? {} : { about }),
-  });
+  await opened(delivery);
+}
+
+/** Undefined where the journal can't be read: then a person is called at once, as ever. */
+async function spellOf(
+  { journal, clock }: Pager,
+  { account, id }: Occasion,
+  key: string,
+): Promise<UnknownSpell | undefined> {
+  try {
+    const incidents = await journal.read({ account, kinds: INCIDENTS });
+    const verdicts = account === "-" ? [] : await latestVerdicts(journal, account);
+    const entries = [...incidents, ...verdicts].sort((one, other) => one.at - other.at);
+    return unknownSpell(entries, key, id, clock.now());
+  } catch {
+    return undefined;
+  }
+}
+
+function withSpell(trouble: Trouble, spell: UnknownSpell): Trouble {
+  const { began, asked } = spell;
+  return {
+    ...trouble,
+    summary: `${trouble.summary} (${describeSpell(spell)})`,
+    evidence: { ...trouble.evidence, unknown: { since: isoTime(began), asked } },
+  };
 }
 
 /** Without a journal a person is called nevertheless, and too often rather than not at all. */
@@ -102,6 +159,12 @@ export async function resolveIncidents(
     const opened = openings.at(-1);
     if (!which(opened?.data["failureClass"] as FailureClass)) continue;
     const now = context.clock.now();
+    const resolved = (): Promise<void> =>
+      record(context, job, "incident.resolved", { key, correlation: correlationOf(context, job) });
+    if (isOnlyWaiting(entries, key)) {
+      await resolved();
+      continue;
+    }
     const incident: Incident = {
       key,
       status: "resolved",
@@ -112,21 +175,27 @@ export async function resolveIncidents(
       summary: `${because}: ${String(opened?.data["summary"])}`,
       advice: [],
       evidence: {},
-      since: isoTime(openings[0]?.at ?? now),
+      since: sinceOf(openings) ?? isoTime(now),
       at: isoTime(now),
       correlation: correlationOf(context, job),
     };
     const delivery = await deliver(context, incident);
     // An undelivered "resolved" stays open here, so that the next healthy verdict sends it again.
-    if (delivery === "delivered")
-      await record(context, job, "incident.resolved", { key, correlation: incident.correlation ?? job.id });
+    if (delivery === "delivered") await resolved();
   }
+}
+
+/** What was waited for says itself when it began: it may have come and gone before. */
+function sinceOf(openings: readonly JournalEntry[]): string | undefined {
+  const first = openings.find(({ data }) => data["delivery"] !== "waiting");
+  const since = first?.data["since"];
+  return typeof since === "string" ? since : first && isoTime(first.at);
 }
 
 async function deliver(
   { escalation, log }: Pager,
   incident: Incident,
-): Promise<"delivered" | "undeliverable"> {
+): Promise<Exclude<Delivery, "waiting">> {
   try {
     await escalation.send(incident);
     return "delivered";

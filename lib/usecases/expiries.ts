@@ -19,7 +19,7 @@ import { asRelightError, probe } from "../errors.ts";
 import type { ServerCertificates } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { escalateOnce, resolveIncidents, type Trouble } from "./escalate.ts";
-import { claimsOf, schedule, type UnknownAccount } from "./schedule.ts";
+import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
 
 /** Where the things lie that expire beside the accounts. */
 export interface ExpirySources {
@@ -35,9 +35,16 @@ export interface ExpirySources {
   readonly configured: readonly AccountId[];
 }
 
-/** Everything that expires, the most urgent first. Looks only. */
-export async function findExpiries(context: Context, sources: ExpirySources): Promise<readonly Expiring[]> {
-  const { accounts, unknown } = await schedule(context, sources.configured);
+/**
+ * Everything that expires, the most urgent first. Looks only.
+ * @param scheduled the accounts' claims, for whoever has them already; they are asked for by default
+ */
+export async function findExpiries(
+  context: Context,
+  sources: ExpirySources,
+  scheduled?: Schedule,
+): Promise<readonly Expiring[]> {
+  const { accounts, unknown } = scheduled ?? (await schedule(context, sources.configured));
   const known = new Map(accounts.map(({ account, claims }) => [account, claims]));
   const [operator, system, ...others] = await Promise.all([
     token(context, "operator", sources.operatorJwt, (text) => text),
@@ -129,9 +136,14 @@ const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
 };
 
 /** After a sweep: calls a person about what comes near its end, once, and takes back what no longer does. */
-export async function watchExpiries(context: Context, sources: ExpirySources, id: string): Promise<void> {
+export async function watchExpiries(
+  context: Context,
+  sources: ExpirySources,
+  id: string,
+  known?: Schedule,
+): Promise<void> {
   const job = { id, account: "-" } as const;
-  const found = await findExpiries(context, sources);
+  const found = await findExpiries(context, sources, known);
   const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
   for (const failureClass of new Set(Object.values(CLASSES))) {
     const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);

@@ -6,7 +6,9 @@ import { asRelightError, type RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { escalate } from "./escalate.ts";
+import { latestVerdicts } from "./latest-verdicts.ts";
 import { withLease } from "./lease.ts";
+import { isNearEnd } from "./near-end.ts";
 import { rememberingJournal } from "./remembering-journal.ts";
 
 /** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
@@ -80,14 +82,25 @@ async function failed(
   if (UNCALLED.includes(error.code)) return;
   // Who ordered by hand what the mode forbids is told so; what came by itself is told to whoever is called.
   if (error.code === "mode.forbids" && trigger === "manual") return;
+  const failureClass = classOf(error);
+  const mayPass = failureClass === "unknown" && error.retryable && !(await hasSeen(context, job));
+  const waits =
+    mayPass && !(await isNearEnd(context, job.account, undefined)) ? "until-it-lasts" : "not-at-all";
   await escalate(context, job, {
-    failureClass: classOf(error),
+    failureClass,
+    waits,
     severity: "critical",
     summary: error.message.split("\n")[0] ?? error.code,
     advice: [error.mend],
     evidence: { error: error.toJSON() as JsonObject },
     about: error.code,
   });
+}
+
+/** Whether the job came to a verdict that says something: what it found then is nothing to wait with. */
+async function hasSeen({ journal }: Context, { id, account }: RunningJob): Promise<boolean> {
+  const verdicts = await latestVerdicts(journal, account);
+  return verdicts.some(({ job, data }) => job === id && data["verdict"] !== "unknown");
 }
 
 function classOf({ code, details }: RelightError): FailureClass {

@@ -14,6 +14,7 @@ import { escalateReport } from "./escalate-report.ts";
 import { follow } from "./follow.ts";
 import { heal, type RungReport, summaryOf } from "./heal.ts";
 import { runJob } from "./job.ts";
+import { latestVerdicts } from "./latest-verdicts.ts";
 import type { Look } from "./look.ts";
 import { left, tried } from "./mode.ts";
 import { type ProvedPush, push } from "./push.ts";
@@ -98,16 +99,12 @@ type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "hea
   readonly last: Look;
 };
 
-/** A spell of more verdicts than this began at least as long ago as the first of them. */
-const LATEST_VERDICTS = 100;
-
 /** What is to be known of the account beside how the job went. */
 async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Done, "last">> {
   const { verdict, claims } = done.last;
   const { critical } = context.policyOf(verdict.account, claims?.claims);
   const exp = claims?.claims.exp;
-  const query = { account: verdict.account, kinds: ["verdict"], limit: LATEST_VERDICTS } as const;
-  const verdicts = done.outcome === "healed" ? await context.journal.read(query) : [];
+  const verdicts = done.outcome === "healed" ? await latestVerdicts(context.journal, verdict.account) : [];
   const spell = lastSpell(verdicts);
   return {
     ...{ ...done, critical, mode: modeJson(modeFor(context, verdict.account)) },

@@ -3,10 +3,12 @@ import type { AccountId } from "../domain/account.ts";
 import type { Scheduled } from "../domain/calendar.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-in-force.ts";
+import { isTrusted } from "../domain/claims-source.ts";
 import { UNCOUNTABLE } from "../domain/expiry.ts";
 import { isWithdrawn, lastDeletion, presenceIn } from "../domain/presence.ts";
 import { isCountable } from "../domain/time.ts";
 import { asRelightError, probe } from "../errors.ts";
+import type { DecodedJwt } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { deletionsOf } from "./deletion.ts";
 import { findAccount, knownAccounts } from "./inventory.ts";
@@ -39,12 +41,47 @@ export async function schedule(
     name === undefined
       ? await knownAccounts(context, configured)
       : [await findAccount(context, configured, name)];
+  return scheduleOf(context, ids);
+}
+
+async function scheduleOf(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
   const found = (
     await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
   ).flat();
   return {
     accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
     unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
+  };
+}
+
+/** What a sweep hears of everybody from the resolver's list, so that whoever comes after it need not ask again. */
+export interface ListedSchedule {
+  hear(jwt: DecodedJwt): void;
+  /**
+   * The schedule of all that was listed; whose claims were changed since is asked about. Undefined where nothing was
+   * listed, as without a NATS-based resolver.
+   */
+  schedule(changed: readonly AccountId[]): Promise<Schedule | undefined>;
+}
+
+export function listedSchedule(context: Context): ListedSchedule {
+  const listed = new Map<AccountId, Scheduled>();
+  return {
+    hear: (jwt) => {
+      const { claims } = jwt.document;
+      const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
+      if (!isTrusted(jwt, context.operator) || !isKnown) return;
+      const { sub: account } = claims;
+      const name = context.settingsOf(account)?.name ?? (claims.name || account);
+      listed.set(account, { account, name, claims, policy: context.policyOf(account, claims) });
+    },
+    schedule: async (changed) => {
+      if (listed.size === 0) return undefined;
+      for (const account of changed) listed.delete(account);
+      const { accounts, unknown } = await scheduleOf(context, changed);
+      const others = [...listed.values()];
+      return { accounts: [...others, ...accounts], unknown };
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { AccountId } from "../domain/account.ts";
 import type { Millis } from "../domain/time.ts";
-import type { Jobs, Trigger } from "../ports.ts";
+import type { DecodedJwt, Jobs, Trigger } from "../ports.ts";
 import type { Context } from "./context.ts";
 
 export interface SweepSettings {
@@ -14,6 +14,8 @@ export interface SweepContext extends Context {
   readonly jobs: Jobs;
   readonly configured: readonly AccountId[];
   readonly settings: SweepSettings;
+  /** Hears each JWT that the resolver lists. */
+  readonly onListed?: (jwt: DecodedJwt) => void;
 }
 
 export interface SweepOrder {

@@ -158,6 +158,7 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
   const { list } = run;
   for await (const entry of listed(context, list)) {
     if (entry.ok) {
+      context.onListed?.(entry.jwt);
       const { claims } = entry.jwt.document;
       if (isNew(claims.sub)) yield { account: claims.sub, listed: { state: "listed", claims } };
       continue;

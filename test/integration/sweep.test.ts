@@ -136,10 +136,14 @@ describe("escalation", () => {
 
   test("a sweep that cannot reach the cluster calls a person, too", async () => {
     await using pager = await startPager();
-    const yaml = `escalation:\n  - webhook: { url: "${pager.url}", secret: "file:pager.secret" }\n`;
+    const channel = `webhook: { url: "${pager.url}", secret: "file:pager.secret" }`;
+    const yaml = `escalation: { unknownAfter: 1s, channels: [{ ${channel} }] }\n`;
     await using world = await createWorld({ binary, yaml });
     await writeSecret(world);
     await world.server.stop();
+    // Once it has lasted; to reach nobody takes longer than a second.
+    expect((await relight(world, "run")).exit).toBe(3);
+    expect(pager.pages).toEqual([]);
     const { json, exit } = await relight(world, "run", "--json");
     expect(json.error.code).toBe("nats.unreachable");
     expect(exit).toBe(3);

@@ -106,6 +106,7 @@ export function simulatedWorld(settings: WorldSettings) {
     mode: { mode: "heal", because: "a test says so", dryRun: false },
     ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
     ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
+    unknownAfter: millis(5 * 60_000),
     escalation: { send: async (incident) => void incidents.push(incident) },
     signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text), attest: sign }),
     ...{ resolver: cluster.resolver, reopen: absent },

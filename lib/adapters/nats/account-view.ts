@@ -23,7 +23,7 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
-import { isNoResponders } from "./connection.ts";
+import { isNoResponders } from "./asking.ts";
 import { askDomains, subjectsFor } from "./domains.ts";
 import { streamNames } from "./lists.ts";
 
@@ -102,7 +102,8 @@ async function accountInfo(
   mayHave: boolean,
 ): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
   try {
-    return await manager.getAccountInfo();
+    // Where the account should have JetStream silence is no answer yet.
+    return await askTwice(() => manager.getAccountInfo(), mayHave ? isLate : isNever);
   } catch (error) {
     if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
     if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
@@ -131,11 +132,26 @@ async function failureOf(
   stream: string,
 ): Promise<AccountView["failing"][number] | undefined> {
   try {
-    await manager.streams.info(stream);
+    await askTwice(() => manager.streams.info(stream), isLate);
     return undefined;
   } catch (error) {
     const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
     return { stream, notFound, message: reason(error) };
+  }
+}
+
+const isNever = (): boolean => false;
+
+/** Whether an answer did not come in time, while somebody may listen. */
+const isLate = (error: unknown): boolean => isSilence(error) && !isNoResponders(error);
+
+/** Once more where nobody answered: what is asked here changes nothing. */
+async function askTwice<T>(question: () => Promise<T>, isToRepeat: (error: unknown) => boolean): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    if (!isToRepeat(error)) throw error;
+    return question();
   }
 }
 

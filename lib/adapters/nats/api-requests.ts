@@ -2,9 +2,9 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-import { ask, readJson } from "./connection.ts";
+import { order, readJson } from "./asking.ts";
 
-/** Asks JetStream's API as an account: plain requests, since stream names may hold whatever a server takes. */
+/** Requests of JetStream's API as an account, each put once: plain ones, since stream names may hold whatever a server takes. */
 
 /** What became of a request. `silent`: nobody answered in time, so it may have been carried out all the same. */
 export type ApiAnswer =
@@ -20,7 +20,7 @@ export async function requestApi(
   timeout: Millis,
 ): Promise<ApiAnswer> {
   try {
-    const answer = readJson(await ask(connection, subject, body, timeout));
+    const answer = readJson(await order(connection, subject, body, timeout));
     const { error } = answer;
     if (!isJsonObject(error)) return { state: "done", body: answer };
     return { state: "refused", code: Number(error["err_code"]), reason: String(error["description"]) };

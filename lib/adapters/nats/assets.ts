@@ -9,7 +9,8 @@ import type { Assets, Configuration, RefusedConfiguration } from "../../ports-re
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { CONSUMER_NOT_FOUND, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { requestApi } from "./api-requests.ts";
-import { AT_ONCE, ask } from "./connection.ts";
+import { order } from "./asking.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { recreateAsset, recreationSubjects } from "./recreate.ts";
 
 export interface AssetsSettings extends AccountConnectionSettings {
@@ -86,7 +87,7 @@ const UNREADABLE = '{"';
 
 async function isDenied(connection: NatsConnection, subject: string, patience: Millis): Promise<boolean> {
   try {
-    await ask(connection, subject, UNREADABLE, patience);
+    await order(connection, subject, UNREADABLE, patience);
     return false;
   } catch (thrown) {
     if (!(thrown instanceof RelightError)) throw thrown;

@@ -4,7 +4,8 @@ import type { ServerCapacity } from "../../domain/capacity.ts";
 import type { ServerFacts } from "../../domain/observation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { jszTotals, readData } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { ask, readJson } from "./asking.ts";
+import { AT_ONCE } from "./in-flight.ts";
 
 /** What each server with JetStream may give to it. @throws RelightError `nats.*` */
 export async function capacities(

@@ -1,22 +1,14 @@
+import { setTimeout as wait } from "node:timers/promises";
 import {
   AuthorizationError,
-  ClosedConnectionError,
   connect,
   credsAuthenticator,
-  type Msg,
   type NatsConnection,
   type NodeConnectionOptions,
-  NoRespondersError,
-  PermissionViolationError,
-  TimeoutError,
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
-import { isJsonObject, type JsonObject } from "../../domain/json.ts";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
-
-/** Requests in flight at once: a cluster in trouble is not stormed. */
-export const AT_ONCE = 16;
 
 export interface ConnectionSettings {
   readonly servers: readonly string[];
@@ -38,22 +30,30 @@ export interface ConnectionSettings {
 /** A lost connection is noticed within three of these, even where no packet says so; milliseconds. */
 const HEARTBEAT = 10_000;
 
-/** How often a sign-in is begun that breaks off before the server has judged it. */
-const SIGN_INS = 3;
+/**
+ * How long to wait before each further attempt to connect, in milliseconds: a server that restarts is back within
+ * moments, and one that is away is told of within two seconds.
+ */
+const CONNECT_AGAIN_AFTER = [250, 1_000] as const;
 
 /**
- * Connects once: no silent retries, so that "refused" is heard at once. Only a sign-in that took too long is begun
- * again.
+ * Connects. What is refused is heard at once; a server that can't be reached, or that breaks a sign-in off before it has
+ * judged it, is tried again, unless the time for an answer is over.
  * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
-  for (let left = SIGN_INS - 1; ; left--) {
+  const began = performance.now();
+  for (const pause of [...CONNECT_AGAIN_AFTER, undefined]) {
     try {
       return await connect(optionsOf(settings));
     } catch (cause) {
-      if (left === 0 || !brokeOff(cause)) throw connectError(cause, settings.servers);
+      const error = connectError(cause, settings.servers);
+      const isLate = performance.now() - began >= settings.timeout && !brokeOff(cause);
+      if (pause === undefined || error.code !== "nats.unreachable" || isLate) throw error;
+      await wait(pause);
     }
   }
+  throw new Error("unreachable: the last attempt throws");
 }
 
 function optionsOf(settings: ConnectionSettings): NodeConnectionOptions {
@@ -102,91 +102,4 @@ function connectError(cause: unknown, servers: readonly string[]): RelightError 
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
   return new RelightError("nats.unreachable", `cannot reach ${where}: ${reason}`, { cause });
-}
-
-/** Asks and takes the first answer. @throws RelightError `nats.*` */
-export async function ask(
-  connection: NatsConnection,
-  subject: string,
-  body: string,
-  timeout: Millis,
-): Promise<Msg> {
-  try {
-    return await connection.request(subject, body, { timeout });
-  } catch (cause) {
-    throw await requestError(cause, connection, subject, timeout);
-  }
-}
-
-/**
- * Asks and takes answers until `enough` of them came or `timeout` is over. Too few is no error here:
- * the caller knows how many there should be.
- */
-export async function gather(
-  connection: NatsConnection,
-  subject: string,
-  body: string,
-  { timeout, enough }: { timeout: Millis; enough: (answers: readonly Msg[]) => boolean },
-): Promise<readonly Msg[]> {
-  const answers: Msg[] = [];
-  try {
-    const replies = await connection.requestMany(subject, body, { strategy: "timer", maxWait: timeout });
-    for await (const reply of replies) {
-      answers.push(reply);
-      if (enough(answers)) break;
-    }
-  } catch (cause) {
-    throw await requestError(cause, connection, subject, timeout);
-  }
-  if (connection.isClosed()) throw lost(subject);
-  return answers;
-}
-
-/** The client's errors as ours, in this one place. */
-async function requestError(
-  cause: unknown,
-  connection: NatsConnection,
-  subject: string,
-  timeout: Millis,
-): Promise<RelightError> {
-  const chain = causes(cause);
-  const is = (type: new (...args: never[]) => Error): boolean => chain.some((error) => error instanceof type);
-  if (is(NoRespondersError)) return new RelightError("nats.timeout", `nobody answers ${subject}`, { cause });
-  if (is(PermissionViolationError))
-    return new RelightError("nats.unauthorized", `the user may not ask ${subject}`, { cause });
-  // A closing connection rejects its requests with a plain RequestError before it calls itself closed.
-  const closing = chain.some(({ message }) => message === "connection closed");
-  if (closing || is(ClosedConnectionError) || connection.isClosed()) return lost(subject, cause);
-  if (is(TimeoutError))
-    return new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`, { cause });
-  const message = chain[0]?.message ?? String(cause);
-  return new RelightError("nats.bad_answer", `${subject}: ${message}`, { cause });
-}
-
-function causes(thrown: unknown): readonly Error[] {
-  return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
-}
-
-function lost(subject: string, cause?: unknown): RelightError {
-  return new RelightError("nats.connection_lost", `the connection was lost while asking ${subject}`, {
-    cause,
-  });
-}
-
-/** Whether nobody listens on a subject at all, as opposed to nobody answering in time. */
-export function isNoResponders(error: unknown): boolean {
-  return causes(error).some((cause) => cause instanceof NoRespondersError);
-}
-
-/** The JSON object in an answer. @throws RelightError `nats.bad_answer` */
-export function readJson(message: Msg): JsonObject {
-  const value = (() => {
-    try {
-      return message.json<unknown>();
-    } catch (cause) {
-      throw new RelightError("nats.bad_answer", `the answer on ${message.subject} is not JSON`, { cause });
-    }
-  })();
-  if (!isJsonObject(value)) throw new RelightError("nats.bad_answer", "an answer is not a JSON object");
-  return value;
 }

@@ -7,7 +7,8 @@ import type { Millis } from "../../domain/time.ts";
 import { asRelightError } from "../../errors.ts";
 import { streamState } from "./answers.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { ask, readJson } from "./asking.ts";
+import { AT_ONCE } from "./in-flight.ts";
 
 const NO_JETSTREAM: readonly unknown[] = [ACCOUNT_NOT_FOUND, NOT_ENABLED];
 

@@ -5,7 +5,7 @@ import type { ClusterEvent } from "../../domain/watch.ts";
 import { asRelightError } from "../../errors.ts";
 import type { JwtCodec } from "../../ports.ts";
 import { read } from "./answers.ts";
-import { readJson } from "./connection.ts";
+import { readJson } from "./asking.ts";
 import { decodeDeletion } from "./jwt-codec.ts";
 
 /** The servers' messages as events. What is none, or can't be read, is undefined: servers say more than this. */

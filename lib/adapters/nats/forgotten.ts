@@ -6,7 +6,7 @@ import { type Group, nameOfGroup } from "../../domain/step-down.ts";
 import { probe } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import type { StreamDetail } from "./answers.ts";
-import { AT_ONCE } from "./connection.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { consumerNames, consumerNamesSubject } from "./lists.ts";
 
 /** A stream as one server holds it. */

@@ -6,7 +6,8 @@ import type { HealthAnswer, HealthChecks, ServersHealth } from "../../domain/ser
 import type { Millis } from "../../domain/time.ts";
 import { probe } from "../../errors.ts";
 import { read, readData, statsz } from "./answers.ts";
-import { AT_ONCE, ask, gather, readJson } from "./connection.ts";
+import { ask, gather, readJson } from "./asking.ts";
+import { AT_ONCE } from "./in-flight.ts";
 
 const PING = "$SYS.REQ.SERVER.PING.STATSZ";
 

@@ -1,8 +1,8 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
 import type { Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
-import { AT_ONCE } from "./connection.ts";
 import { directGetsOf, directSubjects, type Member, mirrorDirectOf } from "./direct.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { findInterest, type Interest } from "./interest.ts";
 import type { ListSettings } from "./lists.ts";
 import {

@@ -11,7 +11,7 @@ import {
 } from "../../domain/observation.ts";
 import { isIll } from "../../domain/silence.ts";
 import { probe } from "../../errors.ts";
-import { AT_ONCE } from "./connection.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { originsTold } from "./origins.ts";
 import { heldOn, type StreamProbeSettings } from "./streams.ts";
 import { leaderOf } from "./told.ts";

@@ -3,7 +3,7 @@ import { type AccountId, isAccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { HostedStream, ServerFacts } from "../../domain/observation.ts";
 import type { AccountDetail, ConsumerDetail, StreamDetail } from "./answers.ts";
-import { AT_ONCE } from "./connection.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 import { isNodeMissing } from "./streams.ts";
 

@@ -3,7 +3,7 @@ import type { AccountId } from "../../domain/account.ts";
 import type { Probe } from "../../domain/observation.ts";
 import { probe } from "../../errors.ts";
 import type { HeldSubscription } from "./answers.ts";
-import { AT_ONCE } from "./connection.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { accountConnections, accountSubscriptions, askingServer, type ListSettings } from "./lists.ts";
 
 export interface InterestSettings extends ListSettings {

@@ -2,7 +2,7 @@ import pMap from "p-map";
 import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
 import type { LeafConnection, ServerFacts } from "../../domain/observation.ts";
-import { AT_ONCE } from "./connection.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { askingServer, type ListSettings, leafConnectionsOf } from "./lists.ts";
 
 /** The first version of which LEAFZ says who asked for a connection. */

@@ -15,7 +15,7 @@ import {
   readData,
   subsz,
 } from "./answers.ts";
-import { ask, readJson } from "./connection.ts";
+import { ask, readJson } from "./asking.ts";
 
 /**
  * The lists that a server may cut: all of them are read here, and each is given whole or not at all. What is not in a

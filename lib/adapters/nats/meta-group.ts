@@ -5,7 +5,7 @@ import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
 import { probe, RelightError } from "../../errors.ts";
 import { read, readData, serverInfo } from "./answers.ts";
-import { gather, readJson } from "./connection.ts";
+import { gather, readJson } from "./asking.ts";
 
 const SUBJECT = "$SYS.REQ.SERVER.PING.JSZ";
 const NANOS_PER_MILLI = 1_000_000;

@@ -1,4 +1,5 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { lt } from "semver";
 import type { AccountId } from "../../domain/account.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { RunningAccount } from "../../domain/observation.ts";
@@ -6,7 +7,7 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt, JwtCodec, ListedJwt, PushReply, Resolver } from "../../ports.ts";
 import { accountInfo, envelope, listAnswer, pushAnswer, read, type ServerInfo } from "./answers.ts";
-import { ask, gather, isNoResponders, readJson } from "./connection.ts";
+import { ask, gather, gatherOnce, isNoResponders, readJson } from "./asking.ts";
 
 export interface ResolverSettings {
   readonly connection: NatsConnection;
@@ -16,15 +17,23 @@ export interface ResolverSettings {
   servers(): Promise<readonly ServerInfo[]>;
 }
 
-/** Up to 2.9 a server that lacks the account does not answer a look-up at all; don't wait long for that. */
-const LOOKUP_PATIENCE = millis(1_000);
+/** The first version that says so if it lacks an account; a server before it does not answer a look-up then. */
+const SAYS_NO = "2.10.0";
+/** So long such a server is waited for: time to ask it twice, and for a list at hand to ask it once. */
+const LOOKUP_PATIENCE = millis(3_000);
+const LOOKUP_PATIENCE_WITH_LIST = millis(1_000);
+/** A list may pause for so many times the time for an answer: its server sends thousands of JWTs beside all else. */
+const LIST_PAUSE = 6;
+/** How long the list of all accounts serves the look-ups of one run; milliseconds. */
+const LIST_SERVES = 5 * 60_000;
 
 /** The NATS-based resolver, spoken to over its `$SYS.REQ.CLAIMS.*` subjects. */
 export function natsResolver(settings: ResolverSettings): Resolver {
   const { connection, codec, timeout } = settings;
+  const names = listedNames(settings);
 
   async function lookup(account: AccountId): Promise<DecodedJwt | undefined> {
-    const token = await lookupToken(settings, account);
+    const token = await lookupToken(settings, names, account);
     if (token === "") return undefined;
     const decoded = attempt(codec, token);
     if (decoded.ok) return decoded.value;
@@ -32,13 +41,15 @@ export function natsResolver(settings: ResolverSettings): Resolver {
   }
 
   async function running(account: AccountId): Promise<readonly RunningAccount[]> {
-    const answers = await askEvery(settings, `$SYS.REQ.ACCOUNT.${account}.INFO`, "");
+    const answers = await askEvery(settings, `$SYS.REQ.ACCOUNT.${account}.INFO`, "", gather);
     return runningAccounts(answers, account, codec);
   }
 
   async function push(token: string): Promise<readonly PushReply[]> {
-    // The body must be the bare JWT, without headers.
-    const answers = await askEvery(settings, "$SYS.REQ.CLAIMS.UPDATE", token).catch(noResolver);
+    // What was listed before is not what there is now.
+    names.forget();
+    // The body must be the bare JWT, without headers. It is put once: a later push must not be undone by an earlier one.
+    const answers = await askEvery(settings, "$SYS.REQ.CLAIMS.UPDATE", token, gatherOnce).catch(noResolver);
     const replies = answers.map(pushReply);
     const rejected = replies.filter(({ accepted }) => !accepted);
     if (rejected.length === 0) return replies;
@@ -54,8 +65,9 @@ export function natsResolver(settings: ResolverSettings): Resolver {
    * to two kilobytes for each account that the caller is behind by.
    */
   async function* list(): AsyncIterable<ListedJwt> {
+    const pause = timeout * LIST_PAUSE;
     const replies = await connection
-      .requestMany("$SYS.REQ.CLAIMS.PACK", "", { strategy: "timer", maxWait: timeout * 6 })
+      .requestMany("$SYS.REQ.CLAIMS.PACK", "", { strategy: "stall", maxWait: pause, stall: pause })
       .catch(noResolver);
     for await (const reply of replies) {
       // One message per account, then an empty one: without that the list is not whole.
@@ -68,46 +80,96 @@ export function natsResolver(settings: ResolverSettings): Resolver {
   return { list, lookup, running, push };
 }
 
-async function lookupToken(settings: ResolverSettings, account: AccountId): Promise<string> {
+/**
+ * What the resolver holds of an account; empty where it holds nothing. From 2.10 every server with a resolver says so, and
+ * one that does not answer is unknown, never a no. What servers before that don't answer, and those without a resolver,
+ * the list of all accounts tells: it is asked for once per run, since a server that is slow to answer would be slower
+ * still if each look asked for everything.
+ */
+async function lookupToken(
+  settings: ResolverSettings,
+  names: ListedNames,
+  account: AccountId,
+): Promise<string> {
   const { connection, timeout } = settings;
-  const patience = millis(Math.min(LOOKUP_PATIENCE, timeout));
   const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
+  const mayBeMute = (await settings.servers()).some(({ ver }) => lt(ver, SAYS_NO));
+  const patience = names.atHand() ? LOOKUP_PATIENCE_WITH_LIST : LOOKUP_PATIENCE;
+  const bound = mayBeMute ? millis(Math.min(patience, timeout)) : timeout;
   try {
-    const token = (await ask(connection, subject, "", patience)).string();
-    // From 2.10 a server without the account answers with an empty body, and may be faster than those that have it.
-    return token === "" ? await lookupEverywhere(settings, subject, patience) : token;
+    const token = (await ask(connection, subject, "", bound)).string();
+    return token === "" ? await lookupEverywhere(settings, names, account, subject) : token;
   } catch (error) {
     if (isNoResponders(error)) noResolver(error);
-    if (!(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
-    if (await isListed(settings, account)) throw error;
+    if (!mayBeMute || !(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
+    if ((await names.all()).has(account)) throw error;
     return "";
   }
 }
 
-/** What any server holds; empty once all have said that they hold nothing, or nobody says more. */
+/** A server that lacks an account may be faster to say so than those that have it. */
 async function lookupEverywhere(
-  { connection, servers }: ResolverSettings,
+  { connection, servers, timeout }: ResolverSettings,
+  names: ListedNames,
+  account: AccountId,
   subject: string,
-  timeout: Millis,
 ): Promise<string> {
   const { length: expected } = await servers();
   const holds = (answer: Msg): boolean => answer.data.length > 0;
   const enough = (all: readonly Msg[]): boolean => all.length >= expected || all.some(holds);
-  const answers = await gather(connection, subject, "", { timeout, enough });
-  return answers.find(holds)?.string() ?? "";
+  const patience = millis(Math.min(LOOKUP_PATIENCE_WITH_LIST, timeout));
+  // Such answers don't say whose they are, so that those of two questions could not be told apart.
+  const answers = await gatherOnce(connection, subject, "", { timeout: patience, enough });
+  const token = answers.find(holds)?.string() ?? "";
+  if (token !== "" || answers.length >= expected || !(await names.all()).has(account)) return token;
+  throw new RelightError("nats.timeout", `the resolver lists ${account}, and no server gives its JWT`);
 }
 
-/** Tells "the resolver has it not" from "the resolver did not answer". */
-async function isListed({ connection, timeout }: ResolverSettings, account: AccountId): Promise<boolean> {
-  const answer = await ask(connection, "$SYS.REQ.CLAIMS.LIST", "", timeout).catch(noResolver);
-  return (read(listAnswer, readJson(answer), "CLAIMS.LIST").data ?? []).includes(account);
+/** The ids of all accounts that any server's resolver holds, listed when they are first asked for. */
+interface ListedNames {
+  atHand(): boolean;
+  /** @throws RelightError `nats.timeout` if no server listed them. */
+  all(): Promise<ReadonlySet<string>>;
+  forget(): void;
 }
 
-async function askEvery(settings: ResolverSettings, subject: string, body: string): Promise<readonly Msg[]> {
+function listedNames(settings: ResolverSettings): ListedNames {
+  let listed: { readonly at: number; readonly ids: Promise<ReadonlySet<string>> } | undefined;
+  const atHand = (): boolean => listed !== undefined && performance.now() - listed.at < LIST_SERVES;
+  const forget = (): void => {
+    listed = undefined;
+  };
+  const all = (): Promise<ReadonlySet<string>> => {
+    if (listed !== undefined && atHand()) return listed.ids;
+    const ids = listNames(settings);
+    ids.catch(forget);
+    listed = { at: performance.now(), ids };
+    return ids;
+  };
+  return { atHand, all, forget };
+}
+
+/** Servers without a NATS-based resolver don't answer, so that their silence says nothing: one answer is needed. */
+async function listNames({ connection, servers, timeout }: ResolverSettings): Promise<ReadonlySet<string>> {
+  const subject = "$SYS.REQ.CLAIMS.LIST";
+  const { length: expected } = await servers();
+  const enough = (all: readonly Msg[]): boolean => all.length >= expected;
+  const answers = await gather(connection, subject, "", { timeout, enough }).catch(noResolver);
+  if (answers.length === 0)
+    throw new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`);
+  return new Set(answers.flatMap((answer) => read(listAnswer, readJson(answer), "CLAIMS.LIST").data ?? []));
+}
+
+async function askEvery(
+  settings: ResolverSettings,
+  subject: string,
+  body: string,
+  asking: typeof gather,
+): Promise<readonly Msg[]> {
   const { connection, timeout } = settings;
   const expected = await settings.servers();
   const enough = (answers: readonly Msg[]): boolean => answers.length >= expected.length;
-  const answers = await gather(connection, subject, body, { timeout, enough });
+  const answers = await asking(connection, subject, body, { timeout, enough });
   if (enough(answers)) return answers;
   const answered = new Set(answers.map((answer) => read(envelope, readJson(answer), subject).server.name));
   const silent = expected.map(({ name }) => name).filter((name) => !answered.has(name));

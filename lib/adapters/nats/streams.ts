@@ -7,7 +7,6 @@ import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../domain/obser
 import { nameOfGroup } from "../../domain/step-down.ts";
 import type { Millis } from "../../domain/time.ts";
 import type { ConsumerDetail, StreamDetail } from "./answers.ts";
-import { AT_ONCE } from "./connection.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import {
   deafOf,
@@ -18,6 +17,7 @@ import {
   nextMessage,
   subjectsOf,
 } from "./hearing.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { askingServer, jetStreamAccount } from "./lists.ts";
 import { originsTold } from "./origins.ts";
 import {

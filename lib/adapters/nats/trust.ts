@@ -3,7 +3,8 @@ import pMap from "p-map";
 import type { ServerTrust } from "../../domain/key-rotation.ts";
 import type { Millis } from "../../domain/time.ts";
 import { readData, type ServerInfo, varz } from "./answers.ts";
-import { AT_ONCE, ask, readJson } from "./connection.ts";
+import { ask, readJson } from "./asking.ts";
+import { AT_ONCE } from "./in-flight.ts";
 import { parseOperator } from "./jwt-codec.ts";
 
 /**

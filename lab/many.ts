@@ -1,0 +1,62 @@
+import { createPrivateKey, type KeyObject, randomBytes, sign } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { KeyPair } from "@nats-io/nkeys";
+import { accountClaims, UNLIMITED } from "./claims.ts";
+import { nowSeconds, seedOf } from "./keys.ts";
+import type { World } from "./world.ts";
+
+/**
+ * Lays `count` accounts that nobody uses into the resolver's folder and restarts the server, which takes them in as it
+ * starts: to push thousands takes minutes, as does to make their keys, so that they have none. Returns their ids.
+ */
+export async function layAccounts({ server, operator, accountSigningKey }: World, count: number) {
+  const key = createPrivateKey({ key: pkcs8(operator), format: "der", type: "pkcs8" });
+  const ids = Array.from({ length: count }, () => publicKey(ACCOUNT, randomBytes(32)));
+  await server.stop();
+  for (const [index, id] of ids.entries()) {
+    const keys = { getPublicKey: () => id } as KeyPair;
+    const claims = accountClaims(`MANY-${index}`, keys, accountSigningKey, UNLIMITED);
+    const jti = crypto.randomUUID();
+    const token = jwt(
+      JSON.stringify({ jti, iat: nowSeconds(), iss: operator.getPublicKey(), ...claims }),
+      key,
+    );
+    await writeFile(join(server.folder, "jwt", `${id}.jwt`), token);
+  }
+  await server.start();
+  return ids;
+}
+
+const part = (text: string): string => Buffer.from(text).toString("base64url");
+
+function jwt(payload: string, key: KeyObject): string {
+  const body = `${part('{"typ":"JWT","alg":"ed25519-nkey"}')}.${part(payload)}`;
+  return `${body}.${sign(null, Buffer.from(body), key).toString("base64url")}`;
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/** What makes the first letter of a key an A. */
+const ACCOUNT = 0;
+const ED25519 = "302e020100300506032b657004220420";
+
+/** The seed's 32 bytes, behind two of its kind, as OpenSSL takes them. */
+function pkcs8(key: KeyPair): Buffer {
+  const bits = [...seedOf(key)]
+    .map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0"))
+    .join("");
+  const bytes = (bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
+  return Buffer.concat([Buffer.from(ED25519, "hex"), Buffer.from(bytes.slice(2, 34))]);
+}
+
+/** Base32 of the kind, the bytes and their CRC-16 (XMODEM), as NKeys are written. */
+function publicKey(kind: number, key: Buffer): string {
+  const body = Buffer.from([kind, ...key]);
+  let crc = 0;
+  for (const byte of body) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  const bits = [...body, crc & 255, crc >> 8].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  return (bits.match(/.{5}/g) ?? []).map((letter) => ALPHABET[Number.parseInt(letter, 2)]).join("");
+}

@@ -1,0 +1,59 @@
+import { expect, test } from "@jest/globals";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { layAccounts } from "../../lab/many.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { openWorldApp } from "../support/context.ts";
+
+/** What is asked, how often, and what becomes of a question that nobody answers in time. */
+
+const { path: binary } = await serverBinary("2.10.27");
+const MANY = 120;
+
+/** How often somebody asked on a subject. */
+async function counting(system: NatsConnection, ...subjects: readonly string[]) {
+  const counts = new Map<string, number>();
+  for (const subject of subjects)
+    system.subscribe(subject, { callback: () => void counts.set(subject, (counts.get(subject) ?? 0) + 1) });
+  await system.flush();
+  return (subject: string): number => counts.get(subject) ?? 0;
+}
+
+/** Stops the server's process for a while: it answers nothing, and then everything. */
+async function pause({ server }: World, milliseconds: number): Promise<void> {
+  const pid = server.pid();
+  if (pid === undefined) throw new Error("the server does not run");
+  process.kill(pid, "SIGSTOP");
+  try {
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
+test("a run asks for everybody once, and a server that is silent for two seconds makes nobody unknown", async () => {
+  await using world = await createWorld({ binary });
+  await layAccounts(world, MANY);
+  const system = await world.connectAs("system");
+  const asked = await counting(
+    system,
+    "$SYS.REQ.CLAIMS.LIST",
+    "$SYS.REQ.CLAIMS.PACK",
+    "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+  );
+  await using app = await openWorldApp(world);
+  await app.context();
+
+  const sweep = app.sweep("manual", "a test", "everything");
+  await waitFor("accounts to be looked at", async () => asked("$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP") > 20);
+  await pause(world, 2_000);
+  const { seen, results, failures } = await sweep;
+
+  expect({ seen, failures }).toEqual({ seen: MANY + 2, failures: [] });
+  expect(results.filter(({ verdict }) => verdict.verdict === "unknown")).toEqual([]);
+  expect(await app.journal.read({ kinds: ["incident.opened"] })).toEqual([]);
+  expect(asked("$SYS.REQ.CLAIMS.LIST")).toBe(0);
+  expect(asked("$SYS.REQ.CLAIMS.PACK")).toBe(1);
+  await system.close();
+}, 300_000);
