@@ -148,6 +148,9 @@ export const isRoutine = ({ why }: Due): boolean => why === "routine";
 /** What may not wait for a full queue. */
 export const isImminent = ({ why }: Due): boolean => why === "expired" || why === "page";
 
+/** Of whom nobody knows how it is: the second look tells whether a person is called, and should come soon. */
+export const isUnknown = (due: Due): boolean => due.why === "unwell" && due.verdict === "unknown";
+
 /** A due account's reason, for people. */
 export function describeDue(due: Due): string {
   switch (due.why) {

@@ -1,6 +1,6 @@
 import { type AccountId, isAccountId } from "../domain/account.ts";
 import { type Backlog, backlog } from "../domain/backlog.ts";
-import { type Due, type DueReason, describeDue, isImminent, isRoutine } from "../domain/due.ts";
+import { type Due, type DueReason, describeDue, isImminent, isRoutine, isUnknown } from "../domain/due.ts";
 import type { EpochMillis, Millis } from "../domain/time.ts";
 import { asRelightError, type RelightError } from "../errors.ts";
 import type { Job, ListedJwt } from "../ports.ts";
@@ -106,9 +106,11 @@ function roomOf({ atMostWaiting }: SweepSettings, { which }: SweepOrder, waiting
   return which === "everything" ? Number.POSITIVE_INFINITY : Math.max(0, atMostWaiting - waiting);
 }
 
-/** Most urgent first: what is imminent, then whoever was not verified for longest. */
+/** Most urgent first: what is imminent, then what is unknown, then whoever was not verified for longest. */
 const byUrgency = (one: Judged, other: Judged): number =>
-  Number(isImminent(other.due)) - Number(isImminent(one.due)) || one.verifiedAt - other.verifiedAt;
+  Number(isImminent(other.due)) - Number(isImminent(one.due)) ||
+  Number(isUnknown(other.due)) - Number(isUnknown(one.due)) ||
+  one.verifiedAt - other.verifiedAt;
 
 const newBacklog = (room: number): Backlog<Judged> => backlog(Number.isFinite(room) ? room : 0, byUrgency);
 

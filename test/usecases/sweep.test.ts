@@ -254,6 +254,16 @@ describe("a queue that has little room", () => {
     expect(report).toMatchObject({ queuedBy: { unwell: 90, routine: 10 }, queued: 100, postponed: 300 });
   });
 
+  test("gets those again of whom nobody knows how they are, however many are new", async () => {
+    const list = () => of([...range(400)].map((index) => entryOf(index)));
+    const standing = byIndex((index) =>
+      index < 390 ? undefined : well(index, 5, { verdict: "unknown", outcome: "escalated" }),
+    );
+    const { jobs } = await run({ list, standing, settings: { atMostWaiting: 100 } });
+    const unknown = jobs.filter(({ account }) => (indexOf.get(account) ?? 0) >= 390);
+    expect([jobs.length, unknown.length]).toEqual([100, 10]);
+  });
+
   test("takes imminent accounts even if it is full, but no storm of them", async () => {
     const list = () => of([...range(300)].map((index) => entryOf(index, 91)));
     const { report } = await run({ list, waiting: 5_000 });
