@@ -96,7 +96,10 @@ async function call(
     ...{ ...trouble, advice: [...trouble.advice, ...limits] },
     evidence: { ...trouble.evidence, mode: modeJson(mode) },
     ...{ key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
-    ...{ since: isoTime(spell?.began ?? openingsOf(entries, key)[0]?.at ?? now), at: isoTime(now) },
+    ...{
+      since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
+    },
+    at: isoTime(now),
     correlation: correlationOf(context, job),
   });
   await opened(delivery);
