@@ -1,9 +1,11 @@
 import { expect, test } from "@jest/globals";
+import { createAccount } from "@nats-io/nkeys";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { layAccounts } from "../../lab/many.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import type { AccountId } from "../../lib/domain/account.ts";
 import { openWorldApp } from "../support/context.ts";
 
 /** What is asked, how often, and what becomes of a question that nobody answers in time. */
@@ -57,3 +59,27 @@ test("a run asks for everybody once, and a server that is silent for two seconds
   expect(asked("$SYS.REQ.CLAIMS.PACK")).toBe(1);
   await system.close();
 }, 300_000);
+
+/** Before 2.10 a server is silent about what it lacks, and only the list of everybody tells. */
+test.each([
+  ["2.9.10", 1],
+  ["2.10.27", 0],
+])(
+  "accounts that the resolver of %s lacks are told from silence with this many lists: %d",
+  async (version, lists) => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    const system = await world.connectAs("system");
+    const asked = await counting(system, "$SYS.REQ.CLAIMS.LIST");
+    await using app = await openWorldApp(world);
+    const { resolver } = await app.context();
+    for (let index = 0; index < 3; index++) {
+      const account = createAccount().getPublicKey() as AccountId;
+      expect(await resolver.lookup(account)).toBeUndefined();
+    }
+    const own = await resolver.lookup(world.accountId as AccountId);
+    expect(own?.document.claims.name).toBe("APP");
+    expect(asked("$SYS.REQ.CLAIMS.LIST")).toBe(lists);
+    await system.close();
+  },
+  60_000,
+);
