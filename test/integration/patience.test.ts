@@ -13,11 +13,15 @@ import { openWorldApp } from "../support/context.ts";
 const { path: binary } = await serverBinary("2.10.27");
 const MANY = 120;
 
-/** How often somebody asked on a subject. */
+/** How often somebody asked on a subject; each minute a resolver asks others for what it lacks, and says what it has. */
 async function counting(system: NatsConnection, ...subjects: readonly string[]) {
   const counts = new Map<string, number>();
   for (const subject of subjects)
-    system.subscribe(subject, { callback: () => void counts.set(subject, (counts.get(subject) ?? 0) + 1) });
+    system.subscribe(subject, {
+      callback: (_error, { data }) => {
+        if (data.length === 0) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+      },
+    });
   await system.flush();
   return (subject: string): number => counts.get(subject) ?? 0;
 }
