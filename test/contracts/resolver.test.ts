@@ -125,7 +125,7 @@ describe.each([
       return server?.loaded === true && !server.expired;
     });
     expect(await listed(account)).toBe(true);
-  }, 240_000);
+  });
 
   test("takes what has expired already, which is why there is a gate", async () => {
     const account = createAccount();

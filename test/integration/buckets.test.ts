@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { expect, jest, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
@@ -13,9 +13,6 @@ import { configurations } from "../../lab/zoo.ts";
 import { climbed, recorded } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
-
-// A busy machine takes its time to form a cluster.
-jest.setTimeout(240_000);
 
 /** KV buckets and object stores of three replicas and of one, as the official clients make them. */
 async function buckets(version: string): Promise<World> {

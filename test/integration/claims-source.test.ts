@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { createAccount } from "@nats-io/nkeys";
 import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
 import { nowSeconds } from "../../lab/keys.ts";
@@ -9,8 +9,6 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(240_000);
 
 const yaml = (onDifference: string): string => `source: { from: "nsc:nsc", onDifference: ${onDifference} }\n`;
 

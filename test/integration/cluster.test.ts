@@ -1,12 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-// A busy machine takes its time to form a cluster.
-jest.setTimeout(150_000);
 
 /** In a cluster the toggle destroys streams, so it must be impossible; leaders that step down revive them. */
 describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (version) => {

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -9,8 +9,6 @@ import { isQuiet } from "../../lib/domain/silence.ts";
 import { look } from "../../lib/usecases/look.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(180_000);
 
 /**
  * A mirror of another account's stream. Its server asks for the copy's consumer over a service, and hears messages and

@@ -270,5 +270,5 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     // Else nothing was shown. What Relight accepts and a server does not run, the server itself refused with a reason.
     expect(counts.acceptedAndRun).toBeGreaterThan(COUNT / 10);
     expect(counts.onlyRun).toBeGreaterThan(COUNT / 20);
-  }, 60_000);
+  });
 });

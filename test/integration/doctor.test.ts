@@ -79,7 +79,7 @@ describe.each(["2.10.27", "2.15.1"] as const)("a cluster of three nats-servers %
       /lab-3/.test(saysOf(run, "streams")),
     );
     expect(seen).toMatchObject({ exit: 1, json: { cluster: { verdict: "degraded" } } });
-  }, 180_000);
+  });
 });
 
 test("an expired account makes the full /healthz fail, and forbids every restart", async () => {
@@ -106,7 +106,7 @@ test("an expired account makes the full /healthz fail, and forbids every restart
   expect(exit).toBe(2);
   expect(stdout).toContain("DO NOT RESTART ANY SERVER NOW");
   expect(stdout).toContain("the full /healthz fails");
-}, 300_000);
+});
 
 test("an account that is deaf after a renewal is healthy up to the last layer, and dead there", async () => {
   await using world = await worldOf("2.10.27");

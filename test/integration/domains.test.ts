@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import {
   createDomains,
   type Domains,
@@ -13,9 +13,6 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
-
-// What mends itself is waited for half a minute before it is called dead.
-jest.setTimeout(150_000);
 
 const EXPECTED = "leafnodes:\n  - { name: edge-1, account: APP, domain: edge }\n";
 

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { jetstream as jetstreamOf } from "@nats-io/jetstream";
 import { createAccount } from "@nats-io/nkeys";
 import { accountClaims, JETSTREAM, UNLIMITED } from "../../lab/claims.ts";
@@ -9,8 +9,6 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(90_000);
 
 const DAY = 86_400;
 const YES = ["--allow-changes", "--yes"];

@@ -1,12 +1,10 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { expire, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(150_000);
 
 /** Subjects that Relight reads in a special way, as streams of applications have them. */
 const SPECIAL: readonly Partial<StreamConfig>[] = [

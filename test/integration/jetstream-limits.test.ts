@@ -1,12 +1,10 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { nowSeconds } from "../../lab/keys.ts";
 import { fill, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(150_000);
 
 const FLAT = ["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending"];
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
@@ -9,9 +9,6 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
-
-// A busy machine takes its time to form a cluster, and to make hundreds of streams in it.
-jest.setTimeout(300_000);
 
 interface Found {
   readonly code: string;

@@ -49,7 +49,7 @@ describe.each(["2.10.27", "2.15.1"] as const)("the meta group of three nats-serv
 
     await Promise.all([away?.start(), leader?.start()]);
     await metaThat(world, "whole again", healthy);
-  }, 180_000);
+  });
 });
 
 test.each(["2.9.10", "2.10.27", "2.15.1"] as const)("one nats-server %s has none", async (version) => {

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { nowSeconds } from "../../lab/keys.ts";
 import { allConsumers, allStreams } from "../../lab/lists.ts";
@@ -9,9 +9,6 @@ import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 import { spawnWatch } from "../support/watch.ts";
-
-// A busy machine takes its time to form a cluster.
-jest.setTimeout(150_000);
 
 /** What tells a question from an order; none of these may be heard of a Relight that only looks. */
 const ORDERS =

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
@@ -10,8 +10,6 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { type Run, relight } from "../support/relight.ts";
-
-jest.setTimeout(120_000);
 
 /** Claims that servers take and run, and that Relight can't read or can't reckon with. */
 interface Broken {

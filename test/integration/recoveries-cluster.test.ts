@@ -1,13 +1,10 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { expire, renewByHand, restartWhileExpired, snapshot } from "../../lab/scenario.ts";
 import type { World } from "../../lab/world.ts";
 import { assertZooWorks, configurations, knownConsumers } from "../../lab/zoo.ts";
 import { climbed, recorded } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
-
-// A busy machine takes its time to form a cluster.
-jest.setTimeout(240_000);
 
 /** What is broken, in a cluster that holds one of everything; each test is a line of docs/recoveries.md. */
 
@@ -83,7 +80,7 @@ test("restarted while expired, on nats-server 2.15.1: found where $JS.API.INFO s
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.15.1" };
   const seen = { ...row, rungs: climbed(touched), result: "all alive, at most one server restarted" };
   expect(seen).toEqual(await recorded(seen));
-}, 400_000);
+});
 
 // biome-ignore lint/suspicious/noExplicitAny: what the command printed
 function deafServers({ findings }: any): readonly string[] {

@@ -1,4 +1,4 @@
-import { expect, jest, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { createDomains, messagesIn } from "../../lab/domains.ts";
 import { expire, renewByHand, snapshot } from "../../lab/scenario.ts";
@@ -7,8 +7,6 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { assertZooWorks, configurations, fillZoo } from "../../lab/zoo.ts";
 import { climbed, recorded } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(240_000);
 
 /** The whole of what people run: a cluster with one of everything, and a leafnode in another domain. */
 test("expired, then renewed, on nats-server 2.10.27, with a leafnode: healed in place, and the leaf's copy follows", async () => {

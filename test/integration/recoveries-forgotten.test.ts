@@ -1,4 +1,4 @@
-import { expect, jest, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { jetstream } from "@nats-io/jetstream";
 import { metaLeader, moveMetaLeader } from "../../lab/meta.ts";
 import type { NatsServer } from "../../lab/nats-server.ts";
@@ -8,9 +8,6 @@ import { assertZooWorks, knownConsumers } from "../../lab/zoo.ts";
 import { climbed, recorded } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
-
-// A busy machine takes its time to form a cluster.
-jest.setTimeout(240_000);
 
 /**
  * Before 2.9.15 a cluster forgets the consumers of one replica of a server that restarts while the account is

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { createAccount } from "@nats-io/nkeys";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
@@ -14,8 +14,6 @@ import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(200_000);
 
 /** What must stop a restart, on a real cluster that is damaged, and a restarter that would really do it. */
 describe("the guard before a restart", () => {

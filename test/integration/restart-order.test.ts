@@ -1,4 +1,4 @@
-import { expect, jest, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { isMetaCurrent, metaLeader } from "../../lab/meta.ts";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
@@ -7,9 +7,6 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
-
-// A busy machine takes its time to form a cluster, and some clusters panic before Relight comes.
-jest.setTimeout(400_000);
 
 /** In two of five runs 2.10.20 panics by itself, at the election right after the servers' start. */
 const ATTEMPTS = 8;

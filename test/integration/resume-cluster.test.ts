@@ -10,7 +10,7 @@ import type { Context } from "../../lib/usecases/context.ts";
 import { runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 /** One stream of one replica on file and one in memory, a consumer of each, and messages. */
 async function fillSingles(world: World): Promise<void> {

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { createAccount } from "@nats-io/nkeys";
 import { nowSeconds, seedOf } from "../../lab/keys.ts";
@@ -12,8 +12,6 @@ import type { Context } from "../../lib/usecases/context.ts";
 import { look } from "../../lib/usecases/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { type Run, relight } from "../support/relight.ts";
-
-jest.setTimeout(240_000);
 
 /** No rung begins that cannot end: what it will need is proved before, and what it lost stays a finding. */
 

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { expire, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -6,8 +6,6 @@ import { retry } from "../../lab/wait.ts";
 import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { relight } from "../support/relight.ts";
-
-jest.setTimeout(240_000);
 
 /** What must keep a stream from being given two more replicas for a while, with the reason. */
 async function deafSingle(

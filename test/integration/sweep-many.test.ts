@@ -77,4 +77,4 @@ test("sweeps take what is due, a bounded number at a time, until each account wa
   const after = await sweepOnce(world);
   expect(after).toMatchObject({ queued: 1, queuedBy: { changed: 1 } });
   expect(after.results.map(({ account }) => account)).toEqual([changed.getPublicKey()]);
-}, 180_000);
+});

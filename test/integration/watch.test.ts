@@ -224,7 +224,7 @@ describe.each(VERSIONS)("a cluster of nats-server %s", (version) => {
     const lost = await watch.until("the lost quorum", ({ kind }) => kind === "quorum-lost", 60_000);
     expect(lost).toMatchObject({ account: world.accountId, action: { do: "job" } });
     expect(await watch.stop()).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe("it ends at once", () => {

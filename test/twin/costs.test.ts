@@ -27,7 +27,7 @@ describeTwin("the costs that the document tells", () => {
     world = await createWorld({ binary });
     await fill(world, { messages: 10 });
     twin = await startMeasuredTwin(world, artefacts);
-  }, 120_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();

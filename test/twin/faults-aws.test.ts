@@ -65,7 +65,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     ]);
     await twin.queues.idle({ timeout: 180_000 });
     await all("sweep", 1, (one, index) => swept(twin, one, account(index), pushes));
-  }, 420_000);
+  }, 900_000);
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();

@@ -41,7 +41,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     world = await createWorld({ binary, jetstream: ROOM });
     for (const name of ["TWICE", "REORDERED", "OTHER"]) own[name] = await anotherAccount(world, name);
     twin = await startTwin({ world, artefacts, accounts: { APP: world, ...own } });
-  }, 240_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();
@@ -64,7 +64,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
       "renewed",
       "healthy",
     ]);
-  }, 120_000);
+  });
 
   test("an older JWT that is delivered after a newer one is left, and nobody is called", async () => {
     const reordered = account("REORDERED");
@@ -84,7 +84,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     expect((await kindsOf(reordered, "job.finished")).map(({ outcome }) => outcome)).toEqual(
       Array.from({ length: 4 }, () => "pushed"),
     );
-  }, 120_000);
+  });
 
   test("the end of an incident that overtakes its beginning is told, and the beginning is not", async () => {
     const resume = twin.queues.pause();
@@ -110,7 +110,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     expect(keep).toBe(0);
     expect(statusesOf(key).filter((status) => status === "open")).toEqual([]);
     expect(statusesOf(key)).toEqual(["resolved"]);
-  }, 120_000);
+  });
 
   const POISON: readonly (readonly [what: string, queue: QueueName, body: () => string])[] = [
     ["a job of a future version", "jobs.fifo", () => jobOf({ account: world.accountId, urgency: "high" })],
@@ -154,7 +154,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     await seeThrough(twin, other.accountId, before + 1);
     expect(await kindsOf(other, "push.proved")).toHaveLength(proved + 1);
     expect(await countIn(twin, "jobs.fifo")).toEqual({ waiting: 0, hidden: 1 });
-  }, 120_000);
+  });
 
   describe("the alarm on the dead letters", () => {
     const NAME = "relight-prod/jobs-dead-letters";

@@ -22,7 +22,7 @@ describeTwin("remediate's calls to the journal", () => {
     world = await createWorld({ binary, size: 3 });
     await fill(world, { messages: 1, replicas: 3 });
     twin = await startTwin({ world, artefacts });
-  }, 240_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();

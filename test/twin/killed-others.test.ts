@@ -66,7 +66,7 @@ describeTwin("the other functions, killed midway", () => {
     });
     accounts = Object.fromEntries(names.map((name, index) => [name, more[index] as World]));
     twin = await startTwin({ world, artefacts, accounts: { APP: world, ...accounts }, yaml: SELDOM });
-  }, 240_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();
@@ -191,7 +191,7 @@ describeTwin("the other functions, killed midway", () => {
     expect(Math.max(...queued)).toBe(2);
     expect(Math.min(...queued)).toBe(1);
     expect(await bySchedule(twin)).toMatchObject({ kind: "answered", answer: { queued: 0 } });
-  }, 180_000);
+  });
 });
 
 /** Ends the run, and waits until it is gone: what it sent would else be passed on. */

@@ -85,7 +85,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
       return end;
     };
     cases = await pMap(POINTS, run, { concurrency: 2 });
-  }, 400_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();

@@ -43,7 +43,7 @@ describeTwin("the stack, from its packaged bundles", () => {
       await fill(accountOf(name), { messages: 10, replicas: 3 });
     }
     twin = await startTwin({ world, artefacts, accounts });
-  }, 240_000);
+  });
   afterAll(async () => {
     await twin?.[Symbol.asyncDispose]();
     await world?.[Symbol.asyncDispose]();
