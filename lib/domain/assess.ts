@@ -17,7 +17,7 @@ import { originFindings } from "./origins-findings.ts";
 import { type Presence, presenceIn } from "./presence.ts";
 import { orderOfRestarts, restartFindings } from "./restart-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
-import type { SeenStream } from "./streams-seen.ts";
+import type { LastSight } from "./streams-seen.ts";
 import { isoTime } from "./time.ts";
 import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
 
@@ -38,17 +38,17 @@ export interface Standards {
   readonly source?: SourceView;
   /** Whether the account is there, and what became of it if not; by this look alone where the journal was not asked. */
   readonly presence?: Presence;
-  /** The streams when the account was last seen well. */
-  readonly streamsSeen?: readonly SeenStream[];
+  /** The account when it was last seen well; absent: it never was. */
+  readonly sight?: LastSight;
 }
 
 const NOTHING_KNOWN = { lastSeen: undefined, deletion: undefined };
 
 /** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
 export function assess(observation: Observation, standards: Standards): Verdict {
-  const { expected = NOTHING_EXPECTED, streamsSeen = [] } = standards;
+  const { expected = NOTHING_EXPECTED, sight } = standards;
   const presence = standards.presence ?? presenceIn(observation, standards.operator, NOTHING_KNOWN);
-  const withdrawn = withdrawalFinding(presence, streamsSeen);
+  const withdrawn = withdrawalFinding(presence, sight?.streams ?? []);
   // Whatever else is wrong with an account that was deleted is the deletion's doing.
   const findings =
     withdrawn === undefined ? allFindings(observation, standards, presence, expected) : [withdrawn];
@@ -82,7 +82,7 @@ function allFindings(
     ...claims,
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
-    ...jetStreamFindings(observation),
+    ...jetStreamFindings(observation, standards.sight),
     ...connectionFindings(observation, expected, standards.operator),
     ...skewFindings(observation.servers),
   ];

@@ -2,18 +2,40 @@ import { loaded } from "./claims-in-force.ts";
 import { directFindings } from "./direct-gets.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { missedConsumers } from "./forgotten.ts";
+import { heldFindings } from "./held-findings.ts";
 import { enablesJetStream } from "./jetstream-limits.ts";
 import type { ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
-import type { Finding } from "./verdict.ts";
+import type { LastSight } from "./streams-seen.ts";
+import type { Finding, FindingCode } from "./verdict.ts";
 
 /** What is wrong with the account's JetStream, as the servers tell it and as the account is told. */
-export function jetStreamFindings(observation: Observation): Finding[] {
-  return [
+export function jetStreamFindings(observation: Observation, sight?: LastSight): Finding[] {
+  const held = heldFindings(observation, sight);
+  const others = [
     ...notEnabled(observation),
     ...streamFindings(observation.streams),
     ...elsewhereFindings(observation.elsewhere),
     ...accountViewFindings(observation),
   ];
+  return [...held, ...others.filter((found) => !isExplained(found, held))];
+}
+
+/** What a probe is told of a stream or consumer that no server can answer for. */
+const UNANSWERED: ReadonlySet<FindingCode> = new Set(["probe.failed", "stream.failing"]);
+const NOBODY_ANSWERS: ReadonlySet<FindingCode> = new Set([
+  ...(["stream.unheld", "stream.no_majority", "stream.no_leader"] as const),
+  ...(["consumer.unheld", "consumer.no_majority", "consumer.no_leader"] as const),
+]);
+
+function isExplained({ code, subject }: Finding, held: readonly Finding[]): boolean {
+  if (!UNANSWERED.has(code) || subject.stream === undefined) return false;
+  return held.some(
+    (known) =>
+      NOBODY_ANSWERS.has(known.code) &&
+      known.subject.stream === subject.stream &&
+      (known.subject.consumer === subject.consumer ||
+        (known.subject.consumer === undefined && known.health === "dead")),
+  );
 }
 
 function notEnabled(observation: Observation): Finding[] {

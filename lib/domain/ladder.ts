@@ -1,3 +1,4 @@
+import { hidesAssets } from "./held-findings.ts";
 import { allows, type RunMode } from "./mode.ts";
 import type { Rung, RungId, Situation } from "./rung.ts";
 import { LADDER } from "./rungs.ts";
@@ -53,18 +54,25 @@ export function nextStep(
   if (unfinished !== undefined)
     return { kind: "stop", why: `a remedy is not finished: ${unfinished.message}`, refused: [] };
 
+  // What is not there is nobody's to make anew: it comes back with its server, and is emptied by what moves it.
+  const hiding = verdict.findings.find(({ code }) => hidesAssets(code));
   const refused: RefusedRung[] = [];
   for (const rung of LADDER) {
     const attempts = attemptsOf(rung, situation);
     if (attempts.length > 0 && attempts.every((attempt) => tried.has(attempt))) continue;
     const why = rung.helps(situation);
     if (why === undefined) continue;
-    const objection = rung.forbids(situation) ?? unready.get(rung.id);
+    const missing = hiding === undefined || MOVES_NOTHING.has(rung.id) ? undefined : hiding.message;
+    const objection = missing ?? rung.forbids(situation) ?? unready.get(rung.id);
     if (objection === undefined) return { kind: "climb", rung, why, refused };
     refused.push({ rung: rung.id, why: objection });
   }
+  if (hiding !== undefined && refused.length === 0) return { kind: "stop", why: hiding.message, refused };
   return { kind: "stop", why: whyStopped(refused, tried), refused };
 }
+
+/** Rungs that leave everything where it is, whatever else does not answer. */
+const MOVES_NOTHING: ReadonlySet<RungId> = new Set(["push-again", "step-down-leaders"]);
 
 /** What the step would do, if the mode does not allow it. Who only looks finishes nothing, and leaves all to others. */
 export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined {

@@ -1,6 +1,5 @@
 import { loaded } from "./claims-in-force.ts";
 import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
-import type { Peer, StreamFacts } from "./observation.ts";
 import type { Finding } from "./verdict.ts";
 
 /** The upper three layers: what is true of each account. What its verdict found is told apart by layer. */
@@ -16,14 +15,14 @@ export const accountsLayer = (facts: ClusterFacts): readonly Evidence[] =>
 export const streamsLayer = (facts: ClusterFacts): readonly Evidence[] =>
   perAccount(facts, (health) => {
     if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
-    const found = [...evidenceIn("streams", health), ...replicaEvidence(health)];
+    const found = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
     return found.length > 0 ? found : [well(health, counted(health))];
   });
 
 export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
   perAccount(facts, (health) => {
     if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
-    const streams = [...evidenceIn("streams", health), ...replicaEvidence(health)];
+    const streams = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
     const found = evidenceIn("subjects", health);
     if (found.length > 0) return found;
     if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
@@ -96,7 +95,7 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
 /** Where a finding belongs. A failed probe belongs where its answer would have. */
 function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
   if (code.endsWith("deaf")) return "subjects";
-  if (code.startsWith("stream.") || code.startsWith("consumer.")) return "streams";
+  if (code.startsWith("stream.") || code.startsWith("consumer.") || code === "server.away") return "streams";
   if (code !== "probe.failed") return "accounts";
   if (subject.stream !== undefined) return "subjects";
   const claimsUnseen =
@@ -104,41 +103,16 @@ function layerOf({ code, subject }: Finding, { observation }: AccountHealth): Ac
   return claimsUnseen ? "accounts" : "streams";
 }
 
-function replicaEvidence({ name: about, observation }: AccountHealth): readonly Evidence[] {
+/** Without a leader nothing works, whatever elects it. */
+function leaderlessEvidence({ name: about, observation }: AccountHealth): readonly Evidence[] {
   if (!observation.streams.ok) return [];
-  return observation.streams.value.flatMap((stream) =>
-    groupsOf(stream).flatMap((group) => groupEvidence(group).map((seen) => ({ about, ...seen }))),
-  );
-}
-
-interface Group {
-  readonly what: string;
-  readonly leader: string | undefined;
-  readonly peers: readonly Peer[];
-  readonly replicas: number;
-}
-
-function groupsOf({ name, leader, peers, replicas, consumers }: StreamFacts): readonly Group[] {
-  return [
-    { what: `stream ${name}`, leader, peers, replicas },
-    // A consumer's own number of replicas may be smaller than its stream's.
-    ...consumers.map((consumer) => ({
-      ...{ what: `consumer ${name} > ${consumer.name}`, leader: consumer.leader },
-      ...{ peers: consumer.peers, replicas: 1 },
-    })),
-  ];
-}
-
-function groupEvidence({ what, leader, peers, replicas }: Group): readonly Omit<Evidence, "about">[] {
-  if (!leader) return [{ health: "dead", message: `${what} has no leader` }];
-  const behind = peers.filter(({ current }) => !current).map(({ name }) => name);
-  const missing = replicas - 1 - peers.length;
-  return [
-    ...(behind.length > 0
-      ? [{ health: "degraded", message: `${what}: not current on ${behind.join(", ")}` } as const]
-      : []),
-    ...(missing > 0
-      ? [{ health: "degraded", message: `${what}: ${missing} of ${replicas} replicas are missing` } as const]
-      : []),
-  ];
+  return observation.streams.value.flatMap((stream) => {
+    const groups = [
+      { what: `stream ${stream.name}`, leader: stream.leader },
+      ...stream.consumers.map(({ name, leader }) => ({ what: `consumer ${stream.name} > ${name}`, leader })),
+    ];
+    return groups
+      .filter(({ leader }) => !leader)
+      .map(({ what }): Evidence => ({ about, health: "dead", message: `${what} has no leader` }));
+  });
 }

@@ -17,7 +17,9 @@ export function lossFindings({ account, streams }: Observation, losses: readonly
       const subject = { stream, ...(consumer === undefined ? {} : { consumer }) };
       const health = kind === "gone" ? "dead" : "degraded";
       const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
-      const message = `${loss.message} since a remedy; make it good, or acknowledge it (\`${command}\`)`;
+      const since =
+        loss.seenWell === undefined ? "a remedy" : `the account was last seen well (${loss.seenWell})`;
+      const message = `${loss.message} since ${since}; make it good, or acknowledge it (\`${command}\`)`;
       return finding("asset.lost", health, subject, message, { loss: kind, what: loss.message });
     });
 }

@@ -2,8 +2,10 @@ import { missedConsumers } from "./forgotten.ts";
 import type { JournalEntry } from "./journal.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
-import type { ConsumerFacts, ForgottenConsumer, StreamFacts } from "./observation.ts";
+import type { ConsumerFacts, ForgottenConsumer, Observation, StreamFacts } from "./observation.ts";
 import { type Group, nameOfGroup } from "./step-down.ts";
+import type { LastSight, SeenStream } from "./streams-seen.ts";
+import { isoTime, millis } from "./time.ts";
 
 /** Something that was there before a remedy and is not after it. */
 export interface Loss extends Group {
@@ -12,6 +14,8 @@ export interface Loss extends Group {
   readonly message: string;
   /** The policy allowed it, or nobody misses it: it is told, and no person is called. */
   readonly allowed?: true;
+  /** No remedy did it: it is missing since then, when the account was last seen well; ISO 8601, UTC. */
+  readonly seenWell?: string;
 }
 
 /** A stream as it was: what is needed to tell what it lost. */
@@ -70,6 +74,54 @@ export function findVanished(seen: readonly MemoryAsset[], after: readonly Strea
       return { stream, consumer, kind: "gone", message };
     });
   });
+}
+
+/**
+ * What was set back since the account was last seen well, under its old name and age: a peer-remove makes streams and
+ * consumers of one replica anew elsewhere, empty (ran: 2.9.10, 2.10.27, 2.15.1), and a disk may be lost. Whoever
+ * deletes and makes anew changes the age, so that is no loss. Only a leader's word counts.
+ */
+export function lossesSince(
+  sight: LastSight,
+  { streams, servers }: Pick<Observation, "streams" | "servers">,
+): readonly Loss[] {
+  const answering = new Set(servers.map(({ name }) => name));
+  const isLed = ({ leader, nodeMissingOn }: Pick<StreamFacts, "leader" | "nodeMissingOn">): boolean =>
+    leader !== undefined && answering.has(leader) && nodeMissingOn.length === 0;
+  const seenWell = isoTime(sight.at);
+  return (streams.ok ? streams.value : []).filter(isLed).flatMap((stream): Loss[] => {
+    const before = sight.streams.find(({ name, domain }) => name === stream.name && domain === stream.domain);
+    if (before === undefined || !isSameAge(before.created, stream.created)) return [];
+    const { name, lastSeq } = stream;
+    const message = `stream ${name} ends at ${lastSeq}, and ended at ${before.lastSeq}`;
+    const isCut = before.lastSeq !== undefined && lastSeq < before.lastSeq;
+    return [
+      ...(isCut ? [{ stream: name, kind: "messages", message, seenWell } as const] : []),
+      ...stream.consumers
+        .filter(isLed)
+        .filter((consumer) => startsOver(consumer, before))
+        .map(({ name: consumer, ackFloor }): Loss => {
+          const was = before.consumers?.find((one) => one.name === consumer)?.ackFloor;
+          const message = `consumer ${name} > ${consumer} starts over: it is at message ${ackFloor}, and was at ${was}`;
+          return { stream: name, consumer, kind: "position", message, seenWell };
+        }),
+    ];
+  });
+}
+
+/** A server that starts anew may give the age that the cluster knows, a moment off its own (ran: 2.9.10, 2.10.27). */
+function isSameAge(before: string | undefined, now: string | undefined): boolean {
+  return Math.abs(Date.parse(before ?? "") - Date.parse(now ?? "")) < SAME_AGE;
+}
+const SAME_AGE = millis(2_000);
+
+/** After a crash a consumer may be a little behind what it had told; one that starts over moved, or lost most of it. */
+function startsOver(now: ConsumerFacts, { consumers }: SeenStream): boolean {
+  const before = consumers?.find(({ name }) => name === now.name);
+  if (before === undefined || !isSameAge(before.created, now.created)) return false;
+  if (before.ackFloor === undefined || now.ackFloor >= before.ackFloor) return false;
+  const holders = [now.server, ...now.peers.map(({ name }) => name)];
+  return !holders.some((name) => before.servers.includes(name)) || now.ackFloor < before.ackFloor / 2;
 }
 
 function lossesOf(
@@ -158,6 +210,18 @@ export function openLosses(entries: readonly JournalEntry[]): readonly Loss[] {
     }
   }
   return [...open.values()];
+}
+
+/** Of these losses those that no entry tells of yet: neither found nor, since `sight`, acknowledged. */
+export function newLosses(
+  losses: readonly Loss[],
+  entries: readonly JournalEntry[],
+  sight: Pick<LastSight, "at">,
+): readonly Loss[] {
+  const accepted = entries.filter(({ kind, at }) => kind === "loss.acknowledged" && at >= sight.at);
+  const known = [...openLosses(entries), ...accepted.flatMap(({ data }) => readLosses(data))];
+  const keys = new Set(known.map(keyOfLoss));
+  return losses.filter((loss) => !keys.has(keyOfLoss(loss)));
 }
 
 export function readLosses({ losses }: JsonObject): readonly Loss[] {

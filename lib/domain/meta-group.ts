@@ -62,6 +62,23 @@ export function isAway({ offline, activeAgoMillis = millis(0) }: MetaPeer): bool
 const isHeard = ({ offline, activeAgoMillis = millis(0) }: MetaPeer): boolean =>
   !offline && activeAgoMillis <= GIVEN_UP;
 
+/** Members that do not answer, by what the meta group says of itself. */
+export interface Away {
+  /** Those whose names are known. Only a leader tells names. */
+  readonly names: readonly string[];
+  readonly unnamed: number;
+}
+
+/** Who of the meta group is not among those that `answered`. */
+export function awayFrom(meta: MetaGroup, answered: ReadonlySet<string>): Away {
+  const { leader, size, peers } = meta;
+  const members = [...(leader === undefined ? [] : [leader]), ...peers.map(({ name }) => name)];
+  const names = members.filter((name) => !answered.has(name)).sort();
+  // Without a leader nobody is named: all that answer may be members.
+  const known = leader === undefined ? answered.size : members.length;
+  return { names, unnamed: Math.max(0, size - known) };
+}
+
 function lostQuorum(meta: MetaGroup): string {
   return `the meta group has no quorum: ${heard(meta)} of ${meta.size} servers, ${needed(meta)} are needed`;
 }

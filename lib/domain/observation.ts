@@ -63,7 +63,9 @@ export interface StreamFacts extends StreamState {
   readonly replicas: number;
   readonly subjects: readonly string[];
   readonly leader?: string;
-  /** The other members of its group. */
+  /** The server that tells of it: the leader, or one that holds it where the leader does not answer. */
+  readonly toldBy?: string;
+  /** The other members of its group, as that one has it: a follower does not list itself. */
   readonly peers: readonly Peer[];
   /**
    * Servers of a cluster that hold it without a Raft node of its group ("group node missing" in `/healthz`):
@@ -145,10 +147,13 @@ export interface ConsumerFacts {
   readonly storage: "file" | "memory";
   readonly durable: boolean;
   readonly leader?: string;
+  /** As a stream's, as are the next two. */
+  readonly toldBy?: string;
   readonly peers: readonly Peer[];
-  /** As a stream's. */
   readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;
+  /** When it was made, as the server writes it. */
+  readonly created?: string;
   /** Up to which of the stream's messages all are acknowledged. */
   readonly ackFloor: number;
   readonly config: JsonObject;
@@ -196,8 +201,22 @@ export interface AccountView {
     readonly notFound: boolean;
     readonly message: string;
   }[];
+  /** What no server that answers holds, though the cluster knows it. Absent: it was not asked. */
+  readonly unheld?: Probe<readonly Unheld[]>;
   /** The other JetStream domains that were asked about. */
   readonly domains: readonly DomainView[];
+}
+
+/** A stream or consumer of the cluster's metadata that no server that answers holds. */
+export interface Unheld {
+  readonly stream: string;
+  readonly consumer?: string;
+  /** The servers that hold it. The meta leader tells only of those that it has given up, so there may be none. */
+  readonly holders: readonly string[];
+  /** Of a stream; absent where nobody told. */
+  readonly replicas?: number;
+  /** Of a consumer; absent where nobody told. */
+  readonly durable?: boolean;
 }
 
 /** Another JetStream domain as the account is told of it through `$JS.<domain>.API`. */

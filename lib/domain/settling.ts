@@ -9,6 +9,12 @@ const ELECTION = millis(1_000);
 /** A replica looks every two seconds whether it has all messages, and then answers direct gets (ran on the same). */
 const CATCHING_UP = millis(10_000);
 
+const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
+  ...(["stream.direct_partly_deaf", "stream.replica_behind", "consumer.replica_behind"] as const),
+  // Servers elect another leader four to nine seconds after theirs went silent.
+  ...(["stream.no_leader", "consumer.no_leader"] as const),
+]);
+
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
   // Some versions set a mirror back by themselves, when it next tries (2.10.27).
@@ -32,6 +38,6 @@ export function patienceWith({ verdict, findings }: Verdict): Millis | undefined
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
-  if (findings.some(({ code }) => code === "stream.direct_partly_deaf")) return CATCHING_UP;
+  if (findings.some(({ code }) => CATCHES_UP.has(code))) return CATCHING_UP;
   return verdict === "dead" && !isRevived({ findings }) ? ELECTION : undefined;
 }

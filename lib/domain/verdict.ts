@@ -54,6 +54,23 @@ export const FINDINGS = {
     "A server holds the consumer without a node of its Raft group: it restarted while the account was expired.",
   "consumer.forgotten":
     "A server holds a durable consumer that the cluster has forgotten: it restarted while the account was expired.",
+  "stream.unheld":
+    "The cluster, or the journal, knows the stream, and no server that answers holds it: the one that does must come back.",
+  "consumer.unheld":
+    "The cluster, or the journal, knows the consumer, and no server that answers holds it: fetching gets 503 no responders.",
+  "stream.no_majority":
+    "Too few of the servers that hold the stream answer: nothing can be published until one of the others is back.",
+  "consumer.no_majority":
+    "Too few of the servers that hold the consumer answer: nothing can be fetched until one of the others is back.",
+  "stream.no_leader": "The servers that hold the stream have not elected a leader yet.",
+  "consumer.no_leader": "The servers that hold the consumer have not elected a leader yet.",
+  "stream.replica_away":
+    "A server with a replica of the stream does not answer, or the stream lacks a replica.",
+  "consumer.replica_away": "A server with a replica of the consumer does not answer.",
+  "stream.replica_behind": "A replica of the stream has not caught up with its leader.",
+  "consumer.replica_behind": "A replica of the consumer has not caught up with its leader.",
+  "server.away":
+    "A server of the cluster does not answer, and nobody can tell for certain what of the account it alone holds.",
   "stream.stalled":
     "A mirror or source receives nothing from its origin, not even the heartbeats that come every second, or only those.",
   "domain.silent": "A JetStream domain that the account needs does not answer.",
@@ -66,7 +83,7 @@ export const FINDINGS = {
   "stream.ahead_of_origin":
     "A mirror has messages beyond its origin's last: it takes nothing until the origin has passed it.",
   "asset.lost":
-    "After a remedy a stream, a durable consumer or messages were missing, and nobody has acknowledged the loss.",
+    "A stream, a durable consumer or messages are missing since a remedy, or were set back since the account was last seen well, and nobody has acknowledged the loss.",
   "journal.unproved":
     "The journal holds an entry that a run would act on and nobody can prove to be Relight's: nothing is done by it.",
   "probe.failed": "A probe failed, so this part of the account is unknown.",

@@ -14,11 +14,11 @@ import {
   TOLD_ONLY,
   unprovedOpenings,
 } from "../domain/journal.ts";
-import { openLosses } from "../domain/loss.ts";
+import { type Loss, lossesSince, newLosses, openLosses } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
-import { isWithdrawn, lastDeletion, type Presence, presenceIn } from "../domain/presence.ts";
-import { lastStreams, type SeenStream } from "../domain/streams-seen.ts";
+import { lastDeletion, type Presence, presenceIn } from "../domain/presence.ts";
+import { type LastSight, lastSight } from "../domain/streams-seen.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -32,6 +32,8 @@ export interface Look {
   readonly claims: ClaimsDocument | undefined;
   /** What was held in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
+  /** What is missing since the account was last seen well, and is not in the journal yet. */
+  readonly lost: readonly Loss[];
   /** What the source of truth says, where one is configured. */
   readonly source?: SourceView;
   /** Whether the account is there, and if not, what became of it. */
@@ -60,8 +62,9 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
   // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
   const observation = key.ok ? seen : { ...seen, accountView: key };
-  const remembered = await memoryOf(journal, account);
+  const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(context, account)]);
   const isProved = provedBy(context);
+  const lost = sight === undefined ? [] : newLosses(lossesSince(sight, observation), remembered, sight);
   const source = await lookIntoSource(context, account, remembered);
   const claims = claimsInForce(observation, operator);
   const deletion = lastDeletion(remembered);
@@ -70,9 +73,9 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const verdict = assess(observation, {
     ...{ operator, presence },
-    ...(isWithdrawn(presence) ? { streamsSeen: await streamsSeenOf(context, account) } : {}),
+    ...(sight === undefined ? {} : { sight }),
     ...(source === undefined ? {} : { source }),
-    losses: openLosses(remembered),
+    losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
     unproved: [
@@ -82,7 +85,10 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     expected,
   });
   const memorySeen = lastMemory(remembered, isProved);
-  return { observation, verdict, claims, memorySeen, presence, ...(source === undefined ? {} : { source }) };
+  return {
+    ...{ observation, verdict, claims, memorySeen, presence, lost },
+    ...(source === undefined ? {} : { source }),
+  };
 }
 
 /** The claims that were last seen in force; undefined where the journal never saw any. */
@@ -93,8 +99,12 @@ export async function lastSeenOf(
   return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), TOLD_ONLY);
 }
 
-async function streamsSeenOf({ journal }: Context, account: AccountId): Promise<readonly SeenStream[]> {
-  return lastStreams(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
+/** The account when it was last seen well. */
+export async function sightOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<LastSight | undefined> {
+  return lastSight(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
 }
 
 /** All of them: the newest by its proof need not be the last that somebody wrote. */

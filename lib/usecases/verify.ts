@@ -11,13 +11,13 @@ import { memoryAssets } from "../domain/memory.ts";
 import { type Operator, trustedIssuers } from "../domain/operator.ts";
 import { isWithdrawn } from "../domain/presence.ts";
 import { patienceWith } from "../domain/settling.ts";
-import { lastStreams, type SeenStream, streamsIn } from "../domain/streams-seen.ts";
+import { isNews, sightIn } from "../domain/streams-seen.ts";
 import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { rememberDeletion } from "./deletion.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
-import { claimsSeen, type Look, look, memoryOf } from "./look.ts";
+import { claimsSeen, type Look, look, memoryOf, sightOf } from "./look.ts";
 import { closeLosses } from "./losses.ts";
 import { provedBy, withProof } from "./proof.ts";
 
@@ -33,6 +33,8 @@ const MOST_WAITS = 3;
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
   await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
+  if (seen.lost.length > 0)
+    await record(context, job, "loss.found", { losses: seen.lost as unknown as Json });
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   await rememberDeletion(context, job, seen);
@@ -102,14 +104,11 @@ async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
   );
 }
 
-/** Once an account is deleted no server tells of its streams, though they lie on the disks. */
+/** What a server holds that goes, no other tells; once an account is deleted, none tells of its streams at all. */
 async function rememberStreams(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
-  const streams = streamsIn(observation);
-  if (streams === undefined) return;
-  const known = await context.journal.read({ account: job.account, kinds: ["streams.seen"], limit: 1 });
-  const nameless = (list: readonly SeenStream[]) => list.map(({ name }) => name).join("\n");
-  if (nameless(lastStreams(known)) === nameless(streams)) return;
-  await record(context, job, "streams.seen", { streams: streams as unknown as Json });
+  const sight = sightIn(observation);
+  if (sight === undefined || !isNews(sight, await sightOf(context, job.account))) return;
+  await record(context, job, "streams.seen", sight as unknown as JsonObject);
 }
 
 /** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */

@@ -33,6 +33,12 @@ const THREE: MetaGroup = {
   peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: false })),
 };
 
+/** The same as one account's look sees it. */
+const CLUSTER: Partial<Observation> = {
+  servers: ["s1", "s2", "s3"].map((name) => server({ name, topology: "clustered" })),
+  meta: { ok: true, value: THREE },
+};
+
 const led = (changes: Parameters<typeof stream>[0] = {}) =>
   stream({ leader: "s1", consumers: [consumer({ leader: "s1" })], ...changes });
 const streams = (...list: readonly ReturnType<typeof stream>[]): Partial<Observation> => ({
@@ -173,8 +179,9 @@ describe("the layers", () => {
     [
       "a replica lags",
       withAccounts(
-        account(
-          streams(
+        account({
+          ...CLUSTER,
+          ...streams(
             led({
               replicas: 3,
               peers: [
@@ -183,11 +190,17 @@ describe("the layers", () => {
               ],
             }),
           ),
-        ),
+        }),
       ),
       [H, H, H, H, G, H],
     ],
-    ["replicas are missing", withAccounts(account(streams(led({ replicas: 3 })))), [H, H, H, H, G, H]],
+    [
+      "replicas are missing",
+      withAccounts(
+        account({ ...CLUSTER, ...streams(led({ replicas: 3, peers: [{ name: "s2", current: true }] })) }),
+      ),
+      [H, H, H, H, G, H],
+    ],
   ])("%s", (_situation, changes, row) => {
     const layers = judgeLayers(facts(changes));
     expect(layers.map(({ id }) => id)).toEqual(IDS);

@@ -12,7 +12,11 @@ import { encodeJwt, keyFromSeed } from "./jwt-codec.ts";
 const LIVES_SECONDS = 300;
 
 /** Only questions: nothing here creates, changes or takes a message. */
-export const QUESTIONS = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"] as const;
+export const QUESTIONS = [
+  ...(["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"] as const),
+  // What no server holds, its clients can't ask about one by one.
+  ...(["$JS.API.CONSUMER.NAMES.*", "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"] as const),
+] as const;
 
 export interface MintedUser {
   /** The text of a credentials file; it is never written to one. */

@@ -19,13 +19,14 @@ import type {
   ServerFacts,
 } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
-import { asRelightError, RelightError } from "../../errors.ts";
+import { asRelightError, probe, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
 import { QUESTIONS } from "./account-user.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { isNoResponders } from "./asking.ts";
 import { askDomains, subjectsFor } from "./domains.ts";
 import { streamNames } from "./lists.ts";
+import { findUnheld, type Inquiry as UnheldInquiry } from "./unheld.ts";
 
 /**
  * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
@@ -34,6 +35,13 @@ import { streamNames } from "./lists.ts";
 const INFOS_AT_ONCE = 64;
 const INFO_PATIENCE = millis(2_000);
 
+/** What is asked beside what everybody asks. */
+export interface Wanted {
+  readonly questions: readonly DomainQuestion[];
+  /** What servers hold of the account; undefined where that could not be looked at. */
+  readonly holdings: Omit<UnheldInquiry, "consumers"> | undefined;
+}
+
 /** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
 export async function lookAsAccount(
   settings: AccountConnectionSettings,
@@ -41,7 +49,7 @@ export async function lookAsAccount(
   accountKey: string | undefined,
   servers: readonly ServerFacts[],
   running: Probe<readonly RunningAccount[]>,
-  questions: readonly DomainQuestion[],
+  { questions, holdings }: Wanted,
 ): Promise<AccountViewProbe> {
   if (accountKey === undefined)
     return { ok: "not-asked", why: "no signingKey is configured for the account" };
@@ -55,7 +63,7 @@ export async function lookAsAccount(
     const mayAsk = [...QUESTIONS, ...subjectsFor(questions)];
     const order = { account, claims, accountKey, mayAsk };
     const value = await withAccountConnection(settings, order, (connection) =>
-      view(connection, settings.timeout, { questions, mayHave }),
+      view(connection, settings.timeout, { questions, holdings, mayHave }),
     );
     return { ok: true, value };
   } catch (thrown) {
@@ -65,8 +73,7 @@ export async function lookAsAccount(
   }
 }
 
-interface Inquiry {
-  readonly questions: readonly DomainQuestion[];
+interface Inquiry extends Wanted {
   /** Whether the account's claims give it JetStream. */
   readonly mayHave: boolean;
 }
@@ -74,7 +81,7 @@ interface Inquiry {
 async function view(
   connection: NatsConnection,
   timeout: Millis,
-  { questions, mayHave }: Inquiry,
+  { questions, holdings, mayHave }: Inquiry,
 ): Promise<AccountView> {
   const patience = millis(Math.min(timeout, INFO_PATIENCE));
   const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
@@ -84,18 +91,30 @@ async function view(
   ]);
   const none = { streams: 0, consumers: 0, limits: {} };
   if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
-  const listed = [...(await streamNames({ connection, timeout }))];
-  const failures = await pMap(listed, (name) => failureOf(manager, name), {
-    concurrency: INFOS_AT_ONCE,
-  });
+  const names = await streamNames({ connection, timeout });
+  const listed = [...names];
+  const { consumers } = info;
+  const [unheld, failures] = await Promise.all([
+    holdings && probe(() => findUnheld({ connection, timeout }, names, { ...holdings, consumers })),
+    pMap(
+      listed.filter((name) => mayAnswer(name, holdings)),
+      (name) => failureOf(manager, name),
+      { concurrency: INFOS_AT_ONCE },
+    ),
+  ]);
   return {
     jetstream: "enabled",
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames: listed,
     failing: failures.filter((failure) => failure !== undefined),
+    ...(unheld === undefined ? {} : { unheld }),
     domains,
   };
 }
+
+/** Who holds it answers: where a server is away and nobody else holds a stream, nobody does. */
+const mayAnswer = (stream: string, holdings: Wanted["holdings"]): boolean =>
+  holdings === undefined || holdings.away === "none" || holdings.held.has(stream);
 
 async function accountInfo(
   manager: JetStreamManager,

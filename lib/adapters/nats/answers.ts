@@ -36,10 +36,29 @@ export const envelope = z.looseObject({
 });
 export type Envelope = z.infer<typeof envelope>;
 
+/** A member of the meta group, as its leader tells of it. */
+export const metaPeer = z.looseObject({
+  name: z.string(),
+  current: z.boolean().default(false),
+  offline: z.boolean().default(false),
+  /** Nanoseconds since the leader heard from it; 0: never. */
+  active: z.number().default(0),
+});
+
+const metaInStatsz = z.looseObject({
+  leader: z.string().optional(),
+  replicas: z.array(metaPeer).nullish(),
+});
+
 export const statsz = z.looseObject({
   server: serverInfo,
-  statsz: z.looseObject({ active_servers: z.number().default(1) }),
+  statsz: z.looseObject({
+    active_servers: z.number().default(1),
+    routes: z.array(z.looseObject({ name: z.string().optional() })).nullish(),
+    jetstream: z.looseObject({ meta: metaInStatsz.nullish() }).nullish(),
+  }),
 });
+export type Statsz = z.infer<typeof statsz>;
 
 const named = z.looseObject({ name: z.string().optional() }).default({});
 /** A server with a cluster of its own has a port for it; a leaf alone only has the name, which is its own. */
@@ -85,6 +104,7 @@ const group = z.looseObject({ leader: z.string().optional(), replicas: z.array(p
 
 const consumerDetail = z.looseObject({
   name: z.string(),
+  created: z.string().optional(),
   cluster: group,
   config: z.looseObject({ durable_name: z.string().optional(), mem_storage: z.boolean().default(false) }),
   ack_floor: z.looseObject({ stream_seq: z.number() }).default({ stream_seq: 0 }),
@@ -143,6 +163,22 @@ export const apiNames = z.looseObject({
   total: z.number(),
   streams: z.array(z.string()).nullish(),
   consumers: z.array(z.string()).nullish(),
+});
+
+const listEntry = z.looseObject({
+  name: z.string().optional(),
+  config: z.looseObject({
+    ...{ name: z.string().optional(), durable_name: z.string().optional() },
+    num_replicas: z.number().optional(),
+  }),
+  cluster: group,
+});
+export type ListEntry = z.infer<typeof listEntry>;
+/** A page of `$JS.API.STREAM.LIST` or `$JS.API.CONSUMER.LIST.…`; those that no server tells of have no name but in `config`. */
+export const apiList = z.looseObject({
+  ...{ total: z.number(), limit: z.number().optional() },
+  streams: z.array(listEntry).nullish(),
+  consumers: z.array(listEntry).nullish(),
 });
 
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });

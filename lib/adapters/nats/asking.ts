@@ -58,6 +58,8 @@ export async function order(
 export interface Gathering {
   readonly timeout: Millis;
   readonly enough: (answers: readonly Msg[]) => boolean;
+  /** Judged by the latest answer of each: enough as well, if nobody else answers within `quiet`. */
+  readonly unlessMore?: { readonly enough: (answers: readonly Msg[]) => boolean; readonly quiet: Millis };
 }
 
 /**
@@ -68,15 +70,30 @@ export async function gather(
   connection: NatsConnection,
   subject: string,
   body: string,
-  { timeout, enough }: Gathering,
+  { timeout, enough, unlessMore }: Gathering,
 ): Promise<readonly Msg[]> {
   const answers = new Map<string, Msg>();
+  const latest = new Map<string, Msg>();
+  const quiet = Promise.withResolvers<void>();
+  let timer: NodeJS.Timeout | undefined;
   const take = (reply: Msg): boolean => {
     const server = serverOf(reply) ?? `the answer ${answers.size}`;
-    if (!answers.has(server)) answers.set(server, reply);
+    const isNew = !answers.has(server);
+    latest.set(server, reply);
+    if (isNew) {
+      answers.set(server, reply);
+      clearTimeout(timer);
+      timer = undefined;
+    }
+    if (timer === undefined && unlessMore?.enough([...latest.values()]))
+      timer = setTimeout(quiet.resolve, unlessMore.quiet);
     return enough([...answers.values()]);
   };
-  await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER });
+  try {
+    await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER, until: quiet.promise });
+  } finally {
+    clearTimeout(timer);
+  }
   return [...answers.values()];
 }
 
@@ -101,6 +118,8 @@ interface Putting {
   /** Hears each answer; true: nothing more is wanted. */
   readonly take: (reply: Msg) => boolean;
   readonly again: readonly number[];
+  /** Nothing more is wanted from then on. */
+  readonly until?: Promise<void>;
 }
 
 /** Puts a question, in its turn, and again at each of these times, until enough was heard or the time is over. */
@@ -108,7 +127,7 @@ async function put(
   connection: NatsConnection,
   subject: string,
   body: string,
-  { timeout, take, again }: Putting,
+  { timeout, take, again, until }: Putting,
 ): Promise<void> {
   await inTurn(connection, async () => {
     const over = new AbortController();
@@ -125,7 +144,8 @@ async function put(
     };
     try {
       const times = [0, ...again.filter((after) => after < timeout)];
-      await Promise.race([heard.promise, Promise.all(times.map(putAt))]);
+      const ends = [heard.promise, ...(until === undefined ? [] : [until])];
+      await Promise.race([...ends, Promise.all(times.map(putAt))]);
     } catch (cause) {
       throw await requestError(cause, connection, subject, timeout);
     } finally {

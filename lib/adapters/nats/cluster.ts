@@ -1,13 +1,15 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { isAway } from "../../domain/meta-group.ts";
 import type { Operator } from "../../domain/operator.ts";
 import { type EpochMillis, type Millis, millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Clock, Cluster } from "../../ports.ts";
-import { read, type ServerInfo, statsz } from "./answers.ts";
+import { read, type ServerInfo, type Statsz, statsz } from "./answers.ts";
 import { gather, isNoResponders, readJson } from "./asking.ts";
 import { natsAssets } from "./assets.ts";
 import { openConnection } from "./connection.ts";
 import { jwtCodec } from "./jwt-codec.ts";
+import { peerOf } from "./meta-group.ts";
 import { natsProbes } from "./probes.ts";
 import { natsResolver } from "./resolver.ts";
 
@@ -84,7 +86,8 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
 }
 
 /**
- * The servers alive: as many answers as the servers themselves say there are.
+ * The servers alive: as many answers as the servers themselves say there are. They count one that crashed for two
+ * minutes and a half; where the meta leader tells which one is silent, it is not waited for.
  * @throws RelightError `nats.not_system_account`, `nats.timeout`.
  */
 export async function discover(
@@ -94,7 +97,7 @@ export async function discover(
 ): Promise<readonly ServerInfo[]> {
   const asked = clock?.now();
   const subject = "$SYS.REQ.SERVER.PING.STATSZ";
-  const answers = await gather(connection, subject, "", { timeout, enough: allAlive }).catch(
+  const answers = await gather(connection, subject, "", { timeout, enough: allAlive, unlessMore }).catch(
     notSystemAccount,
   );
   if (answers.length === 0)
@@ -112,9 +115,35 @@ function skewOf(time: string | undefined, asked: EpochMillis, heard: EpochMillis
   return { clockSkew: millis(told > heard ? told - heard : Math.min(0, told - asked)) };
 }
 
+const statszIn = (replies: readonly Msg[]): readonly Statsz[] =>
+  replies.map((reply) => read(statsz, readJson(reply), "STATSZ"));
+
+const counted = (answers: readonly Statsz[]): number =>
+  Math.max(...answers.map((answer) => answer.statsz.active_servers));
+
 function allAlive(replies: readonly Msg[]): boolean {
-  const expected = replies.map((reply) => read(statsz, readJson(reply), "STATSZ").statsz.active_servers);
-  return replies.length >= Math.max(...expected);
+  return replies.length > 0 && replies.length >= counted(statszIn(replies));
+}
+
+/** Long enough to be asked twice: whether a silent server is still counted, nobody says. */
+const unlessMore = { enough: allButSilent, quiet: millis(1_500) };
+
+/** Everyone told that anyone names but those that the meta leader no longer hears, which account for the rest. */
+function allButSilent(replies: readonly Msg[]): boolean {
+  const answers = statszIn(replies);
+  const names = new Set(answers.map(({ server }) => server.name));
+  const metas = answers.flatMap(({ server, statsz: { jetstream } }) => {
+    return jetstream?.meta?.leader === server.name ? (jetstream.meta.replicas ?? []) : [];
+  });
+  const silent = new Set(metas.filter((peer) => isAway(peerOf(peer))).map(({ name }) => name));
+  const routed = answers.flatMap(({ statsz: { routes } }) => (routes ?? []).map(({ name }) => name ?? ""));
+  const named = [...metas.map(({ name }) => name), ...routed].filter((name) => name !== "");
+  const missing = new Set([...silent].filter((name) => !names.has(name)));
+  return (
+    missing.size > 0 &&
+    named.every((name) => names.has(name) || silent.has(name)) &&
+    answers.length + missing.size >= counted(answers)
+  );
 }
 
 /** Only the system account may ask for statistics: to every other account nobody is there. */

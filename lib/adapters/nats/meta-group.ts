@@ -4,24 +4,16 @@ import { isAway, type MetaDissent, type MetaGroup, type MetaPeer } from "../../d
 import type { Probe, ServerFacts } from "../../domain/observation.ts";
 import { type Millis, millis } from "../../domain/time.ts";
 import { probe, RelightError } from "../../errors.ts";
-import { read, readData, serverInfo } from "./answers.ts";
+import { metaPeer, read, readData, serverInfo } from "./answers.ts";
 import { gather, readJson } from "./asking.ts";
 
 const SUBJECT = "$SYS.REQ.SERVER.PING.JSZ";
 const NANOS_PER_MILLI = 1_000_000;
 
-const peer = z.looseObject({
-  name: z.string(),
-  current: z.boolean().default(false),
-  offline: z.boolean().default(false),
-  /** Nanoseconds since the leader heard from it; 0: never. */
-  active: z.number().default(0),
-});
-
 const metaCluster = z.looseObject({
   leader: z.string().optional(),
   cluster_size: z.number(),
-  replicas: z.array(peer).nullish(),
+  replicas: z.array(metaPeer).nullish(),
 });
 
 const jszMeta = z.looseObject({ meta_cluster: metaCluster.nullish() });
@@ -80,7 +72,7 @@ function isComplete(views: readonly View[], hosts: number): boolean {
   if (views.length >= hosts) return true;
   const leader = views.find(isLeader);
   const names = new Set(views.map(({ server }) => server));
-  return leader?.meta?.replicas?.every((peer) => names.has(peer.name) || isAway(metaPeer(peer))) ?? false;
+  return leader?.meta?.replicas?.every((peer) => names.has(peer.name) || isAway(peerOf(peer))) ?? false;
 }
 
 function judge(views: readonly View[], hosts: readonly ServerFacts[]): MetaGroup | undefined {
@@ -107,7 +99,7 @@ function ledBy({ server, meta }: View, members: readonly View[], size: number): 
   const replicas = (meta?.replicas ?? []).filter(({ name }) => name !== server);
   const dissenting = members.filter((view) => view.meta?.leader !== server).map(dissent);
   return {
-    ...{ leader: server, size, peers: replicas.map(metaPeer) },
+    ...{ leader: server, size, peers: replicas.map(peerOf) },
     ...(dissenting.length === 0 ? {} : { dissenting }),
   };
 }
@@ -116,7 +108,7 @@ function dissent({ server, meta }: View): MetaDissent {
   return { server, ...(meta?.leader ? { leader: meta.leader } : {}) };
 }
 
-function metaPeer({ name, current, offline, active }: z.infer<typeof peer>): MetaPeer {
+export function peerOf({ name, current, offline, active }: z.infer<typeof metaPeer>): MetaPeer {
   const heard = active > 0 ? { activeAgoMillis: millis(Math.round(active / NANOS_PER_MILLI)) } : {};
   return { name, current, offline, ...heard };
 }

@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../domain/account.ts";
 import { domainQuestions, homeDomain } from "../../domain/domains.ts";
+import { awayFrom, type MetaGroup } from "../../domain/meta-group.ts";
 import type {
   Observation,
   Probe,
@@ -24,7 +25,7 @@ import { hostedStreams } from "./hosted.ts";
 import { AT_ONCE } from "./in-flight.ts";
 import { leafConnections } from "./leafs.ts";
 import { metaGroup } from "./meta-group.ts";
-import { findStreams } from "./streams.ts";
+import { findStreams, holdingsNow, holdingsOf } from "./streams.ts";
 import { serversTrust } from "./trust.ts";
 
 export interface ProbeSettings {
@@ -67,7 +68,15 @@ export function natsProbes(settings: ProbeSettings): Probes {
     ]);
     const questions = domainQuestions({ streams, elsewhere }, domain, expected.domains);
     const { asAccount } = settings;
-    const accountView = await lookAsAccount(asAccount, account, accountKey, facts, running, questions);
+    const holdings = streams.ok
+      ? {
+          held: holdingsOf(streams.value),
+          heldNow: () => holdingsNow(settings, account, within(able, domain)),
+          away: awayIn(group, facts),
+        }
+      : undefined;
+    const wanted = { questions, holdings };
+    const accountView = await lookAsAccount(asAccount, account, accountKey, facts, running, wanted);
     const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
     return { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
   }
@@ -115,6 +124,19 @@ async function accountsOn(
 ): Promise<readonly AccountId[]> {
   const answer = readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.ACCOUNTZ`, "", timeout));
   return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
+}
+
+/** Whether members of the meta group are away, and whether its leader has given up all of them. */
+function awayIn(
+  meta: Probe<MetaGroup | undefined>,
+  servers: readonly ServerFacts[],
+): "none" | "given-up" | "silent" {
+  if (!meta.ok) return "silent";
+  if (meta.value === undefined) return "none";
+  const { names, unnamed } = awayFrom(meta.value, new Set(servers.map(({ name }) => name)));
+  if (names.length === 0 && unnamed === 0) return "none";
+  const offline = new Set(meta.value.peers.filter((peer) => peer.offline).map(({ name }) => name));
+  return unnamed === 0 && names.every((name) => offline.has(name)) ? "given-up" : "silent";
 }
 
 const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>

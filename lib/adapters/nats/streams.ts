@@ -31,6 +31,8 @@ import {
   type Told,
 } from "./told.ts";
 
+import type { Holdings } from "./unheld.ts";
+
 export interface StreamProbeSettings {
   readonly connection: NatsConnection;
   readonly timeout: Millis;
@@ -69,6 +71,35 @@ export async function heldOn(
   const found = await jetStreamAccount(askJsz, account, { streams: true, config: true, ...more });
   const details = found?.stream_detail ?? [];
   return details.map((detail) => ({ server, detail }));
+}
+
+/** By name, all that these streams are and have, forgotten by the cluster or not. */
+export const holdingsOf = (streams: readonly StreamFacts[]): Holdings =>
+  new Set(
+    streams.flatMap(({ name: stream, consumers, forgotten }) => [
+      stream,
+      ...[...consumers, ...forgotten].map(({ name: consumer }) => nameOfGroup({ stream, consumer })),
+    ]),
+  );
+
+/** The same as servers tell it now. */
+export async function holdingsNow(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+): Promise<Holdings> {
+  const more = { consumer: true, raft: false };
+  const held = await pMap(servers, (server) => heldOn(settings, account, server, more), {
+    concurrency: AT_ONCE,
+  });
+  return new Set(
+    held
+      .flat()
+      .flatMap(({ detail: { name: stream, consumer_detail: consumers } }) => [
+        stream,
+        ...(consumers ?? []).map(({ name: consumer }) => nameOfGroup({ stream, consumer })),
+      ]),
+  );
 }
 
 /** A forgotten consumer has no group either, and says nothing of its stream's. */
@@ -168,7 +199,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, domain: string |
     ...{ storage: config.storage, replicas: config.num_replicas },
     ...(domain === undefined ? {} : { domain }),
     ...(leader === undefined ? {} : { leader }),
-    ...{ peers: peersOf(best), nodeMissingOn },
+    ...{ toldBy: best.server, peers: peersOf(best), nodeMissingOn },
     origins: originsTold(best.detail, leader === best.server),
     ...(created === undefined ? {} : { created }),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
@@ -184,14 +215,20 @@ function consumerFacts(
   { best: consumer, nodeMissingOn }: Gathered<ConsumerDetail>,
   interests: Interests,
 ): ConsumerFacts {
-  const { name, config } = consumer.detail;
+  const { name, config, created } = consumer.detail;
   const leader = leaderOf(consumer);
   return {
     ...{ name, config: config as JsonObject, server: leader ?? consumer.server },
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
     ...(leader === undefined ? {} : { leader }),
-    ...{ peers: peersOf(consumer), nodeMissingOn, ackFloor: consumer.detail.ack_floor.stream_seq },
+    ...(created === undefined ? {} : { created }),
+    ...{
+      toldBy: consumer.server,
+      peers: peersOf(consumer),
+      nodeMissingOn,
+      ackFloor: consumer.detail.ack_floor.stream_seq,
+    },
     heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
   };
 }

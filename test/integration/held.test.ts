@@ -1,0 +1,135 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { fillPlaced, peerRemove, tagged } from "../../lab/placed.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(150_000);
+
+interface Found {
+  readonly code: string;
+  readonly health: string;
+  readonly message: string;
+  readonly subject: { readonly server?: string; readonly stream?: string; readonly consumer?: string };
+}
+
+const about = ({ code, subject: { stream, consumer } }: Found): string =>
+  [code, stream, consumer].filter((part) => part !== undefined).join(" ");
+const codes = (json: { readonly findings: readonly Found[] }): readonly string[] =>
+  json.findings.map(about).sort();
+
+/** Runs with the account's key taken out of the configuration. */
+async function withoutKey<T>(world: World, work: () => Promise<T>): Promise<T> {
+  const file = `${world.home}/relight.yaml`;
+  const whole = await readFile(file, "utf8");
+  await writeFile(file, whole.replace(/ +signingKey: file:app.nk\n/, ""));
+  try {
+    return await work();
+  } finally {
+    await writeFile(file, whole);
+  }
+}
+
+const verify = async (world: World) => await relight(world, "verify", "APP", "--json");
+
+const healthy = (world: World) =>
+  waitFor("the account to be healthy", async () => (await verify(world)).exit === 0, {
+    timeout: 90_000,
+    interval: 500,
+  });
+
+/** One world a version, in the order of an outage. */
+describe.each(["2.10.27", "2.15.1", "2.9.10"])(
+  "what nobody holds is not healthy (nats-server %s)",
+  (version) => {
+    let world: World;
+    let holder: string;
+    const server = () => world.servers[Number(holder.at(-1)) - 1];
+
+    beforeAll(async () => {
+      world = await createWorld({ binary: (await serverBinary(version)).path, size: 3, config: tagged });
+      holder = await fillPlaced(world);
+      await healthy(world);
+    }, 150_000);
+    afterAll(async () => await world?.[Symbol.asyncDispose]());
+
+    test("a server that crashed: what it alone held is dead, with its name; verify and doctor agree", async () => {
+      await server()?.kill();
+      const { json, exit } = await verify(world);
+      expect(exit).toBe(2);
+      expect(codes(json)).toEqual(
+        expect.arrayContaining([
+          "consumer.unheld THREE solo",
+          "stream.no_majority TWO",
+          "stream.replica_away THREE",
+          "stream.unheld ONE",
+        ]),
+      );
+      expect(codes(json).join()).not.toMatch(/probe.failed|stream.failing|server.away/);
+      for (const { subject } of json.findings) expect(subject.server).toBe(holder);
+      const [one] = json.findings.filter((found: Found) => found.code === "stream.unheld");
+      expect(one.message).toMatch(
+        `nobody holds stream ONE (R1): it lives on ${holder}, which does not answer; bring ${holder} back, with its storage; do not peer-remove it: that empties ONE`,
+      );
+      const doctor = await relight(world, "doctor", "--json");
+      const streams = doctor.json.layers.find(({ id }: { id: string }) => id === "streams");
+      expect(streams.verdict).toBe("dead");
+      for (const { message } of json.findings)
+        expect(streams.evidence.map((seen: { message: string }) => seen.message)).toContain(message);
+    });
+
+    test("no rung is begun, and a person is told what to do", async () => {
+      const { json } = await relight(world, "heal", "APP", "--json");
+      expect(json).toMatchObject({ outcome: "escalated", rungs: [], verdict: { verdict: "dead" } });
+      expect(json.why).toMatch(`bring ${holder} back`);
+    });
+
+    test("without the account's key the journal knows", async () => {
+      const { json, exit } = await withoutKey(world, () => verify(world));
+      expect(exit).toBe(2);
+      expect(codes(json)).toEqual(
+        expect.arrayContaining(["consumer.unheld THREE solo", "server.away", "stream.unheld ONE"]),
+      );
+    });
+
+    test("without the key and without a look of before it is unknown", async () => {
+      const journal = process.env["RELIGHT_JOURNAL"];
+      process.env["RELIGHT_JOURNAL"] = `sqlite:${world.home}/fresh.sqlite`;
+      try {
+        const { json, exit } = await withoutKey(world, () => verify(world));
+        expect(json.findings.find(({ code }: Found) => code === "server.away")).toMatchObject({
+          ...{ health: "unknown", subject: { server: holder } },
+        });
+        expect(exit).not.toBe(0);
+      } finally {
+        if (journal === undefined) delete process.env["RELIGHT_JOURNAL"];
+        else process.env["RELIGHT_JOURNAL"] = journal;
+        await rm(`${world.home}/fresh.sqlite`, { force: true });
+      }
+    });
+
+    test("with its server back all is healthy", async () => {
+      await server()?.start();
+      await healthy(world);
+    });
+
+    test("after a peer-remove what came back empty is lost, until a person accepts it", async () => {
+      await server()?.stop();
+      const stopped = (await verify(world)).json;
+      expect(codes(stopped)).toEqual(
+        expect.arrayContaining(["consumer.unheld THREE solo", "stream.unheld ONE"]),
+      );
+      await peerRemove(world, holder);
+      const lost = await waitFor("ONE to be made anew", async () => {
+        const { json } = await verify(world);
+        return codes(json).includes("asset.lost ONE") && json;
+      });
+      expect(codes(lost)).toEqual(expect.arrayContaining(["asset.lost ONE", "asset.lost THREE solo"]));
+      expect(lost.findings.find((found: Found) => about(found) === "asset.lost ONE").message).toMatch(
+        /stream ONE ends at 0, and ended at 5/,
+      );
+    });
+  },
+);
