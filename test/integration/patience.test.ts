@@ -87,3 +87,15 @@ test.each([
   },
   60_000,
 );
+
+test("a list of everybody that ends with the connection says so, and is no bug", async () => {
+  await using world = await createWorld({ binary });
+  await using app = await openWorldApp(world);
+  const { resolver } = await app.context();
+  const pid = world.server.pid();
+  if (pid === undefined) throw new Error("the server does not run");
+  process.kill(pid, "SIGSTOP");
+  const first = resolver.list()[Symbol.asyncIterator]().next();
+  process.kill(pid, "SIGKILL");
+  await expect(first).rejects.toMatchObject({ code: "nats.connection_lost" });
+}, 60_000);

@@ -50,7 +50,7 @@ export async function order(
   try {
     return await connection.request(subject, body, { timeout });
   } catch (cause) {
-    throw await requestError(cause, connection, subject, timeout);
+    throw requestError(cause, connection, subject, timeout);
   }
 }
 
@@ -147,7 +147,7 @@ async function put(
       const ends = [heard.promise, ...(until === undefined ? [] : [until])];
       await Promise.race([...ends, Promise.all(times.map(putAt))]);
     } catch (cause) {
-      throw await requestError(cause, connection, subject, timeout);
+      throw requestError(cause, connection, subject, timeout);
     } finally {
       over.abort();
     }
@@ -168,12 +168,12 @@ function serverOf(reply: Msg): string | undefined {
 }
 
 /** The client's errors as ours, in this one place. */
-async function requestError(
+export function requestError(
   cause: unknown,
   connection: NatsConnection,
   subject: string,
   timeout: Millis,
-): Promise<RelightError> {
+): RelightError {
   const chain = causes(cause);
   const is = (type: new (...args: never[]) => Error): boolean => chain.some((error) => error instanceof type);
   if (is(NoRespondersError)) return new RelightError("nats.timeout", `nobody answers ${subject}`, { cause });
@@ -196,7 +196,7 @@ function silence(subject: string, timeout: Millis, cause?: unknown): RelightErro
   return new RelightError("nats.timeout", message, cause === undefined ? {} : { cause });
 }
 
-function lost(subject: string, cause?: unknown): RelightError {
+export function lost(subject: string, cause?: unknown): RelightError {
   return new RelightError("nats.connection_lost", `the connection was lost while asking ${subject}`, {
     cause,
   });

@@ -7,7 +7,7 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt, JwtCodec, ListedJwt, PushReply, Resolver } from "../../ports.ts";
 import { accountInfo, envelope, listAnswer, pushAnswer, read, type ServerInfo } from "./answers.ts";
-import { ask, gather, gatherOnce, isNoResponders, readJson } from "./asking.ts";
+import { ask, gather, gatherOnce, isNoResponders, lost, readJson, requestError } from "./asking.ts";
 
 export interface ResolverSettings {
   readonly connection: NatsConnection;
@@ -23,7 +23,9 @@ const SAYS_NO = "2.10.0";
 const LOOKUP_PATIENCE = millis(3_000);
 const LOOKUP_PATIENCE_WITH_LIST = millis(1_000);
 /** A list may pause for so many times the time for an answer: its server sends thousands of JWTs beside all else. */
-const LIST_PAUSE = 6;
+const LIST_PAUSE = 3;
+/** How often it is asked for, if it breaks off. */
+const LIST_TRIES = 2;
 /** How long the list of all accounts serves the look-ups of one run; milliseconds. */
 const LIST_SERVES = 5 * 60_000;
 
@@ -60,24 +62,47 @@ export function natsResolver(settings: ResolverSettings): Resolver {
   }
 
   /**
-   * One server answers (`$SYS.REQ.CLAIMS.PACK` is served by a queue group), so no account comes twice. It sends
-   * everything at once and can't be told to wait: what was not taken yet is held as it came, undecoded, which is one
-   * to two kilobytes for each account that the caller is behind by.
+   * The server sends everything at once, can't be told to wait, and closes the connection of a client that does not read
+   * for ten seconds. So all of it is taken before the first account is given, whose jobs may be busy for longer: it is held
+   * as it came, undecoded, which is one to two kilobytes for each account.
    */
   async function* list(): AsyncIterable<ListedJwt> {
-    const pause = timeout * LIST_PAUSE;
-    const replies = await connection
-      .requestMany("$SYS.REQ.CLAIMS.PACK", "", { strategy: "stall", maxWait: pause, stall: pause })
-      .catch(noResolver);
-    for await (const reply of replies) {
-      // One message per account, then an empty one: without that the list is not whole.
-      if (reply.data.length === 0) return;
-      yield listed(reply.string(), codec);
-    }
-    throw new RelightError("nats.timeout", "the resolver's list of accounts broke off before its end");
+    const lines = await pack({ connection, timeout });
+    for (let line = lines.pop(); line !== undefined; line = lines.pop()) yield listed(line, codec);
   }
 
   return { list, lookup, running, push };
+}
+
+/**
+ * The lines of the resolver's list, the last first. One server answers (`$SYS.REQ.CLAIMS.PACK` is served by a queue group),
+ * so no account comes twice.
+ * @throws RelightError `nats.no_resolver`, `nats.timeout`, `nats.connection_lost`
+ */
+async function pack({
+  connection,
+  timeout,
+}: Pick<ResolverSettings, "connection" | "timeout">): Promise<string[]> {
+  const subject = "$SYS.REQ.CLAIMS.PACK";
+  const pause = millis(timeout * LIST_PAUSE);
+  for (let left = LIST_TRIES; left > 0; left--) {
+    const lines: string[] = [];
+    let isWhole = false;
+    try {
+      const options = { strategy: "stall", maxWait: pause, stall: pause } as const;
+      for await (const reply of await connection.requestMany(subject, "", options)) {
+        // One message per account, then an empty one: without that the list is not whole.
+        isWhole = reply.data.length === 0;
+        if (isWhole) break;
+        lines.push(reply.string());
+      }
+    } catch (cause) {
+      noResolver(requestError(cause, connection, subject, pause));
+    }
+    if (isWhole) return lines.reverse();
+    if (connection.isClosed()) throw lost(subject);
+  }
+  throw new RelightError("nats.timeout", "the resolver's list of accounts broke off before its end");
 }
 
 /**
