@@ -82,7 +82,8 @@ export interface ClaimsSource {
 /** The accounts' JWTs in the cluster: what the resolver holds and what the servers run. */
 export interface Resolver {
   /**
-   * Every entry of the resolver, as they come. @throws RelightError `nats.timeout` if the list broke off.
+   * Every entry of the resolver, once all are there; decoded one by one. @throws RelightError `nats.timeout` if the list
+   * broke off, `nats.connection_lost`, `nats.no_resolver`.
    */
   list(): AsyncIterable<ListedJwt>;
   /** The JWT in the resolver; undefined where it has none (a full resolver deletes expired ones). */
