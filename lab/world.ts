@@ -1,6 +1,11 @@
 import { join } from "node:path";
 import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
-import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import {
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from "@nats-io/transport-node";
 import { accountClaims, JETSTREAM, operatorClaims, UNLIMITED } from "./claims.ts";
 import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
@@ -53,6 +58,8 @@ export interface WorldOptions {
   readonly limit?: number;
   /** More of each server's configuration, such as a listener for leafnodes. */
   readonly config?: (index: number) => string;
+  /** What clients need where `config` has TLS. */
+  readonly tls?: NodeConnectionOptions["tls"];
 }
 
 /** How often a world that did not come about, or a sign-in that took too long, is tried anew. */
@@ -121,7 +128,7 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
     }),
     sign: (claims, key = signer) => signClaims(claims, key),
     push: (token) => push(world, token),
-    connectAs: (who) => signIn(server, credentials[who]),
+    connectAs: (who) => signIn(server, credentials[who], options.tls),
     [Symbol.asyncDispose]: () => disposeAll(servers),
   };
   try {
@@ -146,14 +153,16 @@ const TOO_LATE = /authentication timeout|\bEPIPE\b|\bECONNRESET\b/i;
 async function signIn(
   server: NatsServer,
   credentials: string,
+  tls: WorldOptions["tls"],
   left = MORE_ATTEMPTS,
 ): Promise<NatsConnection> {
   const authenticator = credsAuthenticator(Buffer.from(credentials));
   try {
-    return await connect({ servers: server.url, reconnect: false, authenticator });
+    const secured = tls === undefined ? {} : { tls };
+    return await connect({ servers: server.url, reconnect: false, authenticator, ...secured });
   } catch (error) {
     if (left === 0 || !TOO_LATE.test(String(error))) throw error;
-    return signIn(server, credentials, left - 1);
+    return signIn(server, credentials, tls, left - 1);
   }
 }
 
@@ -170,7 +179,7 @@ export async function anotherAccount(world: World, name: string): Promise<World>
     }),
     sign: (claims, key = operator) => signClaims(claims, key),
     push: (token) => push(other, token),
-    connectAs: (who) => (who === "system" ? world.connectAs(who) : signIn(server, credentials)),
+    connectAs: (who) => (who === "system" ? world.connectAs(who) : signIn(server, credentials, undefined)),
   };
   await other.push(other.sign(other.claims()));
   return other;

@@ -6,6 +6,7 @@ import { sqliteJournal } from "./adapters/local/sqlite-journal.ts";
 import { operatorSigner } from "./adapters/nats/jwt-codec.ts";
 import { remoteSigner } from "./adapters/nats/operator-key.ts";
 import { succeedUser } from "./adapters/nats/system-user.ts";
+import { checkTls, type Servers } from "./adapters/nats/tls.ts";
 import { commandRestarter } from "./adapters/restart/command.ts";
 import { webhookRestarter } from "./adapters/restart/webhook.ts";
 import type { Config } from "./config.ts";
@@ -39,6 +40,19 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
 
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
 export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
+
+/** The servers and how they are proved, with the secrets of `cluster.tls` read. @throws RelightError `secret.*` */
+export async function openServers(
+  { servers: addresses, tls }: Config["cluster"],
+  secrets: Secrets,
+): Promise<Servers> {
+  if (tls === undefined) return { addresses, tls };
+  const { handshakeFirst, ...references } = tls;
+  const texts = await Promise.all(
+    Object.entries(references).map(async ([field, reference]) => [field, await secrets.read(reference)]),
+  );
+  return { addresses, tls: checkTls({ ...Object.fromEntries(texts), handshakeFirst }) };
+}
 
 /** What signs: a key that is read, or one that is never given out. */
 export async function openSigner(signingKey: string, secrets: Secrets, operator: Operator): Promise<Signer> {

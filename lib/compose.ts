@@ -96,7 +96,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { journal, secrets } = base;
   const configured = [...parts.settings.keys()];
   const nameOf = (account: AccountId): string => parts.settings.get(account)?.name ?? account;
-  const { servers, timeout, systemCredentials: reference } = config.cluster;
+  const { timeout, systemCredentials: reference } = config.cluster;
 
   const run = async (job: Job): Promise<Remediation> =>
     announced({ log, announcer: parts.announcer }, job, () =>
@@ -125,7 +125,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     ...{ policy: config.policy, operatorJwt: config.operator.jwt, configured },
     systemCredentials: reference,
     ...{ credentials: config.watch.credentials, retiring: config.operator.retiring },
-    certificates: () => serverCertificates(servers, timeout),
+    certificates: () => serverCertificates(config.cluster.servers, timeout),
   };
 
   async function runSweep(
@@ -165,6 +165,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
     const systemCredentials = await secrets.read(reference);
+    const servers = await parts.servers();
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;

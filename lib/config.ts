@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
+import { clusterTls, serverAddress } from "./config-cluster.ts";
 import { asWritten, type EscalationChannel, escalation, pageLinks } from "./config-escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./config-policy.ts";
 import {
@@ -92,8 +93,9 @@ const restart = z
 
 const document = z.strictObject({
   cluster: z.strictObject({
-    servers: z.array(z.string().min(1)).min(1, { message: "needs at least one server address" }),
+    servers: z.array(serverAddress).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
+    tls: clusterTls.optional(),
     /** The servers' HTTP monitoring, for a second opinion on their health. */
     monitoring: z.array(httpAddress).default([]),
     /** How long Relight waits for one answer. */

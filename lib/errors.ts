@@ -34,7 +34,7 @@ export const ERRORS = {
   },
   "secret.malformed": {
     ...{ retryable: false, exit: EXIT.critical },
-    mend: "The secret was read but isn't what it should be; store a seed, a JWT or a credentials file.",
+    mend: "The secret was read but isn't what it should be; store a seed, a JWT, a credentials file, or PEM for cluster.tls.",
   },
   "operator.invalid": {
     ...{ retryable: false, exit: EXIT.critical },
@@ -60,10 +60,7 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "KMS signs 4096 bytes at most: make the account's claims smaller, or sign with a seed (docs/keys.md).",
   },
-  "signer.missing": {
-    ...{ retryable: false, exit: EXIT.critical },
-    mend: "Configure operator.signingKey to let Relight sign.",
-  },
+  "signer.missing": { retryable: false, exit: EXIT.critical, mend: "Configure operator.signingKey to sign." },
   "mode.forbids": {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "The message says what decides: readOnly, mode or operator.signingKey in the configuration, or --dry-run.",
@@ -89,6 +86,14 @@ export const ERRORS = {
   "nats.unreachable": {
     ...{ retryable: true, exit: EXIT.unknown },
     mend: "Check cluster.servers, the network and that a nats-server listens there.",
+  },
+  "nats.no_tls": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "Give the server TLS (docs/tls.md). Write nats:// and no cluster.tls only if its plain text may be read by others.",
+  },
+  "nats.tls_failed": {
+    ...{ retryable: false, exit: EXIT.critical },
+    mend: "The message says what to change: cluster.tls, cluster.servers or the server's certificate (docs/tls.md).",
   },
   "nats.unauthorized": {
     ...{ retryable: false, exit: EXIT.critical },
@@ -152,11 +157,7 @@ export const ERRORS = {
     ...{ retryable: false, exit: EXIT.critical },
     mend: "Check `restart` in the configuration, the right to restart servers, and the server that is named.",
   },
-  "push.rejected": {
-    retryable: false,
-    exit: EXIT.critical,
-    mend: "A server refused the JWT; see its message.",
-  },
+  "push.rejected": { retryable: false, exit: EXIT.critical, mend: "A server refused the JWT; see why." },
   "push.not_proved": {
     ...{ retryable: true, exit: EXIT.critical },
     mend: "A server accepted the JWT and does not run it; see which in the details.",

@@ -5,11 +5,13 @@ import { noTracer } from "./adapters/local/no-observers.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
 import { accountOf } from "./adapters/nats/system-user.ts";
+import type { Servers } from "./adapters/nats/tls.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import {
   type Environment,
   type OpenJournal,
   openJournal,
+  openServers,
   openSigner,
   restartsAsNeeded,
 } from "./adapters-of.ts";
@@ -80,6 +82,8 @@ export interface Parts extends AsyncDisposable {
   operator(): Promise<Operator>;
   /** @throws as {@link operator} */
   pager(): Promise<Pager>;
+  /** Where the servers are, and what TLS to them needs. @throws RelightError `secret.*` */
+  servers(): Promise<Servers>;
   /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `operator.invalid`, `secret.*` */
   context(): Promise<Context>;
   /** A connection of its own; dispose it. @throws RelightError `nats.*` */
@@ -120,7 +124,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });
   const secrets = stepping(tracer, createSecrets({ baseDir: config.baseDir, env }), { read: "read secret" });
   const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
+  const servers = openOnce(() => openServers(config.cluster, secrets));
   if (upFront) await operator();
+  if (upFront) await servers();
   const opened = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
   const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
@@ -155,9 +161,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     unknownAfter: config.unknownAfter,
   };
 
-  const { servers, timeout } = config.cluster;
+  const { timeout } = config.cluster;
   const connectWith = async (systemCredentials: string): Promise<Cluster> =>
-    openCluster({ servers, systemCredentials, timeout, clock: systemClock, operator: await operator() });
+    openCluster({
+      ...{ servers: await servers(), systemCredentials, timeout },
+      ...{ clock: systemClock, operator: await operator() },
+    });
   const connect = async (): Promise<Cluster> =>
     connectWith(await secrets.read(config.cluster.systemCredentials));
   // What could not be reached is not tried again by the same run, which would wait as long for each account.
@@ -192,7 +201,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   }
 
   return {
-    ...{ config, settings, base, channels, operator, context, connectWith },
+    ...{ config, settings, base, channels, operator, servers, context, connectWith },
     ...(bus === undefined ? {} : { announcer: bus }),
     pager: async () => ({ ...base, operator: await operator(), settingsOf }),
     [Symbol.asyncDispose]: async () => {

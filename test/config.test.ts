@@ -53,6 +53,36 @@ const restartFaults: [string, string, RegExp][] = (
   ] as const
 ).map(([what, restart, fault]) => [what, `${MINIMAL}restart: ${restart}\n`, fault]);
 
+const clusterFaults: [string, string, RegExp][] = (
+  [
+    ["a WebSocket address", '["wss://a"]', "", /^cluster\.servers\[0\]: is a WebSocket address.*write nats:/],
+    ["a user in an address", '["a", "nats://u:p@b"]', "", /^cluster\.servers\[1\]: holds a user or a token/],
+    [
+      "a certificate without its key",
+      "[a]",
+      "{ cert: file:c }",
+      /^cluster\.tls\.key: is missing: .* needs both/,
+    ],
+    [
+      "a key without its certificate",
+      "[a]",
+      "{ key: file:k }",
+      /^cluster\.tls\.cert: is missing: .* needs both/,
+    ],
+    [
+      "a path for a reference",
+      "[a]",
+      "{ ca: ca.pem }",
+      /^cluster\.tls\.ca: is not a secret reference; write file:/,
+    ],
+    ["an unknown key of TLS", "[a]", "{ insecure: true }", /^cluster\.tls\.insecure: is not a key/],
+  ] as const
+).map(([what, servers, tls, fault]) => [
+  what,
+  `cluster: { servers: ${servers}, systemCredentials: file:c${tls === "" ? "" : `, tls: ${tls}`} }\noperator: { jwt: file:o }\n`,
+  fault,
+]);
+
 const ID = `A${"B".repeat(55)}`;
 const policyFaults: [string, string, RegExp][] = (
   [
@@ -235,6 +265,7 @@ describe("the configuration", () => {
       /^policy\.renewBefore: must be shorter/,
     ],
     ...restartFaults,
+    ...clusterFaults,
     ...policyFaults,
     ["events nowhere", `${MINIMAL}events: kafka:x\n`, /^events: write eventbridge:BUS/],
     [

@@ -30,7 +30,7 @@ test("the ways to restart that are shown are ones that Relight accepts", async (
 
 test("every key of the configuration is in the reference", async () => {
   const text = await readFile(REFERENCE, "utf8");
-  const source = await read("lib/config.ts");
+  const source = (await read("lib/config.ts")) + (await read("lib/config-cluster.ts"));
   const keys = [...source.matchAll(/^ {2,6}(\w+): (?:z|secretReference|duration|accountId)/gm)].map(
     ([, key]) => key,
   );
@@ -56,6 +56,7 @@ test("every link in the documentation leads somewhere", async () => {
     "docs/restarts.md",
     "docs/watch.md",
     "docs/keys.md",
+    "docs/tls.md",
     "docs/observability.md",
     "docs/aws.md",
     "docs/api.md",

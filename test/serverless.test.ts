@@ -56,7 +56,7 @@ describe("the functions", () => {
       expect({ Runtime, Architectures, TracingConfig }).toEqual({
         ...{ Runtime: "nodejs24.x", Architectures: ["arm64"], TracingConfig: { Mode: "Active" } },
       });
-    const whose = ["relight.yaml", "operator.jwt"];
+    const whose = ["relight.yaml", "operator.jwt", "ca.pem"];
     for (const name of NAMES) {
       const files = filesIn(join(stack.folder, `${name}.zip`)).filter((file) => !whose.includes(file));
       const built = readdirSync(join(DIST, name)).filter((file) => file.endsWith(".mjs"));

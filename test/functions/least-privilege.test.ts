@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
@@ -18,6 +19,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
 import { expire, fill } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
+import { createAuthority, type Pair, readPair, tlsBlock } from "../../lab/tls.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { JOURNAL_TABLE } from "../../lib/adapters/aws/dynamodb-journal.ts";
 import { entryKey } from "../../lib/adapters/aws/dynamodb-partitions.ts";
@@ -28,6 +30,11 @@ import { describeAws, startMoto } from "../support/moto.ts";
 import { recordingProxy } from "../support/recording-proxy.ts";
 import { type Event, eventOf, PLACEHOLDER, run } from "../support/stack.ts";
 import { WRITES } from "../support/stack-rights.ts";
+
+/** What whoever connects to the servers reads besides. */
+const CONNECTS = ["relight/tls"];
+const TLS =
+  '  tls: { ca: "aws-sm://relight/tls#ca", cert: "aws-sm://relight/tls#cert", key: "aws-sm://relight/tls#key" }';
 
 /**
  * Every secret of a stack lies in Secrets Manager (moto's), and a proxy before it knows which of them each function
@@ -49,6 +56,7 @@ describeAws(moto, "which secrets a function reads", (aws) => {
     new DynamoDBClient(aws),
   ];
   let world: World;
+  let certificates: string;
   let channel: Awaited<ReturnType<typeof receiver>>;
   const urls: Record<string, string> = {};
   /** The entries that each function put into the journal. */
@@ -56,10 +64,18 @@ describeAws(moto, "which secrets a function reads", (aws) => {
 
   beforeAll(async () => {
     const { path: binary } = await serverBinary("2.10.27");
-    world = await createWorld({ binary, lives: 90 * 86_400 });
+    certificates = await mkdtemp(join(tmpdir(), "relight-tls-"));
+    const authority = await createAuthority(certificates);
+    const own = await authority.issue({ name: "relight" });
+    const pair = await authority.issue({ name: "nats", for: ["DNS:localhost", "IP:127.0.0.1"] });
+    world = await createWorld({
+      ...{ binary, lives: 90 * 86_400 },
+      config: () => tlsBlock(pair, `ca_file: "${authority.ca}", verify: true`),
+      tls: { caFile: authority.ca, certFile: own.cert, keyFile: own.key },
+    });
     await fill(world, { messages: 3 });
     channel = await receiver(200);
-    await keepSecrets();
+    await keepSecrets({ ca: await readFile(authority.ca, "utf8"), ...(await readPair(own)) });
     for (const [name, Attributes] of [
       ["jobs.fifo", { FifoQueue: "true" }],
       ["pages", {}],
@@ -75,21 +91,23 @@ describeAws(moto, "which secrets a function reads", (aws) => {
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();
     await channel?.[Symbol.asyncDispose]();
+    await rm(certificates, { recursive: true });
     for (const client of [sqs, events, secrets, journal]) client.destroy();
   });
 
-  async function keepSecrets(): Promise<void> {
+  async function keepSecrets(tls: Pair & { readonly ca: string }): Promise<void> {
     const file = (name: string): Promise<string> => readFile(join(world.home, name), "utf8");
     const put = (Name: string, SecretString: string) =>
       secrets.send(new CreateSecretCommand({ Name, SecretString }));
     await put("relight/system", await file("sys.creds"));
     await put("relight/operator", await file("operator.nk"));
     await put("relight/accounts", JSON.stringify({ APP: (await file("app.nk")).trim() }));
+    await put("relight/tls", JSON.stringify(tls));
     await put("relight/issuer-webhook", ISSUER);
     await put("relight/channels", JSON.stringify({ slack: channel.url }));
     await put("relight/restarts", ISSUER);
     const given = (await file("relight.yaml"))
-      .replace("file:sys.creds", "aws-sm://relight/system")
+      .replace("file:sys.creds", `aws-sm://relight/system\n${TLS}`)
       .replace("file:operator.nk", "aws-sm://relight/operator")
       .replace("file:app.nk", '"aws-sm://relight/accounts#APP"');
     const more = `escalation: { unknownAfter: 1ms, channels: [{ slack: { url: "aws-sm://relight/channels#slack" } }] }
@@ -136,7 +154,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
   test("sweep: the system user's", async () => {
     const { answer, read } = await watched("sweep", await event("sweep.schedule"));
     expect(answer).toMatchObject({ failures: [] });
-    expect(read).toEqual(["relight/system"]);
+    expect(read).toEqual(["relight/system", ...CONNECTS]);
   });
 
   test("escalate: the channels'", async () => {
@@ -173,13 +191,13 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
   test("remediate, where claims are new: the operator's, too, by which the journal proves them", async () => {
     const { answer, read } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
-    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system"]);
+    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system", ...CONNECTS]);
   });
 
   test("remediate, where all is well: the system user's and the account's, and it announces nothing", async () => {
     const { answer, read, actions } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
-    expect(read).toEqual(["relight/accounts", "relight/system"]);
+    expect(read).toEqual(["relight/accounts", "relight/system", ...CONNECTS]);
     expect(actions).not.toContain("AWSEvents.PutEvents");
   });
 
@@ -187,7 +205,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     await expire(world);
     const { answer, read } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
-    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system"]);
+    expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system", ...CONNECTS]);
     expect(await pages()).toContainEqual(
       expect.objectContaining({
         "detail-type": "Job Finished",

@@ -119,6 +119,7 @@ const PAGES_TOPIC = "arn:aws:sns:eu-central-1:123456789012:pages";
 export const ALL_PARAMETERS = {
   ...{ operatorKey: OPERATOR_KEY, secretsKey: SECRETS_KEY, sourcePrefix: "jwts/", pagesTopic: PAGES_TOPIC },
   ...{ restartSecret: "relight/restart", watchedSecret: "relight/watched", alarmEmail: "oncall@example.com" },
+  tlsSecret: "relight/tls",
   ...{ subnets: "subnet-0a1b2c3d,subnet-1a1b2c3d", securityGroups: "sg-0a1b2c3d" },
   ...{ reserveConcurrency: "no", jobsAtOnce: "7" },
 } as const;
@@ -128,19 +129,29 @@ const bySecretsManager = "where kms:ViaService is secretsmanager.${AWS::Region}.
 const decrypt = `kms:Decrypt on ${SECRETS_KEY} ${bySecretsManager}`;
 const source = ["secretsmanager:GetSecretValue on secret:jwts/*", "secretsmanager:ListSecrets on *"];
 const work = [
-  ...[decrypt, ...source, secret("relight/restart"), `kms:GetPublicKey on ${OPERATOR_KEY}`],
+  ...[
+    decrypt,
+    ...source,
+    secret("relight/restart"),
+    secret("relight/tls"),
+    `kms:GetPublicKey on ${OPERATOR_KEY}`,
+  ],
   `kms:Sign on ${OPERATOR_KEY} where kms:SigningAlgorithm is ED25519_SHA_512`,
 ];
 
 /** What {@link ALL_PARAMETERS} add to {@link RIGHTS}. With a key in KMS, the operator's secret is out of reach. */
 export const ADDED_RIGHTS: Readonly<Record<string, readonly string[]>> = {
-  SweepRole: [decrypt, ...source, secret("relight/watched")],
+  SweepRole: [decrypt, ...source, secret("relight/watched"), secret("relight/tls")],
   RemediateRole: work,
   ManualRole: work,
   IssuerWebhookRole: [decrypt],
   ApiRole: [],
   EscalateRole: [decrypt, `sns:Publish on ${PAGES_TOPIC}`],
-  RotateCredentialsRole: [decrypt, `kms:GenerateDataKey on ${SECRETS_KEY} ${bySecretsManager}`],
+  RotateCredentialsRole: [
+    decrypt,
+    secret("relight/tls"),
+    `kms:GenerateDataKey on ${SECRETS_KEY} ${bySecretsManager}`,
+  ],
   SweepScheduleRole: [],
 };
 export const REMOVED_RIGHT = secret("relight/operator");

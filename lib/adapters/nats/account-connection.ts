@@ -5,9 +5,10 @@ import type { Millis } from "../../domain/time.ts";
 import type { Clock } from "../../ports.ts";
 import { mintUser } from "./account-user.ts";
 import { openConnection } from "./connection.ts";
+import type { Servers } from "./tls.ts";
 
 export interface AccountConnectionSettings {
-  readonly servers: readonly string[];
+  readonly servers: Servers;
   readonly timeout: Millis;
   readonly clock: Clock;
   /** The operator demands signing keys (`strict_signing_key_usage`). */

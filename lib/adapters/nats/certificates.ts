@@ -3,6 +3,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate } from "node:tls";
 import { epochMillis, type Millis } from "../../domain/time.ts";
 import type { ServerCertificates } from "../../ports.ts";
+import { addressOf } from "./dial.ts";
 
 /**
  * Looks at the certificates of these addresses. Nothing is proved of them and nothing is sent to the servers but the
@@ -16,15 +17,12 @@ export function serverCertificates(
 }
 
 async function look(address: string, timeout: Millis): Promise<ServerCertificates["seen"]> {
-  const { protocol, hostname, port } = new URL(address.includes("://") ? address : `nats://${address}`);
-  const host = hostname.replace(/^\[|\]$/g, "");
+  const { host, port } = addressOf(address);
   const signal = AbortSignal.timeout(timeout);
-  const number = Number(port) || (protocol === "wss:" ? 443 : protocol === "ws:" ? 80 : 4222);
-  const socket = connectPlain({ host, port: number });
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
   try {
     await once(socket, "connect", { signal });
-    const greeting = protocol.startsWith("ws") ? GREETINGS[protocol] : await greet(socket, signal, timeout);
-    if (greeting === "plain") return { ok: true, value: undefined };
+    if ((await greet(socket, signal, timeout)) === "plain") return { ok: true, value: undefined };
     return { ok: true, value: await certificate(socket, host, signal) };
   } catch (cause) {
     const message = signal.aborted ? `no answer within ${timeout} ms` : (cause as Error).message;
@@ -34,15 +32,11 @@ async function look(address: string, timeout: Millis): Promise<ServerCertificate
   }
 }
 
-/** What a server does first: offers no TLS, offers it, or waits for it. */
-type Greeting = "plain" | "tls" | "silent";
-const GREETINGS: Readonly<Record<string, Greeting>> = { "ws:": "plain", "wss:": "silent" };
-
 /**
- * A server says INFO in the clear first, and TLS follows it; one with `handshake_first` (from 2.10.4) says nothing
- * and waits for the handshake.
+ * A server says INFO in the clear first, and TLS follows it if it offers that; one with `handshake_first` (from
+ * 2.10.4) says nothing and waits for the handshake.
  */
-async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<Greeting> {
+async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<"plain" | "tls"> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
   let text = "";
   try {
@@ -52,7 +46,7 @@ async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Prom
     }
   } catch (error) {
     if (signal.aborted || !patience.aborted) throw error;
-    return "silent";
+    return "tls";
   } finally {
     socket.pause();
   }
@@ -72,5 +66,36 @@ async function certificate(socket: Socket, host: string, signal: AbortSignal) {
     return { name, begins: epochMillis(Date.parse(from)), expiresAt: epochMillis(Date.parse(to)) };
   } finally {
     secure.destroy();
+  }
+}
+
+/** What listens where nobody said INFO: TLS that waits for its handshake, HTTP, or nobody knows what. */
+export async function silentListener(address: string, timeout: Millis): Promise<"tls" | "http" | "unknown"> {
+  const { host, port } = addressOf(address);
+  const signal = AbortSignal.timeout(timeout);
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
+  try {
+    await once(socket, "connect", { signal });
+    await certificate(socket, host, signal);
+    return "tls";
+  } catch (error) {
+    // A server that wants a certificate of ours, too, says so in the language of TLS.
+    if (/ALERT/.test((error as NodeJS.ErrnoException).code ?? "")) return "tls";
+  } finally {
+    socket.destroy();
+  }
+  return (await speaksHttp(host, port, timeout)) ? "http" : "unknown";
+}
+
+async function speaksHttp(host: string, port: number, timeout: Millis): Promise<boolean> {
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
+  try {
+    socket.write("GET / HTTP/1.0\r\n\r\n");
+    const [chunk] = (await once(socket, "data", { signal: AbortSignal.timeout(timeout) })) as [Buffer];
+    return chunk.toString("latin1").startsWith("HTTP/");
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }

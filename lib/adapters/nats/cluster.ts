@@ -12,9 +12,10 @@ import { jwtCodec } from "./jwt-codec.ts";
 import { peerOf } from "./meta-group.ts";
 import { natsProbes } from "./probes.ts";
 import { natsResolver } from "./resolver.ts";
+import type { Servers } from "./tls.ts";
 
 export interface ClusterSettings {
-  readonly servers: readonly string[];
+  readonly servers: Servers;
   /** The text of the system user's credentials file. */
   readonly systemCredentials: string;
   readonly timeout: Millis;
@@ -24,7 +25,8 @@ export interface ClusterSettings {
 
 /**
  * Opens the one connection of a run, as the system account.
- * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `nats.not_system_account`, `secret.malformed`.
+ * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`,
+ * `nats.not_system_account`, `secret.malformed`.
  */
 export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
   let current = await connectCluster(settings);

@@ -1,17 +1,18 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
   AuthorizationError,
-  connect,
   credsAuthenticator,
   type NatsConnection,
-  type NodeConnectionOptions,
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
 import type { Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
+import { type Attempt, type DialOptions, dial } from "./dial.ts";
+import type { Servers } from "./tls.ts";
+import { tlsFailure } from "./tls-failures.ts";
 
 export interface ConnectionSettings {
-  readonly servers: readonly string[];
+  readonly servers: Servers;
   /** The text of a credentials file. */
   readonly credentials: string;
   /** How long to wait for the connection and for one answer. */
@@ -39,16 +40,24 @@ const CONNECT_AGAIN_AFTER = [250, 1_000] as const;
 /**
  * Connects. What is refused is heard at once; a server that can't be reached, or that breaks a sign-in off before it has
  * judged it, is tried again, unless the time for an answer is over.
- * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
+ * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
+  const { servers, timeout } = settings;
   const began = performance.now();
   for (const pause of [...CONNECT_AGAIN_AFTER, undefined]) {
+    let attempts: Attempt[] | undefined = [];
     try {
-      return await connect(optionsOf(settings));
+      const connection = await dial(servers, optionsOf(settings), (attempt) => attempts?.push(attempt));
+      // Those of a reconnect are nobody's business, and without end.
+      attempts = undefined;
+      return connection;
     } catch (cause) {
-      const error = connectError(cause, settings.servers);
-      const isLate = performance.now() - began >= settings.timeout && !brokeOff(cause);
+      const isLate = performance.now() - began >= timeout && !brokeOff(cause);
+      const last = attempts?.at(-1);
+      if (last !== undefined) last.error ??= cause;
+      const error =
+        (await tlsFailure(attempts ?? [], servers, timeout)) ?? connectError(cause, servers.addresses);
       if (pause === undefined || error.code !== "nats.unreachable" || isLate) throw error;
       await wait(pause);
     }
@@ -56,10 +65,9 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
   throw new Error("unreachable: the last attempt throws");
 }
 
-function optionsOf(settings: ConnectionSettings): NodeConnectionOptions {
-  const { servers, credentials, timeout, inbox, name, reconnectDelay } = settings;
+function optionsOf(settings: ConnectionSettings): DialOptions {
+  const { credentials, timeout, inbox, name, reconnectDelay } = settings;
   return {
-    servers: [...servers],
     // The client's parser wants the newline at the end, which secret stores and editors drop.
     authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
     ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
@@ -69,7 +77,7 @@ function optionsOf(settings: ConnectionSettings): NodeConnectionOptions {
 }
 
 /** A server that is starting may refuse everybody for a while: that is no reason to give up, either. */
-function forEver(reconnectDelayHandler: () => number): NodeConnectionOptions {
+function forEver(reconnectDelayHandler: () => number): DialOptions {
   const pings = { pingInterval: HEARTBEAT, maxPingOut: 2 };
   return {
     ...pings,
@@ -81,15 +89,18 @@ function forEver(reconnectDelayHandler: () => number): NodeConnectionOptions {
 }
 
 /** A server gives a client two seconds to sign in. On a busy machine they pass before it could read what was sent. */
-const isLate = (cause: unknown): boolean =>
-  cause instanceof Error && /authentication timeout/i.test(cause.message);
+const isLate = (cause: unknown): boolean => /authentication timeout/i.test(messageOf(cause));
+
+/** Node's own errors may come from another realm, and are then no instances of this one's. */
+const messageOf = (cause: unknown): string =>
+  String((cause as { readonly message?: string } | undefined)?.message ?? cause);
 
 /** A server that closed the connection while the client wrote to it may have said why: the next attempt may hear it. */
 const brokeOff = (cause: unknown): boolean =>
-  isLate(cause) || (cause instanceof Error && /\b(EPIPE|ECONNRESET)\b/.test(cause.message));
+  isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
 
 function connectError(cause: unknown, servers: readonly string[]): RelightError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   const where = servers.join(", ");
   if (reason === "unable to parse credentials")
     return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", {
@@ -101,5 +112,6 @@ function connectError(cause: unknown, servers: readonly string[]): RelightError 
     });
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
-  return new RelightError("nats.unreachable", `cannot reach ${where}: ${reason}`, { cause });
+  const why = reason.includes("undefined error") ? "it closed the connection without a word" : reason;
+  return new RelightError("nats.unreachable", `cannot reach ${where}: ${why}`, { cause });
 }

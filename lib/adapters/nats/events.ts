@@ -17,9 +17,10 @@ import {
 import { jwtCodec } from "./jwt-codec.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
 import { natsResolver } from "./resolver.ts";
+import type { Servers } from "./tls.ts";
 
 export interface EventsSettings {
-  readonly servers: readonly string[];
+  readonly servers: Servers;
   /** The text of the system user's credentials file. */
   readonly systemCredentials: string;
   readonly timeout: Millis;
@@ -29,7 +30,8 @@ export interface EventsSettings {
 /**
  * Opens a connection of the system account to listen on. The first attempt must succeed; from then on it
  * reconnects by itself for ever.
- * @throws RelightError `nats.unreachable`, `nats.unauthorized`, `nats.not_system_account`, `secret.malformed`.
+ * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`,
+ * `nats.not_system_account`, `secret.malformed`.
  */
 export async function openEvents(settings: EventsSettings): Promise<Events> {
   const { servers, systemCredentials: credentials, timeout } = settings;

@@ -1,0 +1,259 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { connect as connectPlain } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createAccount } from "@nats-io/nkeys";
+import { newCredentials } from "../../lab/keys.ts";
+import { startServer } from "../../lab/nats-server.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { type Authority, createAuthority, type Pair, readPair, tlsBlock } from "../../lab/tls.ts";
+import { openConnection } from "../../lib/adapters/nats/connection.ts";
+import { checkTls, type Tls } from "../../lib/adapters/nats/tls.ts";
+import { millis } from "../../lib/domain/time.ts";
+import { impostor, listening } from "../support/impostor.ts";
+
+/** TLS as the field has it: certificates of a CA of one's own, real servers, and those who are none. */
+
+const { path: binary } = await serverBinary("2.10.27");
+const HOUR = 3_600_000;
+const BOTH = ["DNS:localhost", "IP:127.0.0.1"];
+let folder: string;
+let authority: Authority;
+let stranger: Authority;
+let ca: string;
+let foreignCa: string;
+const pairs: Record<string, Pair> = {};
+let own: Pair;
+let foreign: Pair;
+let late: Pair;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "relight-tls-"));
+  authority = await createAuthority(folder);
+  stranger = await createAuthority(folder, "other-ca");
+  ca = await readFile(authority.ca, "utf8");
+  foreignCa = await readFile(stranger.ca, "utf8");
+  const names = {
+    good: BOTH,
+    elsewhere: ["DNS:nats.example.com", "IP:10.0.0.1"],
+    local: ["DNS:localhost"],
+    numbered: ["IP:127.0.0.1"],
+  };
+  for (const [name, for_] of Object.entries(names)) pairs[name] = await authority.issue({ name, for: for_ });
+  pairs["expired"] = await authority.issue({ name: "expired", for: BOTH, valid: [-48 * HOUR, -HOUR] });
+  pairs["early"] = await authority.issue({ name: "early", for: BOTH, valid: [HOUR, 48 * HOUR] });
+  own = await readPair(await authority.issue({ name: "relight" }));
+  late = await readPair(await authority.issue({ name: "relight", valid: [-48 * HOUR, -HOUR] }));
+  foreign = await readPair(await stranger.issue({ name: "relight" }));
+});
+afterAll(async () => await rm(folder, { recursive: true }));
+
+const credentials = newCredentials(createAccount(), "anybody");
+
+interface Wanted {
+  readonly scheme?: string;
+  readonly host?: string;
+  readonly tls?: Partial<Tls> | undefined;
+  readonly timeout?: number;
+}
+
+async function reach(
+  port: number,
+  { scheme = "tls", host = "127.0.0.1", tls, timeout = 3_000 }: Wanted,
+): Promise<string> {
+  const connection = await openConnection({
+    servers: {
+      addresses: [`${scheme}://${host}:${port}`],
+      tls: tls === undefined ? undefined : checkTls({ handshakeFirst: false, ...tls }),
+    },
+    ...{ credentials, timeout: millis(timeout), name: "test" },
+  });
+  await connection.flush();
+  await connection.close();
+  return "connected";
+}
+
+/** Connects to a nats-server of this configuration. */
+async function through(config: string, wanted: Wanted): Promise<string> {
+  await using server = await startServer({ binary, config: () => config });
+  return await reach(Number(new URL(server.url).port), wanted);
+}
+
+const withPair = (name: string, more = ""): string => tlsBlock(pairs[name] as Pair, more);
+const verifies = (): string => withPair("good", `ca_file: "${authority.ca}", verify: true`);
+const FIRST = "handshake_first: true";
+
+describe("a connection with TLS comes about", () => {
+  test.each<[string, () => string, () => Wanted]>([
+    ["by tls:// and the CA", () => withPair("good"), () => ({ tls: { ca } })],
+    [
+      "by nats://, because the server demands it",
+      () => withPair("good"),
+      () => ({ scheme: "nats", tls: { ca } }),
+    ],
+    ["with one's own certificate", verifies, () => ({ tls: { ca, ...own } })],
+    ["with handshake_first", () => withPair("good", FIRST), () => ({ tls: { ca, handshakeFirst: true } })],
+    [
+      "with handshake_first that waits for a while only",
+      () => withPair("good", "handshake_first: auto"),
+      () => ({ tls: { ca } }),
+    ],
+    ["to an address that the certificate is for", () => withPair("numbered"), () => ({ tls: { ca } })],
+    ["to a name", () => withPair("local"), () => ({ host: "localhost", tls: { ca } })],
+    [
+      "where plain text would do, too",
+      () => `allow_non_tls: true\n${withPair("good")}`,
+      () => ({ tls: { ca } }),
+    ],
+  ])("%s", async (_how, config, wanted) => {
+    await expect(through(config(), wanted())).resolves.toBe("connected");
+  });
+
+  test("over a balancer that does TLS for a server that has none", async () => {
+    await using server = await startServer({ binary, config: () => "" });
+    const { cert, key } = await readPair(pairs["good"] as Pair);
+    const balancer = createTlsServer({ cert, key }, (client) => {
+      const behind = connectPlain(Number(new URL(server.url).port), "127.0.0.1");
+      client.on("error", () => behind.destroy());
+      client.pipe(behind).pipe(client);
+    });
+    const port = await listening(balancer);
+    await expect(reach(port, { tls: { ca, handshakeFirst: true } })).resolves.toBe("connected");
+    balancer.close();
+  });
+});
+
+describe("each way that TLS fails says what to do", () => {
+  test.each<[string, () => string, () => Wanted, string, RegExp]>([
+    [
+      "no TLS, by tls://",
+      () => "",
+      () => ({}),
+      "nats.no_tls",
+      /127\.0\.0\.1:\d+ has no TLS, and cluster\.servers says tls:/,
+    ],
+    [
+      "no TLS, by cluster.tls",
+      () => "",
+      () => ({ scheme: "nats", tls: {} }),
+      "nats.no_tls",
+      /cluster\.tls is configured/,
+    ],
+    ["an unknown CA", () => withPair("good"), () => ({}), "nats.tls_failed", /not trusted.*cluster\.tls\.ca/],
+    [
+      "an unknown CA, by nats://",
+      () => withPair("good"),
+      () => ({ scheme: "nats" }),
+      "nats.tls_failed",
+      /not trusted.*cluster\.tls\.ca/,
+    ],
+    [
+      "the wrong CA",
+      () => withPair("good"),
+      () => ({ tls: { ca: foreignCa } }),
+      "nats.tls_failed",
+      /No certificate in cluster\.tls\.ca vouches/,
+    ],
+    [
+      "a certificate for others",
+      () => withPair("elsewhere"),
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /another name: it is for DNS:nats\.example\.com, IP Address:10\.0\.0\.1/,
+    ],
+    [
+      "a certificate for localhost, at an address",
+      () => withPair("local"),
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /another name: it is for DNS:localhost/,
+    ],
+    [
+      "an expired certificate",
+      () => withPair("expired"),
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /\(expired\) has expired: it is valid from 20\S+Z until 20\S+Z/,
+    ],
+    [
+      "a certificate before its time",
+      () => withPair("early"),
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /\(early\) is not valid yet: it is valid from 20\S+Z until/,
+    ],
+    [
+      "a certificate of ours is demanded",
+      verifies,
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /demands a client certificate.*cluster\.tls\.cert/,
+    ],
+    [
+      "a certificate of ours is demanded at once",
+      () => `${withPair("good", `ca_file: "${authority.ca}", verify: true, ${FIRST}`)}`,
+      () => ({ tls: { ca, handshakeFirst: true } }),
+      "nats.tls_failed",
+      /demands a client certificate/,
+    ],
+    [
+      "a certificate of ours that is a stranger's",
+      verifies,
+      () => ({ tls: { ca, ...foreign } }),
+      "nats.tls_failed",
+      /refused the client certificate.*CN=relight, issued by .*CN=other-ca/,
+    ],
+    [
+      "a certificate of ours that has expired",
+      verifies,
+      () => ({ tls: { ca, ...late } }),
+      "nats.tls_failed",
+      /refused the client certificate.*until .*20\d\d/,
+    ],
+    [
+      "the server waits for TLS",
+      () => withPair("good", FIRST),
+      () => ({ tls: { ca } }),
+      "nats.tls_failed",
+      /says nothing before TLS.*handshakeFirst: true/,
+    ],
+    [
+      "we do not wait for INFO",
+      () => withPair("good"),
+      () => ({ tls: { ca, handshakeFirst: true } }),
+      "nats.tls_failed",
+      /does not begin with TLS.*leave that out/,
+    ],
+    [
+      "we begin with TLS, and there is none",
+      () => "",
+      () => ({ tls: { ca, handshakeFirst: true } }),
+      "nats.tls_failed",
+      /does not begin with TLS/,
+    ],
+  ])("%s", async (_what, config, wanted, code, message) => {
+    await expect(through(config(), wanted())).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test("what is no nats-server is named", async () => {
+    const http = createHttpServer((_request, answer) => answer.end("hello"));
+    const port = await listening(http);
+    await expect(reach(port, { timeout: 500 })).rejects.toMatchObject({
+      code: "nats.unreachable",
+      message: expect.stringMatching(/no nats-server: it speaks HTTP/),
+    });
+    http.closeAllConnections();
+    http.close();
+    await using ssh = await impostor("SSH-2.0-OpenSSH_9.2\r\n");
+    await expect(reach(ssh.port, {})).rejects.toMatchObject({
+      code: "nats.unreachable",
+      message: expect.stringMatching(/it says “SSH-2.0-OpenSSH_9.2”/),
+    });
+  });
+});

@@ -1,0 +1,82 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+
+/** Those who are no nats-server, or sit between one and its client. */
+
+export async function listening(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+export interface Impostor extends AsyncDisposable {
+  readonly port: number;
+  /** All that was said to it. */
+  heard(): string;
+  connections(): number;
+}
+
+/** Listens, greets each client so and writes down what it answers. */
+export function impostor(greeting: string): Promise<Impostor> {
+  return pretend((client) => void client.write(greeting));
+}
+
+/** What a nats-server says first. */
+export const infoOf = (more: object): string =>
+  `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", proto: 1, headers: true, max_payload: 1 << 20, auth_required: true, nonce: "x", ...more })}\r\n`;
+
+export interface Interloper extends Impostor {
+  /** Says something else than the server from now on, and passes nothing on; undefined: as before. */
+  pretend(greeting: string | undefined): void;
+  /** Closes the connections that there are. */
+  cut(): void;
+}
+
+/** Passes on all between clients and a server, but for what the server says first, which it alters. */
+export async function interloper(port: number, alter: (info: object) => object): Promise<Interloper> {
+  let greeting: string | undefined;
+  const between = new Set<Socket>();
+  const pretender = await pretend((client) => {
+    between.add(client);
+    if (greeting !== undefined) return client.write(greeting);
+    const server = connect(port, "127.0.0.1").on("error", () => client.destroy());
+    between.add(server);
+    server.once("data", (first) => {
+      const [, info = "{}", rest = ""] =
+        /^INFO (\{.*\})\s*\r\n([\s\S]*)$/.exec(first.toString("latin1")) ?? [];
+      client.write(`INFO ${JSON.stringify(alter(JSON.parse(info) as object))}\r\n${rest}`);
+      server.pipe(client);
+      client.pipe(server);
+    });
+    return undefined;
+  });
+  return {
+    ...pretender,
+    pretend: (text) => (greeting = text),
+    cut: () => {
+      for (const socket of between) socket.destroy();
+      between.clear();
+    },
+  };
+}
+
+async function pretend(greet: (client: Socket) => void): Promise<Impostor> {
+  const heard: Buffer[] = [];
+  const clients: Socket[] = [];
+  const server = createServer((client) => {
+    clients.push(client);
+    client.on("error", () => client.destroy());
+    client.on("data", (chunk) => heard.push(chunk));
+    greet(client);
+  });
+  const port = await listening(server);
+  return {
+    port,
+    heard: () => Buffer.concat(heard).toString("latin1"),
+    connections: () => clients.length,
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) client.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
