@@ -6,6 +6,7 @@ import type { World } from "./world.ts";
 /** Streams and consumers of few replicas, and the server that one of them depends on. */
 
 interface Answer {
+  readonly name?: string;
   readonly error?: { readonly err_code: number; readonly description: string };
   readonly cluster?: { readonly leader?: string; readonly replicas?: readonly { readonly name: string }[] };
 }
@@ -15,7 +16,7 @@ export const tagged = (index: number): string => `server_tags: ["${index === 0 ?
 
 /**
  * Makes ONE (one replica), TWO (two) and THREE (three), with messages, and of each a durable consumer that acknowledged
- * some; and on THREE a consumer of one replica, `solo`. ONE, `solo` and one half of TWO are on one server, whose
+ * some; and on THREE a consumer of one replica, `solo`, and an ephemeral one. ONE, those two and one half of TWO are on one server, whose
  * name is given: any but the first.
  */
 export async function fillPlaced(world: World): Promise<string> {
@@ -40,6 +41,12 @@ export async function fillPlaced(world: World): Promise<string> {
     await placed(
       () => durable(ask, "THREE", "solo", 1),
       () => ask("CONSUMER.DELETE.THREE.solo", {}),
+      (leader) => leader === one,
+    );
+    // Its user makes another where its server goes: nobody misses it.
+    await placed(
+      () => ask("CONSUMER.CREATE.THREE", { stream_name: "THREE", config: EPHEMERAL }),
+      ({ name }) => ask(`CONSUMER.DELETE.THREE.${name}`, {}),
       (leader) => leader === one,
     );
     for (const name of ["one", "two", "three"])
@@ -76,18 +83,21 @@ const durable = (ask: Ask, stream: string, name: string, replicas = 0): Promise<
     config: { durable_name: name, ack_policy: "explicit", num_replicas: replicas },
   });
 
+const EPHEMERAL = { ack_policy: "explicit", inactive_threshold: 3_600_000_000_000 };
+
 /** Makes it until its leader is where it should be; servers choose by themselves, and often the same. */
 async function placed(
   make: () => Promise<Answer>,
-  remove: () => Promise<unknown>,
+  remove: (answer: Answer) => Promise<unknown>,
   isWell: (leader: string) => boolean,
 ): Promise<string> {
   return waitFor(
     "a place on the right server",
     async () => {
-      const { cluster } = await make();
-      if (cluster?.leader !== undefined && isWell(cluster.leader)) return cluster.leader;
-      await remove();
+      const made = await make();
+      const leader = made.cluster?.leader;
+      if (leader !== undefined && isWell(leader)) return leader;
+      await remove(made);
       return undefined;
     },
     { timeout: 60_000 },

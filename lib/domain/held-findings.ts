@@ -8,7 +8,7 @@ import { cure, doesNot, replicaFindings } from "./replica-findings.ts";
 import { type Group, nameOfGroup } from "./step-down.ts";
 import { keyOf, type LastSight } from "./streams-seen.ts";
 import { isoTime } from "./time.ts";
-import type { Finding, FindingCode } from "./verdict.ts";
+import type { Finding, FindingCode, Verdict } from "./verdict.ts";
 
 /**
  * What should exist, and who holds it among the servers that answer. The account's own view lists what the cluster's
@@ -27,16 +27,29 @@ export function heldFindings(observation: Observation, sight: LastSight | undefi
   ];
 }
 
-/** Whether anything of the account is not there because servers are not, or may not be. */
-export const hidesAssets = (code: FindingCode): boolean => HIDING.has(code);
+/**
+ * What is not there, or may not be, because servers are away. What nobody holds though all answer, as what was in memory
+ * when all restarted, is no such thing: remedies may well bring it back.
+ */
+export function hiddenByAway(
+  { findings }: Pick<Verdict, "findings">,
+  { servers }: Pick<Observation, "servers">,
+): Finding | undefined {
+  const answering = new Set(servers.map(({ name }) => name));
+  return findings.find(({ code, evidence: { away } }) => {
+    if (code === "server.away") return true;
+    return HIDING.has(code) && Array.isArray(away) && away.some((name) => !answering.has(String(name)));
+  });
+}
 
 const HIDING: ReadonlySet<FindingCode> = new Set([
   ...(["stream.unheld", "consumer.unheld", "stream.no_majority", "consumer.no_majority"] as const),
-  "server.away" as const,
 ]);
 
 interface Missing extends Group {
   readonly holders: readonly string[];
+  /** Servers that do not answer, one of which may hold it. */
+  readonly away: readonly string[];
   readonly replicas?: number;
   /** Whether anybody needs it: an ephemeral consumer's user makes another. */
   readonly certain: boolean;
@@ -50,8 +63,16 @@ function unheldIn(
   answering: ReadonlySet<string>,
 ): readonly Missing[] {
   const told = toldUnheld(observation);
+  const { accountView } = observation;
   const away = awayIn(observation, answering);
-  if (told?.ok) return told.value.flatMap((asset) => missingOf(asset, sight, away));
+  const failing = accountView.ok === true ? accountView.value.failing.map(({ stream }) => stream) : [];
+  // Where all servers answer, what is said of it tells more.
+  const isTold = ({ stream, consumer }: Unheld) =>
+    away.length === 0 && consumer === undefined && failing.includes(stream);
+  if (told?.ok)
+    return told.value
+      .filter((it) => !isTold(it))
+      .flatMap((asset) => missingOf(asset, observation, sight, away));
   return seenAway(observation, sight, answering);
 }
 
@@ -63,20 +84,24 @@ function awayIn({ meta }: Observation, answering: ReadonlySet<string>): readonly
   return meta.ok && meta.value !== undefined ? awayFrom(meta.value, answering).names : [];
 }
 
-function missingOf(asset: Unheld, sight: LastSight | undefined, away: readonly string[]): Missing[] {
-  const { stream, consumer, replicas, durable } = asset;
+function missingOf(
+  { stream, consumer, holders: told, replicas, durable }: Unheld,
+  { servers, domain }: Observation,
+  sight: LastSight | undefined,
+  away: readonly string[],
+): Missing[] {
   if (consumer !== undefined && durable === false) return [];
-  const seen = sight?.streams.find(({ name }) => name === stream);
+  const answering = new Set(servers.map(({ name }) => name));
+  const seen = sight?.streams.find((known) => known.name === stream && known.domain === domain);
   const seenOne = consumer === undefined ? seen : seen?.consumers?.find(({ name }) => name === consumer);
-  // Only one server is away: whatever nobody else holds is there.
-  const lastHolders = seenOne?.servers.filter((name) => away.includes(name)) ?? [];
-  const guess = lastHolders.length > 0 ? lastHolders : away.length === 1 ? away : (seenOne?.servers ?? []);
+  const wasOn = (seenOne?.servers ?? []).filter((name) => !answering.has(name));
+  // Where one server is away, whatever nobody else holds is there.
+  const [holders = []] = [told, wasOn, away.length === 1 ? away : []].filter(({ length }) => length > 0);
   const known = replicas ?? (consumer === undefined ? seen?.replicas : undefined);
   return [
     {
-      ...{ stream, source: "cluster" },
+      ...{ stream, source: "cluster", holders, away: [...new Set([...holders, ...away])] },
       ...(consumer === undefined ? {} : { consumer }),
-      holders: asset.holders.length > 0 ? asset.holders : guess,
       ...(known === undefined ? {} : { replicas: known }),
       certain: consumer === undefined || durable === true || seenOne !== undefined || !isGenerated(consumer),
     },
@@ -103,30 +128,40 @@ function seenAway(
     const common = { stream: stream.name, source: "journal", certain: true } as const;
     const { replicas, servers: holders } = stream;
     if (held === undefined)
-      return isAway(holders) ? [{ ...common, holders, ...(replicas === undefined ? {} : { replicas }) }] : [];
+      return isAway(holders)
+        ? [{ ...common, holders, away: holders, ...(replicas === undefined ? {} : { replicas }) }]
+        : [];
     const names = new Set([...held.consumers, ...held.forgotten].map(({ name }) => name));
     return (stream.consumers ?? [])
       .filter(({ name, servers }) => !names.has(name) && isAway(servers))
-      .map(({ name: consumer, servers }) => ({ ...common, consumer, holders: servers }));
+      .map(({ name: consumer, servers }) => ({ ...common, consumer, holders: servers, away: servers }));
   });
 }
 
-function unheldFinding({ stream, consumer, holders, replicas, certain, source }: Missing): Finding {
+function unheldFinding({ stream, consumer, holders, away, replicas, certain, source }: Missing): Finding {
   const group = { stream, ...(consumer === undefined ? {} : { consumer }) };
   const what = consumer === undefined ? "stream" : "consumer";
   const size = replicas === undefined ? "" : ` (R${replicas})`;
-  const where = holders.length > 0 ? holders.join(" and ") : "no server that answers";
-  const known =
+  const it =
     source === "journal" ? "by the journal it" : certain ? "it" : "it may be a durable consumer, and";
-  const place = holders.length > 0 ? `${known} lives on ${where}, which ${doesNot(holders)} answer` : "";
-  const unknown = `${known} is in the cluster's metadata, and no server that answers holds it`;
+  const gone = holders.length > 0 ? holders : away;
+  const place = gone.length === 0 ? "" : `${holders.length > 0 ? "" : "one of "}${gone.join(" and ")}`;
+  const where =
+    gone.length > 0
+      ? `${it} lives on ${place}, which ${doesNot(gone)} answer; ${cure(gone, nameOfGroup(group))}`
+      : `${it} is in the cluster's metadata, all servers answer, and none of them has it`;
   const server = holders.length === 1 ? { server: holders[0] ?? "" } : {};
   return finding(
     what === "stream" ? "stream.unheld" : "consumer.unheld",
     certain ? "dead" : "unknown",
     { ...server, ...group },
-    `nobody holds ${what} ${nameOfGroup(group)}${size}: ${place || unknown}; ${cure(holders, nameOfGroup(group))}`,
-    { probe: source === "journal" ? "journal" : "NAMES, JSZ", holders, ...(replicas ? { replicas } : {}) },
+    `nobody holds ${what} ${nameOfGroup(group)}${size}: ${where}`,
+    {
+      probe: source === "journal" ? "journal" : "NAMES, JSZ",
+      holders,
+      away,
+      ...(replicas ? { replicas } : {}),
+    },
   );
 }
 

@@ -1,4 +1,4 @@
-import { hidesAssets } from "./held-findings.ts";
+import { hiddenByAway } from "./held-findings.ts";
 import { allows, type RunMode } from "./mode.ts";
 import type { Rung, RungId, Situation } from "./rung.ts";
 import { LADDER } from "./rungs.ts";
@@ -55,7 +55,7 @@ export function nextStep(
     return { kind: "stop", why: `a remedy is not finished: ${unfinished.message}`, refused: [] };
 
   // What is not there is nobody's to make anew: it comes back with its server, and is emptied by what moves it.
-  const hiding = verdict.findings.find(({ code }) => hidesAssets(code));
+  const hiding = hiddenByAway(verdict, situation.observation);
   const refused: RefusedRung[] = [];
   for (const rung of LADDER) {
     const attempts = attemptsOf(rung, situation);

@@ -18,8 +18,10 @@ export function lossFindings({ account, streams }: Observation, losses: readonly
       const health = kind === "gone" ? "dead" : "degraded";
       const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
       const since =
-        loss.seenWell === undefined ? "a remedy" : `the account was last seen well (${loss.seenWell})`;
-      const message = `${loss.message} since ${since}; make it good, or acknowledge it (\`${command}\`)`;
+        loss.seenWell === undefined
+          ? "since a remedy"
+          : `when the account was last seen well (${loss.seenWell})`;
+      const message = `${loss.message} ${since}; make it good, or acknowledge it (\`${command}\`)`;
       return finding("asset.lost", health, subject, message, { loss: kind, what: loss.message });
     });
 }

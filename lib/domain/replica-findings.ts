@@ -75,7 +75,7 @@ function judgeReplicas(asset: Replicated, answering: ReadonlySet<string>): reado
   // Who leads with too few others is not known to itself for some ten seconds; one alone in its group leads well.
   const lost = new Set([...away, ...nodeMissingOn]).size + (leader ? 0 : missing);
   const left = size - lost;
-  if (left <= size / 2 && (away.length > 0 || (!leader && missing > 0)))
+  if (left <= size / 2 && (away.length > 0 || (!leader && missing > 0 && nodeMissingOn.length === 0)))
     return [noMajority(what, name, asset, away, left, size)];
   const replicasAway = away.map((server) => replicaAway(what, name, group, server));
   // Without their Raft nodes servers know neither a leader nor the others, and that is told already.

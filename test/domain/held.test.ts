@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { assess } from "../../lib/domain/assess.ts";
+import { hiddenByAway } from "../../lib/domain/held-findings.ts";
 import type { JournalEntry } from "../../lib/domain/journal.ts";
 import { nextStep } from "../../lib/domain/ladder.ts";
 import { type Loss, lossesSince, newLosses } from "../../lib/domain/loss.ts";
@@ -99,7 +100,7 @@ describe("what nobody holds", () => {
       }),
     );
     expect(found(verdict)).toEqual(["dead consumer.unheld"]);
-    expect(verdict.findings[0]?.message).toMatch(/no server that answers holds it/);
+    expect(verdict.findings[0]?.message).toMatch(/all servers answer, and none of them has it/);
   });
 
   test.each([
@@ -284,6 +285,21 @@ test("nothing that moves or restarts anything begins while something is not ther
   expect(nextStep(situation([withHeir]), new Set())).toMatchObject({ rung: { id: "step-down-leaders" } });
 });
 
+test("what nobody holds though all servers answer keeps no remedy from being tried", () => {
+  const answering = ["s1", "s2", "s3"];
+  const observed = seen({
+    ...{ streams: [stream({ ...DEAF, replicas: 2, peers: peers("s2") })], answering },
+    unheld: unheld({ stream: "ORDERS", consumer: "solo", holders: [], durable: true }),
+  });
+  expect(hiddenByAway(judge(observed), observed)).toBeUndefined();
+  // What is said of a stream, as by its server that restarted, tells more than that nobody holds it.
+  const lost = seen({ streams: [stream()], answering, unheld: unheld({ stream: "CACHE", holders: [] }) });
+  if (lost.accountView.ok !== true) throw new Error("there is a view");
+  const failing = [{ stream: "CACHE", notFound: true, message: "stream not found" }];
+  const accountView = { ok: true, value: { ...lost.accountView.value, failing } } as const;
+  expect(found(judge({ ...lost, accountView }))).toEqual(["dead stream.failing"]);
+});
+
 test("who of the meta group is away", () => {
   expect(awayFrom(META, new Set(["s1", "s2"]))).toEqual({ names: ["s3"], unnamed: 0 });
   expect(awayFrom({ size: 3, peers: [] }, new Set(["s1"]))).toEqual({ names: [], unnamed: 2 });
@@ -371,7 +387,7 @@ describe("the last sight", () => {
       ...{ operator, unfinishedToggle: false, unfinishedChanges: [], losses },
     });
     expect(verdict.findings[0]?.message).toMatch(
-      /ends at 0, and ended at 10 since the account was last seen well \(1970-01-01T00:00:01.000Z\)/,
+      /ends at 0, and ended at 10 when the account was last seen well \(1970-01-01T00:00:01.000Z\)/,
     );
     const told = (kind: "loss.found" | "loss.acknowledged", at: number): JournalEntry => ({
       ...{ at: epochMillis(at), job: "j", account: ACCOUNT, kind },
