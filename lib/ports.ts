@@ -7,6 +7,7 @@ import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
+import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { Health } from "./domain/verdict.ts";
 import type { ClusterEvent } from "./domain/watch.ts";
@@ -125,10 +126,21 @@ export interface Probes {
   accounts(): Promise<Probe<readonly AccountId[]>>;
   /** The streams of every account, as the servers tell of them; with their consumers only if asked. */
   hosted(withConsumers?: boolean): Promise<Probe<readonly HostedStream[]>>;
+  /**
+   * Hears from now on what the account's own clients ask JetStream to delete: what they delete is no loss.
+   * @throws RelightError `nats.*`
+   */
+  deletions(account: AccountId): Promise<Deletions>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
   trust(): Promise<readonly ServerTrust[]>;
   /** What each server with JetStream may give to it, and what is reserved of that. */
   capacity(): Promise<Probe<readonly ServerCapacity[]>>;
+}
+
+/** What was asked to be deleted, until this is disposed. */
+export interface Deletions extends AsyncDisposable {
+  /** Whether it was, or the stream of this consumer was. */
+  readonly has: (group: Group) => boolean;
 }
 
 /** The servers' HTTP monitoring; without an address configured there is nothing to ask. */

@@ -233,7 +233,7 @@ describe("the architecture", () => {
     expect(writers(/resolver\.push\(/)).toEqual(["lib/usecases/push.ts"]);
   });
 
-  /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts) orders nothing. */
+  /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts, deletions.ts) orders nothing. */
   const subjectsIn = (file: string): string[] => {
     const code = sourceOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
     return (code.match(/["'`]\$(JS\.API|SYS\.REQ)\.[^"'`:]*/g) ?? []).map((text) =>
@@ -248,9 +248,11 @@ describe("the architecture", () => {
     /^\$SYS\.REQ\.CLAIMS\.(LIST|PACK)$/,
   ];
 
+  const LISTENERS = ["lib/adapters/nats/events.ts", "lib/adapters/nats/deletions.ts"];
+
   test("lets two adapters alone give orders to servers: those of the ports that obey the mode", () => {
     const orders = [...graph.keys()]
-      .filter((file) => file.startsWith("lib/adapters/") && !file.endsWith("/events.ts"))
+      .filter((file) => file.startsWith("lib/adapters/") && !LISTENERS.includes(file))
       .flatMap((file) => subjectsIn(file).map((subject) => ({ file, subject })))
       .filter(({ subject }) => !ASKS.some((ask) => ask.test(subject)));
     const [assets, resolver] = ["lib/adapters/nats/assets.ts", "lib/adapters/nats/resolver.ts"];
@@ -261,6 +263,7 @@ describe("the architecture", () => {
     const allowed: readonly (string | undefined)[] = [assets, resolver, recreate];
     const elsewhere = orders.filter(({ file }) => !allowed.includes(file));
     expect(elsewhere).toEqual([]);
+    for (const file of LISTENERS) expect(sourceOf(file)).not.toMatch(/\.(publish|request|respond)\w*\(/);
     // It does find orders where there are some.
     expect(orders).toContainEqual({ file: resolver, subject: "$SYS.REQ.CLAIMS.UPDATE" });
     expect(orders).toContainEqual({ file: assets, subject: "$JS.API.STREAM.LEADER.STEPDOWN.*" });

@@ -1,4 +1,5 @@
 import { type Expectations, NOTHING_EXPECTED } from "./account.ts";
+import type { Agreement } from "./agreement.ts";
 import { claimsFindings, withdrawalFinding } from "./claims-findings.ts";
 import type { SourceView } from "./claims-source.ts";
 import { skewFindings } from "./clocks.ts";
@@ -40,6 +41,8 @@ export interface Standards {
   readonly presence?: Presence;
   /** The account when it was last seen well; absent: it never was. */
   readonly sight?: LastSight;
+  /** What the looks before agree to; all by default. */
+  readonly agreement?: Pick<Agreement, "counts" | "unsettled">;
 }
 
 const NOTHING_KNOWN = { lastSeen: undefined, deletion: undefined };
@@ -51,7 +54,9 @@ export function assess(observation: Observation, standards: Standards): Verdict 
   const withdrawn = withdrawalFinding(presence, sight?.streams ?? []);
   // Whatever else is wrong with an account that was deleted is the deletion's doing.
   const findings =
-    withdrawn === undefined ? allFindings(observation, standards, presence, expected) : [withdrawn];
+    withdrawn === undefined
+      ? agreedFindings(allFindings(observation, standards, presence, expected), standards)
+      : [withdrawn];
   const streams = allStreams(observation);
   return {
     account: observation.account,
@@ -65,6 +70,11 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     findings,
     diagnosis: diagnose(observation, findings),
   };
+}
+
+function agreedFindings(findings: readonly Finding[], { agreement }: Standards): readonly Finding[] {
+  if (agreement === undefined) return findings;
+  return [...findings.filter(agreement.counts), ...agreement.unsettled];
 }
 
 function allFindings(

@@ -1,11 +1,9 @@
+import { BELIEVED_AFTER, isOfAsset } from "./agreement.ts";
 import { type Millis, millis } from "./time.ts";
 import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 
 /** Leafnodes bind again within seconds, copies follow within ten to fifteen (ran: 2.9.10, 2.10.27, 2.15.1). */
 const CONNECTIONS = millis(30_000);
-/** An election takes less. */
-const ELECTION = millis(1_000);
-
 /** A replica looks every two seconds whether it has all messages, and then answers direct gets (ran on the same). */
 const CATCHING_UP = millis(10_000);
 
@@ -36,8 +34,10 @@ export function patienceWith({ verdict, findings }: Verdict): Millis | undefined
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
   // What the journal says is the same at the next look.
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
-  if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return ELECTION;
+  if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return BELIEVED_AFTER;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
   if (findings.some(({ code }) => CATCHES_UP.has(code))) return CATCHING_UP;
-  return verdict === "dead" && !isRevived({ findings }) ? ELECTION : undefined;
+  // What is being made or deleted is over sooner; one look proves nothing of it.
+  if (findings.some(isOfAsset)) return BELIEVED_AFTER;
+  return verdict === "dead" && !isRevived({ findings }) ? BELIEVED_AFTER : undefined;
 }

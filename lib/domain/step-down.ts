@@ -35,7 +35,10 @@ export function deafConsumerGroups({ streams }: Observation): readonly Group[] {
   );
 }
 
-/** Whether all of these are known to be heard. One that is electing its leader is neither deaf nor heard. */
+/**
+ * Whether all of these that are still there are known to be heard. One that is electing its leader is neither deaf nor
+ * heard.
+ */
 export function areHeard(observation: Observation, groups: readonly Group[]): boolean {
   const { streams } = observation;
   const deaf = new Set(deafStreams(observation).map(({ name }) => name));
@@ -50,9 +53,11 @@ export function areHeard(observation: Observation, groups: readonly Group[]): bo
 
 function isHeard(streams: readonly StreamFacts[], { stream, consumer }: Group): boolean {
   const found = streams.find(({ name }) => name === stream);
-  if (consumer === undefined) return found?.deafSubjects.ok === true;
-  const { heard } = found?.consumers.find(({ name }) => name === consumer) ?? {};
-  return heard?.ok === true && heard.value;
+  // Whoever uses the account may delete it meanwhile.
+  if (found === undefined) return true;
+  if (consumer === undefined) return found.deafSubjects.ok;
+  const { heard } = found.consumers.find(({ name }) => name === consumer) ?? {};
+  return heard === undefined || (heard.ok && heard.value);
 }
 
 /** Deaf groups in which no replica could take over without a loss; for people. */

@@ -7,7 +7,7 @@ import type { RungId } from "../domain/rung.ts";
 import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireAccountKey, requireSigner } from "./context.ts";
-import { type Look, look } from "./look.ts";
+import { type Look, looking } from "./look.ts";
 import { push } from "./push.ts";
 import { reconfigure } from "./reconfigure.ts";
 import { renew } from "./renew.ts";
@@ -39,9 +39,11 @@ async function pushAgain(context: Context, job: RunningJob, seen: Look): Promise
 }
 
 async function scaleUp(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
-  await reconfigure(context, job, scaleUps(observation).possible, async () =>
-    stepDownLeaders(context, job, await look(context, job.account)),
-  );
+  await reconfigure(context, job, scaleUps(observation).possible, async () => {
+    const again = looking(context, job.account, false);
+    await again();
+    await stepDownLeaders(context, job, await again());
+  });
 }
 
 /** Each replica subscribes anew as they are turned on: nothing is to be done in between. */

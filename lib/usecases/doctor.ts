@@ -1,5 +1,5 @@
 import pMap from "p-map";
-import pWaitFor, { TimeoutError } from "p-wait-for";
+import pWaitFor from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
 import { type Defect, defectsOf } from "../domain/defects.ts";
 import { typedNames } from "../domain/inventory.ts";
@@ -13,7 +13,7 @@ import { asRelightError } from "../errors.ts";
 import type { Monitoring } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { takeInventory } from "./inventory.ts";
-import { look } from "./look.ts";
+import { BRIEFLY, lookTwice } from "./look-twice.ts";
 
 /** What `relight doctor` says of a cluster; looking left no trace. */
 export interface Diagnosis {
@@ -55,13 +55,12 @@ export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
   let seen = await diagnoseOnce(doctor);
   const isSettled = (): boolean => seen.verdict !== "dead" || seen.doNotRestart.length > 0;
   if (isSettled()) return seen;
+  const end = performance.now() + CONFIRM.timeout;
   const lookAgain = async (): Promise<boolean> => {
     seen = await diagnoseOnce(doctor);
-    return isSettled();
+    return isSettled() || performance.now() >= end;
   };
-  await pWaitFor(lookAgain, { ...CONFIRM, before: false }).catch((error: unknown) => {
-    if (!(error instanceof TimeoutError)) throw error;
-  });
+  await pWaitFor(lookAgain, { interval: CONFIRM.interval, before: false });
   return seen;
 }
 
@@ -109,7 +108,7 @@ async function lookAtAccounts(
   return pMap(
     [...names],
     async ([account, name]): Promise<AccountHealth> => {
-      const { observation, verdict } = await look(context, account);
+      const { observation, verdict } = await lookTwice(context, account, BRIEFLY);
       return { account, name, observation, verdict };
     },
     { concurrency: ACCOUNTS_AT_ONCE },

@@ -11,8 +11,8 @@ import { asRelightError, type RelightError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "./context.ts";
 import { traced } from "./follow.ts";
-import { type Look, look } from "./look.ts";
-import { type Baseline, noteLosses } from "./losses.ts";
+import { type Look, looking } from "./look.ts";
+import { type Baseline, beginBaseline, noteLosses } from "./losses.ts";
 import { readyStep } from "./readiness.ts";
 import { renewalDecision } from "./renewal-decision.ts";
 import { verify } from "./verify.ts";
@@ -53,6 +53,30 @@ export async function heal(
   first: Look,
   done: readonly RungReport[],
 ): Promise<HealReport> {
+  let begun: Awaited<ReturnType<typeof beginBaseline>> | undefined;
+  const baseline = async (): Promise<Baseline> => {
+    begun ??= await beginBaseline(context, job.account, first);
+    return begun;
+  };
+  try {
+    return await climbAll(context, job, { first, done, baseline });
+  } finally {
+    await begun?.deletions[Symbol.asyncDispose]();
+  }
+}
+
+interface Start {
+  readonly first: Look;
+  readonly done: readonly RungReport[];
+  /** What there is to lose, from before the first rung. */
+  readonly baseline: () => Promise<Baseline>;
+}
+
+async function climbAll(
+  context: Context,
+  job: RunningJob,
+  { first, done, baseline }: Start,
+): Promise<HealReport> {
   const rungs: RungReport[] = [...done];
   const tried = new Set<Attempt>();
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
@@ -82,11 +106,12 @@ export async function heal(
     if (step.kind === "climb") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);
     else hasRenewed = true;
     const before = last;
+    const there = step.kind === "climb" ? await baseline() : undefined;
     const failure = await climb(context, job, rung, step, before);
     // A restart that the guard refused has no effect to wait for.
     if (step.kind === "climb" && failure?.code !== "restart.refused")
       await settle(context, job, step.rung, tried);
-    if (step.kind === "climb") losses = await noteLosses(context, job, baselineOf(first), losses);
+    if (there !== undefined) losses = await noteLosses(context, job, there, losses);
     last = await verify(context, job);
     const why = failure?.message ?? step.why;
     rungs.push(await finished(context, job, { rung, why, ...resultOf(failure, before, last) }));
@@ -144,10 +169,14 @@ async function settle(
   rung: Rung,
   tried: ReadonlySet<Attempt>,
 ): Promise<void> {
+  const again = looking(context, job.account);
+  let looks = 0;
   const hasSettled = async (): Promise<boolean> => {
-    const seen = await look(context, job.account);
+    const seen = await again();
+    looks++;
     if (isRevived(seen.verdict)) return true;
-    if (mendsItself(seen.verdict)) return false;
+    // One look proves no fault.
+    if (looks === 1 || mendsItself(seen.verdict)) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
   };
@@ -200,11 +229,6 @@ async function finished(
 
 function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungReport {
   return { rung, target: account, result: "refused", why };
-}
-
-/** What there is to lose; nothing is compared with what could not be looked at. */
-function baselineOf({ observation: { streams }, memorySeen }: Look): Baseline {
-  return streams.ok ? { streams: sketchOf(streams.value), memorySeen } : { streams: [], memorySeen: [] };
 }
 
 /** What helped, for people. */

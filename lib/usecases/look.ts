@@ -1,5 +1,6 @@
 import { type AccountId, expectationsOf } from "../domain/account.ts";
-import { assess } from "../domain/assess.ts";
+import { agree, BELIEVED_AFTER, type Followed } from "../domain/agreement.ts";
+import { assess, type Standards } from "../domain/assess.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { claimsInForce } from "../domain/claims-in-force.ts";
 import type { SourceView } from "../domain/claims-source.ts";
@@ -14,11 +15,12 @@ import {
   TOLD_ONLY,
   unprovedOpenings,
 } from "../domain/journal.ts";
-import { type Loss, lossesSince, newLosses, openLosses } from "../domain/loss.ts";
+import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
 import { lastDeletion, type Presence, presenceIn } from "../domain/presence.ts";
 import { type LastSight, lastSight } from "../domain/streams-seen.ts";
+import { millis } from "../domain/time.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { probe } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -45,17 +47,56 @@ export function memoryOf(journal: Journal, account: AccountId): Promise<readonly
   return journal.read({ account, kinds: REMEMBERED });
 }
 
-/** Looks and judges, and leaves no trace: neither in the cluster nor in the journal. */
-export function look(context: Context, account: AccountId): Promise<Look> {
-  return lookAt(context, account, true);
+/**
+ * Looks and judges once, and leaves no trace: neither in the cluster nor in the journal. One look sees what is being made
+ * or deleted as dead, and proves nothing: see {@link looking} and `lookTwice`. Nothing hangs here on what mirrors and
+ * sources hear, which takes three seconds to prove.
+ */
+export async function glance(context: Context, account: AccountId): Promise<Look> {
+  return (await lookAt(context, account, false)).look;
 }
 
-/** The same where nothing hangs on what mirrors and sources hear, which takes three seconds to prove. */
-export function glance(context: Context, account: AccountId): Promise<Look> {
-  return lookAt(context, account, false);
+/** Looks as often as it is called, and gives what it saw as far as the looks before agree; the first is taken as it is. */
+export type LookAgain = () => Promise<AgreedLook>;
+
+export interface AgreedLook extends Look {
+  /** Whether something is not believed yet, and the next look tells more. */
+  readonly isPending: boolean;
 }
 
-async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Look> {
+/** @param listens whether what mirrors and sources hear counts, too: as for {@link glance} */
+export function looking(context: Context, account: AccountId, listens = true): LookAgain {
+  let followed: Followed | undefined;
+  let first: number | undefined;
+  let lostBefore: ReadonlySet<string> | undefined;
+  return async () => {
+    const { look, standards } = await lookAt(context, account, listens);
+    const now = performance.now();
+    first ??= now;
+    const { observation, verdict } = look;
+    const after = millis(now - first);
+    const before = followed;
+    const agreed = agree({ observation, findings: verdict.findings, after }, before);
+    followed = agreed.followed;
+    // As of a fault: what one look alone misses is not lost.
+    const lost = look.lost.filter((loss) => lostBefore?.has(keyOfLoss(loss)) ?? true);
+    lostBefore = new Set(lost.map(keyOfLoss));
+    const { observation: agreedOn, ...agreement } = agreed.agreement;
+    const isPending = agreement.isPending || (lost.length > 0 && after < BELIEVED_AFTER);
+    if (before === undefined) return { ...look, isPending };
+    const losses = (standards.losses ?? []).filter((loss) => !look.lost.includes(loss) || lost.includes(loss));
+    const judged = assess(agreedOn, { ...standards, losses, agreement });
+    return { ...look, isPending, lost, observation: agreedOn, verdict: judged };
+  };
+}
+
+/** A look, and what it is judged against. */
+interface Judged {
+  readonly look: Look;
+  readonly standards: Standards;
+}
+
+async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Judged> {
   const { probes, journal, operator } = context;
   const expected = expectationsOf(context.settingsOf(account));
   const key = await probe(() => accountKeyOf(context, account));
@@ -71,7 +112,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const isPlain = claims !== undefined && deletion === undefined;
   const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
   const presence = presenceIn(observation, operator, { lastSeen, deletion });
-  const verdict = assess(observation, {
+  const standards: Standards = {
     ...{ operator, presence },
     ...(sight === undefined ? {} : { sight }),
     ...(source === undefined ? {} : { source }),
@@ -83,12 +124,11 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
       ...(claims === undefined ? await unprovedClaims(context, account) : []),
     ],
     expected,
-  });
-  const memorySeen = lastMemory(remembered, isProved);
-  return {
-    ...{ observation, verdict, claims, memorySeen, presence, lost },
-    ...(source === undefined ? {} : { source }),
   };
+  const verdict = assess(observation, standards);
+  const memorySeen = lastMemory(remembered, isProved);
+  const seenSource = source === undefined ? {} : { source };
+  return { look: { observation, verdict, claims, memorySeen, presence, lost, ...seenSource }, standards };
 }
 
 /** The claims that were last seen in force; undefined where the journal never saw any. */

@@ -9,14 +9,16 @@ import {
   type Loss,
   openLosses,
   type Sketch,
+  sketchOf,
 } from "../domain/loss.ts";
 import type { MemoryAsset } from "../domain/memory.ts";
 import type { Observation } from "../domain/observation.ts";
 import { nameOfGroup } from "../domain/step-down.ts";
 import { type FindingCode, hasFinding } from "../domain/verdict.ts";
 import { RelightError } from "../errors.ts";
+import type { Deletions } from "../ports.ts";
 import { type Context, mayLose, type RunningJob, record } from "./context.ts";
-import { glance, memoryOf } from "./look.ts";
+import { glance, type Look, memoryOf } from "./look.ts";
 
 /** How long what seems to be missing may take to be told again, as after an election; milliseconds. */
 const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
@@ -24,11 +26,43 @@ const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
 /** While any of these is found, servers tell of no streams, or not of all. */
 const UNTOLD: readonly FindingCode[] = ["remedy.unfinished", "account.expired", "jetstream.not_enabled"];
 
-/** What there was, and what the account's policy allows to go. */
+/** What there was, and may be missing later. */
 export interface Baseline {
   readonly streams: readonly Sketch[];
   /** What was held in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
+  /** What its users asked to delete since; not heard where the job that looked first has died. */
+  readonly deletions?: Pick<Deletions, "has">;
+}
+
+/**
+ * What there is before the first rung, by the first look of a job, and from now on what the account's own users delete.
+ * What they deleted between that look and now is not in it.
+ */
+export async function beginBaseline(
+  context: Context,
+  account: AccountId,
+  { observation, memorySeen }: Pick<Look, "observation" | "memorySeen">,
+): Promise<Baseline & { readonly deletions: Deletions }> {
+  const deletions = await context.probes.deletions(account);
+  // Nothing is compared with what could not be looked at.
+  if (!observation.streams.ok) return { streams: [], memorySeen: [], deletions };
+  const now = (await glance(context, account)).observation;
+  const streams = sketchOf(observation.streams.value);
+  return { streams: now.streams.ok ? stillThere(streams, now) : streams, memorySeen, deletions };
+}
+
+/** Where a server of one is away nothing is known to be deleted. */
+function stillThere(before: readonly Sketch[], now: Observation): readonly Sketch[] {
+  const here = new Set(now.servers.map(({ name }) => name));
+  const existing = new Map(now.streams.ok ? now.streams.value.map((stream) => [stream.name, stream]) : []);
+  return before.flatMap((sketch) => {
+    if (!sketch.servers.every((server) => here.has(server))) return [sketch];
+    const stream = existing.get(sketch.name);
+    if (stream === undefined || stream.created !== sketch.created) return [];
+    const names = new Set(stream.consumers.map(({ name }) => name));
+    return [{ ...sketch, consumers: sketch.consumers.filter(({ name }) => names.has(name)) }];
+  });
 }
 
 /**
@@ -54,7 +88,7 @@ export async function noteLosses(
     losses = [
       ...findLosses(told, streams.value, mayLose(context, job.account)),
       ...findVanished(baseline.memorySeen, streams.value),
-    ];
+    ].filter((loss) => !baseline.deletions?.has(loss));
     return losses.every(({ allowed }) => allowed === true);
   };
   await pWaitFor(isWhole, TOLD_AGAIN).catch((error: unknown) => {

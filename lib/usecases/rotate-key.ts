@@ -20,7 +20,7 @@ import type { DecodedJwt } from "../ports.ts";
 import { type Context, type RunningJob, record, requireSigner } from "./context.ts";
 import { logWith } from "./follow.ts";
 import { jobFor, runJob } from "./job.ts";
-import { look } from "./look.ts";
+import { BRIEFLY, lookTwice } from "./look-twice.ts";
 import { requireMode } from "./mode.ts";
 import { push } from "./push.ts";
 import { momentOf } from "./renewal-decision.ts";
@@ -173,7 +173,7 @@ async function firstBroken(
   for (const { account, name } of wave) {
     const was = accounts.find((done) => done.account === account);
     if (was?.result !== "rotated" || was.after !== "healthy") continue;
-    const { verdict } = await look(context, account);
+    const { verdict } = await lookTwice(context, account, BRIEFLY);
     if (verdict.verdict !== "healthy")
       return `${name} was healthy after it was signed anew, and is ${verdict.verdict} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
   }

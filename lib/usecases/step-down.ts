@@ -8,7 +8,7 @@ import {
   silencedMirrorGroups,
 } from "../domain/step-down.ts";
 import { type Context, type RunningJob, requireAccountKey } from "./context.ts";
-import { glance, type Look } from "./look.ts";
+import { type Look, looking } from "./look.ts";
 
 /** How long groups may take to be heard under their new leaders; milliseconds. */
 const ELECTION = { timeout: 8_000, interval: 250 };
@@ -56,13 +56,14 @@ async function lookWhenHeard(
   { account }: RunningJob,
   groups: readonly Group[],
 ): Promise<Observation> {
+  const again = looking(context, account, false);
   let now: Observation | undefined;
   const isOver = async (): Promise<boolean> => {
-    now = (await glance(context, account)).observation;
+    now = (await again()).observation;
     return areHeard(now, groups);
   };
   await pWaitFor(isOver, ELECTION).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-  return now ?? (await glance(context, account)).observation;
+  return now ?? (await again()).observation;
 }

@@ -4,7 +4,8 @@ import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../do
 import type { Step } from "../domain/ladder.ts";
 import type { Context } from "./context.ts";
 import { situationOf } from "./heal.ts";
-import { type Look, look } from "./look.ts";
+import type { Look } from "./look.ts";
+import { BRIEFLY, lookTwice } from "./look-twice.ts";
 import { readyStep } from "./readiness.ts";
 import { type Planned, planned } from "./reconcile.ts";
 import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
@@ -37,7 +38,7 @@ export async function survey(context: Context, accounts: readonly AccountId[]): 
 }
 
 async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
-  const seen = await look(context, account);
+  const seen = await lookTwice(context, account, BRIEFLY);
   const claims = (await claimsToRenew(context, seen))?.claims;
   const policy = context.policyOf(account, claims);
   const moment = momentOf(context, seen);

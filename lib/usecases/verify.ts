@@ -1,5 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
-import type { AccountId } from "../domain/account.ts";
 import type { ClaimsDocument } from "../domain/claims.ts";
 import { unreadable } from "../domain/claims-findings.ts";
 import { isTrusted, type SourceView } from "../domain/claims-source.ts";
@@ -10,21 +8,15 @@ import type { Json, JsonObject } from "../domain/json.ts";
 import { memoryAssets } from "../domain/memory.ts";
 import { type Operator, trustedIssuers } from "../domain/operator.ts";
 import { isWithdrawn } from "../domain/presence.ts";
-import { patienceWith } from "../domain/settling.ts";
 import { isNews, sightIn } from "../domain/streams-seen.ts";
-import type { Millis } from "../domain/time.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
 import { rememberDeletion } from "./deletion.ts";
 import { resolveIncidents } from "./escalate.ts";
 import type { JobResult } from "./job.ts";
-import { claimsSeen, type Look, look, memoryOf, sightOf } from "./look.ts";
+import { claimsSeen, type Look, memoryOf, sightOf } from "./look.ts";
+import { lookTwice } from "./look-twice.ts";
 import { closeLosses } from "./losses.ts";
 import { provedBy, withProof } from "./proof.ts";
-
-/** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */
-const looksWithin = (patience: Millis): number => Math.min(1_000, patience / 4);
-/** What is waited for may change while waiting, but not for ever. */
-const MOST_WAITS = 3;
 
 /**
  * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
@@ -45,38 +37,6 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
     await resolveIncidents(context, job);
   }
   return seen;
-}
-
-/**
- * A first look that finds something dead may have caught a leader election, or a leafnode or a mirror on its
- * way back: what it found is believed only if it is still there when that would be over.
- */
-async function lookTwice(context: Context, account: AccountId): Promise<Look> {
-  let seen = await look(context, account);
-  for (let waits = 0; waits < MOST_WAITS; waits++) {
-    const patience = patienceWith(seen.verdict);
-    if (patience === undefined) return seen;
-    const lookAgain = async (): Promise<boolean> => {
-      seen = await look(context, account);
-      return patienceWith(seen.verdict) !== patience;
-    };
-    const options = { timeout: patience, interval: looksWithin(patience), before: false };
-    if (!(await isMetInTime(lookAgain, options))) return seen;
-  }
-  return seen;
-}
-
-async function isMetInTime(
-  condition: () => Promise<boolean>,
-  options: Parameters<typeof pWaitFor>[1],
-): Promise<boolean> {
-  try {
-    await pWaitFor(condition, options);
-    return true;
-  } catch (error) {
-    if (error instanceof TimeoutError) return false;
-    throw error;
-  }
 }
 
 async function rememberClaims(

@@ -20,6 +20,7 @@ export const PROBES_NEED: Needs<Probes> = {
   observe: "look",
   accounts: "look",
   hosted: "look",
+  deletions: "look",
   trust: "look",
   capacity: "look",
 };

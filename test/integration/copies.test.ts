@@ -6,7 +6,7 @@ import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/account.ts";
 import type { OriginFacts } from "../../lib/domain/observation.ts";
 import { isQuiet } from "../../lib/domain/silence.ts";
-import { look } from "../../lib/usecases/look.ts";
+import { looking } from "../../lib/usecases/look.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 
@@ -55,7 +55,7 @@ async function judge(
   world: World,
 ): Promise<{ readonly origin: OriginFacts; readonly codes: readonly string[] }> {
   await using app = await openWorldApp(world);
-  const { observation, verdict } = await look(await app.context(), world.accountId as AccountId);
+  const { observation, verdict } = await looking(await app.context(), world.accountId as AccountId)();
   const { streams } = observation;
   const origins = streams.ok ? streams.value[0]?.origins : undefined;
   const origin = origins?.ok === true ? origins.value[0] : undefined;

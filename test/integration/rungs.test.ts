@@ -9,7 +9,7 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import type { Context } from "../../lib/usecases/context.ts";
-import { look } from "../../lib/usecases/look.ts";
+import { looking } from "../../lib/usecases/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { type Run, relight } from "../support/relight.ts";
 
@@ -152,7 +152,7 @@ test("a mirror ahead of an origin that a person made anew is found (nats-server 
   });
   // One look: a verdict would wait for half a minute, since some versions set a mirror back by themselves.
   await using app = await openWorldApp(world);
-  const { verdict } = await look(await app.context(), await app.accountId(world.accountId));
+  const { verdict } = await looking(await app.context(), await app.accountId(world.accountId))();
   expect(verdict.verdict).toBe("dead");
   expect(verdict.findings).toContainEqual(
     expect.objectContaining({ code: "stream.ahead_of_origin", subject: { server: "lab", stream: "日本" } }),

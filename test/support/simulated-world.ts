@@ -110,7 +110,15 @@ export function simulatedWorld(settings: WorldSettings) {
     escalation: { send: async (incident) => void incidents.push(incident) },
     signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text), attest: sign }),
     ...{ resolver: cluster.resolver, reopen: absent },
-    probes: { ...cluster, meta: absent, hosted: absent, health, trust: absent, capacity: absent },
+    probes: {
+      ...cluster,
+      meta: absent,
+      hosted: absent,
+      health,
+      trust: absent,
+      capacity: absent,
+      deletions: absent,
+    },
     assets: { recreate: absent, stepDown: absent, configure: absent, forbidden: async () => [] },
   };
   const configured = accounts.map(({ account }) => account);

@@ -9,7 +9,7 @@ import { RelightError } from "../../lib/errors.ts";
 import type { Job } from "../../lib/ports.ts";
 import { type Context, record } from "../../lib/usecases/context.ts";
 import { jobFor } from "../../lib/usecases/job.ts";
-import { look } from "../../lib/usecases/look.ts";
+import { looking } from "../../lib/usecases/look.ts";
 import { provedBy } from "../../lib/usecases/proof.ts";
 import { remediate } from "../../lib/usecases/remediate.ts";
 import { newPolicy } from "../domain/policies.ts";
@@ -180,7 +180,7 @@ describe("what a dead job is said to have left", () => {
     const limits = { conn: -1, disk_storage: 1_000 };
     world.cluster.force(`signed ${claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 })}`);
     await plant(kind, data);
-    expect((await look(world.context, account)).verdict.findings).toMatchObject([
+    expect((await looking(world.context, account)()).verdict.findings).toMatchObject([
       { code: "journal.unproved" },
     ]);
     await run("verify");

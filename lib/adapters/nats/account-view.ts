@@ -94,19 +94,19 @@ async function view(
   const names = await streamNames({ connection, timeout });
   const listed = [...names];
   const { consumers } = info;
-  const [unheld, failures] = await Promise.all([
+  const [unheld, failing] = await Promise.all([
     holdings && probe(() => findUnheld({ connection, timeout }, names, { ...holdings, consumers })),
-    pMap(
+    failuresOf(
+      manager,
       listed.filter((name) => mayAnswer(name, holdings)),
-      (name) => failureOf(manager, name),
-      { concurrency: INFOS_AT_ONCE },
+      () => streamNames({ connection, timeout }),
     ),
   ]);
   return {
     jetstream: "enabled",
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames: listed,
-    failing: failures.filter((failure) => failure !== undefined),
+    failing,
     ...(unheld === undefined ? {} : { unheld }),
     domains,
   };
@@ -144,6 +144,24 @@ function roomOf({ memory, storage, limits }: JetStreamUsageAccountLimits): Limit
     memory: { used: memory, limit: limits.max_memory },
     file: { used: storage, limit: limits.max_storage },
   };
+}
+
+/** What was listed and is not found may have been deleted in between: then it is not listed again. */
+async function failuresOf(
+  manager: JetStreamManager,
+  listed: readonly string[],
+  listAgain: () => Promise<ReadonlySet<string>>,
+): Promise<AccountView["failing"]> {
+  const ask = async (names: readonly string[]): Promise<AccountView["failing"]> => {
+    const failures = await pMap(names, (name) => failureOf(manager, name), { concurrency: INFOS_AT_ONCE });
+    return failures.filter((failure) => failure !== undefined);
+  };
+  const failing = await ask(listed);
+  const missing = failing.filter(({ notFound }) => notFound).map(({ stream }) => stream);
+  if (missing.length === 0) return failing;
+  const still = await listAgain();
+  const again = await ask(missing.filter((stream) => still.has(stream)));
+  return [...failing.filter(({ notFound }) => !notFound), ...again];
 }
 
 async function failureOf(

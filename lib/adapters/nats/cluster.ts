@@ -8,6 +8,7 @@ import { read, type ServerInfo, type Statsz, statsz } from "./answers.ts";
 import { gather, isNoResponders, readJson } from "./asking.ts";
 import { natsAssets } from "./assets.ts";
 import { openConnection } from "./connection.ts";
+import { earOn } from "./deletions.ts";
 import { jwtCodec } from "./jwt-codec.ts";
 import { peerOf } from "./meta-group.ts";
 import { natsProbes } from "./probes.ts";
@@ -30,6 +31,7 @@ export interface ClusterSettings {
  */
 export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
   let current = await connectCluster(settings);
+  const ear = earOn(current.connection);
   return {
     resolver: {
       list: () => current.resolver.list(),
@@ -46,10 +48,12 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       capacity: () => current.probes.capacity(),
       trust: () => current.probes.trust(),
       observe: (...order) => current.probes.observe(...order),
+      deletions: (account) => ear.listen(account),
     },
     assets: current.assets,
     reopen: async () => {
       const next = await connectCluster(settings);
+      await ear.move(next.connection);
       await current.close();
       current = next;
     },
@@ -58,7 +62,9 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
 }
 
 /** One connection and what asks over it; {@link openCluster} exchanges it for another. */
-interface Connected extends Pick<Cluster, "resolver" | "probes" | "assets"> {
+interface Connected extends Pick<Cluster, "resolver" | "assets"> {
+  readonly connection: NatsConnection;
+  readonly probes: Omit<Cluster["probes"], "deletions">;
   close(): Promise<void>;
 }
 
@@ -80,7 +86,7 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   const asAccount = { servers: addresses, timeout, clock, strict };
   const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
   return {
-    resolver,
+    ...{ connection, resolver },
     probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
     assets: natsAssets({ ...asAccount, resolver }),
     close: () => connection.close(),

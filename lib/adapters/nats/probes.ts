@@ -1,7 +1,9 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../domain/account.ts";
+import { isOfAsset } from "../../domain/agreement.ts";
 import { domainQuestions, homeDomain } from "../../domain/domains.ts";
+import { jetStreamFindings } from "../../domain/jetstream-findings.ts";
 import { awayFrom, type MetaGroup } from "../../domain/meta-group.ts";
 import type {
   Observation,
@@ -10,6 +12,8 @@ import type {
   ServerFacts,
   StreamFacts,
 } from "../../domain/observation.ts";
+import { originFindings } from "../../domain/origins-findings.ts";
+import { withoutVanished } from "../../domain/still-there.ts";
 import type { Millis } from "../../domain/time.ts";
 import { probe } from "../../errors.ts";
 import type { Clock, Probes, Resolver } from "../../ports.ts";
@@ -18,6 +22,7 @@ import { lookAsAccount } from "./account-view.ts";
 import { accountz, readData, type ServerInfo, varz } from "./answers.ts";
 import { ask, readJson } from "./asking.ts";
 import { capacities } from "./capacity.ts";
+import { existingOn } from "./existing.ts";
 import { forgottenBy } from "./forgotten.ts";
 import { serversHealth } from "./health.ts";
 import { listenToOrigins } from "./heartbeats.ts";
@@ -37,7 +42,7 @@ export interface ProbeSettings {
   servers(): Promise<readonly ServerInfo[]>;
 }
 
-export function natsProbes(settings: ProbeSettings): Probes {
+export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
   const { clock, resolver } = settings;
 
   async function servers(): Promise<readonly ServerFacts[]> {
@@ -58,27 +63,41 @@ export function natsProbes(settings: ProbeSettings): Probes {
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
     const askForgotten = forgottenBy(settings.asAccount, account, accountKey, running);
-    const listened = (found: Promise<readonly StreamFacts[]>) =>
-      probe(async () => (listens ? listenToOrigins(settings, account, able, await found) : found));
-    const [streams, elsewhere, leafnodes, group] = await Promise.all([
-      listened(findStreams(settings, account, within(able, domain), askForgotten)),
-      listened(findElsewhere(settings, account, able, domain)),
+    const [found, foundElsewhere, leafnodes, group] = await Promise.all([
+      probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
+      probe(() => findElsewhere(settings, account, able, domain)),
       probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),
     ]);
-    const questions = domainQuestions({ streams, elsewhere }, domain, expected.domains);
+    const questions = domainQuestions(
+      { streams: found, elsewhere: foundElsewhere },
+      domain,
+      expected.domains,
+    );
     const { asAccount } = settings;
-    const holdings = streams.ok
+    const holdings = found.ok
       ? {
-          held: holdingsOf(streams.value),
+          held: holdingsOf(found.value),
           heldNow: () => holdingsNow(settings, account, within(able, domain)),
           away: awayIn(group, facts),
         }
       : undefined;
     const wanted = { questions, holdings };
-    const accountView = await lookAsAccount(asAccount, account, accountKey, facts, running, wanted);
+    const listened = async (told: Probe<readonly StreamFacts[]>) =>
+      told.ok && listens ? probe(() => listenToOrigins(settings, account, able, told.value)) : told;
+    // At once, so that the account is told of what the servers were just asked about.
+    const [accountView, streams, elsewhere] = await Promise.all([
+      lookAsAccount(asAccount, account, accountKey, facts, running, wanted),
+      listened(found),
+      listened(foundElsewhere),
+    ]);
     const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
-    return { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
+    const whole = { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
+    // Where all is well nothing has vanished meanwhile that would matter.
+    const faults = [...jetStreamFindings(whole), ...originFindings(whole, expected, [])];
+    if (!faults.some(isOfAsset)) return whole;
+    const still = await probe(() => existingOn(settings, account, able));
+    return still.ok ? withoutVanished(whole, still.value) : whole;
   }
 
   async function accounts(): ReturnType<Probes["accounts"]> {

@@ -1,0 +1,88 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { AckPolicy, type JetStreamManager, jetstreamManager, StorageType } from "@nats-io/jetstream";
+import type { World } from "./world.ts";
+
+/**
+ * Applications that make and delete streams and consumers all the time, as test suites do, and services with a stream or
+ * a consumer for each request.
+ */
+export interface Churn extends AsyncDisposable {
+  /** How many streams were made and deleted so far. */
+  readonly rounds: number;
+}
+
+export interface ChurnOptions {
+  /** How many applications do so at once. */
+  readonly workers?: number;
+  /** Replicas of the streams; each application takes the next of these. */
+  readonly replicas?: readonly number[];
+  /** A stream that stays, and gets a new consumer in each round. */
+  readonly steady?: string;
+  /** How long each stream is left alone before it is deleted; milliseconds, each application takes the next of these. */
+  readonly lives?: readonly number[];
+  /** Whether every other stream is held in memory; they are unless told otherwise. */
+  readonly memory?: boolean;
+}
+
+/** Begins at once, and goes on until it is disposed. What fails is tried anew: servers may be busy. */
+export async function churn(world: World, options: ChurnOptions = {}): Promise<Churn> {
+  const {
+    workers = 6,
+    replicas = [1],
+    steady = "ORDERS",
+    lives = [0, 20, 200, 700],
+    memory = true,
+  } = options;
+  const connection = await world.connectAs("app");
+  const manager = await jetstreamManager(connection, { timeout: 10_000, checkAPI: false });
+  let isOver = false;
+  let rounds = 0;
+  const work = async (worker: number): Promise<void> => {
+    for (let round = 0; !isOver; round++) {
+      // Every other one has the name of the one before last: a name is no identity.
+      const name = round % 2 === 0 ? `TEST_${worker}` : `REQUEST_${worker}_${round}`;
+      const size = replicas[worker % replicas.length] ?? 1;
+      const life = lives[worker % lives.length] ?? 0;
+      await makeAndDelete(manager, { name, replicas: size, life, steady, memory }).catch(() => wait(20));
+      rounds++;
+    }
+  };
+  const all = Array.from({ length: workers }, (_, worker) => work(worker));
+  return {
+    get rounds() {
+      return rounds;
+    },
+    async [Symbol.asyncDispose]() {
+      isOver = true;
+      await Promise.all(all);
+      await connection.close();
+    },
+  };
+}
+
+interface Passing {
+  readonly name: string;
+  readonly replicas: number;
+  readonly life: number;
+  readonly steady: string;
+  readonly memory: boolean;
+}
+
+async function makeAndDelete(
+  manager: JetStreamManager,
+  { name, replicas, life, steady, memory }: Passing,
+): Promise<void> {
+  const storage = memory && name.startsWith("TEST") ? StorageType.Memory : StorageType.File;
+  const subjects = [`${name.toLowerCase()}.>`];
+  const { config } = await manager.streams.add({
+    ...{ name, subjects, storage, num_replicas: replicas, allow_direct: true },
+  });
+  try {
+    await manager.consumers.add(config.name, { durable_name: "worker", ack_policy: AckPolicy.Explicit });
+    const passing = await manager.consumers.add(steady, { ack_policy: AckPolicy.None });
+    await wait(life);
+    await manager.consumers.delete(steady, passing.name);
+  } finally {
+    await manager.streams.delete(config.name);
+  }
+}

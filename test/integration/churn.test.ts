@@ -1,0 +1,69 @@
+import { describe, expect, jest, test } from "@jest/globals";
+import { churn } from "../../lab/churn.ts";
+import { expire, fill, renewByHand } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(300_000);
+
+const LOOKS = Number(process.env["CHURN_LOOKS"] ?? 6);
+
+const createOf = async (size: number): Promise<World> =>
+  createWorld({ binary: (await serverBinary("2.10.27")).path, size });
+
+/** The first of each kind: how an account is that is used by such as make and delete streams all the time. */
+describe.each([1, 3])("streams and consumers come and go all the time, on %i server(s)", (size) => {
+  const replicas = size === 1 ? [1] : [1, 3];
+
+  test("a healthy account is healthy, look after look, and nothing is done to it", async () => {
+    await using world = await createOf(size);
+    await fill(world, { replicas: size, messages: 10 });
+    await using busy = await churn(world, { replicas });
+    const seen: string[] = [];
+    for (let look = 0; look < LOOKS; look++) {
+      const { json: verified } = await relight(world, "verify", "APP", "--json");
+      seen.push(`verify: ${verified.verdict}${told(verified.findings)}`);
+      const { json: status } = await relight(world, "status", "--json");
+      const app = status.accounts.find(({ name }: { name: string }) => name === "APP");
+      seen.push(`status: ${app.verdict}${told(app.findings)}`);
+      const { json: healed } = await relight(world, "heal", "APP", "--json");
+      seen.push(
+        `heal: ${healed.outcome} ${healed.verdict}${told(healed.findings)}${JSON.stringify(healed.rungs)}`,
+      );
+    }
+    process.stdout.write(`${busy.rounds} streams made and deleted\n${seen.join("\n")}\n`);
+    expect(busy.rounds).toBeGreaterThan(LOOKS);
+    expect(
+      seen.filter((line) => !/^(verify|status): healthy$|^heal: healthy healthy\[\]$/.test(line)),
+    ).toEqual([]);
+  });
+
+  test("a dead account is seen dead, and healed", async () => {
+    await using world = await createOf(size);
+    await fill(world, { replicas: size, messages: 10 });
+    await expire(world);
+    await renewByHand(world);
+    // Streams that are held in memory only forbid the toggle.
+    await using busy = await churn(world, { replicas, memory: size > 1 });
+    const { json: verified } = await relight(world, "verify", "APP", "--json");
+    process.stdout.write(`${told(verified.findings)}\n`);
+    expect(verified.verdict).toBe("dead");
+    const started = performance.now();
+    const { json: healed } = await relight(world, "heal", "APP", "--json");
+    process.stdout.write(
+      `healed in ${Math.round(performance.now() - started)} ms; ${busy.rounds}\n${JSON.stringify(healed, null, 1)}`,
+    );
+    expect(healed).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
+    expect(healed.losses ?? []).toEqual([]);
+  });
+});
+
+interface Found {
+  readonly code: string;
+  readonly health: string;
+  readonly message: string;
+}
+
+const told = (findings: readonly Found[]): string =>
+  findings.map(({ health, code, message }) => ` [${health} ${code}: ${message}]`).join("");
