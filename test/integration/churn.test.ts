@@ -7,12 +7,12 @@ import { relight } from "../support/relight.ts";
 
 jest.setTimeout(300_000);
 
-const LOOKS = Number(process.env["CHURN_LOOKS"] ?? 6);
+/** Each looks, and asks for the status, and heals; more of them find rarer moments. */
+const LOOKS = Number(process.env["CHURN_LOOKS"] ?? 3);
 
 const createOf = async (size: number): Promise<World> =>
   createWorld({ binary: (await serverBinary("2.10.27")).path, size });
 
-/** The first of each kind: how an account is that is used by such as make and delete streams all the time. */
 describe.each([1, 3])("streams and consumers come and go all the time, on %i server(s)", (size) => {
   const replicas = size === 1 ? [1] : [1, 3];
 
@@ -32,7 +32,6 @@ describe.each([1, 3])("streams and consumers come and go all the time, on %i ser
         `heal: ${healed.outcome} ${healed.verdict}${told(healed.findings)}${JSON.stringify(healed.rungs)}`,
       );
     }
-    process.stdout.write(`${busy.rounds} streams made and deleted\n${seen.join("\n")}\n`);
     expect(busy.rounds).toBeGreaterThan(LOOKS);
     expect(
       seen.filter((line) => !/^(verify|status): healthy$|^heal: healthy healthy\[\]$/.test(line)),
@@ -45,15 +44,12 @@ describe.each([1, 3])("streams and consumers come and go all the time, on %i ser
     await expire(world);
     await renewByHand(world);
     // Streams that are held in memory only forbid the toggle.
-    await using busy = await churn(world, { replicas, memory: size > 1 });
+    await using _busy = await churn(world, { replicas, memory: size > 1 });
     const { json: verified } = await relight(world, "verify", "APP", "--json");
-    process.stdout.write(`${told(verified.findings)}\n`);
     expect(verified.verdict).toBe("dead");
-    const started = performance.now();
+    const steady = ({ subject }: Found) => ["ORDERS", "JOBS"].includes(subject.stream ?? "");
+    expect(verified.findings.filter((found: Found) => !steady(found))).toEqual([]);
     const { json: healed } = await relight(world, "heal", "APP", "--json");
-    process.stdout.write(
-      `healed in ${Math.round(performance.now() - started)} ms; ${busy.rounds}\n${JSON.stringify(healed, null, 1)}`,
-    );
     expect(healed).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
     expect(healed.losses ?? []).toEqual([]);
   });
@@ -63,6 +59,7 @@ interface Found {
   readonly code: string;
   readonly health: string;
   readonly message: string;
+  readonly subject: { readonly stream?: string };
 }
 
 const told = (findings: readonly Found[]): string =>
