@@ -29,7 +29,9 @@ export function earOn(first: NatsConnection): Ear {
   const listeners = new Set<Listener>();
 
   async function attach(listener: Listener): Promise<void> {
-    const callback = (_error: unknown, message: Msg): void => {
+    const callback = (error: unknown, message: Msg): void => {
+      // A user that may not listen hears nothing: then what is gone is a loss.
+      if (error) return;
       const group = groupIn(message, listener.account);
       if (group !== undefined) listener.asked.add(nameOfGroup(group));
     };
