@@ -1,8 +1,7 @@
-import { skewOf } from "./clocks.ts";
 import { failedProbe } from "./findings.ts";
 import type { AccountViewProbe, ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
 import { nameOfGroup } from "./step-down.ts";
-import { type Identity, identitiesOf } from "./still-there.ts";
+import { type Identity, identitiesOf, isYoung } from "./still-there.ts";
 import { type Millis, millis } from "./time.ts";
 import type { Finding, FindingCode } from "./verdict.ts";
 
@@ -47,9 +46,6 @@ export interface Agreement {
 /** So long a fault must be found without a break: an election takes less. */
 export const BELIEVED_AFTER: Millis = millis(1_000);
 
-/** What is younger is being made: a new replica answers direct gets once it looked whether it has all, every two seconds. */
-export const YOUNG: Millis = millis(10_000);
-
 /** Known by the journal, not seen by a look. */
 const KNOWN: ReadonlySet<FindingCode> = new Set(["asset.lost", "remedy.unfinished", "journal.unproved"]);
 
@@ -86,9 +82,9 @@ export function agree(
     const isPending = ills.length > 0;
     return { agreement: { observation, counts: () => true, unsettled: [], isPending }, followed };
   }
-  const isYoung = youthIn(observation, identities);
+  const isNew = youthIn(observation, identities);
   const standings = new Map(
-    ills.map((finding) => [keyOf(finding), standingOf(finding, followed, after, isYoung)] as const),
+    ills.map((finding) => [keyOf(finding), standingOf(finding, followed, after, isNew)] as const),
   );
   return { agreement: agreementOn(sighting, ills, standings), followed };
 }
@@ -114,27 +110,22 @@ function spellOf(
   return earlier?.identity === identity && earlier !== undefined ? earlier : { identity, began: after };
 }
 
-/** Whether a stream or a consumer was made a moment ago, by the servers' clocks as far as their skew is known. */
 function youthIn(
   { at, servers }: Observation,
   identities: ReadonlyMap<string, Identity>,
 ): (asset: string) => boolean {
-  const { ahead, behind } = skewOf(servers);
-  return (asset) => {
-    const age = at - Date.parse(identities.get(asset)?.created ?? "");
-    return age > -YOUNG - ahead && age < YOUNG + behind;
-  };
+  return (asset) => isYoung(identities.get(asset)?.created, at, servers);
 }
 
 function standingOf(
   finding: Finding,
   { illAtFirst, since }: Followed,
   after: Millis,
-  isYoung: (asset: string) => boolean,
+  isNew: (asset: string) => boolean,
 ): Standing {
   const asset = assetOf(finding);
   const { identity, began = after } = since.get(keyOf(finding)) ?? {};
-  if (isYoung(asset)) return wasIllAtFirst(illAtFirst, asset, identity) ? "pending" : "passing";
+  if (isNew(asset)) return wasIllAtFirst(illAtFirst, asset, identity) ? "pending" : "passing";
   if (after - began >= BELIEVED_AFTER) return "believed";
   return began === 0 ? "pending" : "unsettled";
 }

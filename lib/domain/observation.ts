@@ -289,6 +289,8 @@ export interface HostedStream {
   readonly bytes: number;
   readonly leader?: string;
   readonly peers: readonly Peer[];
+  /** When it was made, as the server writes it. */
+  readonly created?: string;
   /** The server holds it without a node of its Raft group: it restarted while the account was expired. */
   readonly nodeMissing?: true;
   readonly config: JsonObject;

@@ -2,9 +2,13 @@ import type { AccountId } from "./account.ts";
 import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "./defects.ts";
 import { type MetaGroup, quorumProblems } from "./meta-group.ts";
 import type { HostedStream, Probe, ServerFacts } from "./observation.ts";
+import { isYoung } from "./still-there.ts";
+import type { EpochMillis } from "./time.ts";
 
 /** All that must be known before a server is restarted. */
 export interface RestartEvidence {
+  /** When it was gathered. */
+  readonly at: EpochMillis;
   readonly servers: readonly ServerFacts[];
   /** Undefined: the server stands alone. */
   readonly meta: Probe<MetaGroup | undefined>;
@@ -68,8 +72,10 @@ function panics(
 /** What must be over before a server is restarted, and again before the next one is. */
 export function unrest(
   { server, account }: Pick<RestartOrder, "server" | "account">,
-  { servers, meta, hosted, expired }: RestartEvidence,
+  { at, servers, meta, hosted, expired }: RestartEvidence,
 ): readonly string[] {
+  // Where streams are made and deleted all the time there is always one that is not whole yet.
+  const isOld = ({ created }: HostedStream): boolean => !isYoung(created, at, servers);
   return [
     ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
     ...known("the meta group", meta, (group) => [
@@ -80,7 +86,7 @@ export function unrest(
     ]),
     ...known("which accounts have expired", expired, expiredAccounts),
     ...known("the streams of other accounts", hosted, (streams) =>
-      replicasBehind(account, inDomainOf(server, servers, streams)),
+      replicasBehind(account, inDomainOf(server, servers, streams).filter(isOld)),
     ),
   ];
 }

@@ -1,11 +1,27 @@
+import { skewOf } from "./clocks.ts";
 import { allStreams, keyOf } from "./domains.ts";
-import type { Observation, Probe, StreamFacts } from "./observation.ts";
+import type { Observation, Probe, ServerFacts, StreamFacts } from "./observation.ts";
 import { nameOfGroup } from "./step-down.ts";
+import { type EpochMillis, type Millis, millis } from "./time.ts";
 
 /**
  * What is read one after the other fits together only for what was there all the while. A name is no identity: what was
  * deleted and made anew was made at another time.
  */
+
+/** What is younger is being made: a new replica answers direct gets once it looked whether it has all, every two seconds. */
+export const YOUNG: Millis = millis(10_000);
+
+/** Whether something was made a moment ago, by the servers' clocks as far as their skew is known. */
+export function isYoung(
+  created: string | undefined,
+  at: EpochMillis,
+  servers: readonly Pick<ServerFacts, "clockSkew">[],
+): boolean {
+  const { ahead, behind } = skewOf(servers);
+  const age = at - Date.parse(created ?? "");
+  return age > -YOUNG - ahead && age < YOUNG + behind;
+}
 
 /** A stream as one server tells of it at one moment, whatever it says beside. */
 export type Existing = Pick<StreamFacts, "domain" | "name"> & {

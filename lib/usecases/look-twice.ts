@@ -1,7 +1,8 @@
 import pWaitFor from "p-wait-for";
 import type { AccountId } from "../domain/account.ts";
-import { BELIEVED_AFTER, YOUNG } from "../domain/agreement.ts";
+import { BELIEVED_AFTER } from "../domain/agreement.ts";
 import { patienceWith } from "../domain/settling.ts";
+import { YOUNG } from "../domain/still-there.ts";
 import { type Millis, millis } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 import { type AgreedLook, type Look, type LookAgain, looking } from "./look.ts";

@@ -250,7 +250,7 @@ async function gatherEvidence(context: Context, server: string | undefined): Pro
   const servers = await probes.servers();
   const domain = servers.find(({ name }) => name === server)?.domain;
   const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
-  return { servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
+  return { at: context.clock.now(), servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
 }
 
 async function recordRestart(

@@ -4,8 +4,10 @@ import type { MetaGroup } from "../../lib/domain/meta-group.ts";
 import type { HostedStream, Observation } from "../../lib/domain/observation.ts";
 import { isLedIfPossible, losesByRestart, serversToRestart } from "../../lib/domain/restart.ts";
 import { inOrder, objectionsTo, type RestartEvidence, unrest } from "../../lib/domain/restart-guard.ts";
-import { ACCOUNT, consumer, DEAF, FAILED, observation, server, stream } from "./observations.ts";
+import { epochMillis, isoTime } from "../../lib/domain/time.ts";
+import { ACCOUNT, consumer, DEAF, FAILED, NOW, observation, server, stream } from "./observations.ts";
 
+const AT = epochMillis(NOW * 1000);
 const OTHER = `A${"X".repeat(55)}` as AccountId;
 const NAMES = ["s1", "s2", "s3"];
 const servers = NAMES.map((name) => server({ name, id: name, topology: "clustered" }));
@@ -26,7 +28,7 @@ const hosted = (changes: Partial<HostedStream> = {}): HostedStream[] =>
     ...changes,
   }));
 const evidence = (changes: Partial<RestartEvidence> = {}): RestartEvidence => ({
-  ...{ servers, meta: meta(), expired: { ok: true, value: [] } },
+  ...{ at: AT, servers, meta: meta(), expired: { ok: true, value: [] } },
   hosted: { ok: true, value: hosted() },
   ...changes,
 });
@@ -108,6 +110,10 @@ describe("the guard", () => {
       { hosted: { ok: true, value: hosted({ account: ACCOUNT, peers: [] }) } },
     ],
     ["a stream in memory that is empty", { hosted: inMemory(OTHER, 0) }],
+    [
+      "another account's stream that is just being made",
+      { hosted: { ok: true, value: hosted({ peers: [], created: isoTime(epochMillis(AT - 2_000)) }) } },
+    ],
   ])("does not object to %s", (_what, changes) => {
     expect(objectionsTo(order, evidence(changes))).toEqual([]);
   });

@@ -50,7 +50,7 @@ function streamsOf(
 function hostedStream(
   account: AccountId,
   server: string,
-  { name, cluster, config, state, consumer_detail: consumers }: StreamDetail,
+  { name, created, cluster, config, state, consumer_detail: consumers }: StreamDetail,
   withConsumers: boolean,
 ): HostedStream {
   return {
@@ -58,6 +58,7 @@ function hostedStream(
     messages: state.messages,
     bytes: state.bytes,
     config: config as JsonObject,
+    ...(created === undefined ? {} : { created }),
     ...(withConsumers ? { consumers: (consumers ?? []).map(consumerOf) } : {}),
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
