@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import type { ConsumerFacts, ForgottenConsumer, Observation, StreamFacts } from "./observation.ts";
 import { type Group, nameOfGroup } from "./step-down.ts";
+import { isYoung } from "./still-there.ts";
 import type { LastSight, SeenStream } from "./streams-seen.ts";
 import { isoTime, millis } from "./time.ts";
 
@@ -91,7 +92,7 @@ export function lossesSince(
   const seenWell = isoTime(sight.at);
   return (streams.ok ? streams.value : []).filter(isLed).flatMap((stream): Loss[] => {
     const before = sight.streams.find(({ name, domain }) => name === stream.name && domain === stream.domain);
-    if (before === undefined || !isSameAge(before.created, stream.created)) return [];
+    if (before === undefined || !isSameAge(sight, before.created, stream.created)) return [];
     const { name, lastSeq } = stream;
     const message = `stream ${name} ends at ${lastSeq}, and ended at ${before.lastSeq}`;
     const isCut = before.lastSeq !== undefined && lastSeq < before.lastSeq;
@@ -99,7 +100,7 @@ export function lossesSince(
       ...(isCut ? [{ stream: name, kind: "messages", message, seenWell } as const] : []),
       ...stream.consumers
         .filter(isLed)
-        .filter((consumer) => startsOver(consumer, before))
+        .filter((consumer) => startsOver(consumer, before, sight))
         .map(({ name: consumer, ackFloor }): Loss => {
           const was = before.consumers?.find((one) => one.name === consumer)?.ackFloor;
           const message = `consumer ${name} > ${consumer} starts over: it is at message ${ackFloor}, and was at ${was}`;
@@ -109,16 +110,20 @@ export function lossesSince(
   });
 }
 
-/** A server that starts anew may give the age that the cluster knows, a moment off its own (ran: 2.9.10, 2.10.27). */
-function isSameAge(before: string | undefined, now: string | undefined): boolean {
+/**
+ * A server that starts anew may give the age that the cluster knows, a moment off its own (ran: 2.9.10, 2.10.27). But
+ * what was young when it was seen may have been made anew by its owner a moment later.
+ */
+function isSameAge({ at }: LastSight, before: string | undefined, now: string | undefined): boolean {
+  if (isYoung(before, at)) return before === now;
   return Math.abs(Date.parse(before ?? "") - Date.parse(now ?? "")) < SAME_AGE;
 }
 const SAME_AGE = millis(2_000);
 
 /** After a crash a consumer may be a little behind what it had told; one that starts over moved, or lost most of it. */
-function startsOver(now: ConsumerFacts, { consumers }: SeenStream): boolean {
+function startsOver(now: ConsumerFacts, { consumers }: SeenStream, sight: LastSight): boolean {
   const before = consumers?.find(({ name }) => name === now.name);
-  if (before === undefined || !isSameAge(before.created, now.created)) return false;
+  if (before === undefined || !isSameAge(sight, before.created, now.created)) return false;
   if (before.ackFloor === undefined || now.ackFloor >= before.ackFloor) return false;
   const holders = [now.server, ...now.peers.map(({ name }) => name)];
   return !holders.some((name) => before.servers.includes(name)) || now.ackFloor < before.ackFloor / 2;

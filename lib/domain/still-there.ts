@@ -16,7 +16,7 @@ export const YOUNG: Millis = millis(10_000);
 export function isYoung(
   created: string | undefined,
   at: EpochMillis,
-  servers: readonly Pick<ServerFacts, "clockSkew">[],
+  servers: readonly Pick<ServerFacts, "clockSkew">[] = [],
 ): boolean {
   const { ahead, behind } = skewOf(servers);
   const age = at - Date.parse(created ?? "");

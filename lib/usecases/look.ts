@@ -84,7 +84,9 @@ export function looking(context: Context, account: AccountId, listens = true): L
     const { observation: agreedOn, ...agreement } = agreed.agreement;
     const isPending = agreement.isPending || (lost.length > 0 && after < BELIEVED_AFTER);
     if (before === undefined) return { ...look, isPending };
-    const losses = (standards.losses ?? []).filter((loss) => !look.lost.includes(loss) || lost.includes(loss));
+    const losses = (standards.losses ?? []).filter(
+      (loss) => !look.lost.includes(loss) || lost.includes(loss),
+    );
     const judged = assess(agreedOn, { ...standards, losses, agreement });
     return { ...look, isPending, lost, observation: agreedOn, verdict: judged };
   };
