@@ -20,8 +20,10 @@ export function heldFindings(observation: Observation, sight: LastSight | undefi
   const answering = new Set(observation.servers.map(({ name }) => name));
   const unheld = unheldIn(observation, sight, answering);
   const holders = new Set(unheld.flatMap((asset) => asset.holders));
+  const told = toldUnheld(observation);
   return [
     ...unheld.map(unheldFinding),
+    ...(told?.ok === false ? [failedProbe("what the cluster has of the account", told)] : []),
     ...replicaFindings(observation, answering, sight),
     ...awayFindings(observation, sight, answering, holders),
   ];

@@ -124,6 +124,11 @@ describe("what nobody holds", () => {
     expect(found(judge(seen({ streams: [stream()], unheld: consumers }), last))).toEqual(codes);
   });
 
+  test("is unknown where the names could not be asked", () => {
+    const verdict = judge(seen({ streams: [stream()], unheld: FAILED, answering: ["s1", "s2", "s3"] }));
+    expect(found(verdict)).toEqual(["unknown probe.failed"]);
+  });
+
   test("hides what else is told of it, as that it does not answer", () => {
     const observed = seen({ streams: [stream()], unheld: unheld({ stream: "ONE", holders: ["s3"] }) });
     if (observed.accountView.ok !== true) throw new Error("there is a view");
