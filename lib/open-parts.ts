@@ -4,7 +4,7 @@ import { systemClock } from "./adapters/local/clock.ts";
 import { noTracer } from "./adapters/local/no-observers.ts";
 import { openCluster } from "./adapters/nats/cluster.ts";
 import { jwtCodec, parseOperator } from "./adapters/nats/jwt-codec.ts";
-import { accountOf } from "./adapters/nats/system-user.ts";
+import { accountOf, systemUserOf } from "./adapters/nats/system-user.ts";
 import type { Servers } from "./adapters/nats/tls.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import {
@@ -191,6 +191,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       probes: stepping(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
       assets: guarded(mode, assets, ASSETS_NEED),
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
+      systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
       ...(signer === undefined ? {} : { signer }),
       ...(signal === undefined ? {} : { signal }),
       // Who has all the time is a person's command, which says at once that it can't.

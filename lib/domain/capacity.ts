@@ -21,8 +21,8 @@ export interface ServerCapacity {
 export interface ReservationInput {
   readonly servers: readonly ServerFacts[];
   readonly capacities: readonly ServerCapacity[];
-  /** The account's claims before and after. */
-  readonly before: AccountClaims;
+  /** The account's claims before and after; it may have had none. */
+  readonly before: AccountClaims | undefined;
   readonly after: AccountClaims;
   /** The claims of all other accounts that have not expired. */
   readonly others: readonly AccountClaims[];
@@ -51,17 +51,29 @@ export function promised(claims: AccountClaims): Storage {
  * accounts than the servers of a JetStream domain have. What is not raised is never objected to.
  */
 export function reservationObjections(input: ReservationInput): readonly Objection[] {
-  const hosts = input.servers.filter(({ jetstream }) => jetstream);
-  if (hosts.length === 0) return [{ message: "no server has JetStream", canBeForced: false }];
+  const domains = hostsByDomain(input);
+  if (domains.length === 0) return [{ message: "no server has JetStream", canBeForced: false }];
+  return domains.flatMap((hosts) => [...replicaObjections(input, hosts), ...storageObjections(input, hosts)]);
+}
+
+/** What servers are proved to have too little of and take all the same; nothing where they don't tell what they have. */
+export function shortages(input: ReservationInput): readonly string[] {
+  const told = input.capacities.map(({ server }) => server);
+  return hostsByDomain(input)
+    .filter((hosts) => hosts.every(({ name }) => told.includes(name)))
+    .flatMap((hosts) => storageObjections(input, hosts))
+    .filter(({ canBeForced }) => !canBeForced)
+    .map(({ message }) => message);
+}
+
+function hostsByDomain({ servers }: ReservationInput): readonly (readonly ServerFacts[])[] {
+  const hosts = servers.filter(({ jetstream }) => jetstream);
   const domains = [...new Set(hosts.map(({ domain }) => domain))];
-  return domains.flatMap((domain) => {
-    const inDomain = hosts.filter((host) => host.domain === domain);
-    return [...replicaObjections(input, inDomain), ...storageObjections(input, inDomain)];
-  });
+  return domains.map((domain) => hosts.filter((host) => host.domain === domain));
 }
 
 function replicaObjections({ before, after }: ReservationInput, hosts: readonly ServerFacts[]): Objection[] {
-  const known = Object.keys(tiersOf(limitsOf(before)));
+  const known = before === undefined ? [] : Object.keys(tiersOf(limitsOf(before)));
   const added = Object.keys(tiersOf(limitsOf(after))).filter((tier) => !known.includes(tier));
   return added
     .filter((tier) => (replicasOf(tier) ?? 1) > hosts.length)
@@ -77,12 +89,17 @@ function storageObjections(input: ReservationInput, hosts: readonly ServerFacts[
   const here = capacities.filter(({ server }) => names.has(server));
   const missing = [...names].filter((name) => !here.some(({ server }) => server === name));
   if (missing.length > 0)
-    return [{ message: `${missing.join(", ")} did not say what can be reserved`, canBeForced: false }];
+    return [
+      {
+        message: `${missing.join(", ")} did not say what can be reserved`,
+        canBeForced: false,
+      },
+    ];
   const max = here.map((capacity) => capacity.max).reduce(add, NOTHING);
   const taken = here.map(({ reserved }) => reserved).reduce(add, NOTHING);
   const elsewhere = others.map(promised).reduce(add, NOTHING);
   const canBeForced = !hosts.some(({ topology }) => topology === "standalone");
-  const [old, wanted] = [promised(before), promised(after)];
+  const [old, wanted] = [before === undefined ? NOTHING : promised(before), promised(after)];
   return (["memory", "file"] as const).flatMap((kind) => {
     const raise = wanted[kind] - old[kind];
     if (raise <= 0) return [];

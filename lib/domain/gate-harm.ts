@@ -1,9 +1,12 @@
 import type { AccountId } from "./account.ts";
 import type { AccountClaims } from "./claims.ts";
 import { enablesJetStream, hasFlatJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
-import { isJsonObject, type Json } from "./json.ts";
+import { replicasOf, tiersOf } from "./limit-changes.ts";
 import { type LimitProblem, limitProblems } from "./limit-usage.ts";
+import { lockouts, type SystemUser } from "./lockout.ts";
+import { crashingMappings } from "./mappings.ts";
 import type { Observation } from "./observation.ts";
+import { serverObjections } from "./server-checks.ts";
 import { type EpochSeconds, formatDuration, millis } from "./time.ts";
 
 /**
@@ -13,6 +16,8 @@ import { type EpochSeconds, formatDuration, millis } from "./time.ts";
  */
 
 export type HarmCode =
+  | "servers_refuse"
+  | "crashes_servers"
   | "system_jetstream"
   | "locked_out"
   | "limit_misread"
@@ -20,6 +25,7 @@ export type HarmCode =
   | "tiers_beside_flat"
   | "tier_switch"
   | "below_use"
+  | "no_room"
   | "issued_ahead"
   | "expires_too_late"
   | "expires_earlier";
@@ -41,6 +47,12 @@ export interface HarmInput {
   readonly now: EpochSeconds;
   /** The public key that Relight's own users of the account are signed with, where one is configured. */
   readonly accountKey?: string;
+  /** The user that Relight is connected as, which the system account's claims may not lock out. */
+  readonly systemUser?: SystemUser;
+  /** Whether the operator demands signing keys (`strict_signing_key_usage`). */
+  readonly strict?: boolean;
+  /** Why servers that stand alone can't reserve what the limits promise. */
+  readonly lacks?: readonly string[];
   /** What is in use; absent or failed: not known. */
   readonly use?: Observation["streams"];
   readonly allowed: ReadonlySet<HarmLeave>;
@@ -48,8 +60,15 @@ export interface HarmInput {
 
 /** Every harm that the change would do. */
 export function harmOf(input: HarmInput): readonly Harm[] {
-  const rules = [systemJetStream, lockedOut, misread, revokedAll, signingKeys, tiersBesideFlat, tierSwitch];
-  return [...rules, belowUse, expiresEarlier].flatMap((rule) => rule(input)).concat(harmOfTimes(input));
+  const rules = [serversRefuse, crashesServers, systemJetStream, lockouts, misread, unknownTiers];
+  return [...rules, tiersBesideFlat, tierSwitch, belowUse, noRoom, expiresEarlier]
+    .flatMap((rule) => rule(input))
+    .concat(harmOfTimes(input));
+}
+
+/** What every server refuses, whatever is in force. */
+export function harmEverywhere(after: AccountClaims): readonly Harm[] {
+  return serverObjections(after).flatMap(({ everywhere, message }) => (everywhere ? refused(message) : []));
 }
 
 /** What does harm whatever is in force. */
@@ -66,6 +85,28 @@ export function keepsServersDown(
   return account === systemAccount && enablesJetStream(claims);
 }
 
+/** Servers of one version may run what others refuse: that is renewed as it is. */
+function serversRefuse({ before, after }: HarmInput): readonly Harm[] {
+  const known = before === undefined ? [] : serverObjections(before).map(({ message }) => message);
+  return serverObjections(after)
+    .filter(({ message }) => !known.includes(message))
+    .flatMap(({ message }) => refused(message));
+}
+
+const refused = (message: string): readonly Harm[] => [
+  { code: "servers_refuse", message: `servers refuse it: ${message}` },
+];
+
+function crashesServers({ before, after }: HarmInput): readonly Harm[] {
+  const known = before === undefined ? [] : crashingMappings(before).map(({ to }) => to);
+  return crashingMappings(after)
+    .filter(({ to }) => !known.includes(to))
+    .map(({ from, to }) => ({
+      code: "crashes_servers",
+      message: `it maps ${JSON.stringify(from)} to ${JSON.stringify(to)}, which counts to nothing: the first such message would end a server, and again after each start`,
+    }));
+}
+
 function systemJetStream({ account, systemAccount, before, after }: HarmInput): readonly Harm[] {
   const has = (claims: AccountClaims | undefined): boolean =>
     claims !== undefined && keepsServersDown(account, systemAccount, claims);
@@ -74,24 +115,6 @@ function systemJetStream({ account, systemAccount, before, after }: HarmInput): 
     "it gives JetStream to the system account: servers go on, and none would ever start again (“Not allowed to enable JetStream on the system account”)";
   return [{ code: "system_jetstream", message }];
 }
-
-const NEEDED = { conn: "connect", subs: "subscribe", payload: "publish" } as const;
-
-/**
- * Without these nobody can use the account: to a server only -1 is no limit, and what is absent is zero. Of claims in
- * force that are changed, it is a limit that is lowered.
- */
-function lockedOut({ before, after }: HarmInput): readonly Harm[] {
-  if (before !== undefined) return [];
-  return Object.entries(NEEDED).flatMap(([limit, verb]): readonly Harm[] => {
-    const value = limitsOf(after)[limit];
-    if (!isNone(value)) return [];
-    const message = `nats.limits.${limit} would be ${value ?? "absent, which is 0"}, and nobody could ${verb}`;
-    return [{ code: "locked_out", message }];
-  });
-}
-
-const isNone = (value: Json | undefined): boolean => Number(value ?? 0) <= 0 && Number(value) !== -1;
 
 /** Servers keep these in 32 bits; before 2.12 or so they cut off the rest, so that 2^32 was 0. */
 function misread({ before, after }: HarmInput): readonly Harm[] {
@@ -106,36 +129,15 @@ function misread({ before, after }: HarmInput): readonly Harm[] {
 
 const MOST_INT32 = 2_147_483_647;
 
-function revokedAll({ before, after, now }: HarmInput): readonly Harm[] {
-  const at = revocationOfAll(after);
-  if (at <= now || at <= revocationOfAll(before)) return [];
-  const message = `it revokes all users (“*”) for ${formatDuration(millis((at - now) * 1000))} to come: nobody, Relight included, could connect till then`;
-  return [{ code: "locked_out", message }];
-}
-
-function revocationOfAll(claims: AccountClaims | undefined): number {
-  const revocations = claims?.nats["revocations"];
-  return isJsonObject(revocations) ? Number(revocations["*"] ?? 0) : 0;
-}
-
-/** The public keys that may sign users of the account, beside its own. */
-function signingKeysOf({ nats }: AccountClaims): readonly string[] {
-  const keys = nats["signing_keys"];
-  if (!Array.isArray(keys)) return [];
-  return keys.map((key: Json) => (isJsonObject(key) ? String(key["key"]) : String(key)));
-}
-
-function signingKeys({ before, after, accountKey }: HarmInput): readonly Harm[] {
-  if (before === undefined) return [];
-  const [had, has] = [signingKeysOf(before), signingKeysOf(after)];
-  const removed = had.filter((key) => !has.includes(key));
-  if (accountKey !== undefined && removed.includes(accountKey)) {
-    const message = `it removes the signing key ${accountKey}, which Relight signs its own users of the account with (signingKey)`;
-    return [{ code: "signing_key_removed", message }];
-  }
-  if (removed.length === 0 || has.length > 0) return [];
-  const message = `it removes the last signing key (${removed.join(", ")}): every user that it signed is refused`;
-  return [{ code: "signing_key_removed", message }];
+/** A tier of another name than R1, R3, … gives JetStream, and no stream a limit: all are refused. */
+function unknownTiers({ before, after }: HarmInput): readonly Harm[] {
+  const known = before === undefined ? [] : Object.keys(tiersOf(limitsOf(before)));
+  return Object.keys(tiersOf(limitsOf(after)))
+    .filter((tier) => tier !== "" && replicasOf(tier) === undefined && !known.includes(tier))
+    .map((tier) => ({
+      code: "limit_misread",
+      message: `${JSON.stringify(tier)} is no tier that servers know; tiers are called R1, R3, … by the replicas of their streams`,
+    }));
 }
 
 function tiersBesideFlat({ before, after }: HarmInput): readonly Harm[] {
@@ -172,6 +174,14 @@ function belowUse({ before, after, use, allowed }: HarmInput): readonly Harm[] {
   return over(after)
     .filter((problem) => !isKnown(problem))
     .map(({ message }) => ({ code: "below_use", message: `below what is in use: ${message}` }));
+}
+
+/** What a server that stands alone can't reserve, it takes, and gives the account no JetStream at its next start. */
+function noRoom({ lacks = [] }: HarmInput): readonly Harm[] {
+  return lacks.map((lack) => ({
+    code: "no_room",
+    message: `${lack}; a server takes such claims, and gives the account no JetStream when it starts again`,
+  }));
 }
 
 /** Clocks of issuers differ by seconds, and by minutes where nobody looks after them. */

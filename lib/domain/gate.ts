@@ -1,7 +1,7 @@
 import type { AccountId } from "./account.ts";
 import { type AccountClaims, type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type ClockSkew, NO_SKEW } from "./clocks.ts";
-import { type HarmLeave, harmOf, harmOfTimes, keepsServersDown } from "./gate-harm.ts";
+import { type HarmLeave, harmEverywhere, harmOf, harmOfTimes, keepsServersDown } from "./gate-harm.ts";
 import {
   FLAT_LIMITS,
   hasTiers,
@@ -10,6 +10,7 @@ import {
   JETSTREAM_SWITCHES,
   limitsOf,
 } from "./jetstream-limits.ts";
+import type { SystemUser } from "./lockout.ts";
 import type { Observation } from "./observation.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 import type { EpochSeconds } from "./time.ts";
@@ -25,17 +26,23 @@ export const REFUSALS = {
   stale: "It is older than the claims in force, or is already in force.",
   limit_lowered: "It lowers a limit, which can kill JetStream (nats-server #6766).",
   claims_changed: "It changes more than a renewal may: `exp`, `iat`, `jti` and `iss`.",
+  servers_refuse: "Servers would refuse its claims: they check them beyond decoding them.",
+  crashes_servers:
+    "It maps to a function that counts to nothing (`{{partition(0,1)}}`): the first such message ends a server. Nothing overrides this.",
   system_jetstream:
     "It gives JetStream to the system account: running servers take it, and none would start again. Nothing overrides this.",
   locked_out:
-    "Nobody could use the account, Relight included: no connections, subscriptions or payload, or all users revoked ahead of now.",
-  limit_misread: "A limit is a number that servers read as another: less than -1, or more than 32 bits hold.",
+    "Nobody could use the account, or Relight could not: no connections, subscriptions or payload, all users revoked ahead of now, all denied, JetStream's API mapped away; in the system account Relight's own user revoked or shut out.",
+  limit_misread:
+    "A limit is a number that servers read as another (less than -1, or more than 32 bits hold), or stands in a tier that they don't know.",
   signing_key_removed:
-    "It removes the last signing key, or the one that Relight signs its own users of the account with.",
+    "It leaves none of the signing keys in force as it was, or not the one that Relight's own users of the account are signed with: removed, or given or without its scope.",
   tiers_beside_flat: "It has flat JetStream limits beside tiers, and servers drop the flat ones.",
   tier_switch:
     "It changes between flat limits and tiers while streams hold messages (or nobody knows): every message would be refused until a restart (nats-server #2971).",
   below_use: "A JetStream limit would be below what is in use.",
+  no_room:
+    "Its JetStream limits promise more than a server that stands alone can reserve: it would give the account no JetStream at its next start.",
   issued_ahead: "Its `iat` is more than five minutes ahead: every later JWT would be older.",
   expires_too_late:
     "Its `exp` is more than a hundred years ahead: past 292 years servers take it for expired.",
@@ -77,6 +84,10 @@ export interface GateInput {
   readonly now: EpochSeconds;
   /** How far the servers' clocks are off: the JWT must be valid by each of them. Absent: not known. */
   readonly skew?: ClockSkew;
+  /** The user that Relight is connected as; where absent the system account's claims are not judged by it. */
+  readonly systemUser?: SystemUser;
+  /** Why servers that stand alone can't reserve what the limits promise; empty or absent: nothing is known against it. */
+  readonly lacks?: readonly string[];
   /** The account's streams, which limits may not fall below. Absent: not known. */
   readonly use?: Observation["streams"];
   /** The public key that Relight's own users of the account are signed with, where one is configured. */
@@ -114,16 +125,30 @@ export function gate(input: GateInput): GateDecision {
 }
 
 function harmRefusals(input: GateInput): readonly Refusal[] {
-  const { account, operator, current, candidate, leave, now, use, accountKey, allowed = [] } = input;
+  const {
+    account,
+    operator,
+    current,
+    candidate,
+    leave,
+    now,
+    use,
+    accountKey,
+    systemUser,
+    lacks,
+    allowed = [],
+  } = input;
   const claims = { before: current?.claims, after: candidate.claims, now };
-  if (input.notAsked) return harmOfTimes(claims);
+  if (input.notAsked) return [...harmEverywhere(candidate.claims), ...harmOfTimes(claims)];
   // A toggle gives back what it found, whatever became of it meanwhile.
   const isToggle = leave === "jetstream-switch";
   return harmOf({
-    ...{ ...claims, account, systemAccount: operator.systemAccount },
+    ...{ ...claims, account, systemAccount: operator.systemAccount, strict: operator.strictSigningKeyUsage },
     allowed: new Set(isToggle ? ["expires_earlier", "below_use", "tier_switch"] : allowed),
     ...(use === undefined ? {} : { use }),
     ...(accountKey === undefined ? {} : { accountKey }),
+    ...(systemUser === undefined ? {} : { systemUser }),
+    ...(lacks === undefined ? {} : { lacks }),
   });
 }
 

@@ -4,6 +4,7 @@ import type { OnDifference } from "../domain/claims-source.ts";
 import type { ExpiryPolicy } from "../domain/expiry-policy.ts";
 import type { EntryKind } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
+import type { SystemUser } from "../domain/lockout.ts";
 import { type RunMode, withLoss } from "../domain/mode.ts";
 import type { Operator } from "../domain/operator.ts";
 import type { Millis } from "../domain/time.ts";
@@ -44,6 +45,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
    * when this is first called. @throws RelightError `secret.*`, `signer.*`
    */
   readonly signer?: () => Promise<Signer>;
+  /** The user of the system account that Relight is connected as; undefined where its JWT can't be read. */
+  readonly systemUser?: () => Promise<SystemUser | undefined>;
   /** Absent where no source of truth is configured. */
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
   /** Absent where no way to restart servers is configured: then none is restarted. */

@@ -4,6 +4,7 @@ import { gate, RENEWAL_CLAIMS, type Refusal } from "../domain/gate.ts";
 import type { HarmLeave } from "../domain/gate-harm.ts";
 import { toSeconds } from "../domain/time.ts";
 import type { Context } from "./context.ts";
+import { gateFacts } from "./gate-facts.ts";
 import { glance } from "./look.ts";
 import { claimsToCompare } from "./verify.ts";
 
@@ -31,6 +32,7 @@ export async function previewPush(
   const decision = gate({
     ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
     ...{ use: seen.observation.streams, allowed },
+    ...(await gateFacts(context, account, { current, candidate, leave: "claims" })),
     ...(current === undefined ? {} : { current }),
     now: toSeconds(context.clock.now()),
   });

@@ -10,8 +10,9 @@ import { readOtherwise } from "../domain/server-reading.ts";
 import { toSeconds } from "../domain/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { DecodedJwt } from "../ports.ts";
-import { accountKeyOf, type Context, type RunningJob, record } from "./context.ts";
+import { type Context, type RunningJob, record } from "./context.ts";
 import { assertNotDeleted } from "./deletion.ts";
+import { gateFacts } from "./gate-facts.ts";
 import { requireMode } from "./mode.ts";
 
 /** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
@@ -64,7 +65,7 @@ async function passGate(
   { document, signatureValid }: DecodedJwt,
   { current, leave, skew, use, allowed }: PushOrder,
 ): Promise<readonly JsonObject[]> {
-  const accountKey = await publicAccountKey(context, job.account, current, document);
+  const facts = await gateFacts(context, job.account, { current, candidate: document, leave });
   const decision = gate({
     ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
     ...(current === undefined ? {} : { current }),
@@ -72,7 +73,7 @@ async function passGate(
     ...(skew === undefined ? {} : { skew }),
     ...(use === undefined ? {} : { use }),
     ...(allowed === undefined ? {} : { allowed }),
-    ...(accountKey === undefined ? {} : { accountKey }),
+    ...facts,
   });
   const changes = decision.changes.map(({ path, before, after }) => ({
     path,
@@ -90,33 +91,18 @@ async function passGate(
 }
 
 /**
- * The public key that Relight's users of the account are signed with, where the JWT changes who may sign; a key that
- * can't be read is for whoever needs it to say.
- */
-async function publicAccountKey(
-  context: Context,
-  account: AccountId,
-  current: ClaimsDocument | undefined,
-  candidate: ClaimsDocument,
-): Promise<string | undefined> {
-  const keys = [current, candidate].map((it) => JSON.stringify(it?.claims.nats["signing_keys"]));
-  if (current === undefined || keys[0] === keys[1]) return undefined;
-  const seed = await accountKeyOf(context, account).catch(() => undefined);
-  return seed === undefined ? undefined : context.codec.publicKeyOf(seed);
-}
-
-/**
  * Waits until every server that has the account loaded runs the JWT and reads in it what Relight reads, and the resolver
  * holds it. The servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
  */
 async function prove(
   context: Context,
   { account }: RunningJob,
-  { claims }: ClaimsDocument,
+  document: ClaimsDocument,
 ): Promise<readonly string[]> {
+  const { claims } = document;
   let seen: InForce = { proved: [], lagging: [], misread: [] };
   const isProved = async (): Promise<boolean> => {
-    seen = await whereInForce(context, account, claims.jti);
+    seen = await whereInForce(context, account, ({ text }) => text === document.text);
     return seen.lagging.length === 0 || seen.misread.length > 0;
   };
   const notProved = (what: string, cause?: unknown): RelightError => {
@@ -146,14 +132,17 @@ interface InForce {
   readonly misread: readonly string[];
 }
 
+/** Whether claims are those that are looked for. */
+type IsWanted = (document: ClaimsDocument) => boolean;
+
 /** One look for a JWT at the servers that have the account loaded, and at the resolver. */
 export async function whereInForce(
   context: Pick<Context, "resolver">,
   account: AccountId,
-  jti: string,
+  isWanted: IsWanted,
 ): Promise<InForce> {
   try {
-    return await askWhere(context, account, jti);
+    return await askWhere(context, account, isWanted);
   } catch (thrown) {
     const { code, message } = asRelightError(thrown);
     if (code !== "claims.unreadable") throw thrown;
@@ -165,10 +154,10 @@ export async function whereInForce(
 async function askWhere(
   { resolver }: Pick<Context, "resolver">,
   account: AccountId,
-  jti: string,
+  isWanted: IsWanted,
 ): Promise<InForce> {
   const servers = (await resolver.running(account)).filter(isLoaded);
-  const running = servers.filter(({ document }) => document.claims.jti === jti);
+  const running = servers.filter(({ document }) => isWanted(document));
   const misread = running.flatMap(({ server, document, decoded }) => {
     const otherwise = decoded === undefined ? [] : readOtherwise(document, decoded);
     return otherwise.length === 0 ? [] : [`${server} reads ${otherwise.join(", ")}`];
@@ -177,7 +166,7 @@ async function askWhere(
   const lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
   if (lagging.length > 0) return { proved, lagging, misread };
   const stored = await resolver.lookup(account);
-  return { proved, lagging: stored?.document.claims.jti === jti ? [] : ["the resolver"], misread };
+  return { proved, lagging: stored && isWanted(stored.document) ? [] : ["the resolver"], misread };
 }
 
 function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {

@@ -121,7 +121,11 @@ async function pushInForce(
   const last = pushes.at(-1);
   if (last !== undefined && last.servers === undefined) {
     const { jti } = last.jwt;
-    const { proved: servers, lagging } = await whereInForce(context, job.account, jti);
+    const { proved: servers, lagging } = await whereInForce(
+      context,
+      job.account,
+      ({ claims }) => claims.jti === jti,
+    );
     if (lagging.length === 0) {
       await record(context, job, "push.proved", { jti, servers, begunBy: last.job });
       return { ...last, servers };

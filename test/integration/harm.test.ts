@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { jetstream as jetstreamOf } from "@nats-io/jetstream";
-import { createAccount } from "@nats-io/nkeys";
+import { createAccount, createUser } from "@nats-io/nkeys";
 import { accountClaims, JETSTREAM, UNLIMITED } from "../../lab/claims.ts";
 import { type Claims, nowSeconds, signText } from "../../lab/keys.ts";
 import { fill } from "../../lab/scenario.ts";
@@ -11,6 +11,14 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
 const DAY = 86_400;
+const USER = createUser().getPublicKey();
+const DENY_ALL = { pub: { deny: [">"] }, sub: { deny: [">"] } };
+const toPartitions = (count: number) => ({ "parts.*": [{ subject: `parts.{{partition(${count},1)}}` }] });
+const toNowhere = (from: string) => ({ [from]: [{ subject: "nowhere.>" }] });
+const scopeOf = (world: World) => ({
+  ...{ kind: "user_scope", key: world.accountSigningKey.getPublicKey(), role: "r" },
+  template: { pub: {}, sub: {}, subs: -1, data: -1, payload: -1 },
+});
 const YES = ["--allow-changes", "--yes"];
 
 /** Claims that servers take and that do harm. One world, whose last test ends its server for good. */
@@ -33,6 +41,10 @@ describe.each(["2.10.27", "2.15.1"])("claims that do harm (nats-server %s)", (ve
     ...accountClaims("SYS", world.systemAccount, world.accountSigningKey, { ...UNLIMITED, ...limits }),
     iat: ++issued,
   });
+  const systemNats = (nats: object): Claims => {
+    const claims = systemClaims({});
+    return { ...claims, nats: { ...claims.nats, ...nats } };
+  };
   const foreign = createAccount();
   const newAccount = (limits: object): Claims => ({
     ...accountClaims("NEW", foreign, world.accountSigningKey, { ...UNLIMITED, ...limits }),
@@ -55,6 +67,56 @@ describe.each(["2.10.27", "2.15.1"])("claims that do harm (nats-server %s)", (ve
     ["a limit that is no number to servers", () => newAccount({ conn: 2 ** 32 }), "limit_misread"],
     ["a new account without connections", () => newAccount({ conn: 0 }), "locked_out"],
     ["a new account without payload", () => newAccount({ payload: 0 }), "locked_out"],
+    ["a mapping that counts to nothing", () => withNats({ mappings: toPartitions(0) }), "crashes_servers"],
+    [
+      "one that counts to nothing in 32 bits",
+      () => withNats({ mappings: toPartitions(2 ** 32) }),
+      "crashes_servers",
+    ],
+    ["JetStream's API mapped away", () => withNats({ mappings: toNowhere("$JS.API.>") }), "locked_out"],
+    ["more than the server has", () => newAccount({ ...JETSTREAM, mem_storage: 10 ** 13 }), "no_room"],
+    [
+      "tiers that no stream has",
+      () => newAccount({ tiered_limits: { r1: { disk_storage: 1 } } }),
+      "limit_misread",
+    ],
+    [
+      "what servers refuse",
+      () => withNats({ exports: [{ subject: "a..b", type: "service" }] }),
+      "servers_refuse",
+    ],
+    [
+      "another signing key",
+      () => withNats({ signing_keys: [foreign.getPublicKey()] }),
+      "signing_key_removed",
+    ],
+    [
+      "a scope for the signing key",
+      () => withNats({ signing_keys: [scopeOf(world)] }),
+      "signing_key_removed",
+    ],
+    ["nothing allowed any more", () => withNats({ default_permissions: DENY_ALL }), "locked_out"],
+    ["Relight's system user revoked", () => systemNats({ revocations: { "*": nowSeconds() } }), "locked_out"],
+    [
+      "requests of the system account mapped away",
+      () => systemNats({ mappings: toNowhere(">") }),
+      "locked_out",
+    ],
+    [
+      "auth callout for the system account",
+      () => systemNats({ authorization: { auth_users: [USER] } }),
+      "locked_out",
+    ],
+    [
+      "no inbox for the system user",
+      () => systemNats({ default_permissions: { sub: { allow: ["x"] } } }),
+      "locked_out",
+    ],
+    [
+      "the system user's signing key removed",
+      () => systemNats({ signing_keys: [foreign.getPublicKey()] }),
+      "signing_key_removed",
+    ],
   ];
   // What the gate says does not hang on the version: once is enough for all but the first.
   test.each(version === "2.10.27" ? refused : refused.slice(0, 1))(
@@ -79,6 +141,29 @@ describe.each(["2.10.27", "2.15.1"])("claims that do harm (nats-server %s)", (ve
       message: expect.stringMatching(/"Exp" as "exp"/),
     });
     expect(pushes).toBe(0);
+  });
+
+  test("a revocation that no server can write down is malformed", async () => {
+    const token = world.sign(withNats({ revocations: { [USER]: 253_402_300_800 } }));
+    const { run, pushes } = await pushAndWatch(world, token, ...YES);
+    expect(run.json.error).toMatchObject({ code: "jwt.malformed" });
+    expect(pushes).toBe(0);
+  });
+
+  test("a push of another JWT with the id of the one in force is proved by what it says", async () => {
+    const jti = "the same";
+    await world.push(world.sign(inForce({ jti })));
+    const changed = withNats({ description: "changed" });
+    const { run } = await pushAndWatch(
+      world,
+      world.sign({ ...changed, jti, iat: Number(changed["iat"]) }),
+      ...YES,
+    );
+    expect(run.json).toMatchObject({ outcome: "pushed" });
+    const system = await world.connectAs("system");
+    const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.INFO`);
+    await system.close();
+    expect(reply.string()).toContain('"description":"changed"');
   });
 
   test("an earlier end is pushed where a person says so, and the next renewal is possible", async () => {
@@ -153,6 +238,40 @@ describe.each(["2.10.27", "2.15.1"])("claims that do harm (nats-server %s)", (ve
       /Not allowed to enable JetStream on the system account/,
     );
   });
+});
+
+describe("what servers do with such claims", () => {
+  test.each(["2.9.10", "2.10.27"])(
+    "nats-server %s dies of a mapping that counts to nothing",
+    async (version) => {
+      await using world = await createWorld({ binary: (await serverBinary(version)).path });
+      const claims = world.claims();
+      await world.push(
+        world.sign({ ...claims, iat: nowSeconds() + 1, nats: { ...claims.nats, mappings: toPartitions(0) } }),
+      );
+      const connection = await world.connectAs("app");
+      connection.publish("parts.one");
+      await connection.flush().catch(() => undefined);
+      await waitFor("the server to end", () => world.server.pid() === undefined);
+      expect(await world.server.panics()).toContain("integer divide by zero");
+    },
+  );
+
+  test.each(["2.9.10", "2.10.27", "2.15.1"])(
+    "nats-server %s takes limits that it can't reserve, and starts without the account's JetStream",
+    async (version) => {
+      await using world = await createWorld({ binary: (await serverBinary(version)).path });
+      await fill(world, { messages: 1 });
+      await publish(world);
+      await world.push(
+        world.sign({ ...world.claims({ limits: { mem_storage: 10 ** 13 } }), iat: nowSeconds() + 1 }),
+      );
+      await publish(world);
+      await world.server.stop();
+      await world.server.start();
+      await expect(publish(world)).rejects.toThrow(/jetstream is not enabled/);
+    },
+  );
 });
 
 /** Pushes by the command, while someone listens to every push that reaches the servers. */

@@ -6,6 +6,7 @@ import { type ClaimsDocument, duplicateKey, parseAccountClaims } from "../../dom
 import { goProblem } from "../../domain/go-json.ts";
 import { JWT_HEADER } from "../../domain/go-shapes.ts";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import { isPublicKey } from "../../domain/nkey.ts";
 import { type Operator, trustedIssuers } from "../../domain/operator.ts";
 import { RelightError } from "../../errors.ts";
 import type { DecodedJwt, JwtCodec, Signer } from "../../ports.ts";
@@ -26,6 +27,8 @@ export const jwtCodec: JwtCodec = {
     const parsed = parseAccountClaims(decodePart(payload, "its payload is not JSON"));
     if (!parsed.ok) throw malformed(parsed.problem);
     const { document } = parsed;
+    if (!isPublicKey(document.claims.sub, "account"))
+      throw malformed('the checksum of "sub" is wrong, and servers would refuse it');
     assertBase64(signature, "its signature is not");
     const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
     return { token: token.trim(), document, signatureValid };

@@ -1,6 +1,7 @@
 import { fmtCreds } from "@nats-io/jwt";
 import { createUser } from "@nats-io/nkeys";
 import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import type { SystemUser } from "../../domain/lockout.ts";
 import { type EpochMillis, type Millis, toSeconds } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import { encodeJwt, keyFromSeed } from "./jwt-codec.ts";
@@ -49,13 +50,36 @@ export function accountOf(credentials: string): string | undefined {
   }
 }
 
-function userClaims(credentials: string): { iss: string; name: string; nats: JsonObject } {
+/** The user of credentials as servers go by it; undefined for what holds no user. */
+export function systemUserOf(credentials: string): SystemUser | undefined {
+  try {
+    const { iss, sub, iat, nats } = userClaims(credentials);
+    const permissions = [nats["pub"], nats["sub"]].flatMap((way) =>
+      isJsonObject(way) ? [way["allow"], way["deny"]] : [],
+    );
+    const hasSome = permissions.some((list) => Array.isArray(list) && list.length > 0);
+    return { id: sub, signedBy: iss, iat, hasPermissions: hasSome || isJsonObject(nats["resp"]) };
+  } catch {
+    return undefined;
+  }
+}
+
+interface UserClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly iat: number;
+  readonly name: string;
+  readonly nats: JsonObject;
+}
+
+function userClaims(credentials: string): UserClaims {
   const [, payload = ""] = /\beyJ[\w-]+\.([\w-]+)\.[\w-]+/.exec(credentials) ?? [];
   const claims = parse(Buffer.from(payload, "base64url").toString("utf8"));
   const nats = isJsonObject(claims) ? claims["nats"] : undefined;
   if (!isJsonObject(claims) || !isJsonObject(nats) || nats["type"] !== "user")
     throw new RelightError("secret.malformed", "the credentials in force hold no user JWT");
-  return { iss: String(claims["iss"]), name: String(claims["name"] ?? ""), nats };
+  const { iss, sub, iat, name } = claims;
+  return { iss: String(iss), sub: String(sub), iat: Number(iat ?? 0), name: String(name ?? ""), nats };
 }
 
 function parse(text: string): unknown {
