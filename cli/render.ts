@@ -124,7 +124,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "account.forgotten":
       return text("reason");
     case "streams.seen":
-      return count((data["streams"] as readonly unknown[]).length, "stream");
+      return count(list("streams").length, "stream");
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":

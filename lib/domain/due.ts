@@ -42,6 +42,8 @@ export interface Sweeping {
 
 /** A job that began longer ago than this and did not end may have died; its lease says if it did. Milliseconds. */
 const MAY_HAVE_DIED = 60_000;
+/** Clocks of those who write the journal differ by no more; milliseconds. */
+const CLOCKS_DIFFER = 5 * 60_000;
 /** How long it may be until the next sweep, as they are scheduled by default; milliseconds. */
 const NEXT_SWEEP = 5 * 60_000;
 /** A deleted account, of which a person was told, is looked at again after this; milliseconds. */
@@ -55,15 +57,23 @@ const GOOD: readonly string[] = ["healthy", "healed", "renewed", "pushed", "veri
  * @param expiry where the account stands in its renewal, for whoever has worked it out already
  */
 export function dueOf(
-  swept: SweptAccount,
+  met: SweptAccount,
   sweeping: Sweeping,
-  expiry = expiryOf(swept, sweeping.now),
+  expiry = expiryOf(met, sweeping.now),
 ): Due | undefined {
+  // What is said to be done in the future, no job did: it must not keep the account from being looked at until then.
+  const swept = isAhead(met.standing, sweeping.now) ? { ...met, standing: undefined } : met;
   const { standing, listed } = swept;
   // One that began a moment ago sees all that there is to see.
   if (standing?.state === "running" && sweeping.now - standing.since <= MAY_HAVE_DIED) return undefined;
   if (listed.state === "unreadable") return { why: "unreadable" };
   return expiryDue(swept, sweeping, expiry) ?? standingDue(swept, sweeping);
+}
+
+function isAhead(standing: Standing | undefined, now: EpochMillis): boolean {
+  if (standing === undefined) return false;
+  const at = standing.state === "running" ? standing.since : standing.at;
+  return !(at <= now + CLOCKS_DIFFER);
 }
 
 function expiryDue(swept: SweptAccount, { now }: Sweeping, { window, alarm }: Expiry): Due | undefined {

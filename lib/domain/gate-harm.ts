@@ -187,10 +187,13 @@ function noRoom({ lacks = [] }: HarmInput): readonly Harm[] {
 /** Clocks of issuers differ by seconds, and by minutes where nobody looks after them. */
 const ISSUER_SKEW = 300;
 
+/** Whether claims say that they were issued later than clocks explain: what comes next can't be newer. */
+export const isIssuedAhead = ({ iat }: AccountClaims, now: EpochSeconds): boolean => iat > now + ISSUER_SKEW;
+
 /** Whatever came later would be older than this one, and be refused for ever. */
 function issuedAhead({ before, after, now }: Pick<HarmInput, "before" | "after" | "now">): readonly Harm[] {
   // Who renews claims that are ahead already can't go back.
-  if (after.iat <= now + ISSUER_SKEW || (before !== undefined && after.iat <= before.iat + 1)) return [];
+  if (!isIssuedAhead(after, now) || (before !== undefined && after.iat <= before.iat + 1)) return [];
   const message = `it says that it was issued in ${formatDuration(millis((after.iat - now) * 1000))} (iat): every later JWT would be older`;
   return [{ code: "issued_ahead", message }];
 }

@@ -1,7 +1,14 @@
 import type { AccountId } from "./account.ts";
 import { type AccountClaims, type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type ClockSkew, NO_SKEW } from "./clocks.ts";
-import { type HarmLeave, harmEverywhere, harmOf, harmOfTimes, keepsServersDown } from "./gate-harm.ts";
+import {
+  type HarmLeave,
+  harmEverywhere,
+  harmOf,
+  harmOfTimes,
+  isIssuedAhead,
+  keepsServersDown,
+} from "./gate-harm.ts";
 import {
   FLAT_LIMITS,
   hasTiers,
@@ -184,7 +191,9 @@ function tokenRefusals(input: GateInput): Refusal[] {
       "not_yet_valid",
       `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`,
     );
-  if (current !== undefined && iat < current.claims.iat)
+  // What says that it was issued ahead of now is no measure for what a person looked at.
+  const isUndone = input.leave === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
+  if (current !== undefined && iat < current.claims.iat && !isUndone)
     refuse(
       "stale",
       `it was issued ${current.claims.iat - iat} s before the claims in force (jti ${current.claims.jti})`,

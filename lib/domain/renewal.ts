@@ -38,9 +38,12 @@ export function reissue(
   ]);
 }
 
-/** The newest `iat` is the truth, and a second is long: two JWTs made in one second must still be ordered. */
+/**
+ * The newest `iat` is the truth, and a second is long: two JWTs made in one second must still be ordered. Behind the last
+ * number that holds there is none.
+ */
 function laterThan(previous: EpochSeconds, now: EpochSeconds): EpochSeconds {
-  return epochSeconds(Math.max(previous + 1, now));
+  return epochSeconds(Math.min(Math.max(previous + 1, now), Number.MAX_SAFE_INTEGER));
 }
 
 /** The claims with an end no earlier than that of those in force: what is signed anew must not take time away. */

@@ -511,6 +511,22 @@ function sqliteTests(newPath: () => Promise<string>): void {
     expect(await journal.read({})).toEqual([entry()]);
   });
 
+  test("a row that somebody else wrote hides no other", async () => {
+    const path = await newPath();
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    await journal.append(entry({ kind: "claims.seen", data: { name: "APP" } }));
+    using database = new DatabaseSync(path);
+    const add = database.prepare("INSERT INTO journal (at, job, account, kind, data) VALUES (?, ?, ?, ?, ?)");
+    for (const data of ["{", "null", "[]"]) add.run(START, "planted", OTHER, "claims.seen", data);
+    expect(await journal.read({ account: OTHER })).toHaveLength(3);
+    const known = [];
+    for await (const { account, name } of journal.accounts()) known.push([account, name]);
+    expect(known).toEqual([
+      [ACCOUNT, "APP"],
+      [OTHER, ""],
+    ]);
+  });
+
   test("only its owner may read the file, the write-ahead log included", async () => {
     const path = await newPath();
     await using journal = await sqliteJournal({ path, clock, scrub });
@@ -718,6 +734,34 @@ function dynamoDbTests(
     expect(await journal.read({ account: ACCOUNT, kinds })).toEqual(honest);
     for (const kind of kinds)
       expect(await journal.read({ account: ACCOUNT, kinds: [kind], limit: 1 })).toHaveLength(1);
+  });
+
+  test("an item that somebody else wrote hides no other", async () => {
+    const shared = await openSettings(fakeClock());
+    const journal = dynamoDbJournal(shared);
+    await journal.append(entry({ kind: "claims.seen", data: { name: "APP" } }));
+    await journal.append(entry({ kind: "job.finished", data: { outcome: "healthy" } }));
+    const broken = [{ data: "{" }, { data: "null" }, {}, { zipped: new Uint8Array([1, 2, 3]) }, { at: "x" }];
+    for (const [index, fields] of broken.entries()) {
+      const sk = `999999999999999#${index}`;
+      const planted = { job: "planted", account: ACCOUNT, kind: "claims.seen", at: START, ...fields };
+      const keys = { pk: entryKey("claims.seen", ACCOUNT), sk, kindKey: `claims.seen#${sk}` };
+      await shared.client.send(new PutCommand({ TableName: shared.table, Item: { ...keys, ...planted } }));
+    }
+    const noted = {
+      pk: `latest#${OTHER}`,
+      sk: "latest",
+      at: START,
+      account: OTHER,
+      kind: "job.finished",
+      data: "{",
+    };
+    await shared.client.send(new PutCommand({ TableName: shared.table, Item: noted }));
+    for (const query of [{}, { account: ACCOUNT }, { account: ACCOUNT, kinds: ["claims.seen"] as const }]) {
+      const data = (await journal.read(query)).filter(({ job }) => job === "planted").map((it) => it.data);
+      expect(data).toEqual([{}, {}, {}, {}, {}]);
+    }
+    expect((await journal.latest([ACCOUNT, OTHER])).get(ACCOUNT)?.job).toBe("job-1");
   });
 
   test("a newest job never gives way to an older one that is noted late", async () => {

@@ -48,6 +48,13 @@ describe("an account is due", () => {
     ["that was well a minute ago: not", {}, undefined],
     ["that was never looked at", { standing: undefined }, "new"],
     ["whose job began a minute ago: not", { standing: running(MINUTE) }, undefined],
+    ["whose job is to begin in a year", { standing: running(-365 * DAY * 1000) }, "new"],
+    ["whose job is to end in a year", { standing: well({ at: epochMillis(NOW + 365 * DAY * 1000) }) }, "new"],
+    [
+      "whose job ended by a clock that is a minute ahead: not",
+      { standing: well({ at: epochMillis(NOW + MINUTE) }) },
+      undefined,
+    ],
     ["whose job began longer ago", { standing: running(MINUTE + 1) }, "unfinished"],
     ["that was dead", { standing: well({ verdict: "dead" }) }, "unwell"],
     ["that was degraded", { standing: well({ verdict: "degraded" }) }, "unwell"],

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { type GateInput, gate } from "../../lib/domain/gate.ts";
+import { reissue } from "../../lib/domain/renewal.ts";
 import { readOtherwise } from "../../lib/domain/server-reading.ts";
+import { epochMillis } from "../../lib/domain/time.ts";
 import { ACCOUNT, claims, NOW, operator, stream } from "./observations.ts";
 
 const renewed = { jti: "J2", iat: NOW, exp: NOW + 9_000 };
@@ -203,6 +205,15 @@ describe("claims that do harm", () => {
   test("in the first JWT of an account that has streams all the same: less than they hold", () => {
     expect(first(claims(renewed, { disk_storage: 1 }), { use: holding })).toEqual(["below_use"]);
     expect(first(claims(renewed), { operator: system })).toEqual(["system_jetstream"]);
+  });
+
+  test("claims that were issued ahead of now can be mended, by what a person looked at", () => {
+    const current = claims({ iat: NOW + 10_000 });
+    expect(refusals({ current })).toEqual([]);
+    expect(refusals({ current, leave: "nothing" })).toEqual(["stale"]);
+    const last = claims({ iat: Number.MAX_SAFE_INTEGER });
+    const anew = reissue(last, { issuer: last.claims.iss, id: "J2", now: epochMillis(NOW * 1000) });
+    expect(refusals({ current: last, candidate: anew, leave: "nothing" })).toEqual([]);
   });
 
   test("while nobody knows what is in force: only what is wrong whatever that is", () => {

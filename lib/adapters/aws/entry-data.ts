@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { cutOnce } from "../../domain/cut.ts";
-import type { EntryKind } from "../../domain/journal.ts";
+import { type EntryKind, entryData } from "../../domain/journal.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { RelightError } from "../../errors.ts";
 
@@ -43,7 +43,18 @@ function pack(data: JsonObject): PackedData {
   return Buffer.byteLength(text) < ZIPPED_FROM ? { data: text } : { zipped: gzipSync(text) };
 }
 
-/** What {@link packData} was given, less what it cut. */
+/** What {@link packData} was given, less what it cut; nothing of what it did not write. */
 export function unpackData({ data, zipped }: Readonly<Record<string, unknown>>): JsonObject {
-  return JSON.parse(zipped instanceof Uint8Array ? gunzipSync(zipped).toString("utf8") : String(data));
+  return entryData(zipped instanceof Uint8Array ? unzip(zipped) : String(data));
+}
+
+/** Text of a thousand times its size could be in there: what is larger than any entry is none. */
+const MOST_UNZIPPED = 64 * 1024 * 1024;
+
+function unzip(zipped: Uint8Array): string {
+  try {
+    return gunzipSync(zipped, { maxOutputLength: MOST_UNZIPPED }).toString("utf8");
+  } catch {
+    return "";
+  }
 }

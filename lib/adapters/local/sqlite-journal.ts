@@ -6,11 +6,12 @@ import { type AccountId, isAccountId } from "../../domain/account.ts";
 import {
   type EntryKind,
   EXPIRING_KINDS,
+  entryData,
   type JournalEntry,
   MAKES_KNOWN,
   nameSeen,
 } from "../../domain/journal.ts";
-import { isJsonObject, type JsonObject } from "../../domain/json.ts";
+import type { JsonObject } from "../../domain/json.ts";
 import { type Standing, standingOf } from "../../domain/standing.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
@@ -194,7 +195,7 @@ async function* accountsIn(
       last?.["kind"] === "claims.seen"
         ? last
         : attempt(() => newest.get(account, "claims.seen", "claims.seen"));
-    const name = seen === undefined ? "" : nameSeen(JSON.parse(String(seen["data"])));
+    const name = seen === undefined ? "" : nameSeen(entryData(String(seen["data"])));
     if (isAccountId(account)) yield { account, name, forgotten: last?.["kind"] === "account.forgotten" };
   }
 }
@@ -223,18 +224,8 @@ function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
     job: String(row["job"]),
     account: String(row["account"]) as AccountId | "-",
     kind: String(row["kind"]) as EntryKind,
-    data: dataOf(String(row["data"])),
+    data: entryData(String(row["data"])),
   };
-}
-
-/** A row that somebody else wrote must not hide all the others; nothing proves it, so nothing is done by it. */
-function dataOf(text: string): JsonObject {
-  try {
-    const data: unknown = JSON.parse(text);
-    return isJsonObject(data) ? data : {};
-  } catch {
-    return {};
-  }
 }
 
 function attemptAt<T>(path: string, work: () => T): T {
