@@ -6,7 +6,8 @@ import { type LimitProblem, limitProblems } from "./limit-usage.ts";
 import { lockouts, type SystemUser } from "./lockout.ts";
 import { crashingMappings } from "./mappings.ts";
 import type { Observation } from "./observation.ts";
-import { serverObjections } from "./server-checks.ts";
+import { importedServices, serverObjections } from "./server-checks.ts";
+import { doMeet } from "./subjects.ts";
 import { type EpochSeconds, formatDuration, millis } from "./time.ts";
 
 /**
@@ -19,6 +20,7 @@ export type HarmCode =
   | "servers_refuse"
   | "crashes_servers"
   | "system_jetstream"
+  | "system_imports"
   | "locked_out"
   | "limit_misread"
   | "signing_key_removed"
@@ -60,7 +62,15 @@ export interface HarmInput {
 
 /** Every harm that the change would do. */
 export function harmOf(input: HarmInput): readonly Harm[] {
-  const rules = [serversRefuse, crashesServers, systemJetStream, lockouts, misread, unknownTiers];
+  const rules = [
+    serversRefuse,
+    crashesServers,
+    systemJetStream,
+    systemImports,
+    lockouts,
+    misread,
+    unknownTiers,
+  ];
   return [...rules, tiersBesideFlat, tierSwitch, belowUse, noRoom, expiresEarlier]
     .flatMap((rule) => rule(input))
     .concat(harmOfTimes(input));
@@ -114,6 +124,21 @@ function systemJetStream({ account, systemAccount, before, after }: HarmInput): 
   const message =
     "it gives JetStream to the system account: servers go on, and none would ever start again (“Not allowed to enable JetStream on the system account”)";
   return [{ code: "system_jetstream", message }];
+}
+
+/**
+ * Every account imports JetStream's API from the system account: where that imports it from another one, a server of 2.9
+ * does not start ("Error setting up jetstream service imports for account: import forms a cycle"; ran: 2.9.10, 2.9.25).
+ */
+function systemImports({ account, systemAccount, before, after }: HarmInput): readonly Harm[] {
+  if (account !== systemAccount) return [];
+  const known = before === undefined ? [] : importedServices(before);
+  return importedServices(after)
+    .filter((subject) => doMeet(subject, "$JS.API.>") && !known.includes(subject))
+    .map((subject) => ({
+      code: "system_imports",
+      message: `it imports the service ${JSON.stringify(subject)} into the system account, over JetStream's API: servers of 2.9 go on, and none would ever start again (“import forms a cycle”)`,
+    }));
 }
 
 /** Servers keep these in 32 bits; before 2.12 or so they cut off the rest, so that 2^32 was 0. */

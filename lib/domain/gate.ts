@@ -38,6 +38,8 @@ export const REFUSALS = {
     "It maps to a function that counts to nothing (`{{partition(0,1)}}`): the first such message ends a server. Nothing overrides this.",
   system_jetstream:
     "It gives JetStream to the system account: running servers take it, and none would start again. Nothing overrides this.",
+  system_imports:
+    "It imports a service over `$JS.API.>` into the system account: servers of 2.9 take it, and none would start again. Nothing overrides this.",
   locked_out:
     "Nobody could use the account, or Relight could not: no connections, subscriptions or payload, all users revoked ahead of now, all denied, JetStream's API mapped away; in the system account Relight's own user revoked or shut out.",
   limit_misread:

@@ -35,7 +35,7 @@ export function mappingProblems(claims: AccountClaims): readonly string[] {
     ...froms.flatMap((from) => subjectProblem(from) ?? []).map((problem) => `nats.mappings: ${problem}`),
     ...mappings.flatMap(({ from, to }) => {
       const where = `the mapping of ${JSON.stringify(from)} to ${JSON.stringify(to)}`;
-      const problem = subjectProblem(to) ?? mismatch(from, to);
+      const problem = subjectProblem(to) ?? mismatch(from, to) ?? functionProblem(from, to);
       return problem === undefined ? [] : [`${where}: ${problem}`];
     }),
     ...froms
@@ -48,6 +48,30 @@ function mismatch(from: string, to: string): string | undefined {
   const isOpen = (subject: string): boolean => subject.split(".").at(-1) === ">";
   if (to.split(".").includes("*")) return "a * is no place to send to; name it by its number ($1)";
   return isOpen(from) === isOpen(to) ? undefined : "only one of the two ends in >";
+}
+
+const FUNCTIONS = [
+  ...["wildcard", "partition", "random", "split", "left", "right"],
+  ...["splitfromleft", "splitfromright", "slicefromleft", "slicefromright"],
+];
+
+/** Servers know some functions, and their wildcards are numbered from the left. */
+function functionProblem(from: string, to: string): string | undefined {
+  const wildcards = from.split(".").filter((token) => token === "*").length;
+  for (const token of to.split(".")) {
+    const [, name = "", args = ""] = /^\{\{\s*(\w*)\s*\((.*)\)\s*\}\}$/.exec(token) ?? [];
+    const isCall = token.startsWith("{{") && token.endsWith("}}");
+    if (isCall && !FUNCTIONS.includes(name.toLowerCase())) return `${token} is no function that servers know`;
+    const known = isCall ? indicesOf(name.toLowerCase(), args.split(",")) : [/^\$(\d+)$/.exec(token)?.[1]];
+    if (known.some((index) => Number(index ?? 0) > wildcards))
+      return `${token} names a wildcard that is not there`;
+  }
+  return undefined;
+}
+
+function indicesOf(name: string, args: readonly string[]): readonly string[] {
+  if (name === "random") return [];
+  return name === "partition" ? args.slice(1) : args.slice(0, 1);
 }
 
 function isOverfull(mappings: readonly Mapping[], from: string): boolean {

@@ -136,6 +136,13 @@ function overlapsOfImports(imports: readonly JsonObject[]): Problems {
   });
 }
 
+/** What the services are asked under that the account imports. */
+export function importedServices({ nats }: AccountClaims): readonly string[] {
+  return objectsIn(nats["imports"])
+    .filter((it) => it["type"] === "service")
+    .map(localSubjectOf);
+}
+
 function localSubjectOf(it: JsonObject): string {
   const local = textOf(it["local_subject"])
     .split(".")

@@ -207,6 +207,21 @@ describe("claims that do harm", () => {
     expect(first(claims(renewed), { operator: system })).toEqual(["system_jetstream"]);
   });
 
+  test("the system account may import no service over JetStream's API", () => {
+    const imports = (subject: string) =>
+      nats({ imports: [{ subject, account: "A", type: "service" }] }, { imports: -1 });
+    const change = (before: string, after: string) => ({
+      operator: system,
+      current: claims({ nats: imports(before) }),
+      candidate: claims({ ...renewed, nats: imports(after) }),
+    });
+    expect(refusals(change("a", "$JS.API.>"))).toEqual(["system_imports"]);
+    expect(refusals(change("a", ">"))).toEqual(["system_imports"]);
+    expect(refusals(change("a", "b"))).toEqual([]);
+    expect(refusals(change(">", ">"))).toEqual([]);
+    expect(refusals({ ...change("a", ">"), operator })).toEqual([]);
+  });
+
   test("claims that were issued ahead of now can be mended, by what a person looked at", () => {
     const current = claims({ iat: NOW + 10_000 });
     expect(refusals({ current })).toEqual([]);

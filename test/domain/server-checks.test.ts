@@ -74,6 +74,9 @@ describe("what servers refuse beyond decoding", () => {
       /weights/,
     ],
     ["a mapping that is open on one side", { mappings: { ">": [{ subject: "nowhere" }] } }, /ends in >/],
+    ["a mapping to a wildcard that is not there", { mappings: { "a.*": [{ subject: "b.$2" }] } }, /wildcard/],
+    ["a partition by one", { mappings: { "a.*": [{ subject: "b.{{partition(3,2)}}" }] } }, /wildcard/],
+    ["an unknown function", { mappings: { "a.*": [{ subject: "b.{{shuffle(1)}}" }] } }, /no function/],
     ["a mapping of nothing", { mappings: { "a b": [] } }, /spaces/],
   ])("%s", (_what, nats, expected) => {
     expect(objectionsTo(nats).map(({ message }) => message)).toEqual([expect.stringMatching(expected)]);

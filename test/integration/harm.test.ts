@@ -274,6 +274,18 @@ describe("what servers do with such claims", () => {
       await expect(publish(world)).rejects.toThrow(/jetstream is not enabled/);
     },
   );
+
+  test("nats-server 2.9.10 does not start where the system account imports JetStream's API", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.9.10")).path });
+    const claims = world.claims();
+    const exports = [{ name: "js", subject: "$JS.API.>", type: "service" }];
+    await world.push(world.sign({ ...claims, iat: nowSeconds() + 1, nats: { ...claims.nats, exports } }));
+    const imports = [{ name: "js", subject: "$JS.API.>", account: world.accountId, type: "service" }];
+    const system = accountClaims("SYS", world.systemAccount, world.accountSigningKey, UNLIMITED);
+    await pushSystem(world, { ...system, iat: nowSeconds() + 1, nats: { ...system.nats, imports } });
+    await world.server.stop();
+    await expect(world.server.start()).rejects.toThrow(/import forms a cycle/);
+  });
 });
 
 /** Pushes by the command, while someone listens to every push that reaches the servers. */
