@@ -59,7 +59,9 @@ function integerProblem(place: Place, { min, max }: Extract<GoShape, { is: "inte
   const { node, text, floats } = place;
   const digits = text.slice(node.offset, node.offset + node.length);
   const expected = `a whole number from ${min} to ${max}`;
-  if (node.type !== "number" || !/^-?\d+$/.test(digits)) return wrong(place, expected);
+  // Go reads no sign where none may be, not even that of -0.
+  const isWhole = (min < 0n ? /^-?\d+$/ : /^\d+$/).test(digits);
+  if (node.type !== "number" || !isWhole) return wrong(place, expected);
   const value = BigInt(digits);
   if (value < min || value > max) return wrong(place, expected);
   if (floats && BigInt(Number(digits)) !== value) return wrong(place, "a number that a 64-bit float holds");

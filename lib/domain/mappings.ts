@@ -14,13 +14,16 @@ export function mappingsOf({ nats }: AccountClaims): readonly Mapping[] {
   const { mappings } = nats;
   if (!isJsonObject(mappings)) return [];
   return Object.entries(mappings as JsonObject).flatMap(([from, ways]) =>
-    (Array.isArray(ways) ? ways : []).filter(isJsonObject).map((way: JsonObject) => ({
-      from,
-      to: textOf(way["subject"]),
-      // To servers no weight is all of it.
-      weight: Number(way["weight"] ?? 0) || 100,
-      cluster: textOf(way["cluster"]),
-    })),
+    // To Go a null is a way with nothing in it.
+    (Array.isArray(ways) ? ways : [])
+      .map((it: Json) => (isJsonObject(it) ? it : {}))
+      .map((way: JsonObject) => ({
+        from,
+        to: textOf(way["subject"]),
+        // To servers no weight is all of it.
+        weight: Number(way["weight"] ?? 0) || 100,
+        cluster: textOf(way["cluster"]),
+      })),
   );
 }
 
@@ -46,33 +49,56 @@ export function mappingProblems(claims: AccountClaims): readonly string[] {
 
 function mismatch(from: string, to: string): string | undefined {
   const isOpen = (subject: string): boolean => subject.split(".").at(-1) === ">";
+  if ([from, to].some((subject) => subject.split(".").slice(0, -1).includes(">")))
+    return "a > stands before its end";
+  if (/\s/.test(`${from}${to}`)) return "there is white space in it";
   if (to.split(".").includes("*")) return "a * is no place to send to; name it by its number ($1)";
   return isOpen(from) === isOpen(to) ? undefined : "only one of the two ends in >";
 }
 
-const FUNCTIONS = [
-  ...["wildcard", "partition", "random", "split", "left", "right"],
-  ...["splitfromleft", "splitfromright", "slicefromleft", "slicefromright"],
+/** The functions that servers know, with how many arguments each takes at least and at most. */
+const FUNCTIONS: readonly (readonly [RegExp, number, number])[] = [
+  [/^[wW]ildcard$/, 1, 1],
+  [/^[pP]artition$/, 1, Number.POSITIVE_INFINITY],
+  [/^[rR]andom$/, 1, 1],
+  [/^[sS](?:plit|lice)[fF]rom(?:[lL]eft|[rR]ight)$/, 2, 2],
+  [/^[sS]plit$|^[lL]eft$|^[rR]ight$/, 2, 2],
 ];
+const NEED_NO_WILDCARD = /^([pP]artition|[rR]andom)$/;
 
-/** Servers know some functions, and their wildcards are numbered from the left. */
+/** What of a destination a server can't make: an unknown function, too few arguments, a wildcard that is not there. */
 function functionProblem(from: string, to: string): string | undefined {
-  const wildcards = from.split(".").filter((token) => token === "*").length;
+  const sources = from.split(".");
+  const wildcards = sources.filter((token) => token === "*").length;
+  const isLiteral = wildcards === 0 && sources.at(-1) !== ">";
   for (const token of to.split(".")) {
-    const [, name = "", args = ""] = /^\{\{\s*(\w*)\s*\((.*)\)\s*\}\}$/.exec(token) ?? [];
-    const isCall = token.startsWith("{{") && token.endsWith("}}");
-    if (isCall && !FUNCTIONS.includes(name.toLowerCase())) return `${token} is no function that servers know`;
-    const known = isCall ? indicesOf(name.toLowerCase(), args.split(",")) : [/^\$(\d+)$/.exec(token)?.[1]];
-    if (known.some((index) => Number(index ?? 0) > wildcards))
+    const call = callIn(token);
+    if (call === undefined) continue;
+    const { name, args } = call;
+    const known = FUNCTIONS.find(([pattern]) => pattern.test(name));
+    if (known === undefined) return `${token} is no function that servers know`;
+    if (args.length < known[1] || args.length > known[2] || args.some((it) => it.trim() === ""))
+      return `${token} has too few arguments, or too many`;
+    const isMissing = indicesOf(name, args).some(
+      (index) => !/^\s*[+-]?\d+\s*$/.test(index) || Number(index) > wildcards,
+    );
+    if (isLiteral ? !NEED_NO_WILDCARD.test(name) : isMissing)
       return `${token} names a wildcard that is not there`;
   }
   return undefined;
 }
 
-function indicesOf(name: string, args: readonly string[]): readonly string[] {
-  if (name === "random") return [];
-  return name === "partition" ? args.slice(1) : args.slice(0, 1);
+/** `$1` is short for `{{wildcard(1)}}`. */
+function callIn(token: string): { readonly name: string; readonly args: readonly string[] } | undefined {
+  const [, index] = /^\$([+-]?\d+)$/.exec(token) ?? [];
+  if (index !== undefined) return { name: "wildcard", args: [index] };
+  if (token.length <= 4 || !token.startsWith("{{") || !token.endsWith("}}")) return undefined;
+  const [, name = "", args = ""] = /^\{\{\s*(\w*)\s*\((.*)\)\s*\}\}$/.exec(token) ?? [];
+  return { name, args: args.split(",") };
 }
+
+const indicesOf = (name: string, args: readonly string[]): readonly string[] =>
+  NEED_NO_WILDCARD.test(name) ? args.slice(1) : args.slice(0, 1);
 
 function isOverfull(mappings: readonly Mapping[], from: string): boolean {
   const weights = new Map<string, number>();
