@@ -1,7 +1,7 @@
 import type { AccountId } from "./account.ts";
 import { type ClaimsDocument, parseAccountClaims } from "./claims.ts";
 import { type IsProved, provedOnce, statementOf } from "./journal-proof.ts";
-import { isJsonObject, type JsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
 import { type MemoryAsset, readMemoryAssets } from "./memory.ts";
 import { type Reconfiguration, readReconfiguration } from "./reconfiguration.ts";
 import type { EpochMillis } from "./time.ts";
@@ -238,19 +238,6 @@ export const MAKES_KNOWN = [
 ] as const satisfies readonly EntryKind[];
 
 export const makesKnown = (kind: EntryKind): boolean => (MAKES_KNOWN as readonly EntryKind[]).includes(kind);
-
-/**
- * The data of an entry as a store keeps it. One that somebody else wrote must not hide all the others: what is no object
- * says nothing, and nothing proves it, so nothing is done by it.
- */
-export function entryData(text: string): JsonObject {
-  try {
-    const data: unknown = JSON.parse(text);
-    return isJsonObject(data) ? data : {};
-  } catch {
-    return {};
-  }
-}
 
 /** The account's name in an entry `claims.seen`; empty where the claims have none. */
 export function nameSeen({ name, claims }: JsonObject): string {

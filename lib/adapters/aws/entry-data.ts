@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { cutOnce } from "../../domain/cut.ts";
-import { type EntryKind, entryData } from "../../domain/journal.ts";
-import type { JsonObject } from "../../domain/json.ts";
+import type { EntryKind } from "../../domain/journal.ts";
+import { entryData, type JsonObject } from "../../domain/json.ts";
 import { RelightError } from "../../errors.ts";
 
 /**

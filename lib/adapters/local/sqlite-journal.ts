@@ -6,12 +6,11 @@ import { type AccountId, isAccountId } from "../../domain/account.ts";
 import {
   type EntryKind,
   EXPIRING_KINDS,
-  entryData,
   type JournalEntry,
   MAKES_KNOWN,
   nameSeen,
 } from "../../domain/journal.ts";
-import type { JsonObject } from "../../domain/json.ts";
+import { entryData, type JsonObject } from "../../domain/json.ts";
 import { type Standing, standingOf } from "../../domain/standing.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
