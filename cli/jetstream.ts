@@ -63,7 +63,7 @@ function withLimits(command: Command): Command {
     )
     .option(
       "--restart-follows",
-      "with --to-tiers: though streams hold messages; restart all servers then",
+      "with --to-tiers: though Relight can't move the streams; restart all servers then",
       false,
     )
     .option("--dry-run", "show the change and what stands against it; change nothing", false)
@@ -93,11 +93,18 @@ async function jetStream(
   return remediated(await changeLimits(context, order), name);
 }
 
-function planJson(account: string, { changes, refusals, objections }: LimitPlan): object {
-  return { account, changed: false, changes: changesJson(changes), refusals, objections };
+function planJson(account: string, { changes, refusals, objections, movesStreams }: LimitPlan): object {
+  return { account, changed: false, changes: changesJson(changes), refusals, objections, movesStreams };
 }
 
-function renderLimitPlan(name: string, { changes, refusals, objections }: LimitPlan, force: boolean): string {
+const MOVING =
+  "servers refuse messages to all streams (10120) from the push until Relight has updated each of them, seconds later";
+
+function renderLimitPlan(
+  name: string,
+  { changes, refusals, objections, movesStreams }: LimitPlan,
+  force: boolean,
+): string {
   const nothing = changes.length === 0 && refusals.length === 0;
   const forced = force ? colors.yellow("! forced") : colors.red("✗ refused, unless --force");
   return [
@@ -105,6 +112,7 @@ function renderLimitPlan(name: string, { changes, refusals, objections }: LimitP
     ...renderChanges(changes),
     ...refusals.map((why) => `  ${colors.red("✗ refused")}: ${why}`),
     ...objections.map((why) => `  ${forced}: ${why}`),
+    ...(movesStreams ? [`  ${colors.yellow("!")} ${MOVING}`] : []),
   ].join("\n");
 }
 

@@ -6,7 +6,13 @@ import { readLosses } from "../lib/domain/loss.ts";
 import { describeMode } from "../lib/domain/mode.ts";
 import { nameOfGroup } from "../lib/domain/step-down.ts";
 import { epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time.ts";
-import { describeSubject, type Finding, type Health, type Verdict } from "../lib/domain/verdict.ts";
+import {
+  describeSubject,
+  type Finding,
+  type Health,
+  type Verdict,
+  type Warning,
+} from "../lib/domain/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate.ts";
 import type { Survey } from "../lib/usecases/survey.ts";
 
@@ -38,11 +44,12 @@ export function renderStatus(rows: readonly Survey[]): string {
 }
 
 export function renderVerdict(verdict: Verdict, name: string): string {
-  const { servers, streams, consumers, findings, diagnosis, depth } = verdict;
+  const { servers, streams, consumers, findings, warnings, diagnosis, depth } = verdict;
   const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
   return [
     `${colors.bold(name)} is ${paint(verdict.verdict)}: ${count(streams, "stream")}, ${count(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
     ...findings.map(renderFinding),
+    ...warnings.map(renderWarning),
     ...diagnosis.map((line) => `  ${colors.cyan("»")} ${line}`),
   ].join("\n");
 }
@@ -173,6 +180,10 @@ function notRenewed({ decision, why }: Survey["decision"]): string[] {
 
 function renderFinding({ health, code, subject, message }: Finding): string {
   return `  ${PAINT[health](health === "dead" ? "✗" : "!")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
+}
+
+function renderWarning({ code, subject, message }: Warning): string {
+  return `  ${colors.yellow("·")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
 }
 
 function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): string {

@@ -1,5 +1,4 @@
 import type { AccountId, Expectations } from "./domain/account.ts";
-import type { ServerCapacity } from "./domain/capacity.ts";
 import type { Sourced } from "./domain/claims-source.ts";
 import type { HarmLeave } from "./domain/gate-harm.ts";
 import type { Incident } from "./domain/incident.ts";
@@ -7,6 +6,7 @@ import type { ServerTrust } from "./domain/key-rotation.ts";
 import type { MetaGroup } from "./domain/meta-group.ts";
 import type { HostedStream, Observation, Probe, RunningAccount, ServerFacts } from "./domain/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "./domain/server-health.ts";
+import type { ServerCapacity } from "./domain/server-use.ts";
 import type { Group } from "./domain/step-down.ts";
 import type { EpochMillis, Millis } from "./domain/time.ts";
 import type { Health } from "./domain/verdict.ts";

@@ -9,7 +9,7 @@ import { REFUSALS } from "../lib/domain/gate.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/leaf-config-findings.ts";
 import { METRICS, type MetricDescription } from "../lib/domain/measures.ts";
 import { LADDER } from "../lib/domain/rungs.ts";
-import { FINDINGS } from "../lib/domain/verdict.ts";
+import { FINDINGS, WARNINGS } from "../lib/domain/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 
 export const REFERENCE = join(import.meta.dirname, "..", "docs", "reference.md");
@@ -23,6 +23,10 @@ const TABLES: Readonly<Record<string, string>> = {
   findings: table(
     ["finding", "what it means"],
     Object.entries(FINDINGS).map(([code, text]) => row(`\`${code}\``, text)),
+  ),
+  warnings: table(
+    ["warning", "what it means"],
+    Object.entries(WARNINGS).map(([code, text]) => row(`\`${code}\``, text)),
   ),
   "config-findings": table(
     ["finding", "severity", "what it means", "likely", "fix"],

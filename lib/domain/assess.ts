@@ -10,6 +10,7 @@ import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import type { JournalEntry } from "./journal.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
+import { limitFindings, limitWarnings } from "./limits-findings.ts";
 import type { Loss } from "./loss.ts";
 import { lossFindings } from "./loss-findings.ts";
 import type { Observation, ServerFacts } from "./observation.ts";
@@ -68,6 +69,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     streams: streams.length,
     consumers: streams.reduce((sum, { consumers }) => sum + consumers.length, 0),
     findings,
+    warnings: withdrawn === undefined ? limitWarnings(observation) : [],
     diagnosis: diagnose(observation, findings),
   };
 }
@@ -93,6 +95,7 @@ function allFindings(
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation, standards.sight),
+    ...limitFindings(observation),
     ...connectionFindings(observation, expected, standards.operator),
     ...skewFindings(observation.servers),
   ];

@@ -3,20 +3,8 @@ import { limitsOf } from "./jetstream-limits.ts";
 import type { JsonObject } from "./json.ts";
 import { replicasOf, storageOf, tiersOf } from "./limit-changes.ts";
 import type { ServerFacts } from "./observation.ts";
+import type { ServerCapacity, Storage } from "./server-use.ts";
 import { formatSize } from "./sizes.ts";
-
-/** Bytes of one kind of storage. */
-export interface Storage {
-  readonly memory: number;
-  readonly file: number;
-}
-
-/** What one server may give to JetStream, and what the `max_bytes` of its streams have taken of it; bytes. */
-export interface ServerCapacity {
-  readonly server: string;
-  readonly max: Storage;
-  readonly reserved: Storage;
-}
 
 export interface ReservationInput {
   readonly servers: readonly ServerFacts[];

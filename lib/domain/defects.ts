@@ -97,6 +97,13 @@ export function describeVersions(
 export const directTogglesOn = (version: string): boolean =>
   satisfies(version, ">=2.9.12", { loose: true, includePrerelease: true });
 
+/**
+ * Whether a server counts all that an account stores against `disk_max_stream_bytes` and `mem_max_stream_bytes`, which are
+ * meant for the largest stream: up to 2.12.4 (read in `wouldExceedLimits`; ran: refused on 2.9.10 and 2.10.27, not on 2.15.1).
+ */
+export const sumsStreamLimit = (version: string): boolean =>
+  satisfies(version, "<2.12.5", { loose: true, includePrerelease: true });
+
 /** Whether a server names the Raft groups of what it holds (seen in 2.9.25's source, not in 2.9.10). */
 export const tellsRaftGroups = (version: string): boolean =>
   satisfies(version, ">=2.9.25", { loose: true, includePrerelease: true });

@@ -90,7 +90,7 @@ export function limitObjection(
 }
 
 /** The limits that servers go by are those of the claims that they run. */
-function claimsOn(observation: Observation): readonly AccountClaims[] {
+export function claimsOn(observation: Observation): readonly AccountClaims[] {
   const documents = loaded(observation).map(({ document }) => document);
   return [...new Map(documents.map(({ claims }) => [claims.jti, claims])).values()];
 }
@@ -103,11 +103,16 @@ export function describeMisfits(found: readonly Misfit[], claims: AccountClaims)
 
 /** The commands that raise the limits, as they are to be typed, and what comes after. */
 export function raising(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
+  return `raise it (${raisingCommands(found, claims)}), heal, and lower it again when less is in use`;
+}
+
+/** Just the commands. */
+export function raisingCommands(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
   const [first, ...others] = [...byTier(found).values()];
   const commands = [first ?? "", ...others].map(
     (options) => `\`relight jetstream limits ${nameForShell(claims)} ${options} --yes\``,
   );
-  return `raise it (${commands.join(", then ")}), heal, and lower it again when less is in use`;
+  return commands.join(", then ");
 }
 
 /** One command changes the limits of one place; of one limit that is named twice, the last counts. */
@@ -123,4 +128,5 @@ function byTier(found: readonly Pick<Misfit, "options">[]): ReadonlyMap<string, 
 }
 
 /** An id where the name would have to be quoted. */
-const nameForShell = ({ name, sub }: AccountClaims): string => (name && /^[\w.-]+$/.test(name) ? name : sub);
+export const nameForShell = ({ name, sub }: AccountClaims): string =>
+  name && /^[\w.-]+$/.test(name) ? name : sub;

@@ -2,7 +2,7 @@ import type { AccountId } from "./account.ts";
 import type { AccountClaims } from "./claims.ts";
 import { enablesJetStream, hasFlatJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
 import { replicasOf, tiersOf } from "./limit-changes.ts";
-import { type LimitProblem, limitProblems } from "./limit-usage.ts";
+import { type LimitProblem, limitProblems, someOf } from "./limit-usage.ts";
 import { lockouts, type SystemUser } from "./lockout.ts";
 import { crashingMappings } from "./mappings.ts";
 import type { Observation } from "./observation.ts";
@@ -173,21 +173,21 @@ function tiersBesideFlat({ before, after }: HarmInput): readonly Harm[] {
   return [{ code: "tiers_beside_flat", message }];
 }
 
-/** nats-server #2971: until a restart, servers count what streams hold against no tier, and refuse every message. */
+/** nats-server #2971: servers count what is there against no limit that is left, empty streams too, and refuse every message. */
 function tierSwitch({ before, after, use, allowed }: HarmInput): readonly Harm[] {
   if (before === undefined || allowed.has("tier_switch")) return [];
   const [was, is] = [hasTiers(limitsOf(before)), hasTiers(limitsOf(after))];
   if (was === is || !enablesJetStream(before) || !enablesJetStream(after)) return [];
   const change = is ? "flat limits to tiers" : "tiers to flat limits";
-  const holding = use?.ok ? use.value.filter(({ messages }) => messages > 0).map(({ name }) => name) : [];
-  if (use?.ok && holding.length === 0) return [];
-  const why = use?.ok ? `${some(holding)} hold messages` : "whether streams hold messages is not known";
-  const message = `it changes from ${change} while ${why}: every message would be refused (10120) until each server was restarted (nats-server #2971)`;
+  const streams = use?.ok ? use.value.map(({ name }) => name).sort() : [];
+  if (use?.ok && streams.length === 0) return [];
+  const why = use?.ok
+    ? `every message to ${someOf(streams)} would be refused (10120)`
+    : "what streams there are is not known, and every message to them would be refused (10120)";
+  const until = is ? "each was updated or its servers restarted" : "each server was restarted";
+  const message = `it changes from ${change}: ${why} until ${until} (nats-server #2971)`;
   return [{ code: "tier_switch", message }];
 }
-
-const some = (names: readonly string[]): string =>
-  names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 
 function belowUse({ before, after, use, allowed }: HarmInput): readonly Harm[] {
   if (!use?.ok || allowed.has("below_use") || !enablesJetStream(after)) return [];

@@ -48,7 +48,7 @@ export const REFUSALS = {
     "It leaves none of the signing keys in force as it was, or not the one that Relight's own users of the account are signed with: removed, or given or without its scope.",
   tiers_beside_flat: "It has flat JetStream limits beside tiers, and servers drop the flat ones.",
   tier_switch:
-    "It changes between flat limits and tiers while streams hold messages (or nobody knows): every message would be refused until a restart (nats-server #2971).",
+    "It changes between flat limits and tiers while there are streams (or nobody knows): every message to them would be refused until they are updated or their servers restart (nats-server #2971).",
   below_use: "A JetStream limit would be below what is in use.",
   no_room:
     "Its JetStream limits promise more than a server that stands alone can reserve: it would give the account no JetStream at its next start.",

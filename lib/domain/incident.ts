@@ -24,6 +24,8 @@ export const FAILURE_CLASSES = [
   "signing_key_retiring",
   /** Nothing but what a remedy lost, and nobody acknowledged. */
   "assets_lost",
+  /** Nothing but limits: servers refuse messages or clients. */
+  "limits_reached",
   /** The journal holds what would be acted on if anybody could prove that Relight wrote it. */
   "journal_unproved",
   "degraded",
@@ -78,7 +80,8 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.findings.some(({ code }) => code === "account.deleted" || code === "account.gone"))
     return "account_deleted";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
-  if (verdict.findings.length > 0 && isRevived(verdict)) return "assets_lost";
+  if (verdict.findings.length > 0 && isRevived(verdict))
+    return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";
   if (verdict.verdict === "dead") return "jetstream_dead";
   const isDifference =
     verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));

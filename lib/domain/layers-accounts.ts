@@ -94,7 +94,8 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
 
 /** Where a finding belongs. A failed probe belongs where its answer would have. */
 function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
-  if (code.endsWith("deaf")) return "subjects";
+  // What listens, and does not accept.
+  if (code.endsWith("deaf") || code.startsWith("limit.")) return "subjects";
   if (code.startsWith("stream.") || code.startsWith("consumer.") || code === "server.away") return "streams";
   if (code !== "probe.failed") return "accounts";
   if (subject.stream !== undefined) return "subjects";

@@ -1,6 +1,7 @@
 import type { JsonObject } from "./json.ts";
-import { loweredClaims, storageOf, tiersOf } from "./limit-changes.ts";
-import type { Observation, StreamFacts } from "./observation.ts";
+import { loweredClaims, replicasOf, storageOf, tiersOf } from "./limit-changes.ts";
+import type { AccountView, Observation, StreamFacts } from "./observation.ts";
+import type { LimitsRoom } from "./server-use.ts";
 import { formatSize } from "./sizes.ts";
 
 /** What a limit may not fall below, because it is in use already. */
@@ -11,6 +12,13 @@ interface Use {
   readonly show: (value: number) => string;
   /** What the next one takes; absent where nothing is added to what is there. */
   readonly next?: number;
+  /** What the next message of each stream takes, where servers refuse messages by this limit. */
+  readonly messages?: readonly NextMessage[];
+}
+
+interface NextMessage {
+  readonly stream: string;
+  readonly bytes: number;
 }
 
 const plain = (value: number): string => (value < 0 ? "no limit" : String(value));
@@ -36,9 +44,21 @@ export interface LimitProblem {
   readonly message: string;
   /** What raises it, as options of `relight jetstream limits ACCOUNT`. */
   readonly options: string;
+  /** Streams whose next message of the usual size servers refuse by it. */
+  readonly refused: readonly string[];
+  /** Whether no stream that the limit is for, and that holds messages, takes any more. */
+  readonly refusesAll: boolean;
 }
 
-const NEAR = 0.9;
+/** What is known of how servers count, beside the streams. */
+export interface Counting {
+  /** The use that the servers themselves tell, which they go by. */
+  readonly told?: AccountView["info"]["limits"];
+  /** They count all that is stored against the limit of the largest stream, too. */
+  readonly sumsStreamLimit?: boolean;
+}
+
+export const NEAR = 0.9;
 
 /**
  * Where the use of an account's JetStream stands against its limits, flat or by tier; only what is over, full or near.
@@ -46,10 +66,14 @@ const NEAR = 0.9;
  * @param limits `nats.limits` of the claims.
  * @param streams all of the account's, as they are or as they would be.
  */
-export function limitProblems(limits: JsonObject, streams: readonly Counted[]): readonly LimitProblem[] {
+export function limitProblems(
+  limits: JsonObject,
+  streams: readonly Counted[],
+  counting: Counting = {},
+): readonly LimitProblem[] {
   const tiers = tiersOf(limits);
   const names = Object.keys(tiers);
-  if (names.length === 0) return problemsAt(limits, streams, undefined);
+  if (names.length === 0) return problemsAt(limits, streams, undefined, counting);
   const tierOf = ({ replicas }: Counted): string => `R${replicas}`;
   const used = new Set(streams.map(tierOf));
   const missing = [...used].filter((tier) => !names.includes(tier)).sort();
@@ -62,7 +86,7 @@ export function limitProblems(limits: JsonObject, streams: readonly Counted[]): 
     ),
     ...names.flatMap((tier) => {
       const inTier = streams.filter((stream) => tierOf(stream) === tier);
-      return problemsAt(tiers[tier] ?? {}, inTier, tier);
+      return problemsAt(tiers[tier] ?? {}, inTier, tier, counting);
     }),
   ];
 }
@@ -71,8 +95,9 @@ function problemsAt(
   limits: JsonObject,
   streams: readonly Counted[],
   tier: string | undefined,
+  counting: Counting,
 ): readonly LimitProblem[] {
-  return Object.entries(usesOf(streams, tier)).flatMap(([claim, use]) => {
+  return Object.entries(usesOf(streams, tier, counting)).flatMap(([claim, use]) => {
     const limit = claim === "max_bytes_required" ? Number(limits[claim] !== true) : storageOf(limits[claim]);
     const kind = claim === "max_bytes_required" ? kindOfSwitch(limit, use) : kindOf(claim, limit, use);
     if (kind === undefined) return [];
@@ -81,8 +106,21 @@ function problemsAt(
     const message = `${of}: ${use.what} ${use.show(use.used)}, and ${why}${SAYS[kind]}`;
     const where = tier === undefined ? {} : { tier };
     const options = optionsFor(claim, tier, use.used, limit);
-    return [{ kind, claim, ...where, used: use.used, limit, message, options }];
+    return [{ kind, claim, ...where, used: use.used, limit, message, options, ...refusedBy(limit, use) }];
   });
+}
+
+/** A server refuses the message that would exceed the limit, and every message once it is exceeded. */
+function refusedBy(
+  limit: number,
+  { used, messages = [] }: Use,
+): Pick<LimitProblem, "refused" | "refusesAll"> {
+  const refused = messages.filter(({ bytes }) => used >= limit || used + bytes > limit);
+  const inUse = messages.filter(({ bytes }) => bytes > 0);
+  return {
+    refused: refused.map(({ stream }) => stream).sort(),
+    refusesAll: refused.length > 0 && inUse.every((message) => refused.includes(message)),
+  };
 }
 
 const SAYS = { over: "", full: ": there is no room for another", near: "" } as const;
@@ -104,19 +142,20 @@ const isStorage = (claim: string): boolean => claim === "mem_storage" || claim =
 
 function noTier(tier: string, streams: readonly Counted[]): LimitProblem {
   const names = streams.map(({ name }) => name).sort();
-  const [some, more] = [
-    names.slice(0, 3).join(", "),
-    names.length > 3 ? ` and ${names.length - 3} more` : "",
-  ];
-  const message = `the limits have no tier ${tier}, which ${some}${more} ${names.length === 1 ? "needs" : "need"}`;
+  const message = `the limits have no tier ${tier}, which ${someOf(names)} ${names.length === 1 ? "needs" : "need"}`;
   const kinds = [...new Set(streams.map(({ storage }) => storage))].sort();
   const sizes = kinds.map((kind) => {
     const held = sum(streams.filter(({ storage }) => storage === kind).map(({ bytes }) => bytes));
     return `${kind === "file" ? "--storage" : "--memory"} ${roomFor(held, 2 ** 30)}`;
   });
   const options = `--tier ${tier} ${sizes.join(" ")}`;
-  return { kind: "no-tier", claim: "tiered_limits", tier, used: streams.length, limit: 0, message, options };
+  const found = { kind: "no-tier", claim: "tiered_limits", tier, used: streams.length, limit: 0 } as const;
+  return { ...found, message, options, refused: names, refusesAll: true };
 }
+
+/** A few names, for people. */
+export const someOf = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 
 const OPTIONS: Readonly<Record<string, string>> = {
   ...{ mem_storage: "--memory", disk_storage: "--storage", streams: "--streams", consumer: "--consumers" },
@@ -170,32 +209,40 @@ function objection(claim: string, after: JsonObject, uses: Readonly<Record<strin
   return [`${claim} would be ${to}, but ${use.what} ${use.show(use.used)}`];
 }
 
-function usesOf(streams: readonly Counted[], tier: string | undefined): Readonly<Record<string, Use>> {
+function usesOf(
+  streams: readonly Counted[],
+  tier: string | undefined,
+  { told, sumsStreamLimit = false }: Counting = {},
+): Readonly<Record<string, Use>> {
   const of = (storage: StreamFacts["storage"]) => streams.filter((stream) => stream.storage === storage);
   const copies = ({ replicas }: Counted): number => (tier === undefined ? replicas : 1);
+  // Servers count every replica of a tier's streams, and the limit as often.
+  const toldOf = (storage: keyof LimitsRoom & StreamFacts["storage"]): number =>
+    (told?.[tier ?? "flat"]?.[storage].used ?? 0) / (tier === undefined ? 1 : (replicasOf(tier) ?? 1));
   const held = (storage: StreamFacts["storage"]): number =>
-    sum(of(storage).map((stream) => stream.bytes * copies(stream)));
-  /** A message as large as those of the stream with the largest: that one takes no more if it has no room. */
-  const usual = (storage: StreamFacts["storage"]): number =>
-    most(
-      of(storage).map((stream) =>
-        stream.messages > 0 ? Math.ceil(stream.bytes / stream.messages) * copies(stream) : 0,
-      ),
-    );
+    Math.max(sum(of(storage).map((stream) => stream.bytes * copies(stream))), toldOf(storage));
+  /** Each of the usual size. */
+  const messagesOf = (storage: StreamFacts["storage"]): readonly NextMessage[] =>
+    of(storage).map((stream) => ({
+      stream: stream.name,
+      bytes: stream.messages > 0 ? Math.ceil(stream.bytes / stream.messages) * copies(stream) : 0,
+    }));
+  /** Of the stream whose messages are the largest: that one takes no more if it has no room. */
+  const storing = (storage: StreamFacts["storage"]): Pick<Use, "used" | "show" | "next" | "messages"> => {
+    const messages = messagesOf(storage);
+    return {
+      ...{ used: held(storage), show: formatSize, messages },
+      next: most(messages.map(({ bytes }) => bytes)),
+    };
+  };
   const largest = (storage: StreamFacts["storage"]): number =>
     most(of(storage).map(({ bytes, config }) => Math.max(bytes, storageOf(config["max_bytes"]))));
   const consumers = streams.flatMap((stream) => stream.consumers);
   const pending = consumers.map(({ config }) => storageOf(config["max_ack_pending"]));
   const unbounded = streams.filter(({ config }) => storageOf(config["max_bytes"]) <= 0);
   return {
-    mem_storage: {
-      ...{ used: held("memory"), what: "streams in memory hold", show: formatSize },
-      next: usual("memory"),
-    },
-    disk_storage: {
-      ...{ used: held("file"), what: "streams on disk hold", show: formatSize },
-      next: usual("file"),
-    },
+    mem_storage: { ...storing("memory"), what: "streams in memory hold" },
+    disk_storage: { ...storing("file"), what: "streams on disk hold" },
     streams: { used: streams.length, what: "the number of streams is", show: plain, next: 1 },
     // Servers count consumers per stream, whatever the claim is called.
     consumer: {
@@ -205,8 +252,12 @@ function usesOf(streams: readonly Counted[], tier: string | undefined): Readonly
       next: 1,
     },
     max_ack_pending: { used: most(pending), what: "a consumer has max_ack_pending", show: plain },
-    mem_max_stream_bytes: { used: largest("memory"), what: "a stream in memory has", show: formatSize },
-    disk_max_stream_bytes: { used: largest("file"), what: "a stream on disk has", show: formatSize },
+    mem_max_stream_bytes: sumsStreamLimit
+      ? { ...storing("memory"), what: "streams in memory hold together" }
+      : { used: largest("memory"), what: "a stream in memory has", show: formatSize },
+    disk_max_stream_bytes: sumsStreamLimit
+      ? { ...storing("file"), what: "streams on disk hold together" }
+      : { used: largest("file"), what: "a stream on disk has", show: formatSize },
     max_bytes_required: {
       used: unbounded.length,
       what: "the number of streams without max_bytes is",

@@ -63,7 +63,8 @@ function withoutLimits({ before, after }: LockoutInput): readonly Lockout[] {
   });
 }
 
-const isNone = (value: Json | undefined): boolean => Number(value ?? 0) <= 0 && Number(value) !== -1;
+/** Of conn, subs and payload; only -1 is no limit. */
+export const isNone = (value: Json | undefined): boolean => Number(value ?? 0) <= 0 && Number(value) !== -1;
 
 function revokedAll({ before, after, now }: LockoutInput): readonly Lockout[] {
   const at = revocationOf(after, "*");

@@ -2,6 +2,7 @@ import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { MetaGroup } from "./meta-group.ts";
+import type { ConnectionCount, LimitsRoom, ServerCapacity } from "./server-use.ts";
 import { type EpochMillis, type Millis, millis } from "./time.ts";
 
 /**
@@ -44,6 +45,8 @@ export type RunningAccount =
       readonly signatureValid: boolean;
       /** The claims as the server itself decoded them (`decoded_jwt`); absent where it did not tell. */
       readonly decoded?: JsonObject;
+      /** The account's connections to this server; absent where it did not tell. */
+      readonly connections?: ConnectionCount;
     };
 
 /** What a stream holds. */
@@ -170,18 +173,6 @@ export interface ForgottenConsumer {
   readonly config: JsonObject;
 }
 
-/** What an account may still store; -1 is no limit. */
-export interface StorageRoom {
-  readonly used: number;
-  readonly limit: number;
-}
-
-/** The account's JetStream limits of one tier, or of all it has where they are flat. */
-export interface LimitsRoom {
-  readonly memory: StorageRoom;
-  readonly file: StorageRoom;
-}
-
 /** What the account itself is told, through a user minted for minutes. */
 export interface AccountView {
   readonly jetstream: "enabled" | "disabled" | "account_not_found";
@@ -189,7 +180,10 @@ export interface AccountView {
   readonly info: {
     readonly streams: number;
     readonly consumers: number;
-    /** By tier (`R1`, `R3`), or only `flat`, where each replica counts. */
+    /**
+     * By tier (`R1`, `R3`), or only `flat`; the use counts each replica. `""` beside tiers is what streams hold that were
+     * there when the tiers came, and count against none of them (nats-server #2971).
+     */
     readonly limits: { readonly [tier: string]: LimitsRoom };
   };
   /** Streams that `$JS.API.STREAM.NAMES` lists. */
@@ -272,6 +266,8 @@ export interface Observation {
   readonly accountView: AccountViewProbe;
   /** The group of all JetStream servers of that domain; undefined where the server stands alone. */
   readonly meta: Probe<MetaGroup | undefined>;
+  /** What the servers with JetStream store; absent where they were not asked. */
+  readonly capacities?: Probe<readonly ServerCapacity[]>;
 }
 
 /** Evidence: what was asked and what was answered, in words a person can check. */

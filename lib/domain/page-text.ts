@@ -43,6 +43,7 @@ const TITLES: Readonly<Record<FailureClass, string>> = {
   certificate_expiring: "a certificate comes near its end",
   signing_key_retiring: "a signing key that is to be given up is in use",
   assets_lost: "something was lost",
+  limits_reached: "limits are used up",
   journal_unproved: "the journal holds an entry that is not proved to be Relight's",
   degraded: "something works, but not as it should",
   unknown: "its health is not known",

@@ -11,6 +11,7 @@ export type RungId =
   | "scale-up"
   | "toggle-direct-gets"
   | "touch-metadata"
+  | "enter-tiers"
   | "toggle-jetstream"
   | "restart-servers";
 

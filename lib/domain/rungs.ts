@@ -3,12 +3,12 @@ import { directToggles, updateDanger } from "./direct-gets.ts";
 import { limitObjection } from "./fit.ts";
 import { missedConsumers, restorations } from "./forgotten.ts";
 import type { Counted } from "./limit-usage.ts";
-import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
-import { losesByRestart, serversToRestart } from "./restart.ts";
+import { serversToRestart } from "./restart.ts";
 import { exceeds } from "./room.ts";
 import type { Rung, Situation } from "./rung.ts";
+import { cannotAsk, cannotPush, losesMemory, losesMemoryByRestart, notAlone } from "./rung-objections.ts";
 import {
   deafConsumerGroups,
   deafStreamGroups,
@@ -17,6 +17,7 @@ import {
   nameOfGroup,
   silencedMirrorGroups,
 } from "./step-down.ts";
+import { tierEntries } from "./tier-entries.ts";
 import { millis } from "./time.ts";
 import { hasFinding } from "./verdict.ts";
 
@@ -53,8 +54,10 @@ const RESTORE_CONSUMERS: Rung = {
       ? "the server that holds a consumer takes it up again where it was"
       : undefined;
   },
-  forbids: ({ observation, hasAccountKey }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+  forbids: (situation) => {
+    const mute = cannotAsk(situation);
+    if (mute !== undefined) return mute;
+    const { observation } = situation;
     const { possible, refused } = restorations(observation);
     if (possible.length > 0) return limitObjection(observation, (streams) => [withForgotten(streams)]);
     return refused.map(({ name, why }) => `consumer ${name}: ${why}`).join("; ");
@@ -71,8 +74,10 @@ const STEP_DOWN_LEADERS: Rung = {
   // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
   helps: ({ observation }) =>
     groupsToStepDown(observation).length > 0 ? "the replica that takes over subscribes anew" : undefined,
-  forbids: ({ observation, hasAccountKey }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+  forbids: (situation) => {
+    const mute = cannotAsk(situation);
+    if (mute !== undefined) return mute;
+    const { observation } = situation;
     const groups = groupsWithoutHeir(observation);
     return groups.length === 0 ? undefined : `no replica is current in ${groups.join(", ")}`;
   },
@@ -94,8 +99,10 @@ const SCALE_UP: Rung = {
       ? "with replicas a leader can step down, and the one that takes over subscribes anew"
       : undefined;
   },
-  forbids: ({ observation, hasAccountKey }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+  forbids: (situation) => {
+    const mute = cannotAsk(situation);
+    if (mute !== undefined) return mute;
+    const { observation } = situation;
     const { possible, refused } = scaleUps(observation);
     if (possible.length > 0) return undefined;
     return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
@@ -116,8 +123,10 @@ const TOGGLE_DIRECT_GETS: Rung = {
       ? "each replica subscribes anew to the direct gets when they are turned on"
       : undefined;
   },
-  forbids: ({ observation, hasAccountKey }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+  forbids: (situation) => {
+    const mute = cannotAsk(situation);
+    if (mute !== undefined) return mute;
+    const { observation } = situation;
     const danger = updateDanger(observation);
     if (danger !== undefined) return danger;
     const { possible, refused } = directToggles(observation);
@@ -138,8 +147,10 @@ const TOUCH_METADATA: Rung = {
     touches(observation, memorySeen, "").length > 0
       ? "each server then makes anew what it lost by a restart while the account was expired"
       : undefined,
-  forbids: ({ observation, hasAccountKey, memorySeen }) => {
-    if (!hasAccountKey) return NO_ACCOUNT_KEY;
+  forbids: (situation) => {
+    const mute = cannotAsk(situation);
+    if (mute !== undefined) return mute;
+    const { observation, memorySeen } = situation;
     const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
     if (unproved.length === 0) return exceeds(observation, touches(observation, memorySeen, ""));
     const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
@@ -171,6 +182,22 @@ const TOGGLE_JETSTREAM: Rung = {
   },
 };
 
+const ENTER_TIERS: Rung = {
+  id: "enter-tiers",
+  title: "update streams that count in no tier, and change them back, which moves them into their tiers",
+  risk: "none: the streams have another description for a moment",
+  undo: "change the descriptions back (the journal holds each configuration before the first change)",
+  settles: millis(10_000),
+  targets: ({ observation }) => tierEntries(observation).map(({ stream }) => stream),
+  // Proved on 2.9.10, 2.10.27 and 2.15.1, for one replica and three.
+  helps: ({ verdict }) =>
+    hasFinding(verdict, "limit.outside_tiers")
+      ? "with an update a stream counts in the tier of its replicas, and takes messages"
+      : undefined,
+  forbids: (situation) =>
+    cannotAsk(situation) ?? updateDanger(situation.observation) ?? limitObjection(situation.observation),
+};
+
 const RESTART_SERVERS: Rung = {
   id: "restart-servers",
   title: "restart the servers that hold what is dead, one at a time, each only if nothing else can be hurt",
@@ -199,10 +226,10 @@ export const LADDER: readonly Rung[] = [
   TOGGLE_DIRECT_GETS,
   TOUCH_METADATA,
   TOGGLE_JETSTREAM,
+  ENTER_TIERS,
   RESTART_SERVERS,
 ];
 
-const NO_ACCOUNT_KEY = "only the account may ask for it, and its signingKey is not configured";
 const NOTHING: ScaleUps = { possible: [], refused: [] };
 
 function groupsToStepDown(observation: Observation): readonly Group[] {
@@ -233,38 +260,4 @@ function withForgotten(streams: readonly StreamFacts[]): readonly Counted[] {
     ...stream,
     consumers: [...stream.consumers, ...missedConsumers(stream)],
   }));
-}
-
-/** In a cluster the toggle destroys: R3 streams lose their leader, R1 consumers vanish (2.15.1 too). */
-function notAlone({ servers }: Observation): string | undefined {
-  if (servers.length !== 1)
-    return `${servers.length} servers answered; in a cluster the toggle destroys streams and consumers`;
-  const [server] = servers;
-  if (server?.topology === "standalone") return undefined;
-  return `${server?.name} is not proved to stand alone; in a cluster the toggle destroys streams and consumers`;
-}
-
-function cannotPush({ canSign, claims }: Situation): string | undefined {
-  if (claims === undefined) return "the claims in force could not be read";
-  return canSign ? undefined : "there is no key to sign with (operator.signingKey)";
-}
-
-function losesMemory({
-  observation: { streams },
-  allowMemoryLoss,
-  hasAccountKey,
-}: Situation): string | undefined {
-  if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
-  const inMemory = memoryAssets(streams.value).map(describeMemoryAsset).join(", ");
-  if (inMemory === "") return undefined;
-  if (!allowMemoryLoss)
-    return `it would lose what is held in memory only: ${inMemory}; allow it with allowMemoryLoss, or save it first`;
-  if (hasAccountKey) return undefined;
-  return `it would remove what is held in memory only (${inMemory}), and without the account's signingKey Relight could not make it anew`;
-}
-
-function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {
-  const lost = losesByRestart(observation);
-  if (lost.length === 0 || allowMemoryLoss) return undefined;
-  return `it would lose what is held in memory on one server only: ${lost.join(", ")}; allow it with allowMemoryLoss`;
 }

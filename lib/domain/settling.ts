@@ -13,6 +13,9 @@ const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
   ...(["stream.no_leader", "consumer.no_leader"] as const),
 ]);
 
+/** Servers tell each other what they store every one and a half seconds (`usageTick`). */
+const COUNTING = millis(5_000);
+
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
   // Some versions set a mirror back by themselves, when it next tries (2.10.27).
@@ -34,10 +37,13 @@ export function patienceWith({ verdict, findings }: Verdict): Millis | undefined
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
   // What the journal says is the same at the next look.
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
+  if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers")) return COUNTING;
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return BELIEVED_AFTER;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return CONNECTIONS;
   if (findings.some(({ code }) => CATCHES_UP.has(code))) return CATCHING_UP;
   // What is being made or deleted is over sooner; one look proves nothing of it.
   if (findings.some(isOfAsset)) return BELIEVED_AFTER;
+  // A client, or Relight's own last look, may just be leaving.
+  if (findings.some(({ code }) => code === "limit.connections")) return BELIEVED_AFTER;
   return verdict === "dead" && !isRevived({ findings }) ? BELIEVED_AFTER : undefined;
 }

@@ -86,10 +86,34 @@ export const FINDINGS = {
     "A stream, a durable consumer or messages are missing since a remedy, or were set back since the account was last seen well, and nobody has acknowledged the loss.",
   "journal.unproved":
     "The journal holds an entry that a run would act on and nobody can prove to be Relight's: nothing is done by it.",
+  "limit.storage":
+    "What the account's limits allow it to store is used up: servers refuse messages (10002), whatever else is well.",
+  "limit.no_tier":
+    "The account's limits have no tier for streams that are there: servers refuse their messages (10120).",
+  "limit.outside_tiers":
+    "Streams were made under flat limits and count against none of the tiers: servers refuse their messages (10120, nats-server #2971).",
+  "limit.server_storage": "A server's own JetStream storage is used up: it refuses every message (10023).",
+  "limit.connections":
+    "As many clients are connected as the claims allow: every other one is refused, Relight included.",
+  "limit.locked": "The account's claims let nobody connect (`conn` 0).",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 
 export type FindingCode = keyof typeof FINDINGS;
+
+/** What a warning can say: all of it works, and may not for long. In docs/reference.md as well. */
+export const WARNINGS = {
+  "limit.near": "Nine tenths of a limit are used.",
+  "limit.reached": "A limit is reached that refuses nothing to what exists: only more streams or consumers.",
+  "stream.full":
+    "A stream is at its own limit and discards what is new, as it is configured to: it takes no message.",
+} as const;
+
+export interface Warning {
+  readonly code: keyof typeof WARNINGS;
+  readonly subject: Subject;
+  readonly message: string;
+}
 
 /** What a finding is about. */
 export interface Subject {
@@ -123,6 +147,8 @@ export interface Verdict {
   readonly streams: number;
   readonly consumers: number;
   readonly findings: readonly Finding[];
+  /** What makes nothing of the account yet. */
+  readonly warnings: readonly Warning[];
   /** What is known about the cause, for instance the server defect that explains the findings. */
   readonly diagnosis: readonly string[];
 }
@@ -145,9 +171,15 @@ export function describeSubject({ server, stream, consumer, domain, leafnode }: 
   );
 }
 
-/** Whether all is well but for what was lost and nobody acknowledged: no remedy brings that back. */
+/** What no remedy of Relight's changes. */
+const BEYOND_REMEDIES: ReadonlySet<FindingCode> = new Set([
+  ...(["asset.lost", "limit.storage", "limit.no_tier", "limit.server_storage"] as const),
+  ...(["limit.connections", "limit.locked"] as const),
+]);
+
+/** Whether all is well but for what no remedy mends: losses that nobody acknowledged, and limits. */
 export function isRevived({ findings }: Pick<Verdict, "findings">): boolean {
-  return findings.every(({ code }) => code === "asset.lost");
+  return findings.every(({ code }) => BEYOND_REMEDIES.has(code));
 }
 
 export function hasFinding({ findings }: Pick<Verdict, "findings">, code: FindingCode): boolean {

@@ -5,6 +5,7 @@ import { scaleUps, touches } from "../domain/reconfiguration.ts";
 import { reissue } from "../domain/renewal.ts";
 import type { RungId } from "../domain/rung.ts";
 import { nameOfGroup } from "../domain/step-down.ts";
+import { tierEntries } from "../domain/tier-entries.ts";
 import { RelightError } from "../errors.ts";
 import { type Context, type RunningJob, requireAccountKey, requireSigner } from "./context.ts";
 import { type Look, looking } from "./look.ts";
@@ -26,6 +27,7 @@ export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
   "scale-up": scaleUp,
   "toggle-direct-gets": toggleDirectGets,
   "touch-metadata": touch,
+  "enter-tiers": enterTiers,
   "toggle-jetstream": toggle,
   "restart-servers": restartServers,
 };
@@ -64,6 +66,11 @@ async function restoreConsumers(context: Context, job: RunningJob, { observation
 
 async function touch(context: Context, job: RunningJob, { observation, memorySeen }: Look): Promise<void> {
   await reconfigure(context, job, touches(observation, memorySeen, job.id), async () => undefined);
+}
+
+/** What the servers count is changed by the update itself: nothing is to be done in between. */
+export async function enterTiers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
+  await reconfigure(context, job, tierEntries(observation), async () => undefined);
 }
 
 async function toggle(context: Context, job: RunningJob, seen: Look): Promise<void> {

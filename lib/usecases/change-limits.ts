@@ -8,18 +8,23 @@ import {
   diffClaims,
   editClaims,
 } from "../domain/claims.ts";
+import { refusedAsAccount } from "../domain/connection-use.ts";
+import { updateDanger } from "../domain/direct-gets.ts";
+import { allStreams } from "../domain/domains.ts";
 import { RENEWAL_CLAIMS } from "../domain/gate.ts";
 import { type Harm, type HarmLeave, harmOf, keepsServersDown } from "../domain/gate-harm.ts";
 import { enablesJetStream } from "../domain/jetstream-limits.ts";
 import { type LimitRequest, limitEdits, limitsAt } from "../domain/limit-changes.ts";
 import { limitsAreLike } from "../domain/limit-proof.ts";
 import { belowUse } from "../domain/limit-usage.ts";
-import { modeJson } from "../domain/mode.ts";
+import { allows, describeMode, modeJson } from "../domain/mode.ts";
 import type { Observation } from "../domain/observation.ts";
 import { reissue } from "../domain/renewal.ts";
+import { cannotEnter, tierEntries } from "../domain/tier-entries.ts";
 import { toSeconds } from "../domain/time.ts";
 import { RelightError } from "../errors.ts";
 import type { Job } from "../ports.ts";
+import { enterTiers } from "./actions.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "./context.ts";
 import { refuseDeleted } from "./deletion.ts";
 import { describePush } from "./describe-push.ts";
@@ -28,7 +33,7 @@ import { jobFor, runJob } from "./job.ts";
 import { glance, type Look } from "./look.ts";
 import { requireMode } from "./mode.ts";
 import { push } from "./push.ts";
-import { otherAccounts } from "./readiness.ts";
+import { changesOf, lackOfRights, otherAccounts } from "./readiness.ts";
 import type { Remediation } from "./remediate.ts";
 import { endingOf, verify } from "./verify.ts";
 
@@ -42,7 +47,7 @@ export interface LimitOrder {
   readonly request: LimitRequest;
   /** Goes on despite the objections that can be overridden. */
   readonly force: boolean;
-  /** Goes from flat limits to tiers although streams hold messages: each server is restarted afterwards. */
+  /** Goes from flat limits to tiers although Relight can't move the streams: each server is restarted afterwards. */
   readonly restartFollows?: boolean;
 }
 
@@ -57,6 +62,8 @@ export interface LimitPlan {
   readonly changed: ClaimsDocument;
   /** The streams that were seen, for the gate. */
   readonly use: Observation["streams"];
+  /** The streams count in none of the tiers that are pushed, until Relight moves them. */
+  readonly movesStreams: boolean;
 }
 
 /**
@@ -87,6 +94,9 @@ function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
     const plan = await planFrom(context, order, await verify(context, running));
     assertAllowed(order, plan);
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);
+    // Whatever else keeps them from it is the finding `limit.outside_tiers`, which heal goes on with.
+    if (pushed !== undefined && plan.movesStreams)
+      await enterTiers(context, running, await glance(context, account));
     const last = await verify(context, running);
     const { verdict } = last;
     const why = order.restartFollows
@@ -112,7 +122,7 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
   const purpose = order.action === "enable" ? "JetStream enabled" : "JetStream limits";
   const proved = await push(context, job, {
     ...{ token, current: plan.current, leave: "jetstream-limits", purpose, use: plan.use },
-    allowed: harmAllowed(order),
+    allowed: harmAllowed(order, plan.movesStreams),
   });
   await waitUntilInForce(context, job, order, plan.changed.claims);
   return describePush(proved);
@@ -126,8 +136,10 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
     throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
   const edits = limitEdits(current.claims, request);
   const use = seen.observation.streams;
-  if (!edits.ok)
-    return { changes: [], refusals: [edits.problem], objections: [], current, changed: current, use };
+  if (!edits.ok) {
+    const refused = { changes: [], refusals: [edits.problem], objections: [] };
+    return { ...refused, current, changed: current, use, movesStreams: false };
+  }
   const changed = editClaims(current, edits.edits);
   const changes = diffClaims(current, changed).filter(({ path }) => !RENEWAL_CLAIMS.includes(path));
   const reservation = await reservationOf(context, account, seen, current, changed);
@@ -136,6 +148,8 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
     request.toTiers === undefined && before && after
       ? belowUse(before, after, seen.observation, request.tier)
       : [];
+  const stays = await moveObjection(context, order, seen);
+  const movesStreams = needsMove(order, use) && stays === undefined;
   const harm = harmOf({
     ...{
       account,
@@ -144,37 +158,62 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
       after: changed.claims,
     },
     ...{ now: toSeconds(context.clock.now()), use },
-    allowed: new Set(harmAllowed({ ...order, force: request.toTiers === undefined })),
+    allowed: new Set(harmAllowed({ ...order, force: request.toTiers === undefined }, movesStreams)),
   });
   const isBelow = ({ code }: Harm): boolean => code === "below_use";
   const isUndone =
     keepsServersDown(account, context.operator.systemAccount, current.claims) &&
     !keepsServersDown(account, context.operator.systemAccount, changed.claims);
   return {
-    ...{ changes, current, changed, use },
+    ...{ changes, current, changed, use, movesStreams },
     refusals: [
       ...harm
-        .filter((it) => !isBelow(it))
-        .map(({ code, message }) => (code === "tier_switch" ? `${message}. ${TIER_STEPS}` : message)),
+        .filter((it) => !isBelow(it) || movesStreams)
+        .map(({ code, message }) => (code === "tier_switch" ? `${message}. ${tierSteps(stays)}` : message)),
       ...(isUndone ? [] : switchRefusals(action, current.claims, changed.claims)),
       ...messages(reservation, false),
     ],
     objections: [
       ...messages(reservation, true),
       ...inUse,
-      ...harm.filter(isBelow).map(({ message }) => message),
+      ...harm.filter((it) => isBelow(it) && !movesStreams).map(({ message }) => message),
     ],
   };
 }
 
 const RESTART_NOW =
-  "restart each server now, one after the other: until then messages to streams that held some are refused (10120)";
+  "restart each server now, one after the other: until then messages to streams that were there are refused (10120)";
 
-const TIER_STEPS =
-  "Either empty or move the streams first, or say --restart-follows: the limits are pushed, and you restart each server at once, one after the other (relight doctor says when the next may go)";
+const tierSteps = (stays: string | undefined): string =>
+  `Relight would move them into their tiers at once, but ${stays}. With --restart-follows the limits are pushed all the same, and you restart each server at once, one after the other (relight doctor says when the next may go)`;
 
-function harmAllowed({ force, restartFollows }: LimitOrder): readonly HarmLeave[] {
-  return [...(force ? (["below_use"] as const) : []), ...(restartFollows ? (["tier_switch"] as const) : [])];
+function harmAllowed({ force, restartFollows }: LimitOrder, movesStreams: boolean): readonly HarmLeave[] {
+  const switches = restartFollows || movesStreams;
+  return [...(force ? (["below_use"] as const) : []), ...(switches ? (["tier_switch"] as const) : [])];
+}
+
+/** Whether flat limits become tiers while there are streams, and nobody said that a restart follows. */
+const needsMove = ({ request, restartFollows }: LimitOrder, use: Observation["streams"]): boolean =>
+  request.toTiers !== undefined && !restartFollows && use.ok && use.value.length > 0;
+
+/** Why Relight could not move the streams into the tiers once those are pushed; proved before the push. */
+async function moveObjection(
+  context: Context,
+  order: LimitOrder,
+  { observation }: Look,
+): Promise<string | undefined> {
+  const { account } = order;
+  if (!needsMove(order, observation.streams)) return undefined;
+  const mode = modeFor(context, account);
+  if (!allows(mode.mode, "heal")) return `it may not: ${describeMode(mode)}`;
+  const refused = refusedAsAccount(observation) ?? updateDanger(observation);
+  if (refused !== undefined) return refused;
+  const stuck = allStreams(observation).flatMap((stream) => {
+    const why = stream.config["sealed"] === true ? undefined : cannotEnter(stream);
+    return why === undefined ? [] : [`stream ${stream.name}: ${why}`];
+  });
+  if (stuck.length > 0) return stuck.join("; ");
+  return lackOfRights(context, account, { configure: changesOf(tierEntries(observation)) });
 }
 
 function messages(objections: readonly Objection[], forced: boolean): readonly string[] {

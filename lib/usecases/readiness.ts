@@ -1,6 +1,6 @@
 import pMap from "p-map";
 import type { AccountId } from "../domain/account.ts";
-import { type Objection, reservationObjections, type ServerCapacity } from "../domain/capacity.ts";
+import { type Objection, reservationObjections } from "../domain/capacity.ts";
 import { type AccountClaims, type ClaimsDocument, editClaims } from "../domain/claims.ts";
 import { describeMisfits, misfits } from "../domain/fit.ts";
 import { restorations } from "../domain/forgotten.ts";
@@ -13,7 +13,9 @@ import { allows } from "../domain/mode.ts";
 import type { HostedStream, StreamFacts } from "../domain/observation.ts";
 import { type Reconfiguration, scaleUps, touches } from "../domain/reconfiguration.ts";
 import type { RungId, Situation } from "../domain/rung.ts";
+import type { ServerCapacity } from "../domain/server-use.ts";
 import type { Group } from "../domain/step-down.ts";
+import { tierEntries } from "../domain/tier-entries.ts";
 import { toMillis } from "../domain/time.ts";
 import { asRelightError, probe } from "../errors.ts";
 import type { ListedJwt } from "../ports.ts";
@@ -69,6 +71,8 @@ const PROOFS: Readonly<Partial<Record<RungId, Proof>>> = {
   },
   "touch-metadata": (context, account, { observation, memorySeen }) =>
     lackOfRights(context, account, { configure: changesOf(touches(observation, memorySeen, "")) }),
+  "enter-tiers": (context, account, { observation }) =>
+    lackOfRights(context, account, { configure: changesOf(tierEntries(observation)) }),
   "toggle-jetstream": async (context, account, situation) => {
     // Who only looks has no key to prove: the step is shown, and not taken.
     if (allows(context.mode.mode, "renew")) await requireSigner(context);
@@ -79,7 +83,7 @@ const PROOFS: Readonly<Partial<Record<RungId, Proof>>> = {
   "restart-servers": lossElsewhere,
 };
 
-const changesOf = (changes: readonly Reconfiguration[]): readonly Configuration[] =>
+export const changesOf = (changes: readonly Reconfiguration[]): readonly Configuration[] =>
   changes.flatMap((change) => [...streamChange(change), ...consumerChanges(change)]);
 
 const groupsOf = (changes: readonly Reconfiguration[]): readonly Group[] =>
@@ -88,7 +92,8 @@ const groupsOf = (changes: readonly Reconfiguration[]): readonly Group[] =>
     ...consumers.map(({ name: consumer }) => ({ stream, consumer })),
   ]);
 
-async function lackOfRights(
+/** Which of these a user made with the account's key may not do; undefined: all. */
+export async function lackOfRights(
   context: Context,
   account: AccountId,
   needs: RemedyNeeds,

@@ -53,6 +53,7 @@ describe("the verdict", () => {
       depth: "account",
       findings: [],
       diagnosis: [],
+      warnings: [],
       streams: 1,
       consumers: 1,
     });
@@ -336,7 +337,7 @@ test("a forgotten consumer is dead and told with its position; one that is ephem
 });
 
 /** Those of the source of truth, and of what nobody holds, have their own tests. */
-const ELSEWHERE = /^(source\.|(stream|consumer)\.(unheld|no_|replica_)|server\.away)/;
+const ELSEWHERE = /^(source\.|limit\.|(stream|consumer)\.(unheld|no_|replica_)|server\.away)/;
 
 test("every finding there is, is found somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [

@@ -127,7 +127,7 @@ describe("claims that do harm", () => {
       [],
     ],
     [
-      "tiers in place of flat limits, while a stream holds messages",
+      "tiers in place of flat limits, while there is a stream",
       { leave: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: holding },
       ["tier_switch"],
     ],
@@ -142,8 +142,17 @@ describe("claims that do harm", () => {
       [],
     ],
     [
-      "the same while none does",
+      "the same while it is empty, which helps it nothing",
       { leave: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: empty },
+      ["tier_switch"],
+    ],
+    [
+      "the same while there is none",
+      {
+        leave: "jetstream-limits",
+        candidate: claims(renewed, { ...NONE, ...TIERS }),
+        use: { ok: true, value: [] },
+      },
       [],
     ],
     [

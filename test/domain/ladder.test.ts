@@ -381,7 +381,7 @@ describe("the next step", () => {
   test("the ladder goes up: each rung has its risk, its undo and its time", () => {
     expect(LADDER.map(({ id }) => id)).toEqual([
       ...["push-again", "restore-consumers", "step-down-leaders", "scale-up", "toggle-direct-gets"],
-      ...["touch-metadata", "toggle-jetstream", "restart-servers"],
+      ...["touch-metadata", "toggle-jetstream", "enter-tiers", "restart-servers"],
     ]);
     for (const { risk, undo, settles } of LADDER)
       expect({ risk: risk !== "", undo: undo !== "", settles: settles > 0 }).toEqual({

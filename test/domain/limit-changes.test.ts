@@ -216,7 +216,12 @@ describe("limits below what is in use", () => {
 
 describe("what can be reserved", () => {
   const capacity = (name: string, changes: object = {}) => ({
-    ...{ server: name, max: { memory: 100, file: 1_000 }, reserved: { memory: 0, file: 0 } },
+    ...{
+      server: name,
+      max: { memory: 100, file: 1_000 },
+      reserved: { memory: 0, file: 0 },
+      used: { memory: 0, file: 0 },
+    },
     ...changes,
   });
   const limits = (mem_storage: number, disk_storage = 0) => claims({}, { mem_storage, disk_storage }).claims;

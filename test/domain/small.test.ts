@@ -128,6 +128,7 @@ test("a verdict's failure class", () => {
     streams: 0,
     consumers: 0,
     diagnosis: [],
+    warnings: [],
   } as const;
   const expired = {
     code: "account.expired",

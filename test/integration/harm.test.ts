@@ -175,16 +175,18 @@ describe.each(["2.10.27", "2.15.1"])("claims that do harm (nats-server %s)", (ve
     expect(renewed.json).toMatchObject({ outcome: "renewed", verdict: "healthy" });
   });
 
-  test("flat limits become tiers only where a restart follows, which the server then needs", async () => {
+  test("tiers in place of flat limits are pushed where a restart follows, which the server then needs", async () => {
     const toTiers = ["jetstream", "limits", "APP", "--to-tiers", "R1", "--yes", "--json"];
-    const refused = await relight(world, ...toTiers, "--force");
-    expect(refused.json.error).toMatchObject({ code: "limits.refused" });
-    expect(refused.json.error.message).toMatch(/hold messages.*restart.*--restart-follows/s);
+    const tiers = withNats({ limits: { ...UNLIMITED, tiered_limits: { R1: { disk_storage: -1 } } } });
+    const { run, pushes } = await pushAndWatch(world, world.sign(tiers), ...YES);
+    expect(JSON.stringify(run.json.error.details.refusals)).toMatch(/tier_switch.*JOBS, ORDERS.*10120/);
+    expect(pushes).toBe(0);
     const done = await relight(world, ...toTiers, "--restart-follows");
     expect(done.json).toMatchObject({
       outcome: "pushed",
       why: expect.stringMatching(/restart each server now/),
     });
+    expect(done.json.findings).toMatchObject([{ code: "limit.outside_tiers", health: "dead" }]);
     await expect(publish(world)).rejects.toThrow(/no JetStream default or applicable tiered limit|10120/);
     await world.server.stop();
     await world.server.start();

@@ -28,6 +28,7 @@ function contextWith(changes: object = {}): Context {
     server: "s1",
     max: { memory: 1_000_000, file: 1_000_000 },
     reserved: { memory: 0, file: 0 },
+    used: { memory: 0, file: 0 },
   };
   const parts = {
     mode: { mode: "heal", because: "of a test", dryRun: false },
@@ -90,7 +91,14 @@ describe("the toggle", () => {
         probes: {
           capacity: async () => ({
             ok: true,
-            value: [{ server: "s1", max: { memory: 100, file: 0 }, reserved: { memory: 0, file: 0 } }],
+            value: [
+              {
+                server: "s1",
+                max: { memory: 100, file: 0 },
+                reserved: { memory: 0, file: 0 },
+                used: { memory: 0, file: 0 },
+              },
+            ],
           }),
         },
       },

@@ -8,16 +8,17 @@ import {
 import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import { closedDoor } from "../../domain/connection-use.ts";
 import type { DomainQuestion } from "../../domain/domains.ts";
 import { enablesJetStream } from "../../domain/jetstream-limits.ts";
 import type {
   AccountView,
   AccountViewProbe,
-  LimitsRoom,
   Probe,
   RunningAccount,
   ServerFacts,
 } from "../../domain/observation.ts";
+import type { LimitsRoom } from "../../domain/server-use.ts";
 import { type Millis, millis } from "../../domain/time.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
@@ -54,6 +55,8 @@ export async function lookAsAccount(
   if (accountKey === undefined)
     return { ok: "not-asked", why: "no signingKey is configured for the account" };
   if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
+  const door = closedDoor(running);
+  if (door !== undefined) return { ok: "not-asked", why: door.message };
   const loaded = running.ok ? running.value.filter((entry) => entry.loaded) : [];
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
@@ -139,8 +142,9 @@ function limitsOf(info: JetStreamAccountStats): AccountView["info"]["limits"] {
   return Object.fromEntries(rooms.filter((room): room is [string, LimitsRoom] => room[1] !== undefined));
 }
 
-function roomOf({ memory, storage, limits }: JetStreamUsageAccountLimits): LimitsRoom {
+function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimits): LimitsRoom {
   return {
+    streams,
     memory: { used: memory, limit: limits.max_memory },
     file: { used: storage, limit: limits.max_storage },
   };

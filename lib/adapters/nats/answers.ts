@@ -74,6 +74,7 @@ export const varz = z.looseObject({
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
   jetstream_enabled: z.boolean().default(false),
+  ...{ client_connections: z.number().optional(), leafnode_connections: z.number().default(0) },
   jwt: z.string().optional(),
   decoded_jwt: z.record(z.string(), z.unknown()).optional(),
 });
@@ -198,11 +199,12 @@ export const leafz = z.looseObject({
   ...{ leafnodes: z.number().optional(), leafs: z.array(leafDetail).nullish() },
 });
 
-/** Without accounts: what the server may give to JetStream, and what streams' `max_bytes` reserve; bytes. */
+/** Without accounts: what the server may give to JetStream, what streams' `max_bytes` reserve, and what it holds; bytes. */
 export const jszTotals = z.looseObject({
   config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
   reserved_memory: z.number().default(0),
   reserved_storage: z.number().default(0),
+  ...{ memory: z.number().default(0), storage: z.number().default(0) },
 });
 
 /** Ids alone, of every account that is loaded; the server sends them all at once, about 60 bytes each. */

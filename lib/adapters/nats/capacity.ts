@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import type { ServerCapacity } from "../../domain/capacity.ts";
 import type { ServerFacts } from "../../domain/observation.ts";
+import type { ServerCapacity } from "../../domain/server-use.ts";
 import type { Millis } from "../../domain/time.ts";
 import { jszTotals, readData } from "./answers.ts";
 import { ask, readJson } from "./asking.ts";
@@ -15,11 +15,12 @@ export async function capacities(
   const hosts = servers.filter(({ jetstream }) => jetstream);
   const of = async ({ id, name }: ServerFacts): Promise<ServerCapacity> => {
     const answer = await ask(connection, `$SYS.REQ.SERVER.${id}.JSZ`, '{"config":true}', timeout);
-    const { config, reserved_memory, reserved_storage } = readData(jszTotals, readJson(answer), "JSZ");
+    const { config, ...now } = readData(jszTotals, readJson(answer), "JSZ");
     return {
       server: name,
       max: { memory: config.max_memory, file: config.max_storage },
-      reserved: { memory: reserved_memory, file: reserved_storage },
+      reserved: { memory: now.reserved_memory, file: now.reserved_storage },
+      used: { memory: now.memory, file: now.storage },
     };
   };
   return pMap(hosts, of, { concurrency: AT_ONCE });

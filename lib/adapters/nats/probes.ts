@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../domain/account.ts";
 import { isOfAsset } from "../../domain/agreement.ts";
+import { closedDoor } from "../../domain/connection-use.ts";
 import { domainQuestions, homeDomain } from "../../domain/domains.ts";
 import { jetStreamFindings } from "../../domain/jetstream-findings.ts";
 import { awayFrom, type MetaGroup } from "../../domain/meta-group.ts";
@@ -62,12 +63,15 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     ]);
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
-    const askForgotten = forgottenBy(settings.asAccount, account, accountKey, running);
-    const [found, foundElsewhere, leafnodes, group] = await Promise.all([
+    // Asked in vain, it would hide what the servers tell.
+    const itsKey = closedDoor(running) === undefined ? accountKey : undefined;
+    const askForgotten = forgottenBy(settings.asAccount, account, itsKey, running);
+    const [found, foundElsewhere, leafnodes, group, stores] = await Promise.all([
       probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
       probe(() => findElsewhere(settings, account, able, domain)),
       probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),
+      probe(() => capacities(settings, able)),
     ]);
     const questions = domainQuestions(
       { streams: found, elsewhere: foundElsewhere },
@@ -92,7 +96,8 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
       listened(foundElsewhere),
     ]);
     const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
-    const whole = { account, at: clock.now(), ...(domain === undefined ? {} : { domain }), ...seen };
+    const home = domain === undefined ? {} : { domain };
+    const whole = { account, at: clock.now(), ...home, ...seen, capacities: stores };
     // Where all is well nothing has vanished meanwhile that would matter.
     const faults = [...jetStreamFindings(whole), ...originFindings(whole, expected, [])];
     if (!faults.some(isOfAsset)) return whole;

@@ -277,7 +277,10 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
   if (!own.ok) return { server: server.name, expired, problem: own.message };
   const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
   const { document, signatureValid } = own.value;
-  return { server: server.name, loaded: true, expired, jetstream, document, signatureValid, ...decoded };
+  const { client_connections: clients, leafnode_connections: leafnodes } = info;
+  const counted = clients === undefined ? {} : { connections: { clients, leafnodes } };
+  const told = { server: server.name, loaded: true, expired, jetstream } as const;
+  return { ...told, document, signatureValid, ...decoded, ...counted };
 }
 
 function pushReply(message: Msg): PushReply {

@@ -1,0 +1,324 @@
+import { describe, expect, jest, test } from "@jest/globals";
+import { jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { nowSeconds } from "../../lab/keys.ts";
+import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
+import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(120_000);
+
+/** *Listens* is not *accepts*: an official client publishes, and is the judge of what is said. */
+
+const FLAT = ["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending"];
+const tier = (disk: number) => ({ disk_storage: disk, mem_storage: 0, streams: -1, consumer: -1 });
+
+async function worldOf(version: string, options: Partial<WorldOptions> = {}): Promise<World> {
+  return createWorld({ binary: (await serverBinary(version)).path, ...options });
+}
+
+let issued = nowSeconds();
+
+/** Pushes other limits as `nsc push` does. */
+async function limit(world: World, limits: object): Promise<void> {
+  await world.push(world.sign(world.claims({ iat: ++issued, limits })));
+}
+
+async function tiers(world: World, tiered: object): Promise<void> {
+  const claims = world.claims({ iat: ++issued });
+  const limits = { ...(claims.nats["limits"] as Record<string, unknown>), tiered_limits: tiered };
+  for (const claim of FLAT) delete (limits as Record<string, unknown>)[claim];
+  await world.push(world.sign({ ...claims, nats: { ...claims.nats, limits } }));
+}
+
+async function asApp<T>(world: World, work: (connection: NatsConnection) => Promise<T>): Promise<T> {
+  const connection = await world.connectAs("app");
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+const addStreams = (world: World, ...configs: (Partial<StreamConfig> & { name: string })[]): Promise<void> =>
+  asApp(world, async (connection) => {
+    const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
+    for (const config of configs)
+      await retry(`stream ${config.name}`, () =>
+        manager.streams.add({ subjects: [`${config.name}.>`], ...config }),
+      );
+  });
+
+/** `ok`, or the code that a publisher gets. */
+const publish = (world: World, stream: string, bytes = 1_000): Promise<string> =>
+  asApp(world, async (connection) => {
+    try {
+      await jetstream(connection).publish(`${stream}.a`, "x".repeat(bytes), { timeout: 2_000, retries: 0 });
+      return "ok";
+    } catch (error) {
+      return String((error as { code?: number }).code ?? (error as Error).message);
+    }
+  });
+
+/** Publishes until it is refused, and gives the code. */
+const fillUp = (world: World, stream: string, bytes = 1_000): Promise<string> =>
+  asApp(world, async (connection) => {
+    const client = jetstream(connection);
+    for (let count = 0; count < 2_000; count++) {
+      try {
+        await client.publish(`${stream}.a`, "x".repeat(bytes), { timeout: 5_000, retries: 0 });
+      } catch (error) {
+        return String((error as { code?: number }).code ?? (error as Error).message);
+      }
+    }
+    throw new Error(`${stream} takes everything`);
+  });
+
+interface Said {
+  readonly code: string;
+  readonly health: string;
+  readonly subject: object;
+  readonly message: string;
+}
+
+async function verify(world: World) {
+  const { json, exit } = await relight(world, "verify", "APP", "--json");
+  const findings: readonly Said[] = json.findings;
+  const warnings: readonly Said[] = json.warnings;
+  return { verdict: json.verdict, depth: json.depth, exit, findings, warnings };
+}
+
+/** Runs the command that the message says. */
+async function asTold(world: World, message: string) {
+  const [, command = ""] = /`relight ([^`]+)`/.exec(message) ?? [];
+  return relight(world, ...command.split(" "), "--json");
+}
+
+describe.each(["2.10.27", "2.15.1"])("storage that is used up (nats-server %s)", (version) => {
+  test("of flat limits: publishers get 10002, and the verdict says which limit and what raises it", async () => {
+    await using world = await worldOf(version);
+    await limit(world, { disk_storage: 100_000, streams: 3 });
+    await addStreams(
+      world,
+      { name: "A" },
+      { name: "OWN", max_bytes: 20_000 },
+      { name: "MEM", storage: "memory" },
+    );
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
+    expect(await fillUp(world, "A")).toBe("10002");
+    // Servers count before they discard: room of its own helps a stream nothing. Memory is another limit.
+    expect([await publish(world, "OWN"), await publish(world, "MEM")]).toEqual(["10002", "ok"]);
+
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", depth: "account", exit: 2 });
+    expect(seen.findings).toMatchObject([
+      {
+        code: "limit.storage",
+        message: expect.stringMatching(/disk_storage: .* its limit is 100 kB.*to A.*10002/i),
+      },
+    ]);
+    expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);
+
+    const raised = await asTold(world, seen.findings[0]?.message ?? "");
+    expect(raised.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
+    expect(await publish(world, "A")).toBe("ok");
+  });
+
+  test("of a server: it refuses everything, and is named; nine tenths are a warning", async () => {
+    await using world = await worldOf(version, { jetstream: ", max_file: 200000" });
+    await addStreams(world, { name: "A" }, { name: "MEM", storage: "memory" });
+    for (let count = 0; count < 18; count++) expect(await publish(world, "A", 10_000)).toBe("ok");
+    const near = await verify(world);
+    expect(near).toMatchObject({ verdict: "healthy", exit: 0 });
+    expect(near.warnings).toMatchObject([{ code: "limit.near", subject: { server: "lab" } }]);
+    expect(await fillUp(world, "A", 10_000)).toBe("10023");
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", exit: 2 });
+    expect(seen.findings).toMatchObject([
+      {
+        code: "limit.server_storage",
+        subject: { server: "lab" },
+        message: expect.stringMatching(/max_file.*10023/),
+      },
+    ]);
+    expect(await publish(world, "MEM")).toBe("ok");
+  });
+
+  test("a stream that discards what is new is as it was made: a warning", async () => {
+    await using world = await worldOf(version);
+    await addStreams(world, { name: "NEW", max_msgs: 3, discard: "new" as never });
+    expect(await fillUp(world, "NEW")).toBe("10077");
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "healthy", exit: 0 });
+    expect(seen.warnings).toMatchObject([{ code: "stream.full", subject: { stream: "NEW" } }]);
+  });
+});
+
+test("before 2.12.5 the limit of the largest stream counts against all of them together", async () => {
+  await using world = await worldOf("2.10.27");
+  await limit(world, { disk_max_stream_bytes: 60_000 });
+  await addStreams(world, { name: "A", max_bytes: 50_000 }, { name: "B", max_bytes: 50_000 });
+  for (let count = 0; count < 40; count++) expect(await publish(world, "A")).toBe("ok");
+  expect(await fillUp(world, "B")).toBe("10002");
+  const seen = await verify(world);
+  expect(seen).toMatchObject({ verdict: "dead" });
+  expect(seen.findings).toMatchObject([
+    { code: "limit.storage", message: expect.stringMatching(/disk_max_stream_bytes.*together/) },
+  ]);
+  expect((await asTold(world, seen.findings[0]?.message ?? "")).json).toMatchObject({ verdict: "healthy" });
+  expect(await publish(world, "B")).toBe("ok");
+});
+
+describe.each(["2.10.27", "2.15.1"])("tiers in a cluster (nats-server %s)", (version) => {
+  test("one that is used up, and one that is not there, are told by their names", async () => {
+    await using world = await worldOf(version, { size: 3 });
+    await tiers(world, { R1: tier(60_000), R3: tier(1_000_000) });
+    await addStreams(world, { name: "ONE" }, { name: "THREE", num_replicas: 3 });
+    expect(await publish(world, "THREE")).toBe("ok");
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", findings: [] });
+    expect(await fillUp(world, "ONE")).toBe("10002");
+    const full = await verify(world);
+    expect(full).toMatchObject({ verdict: "dead" });
+    expect(full.findings).toMatchObject([
+      { code: "limit.storage", message: expect.stringMatching(/disk_storage of tier R1.*to ONE.*--tier R1/) },
+    ]);
+    expect((await asTold(world, full.findings[0]?.message ?? "")).json).toMatchObject({ verdict: "healthy" });
+    expect(await publish(world, "ONE")).toBe("ok");
+
+    await tiers(world, { R1: tier(1_000_000) });
+    await waitFor("the tier to be gone", async () => (await publish(world, "THREE")) === "10120");
+    const missing = await verify(world);
+    expect(missing).toMatchObject({ verdict: "dead" });
+    expect(missing.findings).toMatchObject([
+      { code: "limit.no_tier", message: expect.stringMatching(/no tier R3, which THREE needs.*10120/) },
+    ]);
+    expect((await asTold(world, missing.findings[0]?.message ?? "")).json).toMatchObject({
+      verdict: "healthy",
+    });
+    expect(await publish(world, "THREE")).toBe("ok");
+  });
+});
+
+/** As many clients of the account as it may have. */
+async function occupy(world: World, count: number): Promise<AsyncDisposable> {
+  const clients: NatsConnection[] = [];
+  for (let left = count; left > 0; left--) clients.push(await world.connectAs("app"));
+  return {
+    [Symbol.asyncDispose]: async () => void (await Promise.all(clients.map((client) => client.close()))),
+  };
+}
+
+describe("connections that are used up", () => {
+  test("are counted, and what needs none is done all the same: a dead account is dead, and is healed", async () => {
+    await using world = await worldOf("2.10.27");
+    await fill(world, { messages: 5 });
+    const limits = { conn: 3 };
+    await expire(world, limits);
+    await renewByHand(world, 3_600, limits);
+    await using _clients = await occupy(world, 3);
+    const dead = await verify(world);
+    expect(dead).toMatchObject({ verdict: "dead", depth: "system", exit: 2 });
+    expect(dead.findings.map(({ code }) => code)).toContain("stream.deaf");
+    expect(dead.findings).toContainEqual(
+      expect.objectContaining({
+        code: "limit.connections",
+        message: expect.stringMatching(/3 of 3 connections/),
+      }),
+    );
+    const healed = await relight(world, "heal", "APP", "--json");
+    expect(healed.json.rungs).toMatchObject([{ rung: "toggle-jetstream", result: "helped" }]);
+    expect(healed.json.findings).toMatchObject([{ code: "limit.connections", health: "degraded" }]);
+    await _clients[Symbol.asyncDispose]();
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", depth: "account", findings: [] });
+  });
+
+  test("in a cluster no rung begins that must ask as the account; with room for Relight it is healed", async () => {
+    await using world = await worldOf("2.10.27", { size: 3 });
+    await fill(world, { messages: 5, replicas: 3 });
+    const limits = { conn: 3 };
+    await expire(world, limits);
+    await renewByHand(world, 3_600, limits);
+    const clients = await occupy(world, 3);
+    const stuck = await relight(world, "heal", "APP", "--json");
+    expect(stuck.json).toMatchObject({ outcome: "escalated", verdict: "dead" });
+    const refused = stuck.json.rungs.find(({ rung }: { rung: string }) => rung === "step-down-leaders");
+    expect(refused).toMatchObject({ result: "refused", why: expect.stringMatching(/3 of 3 connections/) });
+    await clients[Symbol.asyncDispose]();
+    const healed = await relight(world, "heal", "APP", "--json");
+    expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+  });
+
+  test("an account that lets nobody in is locked by its claims", async () => {
+    await using world = await worldOf("2.15.1");
+    await fill(world, { messages: 5 });
+    await limit(world, { conn: 0 });
+    await expect(world.connectAs("app")).rejects.toThrow();
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", depth: "system" });
+    expect(seen.findings).toMatchObject([
+      { code: "limit.locked", message: expect.stringMatching(/locked by its claims: conn is 0/) },
+    ]);
+  });
+});
+
+describe.each([
+  ["2.9.10", 1],
+  ["2.10.27", 3],
+  ["2.15.1", 1],
+  ["2.15.1", 3],
+])("from flat limits to tiers (nats-server %s, %d servers)", (version, size) => {
+  test("each stream is moved into its tier, without a restart; whoever pushed them otherwise has it healed", async () => {
+    await using world = await worldOf(version, { size });
+    const streams = [
+      { name: "ONE", description: "mine" },
+      { name: "EMPTY" },
+      ...(size > 1 ? [{ name: "THREE", num_replicas: 3 }] : []),
+    ];
+    await addStreams(world, ...streams);
+    for (const { name } of streams) if (name !== "EMPTY") expect(await publish(world, name)).toBe("ok");
+    const taken = () => Promise.all(streams.map(({ name }) => publish(world, name)));
+    const all = (code: string) => streams.map(() => code);
+    const names = size > 1 ? "R1,R3" : "R1";
+    const order = ["jetstream", "limits", "APP", "--storage", "10MB", "--json", "--to-tiers"];
+
+    if (size > 1) {
+      const refused = await relight(world, ...order, "R1", "--yes", "--force");
+      expect(refused.json.error).toMatchObject({
+        code: "limits.refused",
+        message: expect.stringMatching(/no tier R3, which THREE needs/),
+      });
+    }
+    const shown = await relight(world, ...order, names, "--dry-run");
+    expect(shown.json).toMatchObject({ changed: false, refusals: [], objections: [], movesStreams: true });
+    expect(await taken()).toEqual(all("ok"));
+
+    const done = await relight(world, ...order, names, "--yes");
+    expect(done.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
+    expect(await taken()).toEqual(all("ok"));
+    const described = await asApp(world, async (connection) => {
+      const { config } = await (await jetstreamManager(connection)).streams.info("ONE");
+      return config.description;
+    });
+    expect(described).toBe("mine");
+  });
+
+  test("what somebody else did is dead, and heals", async () => {
+    await using world = await worldOf(version, { size });
+    const streams = [{ name: "ONE" }, ...(size > 1 ? [{ name: "THREE", num_replicas: 3 }] : [])];
+    await addStreams(world, ...streams);
+    for (const { name } of streams) expect(await publish(world, name)).toBe("ok");
+    await tiers(world, { R1: tier(10_000_000), R3: tier(10_000_000) });
+    for (const { name } of streams) expect(await publish(world, name)).toBe("10120");
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", findings: [{ code: "limit.outside_tiers" }] });
+    const healed = await asTold(world, seen.findings[0]?.message ?? "");
+    expect(healed.json).toMatchObject({
+      ...{ outcome: "healed", verdict: "healthy" },
+      rungs: [{ rung: "enter-tiers", result: "helped" }],
+    });
+    for (const { name } of streams) expect(await publish(world, name)).toBe("ok");
+  });
+});
