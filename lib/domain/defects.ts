@@ -64,6 +64,12 @@ export function explainDefect(version: string, issue: string): string | undefine
  */
 export const keepsEphemerals = (version: string): boolean => satisfies(version, ">=2.10.0", { loose: true });
 
+/**
+ * Whether a work queue or an interest stream takes each of its consumers along when its replicas change, such too that say
+ * one replica; then they must not be changed by themselves. Not on 2.9.10 and 2.9.25, but on 2.10.27 (ran).
+ */
+export const keepsParity = (version: string): boolean => satisfies(version, ">=2.10.0", { loose: true });
+
 /** The issue of {@link survivesElection}. */
 export const PANICS_AT_ELECTION = "#5700";
 

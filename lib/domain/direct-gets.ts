@@ -22,8 +22,24 @@ function ownFindings(stream: StreamFacts): Finding[] {
   if (directGets === undefined) return [];
   const subject = { server, stream: name };
   if (!directGets.ok) return [failedProbe(`the direct gets of stream ${name}`, directGets, subject)];
-  const { deafOn, heardOn } = directGets.value;
+  const { deafOn, heardOn, strayOn = [] } = directGets.value;
+  return [...deafFindings(stream, deafOn, heardOn), ...strayFindings(stream, strayOn)];
+}
+
+function strayFindings({ name }: StreamFacts, strayOn: readonly string[]): Finding[] {
+  return strayOn.map((server) => {
+    const message = `on ${server} what is left of a stopped replica takes direct gets of stream ${name} and answers none: some of them time out until ${server} restarts`;
+    return finding("stream.direct_stray", "degraded", { server, stream: name }, message, { probe: "SUBSZ" });
+  });
+}
+
+function deafFindings(
+  { name, server }: StreamFacts,
+  deafOn: readonly string[],
+  heardOn: readonly string[],
+): Finding[] {
   if (deafOn.length === 0) return [];
+  const subject = { server, stream: name };
   const evidence = { probe: "SUBSZ", deafOn, heardOn };
   const servers = deafOn.join(", ");
   if (heardOn.length === 0) {
@@ -104,9 +120,11 @@ export function updateDanger(observation: Observation): string | undefined {
 }
 
 /**
- * The servers on which direct gets of a stream are not answered, and a restart would bring them back. For a mirror that
+ * The servers on which direct gets of a stream are not answered, or not all, and a restart would bring them back. For a mirror that
  * answers a part of its origin's none is restarted: the origin answers them all.
  */
 export function directDeafOn({ directGets }: StreamFacts): readonly string[] {
-  return directGets?.ok === true ? directGets.value.deafOn : [];
+  if (directGets?.ok !== true) return [];
+  const { deafOn, strayOn = [] } = directGets.value;
+  return [...deafOn, ...strayOn.filter((server) => !deafOn.includes(server))];
 }

@@ -54,14 +54,19 @@ function overReserved(
   const { claim, option, where } = STORAGES[storage];
   const limit = storageOf(limits[claim]);
   // Flat limits count every replica, those of a tier a stream once.
-  const reserved = streams
-    .filter((stream) => stream.storage === storage)
+  const own = streams.filter((stream) => stream.storage === storage);
+  const reserved = own
     .map(({ config, replicas }) => Math.max(0, storageOf(config["max_bytes"])) * (tier ? 1 : replicas))
     .reduce((sum, bytes) => sum + bytes, 0);
-  if (limit < 0 || reserved <= limit) return [];
+  // Where nothing may be stored servers make not even an empty stream (ran on 2.10.27).
+  const isNoneAllowed = limit === 0 && own.length > 0 && own.every(({ bytes }) => bytes === 0);
+  if (limit < 0 || (reserved <= limit && !isNoneAllowed)) return [];
   const of = tier === undefined ? claim : `${claim} of tier ${tier}`;
-  const message = `${of}: max_bytes of streams ${where} reserve ${formatSize(reserved)}, and its limit is ${formatSize(limit)}`;
-  const options = `${option} ${Math.ceil(reserved / 2 ** 20)}MiB${tier === undefined ? "" : ` --tier ${tier}`}`;
+  const message =
+    reserved === 0
+      ? `${of}: the number of streams ${where} is ${own.length}, and its limit is 0: none may be`
+      : `${of}: max_bytes of streams ${where} reserve ${formatSize(reserved)}, and its limit is ${formatSize(limit)}`;
+  const options = `${option} ${Math.max(1, Math.ceil(reserved / 2 ** 20))}MiB${tier === undefined ? "" : ` --tier ${tier}`}`;
   return [{ message, options }];
 }
 

@@ -24,7 +24,8 @@ export type Sketch = Pick<StreamFacts, "name" | "storage" | "messages" | "firstS
   readonly created?: string;
   /** The servers that told of it and of its consumers: nothing is missing while one of these is away. */
   readonly servers: readonly string[];
-  readonly consumers: readonly Pick<ConsumerFacts, "name" | "durable">[];
+  readonly consumers: readonly (Pick<ConsumerFacts, "name" | "durable"> &
+    Partial<Pick<ConsumerFacts, "storage" | "ackFloor">>)[];
   readonly forgotten: readonly Pick<ForgottenConsumer, "name" | "durable" | "ackFloor">[];
 };
 
@@ -38,7 +39,9 @@ export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
     lastSeq: stream.lastSeq,
     servers: [...new Set([stream.server, ...consumers.map(({ server }) => server)])],
     ...(created === undefined ? {} : { created }),
-    consumers: consumers.map((consumer) => ({ name: consumer.name, durable: consumer.durable })),
+    consumers: consumers.map(({ name, durable, storage, ackFloor }) => ({
+      ...{ name, durable, storage, ackFloor },
+    })),
     forgotten: forgotten.map((one) => ({ name: one.name, durable: one.durable, ackFloor: one.ackFloor })),
   }));
 }
@@ -141,9 +144,32 @@ function lossesOf(
     ...before.consumers
       .filter(({ name }) => !consumers.has(name))
       .map(({ name, durable }) => lostConsumer(stream, name, durable)),
+    ...lostPositions(before, after, allowMemoryLoss),
     ...missedConsumers(before).flatMap((consumer) => lossOf(stream, consumer, after)),
     ...lostMessages(before, after, allowMemoryLoss),
   ];
+}
+
+/**
+ * Consumers that were acknowledged further than they are now. A stream in memory that was made anew has nothing of what
+ * was acknowledged. Servers don't keep a leader of an ephemeral consumer when its replicas change, so that a new one may
+ * begin at its start (they ask by the durable name; ran on 2.10.27).
+ */
+function lostPositions(
+  before: Omit<Sketch, "servers">,
+  after: StreamFacts,
+  allowMemoryLoss: boolean,
+): readonly Loss[] {
+  if (before.storage === "memory") return [];
+  const { name: stream } = before;
+  return before.consumers.flatMap(({ name: consumer, durable, storage, ackFloor = 0 }): Loss[] => {
+    const now = after.consumers.find(({ name }) => name === consumer);
+    if (now === undefined || now.ackFloor >= ackFloor) return [];
+    const what = durable ? "consumer" : "ephemeral consumer";
+    const message = `${what} ${stream} > ${consumer} is at message ${now.ackFloor} again, and was at ${ackFloor}`;
+    const isAllowed = !durable || (storage === "memory" && allowMemoryLoss);
+    return [{ stream, consumer, kind: "position", message, ...(isAllowed ? { allowed: true } : {}) }];
+  });
 }
 
 /** Whoever used an ephemeral consumer makes another, as it must whenever a server drops one. */

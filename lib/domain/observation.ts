@@ -1,5 +1,6 @@
 import type { AccountId } from "./account.ts";
 import type { ClaimsDocument } from "./claims.ts";
+import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { MetaGroup } from "./meta-group.ts";
 import type { ConnectionCount, LimitsRoom, ServerCapacity } from "./server-use.ts";
@@ -92,21 +93,6 @@ export interface StreamFacts extends StreamState {
   /** Its whole configuration, as the server gives it. */
   readonly config: JsonObject;
 }
-
-/**
- * The servers with a current replica of a stream, by whether they answer its direct gets. All of them should: any of
- * them may be asked.
- */
-export interface DirectGets {
-  readonly heardOn: readonly string[];
-  readonly deafOn: readonly string[];
-}
-
-/**
- * Whether a mirror's leader answers direct gets of its origin. `idle`: not on any subject, as a new leader until it takes
- * a message. `broken`: on one of its two subjects only, which comes of an expired account and mends itself never.
- */
-export type MirrorDirect = "answers" | "idle" | "broken";
 
 /** How far apart an origin's heartbeats are looked for: longer than from one to the next, shorter than two. */
 export const BEAT_GAP: Millis = millis(1_500);

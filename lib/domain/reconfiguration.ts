@@ -1,11 +1,12 @@
 import type { AccountClaims } from "./claims.ts";
 import { loaded } from "./claims-in-force.ts";
-import { keepsEphemerals, tellsRaftGroups } from "./defects.ts";
+import { keepsEphemerals, keepsParity, tellsRaftGroups } from "./defects.ts";
 import { missedConsumers } from "./forgotten.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { quorumProblems } from "./meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "./observation.ts";
+import { needsParity, staysSingle } from "./replicas.ts";
 import { fitting, lacksRoom } from "./room.ts";
 import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "./silence.ts";
 
@@ -74,6 +75,7 @@ function scaleUp(
   const consumers = stream.consumers
     .filter((consumer) => isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0)
     .filter((consumer) => consumer.peers.length === 0 && staysSingle(consumer, stream))
+    .filter(() => !needsParity(stream) || !servers.every(({ version }) => keepsParity(version)))
     .filter(({ durable }) => durable || servers.every(({ version }) => keepsEphemerals(version)))
     .map((consumer) => changeOf(consumer, { num_replicas: REPLICAS }));
   // A consumer that goes with its stream gets replicas when the stream does, even if the stream is heard.
@@ -83,53 +85,6 @@ function scaleUp(
     return { stream: name, before: config, during: { ...config, num_replicas: REPLICAS }, consumers };
   }
   return consumers.length === 0 ? undefined : { stream: stream.name, consumers };
-}
-
-/**
- * Whether a consumer has one replica whatever its stream has: such that say so, and ephemeral ones on a
- * stream with limits retention (nats-server, `ConsumerConfig.replicas`).
- */
-function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFacts): boolean {
-  if (config["num_replicas"] === 1) return true;
-  return !durable && !config["num_replicas"] && stream.config["retention"] === "limits";
-}
-
-/** Whether a stream and its consumers have a leader and as many replicas as they should, each of them current. */
-export function isWhole(stream: StreamFacts): boolean {
-  return shortcomings(stream).length === 0;
-}
-
-/** The same for the stream without its consumers. */
-export function isGroupWhole(stream: StreamFacts): boolean {
-  return shortcoming(stream, stream.replicas) === undefined;
-}
-
-/** What keeps a stream and its consumers from being whole; for people. */
-export function shortcomings(stream: StreamFacts): readonly string[] {
-  const own = shortcoming(stream, stream.replicas);
-  return [
-    ...(own === undefined ? [] : [`stream ${stream.name} ${own}`]),
-    ...stream.consumers.flatMap((consumer) => {
-      const its = shortcoming(consumer, replicasOf(consumer, stream));
-      return its === undefined ? [] : [`consumer ${stream.name} > ${consumer.name} ${its}`];
-    }),
-  ];
-}
-
-function shortcoming(
-  { leader, peers, nodeMissingOn }: StreamFacts | ConsumerFacts,
-  replicas: number,
-): string | undefined {
-  if (leader === undefined) return "has no leader";
-  if (nodeMissingOn.length > 0) return `has no Raft node on ${nodeMissingOn.join(", ")}`;
-  if (peers.length !== replicas - 1) return `has ${peers.length + 1} replicas and should have ${replicas}`;
-  const behind = peers.filter(({ current }) => !current).map(({ name }) => name);
-  return behind.length === 0 ? undefined : `is behind on ${behind.join(", ")}`;
-}
-
-function replicasOf(consumer: ConsumerFacts, stream: StreamFacts): number {
-  if (staysSingle(consumer, stream)) return 1;
-  return Number(consumer.config["num_replicas"] || stream.replicas);
 }
 
 function changeOf({ name, config }: ConsumerFacts, change: JsonObject): ConsumerChange {
@@ -145,10 +100,23 @@ function cannotScale(
 ): string | undefined {
   if (wouldLosePlace(stream))
     return "the position of a consumer that the cluster has forgotten would be lost";
+  const single = losesPosition(stream, servers);
+  if (single !== undefined)
+    return `consumer ${single}, which says one replica, could start over on servers before 2.10`;
   const places = placesFor(stream, servers).length;
   if (places < REPLICAS)
     return `it needs ${REPLICAS} servers to be placed on${placementOf(stream)}, and there are ${places}`;
   return view === undefined || stream.replicas > 1 ? undefined : lacksRoom(stream, view, claims, REPLICAS);
+}
+
+/** A consumer of one replica on such a stream whose position its new replicas may not be told of (ran on 2.9.25). */
+function losesPosition(stream: StreamFacts, servers: readonly ServerFacts[]): string | undefined {
+  const isOld = !servers.every(({ version }) => keepsParity(version));
+  if (!isOld || stream.replicas > 1 || needsParity(stream)) return undefined;
+  const own = stream.consumers.find(
+    ({ durable, ackFloor, config }) => durable && ackFloor > 0 && config["num_replicas"] === 1,
+  );
+  return own?.name;
 }
 
 /** The servers that the stream may be placed on: in the cluster of its leader, with its tags. */
@@ -244,6 +212,23 @@ function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string
 function marked(config: JsonObject, mark: string): JsonObject {
   const metadata = isJsonObject(config["metadata"]) ? config["metadata"] : {};
   return { ...config, metadata: { ...metadata, "relight.touch": mark } };
+}
+
+/**
+ * Streams in the order in which they are changed: origins before their mirrors. With each update a server gives a mirror
+ * `mirror_direct` as its origin has `allow_direct` then, whatever it is told (ran on 2.10.27).
+ */
+export function originsFirst<One extends { readonly stream: string; readonly config: JsonObject }>(
+  wanted: readonly One[],
+): readonly (readonly One[])[] {
+  const names = new Set(wanted.map(({ stream }) => stream));
+  const ready = wanted.filter(({ config }) => !names.has(originOf(config) ?? ""));
+  if (ready.length === wanted.length || ready.length === 0) return wanted.length === 0 ? [] : [wanted];
+  return [ready, ...originsFirst(wanted.filter((one) => !ready.includes(one)))];
+}
+
+function originOf({ mirror }: JsonObject): string | undefined {
+  return isJsonObject(mirror) && typeof mirror["name"] === "string" ? mirror["name"] : undefined;
 }
 
 /** Reads back what the journal kept of the way back; undefined where it is none. */

@@ -87,7 +87,7 @@ const SCALE_UP: Rung = {
   id: "scale-up",
   title:
     "give deaf streams and consumers of one replica two more, let their leaders step down, take the two back",
-  risk: "each stream is copied twice for a while, and has no leader for a moment",
+  risk: "each stream is copied twice for a while, and has no leader for a moment; an ephemeral consumer may start over",
   undo: "take the replicas back (the journal holds each configuration before the first change)",
   settles: millis(20_000),
   targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
@@ -118,6 +118,8 @@ const TOGGLE_DIRECT_GETS: Rung = {
   targets: ({ observation }) => directToggles(observation).possible.map(({ stream }) => stream),
   // Proved on 2.9.25, 2.10.27 and 2.11.1, for three replicas and one; on 2.9.10 for one only.
   helps: ({ observation }) => {
+    // Alone a server gets them back with its streams, by the next rung: turned on before it, they would be left behind.
+    if (!isClustered(observation)) return undefined;
     const { possible, refused } = directToggles(observation);
     return possible.length + refused.length > 0
       ? "each replica subscribes anew to the direct gets when they are turned on"

@@ -8,6 +8,8 @@ const CONNECTIONS = millis(30_000);
 const CATCHING_UP = millis(10_000);
 
 const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
+  // A replica that goes may show for a moment beside one that comes.
+  "stream.direct_stray",
   ...(["stream.direct_partly_deaf", "stream.replica_behind", "consumer.replica_behind"] as const),
   // Servers elect another leader four to nine seconds after theirs went silent.
   ...(["stream.no_leader", "consumer.no_leader"] as const),

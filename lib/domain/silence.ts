@@ -1,8 +1,8 @@
+import type { MirrorDirect } from "./direct-facts.ts";
 import { allStreams, originsOf, type Sight, sightOf } from "./domains.ts";
 import {
   BEAT_GAP,
   type ConsumerFacts,
-  type MirrorDirect,
   type Observation,
   type OriginFacts,
   type StreamFacts,

@@ -45,6 +45,8 @@ export const FINDINGS = {
     "No server answers direct gets of the stream: every get of a KV bucket fails, and reading an object store.",
   "stream.direct_partly_deaf":
     "A replica does not answer direct gets of the stream, and others do: its clients ask fewer servers.",
+  "stream.direct_stray":
+    "On a server what is left of a stopped replica takes direct gets of the stream and answers none, until it restarts.",
   "mirror.direct_deaf":
     "A mirror answers direct gets of its origin no longer, or only in part; the origin's servers answer them still.",
   "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",

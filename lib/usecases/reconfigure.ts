@@ -2,7 +2,8 @@ import pWaitFor from "p-wait-for";
 import { openReconfigurations } from "../domain/journal.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { StreamFacts } from "../domain/observation.ts";
-import { isGroupWhole, isWhole, type Reconfiguration, shortcomings } from "../domain/reconfiguration.ts";
+import { originsFirst, type Reconfiguration } from "../domain/reconfiguration.ts";
+import { isGroupWhole, isWhole, shortcomings } from "../domain/replicas.ts";
 import { nameOfGroup } from "../domain/step-down.ts";
 import { RelightError } from "../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../ports-remedies.ts";
@@ -76,14 +77,25 @@ async function takeBack(
   await giveBack(context, job, changes);
 }
 
-/** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`. */
+/** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`; origins first. */
 async function configure(
   context: Context,
   job: RunningJob,
   wanted: readonly Configuration[],
   isReady: (stream: StreamFacts) => boolean,
 ): Promise<readonly RefusedConfiguration[]> {
-  if (wanted.length === 0) return [];
+  const refused: RefusedConfiguration[] = [];
+  for (const wave of originsFirst(wanted))
+    refused.push(...(await configureWave(context, job, wave, isReady)));
+  return refused;
+}
+
+async function configureWave(
+  context: Context,
+  job: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: (stream: StreamFacts) => boolean,
+): Promise<readonly RefusedConfiguration[]> {
   const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
   const changed = wanted.filter((one) => !refused.some((refusal) => isSame(refusal, one)));
   await waitUntil(context, job, changed, (stream, { consumer, config }) => {
@@ -104,11 +116,13 @@ async function giveBack(
   job: RunningJob,
   changes: readonly Reconfiguration[],
 ): Promise<void> {
-  const refused = [
-    ...(await configure(context, job, changes.flatMap(consumersBefore), isWhole)),
-    ...(await configure(context, job, changes.flatMap(streamBefore), isWhole)),
-  ];
-  const kept = refused.filter(({ gone }) => !gone);
+  const consumers = changes.flatMap(consumersBefore);
+  const early = await configure(context, job, consumers, isWhole);
+  const streams = await configure(context, job, changes.flatMap(streamBefore), isWhole);
+  // What a server refused while the stream was changed it may agree to now.
+  const again = consumers.filter((one) => early.some((refusal) => !refusal.gone && isSame(refusal, one)));
+  const late = await configure(context, job, again, isWhole);
+  const kept = [...streams, ...late].filter(({ gone }) => !gone);
   for (const { stream } of changes)
     if (!kept.some((refusal) => refusal.stream === stream))
       await record(context, job, "reconfigure.closed", { stream });

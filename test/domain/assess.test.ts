@@ -365,6 +365,7 @@ test("every finding there is, is found somewhere above", () => {
         streams: streams(
           stream({ directGets: { ok: true, value: { heardOn: [], deafOn: ["s1"] } } }),
           stream({ directGets: { ok: true, value: { heardOn: ["s2"], deafOn: ["s1"] } } }),
+          stream({ directGets: { ok: true, value: { heardOn: ["s1"], deafOn: [], strayOn: ["s2"] } } }),
           stream({ mirrorDirect: { ok: true, value: "broken" } }),
         ),
       },

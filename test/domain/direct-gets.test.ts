@@ -21,6 +21,10 @@ const direct = (deafOn: readonly string[], heardOn: readonly string[] = []): Par
   ...{ name: "KV_cfg", replicas: 3, peers: PEERS, config: { name: "KV_cfg", allow_direct: true } },
   directGets: { ok: true, value: { deafOn, heardOn } },
 });
+const STRAY: Partial<StreamFacts> = {
+  ...direct([]),
+  directGets: { ok: true, value: { deafOn: [], heardOn: ["s1", "s2", "s3"], strayOn: ["s2"] } },
+};
 const ALL = direct(["s1", "s2", "s3"]);
 
 function seen(version: string, ...streams: readonly Partial<StreamFacts>[]): Observation {
@@ -52,6 +56,7 @@ describe("the verdict on direct gets", () => {
     ["answered by every replica", direct([], ["s1", "s2", "s3"]), "healthy", []],
     ["answered by nobody", ALL, "dead", ["stream.direct_deaf"]],
     ["answered by some", direct(["s2"], ["s1", "s3"]), "degraded", ["stream.direct_partly_deaf"]],
+    ["by a stopped replica, too", STRAY, "degraded", ["stream.direct_stray"]],
     ["of which a probe failed", { directGets: FAILED }, "unknown", ["probe.failed"]],
     ["of no stream", {}, "healthy", []],
     ["by an idle mirror", { mirrorDirect: { ok: true, value: "idle" } }, "healthy", []],
@@ -73,6 +78,13 @@ describe("the verdict on direct gets", () => {
       "no server answers direct gets of stream OBJ_files (asked: s1, s2, s3): reading object store files fails",
     ]);
     expect(diagnosis.join()).toMatch(/#6806/);
+  });
+
+  test("what is left of a stopped replica ends with its server, and nothing else helps", () => {
+    const look = seen("2.10.27", STRAY);
+    expect(patienceWith(verdictOf(look))).toBe(10_000);
+    expect(step(look)).toMatch(/^stop: /);
+    expect(serversToRestart(look)).toEqual(["s2"]);
   });
 
   test("a replica that catches up is given the time for it", () => {

@@ -55,6 +55,12 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
     ["a size that each must have", { max_bytes_required: true }, [stream()], /--no-max-bytes-required /],
     ["memory", { mem_storage: 1 }, [stream({ storage: "memory" })], /mem_storage: .* --memory /],
     [
+      "an empty stream where nothing may be stored",
+      { mem_storage: 0 },
+      [stream({ storage: "memory", bytes: 0, messages: 0 })],
+      /streams in memory is 1, and its limit is 0: none may be; .* --memory 1MiB /,
+    ],
+    [
       "a tier",
       { mem_storage: 0, disk_storage: 0, tiered_limits: { R3: UNLIMITED } },
       [stream()],

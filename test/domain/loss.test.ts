@@ -56,3 +56,17 @@ test("what the journal keeps of the streams is enough to find what a dead job lo
   expect(findLosses(before, [stream({ consumers: [consumer()] })])).toEqual([]);
   expect(findLosses(before, [stream()])).toMatchObject([{ kind: "gone", consumer: "worker" }]);
 });
+
+test("a consumer that was acknowledged further is told of; only an ephemeral one, and what was in memory, may go back", () => {
+  const at = (ackFloor: number, changes: object = {}) =>
+    stream({ consumers: [consumer({ ackFloor, ...changes })] });
+  const lost = (changes: object, allowMemoryLoss = false) =>
+    findLosses(sketchOf([at(4, changes)]), [at(0, changes)], allowMemoryLoss);
+  const message = "consumer ORDERS > worker is at message 0 again, and was at 4";
+  const position = { stream: "ORDERS", consumer: "worker", kind: "position" };
+  expect(lost({})).toEqual([{ ...position, message }]);
+  expect(lost({ durable: false })).toEqual([{ ...position, message: `ephemeral ${message}`, allowed: true }]);
+  expect(lost({ storage: "memory" })).toEqual([{ ...position, message }]);
+  expect(lost({ storage: "memory" }, true)).toEqual([{ ...position, message, allowed: true }]);
+  expect(findLosses(sketchOf([at(4)]), [at(4)])).toEqual([]);
+});

@@ -1,12 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Observation } from "../../lib/domain/observation.ts";
-import {
-  isWhole,
-  readReconfiguration,
-  scaleUps,
-  shortcomings,
-  touches,
-} from "../../lib/domain/reconfiguration.ts";
+import { originsFirst, readReconfiguration, scaleUps, touches } from "../../lib/domain/reconfiguration.ts";
+import { isWhole, shortcomings } from "../../lib/domain/replicas.ts";
 import { consumer, DEAF, observation, server, stream } from "./observations.ts";
 
 const servers = ["s1", "s2", "s3"].map((name) =>
@@ -156,4 +151,57 @@ test("what the journal kept is read back, and nothing else", () => {
     ...{ stream: "ORDERS", before, consumers: [] },
   });
   expect(readReconfiguration({ stream: "ORDERS" })).toBeUndefined();
+});
+
+test("origins are changed before their mirrors, however long the chain is", () => {
+  const one = (name: string, origin?: string) => ({
+    ...{ stream: name, config: { name, ...(origin === undefined ? {} : { mirror: { name: origin } }) } },
+  });
+  const wanted = [one("C", "B"), one("B", "A"), one("A"), one("D", "elsewhere")];
+  const names = originsFirst(wanted).map((wave) => wave.map(({ stream: name }) => name));
+  expect(names).toEqual([["A", "D"], ["B"], ["C"]]);
+  expect(originsFirst([])).toEqual([]);
+});
+
+describe("a consumer that says one replica, or is ephemeral", () => {
+  const said = { num_replicas: 1 };
+  const retained = (retention: string, facts: Partial<ReturnType<typeof consumer>>, peers: boolean) =>
+    stream({
+      ...{ leader: "s1", replicas: 3, peers: PEERS, config: { name: "ORDERS", num_replicas: 3, retention } },
+      consumers: [consumer({ leader: "s1", ...facts, ...(peers ? { peers: PEERS } : { peers: [] }) })],
+    });
+
+  test.each(["workqueue", "interest"])("goes with its stream under retention %s", (retention) => {
+    const facts = { ...DEAF_CONSUMER, config: said };
+    const changes = scaleUps(seen(retained(retention, facts, false))).possible;
+    expect(changes).toEqual([]);
+    expect(isWhole(retained(retention, facts, true))).toBe(true);
+    expect(isWhole(retained(retention, facts, false))).toBe(true);
+  });
+
+  test("is waited for until its replicas are there, but an ephemeral one not until they are current", () => {
+    const behind = [
+      { name: "s2", current: true },
+      { name: "s3", current: false },
+    ];
+    const one = (durable: boolean) =>
+      stream({
+        ...{ leader: "s1", replicas: 3, peers: PEERS, config: { name: "ORDERS", retention: "limits" } },
+        consumers: [consumer({ leader: "s1", durable, config: { num_replicas: 3 }, peers: behind })],
+      });
+    expect(shortcomings(one(true))).toEqual(["consumer ORDERS > worker is behind on s3"]);
+    expect(isWhole(one(false))).toBe(true);
+  });
+
+  test("keeps its stream of one replica from being scaled up before 2.10, where its position could be lost", () => {
+    const facts = {
+      ...DEAF,
+      consumers: [consumer({ ...DEAF_CONSUMER, config: said, ackFloor: 4 })],
+    };
+    const old = servers.map((one) => ({ ...one, version: "2.9.25" }));
+    expect(scaleUps(seen(facts, { servers: old })).refused).toEqual([
+      expect.objectContaining({ why: expect.stringMatching(/could start over on servers before 2\.10/) }),
+    ]);
+    expect(scaleUps(seen(facts)).possible).toHaveLength(1);
+  });
 });

@@ -186,6 +186,31 @@ test("a signing key whose template lacks a right: the toggle is refused before i
   expect(await snapshot(world)).toEqual(before);
 });
 
+test.each([
+  ["a limit of no memory", { mem_storage: 0 }, /mem_storage: .* none may be; raise it/],
+  [
+    "a payload limit",
+    { payload: 200 },
+    /STREAM\.CREATE\.BARE \(it takes \d+ bytes, and the payload limit is 200\)/,
+  ],
+])(
+  "%s under which a stream in memory could not be made anew: the toggle is refused",
+  async (_, limits, why) => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml: ALLOWED });
+    await asApp(world, async (connection) => {
+      const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
+      await manager.streams.add({ name: "BARE", subjects: ["bare.*"], storage: StorageType.Memory });
+    });
+    await brokenBelow(world, limits);
+    const { json } = await relight(world, "heal", "APP", "--json");
+    expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
+    expect(json.rungs[0]).toMatchObject({
+      ...{ rung: "toggle-jetstream", result: "refused", why: expect.stringMatching(why) },
+    });
+    expect(Object.keys(await configurations(world))).toEqual(["BARE"]);
+  },
+);
+
 test("a loss is found though the job died, and stays a finding until a person acknowledges it", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
   await fill(world);

@@ -5,6 +5,7 @@ import type { Millis } from "../../domain/time.ts";
 import type { Clock } from "../../ports.ts";
 import { mintUser } from "./account-user.ts";
 import { openConnection } from "./connection.ts";
+import { inShares } from "./shares.ts";
 import type { Servers } from "./tls.ts";
 
 export interface AccountConnectionSettings {
@@ -42,4 +43,31 @@ export async function withAccountConnection<T>(
   } finally {
     await connection.close();
   }
+}
+
+export interface SharedWork<Item> extends Omit<AccountConnectionOrder, "mayAsk"> {
+  readonly items: readonly Item[];
+  /** All that the work on one item may ask. */
+  readonly subjectsOf: (item: Item) => readonly string[];
+}
+
+/**
+ * The same for any number of items, as users one after another, each of which may do what its share of the items needs.
+ * Gives what the shares gave, in the items' order.
+ */
+export async function withAccountConnections<Item, T>(
+  settings: AccountConnectionSettings,
+  { items, subjectsOf, ...order }: SharedWork<Item>,
+  work: (connection: NatsConnection, share: readonly Item[]) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const done: T[] = [];
+  for (const share of inShares(items, subjectsOf)) {
+    const mayAsk = share.flatMap(subjectsOf);
+    done.push(
+      ...(await withAccountConnection(settings, { ...order, mayAsk }, (connection) =>
+        work(connection, share),
+      )),
+    );
+  }
+  return done;
 }

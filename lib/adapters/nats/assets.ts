@@ -6,12 +6,12 @@ import { type Millis, millis } from "../../domain/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Resolver } from "../../ports.ts";
 import type { Assets, Configuration, RefusedConfiguration } from "../../ports-remedies.ts";
-import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
+import { type AccountConnectionSettings, withAccountConnections } from "./account-connection.ts";
 import { CONSUMER_NOT_FOUND, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { requestApi } from "./api-requests.ts";
 import { order } from "./asking.ts";
 import { AT_ONCE } from "./in-flight.ts";
-import { recreateAsset, recreationSubjects } from "./recreate.ts";
+import { piecesOf, recreateAsset, recreationSubjects } from "./recreate.ts";
 
 export interface AssetsSettings extends AccountConnectionSettings {
   /** Tells the claims in force: what a scoped key's user may do, its template decides. */
@@ -22,32 +22,37 @@ export interface AssetsSettings extends AccountConnectionSettings {
 export function natsAssets(settings: AssetsSettings): Assets {
   const { timeout } = settings;
 
-  async function asAccount<T>(
+  async function asAccount<Item, T>(
     account: AccountId,
     accountKey: string,
-    mayAsk: readonly string[],
-    work: (connection: NatsConnection) => Promise<T>,
-  ): Promise<T> {
+    items: readonly Item[],
+    subjectsOf: (item: Item) => readonly string[],
+    work: (connection: NatsConnection, share: readonly Item[]) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
     const loaded = (await settings.resolver.running(account)).find((entry) => entry.loaded);
-    const order = { account, claims: loaded?.document.claims, accountKey, mayAsk };
-    return withAccountConnection(settings, order, work);
+    const order = { account, claims: loaded?.document.claims, accountKey, items, subjectsOf };
+    return withAccountConnections(settings, order, work);
   }
 
   return {
     stepDown: async (account, accountKey, groups) => {
-      await asAccount(account, accountKey, groups.map(stepDownSubject), (connection) =>
-        pMap(groups, (group) => stepDownOne(connection, group, timeout), { concurrency: AT_ONCE }),
+      await asAccount(
+        account,
+        accountKey,
+        groups,
+        (group) => [stepDownSubject(group)],
+        (connection, share) =>
+          pMap(share, (group) => stepDownOne(connection, group, timeout), { concurrency: AT_ONCE }),
       );
     },
     configure: async (account, accountKey, configurations) => {
       const refused = await asAccount(
         account,
         accountKey,
-        configurations.flatMap(configurationSubjects),
-        (connection) =>
-          pMap(configurations, (wanted) => configureOne(connection, wanted, timeout), {
-            concurrency: AT_ONCE,
-          }),
+        configurations,
+        configurationSubjects,
+        (connection, share) =>
+          pMap(share, (wanted) => configureOne(connection, wanted, timeout), { concurrency: AT_ONCE }),
       );
       return refused.filter((refusal) => refusal !== undefined);
     },
@@ -55,10 +60,11 @@ export function natsAssets(settings: AssetsSettings): Assets {
       const failures = await asAccount(
         account,
         accountKey,
-        assets.flatMap(recreationSubjects),
-        async (connection) => {
+        assets.flatMap(piecesOf),
+        recreationSubjects,
+        async (connection, share) => {
           const failed: string[] = [];
-          for (const asset of assets) failed.push(...(await recreateAsset(connection, asset, timeout)));
+          for (const asset of share) failed.push(...(await recreateAsset(connection, asset, timeout)));
           return failed;
         },
       );
@@ -66,24 +72,50 @@ export function natsAssets(settings: AssetsSettings): Assets {
         throw new RelightError("assets.not_created", failures.join("; "), { details: { failures } });
     },
     forbidden: async (account, accountKey, { recreate = [], configure = [], stepDown = [] }) => {
-      const subjects = new Set([
-        ...recreate.flatMap(recreationSubjects),
-        ...configure.flatMap(configurationSubjects),
-        ...stepDown.map(stepDownSubject),
+      const sizes = new Map([
+        ...recreate.flatMap(piecesOf).flatMap((piece) => sized(recreationSubjects(piece), piece)),
+        ...configure.flatMap((wanted) => sized(configurationSubjects(wanted), wanted)),
+        ...stepDown.flatMap((group) => sized([stepDownSubject(group)], "")),
       ]);
       const patience = millis(Math.min(timeout, RIGHTS_PATIENCE));
-      const denied = await asAccount(account, accountKey, [...subjects], (connection) =>
-        pMap(subjects, (subject) => isDenied(connection, subject, patience), { concurrency: AT_ONCE }),
+      const denied = await asAccount(
+        account,
+        accountKey,
+        [...sizes],
+        ([subject]) => [subject],
+        (connection, share) =>
+          pMap(share, (question) => denialOf(connection, question, patience), { concurrency: AT_ONCE }),
       );
-      return [...subjects].filter((_, index) => denied[index]);
+      return denied.filter((denial) => denial !== undefined);
     },
   };
+}
+
+/** A subject, and how many bytes are asked there. */
+type Question = readonly [subject: string, bytes: number];
+
+/** No request is longer than what it is about with its own words around. */
+function sized(subjects: readonly string[], about: unknown): readonly Question[] {
+  const bytes = Buffer.byteLength(JSON.stringify(about));
+  return subjects.map((subject) => [subject, bytes]);
 }
 
 /** A server refuses a subject at once; whoever does not answer such a question refuses nothing. */
 const RIGHTS_PATIENCE = millis(1_000);
 /** No server can read it, so that nothing comes of the question but whether it may be asked. */
 const UNREADABLE = '{"';
+
+/** What may not be asked, for people. */
+async function denialOf(
+  connection: NatsConnection,
+  [subject, bytes]: Question,
+  patience: Millis,
+): Promise<string | undefined> {
+  if (await isDenied(connection, subject, patience)) return subject;
+  // The account's own limit is told after the sign-in, and so is here by now.
+  const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  return bytes > most ? `${subject} (it takes ${bytes} bytes, and the payload limit is ${most})` : undefined;
+}
 
 async function isDenied(connection: NatsConnection, subject: string, patience: Millis): Promise<boolean> {
   try {

@@ -1,4 +1,5 @@
-import type { DirectGets, MirrorDirect, Probe } from "../../domain/observation.ts";
+import type { DirectGets, MirrorDirect } from "../../domain/direct-facts.ts";
+import type { Probe } from "../../domain/observation.ts";
 import type { Interest } from "./interest.ts";
 
 /**
@@ -33,6 +34,26 @@ export function directGetsOf(
     (own.length > 0 ? heardOn : deafOn).push(server);
   }
   return { ok: true, value: { heardOn, deafOn } };
+}
+
+/**
+ * The servers on which more connections take direct gets of `stream` than there are to answer them. Before 2.10.28 and
+ * 2.11.2 a stream that was healed in place goes on with a connection that is closed; if its replica is stopped there, as
+ * when the stream is deleted, moved or scaled down, its subscriptions stay until the server restarts (ran on 2.10.27).
+ * @param expected how many replicas of the stream, and mirrors that answer in its place, a server holds
+ */
+export function straysOf(
+  stream: string,
+  interests: ReadonlyMap<string, Interest>,
+  expected: (server: string) => number,
+): readonly string[] {
+  return [...interests]
+    .filter(([server, interest]) => {
+      const held = holdersOfBoth(stream, interest);
+      return held.ok && held.value.both.length > expected(server);
+    })
+    .map(([server]) => server)
+    .sort();
 }
 
 /** How the leader of a mirror answers direct gets of `origin`. */

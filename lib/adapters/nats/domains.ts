@@ -9,18 +9,21 @@ import { streamState } from "./answers.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "./api-codes.ts";
 import { ask, readJson } from "./asking.ts";
 import { AT_ONCE } from "./in-flight.ts";
+import { fitsOneUser } from "./shares.ts";
 
 const NO_JETSTREAM: readonly unknown[] = [ACCOUNT_NOT_FOUND, NOT_ENABLED];
 
 const infoOf = (domain: string): string => `$JS.${domain}.API.INFO`;
 const streamInfoOf = (domain: string, stream: string): string => `$JS.${domain}.API.STREAM.INFO.${stream}`;
 
-/** What a user must be allowed to ask for {@link askDomains}; nothing else. */
+/** What a user must be allowed to ask for {@link askDomains}; nothing else, unless that is too much to list. */
 export function subjectsFor(questions: readonly DomainQuestion[]): readonly string[] {
-  return questions.flatMap(({ domain, origins }) => [
+  const subjects = questions.flatMap(({ domain, origins }) => [
     infoOf(domain),
     ...origins.map((origin) => streamInfoOf(domain, origin)),
   ]);
+  if (fitsOneUser(subjects)) return subjects;
+  return questions.flatMap(({ domain }) => [infoOf(domain), streamInfoOf(domain, "*")]);
 }
 
 /** Asks as the account; a domain that does not answer is part of the answer. */

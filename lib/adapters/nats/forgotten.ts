@@ -4,7 +4,7 @@ import type { JsonObject } from "../../domain/json.ts";
 import type { ForgottenConsumer, Probe, RunningAccount, ServerFacts } from "../../domain/observation.ts";
 import { type Group, nameOfGroup } from "../../domain/step-down.ts";
 import { probe } from "../../errors.ts";
-import { type AccountConnectionSettings, withAccountConnection } from "./account-connection.ts";
+import { type AccountConnectionSettings, withAccountConnections } from "./account-connection.ts";
 import type { StreamDetail } from "./answers.ts";
 import { AT_ONCE } from "./in-flight.ts";
 import { consumerNames, consumerNamesSubject } from "./lists.ts";
@@ -67,11 +67,12 @@ export function forgottenBy(
   return async (suspects) => {
     const streams = [...new Set(suspects.map(({ stream }) => stream))];
     if (streams.length === 0) return new Set();
-    const order = { account, claims, accountKey, mayAsk: streams.map(consumerNamesSubject) };
+    const subjectsOf = (stream: string): readonly string[] => [consumerNamesSubject(stream)];
+    const order = { account, claims, accountKey, items: streams, subjectsOf };
     const answer = await probe(() =>
-      withAccountConnection(settings, order, (connection) =>
+      withAccountConnections(settings, order, (connection, share) =>
         pMap(
-          streams,
+          share,
           (stream) => probe(() => consumerNames({ connection, timeout: settings.timeout }, stream)),
           {
             concurrency: AT_ONCE,

@@ -1,7 +1,8 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/account.ts";
+import type { DirectGets } from "../../domain/direct-facts.ts";
 import type { Probe, ServerFacts, StreamFacts } from "../../domain/observation.ts";
-import { directGetsOf, directSubjects, type Member, mirrorDirectOf } from "./direct.ts";
+import { directGetsOf, directSubjects, type Member, mirrorDirectOf, straysOf } from "./direct.ts";
 import { AT_ONCE } from "./in-flight.ts";
 import { findInterest, type Interest } from "./interest.ts";
 import type { ListSettings } from "./lists.ts";
@@ -97,6 +98,7 @@ export function nextMessage(stream: Replica, consumer: ConsumerReplica): string 
 export function directFacts(
   stream: StreamGroup,
   interests: Interests,
+  streams: readonly StreamGroup[],
 ): Pick<StreamFacts, "directGets" | "mirrorDirect"> {
   const { name, config } = stream.best.detail;
   const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
@@ -106,9 +108,23 @@ export function directFacts(
   const its =
     mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
   return {
-    ...(own === undefined ? {} : { directGets: own }),
+    ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, streams) }),
     ...(its === undefined ? {} : { mirrorDirect: its }),
   };
+}
+
+function withStrays(
+  { best, told }: StreamGroup,
+  own: Probe<DirectGets>,
+  interests: Interests,
+  streams: readonly StreamGroup[],
+): Probe<DirectGets> {
+  if (!own.ok) return own;
+  const { name } = best.detail;
+  const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
+  const holders = [...told, ...mirrors.flatMap((mirror) => mirror.told)].map(({ server }) => server);
+  const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
+  return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };
 }
 
 export function deafOf(stream: Replica, interests: Interests): Probe<readonly string[]> {

@@ -16,7 +16,10 @@ export interface InterestSettings extends ListSettings {
 export interface Interest {
   /** Whether a subject is heard. One that was asked about several times is heard if as many subscribe to it. */
   hears(subject: string): Probe<boolean>;
-  /** The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. */
+  /**
+   * The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. Of a
+   * subject that was not asked about it is known only where the server's list could be read at once.
+   */
   holders(subject: string): Probe<readonly number[]>;
   /** The ids of those among them on which mirrors receive; undefined: subscriptions are too many to look through. */
   readonly receivers: ReadonlySet<number> | undefined;
@@ -52,7 +55,6 @@ export async function findInterest(
   );
 
   const holders: Holders = (subject) => {
-    if (!wanted.has(subject)) return notAsked(subject);
     if (!clients.ok) return clients;
     const internal = withoutClients(holdersOf, clients.value);
     const held = internal(subject);

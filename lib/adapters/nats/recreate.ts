@@ -18,6 +18,12 @@ export function recreationSubjects({ stream, config, consumers }: MemoryAsset): 
   ];
 }
 
+/** An asset's stream, and each of its consumers by itself: there may be more than one user can be allowed to make. */
+export function piecesOf({ consumers, ...asset }: MemoryAsset): readonly MemoryAsset[] {
+  const own = asset.config === undefined ? [] : [{ ...asset, consumers: [] }];
+  return [...own, ...consumers.map((consumer) => ({ stream: asset.stream, consumers: [consumer] }))];
+}
+
 /** Makes a stream and its consumers anew; what exists is left alone. Each is tried. Gives what failed, with its reason. */
 export async function recreateAsset(
   connection: NatsConnection,

@@ -57,7 +57,7 @@ export async function findStreams(
   const asked = new Set(servers.map(({ name }) => name));
   const streams = groupByStream(held, asked, forgotten);
   const interests = await findInterests(settings, account, servers, streams);
-  return streams.map((stream) => streamFacts(stream, interests, servers[0]?.domain));
+  return streams.map((stream) => streamFacts(stream, interests, streams, servers[0]?.domain));
 }
 
 /** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
@@ -190,7 +190,12 @@ function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T 
   );
 }
 
-function streamFacts(stream: StreamGroup, interests: Interests, domain: string | undefined): StreamFacts {
+function streamFacts(
+  stream: StreamGroup,
+  interests: Interests,
+  streams: readonly StreamGroup[],
+  domain: string | undefined,
+): StreamFacts {
   const { best, nodeMissingOn, consumers, forgotten } = stream;
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
@@ -204,7 +209,7 @@ function streamFacts(stream: StreamGroup, interests: Interests, domain: string |
     ...(created === undefined ? {} : { created }),
     ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
     deafSubjects: deafOf(best, interests),
-    ...directFacts(stream, interests),
+    ...directFacts(stream, interests, streams),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
     forgotten,
   };

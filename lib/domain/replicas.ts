@@ -1,0 +1,64 @@
+import type { ConsumerFacts, StreamFacts } from "./observation.ts";
+
+/** How many replicas streams and consumers should have, and whether they have them. */
+
+/**
+ * Whether a consumer has one replica whatever its stream has: such that say so, and ephemeral ones on a
+ * stream with limits retention (nats-server, `ConsumerConfig.replicas`).
+ */
+export function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFacts): boolean {
+  if (config["num_replicas"] === 1) return true;
+  return !durable && !config["num_replicas"] && !needsParity(stream);
+}
+
+/** Whether each consumer is to have as many replicas as its stream. */
+export const needsParity = ({ config }: StreamFacts): boolean =>
+  (config["retention"] ?? "limits") !== "limits";
+
+/** Whether a stream and its consumers have a leader and as many replicas as they should, each of them current. */
+export function isWhole(stream: StreamFacts): boolean {
+  return shortcomings(stream).length === 0;
+}
+
+/** The same for the stream without its consumers. */
+export function isGroupWhole(stream: StreamFacts): boolean {
+  return shortcoming(stream, stream.replicas) === undefined;
+}
+
+/** What keeps a stream and its consumers from being whole; for people. */
+export function shortcomings(stream: StreamFacts): readonly string[] {
+  const own = shortcoming(stream, stream.replicas);
+  return [
+    ...(own === undefined ? [] : [`stream ${stream.name} ${own}`]),
+    ...stream.consumers.flatMap((consumer) => {
+      // An ephemeral consumer's new replicas are told nothing until it is used again, and count as behind until then.
+      const isOwn = hasParity(consumer, stream) || isLeftBehind(consumer, stream);
+      const replicas = isOwn ? consumer.peers.length + 1 : replicasOf(consumer, stream);
+      const its = shortcoming(consumer, replicas, consumer.durable);
+      return its === undefined ? [] : [`consumer ${stream.name} > ${consumer.name} ${its}`];
+    }),
+  ];
+}
+
+function shortcoming(
+  { leader, peers, nodeMissingOn }: StreamFacts | ConsumerFacts,
+  replicas: number,
+  mustBeCurrent = true,
+): string | undefined {
+  if (leader === undefined) return "has no leader";
+  if (nodeMissingOn.length > 0) return `has no Raft node on ${nodeMissingOn.join(", ")}`;
+  if (peers.length !== replicas - 1) return `has ${peers.length + 1} replicas and should have ${replicas}`;
+  const behind = peers.filter(({ current }) => mustBeCurrent && !current).map(({ name }) => name);
+  return behind.length === 0 ? undefined : `is behind on ${behind.join(", ")}`;
+}
+
+/** Whatever it says: some versions take it along with its stream, others don't, an ephemeral one above all (2.9.10). */
+const hasParity = ({ peers }: ConsumerFacts, stream: StreamFacts): boolean =>
+  needsParity(stream) && peers.length === stream.replicas - 1;
+const isLeftBehind = ({ peers, durable }: ConsumerFacts, stream: StreamFacts): boolean =>
+  needsParity(stream) && !durable && peers.length === 0;
+
+function replicasOf(consumer: ConsumerFacts, stream: StreamFacts): number {
+  if (staysSingle(consumer, stream)) return 1;
+  return Number(consumer.config["num_replicas"] || stream.replicas);
+}

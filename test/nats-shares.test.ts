@@ -1,0 +1,21 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { fitsOneUser, inShares } from "../lib/adapters/nats/shares.ts";
+
+test("shares hold all items in their order, and no more than one user can be allowed, unless one item is too much", () => {
+  const names = fc.array(fc.string({ unit: "grapheme", maxLength: 300 }), { maxLength: 60 });
+  fc.assert(
+    fc.property(names, (items) => {
+      const subjectsOf = (item: string) => [`$JS.API.STREAM.UPDATE.${item}`, `$JS.API.STREAM.INFO.${item}`];
+      const shares = inShares(items, subjectsOf);
+      expect(shares.flat()).toEqual(items);
+      for (const share of shares)
+        expect(share.length === 1 || fitsOneUser(share.flatMap(subjectsOf))).toBe(true);
+    }),
+  );
+});
+
+test("what fits one user is one share", () => {
+  expect(inShares(["a", "b", "c"], (item) => [item])).toEqual([["a", "b", "c"]]);
+  expect(inShares([], () => [])).toEqual([]);
+});
