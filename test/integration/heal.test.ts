@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -142,8 +142,11 @@ test("an account that a person deleted stays deleted", async () => {
   await rm(`${world.server.folder}/jwt/${world.accountId}.jwt`);
   await world.server.start();
   const { json, exit } = await relight(world, "heal", "APP", "--json");
-  expect(json).toMatchObject({ outcome: "escalated", verdict: "unknown", rungs: [] });
-  expect(exit).toBe(3);
+  expect(json).toMatchObject({ outcome: "escalated", verdict: "dead", rungs: [] });
+  expect(json.findings.map(({ code }: { code: string }) => code)).toEqual(["account.gone"]);
+  expect(exit).toBe(2);
+  const files = await readdir(`${world.server.folder}/jwt`);
+  expect(files).not.toContain(`${world.accountId}.jwt`);
 });
 
 describe("nats-server 2.15.1, which has #6806 fixed", () => {
