@@ -1,10 +1,10 @@
 import Table from "cli-table3";
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
-import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/calendar.ts";
-import { epochMillis, isoTime, type Millis } from "../lib/domain/time.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/expiry/calendar.ts";
+import { epochMillis, isoTime, type Millis } from "../lib/domain/time/time.ts";
 import { EXIT } from "../lib/errors.ts";
-import { schedule, type UnknownAccount } from "../lib/usecases/schedule.ts";
+import { schedule, type UnknownAccount } from "../lib/usecases/reports/schedule.ts";
 import { EMPTY_BORDERS } from "./render.ts";
 import type { CommandResult } from "./session.ts";
 

@@ -1,7 +1,7 @@
 import colors from "picocolors";
-import type { ClaimChange } from "../lib/domain/claims.ts";
-import type { Json } from "../lib/domain/json.ts";
-import { formatSize } from "../lib/domain/sizes.ts";
+import type { ClaimChange } from "../lib/domain/claims/claims.ts";
+import type { Json } from "../lib/domain/time/json.ts";
+import { formatSize } from "../lib/domain/time/sizes.ts";
 import { redact } from "../lib/log.ts";
 
 /** Claims that are bytes, by the last part of their path. */

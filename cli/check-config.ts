@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import colors from "picocolors";
-import type { ConfigFinding } from "../lib/domain/leaf-config-findings.ts";
-import { epochMillis } from "../lib/domain/time.ts";
+import type { ConfigFinding } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { epochMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import {
   type ConfigCheck,
   type ConfigFiles,
   checkConfig,
   type FileRead,
-} from "../lib/usecases/check-config.ts";
+} from "../lib/usecases/reports/check-config.ts";
 import type { CommandResult } from "./session.ts";
 
 /** `relight check-config FILE...`: needs neither a configuration of Relight nor a connection. */

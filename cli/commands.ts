@@ -1,20 +1,20 @@
 import { userInfo } from "node:os";
-import type { App } from "../lib/compose.ts";
-import { expiringJson } from "../lib/domain/expiring.ts";
-import { allows, modeJson } from "../lib/domain/mode.ts";
-import { isoTime } from "../lib/domain/time.ts";
-import type { Health } from "../lib/domain/verdict.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { expiringJson } from "../lib/domain/expiry/expiring.ts";
+import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
+import { isoTime } from "../lib/domain/time/time.ts";
+import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
-import { forgetAccount } from "../lib/usecases/deletion.ts";
-import { findAccount, knownAccounts } from "../lib/usecases/inventory.ts";
-import { jobFor } from "../lib/usecases/job.ts";
-import { acknowledge as acknowledgeLosses } from "../lib/usecases/losses.ts";
-import { type Remediation, remediate } from "../lib/usecases/remediate.ts";
-import { confirmRestart as confirmRestartOf } from "../lib/usecases/restart-servers.ts";
-import { storyOf } from "../lib/usecases/story.ts";
-import { type Survey, survey } from "../lib/usecases/survey.ts";
-import type { Sweep } from "../lib/usecases/sweep.ts";
+import { jobFor } from "../lib/usecases/job/job.ts";
+import { acknowledge as acknowledgeLosses } from "../lib/usecases/journal/losses.ts";
+import { storyOf } from "../lib/usecases/journal/story.ts";
+import { forgetAccount } from "../lib/usecases/observe/deletion.ts";
+import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
+import { type Survey, survey } from "../lib/usecases/observe/survey.ts";
+import { type Remediation, remediate } from "../lib/usecases/remediate/remediate.ts";
+import { confirmRestart as confirmRestartOf } from "../lib/usecases/remedies/restart-servers.ts";
+import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import {
   renderJournal,

@@ -1,11 +1,11 @@
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
-import type { ClaimsDocument } from "../lib/domain/claims.ts";
-import type { ComparisonState } from "../lib/domain/claims-comparison.ts";
-import { isoTime, toMillis } from "../lib/domain/time.ts";
+import type { App } from "../lib/compose/compose.ts";
+import type { ClaimsDocument } from "../lib/domain/claims/claims.ts";
+import type { ComparisonState } from "../lib/domain/claims/claims-comparison.ts";
+import { isoTime, toMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
-import { type AccountDiff, diffAccounts } from "../lib/usecases/diff.ts";
-import { findAccount, knownAccounts } from "../lib/usecases/inventory.ts";
+import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
+import { type AccountDiff, diffAccounts } from "../lib/usecases/reports/diff.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { worstExit } from "./commands.ts";
 import type { CommandResult } from "./session.ts";

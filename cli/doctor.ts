@@ -1,11 +1,11 @@
 import { access, readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
-import type { App } from "../lib/compose.ts";
-import { modeJson } from "../lib/domain/mode.ts";
-import { checkManifest } from "../lib/domain/probe-manifest.ts";
-import type { Health } from "../lib/domain/verdict.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { checkManifest } from "../lib/domain/advice/probes/probe-manifest.ts";
+import { modeJson } from "../lib/domain/ladder/mode.ts";
+import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
-import { diagnose } from "../lib/usecases/doctor.ts";
+import { diagnose } from "../lib/usecases/reports/doctor.ts";
 import { type DoctorReport, type ManifestReport, renderDoctor } from "./render-doctor.ts";
 import { type CommandResult, type GlobalOptions, runCommand } from "./session.ts";
 

@@ -1,8 +1,8 @@
 import Table from "cli-table3";
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
-import { type Expiring, type ExpirySeverity, expiringJson } from "../lib/domain/expiring.ts";
-import { isoTime } from "../lib/domain/time.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { type Expiring, type ExpirySeverity, expiringJson } from "../lib/domain/expiry/expiring.ts";
+import { isoTime } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { EMPTY_BORDERS } from "./render.ts";
 import type { CommandResult } from "./session.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import colors from "picocolors";
-import { type Explained, type Explanation, explain } from "../lib/domain/explain.ts";
-import type { Worry } from "../lib/domain/explain-kind.ts";
+import { type Explained, type Explanation, explain } from "../lib/domain/advice/log-lines/explain.ts";
+import type { Worry } from "../lib/domain/advice/log-lines/explain-kind.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
 import { redactText } from "../lib/log.ts";
 import type { CommandResult } from "./session.ts";

@@ -1,11 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
-import type { LimitName, LimitRequest } from "../lib/domain/limit-changes.ts";
-import { parseCount, parseSize } from "../lib/domain/sizes.ts";
+import type { App } from "../lib/compose/compose.ts";
+import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes.ts";
+import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
-import { changeLimits, type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/change-limits.ts";
-import { findAccount } from "../lib/usecases/inventory.ts";
+import { findAccount } from "../lib/usecases/observe/inventory.ts";
+import {
+  changeLimits,
+  type LimitOrder,
+  type LimitPlan,
+  planLimits,
+} from "../lib/usecases/orders/change-limits.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
+import type { App } from "../lib/compose/compose.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
-import { jobFor } from "../lib/usecases/job.ts";
-import { type PushPreview, previewPush } from "../lib/usecases/preview-push.ts";
-import { remediate } from "../lib/usecases/remediate.ts";
+import { jobFor } from "../lib/usecases/job/job.ts";
+import { type PushPreview, previewPush } from "../lib/usecases/push/preview-push.ts";
+import { remediate } from "../lib/usecases/remediate/remediate.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";

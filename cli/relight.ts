@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import ms from "ms";
-import type { App } from "../lib/compose.ts";
-import { type Millis, millis } from "../lib/domain/time.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { type Millis, millis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { planUntil } from "./calendar.ts";

@@ -1,10 +1,14 @@
 import colors from "picocolors";
-import { PANICS_AT_ELECTION } from "../lib/domain/defects.ts";
-import type { Evidence, Layer } from "../lib/domain/layers-facts.ts";
-import { describeMode, type RunMode } from "../lib/domain/mode.ts";
-import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/probe-manifest-facts.ts";
-import type { Health } from "../lib/domain/verdict.ts";
-import type { Diagnosis, VersionDefects } from "../lib/usecases/doctor.ts";
+import type {
+  ManifestFinding,
+  NatsContainer,
+  Severity,
+} from "../lib/domain/advice/probes/probe-manifest-facts.ts";
+import type { Evidence, Layer } from "../lib/domain/doctor/layers-facts.ts";
+import { describeMode, type RunMode } from "../lib/domain/ladder/mode.ts";
+import { PANICS_AT_ELECTION } from "../lib/domain/verdict/defects.ts";
+import type { Health } from "../lib/domain/verdict/verdict.ts";
+import type { Diagnosis, VersionDefects } from "../lib/usecases/reports/doctor.ts";
 
 /** What people read of `relight doctor`: a line for each layer, and under it only what is not well. */
 

@@ -1,20 +1,20 @@
 import Table from "cli-table3";
 import colors from "picocolors";
-import type { JournalEntry } from "../lib/domain/journal.ts";
-import { isJsonObject, type Json } from "../lib/domain/json.ts";
-import { readLosses } from "../lib/domain/loss.ts";
-import { describeMode } from "../lib/domain/mode.ts";
-import { nameOfGroup } from "../lib/domain/step-down.ts";
-import { epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time.ts";
+import type { JournalEntry } from "../lib/domain/journal/journal.ts";
+import { readLosses } from "../lib/domain/ladder/loss.ts";
+import { describeMode } from "../lib/domain/ladder/mode.ts";
+import { nameOfGroup } from "../lib/domain/ladder/step-down.ts";
+import { isJsonObject, type Json } from "../lib/domain/time/json.ts";
+import { epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time/time.ts";
 import {
   describeSubject,
   type Finding,
   type Health,
   type Verdict,
   type Warning,
-} from "../lib/domain/verdict.ts";
-import type { Remediation } from "../lib/usecases/remediate.ts";
-import type { Survey } from "../lib/usecases/survey.ts";
+} from "../lib/domain/verdict/verdict.ts";
+import type { Survey } from "../lib/usecases/observe/survey.ts";
+import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
 
 /** What people read. Programs use `--json`. */
 

@@ -1,6 +1,6 @@
 import colors from "picocolors";
-import type { App } from "../lib/compose.ts";
-import { retirement } from "../lib/domain/key-rotation.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { retirement } from "../lib/domain/keys/key-rotation.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import {
   isRetirable,
@@ -9,7 +9,7 @@ import {
   type RotationOrder,
   type RotationPlan,
   rotate,
-} from "../lib/usecases/rotate-key.ts";
+} from "../lib/usecases/orders/rotate-key.ts";
 import type { CommandResult } from "./session.ts";
 
 /** `relight rotate-key`: prints the plan; with `--yes` it acts, with `--retire` it says whether the old key may go. */

@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises";
 import ora from "ora";
-import { type App, openApp } from "../lib/compose.ts";
+import { type App, openApp } from "../lib/compose/compose.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redactText } from "../lib/log.ts";
-import type { Log } from "../lib/ports.ts";
+import type { Log } from "../lib/ports/ports.ts";
 
 /** Options that every command has. */
 export interface GlobalOptions {

@@ -1,12 +1,12 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
 import colors from "picocolors";
-import { type App, openApp } from "../lib/compose.ts";
-import { type Millis, millis } from "../lib/domain/time.ts";
-import type { ClusterEvent, WatchAction } from "../lib/domain/watch.ts";
+import { type App, openApp } from "../lib/compose/compose.ts";
+import { type Millis, millis } from "../lib/domain/time/time.ts";
+import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redact, redactText } from "../lib/log.ts";
-import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch.ts";
+import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
 import { type GlobalOptions, interruptible, reportError } from "./session.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */

@@ -1,9 +1,9 @@
 import middy from "@middy/core";
 import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
-import type { App } from "../lib/compose.ts";
+import type { App } from "../lib/compose/compose.ts";
 import { asRelightError } from "../lib/errors.ts";
-import type { Page } from "../lib/usecases/tell-page.ts";
+import type { Page } from "../lib/usecases/paging/tell-page.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /**

@@ -1,7 +1,7 @@
 import middy from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import * as z from "zod";
-import { isAccountId } from "../lib/domain/account.ts";
+import { isAccountId } from "../lib/domain/claims/account.ts";
 import { RelightError } from "../lib/errors.ts";
 import { answer, parseJson, problems, readRequest } from "./http.ts";
 import { relight, type WithApp } from "./runtime.ts";

@@ -1,9 +1,9 @@
 import middy from "@middy/core";
 import * as z from "zod";
-import { isAccountId } from "../lib/domain/account.ts";
+import { isAccountId } from "../lib/domain/claims/account.ts";
 import { RelightError } from "../lib/errors.ts";
-import { findAccount } from "../lib/usecases/inventory.ts";
-import { jobFor } from "../lib/usecases/job.ts";
+import { jobFor } from "../lib/usecases/job/job.ts";
+import { findAccount } from "../lib/usecases/observe/inventory.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const order = z.strictObject({

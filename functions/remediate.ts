@@ -1,10 +1,10 @@
 import middy from "@middy/core";
 import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
-import { parseJob } from "../lib/adapters/aws/sqs-jobs.ts";
-import type { App } from "../lib/compose.ts";
-import { measuresOfMessage } from "../lib/domain/measures.ts";
-import { epochMillis } from "../lib/domain/time.ts";
+import { parseJob } from "../lib/adapters/aws/queue/sqs-jobs.ts";
+import type { App } from "../lib/compose/compose.ts";
+import { measuresOfMessage } from "../lib/domain/metrics/measures.ts";
+import { epochMillis } from "../lib/domain/time/time.ts";
 import { asRelightError, told } from "../lib/errors.ts";
 import { relight, type WithApp } from "./runtime.ts";
 

@@ -1,7 +1,7 @@
 import type { Method, Route } from "@middy/http-router";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
 import * as z from "zod";
-import type { App } from "../lib/compose.ts";
+import type { App } from "../lib/compose/compose.ts";
 import { RelightError } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { answer, parseJson, readRequest } from "./http.ts";

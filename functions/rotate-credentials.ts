@@ -1,7 +1,7 @@
 import middy from "@middy/core";
 import * as z from "zod";
 import { RelightError } from "../lib/errors.ts";
-import { ROTATION_STEPS } from "../lib/usecases/rotate-credentials.ts";
+import { ROTATION_STEPS } from "../lib/usecases/orders/rotate-credentials.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /** AWS adds fields, such as RotationToken for another account's function. */

@@ -1,11 +1,11 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
-import { type App, openApp } from "../lib/compose.ts";
-import { millis } from "../lib/domain/time.ts";
+import { type App, openApp } from "../lib/compose/compose.ts";
+import { openTracer } from "../lib/compose/open-observers.ts";
+import { millis } from "../lib/domain/time/time.ts";
 import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
-import { openTracer } from "../lib/open-observers.ts";
-import type { Tracer } from "../lib/ports-observers.ts";
+import type { Tracer } from "../lib/ports/observers.ts";
 
 /** What a handler finds in its Lambda context beside AWS's own. */
 export type WithApp = LambdaContext & { readonly app: App; readonly tracer?: Tracer };

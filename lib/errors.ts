@@ -1,5 +1,5 @@
-import type { JsonObject } from "./domain/json.ts";
-import type { Probe } from "./domain/observation.ts";
+import type { Probe } from "./domain/observation/observation.ts";
+import type { JsonObject } from "./domain/time/json.ts";
 
 /** How a program ends: Nagios' convention, which monitoring tools understand. */
 export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;

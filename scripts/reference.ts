@@ -4,12 +4,12 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LOG_KINDS } from "../lib/domain/explain-table.ts";
-import { REFUSALS } from "../lib/domain/gate.ts";
-import { CONFIG_FINDINGS } from "../lib/domain/leaf-config-findings.ts";
-import { METRICS, type MetricDescription } from "../lib/domain/measures.ts";
-import { LADDER } from "../lib/domain/rungs.ts";
-import { FINDINGS, WARNINGS } from "../lib/domain/verdict.ts";
+import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain-table.ts";
+import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { REFUSALS } from "../lib/domain/gate/gate.ts";
+import { LADDER } from "../lib/domain/ladder/rungs.ts";
+import { METRICS, type MetricDescription } from "../lib/domain/metrics/measures.ts";
+import { FINDINGS, WARNINGS } from "../lib/domain/verdict/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 
 export const REFERENCE = join(import.meta.dirname, "..", "docs", "reference.md");

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
 import { seedOf } from "../lab/keys.ts";
-import { accountSettings, loadConfig, parseConfig } from "../lib/config.ts";
-import type { AccountId } from "../lib/domain/account.ts";
+import { accountSettings, loadConfig, parseConfig } from "../lib/config/config.ts";
+import type { AccountId } from "../lib/domain/claims/account.ts";
 import type { RelightError } from "../lib/errors.ts";
 
 const MINIMAL =

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
-import { parseConfig } from "../lib/config.ts";
-import { FAILURE_CLASSES } from "../lib/domain/incident.ts";
+import { parseConfig } from "../lib/config/config.ts";
+import { FAILURE_CLASSES } from "../lib/domain/incidents/incident.ts";
 import { METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
 
 const read = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
@@ -30,7 +30,7 @@ test("the ways to restart that are shown are ones that Relight accepts", async (
 
 test("every key of the configuration is in the reference", async () => {
   const text = await readFile(REFERENCE, "utf8");
-  const source = (await read("lib/config.ts")) + (await read("lib/config-cluster.ts"));
+  const source = (await read("lib/config/config.ts")) + (await read("lib/config/cluster.ts"));
   const keys = [...source.matchAll(/^ {2,6}(\w+): (?:z|secretReference|duration|accountId)/gm)].map(
     ([, key]) => key,
   );

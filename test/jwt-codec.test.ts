@@ -2,8 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import { createAccount, createOperator, createUser } from "@nats-io/nkeys";
 import fc from "fast-check";
 import { seedOf, signClaims, signText } from "../lab/keys.ts";
-import { jwtCodec, operatorSigner, parseOperator } from "../lib/adapters/nats/jwt-codec.ts";
-import type { Operator } from "../lib/domain/operator.ts";
+import { jwtCodec, operatorSigner, parseOperator } from "../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { Operator } from "../lib/domain/claims/operator.ts";
 import type { RelightError } from "../lib/errors.ts";
 
 const [operatorKey, signingKey, stranger] = [createOperator(), createOperator(), createOperator()];

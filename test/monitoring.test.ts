@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "@jest/globals";
 import { httpMonitoring } from "../lib/adapters/local/monitoring.ts";
-import { millis } from "../lib/domain/time.ts";
+import { millis } from "../lib/domain/time/time.ts";
 
 async function check(answer: RequestListener, path = "", login = "", timeout = 5_000) {
   const server = createServer(answer);

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
-import { directGetsOf, mirrorDirectOf } from "../lib/adapters/nats/direct.ts";
-import type { Interest } from "../lib/adapters/nats/interest.ts";
+import { directGetsOf, mirrorDirectOf } from "../lib/adapters/nats/streams/direct.ts";
+import type { Interest } from "../lib/adapters/nats/streams/interest.ts";
 
 /** JetStream's connections on a server, and what each subscribes to. */
 function interest(connections: Readonly<Record<number, readonly string[]>>, receivers?: number[]): Interest {

@@ -5,9 +5,9 @@ import {
   accountSubscriptions,
   jetStreamAccounts,
   leafConnectionsOf,
-} from "../lib/adapters/nats/lists.ts";
-import type { AccountId } from "../lib/domain/account.ts";
-import type { JsonObject } from "../lib/domain/json.ts";
+} from "../lib/adapters/nats/probes/lists.ts";
+import type { AccountId } from "../lib/domain/claims/account.ts";
+import type { JsonObject } from "../lib/domain/time/json.ts";
 
 const ACCOUNT = "AAAA" as AccountId;
 const server = { id: "S1", name: "s1", ver: "2.9.10" };

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { fitsOneUser, inShares } from "../lib/adapters/nats/shares.ts";
+import { fitsOneUser, inShares } from "../lib/adapters/nats/account/shares.ts";
 
 test("shares hold all items in their order, and no more than one user can be allowed, unless one item is too much", () => {
   const names = fc.array(fc.string({ unit: "grapheme", maxLength: 300 }), { maxLength: 60 });

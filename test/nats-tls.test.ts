@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createAuthority, type Pair, readPair } from "../lab/tls.ts";
-import { checkTls, describeOwn } from "../lib/adapters/nats/tls.ts";
+import { checkTls, describeOwn } from "../lib/adapters/nats/connection/tls.ts";
 
 /** What `cluster.tls` refers to, as it was read. */
 

@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { installMoto } from "../lab/moto.ts";
 import { isAllowed, statementsIn } from "../lab/twin/rights.ts";
 import { stackOf } from "../lab/twin/template.ts";
-import { JOURNAL_TABLE, JOURNAL_TTL } from "../lib/adapters/aws/dynamodb-journal.ts";
-import { entryKey } from "../lib/adapters/aws/dynamodb-partitions.ts";
-import { ACTED_ON, type EntryKind } from "../lib/domain/journal.ts";
+import { JOURNAL_TABLE, JOURNAL_TTL } from "../lib/adapters/aws/journal/dynamodb-journal.ts";
+import { entryKey } from "../lib/adapters/aws/journal/dynamodb-partitions.ts";
+import { ACTED_ON, type EntryKind } from "../lib/domain/journal/journal.ts";
 import {
   filesIn,
   type PackagedStack,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { parsePageEvent } from "../lib/adapters/aws/page-events.ts";
+import { parsePageEvent } from "../lib/adapters/aws/pages/page-events.ts";
 
 /** The samples that docs/deploy-aws.md puts on the bus by hand: `escalate` must understand them. */
 test.each([

@@ -72,7 +72,7 @@ export function secondsOf({ cpu, waited, calls }: Usage, memory: number): number
 
 /**
  * How often an account is looked at in a month. Each has an instant of its own in the last quarter of the time, and
- * what would be late at the next sweep is due at this one (lib/domain/due.ts).
+ * what would be late at the next sweep is due at this one (lib/domain/sweep/due.ts).
  */
 export function looksOf({ verifyEvery }: Setting): number {
   const { month, sweepEvery } = ASSUMED;

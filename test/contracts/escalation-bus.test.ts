@@ -10,12 +10,12 @@ import {
 } from "@aws-sdk/client-eventbridge";
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { eventBridgeBus } from "../../lib/adapters/aws/eventbridge-bus.ts";
-import { parsePageEvent } from "../../lib/adapters/aws/page-events.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
-import { busEscalation } from "../../lib/open-escalation.ts";
-import type { JobNotice } from "../../lib/ports.ts";
+import { eventBridgeBus } from "../../lib/adapters/aws/pages/eventbridge-bus.ts";
+import { parsePageEvent } from "../../lib/adapters/aws/pages/page-events.ts";
+import { busEscalation } from "../../lib/compose/open-escalation.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { JsonObject } from "../../lib/domain/time/json.ts";
+import type { JobNotice } from "../../lib/ports/ports.ts";
 import { escalationContract, incident, scrub } from "../support/escalation-contract.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 import { describeAws, startMoto } from "../support/moto.ts";

@@ -1,16 +1,16 @@
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from "@aws-sdk/client-sns";
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { snsClient, snsEscalation } from "../../lib/adapters/aws/sns-escalation.ts";
+import { snsClient, snsEscalation } from "../../lib/adapters/aws/pages/sns-escalation.ts";
 import { pagerDutyEscalation } from "../../lib/adapters/escalation/pagerduty.ts";
 import { slackEscalation } from "../../lib/adapters/escalation/slack.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
-import type { Incident } from "../../lib/domain/incident.ts";
-import { pageText, textLines } from "../../lib/domain/page-text.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { openEscalation } from "../../lib/compose/open-escalation.ts";
+import type { Incident } from "../../lib/domain/incidents/incident.ts";
+import { pageText, textLines } from "../../lib/domain/incidents/page-text.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import { openEscalation } from "../../lib/open-escalation.ts";
-import type { Escalation } from "../../lib/ports.ts";
+import type { Escalation } from "../../lib/ports/ports.ts";
 import {
   type Behaviour,
   escalationContract,

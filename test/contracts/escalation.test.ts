@@ -4,10 +4,10 @@ import { type Channel, fanOutEscalation } from "../../lib/adapters/escalation/fa
 import { logEscalation } from "../../lib/adapters/escalation/log.ts";
 import { type WebhookSettings, webhookEscalation } from "../../lib/adapters/escalation/webhook.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
-import { pageText, textLines } from "../../lib/domain/page-text.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { pageText, textLines } from "../../lib/domain/incidents/page-text.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Escalation } from "../../lib/ports.ts";
+import type { Escalation } from "../../lib/ports/ports.ts";
 import {
   type Behaviour,
   escalationContract,

@@ -8,11 +8,11 @@ import {
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import pWaitFor from "p-wait-for";
-import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/sqs-jobs.ts";
+import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/queue/sqs-jobs.ts";
 import { inProcessJobs } from "../../lib/adapters/local/in-process-jobs.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Job, Jobs } from "../../lib/ports.ts";
+import type { Job, Jobs } from "../../lib/ports/ports.ts";
 import { fakeJobs } from "../support/fakes/jobs.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 

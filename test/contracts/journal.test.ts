@@ -21,20 +21,20 @@ import {
   dynamoDbJournal,
   JOURNAL_TABLE,
   JOURNAL_TTL,
-} from "../../lib/adapters/aws/dynamodb-journal.ts";
-import { putLatest } from "../../lib/adapters/aws/dynamodb-latest.ts";
-import { entryKey } from "../../lib/adapters/aws/dynamodb-partitions.ts";
-import { kindPrefix } from "../../lib/adapters/aws/dynamodb-table.ts";
+} from "../../lib/adapters/aws/journal/dynamodb-journal.ts";
+import { putLatest } from "../../lib/adapters/aws/journal/dynamodb-latest.ts";
+import { entryKey } from "../../lib/adapters/aws/journal/dynamodb-partitions.ts";
+import { kindPrefix } from "../../lib/adapters/aws/journal/dynamodb-table.ts";
 import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
-import { jwtCodec, operatorSigner } from "../../lib/adapters/nats/jwt-codec.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import { ACTED_ON, type EntryKind, type JournalEntry } from "../../lib/domain/journal.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
-import type { Standing } from "../../lib/domain/standing.ts";
-import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time.ts";
+import { jwtCodec, operatorSigner } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { ACTED_ON, type EntryKind, type JournalEntry } from "../../lib/domain/journal/journal.ts";
+import type { Standing } from "../../lib/domain/journal/standing.ts";
+import type { JsonObject } from "../../lib/domain/time/json.ts";
+import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time/time.ts";
 import { redact } from "../../lib/log.ts";
-import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports.ts";
-import { provedBy, withProof } from "../../lib/usecases/proof.ts";
+import type { Clock, Journal, JournalQuery, Leases } from "../../lib/ports/ports.ts";
+import { provedBy, withProof } from "../../lib/usecases/journal/proof.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
 import { fakeJournal } from "../support/fakes/journal.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
-import { emfMetrics } from "../../lib/adapters/aws/emf-metrics.ts";
-import { METRICS, type Measurement, type MetricName, type PerAccount } from "../../lib/domain/measures.ts";
+import { emfMetrics } from "../../lib/adapters/aws/telemetry/emf-metrics.ts";
+import {
+  METRICS,
+  type Measurement,
+  type MetricName,
+  type PerAccount,
+} from "../../lib/domain/metrics/measures.ts";
 import { emfSummary, isEmf, readEmf } from "../support/emf.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 

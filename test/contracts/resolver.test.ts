@@ -6,10 +6,10 @@ import { newCredentials, nowSeconds, signClaims } from "../../lab/keys.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
-import { jwtCodec } from "../../lib/adapters/nats/jwt-codec.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import { epochMillis, millis } from "../../lib/domain/time.ts";
-import type { Resolver } from "../../lib/ports.ts";
+import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { epochMillis, millis } from "../../lib/domain/time/time.ts";
+import type { Resolver } from "../../lib/ports/ports.ts";
 import { openWorldApp } from "../support/context.ts";
 import { simulatedCluster } from "../support/simulated-cluster.ts";
 

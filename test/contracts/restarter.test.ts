@@ -15,10 +15,10 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
 import { type CommandSettings, commandRestarter } from "../../lib/adapters/restart/command.ts";
 import { type WebhookSettings, webhookRestarter } from "../../lib/adapters/restart/webhook.ts";
-import { openApp } from "../../lib/compose.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { openApp } from "../../lib/compose/compose.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { createLog, redactText } from "../../lib/log.ts";
-import type { Restarter } from "../../lib/ports-remedies.ts";
+import type { Restarter } from "../../lib/ports/remedies.ts";
 import { fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server } from "../support/kubernetes.ts";
 import {

@@ -11,9 +11,12 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { secretsManagerClient, secretsManagerSecrets } from "../../lib/adapters/aws/secrets-manager.ts";
-import { createSecrets } from "../../lib/adapters/secrets.ts";
-import type { Secrets } from "../../lib/ports.ts";
+import {
+  secretsManagerClient,
+  secretsManagerSecrets,
+} from "../../lib/adapters/aws/secrets/secrets-manager.ts";
+import { createSecrets } from "../../lib/compose/secrets.ts";
+import type { Secrets } from "../../lib/ports/ports.ts";
 import { fakeSecrets } from "../support/fakes/secrets.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 

@@ -1,6 +1,6 @@
 /** One of several processes that write to one journal: `sqlite-writer.ts PATH JOB COUNT`. */
 import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
-import { epochMillis, millis } from "../../lib/domain/time.ts";
+import { epochMillis, millis } from "../../lib/domain/time/time.ts";
 
 const [path = "", job = "", count = "0"] = process.argv.slice(2);
 const clock = { now: () => epochMillis(Date.UTC(2030, 0, 1)) };

@@ -2,10 +2,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { sampledRoot, xrayTracer } from "../../lib/adapters/aws/xray-tracer.ts";
+import { sampledRoot, xrayTracer } from "../../lib/adapters/aws/telemetry/xray-tracer.ts";
 import { noTracer } from "../../lib/adapters/local/no-observers.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Tracer } from "../../lib/ports-observers.ts";
+import type { Tracer } from "../../lib/ports/observers.ts";
 import { startXrayDaemon } from "../support/xray-daemon.ts";
 
 const ROOT = "1-5759e988-bd862e3fe1be46a994272793";

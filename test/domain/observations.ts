@@ -1,14 +1,14 @@
-import type { AccountId } from "../../lib/domain/account.ts";
-import { type ClaimsDocument, parseAccountClaims } from "../../lib/domain/claims.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { type ClaimsDocument, parseAccountClaims } from "../../lib/domain/claims/claims.ts";
+import type { Operator } from "../../lib/domain/claims/operator.ts";
 import type {
   ConsumerFacts,
   ForgottenConsumer,
   Observation,
   ServerFacts,
   StreamFacts,
-} from "../../lib/domain/observation.ts";
-import type { Operator } from "../../lib/domain/operator.ts";
-import { epochMillis, epochSeconds } from "../../lib/domain/time.ts";
+} from "../../lib/domain/observation/observation.ts";
+import { epochMillis, epochSeconds } from "../../lib/domain/time/time.ts";
 
 /** A healthy world to start from; each test says only what is otherwise. */
 

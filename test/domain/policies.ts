@@ -1,8 +1,8 @@
-import { type Blackout, WEEKDAYS } from "../../lib/domain/blackouts.ts";
-import { NO_SKEW } from "../../lib/domain/clocks.ts";
-import type { Moment } from "../../lib/domain/expiry.ts";
-import type { ExpiryPolicy, Lead } from "../../lib/domain/expiry-policy.ts";
-import { type EpochSeconds, type Millis, millis, toMillis } from "../../lib/domain/time.ts";
+import { type Blackout, WEEKDAYS } from "../../lib/domain/expiry/blackouts.ts";
+import type { Moment } from "../../lib/domain/expiry/expiry.ts";
+import type { ExpiryPolicy, Lead } from "../../lib/domain/expiry/expiry-policy.ts";
+import { NO_SKEW } from "../../lib/domain/observation/clocks.ts";
+import { type EpochSeconds, type Millis, millis, toMillis } from "../../lib/domain/time/time.ts";
 
 /** Policies and moments to start from; each test says only what is otherwise. */
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { defectsOf, explainDefect } from "../../lib/domain/defects.ts";
-import { expiryWindow } from "../../lib/domain/expiry.ts";
-import { failureClassOf, incidentKey } from "../../lib/domain/incident.ts";
+import { expiryWindow } from "../../lib/domain/expiry/expiry.ts";
+import { failureClassOf, incidentKey } from "../../lib/domain/incidents/incident.ts";
 import {
   type EntryKind,
   type JournalEntry,
@@ -9,9 +8,10 @@ import {
   openIncidents,
   openToggle,
   TOLD_ONLY,
-} from "../../lib/domain/journal.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
-import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time.ts";
+} from "../../lib/domain/journal/journal.ts";
+import type { JsonObject } from "../../lib/domain/time/json.ts";
+import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time/time.ts";
+import { defectsOf, explainDefect } from "../../lib/domain/verdict/defects.ts";
 import { ACCOUNT, claims, NOW } from "./observations.ts";
 import { at, hours, newPolicy } from "./policies.ts";
 

@@ -1,11 +1,11 @@
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
 import { createAccount } from "@nats-io/nkeys";
-import { openApp } from "../../lib/compose.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { EntryKind } from "../../lib/domain/journal.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
-import { epochMillis } from "../../lib/domain/time.ts";
+import { openApp } from "../../lib/compose/compose.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { EntryKind } from "../../lib/domain/journal/journal.ts";
+import type { JsonObject } from "../../lib/domain/time/json.ts";
+import { epochMillis } from "../../lib/domain/time/time.ts";
 import { createLog } from "../../lib/log.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 import { type Event, eventOf, isolatedConfig, PLACEHOLDER, run } from "../support/stack.ts";

@@ -7,7 +7,7 @@ import { nowSeconds } from "../../lab/keys.ts";
 import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import type { EntryKind } from "../../lib/domain/journal.ts";
+import type { EntryKind } from "../../lib/domain/journal/journal.ts";
 import { relight } from "../support/relight.ts";
 
 /**

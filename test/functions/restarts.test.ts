@@ -2,8 +2,8 @@ import { appendFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
-import { openApp } from "../../lib/compose.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { openApp } from "../../lib/compose/compose.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { createLog } from "../../lib/log.ts";
 
 test("a function with less time than a restart may take has no way to restart servers, and says why", async () => {

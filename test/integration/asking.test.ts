@@ -3,9 +3,9 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { ask, gather, gatherOnce, isNoResponders, order } from "../../lib/adapters/nats/asking.ts";
-import { AT_ONCE } from "../../lib/adapters/nats/in-flight.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { ask, gather, gatherOnce, isNoResponders, order } from "../../lib/adapters/nats/connection/asking.ts";
+import { AT_ONCE } from "../../lib/adapters/nats/connection/in-flight.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 
 /** How questions are put, over a real server; who answers them, and when, is ours to say. */
 

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePorts, startServer } from "../../lab/nats-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
-import { serverCertificates } from "../../lib/adapters/nats/certificates.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { serverCertificates } from "../../lib/adapters/nats/connection/certificates.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { relight } from "../support/relight.ts";
 
 /** Certificates as real servers show them, made by openssl for two days. */

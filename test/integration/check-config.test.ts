@@ -11,7 +11,7 @@ import { createLeafPair } from "../../lab/leaf.ts";
 import { startServer } from "../../lab/nats-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
-import type { ConfigFindingCode } from "../../lib/domain/leaf-config-findings.ts";
+import type { ConfigFindingCode } from "../../lib/domain/advice/server-config/leaf-config-findings.ts";
 import { BROKEN, VALID } from "../support/nats-configs.ts";
 import { relight } from "../support/relight.ts";
 

@@ -3,10 +3,10 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { OriginFacts } from "../../lib/domain/observation.ts";
-import { isQuiet } from "../../lib/domain/silence.ts";
-import { looking } from "../../lib/usecases/look.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { OriginFacts } from "../../lib/domain/observation/observation.ts";
+import { isQuiet } from "../../lib/domain/observation/silence.ts";
+import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 

@@ -8,11 +8,11 @@ import { accountClaims, operatorClaims, UNLIMITED } from "../../lab/claims.ts";
 import { newCredentials, nowSeconds, seedOf, signClaims } from "../../lab/keys.ts";
 import { type NatsServer, startServer } from "../../lab/nats-server.ts";
 import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
-import { jwtCodec } from "../../lib/adapters/nats/jwt-codec.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { ClaimsDocument } from "../../lib/domain/claims.ts";
-import { gate } from "../../lib/domain/gate.ts";
-import { epochSeconds } from "../../lib/domain/time.ts";
+import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { ClaimsDocument } from "../../lib/domain/claims/claims.ts";
+import { gate } from "../../lib/domain/gate/gate.ts";
+import { epochSeconds } from "../../lib/domain/time/time.ts";
 import { type Odd, oddities, print, type Raw, rawOf } from "../support/odd-jwts.ts";
 
 /** How many JWTs each server is given, and by which seed they are made: the same ones in every run. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { hasQuorum, type MetaGroup, quorumProblems } from "../../lib/domain/meta-group.ts";
-import type { Probe } from "../../lib/domain/observation.ts";
+import { hasQuorum, type MetaGroup, quorumProblems } from "../../lib/domain/observation/meta-group.ts";
+import type { Probe } from "../../lib/domain/observation/observation.ts";
 import { openWorldApp } from "../support/context.ts";
 
 /** The meta group as a run that starts now sees it. */

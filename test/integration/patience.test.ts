@@ -5,7 +5,7 @@ import { layAccounts } from "../../lab/many.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import type { AccountId } from "../../lib/domain/account.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { openWorldApp } from "../support/context.ts";
 
 /** What is asked, how often, and what becomes of a question that nobody answers in time. */

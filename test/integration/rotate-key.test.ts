@@ -9,7 +9,7 @@ import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { planRotation, rotate } from "../../lib/usecases/rotate-key.ts";
+import { planRotation, rotate } from "../../lib/usecases/orders/rotate-key.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight, startRelight } from "../support/relight.ts";
 

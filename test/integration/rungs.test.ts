@@ -8,8 +8,8 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
-import type { Context } from "../../lib/usecases/context.ts";
-import { looking } from "../../lib/usecases/look.ts";
+import type { Context } from "../../lib/usecases/job/context.ts";
+import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { type Run, relight } from "../support/relight.ts";
 

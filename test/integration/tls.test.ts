@@ -10,9 +10,9 @@ import { newCredentials } from "../../lab/keys.ts";
 import { startServer } from "../../lab/nats-server.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { type Authority, createAuthority, type Pair, readPair, tlsBlock } from "../../lab/tls.ts";
-import { openConnection } from "../../lib/adapters/nats/connection.ts";
-import { checkTls, type Tls } from "../../lib/adapters/nats/tls.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { openConnection } from "../../lib/adapters/nats/connection/connection.ts";
+import { checkTls, type Tls } from "../../lib/adapters/nats/connection/tls.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { impostor, listening } from "../support/impostor.ts";
 
 /** TLS as the field has it: certificates of a CA of one's own, real servers, and those who are none. */

@@ -8,7 +8,7 @@ import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenari
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import type { JournalEntry } from "../../lib/domain/journal.ts";
+import type { JournalEntry } from "../../lib/domain/journal/journal.ts";
 import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 import { spawnWatch, startWatch, type Watch } from "../support/watch.ts";

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../lib/domain/account.ts";
-import { blackedOut } from "../../lib/domain/blackouts.ts";
-import type { AccountClaims } from "../../lib/domain/claims.ts";
-import { renewalWindow } from "../../lib/domain/expiry.ts";
-import type { MatchedRules } from "../../lib/domain/policy-match.ts";
-import { epochMillis, isoTime, millis, toSeconds } from "../../lib/domain/time.ts";
-import type { Job } from "../../lib/ports.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { AccountClaims } from "../../lib/domain/claims/claims.ts";
+import { blackedOut } from "../../lib/domain/expiry/blackouts.ts";
+import { renewalWindow } from "../../lib/domain/expiry/expiry.ts";
+import type { MatchedRules } from "../../lib/domain/expiry/policy-match.ts";
+import { epochMillis, isoTime, millis, toSeconds } from "../../lib/domain/time/time.ts";
+import type { Job } from "../../lib/ports/ports.ts";
 import { blackout, hours, inDays, newPolicy, share } from "../domain/policies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
 

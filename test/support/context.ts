@@ -1,10 +1,10 @@
 import type { World } from "../../lab/world.ts";
-import { type App, openApp } from "../../lib/compose.ts";
+import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
-import type { Job } from "../../lib/ports.ts";
-import type { Context } from "../../lib/usecases/context.ts";
-import { jobFor } from "../../lib/usecases/job.ts";
-import { type Remediation, remediate } from "../../lib/usecases/remediate.ts";
+import type { Job } from "../../lib/ports/ports.ts";
+import type { Context } from "../../lib/usecases/job/context.ts";
+import { jobFor } from "../../lib/usecases/job/job.ts";
+import { type Remediation, remediate } from "../../lib/usecases/remediate/remediate.ts";
 
 /** The app of a world, in this process, silent; dispose it. */
 export function openWorldApp({ home }: World): Promise<App> {

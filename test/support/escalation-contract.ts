@@ -3,11 +3,11 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { Incident } from "../../lib/domain/incident.ts";
-import type { JsonObject } from "../../lib/domain/json.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { Incident } from "../../lib/domain/incidents/incident.ts";
+import type { JsonObject } from "../../lib/domain/time/json.ts";
 import { redact } from "../../lib/log.ts";
-import type { Escalation } from "../../lib/ports.ts";
+import type { Escalation } from "../../lib/ports/ports.ts";
 
 export const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LADDER } from "../../lib/domain/rungs.ts";
-import type { RungReport } from "../../lib/usecases/heal.ts";
+import { LADDER } from "../../lib/domain/ladder/rungs.ts";
+import type { RungReport } from "../../lib/usecases/remediate/heal.ts";
 import type { Run } from "./relight.ts";
 
 /** One line of the table in docs/recoveries.md: what was broken where, and what brought it back. */

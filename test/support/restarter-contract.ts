@@ -1,9 +1,9 @@
 import { expect, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
 import { seedOf } from "../../lab/keys.ts";
-import { millis } from "../../lib/domain/time.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Restarter } from "../../lib/ports-remedies.ts";
+import type { Restarter } from "../../lib/ports/remedies.ts";
 import { server } from "./kubernetes.ts";
 
 /** What holds for every restarter, and what its tests share. */

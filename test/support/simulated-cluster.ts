@@ -1,8 +1,8 @@
-import type { AccountId } from "../../lib/domain/account.ts";
-import type { Observation, RunningAccount, ServerFacts } from "../../lib/domain/observation.ts";
-import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "../../lib/domain/time.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { Observation, RunningAccount, ServerFacts } from "../../lib/domain/observation/observation.ts";
+import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Clock, DecodedJwt, JwtCodec, Probes, Resolver } from "../../lib/ports.ts";
+import type { Clock, DecodedJwt, JwtCodec, Probes, Resolver } from "../../lib/ports/ports.ts";
 
 /** A full resolver deletes an expired account's JWT within a minute (shared facts; tried on every version). */
 const FORGETS_AFTER = millis(60_000);

@@ -1,8 +1,13 @@
-import type { AccountId } from "../../lib/domain/account.ts";
-import { type EntryKind, type JournalEntry, MAKES_KNOWN, nameSeen } from "../../lib/domain/journal.ts";
-import { type Standing, standingOf } from "../../lib/domain/standing.ts";
-import { type EpochMillis, epochMillis } from "../../lib/domain/time.ts";
-import type { Clock, Journal, Leases } from "../../lib/ports.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import {
+  type EntryKind,
+  type JournalEntry,
+  MAKES_KNOWN,
+  nameSeen,
+} from "../../lib/domain/journal/journal.ts";
+import { type Standing, standingOf } from "../../lib/domain/journal/standing.ts";
+import { type EpochMillis, epochMillis } from "../../lib/domain/time/time.ts";
+import type { Clock, Journal, Leases } from "../../lib/ports/ports.ts";
 
 /** What every look writes; of these only the last of an account is ever read back. */
 const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];

@@ -1,16 +1,16 @@
-import type { AccountId } from "../../lib/domain/account.ts";
-import { parseAccountClaims } from "../../lib/domain/claims.ts";
-import type { ExpiryPolicy } from "../../lib/domain/expiry-policy.ts";
-import type { Incident } from "../../lib/domain/incident.ts";
-import type { Operator } from "../../lib/domain/operator.ts";
-import { type MatchedRules, policiesOf } from "../../lib/domain/policy-match.ts";
-import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { parseAccountClaims } from "../../lib/domain/claims/claims.ts";
+import type { Operator } from "../../lib/domain/claims/operator.ts";
+import type { ExpiryPolicy } from "../../lib/domain/expiry/expiry-policy.ts";
+import { type MatchedRules, policiesOf } from "../../lib/domain/expiry/policy-match.ts";
+import type { Incident } from "../../lib/domain/incidents/incident.ts";
+import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Clock, DecodedJwt, Job, Jobs, Journal, JwtCodec, Leases } from "../../lib/ports.ts";
-import { acceptDelivery, type Delivery } from "../../lib/usecases/accept-delivery.ts";
-import type { Context } from "../../lib/usecases/context.ts";
-import { remediate } from "../../lib/usecases/remediate.ts";
-import { sweep } from "../../lib/usecases/sweep.ts";
+import type { Clock, DecodedJwt, Job, Jobs, Journal, JwtCodec, Leases } from "../../lib/ports/ports.ts";
+import type { Context } from "../../lib/usecases/job/context.ts";
+import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-delivery.ts";
+import { remediate } from "../../lib/usecases/remediate/remediate.ts";
+import { sweep } from "../../lib/usecases/sweep/sweep.ts";
 import { simulatedCluster } from "./simulated-cluster.ts";
 import { simulatedJournal } from "./simulated-journal.ts";
 

@@ -1,4 +1,4 @@
-import { METRICS, type MetricDescription } from "../../lib/domain/measures.ts";
+import { METRICS, type MetricDescription } from "../../lib/domain/metrics/measures.ts";
 
 /** What Relight emits, by name. */
 export const EMITTED: Readonly<Record<string, MetricDescription>> = METRICS;

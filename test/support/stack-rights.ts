@@ -1,4 +1,4 @@
-import type { EntryKind } from "../../lib/domain/journal.ts";
+import type { EntryKind } from "../../lib/domain/journal/journal.ts";
 
 /**
  * What each role of the stack may do, and nothing else: a right that is added stands here first. `-??????` is the

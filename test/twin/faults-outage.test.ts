@@ -21,7 +21,7 @@ const SELDOM = "sweep: { verifyEvery: 1h }\n";
 const MINUTE = 60_000;
 /** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour. */
 const SWEEPS = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480];
-/** When a person hears of it: once it has lasted five minutes, then by the pauses of lib/domain/repeats.ts: 15 minutes, an hour, four hours. */
+/** When a person hears of it: once it has lasted five minutes, then by the pauses of lib/domain/incidents/repeats.ts: 15 minutes, an hour, four hours. */
 const PAGES = [5, 20, 120, 360];
 /** `maximumConcurrency` of the queue's mapping. */
 const AT_ONCE = 5;

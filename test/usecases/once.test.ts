@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../lib/domain/account.ts";
-import { epochMillis, millis, toSeconds } from "../../lib/domain/time.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { epochMillis, millis, toSeconds } from "../../lib/domain/time/time.ts";
 import { newPolicy } from "../domain/policies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
 

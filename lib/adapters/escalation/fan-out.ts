@@ -1,6 +1,6 @@
-import type { Links } from "../../domain/page-text.ts";
+import type { Links } from "../../domain/incidents/page-text.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Escalation, Log } from "../../ports.ts";
+import type { Escalation, Log } from "../../ports/ports.ts";
 import { logEscalation } from "./log.ts";
 
 /** A channel beyond this process, and what the log calls it. */

@@ -1,6 +1,6 @@
-import type { Incident } from "../../domain/incident.ts";
-import { type Links, pageText, textLines } from "../../domain/page-text.ts";
-import type { Escalation, Log } from "../../ports.ts";
+import type { Incident } from "../../domain/incidents/incident.ts";
+import { type Links, pageText, textLines } from "../../domain/incidents/page-text.ts";
+import type { Escalation, Log } from "../../ports/ports.ts";
 
 /** Writes incidents into the log: the channel that is always there. */
 export function logEscalation(log: Log, links: Links = {}): Escalation {

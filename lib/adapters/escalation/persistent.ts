@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import pRetry from "p-retry";
-import type { Incident } from "../../domain/incident.ts";
-import type { JsonObject } from "../../domain/json.ts";
-import { type Millis, millis } from "../../domain/time.ts";
+import type { Incident } from "../../domain/incidents/incident.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { type Millis, millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Escalation } from "../../ports.ts";
+import type { Clock, Escalation } from "../../ports/ports.ts";
 import { type Delivery, webhookSender } from "../webhooks/delivery.ts";
 
 const RETRIES = 2;

@@ -1,9 +1,9 @@
 import pMap from "p-map";
-import { isJsonObject } from "../../domain/json.ts";
-import type { Probe } from "../../domain/observation.ts";
-import type { HealthAnswer, HealthChecks } from "../../domain/server-health.ts";
-import type { Millis } from "../../domain/time.ts";
-import type { Monitoring } from "../../ports.ts";
+import type { Probe } from "../../domain/observation/observation.ts";
+import type { HealthAnswer, HealthChecks } from "../../domain/observation/server-health.ts";
+import { isJsonObject } from "../../domain/time/json.ts";
+import type { Millis } from "../../domain/time/time.ts";
+import type { Monitoring } from "../../ports/ports.ts";
 
 const AT_ONCE = 8;
 /** A health answer is a line; whatever is longer is not one. */

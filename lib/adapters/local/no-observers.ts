@@ -1,4 +1,4 @@
-import type { Metrics, Tracer } from "../../ports-observers.ts";
+import type { Metrics, Tracer } from "../../ports/observers.ts";
 
 /** Nobody counts: on one machine the journal and `relight status` tell. */
 export const noMetrics: Metrics = { emit: () => {} };

@@ -2,19 +2,19 @@ import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import pRetry from "p-retry";
-import { type AccountId, isAccountId } from "../../domain/account.ts";
+import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import {
   type EntryKind,
   EXPIRING_KINDS,
   type JournalEntry,
   MAKES_KNOWN,
   nameSeen,
-} from "../../domain/journal.ts";
-import { entryData, type JsonObject } from "../../domain/json.ts";
-import { type Standing, standingOf } from "../../domain/standing.ts";
-import { type EpochMillis, epochMillis, type Millis } from "../../domain/time.ts";
+} from "../../domain/journal/journal.ts";
+import { type Standing, standingOf } from "../../domain/journal/standing.ts";
+import { entryData, type JsonObject } from "../../domain/time/json.ts";
+import { type EpochMillis, epochMillis, type Millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Journal, JournalledAccount, JournalQuery, Leases } from "../../ports.ts";
+import type { Clock, Journal, JournalledAccount, JournalQuery, Leases } from "../../ports/ports.ts";
 
 /** How long to wait for another process that is writing, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;

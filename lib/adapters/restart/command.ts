@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatDuration, type Millis, millis } from "../../domain/time.ts";
-import type { Restarter } from "../../ports-remedies.ts";
+import { formatDuration, type Millis, millis } from "../../domain/time/time.ts";
+import type { Restarter } from "../../ports/remedies.ts";
 import { assertHarmless, type RedactText, restartFailed, type Server } from "./server.ts";
 
 export interface CommandSettings {

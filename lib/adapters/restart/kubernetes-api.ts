@@ -8,7 +8,7 @@ import {
   type V1Pod,
   type V1StatefulSet,
 } from "@kubernetes/client-node";
-import { type Millis, millis } from "../../domain/time.ts";
+import { type Millis, millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { RedactText } from "./server.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { V1Pod, V1StatefulSet } from "@kubernetes/client-node";
-import { formatDuration, type Millis, millis } from "../../domain/time.ts";
+import { formatDuration, type Millis, millis } from "../../domain/time/time.ts";
 import type { RelightError } from "../../errors.ts";
-import type { Restarter } from "../../ports-remedies.ts";
+import type { Restarter } from "../../ports/remedies.ts";
 import { type Answer, type KubernetesAccess, type KubernetesApi, kubernetesApi } from "./kubernetes-api.ts";
 import { assertHarmless, restartFailed, type Server } from "./server.ts";
 

@@ -1,6 +1,6 @@
-import type { JsonObject } from "../../domain/json.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
-import type { Restarter } from "../../ports-remedies.ts";
+import type { Restarter } from "../../ports/remedies.ts";
 
 /** A server as whoever asks for its restart names it. */
 export type Server = Parameters<Restarter["restart"]>[0];

@@ -1,7 +1,7 @@
 import pRetry from "p-retry";
-import { isoTime, type Millis, millis } from "../../domain/time.ts";
+import { isoTime, type Millis, millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Restarter } from "../../ports-remedies.ts";
+import type { Restarter } from "../../ports/remedies.ts";
 import { type Delivery, type DeliverySettings, webhookSender } from "../webhooks/delivery.ts";
 import { assertHarmless, restartFailed, type Server } from "./server.ts";
 

@@ -1,8 +1,8 @@
 import { Webhook } from "standardwebhooks";
-import type { JsonObject } from "../../domain/json.ts";
-import { type Millis, toSeconds } from "../../domain/time.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { type Millis, toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock } from "../../ports.ts";
+import type { Clock } from "../../ports/ports.ts";
 
 export interface DeliverySettings {
   /** What kind of webhook it is, as errors call it: `escalation`, `restart`. */

@@ -1,4 +1,4 @@
-import type { Job, Jobs } from "../../../lib/ports.ts";
+import type { Job, Jobs } from "../../../lib/ports/ports.ts";
 
 export interface FakeJobs extends Jobs {
   /** What was queued, in order; each id once. */

@@ -1,9 +1,9 @@
-import type { AccountId } from "../../../lib/domain/account.ts";
-import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/journal.ts";
-import type { JsonObject } from "../../../lib/domain/json.ts";
-import { standingOf } from "../../../lib/domain/standing.ts";
-import type { EpochMillis } from "../../../lib/domain/time.ts";
-import type { Clock, Journal, Leases } from "../../../lib/ports.ts";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/journal/journal.ts";
+import { standingOf } from "../../../lib/domain/journal/standing.ts";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import type { EpochMillis } from "../../../lib/domain/time/time.ts";
+import type { Clock, Journal, Leases } from "../../../lib/ports/ports.ts";
 
 export interface FakeJournal extends Journal, Leases {
   /** All that was appended, oldest first. */

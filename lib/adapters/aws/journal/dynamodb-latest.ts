@@ -1,0 +1,73 @@
+import { setTimeout } from "node:timers/promises";
+import { BatchGetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { JournalEntry } from "../../../domain/journal/journal.ts";
+import { type Standing, standingOf } from "../../../domain/journal/standing.ts";
+import { conditionHolds } from "./dynamodb-leases.ts";
+import { entryOf } from "./dynamodb-read.ts";
+import type { DynamoDbJournalSettings, Item } from "./dynamodb-table.ts";
+
+/** One small item per account, with its newest job: a sweep reads it and not the account's entries. */
+const latestKey = (account: string) => ({ pk: `latest#${account}`, sk: "latest" });
+
+/**
+ * Notes the entry, which is stored by now, unless a newer one is noted already. A note that fails is left: it would
+ * make a job fail whose entry is safe, and costs no more than another look at the account.
+ */
+export async function putLatest(
+  { client, table }: DynamoDbJournalSettings,
+  entry: JournalEntry,
+  place: string,
+): Promise<void> {
+  if (entry.account === "-" || standingOf(entry) === undefined) return;
+  const { at, job, account, kind, data } = entry;
+  // An error's text may be long, and is not what a sweep goes by.
+  const { error: _error, ...known } = data;
+  const command = new PutCommand({
+    TableName: table,
+    // An attribute `job` would put the note into job-index, among the job's entries.
+    Item: { ...latestKey(account), at, ofJob: job, account, kind, data: JSON.stringify(known), place },
+    ConditionExpression: "attribute_not_exists(pk) OR #place < :place",
+    ExpressionAttributeNames: { "#place": "place" },
+    ExpressionAttributeValues: { ":place": place },
+  });
+  await conditionHolds(client.send(command)).catch(() => undefined);
+}
+
+/** What BatchGetItem takes in one call. */
+const MOST_KEYS = 100;
+/** How often keys are asked for that DynamoDB left out, and the first pause before that in milliseconds. */
+const MOST_TRIES = 6;
+const FIRST_PAUSE = 50;
+
+export async function latest(
+  settings: DynamoDbJournalSettings,
+  accounts: readonly AccountId[],
+): Promise<ReadonlyMap<AccountId, Standing>> {
+  const distinct = [...new Set(accounts)];
+  const found = new Map<AccountId, Standing>();
+  for (let from = 0; from < distinct.length; from += MOST_KEYS) {
+    const keys = distinct.slice(from, from + MOST_KEYS).map(latestKey);
+    for (const item of await getAll(settings, keys)) {
+      const entry = entryOf({ ...item, job: item["ofJob"] });
+      const standing = standingOf(entry);
+      if (standing !== undefined) found.set(entry.account as AccountId, standing);
+    }
+  }
+  return found;
+}
+
+/** DynamoDB gives what it can and names the rest; an account that stays unknown would be taken for a new one. */
+async function getAll({ client, table }: DynamoDbJournalSettings, keys: Item[]): Promise<readonly Item[]> {
+  const items: Item[] = [];
+  let left: Item[] | undefined = keys;
+  for (let tries = 0; left !== undefined && left.length > 0; tries += 1) {
+    if (tries === MOST_TRIES) throw new Error(`${left.length} of ${keys.length} items were not given`);
+    if (tries > 0) await setTimeout(FIRST_PAUSE * 2 ** (tries - 1));
+    const request = { [table]: { Keys: left, ConsistentRead: true } };
+    const answer = await client.send(new BatchGetCommand({ RequestItems: request }));
+    items.push(...(answer.Responses?.[table] ?? []));
+    left = answer.UnprocessedKeys?.[table]?.Keys as Item[] | undefined;
+  }
+  return items;
+}

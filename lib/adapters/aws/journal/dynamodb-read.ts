@@ -1,0 +1,152 @@
+import { paginateQuery, paginateScan, type QueryCommandInput } from "@aws-sdk/lib-dynamodb";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { EntryKind, JournalEntry } from "../../../domain/journal/journal.ts";
+import { epochMillis } from "../../../domain/time/time.ts";
+import type { JournalQuery } from "../../../ports/ports.ts";
+import { entryKey, partitionKey, partitionsOf } from "./dynamodb-partitions.ts";
+import { type DynamoDbJournalSettings, GROUPS, type Item, isIndexed, kindPrefix } from "./dynamodb-table.ts";
+import { unpackData } from "./entry-data.ts";
+
+type Query = Omit<QueryCommandInput, "TableName">;
+
+/** Matching entries, oldest first. */
+export async function select(
+  settings: DynamoDbJournalSettings,
+  query: JournalQuery,
+): Promise<readonly JournalEntry[]> {
+  const { account, job, kinds, limit = Number.POSITIVE_INFINITY } = query;
+  if (limit <= 0 || kinds?.length === 0) return [];
+  if (account === undefined && job === undefined) return newestOf(await scan(settings, kinds), limit);
+  const read = (one: Query): Promise<readonly Item[]> => newestFirst(settings, one, limit);
+  const found = await Promise.all(queriesOf(query).map(read));
+  return newestOf(found.flat(), limit);
+}
+
+/**
+ * An account's entries of some kinds are one query for each kind or group of kinds, all of its entries one for each
+ * partition, and a job's entries one query.
+ */
+function queriesOf(query: JournalQuery): readonly Query[] {
+  const { account, job, kinds, limit } = query;
+  if (account === undefined) return [wholeOf(query)];
+  if (kinds === undefined || !kinds.every(isIndexed))
+    return partitionsOf(kinds).map((partition) => wholeOf(query, partitionKey(partition, account)));
+  const filter = job === undefined ? {} : { FilterExpression: "#job = :job" };
+  const names = job === undefined ? {} : { ExpressionAttributeNames: { "#job": "job" } };
+  return prefixesOf(new Set(kinds), limit !== undefined).map(([prefix, kind]) => ({
+    ...{ IndexName: "kind-index", ...filter, ...names },
+    KeyConditionExpression: "pk = :pk AND begins_with(kindKey, :kind)",
+    ExpressionAttributeValues: {
+      ...{ ":pk": entryKey(kind, account), ":kind": prefix },
+      ...(job === undefined ? {} : { ":job": job }),
+    },
+    ConsistentRead: true,
+  }));
+}
+
+/** The newest of a group are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
+function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly (readonly [string, EntryKind])[] {
+  const left = new Set(kinds);
+  const found: (readonly [string, EntryKind])[] = [];
+  for (const [prefix, ...group] of isLimited ? [] : GROUPS) {
+    const [kind] = group;
+    if (kind === undefined || !group.every((one) => left.has(one))) continue;
+    found.push([prefix, kind]);
+    for (const one of group) left.delete(one);
+  }
+  return [...found, ...[...left].map((kind) => [kindPrefix(kind), kind] as const)];
+}
+
+/** What a partition or a job has, less what a filter takes out: DynamoDB reads that all the same. */
+function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
+  const filters = [account !== undefined && job !== undefined ? "#job = :job" : "", kindFilter(kinds)];
+  const filter = filters.filter(Boolean).join(" AND ");
+  const names = {
+    ...(job === undefined ? {} : { "#job": "job" }),
+    ...(kinds === undefined ? {} : { "#kind": "kind" }),
+  };
+  return {
+    ...(pk === undefined
+      ? { IndexName: "job-index", KeyConditionExpression: "#job = :job" }
+      : { KeyConditionExpression: "pk = :pk", ConsistentRead: true }),
+    ...(filter === "" ? {} : { FilterExpression: filter }),
+    ...(Object.keys(names).length === 0 ? {} : { ExpressionAttributeNames: names }),
+    ExpressionAttributeValues: {
+      ...(pk === undefined ? {} : { ":pk": pk }),
+      ...(job === undefined ? {} : { ":job": job }),
+      ...kindValues(kinds),
+    },
+  };
+}
+
+/** At most `limit`, and without a filter no more than that is read. */
+async function newestFirst(
+  { client, table }: DynamoDbJournalSettings,
+  query: Query,
+  limit: number,
+): Promise<readonly Item[]> {
+  const bounded = Number.isFinite(limit) && query.FilterExpression === undefined ? { Limit: limit } : {};
+  const pages = paginateQuery(
+    { client },
+    { TableName: table, ...query, ...bounded, ScanIndexForward: false },
+  );
+  const items: Item[] = [];
+  for await (const page of pages) {
+    items.push(...(page.Items ?? []));
+    if (items.length >= limit) break;
+  }
+  return items.slice(0, limit);
+}
+
+async function scan(
+  { client, table }: DynamoDbJournalSettings,
+  kinds: JournalQuery["kinds"],
+): Promise<Item[]> {
+  const partitions = partitionsOf(kinds);
+  const entries = partitions.map((partition) => `begins_with(pk, :${partition})`).join(" OR ");
+  const filter = [`(${entries})`, kindFilter(kinds)].filter(Boolean).join(" AND ");
+  const prefixes = partitions.map((partition) => [`:${partition}`, partitionKey(partition, "")]);
+  const pages = paginateScan(
+    { client },
+    {
+      TableName: table,
+      FilterExpression: filter,
+      ...(kinds === undefined ? {} : { ExpressionAttributeNames: { "#kind": "kind" } }),
+      ExpressionAttributeValues: { ...Object.fromEntries(prefixes), ...kindValues(kinds) },
+      ConsistentRead: true,
+    },
+  );
+  const items: Item[] = [];
+  for await (const page of pages) items.push(...(page.Items ?? []));
+  return items;
+}
+
+function newestOf(items: readonly Item[], limit: number): readonly JournalEntry[] {
+  const order = ({ pk, sk }: Item) => `${sk} ${pk}`;
+  const sorted = items.filter(isInPlace).toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+  return sorted.slice(-Math.min(limit, sorted.length)).map(entryOf);
+}
+
+/** A role that may write to one partition can still claim any kind there: such an item is no entry. */
+function isInPlace({ pk, kind, account }: Item): boolean {
+  return pk === entryKey(String(kind) as EntryKind, String(account));
+}
+
+function kindFilter(kinds: JournalQuery["kinds"]): string {
+  return kinds === undefined ? "" : `#kind IN (${kinds.map((_, index) => `:kind${index}`).join(", ")})`;
+}
+
+function kindValues(kinds: JournalQuery["kinds"] = []): Record<string, string> {
+  return Object.fromEntries(kinds.map((kind, index) => [`:kind${index}`, kind]));
+}
+
+/** Only this adapter writes entries, so their types are known. */
+export function entryOf(item: Item): JournalEntry {
+  return {
+    at: epochMillis(Number(item["at"])),
+    job: String(item["job"]),
+    account: String(item["account"]) as AccountId | "-",
+    kind: String(item["kind"]) as EntryKind,
+    data: unpackData(item),
+  };
+}

@@ -1,0 +1,83 @@
+import {
+  GetPublicKeyCommand,
+  type GetPublicKeyCommandOutput,
+  KMSClient,
+  SignCommand,
+} from "@aws-sdk/client-kms";
+import { type ErrorCode, RelightError } from "../../../errors.ts";
+import type { RemoteKey } from "../../../ports/ports.ts";
+import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
+
+const REFERENCE = /^aws-kms:\/\/(.+)$/;
+const SPEC = "ECC_NIST_EDWARDS25519";
+/** What Sign takes as RAW, and only RAW is plain Ed25519: ED25519_PH_SHA_512 signs a digest, which no NATS server verifies. */
+const LONGEST_MESSAGE = 4096;
+/** The DER of an Ed25519 SubjectPublicKeyInfo before its 32 bytes of key (RFC 8410). */
+const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+
+/** What KMS' errors mean here; all others (throttling, network, its own faults) are `signer.unavailable`. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  AccessDeniedException: "signer.denied",
+  NotFoundException: "signer.unusable_key",
+  DisabledException: "signer.unusable_key",
+  // Marked for deletion, or its key material is not there.
+  KMSInvalidStateException: "signer.unusable_key",
+  // A key for encryption, or of a spec without that algorithm.
+  InvalidKeyUsageException: "signer.unusable_key",
+  UnsupportedOperationException: "signer.unusable_key",
+  InvalidArnException: "signer.unusable_key",
+  ValidationException: "signer.unusable_key",
+};
+
+/** A client for the region that the reference names by an ARN, else for the environment's. */
+export function kmsClient(reference: string): KMSClient {
+  const [, region] = /^aws-kms:\/\/arn:[^:]+:kms:([^:]+):/.exec(reference) ?? [];
+  return new KMSClient({ ...CLIENT_SETTINGS, ...(region === undefined ? {} : { region }) });
+}
+
+/**
+ * The key that `aws-kms://KEY` names by key id, key ARN, `alias/NAME` or alias ARN. An alias is resolved once:
+ * pointed elsewhere midway, it does not change what this object signs with.
+ * @throws RelightError `secret.invalid_reference`, `signer.unusable_key`, `signer.denied`, `signer.unavailable`.
+ */
+export async function kmsKey(reference: string, client = kmsClient(reference)): Promise<RemoteKey> {
+  const [, name] = REFERENCE.exec(reference) ?? [];
+  if (name === undefined)
+    throw new RelightError("secret.invalid_reference", `${reference} is not aws-kms://KEY`);
+  const answer = await client.send(new GetPublicKeyCommand({ KeyId: name })).catch((cause: unknown) => {
+    throw kmsError(reference, "give its public key", cause);
+  });
+  const publicKey = edwardsKey(answer, reference);
+  const KeyId = answer.KeyId ?? name;
+  return {
+    ...{ publicKey, longestMessage: LONGEST_MESSAGE },
+    sign: async (Message) => {
+      const algorithm = { MessageType: "RAW", SigningAlgorithm: "ED25519_SHA_512" } as const;
+      const order = new SignCommand({ KeyId, Message, ...algorithm });
+      const { Signature } = await client.send(order).catch((cause: unknown) => {
+        throw kmsError(reference, "sign", cause);
+      });
+      if (Signature?.length === 64) return Signature;
+      throw unusable(reference, "gave what is not an Ed25519 signature");
+    },
+  };
+}
+
+function edwardsKey(answer: GetPublicKeyCommandOutput, reference: string): Uint8Array {
+  const { PublicKey = new Uint8Array(), KeySpec, CustomerMasterKeySpec } = answer;
+  const der = Buffer.from(PublicKey);
+  if (der.length === SPKI_PREFIX.length + 32 && der.subarray(0, SPKI_PREFIX.length).equals(SPKI_PREFIX))
+    return der.subarray(SPKI_PREFIX.length);
+  throw unusable(reference, `is of the spec ${KeySpec ?? CustomerMasterKeySpec ?? "(none)"}, not ${SPEC}`);
+}
+
+function unusable(reference: string, problem: string): RelightError {
+  return new RelightError("signer.unusable_key", `${reference} ${problem}`, { details: { reference } });
+}
+
+function kmsError(reference: string, what: string, cause: unknown): RelightError {
+  const reason = errorName(cause);
+  const message = `${reference} does not ${what}: ${reason}`;
+  const code = CODES[reason] ?? "signer.unavailable";
+  return new RelightError(code, message, { cause, details: { reference, reason } });
+}

@@ -1,0 +1,51 @@
+import { paginateListSecrets, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { undecorated } from "../../../domain/claims/jwt-text.ts";
+import { asRelightError, RelightError } from "../../../errors.ts";
+import type { JwtCodec, SourceEntry } from "../../../ports/ports.ts";
+import { errorName } from "../client-settings.ts";
+import { secretsManagerSecrets } from "./secrets-manager.ts";
+
+export interface SecretsManagerClaimsSettings {
+  readonly client: SecretsManagerClient;
+  /** What the names of the secrets begin with. */
+  readonly prefix: string;
+  readonly codec: JwtCodec;
+  /** Secrets per answer, at most 100, which is the default. */
+  readonly pageSize?: number;
+}
+
+/**
+ * Account JWTs in AWS Secrets Manager: each secret whose name begins with the prefix is one account's JWT, as
+ * its whole text. Needs `secretsmanager:ListSecrets` beside `GetSecretValue`.
+ * @throws RelightError `source.unavailable` if they can't be listed.
+ */
+export async function* secretsManagerClaims(
+  settings: SecretsManagerClaimsSettings,
+): AsyncIterable<SourceEntry> {
+  const { client, codec } = settings;
+  const secrets = secretsManagerSecrets(client);
+  for await (const name of namesOf(settings)) {
+    const place = `aws-sm://${name}`;
+    try {
+      yield { ok: true, place, jwt: codec.decode(undecorated(await secrets.read(place))) };
+    } catch (thrown) {
+      yield { ok: false, place, problem: asRelightError(thrown).message };
+    }
+  }
+}
+
+async function* namesOf({
+  client,
+  prefix,
+  pageSize = 100,
+}: SecretsManagerClaimsSettings): AsyncIterable<string> {
+  const filter = { Filters: [{ Key: "name" as const, Values: [prefix] }] };
+  try {
+    // The service's filter takes words of the name too, and does not mind their case.
+    for await (const { SecretList } of paginateListSecrets({ client, pageSize }, filter))
+      for (const { Name: name } of SecretList ?? []) if (name?.startsWith(prefix)) yield name;
+  } catch (cause) {
+    const message = `aws-sm-prefix://${prefix} can't be listed: ${errorName(cause)}`;
+    throw new RelightError("source.unavailable", message, { cause, details: { prefix } });
+  }
+}

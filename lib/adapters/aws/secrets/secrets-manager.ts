@@ -1,0 +1,90 @@
+import {
+  GetSecretValueCommand,
+  type GetSecretValueCommandOutput,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { isJsonObject } from "../../../domain/time/json.ts";
+import { type ErrorCode, RelightError } from "../../../errors.ts";
+import type { Secrets } from "../../../ports/ports.ts";
+import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
+
+const REFERENCE = /^aws-sm:\/\/([^#]+)(?:#(.+))?$/;
+
+/** What AWS' errors mean here; all others (throttling, network, rights) are `secret.unavailable`. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ResourceNotFoundException: "secret.not_found",
+  // Marked for deletion: it is still there and can't be read any more.
+  InvalidRequestException: "secret.not_found",
+  InvalidParameterException: "secret.invalid_reference",
+  ValidationException: "secret.invalid_reference",
+};
+
+export const secretsManagerClient = (): SecretsManagerClient => new SecretsManagerClient(CLIENT_SETTINGS);
+
+/**
+ * Secrets in AWS Secrets Manager: `aws-sm://NAME` is the whole text, `aws-sm://NAME#FIELD` one text field of
+ * the JSON object that it holds. NAME may contain slashes or be an ARN. Only the version in force
+ * (`AWSCURRENT`) is ever given out: one that a rotation prepares (`AWSPENDING`) does not work yet.
+ */
+export function secretsManagerSecrets(client: SecretsManagerClient): Secrets {
+  return {
+    read: async (reference) => {
+      const [, name, field] = REFERENCE.exec(reference) ?? [];
+      if (name === undefined)
+        throw new RelightError("secret.invalid_reference", `${reference} is not aws-sm://NAME#FIELD`);
+      const text = textOf(await fetchCurrent(client, name, reference), reference);
+      return field === undefined ? text : fieldOf(text, field, reference);
+    },
+  };
+}
+
+async function fetchCurrent(
+  client: SecretsManagerClient,
+  name: string,
+  reference: string,
+): Promise<GetSecretValueCommandOutput> {
+  const command = new GetSecretValueCommand({ SecretId: name, VersionStage: "AWSCURRENT" });
+  const answer = await client.send(command).catch((cause: unknown) => {
+    throw awsError(reference, cause);
+  });
+  if (answer.VersionStages?.includes("AWSCURRENT") === true) return answer;
+  const message = `${reference}: the store gave a version that is not AWSCURRENT`;
+  throw new RelightError("secret.unavailable", message, { details: { reference } });
+}
+
+function textOf({ SecretString, SecretBinary }: GetSecretValueCommandOutput, reference: string): string {
+  if (SecretString !== undefined) return SecretString;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(SecretBinary ?? new Uint8Array());
+  } catch {
+    throw malformed(reference, "is binary and not text");
+  }
+}
+
+function fieldOf(text: string, field: string, reference: string): string {
+  const value = parseJson(text);
+  if (!isJsonObject(value)) throw malformed(reference, "is not a JSON object, so it has no fields");
+  const found = Object.hasOwn(value, field) ? value[field] : undefined;
+  if (typeof found !== "string") throw malformed(reference, "has no text field of that name");
+  return found;
+}
+
+/** The parser's own error quotes what it read, which is the secret; it goes no further than here. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function malformed(reference: string, problem: string): RelightError {
+  return new RelightError("secret.malformed", `${reference} ${problem}`, { details: { reference } });
+}
+
+function awsError(reference: string, cause: unknown): RelightError {
+  const reason = errorName(cause);
+  const message = `${reference} can't be read: ${reason}`;
+  const code = CODES[reason] ?? "secret.unavailable";
+  return new RelightError(code, message, { cause, details: { reference, reason } });
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from "node:crypto";
+import { fmtCreds } from "@nats-io/jwt";
+import { createUser } from "@nats-io/nkeys";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { AccountClaims } from "../../../domain/claims/claims.ts";
+import { isJsonObject, type Json } from "../../../domain/time/json.ts";
+import { type EpochMillis, toSeconds } from "../../../domain/time/time.ts";
+import { RelightError } from "../../../errors.ts";
+import { encodeJwt, keyFromSeed } from "../jwt/jwt-codec.ts";
+
+/** Long enough for one look at many streams, short enough to be worth nothing to a thief. */
+const LIVES_SECONDS = 300;
+
+/** Only questions: nothing here creates, changes or takes a message. */
+export const QUESTIONS = [
+  ...(["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"] as const),
+  // What no server holds, its clients can't ask about one by one.
+  ...(["$JS.API.CONSUMER.NAMES.*", "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"] as const),
+] as const;
+
+export interface MintedUser {
+  /** The text of a credentials file; it is never written to one. */
+  readonly credentials: string;
+  readonly inbox: string;
+}
+
+export interface MintTerms {
+  readonly now: EpochMillis;
+  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  readonly strict: boolean;
+  /** The API subjects that the user may publish to, and no others. */
+  readonly mayAsk: readonly string[];
+}
+
+/**
+ * A user of the account that lives for five minutes and may do only what is listed.
+ * With a *scoped* signing key the key's own template decides what the user may do.
+ * Its JWT is not made by `@nats-io/jwt`, whose `btoa` knows Latin-1 only: stream names may hold any letter.
+ * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
+ * the account's or one of its signing keys, or is the account's own where the operator demands signing keys.
+ */
+export async function mintUser(
+  account: AccountId,
+  claims: AccountClaims | undefined,
+  seed: string,
+  { now, strict, mayAsk }: MintTerms,
+): Promise<MintedUser> {
+  const issuer = keyFromSeed(seed, "A", "the account's signingKey");
+  const issuerKey = issuer.getPublicKey();
+  if (strict && issuerKey === account)
+    throw new RelightError(
+      "signer.untrusted_key",
+      "the operator demands signing keys, but the account's signingKey is the account's own key",
+    );
+  const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
+  const user = createUser();
+  const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;
+  const permissions = { pub: { allow: [...mayAsk], deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
+  const seconds = toSeconds(now);
+  const token = await encodeJwt(
+    JSON.stringify({
+      jti: randomUUID(),
+      iat: seconds,
+      exp: seconds + LIVES_SECONDS,
+      iss: issuerKey,
+      sub: user.getPublicKey(),
+      name: "relight",
+      nats: {
+        ...(issuerKey === account ? {} : { issuer_account: account }),
+        ...(scoped ? {} : { ...permissions, subs: -1, data: -1, payload: -1 }),
+        type: "user",
+        version: 2,
+      },
+    }),
+    async (body) => issuer.sign(body),
+  );
+  return { credentials: Buffer.from(fmtCreds(token, user)).toString("utf8"), inbox };
+}
+
+/** Whether the key is a scoped one; throws if the account does not know it at all. */
+function assertIssuer(account: AccountId, { nats }: AccountClaims, issuer: string): boolean {
+  if (issuer === account) return false;
+  const keys: readonly Json[] = Array.isArray(nats["signing_keys"]) ? nats["signing_keys"] : [];
+  if (keys.includes(issuer)) return false;
+  if (keys.some((key) => isJsonObject(key) && key["key"] === issuer)) return true;
+  throw new RelightError(
+    "signer.untrusted_key",
+    `${issuer} is neither account ${account} nor one of its signing keys`,
+  );
+}

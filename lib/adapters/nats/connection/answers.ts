@@ -1,0 +1,235 @@
+import * as z from "zod";
+import type { JsonObject } from "../../../domain/time/json.ts";
+import type { Millis } from "../../../domain/time/time.ts";
+import { RelightError } from "../../../errors.ts";
+
+/**
+ * The shapes of the servers' answers, as far as Relight reads them. Servers add fields with every version;
+ * what is read must be there, everything else may be.
+ */
+export const serverInfo = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  ver: z.string(),
+  jetstream: z.boolean().default(false),
+  cluster: z.string().optional(),
+  domain: z.string().optional(),
+  tags: z.array(z.string()).nullish(),
+  /** The server's clock as it answered. */
+  time: z.string().optional(),
+});
+export type ServerInfo = z.infer<typeof serverInfo> & {
+  /** How far its clock is ahead of ours for certain, in milliseconds; negative: behind. */
+  readonly clockSkew?: Millis;
+};
+
+const failure = z.looseObject({
+  code: z.number().optional(),
+  description: z.string().default("no reason given"),
+});
+
+/** Every system answer: the server, and data or an error. */
+export const envelope = z.looseObject({
+  server: serverInfo,
+  data: z.unknown().optional(),
+  error: failure.optional(),
+});
+export type Envelope = z.infer<typeof envelope>;
+
+/** A member of the meta group, as its leader tells of it. */
+export const metaPeer = z.looseObject({
+  name: z.string(),
+  current: z.boolean().default(false),
+  offline: z.boolean().default(false),
+  /** Nanoseconds since the leader heard from it; 0: never. */
+  active: z.number().default(0),
+});
+
+const metaInStatsz = z.looseObject({
+  leader: z.string().optional(),
+  replicas: z.array(metaPeer).nullish(),
+});
+
+export const statsz = z.looseObject({
+  server: serverInfo,
+  statsz: z.looseObject({
+    active_servers: z.number().default(1),
+    routes: z.array(z.looseObject({ name: z.string().optional() })).nullish(),
+    jetstream: z.looseObject({ meta: metaInStatsz.nullish() }).nullish(),
+  }),
+});
+export type Statsz = z.infer<typeof statsz>;
+
+const named = z.looseObject({ name: z.string().optional() }).default({});
+/** A server with a cluster of its own has a port for it; a leaf alone only has the name, which is its own. */
+const cluster = z
+  .looseObject({ name: z.string().optional(), cluster_port: z.number().optional() })
+  .default({});
+export const varz = z.looseObject({
+  ...{ cluster, gateway: named, routes: z.number().default(0) },
+  leaf: z.looseObject({ remotes: z.array(z.unknown()).nullish() }).default({}),
+  trusted_operators_jwt: z.array(z.string()).nullish(),
+});
+
+export const accountInfo = z.looseObject({
+  expired: z.boolean().default(false),
+  jetstream_enabled: z.boolean().default(false),
+  ...{ client_connections: z.number().optional(), leafnode_connections: z.number().default(0) },
+  jwt: z.string().optional(),
+  decoded_jwt: z.record(z.string(), z.unknown()).optional(),
+});
+
+const heldSubscription = z.looseObject({
+  ...{ account: z.string().optional(), subject: z.string(), cid: z.number() },
+});
+export type HeldSubscription = z.infer<typeof heldSubscription>;
+
+export const subsz = z.looseObject({
+  ...{ total: z.number().optional(), limit: z.number().optional() },
+  subscriptions_list: z
+    .array(heldSubscription)
+    .nullish()
+    .transform((list) => list ?? []),
+});
+
+export const connz = z.looseObject({
+  total: z.number(),
+  connections: z
+    .array(z.looseObject({ cid: z.number() }))
+    .nullish()
+    .transform((list) => list ?? []),
+});
+
+const peer = z.looseObject({ name: z.string(), current: z.boolean().default(false) });
+const group = z.looseObject({ leader: z.string().optional(), replicas: z.array(peer).nullish() }).optional();
+
+const consumerDetail = z.looseObject({
+  name: z.string(),
+  created: z.string().optional(),
+  cluster: group,
+  config: z.looseObject({ durable_name: z.string().optional(), mem_storage: z.boolean().default(false) }),
+  ack_floor: z.looseObject({ stream_seq: z.number() }).default({ stream_seq: 0 }),
+});
+
+export type ConsumerDetail = z.infer<typeof consumerDetail>;
+
+const external = z.looseObject({ api: z.string().default("") }).nullish();
+
+/** A mirror or source as it is configured. */
+const originConfig = z.looseObject({
+  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  subject_transforms: z.array(z.unknown()).nullish(),
+});
+export type OriginConfig = z.infer<typeof originConfig>;
+
+/** A mirror or source as its leader tells of it. */
+const originDetail = z.looseObject({
+  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  lag: z.number().default(0),
+  /** Nanoseconds since it heard of its origin; -1: never. */
+  active: z.number().default(-1),
+  /** The last sequence taken from the origin; from 2.12. */
+  seq: z.number().optional(),
+  error: z.looseObject({ description: z.string().default("no reason given") }).nullish(),
+});
+export type OriginDetail = z.infer<typeof originDetail>;
+
+export const streamState = z.looseObject({
+  ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
+});
+
+const streamDetail = z.looseObject({
+  name: z.string(),
+  created: z.string().optional(),
+  cluster: group,
+  config: z.looseObject({
+    subjects: z.array(z.string()).nullish(),
+    storage: z.enum(["file", "memory"]),
+    num_replicas: z.number().default(1),
+    ...{ allow_direct: z.boolean().optional(), mirror_direct: z.boolean().optional() },
+    mirror: originConfig.nullish(),
+    sources: z.array(originConfig).nullish(),
+  }),
+  mirror: originDetail.nullish(),
+  sources: z.array(originDetail).nullish(),
+  state: streamState,
+  consumer_detail: z.array(consumerDetail).nullish(),
+  /** From 2.10, with `raft`: absent on a server that has no node of the stream's group. */
+  stream_raft_group: z.string().optional(),
+});
+export type StreamDetail = z.infer<typeof streamDetail>;
+
+/** A page of `$JS.API.STREAM.NAMES` or `$JS.API.CONSUMER.NAMES.…`; an error has no `total`. */
+export const apiNames = z.looseObject({
+  total: z.number(),
+  streams: z.array(z.string()).nullish(),
+  consumers: z.array(z.string()).nullish(),
+});
+
+const listEntry = z.looseObject({
+  name: z.string().optional(),
+  config: z.looseObject({
+    ...{ name: z.string().optional(), durable_name: z.string().optional() },
+    num_replicas: z.number().optional(),
+  }),
+  cluster: group,
+});
+export type ListEntry = z.infer<typeof listEntry>;
+/** A page of `$JS.API.STREAM.LIST` or `$JS.API.CONSUMER.LIST.…`; those that no server tells of have no name but in `config`. */
+export const apiList = z.looseObject({
+  ...{ total: z.number(), limit: z.number().optional() },
+  streams: z.array(listEntry).nullish(),
+  consumers: z.array(listEntry).nullish(),
+});
+
+const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
+export type AccountDetail = z.infer<typeof accountDetail>;
+/** `accounts` is how many have JetStream on the server, whatever part of them is listed. */
+export const jsz = z.looseObject({
+  ...{ accounts: z.number().optional(), account_details: z.array(accountDetail).nullish() },
+});
+
+// Before 2.10 there is neither a name nor who asked for the connection.
+const leafDetail = z.looseObject({
+  ...{ account: z.string(), name: z.string().optional(), is_spoke: z.boolean().default(false) },
+});
+export type LeafDetail = z.infer<typeof leafDetail>;
+
+export const leafz = z.looseObject({
+  ...{ leafnodes: z.number().optional(), leafs: z.array(leafDetail).nullish() },
+});
+
+/** Without accounts: what the server may give to JetStream, what streams' `max_bytes` reserve, and what it holds; bytes. */
+export const jszTotals = z.looseObject({
+  config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
+  reserved_memory: z.number().default(0),
+  reserved_storage: z.number().default(0),
+  ...{ memory: z.number().default(0), storage: z.number().default(0) },
+});
+
+/** Ids alone, of every account that is loaded; the server sends them all at once, about 60 bytes each. */
+export const accountz = z.looseObject({ accounts: z.array(z.string()).nullish() });
+
+export const pushAnswer = z.looseObject({
+  server: serverInfo,
+  data: z.looseObject({ code: z.number(), message: z.string() }).optional(),
+  error: failure.optional(),
+});
+
+export const listAnswer = z.looseObject({ server: serverInfo, data: z.array(z.string()).nullish() });
+
+/** @throws RelightError `nats.bad_answer` naming the field that is not as it should be. */
+export function read<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new RelightError("nats.bad_answer", `${what}: ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** The data of an answer, or its error as ours. */
+export function readData<T>(schema: z.ZodType<T>, answer: JsonObject, what: string): T {
+  const { data, error, server } = read(envelope, answer, what);
+  if (error !== undefined)
+    throw new RelightError("nats.bad_answer", `${what} on ${server.name}: ${error.description}`);
+  return read(schema, data, `${what} on ${server.name}`);
+}

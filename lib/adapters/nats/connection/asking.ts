@@ -1,0 +1,221 @@
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  ClosedConnectionError,
+  type Msg,
+  type NatsConnection,
+  NoRespondersError,
+  PermissionViolationError,
+  type QueuedIterator,
+  TimeoutError,
+} from "@nats-io/transport-node";
+import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
+import type { Millis } from "../../../domain/time/time.ts";
+import { RelightError } from "../../../errors.ts";
+import { inTurn } from "./in-flight.ts";
+
+/**
+ * After how long a question that nobody answered is put again, in milliseconds since it was first put, as far as the
+ * time for it goes. A late answer to an earlier one counts as well: what is asked this way must change nothing.
+ */
+const AGAIN_AFTER = [1_000, 3_000] as const;
+
+/**
+ * Asks and takes the first answer; asks again with growing pauses until `timeout` is over. That nobody listens there is
+ * an answer, too ({@link isNoResponders}), and comes at once.
+ * @throws RelightError `nats.*`
+ */
+export async function ask(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  timeout: Millis,
+): Promise<Msg> {
+  let answer: Msg | undefined;
+  const take = (reply: Msg): boolean => {
+    answer ??= reply;
+    return true;
+  };
+  await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER });
+  if (answer === undefined) throw silence(subject, timeout);
+  return answer;
+}
+
+/** The same for what is to be done and may be done once only: it is put once. @throws RelightError `nats.*` */
+export async function order(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  timeout: Millis,
+): Promise<Msg> {
+  try {
+    return await connection.request(subject, body, { timeout });
+  } catch (cause) {
+    throw requestError(cause, connection, subject, timeout);
+  }
+}
+
+/** Whom to wait for, and how long. */
+export interface Gathering {
+  readonly timeout: Millis;
+  readonly enough: (answers: readonly Msg[]) => boolean;
+  /** Judged by the latest answer of each: enough as well, if nobody else answers within `quiet`. */
+  readonly unlessMore?: { readonly enough: (answers: readonly Msg[]) => boolean; readonly quiet: Millis };
+}
+
+/**
+ * Asks every server and takes one answer of each until `enough` of them came or `timeout` is over; asks again meanwhile,
+ * as {@link ask} does. Too few is no error here: the caller knows how many there should be.
+ */
+export async function gather(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  { timeout, enough, unlessMore }: Gathering,
+): Promise<readonly Msg[]> {
+  const answers = new Map<string, Msg>();
+  const latest = new Map<string, Msg>();
+  const quiet = Promise.withResolvers<void>();
+  let timer: NodeJS.Timeout | undefined;
+  const take = (reply: Msg): boolean => {
+    const server = serverOf(reply) ?? `the answer ${answers.size}`;
+    const isNew = !answers.has(server);
+    latest.set(server, reply);
+    if (isNew) {
+      answers.set(server, reply);
+      clearTimeout(timer);
+      timer = undefined;
+    }
+    if (timer === undefined && unlessMore?.enough([...latest.values()]))
+      timer = setTimeout(quiet.resolve, unlessMore.quiet);
+    return enough([...answers.values()]);
+  };
+  try {
+    await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER, until: quiet.promise });
+  } finally {
+    clearTimeout(timer);
+  }
+  return [...answers.values()];
+}
+
+/** The same for what is put once only: an order, or a question whose answers don't say whose they are. */
+export async function gatherOnce(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  { timeout, enough }: Gathering,
+): Promise<readonly Msg[]> {
+  const answers: Msg[] = [];
+  const take = (reply: Msg): boolean => {
+    answers.push(reply);
+    return enough(answers);
+  };
+  await put(connection, subject, body, { timeout, take, again: [] });
+  return answers;
+}
+
+interface Putting {
+  readonly timeout: Millis;
+  /** Hears each answer; true: nothing more is wanted. */
+  readonly take: (reply: Msg) => boolean;
+  readonly again: readonly number[];
+  /** Nothing more is wanted from then on. */
+  readonly until?: Promise<void>;
+}
+
+/** Puts a question, in its turn, and again at each of these times, until enough was heard or the time is over. */
+async function put(
+  connection: NatsConnection,
+  subject: string,
+  body: string,
+  { timeout, take, again, until }: Putting,
+): Promise<void> {
+  await inTurn(connection, async () => {
+    const over = new AbortController();
+    const heard = Promise.withResolvers<void>();
+    const putAt = async (after: number): Promise<void> => {
+      if (after > 0) await wait(after, undefined, { signal: over.signal });
+      const options = { strategy: "timer", maxWait: timeout - after } as const;
+      const replies = (await connection.requestMany(subject, body, options)) as QueuedIterator<Msg>;
+      over.signal.addEventListener("abort", () => replies.stop(), { once: true });
+      for await (const reply of replies) {
+        if (over.signal.aborted) return;
+        if (take(reply)) heard.resolve();
+      }
+    };
+    try {
+      const times = [0, ...again.filter((after) => after < timeout)];
+      const ends = [heard.promise, ...(until === undefined ? [] : [until])];
+      await Promise.race([...ends, Promise.all(times.map(putAt))]);
+    } catch (cause) {
+      throw requestError(cause, connection, subject, timeout);
+    } finally {
+      over.abort();
+    }
+    if (connection.isClosed()) throw lost(subject);
+  });
+}
+
+/** Who answered, as far as the answer says so. */
+function serverOf(reply: Msg): string | undefined {
+  try {
+    const answer = reply.json<unknown>();
+    const server = isJsonObject(answer) ? answer["server"] : undefined;
+    return isJsonObject(server) && typeof server["id"] === "string" ? server["id"] : undefined;
+  } catch {
+    // What is no JSON is the caller's to judge.
+    return undefined;
+  }
+}
+
+/** The client's errors as ours, in this one place. */
+export function requestError(
+  cause: unknown,
+  connection: NatsConnection,
+  subject: string,
+  timeout: Millis,
+): RelightError {
+  const chain = causes(cause);
+  const is = (type: new (...args: never[]) => Error): boolean => chain.some((error) => error instanceof type);
+  if (is(NoRespondersError)) return new RelightError("nats.timeout", `nobody answers ${subject}`, { cause });
+  if (is(PermissionViolationError))
+    return new RelightError("nats.unauthorized", `the user may not ask ${subject}`, { cause });
+  // A closing connection rejects its requests with a plain RequestError before it calls itself closed.
+  const closing = chain.some(({ message }) => message === "connection closed");
+  if (closing || is(ClosedConnectionError) || connection.isClosed()) return lost(subject, cause);
+  if (is(TimeoutError)) return silence(subject, timeout, cause);
+  const message = chain[0]?.message ?? String(cause);
+  return new RelightError("nats.bad_answer", `${subject}: ${message}`, { cause });
+}
+
+function causes(thrown: unknown): readonly Error[] {
+  return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
+}
+
+function silence(subject: string, timeout: Millis, cause?: unknown): RelightError {
+  const message = `no answer to ${subject} within ${timeout} ms`;
+  return new RelightError("nats.timeout", message, cause === undefined ? {} : { cause });
+}
+
+export function lost(subject: string, cause?: unknown): RelightError {
+  return new RelightError("nats.connection_lost", `the connection was lost while asking ${subject}`, {
+    cause,
+  });
+}
+
+/** Whether nobody listens on a subject at all, as opposed to nobody answering in time. */
+export function isNoResponders(error: unknown): boolean {
+  return causes(error).some((cause) => cause instanceof NoRespondersError);
+}
+
+/** The JSON object in an answer. @throws RelightError `nats.bad_answer` */
+export function readJson(message: Msg): JsonObject {
+  const value = (() => {
+    try {
+      return message.json<unknown>();
+    } catch (cause) {
+      throw new RelightError("nats.bad_answer", `the answer on ${message.subject} is not JSON`, { cause });
+    }
+  })();
+  if (!isJsonObject(value)) throw new RelightError("nats.bad_answer", "an answer is not a JSON object");
+  return value;
+}

@@ -1,0 +1,101 @@
+import { once } from "node:events";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectTls, type PeerCertificate } from "node:tls";
+import { epochMillis, type Millis } from "../../../domain/time/time.ts";
+import type { ServerCertificates } from "../../../ports/ports.ts";
+import { addressOf } from "./dial.ts";
+
+/**
+ * Looks at the certificates of these addresses. Nothing is proved of them and nothing is sent to the servers but the
+ * handshake: whether a certificate can be trusted is the business of who connects with it.
+ */
+export function serverCertificates(
+  addresses: readonly string[],
+  timeout: Millis,
+): Promise<readonly ServerCertificates[]> {
+  return Promise.all(addresses.map(async (address) => ({ address, seen: await look(address, timeout) })));
+}
+
+async function look(address: string, timeout: Millis): Promise<ServerCertificates["seen"]> {
+  const { host, port } = addressOf(address);
+  const signal = AbortSignal.timeout(timeout);
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
+  try {
+    await once(socket, "connect", { signal });
+    if ((await greet(socket, signal, timeout)) === "plain") return { ok: true, value: undefined };
+    return { ok: true, value: await certificate(socket, host, signal) };
+  } catch (cause) {
+    const message = signal.aborted ? `no answer within ${timeout} ms` : (cause as Error).message;
+    return { ok: false, code: "nats.unreachable", message: `${address}: ${message}` };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * A server says INFO in the clear first, and TLS follows it if it offers that; one with `handshake_first` (from
+ * 2.10.4) says nothing and waits for the handshake.
+ */
+async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<"plain" | "tls"> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
+  let text = "";
+  try {
+    while (!text.includes("\r\n")) {
+      const [chunk] = (await once(socket, "data", { signal: patience })) as [Buffer];
+      text += chunk.toString("latin1");
+    }
+  } catch (error) {
+    if (signal.aborted || !patience.aborted) throw error;
+    return "tls";
+  } finally {
+    socket.pause();
+  }
+  const info = JSON.parse(/^INFO (\{.*\})/.exec(text)?.[1] ?? "{}") as Record<string, unknown>;
+  return info["tls_required"] === true || info["tls_available"] === true ? "tls" : "plain";
+}
+
+async function certificate(socket: Socket, host: string, signal: AbortSignal) {
+  const secure = connectTls({
+    ...{ socket, rejectUnauthorized: false },
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  });
+  try {
+    await once(secure, "secureConnect", { signal });
+    const { valid_from: from, valid_to: to, subject } = secure.getPeerCertificate() as PeerCertificate;
+    const name = String(subject?.CN ?? host);
+    return { name, begins: epochMillis(Date.parse(from)), expiresAt: epochMillis(Date.parse(to)) };
+  } finally {
+    secure.destroy();
+  }
+}
+
+/** What listens where nobody said INFO: TLS that waits for its handshake, HTTP, or nobody knows what. */
+export async function silentListener(address: string, timeout: Millis): Promise<"tls" | "http" | "unknown"> {
+  const { host, port } = addressOf(address);
+  const signal = AbortSignal.timeout(timeout);
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
+  try {
+    await once(socket, "connect", { signal });
+    await certificate(socket, host, signal);
+    return "tls";
+  } catch (error) {
+    // A server that wants a certificate of ours, too, says so in the language of TLS.
+    if (/ALERT/.test((error as NodeJS.ErrnoException).code ?? "")) return "tls";
+  } finally {
+    socket.destroy();
+  }
+  return (await speaksHttp(host, port, timeout)) ? "http" : "unknown";
+}
+
+async function speaksHttp(host: string, port: number, timeout: Millis): Promise<boolean> {
+  const socket = connectPlain({ host, port }).on("error", () => undefined);
+  try {
+    socket.write("GET / HTTP/1.0\r\n\r\n");
+    const [chunk] = (await once(socket, "data", { signal: AbortSignal.timeout(timeout) })) as [Buffer];
+    return chunk.toString("latin1").startsWith("HTTP/");
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

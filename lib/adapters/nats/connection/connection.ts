@@ -1,0 +1,117 @@
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  AuthorizationError,
+  credsAuthenticator,
+  type NatsConnection,
+  UserAuthenticationExpiredError,
+} from "@nats-io/transport-node";
+import type { Millis } from "../../../domain/time/time.ts";
+import { RelightError } from "../../../errors.ts";
+import { type Attempt, type DialOptions, dial } from "./dial.ts";
+import type { Servers } from "./tls.ts";
+import { tlsFailure } from "./tls-failures.ts";
+
+export interface ConnectionSettings {
+  readonly servers: Servers;
+  /** The text of a credentials file. */
+  readonly credentials: string;
+  /** How long to wait for the connection and for one answer. */
+  readonly timeout: Millis;
+  /** Replies come to `<inbox>.>`; must be what the user may subscribe to. */
+  readonly inbox?: string;
+  /** What the connection is, for the servers' own lists. */
+  readonly name: string;
+  /**
+   * How long to wait before each attempt to reconnect, in milliseconds; it is tried for ever. Absent: a lost
+   * connection stays lost.
+   */
+  readonly reconnectDelay?: () => number;
+}
+
+/** A lost connection is noticed within three of these, even where no packet says so; milliseconds. */
+const HEARTBEAT = 10_000;
+
+/**
+ * How long to wait before each further attempt to connect, in milliseconds: a server that restarts is back within
+ * moments, and one that is away is told of within two seconds.
+ */
+const CONNECT_AGAIN_AFTER = [250, 1_000] as const;
+
+/**
+ * Connects. What is refused is heard at once; a server that can't be reached, or that breaks a sign-in off before it has
+ * judged it, is tried again, unless the time for an answer is over.
+ * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
+ */
+export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
+  const { servers, timeout } = settings;
+  const began = performance.now();
+  for (const pause of [...CONNECT_AGAIN_AFTER, undefined]) {
+    let attempts: Attempt[] | undefined = [];
+    try {
+      const connection = await dial(servers, optionsOf(settings), (attempt) => attempts?.push(attempt));
+      // Those of a reconnect are nobody's business, and without end.
+      attempts = undefined;
+      return connection;
+    } catch (cause) {
+      const isLate = performance.now() - began >= timeout && !brokeOff(cause);
+      const last = attempts?.at(-1);
+      if (last !== undefined) last.error ??= cause;
+      const error =
+        (await tlsFailure(attempts ?? [], servers, timeout)) ?? connectError(cause, servers.addresses);
+      if (pause === undefined || error.code !== "nats.unreachable" || isLate) throw error;
+      await wait(pause);
+    }
+  }
+  throw new Error("unreachable: the last attempt throws");
+}
+
+function optionsOf(settings: ConnectionSettings): DialOptions {
+  const { credentials, timeout, inbox, name, reconnectDelay } = settings;
+  return {
+    // The client's parser wants the newline at the end, which secret stores and editors drop.
+    authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
+    ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
+    ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+    ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
+  };
+}
+
+/** A server that is starting may refuse everybody for a while: that is no reason to give up, either. */
+function forEver(reconnectDelayHandler: () => number): DialOptions {
+  const pings = { pingInterval: HEARTBEAT, maxPingOut: 2 };
+  return {
+    ...pings,
+    reconnect: true,
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    reconnectDelayHandler,
+  };
+}
+
+/** A server gives a client two seconds to sign in. On a busy machine they pass before it could read what was sent. */
+const isLate = (cause: unknown): boolean => /authentication timeout/i.test(messageOf(cause));
+
+/** Node's own errors may come from another realm, and are then no instances of this one's. */
+const messageOf = (cause: unknown): string =>
+  String((cause as { readonly message?: string } | undefined)?.message ?? cause);
+
+/** A server that closed the connection while the client wrote to it may have said why: the next attempt may hear it. */
+const brokeOff = (cause: unknown): boolean =>
+  isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
+
+function connectError(cause: unknown, servers: readonly string[]): RelightError {
+  const reason = messageOf(cause);
+  const where = servers.join(", ");
+  if (reason === "unable to parse credentials")
+    return new RelightError("secret.malformed", "the credentials are not a NATS credentials file (.creds)", {
+      cause,
+    });
+  if (isLate(cause))
+    return new RelightError("nats.unreachable", `${where} did not answer the sign-in in time: ${reason}`, {
+      cause,
+    });
+  if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
+    return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
+  const why = reason.includes("undefined error") ? "it closed the connection without a word" : reason;
+  return new RelightError("nats.unreachable", `cannot reach ${where}: ${why}`, { cause });
+}

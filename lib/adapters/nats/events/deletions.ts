@@ -1,0 +1,81 @@
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
+import { isJsonObject } from "../../../domain/time/json.ts";
+import type { Deletions } from "../../../ports/ports.ts";
+
+/**
+ * What clients ask of JetStream's API comes to the system account, with the account that asks in a header (ran: 2.9.10,
+ * 2.10.27).
+ */
+const STREAM = "$JS.API.STREAM.DELETE.";
+const CONSUMER = "$JS.API.CONSUMER.DELETE.";
+const WHO = "Nats-Request-Info";
+
+/** Hears who asks to delete what; on another connection from then on, where a run connects anew. */
+export interface Ear {
+  listen(account: AccountId): Promise<Deletions>;
+  move(connection: NatsConnection): Promise<void>;
+}
+
+interface Listener {
+  readonly account: AccountId;
+  readonly asked: Set<string>;
+  subscriptions: readonly Subscription[];
+}
+
+export function earOn(first: NatsConnection): Ear {
+  let connection = first;
+  const listeners = new Set<Listener>();
+
+  async function attach(listener: Listener): Promise<void> {
+    const callback = (error: unknown, message: Msg): void => {
+      // A user that may not listen hears nothing: then what is gone is a loss.
+      if (error) return;
+      const group = groupIn(message, listener.account);
+      if (group !== undefined) listener.asked.add(nameOfGroup(group));
+    };
+    listener.subscriptions = [`${STREAM}*`, `${CONSUMER}*.*`].map((subject) =>
+      connection.subscribe(subject, { callback }),
+    );
+    await connection.flush();
+  }
+
+  return {
+    listen: async (account) => {
+      const asked = new Set<string>();
+      const listener: Listener = { account, asked, subscriptions: [] };
+      listeners.add(listener);
+      await attach(listener);
+      return {
+        has: (group) => asked.has(group.stream) || asked.has(nameOfGroup(group)),
+        [Symbol.asyncDispose]: async () => {
+          listeners.delete(listener);
+          for (const subscription of listener.subscriptions) subscription.unsubscribe();
+        },
+      };
+    },
+    move: async (next) => {
+      connection = next;
+      for (const listener of listeners) await attach(listener);
+    },
+  };
+}
+
+/** What the account asks to delete by this message; undefined where another one asks. */
+function groupIn({ headers, subject }: Msg, account: AccountId): Group | undefined {
+  if (accountIn(headers?.get(WHO) ?? "") !== account) return undefined;
+  if (subject.startsWith(STREAM)) return { stream: subject.slice(STREAM.length) };
+  // Names have no dots.
+  const [stream = "", consumer = ""] = subject.slice(CONSUMER.length).split(".");
+  return { stream, consumer };
+}
+
+function accountIn(header: string): unknown {
+  try {
+    const who: unknown = JSON.parse(header);
+    return isJsonObject(who) ? who["acc"] : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,240 @@
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { decode } from "@nats-io/jwt";
+import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
+import { parseTree } from "jsonc-parser";
+import { type ClaimsDocument, duplicateKey, parseAccountClaims } from "../../../domain/claims/claims.ts";
+import { type Operator, trustedIssuers } from "../../../domain/claims/operator.ts";
+import { goProblem } from "../../../domain/gate/go-json.ts";
+import { JWT_HEADER } from "../../../domain/gate/go-shapes.ts";
+import { isPublicKey } from "../../../domain/gate/nkey.ts";
+import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
+import { RelightError } from "../../../errors.ts";
+import type { DecodedJwt, JwtCodec, Signer } from "../../../ports/ports.ts";
+
+const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
+
+/**
+ * Reads and signs account JWTs from their text. `@nats-io/jwt` is not used for it: it parses to a
+ * JavaScript object (which rounds 64-bit limits), fills missing limits with zero, mutates what it encodes
+ * and stamps `iat` itself; a renewal must keep every byte that it does not own.
+ */
+export const jwtCodec: JwtCodec = {
+  decode(token: string): DecodedJwt {
+    const [header, payload, signature, ...rest] = token.trim().split(".");
+    if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
+      throw malformed("it does not have three parts separated by dots");
+    assertHeader(header);
+    const parsed = parseAccountClaims(decodePart(payload, "its payload is not JSON"));
+    if (!parsed.ok) throw malformed(parsed.problem);
+    const { document } = parsed;
+    if (!isPublicKey(document.claims.sub, "account"))
+      throw malformed('the checksum of "sub" is wrong, and servers would refuse it');
+    assertBase64(signature, "its signature is not");
+    const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
+    return { token: token.trim(), document, signatureValid };
+  },
+  publicKeyOf: (seed) => keyFromSeed(seed, "A", "signingKey").getPublicKey(),
+  attests: (key, statement, signature) => verifies(key, attestation(statement), signature),
+};
+
+/** An order to delete accounts, as `nsc push -R` and `-P` send it. */
+export interface DeletionOrder {
+  readonly issuer: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly jti: string;
+  readonly accounts: readonly string[];
+  /** Signed by whom it names, and about nobody else, as servers demand; says nothing about trust. */
+  readonly isSelfSigned: boolean;
+}
+
+/** @throws RelightError `jwt.malformed` */
+export function decodeDeletion(token: string): DeletionOrder {
+  const [header = "", payload = "", signature = ""] = token.trim().split(".");
+  const claims = attempt(() => JSON.parse(decodePart(payload, "its payload is not JSON")) as unknown);
+  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
+  const accounts = isJsonObject(nats) ? nats["accounts"] : undefined;
+  if (!isJsonObject(claims) || !Array.isArray(accounts))
+    throw new RelightError("jwt.malformed", "this is not an order to delete accounts");
+  const { iss, sub, iat, jti } = claims;
+  const issuer = String(iss);
+  return {
+    issuer,
+    iat: typeof iat === "number" && Number.isSafeInteger(iat) ? iat : 0,
+    jti: String(jti ?? ""),
+    accounts: accounts.map(String),
+    isSelfSigned: sub === iss && verifies(issuer, `${header}.${payload}`, signature),
+  };
+}
+
+/**
+ * What is signed to attest a statement. A JWT's signature is over two base64url texts with a dot between, and a
+ * server's nonce is one: neither can hold a space or a line break.
+ */
+function attestation(statement: string): string {
+  return `relight journal v1\nsha512 ${createHash("sha512").update(statement).digest("hex")}\n`;
+}
+
+/**
+ * A signer from the seed of the operator or of one of its signing keys.
+ * @throws RelightError `secret.malformed` if it is no operator seed, `signer.untrusted_key` if the servers would
+ * not trust what it signs.
+ */
+export function operatorSigner(seed: string, operator: Operator): Signer {
+  const key = keyFromSeed(seed, "O", "operator.signingKey");
+  return jwtSigner(key.getPublicKey(), operator, async (body) => key.sign(body));
+}
+
+/**
+ * Signs JWTs with whatever can sign bytes for `publicKey`.
+ * @throws RelightError `signer.untrusted_key` if the servers would not trust what it signs.
+ */
+export function jwtSigner(
+  publicKey: string,
+  operator: Operator,
+  signBytes: (body: Uint8Array) => Promise<Uint8Array>,
+): Signer {
+  if (!trustedIssuers(operator).includes(publicKey))
+    throw new RelightError("signer.untrusted_key", untrustedKey(publicKey, operator), {
+      details: { key: publicKey, trusted: [...trustedIssuers(operator)] },
+    });
+  return {
+    publicKey,
+    sign: ({ text }: ClaimsDocument) => encodeJwt(text, signBytes),
+    attest: async (statement) => {
+      const signature = await signBytes(Buffer.from(attestation(statement)));
+      return Buffer.from(signature).toString("base64url");
+    },
+  };
+}
+
+/** A JWT of exactly this payload. */
+export async function encodeJwt(
+  payload: string,
+  signBytes: (body: Uint8Array) => Promise<Uint8Array>,
+): Promise<string> {
+  const body = `${HEADER}.${Buffer.from(payload).toString("base64url")}`;
+  return `${body}.${Buffer.from(await signBytes(Buffer.from(body))).toString("base64url")}`;
+}
+
+/** The key pair of a seed, with its kind checked. `what` names the secret in errors. */
+export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPair {
+  const names = { O: "an operator", A: "an account" };
+  const key = attempt(() => fromSeed(Buffer.from(seed.trim())));
+  if (key === undefined)
+    throw new RelightError("secret.malformed", `${what} is not an nkey seed (S${kind}…)`);
+  const publicKey = key.getPublicKey();
+  if (!publicKey.startsWith(kind))
+    throw new RelightError(
+      "secret.malformed",
+      `${what} is the seed of ${publicKey}, not of ${names[kind]} (${kind}…)`,
+    );
+  return key;
+}
+
+/** What an operator's JWT says about who may sign. @throws RelightError `operator.invalid` */
+export function parseOperator(token: string): Operator {
+  const claims = attempt(() => verifiedClaims(token.trim()));
+  const nats = claims?.["nats"];
+  if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "operator")
+    throw new RelightError("operator.invalid", "operator.jwt does not hold a validly signed operator JWT");
+  const { sub, name } = claims;
+  const { signing_keys: keys, strict_signing_key_usage: strict, system_account: system } = nats;
+  return {
+    id: String(sub),
+    name: String(name ?? sub),
+    signingKeys: Array.isArray(keys) ? keys.map(String) : [],
+    strictSigningKeyUsage: strict === true,
+    ...(typeof system === "string" ? { systemAccount: system } : {}),
+  };
+}
+
+/** Checks it with the library, which would read other letters than Latin-1 wrongly, and reads it itself. */
+function verifiedClaims(token: string): JsonObject | undefined {
+  decode(token);
+  const claims: unknown = JSON.parse(decodePart(token.split(".")[1] ?? "", "its payload is not JSON"));
+  return isJsonObject(claims) ? claims : undefined;
+}
+
+function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Operator): string {
+  if (publicKey === id && strictSigningKeyUsage)
+    return `operator ${name} demands signing keys (strict_signing_key_usage), but operator.signingKey is its own key`;
+  return `operator.signingKey is ${publicKey}, which operator ${name} (${id}) does not trust`;
+}
+
+function assertHeader(part: string): void {
+  const text = decodePart(part, "its header is not JSON");
+  const header = attempt(() => JSON.parse(text) as unknown);
+  if (!isJsonObject(header)) throw malformed("its header is not JSON");
+  const tree = parseTree(text);
+  const twice = duplicateKey(tree);
+  const otherwise = twice === undefined ? goProblem(tree, text, JWT_HEADER) : `"${twice}" stands there twice`;
+  if (otherwise !== undefined) throw malformed(`in its header, ${otherwise}`);
+  if (String(header["typ"]).toUpperCase() !== "JWT") throw malformed('its header\'s "typ" is not JWT');
+  if (header["alg"] !== "ed25519-nkey")
+    throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
+}
+
+/** What stands before an Ed25519 key's 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
+const KEY_INFO = Buffer.from("302a300506032b6570032100", "hex");
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** By Node's own Ed25519: the nkeys library takes milliseconds for each, and a sweep reads a hundred thousand. */
+function verifies(issuer: string, body: string, signature: string): boolean {
+  const valid = attempt(() =>
+    verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")),
+  );
+  return valid === true;
+}
+
+/** Keys by issuer: an operator has a few, and making one takes as long as half a verification. */
+const keys = new Map<string, KeyObject>();
+const MOST_KEYS = 100;
+
+function keyOf(issuer: string): KeyObject {
+  const known = keys.get(issuer);
+  if (known !== undefined) return known;
+  // Checks the kind and the checksum.
+  fromPublic(issuer);
+  const der = Buffer.concat([KEY_INFO, rawKey(issuer)]);
+  const key = createPublicKey({ key: der, format: "der", type: "spki" });
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(issuer, key);
+  return key;
+}
+
+/** The 32 bytes between the prefix byte and the checksum. */
+function rawKey(publicKey: string): Uint8Array {
+  const bits = [...publicKey].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  return Uint8Array.from({ length: 32 }, (_, index) =>
+    Number.parseInt(bits.slice(8 * (index + 1), 8 * (index + 2)), 2),
+  );
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodePart(part: string, what: string): string {
+  assertBase64(part, what);
+  const text = attempt(() => UTF8.decode(Buffer.from(part, "base64url")));
+  if (text === undefined) throw malformed(`${what} in UTF-8`);
+  return text;
+}
+
+/** Servers take unpadded base64url and nothing else; Node takes almost anything. */
+function assertBase64(part: string, what: string): void {
+  if (Buffer.from(part, "base64url").toString("base64url") !== part)
+    throw malformed(`${what} in base64url without padding`);
+}
+
+function malformed(problem: string): RelightError {
+  return new RelightError("jwt.malformed", `this is not an account JWT: ${problem}`);
+}
+
+/** The library's errors say nothing that the caller could not say better, so they end here. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,80 @@
+import type { Msg } from "@nats-io/transport-node";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { RunningAccount } from "../../../domain/observation/observation.ts";
+import type { JsonObject } from "../../../domain/time/json.ts";
+import { asRelightError, RelightError } from "../../../errors.ts";
+import type { DecodedJwt, JwtCodec } from "../../../ports/ports.ts";
+import { accountInfo, envelope, read } from "../connection/answers.ts";
+import { readJson } from "../connection/asking.ts";
+
+/** A JWT, or why it can't be read. */
+type Attempt =
+  | { readonly ok: true; readonly value: DecodedJwt }
+  | { readonly ok: false; readonly message: string };
+
+export function attempt(codec: JwtCodec, token: string): Attempt {
+  try {
+    return { ok: true, value: codec.decode(token) };
+  } catch (thrown) {
+    return { ok: false, message: asRelightError(thrown).message };
+  }
+}
+
+/** To a server it is one. */
+const NO_JWT = "this is not an account JWT: ";
+
+/** Servers take claims that Relight does not read: then all that is known of the account is what they say themselves. */
+export function unreadable(
+  account: AccountId,
+  { what, problem, ...details }: { what: string; problem: string; expiredOn?: readonly string[] },
+): RelightError {
+  const expired = details.expiredOn?.length
+    ? `; ${details.expiredOn.join(", ")} refuse its clients: they are over, or somebody deleted it (then add --undelete)`
+    : "";
+  const message = `${what} claims of account ${account} that Relight can't read: ${problem.replace(NO_JWT, "")}${expired}`;
+  return new RelightError("claims.unreadable", message, { details: { account, expiredOn: [], ...details } });
+}
+
+/** @throws RelightError `claims.unreadable` if any server runs such claims, and who of them calls them expired. */
+export function runningAccounts(
+  answers: readonly Msg[],
+  account: AccountId,
+  codec: JwtCodec,
+): readonly RunningAccount[] {
+  const found = answers.map((answer) => runningAccount(answer, account, codec));
+  const bad = found.filter((entry): entry is Unread => "problem" in entry);
+  const [first] = bad;
+  if (first === undefined) return found as readonly RunningAccount[];
+  const what = `${bad.map(({ server }) => server).join(", ")} ${bad.length === 1 ? "runs" : "run"}`;
+  const expiredOn = found.flatMap((entry) => ("expired" in entry && entry.expired ? [entry.server] : []));
+  throw unreadable(account, { what, problem: first.problem, expiredOn });
+}
+
+interface Unread {
+  readonly server: string;
+  readonly expired: boolean;
+  readonly problem: string;
+}
+
+function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): RunningAccount | Unread {
+  const { server, data, error } = read(envelope, readJson(message), "ACCOUNT.INFO");
+  if (error?.description.includes("does not exist")) return { server: server.name, loaded: false };
+  if (error !== undefined)
+    throw new RelightError(
+      "nats.bad_answer",
+      `ACCOUNT.INFO of ${account} on ${server.name}: ${error.description}`,
+    );
+  const info = read(accountInfo, data, `ACCOUNT.INFO of ${account} on ${server.name}`);
+  const { expired, jetstream_enabled: jetstream, jwt } = info;
+  // `decoded_jwt` went through Go's types and proves what the server reads; the raw JWT keeps what those don't know.
+  if (jwt === undefined)
+    throw new RelightError("nats.bad_answer", `${server.name} runs account ${account} without a JWT`);
+  const own = attempt(codec, jwt);
+  if (!own.ok) return { server: server.name, expired, problem: own.message };
+  const decoded = info.decoded_jwt === undefined ? {} : { decoded: info.decoded_jwt as JsonObject };
+  const { document, signatureValid } = own.value;
+  const { client_connections: clients, leafnode_connections: leafnodes } = info;
+  const counted = clients === undefined ? {} : { connections: { clients, leafnodes } };
+  const told = { server: server.name, loaded: true, expired, jetstream } as const;
+  return { ...told, document, signatureValid, ...decoded, ...counted };
+}

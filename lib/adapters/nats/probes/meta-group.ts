@@ -1,0 +1,119 @@
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import * as z from "zod";
+import {
+  isAway,
+  type MetaDissent,
+  type MetaGroup,
+  type MetaPeer,
+} from "../../../domain/observation/meta-group.ts";
+import type { Probe, ServerFacts } from "../../../domain/observation/observation.ts";
+import { type Millis, millis } from "../../../domain/time/time.ts";
+import { probe, RelightError } from "../../../errors.ts";
+import { metaPeer, read, readData, serverInfo } from "../connection/answers.ts";
+import { gather, readJson } from "../connection/asking.ts";
+
+const SUBJECT = "$SYS.REQ.SERVER.PING.JSZ";
+const NANOS_PER_MILLI = 1_000_000;
+
+const metaCluster = z.looseObject({
+  leader: z.string().optional(),
+  cluster_size: z.number(),
+  replicas: z.array(metaPeer).nullish(),
+});
+
+const jszMeta = z.looseObject({ meta_cluster: metaCluster.nullish() });
+
+/** What one server says of the meta group that it is in; nothing where it is in none. */
+interface View {
+  readonly server: string;
+  readonly domain: string | undefined;
+  readonly jetstream: boolean;
+  readonly meta: z.infer<typeof metaCluster> | undefined;
+}
+
+/**
+ * The meta group of `servers`, which are of one JetStream domain; undefined where they have none, since the
+ * server stands alone. Only the leader's own word counts: before 2.11 no one else lists the peers, and
+ * newer followers list them with states they can't know (ran: 2.9.10, 2.10.27, 2.15.1).
+ */
+export async function metaGroup(
+  connection: NatsConnection,
+  timeout: Millis,
+  servers: readonly ServerFacts[],
+): Promise<Probe<MetaGroup | undefined>> {
+  const hosts = servers.filter(({ jetstream }) => jetstream);
+  if (hosts.length === 0) return { ok: true, value: undefined };
+  const domains = new Set(hosts.map(({ domain }) => domain));
+  return probe(async () => {
+    if (domains.size > 1) throw severalDomains(domains);
+    const [domain] = domains;
+    const viewsOf = (answers: readonly Msg[]) =>
+      answers.map(viewOf).filter((view) => view.jetstream && view.domain === domain);
+    const enough = (answers: readonly Msg[]) => isComplete(viewsOf(answers), hosts.length);
+    return judge(viewsOf(await gather(connection, SUBJECT, "{}", { timeout, enough })), hosts);
+  });
+}
+
+function severalDomains(domains: ReadonlySet<string | undefined>): RelightError {
+  const names = [...domains]
+    .map((domain) => domain ?? "the nameless one")
+    .sort()
+    .join(", ");
+  return new RelightError("nats.bad_answer", `these domains have a meta group each: ${names}`);
+}
+
+function viewOf(message: Msg): View {
+  const answer = readJson(message);
+  const { server } = read(z.looseObject({ server: serverInfo }), answer, "JSZ");
+  const { meta_cluster: meta } = readData(jszMeta, answer, "JSZ");
+  const { name, domain, jetstream } = server;
+  return { server: name, domain: domain || undefined, jetstream, meta: meta ?? undefined };
+}
+
+const isLeader = ({ server, meta }: View): boolean => meta?.leader === server;
+
+/** The leader told, and everyone who it does not say is away. Without a leader: all that there should be. */
+function isComplete(views: readonly View[], hosts: number): boolean {
+  if (views.length >= hosts) return true;
+  const leader = views.find(isLeader);
+  const names = new Set(views.map(({ server }) => server));
+  return leader?.meta?.replicas?.every((peer) => names.has(peer.name) || isAway(peerOf(peer))) ?? false;
+}
+
+function judge(views: readonly View[], hosts: readonly ServerFacts[]): MetaGroup | undefined {
+  const members = views.filter(({ meta }) => meta !== undefined);
+  if (members.length === 0) return assertAlone(views, hosts);
+  const leader = members.find(isLeader);
+  const size = Math.max(...members.map(({ meta }) => meta?.cluster_size ?? 0));
+  if (leader !== undefined) return ledBy(leader, members, size);
+  const named = members.find(({ meta }) => meta?.leader)?.meta?.leader;
+  if (named === undefined) return { size, peers: [] };
+  throw new RelightError("nats.timeout", `the meta leader ${named} does not answer ${SUBJECT}`);
+}
+
+/** That no server told of a group proves that there is none only if all answered, and none is in a cluster. */
+function assertAlone(views: readonly View[], hosts: readonly ServerFacts[]): undefined {
+  if (views.length < hosts.length)
+    throw new RelightError("nats.timeout", `${views.length} of ${hosts.length} servers answered ${SUBJECT}`);
+  const clustered = hosts.find(({ topology }) => topology !== "standalone" && topology !== "leaf");
+  if (clustered === undefined) return undefined;
+  throw new RelightError("nats.bad_answer", `${clustered.name} is not alone, and tells of no meta group`);
+}
+
+function ledBy({ server, meta }: View, members: readonly View[], size: number): MetaGroup {
+  const replicas = (meta?.replicas ?? []).filter(({ name }) => name !== server);
+  const dissenting = members.filter((view) => view.meta?.leader !== server).map(dissent);
+  return {
+    ...{ leader: server, size, peers: replicas.map(peerOf) },
+    ...(dissenting.length === 0 ? {} : { dissenting }),
+  };
+}
+
+function dissent({ server, meta }: View): MetaDissent {
+  return { server, ...(meta?.leader ? { leader: meta.leader } : {}) };
+}
+
+export function peerOf({ name, current, offline, active }: z.infer<typeof metaPeer>): MetaPeer {
+  const heard = active > 0 ? { activeAgoMillis: millis(Math.round(active / NANOS_PER_MILLI)) } : {};
+  return { name, current, offline, ...heard };
+}

@@ -1,0 +1,228 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import pMap from "p-map";
+import {
+  type AccountId,
+  type Expectations,
+  isAccountId,
+  NOTHING_EXPECTED,
+} from "../../../domain/claims/account.ts";
+import { closedDoor } from "../../../domain/limits/connection-use.ts";
+import { isOfAsset } from "../../../domain/observation/agreement.ts";
+import { domainQuestions, homeDomain } from "../../../domain/observation/domains.ts";
+import { awayFrom, type MetaGroup } from "../../../domain/observation/meta-group.ts";
+import type {
+  Observation,
+  Probe,
+  RunningAccount,
+  ServerFacts,
+  StreamFacts,
+} from "../../../domain/observation/observation.ts";
+import { withoutVanished } from "../../../domain/observation/still-there.ts";
+import type { Millis } from "../../../domain/time/time.ts";
+import { jetStreamFindings } from "../../../domain/verdict/jetstream-findings.ts";
+import { originFindings } from "../../../domain/verdict/origins-findings.ts";
+import { probe } from "../../../errors.ts";
+import type { Clock, Probes, Resolver } from "../../../ports/ports.ts";
+import type { AccountConnectionSettings } from "../account/account-connection.ts";
+import { accountz, readData, type ServerInfo, varz } from "../connection/answers.ts";
+import { ask, readJson } from "../connection/asking.ts";
+import { AT_ONCE } from "../connection/in-flight.ts";
+import { serversTrust } from "../connection/trust.ts";
+import { lookAsAccount } from "../streams/account-view.ts";
+import { existingOn } from "../streams/existing.ts";
+import { forgottenBy } from "../streams/forgotten.ts";
+import { listenToOrigins } from "../streams/heartbeats.ts";
+import { findStreams, holdingsNow, holdingsOf } from "../streams/streams.ts";
+import { capacities } from "./capacity.ts";
+import { serversHealth } from "./health.ts";
+import { hostedStreams } from "./hosted.ts";
+import { leafConnections } from "./leafs.ts";
+import { metaGroup } from "./meta-group.ts";
+
+export interface ProbeSettings {
+  readonly connection: NatsConnection;
+  readonly timeout: Millis;
+  readonly clock: Clock;
+  readonly resolver: Resolver;
+  readonly asAccount: AccountConnectionSettings;
+  servers(): Promise<readonly ServerInfo[]>;
+}
+
+export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
+  const { clock, resolver } = settings;
+
+  async function servers(): Promise<readonly ServerFacts[]> {
+    return pMap(await settings.servers(), (info) => serverFacts(settings, info), { concurrency: AT_ONCE });
+  }
+
+  async function observe(
+    account: AccountId,
+    accountKey?: string,
+    expected: Expectations = NOTHING_EXPECTED,
+    listens = true,
+  ): Promise<Observation> {
+    const [facts, stored, running] = await Promise.all([
+      servers(),
+      probe(() => resolver.lookup(account)),
+      probe(() => resolver.running(account)),
+    ]);
+    const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
+    const able = hosts(facts, running);
+    // Asked in vain, it would hide what the servers tell.
+    const itsKey = closedDoor(running) === undefined ? accountKey : undefined;
+    const askForgotten = forgottenBy(settings.asAccount, account, itsKey, running);
+    const [found, foundElsewhere, leafnodes, group, stores] = await Promise.all([
+      probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
+      probe(() => findElsewhere(settings, account, able, domain)),
+      probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
+      metaGroup(settings.connection, settings.timeout, within(facts, domain)),
+      probe(() => capacities(settings, able)),
+    ]);
+    const questions = domainQuestions(
+      { streams: found, elsewhere: foundElsewhere },
+      domain,
+      expected.domains,
+    );
+    const { asAccount } = settings;
+    const holdings = found.ok
+      ? {
+          held: holdingsOf(found.value),
+          heldNow: () => holdingsNow(settings, account, within(able, domain)),
+          away: awayIn(group, facts),
+        }
+      : undefined;
+    const wanted = { questions, holdings };
+    const listened = async (told: Probe<readonly StreamFacts[]>) =>
+      told.ok && listens ? probe(() => listenToOrigins(settings, account, able, told.value)) : told;
+    // At once, so that the account is told of what the servers were just asked about.
+    const [accountView, streams, elsewhere] = await Promise.all([
+      lookAsAccount(asAccount, account, accountKey, facts, running, wanted),
+      listened(found),
+      listened(foundElsewhere),
+    ]);
+    const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
+    const home = domain === undefined ? {} : { domain };
+    const whole = { account, at: clock.now(), ...home, ...seen, capacities: stores };
+    // Where all is well nothing has vanished meanwhile that would matter.
+    const faults = [...jetStreamFindings(whole), ...originFindings(whole, expected, [])];
+    if (!faults.some(isOfAsset)) return whole;
+    const still = await probe(() => existingOn(settings, account, able));
+    return still.ok ? withoutVanished(whole, still.value) : whole;
+  }
+
+  async function accounts(): ReturnType<Probes["accounts"]> {
+    const infos = await settings.servers();
+    return probe(async () => {
+      const perServer = await pMap(infos, (info) => accountsOn(settings, info), { concurrency: AT_ONCE });
+      return [...new Set(perServer.flat())];
+    });
+  }
+
+  async function hosted(withConsumers = false): ReturnType<Probes["hosted"]> {
+    const facts = await servers();
+    return probe(() => hostedStreams(settings, facts, withConsumers));
+  }
+
+  async function meta(domain?: string): ReturnType<Probes["meta"]> {
+    const facts = await servers();
+    const asked = domain === undefined ? facts : facts.filter((server) => server.domain === domain);
+    return metaGroup(settings.connection, settings.timeout, asked);
+  }
+
+  async function capacity(): ReturnType<Probes["capacity"]> {
+    const facts = await servers();
+    return probe(() => capacities(settings, facts));
+  }
+
+  const health: Probes["health"] = async () =>
+    serversHealth(settings.connection, settings.timeout, await servers());
+
+  const trust: Probes["trust"] = async () =>
+    serversTrust(settings.connection, settings.timeout, await settings.servers());
+
+  return { servers, meta, health, observe, accounts, hosted, trust, capacity };
+}
+
+/**
+ * Whatever has streams is loaded as the server starts, so that JSZ names no account that ACCOUNTZ does not (ran: 2.9.10,
+ * 2.10.27, 2.15.1). It is no list in pages: ACCOUNTZ takes neither a limit nor an offset.
+ */
+async function accountsOn(
+  { connection, timeout }: ProbeSettings,
+  { id }: ServerInfo,
+): Promise<readonly AccountId[]> {
+  const answer = readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.ACCOUNTZ`, "", timeout));
+  return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
+}
+
+/** Whether members of the meta group are away, and whether its leader has given up all of them. */
+function awayIn(
+  meta: Probe<MetaGroup | undefined>,
+  servers: readonly ServerFacts[],
+): "none" | "given-up" | "silent" {
+  if (!meta.ok) return "silent";
+  if (meta.value === undefined) return "none";
+  const { names, unnamed } = awayFrom(meta.value, new Set(servers.map(({ name }) => name)));
+  if (names.length === 0 && unnamed === 0) return "none";
+  const offline = new Set(meta.value.peers.filter((peer) => peer.offline).map(({ name }) => name));
+  return unnamed === 0 && names.every((name) => offline.has(name)) ? "given-up" : "silent";
+}
+
+const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>
+  servers.filter((server) => server.domain === domain);
+
+/** Domains apart from each other: streams of one name in two of them are two streams. */
+async function findElsewhere(
+  settings: ProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  home: string | undefined,
+): Promise<readonly StreamFacts[]> {
+  const domains = new Set(servers.map(({ domain }) => domain).filter((domain) => domain !== home));
+  const perDomain = [...domains].map((domain) => findStreams(settings, account, within(servers, domain)));
+  return (await Promise.all(perDomain)).flat();
+}
+
+/** The servers that can hold streams of the account: those with JetStream that have it loaded. */
+function hosts(
+  servers: readonly ServerFacts[],
+  running: Probe<readonly RunningAccount[]>,
+): readonly ServerFacts[] {
+  const without = running.ok ? running.value.filter((entry) => !entry.loaded || !entry.jetstream) : [];
+  const names = new Set(without.map(({ server }) => server));
+  return servers.filter(({ name, jetstream }) => jetstream && !names.has(name));
+}
+
+async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts> {
+  const { id, name, ver: version, jetstream, domain, cluster, tags, clockSkew } = info;
+  return {
+    id,
+    name,
+    version,
+    jetstream,
+    ...(domain ? { domain } : {}),
+    ...(cluster ? { cluster } : {}),
+    tags: tags ?? [],
+    ...(clockSkew === undefined ? {} : { clockSkew }),
+    topology: await topologyOf(settings, info),
+  };
+}
+
+/**
+ * A server alone is proved, not assumed: no cluster, no gateway, no route. A leaf that is in no cluster calls
+ * itself one, by its own name (ran: 2.9.10, 2.10.27, 2.15.1).
+ */
+async function topologyOf(
+  { connection, timeout }: ProbeSettings,
+  info: ServerInfo,
+): Promise<ServerFacts["topology"]> {
+  if (info.cluster !== undefined && info.cluster !== info.name) return "clustered";
+  const seen = await probe(async () =>
+    readData(varz, readJson(await ask(connection, `$SYS.REQ.SERVER.${info.id}.VARZ`, "", timeout)), "VARZ"),
+  );
+  if (!seen.ok) return "unknown";
+  const { cluster, gateway, routes, leaf } = seen.value;
+  if (cluster.cluster_port || gateway.name || routes > 0) return "clustered";
+  if (leaf.remotes?.length) return "leaf";
+  return info.cluster || cluster.name ? "clustered" : "standalone";
+}

@@ -1,0 +1,206 @@
+import {
+  type JetStreamAccountStats,
+  JetStreamApiError,
+  type JetStreamManager,
+  type JetStreamUsageAccountLimits,
+  jetstreamManager,
+} from "@nats-io/jetstream";
+import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
+import pMap from "p-map";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import { closedDoor } from "../../../domain/limits/connection-use.ts";
+import { enablesJetStream } from "../../../domain/limits/jetstream-limits.ts";
+import type { LimitsRoom } from "../../../domain/limits/server-use.ts";
+import type { DomainQuestion } from "../../../domain/observation/domains.ts";
+import type {
+  AccountView,
+  AccountViewProbe,
+  Probe,
+  RunningAccount,
+  ServerFacts,
+} from "../../../domain/observation/observation.ts";
+import { type Millis, millis } from "../../../domain/time/time.ts";
+import { asRelightError, probe, RelightError } from "../../../errors.ts";
+import { type AccountConnectionSettings, withAccountConnection } from "../account/account-connection.ts";
+import { QUESTIONS } from "../account/account-user.ts";
+import { isNoResponders } from "../connection/asking.ts";
+import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "../probes/api-codes.ts";
+import { askDomains, subjectsFor } from "../probes/domains.ts";
+import { streamNames } from "../probes/lists.ts";
+import { findUnheld, type Inquiry as UnheldInquiry } from "./unheld.ts";
+
+/**
+ * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
+ * So many are asked at once, and not for long.
+ */
+const INFOS_AT_ONCE = 64;
+const INFO_PATIENCE = millis(2_000);
+
+/** What is asked beside what everybody asks. */
+export interface Wanted {
+  readonly questions: readonly DomainQuestion[];
+  /** What servers hold of the account; undefined where that could not be looked at. */
+  readonly holdings: Omit<UnheldInquiry, "consumers"> | undefined;
+}
+
+/** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
+export async function lookAsAccount(
+  settings: AccountConnectionSettings,
+  account: AccountId,
+  accountKey: string | undefined,
+  servers: readonly ServerFacts[],
+  running: Probe<readonly RunningAccount[]>,
+  { questions, holdings }: Wanted,
+): Promise<AccountViewProbe> {
+  if (accountKey === undefined)
+    return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
+  const door = closedDoor(running);
+  if (door !== undefined) return { ok: "not-asked", why: door.message };
+  const loaded = running.ok ? running.value.filter((entry) => entry.loaded) : [];
+  if (loaded.some(({ expired }) => expired))
+    return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
+  try {
+    const claims = loaded[0]?.document.claims;
+    const mayHave = claims === undefined || enablesJetStream(claims);
+    const mayAsk = [...QUESTIONS, ...subjectsFor(questions)];
+    const order = { account, claims, accountKey, mayAsk };
+    const value = await withAccountConnection(settings, order, (connection) =>
+      view(connection, settings.timeout, { questions, holdings, mayHave }),
+    );
+    return { ok: true, value };
+  } catch (thrown) {
+    // What goes wrong on this connection says nothing of the system account's: it is a failed probe.
+    const { code, message } = asRelightError(thrown);
+    return { ok: false, code, message };
+  }
+}
+
+interface Inquiry extends Wanted {
+  /** Whether the account's claims give it JetStream. */
+  readonly mayHave: boolean;
+}
+
+async function view(
+  connection: NatsConnection,
+  timeout: Millis,
+  { questions, holdings, mayHave }: Inquiry,
+): Promise<AccountView> {
+  const patience = millis(Math.min(timeout, INFO_PATIENCE));
+  const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
+  const [info, domains] = await Promise.all([
+    accountInfo(manager, mayHave),
+    askDomains(connection, questions, patience),
+  ]);
+  const none = { streams: 0, consumers: 0, limits: {} };
+  if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
+  const names = await streamNames({ connection, timeout });
+  const listed = [...names];
+  const { consumers } = info;
+  const [unheld, failing] = await Promise.all([
+    holdings && probe(() => findUnheld({ connection, timeout }, names, { ...holdings, consumers })),
+    failuresOf(
+      manager,
+      listed.filter((name) => mayAnswer(name, holdings)),
+      () => streamNames({ connection, timeout }),
+    ),
+  ]);
+  return {
+    jetstream: "enabled",
+    info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
+    streamNames: listed,
+    failing,
+    ...(unheld === undefined ? {} : { unheld }),
+    domains,
+  };
+}
+
+/** Who holds it answers: where a server is away and nobody else holds a stream, nobody does. */
+const mayAnswer = (stream: string, holdings: Wanted["holdings"]): boolean =>
+  holdings === undefined || holdings.away === "none" || holdings.held.has(stream);
+
+async function accountInfo(
+  manager: JetStreamManager,
+  mayHave: boolean,
+): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
+  try {
+    // Where the account should have JetStream silence is no answer yet.
+    return await askTwice(() => manager.getAccountInfo(), mayHave ? isLate : isNever);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
+    if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
+    // With a leafnode attached, a server without JetStream for the account does not even say so.
+    if (!mayHave && isSilence(error)) return "disabled";
+    throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** With tiers the server still sends a flat total, but its limits are zero and mean nothing. */
+function limitsOf(info: JetStreamAccountStats): AccountView["info"]["limits"] {
+  const tiers: Record<string, JetStreamUsageAccountLimits | undefined> = info.tiers ?? { flat: info };
+  const rooms = Object.entries(tiers).map(([tier, usage]) => [tier, usage && roomOf(usage)] as const);
+  return Object.fromEntries(rooms.filter((room): room is [string, LimitsRoom] => room[1] !== undefined));
+}
+
+function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimits): LimitsRoom {
+  return {
+    streams,
+    memory: { used: memory, limit: limits.max_memory },
+    file: { used: storage, limit: limits.max_storage },
+  };
+}
+
+/** What was listed and is not found may have been deleted in between: then it is not listed again. */
+async function failuresOf(
+  manager: JetStreamManager,
+  listed: readonly string[],
+  listAgain: () => Promise<ReadonlySet<string>>,
+): Promise<AccountView["failing"]> {
+  const ask = async (names: readonly string[]): Promise<AccountView["failing"]> => {
+    const failures = await pMap(names, (name) => failureOf(manager, name), { concurrency: INFOS_AT_ONCE });
+    return failures.filter((failure) => failure !== undefined);
+  };
+  const failing = await ask(listed);
+  const missing = failing.filter(({ notFound }) => notFound).map(({ stream }) => stream);
+  if (missing.length === 0) return failing;
+  const still = await listAgain();
+  const again = await ask(missing.filter((stream) => still.has(stream)));
+  return [...failing.filter(({ notFound }) => !notFound), ...again];
+}
+
+async function failureOf(
+  manager: JetStreamManager,
+  stream: string,
+): Promise<AccountView["failing"][number] | undefined> {
+  try {
+    await askTwice(() => manager.streams.info(stream), isLate);
+    return undefined;
+  } catch (error) {
+    const notFound = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
+    return { stream, notFound, message: reason(error) };
+  }
+}
+
+const isNever = (): boolean => false;
+
+/** Whether an answer did not come in time, while somebody may listen. */
+const isLate = (error: unknown): boolean => isSilence(error) && !isNoResponders(error);
+
+/** Once more where nobody answered: what is asked here changes nothing. */
+async function askTwice<T>(question: () => Promise<T>, isToRepeat: (error: unknown) => boolean): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    if (!isToRepeat(error)) throw error;
+    return question();
+  }
+}
+
+function isSilence(error: unknown): boolean {
+  if (isNoResponders(error) || error instanceof TimeoutError) return true;
+  return error instanceof Error && error.cause !== undefined && isSilence(error.cause);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,138 @@
+import pMap from "p-map";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { DirectGets } from "../../../domain/direct-facts.ts";
+import type { Probe, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
+import { AT_ONCE } from "../connection/in-flight.ts";
+import {
+  type ConsumerReplica,
+  groupBy,
+  type Led,
+  leaderOf,
+  peersOf,
+  type Replica,
+  type StreamGroup,
+} from "../connection/told.ts";
+import type { ListSettings } from "../probes/lists.ts";
+import { directGetsOf, directSubjects, type Member, mirrorDirectOf, straysOf } from "./direct.ts";
+import { findInterest, type Interest } from "./interest.ts";
+
+/** All that JetStream subscribes to for streams and consumers, and whether it does. */
+
+/** What JetStream subscribes to, by the name of the server. */
+export type Interests = ReadonlyMap<string, Interest>;
+
+export async function findInterests(
+  settings: ListSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  streams: readonly StreamGroup[],
+): Promise<Interests> {
+  const questions = streams.flatMap((stream) => [
+    ...subjectsOf(stream.best).map((subject) => ({ server: leaderOf(stream.best), subject })),
+    ...stream.consumers.map((consumer) => ({
+      server: leaderOf(consumer.best),
+      subject: nextMessage(stream.best, consumer.best),
+    })),
+    ...directQuestions(stream),
+  ]);
+  const byServer = groupBy(questions, ({ server }) => server);
+  const answers = await pMap(
+    servers,
+    async ({ id, name }): Promise<[string, Interest]> => {
+      const subjects = (byServer.get(name) ?? []).map(({ subject }) => subject);
+      return [name, await findInterest({ ...settings, account, server: id }, subjects)];
+    },
+    { concurrency: AT_ONCE },
+  );
+  return new Map(answers);
+}
+
+interface Question {
+  readonly server: string | undefined;
+  readonly subject: string;
+}
+
+function directQuestions(stream: StreamGroup): readonly Question[] {
+  const { name, config } = stream.best.detail;
+  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
+  const own = allows
+    ? membersOf(stream).flatMap((server) => directSubjects(name).map((subject) => ({ server, subject })))
+    : [];
+  if (!mirrors || !mirror) return own;
+  const server = leaderOf(stream.best);
+  return [...own, ...directSubjects(mirror.name).map((subject) => ({ server, subject }))];
+}
+
+/** The servers whose replica of the stream has all of it: those that lag do not answer yet. */
+function membersOf({ best, told }: StreamGroup): readonly string[] {
+  const leader = leaderOf(best);
+  const peers = peersOf(best).filter((peer) => peer.current);
+  const current = new Set([leader, ...peers.map(({ name }) => name)]);
+  return told
+    .filter(({ server, nodeMissing }) => !nodeMissing && current.has(server))
+    .map(({ server }) => server);
+}
+
+/** Whether what `led` stands for is heard on `subject`, by who leads it. */
+export function heardBy(interests: Interests, led: Led, subject: string): Probe<boolean> {
+  const leader = leaderOf(led);
+  const interest = leader === undefined ? undefined : interests.get(leader);
+  if (interest !== undefined) return interest.hears(subject);
+  const message = leader ? `its leader ${leader} does not answer` : "it has no leader";
+  return { ok: false, code: "nats.timeout", message };
+}
+
+export function subjectsOf({ detail }: Replica): readonly string[] {
+  return detail.config.subjects ?? [];
+}
+
+/**
+ * Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). It subscribes to
+ * its acknowledgements before that, in the same call and on the same connection, and stops if it can't (consumer.go,
+ * `setLeader`): who hears this hears those. What a push consumer delivers to is no subscription of its own.
+ */
+export function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
+  return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
+}
+
+export function directFacts(
+  stream: StreamGroup,
+  interests: Interests,
+  streams: readonly StreamGroup[],
+): Pick<StreamFacts, "directGets" | "mirrorDirect"> {
+  const { name, config } = stream.best.detail;
+  const { allow_direct: allows, mirror_direct: mirrors, mirror } = config;
+  const member = (server: string): Member => ({ server, interest: interests.get(server) });
+  const leader = leaderOf(stream.best);
+  const own = allows ? directGetsOf(name, membersOf(stream).map(member), Boolean(mirror)) : undefined;
+  const its =
+    mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
+  return {
+    ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, streams) }),
+    ...(its === undefined ? {} : { mirrorDirect: its }),
+  };
+}
+
+function withStrays(
+  { best, told }: StreamGroup,
+  own: Probe<DirectGets>,
+  interests: Interests,
+  streams: readonly StreamGroup[],
+): Probe<DirectGets> {
+  if (!own.ok) return own;
+  const { name } = best.detail;
+  const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
+  const holders = [...told, ...mirrors.flatMap((mirror) => mirror.told)].map(({ server }) => server);
+  const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
+  return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };
+}
+
+export function deafOf(stream: Replica, interests: Interests): Probe<readonly string[]> {
+  const deaf: string[] = [];
+  for (const subject of subjectsOf(stream)) {
+    const hears = heardBy(interests, stream, subject);
+    if (!hears.ok) return hears;
+    if (!hears.value) deaf.push(subject);
+  }
+  return { ok: true, value: deaf };
+}

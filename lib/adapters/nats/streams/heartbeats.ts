@@ -1,0 +1,83 @@
+import { setTimeout as wait } from "node:timers/promises";
+import pMap from "p-map";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import { keyOf, originsOf } from "../../../domain/observation/domains.ts";
+import {
+  BEAT_GAP,
+  type OriginFacts,
+  type OriginReading,
+  type ServerFacts,
+  type StreamFacts,
+} from "../../../domain/observation/observation.ts";
+import { isIll } from "../../../domain/observation/silence.ts";
+import { probe } from "../../../errors.ts";
+import { AT_ONCE } from "../connection/in-flight.ts";
+import { leaderOf } from "../connection/told.ts";
+import { originsTold } from "./origins.ts";
+import { heldOn, type StreamProbeSettings } from "./streams.ts";
+
+/** Two gaps: servers try again after three seconds at the earliest (ran: 2.9.10), so one has no attempt in it. */
+const MORE_READINGS = 2;
+
+/**
+ * Reads again what copies hear of their origins, a few times. Takes three seconds where there are copies, and no time
+ * where there are none, or where something else is ill, which comes first.
+ */
+export async function listenToOrigins(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  streams: readonly StreamFacts[],
+): Promise<readonly StreamFacts[]> {
+  let heard = streams;
+  if (!heard.some(isCopy) || heard.some(isIll)) return heard;
+  for (let readings = 0; readings < MORE_READINGS; readings++) {
+    await wait(BEAT_GAP);
+    const told = await readOrigins(settings, account, servers, heard.filter(isCopy));
+    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream.domain, stream.name))));
+  }
+  return heard;
+}
+
+const isCopy = (stream: StreamFacts): boolean => originsOf([stream]).length > 0;
+
+/** What the leaders of these copies tell now; a leader that does not answer tells nothing. */
+async function readOrigins(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  copies: readonly StreamFacts[],
+): Promise<ReadonlyMap<string, readonly OriginFacts[]>> {
+  const leaders = new Set(copies.map(({ leader }) => leader));
+  const asked = servers.filter(({ name }) => leaders.has(name));
+  const answers = await pMap(
+    asked,
+    (server) => probe(() => heldOn(settings, account, server, { consumer: false, raft: false })),
+    { concurrency: AT_ONCE },
+  );
+  const told = new Map<string, readonly OriginFacts[]>();
+  for (const { server, detail } of answers.flatMap((answer) => (answer.ok ? answer.value : []))) {
+    const origins = originsTold(detail, leaderOf({ server: server.name, detail }) === server.name);
+    if (origins.ok) told.set(keyOf(server.domain, detail.name), origins.value);
+  }
+  return told;
+}
+
+function withReadings(stream: StreamFacts, told: readonly OriginFacts[] | undefined): StreamFacts {
+  const { origins } = stream;
+  if (!origins.ok || origins.value.length === 0) return stream;
+  const value = origins.value.map((origin, index) => ({
+    ...origin,
+    later: [...origin.later, readingOf(told?.[index])],
+  }));
+  return { ...stream, origins: { ok: true, value } };
+}
+
+/** An empty one where nobody told: what was not heard is not taken for heard. */
+function readingOf({ activeAgo, taken, error }: Partial<OriginFacts> = {}): OriginReading {
+  return {
+    ...(activeAgo === undefined ? {} : { activeAgo }),
+    ...(taken === undefined ? {} : { taken }),
+    ...(error === undefined ? {} : { error }),
+  };
+}

@@ -1,0 +1,166 @@
+import pMap from "p-map";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import type { Probe } from "../../../domain/observation/observation.ts";
+import { probe } from "../../../errors.ts";
+import type { HeldSubscription } from "../connection/answers.ts";
+import { AT_ONCE } from "../connection/in-flight.ts";
+import {
+  accountConnections,
+  accountSubscriptions,
+  askingServer,
+  type ListSettings,
+} from "../probes/lists.ts";
+
+export interface InterestSettings extends ListSettings {
+  readonly account: AccountId;
+  /** Id of the server to ask: who listens does so on one server. */
+  readonly server: string;
+}
+
+/** What JetStream subscribes to on one server; a failed probe where the server did not say. */
+export interface Interest {
+  /** Whether a subject is heard. One that was asked about several times is heard if as many subscribe to it. */
+  hears(subject: string): Probe<boolean>;
+  /**
+   * The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. Of a
+   * subject that was not asked about it is known only where the server's list could be read at once.
+   */
+  holders(subject: string): Probe<readonly number[]>;
+  /** The ids of those among them on which mirrors receive; undefined: subscriptions are too many to look through. */
+  readonly receivers: ReadonlySet<number> | undefined;
+}
+
+/** Up to so many subscriptions are read at once, and looked through here; of more, each subject is asked about alone. */
+const AT_A_TIME = 16_384;
+
+/**
+ * What an account imports from the system account on every server: JetStream's API, and its own statistics (seen on
+ * 2.9.10, 2.10.27 and 2.15.1). One internal connection holds all of the account's imports.
+ */
+const API = "$JS.API.>";
+const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ"] as const;
+
+/**
+ * Asks a server which of `subjects` its JetStream subscribes to, without side effects (SUBSZ).
+ *
+ * A match is not yet JetStream: `$JS.API.CONSUMER.MSG.NEXT.…` is matched by the account's import of the API even
+ * when the consumer is deaf, and a stream's subject by any client that subscribes to it. So a subscription
+ * counts only if its subject is the very one, and if no client and not the account's imports hold it.
+ */
+export async function findInterest(
+  settings: InterestSettings,
+  subjects: readonly string[],
+): Promise<Interest> {
+  const wanted = new Map<string, number>();
+  for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
+  const { holdersOf, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
+  // Last, and with those lately closed: every client that was seen to subscribe is still known here.
+  const clients = await probe(() =>
+    accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
+  );
+
+  const holders: Holders = (subject) => {
+    if (!clients.ok) return clients;
+    const internal = withoutClients(holdersOf, clients.value);
+    const held = internal(subject);
+    if (!held.ok) return held;
+    const importer = importerAmong(internal);
+    return importer.ok ? { ok: true, value: held.value.filter((id) => id !== importer.value) } : importer;
+  };
+  const hears = (subject: string): Probe<boolean> => {
+    const held = holders(subject);
+    return held.ok ? { ok: true, value: held.value.length >= (wanted.get(subject) ?? 1) } : held;
+  };
+  return { hears, holders, receivers };
+}
+
+const notAsked = (subject: string): Probe<never> => {
+  return { ok: false, code: "internal", message: `${subject} was not asked about` };
+};
+
+/** Ids of the connections, the server's internal ones included, that subscribe to exactly a subject. */
+type Holders = (subject: string) => Probe<readonly number[]>;
+
+const withoutClients =
+  (holdersOf: Holders, clients: ReadonlySet<number>): Holders =>
+  (subject) => {
+    const held = holdersOf(subject);
+    return held.ok ? { ok: true, value: held.value.filter((id) => !clients.has(id)) } : held;
+  };
+
+/**
+ * The connection that holds the account's imports. A stream may listen on the very subjects of some, as an audit stream
+ * on `$JS.API.>`, but not on all; and the imports are there before any stream is.
+ */
+function importerAmong(holdersOf: Holders): Probe<number | undefined> {
+  const held = IMPORTS.map(holdersOf);
+  const failed = held.find((holders) => !holders.ok);
+  if (failed?.ok === false) return failed;
+  const [api = [], ...others] = held.map((holders) => (holders.ok ? holders.value : []));
+  const all = api.filter((id) => others.every((ids) => ids.includes(id)));
+  const candidates = all.length > 0 ? all : api;
+  return { ok: true, value: candidates.length === 0 ? undefined : Math.min(...candidates) };
+}
+
+/** Where the messages of a mirror's origin come in. */
+const MIRROR_INBOX = "$JS.M.";
+
+interface Found {
+  readonly holdersOf: Holders;
+  readonly receivers: Interest["receivers"];
+}
+
+/** One answer has them all, as a rule, and of one moment. */
+async function findHolders(settings: InterestSettings, subjects: readonly string[]): Promise<Found> {
+  const all = await probe(() => subscriptions(settings, { most: AT_A_TIME }));
+  if (all.ok) {
+    const bySubject = new Map<string, HeldSubscription[]>();
+    for (const held of all.value) {
+      const same = bySubject.get(held.subject);
+      if (same === undefined) bySubject.set(held.subject, [held]);
+      else same.push(held);
+    }
+    const receiving = all.value.filter(({ subject }) => subject.startsWith(MIRROR_INBOX));
+    const holdersOf: Holders = (subject) => ({
+      ok: true,
+      value: holdersAmong(settings, bySubject.get(subject) ?? [], subject),
+    });
+    return { holdersOf, receivers: new Set(receiving.map(({ cid }) => cid)) };
+  }
+  if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: undefined };
+  const answers = await pMap(
+    subjects,
+    (subject) => probe(() => subscriptions(settings, { test: literal(subject) })),
+    { concurrency: AT_ONCE },
+  );
+  const bySubject = new Map(subjects.map((subject, index) => [subject, answers[index]]));
+  const holdersOf: Holders = (subject) => {
+    const held = bySubject.get(subject);
+    if (held === undefined) return notAsked(subject);
+    return held.ok ? { ok: true, value: holdersAmong(settings, held.value, subject) } : held;
+  };
+  return { holdersOf, receivers: undefined };
+}
+
+const subscriptions = (
+  settings: InterestSettings,
+  which: { readonly test?: string; readonly most?: number },
+): Promise<readonly HeldSubscription[]> =>
+  accountSubscriptions(askingServer(settings, settings.server, "SUBSZ"), settings.account, which);
+
+function holdersAmong(
+  { account }: InterestSettings,
+  found: readonly HeldSubscription[],
+  subject: string,
+): readonly number[] {
+  const exact = found.filter((sub) => sub.subject === subject && (sub.account ?? account) === account);
+  return [...new Set(exact.map(({ cid }) => cid))];
+}
+
+/** A subject without wildcards that `filter` matches. */
+function literal(filter: string): string {
+  return filter
+    .split(".")
+    .map((token) => (token === "*" || token === ">" ? "relight" : token))
+    .join(".");
+}

@@ -1,0 +1,58 @@
+import type { OriginFacts, Probe } from "../../../domain/observation/observation.ts";
+import { millis } from "../../../domain/time/time.ts";
+import type { OriginConfig, OriginDetail, StreamDetail } from "../connection/answers.ts";
+
+const NANOS_PER_MILLI = 1_000_000;
+/** `external.api` of a JetStream domain. */
+const DOMAIN_API = /^\$JS\.([^.*>\s]+)\.API$/;
+
+/**
+ * What a stream copies from, as its leader tells it: the others hold copies of the copy, and hear of no origin.
+ * @param byLeader whether the leader told of the stream.
+ */
+export function originsTold(detail: StreamDetail, byLeader: boolean): Probe<readonly OriginFacts[]> {
+  const { mirror, sources } = detail.config;
+  const configured = [...(mirror ? [mirror] : []), ...(sources ?? [])];
+  if (configured.length === 0) return { ok: true, value: [] };
+  if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not tell of it" };
+  const told = [...(detail.mirror ? [detail.mirror] : []), ...(detail.sources ?? [])];
+  return { ok: true, value: configured.map((config) => originFacts(config, told, detail)) };
+}
+
+function originFacts(
+  config: OriginConfig,
+  told: readonly OriginDetail[],
+  { config: { mirror }, state }: StreamDetail,
+): OriginFacts {
+  const found =
+    told.find((origin) => isSame(origin, config)) ?? told.find(({ name }) => name === config.name);
+  const { lag = 0, active = -1, seq, error } = found ?? {};
+  const taken = config === mirror ? state.last_seq : seq;
+  return {
+    ...{ stream: config.name, lag, ...placeOf(config), later: [] },
+    ...(isWhole(config) && taken !== undefined ? { taken } : {}),
+    ...(active < 0 ? {} : { activeAgo: millis(Math.round(active / NANOS_PER_MILLI)) }),
+    ...(error ? { error: error.description } : {}),
+  };
+}
+
+/** One stream may be a source several times, each with another filter; before 2.10 the filter is not told. */
+function isSame(told: OriginDetail, { name, external, filter_subject: filter }: OriginConfig): boolean {
+  return (
+    told.name === name &&
+    (told.external?.api ?? "") === (external?.api ?? "") &&
+    (told.filter_subject ?? "") === (filter ?? "")
+  );
+}
+
+function placeOf({ external }: OriginConfig): Pick<OriginFacts, "domain" | "api"> {
+  const api = external?.api;
+  if (!api) return {};
+  const domain = DOMAIN_API.exec(api)?.[1];
+  return domain === undefined ? { api } : { domain };
+}
+
+/** Whether it copies every message, so that sequences can be compared. */
+function isWhole({ filter_subject: filter, subject_transforms: transforms }: OriginConfig): boolean {
+  return !filter && !transforms?.length;
+}

@@ -1,0 +1,239 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import pMap from "p-map";
+import type { AccountId } from "../../../domain/claims/account.ts";
+import { nameOfGroup } from "../../../domain/ladder/step-down.ts";
+import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
+import type { JsonObject } from "../../../domain/time/json.ts";
+import type { Millis } from "../../../domain/time/time.ts";
+import { tellsRaftGroups } from "../../../domain/verdict/defects.ts";
+import type { ConsumerDetail, StreamDetail } from "../connection/answers.ts";
+import { AT_ONCE } from "../connection/in-flight.ts";
+import {
+  type Gathered,
+  groupBy,
+  type Led,
+  leaderOf,
+  peersOf,
+  type Replica,
+  type StreamGroup,
+  type Told,
+} from "../connection/told.ts";
+import { askingServer, jetStreamAccount } from "../probes/lists.ts";
+import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
+import {
+  deafOf,
+  directFacts,
+  findInterests,
+  heardBy,
+  type Interests,
+  nextMessage,
+  subjectsOf,
+} from "./hearing.ts";
+import { originsTold } from "./origins.ts";
+
+import type { Holdings } from "./unheld.ts";
+
+export interface StreamProbeSettings {
+  readonly connection: NatsConnection;
+  readonly timeout: Millis;
+}
+
+/**
+ * Every stream and consumer of the account on servers of one domain, and whether JetStream hears them. Only a
+ * leader listens, and a consumer's leader need not be its stream's: each is asked about on the server that
+ * leads it. Direct gets are answered by every replica.
+ */
+export async function findStreams(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+  askForgotten: AskForgotten = NOBODY,
+): Promise<readonly StreamFacts[]> {
+  const perServer = await pMap(servers, (server) => heldOn(settings, account, server), {
+    concurrency: AT_ONCE,
+  });
+  const held = perServer.flat();
+  const forgotten = await askForgotten(suspectsAmong(held));
+  const asked = new Set(servers.map(({ name }) => name));
+  const streams = groupByStream(held, asked, forgotten);
+  const interests = await findInterests(settings, account, servers, streams);
+  return streams.map((stream) => streamFacts(stream, interests, streams, servers[0]?.domain));
+}
+
+/** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
+export async function heldOn(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  server: ServerFacts,
+  more = { consumer: true, raft: true },
+): Promise<readonly Held[]> {
+  const askJsz = askingServer(settings, server.id, "JSZ");
+  const found = await jetStreamAccount(askJsz, account, { streams: true, config: true, ...more });
+  const details = found?.stream_detail ?? [];
+  return details.map((detail) => ({ server, detail }));
+}
+
+/** By name, all that these streams are and have, forgotten by the cluster or not. */
+export const holdingsOf = (streams: readonly StreamFacts[]): Holdings =>
+  new Set(
+    streams.flatMap(({ name: stream, consumers, forgotten }) => [
+      stream,
+      ...[...consumers, ...forgotten].map(({ name: consumer }) => nameOfGroup({ stream, consumer })),
+    ]),
+  );
+
+/** The same as servers tell it now. */
+export async function holdingsNow(
+  settings: StreamProbeSettings,
+  account: AccountId,
+  servers: readonly ServerFacts[],
+): Promise<Holdings> {
+  const more = { consumer: true, raft: false };
+  const held = await pMap(servers, (server) => heldOn(settings, account, server, more), {
+    concurrency: AT_ONCE,
+  });
+  return new Set(
+    held
+      .flat()
+      .flatMap(({ detail: { name: stream, consumer_detail: consumers } }) => [
+        stream,
+        ...(consumers ?? []).map(({ name: consumer }) => nameOfGroup({ stream, consumer })),
+      ]),
+  );
+}
+
+/** A forgotten consumer has no group either, and says nothing of its stream's. */
+function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Replica {
+  const known = detail.consumer_detail?.filter(
+    ({ name: consumer }) => !forgotten.has(nameOfGroup({ stream: detail.name, consumer })),
+  );
+  const told = { ...detail, consumer_detail: known };
+  return {
+    ...{ server: server.name, detail: told, clustered: server.topology === "clustered" },
+    nodeMissing: isNodeMissing(server, told),
+  };
+}
+
+/** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
+function groupByStream(
+  held: readonly Held[],
+  asked: ReadonlySet<string>,
+  forgotten: ReadonlySet<string>,
+): readonly StreamGroup[] {
+  const replicas = held.map((one) => replicaOf(one, forgotten));
+  const forgottenOf = groupBy(forgottenAmong(held, forgotten), ({ stream }) => stream);
+  return gatherByName(replicas, asked).map((stream) => {
+    const consumers = stream.told.flatMap(({ server, clustered, detail }) =>
+      (detail.consumer_detail ?? []).map((consumer) => ({
+        ...{ server, clustered, detail: consumer },
+        // Where streams have groups, a consumer always tells of its own, a group of one included.
+        nodeMissing: clustered && consumer.cluster === undefined,
+      })),
+    );
+    const lost = forgottenOf.get(stream.best.detail.name) ?? [];
+    return {
+      ...stream,
+      consumers: gatherByName(consumers, asked),
+      forgotten: lost.map(({ consumer }) => consumer),
+    };
+  });
+}
+
+function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
+  told: readonly Told<Detail>[],
+  asked: ReadonlySet<string>,
+): readonly Gathered<Detail>[] {
+  const byName = groupBy(told, ({ detail }) => detail.name);
+  return [...byName.keys()].sort().flatMap((name) => {
+    const own = byName.get(name) ?? [];
+    const best = preferLeader(own);
+    if (best === undefined) return [];
+    const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
+    return [{ best, told: own, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
+  });
+}
+
+/** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
+function absentMembers<Detail extends Led["detail"]>(
+  best: Told<Detail>,
+  told: readonly Told<Detail>[],
+  asked: ReadonlySet<string>,
+): readonly string[] {
+  const holders = new Set(told.map(({ server }) => server));
+  const members = peersOf(best).map(({ name }) => name);
+  return members.filter((name) => asked.has(name) && !holders.has(name));
+}
+
+/**
+ * Whether the server holds a stream of a cluster without a Raft node of its group: what a restart while the
+ * account was expired leaves behind (tried on 2.9.10, 2.10.27 and 2.15.1). Such a server calls itself leader.
+ */
+export function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamDetail): boolean {
+  const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
+  // A server that stands alone calls itself leader, too, and has no groups at all.
+  if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
+  if (!tellsRaftGroups(version)) {
+    const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
+    return alone || (consumers ?? []).some((consumer) => consumer.cluster === undefined);
+  }
+  return true;
+}
+
+/** The leader's own word, else that of one who knows of a leader, else that of any with a node, else anyone's. */
+function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
+  const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
+  return (
+    members.find(({ server, detail }) => detail.cluster?.leader === server) ??
+    members.find(({ detail }) => detail.cluster?.leader) ??
+    members[0] ??
+    replicas[0]
+  );
+}
+
+function streamFacts(
+  stream: StreamGroup,
+  interests: Interests,
+  streams: readonly StreamGroup[],
+  domain: string | undefined,
+): StreamFacts {
+  const { best, nodeMissingOn, consumers, forgotten } = stream;
+  const { name, config, state, created } = best.detail;
+  const leader = leaderOf(best);
+  return {
+    ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
+    ...{ storage: config.storage, replicas: config.num_replicas },
+    ...(domain === undefined ? {} : { domain }),
+    ...(leader === undefined ? {} : { leader }),
+    ...{ toldBy: best.server, peers: peersOf(best), nodeMissingOn },
+    origins: originsTold(best.detail, leader === best.server),
+    ...(created === undefined ? {} : { created }),
+    ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
+    deafSubjects: deafOf(best, interests),
+    ...directFacts(stream, interests, streams),
+    consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
+    forgotten,
+  };
+}
+
+function consumerFacts(
+  stream: Replica,
+  { best: consumer, nodeMissingOn }: Gathered<ConsumerDetail>,
+  interests: Interests,
+): ConsumerFacts {
+  const { name, config, created } = consumer.detail;
+  const leader = leaderOf(consumer);
+  return {
+    ...{ name, config: config as JsonObject, server: leader ?? consumer.server },
+    storage: config.mem_storage ? "memory" : stream.detail.config.storage,
+    durable: config.durable_name !== undefined,
+    ...(leader === undefined ? {} : { leader }),
+    ...(created === undefined ? {} : { created }),
+    ...{
+      toldBy: consumer.server,
+      peers: peersOf(consumer),
+      nodeMissingOn,
+      ackFloor: consumer.detail.ack_floor.stream_seq,
+    },
+    heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
+  };
+}

@@ -1,0 +1,52 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { undecorated } from "../../domain/claims/jwt-text.ts";
+import { subjectOf } from "../../domain/expiry/expiring-tokens.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { JwtCodec, SourceEntry } from "../../ports/ports.ts";
+
+/** More than any account JWT has; a server refuses control lines far below it. Bytes. */
+const LARGEST = 1_048_576;
+
+/**
+ * Account JWTs in a folder: every `*.jwt` in it, whatever its name.
+ * @throws RelightError `source.unavailable` if the folder can't be read.
+ */
+export async function* jwtFolder(folder: string, codec: JwtCodec): AsyncIterable<SourceEntry> {
+  const names = await namesIn(folder);
+  for (const name of names.filter((entry) => entry.endsWith(".jwt"))) {
+    const place = join(folder, name);
+    yield await readJwt(place, codec);
+  }
+}
+
+/** The names in a folder, in order. @throws RelightError `source.unavailable` */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    const what = cause.code === "ENOENT" ? "does not exist" : `can't be read: ${cause.code}`;
+    throw new RelightError("source.unavailable", `${folder} ${what}`, { cause, details: { folder } });
+  });
+  return names.sort();
+}
+
+/** One file. What is wrong with it is part of the answer: it must not hide the others. */
+export async function readJwt(place: string, codec: JwtCodec): Promise<SourceEntry> {
+  try {
+    const { size } = await stat(place);
+    if (size > LARGEST)
+      return { ok: false, place, problem: `it has ${size} bytes, more than any account JWT` };
+    return decodeJwt(place, await readFile(place, "utf8"), codec);
+  } catch (cause) {
+    return { ok: false, place, problem: `it can't be read: ${(cause as NodeJS.ErrnoException).code}` };
+  }
+}
+
+function decodeJwt(place: string, text: string, codec: JwtCodec): SourceEntry {
+  try {
+    return { ok: true, place, jwt: codec.decode(undecorated(text)) };
+  } catch (thrown) {
+    const account = subjectOf(undecorated(text));
+    const about = account === undefined ? {} : { account };
+    return { ok: false, place, problem: asRelightError(thrown).message, ...about };
+  }
+}

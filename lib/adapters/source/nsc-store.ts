@@ -1,0 +1,53 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { RelightError } from "../../errors.ts";
+import type { JwtCodec, SourceEntry } from "../../ports/ports.ts";
+import { namesIn, readJwt } from "./jwt-folder.ts";
+
+export interface NscSettings {
+  /** nsc's folder, its `stores`, or one operator's folder in that. */
+  readonly folder: string;
+  readonly codec: JwtCodec;
+  /** The operator's name: of several in one store only its folder is read, if it has one. */
+  readonly operatorName: string;
+}
+
+/**
+ * The accounts of an nsc store: `stores/OPERATOR/accounts/NAME/NAME.jwt`.
+ * @throws RelightError `source.unavailable` if the store can't be read, or is none.
+ */
+export async function* nscStore({ folder, codec, operatorName }: NscSettings): AsyncIterable<SourceEntry> {
+  for (const operator of await operatorFolders(folder, operatorName)) {
+    const accounts = join(operator, "accounts");
+    for (const name of await namesIn(accounts)) {
+      const place = join(accounts, name, `${name}.jwt`);
+      // Stray files beside the accounts' folders are none of them (`.DS_Store`).
+      if (await isFolder(join(accounts, name))) yield await readJwt(place, codec);
+    }
+  }
+}
+
+async function operatorFolders(folder: string, operatorName: string): Promise<readonly string[]> {
+  if (await isFolder(join(folder, "accounts"))) return [folder];
+  const stores = (await isFolder(join(folder, "stores"))) ? join(folder, "stores") : folder;
+  const names = await namesIn(stores);
+  const checked = await Promise.all(names.map((name) => isFolder(join(stores, name, "accounts"))));
+  const operators = names.filter((_name, index) => checked[index]);
+  if (operators.length === 0)
+    throw new RelightError(
+      "source.unavailable",
+      `${folder} is no nsc store: it has no OPERATOR/accounts in it`,
+      {
+        details: { folder },
+      },
+    );
+  const own = operators.filter((name) => name === operatorName);
+  return (own.length > 0 ? own : operators).map((name) => join(stores, name));
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,158 @@
+import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
+import { systemClock } from "../adapters/local/clock.ts";
+import { inProcessJobs } from "../adapters/local/in-process-jobs.ts";
+import { sqliteJournal } from "../adapters/local/sqlite-journal.ts";
+import { remoteSigner } from "../adapters/nats/account/operator-key.ts";
+import { succeedUser } from "../adapters/nats/account/system-user.ts";
+import { checkTls, type Servers } from "../adapters/nats/connection/tls.ts";
+import { operatorSigner } from "../adapters/nats/jwt/jwt-codec.ts";
+import { commandRestarter } from "../adapters/restart/command.ts";
+import { webhookRestarter } from "../adapters/restart/webhook.ts";
+import type { Config } from "../config/config.ts";
+import type { Operator } from "../domain/claims/operator.ts";
+import type { JsonObject } from "../domain/time/json.ts";
+import type { Millis } from "../domain/time/time.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import { redact, redactText } from "../log.ts";
+import type { Clock, Jobs, Journal, Leases, Secrets, Signer } from "../ports/ports.ts";
+import type { Restarter } from "../ports/remedies.ts";
+import type { Context } from "../usecases/job/context.ts";
+import type { CredentialRotation } from "../usecases/orders/rotate-credentials.ts";
+import { openOnce } from "./open-once.ts";
+
+/** Which adapter stands behind each port, as the configuration says. */
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
+
+/**
+ * What a remedy must give back is journalled to the byte, though an import's activation token looks like a
+ * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
+ */
+const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
+  ...scrub(data),
+  ...(claims === undefined ? {} : { claims }),
+  ...(memory === undefined ? {} : { memory }),
+  ...(undo === undefined ? {} : { undo }),
+});
+
+export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
+export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
+
+/** The servers and how they are proved, with the secrets of `cluster.tls` read. @throws RelightError `secret.*` */
+export async function openServers(
+  { servers: addresses, tls }: Config["cluster"],
+  secrets: Secrets,
+): Promise<Servers> {
+  if (tls === undefined) return { addresses, tls };
+  const { handshakeFirst, ...references } = tls;
+  const texts = await Promise.all(
+    Object.entries(references).map(async ([field, reference]) => [field, await secrets.read(reference)]),
+  );
+  return { addresses, tls: checkTls({ ...Object.fromEntries(texts), handshakeFirst }) };
+}
+
+/** What signs: a key that is read, or one that is never given out. */
+export async function openSigner(signingKey: string, secrets: Secrets, operator: Operator): Promise<Signer> {
+  if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
+  const { kmsKey } = await import("../adapters/aws/keys/kms-key.ts");
+  return remoteSigner(await kmsKey(signingKey), operator);
+}
+
+/** What a rotation of the system user's credentials needs. @throws RelightError `rotation.refused` where it is not configured. */
+export async function openRotation(
+  { rotation }: Config,
+  secrets: Secrets,
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+): Promise<Pick<CredentialRotation, "secret" | "mint">> {
+  if (rotation === undefined)
+    throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
+  const { systemSigningKey, userLifetime: lifetime } = rotation;
+  const { rotatingSecret } = await import("../adapters/aws/secrets/rotating-secret.ts");
+  const mint: CredentialRotation["mint"] = async (current) =>
+    succeedUser(current, {
+      ...{ signingKey: await secrets.read(systemSigningKey), id: newId(), now: clock.now() },
+      ...(lifetime === undefined ? {} : { lifetime }),
+    });
+  return { secret: rotatingSecret(), mint };
+}
+
+export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> {
+  if (config.queue === "in-process") return inProcessJobs(local);
+  const { sqsClient, sqsJobs } = await import("../adapters/aws/queue/sqs-jobs.ts");
+  return sqsJobs({ queueUrl: config.queue.slice("sqs:".length), client: sqsClient() });
+}
+
+export async function openJournal(config: Config): Promise<OpenJournal> {
+  const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
+  const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
+  if (kind === "sqlite") return sqliteJournal({ path: resolve(config.baseDir, place), ...shared });
+  const { documentClient, dynamoDbJournal } = await import("../adapters/aws/journal/dynamodb-journal.ts");
+  return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
+}
+
+/** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */
+const RESTART_TAKES = 300_000;
+
+/** A restart that is cut off leaves a lock that only a person opens: it is not begun without the time for it. */
+function mayRestart(
+  { restart }: Pick<Config, "restart">,
+  lasts: Millis | undefined,
+): { whyNoRestart: string } | undefined {
+  if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES)
+    return undefined;
+  const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function has`;
+  return { whyNoRestart: `${why}; run \`relight heal\` where there is time for it` };
+}
+
+/** How servers are restarted, or why they are not although it is configured. */
+export interface Restarts {
+  readonly restarts: Pick<Context, "restarter" | "whyNoRestart">;
+  /** Opens now what else is opened at the first restart. @throws RelightError `secret.*`, `config.invalid` */
+  open(): Promise<unknown>;
+}
+
+export function restartsAsNeeded(
+  { restart }: Config,
+  secrets: Secrets,
+  env: Environment,
+  lasts: Millis | undefined,
+): Restarts {
+  const reason = mayRestart({ restart }, lasts);
+  if (restart === undefined || reason !== undefined) return { restarts: reason ?? {}, open: async () => {} };
+  const open = openOnce(() => openRestarter(restart, secrets, env));
+  const byNeed = async (server: RestartedServer): Promise<void> =>
+    (await open().catch(notBegun)).restart(server);
+  return { restarts: { restarter: { restart: byNeed } }, open };
+}
+
+type RestartedServer = Parameters<Restarter["restart"]>[0];
+
+/** No server was touched, so nothing has to be looked after. */
+function notBegun(cause: unknown): never {
+  const { code, message } = asRelightError(cause);
+  const details = { begun: false, reason: code };
+  throw new RelightError("restart.failed", `what restarts servers can't be opened: ${message}`, {
+    details,
+    cause,
+  });
+}
+
+async function openRestarter(
+  { command, webhook, kubernetes, timeout }: NonNullable<Config["restart"]>,
+  secrets: Secrets,
+  env: Environment,
+): Promise<Restarter> {
+  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
+  if (webhook !== undefined) {
+    const secret = await secrets.read(webhook.secret);
+    return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
+  }
+  if (kubernetes === undefined) throw new RelightError("config.invalid", "restart names no way to restart");
+  const { kubeconfig: reference, ...place } = kubernetes;
+  const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
+  const { kubernetesRestarter } = await import("../adapters/restart/kubernetes.ts");
+  return kubernetesRestarter({ ...place, ...kubeconfig, timeout, env, redactText });
+}

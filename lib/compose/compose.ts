@@ -1,0 +1,219 @@
+import { parsePageEvent } from "../adapters/aws/pages/page-events.ts";
+import { type SignedRequest, verifySignature } from "../adapters/issuer/standard-webhooks.ts";
+import { httpMonitoring } from "../adapters/local/monitoring.ts";
+import { serverCertificates } from "../adapters/nats/connection/certificates.ts";
+import { openEvents } from "../adapters/nats/events/events.ts";
+import { jwtCodec } from "../adapters/nats/jwt/jwt-codec.ts";
+import { type AccountId, isAccountId } from "../domain/claims/account.ts";
+import type { Expiring } from "../domain/expiry/expiring.ts";
+import type { RunMode } from "../domain/ladder/mode.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import type { Metrics } from "../ports/observers.ts";
+import type { Job, Journal, Log, Monitoring, Trigger } from "../ports/ports.ts";
+import { announced } from "../usecases/job/announce.ts";
+import type { Context } from "../usecases/job/context.ts";
+import { measuredJob, measuredSweep } from "../usecases/job/measured.ts";
+import { guarded } from "../usecases/job/mode.ts";
+import { ROTATING_SECRET_NEEDS } from "../usecases/job/writes.ts";
+import { type Ends, endsOf, onFreshRuns } from "../usecases/journal/fresh-runs.ts";
+import { findAccountOffline } from "../usecases/observe/inventory.ts";
+import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
+import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
+import {
+  type RotationEvent,
+  type RotationStepDone,
+  rotateCredentials,
+} from "../usecases/orders/rotate-credentials.ts";
+import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
+import { type Page, type Told, tellPage } from "../usecases/paging/tell-page.ts";
+import { type Remediation, remediate } from "../usecases/remediate/remediate.ts";
+import { type ExpirySources, findExpiries, watchExpiries } from "../usecases/reports/expiries.ts";
+import { listedSchedule } from "../usecases/reports/schedule.ts";
+import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
+import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
+import { openJobs, openRotation } from "./adapters-of.ts";
+import { openParts, type PartsOptions } from "./open-parts.ts";
+
+export type AppOptions = PartsOptions;
+
+/** A sweep, and what came of the jobs that ran in this very process. */
+export interface SweepReport extends Sweep, Ends {}
+
+/** Relight put together for one run. Dispose it: it holds a connection and the journal. */
+export interface App extends AsyncDisposable {
+  /** What this run may change. */
+  readonly mode: RunMode;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly journal: Journal;
+  /** The accounts that the configuration names. */
+  readonly configured: readonly AccountId[];
+  nameOf(account: string): string;
+  readonly monitoring: Monitoring;
+  /** The account of an id or a name that the configuration or the journal knows, without asking the cluster. @throws RelightError `account.unknown` */
+  accountId(text: string): Promise<AccountId>;
+  /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
+  context(): Promise<Context>;
+  /**
+   * Queues a job for each account that is due, or for every one if that is wanted; with the in-process queue it
+   * waits until they are done. By default the schedule wants what is due, and whoever else asks wants everything.
+   */
+  sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
+  /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
+  expiries(): Promise<readonly Expiring[]>;
+  remediate(job: Job): Promise<Remediation>;
+  /** Queues one job; with the in-process queue it waits until that has ended. @throws RelightError `queue.unavailable` */
+  order(job: Job): Promise<JobEnd>;
+  /**
+   * Listens to the cluster until `signal` is aborted, each job and sweep on an app of its own.
+   * @throws RelightError `nats.*` if it can't be listened to from the start.
+   */
+  watch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void>;
+  /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
+  authenticate(request: SignedRequest): Promise<string>;
+  accept(delivery: Delivery): Promise<Acceptance>;
+  /** What an event of the bus tells of. @throws RelightError `event.invalid` */
+  readPage(body: string): Page;
+  /**
+   * Tells the channels what an event of the bus says, once. @throws RelightError `page.busy`,
+   * `escalation.undeliverable`, `journal.unavailable`
+   */
+  tell(page: Page): Promise<Told>;
+  /** What a console asks and orders; it opens no connection to NATS. */
+  readonly console: Console;
+  /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
+  rotateCredentials(event: RotationEvent): Promise<RotationStepDone>;
+}
+
+/**
+ * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
+ * @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`.
+ */
+export async function openApp(options: AppOptions): Promise<App> {
+  const { log, signal } = options;
+  const parts = await openParts(options);
+  const { config, base, context, operator } = parts;
+  const { journal, secrets } = base;
+  const configured = [...parts.settings.keys()];
+  const nameOf = (account: AccountId): string => parts.settings.get(account)?.name ?? account;
+  const { timeout, systemCredentials: reference } = config.cluster;
+
+  const run = async (job: Job): Promise<Remediation> =>
+    announced({ log, announcer: parts.announcer }, job, () =>
+      measuredJob(base, async () => remediate(await context(), job)),
+    );
+
+  const results: Remediation[] = [];
+  const failures: { account: AccountId; error: RelightError }[] = [];
+  const jobs = await openJobs(config, {
+    work: async (job) => {
+      if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
+      results.push(await run(job));
+    },
+    onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
+  });
+
+  /** A queue in this process keeps nothing: a job that trying again can mend was not taken if it failed. */
+  async function enqueueSafely(job: Job): Promise<void> {
+    await jobs.enqueue(job);
+    await jobs.drain();
+    const failure = failures.find(({ account }) => account === job.account);
+    if (failure?.error.retryable) throw failure.error;
+  }
+
+  const expirySources: ExpirySources = {
+    ...{ policy: config.policy, operatorJwt: config.operator.jwt, configured },
+    systemCredentials: reference,
+    ...{ credentials: config.watch.credentials, retiring: config.operator.retiring },
+    certificates: () => serverCertificates(config.cluster.servers, timeout),
+  };
+
+  async function runSweep(
+    trigger: Trigger,
+    reason: string,
+    which: SweepOrder["which"] = trigger === "schedule" ? "due" : "everything",
+  ): Promise<SweepReport> {
+    try {
+      const opened = await context();
+      const listed = listedSchedule(opened);
+      const sweeping = { ...opened, jobs, configured, settings: config.sweep, onListed: listed.hear };
+      const report = await measuredSweep(base, () => sweep(sweeping, { trigger, reason, which }));
+      await jobs.drain();
+      await sweepWorked(await parts.pager(), base.newId());
+      const changed = results
+        .filter(({ pushed }) => pushed !== undefined)
+        .map(({ verdict }) => verdict.account);
+      await listed
+        .schedule(changed)
+        .then(async (known) => watchExpiries(await context(), expirySources, base.newId(), known))
+        .catch((thrown: unknown) =>
+          log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
+        );
+      return { ...report, results, failures };
+    } catch (thrown) {
+      await pageSweepFailure(await parts.pager(), base.newId(), asRelightError(thrown));
+      throw thrown;
+    }
+  }
+
+  async function order(job: Job): Promise<JobEnd> {
+    await jobs.enqueue(job);
+    await jobs.drain();
+    const [end] = endsOf({ results, failures }, [job.account]);
+    return end?.end ?? { state: "queued" };
+  }
+
+  async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
+    const systemCredentials = await secrets.read(reference);
+    const servers = await parts.servers();
+    await using events = await openEvents({ servers, systemCredentials, timeout, log });
+    const stop = (): void => void events[Symbol.asyncDispose]();
+    if (signal?.aborted) return;
+    signal?.addEventListener("abort", stop, { once: true });
+    const trusted = await operator();
+    await watch({
+      ...{ ...base, ...settings, configured, events, operator: trusted },
+      ...onFreshRuns(() => openApp(options)),
+    });
+  }
+
+  const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
+  return {
+    ...{
+      mode: base.mode,
+      log,
+      metrics: base.metrics,
+      journal,
+      configured,
+      context,
+      sweep: runSweep,
+      order,
+      watch: runWatch,
+    },
+    monitoring: httpMonitoring(config.cluster.monitoring, timeout),
+    expiries: async () => findExpiries(await context(), expirySources),
+    nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
+    accountId: (text) => findAccountOffline(desk, text),
+    remediate: run,
+    authenticate: async (request) => {
+      const references = config.issuerWebhook?.secrets ?? [];
+      return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));
+    },
+    accept: (delivery) => acceptDelivery({ ...base, jobs: desk.jobs, codec: jwtCodec, operator }, delivery),
+    readPage: parsePageEvent,
+    tell: (page) => tellPage({ ...base, escalation: parts.channels }, page),
+    console: consoleOf(desk),
+    rotateCredentials: async (event) => {
+      const prove = async (systemCredentials: string): Promise<void> => {
+        await using _cluster = await parts.connectWith(systemCredentials);
+      };
+      const { secret, mint } = await openRotation(config, secrets, base);
+      const mayRotate = guarded(base.mode, secret, ROTATING_SECRET_NEEDS);
+      return rotateCredentials({ ...base, secret: mayRotate, mint, reference, prove }, event);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await jobs.drain();
+      await parts[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,98 @@
+import { type Channel, fanOutEscalation } from "../adapters/escalation/fan-out.ts";
+import { pagerDutyEscalation } from "../adapters/escalation/pagerduty.ts";
+import { slackEscalation } from "../adapters/escalation/slack.ts";
+import { webhookEscalation } from "../adapters/escalation/webhook.ts";
+import { systemClock } from "../adapters/local/clock.ts";
+import type { Config } from "../config/config.ts";
+import type { EscalationChannel } from "../config/escalation.ts";
+import type { Links } from "../domain/incidents/page-text.ts";
+import type { JsonObject } from "../domain/time/json.ts";
+import { asRelightError, RelightError } from "../errors.ts";
+import { redact } from "../log.ts";
+import type { Announcer, Escalation, Log, Secrets } from "../ports/ports.ts";
+import { openOnce } from "./open-once.ts";
+
+const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
+
+type Channels = Pick<Config, "escalation" | "links">;
+
+/**
+ * The channels of the configuration, side by side, each opened at its first page: whoever has nothing to tell reads
+ * none of their secrets, and one that can't be opened keeps no other from telling.
+ */
+export function channelsAsNeeded(config: Channels, secrets: Secrets, log: Log): Escalation {
+  return fanOutEscalation(channelsOf(config, secrets), log, config.links);
+}
+
+/**
+ * The same, opened now, for a person who wants to hear at once what is missing. One whose secret can't be read just
+ * now is opened once it is needed: neither the others nor what is to be healed wait for it.
+ * @throws RelightError `secret.*` for what only a person can mend, `config.invalid`
+ */
+export async function openEscalation(config: Channels, secrets: Secrets, log: Log): Promise<Escalation> {
+  const channels = channelsOf(config, secrets);
+  await Promise.all(
+    channels.map(({ open }) => open().catch((thrown: unknown) => unlessRetryable(thrown, log))),
+  );
+  return fanOutEscalation(channels, log, config.links);
+}
+
+function unlessRetryable(thrown: unknown, log: Log): void {
+  const error = asRelightError(thrown);
+  if (!error.retryable) throw error;
+  log.warn("an escalation channel can't be opened yet", { error: error.toJSON() });
+}
+
+/** Relight's event bus, where one is configured: who listens there tells the channels. */
+export async function openBus({
+  events,
+}: Pick<Config, "events">): Promise<(Escalation & Announcer) | undefined> {
+  if (events === undefined) return undefined;
+  const { eventBridgeBus, eventBridgeClient } = await import("../adapters/aws/pages/eventbridge-bus.ts");
+  const bus = events.slice("eventbridge:".length);
+  return eventBridgeBus({ bus, client: eventBridgeClient(), scrub });
+}
+
+/** Incidents to the bus, and into the log in any case. The bus itself is a channel like any other. */
+export function busEscalation(
+  bus: Escalation,
+  { events, links }: Pick<Config, "events" | "links">,
+  log: Log,
+): Escalation {
+  return fanOutEscalation([{ name: `events ${events}`, escalation: bus }], log, links);
+}
+
+function channelsOf({ escalation, links }: Channels, secrets: Secrets) {
+  return escalation.map((channel): Channel & { readonly open: () => Promise<Escalation> } => {
+    const open = openOnce(() => openChannel(channel, links, secrets));
+    return {
+      name: nameOf(channel),
+      open,
+      escalation: { send: async (incident) => (await open()).send(incident) },
+    };
+  });
+}
+
+async function openChannel(channel: EscalationChannel, links: Links, secrets: Secrets): Promise<Escalation> {
+  const { webhook, pagerDuty, slack, sns } = channel;
+  const settings = { clock: systemClock, scrub, links };
+  if (webhook !== undefined) {
+    const { url, secret } = webhook;
+    const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
+    return webhookEscalation({ clock: systemClock, scrub, url, ...signed });
+  }
+  if (pagerDuty !== undefined) {
+    const routingKey = await secrets.read(pagerDuty.routingKey);
+    return pagerDutyEscalation({ ...settings, url: pagerDuty.url, routingKey });
+  }
+  if (slack !== undefined) return slackEscalation({ ...settings, url: await secrets.read(slack.url) });
+  if (sns === undefined) throw new RelightError("config.invalid", "an escalation channel is empty");
+  const { snsClient, snsEscalation } = await import("../adapters/aws/pages/sns-escalation.ts");
+  return snsEscalation({ topic: sns.topic, client: snsClient(sns.topic), scrub, links });
+}
+
+function nameOf({ webhook, pagerDuty, slack, sns }: EscalationChannel): string {
+  if (webhook !== undefined) return `webhook ${new URL(webhook.url).host}`;
+  if (pagerDuty !== undefined) return "PagerDuty";
+  return slack === undefined ? `SNS ${sns?.topic}` : "Slack";
+}

@@ -1,0 +1,21 @@
+import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
+import type { Config } from "../config/config.ts";
+import type { Metrics, Tracer } from "../ports/observers.ts";
+import type { Log } from "../ports/ports.ts";
+import type { Environment } from "./adapters-of.ts";
+
+/** Where numbers go: to CloudWatch where the stack names a namespace, to nobody elsewhere. */
+export async function openMetrics({ metrics }: Config, env: Environment, log: Log): Promise<Metrics> {
+  const { POWERTOOLS_METRICS_NAMESPACE: namespace, POWERTOOLS_SERVICE_NAME: service = "relight" } = env;
+  if (namespace === undefined) return noMetrics;
+  const { emfMetrics } = await import("../adapters/aws/telemetry/emf-metrics.ts");
+  return emfMetrics({ namespace, service, perAccount: metrics.perAccount, log });
+}
+
+/** Where steps are told: to the X-Ray daemon where Lambda runs one, to nobody elsewhere. */
+export async function openTracer(env: Environment = process.env): Promise<Tracer> {
+  const { AWS_XRAY_DAEMON_ADDRESS: daemon } = env;
+  if (daemon === undefined) return noTracer;
+  const { xrayTracer } = await import("../adapters/aws/telemetry/xray-tracer.ts");
+  return xrayTracer({ daemon, header: () => env["_X_AMZN_TRACE_ID"] });
+}

@@ -1,0 +1,40 @@
+import { resolve } from "node:path";
+import { claimsSource } from "../adapters/source/claims-source.ts";
+import { jwtFolder } from "../adapters/source/jwt-folder.ts";
+import { nscStore } from "../adapters/source/nsc-store.ts";
+import type { Config } from "../config/config.ts";
+import type { Operator } from "../domain/claims/operator.ts";
+import type { JwtCodec, SourceEntry } from "../ports/ports.ts";
+import type { Context } from "../usecases/job/context.ts";
+
+/** The source of truth that is configured, if one is; it is read when it is first asked. */
+export function openSource(
+  { source, baseDir }: Pick<Config, "source" | "baseDir">,
+  operator: Operator,
+  codec: JwtCodec,
+): Pick<Context, "source"> {
+  if (source === undefined) return {};
+  const { from: name, onDifference } = source;
+  const entries = (): AsyncIterable<SourceEntry> => entriesOf(name, baseDir, operator, codec);
+  return { source: { claims: claimsSource({ name, entries, operator }), onDifference } };
+}
+
+function entriesOf(
+  name: string,
+  baseDir: string,
+  operator: Operator,
+  codec: JwtCodec,
+): AsyncIterable<SourceEntry> {
+  const [, kind, place = ""] = /^([\w-]+):(.+)$/.exec(name) ?? [];
+  if (kind === "folder") return jwtFolder(resolve(baseDir, place), codec);
+  if (kind === "nsc")
+    return nscStore({ folder: resolve(baseDir, place), codec, operatorName: operator.name });
+  return inSecretsManager(place.slice("//".length), codec);
+}
+
+/** Imports the AWS SDK only when it is asked, so that those who have no use for it never load it. */
+async function* inSecretsManager(prefix: string, codec: JwtCodec): AsyncIterable<SourceEntry> {
+  const { secretsManagerClient } = await import("../adapters/aws/secrets/secrets-manager.ts");
+  const { secretsManagerClaims } = await import("../adapters/aws/secrets/secrets-manager-claims.ts");
+  yield* secretsManagerClaims({ client: secretsManagerClient(), prefix, codec });
+}

@@ -1,0 +1,68 @@
+import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { envSecrets, fileSecrets } from "../adapters/local/secrets.ts";
+import { RelightError } from "../errors.ts";
+import type { Secrets } from "../ports/ports.ts";
+
+export interface SecretsSettings {
+  /** The folder that relative `file:` references start from. */
+  readonly baseDir: string;
+  /** The environment that `env:` references read, usually `process.env`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Makes the client for `aws-sm:` references, when the first one is read; by default from the environment. */
+  readonly secretsManager?: () => SecretsManagerClient;
+}
+
+/**
+ * Every kind of secret reference, each read once in this object's life: make one per run, and a rotated
+ * secret is seen by the next run. Concurrent reads share one; a failed read is tried again when next asked.
+ */
+export function createSecrets(settings: SecretsSettings): Secrets {
+  const open = stores(settings);
+  return cached(async (reference) => {
+    const store = await open(reference);
+    const value = await store.read(reference);
+    if (value.trim() === "") throw new RelightError("secret.malformed", `${reference} is empty`);
+    return value;
+  });
+}
+
+function stores({ baseDir, env, secretsManager }: SecretsSettings): (reference: string) => Promise<Secrets> {
+  const files = fileSecrets(baseDir);
+  const environment = envSecrets(env);
+  let aws: Promise<Secrets> | undefined;
+  return async (reference) => {
+    if (reference.startsWith("file:")) return files;
+    if (reference.startsWith("env:")) return environment;
+    if (reference.startsWith("aws-sm://")) {
+      aws ??= openSecretsManager(secretsManager);
+      return aws;
+    }
+    // What has no known scheme may be the secret itself, pasted: it must not be repeated.
+    throw new RelightError(
+      "secret.invalid_reference",
+      "a secret reference begins with file:, env: or aws-sm://",
+    );
+  };
+}
+
+/** Imports the AWS SDK only now, so that those who have no use for it never load it. */
+async function openSecretsManager(makeClient: SecretsSettings["secretsManager"]): Promise<Secrets> {
+  const { secretsManagerClient, secretsManagerSecrets } = await import(
+    "../adapters/aws/secrets/secrets-manager.ts"
+  );
+  return secretsManagerSecrets(makeClient?.() ?? secretsManagerClient());
+}
+
+function cached(read: Secrets["read"]): Secrets {
+  const reads = new Map<string, Promise<string>>();
+  return {
+    read: (reference) => {
+      const known = reads.get(reference);
+      if (known !== undefined) return known;
+      const fresh = read(reference);
+      reads.set(reference, fresh);
+      fresh.catch(() => reads.delete(reference));
+      return fresh;
+    },
+  };
+}

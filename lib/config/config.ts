@@ -1,0 +1,291 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import ms from "ms";
+import { type Document, LineCounter, parseDocument } from "yaml";
+import * as z from "zod";
+import { type AccountId, type AccountSettings, isAccountId } from "../domain/claims/account.ts";
+import { CONFIGURED_MODES } from "../domain/ladder/mode.ts";
+import { isJsonObject, type JsonObject } from "../domain/time/json.ts";
+import type { Millis } from "../domain/time/time.ts";
+import { RelightError } from "../errors.ts";
+import { clusterTls, serverAddress } from "./cluster.ts";
+import { asWritten, type EscalationChannel, escalation, pageLinks } from "./escalation.ts";
+import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
+import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingReference } from "./values.ts";
+
+const accountId = z
+  .string()
+  .refine(isAccountId, { message: "is not an account's public key (A and 55 more of A-Z2-7)" });
+
+const domainName = z
+  .string()
+  .regex(/^[^.*>\s]+$/, { message: "is not the name of a JetStream domain (no dots, spaces, * or >)" });
+
+const account = z.strictObject({
+  id: accountId,
+  name: z.string().min(1).exactOptional(),
+  signingKey: secretReference.exactOptional(),
+  allowMemoryLoss: z.boolean().exactOptional(),
+  /** JetStream domains that must answer the account. */
+  domains: z.array(domainName).exactOptional(),
+  policy: accountPolicy.exactOptional(),
+});
+
+/** A leafnode that must be connected, and the account that it must be bound to on the hub. */
+const leafnode = z.strictObject({
+  name: z.string().min(1),
+  account: z.string().min(1),
+  domain: domainName.exactOptional(),
+});
+
+/** Accounts, each once; a second one is found beside other faults too. */
+const accounts = z.array(account).superRefine(
+  (list: readonly { readonly id?: unknown }[], context) => {
+    const ids = list.map((entry) => entry?.id);
+    for (const [index, id] of ids.entries())
+      if (typeof id === "string" && isAccountId(id) && ids.indexOf(id) < index)
+        context.addIssue({ code: "custom", path: [index, "id"], message: `${id} stands there twice` });
+  },
+  { when: ({ value }) => Array.isArray(value) },
+);
+
+const kubernetesName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { message: "is not a name that Kubernetes allows" });
+
+const WAYS_TO_RESTART = ["command", "webhook", "kubernetes"] as const;
+/** As long as an HTTP request of Node waits for an answer (undici's `headersTimeout`). */
+const LONGEST_ANSWER = ms("5m");
+
+/** How one nats-server is restarted: in exactly one of three ways. */
+const restart = z
+  .strictObject({
+    /** The program and its arguments; `{name}` and `{id}` in them become the server's. */
+    command: z
+      .array(z.string())
+      .refine(([program]) => program, { message: "needs the program to run, then its arguments" })
+      .optional(),
+    /** The secret is a must: a receiver that restarts servers has to know who asks. */
+    webhook: z.strictObject({ url: httpAddress, secret: secretReference }).optional(),
+    kubernetes: z
+      .strictObject({
+        namespace: kubernetesName,
+        statefulSet: kubernetesName,
+        /** Of the kubeconfig; its current context by default. */
+        context: z.string().min(1).exactOptional(),
+        kubeconfig: secretReference.exactOptional(),
+      })
+      .optional(),
+    /** How long one restart may take. */
+    timeout: duration.prefault("5m"),
+  })
+  .superRefine(exactlyOne(WAYS_TO_RESTART), EVEN_IF_FAULTY)
+  .refine(({ webhook, timeout }) => webhook === undefined || timeout <= LONGEST_ANSWER, {
+    path: ["timeout"],
+    message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
+  });
+
+const document = z.strictObject({
+  cluster: z.strictObject({
+    servers: z.array(serverAddress).min(1, { message: "needs at least one server address" }),
+    systemCredentials: secretReference,
+    tls: clusterTls.optional(),
+    /** The servers' HTTP monitoring, for a second opinion on their health. */
+    monitoring: z.array(httpAddress).default([]),
+    /** How long Relight waits for one answer. */
+    timeout: duration.prefault("5s"),
+  }),
+  operator: z.strictObject({
+    jwt: secretReference,
+    signingKey: signingReference.optional(),
+    /** Public keys that are about to be given up: accounts still signed by one are listed. */
+    retiring: z
+      .array(z.string().regex(/^O[A-Z2-7]{55}$/, { message: "is not an operator's public key (O…)" }))
+      .default([]),
+  }),
+  /** Nothing is changed, whatever else stands here. */
+  readOnly: z.boolean().default(false),
+  /** What may be changed at most; without it that hangs on whether there is a key to sign with. */
+  mode: z.enum(CONFIGURED_MODES).optional(),
+  /** Credentials files whose expiry is watched beside Relight's own. */
+  watch: z.strictObject({ credentials: z.array(secretReference).default([]) }).prefault({}),
+  policy: generalPolicy.prefault({}),
+  /** For accounts that fit; of several that do, a later one wins, key by key. */
+  policies: z.array(matchedPolicy).default([]),
+  accounts: accounts.default([]),
+  leafnodes: z.array(leafnode).default([]),
+  /** Where the accounts' JWTs are kept outside of the cluster. */
+  source: z
+    .strictObject({
+      from: z.string().regex(/^(nsc:.+|folder:.+|aws-sm-prefix:\/\/.+)$/, {
+        message: "is not a source of JWTs; write nsc:PATH, folder:PATH or aws-sm-prefix://PREFIX",
+      }),
+      /** What is done where it and the cluster disagree. */
+      onDifference: z.enum(["page", "push", "adopt"]).default("page"),
+    })
+    .optional(),
+  escalation,
+  links: pageLinks,
+  /** What signs the next system user when Secrets Manager rotates its credentials. */
+  rotation: z
+    .strictObject({
+      systemSigningKey: secretReference,
+      /** How long such a user lives; for ever by default. */
+      userLifetime: duration.exactOptional(),
+    })
+    .optional(),
+  /** Without it Relight restarts nothing. */
+  restart: restart.optional(),
+  /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
+  issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
+  /** Of which accounts the time until they expire is a metric; each costs money on AWS. */
+  metrics: z
+    .strictObject({ perAccount: z.enum(["critical", "all", "none"]).default("critical") })
+    .prefault({}),
+  journal: z
+    .string()
+    .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
+    .default("sqlite:relight.sqlite"),
+  /** How long the journal keeps what no later run needs; for ever by default. */
+  journalKeeps: duration.exactOptional(),
+  sweep: z
+    .strictObject({
+      /** A healthy account is looked at again at the latest after this, as long as the queue has room. */
+      verifyEvery: duration.prefault("5m"),
+      /** Sweeps queue no more once so many jobs wait. */
+      atMostWaiting: z.int().min(1).default(1_000),
+    })
+    .prefault({}),
+  queue: z
+    .string()
+    .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
+    .default("in-process"),
+  /** Where Relight's own events go; then whoever listens there tells the channels. */
+  events: z
+    .string()
+    .regex(/^eventbridge:(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]+$/, {
+      message: "write eventbridge:BUS, its name or its ARN",
+    })
+    .optional(),
+});
+
+/** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
+const checked = document.superRefine(
+  (value: Raw, context) => {
+    const names = value.accounts.map((entry) => entry?.name);
+    for (const [index, entry] of value.leafnodes.entries()) {
+      const text = entry?.account;
+      if (typeof text !== "string" || isAccountId(text) || names.includes(text)) continue;
+      const message = `"${text}" is neither an account's public key nor the name of a configured account`;
+      context.addIssue({ code: "custom", path: ["leafnodes", index, "account"], message });
+    }
+  },
+  { when: ({ value }) => isJsonObject(value) && LISTS.every((key) => Array.isArray(value[key])) },
+);
+const LISTS = ["accounts", "leafnodes"] as const;
+/** What is looked at where other parts may have faults. */
+interface Raw {
+  readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
+  readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
+}
+const schema = checked.superRefine(({ policy, policies, accounts: list }, context) => {
+  const overrides = [
+    ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
+    ...list.map((entry, index) => ({ path: ["accounts", index, "policy"], rules: entry.policy ?? {} })),
+  ];
+  checkOverrides(policy, overrides, (path, message) =>
+    context.addIssue({ code: "custom", path: [...path], message }),
+  );
+});
+
+export type Config = Omit<z.infer<typeof schema>, "escalation"> & {
+  readonly escalation: readonly EscalationChannel[];
+  /** How long an account, or the whole cluster, is unknown before a person is called. */
+  readonly unknownAfter: Millis;
+  /** The folder that relative `file:` references and the journal's path start from. */
+  readonly baseDir: string;
+};
+
+/** What a deployment decides, not the person who writes the file: where jobs, entries and events go. */
+export interface Overrides {
+  readonly RELIGHT_JOURNAL?: string | undefined;
+  readonly RELIGHT_QUEUE?: string | undefined;
+  readonly RELIGHT_EVENTS?: string | undefined;
+}
+
+/**
+ * Reads and checks a configuration file.
+ * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and its remedy.
+ */
+export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new RelightError("config.not_found", `cannot read the configuration ${file}`, { cause });
+  });
+  return parseConfig(text, file, overrides);
+}
+
+/** The same for a text in hand; `origin` names it in errors, and relative paths start from its folder. */
+export function parseConfig(text: string, origin: string, overrides: Overrides = {}): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntax = document.errors.map(({ message }) => message.split("\n")[0] ?? message);
+  if (syntax.length > 0) throw invalid(origin, syntax);
+
+  const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
+  const content = contentOf(document, origin);
+  const parsed = schema.safeParse({
+    ...content,
+    ...(journal === undefined ? {} : { journal }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(events === undefined ? {} : { events }),
+  });
+  if (!parsed.success)
+    throw invalid(origin, parsed.error.issues.map(asWritten(content["escalation"])).flatMap(describeIssue));
+  const { channels, unknownAfter } = parsed.data.escalation;
+  return { ...parsed.data, escalation: channels, unknownAfter, baseDir: dirname(resolve(origin)) };
+}
+
+/** What is configured about each account, with the leafnodes that are to be bound to it. */
+export function accountSettings({
+  accounts: configured,
+  leafnodes,
+}: Config): Map<AccountId, AccountSettings> {
+  const settings = new Map<AccountId, AccountSettings>(configured.map((entry) => [entry.id, entry]));
+  for (const { account: text, ...expected } of leafnodes) {
+    const id = isAccountId(text) ? text : configured.find(({ name }) => name === text)?.id;
+    if (id === undefined) continue;
+    const entry = settings.get(id) ?? { id };
+    settings.set(id, { ...entry, leafnodes: [...(entry.leafnodes ?? []), expected] });
+  }
+  return settings;
+}
+
+/** An empty file is a map without keys. @throws RelightError `config.invalid` */
+function contentOf(document: Document.Parsed, origin: string): JsonObject {
+  try {
+    const content: unknown = document.toJS() ?? {};
+    if (isJsonObject(content)) return content;
+  } catch (cause) {
+    // An alias of nothing is found only here.
+    throw invalid(origin, [(cause as Error).message]);
+  }
+  throw invalid(origin, ["the file: is not a map of keys and values"]);
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.join(".").replace(/\.(\d+)/g, "[$1]");
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map(
+      (key) => `${[path, key].filter(Boolean).join(".")}: is not a key that Relight knows`,
+    );
+  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  return [`${path || "the file"}: ${missing ? `is missing (${issue.expected})` : issue.message}`];
+}
+
+function invalid(origin: string, faults: readonly string[]): RelightError {
+  const list = faults.map((fault) => `\n  - ${fault}`).join("");
+  const count = faults.length === 1 ? "one fault" : `${faults.length} faults`;
+  return new RelightError("config.invalid", `the configuration ${origin} has ${count}:${list}`, {
+    details: { faults: [...faults] },
+  });
+}

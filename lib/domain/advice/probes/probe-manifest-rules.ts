@@ -1,0 +1,107 @@
+import { isJsonObject, type JsonObject } from "../../time/json.ts";
+import type { Exposure, ManifestFinding, Severity } from "./probe-manifest-facts.ts";
+
+/** What each probe of a nats-server may ask, and what happens if it asks for more. */
+
+const PROBES = ["livenessProbe", "startupProbe", "readinessProbe"] as const;
+type ProbeName = (typeof PROBES)[number];
+
+const WANTED: Readonly<Record<ProbeName, string>> = {
+  livenessProbe: "/healthz?js-enabled-only=true",
+  startupProbe: "/healthz?js-enabled-only=true",
+  readinessProbe: "/healthz?js-server-only=true",
+};
+
+const MONITOR_PORT = 8222;
+
+export function probeFindings(container: JsonObject, exposure: Exposure): readonly ManifestFinding[] {
+  return PROBES.flatMap((name) => {
+    const probe = container[name];
+    return isJsonObject(probe) ? askedTooMuch(name, probe, exposure) : [missing(name, container)];
+  });
+}
+
+function missing(about: ProbeName, container: JsonObject): ManifestFinding {
+  const lost: Readonly<Record<ProbeName, string>> = {
+    livenessProbe: "a server whose JetStream has shut down is not restarted",
+    startupProbe: "a server that recovers large streams may be taken for dead by the liveness probe",
+    readinessProbe: "clients are sent to servers that are not ready for them",
+  };
+  return {
+    severity: "warning",
+    about,
+    message: `is missing: ${lost[about]}`,
+    fix: fixOf(about, portOf(container)),
+  };
+}
+
+/** The port that another probe of the container asks, else monitoring's usual one. */
+function portOf(container: JsonObject): string | number {
+  const ports = PROBES.map((name) => httpGet(container[name])?.["port"]);
+  const port = ports.find((value) => typeof value === "string" || typeof value === "number");
+  return typeof port === "string" || typeof port === "number" ? port : MONITOR_PORT;
+}
+
+function httpGet(probe: unknown): JsonObject | undefined {
+  const get = isJsonObject(probe) ? probe["httpGet"] : undefined;
+  return isJsonObject(get) ? get : undefined;
+}
+
+function fixOf(about: ProbeName, port: string | number): readonly string[] {
+  return [`${about}:`, "  httpGet:", `    path: ${WANTED[about]}`, `    port: ${port}`];
+}
+
+/** `/healthz?…` in what a probe asks: over HTTP, or through a command such as curl or wget. */
+function healthzIn(probe: JsonObject): string | undefined {
+  const path = httpGet(probe)?.["path"];
+  const exec = probe["exec"];
+  const command =
+    isJsonObject(exec) && Array.isArray(exec["command"]) ? exec["command"].map(String).join(" ") : "";
+  return /\/healthz\/?(?:\?[^\s'"`|;]*)?/.exec(typeof path === "string" ? path : command)?.[0];
+}
+
+/** What the server makes of the query: an option counts only with a true value, as Go reads one. */
+function scopeOf(healthz: string): "enabled" | "server" | "full" {
+  const options = new URLSearchParams(healthz.split("?")[1] ?? "");
+  const has = (name: string): boolean => /^(1|t|true)$/i.test(options.get(name) ?? "");
+  if (has("js-enabled-only")) return "enabled";
+  return has("js-server-only") || has("js-meta-only") ? "server" : "full";
+}
+
+function askedTooMuch(about: ProbeName, probe: JsonObject, exposure: Exposure): readonly ManifestFinding[] {
+  const healthz = healthzIn(probe);
+  if (healthz === undefined) return [];
+  const port = httpGet(probe)?.["port"];
+  const fix = fixOf(about, typeof port === "string" || typeof port === "number" ? port : MONITOR_PORT);
+  const scope = scopeOf(healthz);
+  if (scope === "enabled") return [];
+  if (about === "readinessProbe") return scope === "server" ? [] : [{ ...UNREADY, about, fix }];
+  if (scope === "server") return [{ ...NO_LEADER, about, fix }];
+  const how =
+    healthz === "/healthz" ? "asks the full /healthz" : `asks ${healthz}, which is the full /healthz`;
+  return [{ severity: severityOf(exposure), about, message: `${how}: ${FULL[exposure]}`, fix }];
+}
+
+const severityOf = (exposure: Exposure): Severity => (exposure === "fixed" ? "warning" : "critical");
+
+const LOOP =
+  "one expired account with streams fails it (nats-server #8084, fixed in 2.12.14 and 2.14.4), " +
+  "so pods are restarted in a loop while the account is expired, which damages its streams";
+
+const FULL: Readonly<Record<Exposure, string>> = {
+  affected: LOOP,
+  unknown: `the image's tag does not say which version runs; unless it has the fix, ${LOOP}`,
+  fixed:
+    "one stream that has not caught up fails it, and the pod is restarted though a restart mends nothing",
+};
+
+const UNREADY = {
+  severity: "warning",
+  message: "asks the full /healthz: one sick account or stream takes the server from all clients",
+} as const;
+
+const NO_LEADER = {
+  severity: "warning",
+  message:
+    "restarts servers that miss their meta leader: when quorum is lost, every pod, and quorum with them",
+} as const;

@@ -1,0 +1,72 @@
+import { isJsonObject } from "../../time/json.ts";
+import { type EpochSeconds, epochSeconds } from "../../time/time.ts";
+
+/** What lies where a configuration names a credentials file, without its secrets. */
+export type CredentialsFile =
+  | { readonly kind: "missing" }
+  | { readonly kind: "unreadable"; readonly why: string }
+  | { readonly kind: "seed" }
+  | { readonly kind: "malformed"; readonly why: string }
+  | UserCredentials;
+
+export interface UserCredentials {
+  readonly kind: "user";
+  readonly user: string;
+  /** Public key of the account that the user belongs to. */
+  readonly account: string;
+  readonly expiresAt?: EpochSeconds;
+}
+
+const SEED = /^S[A-Z][A-Z2-7]{40,}$/;
+/** The seed of a user's nkey: 32 bytes, their kind and a checksum make 58 characters. */
+const USER_SEED = /^SU[A-Z2-7]{56}$/;
+
+export const isSeed = (text: string): boolean => SEED.test(text.trim());
+export const isUserSeed = (text: string): boolean => USER_SEED.test(text.trim());
+
+/** How the server finds the JWT and the seed (`credsRe` in server/leafnode.go). */
+const BLOCK = /-{3,}.*-{3,}\r?\n([\w\-.=]+)\r?\n-{3,}.*-{3,}/g;
+
+/** Reads the text of a credentials file. What it returns holds no secret. */
+export function readCredentials(text: string): CredentialsFile {
+  if (isSeed(text)) return { kind: "seed" };
+  const [token, seed] = [...text.matchAll(BLOCK)].map(([, content]) => content ?? "");
+  if (token === undefined || seed === undefined)
+    return isLoneSeed(text, token)
+      ? { kind: "seed" }
+      : { kind: "malformed", why: "it does not hold a user JWT and a seed, each between lines of dashes" };
+  if (!isUserSeed(seed)) return { kind: "malformed", why: "its second part is not the seed of a user (SU…)" };
+  return readUser(token);
+}
+
+/** A file that has a seed, with or without dashes or comments about it, and no JWT. */
+function isLoneSeed(text: string, block: string | undefined): boolean {
+  if (text.includes("eyJ")) return false;
+  return isSeed(block ?? "") || text.split("\n").some(isSeed);
+}
+
+function readUser(token: string): CredentialsFile {
+  const claims = payloadOf(token);
+  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
+  if (!isJsonObject(claims) || !isJsonObject(nats))
+    return { kind: "malformed", why: "its JWT can't be read" };
+  if (nats["type"] !== undefined && nats["type"] !== "user")
+    return { kind: "malformed", why: `its JWT is that of an ${String(nats["type"])}, not of a user` };
+  const { sub, iss, exp, name } = claims;
+  return {
+    kind: "user",
+    user: String(name ?? sub),
+    account: String(nats["issuer_account"] ?? iss),
+    ...(typeof exp === "number" && exp > 0 ? { expiresAt: epochSeconds(exp) } : {}),
+  };
+}
+
+function payloadOf(token: string): unknown {
+  try {
+    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,122 @@
+import type { Probe, RunningAccount, StoredClaims } from "../observation/observation.ts";
+import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
+import { differenceOf, isTrusted, type Sourced } from "./claims-source.ts";
+import type { Operator } from "./operator.ts";
+
+/** Where the claims of one account lie and run. */
+export interface Places {
+  /** Absent where no source of truth is configured. */
+  readonly source?: Probe<Sourced>;
+  readonly stored: Probe<StoredClaims | undefined>;
+  readonly running: Probe<readonly RunningAccount[]>;
+}
+
+/** Two places and what differs from the first to the second. */
+export interface Comparison {
+  readonly from: string;
+  readonly to: string;
+  readonly changes: readonly ClaimChange[];
+}
+
+/** `missing`: the cluster lacks it. `unknown`: a place could not be asked, and the rest is the same. */
+export type ComparisonState = "same" | "differs" | "missing" | "unknown";
+
+export interface ClaimsComparison {
+  readonly state: ComparisonState;
+  readonly comparisons: readonly Comparison[];
+  /** What no comparison shows: what is absent, untrusted or could not be asked. */
+  readonly notes: readonly string[];
+}
+
+type Loaded = Extract<RunningAccount, { loaded: true }>;
+
+/**
+ * Compares the source of truth with the resolver, and that with what each server runs. Newer claims in the
+ * cluster that were only renewed are the same; between the resolver and a server nothing may differ.
+ */
+export function compareClaims(places: Places, operator: Operator): ClaimsComparison {
+  const { source, stored, running } = places;
+  const unasked = [source, stored, running].flatMap((probe) => (probe?.ok === false ? [probe.message] : []));
+  const sourced = source?.ok ? source.value : undefined;
+  const unclear = sourced?.state === "unclear" ? [sourced.problem] : [];
+  const loaded = running.ok ? running.value.filter((entry): entry is Loaded => entry.loaded) : [];
+  const held = stored.ok ? stored.value : undefined;
+  const comparisons = comparisonsOf(sourced, held, loaded);
+  const missing = missingNotes(sourced, stored, running, loaded);
+  const others = [...absentInSource(sourced, held, loaded), ...untrustedNotes(sourced, held, operator)];
+  const unknown = [...unasked, ...unclear];
+  const differs =
+    others.length > 0 || comparisons.some((one) => isDifference(one, sourced, held, loaded, operator));
+  const state =
+    missing.length > 0 ? "missing" : unknown.length > 0 ? "unknown" : differs ? "differs" : "same";
+  return { state, comparisons, notes: [...missing, ...unknown, ...others] };
+}
+
+function comparisonsOf(
+  sourced: Sourced | undefined,
+  held: StoredClaims | undefined,
+  loaded: readonly Loaded[],
+): readonly Comparison[] {
+  const compare = (from: string, a: ClaimsDocument, to: string, b: ClaimsDocument): Comparison[] => {
+    const changes = diffClaims(a, b);
+    return changes.length === 0 ? [] : [{ from, to, changes }];
+  };
+  const source = sourced?.state === "found" ? sourced.claims.document : undefined;
+  const fromSource =
+    source === undefined
+      ? []
+      : held !== undefined
+        ? compare("source", source, "resolver", held.document)
+        : loaded.flatMap(({ server, document }) => compare("source", source, server, document));
+  if (held === undefined) return fromSource;
+  const drift = loaded.flatMap(({ server, document }) =>
+    compare("resolver", held.document, server, document),
+  );
+  return [...fromSource, ...drift];
+}
+
+function isDifference(
+  { from }: Comparison,
+  sourced: Sourced | undefined,
+  held: StoredClaims | undefined,
+  loaded: readonly Loaded[],
+  operator: Operator,
+): boolean {
+  if (from === "resolver" || sourced === undefined) return true;
+  const others = held === undefined ? loaded.map(({ document }) => document) : [held.document];
+  return others.some((document) => differenceOf(sourced, document, operator) !== undefined);
+}
+
+function missingNotes(
+  sourced: Sourced | undefined,
+  stored: Places["stored"],
+  running: Places["running"],
+  loaded: readonly Loaded[],
+): string[] {
+  if (!stored.ok || stored.value !== undefined || !running.ok) return [];
+  if (loaded.length > 0) return ["the resolver does not hold it: after a restart no server could load it"];
+  const where = sourced?.state === "found" ? "only the source of truth has it" : "nobody has it";
+  return [`no server and no resolver has it; ${where}`];
+}
+
+function absentInSource(
+  sourced: Sourced | undefined,
+  held: StoredClaims | undefined,
+  loaded: readonly Loaded[],
+): string[] {
+  const isSomewhere = held !== undefined || loaded.length > 0;
+  return sourced?.state === "absent" && isSomewhere ? ["the source of truth does not know it"] : [];
+}
+
+function untrustedNotes(
+  sourced: Sourced | undefined,
+  held: StoredClaims | undefined,
+  operator: Operator,
+): string[] {
+  const of = (what: string, claims: StoredClaims | undefined): string[] =>
+    claims === undefined || isTrusted(claims, operator)
+      ? []
+      : [`${what} has a JWT that the servers don't trust (issuer ${claims.document.claims.iss})`];
+  const source = sourced?.state === "found" ? sourced.claims : undefined;
+  return [...of("the source of truth", source), ...of("the resolver", held)];
+}

@@ -1,0 +1,119 @@
+import { loaded } from "../claims/claims-in-force.ts";
+import type { Finding } from "../verdict/verdict.ts";
+import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
+
+/** The upper three layers: what is true of each account. What its verdict found is told apart by layer. */
+
+type AccountLayer = "accounts" | "streams" | "subjects";
+
+export const accountsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    const found = evidenceIn("accounts", health);
+    return found.length > 0 ? found : [well(health, "its claims are in force")];
+  });
+
+export const streamsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
+    const found = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
+    return found.length > 0 ? found : [well(health, counted(health))];
+  });
+
+export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
+  perAccount(facts, (health) => {
+    if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
+    const streams = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
+    const found = evidenceIn("subjects", health);
+    if (found.length > 0) return found;
+    if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
+    if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are not whole")];
+    return [
+      well(
+        health,
+        "JetStream listens on every subject of every stream, for every consumer, and for direct gets",
+      ),
+    ];
+  });
+
+/**
+ * Whether restarting a server would harm the account: it has expired, and has assets or may have some. Where
+ * no server has it loaded, as after a restart, that none is seen proves nothing.
+ */
+export function isExpiredWithAssets({ observation, verdict }: AccountHealth): boolean {
+  const expired = verdict.findings.some(({ code }) => code === "account.expired");
+  const seen = observation.streams.ok && loaded(observation).length > 0;
+  return expired && !(seen && observation.streams.value.length === 0);
+}
+
+/** Whether a server that is restarted would not come back, because of this account's claims. */
+export const keepsServersFromStarting = ({ verdict }: AccountHealth): boolean =>
+  verdict.findings.some(({ code }) => code === "claims.no_start");
+
+function perAccount(
+  { accounts }: ClusterFacts,
+  judge: (health: AccountHealth) => readonly Evidence[],
+): readonly Evidence[] {
+  if (!accounts.ok) return [{ health: "unknown", message: accounts.message }];
+  if (accounts.value.length === 0)
+    return [{ health: "unknown", message: "no account is configured, and the resolver lists none" }];
+  return accounts.value.flatMap(judge);
+}
+
+const well = ({ name: about }: AccountHealth, message: string): Evidence => ({
+  ...{ about, health: "healthy", message },
+});
+
+const blocked = ({ name: about }: AccountHealth, why: string): Evidence => ({
+  ...{ about, health: "unknown", message: `not looked at, because ${why}` },
+});
+
+function counted({ verdict: { streams, consumers } }: AccountHealth): string {
+  return `${streams} streams and ${consumers} consumers, each with a leader and current replicas`;
+}
+
+function isDead(layer: AccountLayer, account: AccountHealth): boolean {
+  if (layer === "accounts" && keepsServersFromStarting(account)) return false;
+  return evidenceIn(layer, account).some(({ health }) => health === "dead");
+}
+
+function evidenceIn(layer: AccountLayer, health: AccountHealth): readonly Evidence[] {
+  return health.verdict.findings
+    .filter((found) => layerOf(found, health) === layer)
+    .map((found) => ({ about: health.name, ...evidenceOf(found, health) }));
+}
+
+/** An expired account that has nothing to lose is worth a warning; clients are refused all the same. */
+function evidenceOf({ code, health, message }: Finding, account: AccountHealth): Omit<Evidence, "about"> {
+  if (code !== "account.expired") return { health, message };
+  if (!isExpiredWithAssets(account)) return { health: "degraded", message: `${message}; it has no streams` };
+  const { streams } = account.observation;
+  const assets =
+    streams.ok && streams.value.length > 0 ? `it has ${streams.value.length} streams` : "it may have streams";
+  return { health: "dead", message: `${message}; ${assets}` };
+}
+
+/** Where a finding belongs. A failed probe belongs where its answer would have. */
+function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
+  // What listens, and does not accept.
+  if (code.endsWith("deaf") || code.startsWith("limit.")) return "subjects";
+  if (code.startsWith("stream.") || code.startsWith("consumer.") || code === "server.away") return "streams";
+  if (code !== "probe.failed") return "accounts";
+  if (subject.stream !== undefined) return "subjects";
+  const claimsUnseen =
+    !observation.running.ok || (!observation.stored.ok && observation.stored.code !== "nats.no_resolver");
+  return claimsUnseen ? "accounts" : "streams";
+}
+
+/** Without a leader nothing works, whatever elects it. */
+function leaderlessEvidence({ name: about, observation }: AccountHealth): readonly Evidence[] {
+  if (!observation.streams.ok) return [];
+  return observation.streams.value.flatMap((stream) => {
+    const groups = [
+      { what: `stream ${stream.name}`, leader: stream.leader },
+      ...stream.consumers.map(({ name, leader }) => ({ what: `consumer ${stream.name} > ${name}`, leader })),
+    ];
+    return groups
+      .filter(({ leader }) => !leader)
+      .map(({ what }): Evidence => ({ about, health: "dead", message: `${what} has no leader` }));
+  });
+}

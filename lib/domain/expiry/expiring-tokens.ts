@@ -1,0 +1,131 @@
+import { type AccountId, isAccountId } from "../claims/account.ts";
+import type { AccountClaims } from "../claims/claims.ts";
+import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
+import { epochSeconds, toMillis } from "../time/time.ts";
+import type { Ending } from "./expiring.ts";
+
+/** The payload of any NATS JWT, unproved: whoever uses it proves it; here only its end counts. */
+export function readPayload(token: string): JsonObject | undefined {
+  try {
+    const [, part = ""] = token.trim().split(".");
+    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (byte) =>
+      byte.charCodeAt(0),
+    );
+    const payload: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return isJsonObject(payload) ? payload : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The account that a JWT which can't be read is of, by its own word; undefined where servers could take another. */
+export function subjectOf(token: string): AccountId | undefined {
+  const payload = readPayload(token) ?? {};
+  const [key = "", ...others] = Object.keys(payload).filter((name) => name.toUpperCase() === "SUB");
+  const subject = payload[key];
+  return others.length === 0 && typeof subject === "string" && isAccountId(subject) ? subject : undefined;
+}
+
+/** The user's JWT within a credentials file. */
+export function tokenOfCredentials(text: string): string | undefined {
+  return /-----BEGIN NATS USER JWT-----\s+(\S+)\s+-+END NATS USER JWT/.exec(text)?.[1];
+}
+
+/** A JWT as something with an end. */
+export function endingOf(kind: Ending["kind"], what: string, token: string | undefined): Ending {
+  const payload = token === undefined ? undefined : readPayload(token);
+  if (payload === undefined) return { kind, what, unseen: "it does not hold a NATS JWT" };
+  const name = payload["name"];
+  return { kind, what: typeof name === "string" ? `${what} (${name})` : what, ...spanOf(payload) };
+}
+
+/** What can't be told of its end is unknown, never "for ever". */
+function spanOf(payload: JsonObject): Pick<Ending, "begins" | "expiresAt" | "unseen"> {
+  const { iat, exp } = payload;
+  if (exp !== undefined && exp !== null && !(Number.isSafeInteger(exp) && Number(exp) >= 0))
+    return { unseen: `its end (exp ${JSON.stringify(exp)}) is no time in whole seconds` };
+  return {
+    ...(typeof iat === "number" ? { begins: toMillis(epochSeconds(iat)) } : {}),
+    ...(typeof exp === "number" && exp > 0 ? { expiresAt: toMillis(epochSeconds(exp)) } : {}),
+  };
+}
+
+export interface Activation {
+  /** The exporter that gave it. */
+  readonly exporter: string;
+  readonly subject: string;
+  readonly payload: JsonObject | undefined;
+}
+
+/** The activation tokens within an account's imports. One may also be an address, which is not followed. */
+export function activationsOf({ nats }: AccountClaims): readonly Activation[] {
+  return objects(nats["imports"]).flatMap(({ account, subject, token }) => {
+    if (typeof token !== "string" || token === "" || /^\w+:\/\//.test(token)) return [];
+    return [{ exporter: String(account), subject: String(subject), payload: readPayload(token) }];
+  });
+}
+
+/**
+ * An activation token as something with an end, and whether its exporter still stands by it.
+ * @param exporter the exporter's claims; undefined where nobody knows them
+ */
+export function activationEnding(
+  importer: AccountId,
+  name: string,
+  { exporter: id, subject, payload }: Activation,
+  exporter: AccountClaims | undefined,
+): Ending {
+  const what = `${name}: import of ${subject} from ${exporter?.name || id}`;
+  const base = { kind: "activation", what, account: importer } as const;
+  if (payload === undefined) return { ...base, unseen: "its token is no NATS JWT" };
+  const fault = exporter === undefined ? "nobody knows its exporter" : faultOf(importer, payload, exporter);
+  return { ...base, ...spanOf(payload), ...(fault === undefined ? {} : { fault }) };
+}
+
+/** The same where its exporter could not be looked at: whether it stands by the token is unknown. */
+export function unseenActivation(
+  importer: AccountId,
+  name: string,
+  { exporter, subject }: Activation,
+  problem: string,
+): Ending {
+  const what = `${name}: import of ${subject} from ${exporter}`;
+  return { kind: "activation", what, account: importer, unseen: problem };
+}
+
+function faultOf(importer: AccountId, payload: JsonObject, exporter: AccountClaims): string | undefined {
+  const nats = isJsonObject(payload["nats"]) ? payload["nats"] : {};
+  const subject = String(nats["subject"]);
+  const offered = objects(exporter.nats["exports"]).find(
+    (entry) => covers(String(entry["subject"]), subject) && entry["type"] === nats["kind"],
+  );
+  if (offered === undefined) return "its exporter no longer exports that";
+  const keys = [exporter.sub, ...signingKeys(exporter)];
+  if (!keys.includes(String(payload["iss"]))) return "the key that signed it is no longer its exporter's";
+  const revoked = isJsonObject(offered["revocations"]) ? offered["revocations"] : {};
+  const until = Math.max(...[importer, "*"].map((key) => Number(revoked[key] ?? 0)));
+  return until > 0 && Number(payload["iat"]) <= until ? "its exporter revoked it" : undefined;
+}
+
+/** Plain keys, and scoped ones, which are objects with the key in them. */
+function signingKeys({ nats }: AccountClaims): readonly string[] {
+  const keys = nats["signing_keys"];
+  if (!Array.isArray(keys)) return [];
+  return keys.map((key: Json) => (isJsonObject(key) ? String(key["key"]) : String(key)));
+}
+
+/** Whether `pattern`, with its wildcards, takes in all of `subject`, with its own. */
+export function covers(pattern: string, subject: string): boolean {
+  const [wanted, given] = [pattern.split("."), subject.split(".")];
+  for (const [index, token] of wanted.entries()) {
+    if (token === ">") return given.length > index;
+    const other = given[index];
+    if (other === undefined || other === ">") return false;
+    if (token !== "*" && token !== other) return false;
+  }
+  return wanted.length === given.length;
+}
+
+function objects(list: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(list) ? list.filter(isJsonObject) : [];
+}

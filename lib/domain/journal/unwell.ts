@@ -1,0 +1,25 @@
+import type { EpochMillis } from "../time/time.ts";
+import type { JournalEntry } from "./journal.ts";
+
+/** A time in which every look found that the account was not healthy. */
+export interface Spell {
+  /** The first such look. What was dead before anybody looked is not in it. */
+  readonly began: EpochMillis;
+  /** The first look that found it healthy again; absent while there was none. */
+  readonly ended?: EpochMillis;
+}
+
+/**
+ * The account's last spell of not being healthy; undefined if there was none.
+ * @param entries the account's verdicts, oldest first
+ */
+export function lastSpell(entries: readonly JournalEntry[]): Spell | undefined {
+  const isHealthy = ({ data }: JournalEntry): boolean => data["verdict"] === "healthy";
+  const verdicts = entries.filter(({ kind }) => kind === "verdict");
+  const last = verdicts.findLastIndex((entry) => !isHealthy(entry));
+  const spell = verdicts.slice(0, last + 1);
+  const began = spell[spell.findLastIndex(isHealthy) + 1]?.at;
+  const ended = verdicts[last + 1]?.at;
+  if (began === undefined) return undefined;
+  return { began, ...(ended === undefined ? {} : { ended }) };
+}

@@ -1,0 +1,126 @@
+import type { AccountId } from "../claims/account.ts";
+import { type Operator, trustedIssuers } from "../claims/operator.ts";
+
+/** One operator signing key in place of another, while the servers trust both. */
+export interface KeyChange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The operators that a server was started with. */
+export interface ServerTrust {
+  readonly server: string;
+  readonly operators: readonly Operator[];
+}
+
+/** What a person has to mend before accounts may change keys, and how. */
+export interface Obstacles {
+  readonly problems: readonly string[];
+  readonly todo: readonly string[];
+}
+
+const OPERATOR_KEY = /^O[A-Z2-7]{55}$/;
+
+/** What stands against signing with the new key; nothing if the overlap is in place on every server. */
+export function obstacles(
+  { from, to }: KeyChange,
+  trust: readonly ServerTrust[],
+  operator: Operator,
+  signer: string | undefined,
+): Obstacles {
+  const malformed = [from, to].filter((key) => !OPERATOR_KEY.test(key));
+  if (malformed.length > 0)
+    return {
+      problems: malformed.map((key) => `${key} is not an operator's public key (O and 55 more of A-Z2-7)`),
+      todo: ["Give public keys, as `nsc describe operator` lists them; never a seed."],
+    };
+  if (from === to)
+    return { problems: ["the old and the new key are the same"], todo: ["Give --from OLD --to NEW."] };
+  const untrusting = [from, to].flatMap((key) => distrust(key, trust, operator));
+  const signs = signer === to;
+  const problems = [
+    ...untrusting,
+    ...(signs ? [] : [`operator.signingKey is ${signer ?? "not configured"}, not the new key ${to}`]),
+  ];
+  const todo = [
+    ...(untrusting.length > 0 ? addKeys(operator, [from, to]) : []),
+    ...(signs ? [] : [`Let operator.signingKey in Relight's configuration refer to ${to}.`]),
+  ];
+  return { problems, todo };
+}
+
+function distrust(key: string, trust: readonly ServerTrust[], operator: Operator): string[] {
+  const own = trustedIssuers(operator).includes(key) ? [] : [`operator.jwt does not trust ${key}`];
+  const servers = trust.filter(({ operators }) => !operators.some((it) => trustsFor(it, operator, key)));
+  return [...own, ...servers.map(({ server }) => `${server} does not trust ${key}`)];
+}
+
+const trustsFor = (it: Operator, { id }: Operator, key: string): boolean =>
+  it.id === id && trustedIssuers(it).includes(key);
+
+/** A reload is refused on 2.9.10, 2.10.27 and 2.15.1: "config reload not supported for TrustedOperators". */
+const SPREAD = [
+  "Put the new operator JWT (`nsc describe operator --raw`) where the servers' `operator` and Relight's operator.jwt read it.",
+  "Restart the servers one at a time, and none while an account with streams is expired: a reload does not take a new operator JWT.",
+];
+
+function addKeys(operator: Operator, keys: readonly string[]): string[] {
+  const missing = keys.filter((key) => !trustedIssuers(operator).includes(key));
+  return [...missing.map((key) => `nsc edit operator --sk ${key}`), ...SPREAD, "Run this command again."];
+}
+
+/** How a person takes the old key from the operator, once nothing rests on it. Relight never edits the operator. */
+export function retirement({ from }: KeyChange): readonly string[] {
+  return [
+    "If the servers' configuration has a `resolver_preload`, replace JWTs there that the old key signed.",
+    `nsc edit operator --rm-sk ${from}`,
+    ...SPREAD,
+    "Then destroy the old key (in KMS: `aws kms schedule-key-deletion`).",
+  ];
+}
+
+/** An account as a rotation sees it. */
+export interface RotationAccount {
+  readonly account: AccountId;
+  readonly name: string;
+  /** How much depends on it. */
+  readonly streams: number;
+  /** The policy calls it critical: what goes wrong is to go wrong with another one first. */
+  readonly critical: boolean;
+  /** Servers that run a JWT of the old key's. */
+  readonly runningOn: readonly string[];
+  /** Whether the resolver holds one. */
+  readonly stored: boolean;
+}
+
+export interface WavePlan {
+  readonly waves: readonly (readonly RotationAccount[])[];
+  /** Signed by the old key, and left as they are: the system account, unless it is asked for. */
+  readonly leftOut: readonly RotationAccount[];
+}
+
+/**
+ * Critical accounts after all others, of both those with the fewest streams first; the system account last and
+ * alone, since all else rests on it.
+ */
+export function planWaves(
+  accounts: readonly RotationAccount[],
+  {
+    size,
+    includeSystem,
+    systemAccount,
+  }: { size: number; includeSystem: boolean; systemAccount: string | undefined },
+): WavePlan {
+  const ordinary = accounts
+    .filter(({ account }) => account !== systemAccount)
+    .sort(
+      (a, b) =>
+        Number(a.critical) - Number(b.critical) || a.streams - b.streams || (a.name < b.name ? -1 : 1),
+    );
+  const system = accounts.filter(({ account }) => account === systemAccount);
+  const waves = Array.from({ length: Math.ceil(ordinary.length / size) }, (_, index) =>
+    ordinary.slice(index * size, (index + 1) * size),
+  );
+  if (!includeSystem || system.length === 0) return { waves, leftOut: system };
+  return { waves: [...waves, system], leftOut: [] };
+}

@@ -1,0 +1,91 @@
+import { hiddenByAway } from "../verdict/held-findings.ts";
+import { hasFinding } from "../verdict/verdict.ts";
+import { allows, type RunMode } from "./mode.ts";
+import type { Rung, RungId, Situation } from "./rung.ts";
+import { LADDER } from "./rungs.ts";
+
+export type Step =
+  | { readonly kind: "done" }
+  | { readonly kind: "renew"; readonly why: string }
+  | {
+      readonly kind: "climb";
+      readonly rung: Rung;
+      readonly why: string;
+      readonly refused: readonly RefusedRung[];
+    }
+  | { readonly kind: "stop"; readonly why: string; readonly refused: readonly RefusedRung[] };
+
+export interface RefusedRung {
+  readonly rung: RungId;
+  readonly why: string;
+}
+
+/** A rung and one thing that it treats. */
+export type Attempt = `${RungId} ${string}`;
+
+/** All that a rung would treat now. */
+export function attemptsOf(rung: Rung, situation: Situation): readonly Attempt[] {
+  return rung.targets(situation).map((target): Attempt => `${rung.id} ${target}`);
+}
+
+/**
+ * The next step up: the cheapest rung that helps, is safe here and was not tried on all of it yet.
+ * An account of which something is unknown, and nothing dead, is left alone: a network fault never climbs.
+ * @param unready rungs that were found to lack something that they would need, with what it is.
+ */
+export function nextStep(
+  situation: Situation,
+  tried: ReadonlySet<Attempt>,
+  unready: ReadonlyMap<RungId, string> = NONE,
+): Step {
+  const { verdict } = situation;
+  if (verdict.verdict === "healthy") return { kind: "done" };
+  const withdrawn = verdict.findings.find(
+    ({ code }) => code === "account.deleted" || code === "account.gone",
+  );
+  if (withdrawn !== undefined)
+    return { kind: "stop", why: `${withdrawn.message}; only a person may push it again`, refused: [] };
+  if (hasFinding(verdict, "account.expired"))
+    return { kind: "renew", why: "renew first: an expired account can't be revived" };
+  if (verdict.verdict === "unknown")
+    return { kind: "stop", why: "the account is unknown, and nothing is done on a guess", refused: [] };
+  // Another remedy on top would find the account as no remedy expects it.
+  const unfinished = verdict.findings.find(({ code }) => code === "remedy.unfinished");
+  if (unfinished !== undefined)
+    return { kind: "stop", why: `a remedy is not finished: ${unfinished.message}`, refused: [] };
+
+  // What is not there is nobody's to make anew: it comes back with its server, and is emptied by what moves it.
+  const hiding = hiddenByAway(verdict, situation.observation);
+  const refused: RefusedRung[] = [];
+  for (const rung of LADDER) {
+    const attempts = attemptsOf(rung, situation);
+    if (attempts.length > 0 && attempts.every((attempt) => tried.has(attempt))) continue;
+    const why = rung.helps(situation);
+    if (why === undefined) continue;
+    const missing = hiding === undefined || MOVES_NOTHING.has(rung.id) ? undefined : hiding.message;
+    const objection = missing ?? rung.forbids(situation) ?? unready.get(rung.id);
+    if (objection === undefined) return { kind: "climb", rung, why, refused };
+    refused.push({ rung: rung.id, why: objection });
+  }
+  if (hiding !== undefined && refused.length === 0) return { kind: "stop", why: hiding.message, refused };
+  return { kind: "stop", why: whyStopped(refused, tried), refused };
+}
+
+/** Rungs that leave everything where it is, whatever else does not answer. */
+const MOVES_NOTHING: ReadonlySet<RungId> = new Set(["push-again", "step-down-leaders"]);
+
+/** What the step would do, if the mode does not allow it. Who only looks finishes nothing, and leaves all to others. */
+export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined {
+  if (step.kind === "renew") return allows(mode, "renew") ? undefined : `renew (${step.why})`;
+  if (step.kind === "climb") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
+  return step.kind === "stop" && mode === "look" ? `call a person (${step.why})` : undefined;
+}
+
+const NONE: ReadonlyMap<RungId, string> = new Map();
+
+function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>): string {
+  if (refused.length > 0) return refused.map(({ rung, why }) => `${rung} is refused: ${why}`).join("; ");
+  const rungs = new Set([...tried].map((attempt) => attempt.split(" ")[0]));
+  if (rungs.size > 0) return `no rung is left after ${[...rungs].join(", ")}`;
+  return "no rung of the ladder helps against what was found";
+}

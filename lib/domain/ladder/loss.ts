@@ -1,0 +1,272 @@
+import type { JournalEntry } from "../journal/journal.ts";
+import { missedConsumers } from "../observation/forgotten.ts";
+import type {
+  ConsumerFacts,
+  ForgottenConsumer,
+  Observation,
+  StreamFacts,
+} from "../observation/observation.ts";
+import { isYoung } from "../observation/still-there.ts";
+import type { LastSight, SeenStream } from "../observation/streams-seen.ts";
+import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
+import { isoTime, millis } from "../time/time.ts";
+import type { MemoryAsset } from "./memory.ts";
+import { type Group, nameOfGroup } from "./step-down.ts";
+
+/** Something that was there before a remedy and is not after it. */
+export interface Loss extends Group {
+  /** `gone`: the stream or consumer. `messages`: the end of a stream. `position`: a consumer starts over. */
+  readonly kind: "gone" | "messages" | "position";
+  readonly message: string;
+  /** The policy allowed it, or nobody misses it: it is told, and no person is called. */
+  readonly allowed?: true;
+  /** No remedy did it: it is missing since then, when the account was last seen well; ISO 8601, UTC. */
+  readonly seenWell?: string;
+}
+
+/** A stream as it was: what is needed to tell what it lost. */
+export type Sketch = Pick<StreamFacts, "name" | "storage" | "messages" | "firstSeq" | "lastSeq"> & {
+  readonly created?: string;
+  /** The servers that told of it and of its consumers: nothing is missing while one of these is away. */
+  readonly servers: readonly string[];
+  readonly consumers: readonly (Pick<ConsumerFacts, "name" | "durable"> &
+    Partial<Pick<ConsumerFacts, "storage" | "ackFloor">>)[];
+  readonly forgotten: readonly Pick<ForgottenConsumer, "name" | "durable" | "ackFloor">[];
+};
+
+/** What {@link findLosses} needs of the streams, to be kept where a job may not live to look again. */
+export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
+  return streams.map(({ created, consumers, forgotten, ...stream }) => ({
+    name: stream.name,
+    storage: stream.storage,
+    messages: stream.messages,
+    firstSeq: stream.firstSeq,
+    lastSeq: stream.lastSeq,
+    servers: [...new Set([stream.server, ...consumers.map(({ server }) => server)])],
+    ...(created === undefined ? {} : { created }),
+    consumers: consumers.map(({ name, durable, storage, ackFloor }) => ({
+      ...{ name, durable, storage, ackFloor },
+    })),
+    forgotten: forgotten.map((one) => ({ name: one.name, durable: one.durable, ackFloor: one.ackFloor })),
+  }));
+}
+
+/** Reads back what the journal kept of {@link sketchOf}. */
+export function readSketch(value: Json | undefined): readonly Sketch[] {
+  return Array.isArray(value) ? (value.filter(isJsonObject) as unknown as readonly Sketch[]) : [];
+}
+
+/**
+ * What `after` lacks of what `before` had: streams, consumers, or the end of a stream. A stream's number of messages may
+ * shrink by its own limits, so that proves nothing. Messages in memory may go only with the policy's leave.
+ */
+export function findLosses(
+  before: readonly Omit<Sketch, "servers">[],
+  after: readonly StreamFacts[],
+  allowMemoryLoss = false,
+): readonly Loss[] {
+  const now = new Map(after.map((stream) => [stream.name, stream]));
+  return before.flatMap((stream) => lossesOf(stream, now.get(stream.name), allowMemoryLoss));
+}
+
+/**
+ * Durable consumers of memory streams that were there when the account was last healthy, and are no more though their
+ * stream is: the server that restarted took them, and no other knows of them.
+ */
+export function findVanished(seen: readonly MemoryAsset[], after: readonly StreamFacts[]): readonly Loss[] {
+  return seen.flatMap(({ stream, consumers }) => {
+    const now = after.find(({ name }) => name === stream);
+    const names = consumers.map((config) => String(config["durable_name"]));
+    const gone = names.filter((wanted) => now?.consumers.every(({ name }) => name !== wanted) ?? false);
+    return gone.map((consumer): Loss => {
+      const message = `consumer ${stream} > ${consumer}, which was held in memory, is gone`;
+      return { stream, consumer, kind: "gone", message };
+    });
+  });
+}
+
+/**
+ * What was set back since the account was last seen well, under its old name and age: a peer-remove makes streams and
+ * consumers of one replica anew elsewhere, empty (ran: 2.9.10, 2.10.27, 2.15.1), and a disk may be lost. Whoever
+ * deletes and makes anew changes the age, so that is no loss. Only a leader's word counts.
+ */
+export function lossesSince(
+  sight: LastSight,
+  { streams, servers }: Pick<Observation, "streams" | "servers">,
+): readonly Loss[] {
+  const answering = new Set(servers.map(({ name }) => name));
+  const isLed = ({ leader, nodeMissingOn }: Pick<StreamFacts, "leader" | "nodeMissingOn">): boolean =>
+    leader !== undefined && answering.has(leader) && nodeMissingOn.length === 0;
+  const seenWell = isoTime(sight.at);
+  return (streams.ok ? streams.value : []).filter(isLed).flatMap((stream): Loss[] => {
+    const before = sight.streams.find(({ name, domain }) => name === stream.name && domain === stream.domain);
+    if (before === undefined || !isSameAge(sight, before.created, stream.created)) return [];
+    const { name, lastSeq } = stream;
+    const message = `stream ${name} ends at ${lastSeq}, and ended at ${before.lastSeq}`;
+    const isCut = before.lastSeq !== undefined && lastSeq < before.lastSeq;
+    return [
+      ...(isCut ? [{ stream: name, kind: "messages", message, seenWell } as const] : []),
+      ...stream.consumers
+        .filter(isLed)
+        .filter((consumer) => startsOver(consumer, before, sight))
+        .map(({ name: consumer, ackFloor }): Loss => {
+          const was = before.consumers?.find((one) => one.name === consumer)?.ackFloor;
+          const message = `consumer ${name} > ${consumer} starts over: it is at message ${ackFloor}, and was at ${was}`;
+          return { stream: name, consumer, kind: "position", message, seenWell };
+        }),
+    ];
+  });
+}
+
+/**
+ * A server that starts anew may give the age that the cluster knows, a moment off its own (ran: 2.9.10, 2.10.27). But
+ * what was young when it was seen may have been made anew by its owner a moment later.
+ */
+function isSameAge({ at }: LastSight, before: string | undefined, now: string | undefined): boolean {
+  if (isYoung(before, at)) return before === now;
+  return Math.abs(Date.parse(before ?? "") - Date.parse(now ?? "")) < SAME_AGE;
+}
+const SAME_AGE = millis(2_000);
+
+/** After a crash a consumer may be a little behind what it had told; one that starts over moved, or lost most of it. */
+function startsOver(now: ConsumerFacts, { consumers }: SeenStream, sight: LastSight): boolean {
+  const before = consumers?.find(({ name }) => name === now.name);
+  if (before === undefined || !isSameAge(sight, before.created, now.created)) return false;
+  if (before.ackFloor === undefined || now.ackFloor >= before.ackFloor) return false;
+  const holders = [now.server, ...now.peers.map(({ name }) => name)];
+  return !holders.some((name) => before.servers.includes(name)) || now.ackFloor < before.ackFloor / 2;
+}
+
+function lossesOf(
+  before: Omit<Sketch, "servers">,
+  after: StreamFacts | undefined,
+  allowMemoryLoss: boolean,
+): Loss[] {
+  const { name: stream } = before;
+  if (after === undefined) return [{ stream, kind: "gone", message: `stream ${stream} is gone` }];
+  const consumers = new Set([...after.consumers, ...after.forgotten].map(({ name }) => name));
+  return [
+    ...before.consumers
+      .filter(({ name }) => !consumers.has(name))
+      .map(({ name, durable }) => lostConsumer(stream, name, durable)),
+    ...lostPositions(before, after, allowMemoryLoss),
+    ...missedConsumers(before).flatMap((consumer) => lossOf(stream, consumer, after)),
+    ...lostMessages(before, after, allowMemoryLoss),
+  ];
+}
+
+/**
+ * Consumers that were acknowledged further than they are now. A stream in memory that was made anew has nothing of what
+ * was acknowledged. Servers don't keep a leader of an ephemeral consumer when its replicas change, so that a new one may
+ * begin at its start (they ask by the durable name; ran on 2.10.27).
+ */
+function lostPositions(
+  before: Omit<Sketch, "servers">,
+  after: StreamFacts,
+  allowMemoryLoss: boolean,
+): readonly Loss[] {
+  if (before.storage === "memory") return [];
+  const { name: stream } = before;
+  return before.consumers.flatMap(({ name: consumer, durable, storage, ackFloor = 0 }): Loss[] => {
+    const now = after.consumers.find(({ name }) => name === consumer);
+    if (now === undefined || now.ackFloor >= ackFloor) return [];
+    const what = durable ? "consumer" : "ephemeral consumer";
+    const message = `${what} ${stream} > ${consumer} is at message ${now.ackFloor} again, and was at ${ackFloor}`;
+    const isAllowed = !durable || (storage === "memory" && allowMemoryLoss);
+    return [{ stream, consumer, kind: "position", message, ...(isAllowed ? { allowed: true } : {}) }];
+  });
+}
+
+/** Whoever used an ephemeral consumer makes another, as it must whenever a server drops one. */
+function lostConsumer(stream: string, consumer: string, durable: boolean): Loss {
+  const what = durable ? "consumer" : "ephemeral consumer";
+  const loss = {
+    stream,
+    consumer,
+    kind: "gone",
+    message: `${what} ${stream} > ${consumer} is gone`,
+  } as const;
+  return durable ? loss : { ...loss, allowed: true };
+}
+
+/**
+ * The end of what a stream holds. A mirror whose origin was made anew tells a last sequence of 0 beside all of its
+ * messages, until the first new one comes (ran: 2.10.27).
+ */
+function endOf({ messages, firstSeq, lastSeq, config }: StreamFacts): number {
+  return config["mirror"] && messages > 0 ? Math.max(lastSeq, firstSeq + messages - 1) : lastSeq;
+}
+
+function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allowMemoryLoss: boolean): Loss[] {
+  const { name: stream } = before;
+  if (before.storage === "memory") {
+    if (before.messages === 0 || !wasMadeAnew(before, after)) return [];
+    const message = `stream ${stream}, held in memory, lost its ${plural(before.messages, "message")}`;
+    return [{ stream, kind: "messages", message, ...(allowMemoryLoss ? { allowed: true } : {}) }];
+  }
+  if (endOf(after) >= before.lastSeq) return [];
+  const message = `stream ${stream} ends at ${endOf(after)}, and ended at ${before.lastSeq}`;
+  return [{ stream, kind: "messages", message }];
+}
+
+/** Servers keep when a stream was made; one that was made anew at its old position shows that by nothing else. */
+function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
+  if (before.created !== undefined && after.created !== undefined && before.created !== after.created)
+    return true;
+  return after.lastSeq < before.lastSeq || (after.messages === 0 && after.firstSeq < before.firstSeq);
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A server holds a forgotten consumer until it is made anew there. */
+function lossOf(
+  stream: string,
+  { name: consumer, ackFloor }: Pick<ForgottenConsumer, "name" | "ackFloor">,
+  { consumers, forgotten }: StreamFacts,
+): Loss[] {
+  if (forgotten.some((held) => held.name === consumer)) return [];
+  const now = consumers.find(({ name }) => name === consumer);
+  if (now !== undefined && now.ackFloor >= ackFloor) return [];
+  const what = now === undefined ? "is gone" : "starts over";
+  const message = `consumer ${stream} > ${consumer} ${what}, and was at message ${ackFloor}`;
+  return [{ stream, consumer, kind: now === undefined ? "gone" : "position", message }];
+}
+
+/** What tells one loss from another. */
+export const keyOfLoss = (loss: Loss): string => `${loss.kind} ${nameOfGroup(loss)}`;
+
+/** The losses that nobody acknowledged; `entries` of one account, oldest first. Such that were allowed are none of them. */
+export function openLosses(entries: readonly JournalEntry[]): readonly Loss[] {
+  const open = new Map<string, Loss>();
+  for (const { kind, data } of entries) {
+    if (kind !== "loss.found" && kind !== "loss.acknowledged") continue;
+    for (const loss of readLosses(data)) {
+      if (kind === "loss.acknowledged") open.delete(keyOfLoss(loss));
+      else if (loss.allowed !== true) open.set(keyOfLoss(loss), loss);
+    }
+  }
+  return [...open.values()];
+}
+
+/** Of these losses those that no entry tells of yet: neither found nor, since `sight`, acknowledged. */
+export function newLosses(
+  losses: readonly Loss[],
+  entries: readonly JournalEntry[],
+  sight: Pick<LastSight, "at">,
+): readonly Loss[] {
+  const accepted = entries.filter(({ kind, at }) => kind === "loss.acknowledged" && at >= sight.at);
+  const known = [...openLosses(entries), ...accepted.flatMap(({ data }) => readLosses(data))];
+  const keys = new Set(known.map(keyOfLoss));
+  return losses.filter((loss) => !keys.has(keyOfLoss(loss)));
+}
+
+export function readLosses({ losses }: JsonObject): readonly Loss[] {
+  return Array.isArray(losses) ? (losses.filter(isJsonObject) as unknown as readonly Loss[]) : [];
+}
+
+/** Whether what was gone is there again. What was in it, nobody brings back. */
+export function isBack({ kind, stream, consumer }: Loss, streams: readonly StreamFacts[]): boolean {
+  if (kind !== "gone") return false;
+  const now = streams.find(({ name }) => name === stream);
+  return now !== undefined && (consumer === undefined || now.consumers.some(({ name }) => name === consumer));
+}

@@ -1,0 +1,155 @@
+import type { AccountId } from "../claims/account.ts";
+import { type MetaGroup, quorumProblems } from "../observation/meta-group.ts";
+import type { HostedStream, Probe, ServerFacts } from "../observation/observation.ts";
+import { isYoung } from "../observation/still-there.ts";
+import type { EpochMillis } from "../time/time.ts";
+import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "../verdict/defects.ts";
+
+/** All that must be known before a server is restarted. */
+export interface RestartEvidence {
+  /** When it was gathered. */
+  readonly at: EpochMillis;
+  readonly servers: readonly ServerFacts[];
+  /** Undefined: the server stands alone. */
+  readonly meta: Probe<MetaGroup | undefined>;
+  readonly hosted: Probe<readonly HostedStream[]>;
+  /** Accounts that have expired and hold, or may hold, streams. */
+  readonly expired: Probe<readonly AccountId[]>;
+}
+
+/** The restart that is asked for. */
+export interface RestartOrder {
+  readonly server: string;
+  /** The account that it is for: its own damaged streams are what it mends. */
+  readonly account: AccountId;
+  readonly allowMemoryLoss: boolean;
+  /** The other servers that are to be restarted, too. */
+  readonly others?: readonly string[];
+}
+
+/**
+ * The orders as they are best carried out: the meta leader's last, whatever the version, since its restart makes the
+ * others elect a new one. Whoever leads now counts, so it is asked anew before each restart.
+ */
+export function inOrder(orders: readonly RestartOrder[], { meta }: RestartEvidence): readonly RestartOrder[] {
+  const leader = meta.ok ? meta.value?.leader : undefined;
+  return orders.toSorted((one, other) => Number(one.server === leader) - Number(other.server === leader));
+}
+
+/**
+ * Why the server must not be restarted now; empty: nothing else can be hurt by it. What could not be looked
+ * at is an objection, too.
+ */
+export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): readonly string[] {
+  const losses = (streams: readonly HostedStream[]) => memoryLost(order, streams);
+  const { meta, hosted } = evidence;
+  return [
+    ...unrest(order, evidence),
+    ...known("what is held in memory", hosted, losses),
+    // What could not be looked at objects already.
+    ...(meta.ok && hosted.ok ? panics(order, evidence.servers, meta.value, hosted.value) : []),
+  ];
+}
+
+/** Damaged servers that an election would take down: they come before the meta leader. */
+function panics(
+  { server, others = [] }: RestartOrder,
+  servers: readonly ServerFacts[],
+  group: MetaGroup | undefined,
+  hosted: readonly HostedStream[],
+): readonly string[] {
+  if (group?.leader !== server) return [];
+  const damaged = new Set([...others, ...hosted.flatMap((it) => (it.nodeMissing ? [it.server] : []))]);
+  const delicate = servers.filter(
+    ({ name, version }) => name !== server && damaged.has(name) && !survivesElection(version),
+  );
+  if (delicate.length === 0) return [];
+  return [
+    `${server} leads the meta group, and ${describeVersions(delicate)} would panic at the election (nats-server ${PANICS_AT_ELECTION}): they come first`,
+  ];
+}
+
+/** What must be over before a server is restarted, and again before the next one is. */
+export function unrest(
+  { server, account }: Pick<RestartOrder, "server" | "account">,
+  { at, servers, meta, hosted, expired }: RestartEvidence,
+): readonly string[] {
+  // Where streams are made and deleted all the time there is always one that is not whole yet.
+  const isOld = ({ created }: HostedStream): boolean => !isYoung(created, at, servers);
+  return [
+    ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
+    ...known("the meta group", meta, (group) => [
+      ...metaProblems(server, group),
+      ...unanswered(servers, group)
+        .filter((name) => name !== server)
+        .map((name) => `${name} does not answer`),
+    ]),
+    ...known("which accounts have expired", expired, expiredAccounts),
+    ...known("the streams of other accounts", hosted, (streams) =>
+      replicasBehind(account, inDomainOf(server, servers, streams).filter(isOld)),
+    ),
+  ];
+}
+
+function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly string[]): readonly string[] {
+  return probe.ok ? judge(probe.value) : [`${what} could not be looked at: ${probe.message}`];
+}
+
+/** What is held there was not looked at either: a server that has just started may be seen alone for a moment. */
+function unanswered(servers: readonly ServerFacts[], group: MetaGroup | undefined): readonly string[] {
+  const seen = new Set(servers.map(({ name }) => name));
+  const members = [group?.leader, ...(group?.peers ?? []).map(({ name }) => name)];
+  return members.flatMap((name) => (name === undefined || seen.has(name) ? [] : [name]));
+}
+
+/** That the server itself does not keep up is no reason against restarting it: all others must. */
+function metaProblems(server: string, group: MetaGroup | undefined): readonly string[] {
+  if (group === undefined) return [];
+  const excused = group.peers.map((peer) =>
+    peer.name === server ? { name: server, current: true, offline: false } : peer,
+  );
+  const dissenting = (group.dissenting ?? []).filter((view) => view.server !== server);
+  return quorumProblems({ ...group, peers: excused, dissenting });
+}
+
+/** A server that starts while an account is expired loses the Raft groups of its streams, on every version. */
+function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
+  return accounts.map(
+    (account) => `account ${account} is expired: a server that starts now would damage its streams`,
+  );
+}
+
+/** Streams of other domains have no part in it, and may be called the same. */
+function inDomainOf(
+  name: string,
+  servers: readonly ServerFacts[],
+  streams: readonly HostedStream[],
+): readonly HostedStream[] {
+  const domains = new Map(servers.map((server) => [server.name, server.domain]));
+  return streams.filter(({ server }) => domains.get(server) === domains.get(name));
+}
+
+/** Without its current replicas a stream would be left without a majority while the server is away. */
+function replicasBehind(account: AccountId, streams: readonly HostedStream[]): readonly string[] {
+  const others = streams.filter((stream) => stream.account !== account && stream.replicas > 1);
+  const names = new Set(others.map(nameOf));
+  return [...names].flatMap((name) => {
+    const told = others.filter((stream) => nameOf(stream) === name);
+    const leader = told.find(({ server, leader }) => leader === server);
+    if (leader === undefined) return [`stream ${name} has no leader`];
+    const behind = leader.peers.filter(({ current }) => !current).map((peer) => peer.name);
+    const away = leader.replicas - 1 - leader.peers.length;
+    if (behind.length > 0) return [`stream ${name} has replicas that are behind: ${behind.join(", ")}`];
+    return away > 0 ? [`stream ${name} lacks ${away} of its ${leader.replicas} replicas`] : [];
+  });
+}
+
+function memoryLost({ server, account, allowMemoryLoss }: RestartOrder, streams: readonly HostedStream[]) {
+  return streams
+    .filter((stream) => stream.server === server && stream.storage === "memory" && stream.replicas === 1)
+    .filter(({ messages }) => messages > 0)
+    .filter((stream) => stream.account !== account || !allowMemoryLoss)
+    .map((stream) => `stream ${nameOf(stream)} is held in memory on ${server} only, and would be lost`);
+}
+
+const nameOf = ({ account, name }: HostedStream): string => `${account} > ${name}`;

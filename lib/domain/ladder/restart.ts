@@ -1,0 +1,73 @@
+import { directDeafOn } from "../observation/direct-gets.ts";
+import type { Observation, StreamFacts } from "../observation/observation.ts";
+import { deafStreams, isDeafConsumer } from "../observation/silence.ts";
+import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
+
+/** The servers whose restart would revive something, the one that holds most of what is dead first. */
+export function serversToRestart(observation: Observation): readonly string[] {
+  const { streams, servers } = observation;
+  const dead = new Map<string, number>();
+  const count = (server: string): void => void dead.set(server, (dead.get(server) ?? 0) + 1);
+  const deaf = new Set(deafStreams(observation));
+  for (const stream of streams.ok ? streams.value : [])
+    for (const server of holdersOfDead(stream, deaf.has(stream))) count(server);
+  // Nobody tells where a stream was that no server holds any more: it is made anew where it was.
+  if (namesOfLostStreams(observation).length > 0)
+    for (const { name } of servers.filter(({ jetstream }) => jetstream)) count(name);
+  return servers
+    .map(({ name }) => name)
+    .filter((name) => dead.has(name))
+    .sort((one, other) => (dead.get(other) ?? 0) - (dead.get(one) ?? 0));
+}
+
+/**
+ * Whether a stream and its consumers have a leader and current replicas, as far as they have Raft nodes:
+ * without a majority of them nothing can be elected.
+ */
+export function isLedIfPossible(stream: StreamFacts): boolean {
+  return [stream, ...stream.consumers].every(({ leader, peers, nodeMissingOn }) => {
+    const members = Math.max(peers.length, stream.replicas - 1) + 1;
+    const nodes = members - nodeMissingOn.length;
+    if (nodes <= members / 2) return true;
+    const present = peers.filter(({ name }) => !nodeMissingOn.includes(name));
+    return leader !== undefined && present.every(({ current }) => current);
+  });
+}
+
+/** A server once for each thing of the stream's that is dead there: without its node, or deaf. */
+function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] {
+  return [
+    ...stream.nodeMissingOn,
+    ...(isDeaf && !hasLostNodes(stream) ? [stream.server] : []),
+    ...directDeafOn(stream),
+    ...stream.consumers.flatMap((consumer) => [
+      ...consumer.nodeMissingOn,
+      ...(isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0 ? [consumer.server] : []),
+    ]),
+  ];
+}
+
+/** What of the account is held in memory by one of those servers and by no other; for people. */
+export function losesByRestart(observation: Observation): readonly string[] {
+  const servers = new Set(serversToRestart(observation));
+  const streams = observation.streams.ok ? observation.streams.value : [];
+  return streams.flatMap((stream) => [
+    ...(stream.messages > 0 && isOnlyInMemoryOn(stream, servers) ? [`stream ${stream.name}`] : []),
+    ...stream.consumers
+      .filter(
+        (consumer) => consumer.durable && stream.storage === "file" && isOnlyInMemoryOn(consumer, servers),
+      )
+      .map(({ name }) => `consumer ${stream.name} > ${name}`),
+  ]);
+}
+
+type Held = Pick<StreamFacts, "server" | "storage" | "peers" | "nodeMissingOn">;
+
+/** Replicas that are current keep it; without a node there is nothing left that a restart could lose. */
+function isOnlyInMemoryOn(
+  { server, storage, peers, nodeMissingOn }: Held,
+  servers: ReadonlySet<string>,
+): boolean {
+  if (storage === "file" || nodeMissingOn.includes(server)) return false;
+  return servers.has(server) && !peers.some(({ current }) => current);
+}

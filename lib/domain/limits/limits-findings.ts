@@ -1,0 +1,196 @@
+import type { AccountClaims } from "../claims/claims.ts";
+import { loaded } from "../claims/claims-in-force.ts";
+import type { Observation, StreamFacts } from "../observation/observation.ts";
+import { formatSize } from "../time/sizes.ts";
+import { sumsStreamLimit } from "../verdict/defects.ts";
+import { failedProbe, finding } from "../verdict/findings.ts";
+import type { Finding, Warning } from "../verdict/verdict.ts";
+import { closedDoor, connectionUse } from "./connection-use.ts";
+import { claimsOn, nameForShell, raisingCommands } from "./fit.ts";
+import { enablesJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
+import { storageOf } from "./limit-changes.ts";
+import { type LimitProblem, limitProblems, NEAR, someOf } from "./limit-usage.ts";
+import type { LimitsRoom, ServerCapacity } from "./server-use.ts";
+
+/**
+ * *Listens* is not *accepts*: JetStream that hears every message refuses it where a limit is used up. Each limit is named
+ * with its use and what raises it.
+ */
+export function limitFindings(observation: Observation): Finding[] {
+  // Nothing is accepted then for another reason.
+  if (loaded(observation).some(({ expired }) => expired)) return [];
+  return [
+    ...connectionFindings(observation),
+    ...problemsOf(observation).flatMap(({ problem, claims }) => refusal(problem, claims)),
+    ...outsideTiers(observation),
+    ...fullServers(observation),
+  ];
+}
+
+/** What is near its limit, or refuses only what is new. */
+export function limitWarnings(observation: Observation): readonly Warning[] {
+  return [
+    ...nearConnections(observation),
+    ...problemsOf(observation).flatMap(({ problem, claims }) => warning(problem, claims)),
+    ...streamsOf(observation).flatMap(fullStream),
+    ...nearServers(observation),
+  ];
+}
+
+const streamsOf = ({ streams }: Observation): readonly StreamFacts[] => (streams.ok ? streams.value : []);
+
+interface Found {
+  readonly problem: LimitProblem;
+  readonly claims: AccountClaims;
+}
+
+/** Servers that disagree on the claims may each have limits of their own; what two say alike is said once. */
+function problemsOf(observation: Observation): readonly Found[] {
+  const { accountView: view, servers } = observation;
+  const counting = {
+    ...(view.ok === true ? { told: view.value.info.limits } : {}),
+    sumsStreamLimit: servers.some(({ version, jetstream }) => jetstream && sumsStreamLimit(version)),
+  };
+  const enabling = claimsOn(observation).filter(enablesJetStream);
+  const found = enabling.flatMap((claims) =>
+    limitProblems(limitsOf(claims), streamsOf(observation), counting).map((problem) => ({ problem, claims })),
+  );
+  return [...new Map(found.map((one) => [one.problem.message, one])).values()];
+}
+
+function refusal(problem: LimitProblem, claims: AccountClaims): Finding[] {
+  const { kind, claim, tier, used, limit, refused, refusesAll, message } = problem;
+  if (refused.length === 0) return [];
+  const raise = `${raisingCommands([problem], claims)} raises it`;
+  const evidence = {
+    ...{ probe: "JSZ", claim, used, limit, streams: refused },
+    ...(tier === undefined ? {} : { tier }),
+  };
+  if (kind === "no-tier") {
+    const why = `${message}: servers refuse every message to ${refused.length === 1 ? "it" : "them"} (10120); ${raisingCommands([problem], claims)} adds it`;
+    return [finding("limit.no_tier", "dead", {}, why, evidence)];
+  }
+  const what = used >= limit ? "every message" : "messages of the usual size";
+  const why = `${message}; servers refuse ${what} to ${someOf(refused)} (10002); ${raise}`;
+  return [finding("limit.storage", refusesAll ? "dead" : "degraded", {}, why, evidence)];
+}
+
+function warning(problem: LimitProblem, claims: AccountClaims): Warning[] {
+  const { kind, message, refused } = problem;
+  if (refused.length > 0) return [];
+  const code = kind === "near" ? "limit.near" : "limit.reached";
+  const raise = raisingCommands([problem], claims);
+  return [{ code, subject: {}, message: `${message}; ${raise} raises it` }];
+}
+
+/**
+ * What is there when flat limits become tiers counts against none of these until each stream is updated or its servers
+ * restart (nats-server #2971; ran: 2.9.10, 2.10.27, 2.15.1). Only the account itself is told so.
+ */
+function outsideTiers(observation: Observation): Finding[] {
+  const { accountView: view } = observation;
+  const tiered = claimsOn(observation).find((claims) => hasTiers(limitsOf(claims)));
+  const outside = view.ok === true ? view.value.info.limits[""] : undefined;
+  if (tiered === undefined || outside === undefined || !isUsed(outside)) return [];
+  const held = outside.memory.used + outside.file.used;
+  const message = `streams that were made under flat limits count against none of the tiers (${formatSize(held)} with every replica): servers refuse their messages (10120, nats-server #2971) until each is updated once, or its servers have restarted; ${MOVE(tiered)}`;
+  const evidence = {
+    probe: "$JS.API.INFO",
+    held,
+    ...(outside.streams === undefined ? {} : { streams: outside.streams }),
+  };
+  return [finding("limit.outside_tiers", "dead", {}, message, evidence)];
+}
+
+const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` does that`;
+
+const isUsed = ({ memory, file, streams = 0 }: LimitsRoom): boolean =>
+  memory.used + file.used > 0 || streams > 0;
+
+function connectionFindings({ running, accountView }: Observation): Finding[] {
+  const door = closedDoor(running);
+  if (door === undefined) return [];
+  if (door.kind === "locked")
+    return [finding("limit.locked", "dead", {}, door.message, { probe: "ACCOUNT.INFO" })];
+  const evidence = { probe: "ACCOUNT.INFO", used: door.used ?? 0, limit: door.limit ?? 0 };
+  // Whoever was let in while it looked has taken the last connection for that moment.
+  if (accountView.ok === true) return [];
+  const message = `${door.message}: servers refuse every other client, and Relight can't look or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close some`;
+  return [finding("limit.connections", "degraded", {}, message, evidence)];
+}
+
+function nearConnections({ running }: Observation): Warning[] {
+  const use = connectionUse(running);
+  if (use === undefined || use.used < use.limit * NEAR || use.used >= use.limit) return [];
+  const message = `${use.used} of ${use.limit} connections (conn) are in use; raise \`conn\` in the account's claims`;
+  return [{ code: "limit.near", subject: {}, message }];
+}
+
+function fullStream({ name: stream, config, messages, bytes }: StreamFacts): Warning[] {
+  if (config["discard"] !== "new") return [];
+  const [maxMessages, maxBytes] = [storageOf(config["max_msgs"]), storageOf(config["max_bytes"])];
+  const next = messages > 0 ? bytes / messages : 0;
+  const at =
+    maxMessages > 0 && messages >= maxMessages
+      ? `max_msgs (${maxMessages})`
+      : maxBytes > 0 && bytes + next > maxBytes
+        ? `max_bytes (${formatSize(maxBytes)})`
+        : undefined;
+  if (at === undefined) return [];
+  const message = `stream ${stream} is at its own ${at} and discards what is new, as configured: publishers are refused`;
+  return [{ code: "stream.full", subject: { stream }, message }];
+}
+
+const STORAGES = {
+  file: { limit: "max_file", what: "streams on disk" },
+  memory: { limit: "max_mem", what: "streams in memory" },
+} as const;
+
+interface ServerUse {
+  readonly capacity: ServerCapacity;
+  readonly storage: StreamFacts["storage"];
+  /** Whether a stream of this account and this storage is led there, or only has a replica. */
+  readonly leads: boolean;
+}
+
+/** Of servers that hold streams of the account. */
+function serverUses(observation: Observation): readonly ServerUse[] {
+  const { capacities } = observation;
+  if (capacities === undefined || !capacities.ok) return [];
+  return capacities.value.flatMap((capacity) =>
+    (["file", "memory"] as const).flatMap((storage) => {
+      const streams = streamsOf(observation).filter((stream) => stream.storage === storage);
+      const leads = streams.some(({ server }) => server === capacity.server);
+      const holds = streams.some(({ peers }) => peers.some(({ name }) => name === capacity.server));
+      return leads || holds ? [{ capacity, storage, leads }] : [];
+    }),
+  );
+}
+
+function fullServers(observation: Observation): Finding[] {
+  const { capacities } = observation;
+  const unseen = capacities?.ok === false ? [failedProbe("what the servers store", capacities)] : [];
+  // A server refuses the message after the one that exceeds it.
+  const full = serverUses(observation).filter(
+    ({ capacity, storage }) => capacity.used[storage] > capacity.max[storage],
+  );
+  const found = full.map(({ capacity: { server, used, max }, storage, leads }) => {
+    const { limit, what } = STORAGES[storage];
+    const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}: it refuses every message to them (10023); free some, or raise ${limit} in its configuration and restart it`;
+    const evidence = { probe: "JSZ", used: used[storage], limit: max[storage] };
+    return finding("limit.server_storage", leads ? "dead" : "degraded", { server }, message, evidence);
+  });
+  return [...unseen, ...found];
+}
+
+function nearServers(observation: Observation): Warning[] {
+  return serverUses(observation)
+    .filter(({ capacity: { used, max }, storage }) => {
+      return used[storage] >= max[storage] * NEAR && used[storage] <= max[storage] && max[storage] > 0;
+    })
+    .map(({ capacity: { server, used, max }, storage }) => {
+      const { limit, what } = STORAGES[storage];
+      const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}`;
+      return { code: "limit.near", subject: { server }, message };
+    });
+}

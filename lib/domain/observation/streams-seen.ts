@@ -1,0 +1,158 @@
+import type { JournalEntry } from "../journal/journal.ts";
+import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
+import type { EpochMillis } from "../time/time.ts";
+import type { Observation, StreamFacts } from "./observation.ts";
+
+/** A stream of an account that was well, and the servers that held it. */
+export interface SeenStream {
+  readonly name: string;
+  readonly servers: readonly string[];
+  /** Its JetStream domain; absent where its servers have none. */
+  readonly domain?: string;
+  /** Absent in what was remembered by older versions, as is all that follows. */
+  readonly replicas?: number;
+  readonly created?: string;
+  /** Where it ended; absent for what servers may set back: what is in memory, and mirrors. */
+  readonly lastSeq?: number;
+  /** Its durable consumers. */
+  readonly consumers?: readonly SeenConsumer[];
+}
+
+export interface SeenConsumer {
+  readonly name: string;
+  readonly servers: readonly string[];
+  readonly created?: string;
+  readonly ackFloor?: number;
+}
+
+/** The account as it was when it was last seen well. */
+export interface LastSight {
+  readonly at: EpochMillis;
+  readonly streams: readonly SeenStream[];
+  /** Whether there was nothing else. */
+  readonly whole: boolean;
+}
+
+/** So many are remembered of one account: enough to clean up by, whatever tests make in it. */
+const MOST = 100;
+const MOST_CONSUMERS = 500;
+
+/** What to remember of an account that is well; undefined where its streams were not looked at. */
+export function sightIn(observation: Observation): Omit<LastSight, "at"> | undefined {
+  const { streams, elsewhere } = observation;
+  if (!streams.ok || !elsewhere.ok) return undefined;
+  const all = [...streams.value, ...elsewhere.value];
+  const durables = all.flatMap(({ consumers }) => consumers.filter(({ durable }) => durable));
+  const whole = all.length <= MOST && durables.length <= MOST_CONSUMERS;
+  const seen = all
+    .map((stream) => seenStream(stream, durables.length <= MOST_CONSUMERS))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  return { streams: seen.slice(0, MOST), whole };
+}
+
+function seenStream(stream: StreamFacts, withConsumers: boolean): SeenStream {
+  const { name, domain, replicas, created, storage, config, lastSeq, consumers } = stream;
+  const isKept = storage === "file" && !config["mirror"];
+  return {
+    ...{ name, servers: holdersOf(stream), replicas },
+    ...(domain === undefined ? {} : { domain }),
+    ...(created === undefined ? {} : { created }),
+    ...(isKept ? { lastSeq } : {}),
+    consumers: (withConsumers ? consumers : [])
+      .filter(({ durable }) => durable)
+      .map((consumer) => ({
+        ...{ name: consumer.name, servers: holdersOf(consumer) },
+        ...(consumer.created === undefined ? {} : { created: consumer.created }),
+        ...(isKept && consumer.storage === "file" ? { ackFloor: consumer.ackFloor } : {}),
+      }))
+      .sort((one, other) => (one.name < other.name ? -1 : 1)),
+  };
+}
+
+function holdersOf({
+  server,
+  leader,
+  peers,
+}: Pick<StreamFacts, "server" | "leader" | "peers">): readonly string[] {
+  const servers = [server, ...(leader === undefined ? [] : [leader]), ...peers.map(({ name }) => name)];
+  return [...new Set(servers)].sort();
+}
+
+/** What was remembered last; undefined: the account was never seen well. `entries` oldest first. */
+export function lastSight(entries: readonly JournalEntry[]): LastSight | undefined {
+  const entry = entries.findLast(({ kind }) => kind === "streams.seen");
+  if (entry === undefined) return undefined;
+  const { streams, whole } = entry.data;
+  const list = Array.isArray(streams) ? streams.flatMap(readStream) : [];
+  return { at: entry.at, streams: list, whole: whole === true };
+}
+
+function readStream(value: Json): SeenStream[] {
+  if (!isJsonObject(value) || typeof value["name"] !== "string") return [];
+  const { domain, replicas, created, lastSeq, consumers } = value;
+  return [
+    {
+      ...{ name: value["name"], servers: readNames(value["servers"]) },
+      ...(typeof domain === "string" ? { domain } : {}),
+      ...(typeof replicas === "number" ? { replicas } : {}),
+      ...(typeof created === "string" ? { created } : {}),
+      ...(typeof lastSeq === "number" ? { lastSeq } : {}),
+      ...(Array.isArray(consumers)
+        ? { consumers: consumers.filter(isJsonObject).flatMap(readConsumer) }
+        : {}),
+    },
+  ];
+}
+
+function readConsumer({ name, servers, created, ackFloor }: JsonObject): SeenConsumer[] {
+  if (typeof name !== "string") return [];
+  return [
+    {
+      ...{ name, servers: readNames(servers) },
+      ...(typeof created === "string" ? { created } : {}),
+      ...(typeof ackFloor === "number" ? { ackFloor } : {}),
+    },
+  ];
+}
+
+const readNames = (value: Json | undefined): readonly string[] =>
+  Array.isArray(value) ? value.map(String) : [];
+
+/**
+ * Whether what is seen now is worth another entry: something came, went, moved or was set back. That it grew is not,
+ * until it has doubled: an older end proves just as well that a stream came back empty, unless it was empty itself.
+ */
+export function isNews(seen: Omit<LastSight, "at">, last: LastSight | undefined): boolean {
+  if (last === undefined || last.whole !== seen.whole) return true;
+  if (JSON.stringify(seen.streams.map(shapeOf)) !== JSON.stringify(last.streams.map(shapeOf))) return true;
+  return seen.streams.some((stream, index) => {
+    const before = last.streams[index];
+    const consumers = stream.consumers ?? [];
+    return (
+      hasMoved(stream.lastSeq, before?.lastSeq) ||
+      consumers.some(({ ackFloor }, at) => hasMoved(ackFloor, before?.consumers?.[at]?.ackFloor))
+    );
+  });
+}
+
+const hasMoved = (now = 0, before = 0): boolean => now < before || now > 2 * before;
+
+function shapeOf({ name, domain, servers, replicas, created, consumers = [] }: SeenStream): Json {
+  const durables = consumers.map((consumer) => [
+    ...[consumer.name, consumer.servers.join(" ")],
+    // To the second: a server that starts anew gives it a moment off.
+    consumer.created?.slice(0, 19) ?? null,
+  ]);
+  return [name, domain ?? null, servers.join(" "), replicas ?? null, created ?? null, durables];
+}
+
+/** What tells a stream from others: in another domain there may be one of the same name. */
+export const keyOf = ({ domain, name }: Pick<SeenStream, "domain" | "name">): string =>
+  `${domain ?? ""} ${name}`;
+
+/** `ORDERS on n1, n2, JOBS on n1`, for people. */
+export function describeStreams(streams: readonly SeenStream[]): string {
+  const shown = streams.slice(0, 10).map(({ name, servers }) => `${name} on ${servers.join(" and ")}`);
+  const more = streams.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join(", ");
+}

@@ -1,0 +1,183 @@
+import { type Expectations, NOTHING_EXPECTED } from "../claims/account.ts";
+import type { SourceView } from "../claims/claims-source.ts";
+import type { Operator } from "../claims/operator.ts";
+import { type Presence, presenceIn } from "../claims/presence.ts";
+import type { JournalEntry } from "../journal/journal.ts";
+import type { Loss } from "../ladder/loss.ts";
+import { lossFindings } from "../ladder/loss-findings.ts";
+import { orderOfRestarts, restartFindings } from "../ladder/restart-findings.ts";
+import { limitFindings, limitWarnings } from "../limits/limits-findings.ts";
+import type { Agreement } from "../observation/agreement.ts";
+import { skewFindings } from "../observation/clocks.ts";
+import { allStreams } from "../observation/domains.ts";
+import type { Observation, ServerFacts } from "../observation/observation.ts";
+import type { LastSight } from "../observation/streams-seen.ts";
+import { isoTime } from "../time/time.ts";
+import { claimsFindings, withdrawalFinding } from "./claims-findings.ts";
+import { explainDefect } from "./defects.ts";
+import { domainFindings } from "./domains-findings.ts";
+import { finding } from "./findings.ts";
+import { jetStreamFindings } from "./jetstream-findings.ts";
+import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
+import { originFindings } from "./origins-findings.ts";
+import { sourceFindings } from "./source-findings.ts";
+import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
+
+/** What an observation is judged against. */
+export interface Standards {
+  readonly operator: Operator;
+  /** The journal says that a claims toggle turned JetStream off and was not seen to turn it on again. */
+  readonly unfinishedToggle: boolean;
+  /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
+  readonly unfinishedChanges: readonly string[];
+  /** What was lost by remedies and nobody acknowledged; none by default. */
+  readonly losses?: readonly Loss[];
+  /** Entries of the journal that would be acted on if they were proved; none by default. */
+  readonly unproved?: readonly JournalEntry[];
+  /** Domains and leafnodes that are to be there; none by default. */
+  readonly expected?: Expectations;
+  /** What the source of truth says; absent where none is configured. */
+  readonly source?: SourceView;
+  /** Whether the account is there, and what became of it if not; by this look alone where the journal was not asked. */
+  readonly presence?: Presence;
+  /** The account when it was last seen well; absent: it never was. */
+  readonly sight?: LastSight;
+  /** What the looks before agree to; all by default. */
+  readonly agreement?: Pick<Agreement, "counts" | "unsettled">;
+}
+
+const NOTHING_KNOWN = { lastSeen: undefined, deletion: undefined };
+
+/** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
+export function assess(observation: Observation, standards: Standards): Verdict {
+  const { expected = NOTHING_EXPECTED, sight } = standards;
+  const presence = standards.presence ?? presenceIn(observation, standards.operator, NOTHING_KNOWN);
+  const withdrawn = withdrawalFinding(presence, sight?.streams ?? []);
+  // Whatever else is wrong with an account that was deleted is the deletion's doing.
+  const findings =
+    withdrawn === undefined
+      ? agreedFindings(allFindings(observation, standards, presence, expected), standards)
+      : [withdrawn];
+  const streams = allStreams(observation);
+  return {
+    account: observation.account,
+    verdict: worst(findings.map(({ health }) => health)),
+    depth: depthOf(observation),
+    observedAt: observedAt(observation.at),
+    servers: observation.servers.map(describeServer),
+    leafnodes: boundTo(observation),
+    streams: streams.length,
+    consumers: streams.reduce((sum, { consumers }) => sum + consumers.length, 0),
+    findings,
+    warnings: withdrawn === undefined ? limitWarnings(observation) : [],
+    diagnosis: diagnose(observation, findings),
+  };
+}
+
+function agreedFindings(findings: readonly Finding[], { agreement }: Standards): readonly Finding[] {
+  if (agreement === undefined) return findings;
+  return [...findings.filter(agreement.counts), ...agreement.unsettled];
+}
+
+function allFindings(
+  observation: Observation,
+  standards: Standards,
+  presence: Presence,
+  expected: Expectations,
+): readonly Finding[] {
+  const claims = claimsFindings(observation, standards.operator, presence);
+  return [
+    ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
+    ...standards.unfinishedChanges.map(unfinishedChange),
+    ...(standards.unproved ?? []).map(unprovedEntry),
+    ...lossFindings(observation, standards.losses ?? []),
+    ...claims,
+    ...restartFindings(observation, standards.operator, claims),
+    ...sourceFindings(observation, standards.operator, standards.source),
+    ...jetStreamFindings(observation, standards.sight),
+    ...limitFindings(observation),
+    ...connectionFindings(observation, expected, standards.operator),
+    ...skewFindings(observation.servers),
+  ];
+}
+
+/** What reaches beyond the servers at hand: leafnodes, domains, and the copies that depend on them. */
+function connectionFindings(observation: Observation, expected: Expectations, operator: Operator): Finding[] {
+  const beyond = [
+    ...leafnodeFindings(observation, expected, operator),
+    ...domainFindings(observation, expected),
+  ];
+  return [...beyond, ...originFindings(observation, expected, beyond)];
+}
+
+function describeServer({ name, version, topology, domain }: ServerFacts): Verdict["servers"][number] {
+  return { name, version, topology, ...(domain === undefined ? {} : { domain }) };
+}
+
+/** The symptoms of #6806. */
+const DEAF: ReadonlySet<FindingCode> = new Set(["stream.deaf", "consumer.deaf", "stream.direct_deaf"]);
+
+/** Names the server's own defect where the findings are exactly its symptoms. */
+function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
+  const { servers, accountView } = observation;
+  const restarted = [
+    ...restartedWhileExpired(observation, findings),
+    ...forgottenConsumers(observation, findings),
+  ];
+  const deaf = findings.filter(({ code }) => DEAF.has(code));
+  if (deaf.length === 0 || restarted.length > 0) return restarted;
+  const known = carriedBy(servers, "#6806");
+  const green =
+    accountView.ok === true && accountView.value.jetstream === "enabled"
+      ? [`$JS.API.INFO says that all is well (${accountView.value.info.streams} streams): it does not notice`]
+      : [];
+  return [...known, ...green];
+}
+
+/** A line for each of the servers' versions that carries the defect. */
+function carriedBy(servers: readonly ServerFacts[], issue: string): readonly string[] {
+  const versions = [...new Set(servers.map(({ version }) => version))];
+  return versions.flatMap((version) => explainDefect(version, issue) ?? []);
+}
+
+/** Every version does this, the newest included. */
+function restartedWhileExpired(observation: Observation, findings: readonly Finding[]): string[] {
+  const lost = findings.filter(
+    ({ code }) => code === "stream.node_missing" || code === "consumer.node_missing",
+  );
+  const servers = [...new Set(lost.flatMap(({ subject }) => subject.server ?? []))].sort();
+  if (servers.length === 0) return [];
+  return [
+    `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups, and $JS.API.INFO does not notice`,
+    ...orderOfRestarts(observation, servers),
+  ];
+}
+
+function forgottenConsumers({ servers }: Observation, findings: readonly Finding[]): string[] {
+  if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
+  return [
+    ...carriedBy(servers, "#3881"),
+    "a forgotten consumer that Relight can't put back exactly is to be made anew by hand, with the configuration in its finding, to start after the message that it was at",
+  ];
+}
+
+function depthOf({ accountView }: Observation): Depth {
+  return accountView.ok === true ? "account" : "system";
+}
+
+function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
+  const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
+  const message = `the journal's entry ${kind} of ${isoTime(at)} is not proved to be Relight's: nothing is done by it`;
+  return finding("journal.unproved", "degraded", { ...(stream === undefined ? {} : { stream }) }, message);
+}
+
+function unfinishedChange(stream: string): Finding {
+  const message = `Relight changed the configuration of stream ${stream} for a while and has not changed it back; heal does`;
+  return finding("remedy.unfinished", "degraded", { stream }, message);
+}
+
+function unfinishedRemedy(): Finding {
+  const message =
+    "Relight took JetStream from this account and has not given all of it back; heal finishes that";
+  return finding("remedy.unfinished", "dead", {}, message);
+}

@@ -1,0 +1,156 @@
+import { loaded } from "../claims/claims-in-force.ts";
+import { enablesJetStream } from "../limits/jetstream-limits.ts";
+import { directFindings } from "../observation/direct-gets.ts";
+import { missedConsumers } from "../observation/forgotten.ts";
+import type { ConsumerFacts, Observation, Probe, StreamFacts } from "../observation/observation.ts";
+import type { LastSight } from "../observation/streams-seen.ts";
+import { failedProbe, finding } from "./findings.ts";
+import { heldFindings } from "./held-findings.ts";
+import type { Finding, FindingCode } from "./verdict.ts";
+
+/** What is wrong with the account's JetStream, as the servers tell it and as the account is told. */
+export function jetStreamFindings(observation: Observation, sight?: LastSight): Finding[] {
+  const held = heldFindings(observation, sight);
+  const others = [
+    ...notEnabled(observation),
+    ...streamFindings(observation.streams),
+    ...elsewhereFindings(observation.elsewhere),
+    ...accountViewFindings(observation),
+  ];
+  return [...held, ...others.filter((found) => !isExplained(found, held))];
+}
+
+/** What a probe is told of a stream or consumer that no server can answer for. */
+const UNANSWERED: ReadonlySet<FindingCode> = new Set(["probe.failed", "stream.failing"]);
+const NOBODY_ANSWERS: ReadonlySet<FindingCode> = new Set([
+  ...(["stream.unheld", "stream.no_majority", "stream.no_leader"] as const),
+  ...(["consumer.unheld", "consumer.no_majority", "consumer.no_leader"] as const),
+]);
+
+function isExplained({ code, subject }: Finding, held: readonly Finding[]): boolean {
+  if (!UNANSWERED.has(code) || subject.stream === undefined) return false;
+  return held.some(
+    (known) =>
+      NOBODY_ANSWERS.has(known.code) &&
+      known.subject.stream === subject.stream &&
+      (known.subject.consumer === subject.consumer ||
+        (known.subject.consumer === undefined && known.health === "dead")),
+  );
+}
+
+function notEnabled(observation: Observation): Finding[] {
+  const withJetStream = new Set(
+    observation.servers.filter((server) => server.jetstream).map(({ name }) => name),
+  );
+  return loaded(observation)
+    .filter(({ server, jetstream, document }) => {
+      return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
+    })
+    .map(({ server }) => {
+      const message = `${server} has JetStream, the claims allow it, and still it is off for this account`;
+      return finding("jetstream.not_enabled", "dead", { server }, message);
+    });
+}
+
+function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
+  if (!streams.ok) return [failedProbe("streams and consumers", streams)];
+  return streams.value.flatMap((stream) => [
+    ...lostNodes(stream),
+    ...deafStream(stream),
+    ...directFindings(stream),
+    ...stream.consumers.flatMap((consumer) => [
+      ...lostConsumerNodes(stream, consumer),
+      ...deafConsumer(stream, consumer),
+    ]),
+    ...forgottenConsumers(stream),
+  ]);
+}
+
+function forgottenConsumers(facts: StreamFacts): Finding[] {
+  return missedConsumers(facts).map(({ server, name: consumer, ackFloor, config }) => {
+    const { name: stream } = facts;
+    const message = `the cluster has forgotten consumer ${stream} > ${consumer}; ${server} still holds it, at message ${ackFloor}`;
+    const evidence = { probe: "CONSUMER.INFO", ackFloor, config };
+    return finding("consumer.forgotten", "dead", { server, stream, consumer }, message, evidence);
+  });
+}
+
+function elsewhereFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
+  return streams.ok ? streamFindings(streams) : [failedProbe("the streams of other domains", streams)];
+}
+
+/** A server without a node takes no part: the stream is dead if too few are left for a majority. */
+function lostNodes({ name: stream, replicas, nodeMissingOn }: StreamFacts): Finding[] {
+  const health = lacksMajority(replicas, nodeMissingOn.length) ? "dead" : "degraded";
+  return nodeMissingOn.map((server) => {
+    const message = `${server} has no Raft node of stream ${stream}`;
+    return finding("stream.node_missing", health, { server, stream }, message, { probe: "JSZ" });
+  });
+}
+
+function lostConsumerNodes(
+  { name: stream, replicas }: StreamFacts,
+  { name: consumer, nodeMissingOn, peers }: ConsumerFacts,
+): Finding[] {
+  const members = peers.length > 0 ? peers.length + 1 : replicas;
+  const health = lacksMajority(members, nodeMissingOn.length) ? "dead" : "degraded";
+  return nodeMissingOn.map((server) => {
+    const message = `${server} has no Raft node of consumer ${stream} > ${consumer}`;
+    const subject = { server, stream, consumer };
+    return finding("consumer.node_missing", health, subject, message, { probe: "JSZ" });
+  });
+}
+
+function lacksMajority(members: number, lost: number): boolean {
+  return members - lost <= members / 2;
+}
+
+function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Finding[] {
+  const subject = { server, stream: name };
+  if (!deafSubjects.ok) return [failedProbe(`the subjects of stream ${name}`, deafSubjects, subject)];
+  if (deafSubjects.value.length === 0) return [];
+  const deaf = deafSubjects.value.join(", ");
+  const evidence = { probe: "SUBSZ", deaf: deafSubjects.value, subjects };
+  return [
+    finding(
+      "stream.deaf",
+      "dead",
+      subject,
+      `JetStream does not listen on ${deaf} of stream ${name}`,
+      evidence,
+    ),
+  ];
+}
+
+function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: ConsumerFacts): Finding[] {
+  const subject = { server, stream, consumer: name };
+  if (!heard.ok) return [failedProbe(`consumer ${stream} > ${name}`, heard, subject)];
+  if (heard.value) return [];
+  const evidence = { probe: "SUBSZ", subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}` };
+  return [
+    finding(
+      "consumer.deaf",
+      "dead",
+      subject,
+      `JetStream does not listen for consumer ${stream} > ${name}`,
+      evidence,
+    ),
+  ];
+}
+
+function accountViewFindings({ accountView, streams }: Observation): Finding[] {
+  if (accountView.ok === "not-asked") return [];
+  if (!accountView.ok) return [failedProbe("the account's own view", accountView)];
+  const { failing, streamNames } = accountView.value;
+  const listed = new Set(streamNames);
+  const unlisted = streams.ok ? streams.value.filter(({ name }) => !listed.has(name)) : [];
+  return [
+    ...failing.map(({ stream, message }) =>
+      finding("stream.failing", "dead", { stream }, `the account asked about stream ${stream}: ${message}`),
+    ),
+    ...unlisted.map(({ name, server }) => {
+      const message = `${server} runs stream ${name}, but the account's API does not list it`;
+      return finding("stream.unlisted", "dead", { server, stream: name }, message);
+    }),
+  ];
+}

@@ -1,0 +1,125 @@
+import type { Expectations } from "../claims/account.ts";
+import { loaded } from "../claims/claims-in-force.ts";
+import { allStreams, domainOf, originsOf, type Sight, sightOf } from "../observation/domains.ts";
+import {
+  BEAT_GAP,
+  type Observation,
+  type OriginFacts,
+  type StreamFacts,
+} from "../observation/observation.ts";
+import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "../observation/silence.ts";
+import { formatDuration, millis } from "../time/time.ts";
+import { failedProbe, finding } from "./findings.ts";
+import type { Finding } from "./verdict.ts";
+
+/**
+ * Mirrors and sources that receive nothing. Degraded where something else that was found is why, or where
+ * nothing is missing yet; dead otherwise.
+ * @param others what was found about leafnodes and domains.
+ */
+export function originFindings(
+  observation: Observation,
+  expected: Expectations,
+  others: readonly Finding[],
+): Finding[] {
+  const streams = allStreams(observation);
+  const untold = streams.flatMap(({ name, server, origins }) =>
+    origins.ok ? [] : [failedProbe(`what stream ${name} copies from`, origins, { server, stream: name })],
+  );
+  const copies = originsOf(streams).map(({ stream, origin }) => ({
+    stream,
+    origin,
+    sight: sightOf(observation, origin, stream),
+  }));
+  const stalled = copies
+    .filter(({ origin, sight }) => isQuiet(origin) || takesNothing(origin, sight))
+    .map(({ stream, origin, sight }) => {
+      const cause = causeOf({ observation, expected, others }, stream, origin, sight);
+      return stalledFinding(stream, origin, sight, cause);
+    });
+  const ahead = copies
+    .filter(({ stream, origin, sight }) => isAhead(stream, origin, sight))
+    .map(({ stream, origin, sight }) => aheadFinding(stream, origin, lastSeqOf(sight) ?? 0));
+  return [...untold, ...stalled, ...ahead];
+}
+
+function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFacts, last: number): Finding {
+  const evidence = { probe: "JSZ", origin: origin.stream, originLastSeq: last, lastSeq };
+  const message = `mirror ${name} ends at ${lastSeq} and its origin ${nameOf(origin)} at ${last}: it takes nothing until the origin has passed it; save what it holds and make it anew`;
+  return finding("stream.ahead_of_origin", "dead", { server, stream: name }, message, evidence);
+}
+
+function stalledFinding(
+  stream: StreamFacts,
+  origin: OriginFacts,
+  sight: Sight,
+  cause: string | undefined,
+): Finding {
+  const missing = missingOf(origin, sight);
+  const health = cause !== undefined || missing === 0 ? "degraded" : "dead";
+  const { lag, activeAgo = null, error = null, domain = null } = origin;
+  const evidence = {
+    ...{ probe: "JSZ", origin: origin.stream, domain, lag, activeAgoMillis: activeAgo, error },
+    missing: missing ?? null,
+  };
+  const because = cause === undefined ? lackOf(missing, sight) : `stalled because ${cause}`;
+  const said = origin.error === undefined ? "" : ` (${origin.error})`;
+  const message = `stream ${stream.name} has received nothing from ${nameOf(origin)} ${howLong(origin)}${said}: ${because}`;
+  return finding("stream.stalled", health, { server: stream.server, stream: stream.name }, message, evidence);
+}
+
+function nameOf({ stream, domain, api }: OriginFacts): string {
+  if (domain !== undefined) return `${stream} in domain ${domain}`;
+  return api === undefined ? stream : `${stream} behind ${api}`;
+}
+
+/** The time that a server tells may be the one since an attempt of its own, shorter than it was looked at. */
+function howLong(origin: OriginFacts): string {
+  const { activeAgo } = origin;
+  if (activeAgo === undefined) return "since it has its leader";
+  if (!isQuiet(origin)) return "but heartbeats while it was looked at";
+  const since = Math.max(activeAgo, origin.later.length * BEAT_GAP);
+  return `for ${formatDuration(millis(since))}`;
+}
+
+function lackOf(missing: number | undefined, sight: Sight): string {
+  if (isAbsent(sight)) return "there is no such stream";
+  if (missing === 0) return "it lacks no message yet";
+  if (missing !== undefined) return `it lacks ${missing} messages that its origin has`;
+  return lastSeqOf(sight) === undefined
+    ? "its origin can't be looked at, so what it lacks is unknown"
+    : "its origin works; what it lacks can't be told by sequences";
+}
+
+function isAbsent(sight: Sight): boolean {
+  return sight.kind === "absent" || (sight.kind === "asked" && sight.answer.answer === "not-found");
+}
+
+interface Surroundings {
+  readonly observation: Observation;
+  readonly expected: Expectations;
+  readonly others: readonly Finding[];
+}
+
+/** What else was found that explains it. */
+function causeOf(
+  { observation, expected, others }: Surroundings,
+  copy: StreamFacts,
+  origin: OriginFacts,
+  sight: Sight,
+): string | undefined {
+  if (loaded(observation).some(({ expired }) => expired)) return "the account has expired";
+  if (copy.nodeMissingOn.length > 0) return "it has lost its own Raft node";
+  const ill = sight.kind === "seen" ? illness(sight.stream) : undefined;
+  if (ill !== undefined) return `its origin ${origin.stream} ${ill}`;
+  const domain = domainOf(origin, copy);
+  const leafnodes = new Set(
+    expected.leafnodes.filter((leaf) => leaf.domain === domain).map(({ name }) => name),
+  );
+  return others.find(
+    ({ health, subject }) =>
+      health === "dead" &&
+      ((subject.leafnode !== undefined && leafnodes.has(subject.leafnode)) ||
+        (subject.domain !== undefined && subject.domain === domain)),
+  )?.message;
+}

@@ -1,0 +1,58 @@
+import type { EpochMillis } from "../time/time.ts";
+
+/** How many refusals within how long are too many; milliseconds. */
+export const STORM = { account: 10, server: 50, window: 10_000, quiet: 5 * 60_000 } as const;
+/** Who is refused may name any account: no more names than this are counted. */
+const MOST_KEYS = 1_000;
+
+/** When clients were refused lately, per account they claimed and per server; and which were told already. */
+export interface Storms {
+  readonly refusals: ReadonlyMap<string, readonly EpochMillis[]>;
+  /** Until when nothing more is said of an account or a server. */
+  readonly quietUntil: ReadonlyMap<string, EpochMillis>;
+}
+
+export const NO_STORMS: Storms = { refusals: new Map(), quietUntil: new Map() };
+
+export interface Counted {
+  readonly storms: Storms;
+  readonly storm: "none" | "account" | "server";
+}
+
+/**
+ * Counts one refusal. A storm is told once, then not again for `STORM.quiet`; the refusals of an account whose
+ * storm was told don't count against the server.
+ */
+export function countRefusal(
+  storms: Storms,
+  { server, account }: { readonly server: string; readonly account?: string },
+  now: EpochMillis,
+): Counted {
+  const lately = forget(storms, now);
+  if (account === undefined) return count(lately, `server ${server}`, "server", now);
+  if (lately.quietUntil.has(`account ${account}`)) return { storms: lately, storm: "none" };
+  const counted = count(lately, `account ${account}`, "account", now);
+  return counted.storm === "account" ? counted : count(counted.storms, `server ${server}`, "server", now);
+}
+
+function count(storms: Storms, key: string, whose: "account" | "server", now: EpochMillis): Counted {
+  const { refusals, quietUntil } = storms;
+  if (quietUntil.has(key) || (!refusals.has(key) && refusals.size >= MOST_KEYS))
+    return { storms, storm: "none" };
+  const times = [...(refusals.get(key) ?? []), now];
+  if (times.length < STORM[whose])
+    return { storms: { refusals: new Map(refusals).set(key, times), quietUntil }, storm: "none" };
+  const others = new Map([...refusals].filter(([other]) => other !== key));
+  const until = (now + STORM.quiet) as EpochMillis;
+  return { storms: { refusals: others, quietUntil: new Map(quietUntil).set(key, until) }, storm: whose };
+}
+
+function forget({ refusals, quietUntil }: Storms, now: EpochMillis): Storms {
+  const recent = [...refusals].map(
+    ([key, times]) => [key, times.filter((at) => at > now - STORM.window)] as const,
+  );
+  return {
+    refusals: new Map(recent.filter(([, times]) => times.length > 0)),
+    quietUntil: new Map([...quietUntil].filter(([, until]) => until > now)),
+  };
+}

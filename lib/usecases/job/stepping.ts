@@ -1,0 +1,20 @@
+import type { Tracer } from "../../ports/observers.ts";
+
+/**
+ * A port whose methods that `names` names are steps of the trace.
+ * @param port all of whose named methods give a promise
+ */
+export function stepping<T extends object>(
+  tracer: Tracer,
+  port: T,
+  names: { readonly [K in keyof T]?: string },
+): T {
+  return new Proxy(port, {
+    get: (target, key, receiver) => {
+      const value: unknown = Reflect.get(target, key, receiver);
+      const name = Object.hasOwn(names, key) ? names[key as keyof T] : undefined;
+      if (name === undefined || typeof value !== "function") return value;
+      return (...args: unknown[]) => tracer.step(name, async () => value.apply(target, args));
+    },
+  });
+}

@@ -1,0 +1,44 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { RelightError } from "../../errors.ts";
+import type { Job, Trigger } from "../../ports/ports.ts";
+import type { Remediation } from "../remediate/remediate.ts";
+import type { JobEnd, SweepEnd, Watching } from "../watch/watch.ts";
+
+/** How the jobs that ran in this very process ended. */
+export interface Ends {
+  readonly results: readonly Remediation[];
+  readonly failures: readonly { readonly account: AccountId; readonly error: RelightError }[];
+}
+
+/** Relight put together for one run. */
+interface Run extends AsyncDisposable {
+  order(job: Job): Promise<JobEnd>;
+  sweep(trigger: Trigger, reason: string): Promise<Ends & { readonly queued: number }>;
+}
+
+/** A connection, and what it knew of the servers, is good for one run: whoever runs for ever takes new ones. */
+export function onFreshRuns(open: () => Promise<Run>): Pick<Watching, "work" | "sweep"> {
+  return {
+    work: async (job) => {
+      await using run = await open();
+      return await run.order(job);
+    },
+    sweep: async (trigger, reason): Promise<SweepEnd> => {
+      await using run = await open();
+      const report = await run.sweep(trigger, reason);
+      return { queued: report.queued, ends: endsOf(report) };
+    },
+  };
+}
+
+/** The ends of all accounts, or of some. */
+export function endsOf({ results, failures }: Ends, of?: readonly AccountId[]): SweepEnd["ends"] {
+  const done = results.map((result) => {
+    return { account: result.account as AccountId, end: { state: "done", result } as const };
+  });
+  const failed = failures.map(({ account, error }) => ({
+    account,
+    end: { state: "failed", error } as const,
+  }));
+  return [...done, ...failed].filter(({ account }) => of === undefined || of.includes(account));
+}

@@ -1,0 +1,55 @@
+import { type Operator, trustedIssuers } from "../../domain/claims/operator.ts";
+import { ACTED_ON, type JournalEntry } from "../../domain/journal/journal.ts";
+import { type IsProved, PROOF, proofIn, statementOf } from "../../domain/journal/journal-proof.ts";
+import { allows, type RunMode } from "../../domain/ladder/mode.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { asRelightError } from "../../errors.ts";
+import type { JwtCodec, Log, Signer } from "../../ports/ports.ts";
+
+interface Proving {
+  readonly signer?: () => Promise<Signer>;
+  readonly log?: Log;
+  /** Where nothing may be signed the key is not even read. */
+  readonly mode?: RunMode;
+}
+
+/**
+ * The entry with the operator's proof that Relight wrote it, where later runs act on what it says. Without a key, or
+ * where the key can't be used, it stays without one, and no run will act on it; only what opens a remedy is not
+ * written then, since nobody could finish that.
+ * @throws RelightError `secret.*`, `signer.*` for an entry that opens a remedy
+ */
+export async function withProof({ signer, log, mode }: Proving, entry: JournalEntry): Promise<JournalEntry> {
+  const mayNotSign = mode !== undefined && !allows(mode.mode, "renew");
+  if (signer === undefined || mayNotSign || !ACTED_ON[entry.kind]) return entry;
+  // As it will be read: JSON has no undefined.
+  const plain = { ...entry, data: JSON.parse(JSON.stringify(entry.data)) as JsonObject };
+  try {
+    const { publicKey: by, attest } = await signer();
+    const signature = await attest(statementOf(plain));
+    return { ...plain, data: { ...plain.data, [PROOF]: { by, signature } } };
+  } catch (thrown) {
+    if (entry.kind.endsWith(".opened")) throw thrown;
+    const { account, kind } = entry;
+    log?.warn("a journal entry is not proved: no later run will act on it", {
+      ...{ account, kind, error: asRelightError(thrown).toJSON() },
+    });
+    return entry;
+  }
+}
+
+/** Tells the entries that Relight wrote from those that anybody could have: by a key that servers trust still. */
+export function provedBy({
+  codec,
+  operator,
+}: {
+  readonly codec: Pick<JwtCodec, "attests">;
+  readonly operator: Operator;
+}): IsProved {
+  const trusted = trustedIssuers(operator);
+  return (entry) => {
+    const proof = proofIn(entry);
+    if (proof === undefined || !trusted.includes(proof.by)) return false;
+    return codec.attests(proof.by, statementOf(entry), proof.signature);
+  };
+}

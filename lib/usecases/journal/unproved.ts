@@ -1,0 +1,59 @@
+import { type JournalEntry, unprovedOpenings } from "../../domain/journal/journal.ts";
+import { allows } from "../../domain/ladder/mode.ts";
+import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
+import { isoTime } from "../../domain/time/time.ts";
+import { type Context, type RunningJob, record } from "../job/context.ts";
+import { type Look, memoryOf } from "../observe/look.ts";
+import { escalate, resolveIncidents } from "../paging/escalate.ts";
+import { provedBy } from "./proof.ts";
+
+const CLASS = "journal_unproved";
+
+/**
+ * Calls a person about remedies that the journal calls open and that nobody can prove to be Relight's own, and does
+ * nothing else about them: somebody may have written them to have them carried out. What is told is closed, so that
+ * it is told once; only while the account is without JetStream it stays open, since then there may be something to
+ * give back. Returns whether it closed any, so that the look does not hold any more.
+ */
+export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<boolean> {
+  const unproved = unprovedOpenings(await memoryOf(context.journal, job.account), provedBy(context));
+  if (unproved.length === 0) {
+    await resolveIncidents(context, job, (open) => open === CLASS, "nothing of the kind is open any more");
+    return false;
+  }
+  await escalate(context, job, {
+    ...{ failureClass: CLASS, severity: "critical" },
+    summary: `not done, since nobody can prove that Relight wrote it: ${unproved.map(described).join("; ")}`,
+    advice: [
+      "If Relight was updated while a remedy was under way, finish that by hand: the entry says how things were.",
+      "Else somebody else wrote to the journal: find out who can.",
+      ...unproved.map(adviceFor),
+    ],
+    // The entry itself, with claims and configurations, stays where it is.
+    evidence: {
+      entries: unproved.map(({ at, job: by, kind, data }) => ({
+        ...{ at: isoTime(at), job: by, kind },
+        ...(data["stream"] === undefined ? {} : { stream: data["stream"] }),
+      })),
+    },
+    about: unproved.map(({ at, job: by, kind }) => `${kind} ${by} ${at}`).join(" "),
+  });
+  if (!allows(context.mode.mode, "heal")) return false;
+  const hasJetStream = claims !== undefined && enablesJetStream(claims.claims);
+  const closed = unproved.filter(({ kind }) => kind !== "toggle.opened" || hasJetStream);
+  for (const { kind, data } of closed) {
+    const { stream } = data;
+    const end = kind === "toggle.opened" ? "toggle.closed" : "reconfigure.closed";
+    await record(context, job, end, { refused: "not proved", ...(stream === undefined ? {} : { stream }) });
+  }
+  return closed.length > 0;
+}
+
+const described = ({ kind, at, data }: JournalEntry): string =>
+  `${kind}${typeof data["stream"] === "string" ? ` of stream ${data["stream"]}` : ""} at ${isoTime(at)}`;
+
+function adviceFor({ kind, data }: JournalEntry): string {
+  if (kind === "toggle.opened")
+    return "If the account is without JetStream, push its JWT from the source of truth: `relight push FILE`.";
+  return `Compare the configuration of stream ${String(data["stream"])} with what it should be: \`nats stream info\`.`;
+}

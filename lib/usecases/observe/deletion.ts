@@ -1,0 +1,143 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import { isTrusted } from "../../domain/claims/claims-source.ts";
+import {
+  describeWithdrawal,
+  isWithdrawn,
+  lastDeletion,
+  type Presence,
+  presenceOf,
+} from "../../domain/claims/presence.ts";
+import type { JournalEntry } from "../../domain/journal/journal.ts";
+import { NO_SKEW, skewOf } from "../../domain/observation/clocks.ts";
+import type { RunningAccount } from "../../domain/observation/observation.ts";
+import { asRelightError, probe, RelightError } from "../../errors.ts";
+import { type Context, type RunningJob, record } from "../job/context.ts";
+import { resolveIncidents } from "../paging/escalate.ts";
+import { type Look, lastSeenOf } from "./look.ts";
+
+/** What a deletion is known by is read anew each time: `watch` writes it while a job is under way. */
+export function deletionsOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<readonly JournalEntry[]> {
+  return journal.read({ account, kinds: ["account.deleted"] });
+}
+
+/**
+ * Stands before every push, whoever asks for it: what somebody deleted comes back by nobody but a person who says so.
+ * @throws RelightError `account.deleted`, `nats.*`
+ */
+export async function assertNotDeleted(context: Context, job: RunningJob): Promise<void> {
+  if (job.undelete) return;
+  refuseDeleted(job.account, await presenceNow(context, job.account));
+}
+
+/** @throws RelightError `account.deleted` */
+export function refuseDeleted(account: AccountId, presence: Presence): void {
+  if (!isWithdrawn(presence)) return;
+  const message = `account ${account} was not pushed: ${describeWithdrawal(presence)}`;
+  throw new RelightError("account.deleted", message, { details: { state: presence.state } });
+}
+
+/**
+ * Whether nothing can be given back to the account, since somebody deleted it; should a person bring it back, what is
+ * open is done then.
+ */
+export async function isDeletedNow(context: Context, { account, undelete }: RunningJob): Promise<boolean> {
+  return !undelete && isWithdrawn(await presenceNow(context, account));
+}
+
+/** What runs; `unreadable`: claims that Relight can't read, and no server refuses. @throws RelightError `nats.*`, `claims.unreadable` */
+async function runningNow(
+  { resolver }: Context,
+  account: AccountId,
+): Promise<readonly RunningAccount[] | "unreadable"> {
+  try {
+    return await resolver.running(account);
+  } catch (thrown) {
+    const { code, details } = asRelightError(thrown);
+    const { expiredOn } = details;
+    // Refused they may be over, or somebody deleted the account: nobody can tell.
+    if (code !== "claims.unreadable" || !Array.isArray(expiredOn) || expiredOn.length > 0) throw thrown;
+    return "unreadable";
+  }
+}
+
+/** Whether the account is there now, asked of the servers, the resolver and the journal; no streams are looked at. */
+export async function presenceNow(context: Context, account: AccountId): Promise<Presence> {
+  const { resolver, probes, operator, clock } = context;
+  const deletion = lastDeletion(await deletionsOf(context, account));
+  const running = await runningNow(context, account);
+  if (running === "unreadable") {
+    if (deletion === undefined) return { state: "here" };
+    throw new RelightError(
+      "account.deleted",
+      `account ${account} was deleted, and claims that Relight can't read run again`,
+    );
+  }
+  const isAlive = running.some((entry) => entry.loaded && !entry.expired);
+  if (isAlive && deletion === undefined && running.every((entry) => !entry.loaded || !entry.expired))
+    return { state: "here" };
+  const stored = await probe(async () => {
+    const held = await resolver.lookup(account);
+    return held !== undefined && isTrusted(held, operator) ? held.document : undefined;
+  });
+  const lastSeen = await lastSeenOf(context, account);
+  const facts = {
+    running: { ok: true, value: running },
+    stored,
+    lastSeen,
+    deletion,
+    now: clock.now(),
+  } as const;
+  const presence = presenceOf({ ...facts, ahead: NO_SKEW.ahead });
+  if (!isWithdrawn(presence)) return presence;
+  // A server whose clock is ahead lets claims end before their time.
+  return presenceOf({ ...facts, ahead: skewOf(await probes.servers()).ahead });
+}
+
+/** Journals a deletion that was seen, once: it counts for as long as no newer claims are in force. */
+export async function rememberDeletion(
+  context: Context,
+  job: Pick<RunningJob, "id" | "account">,
+  { presence, observation, claims }: Look,
+): Promise<void> {
+  if (!isWithdrawn(presence)) return;
+  if (presence.state === "gone") {
+    const { iat, jti } = presence.claims.claims;
+    if (presence.known !== undefined) return;
+    return record(context, job, "account.deleted", { how: "gone", iat, jti });
+  }
+  const { known, refusedBy } = presence;
+  const isAsked = observation.stored.ok || observation.stored.code === "nats.no_resolver";
+  if (known?.how === "seen" || !isAsked) return;
+  const jti = claims?.claims.jti ?? known?.jti;
+  const iat = Math.max(claims?.claims.iat ?? 0, known?.iat ?? 0);
+  await record(context, job, "account.deleted", {
+    ...{ how: "seen", iat, refusedBy: [...refusedBy] },
+    ...(jti === undefined ? {} : { jti }),
+  });
+}
+
+/**
+ * Forgets an account that somebody deleted, on a person's word: it is shown and swept no more. It is still never pushed
+ * but by a person, and known again once somebody has it.
+ * @throws RelightError `account.unknown` if it is still there, or never was.
+ */
+export async function forgetAccount(
+  context: Context,
+  account: AccountId,
+  reason: string,
+): Promise<AccountId> {
+  const presence = await presenceNow(context, account);
+  if (!isWithdrawn(presence))
+    throw new RelightError("account.unknown", `account ${account} was not deleted: it is ${presence.state}`);
+  const job = { id: context.newId(), account };
+  if (presence.state === "gone" && presence.known === undefined) {
+    const { iat, jti } = presence.claims.claims;
+    await record(context, job, "account.deleted", { how: "gone", iat, jti });
+  }
+  await record(context, job, "account.forgotten", { reason });
+  await resolveIncidents(context, job, () => true, "a person said that it is gone for good");
+  return account;
+}

@@ -1,0 +1,165 @@
+import pMap from "p-map";
+import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+import {
+  accountsNamed,
+  inventoryOf,
+  type KnownAccount,
+  type Mention,
+} from "../../domain/claims/inventory.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { Journal, SourceEntry } from "../../ports/ports.ts";
+import type { Context } from "../job/context.ts";
+
+const AT_ONCE = 8;
+
+/** What names can be looked up by where there is no connection to the cluster: the configuration and the journal. */
+export interface OfflineNames {
+  readonly configured: readonly AccountId[];
+  readonly nameOf: (account: AccountId) => string | undefined;
+  readonly journal: Pick<Journal, "accounts">;
+}
+
+/**
+ * All accounts that the configuration, the resolver, the source of truth, the running servers or the journal know: who
+ * was there once can't vanish unnoticed. What was forgotten on a person's word is left out, unless somebody has it again.
+ * @throws RelightError `nats.*` where the resolver's list breaks off, `journal.unavailable`.
+ */
+export async function takeInventory(
+  context: Context,
+  configured: readonly AccountId[],
+): Promise<readonly KnownAccount[]> {
+  const mentions: Mention[] = configuredMentions({ configured, nameOf: namesOf(context) });
+  await fromResolver(context, mentions);
+  for await (const entry of sourced(context)) {
+    if (!entry.ok && entry.account !== undefined) mentions.push({ account: entry.account, place: "source" });
+    if (!entry.ok) continue;
+    const { sub: account, name } = entry.jwt.document.claims;
+    mentions.push({ account, place: "source", name });
+  }
+  const { journalled, forgotten } = await fromJournal(context.journal);
+  const loaded = (await loadedAccounts(context)).filter((account) => !forgotten.has(account));
+  mentions.push(...loaded.map((account) => ({ account, place: "servers" }) as const), ...journalled);
+  return inventoryOf(mentions);
+}
+
+/** The ids of {@link takeInventory}, for whoever looks at each account anyway. */
+export async function knownAccounts(
+  context: Context,
+  configured: readonly AccountId[],
+): Promise<readonly AccountId[]> {
+  return (await takeInventory(context, configured)).map(({ account }) => account);
+}
+
+/**
+ * The account that a person means: an id, or a name that any place has for it.
+ * @throws RelightError `account.unknown`, also where a name is not unique.
+ */
+export async function findAccount(
+  context: Context,
+  configured: readonly AccountId[],
+  text: string,
+): Promise<AccountId> {
+  if (isAccountId(text)) return text;
+  const own = accountsNamed(inventoryOf(configuredMentions({ configured, nameOf: namesOf(context) })), text);
+  if (own.length > 0) return theOne(own, text);
+  const known = await takeInventory(context, configured);
+  const named = accountsNamed(known, text);
+  return theOne(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
+}
+
+/** The same where no cluster is asked. @throws RelightError `account.unknown` */
+export async function findAccountOffline(names: OfflineNames, text: string): Promise<AccountId> {
+  if (isAccountId(text)) return text;
+  const mentions = configuredMentions(names);
+  const own = accountsNamed(inventoryOf(mentions), text);
+  if (own.length > 0) return theOne(own, text);
+  const { journalled } = await fromJournal(names.journal);
+  return theOne(accountsNamed(inventoryOf([...mentions, ...journalled]), text), text);
+}
+
+/** The accounts that servers have loaded; none where they could not be asked, which is logged. */
+export async function loadedAccounts({ probes, log }: Context): Promise<readonly AccountId[]> {
+  const loaded = await probes.accounts();
+  if (loaded.ok) return loaded.value;
+  log.warn("the accounts that servers have loaded are not known", { error: loaded });
+  return [];
+}
+
+/**
+ * What the source of truth has and the cluster may lack; nothing where there is none. One that can't be read
+ * stops no sweep: each account's verdict says so.
+ */
+export async function* sourced({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
+  if (source === undefined) return;
+  try {
+    yield* source.claims.accounts();
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code !== "source.unavailable") throw thrown;
+    log.warn("the source of truth can't be read", { error: error.toJSON() });
+  }
+}
+
+const namesOf =
+  ({ settingsOf }: Pick<Context, "settingsOf">) =>
+  (account: AccountId): string | undefined =>
+    settingsOf(account)?.name;
+
+function configuredMentions({ configured, nameOf }: Omit<OfflineNames, "journal">): Mention[] {
+  return configured.map((account) => ({ account, place: "configuration", name: nameOf(account) }));
+}
+
+async function fromResolver({ resolver }: Context, mentions: Mention[]): Promise<void> {
+  try {
+    for await (const entry of resolver.list()) {
+      const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
+      const name = entry.ok ? entry.jwt.document.claims.name : undefined;
+      if (isAccountId(account)) mentions.push({ account, place: "resolver", name });
+    }
+  } catch (error) {
+    if (!(error instanceof RelightError) || error.code !== "nats.no_resolver") throw error;
+  }
+}
+
+async function fromJournal(journal: Pick<Journal, "accounts">) {
+  const journalled: Mention[] = [];
+  const forgotten = new Set<AccountId>();
+  for await (const { account, name, forgotten: isForgotten } of journal.accounts()) {
+    if (isForgotten) forgotten.add(account);
+    else journalled.push({ account, place: "journal", name });
+  }
+  return { journalled, forgotten };
+}
+
+/** ACCOUNTZ gives ids alone: the names of accounts that nobody else can name are asked for one by one. */
+async function withServersNames(
+  { resolver, log }: Context,
+  known: readonly KnownAccount[],
+): Promise<readonly KnownAccount[]> {
+  const nameless = known.filter(
+    ({ names, from }) => Object.keys(names).length === 0 && from.includes("servers"),
+  );
+  return pMap(
+    nameless,
+    async (entry) => {
+      const running = await resolver.running(entry.account).catch((thrown: unknown) => {
+        log.warn("the name of an account could not be asked", { error: asRelightError(thrown).toJSON() });
+        return [];
+      });
+      const name = running.flatMap((it) => (it.loaded ? [it.document.claims.name] : [])).find(Boolean);
+      return name === undefined ? entry : { ...entry, names: { servers: name } };
+    },
+    { concurrency: AT_ONCE },
+  );
+}
+
+function theOne(matches: readonly AccountId[], text: string): AccountId {
+  const [match, ...others] = matches;
+  if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
+  if (others.length === 0) return match;
+  const list = matches.join(", ");
+  throw new RelightError(
+    "account.unknown",
+    `${matches.length} accounts are called "${text}"; use an id: ${list}`,
+  );
+}

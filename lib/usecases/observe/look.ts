@@ -1,0 +1,180 @@
+import { type AccountId, expectationsOf } from "../../domain/claims/account.ts";
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
+import type { SourceView } from "../../domain/claims/claims-source.ts";
+import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/presence.ts";
+import {
+  type JournalEntry,
+  lastAdopted,
+  lastClaims,
+  lastMemory,
+  openReconfigurations,
+  openToggle,
+  REMEMBERED,
+  TOLD_ONLY,
+  unprovedOpenings,
+} from "../../domain/journal/journal.ts";
+import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
+import type { MemoryAsset } from "../../domain/ladder/memory.ts";
+import { agree, BELIEVED_AFTER, type Followed } from "../../domain/observation/agreement.ts";
+import type { Observation } from "../../domain/observation/observation.ts";
+import { type LastSight, lastSight } from "../../domain/observation/streams-seen.ts";
+import { millis } from "../../domain/time/time.ts";
+import { assess, type Standards } from "../../domain/verdict/assess.ts";
+import type { Verdict } from "../../domain/verdict/verdict.ts";
+import { probe } from "../../errors.ts";
+import type { Journal } from "../../ports/ports.ts";
+import { accountKeyOf, type Context } from "../job/context.ts";
+import { provedBy } from "../journal/proof.ts";
+
+/** One look at an account: what was seen, what it means, and the claims that count. */
+export interface Look {
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  readonly claims: ClaimsDocument | undefined;
+  /** What was held in memory when the account was last healthy. */
+  readonly memorySeen: readonly MemoryAsset[];
+  /** What is missing since the account was last seen well, and is not in the journal yet. */
+  readonly lost: readonly Loss[];
+  /** What the source of truth says, where one is configured. */
+  readonly source?: SourceView;
+  /** Whether the account is there, and if not, what became of it. */
+  readonly presence: Presence;
+}
+
+/** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
+export function memoryOf(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {
+  return journal.read({ account, kinds: REMEMBERED });
+}
+
+/**
+ * Looks and judges once, and leaves no trace: neither in the cluster nor in the journal. One look sees what is being made
+ * or deleted as dead, and proves nothing: see {@link looking} and `lookTwice`. Nothing hangs here on what mirrors and
+ * sources hear, which takes three seconds to prove.
+ */
+export async function glance(context: Context, account: AccountId): Promise<Look> {
+  return (await lookAt(context, account, false)).look;
+}
+
+/** Looks as often as it is called, and gives what it saw as far as the looks before agree; the first is taken as it is. */
+export type LookAgain = () => Promise<AgreedLook>;
+
+export interface AgreedLook extends Look {
+  /** Whether something is not believed yet, and the next look tells more. */
+  readonly isPending: boolean;
+}
+
+/** @param listens whether what mirrors and sources hear counts, too: as for {@link glance} */
+export function looking(context: Context, account: AccountId, listens = true): LookAgain {
+  let followed: Followed | undefined;
+  let first: number | undefined;
+  let lostBefore: ReadonlySet<string> | undefined;
+  return async () => {
+    const { look, standards } = await lookAt(context, account, listens);
+    const now = performance.now();
+    first ??= now;
+    const { observation, verdict } = look;
+    const after = millis(now - first);
+    const before = followed;
+    const agreed = agree({ observation, findings: verdict.findings, after }, before);
+    followed = agreed.followed;
+    // As of a fault: what one look alone misses is not lost.
+    const lost = look.lost.filter((loss) => lostBefore?.has(keyOfLoss(loss)) ?? true);
+    lostBefore = new Set(lost.map(keyOfLoss));
+    const { observation: agreedOn, ...agreement } = agreed.agreement;
+    const isPending = agreement.isPending || (lost.length > 0 && after < BELIEVED_AFTER);
+    if (before === undefined) return { ...look, isPending };
+    const losses = (standards.losses ?? []).filter(
+      (loss) => !look.lost.includes(loss) || lost.includes(loss),
+    );
+    const judged = assess(agreedOn, { ...standards, losses, agreement });
+    return { ...look, isPending, lost, observation: agreedOn, verdict: judged };
+  };
+}
+
+/** A look, and what it is judged against. */
+interface Judged {
+  readonly look: Look;
+  readonly standards: Standards;
+}
+
+async function lookAt(context: Context, account: AccountId, listens: boolean): Promise<Judged> {
+  const { probes, journal, operator } = context;
+  const expected = expectationsOf(context.settingsOf(account));
+  const key = await probe(() => accountKeyOf(context, account));
+  const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
+  // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
+  const observation = key.ok ? seen : { ...seen, accountView: key };
+  const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(context, account)]);
+  const isProved = provedBy(context);
+  const lost = sight === undefined ? [] : newLosses(lossesSince(sight, observation), remembered, sight);
+  const source = await lookIntoSource(context, account, remembered);
+  const claims = claimsInForce(observation, operator);
+  const deletion = lastDeletion(remembered);
+  const isPlain = claims !== undefined && deletion === undefined;
+  const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
+  const presence = presenceIn(observation, operator, { lastSeen, deletion });
+  const standards: Standards = {
+    ...{ operator, presence },
+    ...(sight === undefined ? {} : { sight }),
+    ...(source === undefined ? {} : { source }),
+    losses: [...openLosses(remembered), ...lost],
+    unfinishedToggle: openToggle(remembered, isProved) !== undefined,
+    unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
+    unproved: [
+      ...unprovedOpenings(remembered, isProved),
+      ...(claims === undefined ? await unprovedClaims(context, account) : []),
+    ],
+    expected,
+  };
+  const verdict = assess(observation, standards);
+  const memorySeen = lastMemory(remembered, isProved);
+  const seenSource = source === undefined ? {} : { source };
+  return { look: { observation, verdict, claims, memorySeen, presence, lost, ...seenSource }, standards };
+}
+
+/** The claims that were last seen in force; undefined where the journal never saw any. */
+export async function lastSeenOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<ClaimsDocument | undefined> {
+  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), TOLD_ONLY);
+}
+
+/** The account when it was last seen well. */
+export async function sightOf(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<LastSight | undefined> {
+  return lastSight(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
+}
+
+/** All of them: the newest by its proof need not be the last that somebody wrote. */
+export function claimsSeen(
+  { journal }: Pick<Context, "journal">,
+  account: AccountId,
+): Promise<readonly JournalEntry[]> {
+  return journal.read({ account, kinds: ["claims.seen"] });
+}
+
+/** The journal's last claims, if none are proved: of an account that nobody runs they are not renewed. */
+export async function unprovedClaims(context: Context, account: AccountId): Promise<readonly JournalEntry[]> {
+  const entries = await claimsSeen(context, account);
+  return lastClaims(entries, provedBy(context)) === undefined ? entries.slice(-1) : [];
+}
+
+/** A source that can't be read is part of what was seen, never taken for an answer. */
+async function lookIntoSource(
+  context: Context,
+  account: AccountId,
+  remembered: readonly JournalEntry[],
+): Promise<SourceView | undefined> {
+  const { source, signer } = context;
+  if (source === undefined) return undefined;
+  const adopted = lastAdopted(remembered, signer === undefined ? TOLD_ONLY : provedBy(context));
+  return {
+    name: source.claims.name,
+    sourced: await probe(() => source.claims.lookup(account)),
+    ...(adopted === undefined ? {} : { adopted }),
+  };
+}

@@ -1,0 +1,59 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../../domain/expiry/expiry.ts";
+import type { Step } from "../../domain/ladder/ladder.ts";
+import type { Context } from "../job/context.ts";
+import { situationOf } from "../remediate/heal.ts";
+import { readyStep } from "../remedies/readiness.ts";
+import { type Planned, planned } from "../renewal/reconcile.ts";
+import { type Decision, momentOf, renewalDecision } from "../renewal/renewal-decision.ts";
+import type { Look } from "./look.ts";
+import { BRIEFLY, lookTwice } from "./look-twice.ts";
+import { claimsToRenew } from "./verify.ts";
+
+/** One account as `status` and `plan` show it; looking left no trace. */
+export interface Survey {
+  readonly account: AccountId;
+  readonly name: string;
+  /** Undefined where nobody knows the account's claims. */
+  readonly window: ExpiryWindow | undefined;
+  readonly seen: Look;
+  /** What a sweep would do first, beside a due renewal. */
+  readonly step: Step;
+  readonly renewal: "due" | "expired" | undefined;
+  /** What the policy does about a difference between the source of truth and the cluster, if there is one. */
+  readonly reconciliation: Planned | undefined;
+  /** What the policy says of the renewal now, and how urgent the expiry is. */
+  readonly decision: Decision;
+  readonly alarm: Alarm;
+  /** Renewed by hand. */
+  readonly manual: boolean;
+}
+
+const ACCOUNTS_AT_ONCE = 4;
+
+/** Looks at every account that is configured or that the resolver lists, without touching anything. */
+export async function survey(context: Context, accounts: readonly AccountId[]): Promise<readonly Survey[]> {
+  return pMap(accounts, (account) => surveyOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
+}
+
+async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
+  const seen = await lookTwice(context, account, BRIEFLY);
+  const claims = (await claimsToRenew(context, seen))?.claims;
+  const policy = context.policyOf(account, claims);
+  const moment = momentOf(context, seen);
+  const window = claims === undefined ? undefined : expiryWindow(claims, policy, moment);
+  const decision = await renewalDecision(context, { id: "-", account }, seen);
+  return {
+    account,
+    name: context.settingsOf(account)?.name ?? (claims?.name || account),
+    window,
+    seen,
+    step: await readyStep(context, account, situationOf(context, account, seen), new Set()),
+    reconciliation: planned(context, seen),
+    alarm: window === undefined ? "none" : alarmOf(window, moment),
+    decision,
+    manual: policy.manual,
+    renewal: decision.decision === "renew" ? (decision.why === DUE ? "due" : "expired") : undefined,
+  };
+}

@@ -1,0 +1,196 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import { openingsOf } from "../../domain/incidents/repeats.ts";
+import { isOnlyWaiting } from "../../domain/incidents/unknown-spell.ts";
+import {
+  type EntryKind,
+  type JournalEntry,
+  lastClaims,
+  openIncidents,
+  TOLD_ONLY,
+} from "../../domain/journal/journal.ts";
+import type { Standing } from "../../domain/journal/standing.ts";
+import type { Json, JsonObject } from "../../domain/time/json.ts";
+import { epochMillis, isoTime } from "../../domain/time/time.ts";
+import { RelightError } from "../../errors.ts";
+import type { Clock, Job, Jobs, Journal } from "../../ports/ports.ts";
+import { record } from "../job/context.ts";
+import { findAccountOffline } from "../observe/inventory.ts";
+
+/** What a console needs: the journal and the queue, and neither a secret nor a connection to NATS. */
+export interface ConsoleDesk {
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly journal: Journal;
+  readonly jobs: Pick<Jobs, "enqueue">;
+  /** The accounts that the configuration names. */
+  readonly configured: readonly AccountId[];
+  readonly nameOf: (account: AccountId) => string;
+}
+
+/** What a person orders. */
+export interface Order {
+  /** An id, or a configured name. */
+  readonly account: string;
+  readonly action: Exclude<Job["action"], "push">;
+  readonly reason: string;
+  /** Who it is, as whoever let the person in calls them; it goes into the journal. */
+  readonly actor: string;
+}
+
+export interface Ordered {
+  readonly account: AccountId;
+  readonly correlation: string;
+}
+
+/** Accounts in the order of their ids. */
+export interface Page {
+  readonly limit: number;
+  /** The id behind which the page begins. */
+  readonly after?: string | undefined;
+}
+
+/** What a console asks and orders. */
+export interface Console {
+  /** The configured accounts and how the newest job on each stands; `next` where there are more. */
+  accounts(page: Page): Promise<JsonObject>;
+  /** @throws RelightError `account.unknown` */
+  account(name: string): Promise<JsonObject>;
+  /** Queues a job. @throws RelightError `account.unknown`, `queue.unavailable` */
+  order(order: Order): Promise<Ordered>;
+  /** How an order ended. @throws RelightError `account.unknown`, `request.unknown` */
+  ended(name: string, correlation: string): Promise<JsonObject>;
+}
+
+/** So many entries back an account's jobs are looked for, and so many incidents. */
+const FAR_ENOUGH = 500;
+const ORDERED: readonly EntryKind[] = ["job.requested", "job.started", "job.finished"];
+const INCIDENTS: readonly EntryKind[] = ["incident.opened", "incident.resolved"];
+
+export function consoleOf(desk: ConsoleDesk): Console {
+  return {
+    accounts: (page) => accountsReport(desk, page),
+    account: (name) => accountReport(desk, name),
+    order: (order) => place(desk, order),
+    ended: (name, correlation) => orderReport(desk, name, correlation),
+  };
+}
+
+/** Also known: one that nobody configured, once it was seen or a job was done on it. */
+async function knownAccount(desk: ConsoleDesk, name: string): Promise<AccountId> {
+  const account = await findAccountOffline(desk, name);
+  if (desk.configured.includes(account)) return account;
+  const [entry] = await desk.journal.read({ account, limit: 1 });
+  if (entry !== undefined) return account;
+  throw new RelightError("account.unknown", `neither the configuration nor the journal knows ${account}`);
+}
+
+async function accountsReport(desk: ConsoleDesk, { limit, after = "" }: Page): Promise<JsonObject> {
+  const rest = [...desk.configured].sort().filter((account) => account > after);
+  const page = rest.slice(0, limit);
+  const latest = await desk.journal.latest(page);
+  const accounts = page.map((id) => ({
+    id,
+    name: desk.nameOf(id),
+    newestJob: standingShown(latest.get(id)),
+  }));
+  return { accounts, next: rest.length > limit ? (page.at(-1) ?? null) : null };
+}
+
+/** Times as people write them. */
+function standingShown(standing: Standing | undefined): JsonObject | null {
+  if (standing === undefined) return null;
+  const iso = (value: unknown): Json =>
+    typeof value === "number" ? isoTime(epochMillis(value)) : String(value);
+  return Object.fromEntries(Object.entries(standing).map(([key, value]) => [key, iso(value)]));
+}
+
+async function accountReport(desk: ConsoleDesk, name: string): Promise<JsonObject> {
+  const account = await knownAccount(desk, name);
+  const read = (kinds: readonly EntryKind[], limit: number) => desk.journal.read({ account, kinds, limit });
+  const [verdicts, seen, latest, incidents] = await Promise.all([
+    read(["verdict"], 1),
+    read(["claims.seen"], 1),
+    desk.journal.latest([account]),
+    read(INCIDENTS, FAR_ENOUGH),
+  ]);
+  return {
+    ...{ id: account, name: desk.nameOf(account), configured: desk.configured.includes(account) },
+    verdict: shown(verdicts.at(-1)),
+    claims: claimsShown(seen),
+    newestJob: standingShown(latest.get(account)),
+    incidents: openIncidents(incidents)
+      .filter((key) => !isOnlyWaiting(incidents, key))
+      .map((key) => incidentShown(incidents, key)),
+  };
+}
+
+/** An entry for people and programs: when, and what it says. */
+function shown(entry: JournalEntry | undefined): JsonObject | null {
+  return entry === undefined ? null : { at: isoTime(entry.at), job: entry.job, ...entry.data };
+}
+
+/** JWT ids and times; the claims themselves hold activation tokens. */
+function claimsShown(entries: readonly JournalEntry[]): Json {
+  const claims = lastClaims(entries, TOLD_ONLY)?.claims;
+  if (claims === undefined) return null;
+  const { jti, iss, iat, exp, name } = claims;
+  return { name: name ?? null, jti, iss, iat, exp: exp ?? null };
+}
+
+function incidentShown(entries: readonly JournalEntry[], key: string): JsonObject {
+  const openings = openingsOf(entries, key);
+  const last = openings.at(-1);
+  const { failureClass = null, severity = null, summary = null, delivery = null } = last?.data ?? {};
+  const since = openings[0] === undefined ? null : isoTime(openings[0].at);
+  return { key, failureClass, severity, summary, delivery, since };
+}
+
+/**
+ * The wish is journalled first: who asked for what is known even of a job that never began. Its id is the
+ * correlation that the job and its pages will carry.
+ */
+async function place(desk: ConsoleDesk, order: Order): Promise<Ordered> {
+  const account = await knownAccount(desk, order.account);
+  const { action, actor } = order;
+  const correlation = desk.newId();
+  const reason = `${order.reason} (asked for by ${actor})`;
+  await record(desk, { id: correlation, account }, "job.requested", {
+    action,
+    actor,
+    reason: order.reason,
+    correlation,
+  });
+  await desk.jobs.enqueue({ account, action, trigger: "manual", reason, correlation, id: correlation });
+  return { account, correlation };
+}
+
+async function orderReport(desk: ConsoleDesk, name: string, correlation: string): Promise<JsonObject> {
+  const account = await knownAccount(desk, name);
+  const entries = await desk.journal.read({ account, kinds: ORDERED, limit: FAR_ENOUGH });
+  const own = entries.filter(({ data }) => data["correlation"] === correlation);
+  const started = own.findLast(({ kind }) => kind === "job.started");
+  const requested = own.find(({ kind }) => kind === "job.requested");
+  if (own.length === 0)
+    throw new RelightError("request.unknown", `the journal knows of no order ${correlation} on ${account}`);
+  const wish = requested ?? started;
+  const { action = null, actor = null, reason = null } = wish?.data ?? {};
+  const base = {
+    account,
+    correlation,
+    action,
+    actor,
+    reason,
+    requestedAt: requested ? isoTime(requested.at) : null,
+  };
+  if (started === undefined) return { ...base, state: "requested" };
+  const all = await desk.journal.read({ job: started.job });
+  const [verdict, finished] = [lastOf(all, "verdict"), lastOf(all, "job.finished")];
+  const seen = { startedAt: isoTime(started.at), verdict: shown(verdict) };
+  if (finished === undefined) return { ...base, state: "running", ...seen };
+  const tried = all.filter(({ kind }) => kind === "rung.finished").map((entry) => shown(entry));
+  return { ...base, state: "finished", ...seen, rungs: tried, end: shown(finished) };
+}
+
+function lastOf(entries: readonly JournalEntry[], kind: EntryKind): JournalEntry | undefined {
+  return entries.findLast((entry) => entry.kind === kind);
+}

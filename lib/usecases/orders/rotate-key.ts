@@ -1,0 +1,246 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { AccountClaims } from "../../domain/claims/claims.ts";
+import { describeWithdrawal, isWithdrawn } from "../../domain/claims/presence.ts";
+import { reissue } from "../../domain/claims/renewal.ts";
+import { expiryWindow, UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
+import { openRotation } from "../../domain/journal/journal.ts";
+import {
+  type KeyChange,
+  type Obstacles,
+  obstacles,
+  planWaves,
+  type RotationAccount,
+  type WavePlan,
+} from "../../domain/keys/key-rotation.ts";
+import { isCountable } from "../../domain/time/time.ts";
+import type { Health } from "../../domain/verdict/verdict.ts";
+import { asRelightError, probe, RelightError } from "../../errors.ts";
+import type { DecodedJwt } from "../../ports/ports.ts";
+import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import { jobFor, runJob } from "../job/job.ts";
+import { requireMode } from "../job/mode.ts";
+import { logWith } from "../journal/follow.ts";
+import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+import { endingOf, verify } from "../observe/verify.ts";
+import { push } from "../push/push.ts";
+import { momentOf } from "../renewal/renewal-decision.ts";
+
+const ACCOUNTS_AT_ONCE = 4;
+
+export interface RotationOrder extends KeyChange {
+  readonly configured: readonly AccountId[];
+  /** How many accounts are signed anew before all of them are looked at again. */
+  readonly wave: number;
+  readonly includeSystem: boolean;
+  /** Told before each account, and before each look at a whole wave. */
+  readonly tell: (line: string) => void;
+}
+
+/** What rests on the old key, and what stands against replacing it. */
+export interface RotationPlan extends WavePlan, Obstacles {
+  /** Accounts of which it is not known who signed them, with why; nothing is retired while there are any. */
+  readonly unknown: readonly { readonly account: string; readonly problem: string }[];
+}
+
+export interface RotatedAccount {
+  readonly account: AccountId;
+  readonly name: string;
+  readonly result: "rotated" | "expired" | "deleted" | "unhealthy" | "failed";
+  readonly before?: Health;
+  readonly after?: Health;
+  readonly why: string;
+}
+
+export interface Rotation {
+  /** `stopped`: an account was not well afterwards, or could not be signed anew; those behind it were left. */
+  readonly state: "finished" | "stopped" | "interrupted";
+  readonly why: string;
+  readonly accounts: readonly RotatedAccount[];
+  /** How many accounts of the plan were not reached. */
+  readonly left: number;
+  /** Ties together the rotation's own journal entries and those of its jobs. */
+  readonly correlation: string;
+  readonly error?: RelightError;
+}
+
+/** Looks what is signed by the old key; touches nothing. @throws RelightError `nats.*` */
+export async function planRotation(context: Context, order: RotationOrder): Promise<RotationPlan> {
+  const trust = await context.probes.trust();
+  const blocked = obstacles(order, trust, context.operator, (await context.signer?.())?.publicKey);
+  const { holders, unknown } = await holdersOf(context, order);
+  const { wave: size, includeSystem } = order;
+  const { systemAccount } = context.operator;
+  return { ...planWaves(holders, { size, includeSystem, systemAccount }), ...blocked, unknown };
+}
+
+interface Holders {
+  readonly holders: readonly RotationAccount[];
+  readonly unknown: RotationPlan["unknown"];
+}
+
+/** Every account of which the resolver holds, or a server runs, a JWT that the old key signed. */
+async function holdersOf(context: Context, { from, configured }: RotationOrder): Promise<Holders> {
+  const stored = new Map<AccountId, DecodedJwt | undefined>(configured.map((id) => [id, undefined]));
+  const unread = new Map<string, string>();
+  for await (const entry of context.resolver.list()) {
+    if (entry.ok) stored.set(entry.jwt.document.claims.sub, entry.jwt);
+    else unread.set(entry.account, entry.problem);
+  }
+  const hosted = await context.probes.hosted();
+  const streamsOf = (id: AccountId): number =>
+    hosted.ok ? hosted.value.filter(({ account }) => account === id).length : 0;
+  const holders = await pMap(
+    stored,
+    async ([account, jwt]): Promise<readonly RotationAccount[]> => {
+      const seen = await probe(() => context.resolver.running(account));
+      const running = seen.ok ? seen.value.flatMap((it) => (it.loaded ? [it] : [])) : [];
+      const claims = jwt?.document.claims ?? running[0]?.document.claims;
+      // What is wrong with one account is not to stop the rotation of the others.
+      if (!seen.ok) unread.set(account, seen.message);
+      if (unread.has(account)) return [];
+      const holder: RotationAccount = {
+        ...{ account, streams: streamsOf(account), stored: jwt?.document.claims.iss === from },
+        name: context.settingsOf(account)?.name ?? (claims?.name || account),
+        critical: context.policyOf(account, claims).critical,
+        runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
+      };
+      if (!holder.stored && holder.runningOn.length === 0) return [];
+      const problem = unsignable(context, claims);
+      if (problem !== undefined) unread.set(account, problem);
+      return problem === undefined ? [holder] : [];
+    },
+    { concurrency: ACCOUNTS_AT_ONCE },
+  );
+  const unknown = [...unread].map(([account, problem]) => ({ account, problem }));
+  return { holders: holders.flat(), unknown };
+}
+
+/** Why the gate would refuse the claims, whoever signs them. */
+function unsignable({ clock }: Context, claims: AccountClaims | undefined): string | undefined {
+  return claims?.exp === undefined || isCountable(claims.exp, clock.now()) ? undefined : UNCOUNTABLE;
+}
+
+/**
+ * Signs every account of the plan anew, wave by wave, and stops at the first that is not well afterwards. What is
+ * left is found by the next run: it begins with what still bears the old key's signature.
+ * @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable`.
+ */
+export async function rotate(outer: Context, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
+  requireMode(outer.mode, "renew", "the rotation");
+  const { from, to, tell } = order;
+  const run = { id: outer.newId(), account: "-" } as const;
+  const correlation = run.id;
+  const context = { ...outer, correlation, log: logWith(outer.log, { correlation }) };
+  const all = plan.waves.flat();
+  const kinds = ["rotation.started", "rotation.finished"] as const;
+  const interrupted = openRotation(await context.journal.read({ account: "-", kinds, limit: 1 }), to);
+  const resumes = interrupted === undefined ? {} : { resumes: interrupted };
+  const ids = all.map(({ account }) => account);
+  await record(context, run, "rotation.started", { from, to, accounts: ids, correlation, ...resumes });
+  const accounts: RotatedAccount[] = [];
+  const end = async (state: Rotation["state"], why: string, error?: RelightError): Promise<Rotation> => {
+    const left = all.length - accounts.length;
+    await record(context, run, "rotation.finished", { from, to, state, why, left });
+    return { state, why, accounts, left, correlation, ...(error === undefined ? {} : { error }) };
+  };
+  for (const [index, wave] of plan.waves.entries()) {
+    const number = `wave ${index + 1} of ${plan.waves.length}`;
+    for (const it of wave) {
+      if (context.signal?.aborted) return end("interrupted", `asked to stop before ${it.name}`);
+      tell(`${number}: ${it.name}`);
+      const { done, error } = await rotateAccount(context, order, it);
+      accounts.push(done);
+      await record(context, run, "rotation.account", { ...done, from, to });
+      if (!GOES_ON.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
+    }
+    tell(`${number}: looking at all of it again`);
+    const broken = await firstBroken(context, accounts, wave);
+    if (broken !== undefined) return end("stopped", broken);
+  }
+  return end("finished", `${accounts.length} accounts were signed anew`);
+}
+
+/** What keeps no other account from being signed anew. */
+const GOES_ON: readonly RotatedAccount["result"][] = ["rotated", "expired", "deleted"];
+
+/** A loss may show only once an account's neighbours have changed, so a wave ends with a look at all of it. */
+async function firstBroken(
+  context: Context,
+  accounts: readonly RotatedAccount[],
+  wave: readonly RotationAccount[],
+): Promise<string | undefined> {
+  for (const { account, name } of wave) {
+    const was = accounts.find((done) => done.account === account);
+    if (was?.result !== "rotated" || was.after !== "healthy") continue;
+    const { verdict } = await lookTwice(context, account, BRIEFLY);
+    if (verdict.verdict !== "healthy")
+      return `${name} was healthy after it was signed anew, and is ${verdict.verdict} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
+  }
+  return undefined;
+}
+
+interface Attempt {
+  readonly done: RotatedAccount;
+  readonly error?: RelightError;
+}
+
+async function rotateAccount(
+  context: Context,
+  { from, to }: RotationOrder,
+  { account, name }: RotationAccount,
+): Promise<Attempt> {
+  const reason = `key rotation from ${from} to ${to}`;
+  const tie = context.correlation === undefined ? {} : { correlation: context.correlation };
+  const job = jobFor(context, { account, action: "push", trigger: "manual", reason, ...tie });
+  try {
+    const { done } = await runJob(context, job, (running, inner) => signAnew(inner, running, name));
+    return { done };
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    return { done: { account, name, result: "failed", why: error.message }, error };
+  }
+}
+
+async function signAnew(context: Context, job: RunningJob, name: string) {
+  const signer = await requireSigner(context);
+  const { account } = job;
+  const seen = await verify(context, job);
+  if (isWithdrawn(seen.presence)) {
+    const why = describeWithdrawal(seen.presence);
+    const done = { account, name, result: "deleted", before: seen.verdict.verdict, why } as const;
+    return { outcome: "deleted", done, ending: await endingOf(context, seen) };
+  }
+  if (seen.claims === undefined)
+    throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
+  const now = context.clock.now();
+  const before = seen.verdict.verdict;
+  const { claims: current } = seen.claims;
+  if (
+    expiryWindow(current, context.policyOf(account, current), momentOf(context, seen)).state === "expired"
+  ) {
+    const why = "it has expired; `relight heal` renews it, with the new key";
+    const done = { account, name, result: "expired", before, why } as const;
+    return { outcome: "expired", done, ending: await endingOf(context, seen) };
+  }
+  const claims = reissue(seen.claims, { issuer: signer.publicKey, id: context.newId(), now });
+  const token = await signer.sign(claims);
+  const order = { token, current: seen.claims, leave: "nothing", purpose: "key rotation" } as const;
+  const { servers } = await push(context, job, order);
+  const last = await verify(context, job);
+  const { verdict } = last;
+  const after = verdict.verdict;
+  const broke = before === "healthy" && after !== "healthy";
+  const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}`;
+  const why = broke
+    ? `it was healthy and is ${after} now: ${verdict.findings[0]?.message ?? "no reason given"}`
+    : `its new JWT is in force ${where}`;
+  const result = broke ? ("unhealthy" as const) : ("rotated" as const);
+  const done = { account, name, result, before, after, why };
+  return { outcome: result, done, ending: await endingOf(context, last) };
+}
+
+/** Whether nothing rests on the old key any more: no JWT that it signed is stored or runs, and all are known. */
+export function isRetirable({ waves, leftOut, unknown }: RotationPlan): boolean {
+  return waves.length === 0 && leftOut.length === 0 && unknown.length === 0;
+}

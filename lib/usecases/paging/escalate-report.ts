@@ -1,0 +1,103 @@
+import { isWithdrawn } from "../../domain/claims/presence.ts";
+import { failureClassOf } from "../../domain/incidents/incident.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { probe } from "../../errors.ts";
+import type { Context, RunningJob } from "../job/context.ts";
+import type { Look } from "../observe/look.ts";
+import type { HealReport } from "../remediate/heal.ts";
+import { escalate, escalateOnce, type Trouble } from "./escalate.ts";
+import { isNearEnd } from "./near-end.ts";
+
+/** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
+export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
+  const { verdict, presence } = report.last;
+  const critical = verdict.verdict !== "degraded" || missingOf(report).length > 0;
+  const isDeleted = isWithdrawn(presence);
+  // Something that works, but not as it should, is told once, as is a deletion; what is dead is told again until it lives.
+  const call = critical && !isDeleted ? escalate : escalateOnce;
+  await call(context, job, {
+    failureClass: failureClassOf(verdict) ?? "degraded",
+    severity: critical ? "critical" : "warning",
+    summary: summaryOf(report),
+    advice: isDeleted ? await adviceAboutDeletion(context, job, report.last) : adviceFor(report),
+    evidence: {
+      verdict: verdict as unknown as JsonObject,
+      rungs: report.rungs as unknown as JsonObject[],
+      losses: report.losses.map(({ message }) => message),
+    },
+    ...(await waitsFor(context, job, report)),
+    about: [...new Set(verdict.findings.map(({ code }) => code))].sort().join(" "),
+  });
+}
+
+/** What nobody answered in time is asked again by the next sweep, before a person is. */
+async function waitsFor(
+  context: Context,
+  { account }: RunningJob,
+  report: HealReport,
+): Promise<Pick<Trouble, "waits">> {
+  const { verdict, claims } = report.last;
+  const isOnlyUnknown = failureClassOf(verdict) === "unknown" && missingOf(report).length === 0;
+  if (!isOnlyUnknown || (await isNearEnd(context, account, claims))) return {};
+  return { waits: "until-it-lasts" };
+}
+
+/** What nobody allowed to go. */
+const missingOf = ({ losses }: HealReport): readonly string[] =>
+  losses.filter(({ allowed }) => allowed !== true).map(({ message }) => message);
+
+function summaryOf(report: HealReport): string {
+  const { last, why } = report;
+  const missing = missingOf(report);
+  if (missing.length > 0) return `after a remedy something is missing: ${missing.join("; ")}`;
+  const [first, ...others] = last.verdict.findings;
+  const more = others.length > 0 ? ` (and ${others.length} more findings)` : "";
+  return `${last.verdict.verdict}: ${first?.message ?? why}${more}`;
+}
+
+/** What a person can do that Relight may not. */
+function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
+  const { verdict } = last;
+  const refusals = rungs
+    .filter(({ result }) => result === "refused")
+    .map((rung) => `${rung.rung}: ${rung.why}`);
+  const restart =
+    verdict.verdict === "dead"
+      ? [
+          "Restart no server while any account with streams is expired: that does new damage, on every version.",
+        ]
+      : [];
+  const stopped = outcome === "looked" ? `Relight ${why}.` : `Relight stopped because ${why}.`;
+  return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
+}
+
+/** How to clean up, or to bring it back: Relight does neither. What servers still name of it is told in their words. */
+async function adviceAboutDeletion(
+  context: Context,
+  { account }: RunningJob,
+  { presence, source }: Look,
+): Promise<string[]> {
+  const name = context.settingsOf(account)?.name ?? account;
+  const health = await probe(() => context.probes.health());
+  const named = (health.ok ? health.value.servers : []).flatMap(({ server, checks }) =>
+    checks.full.ok && !checks.full.value.ok && checks.full.value.message.includes(account)
+      ? [`${server.name}: its /healthz fails: ${checks.full.value.message}`]
+      : [],
+  );
+  const isBack = presence.state === "deleted" && presence.broughtBackBy.length > 0;
+  const again = isBack
+    ? ["Delete it again while every server is up, or the next one that restarts loads it."]
+    : [];
+  const sourced = source?.sourced.ok && source.sourced.value.state === "found";
+  const inSource = sourced
+    ? [`Take it out of the source of truth (${source?.name}), which still has it.`]
+    : [];
+  return [
+    "Relight pushes it never again, whatever the policy says.",
+    ...named,
+    ...again,
+    ...inSource,
+    `If it was deleted on purpose and has streams left: \`relight push FILE --undelete\` with a new JWT, delete its streams, take JetStream from its claims, delete it; then \`relight forget ${name} --reason TEXT\`.`,
+    `If it was not: \`relight renew ${name} --undelete\` brings it back, with its streams and its old credentials.`,
+  ];
+}

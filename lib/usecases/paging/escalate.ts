@@ -1,0 +1,225 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import {
+  type FailureClass,
+  type Incident,
+  incidentKey,
+  RENEWAL_CLASSES,
+} from "../../domain/incidents/incident.ts";
+import { isToBeTold, openingsOf } from "../../domain/incidents/repeats.ts";
+import {
+  type Delivery,
+  describeSpell,
+  hasLasted,
+  isOnlyWaiting,
+  type UnknownSpell,
+  unknownSpell,
+} from "../../domain/incidents/unknown-spell.ts";
+import { type JournalEntry, openIncidents } from "../../domain/journal/journal.ts";
+import { allows, describeMode, modeJson } from "../../domain/ladder/mode.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { isoTime, millis } from "../../domain/time/time.ts";
+import { asRelightError } from "../../errors.ts";
+import { type Context, record } from "../job/context.ts";
+import { latestVerdicts } from "../journal/latest-verdicts.ts";
+
+/** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
+export type Pager = Pick<
+  Context,
+  | "clock"
+  | "journal"
+  | "escalation"
+  | "log"
+  | "operator"
+  | "settingsOf"
+  | "correlation"
+  | "mode"
+  | "unknownAfter"
+>;
+
+export interface Trouble {
+  readonly failureClass: FailureClass;
+  readonly severity: Incident["severity"];
+  readonly summary: string;
+  readonly advice: readonly string[];
+  readonly evidence: JsonObject;
+  /** What tells this trouble from another of the same class: a change is told at once. */
+  readonly about?: string;
+  /**
+   * Nothing but that no answer came: a person is called once that has lasted ({@link Context.unknownAfter}). `not-at-all`,
+   * if absent: what is certain, and what can't wait.
+   */
+  readonly waits?: "until-it-lasts" | "not-at-all";
+}
+
+/** Which account it is about, and the job that noticed it. */
+interface Occasion {
+  readonly id: string;
+  readonly account: AccountId | "-";
+}
+
+/**
+ * Calls a person: at once when it is new or worse, else with growing pauses for as long as it is not resolved
+ * ({@link isToBeTold}). A channel that fails is logged and journalled, never fatal: what was healed or seen must
+ * not be lost because a page was; the next call tries again.
+ */
+export function escalate(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+  return call(context, job, trouble, true);
+}
+
+/** The same, but what is known and has not changed is not repeated. */
+export function escalateOnce(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+  return call(context, job, trouble, false);
+}
+
+async function call(
+  context: Pager,
+  job: Occasion,
+  { about, waits, ...certain }: Trouble,
+  repeats: boolean,
+): Promise<void> {
+  const { failureClass, severity } = certain;
+  const key = incidentKey(context.operator.id, job.account, failureClass);
+  const entries = await incidentsSoFar(context, job);
+  const now = context.clock.now();
+  const spell = waits === "until-it-lasts" ? await spellOf(context, job, key) : undefined;
+  const trouble = spell === undefined ? certain : withSpell(certain, spell);
+  const { summary } = trouble;
+  const opened = (delivery: Delivery): Promise<void> =>
+    record(context, job, "incident.opened", {
+      ...{ key, failureClass, severity, summary, delivery, correlation: correlationOf(context, job) },
+      ...(about === undefined ? {} : { about }),
+      ...(spell === undefined ? {} : { since: isoTime(spell.began) }),
+    });
+  if (spell !== undefined && !hasLasted(spell, context.unknownAfter ?? millis(0), now)) {
+    context.log.warn("nobody is called yet: that may pass", { key, summary });
+    return opened("waiting");
+  }
+  if (!isToBeTold(entries, { key, severity, about, repeats }, now)) return;
+  const { mode } = context;
+  const limits = allows(mode.mode, "heal") ? [] : [`${describeMode(mode)}.`];
+  const delivery = await deliver(context, {
+    ...{ ...trouble, advice: [...trouble.advice, ...limits] },
+    evidence: { ...trouble.evidence, mode: modeJson(mode) },
+    ...{ key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
+    ...{
+      since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
+    },
+    at: isoTime(now),
+    correlation: correlationOf(context, job),
+  });
+  await opened(delivery);
+}
+
+/** Undefined where the journal can't be read: then a person is called at once, as ever. */
+async function spellOf(
+  { journal, clock }: Pager,
+  { account, id }: Occasion,
+  key: string,
+): Promise<UnknownSpell | undefined> {
+  try {
+    const incidents = await journal.read({ account, kinds: INCIDENTS });
+    const verdicts = account === "-" ? [] : await latestVerdicts(journal, account);
+    const entries = [...incidents, ...verdicts].sort((one, other) => one.at - other.at);
+    return unknownSpell(entries, key, id, clock.now());
+  } catch {
+    return undefined;
+  }
+}
+
+function withSpell(trouble: Trouble, spell: UnknownSpell): Trouble {
+  const { began, asked } = spell;
+  return {
+    ...trouble,
+    summary: `${trouble.summary} (${describeSpell(spell)})`,
+    evidence: { ...trouble.evidence, unknown: { since: isoTime(began), asked } },
+  };
+}
+
+/** Without a journal a person is called nevertheless, and too often rather than not at all. */
+async function incidentsSoFar(
+  { journal, log }: Pager,
+  { account }: Occasion,
+): Promise<readonly JournalEntry[]> {
+  try {
+    return await journal.read({ account, kinds: INCIDENTS });
+  } catch (thrown) {
+    log.error("what was told before could not be read", { account, error: asRelightError(thrown).toJSON() });
+    return [];
+  }
+}
+
+const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
+
+/** Health resolves every class of failure but those that are about the renewal or the journal. */
+export const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
+  !RENEWAL_CLASSES.includes(failureClass) && failureClass !== "journal_unproved";
+
+/** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
+export async function resolveIncidents(
+  context: Pager,
+  job: Occasion,
+  which: (failureClass: FailureClass) => boolean = ABOUT_HEALTH,
+  because = "healthy again",
+): Promise<void> {
+  const entries = await context.journal.read({ account: job.account, kinds: INCIDENTS });
+  for (const key of openIncidents(entries)) {
+    const openings = openingsOf(entries, key);
+    const opened = openings.at(-1);
+    if (!which(opened?.data["failureClass"] as FailureClass)) continue;
+    const now = context.clock.now();
+    const resolved = (): Promise<void> =>
+      record(context, job, "incident.resolved", { key, correlation: correlationOf(context, job) });
+    if (isOnlyWaiting(entries, key)) {
+      await resolved();
+      continue;
+    }
+    const incident: Incident = {
+      key,
+      status: "resolved",
+      failureClass: opened?.data["failureClass"] as FailureClass,
+      severity: opened?.data["severity"] as Incident["severity"],
+      account: job.account,
+      accountName: nameOf(context, job.account),
+      summary: `${because}: ${String(opened?.data["summary"])}`,
+      advice: [],
+      evidence: {},
+      since: sinceOf(openings) ?? isoTime(now),
+      at: isoTime(now),
+      correlation: correlationOf(context, job),
+    };
+    const delivery = await deliver(context, incident);
+    // An undelivered "resolved" stays open here, so that the next healthy verdict sends it again.
+    if (delivery === "delivered") await resolved();
+  }
+}
+
+/** What was waited for says itself when it began: it may have come and gone before. */
+function sinceOf(openings: readonly JournalEntry[]): string | undefined {
+  const first = openings.find(({ data }) => data["delivery"] !== "waiting");
+  const since = first?.data["since"];
+  return typeof since === "string" ? since : first && isoTime(first.at);
+}
+
+async function deliver(
+  { escalation, log }: Pager,
+  incident: Incident,
+): Promise<Exclude<Delivery, "waiting">> {
+  try {
+    await escalation.send(incident);
+    return "delivered";
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    log.error("an incident could not be delivered to any channel", {
+      key: incident.key,
+      error: error.toJSON(),
+    });
+    return "undeliverable";
+  }
+}
+
+/** Whatever is not done by a job, as a sweep that fails, is found by an id of its own. */
+const correlationOf = ({ correlation }: Pager, { id }: Occasion): string => correlation ?? id;
+
+function nameOf({ settingsOf }: Pager, account: AccountId | "-"): string {
+  return account === "-" ? "the cluster" : (settingsOf(account)?.name ?? account);
+}

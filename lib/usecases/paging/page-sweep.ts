@@ -1,0 +1,42 @@
+import { asRelightError, type RelightError } from "../../errors.ts";
+import { escalate, type Pager, resolveIncidents } from "./escalate.ts";
+import { isAnyNearEnd } from "./near-end.ts";
+
+/**
+ * Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. Where it is only that
+ * nobody answers it does so once that has lasted, unless an account comes near its end meanwhile.
+ */
+export async function pageSweepFailure(pager: Pager, id: string, error: RelightError): Promise<void> {
+  const mayPass = error.retryable && error.code.startsWith("nats.");
+  const waits = mayPass && !(await mayNotWait(pager)) ? "until-it-lasts" : "not-at-all";
+  await escalate(
+    pager,
+    { id, account: "-" },
+    {
+      failureClass: "cluster_unreachable",
+      severity: "critical",
+      summary: `the sweep failed: ${error.message.split("\n")[0]}`,
+      advice: [error.mend],
+      evidence: { error: error.toJSON() },
+      about: error.code,
+      waits,
+    },
+  );
+}
+
+/** A journal that can't say it is no reason to wait. */
+async function mayNotWait(pager: Pager): Promise<boolean> {
+  try {
+    return await isAnyNearEnd(pager);
+  } catch (thrown) {
+    pager.log.error("how near accounts are to their end is not known", {
+      error: asRelightError(thrown).toJSON(),
+    });
+    return true;
+  }
+}
+
+export async function sweepWorked(pager: Pager, id: string): Promise<void> {
+  const job = { id, account: "-" } as const;
+  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
+}

@@ -1,0 +1,22 @@
+import { epochSeconds } from "../../domain/time/time.ts";
+import type { Legacy } from "../remediate/resume.ts";
+import type { ProvedPush } from "./push.ts";
+
+/** What a person or a program is told of a push. */
+export function describePush({ document, servers, changes }: ProvedPush) {
+  const { jti, iss, iat, exp } = document.claims;
+  return { jti, iss, iat, exp: exp ?? null, servers, changes };
+}
+
+/** The same of one that a job began which died. */
+export function describeBegun({
+  jwt,
+  servers,
+  changes,
+}: NonNullable<Legacy["push"]>): ReturnType<typeof describePush> {
+  const { jti, iss, iat, exp } = jwt;
+  return {
+    ...{ jti, iss: String(iss), iat: epochSeconds(Number(iat)), servers, changes },
+    exp: exp == null ? null : epochSeconds(Number(exp)),
+  };
+}

@@ -1,0 +1,174 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { readOtherwise } from "../../domain/claims/server-reading.ts";
+import { gate, type Leave } from "../../domain/gate/gate.ts";
+import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
+import type { ClockSkew } from "../../domain/observation/clocks.ts";
+import type { Observation, RunningAccount } from "../../domain/observation/observation.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { toSeconds } from "../../domain/time/time.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { DecodedJwt } from "../../ports/ports.ts";
+import { type Context, type RunningJob, record } from "../job/context.ts";
+import { requireMode } from "../job/mode.ts";
+import { assertNotDeleted } from "../observe/deletion.ts";
+import { gateFacts } from "./gate-facts.ts";
+
+/** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
+const PROOF = { timeout: 10_000, interval: 100 };
+
+export interface PushOrder {
+  readonly token: string;
+  /** What the JWT replaces, for the gate. */
+  readonly current: ClaimsDocument | undefined;
+  readonly leave: Leave;
+  readonly purpose: string;
+  /** How far the servers' clocks are off, for the gate. */
+  readonly skew?: ClockSkew;
+  /** The account's streams as they were seen, for the gate: limits may not fall below them. */
+  readonly use?: Observation["streams"];
+  /** Harm that a person ordered, knowing it. */
+  readonly allowed?: readonly HarmLeave[];
+}
+
+/** A push that was proved: the JWT's claims, and the servers seen to run it. */
+export interface ProvedPush {
+  readonly document: ClaimsDocument;
+  readonly servers: readonly string[];
+  readonly changes: readonly JsonObject[];
+}
+
+/**
+ * The only way to the resolver: gate, journal, push, prove on every server.
+ * @throws RelightError `jwt.malformed`, `gate.refused`, `mode.forbids` and `account.deleted` (nothing was pushed),
+ * `push.*`, `nats.*`.
+ */
+export async function push(context: Context, job: RunningJob, order: PushOrder): Promise<ProvedPush> {
+  const candidate = context.codec.decode(order.token);
+  const changes = await passGate(context, job, candidate, order);
+  requireMode(context.mode, "renew", "the push");
+  await assertNotDeleted(context, job);
+  const { jti, iss, iat, exp } = candidate.document.claims;
+  const jwt = { jti, iss, iat, exp: exp ?? null };
+  const back = job.undelete ? { undelete: true } : {};
+  await record(context, job, "push.started", { purpose: order.purpose, jwt, changes, ...back });
+  await context.resolver.push(candidate.token);
+  const servers = await prove(context, job, candidate.document);
+  await record(context, job, "push.proved", { jti, servers });
+  return { document: candidate.document, servers, changes };
+}
+
+async function passGate(
+  context: Context,
+  job: RunningJob,
+  { document, signatureValid }: DecodedJwt,
+  { current, leave, skew, use, allowed }: PushOrder,
+): Promise<readonly JsonObject[]> {
+  const facts = await gateFacts(context, job.account, { current, candidate: document, leave });
+  const decision = gate({
+    ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
+    ...(current === undefined ? {} : { current }),
+    now: toSeconds(context.clock.now()),
+    ...(skew === undefined ? {} : { skew }),
+    ...(use === undefined ? {} : { use }),
+    ...(allowed === undefined ? {} : { allowed }),
+    ...facts,
+  });
+  const changes = decision.changes.map(({ path, before, after }) => ({
+    path,
+    before: before ?? null,
+    after: after ?? null,
+  }));
+  if (decision.decision === "accept") return changes;
+  const refusals = decision.refusals.map(({ code, message }) => ({ code, message }));
+  const { jti, iss } = document.claims;
+  await record(context, job, "gate.refused", { jti, iss, refusals, changes });
+  const reasons = refusals.map(({ message }) => message).join("; ");
+  throw new RelightError("gate.refused", `the JWT ${jti} for ${job.account} was not pushed: ${reasons}`, {
+    details: { refusals, changes },
+  });
+}
+
+/**
+ * Waits until every server that has the account loaded runs the JWT and reads in it what Relight reads, and the resolver
+ * holds it. The servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
+ */
+async function prove(
+  context: Context,
+  { account }: RunningJob,
+  document: ClaimsDocument,
+): Promise<readonly string[]> {
+  const { claims } = document;
+  let seen: InForce = { proved: [], lagging: [], misread: [] };
+  const isProved = async (): Promise<boolean> => {
+    seen = await whereInForce(context, account, ({ text }) => text === document.text);
+    return seen.lagging.length === 0 || seen.misread.length > 0;
+  };
+  const notProved = (what: string, cause?: unknown): RelightError => {
+    const { proved, lagging, misread } = seen;
+    const message = `the JWT ${claims.jti} was accepted, but ${what}`;
+    return new RelightError("push.not_proved", message, { details: { lagging, proved, misread }, cause });
+  };
+  try {
+    await pWaitFor(isProved, { interval: PROOF.interval, timeout: PROOF.timeout });
+  } catch (cause) {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    throw notProved(
+      `after ${PROOF.timeout / 1000} s it is not in force on ${seen.lagging.join(", ")}`,
+      cause,
+    );
+  }
+  if (seen.misread.length > 0) throw notProved(seen.misread.join("; "));
+  return seen.proved;
+}
+
+interface InForce {
+  /** The servers that run the JWT. */
+  readonly proved: readonly string[];
+  /** Who has the account loaded and runs another; also the resolver, if it is the only one to hold another. */
+  readonly lagging: readonly string[];
+  /** What a server that runs it reads otherwise than Relight, by server. */
+  readonly misread: readonly string[];
+}
+
+/** Whether claims are those that are looked for. */
+type IsWanted = (document: ClaimsDocument) => boolean;
+
+/** One look for a JWT at the servers that have the account loaded, and at the resolver. */
+export async function whereInForce(
+  context: Pick<Context, "resolver">,
+  account: AccountId,
+  isWanted: IsWanted,
+): Promise<InForce> {
+  try {
+    return await askWhere(context, account, isWanted);
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (code !== "claims.unreadable") throw thrown;
+    // It replaces claims that nobody can read, and not everybody has taken it yet.
+    return { proved: [], lagging: [message], misread: [] };
+  }
+}
+
+async function askWhere(
+  { resolver }: Pick<Context, "resolver">,
+  account: AccountId,
+  isWanted: IsWanted,
+): Promise<InForce> {
+  const servers = (await resolver.running(account)).filter(isLoaded);
+  const running = servers.filter(({ document }) => isWanted(document));
+  const misread = running.flatMap(({ server, document, decoded }) => {
+    const otherwise = decoded === undefined ? [] : readOtherwise(document, decoded);
+    return otherwise.length === 0 ? [] : [`${server} reads ${otherwise.join(", ")}`];
+  });
+  const proved = misread.length > 0 ? [] : running.map(({ server }) => server);
+  const lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
+  if (lagging.length > 0) return { proved, lagging, misread };
+  const stored = await resolver.lookup(account);
+  return { proved, lagging: stored && isWanted(stored.document) ? [] : ["the resolver"], misread };
+}
+
+function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {
+  return entry.loaded;
+}

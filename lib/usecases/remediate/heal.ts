@@ -1,0 +1,244 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { AccountId } from "../../domain/claims/account.ts";
+import {
+  type Attempt,
+  attemptsOf,
+  forbiddenStep,
+  nextStep,
+  type RefusedRung,
+} from "../../domain/ladder/ladder.ts";
+import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
+import { whyLeft } from "../../domain/ladder/mode.ts";
+import type { Rung, RungId, Situation } from "../../domain/ladder/rung.ts";
+import type { Json } from "../../domain/time/json.ts";
+import { mendsItself } from "../../domain/verdict/settling.ts";
+import { isRevived } from "../../domain/verdict/verdict.ts";
+import { asRelightError, type RelightError } from "../../errors.ts";
+import { ACTIONS } from "../job/actions.ts";
+import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../job/context.ts";
+import { traced } from "../journal/follow.ts";
+import { type Baseline, beginBaseline, noteLosses } from "../journal/losses.ts";
+import { type Look, looking } from "../observe/look.ts";
+import { verify } from "../observe/verify.ts";
+import { readyStep } from "../remedies/readiness.ts";
+import { renewalDecision } from "../renewal/renewal-decision.ts";
+
+/** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
+export interface RungReport {
+  readonly rung: RungId | "renew" | "finish-toggle" | "finish-changes" | "reconcile";
+  readonly target: string;
+  readonly result: "helped" | "no_effect" | "failed" | "refused";
+  readonly why: string;
+  /** The job that began it, if that died and this one found what came of it. */
+  readonly begunBy?: string;
+}
+
+export interface HealReport {
+  /** `looked`: the mode does not allow what is next. */
+  readonly outcome: "healthy" | "healed" | "refused" | "stuck" | "looked";
+  /** Why it ended so; for people. */
+  readonly why: string;
+  readonly rungs: readonly RungReport[];
+  readonly last: Look;
+  /** What was lost on the way, if anything; nothing ever should be but what the policy allowed. */
+  readonly losses: readonly Loss[];
+  /** What would have been done, of one that looked. */
+  readonly would?: readonly string[];
+}
+
+/** How often a rung's effect is looked for while it settles; milliseconds. */
+const LOOK_EVERY = 250;
+
+/**
+ * Climbs the ladder: looks, takes the cheapest safe rung, looks again, until the account is healthy or no
+ * rung is left. `done` are steps already taken (a renewal, a finished toggle, what a job that died had begun).
+ */
+export async function heal(
+  context: Context,
+  job: RunningJob,
+  first: Look,
+  done: readonly RungReport[],
+): Promise<HealReport> {
+  let begun: Awaited<ReturnType<typeof beginBaseline>> | undefined;
+  const baseline = async (): Promise<Baseline> => {
+    begun ??= await beginBaseline(context, job.account, first);
+    return begun;
+  };
+  try {
+    return await climbAll(context, job, { first, done, baseline });
+  } finally {
+    await begun?.deletions[Symbol.asyncDispose]();
+  }
+}
+
+interface Start {
+  readonly first: Look;
+  readonly done: readonly RungReport[];
+  /** What there is to lose, from before the first rung. */
+  readonly baseline: () => Promise<Baseline>;
+}
+
+async function climbAll(
+  context: Context,
+  job: RunningJob,
+  { first, done, baseline }: Start,
+): Promise<HealReport> {
+  const rungs: RungReport[] = [...done];
+  const tried = new Set<Attempt>();
+  let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
+  let last = first;
+  let losses: readonly Loss[] = [];
+  const report = (outcome: HealReport["outcome"], why: string): HealReport => ({
+    ...{ outcome, why, rungs, last, losses },
+  });
+
+  for (;;) {
+    assertNotInterrupted(context, job);
+    const situation = situationOf(context, job.account, last);
+    const step = await readyStep(context, job.account, situation, tried);
+    if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
+    const forbidden = forbiddenStep(context.mode, step);
+    if (forbidden !== undefined)
+      return { ...report("looked", whyLeft(context.mode, [forbidden])), would: [forbidden] };
+    const objection =
+      step.kind === "renew" && !hasRenewed ? await renewalObjection(context, job, last) : undefined;
+    if (objection !== undefined) return report("stuck", objection);
+    if (step.kind === "stop" || (step.kind === "renew" && hasRenewed)) {
+      const refused = step.kind === "stop" ? step.refused : [];
+      rungs.push(...refused.map((refusal) => refusedRung(job, refusal)));
+      return report(refused.length > 0 && rungs.length === refused.length ? "refused" : "stuck", step.why);
+    }
+    const rung = step.kind === "renew" ? "renew" : step.rung.id;
+    if (step.kind === "climb") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);
+    else hasRenewed = true;
+    const before = last;
+    const there = step.kind === "climb" ? await baseline() : undefined;
+    const failure = await climb(context, job, rung, step, before);
+    // A restart that the guard refused has no effect to wait for.
+    if (step.kind === "climb" && failure?.code !== "restart.refused")
+      await settle(context, job, step.rung, tried);
+    if (there !== undefined) losses = await noteLosses(context, job, there, losses);
+    last = await verify(context, job);
+    const why = failure?.message ?? step.why;
+    rungs.push(await finished(context, job, { rung, why, ...resultOf(failure, before, last) }));
+  }
+}
+
+/** Why the ladder may not renew the expired account: whatever is decided but that it is to be renewed. */
+async function renewalObjection(context: Context, job: RunningJob, seen: Look): Promise<string | undefined> {
+  const { decision, why } = await renewalDecision(context, job, seen);
+  switch (decision) {
+    case "renew":
+      return undefined;
+    case "manual":
+      return "it is renewed by hand, as the policy has it";
+    case "disagree":
+      return `the readings of its claims do not agree: ${why}`;
+    case "wait":
+    case "nothing known":
+    case "withdrawn":
+      return `it is not renewed: ${why}`;
+  }
+}
+
+/** One rung, from intent to effect. Returns the error that it failed with, or undefined. */
+async function climb(
+  context: Context,
+  job: RunningJob,
+  rung: RungId | "renew",
+  { why }: { why: string },
+  seen: Look,
+): Promise<RelightError | undefined> {
+  // Whoever finds this job dead compares: what the rung lost must not be lost with it.
+  const { streams } = seen.observation;
+  const assets = (streams.ok ? sketchOf(streams.value) : []) as unknown as Json;
+  await record(context, job, "rung.started", { rung, target: job.account, why, assets });
+  context.log.info("climbing a rung", { account: job.account, rung, why });
+  try {
+    await traced(context, `rung ${rung}`, () => ACTIONS[rung](context, job, seen), { rung });
+    return undefined;
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    // A lost connection is no answer to the question whether the rung worked: the job stops and resumes.
+    if (error.retryable || error.code === "internal") throw thrown;
+    return error;
+  }
+}
+
+/**
+ * Gives a rung's effect the time it needs: until the account is healthy, or until nothing is left that the
+ * rung helps against and another would, but for what mends itself.
+ */
+async function settle(
+  context: Context,
+  job: RunningJob,
+  rung: Rung,
+  tried: ReadonlySet<Attempt>,
+): Promise<void> {
+  const again = looking(context, job.account);
+  let looks = 0;
+  const hasSettled = async (): Promise<boolean> => {
+    const seen = await again();
+    looks++;
+    if (isRevived(seen.verdict)) return true;
+    // One look proves no fault.
+    if (looks === 1 || mendsItself(seen.verdict)) return false;
+    const situation = situationOf(context, job.account, seen);
+    return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
+  };
+  await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+  });
+}
+
+/** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
+export function situationOf(
+  context: Context,
+  account: AccountId,
+  { observation, verdict, claims, memorySeen }: Look,
+): Situation {
+  const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
+  return {
+    observation,
+    verdict,
+    claims,
+    canSign: context.signer !== undefined,
+    hasAccountKey,
+    allowMemoryLoss: mayLose(context, account),
+    canRestart: context.restarter !== undefined,
+    ...(context.whyNoRestart === undefined ? {} : { whyNoRestart: context.whyNoRestart }),
+    memorySeen,
+  };
+}
+
+function resultOf(
+  failure: RelightError | undefined,
+  before: Look,
+  after: Look,
+): { result: RungReport["result"] } {
+  if (failure !== undefined) return { result: "failed" };
+  if (isRevived(after.verdict)) return { result: "helped" };
+  const deadBefore = before.verdict.findings.length;
+  return { result: after.verdict.findings.length < deadBefore ? "helped" : "no_effect" };
+}
+
+async function finished(
+  context: Context,
+  job: RunningJob,
+  { rung, why, result }: Omit<RungReport, "target">,
+): Promise<RungReport> {
+  const report = { rung, target: job.account, result, why };
+  context.log.info("a rung ended", { rung, result, why });
+  await record(context, job, "rung.finished", report);
+  return report;
+}
+
+function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungReport {
+  return { rung, target: account, result: "refused", why };
+}
+
+/** What helped, for people. */
+export function summaryOf(rungs: readonly RungReport[]): string {
+  const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
+  return helped.length > 0 ? `by ${helped.join(", then ")}` : "nothing to heal";
+}

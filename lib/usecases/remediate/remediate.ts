@@ -1,0 +1,287 @@
+import { DUE } from "../../domain/expiry/expiry.ts";
+import { isOvertaken } from "../../domain/gate/gate.ts";
+import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
+import { lastSpell } from "../../domain/journal/unwell.ts";
+import { allows, modeJson } from "../../domain/ladder/mode.ts";
+import { skewOf } from "../../domain/observation/clocks.ts";
+import { isoTime, toMillis } from "../../domain/time/time.ts";
+import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
+import { RelightError } from "../../errors.ts";
+import type { Job } from "../../ports/ports.ts";
+import { type Context, modeFor, type RunningJob } from "../job/context.ts";
+import { runJob } from "../job/job.ts";
+import { left, tried } from "../job/mode.ts";
+import { follow } from "../journal/follow.ts";
+import { latestVerdicts } from "../journal/latest-verdicts.ts";
+import { refuseUnproved } from "../journal/unproved.ts";
+import type { Look } from "../observe/look.ts";
+import { claimsToCompare, endingOf, verify } from "../observe/verify.ts";
+import { escalateReport } from "../paging/escalate-report.ts";
+import { describeBegun, describePush } from "../push/describe-push.ts";
+import { type ProvedPush, push } from "../push/push.ts";
+import { planned, reconcile } from "../renewal/reconcile.ts";
+import { renew } from "../renewal/renew.ts";
+import { renewalDecision, watchExpiry, watchUnseen } from "../renewal/renewal-decision.ts";
+import { heal, type RungReport, summaryOf } from "./heal.ts";
+import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
+
+/** The end of one job on one account. */
+export interface Remediation {
+  readonly account: string;
+  /**
+   * `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. `looked`: the
+   * mode did not allow what would have been done.
+   */
+  readonly outcome:
+    | "healthy"
+    | "healed"
+    | "escalated"
+    | "refused"
+    | "verified"
+    | "renewed"
+    | "pushed"
+    | "looked";
+  readonly why: string;
+  readonly rungs: readonly RungReport[];
+  readonly verdict: Verdict;
+  /** What this run might change of the account, and why. */
+  readonly mode: ReturnType<typeof modeJson>;
+  /** What would have been done, of one that looked. */
+  readonly would?: readonly string[];
+  /** What is missing since, for people; absent where nothing is. A person was called, unless the policy allowed it. */
+  readonly losses?: readonly string[];
+  /** The JWT that was pushed and where it was proved, if one was. */
+  readonly pushed?: ReturnType<typeof describePush>;
+  /** Ties together all that the trigger led to. */
+  readonly correlation: string;
+  /** When the claims expire; ISO 8601, UTC. Absent where they don't, or nobody knows. */
+  readonly expiresAt?: string;
+  /** Whether the account's policy calls it critical; absent where nobody asked. */
+  readonly critical?: boolean;
+  /** Of a job that healed: when the account was first seen not to be healthy; ISO 8601, UTC. */
+  readonly unwellSince?: string;
+  /** When it was first seen to be healthy again, perhaps by a job that died before it could say so; as above. */
+  readonly healthySince?: string;
+}
+
+/** Does one job, whoever triggered it: the one path that schedule, webhook and person share. */
+export function remediate(outer: Context, order: Job): Promise<Remediation> {
+  return follow(outer, order, (context) => runOrder(context, order));
+}
+
+function runOrder(outer: Context, order: Job): Promise<Ended> {
+  return runJob(outer, order, async (job, context) => {
+    const legacy = await resume(context, job);
+    const calls = order.action === "remediate";
+    const first = await verify(context, job).catch(async (thrown: unknown) => {
+      if (calls) await watchUnseen(context, job);
+      throw thrown;
+    });
+    const seen = (await refuseUnproved(context, job, first)) ? await verify(context, job) : first;
+    try {
+      const begun = await rungsOf(context, job, legacy, seen);
+      const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
+      const whole = withLegacy(done, legacy, [...renewalOf(job, legacy), ...begun, ...legacy.finished]);
+      const { last, ...result } = await withFacts(context, whole);
+      await watchExpiry(context, job, last, calls);
+      return { ...result, ending: await endingOf(context, last) };
+    } catch (thrown) {
+      // What could not be renewed is what expires: a failure must not hide how near that is.
+      await watchExpiry(context, job, seen, calls);
+      throw thrown;
+    }
+  });
+}
+
+type Ended = Omit<Remediation, "correlation">;
+/** With the last look, which nobody but this module needs. */
+type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
+  readonly last: Look;
+};
+
+/** What is to be known of the account beside how the job went. */
+async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Done, "last">> {
+  const { verdict, claims } = done.last;
+  const { critical } = context.policyOf(verdict.account, claims?.claims);
+  const exp = claims?.claims.exp;
+  const verdicts = done.outcome === "healed" ? await latestVerdicts(context.journal, verdict.account) : [];
+  const spell = lastSpell(verdicts);
+  return {
+    ...{ ...done, critical, mode: modeJson(modeFor(context, verdict.account)) },
+    ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
+    ...(spell === undefined ? {} : { unwellSince: isoTime(spell.began) }),
+    ...(spell?.ended === undefined ? {} : { healthySince: isoTime(spell.ended) }),
+  };
+}
+
+async function act(
+  context: Context,
+  job: RunningJob,
+  order: Job,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Done> {
+  switch (order.action) {
+    case "verify":
+      return lookOnly("verified", seen);
+    case "renew":
+      return renewNow(context, job, seen);
+    case "push":
+      return pushDelivered(context, job, order, seen);
+    case "heal":
+      return renewThenClimb(context, job, seen, { resumed, onlyExpired: true });
+    case "remediate":
+      return reconcileThenRenew(context, job, seen, resumed);
+  }
+}
+
+/** What dead jobs did is told by the one that ends: it may have found nothing left to do. */
+function withLegacy(done: Done, legacy: Legacy, begun: readonly RungReport[]): Done {
+  const { push: left } = legacy;
+  const rungs = [...begun.filter((report) => !done.rungs.includes(report)), ...done.rungs];
+  const pushed = left === undefined ? {} : { pushed: describeBegun(left) };
+  const { outcome, why } = endOf(done, legacy, rungs);
+  return { ...pushed, ...done, rungs, outcome, why };
+}
+
+/** Nobody else will ever say that the account was healed; who found that it was not says so, as ever. */
+function endOf(done: Done, legacy: Legacy, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
+  const isWell = done.verdict.verdict === "healthy" && WELL.includes(done.outcome);
+  const outcome = outcomeOfUnfinished(legacy.work, legacy.push);
+  if (!isWell || outcome === undefined) return done;
+  const idle = done.outcome === "healthy" || done.outcome === "verified";
+  if (outcome !== "healed" && !idle) return done;
+  const by = rungs.length === 0 ? "by a push" : summaryOf(rungs);
+  return { outcome, why: idle ? `${by}, which a job had begun that died` : done.why };
+}
+
+const WELL: readonly Done["outcome"][] = ["healthy", "healed", "verified", "renewed", "pushed"];
+
+async function reconcileThenRenew(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  resumed: readonly RungReport[],
+): Promise<Done> {
+  const difference = planned(context, seen);
+  if (difference !== undefined && !allows(context.mode.mode, "renew")) {
+    const would = `${difference.does} what differs (${difference.why})`;
+    const looked = await renewThenClimb(context, job, seen, { resumed, onlyExpired: false });
+    return left(context.mode, looked, would);
+  }
+  const { report, pushed } = await reconcile(context, job, seen);
+  const now = report === undefined ? seen : await verify(context, job);
+  const done = report === undefined ? resumed : [...resumed, report];
+  const result = await renewThenClimb(context, job, now, { resumed: done, onlyExpired: false });
+  return pushed === undefined ? result : { pushed: describePush(pushed), ...result };
+}
+
+interface Climb {
+  readonly resumed: readonly RungReport[];
+  /** Whether the account is renewed first only if it has expired. */
+  readonly onlyExpired: boolean;
+}
+
+async function renewThenClimb(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  { resumed, onlyExpired }: Climb,
+): Promise<Done> {
+  const why = await whyRenew(context, job, seen, onlyExpired);
+  if (why === undefined) return climb(context, job, seen, resumed);
+  if (!allows(context.mode.mode, "renew")) {
+    const { would, ...looked } = await climb(context, job, seen, resumed);
+    // What comes after the renewal of what has expired is seen only then.
+    const isAlive = seen.claims !== undefined && !hasFinding(seen.verdict, "account.expired");
+    const others: Done = isAlive && would !== undefined ? { ...looked, would } : looked;
+    return left(context.mode, others, `renew (${why})`);
+  }
+  context.log.info("renewing", { account: job.account, why });
+  const proved = await renew(context, job, seen);
+  const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
+  const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
+  // Who was well before and after was not healed.
+  const wasHealthy = seen.verdict.verdict === "healthy" && result.outcome === "healed";
+  return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
+}
+
+/** Why the account is to be renewed first, if it is. */
+async function whyRenew(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  onlyExpired: boolean,
+): Promise<string | undefined> {
+  const decided = await renewalDecision(context, job, seen);
+  if (decided.decision !== "renew") return undefined;
+  const { why, warning } = decided;
+  if (onlyExpired && why === DUE) return undefined;
+  if (warning !== undefined) context.log.warn("renewing in a blackout", { account: job.account, warning });
+  return warning === undefined ? why : `${why}; ${warning}`;
+}
+
+async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<Done> {
+  return tried(context.mode, "renew", lookOnly("looked", seen), async () => {
+    const proved = await renew(context, job, seen);
+    return lookOnly("renewed", await verify(context, job), proved);
+  });
+}
+
+async function pushDelivered(
+  context: Context,
+  job: RunningJob,
+  { token, trigger, acceptedOver, allowed = [] }: Job,
+  seen: Look,
+): Promise<Done> {
+  if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
+  const current = await claimsToCompare(context, seen);
+  // A message that comes again is no fault of the issuer's; a person at the console is told.
+  const { document, signatureValid } = context.codec.decode(token);
+  const isInForce = signatureValid && document.text === seen.claims?.text;
+  if (trigger === "webhook" && isInForce)
+    return { ...lookOnly("pushed", seen), why: "it is in force already" };
+  const isLate = signatureValid && seen.claims !== undefined && isOvertaken(document, seen.claims);
+  if (trigger === "webhook" && isLate)
+    return { ...lookOnly("pushed", seen), why: "a later renewal is in force" };
+  const skew = skewOf(seen.observation.servers);
+  // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
+  const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
+  const leave = isAccepted ? "claims" : "nothing";
+  const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
+  return tried(context.mode, `push ${document.claims.jti}`, lookOnly("looked", seen), async () => {
+    const use = seen.observation.streams;
+    const proved = await push(context, job, { token, current, leave, purpose, skew, use, allowed });
+    return lookOnly("pushed", await verify(context, job), proved);
+  });
+}
+
+async function climb(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  done: readonly RungReport[],
+): Promise<Done> {
+  const report = await heal(context, job, seen, done);
+  const { outcome, why, rungs, last, losses, would } = report;
+  const planning = would === undefined ? {} : { would };
+  const result = { account: job.account, why, rungs, verdict: last.verdict, last, ...planning };
+  const missing = losses.length === 0 ? {} : { losses: losses.map(({ message }) => message) };
+  const isLoss = losses.some(({ allowed }) => allowed !== true);
+  if ((outcome === "healthy" || outcome === "healed") && !isLoss) return { ...result, ...missing, outcome };
+  await escalateReport(context, job, report);
+  return {
+    ...result,
+    ...missing,
+    outcome: outcome === "refused" || outcome === "looked" ? outcome : "escalated",
+  };
+}
+
+function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
+  const { verdict } = last;
+  const why = verdict.findings[0]?.message ?? "everything that was looked at works";
+  return {
+    ...{ account: verdict.account, outcome, why, rungs: [], verdict, last },
+    ...(proved === undefined ? {} : { pushed: describePush(proved) }),
+  };
+}

@@ -1,0 +1,208 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type AccountClaims, type ClaimsDocument, editClaims } from "../../domain/claims/claims.ts";
+import { type Attempt, nextStep, type Step } from "../../domain/ladder/ladder.ts";
+import { memoryAssets } from "../../domain/ladder/memory.ts";
+import { allows } from "../../domain/ladder/mode.ts";
+import { type Reconfiguration, scaleUps, touches } from "../../domain/ladder/reconfiguration.ts";
+import type { RungId, Situation } from "../../domain/ladder/rung.ts";
+import type { Group } from "../../domain/ladder/step-down.ts";
+import { type Objection, reservationObjections } from "../../domain/limits/capacity.ts";
+import { describeMisfits, misfits } from "../../domain/limits/fit.ts";
+import { withoutJetStream } from "../../domain/limits/jetstream-limits.ts";
+import { storageOf } from "../../domain/limits/limit-changes.ts";
+import type { Counted } from "../../domain/limits/limit-usage.ts";
+import type { ServerCapacity } from "../../domain/limits/server-use.ts";
+import { tierEntries } from "../../domain/limits/tier-entries.ts";
+import { restorations } from "../../domain/observation/forgotten.ts";
+import type { HostedStream, StreamFacts } from "../../domain/observation/observation.ts";
+import { toMillis } from "../../domain/time/time.ts";
+import { asRelightError, probe } from "../../errors.ts";
+import type { ListedJwt } from "../../ports/ports.ts";
+import type { Configuration, RemedyNeeds } from "../../ports/remedies.ts";
+import { accountKeyOf, type Context, requireSigner } from "../job/context.ts";
+import { consumerChanges, streamChange } from "./reconfigure.ts";
+
+/**
+ * The next step, if all that it will need is there. What a look does not tell is asked before a rung's first step, with
+ * the very user and the very limits that the rung will use: a right that is missing afterwards would leave half a
+ * remedy. Nothing is changed.
+ */
+export async function readyStep(
+  context: Context,
+  account: AccountId,
+  situation: Situation,
+  tried: ReadonlySet<Attempt>,
+): Promise<Step> {
+  const unready = new Map<RungId, string>();
+  for (;;) {
+    const step = nextStep(situation, tried, unready);
+    if (step.kind !== "climb") return step;
+    const lack = await lackOf(context, account, step.rung.id, situation);
+    if (lack === undefined) return step;
+    unready.set(step.rung.id, lack);
+  }
+}
+
+/** What the rung would need and does not have; undefined: it may begin. A lost connection is no lack: the job stops. */
+async function lackOf(
+  context: Context,
+  account: AccountId,
+  rung: RungId,
+  situation: Situation,
+): Promise<string | undefined> {
+  try {
+    return await PROOFS[rung]?.(context, account, situation);
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code === "nats.connection_lost" || error.code === "internal") throw thrown;
+    return `what it needs could not be proved: ${error.message}`;
+  }
+}
+
+type Proof = (context: Context, account: AccountId, situation: Situation) => Promise<string | undefined>;
+
+const PROOFS: Readonly<Partial<Record<RungId, Proof>>> = {
+  "restore-consumers": (context, account, { observation }) =>
+    lackOfRights(context, account, { configure: restorations(observation).possible }),
+  "scale-up": (context, account, { observation }) => {
+    const { possible } = scaleUps(observation);
+    return lackOfRights(context, account, { configure: changesOf(possible), stepDown: groupsOf(possible) });
+  },
+  "touch-metadata": (context, account, { observation, memorySeen }) =>
+    lackOfRights(context, account, { configure: changesOf(touches(observation, memorySeen, "")) }),
+  "enter-tiers": (context, account, { observation }) =>
+    lackOfRights(context, account, { configure: changesOf(tierEntries(observation)) }),
+  "toggle-jetstream": async (context, account, situation) => {
+    // Who only looks has no key to prove: the step is shown, and not taken.
+    if (allows(context.mode.mode, "renew")) await requireSigner(context);
+    const { streams } = situation.observation;
+    const recreate = memoryAssets(streams.ok ? streams.value : []);
+    return (await lackOfRoom(context, account, situation)) ?? lackOfRights(context, account, { recreate });
+  },
+  "restart-servers": lossElsewhere,
+};
+
+export const changesOf = (changes: readonly Reconfiguration[]): readonly Configuration[] =>
+  changes.flatMap((change) => [...streamChange(change), ...consumerChanges(change)]);
+
+const groupsOf = (changes: readonly Reconfiguration[]): readonly Group[] =>
+  changes.flatMap(({ stream, consumers }) => [
+    { stream },
+    ...consumers.map(({ name: consumer }) => ({ stream, consumer })),
+  ]);
+
+/** Which of these a user made with the account's key may not do; undefined: all. */
+export async function lackOfRights(
+  context: Context,
+  account: AccountId,
+  needs: RemedyNeeds,
+): Promise<string | undefined> {
+  if (Object.values(needs).every((list) => list.length === 0)) return undefined;
+  const key = await accountKeyOf(context, account);
+  if (key === undefined) return "the account's signingKey is not configured";
+  const denied = await context.assets.forbidden(account, key, needs);
+  if (denied.length === 0) return undefined;
+  const shown = denied.slice(0, MOST_SHOWN).join(", ");
+  const more = denied.length > MOST_SHOWN ? ` and ${denied.length - MOST_SHOWN} more` : "";
+  return `a user made with the account's signingKey may not ask ${shown}${more}`;
+}
+
+const MOST_SHOWN = 3;
+
+/** What the server must have free to give the account its JetStream back: what it lacks is only in its log. */
+async function lackOfRoom(
+  context: Context,
+  account: AccountId,
+  { observation, claims }: Situation,
+): Promise<string | undefined> {
+  if (claims === undefined) return "the claims in force could not be read";
+  const { servers, streams } = observation;
+  const capacities = await context.probes.capacity();
+  if (!capacities.ok) return `what the server has free is unknown: ${capacities.message}`;
+  const own = streams.ok ? streams.value : [];
+  const objections = reservationObjections({
+    servers,
+    capacities: capacities.value.map((capacity) => without(capacity, own)),
+    before: withoutLimits(claims),
+    after: claims.claims,
+    others: await otherAccounts(context, account),
+  });
+  return objections.length === 0 ? undefined : describe(objections);
+}
+
+const withoutLimits = (claims: ClaimsDocument): AccountClaims =>
+  editClaims(claims, withoutJetStream(claims.claims)).claims;
+
+const describe = (objections: readonly Objection[]): string =>
+  `the server would not give JetStream back: ${objections.map(({ message }) => message).join("; ")}`;
+
+/** What the account's own streams have reserved is free once its JetStream is off. */
+function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerCapacity {
+  const reservedBy = (storage: StreamFacts["storage"]): number =>
+    own
+      .filter((stream) => stream.storage === storage)
+      .reduce((sum, { config }) => sum + Math.max(0, storageOf(config["max_bytes"])), 0);
+  const { memory, file } = capacity.reserved;
+  const reserved = {
+    memory: Math.max(0, memory - reservedBy("memory")),
+    file: Math.max(0, file - reservedBy("file")),
+  };
+  return { ...capacity, reserved };
+}
+
+/** The claims of the other accounts; what is promised to such that are loaded nowhere counts: they are loaded sooner or later. */
+export async function otherAccounts(
+  context: Pick<Context, "resolver" | "clock">,
+  account: AccountId,
+): Promise<readonly AccountClaims[]> {
+  const others: AccountClaims[] = [];
+  const isOther = (entry: ListedJwt): entry is Extract<ListedJwt, { ok: true }> =>
+    entry.ok && entry.jwt.document.claims.sub !== account;
+  for await (const entry of context.resolver.list()) {
+    if (!isOther(entry)) continue;
+    const { claims } = entry.jwt.document;
+    if (claims.exp === undefined || toMillis(claims.exp) > context.clock.now()) others.push(claims);
+  }
+  return others;
+}
+
+/** Accounts asked about at once. */
+const AT_ONCE = 16;
+
+/** A server that starts makes the streams of all accounts anew, and goes by the limits of each. */
+async function lossElsewhere(context: Context, account: AccountId): Promise<string | undefined> {
+  const hosted = await context.probes.hosted(true);
+  if (!hosted.ok) return `what other accounts have is unknown: ${hosted.message}`;
+  const others = new Set(hosted.value.map((stream) => stream.account));
+  others.delete(account);
+  const losses = await pMap(
+    others,
+    async (other) => {
+      const seen = await probe(() => context.resolver.running(other));
+      const name = context.settingsOf(other)?.name ?? other;
+      if (!seen.ok) return [`of account ${name}, what it may have is unknown: ${seen.message}`];
+      const loaded = seen.value.filter((entry) => entry.loaded);
+      const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
+      const found = loaded.flatMap(({ document: { claims } }) => {
+        const exceeded = misfits(claims, assets);
+        return exceeded.length === 0 ? [] : [describeMisfits(exceeded, claims)];
+      });
+      return found.slice(0, 1).map((why) => `of account ${name}, ${why}`);
+    },
+    { concurrency: AT_ONCE },
+  );
+  const [first, ...more] = losses.flat();
+  if (first === undefined) return undefined;
+  return more.length === 0 ? first : `${first} (and of ${more.length} more accounts)`;
+}
+
+/** Each stream once, with the consumers that any server holds of it. */
+function assetsOf(hosted: readonly HostedStream[]): readonly Counted[] {
+  const names = new Set(hosted.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const told = hosted.filter((stream) => stream.name === name);
+    const consumers = new Map(told.flatMap((stream) => stream.consumers ?? []).map((one) => [one.name, one]));
+    return told.slice(0, 1).map((stream) => ({ ...stream, consumers: [...consumers.values()] }));
+  });
+}

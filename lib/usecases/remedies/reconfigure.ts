@@ -1,0 +1,212 @@
+import pWaitFor from "p-wait-for";
+import { openReconfigurations } from "../../domain/journal/journal.ts";
+import { originsFirst, type Reconfiguration } from "../../domain/ladder/reconfiguration.ts";
+import { nameOfGroup } from "../../domain/ladder/step-down.ts";
+import type { StreamFacts } from "../../domain/observation/observation.ts";
+import { isGroupWhole, isWhole, shortcomings } from "../../domain/observation/replicas.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { RelightError } from "../../errors.ts";
+import type { Configuration, RefusedConfiguration } from "../../ports/remedies.ts";
+import {
+  assertNotInterrupted,
+  type Context,
+  type RunningJob,
+  record,
+  requireAccountKey,
+} from "../job/context.ts";
+import { provedBy } from "../journal/proof.ts";
+import { isDeletedNow } from "../observe/deletion.ts";
+import { glance, memoryOf } from "../observe/look.ts";
+
+/** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
+const SETTLE = { timeout: 30_000, interval: 250 };
+/** A new replica copies the stream first, for which it gets time: bytes per millisecond, 5 MB/s. */
+const COPIED_PER_MS = 5_000;
+
+/** Streams changed at once: a cluster is not stormed with new Raft groups, nor filled with replicas. */
+const AT_ONCE = 20;
+
+/**
+ * Changes configurations for a while, lets `meanwhile` work on what they made possible, and changes them
+ * back, some streams at a time. The journal knows the way back before the first change: whoever finds one
+ * open must close it with {@link finishReconfigurations}.
+ * @throws RelightError `assets.not_configured` if a server refused a change; the others were made all the same.
+ */
+export async function reconfigure(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  const refused: RefusedConfiguration[] = [];
+  for (let start = 0; start < changes.length; start += AT_ONCE) {
+    assertNotInterrupted(context, job);
+    refused.push(...(await reconfigureSome(context, job, changes.slice(start, start + AT_ONCE), meanwhile)));
+  }
+  assertAccepted(refused);
+}
+
+async function reconfigureSome(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+  meanwhile: () => Promise<void>,
+): Promise<readonly RefusedConfiguration[]> {
+  for (const { stream, before, consumers } of changes) {
+    const undo = { ...(before === undefined ? {} : { before }), consumers: [...consumers] };
+    await record(context, job, "reconfigure.opened", { stream, undo: undo as unknown as JsonObject });
+  }
+  const refused: RefusedConfiguration[] = [];
+  try {
+    refused.push(...(await configure(context, job, changes.flatMap(streamChange), isGroupWhole)));
+    refused.push(...(await configure(context, job, changes.flatMap(consumerChanges), () => true)));
+    await waitUntil(context, job, changes.flatMap(streamChange), isWhole);
+    await meanwhile();
+  } catch (thrown) {
+    // Whatever went wrong, nothing stays lent; what can't be given back now is said in place of it, and stays open.
+    await takeBack(context, job, changes);
+    throw thrown;
+  }
+  await giveBack(context, job, changes);
+  return refused;
+}
+
+/** The way back from the midst of it: without current replicas, a server could choose one to stay that lacks messages. */
+async function takeBack(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+): Promise<void> {
+  await waitUntil(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
+    return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
+  });
+  await giveBack(context, job, changes);
+}
+
+/** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`; origins first. */
+async function configure(
+  context: Context,
+  job: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: (stream: StreamFacts) => boolean,
+): Promise<readonly RefusedConfiguration[]> {
+  const refused: RefusedConfiguration[] = [];
+  for (const wave of originsFirst(wanted))
+    refused.push(...(await configureWave(context, job, wave, isReady)));
+  return refused;
+}
+
+async function configureWave(
+  context: Context,
+  job: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: (stream: StreamFacts) => boolean,
+): Promise<readonly RefusedConfiguration[]> {
+  const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
+  const changed = wanted.filter((one) => !refused.some((refusal) => isSame(refusal, one)));
+  await waitUntil(context, job, changed, (stream, { consumer, config }) => {
+    return (consumer !== undefined || isAsConfigured(stream, config)) && isReady(stream);
+  });
+  return refused;
+}
+
+/** What changes for a while, as the stream's leader has it. */
+function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObject): boolean {
+  const isSameDirect = Boolean(now["allow_direct"]) === Boolean(config["allow_direct"]);
+  return replicas === config["num_replicas"] && isSameDirect;
+}
+
+/** The way back. A stream or consumer that is gone by now was removed by someone else, and stays so. */
+async function giveBack(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+): Promise<void> {
+  const consumers = changes.flatMap(consumersBefore);
+  const early = await configure(context, job, consumers, isWhole);
+  const streams = await configure(context, job, changes.flatMap(streamBefore), isWhole);
+  // What a server refused while the stream was changed it may agree to now.
+  const again = consumers.filter((one) => early.some((refusal) => !refusal.gone && isSame(refusal, one)));
+  const late = await configure(context, job, again, isWhole);
+  const kept = [...streams, ...late].filter(({ gone }) => !gone);
+  for (const { stream } of changes)
+    if (!kept.some((refusal) => refusal.stream === stream))
+      await record(context, job, "reconfigure.closed", { stream });
+  assertAccepted(kept);
+}
+
+/** Gives back what a job that died left changed. Returns the streams' names. */
+export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
+  const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
+  if (open.length === 0 || (await isDeletedNow(context, job))) return [];
+  const streams = open.map(({ stream }) => stream);
+  context.log.warn("giving back what another job left changed", { account: job.account, streams });
+  await takeBack(context, job, open);
+  return streams;
+}
+
+type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
+
+/**
+ * Waits until each stream is as it should be; one that is gone is waited for no longer.
+ * @throws RelightError `assets.not_settled`: then nothing may be changed further until it is.
+ */
+async function waitUntil(
+  context: Context,
+  { account }: RunningJob,
+  wanted: readonly Configuration[],
+  isReady: IsReady,
+): Promise<void> {
+  let lacking: readonly string[] = [];
+  let why: readonly string[] = [];
+  let bytes = 0;
+  const areReady = async (): Promise<boolean> => {
+    const { streams } = (await glance(context, account)).observation;
+    const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
+    const waiting = wanted.filter((one) => {
+      const stream = found.get(one.stream);
+      return !streams.ok || (stream !== undefined && !isReady(stream, one));
+    });
+    lacking = waiting.map(nameOfGroup);
+    const unready = [...new Set(waiting.map(({ stream }) => stream))].flatMap(
+      (name) => found.get(name) ?? [],
+    );
+    why = streams.ok ? unready.flatMap(shortcomings) : [streams.message];
+    bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
+    return lacking.length === 0;
+  };
+  const started = context.clock.now();
+  const isOver = (): boolean => context.clock.now() - started > SETTLE.timeout + bytes / COPIED_PER_MS;
+  await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval });
+  if (lacking.length === 0) return;
+  const because = why.length === 0 ? "" : `: ${why.join("; ")}`;
+  const message = `the replicas are not all current of ${lacking.join(", ")}${because}`;
+  throw new RelightError("assets.not_settled", message, {
+    details: { lacking: [...lacking], why: [...why] },
+  });
+}
+
+export const streamChange = ({ stream, during }: Reconfiguration): Configuration[] =>
+  during === undefined ? [] : [{ stream, config: during }];
+
+const streamBefore = ({ stream, before }: Reconfiguration): Configuration[] =>
+  before === undefined ? [] : [{ stream, config: before }];
+
+export const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
+  consumers.map(({ name, during, lost }) => ({
+    ...{ stream, consumer: name, config: during },
+    ...(lost === undefined ? {} : { create: lost }),
+  }));
+
+const consumersBefore = ({ stream, consumers }: Reconfiguration): Configuration[] =>
+  consumers.map(({ name, before }) => ({ stream, consumer: name, config: before }));
+
+function isSame(one: RefusedConfiguration, other: Configuration): boolean {
+  return one.stream === other.stream && one.consumer === other.consumer;
+}
+
+function assertAccepted(refused: readonly RefusedConfiguration[]): void {
+  if (refused.length === 0) return;
+  const reasons = refused.map((refusal) => `${nameOfGroup(refusal)}: ${refusal.reason}`).join("; ");
+  throw new RelightError("assets.not_configured", `the servers refused to change ${reasons}`);
+}

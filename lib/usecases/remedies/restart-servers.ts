@@ -1,0 +1,263 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+import { keepsServersDown } from "../../domain/gate/gate-harm.ts";
+import { type OpenRestart, openRestart } from "../../domain/journal/journal.ts";
+import { isLedIfPossible, serversToRestart } from "../../domain/ladder/restart.ts";
+import {
+  inOrder,
+  objectionsTo,
+  type RestartEvidence,
+  type RestartOrder,
+  unrest,
+} from "../../domain/ladder/restart-guard.ts";
+import type { ServerFacts } from "../../domain/observation/observation.ts";
+import { isoTime } from "../../domain/time/time.ts";
+import { mendsItself } from "../../domain/verdict/settling.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import type { Restarter } from "../../ports/remedies.ts";
+import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../job/context.ts";
+import { withLease } from "../job/lease.ts";
+import { provedBy } from "../journal/proof.ts";
+import { expiredAccounts } from "../observe/expired-accounts.ts";
+import { glance, type Look } from "../observe/look.ts";
+
+/** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
+const BACK = { timeout: 300_000, interval: 1_000 };
+/** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
+const CALM = { timeout: 15_000, interval: 1_000 };
+/** How long the account's own streams are waited for before the next server; milliseconds. */
+const LED = { timeout: 45_000, interval: 500 };
+
+/**
+ * Restarts the servers that hold what is dead, one at a time, the meta leader last, until the account is healthy. Before
+ * each the guard must have no objection, and after each it waits until the server is back and everything is whole.
+ * A restart that was begun and never seen to end stops all further ones until a person has looked.
+ * @throws RelightError `restart.refused`, `restart.unfinished`, `restart.failed`, `restart.busy`.
+ */
+export async function restartServers(context: Context, job: RunningJob, seen: Look): Promise<void> {
+  const { restarter } = context;
+  if (restarter === undefined)
+    throw new RelightError("restart.refused", "no way to restart servers is configured");
+  await withLease(context, "restarts", job.id, async (lost) => {
+    assertFinished(await openRestartOf(context));
+    await assertStartable(context);
+    let now = seen;
+    const restarted = new Set<string>();
+    for (;;) {
+      const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
+      if (candidates.length === 0 || now.verdict.verdict === "healthy") return;
+      // A copy whose origin was restarted hears of it by itself, a moment later.
+      if (restarted.size > 0 && mendsItself(now.verdict)) return;
+      assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
+      const next = await chooseServer(context, job, candidates);
+      await restartOne(context, job, restarter, next);
+      restarted.add(next);
+      now = await lookWhenLed(context, job, now);
+    }
+  });
+}
+
+/**
+ * The next look, once the account's own streams are led again as far as they can be: a server that goes away
+ * while they elect would take a replica from them that they are about to count on.
+ */
+async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
+  let seen = before;
+  const areLed = async (): Promise<boolean> => {
+    seen = await glance(context, account);
+    const { streams } = seen.observation;
+    return streams.ok && streams.value.every(isLedIfPossible);
+  };
+  await pWaitFor(areLed, LED).catch((cause: unknown) => {
+    // One that elects nobody may need the next server, too.
+    if (!(cause instanceof TimeoutError)) throw cause;
+  });
+  return seen;
+}
+
+/** The first that may be restarted. @throws RelightError `restart.refused` if none may, for a while. */
+async function chooseServer(
+  context: Context,
+  { account }: RunningJob,
+  candidates: readonly string[],
+): Promise<string> {
+  const orders = candidates.map((server) => ({
+    ...orderFor(context, account, server),
+    others: candidates.filter((other) => other !== server),
+  }));
+  return waitForPeace(context, orders, { ...CALM, judge: objectionsTo, code: "restart.refused" });
+}
+
+async function restartOne(
+  context: Context,
+  job: RunningJob,
+  restarter: Restarter,
+  name: string,
+): Promise<void> {
+  const before = await context.probes.servers();
+  const server = before.find((candidate) => candidate.name === name);
+  if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
+  const { id, version } = server;
+  await recordRestart(context, job.id, "restart.opened", { server: name, id, version, for: job.account });
+  context.log.info("restarting a server", { server: name, account: job.account });
+  await carryOut(context, job, restarter, server);
+  await waitForReturn(context, server, before);
+  const order = orderFor(context, job.account, name);
+  await waitForPeace(context, [order], { ...BACK, judge: unrest, code: "restart.unfinished" });
+  await recordRestart(context, job.id, "restart.closed", { server: name });
+}
+
+/** A restart that certainly was not begun leaves nothing to look after. */
+async function carryOut(
+  context: Context,
+  job: RunningJob,
+  restarter: Restarter,
+  { id, name }: ServerFacts,
+): Promise<void> {
+  try {
+    await restarter.restart({ id, name });
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.details["begun"] === false)
+      await recordRestart(context, job.id, "restart.closed", { server: name, begun: false });
+    throw error;
+  }
+}
+
+/**
+ * Says that a restart which was begun and not seen to end has been looked at, so that Relight may restart
+ * servers again. Returns the server; undefined where there is none to confirm.
+ * @throws RelightError `restart.refused` while the guard still objects, `usage` for another server.
+ */
+export async function confirmRestart(context: Context, server: string): Promise<string | undefined> {
+  const id = context.newId();
+  return withLease(context, "restarts", id, async () => {
+    const open = await openRestartOf(context);
+    if (open === undefined) return undefined;
+    if (open.server !== server)
+      throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
+    const objections = unrest(open, await gatherEvidence(context, server));
+    if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
+    await recordRestart(context, id, "restart.closed", { server, confirmed: true });
+    return server;
+  });
+}
+
+function orderFor(context: Context, account: AccountId, server: string): RestartOrder {
+  return { server, account, allowMemoryLoss: mayLose(context, account) };
+}
+
+async function openRestartOf(
+  context: Pick<Context, "journal" | "codec" | "operator">,
+): Promise<OpenRestart | undefined> {
+  const kinds = ["restart.opened", "restart.closed"] as const;
+  return openRestart(await context.journal.read({ account: "-", kinds }), provedBy(context));
+}
+
+function assertFinished(open: OpenRestart | undefined): void {
+  if (open === undefined) return;
+  const message = `the restart of ${open.server} at ${isoTime(open.at)} was begun and not seen to end`;
+  throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
+}
+
+/** @throws RelightError `restart.refused` if a server that is restarted would not start again. */
+async function assertStartable({ operator: { systemAccount }, resolver }: Context): Promise<void> {
+  if (systemAccount === undefined || !isAccountId(systemAccount)) return;
+  const stored = await resolver.lookup(systemAccount).catch((thrown: unknown) => {
+    // With a memory or URL resolver there is none to look up; what the servers run was asked besides.
+    if (asRelightError(thrown).code === "nats.no_resolver") return undefined;
+    throw thrown;
+  });
+  const running = (await resolver.running(systemAccount)).flatMap((it) => (it.loaded ? [it.document] : []));
+  const all = [...running, ...(stored === undefined ? [] : [stored.document])];
+  if (!all.some(({ claims }) => keepsServersDown(systemAccount, systemAccount, claims))) return;
+  const message = "the system account's claims have JetStream, and no server would start again with them";
+  throw new RelightError("restart.refused", message);
+}
+
+/**
+ * Back is a server of that name with another id, since a server makes itself a new one whenever it starts. A connection
+ * to one that has just started may show it alone: it is taken for one only once it shows all that were there before.
+ */
+async function waitForReturn(
+  context: Context,
+  { name, id }: ServerFacts,
+  before: readonly ServerFacts[],
+): Promise<void> {
+  let missing: readonly string[] = [name];
+  const isBack = async (): Promise<boolean> => {
+    try {
+      await context.reopen();
+      const seen = await context.probes.servers();
+      const isThere = (wanted: string): boolean =>
+        seen.some(
+          (server) => server.name === wanted && (wanted !== name || (server.id !== id && server.jetstream)),
+        );
+      missing = before.map((server) => server.name).filter((wanted) => !isThere(wanted));
+      return missing.length === 0;
+    } catch (thrown) {
+      // While it is away even the connection may be refused; only what can't mend itself ends the wait.
+      if (asRelightError(thrown).retryable) return false;
+      throw thrown;
+    }
+  };
+  await pWaitFor(isBack, BACK).catch((cause: unknown) => {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    const message = `${name} was restarted, and after ${BACK.timeout / 1000} s there is no answer of ${missing.join(", ")}`;
+    throw new RelightError("restart.unfinished", message);
+  });
+}
+
+interface Patience {
+  readonly timeout: number;
+  readonly interval: number;
+  readonly judge: typeof objectionsTo;
+  readonly code: "restart.refused" | "restart.unfinished";
+}
+
+/** Waits until one of the orders finds no objection, and gives its server; else all objections are told. */
+async function waitForPeace(
+  context: Context,
+  orders: readonly RestartOrder[],
+  { judge, code, ...within }: Patience,
+): Promise<string> {
+  let chosen: string | undefined;
+  let objections: readonly string[] = [];
+  const isCalm = async (): Promise<boolean> => {
+    // All of them hold streams of the one domain that remedies treat.
+    const evidence = await gatherEvidence(context, orders[0]?.server);
+    const judged = inOrder(orders, evidence).map((order) => ({
+      ...order,
+      objections: judge(order, evidence),
+    }));
+    chosen = judged.find((order) => order.objections.length === 0)?.server;
+    objections = [...new Set(judged.flatMap((order) => order.objections))];
+    return chosen !== undefined;
+  };
+  await pWaitFor(isCalm, within).catch((cause: unknown) => {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    const servers = orders.map(({ server }) => server).join(", ");
+    throw new RelightError(code, `${servers}: ${objections.join("; ")}`, {
+      details: { objections: [...objections] },
+    });
+  });
+  return chosen ?? "";
+}
+
+/** Each JetStream domain has a meta group of its own: that of the server counts. */
+async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {
+  const { probes } = context;
+  const servers = await probes.servers();
+  const domain = servers.find(({ name }) => name === server)?.domain;
+  const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
+  return { at: context.clock.now(), servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
+}
+
+async function recordRestart(
+  context: Context,
+  id: string,
+  kind: "restart.opened" | "restart.closed",
+  data: { readonly [key: string]: string | boolean },
+): Promise<void> {
+  await record(context, { id, account: "-" }, kind, data);
+}

@@ -1,0 +1,130 @@
+import pWaitFor, { TimeoutError } from "p-wait-for";
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { isTrusted } from "../../domain/claims/claims-source.ts";
+import { reissue, renewClaims } from "../../domain/claims/renewal.ts";
+import { type OpenToggle, openToggle } from "../../domain/journal/journal.ts";
+import { enablesJetStream, withoutJetStream } from "../../domain/limits/jetstream-limits.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { toSeconds } from "../../domain/time/time.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import { provedBy } from "../journal/proof.ts";
+import { isDeletedNow } from "../observe/deletion.ts";
+import { memoryOf } from "../observe/look.ts";
+import { push } from "../push/push.ts";
+
+/** How long a server may take to switch an account's JetStream; milliseconds. Recovering files takes time. */
+const SWITCH = { timeout: 30_000, interval: 100 };
+
+/**
+ * Takes JetStream from the account and gives it back, so that the server starts its streams anew from
+ * their files. Only the ladder decides whether that is safe. The journal knows the way back before the
+ * first push: whoever finds it open must close it with {@link finishToggle}.
+ */
+export async function toggleJetStream(context: Context, job: RunningJob, toggle: OpenToggle): Promise<void> {
+  const { claims, memory } = toggle;
+  const signer = await requireSigner(context);
+  const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
+  const off = reissue(claims, terms, withoutJetStream(claims.claims));
+  const token = await signer.sign(off);
+  const assets = memory as unknown as JsonObject[];
+  await record(context, job, "toggle.opened", {
+    jti: claims.claims.jti,
+    off: terms.id,
+    claims: claims.text,
+    memory: assets,
+  });
+  try {
+    await push(context, job, { token, current: claims, leave: "jetstream-switch", purpose: "JetStream off" });
+    await waitForJetStream(context, job, false);
+  } catch (thrown) {
+    await undo(context, job, asRelightError(thrown));
+    throw thrown;
+  }
+  await giveBack(context, job, toggle, off);
+}
+
+/** JetStream may be off on some servers, or be so in a moment: it is given back at once, whatever went wrong. */
+async function undo(context: Context, job: RunningJob, { code, message }: RelightError): Promise<void> {
+  if (code === "gate.refused") return record(context, job, "toggle.closed", { refused: message });
+  // Nothing can be asked, or this process is no more: whoever comes next finishes it.
+  if (code === "nats.connection_lost" || code === "internal" || code === "interrupted") return;
+  await finishToggle(context, job);
+}
+
+/** Closes a toggle that a job which died left open. Returns whether there was one. */
+export async function finishToggle(context: Context, job: RunningJob): Promise<boolean> {
+  const toggle = openToggle(await memoryOf(context.journal, job.account), provedBy(context));
+  if (toggle === undefined || (await isDeletedNow(context, job))) return false;
+  context.log.warn("finishing a toggle that another job left open", { account: job.account });
+  const running = (await context.resolver.running(job.account)).flatMap((it) => (it.loaded ? [it] : []));
+  const stored = await context.resolver.lookup(job.account);
+  const told = [...running, ...(stored === undefined ? [] : [stored])];
+  const current = told.find((claims) => isTrusted(claims, context.operator))?.document ?? toggle.claims;
+  if (isOvertaken(toggle, current)) await close(context, job, toggle, current);
+  else await giveBack(context, job, toggle, current);
+  return true;
+}
+
+/**
+ * Whether other claims came into force since, which give the account JetStream: those that the journal kept must not
+ * be pushed over them. Other claims without JetStream meet the gate.
+ */
+function isOvertaken({ claims: original, off }: OpenToggle, current: ClaimsDocument): boolean {
+  if (current.claims.jti === original.claims.jti || current.claims.jti === off) return false;
+  return enablesJetStream(current.claims);
+}
+
+async function giveBack(
+  context: Context,
+  job: RunningJob,
+  { claims: original, memory }: OpenToggle,
+  current: ClaimsDocument,
+): Promise<void> {
+  const signer = await requireSigner(context);
+  const now = context.clock.now();
+  const terms = { issuer: signer.publicKey, id: context.newId(), now, supersedes: current };
+  const { exp } = original.claims;
+  const hasExpired = exp !== undefined && exp <= toSeconds(now);
+  const on = hasExpired
+    ? renewClaims(original, { ...terms, lifetime: context.policyOf(job.account, original.claims).lifetime })
+    : reissue(original, terms);
+  const token = await signer.sign(on);
+  await push(context, job, { token, current, leave: "jetstream-switch", purpose: "JetStream on" });
+  await close(context, job, { memory }, on);
+}
+
+/** With JetStream in force again, what was in memory is made anew, and the journal's way back ends. */
+async function close(
+  context: Context,
+  job: RunningJob,
+  { memory }: Pick<OpenToggle, "memory">,
+  { claims }: ClaimsDocument,
+): Promise<void> {
+  await waitForJetStream(context, job, true);
+  const accountKey = await accountKeyOf(context, job.account);
+  if (memory.length > 0 && accountKey !== undefined)
+    await context.assets.recreate(job.account, accountKey, memory);
+  await record(context, job, "toggle.closed", { jti: claims.jti });
+}
+
+async function waitForJetStream(
+  { resolver }: Context,
+  { account }: RunningJob,
+  enabled: boolean,
+): Promise<void> {
+  const isSwitched = async (): Promise<boolean> => {
+    const servers = await resolver.running(account);
+    return servers.every((entry) => !entry.loaded || entry.jetstream === enabled);
+  };
+  try {
+    await pWaitFor(isSwitched, SWITCH);
+  } catch (cause) {
+    if (!(cause instanceof TimeoutError)) throw cause;
+    const state = enabled ? "on" : "off";
+    throw new RelightError(
+      "push.not_proved",
+      `JetStream of ${account} was not ${state} after ${SWITCH.timeout / 1000} s`,
+    );
+  }
+}

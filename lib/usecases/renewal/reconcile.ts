@@ -1,0 +1,140 @@
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
+import { isWithdrawn } from "../../domain/claims/presence.ts";
+import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
+import { toSeconds } from "../../domain/time/time.ts";
+import { standing } from "../../domain/verdict/source-findings.ts";
+import { asRelightError } from "../../errors.ts";
+import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import type { Look } from "../observe/look.ts";
+import { claimsToRenew } from "../observe/verify.ts";
+import { escalate } from "../paging/escalate.ts";
+import { type ProvedPush, push } from "../push/push.ts";
+import type { RungReport } from "../remediate/heal.ts";
+
+/** What became of a difference between the source of truth and the cluster; both absent: nothing was to be done. */
+export interface Reconciliation {
+  readonly report?: RungReport;
+  readonly pushed?: ProvedPush;
+}
+
+/** What a sweep would do about a difference. */
+export interface Planned {
+  readonly does: "push" | "adopt";
+  readonly why: string;
+}
+
+/** What {@link reconcile} would do, for people who only look. */
+export function planned({ source: policy, operator }: Context, seen: Look): Planned | undefined {
+  const difference = seen.source && standing(seen.observation, operator, seen.source);
+  if (isWithdrawn(seen.presence)) return undefined;
+  if (difference === undefined || policy === undefined || policy.onDifference === "page") return undefined;
+  const canPush = difference.kind === "missing" || difference.kind === "differs";
+  if (policy.onDifference === "push" && !canPush) return undefined;
+  const finding = seen.verdict.findings.find(({ code }) => code.startsWith("source."));
+  return { does: policy.onDifference, why: finding?.message ?? "the source of truth and the cluster differ" };
+}
+
+type Found = Extract<Sourced, { state: "found" }>;
+
+/**
+ * Does what the policy says about a difference: pushes the source's claims, adopts what is in force, or
+ * nothing, since the verdict pages. What the gate refuses calls a person and stops nothing else: an account
+ * may be dead besides.
+ */
+export async function reconcile(context: Context, job: RunningJob, seen: Look): Promise<Reconciliation> {
+  const { source } = seen;
+  if (source === undefined || context.source === undefined || !source.sourced.ok) return {};
+  // A source that was not told of a deletion must not undo it.
+  if (isWithdrawn(seen.presence)) return {};
+  const difference = standing(seen.observation, context.operator, source);
+  if (difference === undefined) return {};
+  const sourced = source.sourced.value;
+  switch (context.source.onDifference) {
+    case "page":
+      return {};
+    case "adopt":
+      return adopt(context, job, difference, sourced);
+    case "push":
+      return sourced.state === "found" && difference.kind !== "untrusted"
+        ? pushSafely(context, job, seen, sourced)
+        : {};
+  }
+}
+
+async function adopt(
+  context: Context,
+  job: RunningJob,
+  difference: Difference,
+  sourced: Sourced,
+): Promise<Reconciliation> {
+  const fingerprint = fingerprintOf(difference, sourced);
+  await record(context, job, "source.adopted", { difference: difference.kind, fingerprint });
+  return {
+    report: report(job, "helped", "policy adopts what is in force; it stays so until either side changes"),
+  };
+}
+
+async function pushSafely(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  sourced: Found,
+): Promise<Reconciliation> {
+  try {
+    const pushed = await pushSourced(context, job, seen, sourced);
+    return { pushed, report: report(job, "helped", "the source of truth had other claims") };
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.retryable || error.code === "internal") throw thrown;
+    await escalate(context, job, {
+      failureClass: "push_refused",
+      severity: "critical",
+      summary: `the source's claims were not pushed: ${error.message}`,
+      advice: [error.mend],
+      evidence: { error: error.toJSON(), source: sourced.place },
+      about: `${error.code} ${sourced.claims.document.claims.jti}`,
+    });
+    return { report: report(job, error.code === "gate.refused" ? "refused" : "failed", error.message) };
+  }
+}
+
+/**
+ * The source's own JWT where it is valid and newer; else its claims signed anew: a JWT that is older than the
+ * one in force, or expired, is refused by the gate whatever it says.
+ */
+async function pushSourced(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  { claims: { document }, token }: Found,
+): Promise<ProvedPush> {
+  const current = await claimsInForceOrLast(context, seen);
+  const { exp, iat } = document.claims;
+  const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());
+  const isOlder = current !== undefined && iat <= current.claims.iat;
+  const use = seen.observation.streams;
+  const order = { current, use, leave: "claims", purpose: "from the source of truth" } as const;
+  if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
+  const signer = await requireSigner(context);
+  const terms = {
+    ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
+    ...(current === undefined ? {} : { supersedes: current }),
+  };
+  const anew = hasExpired
+    ? renewClaims(document, { ...terms, lifetime: context.policyOf(job.account, document.claims).lifetime })
+    : reissue(document, terms);
+  const lasting = current === undefined ? anew : lastsAsLong(anew, current);
+  return push(context, job, { ...order, token: await signer.sign(lasting) });
+}
+
+/** What a push from the source replaces: an account that nobody runs may have had claims, too. */
+async function claimsInForceOrLast(context: Context, seen: Look): Promise<ClaimsDocument | undefined> {
+  if (seen.claims !== undefined) return seen.claims;
+  const { source: _left, ...withoutSource } = seen;
+  return claimsToRenew(context, withoutSource);
+}
+
+function report({ account }: RunningJob, result: RungReport["result"], why: string): RungReport {
+  return { rung: "reconcile", target: account, result, why };
+}

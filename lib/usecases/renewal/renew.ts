@@ -1,0 +1,47 @@
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { renewClaims } from "../../domain/claims/renewal.ts";
+import { STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
+import { skewOf } from "../../domain/observation/clocks.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import { type Context, type RunningJob, requireSigner } from "../job/context.ts";
+import { type Look, unprovedClaims } from "../observe/look.ts";
+import { claimsToRenew, UNPROVED_CLAIMS } from "../observe/verify.ts";
+import { type ProvedPush, push } from "../push/push.ts";
+
+/**
+ * Re-signs the account's claims with a new expiry, through the gate, and proves them on every server.
+ * @throws RelightError `signer.missing`, `account.no_claims`, and whatever {@link push} throws.
+ */
+export async function renew(context: Context, job: RunningJob, seen: Look): Promise<ProvedPush> {
+  const { token, current } = await renewed(context, job, seen).catch(noteSecret);
+  const skew = skewOf(seen.observation.servers);
+  // The policy says how long claims live: where that is shorter than what is left, it is what somebody wants.
+  const allowed = ["expires_earlier"] as const;
+  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew, allowed });
+}
+
+async function renewed(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+): Promise<{ readonly token: string; readonly current: ClaimsDocument }> {
+  const signer = await requireSigner(context);
+  const current = await claimsToRenew(context, seen);
+  if (current === undefined) {
+    const why = (await unprovedClaims(context, job.account)).length > 0 ? `: ${UNPROVED_CLAIMS}` : "";
+    const message = `nothing is left of the claims of ${job.account} to renew${why}`;
+    throw new RelightError("account.no_claims", message);
+  }
+  const claims = renewClaims(current, {
+    ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
+    lifetime: context.policyOf(job.account, current.claims).lifetime,
+  });
+  return { token: await signer.sign(claims), current };
+}
+
+/** The only secret that is read on the way to a signature is the signer's; a `secret.*` does not say so by itself. */
+function noteSecret(thrown: unknown): never {
+  const { code, message, details } = asRelightError(thrown);
+  if (!code.startsWith("secret.")) throw thrown;
+  throw new RelightError(code, message, { details: { ...details, ...STOPS_RENEWAL }, cause: thrown });
+}

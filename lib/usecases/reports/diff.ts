@@ -1,0 +1,52 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type ClaimsComparison, compareClaims, type Places } from "../../domain/claims/claims-comparison.ts";
+import type { Probe } from "../../domain/observation/observation.ts";
+import { probe } from "../../errors.ts";
+import type { Context } from "../job/context.ts";
+
+export interface AccountDiff extends ClaimsComparison {
+  readonly account: AccountId;
+  readonly name: string;
+  readonly places: Places;
+}
+
+const ACCOUNTS_AT_ONCE = 4;
+
+/** The claims of each account in the source of truth, in the resolver and on each server; touches nothing. */
+export async function diffAccounts(
+  context: Context,
+  accounts: readonly AccountId[],
+): Promise<readonly AccountDiff[]> {
+  return pMap(accounts, (account) => diffOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
+}
+
+async function diffOne(context: Context, account: AccountId): Promise<AccountDiff> {
+  const { resolver, source, operator, settingsOf } = context;
+  const [stored, running] = await Promise.all([
+    probe(() => resolver.lookup(account)),
+    probe(() => resolver.running(account)),
+  ]);
+  const places: Places = {
+    ...{ stored: withoutResolver(stored), running },
+    ...(source === undefined ? {} : { source: await probe(() => source.claims.lookup(account)) }),
+  };
+  return {
+    account,
+    name: settingsOf(account)?.name ?? nameIn(places) ?? account,
+    places,
+    ...compareClaims(places, operator),
+  };
+}
+
+/** Servers with a memory or URL resolver hold no JWTs to look up: that is an answer. */
+function withoutResolver<T>(stored: Probe<T | undefined>): Probe<T | undefined> {
+  return !stored.ok && stored.code === "nats.no_resolver" ? { ok: true, value: undefined } : stored;
+}
+
+function nameIn({ source, stored, running }: Places): string | undefined {
+  const sourced = source?.ok && source.value.state === "found" ? source.value.claims.document : undefined;
+  const held = stored.ok ? stored.value?.document : undefined;
+  const loaded = running.ok ? running.value.find((entry) => entry.loaded)?.document : undefined;
+  return [held, loaded, sourced].find((document) => document?.claims.name)?.claims.name;
+}

@@ -1,0 +1,152 @@
+import pMap from "p-map";
+import pWaitFor from "p-wait-for";
+import type { AccountId } from "../../domain/claims/account.ts";
+import { typedNames } from "../../domain/claims/inventory.ts";
+import { judgeLayers } from "../../domain/doctor/layers.ts";
+import { isExpiredWithAssets, keepsServersFromStarting } from "../../domain/doctor/layers-accounts.ts";
+import type { AccountHealth, ClusterFacts, Layer } from "../../domain/doctor/layers-facts.ts";
+import type { Probe } from "../../domain/observation/observation.ts";
+import type { ServersHealth } from "../../domain/observation/server-health.ts";
+import { type Defect, defectsOf } from "../../domain/verdict/defects.ts";
+import { type Health, worst } from "../../domain/verdict/verdict.ts";
+import { asRelightError } from "../../errors.ts";
+import type { Monitoring } from "../../ports/ports.ts";
+import type { Context } from "../job/context.ts";
+import { takeInventory } from "../observe/inventory.ts";
+import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+
+/** What `relight doctor` says of a cluster; looking left no trace. */
+export interface Diagnosis {
+  readonly verdict: Health;
+  readonly layers: readonly Layer[];
+  /** Accounts that make it destructive to restart any server now, by name. */
+  readonly doNotRestart: readonly string[];
+  /** Those among them whose claims no server starts with. */
+  readonly noServerWouldStart: readonly string[];
+  /** Servers whose full `/healthz` fails, in their own words: what a probe on it would do to them. */
+  readonly healthz: readonly { readonly where: string; readonly message: string }[];
+  readonly versions: readonly VersionDefects[];
+}
+
+export interface VersionDefects {
+  readonly version: string;
+  readonly servers: readonly string[];
+  readonly defects: readonly Defect[];
+}
+
+export interface Doctor {
+  /** Opens the connection. @throws RelightError `nats.*`, which makes every layer unknown. */
+  readonly context: () => Promise<Context>;
+  readonly configured: readonly AccountId[];
+  readonly monitoring: Monitoring;
+}
+
+const ACCOUNTS_AT_ONCE = 4;
+
+/** How long a death must last to be believed, and how often it is looked at; milliseconds. */
+const CONFIRM = { timeout: 1_000, interval: 250 };
+
+/**
+ * Looks at every layer of the cluster's health, cheapest first. A layer that seems dead is looked at again:
+ * an election looks like a death.
+ * @throws RelightError what is wrong with the configuration or its secrets; never for a sick cluster.
+ */
+export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
+  let seen = await diagnoseOnce(doctor);
+  const isSettled = (): boolean => seen.verdict !== "dead" || seen.doNotRestart.length > 0;
+  if (isSettled()) return seen;
+  const end = performance.now() + CONFIRM.timeout;
+  const lookAgain = async (): Promise<boolean> => {
+    seen = await diagnoseOnce(doctor);
+    return isSettled() || performance.now() >= end;
+  };
+  await pWaitFor(lookAgain, { interval: CONFIRM.interval, before: false });
+  return seen;
+}
+
+async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promise<Diagnosis> {
+  const [cluster, seen] = await Promise.all([lookAtCluster(context, configured), monitoring.check()]);
+  const facts = { ...cluster, monitoring: seen };
+  const layers = judgeLayers(facts);
+  const accounts = facts.accounts.ok ? facts.accounts.value : [];
+  return {
+    verdict: worst(layers.map(({ verdict }) => verdict)),
+    layers,
+    doNotRestart: accounts
+      .filter((account) => isExpiredWithAssets(account) || keepsServersFromStarting(account))
+      .map(({ name }) => name),
+    noServerWouldStart: accounts.filter(keepsServersFromStarting).map(({ name }) => name),
+    healthz: failingHealthz(facts),
+    versions: versionsOf(facts.servers),
+  };
+}
+
+type Seen = Omit<ClusterFacts, "monitoring">;
+
+async function lookAtCluster(open: Doctor["context"], configured: readonly AccountId[]): Promise<Seen> {
+  const opened = await attempt(open);
+  if (!opened.ok) return { servers: opened, meta: [], accounts: opened };
+  const { probes } = opened.value;
+  const servers = await attempt(() => probes.health());
+  const domains = new Set(
+    servers.ok
+      ? servers.value.servers.filter(({ server }) => server.jetstream).map(({ server }) => server.domain)
+      : [],
+  );
+  const meta = await pMap(domains, async (domain) => ({
+    ...(domain === undefined ? {} : { domain }),
+    meta: await settle(() => probes.meta(domain)),
+  }));
+  return { servers, meta, accounts: await attempt(() => lookAtAccounts(opened.value, configured)) };
+}
+
+async function lookAtAccounts(
+  context: Context,
+  configured: readonly AccountId[],
+): Promise<readonly AccountHealth[]> {
+  const names = typedNames(await takeInventory(context, configured));
+  return pMap(
+    [...names],
+    async ([account, name]): Promise<AccountHealth> => {
+      const { observation, verdict } = await lookTwice(context, account, BRIEFLY);
+      return { account, name, observation, verdict };
+    },
+    { concurrency: ACCOUNTS_AT_ONCE },
+  );
+}
+
+/** A cluster that can't be asked is part of what was seen; a fault of the configuration is not. */
+async function attempt<T>(work: () => Promise<T>): Promise<Probe<T>> {
+  return settle(async () => ({ ok: true, value: await work() }));
+}
+
+async function settle<T>(work: () => Promise<Probe<T>>): Promise<Probe<T>> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const { code, message } = asRelightError(thrown);
+    if (!code.startsWith("nats.")) throw thrown;
+    return { ok: false, code, message };
+  }
+}
+
+function failingHealthz({ servers, monitoring }: ClusterFacts): Diagnosis["healthz"] {
+  const asked = servers.ok ? servers.value.servers : [];
+  const all = [
+    ...asked.map(({ server, checks }) => ({ where: server.name, full: checks.full })),
+    ...monitoring.map(({ url, checks }) => ({ where: url, full: checks.full })),
+  ];
+  return all.flatMap(({ where, full }) => {
+    if (!full.ok || full.value.ok) return [];
+    return [{ where, message: full.value.message }];
+  });
+}
+
+function versionsOf(servers: Probe<ServersHealth>): readonly VersionDefects[] {
+  const facts = servers.ok ? servers.value.servers.map(({ server }) => server) : [];
+  const versions = [...new Set(facts.map(({ version }) => version))].sort();
+  return versions.map((version) => {
+    const names = facts.filter((server) => server.version === version).map(({ name }) => name);
+    return { version, servers: names, defects: defectsOf(version) };
+  });
+}

@@ -1,0 +1,176 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { AccountClaims } from "../../domain/claims/claims.ts";
+import type { Operator } from "../../domain/claims/operator.ts";
+import type { Scheduled } from "../../domain/expiry/calendar.ts";
+import {
+  byUrgency,
+  type Ending,
+  type Expiring,
+  type ExpiringKind,
+  judge,
+} from "../../domain/expiry/expiring.ts";
+import {
+  activationEnding,
+  activationsOf,
+  endingOf,
+  tokenOfCredentials,
+  unseenActivation,
+} from "../../domain/expiry/expiring-tokens.ts";
+import type { ExpiryPolicy } from "../../domain/expiry/expiry-policy.ts";
+import type { FailureClass } from "../../domain/incidents/incident.ts";
+import type { JsonObject } from "../../domain/time/json.ts";
+import { toMillis } from "../../domain/time/time.ts";
+import { asRelightError, probe } from "../../errors.ts";
+import type { ServerCertificates } from "../../ports/ports.ts";
+import type { Context } from "../job/context.ts";
+import { escalateOnce, resolveIncidents, type Trouble } from "../paging/escalate.ts";
+import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
+
+/** Where the things lie that expire beside the accounts. */
+export interface ExpirySources {
+  /** By these leads everything but accounts is judged. */
+  readonly policy: ExpiryPolicy;
+  /** Secret references. */
+  readonly operatorJwt: string;
+  readonly systemCredentials: string;
+  readonly credentials: readonly string[];
+  /** Public keys of the operator that are about to be given up. */
+  readonly retiring: readonly string[];
+  certificates(): Promise<readonly ServerCertificates[]>;
+  readonly configured: readonly AccountId[];
+}
+
+/**
+ * Everything that expires, the most urgent first. Looks only.
+ * @param scheduled the accounts' claims, for whoever has them already; they are asked for by default
+ */
+export async function findExpiries(
+  context: Context,
+  sources: ExpirySources,
+  scheduled?: Schedule,
+): Promise<readonly Expiring[]> {
+  const { accounts, unknown } = scheduled ?? (await schedule(context, sources.configured));
+  const known = new Map(accounts.map(({ account, claims }) => [account, claims]));
+  const [operator, system, ...others] = await Promise.all([
+    token(context, "operator", sources.operatorJwt, (text) => text),
+    token(context, "system-credentials", sources.systemCredentials, tokenOfCredentials),
+    ...sources.credentials.map((reference) => token(context, "credentials", reference, tokenOfCredentials)),
+  ]);
+  const now = context.clock.now();
+  const endings = [
+    ...[operator, system, ...others].filter((ending) => ending !== undefined),
+    ...unknown.map((entry) => unknownEnding(context, entry)),
+    ...accounts.flatMap((entry) => signedByRetiring(entry, sources.retiring)),
+    ...(await activations(context, accounts, known)),
+    ...(await sources.certificates()).flatMap(certificateEnding),
+  ].map((ending) => judge(ending, sources.policy, now));
+  const lives = accounts.map((entry) => judge(accountEnding(context, entry), entry.policy, now));
+  return [...lives, ...endings].sort(byUrgency);
+}
+
+function unknownEnding({ operator }: Context, { account, name, problem }: UnknownAccount): Ending {
+  return { kind: kindOf(operator, account), what: name, account, unseen: problem };
+}
+
+const kindOf = ({ systemAccount }: Operator, account: AccountId): "account" | "system-account" =>
+  account === systemAccount ? "system-account" : "account";
+
+async function token(
+  { secrets }: Context,
+  kind: ExpiringKind,
+  reference: string,
+  read: (text: string) => string | undefined,
+): Promise<Ending> {
+  try {
+    return endingOf(kind, reference, read(await secrets.read(reference)));
+  } catch (thrown) {
+    return { kind, what: reference, unseen: asRelightError(thrown).message };
+  }
+}
+
+function accountEnding({ operator }: Context, { account, name, claims }: Scheduled): Ending {
+  const { iat, exp } = claims;
+  const kind = kindOf(operator, account);
+  const span = { begins: toMillis(iat), ...(exp === undefined ? {} : { expiresAt: toMillis(exp) }) };
+  return { kind, what: name, account, ...span };
+}
+
+function signedByRetiring({ account, name, claims }: Scheduled, retiring: readonly string[]): Ending[] {
+  if (!retiring.includes(claims.iss)) return [];
+  const fault = `its claims are signed by ${claims.iss}, which is about to be retired`;
+  return [{ kind: "signing-key", what: name, account, fault }];
+}
+
+async function activations(
+  context: Context,
+  accounts: readonly Scheduled[],
+  known: ReadonlyMap<string, AccountClaims>,
+): Promise<readonly Ending[]> {
+  const all = accounts.flatMap(({ account, name, claims }) =>
+    activationsOf(claims).map((activation) => ({ account, name, activation })),
+  );
+  return pMap(
+    all,
+    async ({ account, name, activation }) => {
+      const exporter = activation.exporter as AccountId;
+      const asked = known.has(exporter) ? undefined : await probe(() => claimsOf(context, exporter));
+      if (asked?.ok === false) return unseenActivation(account, name, activation, asked.message);
+      const claims = known.get(exporter) ?? asked?.value.document?.claims;
+      return activationEnding(account, name, activation, claims);
+    },
+    { concurrency: 4 },
+  );
+}
+
+function certificateEnding({ address, seen }: ServerCertificates): Ending[] {
+  const base = { kind: "certificate", what: address } as const;
+  if (!seen.ok) return [{ ...base, unseen: seen.message }];
+  if (seen.value === undefined) return [];
+  const { name, ...span } = seen.value;
+  return [{ ...base, what: `${address} (${name})`, ...span }];
+}
+
+/** The class of failure of each kind; accounts have their own, with their jobs. */
+const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
+  operator: "operator_expiring",
+  "system-credentials": "credentials_expiring",
+  credentials: "credentials_expiring",
+  activation: "activation_expiring",
+  "signing-key": "signing_key_retiring",
+  certificate: "certificate_expiring",
+};
+
+/** After a sweep: calls a person about what comes near its end, once, and takes back what no longer does. */
+export async function watchExpiries(
+  context: Context,
+  sources: ExpirySources,
+  id: string,
+  known?: Schedule,
+): Promise<void> {
+  const job = { id, account: "-" } as const;
+  const found = await findExpiries(context, sources, known);
+  const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
+  for (const failureClass of new Set(Object.values(CLASSES))) {
+    const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);
+    if (items.length === 0)
+      await resolveIncidents(context, job, (open) => open === failureClass, "no longer so");
+    else await escalateOnce(context, job, troubleOf(failureClass, items));
+  }
+}
+
+function troubleOf(failureClass: FailureClass, items: readonly Expiring[]): Trouble {
+  const [first, ...others] = items;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  const severity = items.some((item) => item.severity === "critical") ? "critical" : "warning";
+  return {
+    ...{ failureClass, severity },
+    summary: `${first?.kind} ${first?.what}: ${first?.message}${more}`,
+    advice: ["`relight expiries` lists all that expires; renew what is named there."],
+    evidence: { items: items as unknown as JsonObject[] },
+    about: items
+      .map(({ what, expiresAt, severity: each }) => `${what} ${expiresAt ?? ""} ${each}`)
+      .sort()
+      .join("\n"),
+  };
+}

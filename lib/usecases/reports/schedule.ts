@@ -1,0 +1,135 @@
+import pMap from "p-map";
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
+import { isTrusted } from "../../domain/claims/claims-source.ts";
+import { isWithdrawn, lastDeletion, presenceIn } from "../../domain/claims/presence.ts";
+import type { Scheduled } from "../../domain/expiry/calendar.ts";
+import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
+import { isCountable } from "../../domain/time/time.ts";
+import { asRelightError, probe } from "../../errors.ts";
+import type { DecodedJwt } from "../../ports/ports.ts";
+import type { Context } from "../job/context.ts";
+import { deletionsOf } from "../observe/deletion.ts";
+import { findAccount, knownAccounts } from "../observe/inventory.ts";
+import { lastSeenOf } from "../observe/look.ts";
+
+export interface Schedule {
+  readonly accounts: readonly Scheduled[];
+  /** Accounts of which it is not known when their claims end, with why. What somebody deleted is in neither list: it does not expire. */
+  readonly unknown: readonly UnknownAccount[];
+}
+
+export interface UnknownAccount {
+  readonly account: AccountId;
+  readonly name: string;
+  readonly problem: string;
+}
+
+const AT_ONCE = 8;
+
+/**
+ * The claims and policies of every account, or of one: what their renewals can be foretold from. What is wrong with one
+ * account leaves the others as they are.
+ */
+export async function schedule(
+  context: Context,
+  configured: readonly AccountId[],
+  name?: string,
+): Promise<Schedule> {
+  const ids =
+    name === undefined
+      ? await knownAccounts(context, configured)
+      : [await findAccount(context, configured, name)];
+  return scheduleOf(context, ids);
+}
+
+async function scheduleOf(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
+  const found = (
+    await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
+  ).flat();
+  return {
+    accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
+    unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
+  };
+}
+
+/** What a sweep hears of everybody from the resolver's list, so that whoever comes after it need not ask again. */
+export interface ListedSchedule {
+  hear(jwt: DecodedJwt): void;
+  /**
+   * The schedule of all that was listed; whose claims were changed since is asked about. Undefined where nothing was
+   * listed, as without a NATS-based resolver.
+   */
+  schedule(changed: readonly AccountId[]): Promise<Schedule | undefined>;
+}
+
+export function listedSchedule(context: Context): ListedSchedule {
+  const listed = new Map<AccountId, Scheduled>();
+  return {
+    hear: (jwt) => {
+      const { claims } = jwt.document;
+      const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
+      if (!isTrusted(jwt, context.operator) || !isKnown) return;
+      const { sub: account } = claims;
+      const name = context.settingsOf(account)?.name ?? (claims.name || account);
+      listed.set(account, { account, name, claims, policy: context.policyOf(account, claims) });
+    },
+    schedule: async (changed) => {
+      if (listed.size === 0) return undefined;
+      for (const account of changed) listed.delete(account);
+      const { accounts, unknown } = await scheduleOf(context, changed);
+      const others = [...listed.values()];
+      return { accounts: [...others, ...accounts], unknown };
+    },
+  };
+}
+
+/** Nothing of one that somebody deleted. */
+async function scheduleOne(
+  context: Context,
+  account: AccountId,
+): Promise<readonly (Scheduled | UnknownAccount)[]> {
+  const found = await probe(() => claimsOf(context, account));
+  if (found.ok && found.value.withdrawn) return [];
+  const claims = found.ok ? found.value.document?.claims : undefined;
+  const name = context.settingsOf(account)?.name ?? (claims?.name || account);
+  if (claims === undefined)
+    return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
+  const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
+  if (!isKnown) return [{ account, name, problem: UNCOUNTABLE }];
+  return [{ account, name, claims, policy: context.policyOf(account, claims) }];
+}
+
+/** The claims that count, if there are any; what somebody deleted has none. */
+export interface FoundClaims {
+  readonly document?: ClaimsDocument;
+  readonly withdrawn?: true;
+}
+
+const NOTHING = { ok: true, value: [] } as const;
+
+/** In force, or last seen there: without a look at its streams, which would take long for thousands. */
+export async function claimsOf(context: Context, account: AccountId): Promise<FoundClaims> {
+  const { resolver, operator, clock } = context;
+  const running = await resolver.running(account);
+  const stored = await resolver.lookup(account).catch((thrown: unknown) => {
+    if (asRelightError(thrown).code !== "nats.no_resolver") throw thrown;
+    return undefined;
+  });
+  const seen = {
+    ...{ account, at: clock.now(), servers: [], streams: NOTHING },
+    stored: { ok: true, value: stored } as const,
+    running: { ok: true, value: running } as const,
+    accountView: { ok: "not-asked", why: "only the claims count" } as const,
+    ...{ elsewhere: NOTHING, leafnodes: NOTHING, meta: { ok: true, value: undefined } as const },
+  };
+  const inForce = claimsInForce(seen, operator);
+  const isRefused = running.some((entry) => entry.loaded && entry.expired);
+  if (inForce !== undefined && !isRefused) return { document: inForce };
+  const lastSeen = await lastSeenOf(context, account);
+  const deletion = lastDeletion(await deletionsOf(context, account));
+  if (isWithdrawn(presenceIn(seen, operator, { lastSeen, deletion }))) return { withdrawn: true };
+  const document = inForce ?? lastSeen;
+  return document === undefined ? {} : { document };
+}

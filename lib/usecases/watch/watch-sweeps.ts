@@ -1,0 +1,68 @@
+import type { Millis } from "../../domain/time/time.ts";
+import type { Clock, Trigger } from "../../ports/ports.ts";
+
+export interface WatchSweepsSettings {
+  readonly clock: Clock;
+  /** How long after the end of one sweep the next begins of itself; never if undefined. */
+  readonly every: Millis | undefined;
+  /** Does one sweep. Must not throw. */
+  readonly work: (trigger: Trigger, reason: string) => Promise<void>;
+}
+
+export interface WatchSweeps {
+  /** Asks for one sweep once `settle` is over; one that begins earlier serves as well. */
+  ask(trigger: Trigger, reason: string, settle: Millis): void;
+  /** Forgets a sweep that an event asked for: a better occasion comes. The periodic ones stay. */
+  forget(): void;
+  stop(): Promise<void>;
+}
+
+interface Waiting {
+  readonly trigger: Trigger;
+  readonly at: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** One sweep at a time, and one that waits. */
+export function watchSweeps({ clock, every, work }: WatchSweepsSettings): WatchSweeps {
+  let waiting: Waiting | undefined;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+
+  function ask(trigger: Trigger, reason: string, settle: Millis): void {
+    const at = clock.now() + settle;
+    if (stopped || (waiting !== undefined && waiting.at <= at)) return;
+    clearTimeout(waiting?.timer);
+    const begin = (): void => {
+      waiting = undefined;
+      const before = running ?? Promise.resolve();
+      running = before.then(() => run(trigger, reason));
+    };
+    waiting = { trigger, at, timer: setTimeout(begin, settle) };
+  }
+
+  async function run(trigger: Trigger, reason: string): Promise<void> {
+    if (stopped) return;
+    await work(trigger, reason);
+    askPeriodic();
+  }
+
+  function askPeriodic(): void {
+    if (every !== undefined) ask("schedule", "the periodic sweep", every);
+  }
+
+  return {
+    ask,
+    forget: () => {
+      if (waiting === undefined || waiting.trigger !== "event") return;
+      clearTimeout(waiting.timer);
+      waiting = undefined;
+      askPeriodic();
+    },
+    stop: async () => {
+      stopped = true;
+      clearTimeout(waiting?.timer);
+      await running;
+    },
+  };
+}

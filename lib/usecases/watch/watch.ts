@@ -1,0 +1,216 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type Operator, trustedDeleters } from "../../domain/claims/operator.ts";
+import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { isJsonObject } from "../../domain/time/json.ts";
+import { type Millis, millis, toSeconds } from "../../domain/time/time.ts";
+import { countRefusal, NO_STORMS } from "../../domain/watch/storm.ts";
+import { type ClusterEvent, decide, type WatchAction, type WatchFacts } from "../../domain/watch/watch.ts";
+import { asRelightError, type RelightError } from "../../errors.ts";
+import type { Clock, Events, Job, Journal, Log, Trigger } from "../../ports/ports.ts";
+import type { Remediation } from "../remediate/remediate.ts";
+import { type WatchQueue, watchQueue } from "./watch-queue.ts";
+import { type WatchSweeps, watchSweeps } from "./watch-sweeps.ts";
+
+/** How a job ended; `queued` where it is done elsewhere. */
+export type JobEnd =
+  | { readonly state: "done"; readonly result: Remediation }
+  | { readonly state: "failed"; readonly error: RelightError }
+  | { readonly state: "queued" };
+
+/** How a sweep ended. */
+export interface SweepEnd {
+  readonly queued: number;
+  readonly ends: readonly { readonly account: AccountId; readonly end: JobEnd }[];
+}
+
+/** What is told of a watch as it goes. */
+export type WatchNote =
+  | { readonly what: "heard"; readonly event: ClusterEvent; readonly action: WatchAction }
+  | { readonly what: "job"; readonly account: AccountId; readonly reason: string; readonly end: JobEnd }
+  | { readonly what: "sweep"; readonly reason: string; readonly end: SweepEnd | RelightError };
+
+export interface Watching {
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Log;
+  readonly journal: Journal;
+  readonly operator: Operator;
+  readonly configured: readonly AccountId[];
+  readonly events: Events;
+  /**
+   * Does one job on a connection of its own: what this connection knew may be long out of date.
+   * @throws RelightError where it could not even be queued.
+   */
+  readonly work: (job: Job) => Promise<JobEnd>;
+  readonly sweep: (trigger: Trigger, reason: string) => Promise<SweepEnd>;
+  readonly tell: (note: WatchNote) => void;
+  /** How long between two sweeps; none but at the start and after a gap if undefined. */
+  readonly sweepEvery: Millis | undefined;
+}
+
+const AT_ONCE = millis(0);
+/** A job that began longer ago than this and has not ended is dead, not under way; milliseconds. */
+const LONGEST_JOB = 10 * 60_000;
+/** A push is among its account's last few. */
+const LATEST_PUSHES = 20;
+
+/**
+ * Listens until the events end, and turns what it hears into jobs and sweeps; then lets what is under way end.
+ * @throws RelightError what `events` throws: nobody listens any more.
+ */
+export async function watch(watching: Watching): Promise<void> {
+  const { clock, events } = watching;
+  const sweeps = watchSweeps({
+    ...{ clock, every: watching.sweepEvery },
+    work: (trigger, reason) => doSweep(watching, trigger, reason),
+  });
+  const queue = watchQueue({
+    clock,
+    work: (account, reason) => doJob(watching, account, reason),
+    onOverflow: () => sweeps.ask("event", "too many accounts at once", AT_ONCE),
+  });
+  let storms = NO_STORMS;
+  const stormOf = (event: ClusterEvent): WatchFacts["storm"] => {
+    if (event.kind !== "auth-failed") return "none";
+    const counted = countRefusal(storms, event, clock.now());
+    storms = counted.storms;
+    return counted.storm;
+  };
+  sweeps.ask("schedule", "relight watch begins", AT_ONCE);
+  try {
+    for await (const event of events.listen()) {
+      const facts = await gather(watching, queue, event, stormOf(event));
+      if (event.kind === "deletion-ordered" && facts?.trusted) await rememberOrder(watching, event);
+      if (facts !== undefined) act(watching, { queue, sweeps }, event, decide(event, facts));
+    }
+  } finally {
+    await Promise.all([queue.stop(), sweeps.stop()]);
+  }
+}
+
+function act(
+  { log, tell }: Watching,
+  { queue, sweeps }: { queue: WatchQueue; sweeps: WatchSweeps },
+  event: ClusterEvent,
+  action: WatchAction,
+): void {
+  const isTrouble = event.kind === "auth-failed" || event.kind === "connection-lost";
+  if (action.do !== "nothing") {
+    log[isTrouble ? "warn" : "info"](`heard: ${event.kind}`, { event, action });
+    tell({ what: "heard", event, action });
+  }
+  if (action.do === "job") queue.ask(action.account, action.why, action.settle);
+  if (action.do === "sweep") sweeps.ask("event", action.why, action.settle);
+  // There is nobody to ask now, and one sweep follows when the connection is back.
+  if (event.kind === "connection-lost") sweeps.forget();
+}
+
+/** What the decision needs to know, asked only where it matters; undefined if a job waits that will see it all. */
+async function gather(
+  watching: Watching,
+  queue: WatchQueue,
+  event: ClusterEvent,
+  storm: WatchFacts["storm"],
+): Promise<WatchFacts | undefined> {
+  const facts: WatchFacts = {
+    trusted: false,
+    ownPush: false,
+    atWork: false,
+    expired: undefined,
+    known: false,
+    storm,
+  };
+  if (!("account" in event) || event.account === undefined) return facts;
+  const { account } = event;
+  // A push or a deletion is told all the same: the journal shall say who changed what.
+  const isToBeTold = event.kind === "claims-pushed" || event.kind === "deletion-ordered";
+  if (queue.waits(account) && !isToBeTold) return undefined;
+  switch (event.kind) {
+    case "deletion-ordered":
+      return {
+        ...facts,
+        trusted: event.isSelfSigned && trustedDeleters(watching.operator).includes(event.issuer),
+      };
+    case "claims-pushed":
+      return { ...facts, ownPush: await isOwnPush(watching, account, event.jti) };
+    case "client-expired":
+      return { ...facts, expired: await hasExpired(watching, account) };
+    case "auth-failed":
+      return { ...facts, known: storm === "account" && (await isKnown(watching, account)) };
+    case "leader-elected":
+      return { ...facts, atWork: await isAtWork(watching, account) };
+    case "quorum-lost":
+      return facts;
+  }
+}
+
+/**
+ * An order is written down as it is heard: of an account that has expired besides, nothing tells later that somebody
+ * deleted it. What the servers make of it the next look sees.
+ */
+async function rememberOrder(
+  watching: Watching,
+  { account, iat: ordered, jti: order, issuer }: Extract<ClusterEvent, { kind: "deletion-ordered" }>,
+): Promise<void> {
+  const { journal, clock, newId } = watching;
+  const query = { account, kinds: ["claims.seen"], limit: 1 } as const;
+  const seen = lastClaims((await orUndefined(watching, () => journal.read(query))) ?? [], TOLD_ONLY);
+  const iat = seen?.claims.iat ?? ordered;
+  const data = { how: "ordered", iat, order, issuer, ...(seen ? { jti: seen.claims.jti } : {}) };
+  const entry = { at: clock.now(), job: newId(), account, kind: "account.deleted", data } as const;
+  await orUndefined(watching, () => journal.append(entry));
+}
+
+/** Every push of Relight's, by whatever process, is in the journal before it is sent. */
+async function isOwnPush(watching: Watching, account: AccountId, jti: string): Promise<boolean> {
+  const query = { account, kinds: ["push.started"], limit: LATEST_PUSHES } as const;
+  const pushes = await orUndefined(watching, () => watching.journal.read(query));
+  return (pushes ?? []).some(({ data }) => isJsonObject(data["jwt"]) && data["jwt"]["jti"] === jti);
+}
+
+async function isAtWork(watching: Watching, account: AccountId): Promise<boolean> {
+  const latest = await orUndefined(watching, () => watching.journal.latest([account]));
+  const job = latest?.get(account);
+  return job?.state === "running" && watching.clock.now() - job.since < LONGEST_JOB;
+}
+
+async function hasExpired(watching: Watching, account: AccountId): Promise<boolean | undefined> {
+  const running = await orUndefined(watching, () => watching.events.running(account));
+  const loaded = (running ?? []).filter((entry) => entry.loaded);
+  if (loaded.length === 0) return undefined;
+  const now = toSeconds(watching.clock.now());
+  return loaded.some(({ expired, document: { claims } }) => expired || (claims.exp ?? now + 1) <= now);
+}
+
+async function isKnown(watching: Watching, account: AccountId): Promise<boolean> {
+  if (watching.configured.includes(account)) return true;
+  const entries = await orUndefined(watching, () => watching.journal.read({ account, limit: 1 }));
+  if (entries !== undefined && entries.length > 0) return true;
+  const running = await orUndefined(watching, () => watching.events.running(account));
+  return (running ?? []).some(({ loaded }) => loaded);
+}
+
+/** A question that fails is no reason to stop listening. */
+async function orUndefined<T>({ log }: Watching, question: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await question();
+  } catch (thrown) {
+    log.warn("a question about an event failed", { error: asRelightError(thrown).toJSON() });
+    return undefined;
+  }
+}
+
+async function doJob(watching: Watching, account: AccountId, reason: string): Promise<"done" | "busy"> {
+  const id = watching.newId();
+  const job: Job = { account, reason, trigger: "event", action: "remediate", id, correlation: id };
+  const end = await watching.work(job).catch((thrown: unknown): JobEnd => {
+    return { state: "failed", error: asRelightError(thrown) };
+  });
+  watching.tell({ what: "job", account, reason, end });
+  return end.state === "failed" && end.error.code === "account.busy" ? "busy" : "done";
+}
+
+async function doSweep(watching: Watching, trigger: Trigger, reason: string): Promise<void> {
+  const end = await watching.sweep(trigger, reason).catch((thrown: unknown) => asRelightError(thrown));
+  watching.tell({ what: "sweep", reason, end });
+}

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { isToBeTold, openingsOf, type Telling } from "../../../lib/domain/incidents/repeats.ts";
+import type { JournalEntry } from "../../../lib/domain/journal/journal.ts";
+import { epochMillis } from "../../../lib/domain/time/time.ts";
+
+const START = Date.UTC(2030, 0, 1);
+const MINUTE = 60_000;
+const at = (minutes: number) => epochMillis(START + minutes * MINUTE);
+
+const entry = (kind: JournalEntry["kind"], minutes: number, data = {}): JournalEntry => ({
+  ...{ at: at(minutes), job: "j", account: "-", kind },
+  data: { key: "k", ...data },
+});
+const opened = (minutes: number, data = {}) =>
+  entry("incident.opened", minutes, { severity: "critical", about: "a", delivery: "delivered", ...data });
+const resolved = (minutes: number) => entry("incident.resolved", minutes);
+const lost = { delivery: "undeliverable" };
+const warning = { severity: "warning" };
+const other = { about: "b" };
+
+const telling = (fields: Partial<Telling> = {}): Telling => ({
+  ...{ key: "k", severity: "critical", about: "a", repeats: true },
+  ...fields,
+});
+
+describe("a person is told", () => {
+  test.each<[string, readonly JournalEntry[], number, Partial<Telling>, boolean]>([
+    ["of what is new", [], 0, {}, true],
+    ["of the same again, within 15 minutes", [opened(0)], 14, {}, false],
+    ["of the same again, after 15 minutes", [opened(0)], 15, {}, true],
+    ["a third time, within an hour of the second", [opened(0), opened(15)], 74, {}, false],
+    ["a third time, after an hour", [opened(0), opened(15)], 75, {}, true],
+    ["a fourth time, within 4 hours", [opened(0), opened(15), opened(75)], 314, {}, false],
+    ["a fourth time, after 4 hours", [opened(0), opened(15), opened(75)], 315, {}, true],
+    ["a fifth time, after 11 hours", [0, 15, 75, 315].map((m) => opened(m)), 315 + 660, {}, false],
+    ["a fifth time, after 12 hours", [0, 15, 75, 315].map((m) => opened(m)), 315 + 720, {}, true],
+    ["of something worse", [opened(0, warning)], 1, {}, true],
+    ["of something less bad", [opened(0)], 1, warning as Partial<Telling>, false],
+    ["of something else", [opened(0)], 1, other, true],
+    ["of what was told before something else", [opened(0), opened(5, other)], 10, {}, false],
+    ["of it after its own pause", [opened(0), opened(5, other)], 15, {}, true],
+    ["of what reached nobody", [opened(0, lost)], 1, {}, true],
+    ["again, when the repetition reached nobody", [opened(0), opened(15, lost)], 16, {}, true],
+    ["again, while the first page still counts", [opened(0), opened(5, { ...other, ...lost })], 6, {}, false],
+    ["of what was resolved and is back", [opened(0), resolved(1)], 2, {}, true],
+    ["of another incident of the same account", [opened(0, { key: "l" })], 1, {}, true],
+  ])("%s", (_what, entries, minutes, fields, isTold) => {
+    expect(isToBeTold(entries, telling(fields), at(minutes))).toBe(isTold);
+  });
+
+  test.each<[string, readonly JournalEntry[], Partial<Telling>, boolean]>([
+    ["of the same, ever", [opened(0)], {}, false],
+    ["of something else", [opened(0)], other, true],
+    ["of something worse", [opened(0, warning)], {}, true],
+    ["of what it has become again, after the pause", [opened(0), opened(1, other)], {}, true],
+    ["of what reached nobody", [opened(0, lost)], {}, true],
+  ])("once, a year later, %s", (_what, entries, fields, isTold) => {
+    expect(isToBeTold(entries, telling({ ...fields, repeats: false }), at(525_600))).toBe(isTold);
+  });
+});
+
+test("however often it is asked, a person is told of one trouble at these times of two days", () => {
+  const told: JournalEntry[] = [];
+  for (let minute = 0; minute <= 2 * 24 * 60; minute += 5)
+    if (isToBeTold(told, telling(), at(minute))) told.push(opened(minute));
+  expect(told.map((page) => (page.at - START) / MINUTE)).toEqual([0, 15, 75, 315, 1035, 1755, 2475]);
+});
+
+test("a trouble that comes and goes with another is no storm", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom("a", "b"), { minLength: 288, maxLength: 288 }), (abouts) => {
+      const told: JournalEntry[] = [];
+      for (const [index, about] of abouts.entries())
+        for (const repeats of [true, false])
+          if (isToBeTold(told, telling({ about, repeats }), at(index * 5)))
+            told.push(opened(index * 5, { about }));
+      // A day of sweeps: at most five pages of each, as if each were alone.
+      expect(told.length).toBeLessThanOrEqual(10);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("an incident's openings are those since it was last resolved", () => {
+  const entries = [opened(0), resolved(1), opened(2), opened(3, { key: "l" }), opened(4)];
+  expect(openingsOf(entries, "k").map((page) => page.at)).toEqual([at(2), at(4)]);
+  expect(openingsOf([opened(0), resolved(1)], "k")).toEqual([]);
+});

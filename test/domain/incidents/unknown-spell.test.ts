@@ -1,0 +1,82 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  describeSpell,
+  hasLasted,
+  isOnlyWaiting,
+  unknownSpell,
+} from "../../../lib/domain/incidents/unknown-spell.ts";
+import type { EntryKind, JournalEntry } from "../../../lib/domain/journal/journal.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
+
+const MINUTE = 60_000;
+const KEY = "relight/O/A/unknown";
+const at = (minutes: number) => epochMillis(minutes * MINUTE);
+const entry = (
+  kind: EntryKind,
+  minutes: number,
+  data: JournalEntry["data"],
+  job = `j${minutes}`,
+): JournalEntry => ({
+  ...{ at: at(minutes), job, account: "-", kind, data },
+});
+const saw = (verdict: string, minutes: number, job?: string) => entry("verdict", minutes, { verdict }, job);
+const opened = (minutes: number, delivery = "waiting", key = KEY) =>
+  entry("incident.opened", minutes, { key, delivery });
+const resolved = (minutes: number, key = KEY) => entry("incident.resolved", minutes, { key });
+
+describe("a spell of being unknown", () => {
+  test.each<[string, readonly JournalEntry[], number, number]>([
+    ["of which nobody wrote yet begins now", [], 20, 1],
+    ["begins with the first unknown verdict", [saw("unknown", 5), saw("unknown", 10)], 5, 3],
+    ["counts a job that looked twice once", [saw("unknown", 5, "a"), saw("unknown", 6, "a")], 5, 2],
+    [
+      "begins anew after a healthy verdict",
+      [saw("unknown", 1), saw("healthy", 5), saw("unknown", 10)],
+      10,
+      2,
+    ],
+    [
+      "begins anew after any that says something",
+      [saw("unknown", 1), saw("degraded", 5), saw("unknown", 10)],
+      10,
+      2,
+    ],
+    ["is over with a known verdict", [saw("unknown", 1), saw("dead", 5)], 20, 1],
+    ["begins with the first look that came to no verdict", [opened(5), saw("unknown", 10)], 5, 3],
+    ["ends with the incident", [opened(5), resolved(7), opened(12)], 12, 2],
+    ["is not ended by another incident's end", [opened(5), resolved(7, "other")], 5, 2],
+    ["is not begun by another incident", [opened(5, "delivered", "other")], 20, 1],
+    [
+      "goes on after a person was called",
+      [saw("unknown", 1), opened(1), saw("unknown", 7), opened(7, "delivered")],
+      1,
+      3,
+    ],
+  ])("%s", (_situation, entries, began, asked) => {
+    expect(unknownSpell(entries, KEY, "now", at(20))).toEqual({ began: at(began), asked });
+  });
+
+  test.each([
+    [4, false],
+    [5, true],
+    [6, true],
+  ])("of %d minutes calls a person after five: %s", (minutes, calls) => {
+    expect(hasLasted({ began: at(0), asked: 2 }, millis(5 * MINUTE), at(minutes))).toBe(calls);
+  });
+
+  test("is described for people", () => {
+    expect(describeSpell({ began: epochMillis(Date.UTC(2030, 0, 1, 9, 5)), asked: 3 })).toBe(
+      "not known since 2030-01-01 09:05 UTC, asked 3 times",
+    );
+    expect(describeSpell({ began: at(0), asked: 1 })).toMatch(/asked once$/);
+  });
+});
+
+test.each<[string, readonly JournalEntry[], boolean]>([
+  ["was only waited with", [opened(1), opened(6)], true],
+  ["was told", [opened(1), opened(6, "delivered")], false],
+  ["could not be told", [opened(1, "undeliverable")], false],
+  ["was told before it was resolved", [opened(1, "delivered"), resolved(2), opened(6)], true],
+])("an incident that %s", (_situation, entries, expected) => {
+  expect(isOnlyWaiting(entries, KEY)).toBe(expected);
+});

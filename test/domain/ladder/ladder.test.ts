@@ -1,0 +1,490 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { type Attempt, attemptsOf, nextStep } from "../../../lib/domain/ladder/ladder.ts";
+import { findLosses, findVanished, type Loss } from "../../../lib/domain/ladder/loss.ts";
+import { memoryAssets } from "../../../lib/domain/ladder/memory.ts";
+import type { RungId, Situation } from "../../../lib/domain/ladder/rung.ts";
+import { LADDER } from "../../../lib/domain/ladder/rungs.ts";
+import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
+import { assess } from "../../../lib/domain/verdict/assess.ts";
+import {
+  claims,
+  consumer,
+  DEAF,
+  FAILED,
+  forgotten,
+  OVER,
+  observation,
+  operator,
+  server,
+  stream,
+} from "../observations.ts";
+
+const deaf = (changes: Partial<StreamFacts> = {}): Observation["streams"] => ({
+  ok: true,
+  value: [stream({ ...DEAF, ...changes })],
+});
+const PEERS = [
+  { name: "s2", current: true },
+  { name: "s3", current: true },
+];
+const CLUSTER = ["s1", "s2", "s3"].map((name) => server({ name, id: name, topology: "clustered" }));
+const FORGETFUL = CLUSTER.map((one) => ({ ...one, version: "2.9.14" }));
+
+function situation(seen: Partial<Observation>, changes: Partial<Situation> = {}): Situation {
+  const look = observation(seen);
+  const verdict = assess(look, { operator, unfinishedToggle: false, unfinishedChanges: [] });
+  return {
+    observation: look,
+    verdict,
+    claims: claims(),
+    canSign: true,
+    hasAccountKey: true,
+    allowMemoryLoss: false,
+    canRestart: false,
+    memorySeen: [],
+    ...changes,
+  };
+}
+
+const PROVED = CLUSTER.map((one) => ({ ...one, version: "2.15.1" }));
+const DAMAGED = deaf({ replicas: 3, nodeMissingOn: ["s1", "s2"] });
+
+const FAILING: Observation["accountView"] = {
+  ok: true,
+  value: {
+    jetstream: "enabled",
+    info: { streams: 1, consumers: 0, limits: {} },
+    streamNames: [],
+    domains: [],
+    failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
+  },
+};
+const NONE: ReadonlySet<Attempt> = new Set();
+/** As if these rungs had been climbed for all that they treat here. */
+function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> {
+  return new Set(LADDER.filter(({ id }) => ids.includes(id)).flatMap((rung) => attemptsOf(rung, here)));
+}
+
+function stepOf(
+  seen: Partial<Observation>,
+  changes: Partial<Situation> = {},
+  tried: readonly RungId[] = [],
+): string {
+  const here = situation(seen, changes);
+  const step = nextStep(here, climbed(here, tried));
+  if (step.kind === "climb") return step.rung.id;
+  return step.kind === "stop" ? `stop: ${step.why}` : step.kind;
+}
+
+describe("the next step", () => {
+  test("up from health is none", () => {
+    expect(nextStep(situation({}), NONE)).toEqual({ kind: "done" });
+  });
+
+  test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
+    [
+      "an expired account is renewed before anything else",
+      {
+        running: {
+          ok: true,
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              signatureValid: true,
+              jetstream: true,
+              document: claims(OVER),
+            },
+          ],
+        },
+        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
+      },
+      {},
+      /^renew$/,
+    ],
+    [
+      "a deleted account is left to a person",
+      {
+        running: {
+          ok: true,
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: true,
+              jetstream: false,
+              signatureValid: true,
+              document: claims(),
+            },
+          ],
+        },
+        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
+      },
+      {},
+      /^stop: somebody deleted it; s1 refuses its clients although its claims are valid.*only a person/,
+    ],
+    [
+      "the unknown is left alone",
+      { streams: FAILED },
+      {},
+      /^stop: the account is unknown, and nothing is done on a guess/,
+    ],
+    [
+      "drift is pushed again",
+      { stored: { ok: true, value: { document: claims({ jti: "J0" }), signatureValid: true } } },
+      {},
+      /^push-again$/,
+    ],
+    [
+      "a forged JWT in the resolver is overwritten",
+      { stored: { ok: true, value: { document: claims(), signatureValid: false } } },
+      {},
+      /^push-again$/,
+    ],
+    [
+      "what no rung helps against is left to a person",
+      { streams: { ok: true, value: [] }, accountView: FAILING },
+      {},
+      /^stop: no rung of the ladder helps/,
+    ],
+    ["a lost JWT is pushed again", { stored: { ok: true, value: undefined } }, {}, /^push-again$/],
+    [
+      "JetStream that was not enabled is pushed again",
+      {
+        running: {
+          ok: true,
+          value: [
+            {
+              server: "s1",
+              loaded: true,
+              expired: false,
+              signatureValid: true,
+              jetstream: false,
+              document: claims(),
+            },
+          ],
+        },
+      },
+      {},
+      /^push-again$/,
+    ],
+    ["a deaf stream on a single server is toggled", { streams: deaf() }, {}, /^toggle-jetstream$/],
+    [
+      "a deaf consumer alone, too",
+      {
+        streams: {
+          ok: true,
+          value: [stream({ consumers: [consumer({ heard: { ok: true, value: false } })] })],
+        },
+      },
+      {},
+      /^toggle-jetstream$/,
+    ],
+    ["one replica in a cluster is given two more", { servers: CLUSTER, streams: deaf() }, {}, /^scale-up$/],
+    [
+      "what lost its Raft nodes is touched, where that is proved",
+      { servers: PROVED, streams: DAMAGED },
+      {},
+      /^touch-metadata$/,
+    ],
+    [
+      "what lost its Raft nodes is never touched where it is not, but its servers are restarted",
+      { servers: CLUSTER, streams: DAMAGED },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
+    [
+      "what lost its Raft nodes is never scaled up",
+      { servers: CLUSTER, streams: deaf({ nodeMissingOn: ["s1"] }) },
+      {},
+      /^stop: touch-metadata is refused: .*panic.*; toggle-jetstream is refused.*; restart-servers is refused/,
+    ],
+    [
+      "a forgotten consumer is made anew where its stream has one replica, whatever else is to be done",
+      { servers: FORGETFUL, streams: deaf({ forgotten: [forgotten()] }) },
+      {},
+      /^restore-consumers$/,
+    ],
+    [
+      "a forgotten consumer is left to a person where it might start over",
+      {
+        servers: FORGETFUL,
+        streams: { ok: true, value: [stream({ peers: PEERS, replicas: 3, forgotten: [forgotten()] })] },
+      },
+      {},
+      /^stop: restore-consumers is refused: consumer ORDERS > worker: only s1 knows its position.*start over/,
+    ],
+    [
+      "a forgotten consumer is left to a person where servers forget none",
+      { servers: CLUSTER, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
+      {},
+      /^stop: restore-consumers is refused: consumer ORDERS > worker: .*somebody may have deleted it/,
+    ],
+    [
+      "a stream with a forgotten consumer is never moved, but its server is restarted",
+      { servers: CLUSTER, streams: deaf({ forgotten: [forgotten()] }) },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
+    [
+      "nor is it touched",
+      {
+        servers: PROVED,
+        streams: { ok: true, value: [stream({ nodeMissingOn: ["s1"], forgotten: [forgotten()] })] },
+      },
+      { canRestart: true },
+      /^restart-servers$/,
+    ],
+    ["replicas step down", { servers: CLUSTER, streams: deaf({ peers: PEERS }) }, {}, /^step-down-leaders$/],
+  ])("%s", (_what, seen, changes, expected) => {
+    expect(stepOf(seen, changes)).toMatch(expected);
+  });
+
+  test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
+    [
+      "in a cluster",
+      { servers: CLUSTER.slice(1), streams: deaf({ server: "s2" }) },
+      {},
+      /2 servers answered; in a cluster the toggle destroys/,
+    ],
+    [
+      "with two servers that each say they stand alone",
+      { servers: [server(), server({ name: "s2", id: "N2" })], streams: deaf() },
+      {},
+      /2 servers answered; in a cluster the toggle destroys/,
+    ],
+    [
+      "on one server that says it is clustered",
+      { servers: [server({ topology: "clustered" })], streams: deaf() },
+      {},
+      /not proved to stand alone/,
+    ],
+    [
+      "on one server that does not say",
+      { servers: [server({ topology: "unknown" })], streams: deaf() },
+      {},
+      /not proved to stand alone/,
+    ],
+    ["on no server", { servers: [], streams: deaf() }, {}, /0 servers answered/],
+    ["with memory streams", { streams: deaf({ storage: "memory" }) }, {}, /in memory only: stream ORDERS/],
+    [
+      "with consumers in memory",
+      { streams: deaf({ consumers: [consumer({ storage: "memory" })] }) },
+      {},
+      /in memory only: 1 consumer of stream ORDERS/,
+    ],
+    [
+      "with memory streams and no account key",
+      { streams: deaf({ storage: "memory" }) },
+      { allowMemoryLoss: true, hasAccountKey: false },
+      /could not make it anew/,
+    ],
+    ["without a key to sign with", { streams: deaf() }, { canSign: false }, /no key to sign with/],
+    [
+      "without claims to give back",
+      { streams: deaf() },
+      { claims: undefined },
+      /claims in force could not be read/,
+    ],
+  ])("the toggle is impossible %s, even as the last rung", (_where, seen, changes, reason) => {
+    for (const tried of [[], ["push-again", "step-down-leaders"]] as RungId[][]) {
+      const here = situation(seen, changes);
+      expect(nextStep(here, climbed(here, tried))).toMatchObject({
+        kind: "stop",
+        refused: expect.arrayContaining([{ rung: "toggle-jetstream", why: expect.stringMatching(reason) }]),
+      });
+    }
+  });
+
+  test("memory streams may be toggled with the policy's leave and the account's key", () => {
+    expect(stepOf({ streams: deaf({ storage: "memory" }) }, { allowMemoryLoss: true })).toBe(
+      "toggle-jetstream",
+    );
+  });
+
+  test.each<[string, Partial<StreamFacts>, Partial<Situation>, RegExp]>([
+    ["without the account's key", { peers: PEERS }, { hasAccountKey: false }, /signingKey is not configured/],
+    [
+      "where no replica is current",
+      { peers: PEERS.map((peer) => ({ ...peer, current: false })) },
+      {},
+      /no replica is current in stream ORDERS/,
+    ],
+  ])("leaders don't step down %s", (_what, facts, changes, reason) => {
+    const step = nextStep(situation({ servers: CLUSTER, streams: deaf(facts) }, changes), NONE);
+    expect(step).toMatchObject({ kind: "stop" });
+    expect(JSON.stringify(step)).toMatch(reason);
+  });
+
+  test("the toggle is impossible where the streams can't be read, whatever an earlier look found", () => {
+    const { verdict } = situation({ streams: deaf() });
+    expect(nextStep(situation({ streams: FAILED }, { verdict }), NONE)).toMatchObject({
+      kind: "stop",
+      refused: [{ rung: "toggle-jetstream", why: expect.stringMatching(/streams could not be read/) }],
+    });
+  });
+
+  test("nothing is toggled but one server that is proved to stand alone, and nothing is done on a guess", () => {
+    const topology = fc.constantFrom("standalone", "leaf", "clustered", "unknown");
+    const world = fc.record({
+      servers: fc.array(
+        topology.map((joined) => server({ topology: joined })),
+        { maxLength: 3 },
+      ),
+      streams: fc.constantFrom<Observation["streams"][]>(
+        ...[deaf(), deaf({ peers: PEERS }), deaf({ storage: "memory" }), FAILED, observation().streams],
+      ),
+      accountView: fc.constantFrom<Observation["accountView"][]>(FAILING, FAILED, {
+        ok: "not-asked",
+        why: "",
+      }),
+    });
+    const means = fc.record({
+      canSign: fc.boolean(),
+      hasAccountKey: fc.boolean(),
+      allowMemoryLoss: fc.boolean(),
+      canRestart: fc.boolean(),
+    });
+    const rungs = fc.uniqueArray(fc.constantFrom<RungId[]>(...LADDER.map(({ id }) => id)));
+    fc.assert(
+      fc.property(world, means, rungs, (seen, can, tried) => {
+        const here = situation(seen, can);
+        const step = nextStep(here, climbed(here, tried));
+        if (here.verdict.verdict === "unknown") expect(step.kind).toBe("stop");
+        if (step.kind !== "climb") return;
+        expect(here.verdict.verdict).toBe("dead");
+        expect(tried).not.toContain(step.rung.id);
+        const asAccount: readonly RungId[] = [
+          ...(["step-down-leaders", "scale-up", "restore-consumers", "touch-metadata"] as const),
+        ];
+        if (asAccount.includes(step.rung.id)) expect(can.hasAccountKey).toBe(true);
+        if (step.rung.id === "restart-servers") expect(can.canRestart).toBe(true);
+        if (step.rung.id !== "toggle-jetstream") return;
+        expect(can.canSign).toBe(true);
+        expect(seen.servers.map((one) => one.topology)).toEqual(["standalone"]);
+        const inMemory = seen.streams.ok && seen.streams.value.some(({ storage }) => storage === "memory");
+        if (inMemory) expect(can).toMatchObject({ allowMemoryLoss: true, hasAccountKey: true });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("a rung that is refused is named beside the next one that is climbed", () => {
+    const seen = { streams: deaf({ peers: PEERS }) };
+    expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({
+      ...{ kind: "climb", rung: { id: "toggle-jetstream" }, refused: [{ rung: "step-down-leaders" }] },
+    });
+  });
+
+  test("the ladder goes up: each rung has its risk, its undo and its time", () => {
+    expect(LADDER.map(({ id }) => id)).toEqual([
+      ...["push-again", "restore-consumers", "step-down-leaders", "scale-up", "toggle-direct-gets"],
+      ...["touch-metadata", "toggle-jetstream", "enter-tiers", "restart-servers"],
+    ]);
+    for (const { risk, undo, settles } of LADDER)
+      expect({ risk: risk !== "", undo: undo !== "", settles: settles > 0 }).toEqual({
+        risk: true,
+        undo: true,
+        settles: true,
+      });
+  });
+
+  test("a rung is not climbed twice; when none is left a person is called", () => {
+    expect(stepOf({ streams: deaf() }, { canRestart: true }, ["toggle-jetstream", "restart-servers"])).toBe(
+      "stop: no rung is left after toggle-jetstream, restart-servers",
+    );
+  });
+
+  test("a rung is climbed again for what came to light only after it", () => {
+    const first = situation({ servers: CLUSTER, streams: deaf({ peers: PEERS }) });
+    const tried = climbed(first, ["step-down-leaders"]);
+    const later = situation({ servers: CLUSTER, streams: deaf({ name: "LATER", peers: PEERS }) });
+    expect(nextStep(first, tried)).not.toMatchObject({ rung: { id: "step-down-leaders" } });
+    expect(nextStep(later, tried)).toMatchObject({ rung: { id: "step-down-leaders" } });
+  });
+});
+
+const told = (losses: readonly Loss[]): readonly string[] => losses.map(({ message }) => message);
+
+describe("what was lost", () => {
+  const before = [stream({ consumers: [consumer()] })];
+  test.each<[string, readonly StreamFacts[], readonly string[]]>([
+    ["nothing", before, []],
+    ["nothing where a stream grew", [stream({ lastSeq: 12, consumers: [consumer()] })], []],
+    ["nothing where its own limits dropped messages", [stream({ messages: 1, consumers: [consumer()] })], []],
+    ["a stream", [], ["stream ORDERS is gone"]],
+    ["a durable consumer", [stream()], ["consumer ORDERS > worker is gone"]],
+    [
+      "the end of a stream",
+      [stream({ lastSeq: 7, consumers: [consumer()] })],
+      ["stream ORDERS ends at 7, and ended at 10"],
+    ],
+  ])("%s", (_what, after, losses) => {
+    expect(told(findLosses(before, after))).toEqual(losses);
+  });
+
+  test("a forgotten consumer is not lost; one that starts over or goes is", () => {
+    const held = [stream({ forgotten: [forgotten({ ackFloor: 7 })] })];
+    expect(findLosses(before, held)).toEqual([]);
+    expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 7 })] })])).toEqual([]);
+    expect(told(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })]))).toEqual([
+      "consumer ORDERS > worker starts over, and was at message 7",
+    ]);
+    expect(told(findLosses(held, [stream()]))).toEqual([
+      "consumer ORDERS > worker is gone, and was at message 7",
+    ]);
+  });
+
+  test("a consumer that was in memory is missed where its stream is there without it", () => {
+    const config = { durable_name: "worker" };
+    const seen = [{ stream: "ORDERS", config: { name: "ORDERS" }, consumers: [config] }];
+    expect(findVanished(seen, before)).toEqual([]);
+    expect(findVanished(seen, [])).toEqual([]);
+    expect(told(findVanished(seen, [stream()]))).toEqual([
+      "consumer ORDERS > worker, which was held in memory, is gone",
+    ]);
+  });
+
+  test("an ephemeral consumer may go, and is told of", () => {
+    const ephemeral = [stream({ consumers: [consumer({ durable: false })] })];
+    expect(findLosses(ephemeral, [stream()])).toEqual([
+      {
+        ...{ stream: "ORDERS", consumer: "worker", kind: "gone", allowed: true },
+        message: "ephemeral consumer ORDERS > worker is gone",
+      },
+    ]);
+  });
+
+  test.each([
+    ["one that starts over", { lastSeq: 0, messages: 0 }],
+    ["one that was filled again", { created: "later", lastSeq: 12, messages: 2 }],
+  ])("messages in memory are lost: %s; the policy may allow it", (_what, now) => {
+    const memory = [stream({ storage: "memory", created: "once" })];
+    const after = [stream({ storage: "memory", created: "once", ...now })];
+    const message = "stream ORDERS, held in memory, lost its 10 messages";
+    expect(findLosses(memory, after)).toEqual([{ stream: "ORDERS", kind: "messages", message }]);
+    expect(findLosses(memory, after, true)).toMatchObject([{ message, allowed: true }]);
+    expect(findLosses(memory, [stream({ storage: "memory", created: "once" })])).toEqual([]);
+    expect(told(findLosses(memory, []))).toEqual(["stream ORDERS is gone"]);
+  });
+
+  test("a mirror that tells no end beside all of its messages has lost none", () => {
+    const mirror = stream({ config: { name: "ORDERS", mirror: { name: "ORIGIN" } } });
+    expect(findLosses([mirror], [{ ...mirror, lastSeq: 0 }])).toEqual([]);
+    expect(findLosses([mirror], [{ ...mirror, lastSeq: 0, messages: 0 }])).toHaveLength(1);
+  });
+});
+
+test("what is in memory only is known with all it takes to make it anew", () => {
+  const inMemory = consumer({ storage: "memory", config: { durable_name: "m" } });
+  expect(
+    memoryAssets([
+      stream({ consumers: [consumer(), inMemory, consumer({ storage: "memory", durable: false })] }),
+    ]),
+  ).toEqual([{ stream: "ORDERS", consumers: [{ durable_name: "m" }] }]);
+  expect(memoryAssets([stream({ storage: "memory", consumers: [inMemory] })])).toEqual([
+    { stream: "ORDERS", config: { name: "ORDERS" }, consumers: [{ durable_name: "m" }] },
+  ]);
+});

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  type Agreement,
+  agree,
+  BELIEVED_AFTER,
+  type Followed,
+} from "../../../lib/domain/observation/agreement.ts";
+import type { ConsumerFacts, Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
+import { deafStreams } from "../../../lib/domain/observation/silence.ts";
+import { withoutVanished } from "../../../lib/domain/observation/still-there.ts";
+import { type EpochMillis, epochMillis, isoTime, millis } from "../../../lib/domain/time/time.ts";
+import { assess } from "../../../lib/domain/verdict/assess.ts";
+import {
+  consumer,
+  DEAF,
+  FAILED,
+  forgotten,
+  NOW,
+  observation,
+  operator,
+  server,
+  stream,
+} from "../observations.ts";
+
+const STANDARDS = { operator, unfinishedToggle: false, unfinishedChanges: [] } as const;
+
+/** When something was made, by seconds before the first look. */
+const ago = (seconds: number): string => isoTime(epochMillis((NOW - seconds) * 1000));
+const LONG_AGO = ago(1_000);
+
+const view = (streamNames: readonly string[], failing: readonly string[] = []): Partial<Observation> => ({
+  accountView: {
+    ok: true,
+    value: {
+      ...{ jetstream: "enabled", info: { streams: 1, consumers: 1, limits: {} }, streamNames, domains: [] },
+      failing: failing.map((name) => ({ stream: name, notFound: false, message: "timeout" })),
+    },
+  },
+});
+
+/** A stream that stays, and those of this look. */
+function look(...streams: readonly StreamFacts[]): Observation {
+  const steady = stream({
+    name: "STEADY",
+    created: LONG_AGO,
+    consumers: [consumer({ created: LONG_AGO })],
+  });
+  const all = [steady, ...streams];
+  return observation({ streams: { ok: true, value: all }, ...view(all.map(({ name }) => name)) });
+}
+
+/** What is found by the last of these looks, one every half second, as far as those before agree to it. */
+function judge(...looks: readonly Observation[]) {
+  let followed: Followed | undefined;
+  let last: { agreement: Agreement; at: EpochMillis } | undefined;
+  looks.forEach((seen, index) => {
+    const after = millis((index * BELIEVED_AFTER) / 2);
+    const at = epochMillis(seen.at + after);
+    const { findings } = assess(seen, STANDARDS);
+    const agreed = agree({ observation: { ...seen, at }, findings, after }, followed);
+    followed = agreed.followed;
+    last = { agreement: agreed.agreement, at };
+  });
+  if (last === undefined) throw new Error("there is no look");
+  const { observation: agreed, isPending, ...agreement } = last.agreement;
+  const { verdict, findings } = assess(agreed, { ...STANDARDS, agreement });
+  const codes = findings.map(({ code, subject }) => {
+    const asset = [subject.stream, subject.consumer].filter(Boolean).join(" > ");
+    return `${code} ${asset}`;
+  });
+  return { verdict, codes, isPending, agreed };
+}
+
+const OLD = { name: "X", created: LONG_AGO } as const;
+const well = look(stream(OLD));
+const deaf = look(stream({ ...OLD, ...DEAF }));
+const leaderless = look(stream({ ...OLD, deafSubjects: FAILED }));
+const young = look(stream({ ...OLD, ...DEAF, created: ago(1) }));
+const anew = look(stream({ ...OLD, ...DEAF, created: ago(0) }));
+const untold = observation({ ...look(), ...view(["STEADY", "X"], ["X"]) });
+const gone = look();
+
+const DEAD = ["dead", ["stream.deaf X"]] as const;
+const UNSETTLED = ["unknown", ["probe.failed X"]] as const;
+const FINE = ["healthy", []] as const;
+
+describe("looks one after the other", () => {
+  test.each<[string, readonly Observation[], readonly [string, readonly string[]], boolean]>([
+    ["one alone is taken as it is, for the time being", [deaf], DEAD, true],
+    ["what stays for a second is believed", [deaf, deaf, deaf], DEAD, false],
+    ["until then it counts, for the time being", [deaf, deaf], DEAD, true],
+    ["what was deleted is no finding", [deaf, gone], FINE, false],
+    ["what is well now is no finding", [deaf, deaf, well], FINE, false],
+    ["what fell ill lately is unknown", [well, deaf], UNSETTLED, true],
+    ["and is believed when it stays so", [well, deaf, deaf, deaf], DEAD, false],
+    ["what is well in between falls ill anew", [deaf, well, deaf], UNSETTLED, true],
+    ["a death counts from the first look that saw a death", [leaderless, deaf, deaf], UNSETTLED, true],
+    ["what is unknown for a second is unknown", [leaderless, leaderless, leaderless], UNSETTLED, false],
+    ["what was being made at first is waited for", [young, young, young], DEAD, true],
+    ["what was made since is no finding", [gone, young, young, young], FINE, false],
+    ["nor is what was made anew by the same name", [deaf, anew, anew, anew], FINE, false],
+    ["what was there and no server told of is no new one", [gone, deaf], UNSETTLED, true],
+    ["what only the account told of counts as long", [untold, deaf], UNSETTLED, true],
+    ["young or not", [untold, anew], DEAD, true],
+  ])("%s", (_what, looks, [verdict, codes], isPending) => {
+    expect(judge(...looks)).toMatchObject({ verdict, codes, isPending });
+  });
+
+  test("what is young by the servers' clock is so whatever ours says", () => {
+    const skewed = (seen: Observation): Observation => ({
+      ...seen,
+      servers: [server({ clockSkew: millis(-60_000) })],
+    });
+    const made = look(stream({ ...OLD, ...DEAF, created: ago(60) }));
+    expect(judge(gone, made).codes).toEqual(["probe.failed X"]);
+    expect(judge(skewed(gone), skewed(made)).codes).not.toContain("probe.failed X");
+  });
+
+  test("no remedy acts on what is not believed", () => {
+    const unbelieved = [
+      [gone, young],
+      [well, deaf],
+      [deaf, well, deaf],
+      [deaf, anew],
+    ] as const;
+    for (const looks of unbelieved) expect(deafStreams(judge(...looks).agreed)).toEqual([]);
+    expect(deafStreams(judge(deaf, deaf, deaf).agreed).map(({ name }) => name)).toEqual(["X"]);
+  });
+
+  test("what comes and goes hides nothing that is dead", () => {
+    const busy = (name: string) =>
+      look(stream({ ...OLD, ...DEAF }), stream({ name, created: ago(0), ...DEAF }));
+    expect(judge(busy("A"), busy("B"), busy("C"))).toMatchObject({
+      ...{ verdict: "dead", codes: ["stream.deaf X"], isPending: false },
+    });
+  });
+
+  test("consumers are told apart as streams are", () => {
+    const silent = { heard: { ok: true, value: false } } as const;
+    const withConsumer = (changes: Partial<ConsumerFacts>) =>
+      look(stream({ ...OLD, consumers: [consumer({ ...silent, ...changes })] }));
+    const first = withConsumer({ name: "a", created: LONG_AGO });
+    expect(judge(first, first, first).codes).toEqual(["consumer.deaf X > a"]);
+    const second = withConsumer({ name: "a", created: ago(0) });
+    expect(judge(first, second).codes).toEqual([]);
+    const other = withConsumer({ name: "b", created: ago(0) });
+    expect(judge(first, other).codes).toEqual([]);
+  });
+
+  test("a consumer is forgotten if it stays so", () => {
+    const lost = look(stream({ ...OLD, forgotten: [forgotten()] }));
+    expect(judge(well, lost).codes).toEqual(["probe.failed X > worker"]);
+    expect(judge(lost, lost, lost).codes).toEqual(["consumer.forgotten X > worker"]);
+  });
+
+  test("what the journal knows needs no second look", () => {
+    const known = { ...STANDARDS, losses: [{ stream: "X", kind: "gone", message: "X is gone" }] } as const;
+    const { findings } = assess(gone, known);
+    const { followed } = agree({ observation: gone, findings: [], after: millis(0) });
+    const { agreement } = agree({ observation: gone, findings, after: millis(250) }, followed);
+    expect(findings.filter(agreement.counts).map(({ code }) => code)).toEqual(["asset.lost"]);
+  });
+});
+
+describe("what was read one after the other", () => {
+  const seen = look(stream({ ...OLD, ...DEAF, consumers: [consumer({ created: LONG_AGO })] }));
+  const steady = { name: "STEADY", created: LONG_AGO, consumers: [{ name: "worker", created: LONG_AGO }] };
+  const namesOf = ({ streams }: Observation) =>
+    streams.ok ? streams.value.map(({ name, consumers }) => `${name}: ${consumers.length}`) : [];
+
+  test.each<[string, Parameters<typeof withoutVanished>[1], readonly string[]]>([
+    ["what is gone is left out", [steady], ["STEADY: 1"]],
+    ["what was made anew is left out", [steady, { ...OLD, created: ago(0), consumers: [] }], ["STEADY: 1"]],
+    [
+      "so is a consumer",
+      [steady, { ...OLD, consumers: [{ name: "worker", created: ago(0) }] }],
+      ["STEADY: 1", "X: 0"],
+    ],
+    [
+      "what any server tells of is there",
+      [steady, { ...OLD, consumers: [] }, { ...OLD, consumers: [{ name: "worker", created: LONG_AGO }] }],
+      ["STEADY: 1", "X: 1"],
+    ],
+  ])("%s", (_what, now, names) => {
+    expect(namesOf(withoutVanished(seen, now))).toEqual(names);
+  });
+});

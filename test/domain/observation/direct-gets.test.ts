@@ -1,0 +1,176 @@
+import { describe, expect, test } from "@jest/globals";
+import { nextStep } from "../../../lib/domain/ladder/ladder.ts";
+import { scaleUps } from "../../../lib/domain/ladder/reconfiguration.ts";
+import { serversToRestart } from "../../../lib/domain/ladder/restart.ts";
+import { areHeard, silencedMirrorGroups } from "../../../lib/domain/ladder/step-down.ts";
+import { directToggles } from "../../../lib/domain/observation/direct-gets.ts";
+import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
+import { assess } from "../../../lib/domain/verdict/assess.ts";
+import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
+import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
+import { claims, DEAF, FAILED, observation, operator, server, stream } from "../observations.ts";
+
+const PEERS = [
+  { name: "s2", current: true },
+  { name: "s3", current: true },
+];
+const cluster = (version: string) =>
+  ["s1", "s2", "s3"].map((name) => server({ name, id: name, topology: "clustered", version }));
+
+const direct = (deafOn: readonly string[], heardOn: readonly string[] = []): Partial<StreamFacts> => ({
+  ...{ name: "KV_cfg", replicas: 3, peers: PEERS, config: { name: "KV_cfg", allow_direct: true } },
+  directGets: { ok: true, value: { deafOn, heardOn } },
+});
+const STRAY: Partial<StreamFacts> = {
+  ...direct([]),
+  directGets: { ok: true, value: { deafOn: [], heardOn: ["s1", "s2", "s3"], strayOn: ["s2"] } },
+};
+const ALL = direct(["s1", "s2", "s3"]);
+
+function seen(version: string, ...streams: readonly Partial<StreamFacts>[]): Observation {
+  const found = streams.map((changes) => stream(changes));
+  return observation({
+    servers: cluster(version),
+    streams: { ok: true, value: found },
+    accountView: { ok: "not-asked", why: "" },
+  });
+}
+
+const verdictOf = (look: Observation): Verdict =>
+  assess(look, { operator, unfinishedToggle: false, unfinishedChanges: [] });
+
+function step(look: Observation, hasAccountKey = true): string {
+  const next = nextStep(
+    {
+      ...{ observation: look, verdict: verdictOf(look), claims: claims(), canSign: true, hasAccountKey },
+      ...{ allowMemoryLoss: false, canRestart: false, memorySeen: [] },
+    },
+    new Set(),
+  );
+  if (next.kind === "climb") return next.rung.id;
+  return next.kind === "stop" ? `stop: ${next.why}` : next.kind;
+}
+
+describe("the verdict on direct gets", () => {
+  test.each<[string, Partial<StreamFacts>, string, string[]]>([
+    ["answered by every replica", direct([], ["s1", "s2", "s3"]), "healthy", []],
+    ["answered by nobody", ALL, "dead", ["stream.direct_deaf"]],
+    ["answered by some", direct(["s2"], ["s1", "s3"]), "degraded", ["stream.direct_partly_deaf"]],
+    ["by a stopped replica, too", STRAY, "degraded", ["stream.direct_stray"]],
+    ["of which a probe failed", { directGets: FAILED }, "unknown", ["probe.failed"]],
+    ["of no stream", {}, "healthy", []],
+    ["by an idle mirror", { mirrorDirect: { ok: true, value: "idle" } }, "healthy", []],
+    [
+      "in part by a mirror",
+      { mirrorDirect: { ok: true, value: "broken" } },
+      "degraded",
+      ["mirror.direct_deaf"],
+    ],
+  ])("%s", (_, facts, verdict, codes) => {
+    const { findings, ...rest } = verdictOf(seen("2.10.27", facts));
+    expect({ verdict: rest.verdict, codes: findings.map(({ code }) => code) }).toEqual({ verdict, codes });
+  });
+
+  test("says what people see of it, and names the defect", () => {
+    const { findings, diagnosis } = verdictOf(seen("2.10.27", ALL, { ...ALL, name: "OBJ_files" }));
+    expect(findings.map(({ message }) => message)).toEqual([
+      "no server answers direct gets of stream KV_cfg (asked: s1, s2, s3): every get of KV bucket cfg fails",
+      "no server answers direct gets of stream OBJ_files (asked: s1, s2, s3): reading object store files fails",
+    ]);
+    expect(diagnosis.join()).toMatch(/#6806/);
+  });
+
+  test("what is left of a stopped replica ends with its server, and nothing else helps", () => {
+    const look = seen("2.10.27", STRAY);
+    expect(patienceWith(verdictOf(look))).toBe(10_000);
+    expect(step(look)).toMatch(/^stop: /);
+    expect(serversToRestart(look)).toEqual(["s2"]);
+  });
+
+  test("a replica that catches up is given the time for it", () => {
+    expect(patienceWith(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))))).toBe(10_000);
+  });
+});
+
+describe("the rung that turns direct gets off and on", () => {
+  test("comes after what makes the stream itself heard", () => {
+    expect(step(seen("2.10.27", { ...ALL, ...DEAF }))).toBe("step-down-leaders");
+    expect(step(seen("2.10.27", ALL))).toBe("toggle-direct-gets");
+    expect(step(seen("2.10.27", direct(["s2"], ["s1", "s3"])))).toBe("toggle-direct-gets");
+  });
+
+  test("changes that one setting, and back", () => {
+    expect(directToggles(seen("2.10.27", ALL)).possible).toEqual([
+      {
+        stream: "KV_cfg",
+        before: { name: "KV_cfg", allow_direct: true },
+        during: { name: "KV_cfg", allow_direct: false },
+        consumers: [],
+      },
+    ]);
+  });
+
+  test("is for one replica only before 2.9.12, and says what is left to do", () => {
+    const single = { ...direct(["s1"]), replicas: 1, peers: [] };
+    expect(step(seen("2.9.10", single))).toBe("toggle-direct-gets");
+    expect(step(seen("2.9.12", ALL))).toBe("toggle-direct-gets");
+    expect(step(seen("2.9.10", ALL))).toMatch(
+      /2\.9\.10 turns direct gets .* restart its servers, one at a time/,
+    );
+    expect(serversToRestart(seen("2.9.10", ALL))).toEqual(["s1", "s2", "s3"]);
+  });
+
+  test("never while anything of the account lost its Raft node, where servers are not proved to survive an update", () => {
+    const damaged = { name: "LOST", replicas: 3, nodeMissingOn: ["s3"] };
+    const why = /LOST lost Raft nodes, and an update is not proved to be survived by s1 \(2\.10\.27\)/;
+    expect(step(seen("2.10.27", ALL, damaged))).toMatch(why);
+    expect(step(seen("2.12.5", ALL, damaged))).toMatch(/an update is not proved/);
+    expect(step(seen("2.15.1", ALL, damaged))).toBe("toggle-direct-gets");
+    const elsewhere = { elsewhere: { ok: true, value: [stream(damaged)] } } as const;
+    expect(step({ ...seen("2.10.27", ALL), ...elsewhere })).toMatch(why);
+  });
+
+  test("needs the account's key, and a stream that has its leader and nodes", () => {
+    expect(step(seen("2.10.27", ALL), false)).toMatch(/toggle-direct-gets is refused: .*signingKey/);
+    const { leader: _, ...leaderless } = stream(ALL);
+    const streams = { ok: true, value: [leaderless] } as const;
+    expect(directToggles({ ...seen("2.10.27"), streams }).possible).toEqual([]);
+    expect(directToggles(seen("2.15.1", { ...ALL, nodeMissingOn: ["s2"] })).possible).toEqual([]);
+  });
+
+  test("on one server that stands alone, a toggle of JetStream helps where the account's key is not there", () => {
+    const alone = observation({
+      streams: { ok: true, value: [stream(direct(["s1"]))] },
+      accountView: { ok: "not-asked", why: "" },
+    });
+    expect(step(alone, false)).toBe("toggle-jetstream");
+  });
+});
+
+describe("mirrors that stand in for their origin", () => {
+  const mirror = (value: "idle" | "broken", changes: Partial<StreamFacts> = {}): Partial<StreamFacts> => ({
+    ...{ name: "COPY", subjects: [], replicas: 3, peers: PEERS, mirrorDirect: { ok: true, value } },
+    ...changes,
+  });
+  const single = { replicas: 1, peers: [] };
+
+  test("are given a new leader if they answer a part, and if they answer nothing while something is deaf", () => {
+    const names = (look: Observation) => silencedMirrorGroups(look).map((group) => group.stream);
+    expect(names(seen("2.10.27", mirror("broken")))).toEqual(["COPY"]);
+    expect(names(seen("2.10.27", mirror("idle")))).toEqual([]);
+    expect(names(seen("2.10.27", mirror("idle"), DEAF))).toEqual(["COPY"]);
+    expect(step(seen("2.10.27", mirror("broken")))).toBe("step-down-leaders");
+  });
+
+  test("with one replica get two more for it", () => {
+    const scaled = (look: Observation) => scaleUps(look).possible.map((change) => change.stream);
+    expect(scaled(seen("2.10.27", mirror("broken", single)))).toEqual(["COPY"]);
+    expect(scaled(seen("2.9.10", mirror("broken", single)))).toEqual(["COPY"]);
+    expect(scaled(seen("2.10.27", mirror("idle", single)))).toEqual([]);
+  });
+
+  test("are not waited for, since they answer with the next message, nor is a server restarted for them", () => {
+    expect(areHeard(seen("2.10.27", mirror("idle"), DEAF), [{ stream: "COPY" }])).toBe(true);
+    expect(serversToRestart(seen("2.10.27", mirror("broken")))).toEqual([]);
+  });
+});

@@ -1,0 +1,463 @@
+import { describe, expect, test } from "@jest/globals";
+import type { Expectations } from "../../../lib/domain/claims/account.ts";
+import { domainQuestions, homeDomain } from "../../../lib/domain/observation/domains.ts";
+import type {
+  AccountView,
+  Observation,
+  OriginFacts,
+  StreamFacts,
+} from "../../../lib/domain/observation/observation.ts";
+import { millis } from "../../../lib/domain/time/time.ts";
+import { assess } from "../../../lib/domain/verdict/assess.ts";
+import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
+import type { Health } from "../../../lib/domain/verdict/verdict.ts";
+import {
+  ACCOUNT,
+  claims,
+  DEAF,
+  FAILED,
+  OVER,
+  observation,
+  operator,
+  server,
+  stream,
+} from "../observations.ts";
+
+const OTHER = `A${"D".repeat(55)}`;
+const SYSTEM = `A${"E".repeat(55)}`;
+const EDGE: Expectations = { domains: ["edge"], leafnodes: [{ name: "edge-1", domain: "edge" }] };
+
+const verdictOf = (changes: Partial<Observation>, expected: Expectations = { domains: [], leafnodes: [] }) =>
+  assess(observation({ domain: "hub", ...changes }), {
+    ...{ operator: { ...operator, systemAccount: SYSTEM }, unfinishedToggle: false, unfinishedChanges: [] },
+    expected,
+  });
+const codesOf = (...order: Parameters<typeof verdictOf>) => {
+  const { verdict, findings } = verdictOf(...order);
+  return { verdict, codes: findings.map(({ code }) => code) };
+};
+
+const hubStream = (changes: Partial<StreamFacts>): StreamFacts => stream({ domain: "hub", ...changes });
+const copy = (origin: Partial<OriginFacts>, changes: Partial<StreamFacts> = {}): StreamFacts =>
+  hubStream({
+    ...{ name: "COPY", subjects: [], lastSeq: 7 },
+    origins: {
+      ok: true,
+      value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(60_000), later: [], ...origin }],
+    },
+    ...changes,
+  });
+/** Milliseconds since a heartbeat and the last sequence taken, reading by reading. */
+const readings = (...told: readonly (readonly [number, number])[]): Partial<OriginFacts> => {
+  const [first, ...later] = told.map(([ago, taken]) => ({ activeAgo: millis(ago), taken }));
+  return { ...first, later };
+};
+const streams = (...value: StreamFacts[]): Partial<Observation> => ({ streams: { ok: true, value } });
+const view = (domains: AccountView["domains"], streamNames = ["ORDERS", "COPY"]): Partial<Observation> => {
+  const info = { streams: 2, consumers: 0, limits: {} };
+  return {
+    accountView: { ok: true, value: { jetstream: "enabled", info, streamNames, failing: [], domains } },
+  };
+};
+const QUIET_EDGE = { stream: "READINGS", domain: "edge" };
+
+describe("mirrors and sources", () => {
+  test.each<[string, Partial<Observation>, Health, string[], RegExp | undefined]>([
+    [
+      "that hear a heartbeat in each gap and take messages are well, whatever they lack",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 6], [950, 8], [100, 9]))),
+      "healthy",
+      [],
+      undefined,
+    ],
+    [
+      "that hear heartbeats and lack nothing are well",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 10], [0, 10], [700, 10]))),
+      "healthy",
+      [],
+      undefined,
+    ],
+    [
+      "that lack only what their origin has no more are well",
+      streams(hubStream({ lastSeq: 10, messages: 7 }), copy(readings([900, 7], [0, 7], [700, 7]))),
+      "healthy",
+      [],
+      undefined,
+    ],
+    [
+      "that hear heartbeats and take none of what they lack",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([900, 7], [0, 7], [700, 7]))),
+      "dead",
+      ["stream.stalled"],
+      /nothing from ORDERS but heartbeats while it was looked at: it lacks 3 messages/,
+    ],
+    [
+      "of which the servers have just tried again are quiet, if no heartbeat followed",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([100, 7], [1_600, 7], [3_100, 7]))),
+      "dead",
+      ["stream.stalled"],
+      /nothing from ORDERS for 3s: it lacks 3 messages/,
+    ],
+    [
+      "of which the servers tried again while they were looked at, too",
+      streams(hubStream({ lastSeq: 10 }), copy(readings([9_500, 10], [800, 10], [2_300, 10]))),
+      "degraded",
+      ["stream.stalled"],
+      /it lacks no message yet/,
+    ],
+    [
+      "of which their leader did not tell a second time are not taken for well",
+      streams(hubStream({ lastSeq: 10 }), copy({ ...readings([100, 10], [200, 10]), later: [{}, {}] })),
+      "degraded",
+      ["stream.stalled"],
+      /it lacks no message yet/,
+    ],
+    [
+      "that are quiet and lack messages are dead",
+      streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 })),
+      "dead",
+      ["stream.stalled"],
+      /nothing from ORDERS for 1m: it lacks 3 messages/,
+    ],
+    [
+      "that are quiet and lack nothing yet are degraded",
+      streams(hubStream({ lastSeq: 10 }), copy({ taken: 10 })),
+      "degraded",
+      ["stream.stalled"],
+      /it lacks no message yet/,
+    ],
+    [
+      "that never heard of their origin are quiet",
+      streams(
+        hubStream({}),
+        stream({ ...copy({}), origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, later: [] }] } }),
+      ),
+      "dead",
+      ["stream.stalled"],
+      /since it has its leader: its origin works/,
+    ],
+    [
+      "of a deaf stream are stalled because of it",
+      streams(hubStream({ ...DEAF }), copy({ taken: 7 })),
+      "dead",
+      ["stream.deaf", "stream.stalled"],
+      /stalled because its origin ORDERS is deaf/,
+    ],
+    [
+      "of a stream without a leader",
+      streams(stream({ ...hubStream({}), leader: undefined } as unknown as StreamFacts), copy({})),
+      "degraded",
+      ["stream.stalled"],
+      /its origin ORDERS has no leader/,
+    ],
+    [
+      "of a stream that is not there",
+      streams(copy({ error: "stream not found" })),
+      "dead",
+      ["stream.stalled"],
+      /\(stream not found\): there is no such stream/,
+    ],
+    [
+      "of a stream that is not there, though the servers have just tried again",
+      streams(copy({ error: "stream not found", activeAgo: millis(900) })),
+      "dead",
+      ["stream.stalled"],
+      /\(stream not found\): there is no such stream/,
+    ],
+    [
+      "of another account are not compared, and it is said",
+      streams(hubStream({}), copy({ api: "from.other" })),
+      "dead",
+      ["stream.stalled"],
+      /ORDERS behind from\.other .*what it lacks is unknown/,
+    ],
+    [
+      "of which the leader does not tell are unknown",
+      streams(hubStream({}), copy({}, { origins: FAILED })),
+      "unknown",
+      ["probe.failed"],
+      /what stream COPY copies from/,
+    ],
+  ])("%s", (_what, changes, verdict, codes, said) => {
+    const seen = verdictOf({ ...view([]), ...changes });
+    expect({ verdict: seen.verdict, codes: seen.findings.map(({ code }) => code) }).toEqual({
+      verdict,
+      codes,
+    });
+    if (said !== undefined) expect(seen.findings.at(-1)?.message).toMatch(said);
+  });
+
+  test("of an expired account are stalled because of that", () => {
+    const running: Observation["running"] = {
+      ok: true,
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(OVER),
+        },
+      ],
+    };
+    const stored = { ok: true, value: undefined } as const;
+    const { findings } = verdictOf({
+      ...streams(hubStream({}), copy({ taken: 7 })),
+      stored,
+      running,
+      ...view([]),
+    });
+    expect(findings.at(-1)).toMatchObject({
+      ...{ code: "stream.stalled", health: "degraded" },
+      message: expect.stringContaining("because the account has expired"),
+    });
+  });
+
+  test("of another domain are compared with what the account is told there", () => {
+    const quiet = copy({ ...QUIET_EDGE, taken: 7 });
+    const told = (lastSeq: number) =>
+      view([
+        {
+          ...{ domain: "edge", jetstream: "enabled" },
+          origins: [{ stream: "READINGS", answer: "found", messages: lastSeq, firstSeq: 1, lastSeq }],
+        },
+      ]);
+    expect(codesOf({ ...streams(hubStream({}), quiet), ...told(9) })).toEqual({
+      verdict: "dead",
+      codes: ["stream.stalled"],
+    });
+    expect(codesOf({ ...streams(hubStream({}), quiet), ...told(7) }).verdict).toBe("degraded");
+    const stuck = copy({ ...QUIET_EDGE, ...readings([900, 7], [0, 7], [700, 7]) });
+    expect(codesOf({ ...streams(hubStream({}), stuck), ...told(9) }).codes).toEqual(["stream.stalled"]);
+    expect(codesOf({ ...streams(hubStream({}), stuck), ...told(7) }).verdict).toBe("healthy");
+  });
+
+  test("of another domain whose servers were seen are compared with those, not with one of that name here", () => {
+    const there = stream({ domain: "edge", name: "ORDERS", lastSeq: 7, server: "e1" });
+    const seen = { ...streams(hubStream({ lastSeq: 99 }), copy({ domain: "edge", taken: 7 })), ...view([]) };
+    const { findings } = verdictOf({ ...seen, elsewhere: { ok: true, value: [there] } });
+    expect(findings).toMatchObject([{ code: "stream.stalled", health: "degraded" }]);
+  });
+});
+
+describe("domains", () => {
+  const silent = view([{ domain: "edge", jetstream: "silent", message: "nobody answers", origins: [] }]);
+  const here = streams(hubStream({}), hubStream({ name: "COPY" }));
+  test.each<[string, Partial<Observation>, Expectations, Health, string[]]>([
+    [
+      "expected and silent",
+      { ...here, ...silent },
+      { domains: ["edge"], leafnodes: [] },
+      "dead",
+      ["domain.silent"],
+    ],
+    [
+      "expected, without JetStream",
+      { ...here, ...view([{ domain: "edge", jetstream: "disabled", origins: [] }]) },
+      { domains: ["edge"], leafnodes: [] },
+      "dead",
+      ["domain.disabled"],
+    ],
+    [
+      "expected, that may not be asked",
+      { ...here, ...view([{ domain: "edge", jetstream: "unknown", origins: [] }]) },
+      { domains: ["edge"], leafnodes: [] },
+      "unknown",
+      ["probe.failed"],
+    ],
+    [
+      "expected, and no key to ask with",
+      { ...here, accountView: { ok: "not-asked", why: "no key" } },
+      { domains: ["edge"], leafnodes: [] },
+      "unknown",
+      ["probe.failed"],
+    ],
+    [
+      "the home domain needs no asking",
+      { ...here, ...view([]) },
+      { domains: ["hub"], leafnodes: [] },
+      "healthy",
+      [],
+    ],
+    [
+      "silent, and copied from by what hears it",
+      { ...streams(hubStream({}), copy({ ...QUIET_EDGE, activeAgo: millis(500) })), ...silent },
+      { domains: [], leafnodes: [] },
+      "healthy",
+      [],
+    ],
+    [
+      "silent, and what copies from it is quiet",
+      { ...streams(hubStream({}), copy(QUIET_EDGE)), ...silent },
+      { domains: [], leafnodes: [] },
+      "dead",
+      ["domain.silent", "stream.stalled"],
+    ],
+  ])("%s", (_what, changes, expected, verdict, codes) => {
+    expect(codesOf(changes, expected)).toEqual({ verdict, codes });
+  });
+
+  test("a domain is known by its servers, too, if they answer the same system account", () => {
+    const servers = [
+      server({ domain: "hub" }),
+      server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" }),
+    ];
+    const loaded = {
+      loaded: true,
+      expired: false,
+      signatureValid: true,
+      jetstream: true,
+      document: claims(),
+    } as const;
+    const running: Observation["running"] = {
+      ok: true,
+      value: [
+        { server: "s1", ...loaded },
+        { server: "edge-1", ...loaded },
+      ],
+    };
+    const accountView = { ok: "not-asked", why: "no key" } as const;
+    expect(
+      codesOf({ ...here, servers, running, accountView }, { domains: ["edge"], leafnodes: [] }).codes,
+    ).toEqual([]);
+  });
+
+  test("streams elsewhere are judged, and no one asks why the API here does not list them", () => {
+    const there = stream({ domain: "edge", name: "READINGS", server: "edge-1" });
+    const seen = { ...streams(hubStream({})), ...view([], ["ORDERS"]) };
+    expect(codesOf({ ...seen, elsewhere: { ok: true, value: [there] } })).toEqual({
+      verdict: "healthy",
+      codes: [],
+    });
+    expect(codesOf({ ...seen, elsewhere: { ok: true, value: [{ ...there, ...DEAF }] } }).codes).toEqual([
+      "stream.deaf",
+    ]);
+    expect(codesOf({ ...seen, elsewhere: FAILED })).toEqual({ verdict: "unknown", codes: ["probe.failed"] });
+  });
+
+  test("what is asked: other domains that are expected or copied from, and of streams those not seen", () => {
+    const seen = {
+      streams: {
+        ok: true,
+        value: [
+          copy({ stream: "A", domain: "edge" }),
+          copy({ stream: "B", domain: "far" }),
+          copy({ stream: "C", domain: "hub" }),
+          copy({ api: "x.y" }),
+        ],
+      },
+      elsewhere: { ok: true, value: [stream({ domain: "far", name: "B" })] },
+    } as const;
+    expect(domainQuestions(seen, "hub", ["hub", "own"])).toEqual([
+      { domain: "own", origins: [] },
+      { domain: "edge", origins: ["A"] },
+    ]);
+  });
+
+  test.each([
+    [
+      "that of the server at the other end",
+      [server({ domain: "hub" }), server({ id: "N2", domain: "edge" })],
+      "N2",
+      "edge",
+    ],
+    [
+      "that of its cluster, if it has no JetStream",
+      [
+        server({ domain: "edge", cluster: "e" }),
+        server({ id: "N2", jetstream: false, cluster: "c" }),
+        server({ id: "N3", cluster: "c", domain: "hub" }),
+      ],
+      "N2",
+      "hub",
+    ],
+    ["none where there is none", [server()], "N1", undefined],
+  ])("the home domain is %s", (_what, servers, connected, home) => {
+    expect(homeDomain(servers, connected)).toBe(home);
+  });
+});
+
+describe("leafnodes", () => {
+  const NO_DOMAIN: Expectations = { domains: [], leafnodes: [{ name: "edge-1" }] };
+  const bound = (...accounts: string[]): Partial<Observation> => ({
+    leafnodes: { ok: true, value: accounts.map((account) => ({ server: "s1", account, name: "edge-1" })) },
+  });
+  test.each<[string, Partial<Observation>, Health, string[], RegExp | undefined]>([
+    ["bound to the account", bound(ACCOUNT), "healthy", [], undefined],
+    ["bound to it and to the system account", bound(SYSTEM, ACCOUNT), "healthy", [], undefined],
+    ["bound to it and, by another remote, elsewhere", bound(OTHER, ACCOUNT), "healthy", [], undefined],
+    [
+      "bound to another",
+      bound(OTHER),
+      "dead",
+      ["leaf.wrong_account"],
+      /bound to account ADDD.*credentials of its remote decide/,
+    ],
+    ["bound to $G", bound("$G"), "dead", ["leaf.wrong_account"], /without an operator ignores \.creds/],
+    ["bound to the system account only", bound(SYSTEM), "dead", ["leaf.missing"], /is not connected/],
+    ["not there", bound(), "dead", ["leaf.missing"], /never binds.*relight explain/],
+    [
+      "without a name (2.9.10)",
+      { leafnodes: { ok: true, value: [{ server: "s1", account: ACCOUNT }] } },
+      "unknown",
+      ["probe.failed"],
+      /does not name its leafnode connections/,
+    ],
+    ["not to be looked at", { leafnodes: FAILED }, "unknown", ["probe.failed"], undefined],
+  ])("%s", (_what, changes, verdict, codes, said) => {
+    const seen = verdictOf(changes, NO_DOMAIN);
+    expect({ verdict: seen.verdict, codes: seen.findings.map(({ code }) => code) }).toEqual({
+      verdict,
+      codes,
+    });
+    if (said !== undefined) expect(seen.findings[0]?.message).toMatch(said);
+  });
+
+  test("that nobody expects are no finding; those of the account are named", () => {
+    const seen = verdictOf({ ...bound(ACCOUNT, OTHER) });
+    expect(seen).toMatchObject({ verdict: "healthy", leafnodes: [{ name: "edge-1", account: ACCOUNT }] });
+    expect(verdictOf({ leafnodes: FAILED }).verdict).toBe("healthy");
+  });
+
+  test("are the cause of what stalls behind them", () => {
+    const seen = { ...streams(hubStream({}), copy(QUIET_EDGE)), ...bound(OTHER) };
+    const silent = view([{ domain: "edge", jetstream: "silent", origins: [] }]);
+    const { findings } = verdictOf({ ...seen, ...silent }, EDGE);
+    expect(findings.map(({ code }) => code)).toEqual([
+      "leaf.wrong_account",
+      "domain.silent",
+      "stream.stalled",
+    ]);
+    expect(findings[2]).toMatchObject({
+      health: "degraded",
+      message: expect.stringMatching(/stalled because leafnode edge-1/),
+    });
+  });
+});
+
+test("what mends itself is waited for, unless something else is dead or the account has expired", () => {
+  const quiet = streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 }));
+  expect(patienceWith(verdictOf({ ...quiet, ...view([]) }))).toBe(30_000);
+  expect(patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }))).toBe(
+    1_000,
+  );
+  expect(patienceWith(verdictOf({}))).toBeUndefined();
+  const expired = verdictOf({
+    stored: { ok: true, value: undefined },
+    running: {
+      ok: true,
+      value: [
+        {
+          server: "s1",
+          loaded: true,
+          expired: true,
+          signatureValid: true,
+          jetstream: true,
+          document: claims(OVER),
+        },
+      ],
+    },
+  });
+  expect(patienceWith(expired)).toBeUndefined();
+});

@@ -1,0 +1,256 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import { parseAccountClaims } from "../../../lib/domain/claims/claims.ts";
+import {
+  ACTED_ON,
+  type EntryKind,
+  type JournalEntry,
+  openRestart,
+} from "../../../lib/domain/journal/journal.ts";
+import { PROOF } from "../../../lib/domain/journal/journal-proof.ts";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Job } from "../../../lib/ports/ports.ts";
+import { type Context, record } from "../../../lib/usecases/job/context.ts";
+import { jobFor } from "../../../lib/usecases/job/job.ts";
+import { provedBy } from "../../../lib/usecases/journal/proof.ts";
+import { looking } from "../../../lib/usecases/observe/look.ts";
+import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import { newPolicy } from "../../domain/policies.ts";
+import { fakeJournal } from "../../support/fakes/journal.ts";
+import { chance, keyOf, simulatedWorld } from "../../support/simulated-world.ts";
+
+/** What somebody who can write to the journal, and has no key of the operator's, can make Relight do: nothing. */
+
+const start = epochMillis(Date.UTC(2030, 0, 1));
+const random = chance(11);
+const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+const account = keyOf("A", random) as AccountId;
+const stranger = keyOf("A", random) as AccountId;
+const iat = toSeconds(start);
+
+const claimsOf = (sub: AccountId, limits: JsonObject, more: JsonObject = {}): string =>
+  JSON.stringify({
+    ...{ jti: "planted", iat, exp: iat + 60, iss: operator.id, sub, name: "APP", ...more },
+    nats: { limits, type: "account", version: 2 },
+  });
+const PLANTED = claimsOf(account, { conn: -1, disk_storage: -1, mem_storage: -1 });
+
+function newScene(journal = fakeJournal({ now: () => start })) {
+  const world = simulatedWorld({
+    ...{ seed: 1, start, policy: newPolicy(), policies: [], operator, journalOn: () => journal },
+    accounts: [{ account, name: "APP", iat, exp: iat + 90 * 86_400 }],
+  });
+  const run = (action: Job["action"], of: AccountId = account, change: Partial<Context> = {}) => {
+    const context = { ...world.context, ...change };
+    return remediate(context, jobFor(context, { account: of, action, trigger: "manual", reason: "a test" }));
+  };
+  const plant = (kind: EntryKind, data: JsonObject, of: AccountId | "-" = account): Promise<void> =>
+    journal.append({ at: world.now(), job: "planted", account: of, kind, data });
+  const of = (kind: EntryKind): readonly JournalEntry[] =>
+    journal.entries.filter((entry) => entry.kind === kind);
+  const isProved = provedBy(world.context);
+  const codes = ({ verdict }: Awaited<ReturnType<typeof run>>): readonly string[] =>
+    verdict.findings.map(({ code }) => code);
+  return { world, journal, run, plant, of, isProved, codes };
+}
+
+describe("claims in the journal", () => {
+  test("are renewed only if they are proved", async () => {
+    const { run, plant, world } = newScene();
+    await plant("claims.seen", { jti: "planted", claims: claimsOf(stranger, { conn: -1 }) }, stranger);
+    for (const action of ["renew", "heal", "remediate"] as const) {
+      const error = await run(action, stranger).catch((thrown: RelightError) => thrown);
+      if (action === "renew") expect(error).toMatchObject({ code: "account.no_claims" });
+      if (action === "renew") expect(String(error)).toContain("not proved");
+    }
+    expect(world.cluster.pushes).toEqual([]);
+    expect(world.incidents.map(({ summary }) => summary).join()).toContain("not proved");
+  });
+
+  test.each<[string, string, boolean]>([
+    ["nobody signed", PLANTED, false],
+    ["another operator signed", PLANTED.replaceAll(operator.id, keyOf("O", chance(12))), true],
+    ["are another account's", claimsOf(stranger, { conn: -1 }), true],
+  ])(
+    "that a server is said to run and that %s are neither renewed nor proved",
+    async (_what, text, signatureValid) => {
+      const { run, world, of, isProved } = newScene();
+      const parsed = parseAccountClaims(text);
+      if (!parsed.ok) throw new Error(parsed.problem);
+      const { document } = parsed;
+      const told = {
+        server: "n1",
+        loaded: true,
+        expired: false,
+        jetstream: true,
+        document,
+        signatureValid,
+      } as const;
+      const probes: Context["probes"] = {
+        ...world.context.probes,
+        observe: async (...asked) => ({
+          ...(await world.context.probes.observe(...asked)),
+          ...{ running: { ok: true, value: [told] }, stored: { ok: true, value: undefined } },
+        }),
+      };
+      for (const action of ["renew", "heal", "remediate"] as const) {
+        const done = await run(action, account, { probes }).catch((thrown: RelightError) => thrown);
+        if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
+        else expect(done).toMatchObject({ verdict: { verdict: "unknown" } });
+      }
+      expect(world.cluster.pushes).toEqual([]);
+      expect(of("claims.seen").filter(isProved)).toEqual([]);
+    },
+  );
+
+  test("that were in force are proved, and renewed once the resolver has deleted them", async () => {
+    const { run, world, of, isProved } = newScene();
+    await run("verify");
+    expect(of("claims.seen").map(isProved)).toEqual([true]);
+    world.advance(millis(91 * 86_400_000));
+    const gone = { ...world.context.resolver, running: async () => [], lookup: async () => undefined };
+    const probes: Context["probes"] = {
+      ...world.context.probes,
+      observe: async (...asked) => ({
+        ...(await world.context.probes.observe(...asked)),
+        ...{ running: { ok: true, value: [] }, stored: { ok: true, value: undefined } },
+      }),
+    };
+    const push: Context["resolver"]["push"] = async () => {
+      throw new RelightError("push.rejected", "this is far enough");
+    };
+    const resolver = { ...gone, push };
+    await expect(run("renew", account, { probes, resolver })).rejects.toMatchObject({
+      code: "push.rejected",
+    });
+  });
+
+  test("an entry behind them that is not proved, or an old one again, does not take their place", async () => {
+    const { run, plant, journal, of, isProved, world } = newScene();
+    await run("verify");
+    const [first] = of("claims.seen");
+    if (first === undefined) throw new Error("no claims were seen");
+    world.advance(millis(60_000));
+    await run("renew");
+    const renewed = of("claims.seen").at(-1)?.data["jti"];
+    await journal.append(first);
+    await plant("claims.seen", { jti: "planted", claims: PLANTED });
+    await run("verify");
+    expect(of("claims.seen").at(-1)).toMatchObject({ data: { jti: renewed } });
+    expect(of("claims.seen").map(isProved)).toEqual([true, true, true, false, true]);
+  });
+
+  test.each<[string, (entry: JournalEntry) => JournalEntry]>([
+    ["claims", (entry) => ({ ...entry, data: { ...entry.data, claims: PLANTED } })],
+    ["account", (entry) => ({ ...entry, account: stranger })],
+    ["kind", (entry) => ({ ...entry, kind: "toggle.opened" })],
+    ["time", (entry) => ({ ...entry, at: epochMillis(entry.at + 1) })],
+    ["job", (entry) => ({ ...entry, job: "another" })],
+    ["key", (entry) => ({ ...entry, data: { ...entry.data, [PROOF]: { by: stranger, signature: "x" } } })],
+  ])("with another %s than was proved are not proved", async (_what, change) => {
+    const { run, of, isProved } = newScene();
+    await run("verify");
+    const [entry] = of("claims.seen");
+    if (entry === undefined) throw new Error("no claims were seen");
+    expect([isProved(entry), isProved(change(entry))]).toEqual([true, false]);
+  });
+
+  test("of an update from before proofs are proved by the next look, once", async () => {
+    const { run, plant, of, isProved, world } = newScene();
+    const [running] = await world.context.resolver.running(account);
+    const { text, claims } = running?.loaded ? running.document : { text: "", claims: { jti: "" } };
+    await plant("claims.seen", { jti: claims.jti, claims: text });
+    await run("verify");
+    await run("verify");
+    expect(of("claims.seen").map(isProved)).toEqual([false, true]);
+  });
+
+  test("stay without a proof where the key can't be used, and are not written again and again", async () => {
+    const { run, of, isProved, world } = newScene();
+    world.signer.down = true;
+    for (let looks = 0; looks < 3; looks++) expect((await run("verify")).verdict.verdict).toBe("healthy");
+    expect(of("claims.seen").map(isProved)).toEqual([false]);
+  });
+});
+
+describe("what a dead job is said to have left", () => {
+  test.each<[EntryKind, JsonObject]>([
+    ["toggle.opened", { jti: "planted", claims: PLANTED, memory: [{ stream: "S", consumers: [] }] }],
+    ["reconfigure.opened", { stream: "S", undo: { before: { name: "S", num_replicas: 1 }, consumers: [] } }],
+  ])("%s: a person is called, once, and nothing is done", async (kind, data) => {
+    const { run, plant, world, codes, of } = newScene();
+    world.cluster.jetstream = true;
+    const limits = { conn: -1, disk_storage: 1_000 };
+    world.cluster.force(`signed ${claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 })}`);
+    await plant(kind, data);
+    expect((await looking(world.context, account)()).verdict.findings).toMatchObject([
+      { code: "journal.unproved" },
+    ]);
+    await run("verify");
+    expect(world.cluster.pushes).toEqual([]);
+    expect(world.incidents).toMatchObject([{ failureClass: "journal_unproved", status: "open" }]);
+    expect(JSON.stringify(world.incidents)).not.toContain("disk_storage");
+    expect(of(kind.replace("opened", "closed") as EntryKind)).toHaveLength(1);
+    expect(codes(await run("remediate"))).not.toContain("journal.unproved");
+    expect(world.incidents).toMatchObject([{ status: "open" }, { status: "resolved" }]);
+    expect(world.cluster.pushes).toEqual([]);
+  });
+
+  test("a toggle stays open as long as the account is without JetStream", async () => {
+    const { run, plant, world, codes } = newScene();
+    await plant("toggle.opened", { jti: "planted", claims: PLANTED, memory: [] });
+    for (let jobs = 0; jobs < 2; jobs++) expect(codes(await run("heal"))).toContain("journal.unproved");
+    expect(world.cluster.pushes).toEqual([]);
+    expect(world.incidents.filter(({ failureClass }) => failureClass === "journal_unproved")).toHaveLength(1);
+  });
+
+  test("a proved toggle is not ended by an entry that is not, nor opened again by its own copy", async () => {
+    const { plant, run, world, journal, of } = newScene();
+    const limits = { conn: -1, disk_storage: 1_000 };
+    const original = claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 });
+    const opened = { jti: "now", off: "off", claims: original, memory: [] };
+    await record(world.context, { id: "died", account }, "toggle.opened", opened);
+    await plant("toggle.closed", { jti: "planted" });
+    world.cluster.force(`signed ${claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 })}`);
+    world.cluster.jetstream = true;
+    await run("verify");
+    // Other claims are in force since: they stay, and the toggle ends.
+    expect(world.cluster.pushes).toEqual([]);
+    expect(of("toggle.closed").at(-1)).toMatchObject({ data: { jti: "newer" } });
+    const [copy] = of("toggle.opened");
+    if (copy !== undefined) await journal.append(copy);
+    await run("verify");
+    expect(of("toggle.closed")).toHaveLength(2);
+  });
+});
+
+test("a restart that was begun is not ended by an entry that nobody proved", async () => {
+  const { plant, world, journal, isProved } = newScene();
+  const run = { id: "r", account: "-" } as const;
+  const open = () => openRestart(journal.entries, isProved)?.server;
+  await plant("restart.opened", { server: "n9", for: account }, "-");
+  expect(open()).toBe("n9");
+  await plant("restart.closed", { server: "n9" }, "-");
+  expect(open()).toBeUndefined();
+  await record(world.context, run, "restart.opened", { server: "n1", for: account });
+  await plant("restart.closed", { server: "n1" }, "-");
+  await plant("restart.opened", { server: "n2", for: account }, "-");
+  expect(open()).toBe("n1");
+  await record(world.context, run, "restart.closed", { server: "n1" });
+  expect(open()).toBeUndefined();
+});
+
+test("what opens a remedy is not written without its proof: nobody could finish it", async () => {
+  const { world, journal } = newScene();
+  world.signer.down = true;
+  const job = { id: "j", account };
+  for (const kind of Object.keys(ACTED_ON) as EntryKind[]) {
+    const writing = record(world.context, job, kind, { stream: "S" });
+    if (ACTED_ON[kind] && kind.endsWith(".opened"))
+      await expect(writing).rejects.toMatchObject({ code: "secret.unavailable" });
+    else await writing;
+  }
+  expect(journal.entries.filter(({ kind }) => kind === "toggle.opened")).toEqual([]);
+});

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import type { Sourced } from "../../../lib/domain/claims/claims-source.ts";
+import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Job } from "../../../lib/ports/ports.ts";
+import { changeLimits } from "../../../lib/usecases/orders/change-limits.ts";
+import { rotate } from "../../../lib/usecases/orders/rotate-key.ts";
+import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import { newPolicy } from "../../domain/policies.ts";
+import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
+
+/** What somebody deleted is pushed by no trigger, however much time goes by; a person at the command brings it back. */
+
+const DAY = 86_400;
+const start = epochMillis(Date.UTC(2030, 0, 1));
+const random = chance(11);
+const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+const account: SimulatedAccount = {
+  ...{ account: keyOf("A", random) as AccountId, name: "APP" },
+  ...{ iat: toSeconds(start) - DAY, exp: toSeconds(start) + 80 * DAY },
+};
+const id = account.account;
+
+async function newWorld(policy = newPolicy()) {
+  const world = simulatedWorld({ seed: 1, start, accounts: [account], policy, policies: [], operator });
+  // It was seen while it was well.
+  await world.work(jobOf({ action: "verify" }));
+  return world;
+}
+type World = Awaited<ReturnType<typeof newWorld>>;
+
+let jobs = 0;
+const jobOf = (changes: Partial<Job>): Job => ({
+  ...{ account: id, action: "remediate", trigger: "schedule", reason: "a test", id: `job-${jobs++}` },
+  ...changes,
+});
+const renewedToken = (world: World): string =>
+  world.issue({ ...account, iat: toSeconds(world.now()), exp: toSeconds(world.now()) + 90 * DAY });
+
+/** What befalls an account, and how long it is until somebody comes. */
+const FATES: readonly (readonly [string, (world: World) => Promise<void>])[] = [
+  ["was deleted a moment ago", async ({ cluster }) => cluster.delete(id)],
+  [
+    "was deleted, and the servers restarted since",
+    async ({ cluster }) => {
+      cluster.delete(id);
+      cluster.restart();
+    },
+  ],
+  [
+    "was seen to be deleted, and its claims are over since",
+    async (world) => {
+      world.cluster.delete(id);
+      await world.work(jobOf({}));
+      world.cluster.restart();
+      world.advance(millis(100 * DAY * 1000));
+    },
+  ],
+  [
+    "was lost with the disks, and its claims are over since",
+    async (world) => {
+      world.cluster.delete(id);
+      world.cluster.restart();
+      await world.work(jobOf({}));
+      world.advance(millis(100 * DAY * 1000));
+    },
+  ],
+  [
+    "had expired, and watch heard that it is deleted",
+    async (world) => {
+      world.advance(millis(81 * DAY * 1000));
+      world.cluster.delete(id);
+      const data = { how: "ordered", iat: account.iat };
+      await world.context.journal.append({
+        at: world.now(),
+        job: "w",
+        account: id,
+        kind: "account.deleted",
+        data,
+      });
+    },
+  ],
+];
+
+const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])[] = [
+  ["the schedule", ({ work }) => work(jobOf({}))],
+  ["an event", ({ work }) => work(jobOf({ trigger: "event" }))],
+  ["a person who heals it", ({ work }) => work(jobOf({ action: "heal", trigger: "manual" }))],
+  ["a person who renews it", ({ work }) => work(jobOf({ action: "renew", trigger: "manual" }))],
+  [
+    "an issuer's push",
+    (world) => world.work(jobOf({ action: "push", trigger: "webhook", token: renewedToken(world) })),
+  ],
+  [
+    "a message that says it may",
+    (world) =>
+      world.work(jobOf({ action: "push", trigger: "webhook", token: renewedToken(world), undelete: true })),
+  ],
+  [
+    "a person's push",
+    (world) => world.work(jobOf({ action: "push", trigger: "manual", token: renewedToken(world) })),
+  ],
+  [
+    "a change of its limits",
+    ({ context }) =>
+      changeLimits(context, { account: id, action: "enable", request: { storage: 1_000 }, force: true }),
+  ],
+  [
+    "a rotation of the operator's key",
+    ({ context }) => {
+      const holder = {
+        account: id,
+        name: "APP",
+        streams: 0,
+        critical: false,
+        stored: false,
+        runningOn: ["n1"],
+      };
+      const order = {
+        from: "old",
+        to: operator.id,
+        configured: [],
+        wave: 1,
+        includeSystem: false,
+        tell: () => undefined,
+      };
+      return rotate(context, order, { waves: [[holder]], leftOut: [], problems: [], todo: [], unknown: [] });
+    },
+  ],
+  [
+    "a remedy that a dead job left open",
+    async (world) => {
+      const { text } = world.context.codec.decode(world.issue(account)).document;
+      const data = { jti: "J", claims: text, memory: [] };
+      await world.context.journal.append({
+        at: world.now(),
+        job: "d",
+        account: id,
+        kind: "toggle.opened",
+        data,
+      });
+      await world.work(jobOf({ trigger: "resume" }));
+    },
+  ],
+  [
+    "a source of truth that still has it, and whose policy is to push",
+    async (world) => {
+      const token = renewedToken(world);
+      const { document, signatureValid } = world.context.codec.decode(token);
+      const sourced: Sourced = {
+        state: "found",
+        claims: { document, signatureValid },
+        token,
+        place: "APP.jwt",
+      };
+      const claims = { name: "folder:jwts", accounts: async function* () {}, lookup: async () => sourced };
+      await remediate({ ...world.context, source: { claims, onDifference: "push" } }, jobOf({}));
+    },
+  ],
+];
+
+describe.each(FATES)("an account that %s", (_fate, befall) => {
+  // Together: each look that finds something dead is repeated for a second.
+  test("is pushed by no trigger", async () => {
+    const pushed = await Promise.all(
+      TRIGGERS.map(async ([trigger, pull]) => {
+        const world = await newWorld();
+        await befall(world);
+        const error: unknown = await pull(world).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        const isOther =
+          error !== undefined && !(error instanceof RelightError && error.code === "account.deleted");
+        return isOther ? [trigger, String(error)] : [trigger, world.cluster.pushes.length];
+      }),
+    );
+    expect(pushed).toEqual(TRIGGERS.map(([trigger]) => [trigger, 0]));
+  });
+
+  test("is told of once, though it is looked at every day", async () => {
+    const world = await newWorld(newPolicy({ manual: true }));
+    await befall(world);
+    for (let days = 0; days < 2; days++) {
+      await world.work(jobOf({}));
+      world.advance(millis(DAY * 1000));
+    }
+    expect(world.cluster.pushes).toEqual([]);
+    const open = world.incidents.filter(({ status }) => status === "open");
+    expect(open.map(({ failureClass }) => failureClass)).toEqual(["account_deleted"]);
+    expect(open[0]?.advice.join("\n")).toContain("--undelete");
+  });
+
+  test("is brought back by a person's word, and is then an account like any other", async () => {
+    const world = await newWorld();
+    await befall(world);
+    await world.work(jobOf({}));
+    const end = await world.work(jobOf({ action: "renew", trigger: "manual", undelete: true }));
+    expect(end).toBe("renewed");
+    expect(world.cluster.pushes).toHaveLength(1);
+    expect(world.incidents.at(-1)).toMatchObject({ failureClass: "account_deleted", status: "resolved" });
+    world.advance(millis(95 * DAY * 1000));
+    world.cluster.restart();
+    expect(await world.work(jobOf({}))).toBe("healed");
+  });
+});
+
+test("an account that only expired, and that nobody has any more, is renewed", async () => {
+  const world = await newWorld();
+  world.advance(millis(81 * DAY * 1000));
+  world.cluster.restart();
+  expect(await world.work(jobOf({}))).toBe("healed");
+  expect(world.cluster.pushes).toHaveLength(1);
+});
+
+test("somebody else's push of a new JWT brings a deleted account back, and that is said", async () => {
+  const world = await newWorld();
+  world.cluster.delete(id);
+  await world.work(jobOf({}));
+  world.advance(millis(1_000));
+  world.cluster.force(renewedToken(world));
+  expect(await world.work(jobOf({}))).toBe("healthy");
+  expect(world.incidents.at(-1)).toMatchObject({
+    ...{ failureClass: "account_deleted", status: "resolved" },
+    summary: expect.stringContaining("somebody brought the account back"),
+  });
+});
+
+test("a deleted account is not due at every sweep, and due at once when it is back", async () => {
+  const world = await newWorld();
+  world.cluster.delete(id);
+  await world.work(jobOf({}));
+  world.advance(millis(10 * 60_000));
+  await world.sweep();
+  expect(world.queue.splice(0)).toEqual([]);
+  world.cluster.force(renewedToken(world));
+  await world.sweep();
+  expect(world.queue.splice(0)).toHaveLength(1);
+});

@@ -1,0 +1,82 @@
+import { expect, test } from "@jest/globals";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import { type EpochMillis, epochMillis, type Millis } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Job, Leases } from "../../../lib/ports/ports.ts";
+import { acceptDelivery } from "../../../lib/usecases/orders/accept-delivery.ts";
+import { fakeJournal } from "../../support/fakes/journal.ts";
+import { fakeLog } from "../../support/fakes/log.ts";
+
+const MINUTE = 60_000;
+const unneeded = (): never => {
+  throw new Error("nobody needs this for a notice without a JWT");
+};
+
+function newDesk() {
+  let now: EpochMillis = epochMillis(1_900_000_000_000);
+  let ids = 0;
+  const clock = { now: () => now };
+  const journal = fakeJournal(clock);
+  const queued: Job[] = [];
+  const state = { isDown: false, isStuck: false };
+  const enqueue = async (job: Job): Promise<void> => {
+    if (state.isDown) throw new RelightError("queue.unavailable", "the queue is down");
+    if (state.isStuck) await new Promise(() => undefined);
+    queued.push(job);
+  };
+  const codec = { decode: unneeded } as unknown as Parameters<typeof acceptDelivery>[0]["codec"];
+  const desk = {
+    newId: () => `id-${++ids}`,
+    clock,
+    log: fakeLog(),
+    jobs: { enqueue },
+    codec,
+    operator: unneeded,
+  };
+  const take = (leases: Leases = journal) =>
+    acceptDelivery({ ...desk, leases }, { id: "msg_1", account: "A" as AccountId, reason: "told" });
+  const pass = (minutes: number): void => {
+    now = epochMillis(now + minutes * MINUTE);
+  };
+  return { take, pass, queued, state, journal };
+}
+
+test("a delivery is queued once, for as long as a sender repeats it", async () => {
+  const { take, pass, queued } = newDesk();
+  expect(await take()).toMatchObject({ outcome: "queued" });
+  expect(await take()).toMatchObject({ outcome: "repeated" });
+  pass(3 * 24 * 60);
+  expect(await take()).toMatchObject({ outcome: "repeated" });
+  expect(queued).toHaveLength(1);
+});
+
+test("what could not be queued is taken at once when it is repeated", async () => {
+  const { take, queued, state } = newDesk();
+  state.isDown = true;
+  await expect(take()).rejects.toMatchObject({ code: "queue.unavailable" });
+  state.isDown = false;
+  expect(await take()).toMatchObject({ outcome: "queued" });
+  expect(queued).toHaveLength(1);
+});
+
+test("a run that died before it had queued keeps the sender waiting, and loses nothing", async () => {
+  const { take, pass, queued, state } = newDesk();
+  state.isStuck = true;
+  void take();
+  await expect(take()).rejects.toMatchObject({ code: "webhook.busy", retryable: true });
+  state.isStuck = false;
+  pass(3);
+  expect(await take()).toMatchObject({ outcome: "queued" });
+  expect(queued).toHaveLength(1);
+});
+
+test("a journal that fails once the delivery is queued makes it no failure", async () => {
+  const { take, queued, journal } = newDesk();
+  const isForgetful: Leases = {
+    acquire: (key: string, holder: string, lasts: Millis) =>
+      queued.length === 0 ? journal.acquire(key, holder, lasts) : Promise.reject(new Error("throttled")),
+    release: () => Promise.reject(new Error("throttled")),
+  };
+  expect(await take(isForgetful)).toMatchObject({ outcome: "queued" });
+  expect(queued).toHaveLength(1);
+});

@@ -1,0 +1,162 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { type EpochMillis, epochMillis, millis } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import {
+  escalate,
+  type Pager,
+  resolveIncidents,
+  type Trouble,
+} from "../../../lib/usecases/paging/escalate.ts";
+import { pageSweepFailure, sweepWorked } from "../../../lib/usecases/paging/page-sweep.ts";
+import { fakeEscalation } from "../../support/fakes/escalation.ts";
+import { fakeJournal } from "../../support/fakes/journal.ts";
+import { fakeLog } from "../../support/fakes/log.ts";
+import { chance, keyOf } from "../../support/simulated-world.ts";
+
+/** What nobody answered calls nobody, until it has lasted. */
+
+const START = Date.UTC(2030, 0, 1);
+const MINUTE = 60_000;
+const account = keyOf("A", chance(2)) as AccountId;
+
+function newPager() {
+  let now: EpochMillis = epochMillis(START);
+  const clock = { now: () => now };
+  const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
+  const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+  const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
+  const pager: Pager = {
+    ...{ mode, clock, journal, escalation, log, operator, settingsOf: () => undefined },
+    unknownAfter: millis(5 * MINUTE),
+  };
+  let jobs = 0;
+  const pass = (minutes: number) => {
+    now = epochMillis(now + minutes * MINUTE);
+  };
+  const write = (kind: EntryKind, data: JsonObject, job = "j") =>
+    journal.append({ at: now, job, account, kind, data });
+  /** A job that ends with this verdict, and with a call where nobody knows. */
+  const look = async (
+    verdict: "healthy" | "degraded" | "unknown",
+    waits: Trouble["waits"] = "until-it-lasts",
+  ) => {
+    const job = { id: `j${++jobs}`, account };
+    await write("verdict", { verdict }, job.id);
+    if (verdict === "healthy") return resolveIncidents(pager, job);
+    if (verdict === "degraded") return;
+    await escalate(pager, job, {
+      ...{ failureClass: "unknown", severity: "critical", summary: "unknown: no answer", advice: [] },
+      ...{ evidence: {}, about: "probe.failed", waits },
+    });
+  };
+  const pages = () => escalation.sent.map(({ status, at }) => `${status} ${at.slice(11, 16)}`);
+  return { pager, pass, look, write, pages, escalation, journal, log };
+}
+
+describe("an account that is unknown", () => {
+  test("calls nobody by one look, nor by those of the first five minutes", async () => {
+    const { look, pass, pages, journal } = newPager();
+    await look("unknown");
+    pass(4);
+    await look("unknown");
+    pass(1);
+    await look("healthy");
+    expect(pages()).toEqual([]);
+    // What was noticed is over in the journal, too.
+    expect(journal.entries.map(({ kind }) => kind).filter((kind) => kind.startsWith("incident"))).toEqual([
+      ...["incident.opened", "incident.opened", "incident.resolved"],
+    ]);
+  });
+
+  test("calls a person once it has lasted, with since when and how often it was asked", async () => {
+    const { look, pass, pages, escalation } = newPager();
+    for (let sweep = 0; sweep < 5; sweep++) {
+      await look("unknown");
+      pass(5);
+    }
+    expect(pages()).toEqual(["open 00:05", "open 00:20"]);
+    const [first] = escalation.sent;
+    expect(first?.since).toBe("2030-01-01T00:00:00.000Z");
+    expect(first?.summary).toBe("unknown: no answer (not known since 2030-01-01 00:00 UTC, asked 2 times)");
+    expect(first?.evidence["unknown"]).toEqual({ since: "2030-01-01T00:00:00.000Z", asked: 2 });
+    await look("healthy");
+    expect(escalation.sent.at(-1)).toMatchObject({ status: "resolved", since: "2030-01-01T00:00:00.000Z" });
+  });
+
+  test("is waited with anew after any verdict that says something", async () => {
+    const { look, pass, pages, escalation } = newPager();
+    for (const verdict of ["unknown", "degraded", "unknown", "degraded", "unknown"] as const) {
+      await look(verdict);
+      pass(4);
+    }
+    expect(pages()).toEqual([]);
+    pass(1);
+    await look("unknown");
+    expect(escalation.sent.map(({ since }) => since.slice(11, 16))).toEqual(["00:16"]);
+    await look("healthy");
+    expect(escalation.sent.at(-1)?.since.slice(11, 16)).toBe("00:16");
+  });
+
+  test("calls a person at once where that can't wait", async () => {
+    const { look, pages } = newPager();
+    await look("unknown", "not-at-all");
+    expect(pages()).toEqual(["open 00:00"]);
+  });
+
+  test("calls a person at once where the journal can't tell how long it has lasted", async () => {
+    const { pager, pages } = newPager();
+    const read = async () => {
+      throw new RelightError("journal.unavailable", "the disk is full");
+    };
+    const broken = { ...pager, journal: { ...pager.journal, read } };
+    await escalate(
+      broken,
+      { id: "j", account },
+      {
+        ...{ failureClass: "unknown", severity: "critical", summary: "no answer", advice: [], evidence: {} },
+        waits: "until-it-lasts",
+      },
+    );
+    expect(pages()).toEqual(["open 00:00"]);
+  });
+});
+
+describe("a cluster that does not answer a sweep", () => {
+  const silence = new RelightError("nats.timeout", "no server answered");
+  const finished = (data: JsonObject) => ({ outcome: "healthy", verdict: "healthy", jti: "t", ...data });
+
+  test("calls a person once it has lasted, and nobody if the next sweep works", async () => {
+    const { pager, pass, pages, escalation } = newPager();
+    await pageSweepFailure(pager, "s1", silence);
+    pass(3);
+    await sweepWorked(pager, "s2");
+    for (const sweep of ["s3", "s4", "s5"]) {
+      pass(3);
+      await pageSweepFailure(pager, sweep, silence);
+    }
+    expect(pages()).toEqual(["open 00:12"]);
+    expect(escalation.sent[0]?.summary).toMatch(/not known since 2030-01-01 00:06 UTC, asked 3 times/);
+  });
+
+  test("calls a person at once where trying again can't help", async () => {
+    const { pager, pages } = newPager();
+    await pageSweepFailure(pager, "s1", new RelightError("nats.unauthorized", "refused"));
+    expect(pages()).toEqual(["open 00:00"]);
+  });
+
+  test.each([
+    ["comes to its page meanwhile", { pageAt: START + 4 * MINUTE, expiresAt: START + 60 * MINUTE }, 1],
+    ["is far from its end", { pageAt: START + 60 * MINUTE, expiresAt: START + 90 * MINUTE }, 0],
+    ["expired before", { pageAt: START - 60 * MINUTE, expiresAt: START - 1 }, 0],
+    ["was deleted", { pageAt: START - 1, expiresAt: START + 60 * MINUTE, withdrawn: true }, 0],
+  ])("where an account %s calls this many at once", async (_situation, ending, calls) => {
+    const { pager, write, pages } = newPager();
+    await write("claims.seen", { jti: "t", name: "APP", claims: "{}" });
+    await write("job.finished", finished(ending));
+    await pageSweepFailure(pager, "s1", silence);
+    expect(pages()).toHaveLength(calls);
+  });
+});

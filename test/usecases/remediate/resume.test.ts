@@ -1,0 +1,255 @@
+import { describe, expect, test } from "@jest/globals";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Job } from "../../../lib/ports/ports.ts";
+import { jobFor } from "../../../lib/usecases/job/job.ts";
+import { type Remediation, remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import { newPolicy } from "../../domain/policies.ts";
+import { type FakeJournal, fakeJournal } from "../../support/fakes/journal.ts";
+import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
+
+/** A job that finds an account as dead jobs left it: healthy, mostly, which nobody has told yet. */
+
+const start = epochMillis(Date.UTC(2030, 0, 1));
+const random = chance(7);
+const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+const account = keyOf("A", random) as AccountId;
+const fresh: SimulatedAccount = {
+  ...{ account, name: "APP", iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 },
+};
+
+function newWorld(own: Partial<SimulatedAccount> = {}) {
+  let journal: FakeJournal | undefined;
+  const world = simulatedWorld({
+    ...{ seed: 1, start, accounts: [{ ...fresh, ...own }], policy: newPolicy(), policies: [], operator },
+    journalOn: (clock) => {
+      journal = fakeJournal(clock);
+      return journal;
+    },
+  });
+  const entries = (): FakeJournal["entries"] => journal?.entries ?? [];
+  const jtiInForce = async (): Promise<string> => {
+    const jwt = await world.context.resolver.lookup(account);
+    return jwt?.document.claims.jti ?? "none";
+  };
+  return {
+    ...{ world, entries, jtiInForce },
+    of: (kind: EntryKind) => entries().filter((entry) => entry.kind === kind),
+    /** An entry of a job that died, a second after the one before. */
+    wrote: async (job: string, kind: EntryKind, data: JsonObject = {}): Promise<void> => {
+      world.advance(millis(1_000));
+      await world.context.journal.append({ at: world.now(), job, account, kind, data });
+    },
+    run: (action: Job["action"] = "remediate", more: Partial<Job> = {}): Promise<Remediation> =>
+      remediate(
+        world.context,
+        jobFor(world.context, { account, action, trigger: "schedule", reason: "a test", ...more }),
+      ),
+  };
+}
+type Scene = ReturnType<typeof newWorld>;
+
+const RUNG = { rung: "step-down-leaders", why: "deaf" };
+const HELPED = { ...RUNG, result: "helped" };
+
+async function diedWithin(scene: Scene, job: string, more: JsonObject = {}): Promise<void> {
+  await scene.wrote(job, "job.started", more);
+  await scene.wrote(job, "verdict", { verdict: "dead" });
+  await scene.wrote(job, "rung.started", RUNG);
+}
+const outcomes = (scene: Scene): unknown[] => scene.of("job.finished").map(({ data }) => data["outcome"]);
+
+describe("what a dead job did is told by the next one that ends", () => {
+  test("a rung: healed, once, its end journalled, and the time from the first bad look", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "dead");
+    scene.world.advance(millis(60_000));
+    const result = await scene.run();
+    expect(result).toMatchObject({
+      ...{ outcome: "healed", unwellSince: "2030-01-01T00:00:02.000Z" },
+      healthySince: "2030-01-01T00:01:03.000Z",
+    });
+    expect(result.rungs).toEqual([
+      { ...HELPED, target: account, why: "begun by a job that died: deaf", begunBy: "dead" },
+    ]);
+    expect(scene.of("rung.finished")).toMatchObject([
+      { data: { ...RUNG, result: "helped", why: expect.any(String) } },
+    ]);
+    expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(outcomes(scene)).toEqual(["healed", "healthy"]);
+  });
+
+  test("a rung that had ended, and a healthy look: recovered when that was seen, not now", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "dead");
+    await scene.wrote("dead", "verdict", { verdict: "healthy" });
+    await scene.wrote("dead", "rung.finished", HELPED);
+    scene.world.advance(millis(1_080_000));
+    const result = await scene.run();
+    expect(result).toMatchObject({ outcome: "healed", healthySince: "2030-01-01T00:00:04.000Z" });
+    expect(result.rungs).toMatchObject([{ result: "helped", begunBy: "dead" }]);
+    expect(scene.of("rung.finished")).toHaveLength(1);
+  });
+
+  test("two jobs that died one after the other, the second after it had found the end: the third tells", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "first");
+    await scene.wrote("second", "job.started", { resumes: "first" });
+    await scene.wrote("second", "verdict", { verdict: "healthy" });
+    await scene.wrote("second", "rung.finished", { ...HELPED, begunBy: "first" });
+    expect(await scene.run()).toMatchObject({ outcome: "healed", rungs: [{ begunBy: "first" }] });
+    expect(await scene.run()).toMatchObject({ outcome: "healthy" });
+    expect(outcomes(scene)).toEqual(["healed", "healthy"]);
+  });
+
+  test("nothing, where the dead job had done nothing but look", async () => {
+    const scene = newWorld();
+    await scene.wrote("dead", "job.started");
+    await scene.wrote("dead", "verdict", { verdict: "dead" });
+    const result = await scene.run();
+    expect(result).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(result.unwellSince).toBeUndefined();
+  });
+
+  test("nothing, where the job after the remedy ended, whatever it said", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "dead");
+    await scene.wrote("next", "job.started", { resumes: "dead" });
+    await scene.wrote("next", "job.finished", { outcome: "escalated" });
+    expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(scene.of("rung.finished")).toEqual([]);
+  });
+
+  test("also by a person's look, which is the last that anybody will say of it", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "dead");
+    expect(await scene.run("verify")).toMatchObject({ outcome: "healed", rungs: [{ begunBy: "dead" }] });
+  });
+
+  test("and a renewal on top of it: healed, with both steps and the new JWT", async () => {
+    const scene = newWorld();
+    await diedWithin(scene, "dead");
+    const result = await scene.run("renew");
+    expect(result).toMatchObject({ outcome: "healed", pushed: { jti: await scene.jtiInForce() } });
+  });
+});
+
+describe("a push of a dead job's", () => {
+  async function diedPushing(scene: Scene, purpose: string, verdict: string, jti: string): Promise<void> {
+    await scene.wrote("dead", "job.started");
+    await scene.wrote("dead", "verdict", { verdict });
+    const jwt = { jti, iss: operator.id, iat: toSeconds(start), exp: fresh.exp ?? null };
+    await scene.wrote("dead", "push.started", { purpose, jwt, changes: [] });
+  }
+  const PROOF = { servers: ["n1", "n2", "n3"], begunBy: "dead" };
+
+  test.each([
+    ["renewal", "dead", "healed", ["renew"]],
+    ["renewal", "healthy", "renewed", ["renew"]],
+    ["delivered", "dead", "pushed", []],
+    ["from the source of truth", "degraded", "healed", []],
+    ["key rotation", "healthy", "pushed", []],
+  ])(
+    "%s of an account that was %s: %s, and its proof is written",
+    async (purpose, verdict, outcome, rungs) => {
+      const scene = newWorld();
+      const jti = await scene.jtiInForce();
+      await diedPushing(scene, purpose, verdict, jti);
+      const result = await scene.run();
+      expect(result).toMatchObject({ outcome, pushed: { jti, servers: PROOF.servers } });
+      expect(result.rungs.map(({ rung }) => rung)).toEqual(rungs);
+      expect(scene.of("push.proved")).toMatchObject([{ data: { jti, ...PROOF } }]);
+      expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+      expect(scene.world.cluster.pushes).toEqual([]);
+    },
+  );
+
+  test("that never arrived is nobody's doing", async () => {
+    const scene = newWorld();
+    await diedPushing(scene, "renewal", "dead", "never sent");
+    const result = await scene.run();
+    expect(result).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(result.pushed).toBeUndefined();
+    expect(scene.of("push.proved")).toEqual([]);
+  });
+
+  test("does not stand in the way of a renewal that is due again", async () => {
+    const scene = newWorld({ exp: toSeconds(start) + 3_600 });
+    await diedPushing(scene, "renewal", "dead", await scene.jtiInForce());
+    scene.world.advance(millis(30_000_000));
+    const result = await scene.run();
+    expect(result).toMatchObject({ outcome: "healed", pushed: { jti: await scene.jtiInForce() } });
+    expect(result.rungs.map(({ rung, begunBy }) => [rung, begunBy])).toEqual([["renew", undefined]]);
+    expect(scene.world.cluster.pushes).toHaveLength(1);
+  });
+});
+
+describe("a rung of a dead job's that did not help", () => {
+  test("is closed as failed, and the account is healed as if nobody had tried", async () => {
+    const scene = newWorld({ exp: toSeconds(start) + 10 });
+    await scene.wrote("dead", "job.started");
+    await scene.wrote("dead", "verdict", { verdict: "dead" });
+    await scene.wrote("dead", "rung.started", { rung: "renew", why: "expired" });
+    scene.world.advance(millis(30_000));
+    const result = await scene.run();
+    expect(result).toMatchObject({
+      outcome: "healed",
+      rungs: [{ rung: "renew", result: "failed" }, { result: "helped" }],
+    });
+    expect(scene.of("rung.finished")[0]).toMatchObject({
+      data: { rung: "renew", result: "failed", begunBy: "dead" },
+    });
+  });
+});
+
+describe("a busy account", () => {
+  async function busyFor(lasts: Millis, waitsWhileBusy: Millis): Promise<string> {
+    const scene = newWorld();
+    const { context } = scene.world;
+    await context.leases.acquire(`account/${account}`, "another", lasts);
+    const asking = { ...context.leases };
+    const acquire: typeof asking.acquire = async (...asked) => {
+      scene.world.advance(millis(10_000));
+      return context.leases.acquire(...asked);
+    };
+    const order = jobFor(context, { account, action: "verify", trigger: "schedule", reason: "a test" });
+    const leases = { ...asking, acquire };
+    const end = remediate({ ...context, leases, waitsWhileBusy }, order);
+    return end.then(
+      ({ outcome }) => outcome,
+      ({ code }) => code,
+    );
+  }
+
+  test.each<[string, number, number, string]>([
+    ["is waited for, by whoever may: a dead holder's lease ends by itself", 30_000, 5_000, "verified"],
+    ["is not waited for by anybody else", 30_000, 0, "account.busy"],
+    ["is given up when the time is over", 3_600_000, 1_500, "account.busy"],
+  ])("%s", async (_what, lasts, waits, end) => {
+    expect(await busyFor(millis(lasts), millis(waits))).toBe(end);
+  });
+});
+
+describe("a secret that can't be read", () => {
+  test("calls a person for the renewal that lacks it, which a healthy look does not take back", async () => {
+    const scene = newWorld({ exp: toSeconds(start) + 3_600 });
+    const error = new RelightError("secret.not_found", "there is no secret");
+    const signer = (): Promise<never> => Promise.reject(error);
+    const order = jobFor(scene.world.context, {
+      ...{ account, action: "remediate", trigger: "schedule", reason: "a test" },
+    });
+    const run = () => remediate({ ...scene.world.context, signer }, order);
+    await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });
+    await expect(run()).rejects.toMatchObject({ code: "secret.not_found" });
+    const classes = scene.world.incidents.map(({ failureClass, status }) => [failureClass, status]);
+    expect(classes.filter(([failureClass]) => failureClass === "renewal_failed")).toEqual([
+      ["renewal_failed", "open"],
+    ]);
+    expect(classes.map(([failureClass]) => failureClass)).not.toContain("unknown");
+    await scene.run();
+    expect(scene.world.incidents.at(-1)).toMatchObject({ status: "resolved" });
+  });
+});

@@ -1,0 +1,266 @@
+import { describe, expect, test } from "@jest/globals";
+import { waitFor } from "../../../lab/wait.ts";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
+import type { ClusterEvent } from "../../../lib/domain/watch/watch.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Clock, Job } from "../../../lib/ports/ports.ts";
+import { type JobEnd, type WatchNote, watch } from "../../../lib/usecases/watch/watch.ts";
+import { watchQueue } from "../../../lib/usecases/watch/watch-queue.ts";
+import { watchSweeps } from "../../../lib/usecases/watch/watch-sweeps.ts";
+import { fakeJournal } from "../../support/fakes/journal.ts";
+import { fakeLog } from "../../support/fakes/log.ts";
+
+const clock: Clock = { now: () => epochMillis(Date.now()) };
+const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
+const [A, B] = [account(0), account(1)];
+const operator = {
+  ...{
+    id: `O${"A".repeat(55)}`,
+    name: "OP",
+    signingKeys: [`O${"B".repeat(55)}`],
+    strictSigningKeyUsage: true,
+  },
+};
+const AT_ONCE = millis(0);
+const BUSY: JobEnd = { state: "failed", error: new RelightError("account.busy", "another is at work") };
+
+/** Lets timers that are due run. */
+const turn = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("the queue", () => {
+  /** Work that lasts until it is let go. */
+  function openQueue(onOverflow = (): void => undefined) {
+    const begun: (readonly [AccountId, string])[] = [];
+    const ends: (() => void)[] = [];
+    const work = (id: AccountId, reason: string): Promise<"done"> => {
+      begun.push([id, reason]);
+      return new Promise((resolve) => ends.push(() => resolve("done")));
+    };
+    const queue = watchQueue({ clock, work, onOverflow });
+    return { queue, begun, endAll: () => ends.splice(0).forEach((end) => void end()) };
+  }
+
+  test("events of one account are one job, with the first reasons", async () => {
+    const { queue, begun, endAll } = openQueue();
+    for (const reason of ["one", "two", "two", "three", "four", "five"]) queue.ask(A, reason, millis(10));
+    await waitFor("the job", () => begun.length === 1);
+    expect(begun).toEqual([[A, "one; two; three and 2 more"]]);
+    endAll();
+    await queue.stop();
+  });
+
+  test("never two at once for an account, nor more than four in all", async () => {
+    const { queue, begun, endAll } = openQueue();
+    for (let index = 0; index < 6; index++) queue.ask(account(index), "x", AT_ONCE);
+    await waitFor("four jobs", () => begun.length === 4);
+    queue.ask(A, "again", AT_ONCE);
+    await turn();
+    expect(begun).toHaveLength(4);
+    endAll();
+    await waitFor("the next", () => begun.length === 6);
+    await turn(100);
+    // The account that was just worked on waits longer than it asked for.
+    expect(begun.map(([id]) => id)).toEqual([0, 1, 2, 3, 4, 5].map(account));
+    endAll();
+    await queue.stop();
+  });
+
+  test("an account that was just worked on waits two seconds for its next job", async () => {
+    const { queue, begun, endAll } = openQueue();
+    queue.ask(A, "first", AT_ONCE);
+    await waitFor("the first job", () => begun.length === 1);
+    queue.ask(A, "while it was under way", AT_ONCE);
+    const ended = Date.now();
+    endAll();
+    await waitFor("the second job", () => begun.length === 2);
+    expect(Date.now() - ended).toBeGreaterThan(1_900);
+    endAll();
+    await queue.stop();
+  });
+
+  test("a thousand accounts that wait are a matter for a sweep", async () => {
+    let overflows = 0;
+    const { queue } = openQueue(() => (overflows += 1));
+    for (let index = 0; index < 1_100; index++) queue.ask(`A${index}` as AccountId, "x", millis(60_000));
+    expect(overflows).toBe(100);
+    await queue.stop();
+  });
+
+  test("stopping starts nothing more, and waits for what is under way", async () => {
+    const { queue, begun, endAll } = openQueue();
+    queue.ask(A, "x", AT_ONCE);
+    await waitFor("the job", () => begun.length === 1);
+    queue.ask(B, "x", AT_ONCE);
+    let stopped = false;
+    const stopping = queue.stop().then(() => (stopped = true));
+    await turn();
+    expect({ stopped, begun: begun.length }).toEqual({ stopped: false, begun: 1 });
+    endAll();
+    await stopping;
+    expect(begun).toHaveLength(1);
+  });
+});
+
+describe("sweeps", () => {
+  function openSweeps(every?: number) {
+    const begun: string[] = [];
+    const work = async (_trigger: string, reason: string): Promise<void> => void begun.push(reason);
+    return {
+      begun,
+      sweeps: watchSweeps({ clock, every: every === undefined ? undefined : millis(every), work }),
+    };
+  }
+
+  test("several occasions are one sweep: the earliest", async () => {
+    const { begun, sweeps } = openSweeps();
+    sweeps.ask("event", "late", millis(60_000));
+    sweeps.ask("event", "early", millis(10));
+    sweeps.ask("event", "between", millis(30));
+    await waitFor("the sweep", () => begun.length > 0);
+    await turn(50);
+    expect(begun).toEqual(["early"]);
+    await sweeps.stop();
+  });
+
+  test("what an event asked for is forgotten while nobody can be asked; the periodic one is not", async () => {
+    const { begun, sweeps } = openSweeps(40);
+    sweeps.ask("event", "a server stopped", millis(10));
+    sweeps.forget();
+    await waitFor("the periodic sweeps", () => begun.length >= 2);
+    expect(new Set(begun)).toEqual(new Set(["the periodic sweep"]));
+    await sweeps.stop();
+  });
+
+  test("without a period there is none", async () => {
+    const { begun, sweeps } = openSweeps();
+    sweeps.ask("schedule", "the first", AT_ONCE);
+    await waitFor("the sweep", () => begun.length > 0);
+    sweeps.forget();
+    await turn(50);
+    expect(begun).toEqual(["the first"]);
+    await sweeps.stop();
+  });
+});
+
+describe("the story", () => {
+  /** Watches these events, then waits for the jobs that they lead to, and ends. */
+  async function watchThese(
+    events: readonly ClusterEvent[],
+    options: { jobs: number; end?: JobEnd; running?: () => Promise<never> } = { jobs: 0 },
+  ) {
+    const journal = fakeJournal(clock);
+    const log = fakeLog();
+    const jobs: Job[] = [];
+    const notes: WatchNote[] = [];
+    const own = { jwt: { jti: "own" } };
+    await journal.append({ at: clock.now(), job: "j", account: A, kind: "push.started", data: own });
+    async function* listen(): AsyncIterable<ClusterEvent> {
+      yield* events;
+      await waitFor("the jobs", () => jobs.length >= options.jobs);
+    }
+    await watch({
+      ...{
+        clock,
+        journal,
+        log,
+        newId: () => `id${jobs.length}`,
+        configured: [A],
+        operator,
+        sweepEvery: undefined,
+      },
+      events: { listen, running: options.running ?? (async () => []), [Symbol.asyncDispose]: async () => {} },
+      work: async (job) => {
+        jobs.push(job);
+        return options.end ?? { state: "queued" };
+      },
+      sweep: async () => ({ queued: 0, ends: [] }),
+      tell: (note) => void notes.push(note),
+    });
+    return { jobs, notes, log, journal };
+  }
+
+  test("an order to delete is written down and looked into, if servers obey it; any other is a note", async () => {
+    const order = {
+      kind: "deletion-ordered",
+      iat: 5,
+      jti: "D1",
+      issuer: operator.id,
+      isSelfSigned: true,
+    } as const;
+    const { jobs, notes, journal } = await watchThese(
+      [
+        { ...order, account: A },
+        { ...order, account: B, issuer: `O${"C".repeat(55)}` },
+        { ...order, account: B, isSelfSigned: false },
+        { ...order, account: B, issuer: operator.signingKeys[0] ?? "" },
+      ],
+      { jobs: 2 },
+    );
+    expect(jobs.map(({ account: of }) => of)).toEqual([A, B]);
+    const actions = notes.flatMap((note) => (note.what === "heard" ? [note.action.do] : []));
+    expect(actions).toEqual(["job", "note", "note", "job"]);
+    const written = journal.entries.filter(({ kind }) => kind === "account.deleted");
+    expect(written.map(({ account: of, data }) => [of, data["how"], data["order"]])).toEqual([
+      [A, "ordered", "D1"],
+      [B, "ordered", "D1"],
+    ]);
+  });
+
+  test("somebody's push is a remediate job triggered by an event; Relight's own is none", async () => {
+    const { jobs, notes } = await watchThese(
+      [
+        { kind: "claims-pushed", account: A, jti: "own" },
+        { kind: "claims-pushed", account: B, jti: "theirs" },
+      ],
+      { jobs: 1 },
+    );
+    expect(jobs).toEqual([
+      {
+        ...{ account: B, trigger: "event", action: "remediate", id: "id0" },
+        correlation: "id0",
+        reason: "somebody pushed claims (theirs)",
+      },
+    ]);
+    expect(notes.filter(({ what }) => what === "heard")).toHaveLength(1);
+  });
+
+  test("a question that fails is logged, and the account is looked at", async () => {
+    const running = async (): Promise<never> => {
+      throw new RelightError("nats.timeout", "no answer");
+    };
+    const { jobs, log } = await watchThese([{ kind: "client-expired", account: B, user: "U" }], {
+      ...{ jobs: 1, running },
+    });
+    expect(jobs.map(({ reason }) => reason)).toEqual([
+      "a client's authentication expired, and perhaps the account",
+    ]);
+    expect(log.lines).toContainEqual(expect.objectContaining({ level: "warn" }));
+  });
+
+  test("what another process is at work on is told as that, and not stormed", async () => {
+    const event: ClusterEvent = { kind: "quorum-lost", account: A, asset: "stream ORDERS" };
+    const { jobs, notes } = await watchThese([event, event, event], { jobs: 1, end: BUSY });
+    expect(jobs).toHaveLength(1);
+    expect(notes).toContainEqual(expect.objectContaining({ what: "job", account: A, end: BUSY }));
+  });
+
+  test("it begins with a sweep, and fails when nobody listens any more", async () => {
+    const notes: WatchNote[] = [];
+    const error = new RelightError("nats.connection_lost", "closed");
+    async function* listen(): AsyncIterable<ClusterEvent> {
+      await waitFor("the sweep", () => notes.length > 0);
+      throw error;
+    }
+    const watching = watch({
+      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [], operator },
+      events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
+      work: async () => ({ state: "queued" }),
+      sweep: async () => ({ queued: 3, ends: [] }),
+      tell: (note) => void notes.push(note),
+      sweepEvery: millis(60_000),
+    });
+    await expect(watching).rejects.toBe(error);
+    expect(notes).toEqual([{ what: "sweep", reason: "relight watch begins", end: { queued: 3, ends: [] } }]);
+  });
+});
