@@ -65,7 +65,13 @@ const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-cre
  * where a run of it has a third. Kubernetes' client, KMS, SNS, EventBridge and ways to log in that no function has
  * are left to the runs that need them.
  */
-const ALWAYS = ["dynamodb-journal", "emf-metrics", "secrets-manager", "sqs-jobs", "xray-tracer"];
+const ALWAYS = [
+  "journal/dynamodb-journal",
+  "telemetry/emf-metrics",
+  "secrets/secrets-manager",
+  "queue/sqs-jobs",
+  "telemetry/xray-tracer",
+];
 
 /** The function and its chunks in a folder of its own name, so that a zip holds no other function's. */
 function bundleFunction(name: string): Promise<unknown> {

@@ -62,7 +62,7 @@ interface Rule {
   readonly packages: RegExp;
 }
 
-const INNER = "lib/domain/|lib/(ports|ports-keys|ports-journal|ports-remedies|ports-observers|errors)\\.ts$";
+const INNER = "lib/(domain|ports)/|lib/errors\\.ts$";
 /** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
 const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
@@ -73,17 +73,11 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
 
 /** The first that fits a module is its rule; a module without one breaks them all. */
 const RULES: readonly Rule[] = [
+  // What every other subject needs, so it needs none of them.
+  { place: /^lib\/domain\/time\//, own: /^lib\/domain\/time\//, packages: /^$/ },
   { place: /^lib\/domain\//, own: /^lib\/domain\//, packages: /^(semver|jsonc-parser)$/ },
-  {
-    place: /^lib\/(errors|ports-journal|ports-keys|ports-remedies|ports-observers)\.ts$/,
-    own: /^lib\/domain\//,
-    packages: /^$/,
-  },
-  {
-    place: /^lib\/ports\.ts$/,
-    own: /^lib\/(domain\/|ports-(journal|keys|remedies|observers)\.ts$)/,
-    packages: /^$/,
-  },
+  { place: /^lib\/errors\.ts$/, own: /^lib\/domain\//, packages: /^$/ },
+  { place: /^lib\/ports\//, own: /^lib\/(domain|ports)\//, packages: /^$/ },
   {
     place: /^lib\/usecases\//,
     own: new RegExp(`^(${INNER}|lib/usecases/)`),
@@ -91,7 +85,7 @@ const RULES: readonly Rule[] = [
   },
   adapters("nats", /^(?!@aws-sdk\/|node:fs)/),
   adapters("aws", /^(?!@nats-io\/)/),
-  ...["local", "issuer", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["local", "issuer", "source", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
   {
     ...adapters("escalation", NEUTRAL),
     own: new RegExp(`^(${INNER}|lib/adapters/(escalation|webhooks)/)`),
@@ -100,38 +94,28 @@ const RULES: readonly Rule[] = [
     ...adapters("restart", /^(?!@aws-sdk\/|@nats-io\/)/),
     own: new RegExp(`^(${INNER}|lib/adapters/(restart|webhooks)/)`),
   },
+  // The type of the client that it may be given, and only that: see the test below.
   {
-    place: /^lib\/adapters\/secrets\.ts$/,
+    place: /^lib\/compose\/secrets\.ts$/,
     own: new RegExp(`^(${INNER}|lib/adapters/(local|aws)/)`),
-    // The type of the client that it may be given, and only that: see the test below.
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
-  { place: /^lib\/adapters\/claims-source\.ts$/, own: new RegExp(`^(${INNER})`), packages: /^$/ },
-  { place: /^lib\/open-(source|escalation|observers|once|parts)\.ts$/, own: /^lib\//, packages: /^node:/ },
-  {
-    place: /^lib\/adapters-of\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/(adapters|usecases)/|lib/(config|log|open-once)\\.ts$)`),
-    packages: /^node:/,
-  },
-  {
-    place: /^lib\/(config(-\w+)?|log)\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/config-\\w+\\.ts$)`),
-    packages: NEUTRAL,
-  },
-  { place: /^lib\/compose\.ts$/, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/compose\//, own: /^lib\//, packages: /^node:/ },
+  { place: /^lib\/config\//, own: new RegExp(`^(${INNER}|lib/config/)`), packages: NEUTRAL },
+  { place: /^lib\/log\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^functions\/remediate\.ts$/,
-    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports-observers)\.ts$|lib\/(domain|usecases)\/|lib\/adapters\/aws\/sqs-jobs\.ts$)/,
+    own: /^(functions\/|lib\/(errors|log|compose\/(compose|open-observers))\.ts$|lib\/(domain|ports|usecases)\/|lib\/adapters\/aws\/queue\/sqs-jobs\.ts$)/,
     packages: NEUTRAL,
   },
   {
     place: /^functions\//,
-    own: /^(functions\/|lib\/(compose|errors|log|open-observers|ports-observers)\.ts$|lib\/(domain|usecases)\/)/,
+    own: /^(functions\/|lib\/(errors|log|compose\/(compose|open-observers))\.ts$|lib\/(domain|ports|usecases)\/)/,
     packages: NEUTRAL,
   },
   {
     place: /^cli\//,
-    own: /^(cli\/|package\.json$|lib\/(compose|errors|log|ports)\.ts$|lib\/(domain|usecases)\/)/,
+    own: /^(cli\/|package\.json$|lib\/(errors|log|compose\/compose)\.ts$|lib\/(domain|ports|usecases)\/)/,
     packages: NEUTRAL,
   },
   // The twin asks the emulator what the product did there, with AWS's own clients.
@@ -182,8 +166,8 @@ describe("the architecture", () => {
 
   test("was read: it is not empty, and its imports were found", () => {
     expect(graph.size).toBeGreaterThan(60);
-    expect(graph.get("functions/remediate.ts")).toContain("lib/adapters/aws/sqs-jobs.ts");
-    expect(graph.get("lib/adapters-of.ts")).toContain("lib/adapters/aws/dynamodb-journal.ts");
+    expect(graph.get("functions/remediate.ts")).toContain("lib/adapters/aws/queue/sqs-jobs.ts");
+    expect(graph.get("lib/compose/adapters-of.ts")).toContain("lib/adapters/aws/journal/dynamodb-journal.ts");
     for (const [file, imports] of graph)
       for (const name of imports)
         if (name.endsWith(".ts"))
@@ -195,15 +179,23 @@ describe("the architecture", () => {
       [...graph]
         .filter(([file, imports]) => !file.startsWith("lab/") && imports.some((name) => pattern.test(name)))
         .map(([file]) => file);
-    const outside = importers(/^lib\/adapters\//).filter((file) => !file.startsWith("lib/adapters/"));
-    expect(outside.sort()).toEqual([
-      ...["functions/remediate.ts", "lib/adapters-of.ts", "lib/compose.ts"],
-      ...["lib/open-escalation.ts", "lib/open-observers.ts", "lib/open-parts.ts", "lib/open-source.ts"],
-    ]);
+    const outside = importers(/^lib\/adapters\//).filter((file) => !/^lib\/(adapters|compose)\//.test(file));
+    expect(outside).toEqual(["functions/remediate.ts"]);
     const clouds = importers(/^@aws-sdk\//).filter((file) => !file.startsWith("lib/adapters/aws/"));
-    expect(clouds).toEqual(["lib/adapters/secrets.ts"]);
-    expect(sourceOf("lib/adapters/secrets.ts")).not.toMatch(/^import (?!type ).*@aws-sdk|import\("@aws-sdk/m);
+    expect(clouds).toEqual(["lib/compose/secrets.ts"]);
+    expect(sourceOf("lib/compose/secrets.ts")).not.toMatch(/^import (?!type ).*@aws-sdk|import\("@aws-sdk/m);
     expect(importers(/^@nats-io\//).filter((file) => !file.startsWith("lib/adapters/nats/"))).toEqual([]);
+  });
+
+  test("has folders that one can read at a glance, and nothing loose in lib", () => {
+    const folders = Map.groupBy(
+      [...graph.keys()].filter((file) => file.startsWith("lib/")),
+      dirname,
+    );
+    expect(folders.get("lib")).toEqual(["lib/errors.ts", "lib/log.ts"]);
+    for (const layer of ["domain", "usecases", "adapters"])
+      expect(folders.get(`lib/${layer}`)).toBeUndefined();
+    expect([...folders].filter(([, files]) => files.length > 15)).toEqual([]);
   });
 
   test("keeps handlers thin", () => {
@@ -229,8 +221,8 @@ describe("the architecture", () => {
   test("lets verify alone write verdicts, and push alone write to the resolver", () => {
     const writers = (pattern: RegExp): string[] =>
       [...graph.keys()].filter((file) => file.startsWith("lib/usecases/") && pattern.test(sourceOf(file)));
-    expect(writers(/record\([^)]*"verdict"/)).toEqual(["lib/usecases/verify.ts"]);
-    expect(writers(/resolver\.push\(/)).toEqual(["lib/usecases/push.ts"]);
+    expect(writers(/record\([^)]*"verdict"/)).toEqual(["lib/usecases/observe/verify.ts"]);
+    expect(writers(/resolver\.push\(/)).toEqual(["lib/usecases/push/push.ts"]);
   });
 
   /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts, deletions.ts) orders nothing. */
@@ -248,16 +240,16 @@ describe("the architecture", () => {
     /^\$SYS\.REQ\.CLAIMS\.(LIST|PACK)$/,
   ];
 
-  const LISTENERS = ["lib/adapters/nats/events.ts", "lib/adapters/nats/deletions.ts"];
+  const LISTENERS = ["lib/adapters/nats/events/events.ts", "lib/adapters/nats/events/deletions.ts"];
 
   test("lets two adapters alone give orders to servers: those of the ports that obey the mode", () => {
     const orders = [...graph.keys()]
       .filter((file) => file.startsWith("lib/adapters/") && !LISTENERS.includes(file))
       .flatMap((file) => subjectsIn(file).map((subject) => ({ file, subject })))
       .filter(({ subject }) => !ASKS.some((ask) => ask.test(subject)));
-    const [assets, resolver] = ["lib/adapters/nats/assets.ts", "lib/adapters/nats/resolver.ts"];
+    const [assets, resolver] = ["lib/adapters/nats/streams/assets.ts", "lib/adapters/nats/jwt/resolver.ts"];
     // A part of the one that nobody else may use.
-    const recreate = "lib/adapters/nats/recreate.ts";
+    const recreate = "lib/adapters/nats/streams/recreate.ts";
     const users = [...graph].filter(([, imports]) => imports.includes(recreate)).map(([file]) => file);
     expect(users).toEqual([assets]);
     const allowed: readonly (string | undefined)[] = [assets, resolver, recreate];
@@ -285,14 +277,15 @@ describe("the architecture", () => {
 
 describe("its checks can fail", () => {
   test.each<[string, string, string]>([
-    ["the domain on a port", "lib/domain/a.ts", "lib/ports.ts"],
+    ["the domain on a port", "lib/domain/claims/a.ts", "lib/ports/jobs.ts"],
     ["the domain on an error", "lib/domain/a.ts", "lib/errors.ts"],
     ["the domain on a library", "lib/domain/a.ts", "zod"],
     ["the domain on Node", "lib/domain/a.ts", "node:crypto"],
-    ["a port on a use case", "lib/ports.ts", "lib/usecases/b.ts"],
-    ["a port on a library", "lib/ports.ts", "pino"],
+    ["what every subject needs on a subject", "lib/domain/time/a.ts", "lib/domain/claims/b.ts"],
+    ["a port on a use case", "lib/ports/jobs.ts", "lib/usecases/b.ts"],
+    ["a port on a library", "lib/ports/jobs.ts", "pino"],
     ["a use case on an adapter", "lib/usecases/b.ts", "lib/adapters/nats/c.ts"],
-    ["a use case on the configuration", "lib/usecases/b.ts", "lib/config.ts"],
+    ["a use case on the configuration", "lib/usecases/b.ts", "lib/config/config.ts"],
     ["a use case on a cloud", "lib/usecases/b.ts", "@aws-sdk/client-sqs"],
     ["an adapter on a use case", "lib/adapters/nats/c.ts", "lib/usecases/b.ts"],
     ["an adapter on another", "lib/adapters/escalation/c.ts", "lib/adapters/issuer/d.ts"],
@@ -301,22 +294,22 @@ describe("its checks can fail", () => {
     ["an adapter on a cloud that is not its own", "lib/adapters/nats/c.ts", "@aws-sdk/client-sqs"],
     ["a cloud's adapter on NATS", "lib/adapters/aws/c.ts", "@nats-io/jwt"],
     ["a local adapter on NATS", "lib/adapters/local/c.ts", "@nats-io/nkeys"],
-    ["the secrets on NATS's adapters", "lib/adapters/secrets.ts", "lib/adapters/nats/c.ts"],
-    ["an adapter in no folder", "lib/adapters/new.ts", "lib/ports.ts"],
-    ["the configuration on a use case", "lib/config.ts", "lib/usecases/b.ts"],
+    ["the secrets on NATS's adapters", "lib/compose/secrets.ts", "lib/adapters/nats/c.ts"],
+    ["an adapter in no folder", "lib/adapters/new.ts", "lib/ports/jobs.ts"],
+    ["the configuration on a use case", "lib/config/config.ts", "lib/usecases/b.ts"],
     ["the log on a cloud", "lib/log.ts", "@aws-sdk/client-sqs"],
-    ["a handler on an adapter", "functions/sweep.ts", "lib/adapters/aws/sqs-jobs.ts"],
+    ["a handler on an adapter", "functions/sweep.ts", "lib/adapters/aws/queue/sqs-jobs.ts"],
     ["a handler on another adapter", "functions/remediate.ts", "lib/adapters/nats/c.ts"],
     ["a handler on a cloud", "functions/sweep.ts", "@aws-sdk/client-sqs"],
     ["a command on an adapter", "cli/x.ts", "lib/adapters/local/clock.ts"],
-    ["a command on the configuration", "cli/x.ts", "lib/config.ts"],
-    ["the lab on the product", "lab/d.ts", "lib/compose.ts"],
+    ["a command on the configuration", "cli/x.ts", "lib/config/config.ts"],
+    ["the lab on the product", "lab/d.ts", "lib/compose/compose.ts"],
     ["the lab on a cloud, but for the twin", "lab/d.ts", "@aws-sdk/client-sqs"],
-    ["the twin on the product", "lab/twin/d.ts", "lib/compose.ts"],
+    ["the twin on the product", "lab/twin/d.ts", "lib/compose/compose.ts"],
     ["the product on the lab", "lib/usecases/b.ts", "lab/keys.ts"],
-    ["the product on its tests", "lib/compose.ts", "test/support/context.ts"],
+    ["the product on its tests", "lib/compose/compose.ts", "test/support/context.ts"],
     ["a module that has no rule", "lib/misc.ts", "lib/domain/a.ts"],
-    ["a module whose name is computed", "lib/compose.ts", COMPUTED],
+    ["a module whose name is computed", "lib/compose/compose.ts", COMPUTED],
   ])("on %s", (_what, file, name) => {
     expect(violations(new Map([[file, [name]]]))).toHaveLength(1);
   });

@@ -327,7 +327,7 @@ describe("any reference", () => {
       import { registerHooks } from "node:module";
       const loaded = [];
       registerHooks({ resolve: (name, context, next) => { loaded.push(name); return next(name, context); } });
-      const { createSecrets } = await import("./lib/adapters/secrets.ts");
+      const { createSecrets } = await import("./lib/compose/secrets.ts");
       const secrets = createSecrets({ baseDir: ".", env: { A: "value" } });
       console.log(await secrets.read("env:A"), loaded.filter((name) => name.startsWith("@aws-sdk")).length);
       await secrets.read("aws-sm://").catch(() => {});

@@ -16,11 +16,14 @@ const TELLERS = [
 ];
 const MEASURED = `kinds: ["verdict"], limit: LATEST_VERDICTS`;
 
+const modulesOf = (folder: string): readonly string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => `${folder}/${name}`);
+
 /** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */
 function mentions(folder: string): readonly string[] {
-  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".ts"));
-  return files.flatMap((name) => {
-    const file = `${folder}/${name}`;
+  return modulesOf(folder).flatMap((file) => {
     if (["lib/domain/journal/journal.ts", "lib/domain/journal/standing.ts", ...TELLERS].includes(file))
       return [];
     const text = readFileSync(join(ROOT, file), "utf8");
@@ -43,8 +46,7 @@ test("no use case reads a kind of entry that may expire", () => {
 });
 
 test("every query by kind is for kinds that are kept for ever", () => {
-  const files = readdirSync(join(ROOT, "lib/usecases")).map((name) => `lib/usecases/${name}`);
-  const texts = files
+  const texts = modulesOf("lib/usecases")
     .filter((file) => !TELLERS.includes(file))
     .map((file) => readFileSync(join(ROOT, file), "utf8").replace(MEASURED, ""));
   const lists = texts.flatMap((text) => [

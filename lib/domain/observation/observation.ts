@@ -1,9 +1,9 @@
 import type { AccountId } from "../claims/account.ts";
 import type { ClaimsDocument } from "../claims/claims.ts";
-import type { DirectGets, MirrorDirect } from "../direct-facts.ts";
 import type { ConnectionCount, LimitsRoom, ServerCapacity } from "../limits/server-use.ts";
 import type { Json, JsonObject } from "../time/json.ts";
 import { type EpochMillis, type Millis, millis } from "../time/time.ts";
+import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
 import type { MetaGroup } from "./meta-group.ts";
 
 /**

@@ -1,5 +1,5 @@
-import type { MirrorDirect } from "../direct-facts.ts";
 import { millis } from "../time/time.ts";
+import type { MirrorDirect } from "./direct-facts.ts";
 import { allStreams, originsOf, type Sight, sightOf } from "./domains.ts";
 import {
   BEAT_GAP,

@@ -1,4 +1,4 @@
-import type { DirectGets, MirrorDirect } from "../../../domain/direct-facts.ts";
+import type { DirectGets, MirrorDirect } from "../../../domain/observation/direct-facts.ts";
 import type { Probe } from "../../../domain/observation/observation.ts";
 import type { Interest } from "./interest.ts";
 

@@ -1,6 +1,6 @@
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
-import type { DirectGets } from "../../../domain/direct-facts.ts";
+import type { DirectGets } from "../../../domain/observation/direct-facts.ts";
 import type { Probe, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import {
