@@ -3,7 +3,7 @@ import ora from "ora";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redactText } from "../lib/log.ts";
-import type { Log } from "../lib/ports/ports.ts";
+import type { Log } from "../lib/ports/log.ts";
 
 /** Options that every command has. */
 export interface GlobalOptions {

@@ -1,5 +1,5 @@
 import pino from "pino";
-import type { Log } from "./ports/ports.ts";
+import type { Log } from "./ports/log.ts";
 
 /**
  * Seeds (S…), JWTs, PEM-like credential blocks: what must never leave the process in words. They are found

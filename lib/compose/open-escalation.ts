@@ -9,7 +9,10 @@ import type { Links } from "../domain/incidents/page-text.ts";
 import type { JsonObject } from "../domain/time/json.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import { redact } from "../log.ts";
-import type { Announcer, Escalation, Log, Secrets } from "../ports/ports.ts";
+import type { Announcer } from "../ports/announcer.ts";
+import type { Escalation } from "../ports/escalation.ts";
+import type { Log } from "../ports/log.ts";
+import type { Secrets } from "../ports/secrets.ts";
 import { openOnce } from "./open-once.ts";
 
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;

@@ -1,7 +1,7 @@
 import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
 import type { Config } from "../config/config.ts";
+import type { Log } from "../ports/log.ts";
 import type { Metrics, Tracer } from "../ports/observers.ts";
-import type { Log } from "../ports/ports.ts";
 import type { Environment } from "./adapters-of.ts";
 
 /** Where numbers go: to CloudWatch where the stack names a namespace, to nobody elsewhere. */

@@ -4,7 +4,8 @@ import { jwtFolder } from "../adapters/source/jwt-folder.ts";
 import { nscStore } from "../adapters/source/nsc-store.ts";
 import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
-import type { JwtCodec, SourceEntry } from "../ports/ports.ts";
+import type { JwtCodec } from "../ports/keys.ts";
+import type { SourceEntry } from "../ports/source.ts";
 import type { Context } from "../usecases/job/context.ts";
 
 /** The source of truth that is configured, if one is; it is read when it is first asked. */

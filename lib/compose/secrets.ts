@@ -1,7 +1,7 @@
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { envSecrets, fileSecrets } from "../adapters/local/secrets.ts";
 import { RelightError } from "../errors.ts";
-import type { Secrets } from "../ports/ports.ts";
+import type { Secrets } from "../ports/secrets.ts";
 
 export interface SecretsSettings {
   /** The folder that relative `file:` references start from. */

@@ -2,8 +2,6 @@ import type { AccountId } from "../domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../domain/journal/journal.ts";
 import type { Standing } from "../domain/journal/standing.ts";
 
-/** The journal's port; lib/ports/ports.ts has it with all others. */
-
 export interface JournalQuery {
   readonly account?: AccountId | "-";
   readonly job?: string;

@@ -3,7 +3,7 @@ import type { MemoryAsset } from "../domain/ladder/memory.ts";
 import type { Group } from "../domain/ladder/step-down.ts";
 import type { JsonObject } from "../domain/time/json.ts";
 
-/** The ports through which remedies act on streams, consumers and servers; beside those of lib/ports/ports.ts. */
+/** The ports through which remedies act on streams, consumers and servers. */
 
 /** What only the account itself may do to its streams and consumers. */
 export interface Assets {

@@ -16,7 +16,7 @@ import { claimsSource } from "../../lib/adapters/source/claims-source.ts";
 import { jwtFolder } from "../../lib/adapters/source/jwt-folder.ts";
 import { nscStore } from "../../lib/adapters/source/nsc-store.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
-import type { ClaimsSource, SourceEntry } from "../../lib/ports/ports.ts";
+import type { ClaimsSource, SourceEntry } from "../../lib/ports/source.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 
 const moto = await startMoto();

@@ -15,7 +15,7 @@ import { parsePageEvent } from "../../lib/adapters/aws/pages/page-events.ts";
 import { busEscalation } from "../../lib/compose/open-escalation.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
-import type { JobNotice } from "../../lib/ports/ports.ts";
+import type { JobNotice } from "../../lib/ports/announcer.ts";
 import { escalationContract, incident, scrub } from "../support/escalation-contract.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 import { describeAws, startMoto } from "../support/moto.ts";

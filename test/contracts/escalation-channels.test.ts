@@ -10,7 +10,7 @@ import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import { pageText, textLines } from "../../lib/domain/incidents/page-text.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Escalation } from "../../lib/ports/ports.ts";
+import type { Escalation } from "../../lib/ports/escalation.ts";
 import {
   type Behaviour,
   escalationContract,

@@ -7,7 +7,7 @@ import { systemClock } from "../../lib/adapters/local/clock.ts";
 import { pageText, textLines } from "../../lib/domain/incidents/page-text.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Escalation } from "../../lib/ports/ports.ts";
+import type { Escalation } from "../../lib/ports/escalation.ts";
 import {
   type Behaviour,
   escalationContract,

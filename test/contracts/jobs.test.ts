@@ -12,7 +12,7 @@ import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapter
 import { inProcessJobs } from "../../lib/adapters/local/in-process-jobs.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Job, Jobs } from "../../lib/ports/ports.ts";
+import type { Job, Jobs } from "../../lib/ports/jobs.ts";
 import { fakeJobs } from "../support/fakes/jobs.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 

@@ -9,7 +9,7 @@ import { createWorld } from "../../lab/world.ts";
 import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { epochMillis, millis } from "../../lib/domain/time/time.ts";
-import type { Resolver } from "../../lib/ports/ports.ts";
+import type { Resolver } from "../../lib/ports/resolver.ts";
 import { openWorldApp } from "../support/context.ts";
 import { simulatedCluster } from "../support/simulated-cluster.ts";
 

@@ -16,7 +16,7 @@ import {
   secretsManagerSecrets,
 } from "../../lib/adapters/aws/secrets/secrets-manager.ts";
 import { createSecrets } from "../../lib/compose/secrets.ts";
-import type { Secrets } from "../../lib/ports/ports.ts";
+import type { Secrets } from "../../lib/ports/secrets.ts";
 import { fakeSecrets } from "../support/fakes/secrets.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 

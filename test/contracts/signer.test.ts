@@ -29,7 +29,7 @@ import { parseConfig } from "../../lib/config/config.ts";
 import type { ClaimsDocument } from "../../lib/domain/claims/claims.ts";
 import type { Operator } from "../../lib/domain/claims/operator.ts";
 import type { RelightError } from "../../lib/errors.ts";
-import type { Signer } from "../../lib/ports/ports.ts";
+import type { Signer } from "../../lib/ports/keys.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 import { relight } from "../support/relight.ts";
 

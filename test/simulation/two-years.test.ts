@@ -5,7 +5,7 @@ import { blackedOut } from "../../lib/domain/expiry/blackouts.ts";
 import { renewalWindow } from "../../lib/domain/expiry/expiry.ts";
 import type { MatchedRules } from "../../lib/domain/expiry/policy-match.ts";
 import { epochMillis, isoTime, millis, toSeconds } from "../../lib/domain/time/time.ts";
-import type { Job } from "../../lib/ports/ports.ts";
+import type { Job } from "../../lib/ports/jobs.ts";
 import { blackout, hours, inDays, newPolicy, share } from "../domain/policies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
 

@@ -1,7 +1,7 @@
 import type { World } from "../../lab/world.ts";
 import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
-import type { Job } from "../../lib/ports/ports.ts";
+import type { Job } from "../../lib/ports/jobs.ts";
 import type { Context } from "../../lib/usecases/job/context.ts";
 import { jobFor } from "../../lib/usecases/job/job.ts";
 import { type Remediation, remediate } from "../../lib/usecases/remediate/remediate.ts";

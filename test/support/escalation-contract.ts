@@ -7,7 +7,7 @@ import type { AccountId } from "../../lib/domain/claims/account.ts";
 import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
 import { redact } from "../../lib/log.ts";
-import type { Escalation } from "../../lib/ports/ports.ts";
+import type { Escalation } from "../../lib/ports/escalation.ts";
 
 export const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 

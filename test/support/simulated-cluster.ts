@@ -2,7 +2,10 @@ import type { AccountId } from "../../lib/domain/claims/account.ts";
 import type { Observation, RunningAccount, ServerFacts } from "../../lib/domain/observation/observation.ts";
 import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Clock, DecodedJwt, JwtCodec, Probes, Resolver } from "../../lib/ports/ports.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
+import type { Probes } from "../../lib/ports/cluster.ts";
+import type { DecodedJwt, JwtCodec } from "../../lib/ports/keys.ts";
+import type { Resolver } from "../../lib/ports/resolver.ts";
 
 /** A full resolver deletes an expired account's JWT within a minute (shared facts; tried on every version). */
 const FORGETS_AFTER = millis(60_000);

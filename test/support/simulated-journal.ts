@@ -7,7 +7,9 @@ import {
 } from "../../lib/domain/journal/journal.ts";
 import { type Standing, standingOf } from "../../lib/domain/journal/standing.ts";
 import { type EpochMillis, epochMillis } from "../../lib/domain/time/time.ts";
-import type { Clock, Journal, Leases } from "../../lib/ports/ports.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
+import type { Journal } from "../../lib/ports/journal.ts";
+import type { Leases } from "../../lib/ports/leases.ts";
 
 /** What every look writes; of these only the last of an account is ever read back. */
 const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];

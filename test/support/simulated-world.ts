@@ -6,7 +6,11 @@ import { type MatchedRules, policiesOf } from "../../lib/domain/expiry/policy-ma
 import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Clock, DecodedJwt, Job, Jobs, Journal, JwtCodec, Leases } from "../../lib/ports/ports.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
+import type { Job, Jobs } from "../../lib/ports/jobs.ts";
+import type { Journal } from "../../lib/ports/journal.ts";
+import type { DecodedJwt, JwtCodec } from "../../lib/ports/keys.ts";
+import type { Leases } from "../../lib/ports/leases.ts";
 import type { Context } from "../../lib/usecases/job/context.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-delivery.ts";
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";

@@ -1,6 +1,7 @@
 import type { Links } from "../../domain/incidents/page-text.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Escalation, Log } from "../../ports/ports.ts";
+import type { Escalation } from "../../ports/escalation.ts";
+import type { Log } from "../../ports/log.ts";
 import { logEscalation } from "./log.ts";
 
 /** A channel beyond this process, and what the log calls it. */

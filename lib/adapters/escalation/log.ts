@@ -1,6 +1,7 @@
 import type { Incident } from "../../domain/incidents/incident.ts";
 import { type Links, pageText, textLines } from "../../domain/incidents/page-text.ts";
-import type { Escalation, Log } from "../../ports/ports.ts";
+import type { Escalation } from "../../ports/escalation.ts";
+import type { Log } from "../../ports/log.ts";
 
 /** Writes incidents into the log: the channel that is always there. */
 export function logEscalation(log: Log, links: Links = {}): Escalation {

@@ -1,6 +1,6 @@
 import { measuresOfPage } from "../../domain/metrics/measures.ts";
+import type { Escalation } from "../../ports/escalation.ts";
 import type { Metrics } from "../../ports/observers.ts";
-import type { Escalation } from "../../ports/ports.ts";
 
 /**
  * Counts the incidents that are told, and the pages that reached nobody.

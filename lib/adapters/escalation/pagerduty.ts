@@ -1,7 +1,7 @@
 import type { Incident } from "../../domain/incidents/incident.ts";
 import { type Links, pageText } from "../../domain/incidents/page-text.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
-import type { Escalation } from "../../ports/ports.ts";
+import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
 /** Characters; PagerDuty takes 1,024 in a summary, and 512 kB in all (developer.pagerduty.com, Events API v2). */

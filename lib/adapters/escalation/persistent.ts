@@ -4,7 +4,8 @@ import type { Incident } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { type Millis, millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Escalation } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Escalation } from "../../ports/escalation.ts";
 import { type Delivery, webhookSender } from "../webhooks/delivery.ts";
 
 const RETRIES = 2;

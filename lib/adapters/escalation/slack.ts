@@ -1,7 +1,7 @@
 import type { Incident } from "../../domain/incidents/incident.ts";
 import { type Links, linkLine, type PagePart, pageText } from "../../domain/incidents/page-text.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
-import type { Escalation } from "../../ports/ports.ts";
+import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
 /** Characters that Slack takes in one section's text (docs.slack.dev, block kit reference). */

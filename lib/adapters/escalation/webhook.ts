@@ -1,4 +1,4 @@
-import type { Escalation } from "../../ports/ports.ts";
+import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
 export interface WebhookSettings extends ChannelSettings {

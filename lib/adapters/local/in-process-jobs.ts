@@ -1,4 +1,4 @@
-import type { Job, Jobs } from "../../ports/ports.ts";
+import type { Job, Jobs } from "../../ports/jobs.ts";
 
 export interface InProcessJobsSettings {
   /** Does one job. */

@@ -3,7 +3,7 @@ import type { Probe } from "../../domain/observation/observation.ts";
 import type { HealthAnswer, HealthChecks } from "../../domain/observation/server-health.ts";
 import { isJsonObject } from "../../domain/time/json.ts";
 import type { Millis } from "../../domain/time/time.ts";
-import type { Monitoring } from "../../ports/ports.ts";
+import type { Monitoring } from "../../ports/cluster.ts";
 
 const AT_ONCE = 8;
 /** A health answer is a line; whatever is longer is not one. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { RelightError } from "../../errors.ts";
-import type { Secrets } from "../../ports/ports.ts";
+import type { Secrets } from "../../ports/secrets.ts";
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 

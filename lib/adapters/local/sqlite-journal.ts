@@ -14,7 +14,9 @@ import { type Standing, standingOf } from "../../domain/journal/standing.ts";
 import { entryData, type JsonObject } from "../../domain/time/json.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Journal, JournalledAccount, JournalQuery, Leases } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Journal, JournalledAccount, JournalQuery } from "../../ports/journal.ts";
+import type { Leases } from "../../ports/leases.ts";
 
 /** How long to wait for another process that is writing, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;

@@ -1,7 +1,7 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { bestSourced, type Sourced } from "../../domain/claims/claims-source.ts";
 import type { Operator } from "../../domain/claims/operator.ts";
-import type { ClaimsSource, SourceEntry } from "../../ports/ports.ts";
+import type { ClaimsSource, SourceEntry } from "../../ports/source.ts";
 
 export interface SourceSettings {
   readonly name: string;

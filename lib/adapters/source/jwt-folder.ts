@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { undecorated } from "../../domain/claims/jwt-text.ts";
 import { subjectOf } from "../../domain/expiry/expiring-tokens.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { JwtCodec, SourceEntry } from "../../ports/ports.ts";
+import type { JwtCodec } from "../../ports/keys.ts";
+import type { SourceEntry } from "../../ports/source.ts";
 
 /** More than any account JWT has; a server refuses control lines far below it. Bytes. */
 const LARGEST = 1_048_576;

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RelightError } from "../../errors.ts";
-import type { JwtCodec, SourceEntry } from "../../ports/ports.ts";
+import type { JwtCodec } from "../../ports/keys.ts";
+import type { SourceEntry } from "../../ports/source.ts";
 import { namesIn, readJwt } from "./jwt-folder.ts";
 
 export interface NscSettings {

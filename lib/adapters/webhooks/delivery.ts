@@ -2,7 +2,7 @@ import { Webhook } from "standardwebhooks";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { type Millis, toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
 
 export interface DeliverySettings {
   /** What kind of webhook it is, as errors call it: `escalation`, `restart`. */

@@ -1,5 +1,7 @@
 import { asRelightError } from "../../errors.ts";
-import type { Announcer, Job, JobNotice, Log } from "../../ports/ports.ts";
+import type { Announcer, JobNotice } from "../../ports/announcer.ts";
+import type { Job } from "../../ports/jobs.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 
 interface Bureau {

@@ -9,20 +9,17 @@ import { type RunMode, withLoss } from "../../domain/ladder/mode.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { Millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Cluster } from "../../ports/cluster.ts";
+import type { Escalation } from "../../ports/escalation.ts";
+import type { Journal } from "../../ports/journal.ts";
+import type { JwtCodec, Signer } from "../../ports/keys.ts";
+import type { Leases } from "../../ports/leases.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Tracer } from "../../ports/observers.ts";
-import type {
-  ClaimsSource,
-  Clock,
-  Cluster,
-  Escalation,
-  Journal,
-  JwtCodec,
-  Leases,
-  Log,
-  Secrets,
-  Signer,
-} from "../../ports/ports.ts";
 import type { Restarter } from "../../ports/remedies.ts";
+import type { Secrets } from "../../ports/secrets.ts";
+import type { ClaimsSource } from "../../ports/source.ts";
 import { withProof } from "../journal/proof.ts";
 import { requireMode } from "./mode.ts";
 

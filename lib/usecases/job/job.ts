@@ -3,7 +3,7 @@ import { type Ending, endingData, type Standing } from "../../domain/journal/sta
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/ports.ts";
+import type { Job } from "../../ports/jobs.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
 import { escalate } from "../paging/escalate.ts";

@@ -5,8 +5,8 @@ import {
   type SweepFacts,
 } from "../../domain/metrics/measures.ts";
 import { asRelightError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Metrics } from "../../ports/observers.ts";
-import type { Clock } from "../../ports/ports.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 
 interface Meter {

@@ -1,5 +1,7 @@
-import type { Probes, Resolver, RotatingSecret } from "../../ports/ports.ts";
+import type { Probes } from "../../ports/cluster.ts";
 import type { Assets, Restarter } from "../../ports/remedies.ts";
+import type { Resolver } from "../../ports/resolver.ts";
+import type { RotatingSecret } from "../../ports/secrets.ts";
 import type { Needs } from "./mode.ts";
 
 /**

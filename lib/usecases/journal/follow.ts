@@ -1,6 +1,7 @@
 import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError, told } from "../../errors.ts";
-import type { Job, Log } from "../../ports/ports.ts";
+import type { Job } from "../../ports/jobs.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Context } from "../job/context.ts";
 
 /** A log whose lines all have these fields. */

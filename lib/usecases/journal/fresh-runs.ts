@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { RelightError } from "../../errors.ts";
-import type { Job, Trigger } from "../../ports/ports.ts";
+import type { Job, Trigger } from "../../ports/jobs.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 import type { JobEnd, SweepEnd, Watching } from "../watch/watch.ts";
 

@@ -16,7 +16,7 @@ import type { Observation } from "../../domain/observation/observation.ts";
 import type { Json } from "../../domain/time/json.ts";
 import { type FindingCode, hasFinding } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
-import type { Deletions } from "../../ports/ports.ts";
+import type { Deletions } from "../../ports/cluster.ts";
 import { type Context, mayLose, type RunningJob, record } from "../job/context.ts";
 import { glance, type Look, memoryOf } from "../observe/look.ts";
 

@@ -4,7 +4,8 @@ import { type IsProved, PROOF, proofIn, statementOf } from "../../domain/journal
 import { allows, type RunMode } from "../../domain/ladder/mode.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { asRelightError } from "../../errors.ts";
-import type { JwtCodec, Log, Signer } from "../../ports/ports.ts";
+import type { JwtCodec, Signer } from "../../ports/keys.ts";
+import type { Log } from "../../ports/log.ts";
 
 interface Proving {
   readonly signer?: () => Promise<Signer>;

@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../../domain/journal/journal.ts";
-import type { Journal, JournalQuery } from "../../ports/ports.ts";
+import type { Journal, JournalQuery } from "../../ports/journal.ts";
 
 interface Remembered {
   readonly kinds: readonly EntryKind[];

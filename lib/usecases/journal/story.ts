@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { JournalEntry } from "../../domain/journal/journal.ts";
-import type { Journal } from "../../ports/ports.ts";
+import type { Journal } from "../../ports/journal.ts";
 
 export interface StoryQuery {
   /** Without it every account's beginnings are read, which is a scan of a table in DynamoDB. */

@@ -7,7 +7,8 @@ import {
   type Mention,
 } from "../../domain/claims/inventory.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Journal, SourceEntry } from "../../ports/ports.ts";
+import type { Journal } from "../../ports/journal.ts";
+import type { SourceEntry } from "../../ports/source.ts";
 import type { Context } from "../job/context.ts";
 
 const AT_ONCE = 8;

@@ -23,7 +23,7 @@ import { millis } from "../../domain/time/time.ts";
 import { assess, type Standards } from "../../domain/verdict/assess.ts";
 import type { Verdict } from "../../domain/verdict/verdict.ts";
 import { probe } from "../../errors.ts";
-import type { Journal } from "../../ports/ports.ts";
+import type { Journal } from "../../ports/journal.ts";
 import { accountKeyOf, type Context } from "../job/context.ts";
 import { provedBy } from "../journal/proof.ts";
 

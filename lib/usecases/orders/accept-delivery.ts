@@ -3,7 +3,11 @@ import type { Operator } from "../../domain/claims/operator.ts";
 import { gate } from "../../domain/gate/gate.ts";
 import { millis, toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Clock, Jobs, JwtCodec, Leases, Log } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Jobs } from "../../ports/jobs.ts";
+import type { JwtCodec } from "../../ports/keys.ts";
+import type { Leases } from "../../ports/leases.ts";
+import type { Log } from "../../ports/log.ts";
 
 /** What the issuer says: an account changed, with its new JWT or without. */
 export interface Delivery {

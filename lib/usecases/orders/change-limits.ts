@@ -23,7 +23,7 @@ import { allStreams } from "../../domain/observation/domains.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/ports.ts";
+import type { Job } from "../../ports/jobs.ts";
 import { enterTiers } from "../job/actions.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "../job/context.ts";
 import { jobFor, runJob } from "../job/job.ts";

@@ -12,7 +12,9 @@ import type { Standing } from "../../domain/journal/standing.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { epochMillis, isoTime } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Clock, Job, Jobs, Journal } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Job, Jobs } from "../../ports/jobs.ts";
+import type { Journal } from "../../ports/journal.ts";
 import { record } from "../job/context.ts";
 import { findAccountOffline } from "../observe/inventory.ts";
 

@@ -1,7 +1,8 @@
 import type { JsonObject } from "../../domain/time/json.ts";
 import { isJsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
-import type { Log, RotatingSecret } from "../../ports/ports.ts";
+import type { Log } from "../../ports/log.ts";
+import type { RotatingSecret } from "../../ports/secrets.ts";
 import { type Context, record } from "../job/context.ts";
 
 /** The steps in the order in which Secrets Manager calls them; each may come again. */

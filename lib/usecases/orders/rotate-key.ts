@@ -16,7 +16,7 @@ import {
 import { isCountable } from "../../domain/time/time.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
-import type { DecodedJwt } from "../../ports/ports.ts";
+import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
 import { jobFor, runJob } from "../job/job.ts";
 import { requireMode } from "../job/mode.ts";

@@ -9,7 +9,7 @@ import type { Observation, RunningAccount } from "../../domain/observation/obser
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { DecodedJwt } from "../../ports/ports.ts";
+import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record } from "../job/context.ts";
 import { requireMode } from "../job/mode.ts";
 import { assertNotDeleted } from "../observe/deletion.ts";

@@ -7,7 +7,7 @@ import { skewOf } from "../../domain/observation/clocks.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/ports.ts";
+import type { Job } from "../../ports/jobs.ts";
 import { type Context, modeFor, type RunningJob } from "../job/context.ts";
 import { runJob } from "../job/job.ts";
 import { left, tried } from "../job/mode.ts";

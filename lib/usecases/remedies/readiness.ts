@@ -18,8 +18,8 @@ import { restorations } from "../../domain/observation/forgotten.ts";
 import type { HostedStream, StreamFacts } from "../../domain/observation/observation.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
-import type { ListedJwt } from "../../ports/ports.ts";
 import type { Configuration, RemedyNeeds } from "../../ports/remedies.ts";
+import type { ListedJwt } from "../../ports/resolver.ts";
 import { accountKeyOf, type Context, requireSigner } from "../job/context.ts";
 import { consumerChanges, streamChange } from "./reconfigure.ts";
 

@@ -11,7 +11,7 @@ import type { ConfigFinding } from "../../domain/advice/server-config/leaf-confi
 import { checkServers } from "../../domain/advice/server-config/leaf-config-sites.ts";
 import type { Position } from "../../domain/advice/server-config/nats-config.ts";
 import { parseNatsConfig } from "../../domain/advice/server-config/nats-config-parser.ts";
-import type { Clock } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
 
 export type FileRead =
   | { readonly ok: true; readonly text: string }

@@ -10,7 +10,7 @@ import type { ServersHealth } from "../../domain/observation/server-health.ts";
 import { type Defect, defectsOf } from "../../domain/verdict/defects.ts";
 import { type Health, worst } from "../../domain/verdict/verdict.ts";
 import { asRelightError } from "../../errors.ts";
-import type { Monitoring } from "../../ports/ports.ts";
+import type { Monitoring } from "../../ports/cluster.ts";
 import type { Context } from "../job/context.ts";
 import { takeInventory } from "../observe/inventory.ts";
 import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";

@@ -22,7 +22,7 @@ import type { FailureClass } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
-import type { ServerCertificates } from "../../ports/ports.ts";
+import type { ServerCertificates } from "../../ports/cluster.ts";
 import type { Context } from "../job/context.ts";
 import { escalateOnce, resolveIncidents, type Trouble } from "../paging/escalate.ts";
 import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";

@@ -8,7 +8,7 @@ import type { Scheduled } from "../../domain/expiry/calendar.ts";
 import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
 import { isCountable } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
-import type { DecodedJwt } from "../../ports/ports.ts";
+import type { DecodedJwt } from "../../ports/keys.ts";
 import type { Context } from "../job/context.ts";
 import { deletionsOf } from "../observe/deletion.ts";
 import { findAccount, knownAccounts } from "../observe/inventory.ts";

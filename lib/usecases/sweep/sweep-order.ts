@@ -1,6 +1,7 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { Millis } from "../../domain/time/time.ts";
-import type { DecodedJwt, Jobs, Trigger } from "../../ports/ports.ts";
+import type { Jobs, Trigger } from "../../ports/jobs.ts";
+import type { DecodedJwt } from "../../ports/keys.ts";
 import type { Context } from "../job/context.ts";
 
 export interface SweepSettings {

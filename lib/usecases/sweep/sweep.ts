@@ -10,7 +10,8 @@ import {
 import { type Backlog, backlog } from "../../domain/time/backlog.ts";
 import type { EpochMillis, Millis } from "../../domain/time/time.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
-import type { Job, ListedJwt } from "../../ports/ports.ts";
+import type { Job } from "../../ports/jobs.ts";
+import type { ListedJwt } from "../../ports/resolver.ts";
 import type { Context } from "../job/context.ts";
 import { loadedAccounts, sourced } from "../observe/inventory.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";

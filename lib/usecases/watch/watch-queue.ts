@@ -1,7 +1,7 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type EpochMillis, type Millis, millis } from "../../domain/time/time.ts";
 import { pauseAfter, STREAK_ENDS } from "../../domain/watch/watch.ts";
-import type { Clock } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
 
 /** How many accounts are worked on at once because of events. */
 const AT_ONCE = 4;

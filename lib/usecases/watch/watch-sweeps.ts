@@ -1,5 +1,6 @@
 import type { Millis } from "../../domain/time/time.ts";
-import type { Clock, Trigger } from "../../ports/ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Trigger } from "../../ports/jobs.ts";
 
 export interface WatchSweepsSettings {
   readonly clock: Clock;

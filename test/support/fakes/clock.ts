@@ -1,5 +1,5 @@
 import { type EpochMillis, epochMillis, type Millis } from "../../../lib/domain/time/time.ts";
-import type { Clock } from "../../../lib/ports/ports.ts";
+import type { Clock } from "../../../lib/ports/clock.ts";
 
 /** A clock that stands still until it is told to move. */
 export interface FakeClock extends Clock {

@@ -1,6 +1,6 @@
 import type { Incident } from "../../../lib/domain/incidents/incident.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Escalation } from "../../../lib/ports/ports.ts";
+import type { Escalation } from "../../../lib/ports/escalation.ts";
 
 export interface FakeEscalation extends Escalation {
   /** What was delivered, in order. */

@@ -1,4 +1,4 @@
-import type { Job, Jobs } from "../../../lib/ports/ports.ts";
+import type { Job, Jobs } from "../../../lib/ports/jobs.ts";
 
 export interface FakeJobs extends Jobs {
   /** What was queued, in order; each id once. */

@@ -3,7 +3,9 @@ import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/jou
 import { standingOf } from "../../../lib/domain/journal/standing.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { EpochMillis } from "../../../lib/domain/time/time.ts";
-import type { Clock, Journal, Leases } from "../../../lib/ports/ports.ts";
+import type { Clock } from "../../../lib/ports/clock.ts";
+import type { Journal } from "../../../lib/ports/journal.ts";
+import type { Leases } from "../../../lib/ports/leases.ts";
 
 export interface FakeJournal extends Journal, Leases {
   /** All that was appended, oldest first. */

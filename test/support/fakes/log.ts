@@ -1,4 +1,4 @@
-import type { Log } from "../../../lib/ports/ports.ts";
+import type { Log } from "../../../lib/ports/log.ts";
 
 export interface FakeLog extends Log {
   readonly lines: readonly { readonly level: keyof Log; readonly message: string; readonly data: object }[];

@@ -1,5 +1,5 @@
 import { RelightError } from "../../../lib/errors.ts";
-import type { Secrets } from "../../../lib/ports/ports.ts";
+import type { Secrets } from "../../../lib/ports/secrets.ts";
 
 /** Secrets by reference, from a table that a test may change to rotate one. */
 export function fakeSecrets(values: Readonly<Record<string, string>>): Secrets {

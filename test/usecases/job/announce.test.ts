@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Job, JobNotice } from "../../../lib/ports/ports.ts";
+import type { JobNotice } from "../../../lib/ports/announcer.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
 import { announced } from "../../../lib/usecases/job/announce.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediate.ts";
 import { fakeLog } from "../../support/fakes/log.ts";

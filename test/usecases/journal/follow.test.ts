@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { epochMillis } from "../../../lib/domain/time/time.ts";
 import { RelightError, told } from "../../../lib/errors.ts";
-import type { Job } from "../../../lib/ports/ports.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Context } from "../../../lib/usecases/job/context.ts";
 import { measuredJob, measuredSweep } from "../../../lib/usecases/job/measured.ts";
 import { stepping } from "../../../lib/usecases/job/stepping.ts";

@@ -11,7 +11,7 @@ import { PROOF } from "../../../lib/domain/journal/journal-proof.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Job } from "../../../lib/ports/ports.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
 import { type Context, record } from "../../../lib/usecases/job/context.ts";
 import { jobFor } from "../../../lib/usecases/job/job.ts";
 import { provedBy } from "../../../lib/usecases/journal/proof.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { epochMillis } from "../../../lib/domain/time/time.ts";
-import type { Journal, JournalQuery } from "../../../lib/ports/ports.ts";
+import type { Journal, JournalQuery } from "../../../lib/ports/journal.ts";
 import { rememberingJournal } from "../../../lib/usecases/journal/remembering-journal.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";

@@ -3,7 +3,7 @@ import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { Sourced } from "../../../lib/domain/claims/claims-source.ts";
 import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Job } from "../../../lib/ports/ports.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
 import { changeLimits } from "../../../lib/usecases/orders/change-limits.ts";
 import { rotate } from "../../../lib/usecases/orders/rotate-key.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";

@@ -4,7 +4,7 @@ import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Job } from "../../../lib/ports/ports.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
 import { jobFor } from "../../../lib/usecases/job/job.ts";
 import { type Remediation, remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { newPolicy } from "../../domain/policies.ts";

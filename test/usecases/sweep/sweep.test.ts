@@ -6,7 +6,11 @@ import type { AccountClaims } from "../../../lib/domain/claims/claims.ts";
 import type { Standing } from "../../../lib/domain/journal/standing.ts";
 import { type EpochMillis, epochMillis, epochSeconds, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Job, JournalledAccount, ListedJwt, Probes, SourceEntry } from "../../../lib/ports/ports.ts";
+import type { Probes } from "../../../lib/ports/cluster.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
+import type { JournalledAccount } from "../../../lib/ports/journal.ts";
+import type { ListedJwt } from "../../../lib/ports/resolver.ts";
+import type { SourceEntry } from "../../../lib/ports/source.ts";
 import {
   CHUNK,
   IMMINENT_PLACES,

@@ -1,7 +1,7 @@
 import { PutCommand, paginateQuery, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import { isAccountId } from "../../../domain/claims/account.ts";
 import { type JournalEntry, makesKnown, nameSeen } from "../../../domain/journal/journal.ts";
-import type { JournalledAccount } from "../../../ports/ports.ts";
+import type { JournalledAccount } from "../../../ports/journal.ts";
 import type { DynamoDbJournalSettings } from "./dynamodb-table.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import type { Journal, JournalledAccount, Leases } from "../../../ports/ports.ts";
+import type { Journal, JournalledAccount } from "../../../ports/journal.ts";
+import type { Leases } from "../../../ports/leases.ts";
 import { CLIENT_SETTINGS } from "../client-settings.ts";
 import { knownAccounts } from "./dynamodb-accounts.ts";
 import { append } from "./dynamodb-append.ts";

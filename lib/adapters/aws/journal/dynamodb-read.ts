@@ -2,7 +2,7 @@ import { paginateQuery, paginateScan, type QueryCommandInput } from "@aws-sdk/li
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../../../domain/journal/journal.ts";
 import { epochMillis } from "../../../domain/time/time.ts";
-import type { JournalQuery } from "../../../ports/ports.ts";
+import type { JournalQuery } from "../../../ports/journal.ts";
 import { entryKey, partitionKey, partitionsOf } from "./dynamodb-partitions.ts";
 import { type DynamoDbJournalSettings, GROUPS, type Item, isIndexed, kindPrefix } from "./dynamodb-table.ts";
 import { unpackData } from "./entry-data.ts";

@@ -4,7 +4,7 @@ import { type EntryKind, REMEMBERED } from "../../../domain/journal/journal.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
-import type { Clock } from "../../../ports/ports.ts";
+import type { Clock } from "../../../ports/clock.ts";
 import { errorName } from "../client-settings.ts";
 
 /**

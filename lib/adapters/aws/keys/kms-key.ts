@@ -5,7 +5,7 @@ import {
   SignCommand,
 } from "@aws-sdk/client-kms";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
-import type { RemoteKey } from "../../../ports/ports.ts";
+import type { RemoteKey } from "../../../ports/keys.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 const REFERENCE = /^aws-kms:\/\/(.+)$/;

@@ -8,7 +8,8 @@ import type { Incident } from "../../../domain/incidents/incident.ts";
 import { fitted } from "../../../domain/incidents/incident-size.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
-import type { Announcer, Escalation } from "../../../ports/ports.ts";
+import type { Announcer } from "../../../ports/announcer.ts";
+import type { Escalation } from "../../../ports/escalation.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 /** The source of every event of Relight's. */

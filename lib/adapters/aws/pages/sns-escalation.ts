@@ -4,7 +4,7 @@ import type { Incident } from "../../../domain/incidents/incident.ts";
 import { type Links, pageText, textLines } from "../../../domain/incidents/page-text.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
-import type { Escalation } from "../../../ports/ports.ts";
+import type { Escalation } from "../../../ports/escalation.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 /** Characters of a subject, which must be ASCII without line breaks (SNS API reference, Publish). */

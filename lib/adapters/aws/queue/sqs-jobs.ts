@@ -11,7 +11,7 @@ import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
-import type { Job, Jobs, Trigger } from "../../../ports/ports.ts";
+import type { Job, Jobs, Trigger } from "../../../ports/jobs.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 export const sqsClient = (): SQSClient => new SQSClient(CLIENT_SETTINGS);

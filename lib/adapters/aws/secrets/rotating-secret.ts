@@ -6,7 +6,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
-import type { RotatingSecret } from "../../../ports/ports.ts";
+import type { RotatingSecret } from "../../../ports/secrets.ts";
 import { errorName } from "../client-settings.ts";
 import { secretsManagerClient } from "./secrets-manager.ts";
 

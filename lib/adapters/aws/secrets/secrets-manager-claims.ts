@@ -1,7 +1,8 @@
 import { paginateListSecrets, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { undecorated } from "../../../domain/claims/jwt-text.ts";
 import { asRelightError, RelightError } from "../../../errors.ts";
-import type { JwtCodec, SourceEntry } from "../../../ports/ports.ts";
+import type { JwtCodec } from "../../../ports/keys.ts";
+import type { SourceEntry } from "../../../ports/source.ts";
 import { errorName } from "../client-settings.ts";
 import { secretsManagerSecrets } from "./secrets-manager.ts";
 

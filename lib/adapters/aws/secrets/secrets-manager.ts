@@ -5,7 +5,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { isJsonObject } from "../../../domain/time/json.ts";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
-import type { Secrets } from "../../../ports/ports.ts";
+import type { Secrets } from "../../../ports/secrets.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 const REFERENCE = /^aws-sm:\/\/([^#]+)(?:#(.+))?$/;

@@ -6,8 +6,8 @@ import {
   type Measurement,
   type PerAccount,
 } from "../../../domain/metrics/measures.ts";
+import type { Log } from "../../../ports/log.ts";
 import type { Metrics } from "../../../ports/observers.ts";
-import type { Log } from "../../../ports/ports.ts";
 
 /**
  * Measurements in one line. EMF takes 100 metrics and 100 values of each; Powertools writes by itself when it has

@@ -2,7 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { AccountClaims } from "../../../domain/claims/claims.ts";
 import type { Millis } from "../../../domain/time/time.ts";
-import type { Clock } from "../../../ports/ports.ts";
+import type { Clock } from "../../../ports/clock.ts";
 import { openConnection } from "../connection/connection.ts";
 import type { Servers } from "../connection/tls.ts";
 import { mintUser } from "./account-user.ts";

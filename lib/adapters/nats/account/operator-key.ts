@@ -1,6 +1,6 @@
 import type { Operator } from "../../../domain/claims/operator.ts";
 import { RelightError } from "../../../errors.ts";
-import type { RemoteKey, Signer } from "../../../ports/ports.ts";
+import type { RemoteKey, Signer } from "../../../ports/keys.ts";
 import { jwtSigner } from "../jwt/jwt-codec.ts";
 
 /** The byte that makes an nkey begin with `O`. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate } from "node:tls";
 import { epochMillis, type Millis } from "../../../domain/time/time.ts";
-import type { ServerCertificates } from "../../../ports/ports.ts";
+import type { ServerCertificates } from "../../../ports/cluster.ts";
 import { addressOf } from "./dial.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node"
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
 import { isJsonObject } from "../../../domain/time/json.ts";
-import type { Deletions } from "../../../ports/ports.ts";
+import type { Deletions } from "../../../ports/cluster.ts";
 
 /**
  * What clients ask of JetStream's API comes to the system account, with the account that asks in a header (ran: 2.9.10,

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
 import type { ClusterEvent } from "../../../domain/watch/watch.ts";
 import { asRelightError } from "../../../errors.ts";
-import type { JwtCodec } from "../../../ports/ports.ts";
+import type { JwtCodec } from "../../../ports/keys.ts";
 import { read } from "../connection/answers.ts";
 import { readJson } from "../connection/asking.ts";
 import { decodeDeletion } from "../jwt/jwt-codec.ts";

@@ -9,7 +9,7 @@ import { JWT_HEADER } from "../../../domain/gate/go-shapes.ts";
 import { isPublicKey } from "../../../domain/gate/nkey.ts";
 import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
-import type { DecodedJwt, JwtCodec, Signer } from "../../../ports/ports.ts";
+import type { DecodedJwt, JwtCodec, Signer } from "../../../ports/keys.ts";
 
 const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
 

@@ -4,7 +4,8 @@ import type { AccountId } from "../../../domain/claims/account.ts";
 import type { RunningAccount } from "../../../domain/observation/observation.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
-import type { DecodedJwt, JwtCodec, ListedJwt, PushReply, Resolver } from "../../../ports/ports.ts";
+import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
+import type { ListedJwt, PushReply, Resolver } from "../../../ports/resolver.ts";
 import { envelope, listAnswer, pushAnswer, read, type ServerInfo } from "../connection/answers.ts";
 import {
   ask,

@@ -3,7 +3,7 @@ import type { AccountId } from "../../../domain/claims/account.ts";
 import type { RunningAccount } from "../../../domain/observation/observation.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { asRelightError, RelightError } from "../../../errors.ts";
-import type { DecodedJwt, JwtCodec } from "../../../ports/ports.ts";
+import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import { accountInfo, envelope, read } from "../connection/answers.ts";
 import { readJson } from "../connection/asking.ts";
 

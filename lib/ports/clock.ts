@@ -1,0 +1,6 @@
+import type { EpochMillis } from "../domain/time/time.ts";
+
+/** Now. The domain never asks; it is told. */
+export interface Clock {
+  now(): EpochMillis;
+}
