@@ -111,7 +111,7 @@ describe.each(["2.9.10", "2.10.27"])("memory streams with the policy's leave (na
     const home = await withoutAccountKey(world);
     const { json } = await relight({ home }, "heal", world.accountId, "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
-    expect(json.rungs[0].why).toMatch(/without the account's signingKey/);
+    expect(json.rungs[0].why).toMatch(/its signingKey is not configured/);
   });
 });
 

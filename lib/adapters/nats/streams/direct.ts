@@ -40,7 +40,7 @@ export function directGetsOf(
  * The servers on which more connections take direct gets of `stream` than there are to answer them. Before 2.10.28 and
  * 2.11.2 a stream that was healed in place goes on with a connection that is closed; if its replica is stopped there, as
  * when the stream is deleted, moved or scaled down, its subscriptions stay until the server restarts (ran on 2.10.27).
- * @param expected how many replicas of the stream, and mirrors that answer in its place, a server holds
+ * @param expected how many replicas of the stream, and leaders of mirrors that answer in its place, a server holds
  */
 export function straysOf(
   stream: string,

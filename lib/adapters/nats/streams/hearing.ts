@@ -122,7 +122,8 @@ function withStrays(
   if (!own.ok) return own;
   const { name } = best.detail;
   const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
-  const holders = [...told, ...mirrors.flatMap((mirror) => mirror.told)].map(({ server }) => server);
+  // Of a mirror only the leader answers for its origin.
+  const holders = [...told.map(({ server }) => server), ...mirrors.map((mirror) => leaderOf(mirror.best))];
   const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
   return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };
 }
