@@ -50,7 +50,9 @@ describeTwin("remediate's calls to the journal", () => {
     // However long the rung took to settle: a remembered answer costs nothing.
     expect(healing["Query"]).toBeLessThanOrEqual(22);
     expect(looking["Query"]).toBeLessThanOrEqual(8);
-    expect({ healing: healing["PutItem"], looking: looking["PutItem"] }).toEqual({ healing: 17, looking: 6 });
+    // Another look writes another verdict, where an election takes longer.
+    expect(healing["PutItem"]).toBeLessThanOrEqual(20);
+    expect(looking["PutItem"]).toBe(6);
     expect(ends.map(({ data }) => data["outcome"])).toEqual(["healed", "healthy"]);
   });
 });
