@@ -128,9 +128,12 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(summary.filter((each) => each === "JobsFinished=1")).toHaveLength(2);
   });
 
-  test("a sweep that can't reach the cluster finishes nothing, and its page to nobody is counted", async () => {
-    await openWorld("escalation:\n  - webhook: { url: 'http://127.0.0.1:1/hook' }\n");
+  test("a sweep that can't reach the cluster finishes nothing, and once that lasts its page to nobody is counted", async () => {
+    await openWorld(
+      "escalation: { unknownAfter: 1ms, channels: [{ webhook: { url: 'http://127.0.0.1:1/hook' } }] }\n",
+    );
     await world.server.stop();
+    expect(await invoke("sweep", event("sweep.schedule"))).toMatchObject({ exit: 1, emf: [] });
     const { emf, exit } = await invoke("sweep", event("sweep.schedule"));
     expect(exit).toBe(1);
     expect(emfSummary(emf).toSorted()).toEqual(["EscalationUndeliverable=1", "IncidentsOpened=1"]);

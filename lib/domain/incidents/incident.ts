@@ -60,6 +60,8 @@ export interface Incident {
   readonly evidence: JsonObject;
   /** When a person was first to be called about it since it was last resolved; ISO 8601, UTC. */
   readonly since: string;
+  /** Of one that waited before anybody was told (`since` is earlier): this page is its first. */
+  readonly first?: true;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
   /** Finds what led to this page in the logs, the journal and the traces. */

@@ -187,12 +187,12 @@ export function measuresOfFailedJob({ retryable }: { readonly retryable: boolean
 
 /** Of one page, delivered to any channel or to none. The first page of an incident is the one that opens it. */
 export function measuresOfPage(
-  { status, since, at: made }: Pick<Incident, "status" | "since" | "at">,
+  { status, since, at: made, first }: Pick<Incident, "status" | "since" | "at" | "first">,
   delivery: "delivered" | "undeliverable",
 ): readonly Measurement[] {
   const isDelivered = delivery === "delivered";
   return present([
-    { name: "IncidentsOpened", value: status === "open" && since === made ? 1 : undefined },
+    { name: "IncidentsOpened", value: status === "open" && (first || since === made) ? 1 : undefined },
     { name: "IncidentsResolved", value: status === "resolved" && isDelivered ? 1 : undefined },
     { name: "EscalationUndeliverable", value: isDelivered ? undefined : 1 },
   ]);

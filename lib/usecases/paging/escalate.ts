@@ -104,6 +104,7 @@ async function call(
     ...{
       since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
     },
+    ...(spell !== undefined && isOnlyWaiting(entries, key) ? { first: true } : {}),
     at: isoTime(now),
     correlation: correlationOf(context, job),
   });

@@ -138,6 +138,11 @@ test.each<[string, "open" | "resolved", string, "delivered" | "undeliverable", s
   expect(measuresOfPage({ status, since, at: ago(0) }, delivery).map(short)).toEqual(expected);
 });
 
+test("a page that waited before anybody was told opens its incident, too", () => {
+  const page = { status: "open", since: ago(900), at: ago(0), first: true } as const;
+  expect(measuresOfPage(page, "delivered").map(short)).toEqual(["IncidentsOpened 1"]);
+});
+
 test.each([
   [2_500, "QueueAgeSeconds 2.5"],
   [-3, "QueueAgeSeconds 0"],
