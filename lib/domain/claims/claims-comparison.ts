@@ -1,5 +1,6 @@
 import type { Probe, RunningAccount, StoredClaims } from "../observation/observation.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
+import { type Loaded, loaded as loadedOn } from "./claims-in-force.ts";
 import { differenceOf, isTrusted, type Sourced } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
@@ -28,8 +29,6 @@ export interface ClaimsComparison {
   readonly notes: readonly string[];
 }
 
-type Loaded = Extract<RunningAccount, { loaded: true }>;
-
 /**
  * Compares the source of truth with the resolver, and that with what each server runs. Newer claims in the
  * cluster that were only renewed are the same; between the resolver and a server nothing may differ.
@@ -39,7 +38,7 @@ export function compareClaims(places: Places, operator: Operator): ClaimsCompari
   const unasked = [source, stored, running].flatMap((probe) => (probe?.ok === false ? [probe.message] : []));
   const sourced = source?.ok ? source.value : undefined;
   const unclear = sourced?.state === "unclear" ? [sourced.problem] : [];
-  const loaded = running.ok ? running.value.filter((entry): entry is Loaded => entry.loaded) : [];
+  const loaded = loadedOn({ running });
   const held = stored.ok ? stored.value : undefined;
   const comparisons = comparisonsOf(sourced, held, loaded);
   const missing = missingNotes(sourced, stored, running, loaded);

@@ -24,9 +24,9 @@ export function claimsInForce(observation: Observation, operator: Operator): Cla
 export const isItsOwn = ({ account }: Observation, claims: StoredClaims, operator: Operator): boolean =>
   claims.document.claims.sub === account && isTrusted(claims, operator);
 
-type Loaded = Extract<RunningAccount, { loaded: true }>;
+export type Loaded = Extract<RunningAccount, { loaded: true }>;
 
 /** The servers that have the account loaded. */
-export function loaded({ running }: Observation): readonly Loaded[] {
+export function loaded({ running }: Pick<Observation, "running">): readonly Loaded[] {
   return running.ok ? running.value.filter((entry): entry is Loaded => entry.loaded) : [];
 }

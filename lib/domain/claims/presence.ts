@@ -3,6 +3,7 @@ import { skewOf } from "../observation/clocks.ts";
 import type { Observation, Probe, RunningAccount } from "../observation/observation.ts";
 import { type EpochMillis, epochMillis, isCountable, isoTime, type Millis, toMillis } from "../time/time.ts";
 import type { ClaimsDocument } from "./claims.ts";
+import { type Loaded, loaded as loadedOn } from "./claims-in-force.ts";
 import { isTrusted } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
@@ -83,13 +84,11 @@ export interface PresenceFacts {
 /** A server that says "expired" so shortly before the end by our clock means the expiry; milliseconds. */
 const UNCERTAIN = 10_000;
 
-type Loaded = Extract<RunningAccount, { loaded: true }>;
-
 /** The one place that says what it means that an account is gone from a source. */
 export function presenceOf(facts: PresenceFacts): Presence {
   const { running, stored, deletion } = facts;
   if (!running.ok) return { state: "unknown", why: running.message };
-  const loaded = running.value.filter((entry): entry is Loaded => entry.loaded);
+  const loaded = loadedOn({ running });
   const refusing = loaded.filter((entry) => entry.expired && !hasEnded(entry.document, facts, UNCERTAIN));
   const held = stored.ok ? stored.value : undefined;
   const open = deletion !== undefined && !isNewer(facts.lastSeen, deletion.iat) ? deletion : undefined;

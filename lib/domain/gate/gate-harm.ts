@@ -5,7 +5,7 @@ import { replicasOf, tiersOf } from "../limits/limit-changes.ts";
 import { type LimitProblem, limitProblems, someOf } from "../limits/limit-usage.ts";
 import type { Observation } from "../observation/observation.ts";
 import { type EpochSeconds, formatDuration, millis } from "../time/time.ts";
-import { lockouts, type SystemUser } from "./lockout.ts";
+import { type LockoutInput, lockouts } from "./lockout.ts";
 import { crashingMappings } from "./mappings.ts";
 import { importedServices, serverObjections } from "./server-checks.ts";
 import { doMeet } from "./subjects.ts";
@@ -40,19 +40,7 @@ export interface Harm {
   readonly message: string;
 }
 
-export interface HarmInput {
-  readonly account: AccountId;
-  readonly systemAccount: string | undefined;
-  /** Absent: nobody knows of claims in force, and the candidate is judged alone. */
-  readonly before: AccountClaims | undefined;
-  readonly after: AccountClaims;
-  readonly now: EpochSeconds;
-  /** The public key that Relight's own users of the account are signed with, where one is configured. */
-  readonly accountKey?: string;
-  /** The user that Relight is connected as, which the system account's claims may not lock out. */
-  readonly systemUser?: SystemUser;
-  /** Whether the operator demands signing keys (`strict_signing_key_usage`). */
-  readonly strict?: boolean;
+export interface HarmInput extends LockoutInput {
   /** Why servers that stand alone can't reserve what the limits promise. */
   readonly lacks?: readonly string[];
   /** What is in use; absent or failed: not known. */

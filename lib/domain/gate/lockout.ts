@@ -22,7 +22,7 @@ export interface Lockout {
   readonly message: string;
 }
 
-interface LockoutInput {
+export interface LockoutInput {
   readonly account: AccountId;
   readonly systemAccount: string | undefined;
   /** Absent: nobody knows of claims in force. */

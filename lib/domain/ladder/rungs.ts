@@ -2,7 +2,7 @@ import { limitObjection } from "../limits/fit.ts";
 import type { Counted } from "../limits/limit-usage.ts";
 import { exceeds } from "../limits/room.ts";
 import { tierEntries } from "../limits/tier-entries.ts";
-import { directToggles, updateDanger } from "../observation/direct-gets.ts";
+import { type DirectToggles, directToggles, updateDanger } from "../observation/direct-gets.ts";
 import { missedConsumers, restorations } from "../observation/forgotten.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
 import { millis } from "../time/time.ts";
@@ -99,14 +99,7 @@ const SCALE_UP: Rung = {
       ? "with replicas a leader can step down, and the one that takes over subscribes anew"
       : undefined;
   },
-  forbids: (situation) => {
-    const mute = cannotAsk(situation);
-    if (mute !== undefined) return mute;
-    const { observation } = situation;
-    const { possible, refused } = scaleUps(observation);
-    if (possible.length > 0) return undefined;
-    return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
-  },
+  forbids: (situation) => cannotAsk(situation) ?? allRefused(scaleUps(situation.observation)),
 };
 
 const TOGGLE_DIRECT_GETS: Rung = {
@@ -125,16 +118,10 @@ const TOGGLE_DIRECT_GETS: Rung = {
       ? "each replica subscribes anew to the direct gets when they are turned on"
       : undefined;
   },
-  forbids: (situation) => {
-    const mute = cannotAsk(situation);
-    if (mute !== undefined) return mute;
-    const { observation } = situation;
-    const danger = updateDanger(observation);
-    if (danger !== undefined) return danger;
-    const { possible, refused } = directToggles(observation);
-    if (possible.length > 0) return undefined;
-    return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
-  },
+  forbids: (situation) =>
+    cannotAsk(situation) ??
+    updateDanger(situation.observation) ??
+    allRefused(directToggles(situation.observation)),
 };
 
 const TOUCH_METADATA: Rung = {
@@ -231,6 +218,12 @@ export const LADDER: readonly Rung[] = [
   ENTER_TIERS,
   RESTART_SERVERS,
 ];
+
+/** Why nothing of it is possible; undefined where something is. */
+function allRefused({ possible, refused }: ScaleUps | DirectToggles): string | undefined {
+  if (possible.length > 0) return undefined;
+  return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
+}
 
 const NOTHING: ScaleUps = { possible: [], refused: [] };
 

@@ -1,5 +1,6 @@
+import { loaded } from "../claims/claims-in-force.ts";
 import { isNone } from "../gate/lockout.ts";
-import type { Observation, Probe, RunningAccount } from "../observation/observation.ts";
+import type { Observation } from "../observation/observation.ts";
 import { limitsOf } from "./jetstream-limits.ts";
 
 /** How many connections an account has, and how many its claims allow. */
@@ -15,15 +16,11 @@ export type ClosedDoor = {
   readonly message: string;
 } & Partial<ConnectionUse>;
 
-type Running = Probe<readonly RunningAccount[]>;
-type Loaded = Extract<RunningAccount, { loaded: true }>;
-
-const loadedOf = (running: Running): readonly Loaded[] =>
-  running.ok ? running.value.filter((entry): entry is Loaded => entry.loaded) : [];
+type Running = Observation["running"];
 
 /** Undefined where, as far as is known, a client more is let in. */
 export function closedDoor(running: Running): ClosedDoor | undefined {
-  for (const { document } of loadedOf(running)) {
+  for (const { document } of loaded({ running })) {
     const conn = limitsOf(document.claims)["conn"];
     if (!isNone(conn)) continue;
     const value = conn ?? "absent, which is 0";
@@ -42,12 +39,12 @@ export function closedDoor(running: Running): ClosedDoor | undefined {
  * and of leafnodes its own beside them (`MaxTotalConnectionsReached`, nats-server 2.9 to 2.12).
  */
 export function connectionUse(running: Running): ConnectionUse | undefined {
-  const loaded = loadedOf(running);
-  const limits = loaded.map(({ document }) => Number(limitsOf(document.claims)["conn"] ?? 0));
+  const entries = loaded({ running });
+  const limits = entries.map(({ document }) => Number(limitsOf(document.claims)["conn"] ?? 0));
   const limit = Math.min(...limits.filter((one) => one > 0));
-  if (!Number.isFinite(limit) || loaded.some(({ connections }) => connections === undefined))
+  if (!Number.isFinite(limit) || entries.some(({ connections }) => connections === undefined))
     return undefined;
-  const counts = loaded.flatMap(({ connections }) => connections ?? []);
+  const counts = entries.flatMap(({ connections }) => connections ?? []);
   const clients = counts.reduce((sum, count) => sum + count.clients, 0);
   return { used: clients + Math.min(...counts.map(({ leafnodes }) => leafnodes)), limit };
 }

@@ -36,7 +36,7 @@ export function domainQuestions(
   expected: readonly string[],
 ): readonly DomainQuestion[] {
   const streams = allStreams(seen);
-  const known = new Set(streams.map(({ domain, name }) => keyOf(domain, name)));
+  const known = new Set(streams.map(keyOf));
   const questions = new Map<string, Set<string>>();
   const ask = (domain: string | undefined): Set<string> | undefined => {
     if (domain === undefined || domain === home) return undefined;
@@ -46,7 +46,8 @@ export function domainQuestions(
   for (const domain of expected) ask(domain);
   for (const { stream, origin } of originsOf(streams)) {
     const domain = domainOf(origin, stream);
-    if (origin.api === undefined && !known.has(keyOf(domain, origin.stream))) ask(domain)?.add(origin.stream);
+    if (origin.api === undefined && !known.has(keyOf({ domain, name: origin.stream })))
+      ask(domain)?.add(origin.stream);
   }
   return [...questions].map(([domain, origins]) => ({ domain, origins: [...origins] }));
 }
@@ -90,4 +91,5 @@ export function sightOf(observation: Observation, origin: OriginFacts, copy: Str
 }
 
 /** Streams of one name in two domains are two streams. */
-export const keyOf = (domain: string | undefined, stream: string): string => `${domain ?? ""} ${stream}`;
+export const keyOf = (stream: { readonly domain?: string | undefined; readonly name: string }): string =>
+  `${stream.domain ?? ""} ${stream.name}`;

@@ -58,8 +58,8 @@ function namesOf(stream: Existing): readonly string[] {
   ];
 }
 
-const ownName = ({ domain, name, created = "" }: Omit<Existing, "consumers">): string =>
-  `${keyOf(domain, name)} ${created}`;
+const ownName = ({ created = "", ...stream }: Omit<Existing, "consumers">): string =>
+  `${keyOf(stream)} ${created}`;
 
 const within = (stream: string, consumer: string, created = ""): string =>
   `${stream} > ${consumer} ${created}`;

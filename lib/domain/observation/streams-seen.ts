@@ -146,10 +146,6 @@ function shapeOf({ name, domain, servers, replicas, created, consumers = [] }: S
   return [name, domain ?? null, servers.join(" "), replicas ?? null, created ?? null, durables];
 }
 
-/** What tells a stream from others: in another domain there may be one of the same name. */
-export const keyOf = ({ domain, name }: Pick<SeenStream, "domain" | "name">): string =>
-  `${domain ?? ""} ${name}`;
-
 /** `ORDERS on n1, n2, JOBS on n1`, for people. */
 export function describeStreams(streams: readonly SeenStream[]): string {
   const shown = streams.slice(0, 10).map(({ name, servers }) => `${name} on ${servers.join(" and ")}`);

@@ -1,10 +1,10 @@
 import { loaded } from "../claims/claims-in-force.ts";
 import { type Group, nameOfGroup } from "../ladder/step-down.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
-import { allStreams } from "../observation/domains.ts";
+import { allStreams, keyOf } from "../observation/domains.ts";
 import { awayFrom } from "../observation/meta-group.ts";
 import type { Observation, Probe, Unheld } from "../observation/observation.ts";
-import { keyOf, type LastSight } from "../observation/streams-seen.ts";
+import type { LastSight } from "../observation/streams-seen.ts";
 import { isoTime } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { cure, doesNot, replicaFindings } from "./replica-findings.ts";
@@ -74,7 +74,7 @@ function unheldIn(
   if (told?.ok)
     return told.value
       .filter((it) => !isTold(it))
-      .flatMap((asset) => missingOf(asset, observation, sight, away));
+      .flatMap((asset) => missingOf(asset, observation, sight, answering, away));
   return seenAway(observation, sight, answering);
 }
 
@@ -88,12 +88,12 @@ function awayIn({ meta }: Observation, answering: ReadonlySet<string>): readonly
 
 function missingOf(
   { stream, consumer, holders: told, replicas, durable }: Unheld,
-  { servers, domain }: Observation,
+  { domain }: Observation,
   sight: LastSight | undefined,
+  answering: ReadonlySet<string>,
   away: readonly string[],
 ): Missing[] {
   if (consumer !== undefined && durable === false) return [];
-  const answering = new Set(servers.map(({ name }) => name));
   const seen = sight?.streams.find((known) => known.name === stream && known.domain === domain);
   const seenOne = consumer === undefined ? seen : seen?.consumers?.find(({ name }) => name === consumer);
   const wasOn = (seenOne?.servers ?? []).filter((name) => !answering.has(name));

@@ -1,6 +1,7 @@
 import { type Group, nameOfGroup } from "../ladder/step-down.ts";
+import { keyOf } from "../observation/domains.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
-import { keyOf, type LastSight } from "../observation/streams-seen.ts";
+import type { LastSight } from "../observation/streams-seen.ts";
 import { finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 

@@ -79,9 +79,11 @@ async function call(
 ): Promise<void> {
   const { failureClass, severity } = certain;
   const key = incidentKey(context.operator.id, job.account, failureClass);
-  const entries = await incidentsSoFar(context, job);
+  const known = await incidentsSoFar(context, job);
+  // Without a journal a person is called nevertheless, and too often rather than not at all.
+  const entries = known ?? [];
   const now = context.clock.now();
-  const spell = waits === "until-it-lasts" ? await spellOf(context, job, key) : undefined;
+  const spell = waits === "until-it-lasts" && known ? await spellOf(context, job, key, known) : undefined;
   const trouble = spell === undefined ? certain : withSpell(certain, spell);
   const { summary } = trouble;
   const opened = (delivery: Delivery): Promise<void> =>
@@ -116,9 +118,9 @@ async function spellOf(
   { journal, clock }: Pager,
   { account, id }: Occasion,
   key: string,
+  incidents: readonly JournalEntry[],
 ): Promise<UnknownSpell | undefined> {
   try {
-    const incidents = await journal.read({ account, kinds: INCIDENTS });
     const verdicts = account === "-" ? [] : await latestVerdicts(journal, account);
     const entries = [...incidents, ...verdicts].sort((one, other) => one.at - other.at);
     return unknownSpell(entries, key, id, clock.now());
@@ -136,16 +138,16 @@ function withSpell(trouble: Trouble, spell: UnknownSpell): Trouble {
   };
 }
 
-/** Without a journal a person is called nevertheless, and too often rather than not at all. */
+/** Undefined where the journal can't be read. */
 async function incidentsSoFar(
   { journal, log }: Pager,
   { account }: Occasion,
-): Promise<readonly JournalEntry[]> {
+): Promise<readonly JournalEntry[] | undefined> {
   try {
     return await journal.read({ account, kinds: INCIDENTS });
   } catch (thrown) {
     log.error("what was told before could not be read", { account, error: asRelightError(thrown).toJSON() });
-    return [];
+    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import {
 import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import { loaded as loadedOn } from "../../../domain/claims/claims-in-force.ts";
 import { closedDoor } from "../../../domain/limits/connection-use.ts";
 import { enablesJetStream } from "../../../domain/limits/jetstream-limits.ts";
 import type { LimitsRoom } from "../../../domain/limits/server-use.ts";
@@ -57,7 +58,7 @@ export async function lookAsAccount(
   if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
   const door = closedDoor(running);
   if (door !== undefined) return { ok: "not-asked", why: door.message };
-  const loaded = running.ok ? running.value.filter((entry) => entry.loaded) : [];
+  const loaded = loadedOn({ running });
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {

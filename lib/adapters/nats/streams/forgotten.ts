@@ -1,5 +1,6 @@
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import { loaded as loadedOn } from "../../../domain/claims/claims-in-force.ts";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
 import type {
   ForgottenConsumer,
@@ -66,7 +67,7 @@ export function forgottenBy(
   accountKey: string | undefined,
   running: Probe<readonly RunningAccount[]>,
 ): AskForgotten {
-  const loaded = running.ok ? running.value.filter((entry) => entry.loaded) : [];
+  const loaded = loadedOn({ running });
   if (accountKey === undefined || loaded.some(({ expired }) => expired)) return NOBODY;
   const claims = loaded[0]?.document.claims;
   return async (suspects) => {

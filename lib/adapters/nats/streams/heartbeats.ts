@@ -34,7 +34,7 @@ export async function listenToOrigins(
   for (let readings = 0; readings < MORE_READINGS; readings++) {
     await wait(BEAT_GAP);
     const told = await readOrigins(settings, account, servers, heard.filter(isCopy));
-    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream.domain, stream.name))));
+    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream))));
   }
   return heard;
 }
@@ -58,7 +58,7 @@ async function readOrigins(
   const told = new Map<string, readonly OriginFacts[]>();
   for (const { server, detail } of answers.flatMap((answer) => (answer.ok ? answer.value : []))) {
     const origins = originsTold(detail, leaderOf({ server: server.name, detail }) === server.name);
-    if (origins.ok) told.set(keyOf(server.domain, detail.name), origins.value);
+    if (origins.ok) told.set(keyOf({ domain: server.domain, name: detail.name }), origins.value);
   }
   return told;
 }
