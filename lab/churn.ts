@@ -75,7 +75,11 @@ async function makeAndDelete(
   const storage = memory && name.startsWith("TEST") ? StorageType.Memory : StorageType.File;
   const subjects = [`${name.toLowerCase()}.>`];
   const { config } = await manager.streams.add({
-    ...{ name, subjects, storage, num_replicas: replicas, allow_direct: true },
+    name,
+    subjects,
+    storage,
+    num_replicas: replicas,
+    allow_direct: true,
   });
   try {
     await manager.consumers.add(config.name, { durable_name: "worker", ack_policy: AckPolicy.Explicit });

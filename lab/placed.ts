@@ -25,7 +25,10 @@ export async function fillPlaced(world: World): Promise<string> {
     const ask = asking(connection);
     const make = (name: string, replicas: number, more = {}) =>
       ask(`STREAM.CREATE.${name}`, {
-        ...{ name, subjects: [`${name.toLowerCase()}.>`], storage: "file", num_replicas: replicas },
+        name,
+        subjects: [`${name.toLowerCase()}.>`],
+        storage: "file",
+        num_replicas: replicas,
         ...more,
       });
     await retry("the first stream to be made", () => make("THREE", 3), 110_000);

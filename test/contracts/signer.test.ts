@@ -21,12 +21,13 @@ import { fill, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { kmsKey } from "../../lib/adapters/aws/keys/kms-key.ts";
-import { operatorKeyOf, remoteSigner } from "../../lib/adapters/nats/account/operator-key.ts";
+import { remoteSigner } from "../../lib/adapters/nats/account/operator-key.ts";
 import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
 import { openSigner } from "../../lib/compose/adapters-of.ts";
 import { createSecrets } from "../../lib/compose/secrets.ts";
 import { parseConfig } from "../../lib/config/config.ts";
 import type { ClaimsDocument } from "../../lib/domain/claims/claims.ts";
+import { encodePublicKey } from "../../lib/domain/claims/nkey.ts";
 import type { Operator } from "../../lib/domain/claims/operator.ts";
 import type { RelightError } from "../../lib/errors.ts";
 import type { Signer } from "../../lib/ports/keys.ts";
@@ -192,7 +193,7 @@ async function createKey(client: KMSClient, spec: KeySpec = "ECC_NIST_EDWARDS255
   const { Arn: arn = "", KeyId: id = "" } = KeyMetadata ?? {};
   if (spec !== "ECC_NIST_EDWARDS25519") return { arn, id, publicKey: "" };
   const { PublicKey = new Uint8Array() } = await client.send(new GetPublicKeyCommand({ KeyId: id }));
-  return { arn, id, publicKey: operatorKeyOf(PublicKey.slice(-32)) };
+  return { arn, id, publicKey: encodePublicKey(PublicKey.slice(-32), "operator") };
 }
 
 function kmsTests(settings: MotoSettings, client: KMSClient): void {
@@ -401,7 +402,7 @@ describe("an operator's nkey from the bytes of its public key", () => {
     fc.assert(
       fc.property(fc.constant(0), () => {
         const key = createOperator();
-        expect(operatorKeyOf(rawKeyOf(key.getPublicKey()))).toBe(key.getPublicKey());
+        expect(encodePublicKey(rawKeyOf(key.getPublicKey()), "operator")).toBe(key.getPublicKey());
         expect(fromSeed(key.getSeed()).getPublicKey()).toBe(key.getPublicKey());
       }),
       { numRuns: 20 },
@@ -411,7 +412,7 @@ describe("an operator's nkey from the bytes of its public key", () => {
   test("passes the library's checksum, for any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {
-        const nkey = operatorKeyOf(bytes);
+        const nkey = encodePublicKey(bytes, "operator");
         expect(nkey).toMatch(/^O[A-Z2-7]{55}$/);
         expect(fromPublic(nkey).getPublicKey()).toBe(nkey);
       }),

@@ -1,8 +1,8 @@
 import type { AccountClaims } from "../claims/claims.ts";
+import { isPublicKey } from "../claims/nkey.ts";
 import { limitsOf } from "../limits/jetstream-limits.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { mappingProblems } from "./mappings.ts";
-import { isPublicKey } from "./nkey.ts";
 import { hasWildcards, isContained, subjectProblem } from "./subjects.ts";
 
 /** Why servers refuse claims that they can decode. */

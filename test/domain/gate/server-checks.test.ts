@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { createAccount, createUser } from "@nats-io/nkeys";
-import { isPublicKey } from "../../../lib/domain/gate/nkey.ts";
+import { isPublicKey } from "../../../lib/domain/claims/nkey.ts";
 import { serverObjections } from "../../../lib/domain/gate/server-checks.ts";
 import { doMeet, isContained } from "../../../lib/domain/gate/subjects.ts";
 import { claims } from "../observations.ts";

@@ -74,7 +74,8 @@ export const varz = z.looseObject({
 export const accountInfo = z.looseObject({
   expired: z.boolean().default(false),
   jetstream_enabled: z.boolean().default(false),
-  ...{ client_connections: z.number().optional(), leafnode_connections: z.number().default(0) },
+  client_connections: z.number().optional(),
+  leafnode_connections: z.number().default(0),
   jwt: z.string().optional(),
   decoded_jwt: z.record(z.string(), z.unknown()).optional(),
 });
