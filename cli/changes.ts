@@ -19,7 +19,9 @@ export function renderChanges(changes: readonly ClaimChange[]): readonly string[
 /** The same for programs: without what looks like a secret, such as an import's activation token. */
 export function changesJson(changes: readonly ClaimChange[]): readonly object[] {
   return changes.map(({ path, before, after }) => ({
-    ...{ path, before: redact(before ?? null), after: redact(after ?? null) },
+    path,
+    before: redact(before ?? null),
+    after: redact(after ?? null),
   }));
 }
 

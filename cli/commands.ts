@@ -2,6 +2,7 @@ import { userInfo } from "node:os";
 import type { App } from "../lib/compose/compose.ts";
 import { expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
+import { defined } from "../lib/domain/time/defined.ts";
 import { isoTime } from "../lib/domain/time/time.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
@@ -117,7 +118,13 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
   ];
   return {
     json: {
-      ...{ mode: modeJson(app.mode), correlation, seen, queued, queuedBy, postponed, unreadable },
+      mode: modeJson(app.mode),
+      correlation,
+      seen,
+      queued,
+      queuedBy,
+      postponed,
+      unreadable,
       results: results.map(remediationJson),
       failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
     },
@@ -169,7 +176,7 @@ export async function acknowledge(
 ): Promise<CommandResult> {
   const context = await app.context();
   const account = await findAccount(context, app.configured, name);
-  const order = { account, by, reason, ...(what === undefined ? {} : { what }) };
+  const order = { account, by, reason, ...defined({ what }) };
   const losses = (await acknowledgeLosses(context, order)).map(({ message }) => message);
   const text =
     losses.length === 0
@@ -230,7 +237,8 @@ function statusRow({ account, name, window, seen, alarm, manual }: Survey): obje
     window === undefined || window.state === "perpetual" || window.state === "unknown"
       ? { expiresAt: null, expiresIn: null, renewAt: null }
       : {
-          ...{ expiresAt: isoTime(window.expiresAt), expiresIn: Math.round(window.left / 1000) },
+          expiresAt: isoTime(window.expiresAt),
+          expiresIn: Math.round(window.left / 1000),
           renewAt: manual ? null : isoTime(window.renewAt),
         };
   const expiry = { ...times, manual, alarm };

@@ -46,7 +46,10 @@ function diffJson({ account, name, state, notes, places, comparisons }: AccountD
   const held = stored.ok ? stored.value?.document : undefined;
   const loaded = running.ok ? running.value : [];
   return {
-    ...{ account, name, state, notes },
+    account,
+    name,
+    state,
+    notes,
     source: sourced === undefined ? null : { ...jwtJson(sourced.claims.document), place: sourced.place },
     resolver: held === undefined ? null : jwtJson(held),
     running: loaded.map((entry) => ({

@@ -32,17 +32,18 @@ function readLog(file: string): string {
 
 function toJson({ lines, worry, explained, unexplained }: Explanation): object {
   return {
-    ...{ lines, worry },
+    lines,
+    worry,
     explained: explained.map(({ kind, count, example, accounts }) => ({
-      ...{
-        id: kind.id,
-        worry: kind.worry,
-        count,
-        title: kind.title,
-        meaning: kind.meaning,
-        advice: kind.advice,
-      },
-      ...{ example: redactText(example), accounts: Object.fromEntries(accounts), versions: kind.versions },
+      id: kind.id,
+      worry: kind.worry,
+      count,
+      title: kind.title,
+      meaning: kind.meaning,
+      advice: kind.advice,
+      example: redactText(example),
+      accounts: Object.fromEntries(accounts),
+      versions: kind.versions,
     })),
     unexplained: {
       lines: unexplained.lines,

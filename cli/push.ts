@@ -46,7 +46,12 @@ export async function push(
       exit: EXIT.ok,
     };
   const order = jobFor(context, {
-    ...{ account, action: "push", trigger: "manual", reason: `relight push ${file}`, token, allowed },
+    account,
+    action: "push",
+    trigger: "manual",
+    reason: `relight push ${file}`,
+    token,
+    allowed,
     ...(undelete ? { undelete } : {}),
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });

@@ -2,6 +2,7 @@ import middy from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import * as z from "zod";
 import { isAccountId } from "../lib/domain/claims/account.ts";
+import { defined } from "../lib/domain/time/defined.ts";
 import { RelightError } from "../lib/errors.ts";
 import { answer, parseJson, problems, readRequest } from "./http.ts";
 import { relight, type WithApp } from "./runtime.ts";
@@ -23,7 +24,7 @@ export const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredRe
     const request = readRequest(event);
     const id = await app.authenticate(request);
     const { type, data } = readNotice(request.body);
-    const token = data.jwt === undefined ? {} : { token: data.jwt };
+    const token = defined({ token: data.jwt });
     const accepted = await app.accept({ id, account: data.account, reason: `webhook ${type}`, ...token });
     return answer(accepted.outcome === "queued" ? 202 : 200, accepted);
   });

@@ -2,6 +2,7 @@ import type { MiddlewareObj } from "@middy/core";
 import type { Context as LambdaContext } from "aws-lambda";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { openTracer } from "../lib/compose/open-observers.ts";
+import { defined } from "../lib/domain/time/defined.ts";
 import { millis } from "../lib/domain/time/time.ts";
 import { told } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
@@ -46,7 +47,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
 /** AWS changes the trace's header with each request; a line holds its root, which the X-Ray console finds. */
 function fieldsOf({ awsRequestId: request, functionName }: LambdaContext): object {
   const [, trace] = /(?:^|;)Root=([^;]+)/i.exec(process.env["_X_AMZN_TRACE_ID"] ?? "") ?? [];
-  return { request, function: functionName, ...(trace === undefined ? {} : { trace }) };
+  return { request, function: functionName, ...defined({ trace }) };
 }
 
 function logLevel(): LogOptions["level"] {

@@ -3,15 +3,27 @@ import type { Claims } from "./keys.ts";
 
 /** Every limit said: a limit left out means zero, and a system account with zero connections locks out all. */
 export const UNLIMITED = {
-  ...{ subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 },
+  subs: -1,
+  data: -1,
+  payload: -1,
+  imports: -1,
+  exports: -1,
+  wildcards: true,
+  conn: -1,
+  leaf: -1,
 };
 export const JETSTREAM = {
-  ...{ mem_storage: 67_108_864, disk_storage: -1, streams: -1, consumer: -1, max_ack_pending: -1 },
+  mem_storage: 67_108_864,
+  disk_storage: -1,
+  streams: -1,
+  consumer: -1,
+  max_ack_pending: -1,
 };
 
 export function accountClaims(name: string, key: KeyPair, signingKey: KeyPair, limits: object): Claims {
   return {
-    ...{ sub: key.getPublicKey(), name },
+    sub: key.getPublicKey(),
+    name,
     nats: {
       limits,
       signing_keys: [signingKey.getPublicKey()],
@@ -34,7 +46,8 @@ export interface OperatorKeys {
 /** `more`: further signing keys, by their public keys. */
 export function operatorClaims(keys: OperatorKeys, strict: boolean, more: readonly string[] = []): Claims {
   return {
-    ...{ sub: keys.operator.getPublicKey(), name: "LAB" },
+    sub: keys.operator.getPublicKey(),
+    name: "LAB",
     nats: {
       signing_keys: [keys.operatorSigningKey.getPublicKey(), ...more],
       system_account: keys.systemAccount.getPublicKey(),

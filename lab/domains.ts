@@ -63,7 +63,9 @@ leafnodes { reconnect: 1, remotes: [ ${remotes.join(", ")} ] }
   );
   const all = started.move();
   const domains: Domains = {
-    ...{ hub, leaf, other },
+    hub,
+    leaf,
+    other,
     connectTo: async (side) =>
       side === "hub" ? hub.connectAs("app") : connectApp(leaf, join(hub.home, "app.creds")),
     bound: () => boundAccounts(hub),
@@ -132,7 +134,8 @@ async function boundAccounts(hub: World): Promise<readonly string[]> {
   try {
     const accounts: string[] = [];
     const replies = await connection.requestMany("$SYS.REQ.SERVER.PING.LEAFZ", "{}", {
-      ...{ strategy: "timer", maxWait: 300 },
+      strategy: "timer",
+      maxWait: 300,
     });
     for await (const reply of replies) {
       const { server, data } = reply.json<LeafzAnswer>();

@@ -50,7 +50,8 @@ jetstream { store_dir: "${folder}/jetstream"${domain(name)} }`;
   );
   const all = started.move();
   return {
-    ...{ hub: hubServer, leaf: leafServer },
+    hub: hubServer,
+    leaf: leafServer,
     accounts: (side) => leafAccounts(monitors[side]),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

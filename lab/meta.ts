@@ -32,7 +32,9 @@ export async function moveMetaLeader(system: NatsConnection, from: string): Prom
 /** Whether the meta group has a leader, and as many members as there are servers, all of which keep up with it. */
 export async function isMetaCurrent(system: NatsConnection, servers: number): Promise<boolean> {
   const replies = await system.requestMany("$SYS.REQ.SERVER.PING.JSZ", "", {
-    ...{ strategy: "count", maxMessages: servers, maxWait: 1_000 },
+    strategy: "count",
+    maxMessages: servers,
+    maxWait: 1_000,
   });
   for await (const reply of replies) {
     const { server, data } = reply.json<MetaAnswer>();

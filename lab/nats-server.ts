@@ -99,7 +99,10 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
   }
 
   const server: NatsServer = {
-    ...{ url: `nats://127.0.0.1:${port}`, folder, log, start },
+    url: `nats://127.0.0.1:${port}`,
+    folder,
+    log,
+    start,
     panics: () => readFile(join(folder, PANICS), "utf8").catch(() => ""),
     pid: () => (child?.exitCode === null && child.signalCode === null ? child.pid : undefined),
     stop: () => end("SIGTERM"),

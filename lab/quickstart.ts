@@ -21,7 +21,9 @@ function relight(world: World, ...args: string[]): number | null {
   console.log(`\n${colors.cyan(`$ relight ${args.join(" ")}`)}`);
   const env = { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) };
   const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
-    ...{ cwd: world.home, env, encoding: "utf8" },
+    cwd: world.home,
+    env,
+    encoding: "utf8",
   });
   console.log(`${stdout}${stderr}`.trimEnd());
   return status;

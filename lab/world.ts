@@ -121,7 +121,11 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
     app: newCredentials(account, "app", accountSigningKey),
   };
   const world: World = {
-    ...{ ...keys, servers, server, home: join(server.folder, "relight"), accountId: account.getPublicKey() },
+    ...keys,
+    servers,
+    server,
+    home: join(server.folder, "relight"),
+    accountId: account.getPublicKey(),
     claims: ({ limits = {}, ...times } = {}) => ({
       ...accountClaims("APP", account, accountSigningKey, { ...UNLIMITED, ...JETSTREAM, ...limits }),
       ...times,
@@ -133,9 +137,13 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
   };
   try {
     await writeHome(world.home, {
-      ...{ operatorJwt, operatorSeed: seedOf(signer), accountId: world.accountId, yaml },
+      operatorJwt,
+      operatorSeed: seedOf(signer),
+      accountId: world.accountId,
+      yaml,
       accountSeed: seedOf(strict ? accountSigningKey : account),
-      ...{ systemCredentials: credentials.system, appCredentials: credentials.app },
+      systemCredentials: credentials.system,
+      appCredentials: credentials.app,
       urls: servers.map(({ url }) => url),
     });
     await allJoined(world);
@@ -172,7 +180,9 @@ export async function anotherAccount(world: World, name: string): Promise<World>
   const account = createAccount();
   const credentials = newCredentials(account, "app", accountSigningKey);
   const other: World = {
-    ...{ ...world, account, accountId: account.getPublicKey() },
+    ...world,
+    account,
+    accountId: account.getPublicKey(),
     claims: ({ limits = {}, ...times } = {}) => ({
       ...accountClaims(name, account, accountSigningKey, { ...UNLIMITED, ...JETSTREAM, ...limits }),
       ...times,
@@ -200,7 +210,8 @@ async function startServers(
   const starts = await Promise.allSettled(
     routes.map((port, index) =>
       startServer({
-        ...{ binary, port: ports[index] },
+        binary,
+        port: ports[index],
         config: (folder) =>
           `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}\n${more(index)}`,
       }),
@@ -271,7 +282,9 @@ export async function accountStates(
   { accountId, servers }: Pick<World, "accountId" | "servers">,
 ): Promise<readonly AccountState[]> {
   const replies = await connection.requestMany(`$SYS.REQ.ACCOUNT.${accountId}.INFO`, "", {
-    ...{ strategy: "count", maxMessages: servers.length, maxWait: 2_000 },
+    strategy: "count",
+    maxMessages: servers.length,
+    maxWait: 2_000,
   });
   const answers: (AccountState | null | undefined)[] = [];
   for await (const reply of replies) answers.push(reply.json<{ data?: AccountState | null }>().data);

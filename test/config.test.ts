@@ -159,15 +159,13 @@ test("a length of time beyond a century is none", () => {
 describe("the configuration", () => {
   test("has defaults for all that is not asked of everybody", () => {
     expect(parseConfig(MINIMAL, "/etc/relight/relight.yaml")).toMatchObject({
-      ...{
-        baseDir: "/etc/relight",
-        journal: "sqlite:relight.sqlite",
-        queue: "in-process",
-        accounts: [],
-        escalation: [],
-        unknownAfter: 300_000,
-        links: {},
-      },
+      baseDir: "/etc/relight",
+      journal: "sqlite:relight.sqlite",
+      queue: "in-process",
+      accounts: [],
+      escalation: [],
+      unknownAfter: 300_000,
+      links: {},
       policy: { lifetime: 90 * DAY, renewBefore: time(30), blackouts: [], manual: false, critical: false },
       cluster: { timeout: 5_000 },
     });
@@ -192,7 +190,8 @@ describe("the configuration", () => {
     const both = `${MINIMAL}escalation: { unknownAfter: 10m, channels: [${JSON.stringify(channel)}] }\n`;
     expect(parseConfig(both, "r.yaml")).toMatchObject({ escalation: [channel], unknownAfter: 600_000 });
     expect(parseConfig(`${MINIMAL}escalation: { unknownAfter: 30s }\n`, "r.yaml")).toMatchObject({
-      ...{ escalation: [], unknownAfter: 30_000 },
+      escalation: [],
+      unknownAfter: 30_000,
     });
   });
 
@@ -203,7 +202,8 @@ describe("the configuration", () => {
   test("is overridden by what only the deployment knows", () => {
     const events = "eventbridge:arn:aws:events:eu-central-1:123456789012:event-bus/relight-prod";
     const overrides = {
-      ...{ RELIGHT_JOURNAL: "dynamodb:t", RELIGHT_QUEUE: "sqs:https://q/1.fifo" },
+      RELIGHT_JOURNAL: "dynamodb:t",
+      RELIGHT_QUEUE: "sqs:https://q/1.fifo",
       RELIGHT_EVENTS: events,
     };
     expect(parseConfig(MINIMAL, "r.yaml").events).toBeUndefined();

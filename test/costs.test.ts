@@ -10,8 +10,18 @@ import { sizeOf, unitsOf } from "../lab/twin/costs-units.ts";
 /** The arithmetic behind docs/deploy-aws.md, and that the document was made by it. */
 
 const NOTHING: Usage & Start = {
-  ...{ calls: 0, read: 0, write: 0, stored: 0, sqs: 0, secrets: 0, events: 0, logs: 0, cpu: 0, waited: 0 },
-  ...{ imports: 0, memory: 0 },
+  calls: 0,
+  read: 0,
+  write: 0,
+  stored: 0,
+  sqs: 0,
+  secrets: 0,
+  events: 0,
+  logs: 0,
+  cpu: 0,
+  waited: 0,
+  imports: 0,
+  memory: 0,
 };
 const measured = (
   changes: Partial<Record<(typeof STEPS)[number], Partial<Usage & Start>>> = {},
@@ -19,7 +29,8 @@ const measured = (
   steps: Object.fromEntries(
     STEPS.map((step) => [step, { ...NOTHING, ...changes[step] }]),
   ) as unknown as Measured["steps"],
-  ...{ metrics: 0, alarms: 0 },
+  metrics: 0,
+  alarms: 0,
 });
 
 describe("units of DynamoDB", () => {

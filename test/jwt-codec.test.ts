@@ -9,7 +9,9 @@ import type { RelightError } from "../lib/errors.ts";
 const [operatorKey, signingKey, stranger] = [createOperator(), createOperator(), createOperator()];
 const account = createAccount().getPublicKey();
 const operator: Operator = {
-  ...{ id: operatorKey.getPublicKey(), name: "OP", signingKeys: [signingKey.getPublicKey()] },
+  id: operatorKey.getPublicKey(),
+  name: "OP",
+  signingKeys: [signingKey.getPublicKey()],
   strictSigningKeyUsage: false,
 };
 const claims = { sub: account, name: "APP", nats: { limits: {}, type: "account", version: 2 } };
@@ -208,7 +210,10 @@ test("an operator's JWT says who may sign; a forged one says nothing", () => {
     /does not hold a validly signed operator/,
   );
   expect(parseOperator(signClaims({ sub: operator.id, nats: { type: "operator" } }, operatorKey))).toEqual({
-    ...{ id: operator.id, name: operator.id, signingKeys: [], strictSigningKeyUsage: false },
+    id: operator.id,
+    name: operator.id,
+    signingKeys: [],
+    strictSigningKeyUsage: false,
   });
   expect(() => parseOperator(forged)).toThrow(expect.objectContaining({ code: "operator.invalid" }));
 });

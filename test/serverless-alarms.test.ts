@@ -60,12 +60,10 @@ describe("alarms", () => {
     ["oldest-job", "ApproximateAgeOfOldestMessage", "GreaterThanOrEqualToThreshold", 1800, "notBreaching"],
   ])("%s is raised by %s", (name, metric, comparison, threshold, missing) => {
     expect(alarmOf(name)).toMatchObject({
-      ...{
-        MetricName: metric,
-        ComparisonOperator: comparison,
-        Threshold: threshold,
-        TreatMissingData: missing,
-      },
+      MetricName: metric,
+      ComparisonOperator: comparison,
+      Threshold: threshold,
+      TreatMissingData: missing,
     });
   });
 
@@ -91,8 +89,10 @@ describe("alarms", () => {
     for (const { AlarmName, AlarmDescription, TreatMissingData } of alarms) {
       const [meaning, ...advice] = AlarmDescription.split("\n");
       expect({ AlarmName, meaning, steps: advice.length, TreatMissingData }).toEqual({
-        ...{ AlarmName, meaning: expect.stringMatching(/^[A-Z].{20,}\.$/) },
-        ...{ steps: expect.any(Number), TreatMissingData: expect.stringMatching(/reaching$|^ignore$/) },
+        AlarmName,
+        meaning: expect.stringMatching(/^[A-Z].{20,}\.$/),
+        steps: expect.any(Number),
+        TreatMissingData: expect.stringMatching(/reaching$|^ignore$/),
       });
       expect(advice.length).toBeGreaterThan(0);
       for (const line of advice) expect(line).toMatch(/^[A-Z].*[.?]$/);

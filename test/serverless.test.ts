@@ -54,7 +54,9 @@ describe("the functions", () => {
     expect(functions.map(([, properties]) => nameOf(properties)).sort()).toEqual(NAMES);
     for (const [, { Runtime, Architectures, TracingConfig }] of functions)
       expect({ Runtime, Architectures, TracingConfig }).toEqual({
-        ...{ Runtime: "nodejs24.x", Architectures: ["arm64"], TracingConfig: { Mode: "Active" } },
+        Runtime: "nodejs24.x",
+        Architectures: ["arm64"],
+        TracingConfig: { Mode: "Active" },
       });
     const whose = ["relight.yaml", "operator.jwt", "ca.pem"];
     for (const name of NAMES) {
@@ -204,7 +206,8 @@ describe("queues, table and triggers", () => {
       UpdateReplacePolicy: "Retain",
       Properties: {
         ...JOURNAL_TABLE,
-        ...{ TimeToLiveSpecification: JOURNAL_TTL, DeletionProtectionEnabled: true },
+        TimeToLiveSpecification: JOURNAL_TTL,
+        DeletionProtectionEnabled: true,
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         SSESpecification: { SSEEnabled: true },
       },

@@ -156,7 +156,9 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     SNS: costOf("email", told),
   };
   return {
-    ...{ setting, lines, looksAMonth },
+    setting,
+    lines,
+    looksAMonth,
     total: Object.values(lines).reduce((total, each) => total + each, 0),
     atOnce: (jobs / (month * 60)) * secondsOf(steps.look, MEMORY.remediate),
     sweepTakes: secondsOf(sweepUsage, MEMORY.sweep),
@@ -167,13 +169,15 @@ export function billOf(measured: Measured, setting: Setting): Bill {
 function plus(fixed: Usage & Start, each: Usage, count: number): Usage {
   const add = (key: keyof Usage): number => fixed[key] + count * each[key];
   return {
-    ...{ calls: add("calls"), read: add("read"), write: add("write"), stored: add("stored"), sqs: fixed.sqs },
-    ...{
-      secrets: add("secrets"),
-      events: add("events"),
-      logs: add("logs"),
-      cpu: add("cpu"),
-      waited: add("waited"),
-    },
+    calls: add("calls"),
+    read: add("read"),
+    write: add("write"),
+    stored: add("stored"),
+    sqs: fixed.sqs,
+    secrets: add("secrets"),
+    events: add("events"),
+    logs: add("logs"),
+    cpu: add("cpu"),
+    waited: add("waited"),
   };
 }

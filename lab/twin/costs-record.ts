@@ -67,12 +67,13 @@ export function recording({ proxy, functions }: Twin, name: string): () => Recor
       runs,
       usage: {
         calls: each(calls.length),
-        ...{
-          read: sum(units, ({ read }) => read),
-          write: sum(units, ({ write }) => write),
-          stored: sum(units, ({ stored }) => stored),
-        },
-        ...{ sqs: count("sqs"), secrets: count("secretsmanager"), events: count("events"), cpu },
+        read: sum(units, ({ read }) => read),
+        write: sum(units, ({ write }) => write),
+        stored: sum(units, ({ stored }) => stored),
+        sqs: count("sqs"),
+        secrets: count("secretsmanager"),
+        events: count("events"),
+        cpu,
         logs: sum(lines, (text) => Buffer.byteLength(text) + EVENT_OVERHEAD),
         waited: Math.max(
           0,

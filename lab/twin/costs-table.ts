@@ -21,22 +21,18 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof (Usage & Start))[];
 
 const TITLES: Readonly<Record<(typeof COLUMNS)[number], string>> = {
-  ...{
-    calls: "AWS calls",
-    read: "read units",
-    write: "write units",
-    stored: "bytes kept",
-    sqs: "of SQS",
-    secrets: "of Secrets Manager",
-  },
-  ...{
-    events: "of EventBridge",
-    logs: "log bytes",
-    cpu: "CPU, ms",
-    waited: "cluster, ms",
-    imports: "imports, ms",
-    memory: "memory, MB",
-  },
+  calls: "AWS calls",
+  read: "read units",
+  write: "write units",
+  stored: "bytes kept",
+  sqs: "of SQS",
+  secrets: "of Secrets Manager",
+  events: "of EventBridge",
+  logs: "log bytes",
+  cpu: "CPU, ms",
+  waited: "cluster, ms",
+  imports: "imports, ms",
+  memory: "memory, MB",
 };
 
 const NAMES: Readonly<Record<Step, string>> = {

@@ -74,7 +74,10 @@ export function hostFunctions(options: FunctionsOptions): Functions {
     return found;
   };
   return {
-    ...{ names: [...byName.keys()], properties, runs: host.runs, lines: host.lines },
+    names: [...byName.keys()],
+    properties,
+    runs: host.runs,
+    lines: host.lines,
     nameOf: (reference) => {
       const [, name = reference] = /:function:([^:]+)/.exec(reference) ?? [];
       const found = [...byName].find(([, { FunctionName }]) => FunctionName === name);
@@ -108,13 +111,16 @@ function invoke(host: Host, name: string, properties: FunctionProperties, event:
   const running = [...host.children.values()].filter((other) => other === name).length;
   if (running >= most)
     return remember(host, {
-      ...{ function: name, request, started, kill: () => {} },
+      function: name,
+      request,
+      started,
+      kill: () => {},
       end: Promise.resolve({ kind: "throttled" }),
     });
   const child = startProcess(host, name, properties, request);
   const end = settle(host, child, (properties.Timeout ?? TIMEOUT) * 1000);
   child.send(invocationOf(properties, request, started, event));
-  return remember(host, { ...{ function: name, request, started, end }, kill: () => child.kill("SIGKILL") });
+  return remember(host, { function: name, request, started, end, kill: () => child.kill("SIGKILL") });
 }
 
 function remember(host: Host, run: Run): Run {

@@ -39,7 +39,8 @@ export async function serveHttpApi(stack: Stack, functions: Functions): Promise<
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address() as AddressInfo;
   return {
-    ...{ url: `http://127.0.0.1:${port}`, routes },
+    url: `http://127.0.0.1:${port}`,
+    routes,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
@@ -60,7 +61,9 @@ function routesOf(stack: Stack, functions: Functions): readonly Route[] {
     if (integration === undefined) throw new Error(`the route ${key} has no integration`);
     const timeout = Math.min(integration.TimeoutInMillis ?? LONGEST, LONGEST);
     return {
-      ...{ key, function: functions.nameOf(integration.IntegrationUri), timeout },
+      key,
+      function: functions.nameOf(integration.IntegrationUri),
+      timeout,
       authorization: authorization === "AWS_IAM" ? "AWS_IAM" : "NONE",
     };
   });
@@ -149,11 +152,20 @@ function contextOf(route: Route, url: URL, incoming: IncomingMessage, key: strin
   const authorizer =
     route.authorization === "AWS_IAM" ? { authorizer: { iam: identityOf(String(key)) } } : {};
   return {
-    ...{ accountId: ACCOUNT, apiId: "twin", domainName: `twin.execute-api.${REGION}.amazonaws.com` },
-    ...{ domainPrefix: "twin", stage: "$default", requestId: randomUUID(), routeKey: route.key },
-    ...{ time: now.toUTCString(), timeEpoch: now.getTime() },
+    accountId: ACCOUNT,
+    apiId: "twin",
+    domainName: `twin.execute-api.${REGION}.amazonaws.com`,
+    domainPrefix: "twin",
+    stage: "$default",
+    requestId: randomUUID(),
+    routeKey: route.key,
+    time: now.toUTCString(),
+    timeEpoch: now.getTime(),
     http: {
-      ...{ method: incoming.method, path: url.pathname, protocol: "HTTP/1.1", sourceIp: "127.0.0.1" },
+      method: incoming.method,
+      path: url.pathname,
+      protocol: "HTTP/1.1",
+      sourceIp: "127.0.0.1",
       userAgent: incoming.headers["user-agent"] ?? "",
     },
     ...authorizer,
@@ -164,8 +176,13 @@ function contextOf(route: Route, url: URL, incoming: IncomingMessage, key: strin
 function identityOf(key: string) {
   const userArn = `arn:aws:iam::${ACCOUNT}:user/${key}`;
   return {
-    ...{ accessKey: key, accountId: ACCOUNT, callerId: key, userArn, userId: key },
-    ...{ cognitoIdentity: null, principalOrgId: null },
+    accessKey: key,
+    accountId: ACCOUNT,
+    callerId: key,
+    userArn,
+    userId: key,
+    cognitoIdentity: null,
+    principalOrgId: null,
   };
 }
 

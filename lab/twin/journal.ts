@@ -40,7 +40,9 @@ export async function readJournal(
   return items
     .toSorted((one, other) => (place(one) < place(other) ? -1 : 1))
     .map(({ at, job, kind, data }) => ({
-      ...{ at: Number(at?.N), job: String(job?.S), kind: String(kind?.S) },
+      at: Number(at?.N),
+      job: String(job?.S),
+      kind: String(kind?.S),
       data: JSON.parse(String(data?.S)),
     }));
 }

@@ -39,7 +39,9 @@ function tell(run: Run): void {
 async function deployTwin(world: World, accounts: Readonly<Record<string, World>>): Promise<Twin> {
   chapter("An empty emulator, and the stack that `npm run package` made");
   const twin = await startTwin({
-    ...{ world, accounts, onRun: tell },
+    world,
+    accounts,
+    onRun: tell,
     ...(options.log === true
       ? { onLine: ({ function: name, text }) => say(colors.dim(`${name}: ${text}`)) }
       : {}),

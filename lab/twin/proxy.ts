@@ -35,8 +35,11 @@ interface State {
 
 export async function startProxy(endpoint: string): Promise<AwsProxy> {
   const state: State = {
-    ...{ target: new URL(endpoint), calls: [], meddlers: [] },
-    ...{ callers: new Map(), counts: new Map() },
+    target: new URL(endpoint),
+    calls: [],
+    meddlers: [],
+    callers: new Map(),
+    counts: new Map(),
   };
   const server = createServer((incoming, response) => {
     // Neither a caller that was killed nor one that was cut off is an error of the proxy.
@@ -63,7 +66,9 @@ export async function startProxy(endpoint: string): Promise<AwsProxy> {
 
 async function handle(state: State, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   const raw: RawRequest = {
-    ...{ method: incoming.method ?? "GET", path: incoming.url ?? "/", headers: incoming.headers },
+    method: incoming.method ?? "GET",
+    path: incoming.url ?? "/",
+    headers: incoming.headers,
     body: await bodyOf(incoming),
   };
   const caller = state.callers.get(signerOf(raw).key);
@@ -80,8 +85,13 @@ function record({ calls, counts }: State, { name, request }: Caller, raw: RawReq
   const nth = (counts.get(request) ?? 0) + 1;
   counts.set(request, nth);
   const call: Call = {
-    ...{ number: calls.length + 1, nth, caller: name, request, ...operationOf(raw) },
-    ...{ requestBytes: raw.body.length, at: Date.now() },
+    number: calls.length + 1,
+    nth,
+    caller: name,
+    request,
+    ...operationOf(raw),
+    requestBytes: raw.body.length,
+    at: Date.now(),
   };
   calls.push(call);
   return call;

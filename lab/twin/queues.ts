@@ -80,7 +80,12 @@ export function pollQueues(stack: Stack, functions: Functions, settings: MotoSet
     .filter(({ properties }) => properties.Enabled !== false)
     .map(({ properties }) => mappingOf(properties, functions, settings));
   const source: Source = {
-    ...{ client, functions, deliveries: [], stop: new AbortController(), isPaused: false, busy: new Set() },
+    client,
+    functions,
+    deliveries: [],
+    stop: new AbortController(),
+    isPaused: false,
+    busy: new Set(),
   };
   const pollers = mappings.map((mapping) => poll(source, mapping));
   return {
@@ -105,7 +110,9 @@ export function pollQueues(stack: Stack, functions: Functions, settings: MotoSet
 function mappingOf(properties: MappingProperties, functions: Functions, { endpoint }: MotoSettings): Mapping {
   const queue = properties.EventSourceArn.split(":").at(-1) ?? "";
   return {
-    ...{ function: functions.nameOf(properties.FunctionName), queue, url: `${endpoint}/${ACCOUNT}/${queue}` },
+    function: functions.nameOf(properties.FunctionName),
+    queue,
+    url: `${endpoint}/${ACCOUNT}/${queue}`,
     batch: properties.BatchSize ?? BATCH,
     most: properties.ScalingConfig?.MaximumConcurrency ?? 1000,
     reportsFailures: properties.FunctionResponseTypes?.includes("ReportBatchItemFailures") === true,
@@ -141,8 +148,10 @@ function tracked<T>(busy: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
 
 async function receive({ client, stop }: Source, { url, batch }: Mapping): Promise<readonly Message[]> {
   const command = new ReceiveMessageCommand({
-    ...{ QueueUrl: url, MaxNumberOfMessages: Math.min(batch, 10) },
-    ...{ MessageSystemAttributeNames: ["All"], MessageAttributeNames: ["All"] },
+    QueueUrl: url,
+    MaxNumberOfMessages: Math.min(batch, 10),
+    MessageSystemAttributeNames: ["All"],
+    MessageAttributeNames: ["All"],
   });
   const answer = await client.send(command).catch((error: unknown) => {
     // The emulator may be gone before its poller.
@@ -155,7 +164,11 @@ async function receive({ client, stop }: Source, { url, batch }: Mapping): Promi
 async function deliver(source: Source, mapping: Mapping, messages: readonly Message[]): Promise<void> {
   const run = source.functions.invoke(mapping.function, eventOf(mapping, messages));
   const delivery: Delivery = {
-    ...{ function: mapping.function, queue: mapping.queue, messages, run, back: new Set() },
+    function: mapping.function,
+    queue: mapping.queue,
+    messages,
+    run,
+    back: new Set(),
   };
   source.deliveries.push(delivery);
   const failed = failuresOf(mapping, messages, await run.end);
@@ -190,7 +203,9 @@ function eventOf({ queue }: Mapping, messages: readonly Message[]) {
         ]),
       ),
       md5OfBody: message.MD5OfBody,
-      ...{ eventSource: "aws:sqs", eventSourceARN: arn, awsRegion: REGION },
+      eventSource: "aws:sqs",
+      eventSourceARN: arn,
+      awsRegion: REGION,
     })),
   };
 }

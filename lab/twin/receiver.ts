@@ -27,7 +27,8 @@ export async function startReceiver(): Promise<Receiver> {
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address() as AddressInfo;
   return {
-    ...{ url: `http://127.0.0.1:${port}/pages`, pages },
+    url: `http://127.0.0.1:${port}/pages`,
+    pages,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));

@@ -32,7 +32,9 @@ export function schedulesOf(stack: Stack, functions: Functions): readonly Schedu
     .resources<ScheduleProperties>("AWS::Scheduler::Schedule")
     .filter(({ properties }) => properties.State !== "DISABLED")
     .map(({ id, properties: { ScheduleExpression: expression, Target: target } }) => ({
-      ...{ expression, target, source: "aws.scheduler" },
+      expression,
+      target,
+      source: "aws.scheduler",
       arn: `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/default/${id}`,
     }));
   const rules = stack
@@ -41,7 +43,9 @@ export function schedulesOf(stack: Stack, functions: Functions): readonly Schedu
       expression === undefined || State === "DISABLED"
         ? []
         : Targets.filter(({ Arn }) => Arn.includes(":function:")).map((target) => ({
-            ...{ expression, target, source: "aws.events" },
+            expression,
+            target,
+            source: "aws.events",
             arn: `arn:aws:events:${REGION}:${ACCOUNT}:rule/${id}`,
           })),
     );
@@ -57,16 +61,15 @@ function eventOf({ Input: input }: Target, source: string, arn: string): unknown
   const id = randomUUID();
   if (input === undefined)
     return {
-      ...{
-        version: "0",
-        id,
-        "detail-type": "Scheduled Event",
-        source,
-        account: ACCOUNT,
-        time,
-        region: REGION,
-      },
-      ...{ resources: [arn], detail: source === "aws.scheduler" ? "{}" : {} },
+      version: "0",
+      id,
+      "detail-type": "Scheduled Event",
+      source,
+      account: ACCOUNT,
+      time,
+      region: REGION,
+      resources: [arn],
+      detail: source === "aws.scheduler" ? "{}" : {},
     };
   const filled = input
     .replaceAll("<aws.scheduler.scheduled-time>", time)

@@ -64,7 +64,9 @@ export function stackOf(template: Template, ids: Readonly<Record<string, string>
       Object.entries(template.Resources)
         .filter(([, { Type, Condition }]) => types.includes(Type) && holds(template, ids, Condition))
         .map(([id, { Type, Properties }]) => ({
-          ...{ id, type: Type, properties: resolve(Properties ?? {}) as P },
+          id,
+          type: Type,
+          properties: resolve(Properties ?? {}) as P,
         })),
   };
 }

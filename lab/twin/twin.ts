@@ -84,7 +84,9 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
   const { environment, onRun, onLine } = options;
   const functions = parts.use(
     hostFunctions({
-      ...{ proxy, properties, folder: (name: string) => join(folder, name) },
+      proxy,
+      properties,
+      folder: (name: string) => join(folder, name),
       ...(environment === undefined ? {} : { environment }),
       ...(onRun === undefined ? {} : { onRun }),
       ...(onLine === undefined ? {} : { onLine }),
@@ -93,7 +95,13 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
   const queues = parts.use(pollQueues(deployment.stack, functions, settings));
   const http = parts.use(await serveHttpApi(deployment.stack, functions));
   return {
-    ...{ deployment, settings, proxy, functions, queues, http, receiver },
+    deployment,
+    settings,
+    proxy,
+    functions,
+    queues,
+    http,
+    receiver,
     schedules: schedulesOf(deployment.stack, functions),
     secretArn: (name) => secrets[name],
     journal: (account) => readJournal(deployment.stack, settings, account),

@@ -11,6 +11,7 @@ import { commandRestarter } from "../adapters/restart/command.ts";
 import { webhookRestarter } from "../adapters/restart/webhook.ts";
 import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
+import { defined } from "../domain/time/defined.ts";
 import type { JsonObject } from "../domain/time/json.ts";
 import type { Millis } from "../domain/time/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
@@ -38,9 +39,9 @@ const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
  */
 const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
   ...scrub(data),
-  ...(claims === undefined ? {} : { claims }),
-  ...(memory === undefined ? {} : { memory }),
-  ...(undo === undefined ? {} : { undo }),
+  ...defined({ claims }),
+  ...defined({ memory }),
+  ...defined({ undo }),
 });
 
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
@@ -78,8 +79,10 @@ export async function openRotation(
   const { rotatingSecret } = await import("../adapters/aws/secrets/rotating-secret.ts");
   const mint: CredentialRotation["mint"] = async (current) =>
     succeedUser(current, {
-      ...{ signingKey: await secrets.read(systemSigningKey), id: newId(), now: clock.now() },
-      ...(lifetime === undefined ? {} : { lifetime }),
+      signingKey: await secrets.read(systemSigningKey),
+      id: newId(),
+      now: clock.now(),
+      ...defined({ lifetime }),
     });
   return { secret: rotatingSecret(), mint };
 }

@@ -125,9 +125,12 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 
   const expirySources: ExpirySources = {
-    ...{ policy: config.policy, operatorJwt: config.operator.jwt, configured },
+    policy: config.policy,
+    operatorJwt: config.operator.jwt,
+    configured,
     systemCredentials: reference,
-    ...{ credentials: config.watch.credentials, retiring: config.operator.retiring },
+    credentials: config.watch.credentials,
+    retiring: config.operator.retiring,
     certificates: () => serverCertificates(config.cluster.servers, timeout),
   };
 
@@ -175,24 +178,26 @@ export async function openApp(options: AppOptions): Promise<App> {
     signal?.addEventListener("abort", stop, { once: true });
     const trusted = await operator();
     await watch({
-      ...{ ...base, ...settings, configured, events, operator: trusted },
+      ...base,
+      ...settings,
+      configured,
+      events,
+      operator: trusted,
       ...onFreshRuns(() => openApp(options)),
     });
   }
 
   const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
   return {
-    ...{
-      mode: base.mode,
-      log,
-      metrics: base.metrics,
-      journal,
-      configured,
-      context,
-      sweep: runSweep,
-      order,
-      watch: runWatch,
-    },
+    mode: base.mode,
+    log,
+    metrics: base.metrics,
+    journal,
+    configured,
+    context,
+    sweep: runSweep,
+    order,
+    watch: runWatch,
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),

@@ -11,6 +11,7 @@ import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
 import type { Operator } from "../domain/claims/operator.ts";
 import { policiesOf } from "../domain/expiry/policy-match.ts";
 import { allows, modeOf, type RunMode } from "../domain/ladder/mode.ts";
+import { defined } from "../domain/time/defined.ts";
 import { type Millis, millis } from "../domain/time/time.ts";
 import type { Announcer } from "../ports/announcer.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -98,7 +99,10 @@ export interface Parts extends AsyncDisposable {
 }
 
 const JOURNAL_STEPS = {
-  ...{ append: "journal append", read: "journal read", latest: "journal read", acquire: "lease" },
+  append: "journal append",
+  read: "journal read",
+  latest: "journal read",
+  acquire: "lease",
 } as const;
 
 const RESOLVER_STEPS = { push: "push", running: "ask what runs" } as const;
@@ -171,8 +175,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { timeout } = config.cluster;
   const connectWith = async (systemCredentials: string): Promise<Cluster> =>
     openCluster({
-      ...{ servers: await servers(), systemCredentials, timeout },
-      ...{ clock: systemClock, operator: await operator() },
+      servers: await servers(),
+      systemCredentials,
+      timeout,
+      clock: systemClock,
+      operator: await operator(),
     });
   const connect = async (): Promise<Cluster> =>
     connectWith(await secrets.read(config.cluster.systemCredentials));
@@ -192,15 +199,20 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const { resolver, probes, assets, reopen } = await opening;
     const { restarter, ...whyNone } = restarts;
     return {
-      ...{ ...base, settingsOf, codec: jwtCodec, operator: trusted, policy: config.policy },
-      ...{ policyOf: policiesOf(config, trusted), reopen },
+      ...base,
+      settingsOf,
+      codec: jwtCodec,
+      operator: trusted,
+      policy: config.policy,
+      policyOf: policiesOf(config, trusted),
+      reopen,
       resolver: stepping(tracer, guarded(mode, resolver, RESOLVER_NEEDS), RESOLVER_STEPS),
       probes: stepping(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
       assets: guarded(mode, assets, ASSETS_NEED),
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
       systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
-      ...(signer === undefined ? {} : { signer }),
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ signer }),
+      ...defined({ signal }),
       // Who has all the time is a person's command, which says at once that it can't.
       ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(WAITS_WHILE_BUSY, lasts / 4)) }),
       ...whyNone,
@@ -209,8 +221,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   }
 
   return {
-    ...{ config, settings, base, channels, operator, servers, context, connectWith },
-    ...(bus === undefined ? {} : { announcer: bus }),
+    config,
+    settings,
+    base,
+    channels,
+    operator,
+    servers,
+    context,
+    connectWith,
+    ...defined({ announcer: bus }),
     pager: async () => ({ ...base, operator: await operator(), settingsOf }),
     [Symbol.asyncDispose]: async () => {
       const cluster = await opening?.catch(() => undefined);

@@ -24,7 +24,8 @@ export const clusterTls = z
     const missing = cert === undefined ? "cert" : "key";
     if ((cert === undefined) !== (key === undefined))
       context.addIssue({
-        ...{ code: "custom", path: [missing] },
+        code: "custom",
+        path: [missing],
         message: "is missing: a client certificate needs both cert and key",
       });
   }, EVEN_IF_FAULTY);

@@ -5,6 +5,7 @@ import { type Document, LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { type AccountId, type AccountSettings, isAccountId } from "../domain/claims/account.ts";
 import { CONFIGURED_MODES } from "../domain/ladder/mode.ts";
+import { defined } from "../domain/time/defined.ts";
 import { isJsonObject, type JsonObject } from "../domain/time/json.ts";
 import type { Millis } from "../domain/time/time.ts";
 import { RelightError } from "../errors.ts";
@@ -235,9 +236,9 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   const content = contentOf(document, origin);
   const parsed = schema.safeParse({
     ...content,
-    ...(journal === undefined ? {} : { journal }),
-    ...(queue === undefined ? {} : { queue }),
-    ...(events === undefined ? {} : { events }),
+    ...defined({ journal }),
+    ...defined({ queue }),
+    ...defined({ events }),
   });
   if (!parsed.success)
     throw invalid(origin, parsed.error.issues.map(asWritten(content["escalation"])).flatMap(describeIssue));

@@ -27,7 +27,10 @@ afterAll(() => rm(root, { recursive: true }));
 
 const operatorKey = createOperator();
 const operator = {
-  ...{ id: operatorKey.getPublicKey(), name: "OP", signingKeys: [], strictSigningKeyUsage: false },
+  id: operatorKey.getPublicKey(),
+  name: "OP",
+  signingKeys: [],
+  strictSigningKeyUsage: false,
 };
 const foreigner = createOperator();
 
@@ -206,7 +209,9 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     await store.put("APP", token);
     const source = store.newRun();
     expect(await source.lookup(idOf(key))).toMatchObject({
-      ...{ state: "found", token, claims: { signatureValid: true } },
+      state: "found",
+      token,
+      claims: { signatureValid: true },
       place: expect.stringContaining("APP"),
     });
     expect(await source.lookup(idOf(other))).toEqual({ state: "absent" });

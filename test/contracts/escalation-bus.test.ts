@@ -26,8 +26,12 @@ afterAll(async () => moto.ok && (await moto.stop()));
 const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test" };
 const SEED = `SO${"A".repeat(56)}`;
 const notice: JobNotice = {
-  ...{ account: `A${"A".repeat(55)}` as AccountId, outcome: "healed", action: "heal", trigger: "manual" },
-  ...{ correlation: "c-1", verdict: "healthy" },
+  account: `A${"A".repeat(55)}` as AccountId,
+  outcome: "healed",
+  action: "heal",
+  trigger: "manual",
+  correlation: "c-1",
+  verdict: "healthy",
 };
 
 /** An EventBridge that answers as told, and what it was sent. */
@@ -42,7 +46,8 @@ async function answering(status: number, body: object) {
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new EventBridgeClient({ endpoint, region: "eu-central-1", credentials: CREDENTIALS });
   return {
-    ...{ received, bus: eventBridgeBus({ bus: "events", client, scrub }) },
+    received,
+    bus: eventBridgeBus({ bus: "events", client, scrub }),
     [Symbol.asyncDispose]: async () => {
       client.destroy();
       server.closeAllConnections();

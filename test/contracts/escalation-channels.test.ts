@@ -81,17 +81,21 @@ function postedTests(make: Make): void {
 
 describe("PagerDuty", () => {
   const shown = ({ routing_key, event_action, dedup_key, payload }: Body) => ({
-    ...{ routing_key, event_action, dedup_key, severity: payload.severity, class: payload.class },
-    ...{ summary: payload.summary, details: Object.keys(payload.custom_details) },
+    routing_key,
+    event_action,
+    dedup_key,
+    severity: payload.severity,
+    class: payload.class,
+    summary: payload.summary,
+    details: Object.keys(payload.custom_details),
   });
   escalationContract(
     opener(pagerDuty, shown, (page) => ({
-      ...{
-        routing_key: KEY,
-        event_action: page.status === "open" ? "trigger" : "resolve",
-        dedup_key: page.key,
-      },
-      ...{ severity: "critical", class: "jetstream_dead" },
+      routing_key: KEY,
+      event_action: page.status === "open" ? "trigger" : "resolve",
+      dedup_key: page.key,
+      severity: "critical",
+      class: "jetstream_dead",
       summary: `${pageText(page).title}: ${page.summary}`,
       details: [...pageText(page).parts.map(({ heading }) => heading), "evidence"],
     })),
@@ -102,9 +106,13 @@ describe("PagerDuty", () => {
     await using server = await receiver(202);
     await pagerDuty(server.url).send(incident({ severity: "warning" }));
     expect(JSON.parse(server.received[0]?.body ?? "")).toMatchObject({
-      ...{ client: "Relight", client_url: "https://relight/" },
+      client: "Relight",
+      client_url: "https://relight/",
       payload: {
-        ...{ source: "ORDERS", severity: "warning", timestamp: incident().at, group: incident().account },
+        source: "ORDERS",
+        severity: "warning",
+        timestamp: incident().at,
+        group: incident().account,
         custom_details: { "What to do now": "Look at it.", evidence: incident().evidence },
       },
       links: [

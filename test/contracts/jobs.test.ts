@@ -221,7 +221,8 @@ async function receiveAll(client: SQSClient, queueUrl: string): Promise<Message[
   for (;;) {
     const { Messages = [] } = await client.send(
       new ReceiveMessageCommand({
-        ...{ QueueUrl: queueUrl, MaxNumberOfMessages: 10 },
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: 10,
         MessageSystemAttributeNames: ["All"],
       }),
     );

@@ -246,10 +246,17 @@ function latestContract(open: Open): void {
     entry({ kind: "job.started", data: { action: "remediate", correlation: "sweep-1" }, ...fields });
   const finished = (fields: Partial<JournalEntry> = {}) =>
     entry({
-      ...{ kind: "job.finished", at: AT(5) },
+      kind: "job.finished",
+      at: AT(5),
       data: {
-        ...{ outcome: "healed", verdict: "healthy", jti: "J1", verifiedAt: AT(5) },
-        ...{ expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8), withdrawn: true },
+        outcome: "healed",
+        verdict: "healthy",
+        jti: "J1",
+        verifiedAt: AT(5),
+        expiresAt: AT(9),
+        warnAt: AT(7),
+        pageAt: AT(8),
+        withdrawn: true,
       },
       ...fields,
     });
@@ -265,8 +272,17 @@ function latestContract(open: Open): void {
       "had one that ended",
       [started(), finished()],
       {
-        ...{ state: "finished", job: "job-1", at: AT(5), outcome: "healed", verdict: "healthy" },
-        ...{ jti: "J1", verifiedAt: AT(5), expiresAt: AT(9), warnAt: AT(7), pageAt: AT(8), withdrawn: true },
+        state: "finished",
+        job: "job-1",
+        at: AT(5),
+        outcome: "healed",
+        verdict: "healthy",
+        jti: "J1",
+        verifiedAt: AT(5),
+        expiresAt: AT(9),
+        warnAt: AT(7),
+        pageAt: AT(8),
+        withdrawn: true,
       },
     ],
     [
@@ -368,7 +384,11 @@ function expected(
 function accountsContract(open: Open): void {
   const claims = (name?: string) => {
     const text = JSON.stringify({
-      ...{ jti: "J", iat: 1, iss: "O", sub: ACCOUNT, ...(name === undefined ? {} : { name }) },
+      jti: "J",
+      iat: 1,
+      iss: "O",
+      sub: ACCOUNT,
+      ...(name === undefined ? {} : { name }),
       nats: { type: "account", version: 2 },
     });
     return { jti: "J", claims: text };
@@ -826,7 +846,8 @@ function dynamoDbTests(
     await journal.append(entry({ data: { verdict: "dead", depth: "deep", noise } }));
     const [stored] = await journal.read({ account: ACCOUNT });
     expect(stored?.data).toMatchObject({
-      ...{ verdict: "dead", depth: "deep" },
+      verdict: "dead",
+      depth: "deep",
       cut: { noise: { of: noise.length, kept: String(stored?.data["noise"]).length } },
     });
     expect(noise.startsWith(String(stored?.data["noise"]))).toBe(true);

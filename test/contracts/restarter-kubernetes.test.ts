@@ -26,8 +26,13 @@ const kubernetes = (
   settings: Partial<KubernetesSettings> = {},
 ): Restarter =>
   kubernetesRestarter({
-    ...{ namespace: NAMESPACE, statefulSet: STATEFUL_SET, kubeconfig: cluster.kubeconfig(who) },
-    ...{ timeout: LONG, interval: millis(20), env: {}, redactText },
+    namespace: NAMESPACE,
+    statefulSet: STATEFUL_SET,
+    kubeconfig: cluster.kubeconfig(who),
+    timeout: LONG,
+    interval: millis(20),
+    env: {},
+    redactText,
     ...settings,
   });
 
@@ -106,7 +111,10 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
     await using cluster = await start();
     const before = await cluster.uids();
     const api = kubernetesApi({
-      ...{ namespace: NAMESPACE, kubeconfig: cluster.kubeconfig("relight"), env: {}, redactText },
+      namespace: NAMESPACE,
+      kubeconfig: cluster.kubeconfig("relight"),
+      env: {},
+      redactText,
     });
     const limit = AbortSignal.timeout(LONG);
     const other = before["nats-2"] ?? "";

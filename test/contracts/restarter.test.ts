@@ -40,7 +40,11 @@ describe("command", () => {
 
 const command = (words: readonly string[], settings: Partial<CommandSettings> = {}): Restarter =>
   commandRestarter({
-    ...{ command: words, timeout: LONG, grace: millis(200), env: process.env, redactText },
+    command: words,
+    timeout: LONG,
+    grace: millis(200),
+    env: process.env,
+    redactText,
     ...settings,
   });
 
@@ -231,7 +235,11 @@ async function receiver(behaviour: Behaviour, port = 0) {
 let orders = 0;
 const webhook = (settings: Pick<WebhookSettings, "url"> & Partial<WebhookSettings>): Restarter =>
   webhookRestarter({
-    ...{ clock: systemClock, secret: SECRET, timeout: LONG, pause: millis(1), newId: () => `id-${++orders}` },
+    clock: systemClock,
+    secret: SECRET,
+    timeout: LONG,
+    pause: millis(1),
+    newId: () => `id-${++orders}`,
     ...settings,
   });
 

@@ -173,8 +173,10 @@ function secretsManagerTests(
     );
     await client.send(
       new UpdateSecretVersionStageCommand({
-        ...{ SecretId: name, VersionStage: "AWSCURRENT" },
-        ...{ MoveToVersionId: VersionId, RemoveFromVersionId: before },
+        SecretId: name,
+        VersionStage: "AWSCURRENT",
+        MoveToVersionId: VersionId,
+        RemoveFromVersionId: before,
       }),
     );
     expect(await newRun().read(`aws-sm://${name}`)).toBe("pending");

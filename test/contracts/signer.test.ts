@@ -46,8 +46,10 @@ beforeAll(() => {
   if (!moto.ok) return;
   const { endpoint, region, credentials } = moto.settings;
   Object.assign(process.env, {
-    ...{ AWS_ENDPOINT_URL: endpoint, AWS_REGION: region },
-    ...{ AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   });
 });
 afterAll(async () => {
@@ -172,7 +174,10 @@ function signerContract(keep: () => Promise<Kept>): void {
     async (version, strict) => {
       const { reference, publicKey } = await keep();
       await using world = await createWorld({
-        ...{ binary: (await serverBinary(version)).path, strict, lives: 3_600, signingKeys: [publicKey] },
+        binary: (await serverBinary(version)).path,
+        strict,
+        lives: 3_600,
+        signingKeys: [publicKey],
       });
       await fill(world, { messages: 3 });
       const yaml = await readFile(`${world.home}/relight.yaml`, "utf8");
@@ -235,7 +240,8 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
     expect(sizeOf(pad(fits).text)).toBeGreaterThan(4093);
     await expect(signer.sign(pad(fits))).resolves.toContain(".");
     await expect(signer.sign(pad(fits + 1))).rejects.toMatchObject({
-      ...{ code: "signer.too_large", retryable: false },
+      code: "signer.too_large",
+      retryable: false,
       details: { size: sizeOf(pad(fits + 1).text), most: 4096 },
     });
     // KMS itself would have refused it, too.
@@ -247,7 +253,9 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
   test("an account too large for KMS is refused with nothing pushed", async () => {
     const { arn, publicKey } = await createKey(client);
     await using world = await createWorld({
-      ...{ binary: (await serverBinary("2.10.27")).path, lives: 3_600, signingKeys: [publicKey] },
+      binary: (await serverBinary("2.10.27")).path,
+      lives: 3_600,
+      signingKeys: [publicKey],
     });
     const claims = world.claims({ exp: Math.floor(Date.now() / 1000) + 3_600 });
     const large = world.sign({ ...claims, nats: { ...claims.nats, description: "x".repeat(4_000) } });
@@ -268,7 +276,8 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
   ])("%s key is unusable", async (_what, spec) => {
     const { arn } = await createKey(client, spec);
     await expect(open(`aws-kms://${arn}`, operatorWith([]))).rejects.toMatchObject({
-      ...{ code: "signer.unusable_key", retryable: false },
+      code: "signer.unusable_key",
+      retryable: false,
     });
   });
 
@@ -283,7 +292,8 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
       [missing, "NotFoundException"],
     ])
       await expect(open(`aws-kms://${id}`, operatorWith([]))).rejects.toMatchObject({
-        ...{ code: "signer.unusable_key", message: expect.stringContaining(`${reason}`) },
+        code: "signer.unusable_key",
+        message: expect.stringContaining(`${reason}`),
       });
   });
 
@@ -345,8 +355,10 @@ describe("KMS that misbehaves", () => {
     expect(asked).toEqual([
       { KeyId: "alias/relight" },
       {
-        ...{ KeyId: "arn:aws:kms:eu-central-1:1:key/k", Message: Buffer.from("message") },
-        ...{ MessageType: "RAW", SigningAlgorithm: "ED25519_SHA_512" },
+        KeyId: "arn:aws:kms:eu-central-1:1:key/k",
+        Message: Buffer.from("message"),
+        MessageType: "RAW",
+        SigningAlgorithm: "ED25519_SHA_512",
       },
     ]);
   });
@@ -389,9 +401,7 @@ function scripted(answers: Record<string, (input: unknown) => object>): KMSClien
   const client = new KMSClient({ region: "nowhere" });
   client.middlewareStack.add(
     (_next, { commandName = "" }) =>
-      async (args) => ({
-        ...{ response: {}, output: { $metadata: {}, ...answers[commandName]?.(args.input) } },
-      }),
+      async (args) => ({ response: {}, output: { $metadata: {}, ...answers[commandName]?.(args.input) } }),
     { step: "initialize", priority: "high" },
   );
   return client;

@@ -141,7 +141,9 @@ describe("a call of AWS", () => {
     const steps = await daemon.until("job");
     const job = steps.find(({ name }) => name === "job");
     expect(steps.find(({ name }) => name === "SQS")).toMatchObject({
-      ...{ namespace: "aws", aws: { operation: "SendMessage" }, parent_id: job?.id },
+      namespace: "aws",
+      aws: { operation: "SendMessage" },
+      parent_id: job?.id,
     });
     expect(headers).toEqual([SAMPLED]);
   });

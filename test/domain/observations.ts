@@ -18,7 +18,10 @@ export const SIGNING_KEY = `O${"D".repeat(55)}`;
 export const NOW = epochSeconds(1_800_000_000);
 
 export const operator: Operator = {
-  ...{ id: OPERATOR_KEY, name: "OP", signingKeys: [SIGNING_KEY], strictSigningKeyUsage: false },
+  id: OPERATOR_KEY,
+  name: "OP",
+  signingKeys: [SIGNING_KEY],
+  strictSigningKeyUsage: false,
 };
 
 export const LIMITS = {
@@ -38,7 +41,13 @@ export function claims(
 ): ClaimsDocument {
   const nats = { limits: { ...LIMITS, ...limits }, type: "account", version: 2 };
   const text = JSON.stringify({
-    ...{ jti: "J1", iat: NOW - 100, exp: NOW + 1_000, iss: OPERATOR_KEY, sub: ACCOUNT, name: "APP", nats },
+    jti: "J1",
+    iat: NOW - 100,
+    exp: NOW + 1_000,
+    iss: OPERATOR_KEY,
+    sub: ACCOUNT,
+    name: "APP",
+    nats,
     ...changes,
   });
   const parsed = parseAccountClaims(text);
@@ -47,34 +56,42 @@ export function claims(
 }
 
 export const server = (changes: Partial<ServerFacts> = {}): ServerFacts => ({
-  ...{ id: "N1", name: "s1", version: "2.10.27", jetstream: true, topology: "standalone", tags: [] },
+  id: "N1",
+  name: "s1",
+  version: "2.10.27",
+  jetstream: true,
+  topology: "standalone",
+  tags: [],
   ...changes,
 });
 
 export const consumer = (changes: Partial<ConsumerFacts> = {}): ConsumerFacts => ({
-  ...{
-    server: "s1",
-    name: "worker",
-    storage: "file",
-    durable: true,
-    ...{ peers: [], nodeMissingOn: [], ackFloor: 0 },
-    config: { durable_name: "worker" },
-  },
+  server: "s1",
+  name: "worker",
+  storage: "file",
+  durable: true,
+  peers: [],
+  nodeMissingOn: [],
+  ackFloor: 0,
+  config: { durable_name: "worker" },
   heard: { ok: true, value: true },
   ...changes,
 });
 
 export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
-  ...{ server: "s1", name: "ORDERS", storage: "file", replicas: 1, subjects: ["orders.*"], peers: [] },
-  ...{
-    nodeMissingOn: [],
-    bytes: 400,
-    messages: 10,
-    firstSeq: 1,
-    lastSeq: 10,
-    config: { name: "ORDERS" },
-    leader: "s1",
-  },
+  server: "s1",
+  name: "ORDERS",
+  storage: "file",
+  replicas: 1,
+  subjects: ["orders.*"],
+  peers: [],
+  nodeMissingOn: [],
+  bytes: 400,
+  messages: 10,
+  firstSeq: 1,
+  lastSeq: 10,
+  config: { name: "ORDERS" },
+  leader: "s1",
   deafSubjects: { ok: true, value: [] },
   consumers: [],
   forgotten: [],
@@ -83,7 +100,11 @@ export const stream = (changes: Partial<StreamFacts> = {}): StreamFacts => ({
 });
 
 export const forgotten = (changes: Partial<ForgottenConsumer> = {}): ForgottenConsumer => ({
-  ...{ server: "s1", name: "worker", durable: true, ackFloor: 7, config: { durable_name: "worker" } },
+  server: "s1",
+  name: "worker",
+  durable: true,
+  ackFloor: 7,
+  config: { durable_name: "worker" },
   ...changes,
 });
 
@@ -95,7 +116,9 @@ export const FAILED = { ok: false, code: "nats.timeout", message: "no answer" } 
 export function observation(changes: Partial<Observation> = {}): Observation {
   const document = claims();
   return {
-    ...{ account: ACCOUNT, at: epochMillis(NOW * 1000), servers: [server()] },
+    account: ACCOUNT,
+    at: epochMillis(NOW * 1000),
+    servers: [server()],
     stored: { ok: true, value: { document, signatureValid: true } },
     running: {
       ok: true,

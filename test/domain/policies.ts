@@ -14,13 +14,20 @@ export const share = (part: number): Lead => ({ unit: "share", share: part });
 export const inDays = (count: number): Millis => millis(count * 24 * HOUR);
 
 export const newPolicy = (changes: Partial<ExpiryPolicy> = {}): ExpiryPolicy => ({
-  ...{ lifetime: inDays(90), renewBefore: days(30), blackouts: [], manual: false, critical: false },
+  lifetime: inDays(90),
+  renewBefore: days(30),
+  blackouts: [],
+  manual: false,
+  critical: false,
   ...changes,
 });
 
 /** Every day from midnight to midnight, unless said otherwise. */
 export const blackout = (changes: Partial<Blackout> = {}): Blackout => ({
-  ...{ days: WEEKDAYS, from: 0, to: 24 * 60, timeZone: "UTC" },
+  days: WEEKDAYS,
+  from: 0,
+  to: 24 * 60,
+  timeZone: "UTC",
   ...changes,
 });
 

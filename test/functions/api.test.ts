@@ -41,9 +41,13 @@ describeAws(moto, "api", (aws) => {
       `accounts: [{ id: ${app}, name: APP }, { id: ${billing}, name: "BILL ING" }]\n`,
     );
     Object.assign(process.env, {
-      ...{ RELIGHT_CONFIG: config.file, RELIGHT_QUEUE: `sqs:${url}`, RELIGHT_LOG_LEVEL: "silent" },
-      ...{ AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region },
-      ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
+      RELIGHT_CONFIG: config.file,
+      RELIGHT_QUEUE: `sqs:${url}`,
+      RELIGHT_LOG_LEVEL: "silent",
+      AWS_ENDPOINT_URL: aws.endpoint,
+      AWS_REGION: aws.region,
+      AWS_ACCESS_KEY_ID: "test",
+      AWS_SECRET_ACCESS_KEY: "test",
     });
     return {
       ...config,
@@ -109,7 +113,10 @@ describeAws(moto, "api", (aws) => {
     const { status, body } = await call("api.account");
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      ...{ id: app, name: "APP", configured: true, claims: null },
+      id: app,
+      name: "APP",
+      configured: true,
+      claims: null,
       verdict: { at: "2030-01-01T00:00:00.000Z", verdict: "dead" },
       newestJob: { state: "finished", job: "j1", outcome: "escalated" },
       incidents: [{ key: "k", failureClass: "jetstream_dead", since: "2030-01-01T00:00:00.000Z" }],
@@ -140,7 +147,10 @@ describeAws(moto, "api", (aws) => {
     await it.journalled("job.finished", "j7", { outcome: "healed" });
     expect(await end()).toMatchObject({
       body: {
-        ...{ ...wish, state: "finished", verdict: { verdict: "healthy" }, end: { outcome: "healed" } },
+        ...wish,
+        state: "finished",
+        verdict: { verdict: "healthy" },
+        end: { outcome: "healed" },
         rungs: [{ rung: "step-down-leaders", result: "helped" }],
       },
     });

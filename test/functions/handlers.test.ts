@@ -23,7 +23,8 @@ const SECRETS = { current: secret("the issuer's current secret"), old: secret("t
 // biome-ignore lint/suspicious/noExplicitAny: an event is whatever AWS sends
 type Event = any;
 const context = {
-  ...{ awsRequestId: "test-request", functionName: "test" },
+  awsRequestId: "test-request",
+  functionName: "test",
   getRemainingTimeInMillis: () => 180_000,
 } as LambdaContext;
 /** One whose function has used up half of its time by the time the handler is called. */
@@ -49,7 +50,8 @@ afterEach(async () => {
 
 async function openWorld({ dead }: { dead: boolean }): Promise<void> {
   world = await createWorld({
-    ...{ binary, lives: 90 * 86_400 },
+    binary,
+    lives: 90 * 86_400,
     yaml: 'issuerWebhook:\n  secrets: ["env:ISSUER_CURRENT", "env:ISSUER_OLD"]\n',
   });
   await fill(world, { messages: 3 });

@@ -21,8 +21,9 @@ interface Run {
 
 function invoke(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
   const child = spawn(process.execPath, [join(ROOT, "scripts", "invoke.ts"), ...args], {
-    ...{ cwd: ROOT, env: { ...process.env, RELIGHT_LOG_LEVEL: "info", ISSUER: SECRET, ...env } },
-    ...{ stdio: ["ignore", "pipe", "pipe"] as const },
+    cwd: ROOT,
+    env: { ...process.env, RELIGHT_LOG_LEVEL: "info", ISSUER: SECRET, ...env },
+    stdio: ["ignore", "pipe", "pipe"] as const,
   });
   let stdout = "";
   let stderr = "";

@@ -69,7 +69,8 @@ describeAws(moto, "which secrets a function reads", (aws) => {
     const own = await authority.issue({ name: "relight" });
     const pair = await authority.issue({ name: "nats", for: ["DNS:localhost", "IP:127.0.0.1"] });
     world = await createWorld({
-      ...{ binary, lives: 90 * 86_400 },
+      binary,
+      lives: 90 * 86_400,
       config: () => tlsBlock(pair, `ca_file: "${authority.ca}", verify: true`),
       tls: { caFile: authority.ca, certFile: own.cert, keyFile: own.key },
     });
@@ -121,14 +122,15 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
   async function watched(name: string, event: Event) {
     await using proxy = await recordingProxy(aws.endpoint);
     Object.assign(process.env, {
-      ...{ RELIGHT_CONFIG: join(world.home, "stack.yaml"), RELIGHT_LOG_LEVEL: "silent" },
-      ...{
-        RELIGHT_QUEUE: `sqs:${urls["jobs.fifo"]?.replace(aws.endpoint, proxy.endpoint)}`,
-        RELIGHT_EVENTS: "eventbridge:relight",
-        RELIGHT_JOURNAL: "dynamodb:journal",
-      },
-      ...{ AWS_ENDPOINT_URL: proxy.endpoint, AWS_REGION: aws.region },
-      ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
+      RELIGHT_CONFIG: join(world.home, "stack.yaml"),
+      RELIGHT_LOG_LEVEL: "silent",
+      RELIGHT_QUEUE: `sqs:${urls["jobs.fifo"]?.replace(aws.endpoint, proxy.endpoint)}`,
+      RELIGHT_EVENTS: "eventbridge:relight",
+      RELIGHT_JOURNAL: "dynamodb:journal",
+      AWS_ENDPOINT_URL: proxy.endpoint,
+      AWS_REGION: aws.region,
+      AWS_ACCESS_KEY_ID: "test",
+      AWS_SECRET_ACCESS_KEY: "test",
     });
     const answer = await run(name, event).finally(() => {
       const puts = proxy.calls.filter(({ action }) => action.endsWith(".PutItem"));
@@ -174,7 +176,8 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     const notice = await event("issuer-webhook.notice");
     const [id, at] = ["msg_1", new Date()];
     const headers = {
-      ...{ "webhook-id": id, "webhook-timestamp": String(Math.floor(at.getTime() / 1000)) },
+      "webhook-id": id,
+      "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
       "webhook-signature": new Webhook(ISSUER).sign(id, at, notice.body),
     };
     const { answer, read } = await watched("issuer-webhook", { ...notice, headers });
@@ -226,9 +229,14 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     asked.requestContext.http.path = asked.requestContext.http.path.replace(/[^/]+$/, correlation);
     const { answer } = await watched("api", asked);
     expect(JSON.parse(answer.body)).toMatchObject({
-      ...{ account: world.accountId, correlation, state: "finished", action: "heal" },
-      ...{ actor: "arn:aws:sts::123456789012:assumed-role/on-call/ada", reason: "orders are stuck" },
-      ...{ verdict: { verdict: "healthy" }, end: { outcome: "healthy" } },
+      account: world.accountId,
+      correlation,
+      state: "finished",
+      action: "heal",
+      actor: "arn:aws:sts::123456789012:assumed-role/on-call/ada",
+      reason: "orders are stuck",
+      verdict: { verdict: "healthy" },
+      end: { outcome: "healthy" },
     });
     const listed = await watched("api", await event("api.accounts"));
     expect(JSON.parse(listed.answer.body).accounts).toMatchObject([

@@ -33,7 +33,8 @@ afterEach(async () => {
 
 async function openWorld(yaml = ""): Promise<void> {
   world = await createWorld({
-    ...{ binary, lives: 90 * 86_400 },
+    binary,
+    lives: 90 * 86_400,
     yaml: `issuerWebhook:\n  secrets: ["env:ISSUER"]\n${yaml}`,
   });
   await fill(world, { messages: 3 });
@@ -61,9 +62,13 @@ async function invoke(name: string, event: string, env: Readonly<Record<string, 
     {
       cwd: ROOT,
       env: {
-        ...{ ...inherited, ISSUER: SECRET, RELIGHT_LOG_LEVEL: "info" },
-        ...{ POWERTOOLS_METRICS_NAMESPACE: "Relight", POWERTOOLS_SERVICE_NAME: "relight-test" },
-        ...{ AWS_XRAY_DAEMON_ADDRESS: daemon.address, AWS_LAMBDA_FUNCTION_NAME: name },
+        ...inherited,
+        ISSUER: SECRET,
+        RELIGHT_LOG_LEVEL: "info",
+        POWERTOOLS_METRICS_NAMESPACE: "Relight",
+        POWERTOOLS_SERVICE_NAME: "relight-test",
+        AWS_XRAY_DAEMON_ADDRESS: daemon.address,
+        AWS_LAMBDA_FUNCTION_NAME: name,
         _X_AMZN_TRACE_ID: `Root=${TRACE};Parent=53995c3f42cd8ad8;Sampled=1`,
         ...env,
       },
@@ -76,7 +81,9 @@ async function invoke(name: string, event: string, env: Readonly<Record<string, 
   const exit = await new Promise<number | null>((done) => child.once("close", done));
   const lines = out.join("").split("\n");
   return {
-    ...{ exit, emf: lines.filter(isEmf), output: out.join("") + err.join("") },
+    exit,
+    emf: lines.filter(isEmf),
+    output: out.join("") + err.join(""),
     answer: JSON.parse(lines.filter((line) => !isEmf(line)).join("\n")),
     log: err.join("").trim().split("\n").map(readLine),
   };
@@ -273,14 +280,19 @@ test("the queries of the documentation ask for fields that there are", async () 
 
 function environmentOf({ endpoint, region, credentials }: MotoSettings, queueUrl: string) {
   return {
-    ...{ AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, RELIGHT_QUEUE: `sqs:${queueUrl}` },
-    ...{ AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    RELIGHT_QUEUE: `sqs:${queueUrl}`,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   };
 }
 
 async function receiveAll(client: SQSClient, QueueUrl: string): Promise<readonly Message[]> {
   const command = new ReceiveMessageCommand({
-    ...{ QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["All"] },
+    QueueUrl,
+    MaxNumberOfMessages: 10,
+    MessageSystemAttributeNames: ["All"],
   });
   return (await client.send(command)).Messages ?? [];
 }

@@ -31,7 +31,8 @@ afterAll(async () => {
 
 const STEPS = ["create", "set", "test", "finish"] as const;
 const context = {
-  ...{ awsRequestId: "test-request", functionName: "rotate-credentials" },
+  awsRequestId: "test-request",
+  functionName: "rotate-credentials",
   getRemainingTimeInMillis: () => 60_000,
 } as LambdaContext;
 
@@ -46,8 +47,11 @@ describeAws(moto, "rotate-credentials", (settings) => {
   beforeAll(async () => {
     const { endpoint, region, credentials } = settings;
     Object.assign(process.env, {
-      ...{ AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, RELIGHT_LOG_LEVEL: "silent" },
-      ...{ AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: region,
+      RELIGHT_LOG_LEVEL: "silent",
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     });
     world = await createWorld({ binary: (await serverBinary("2.10.27")).path, strict: true });
     process.env["RELIGHT_CONFIG"] = `${world.home}/relight.yaml`;
@@ -194,7 +198,8 @@ describeAws(moto, "rotate-credentials", (settings) => {
     await expect(step("finish")).rejects.toMatchObject(refused);
     const other = await client.send(new CreateSecretCommand({ Name: `other-${token}`, SecretString: "x" }));
     await expect(step("create", { SecretId: other.ARN })).rejects.toMatchObject({
-      ...{ ...refused, message: expect.stringContaining("cluster.systemCredentials") },
+      ...refused,
+      message: expect.stringContaining("cluster.systemCredentials"),
     });
     await expect(step("create", { SecretId: "missing" })).rejects.toMatchObject({ code: "secret.not_found" });
     expect(await labels()).toEqual(before);

@@ -30,7 +30,9 @@ async function steadfast({ home, servers }: World): Promise<NatsConnection> {
   return connect({
     servers: servers.map(({ url }) => url),
     authenticator: credsAuthenticator(await readFile(`${home}/app.creds`)),
-    ...{ maxReconnectAttempts: -1, reconnectTimeWait: 250, ignoreAuthErrorAbort: true },
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    ignoreAuthErrorAbort: true,
   });
 }
 
@@ -87,7 +89,8 @@ test("on nats-server 2.9.10: those of three replicas come back by a restart only
   expect(directDeaf(refused.json)).toEqual(["KV_cfg", "OBJ_files"]);
   expect(refused.json.rungs).toContainEqual(
     expect.objectContaining({
-      ...{ rung: "toggle-direct-gets", result: "refused" },
+      rung: "toggle-direct-gets",
+      result: "refused",
       why: expect.stringMatching(/2\.9\.10 turns direct gets off and on only for streams of one replica/),
     }),
   );
@@ -101,7 +104,8 @@ test("on nats-server 2.9.10: those of three replicas come back by a restart only
   await assertBucketsWork(client);
   await client.close();
   const row = {
-    ...{ damage: "expired, then renewed (#6806)", topology: "cluster of three, buckets of three replicas" },
+    damage: "expired, then renewed (#6806)",
+    topology: "cluster of three, buckets of three replicas",
     version: "2.9.10",
   };
   const seen = {

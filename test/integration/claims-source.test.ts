@@ -34,7 +34,9 @@ async function inResolver(world: World, account = world.accountId): Promise<stri
 /** A world with an nsc store that has the account as it is in force, and the system account. */
 async function worldWithSource(version: string, onDifference: string, lives = 80 * 86_400): Promise<World> {
   const world = await createWorld({
-    ...{ binary: (await serverBinary(version)).path, yaml: yaml(onDifference), lives },
+    binary: (await serverBinary(version)).path,
+    yaml: yaml(onDifference),
+    lives,
   });
   await store(world, "APP", await inResolver(world));
   await store(world, "SYS", await inResolver(world, world.systemAccount.getPublicKey()));
@@ -166,7 +168,8 @@ async function expireAndForget(world: World): Promise<void> {
 /** The resolver deletes the expired JWT (within about a minute), and after a restart no server has it loaded. */
 async function forget(world: World): Promise<void> {
   await waitFor("the resolver to delete the expired JWT", async () => (await inResolver(world)) === "", {
-    ...{ timeout: 150_000, interval: 1_000 },
+    timeout: 150_000,
+    interval: 1_000,
   });
   await world.server.stop();
   await world.server.start();
@@ -220,7 +223,8 @@ describe.each(["2.10.27"])(
       await expire(world);
       expect((await relight(world, "verify", "APP")).exit).toBe(2);
       await waitFor("the resolver to delete the expired JWT", async () => (await inResolver(world)) === "", {
-        ...{ timeout: 150_000, interval: 1_000 },
+        timeout: 150_000,
+        interval: 1_000,
       });
       await world.server.stop();
       await world.server.start();

@@ -44,7 +44,8 @@ describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (ver
     expect(json.rungs).toMatchObject([
       { rung: "scale-up", result: "refused", why: expect.stringMatching(/its signingKey is not configured/) },
       {
-        ...{ rung: "toggle-jetstream", result: "refused" },
+        rung: "toggle-jetstream",
+        result: "refused",
         why: expect.stringMatching(/3 servers answered; in a cluster the toggle destroys/),
       },
       { rung: "restart-servers", result: "refused", why: expect.stringMatching(/no way to restart/) },

@@ -20,7 +20,10 @@ const MESSAGES = { subject: "copies.>", type: "stream" };
 async function importFrom(world: World, other: World, imported: readonly (typeof API)[]): Promise<void> {
   const claims = world.claims();
   const imports = imported.map(({ subject, type }) => ({
-    ...{ name: type, subject, type, account: other.accountId },
+    name: type,
+    subject,
+    type,
+    account: other.accountId,
     ...(type === "service" ? { local_subject: "from.other.CONSUMER.>" } : {}),
   }));
   await world.push(world.sign({ ...claims, nats: { ...claims.nats, imports } }));
@@ -68,7 +71,8 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a mirror (nats-server %s)", (ver
     const { world, other } = await mirrored(version);
     await using _world = world;
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
-      ...{ verdict: "healthy", findings: [] },
+      verdict: "healthy",
+      findings: [],
     });
     expect((await judge(world)).origin.later).toHaveLength(2);
 

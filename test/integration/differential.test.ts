@@ -82,7 +82,8 @@ const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /** The operator's key for Node's own Ed25519: the nkeys library takes a tenth of a second for each signature here. */
 const privateKey = createPrivateKey({
   key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), rawSeed(operator)]),
-  ...{ format: "der", type: "pkcs8" },
+  format: "der",
+  type: "pkcs8",
 });
 
 /** The 32 bytes behind the two of the prefix. */
@@ -102,8 +103,15 @@ interface Made {
 function make(number: number, odds: readonly Odd[]): Made {
   const now = nowSeconds();
   const claims = {
-    ...{ jti: `J${number}`, iat: now, iss: operatorId, sub: accountId, name: "APP", aud: "x" },
-    ...{ exp: now + 86_400, nbf: now - 5, nats: RICH },
+    jti: `J${number}`,
+    iat: now,
+    iss: operatorId,
+    sub: accountId,
+    name: "APP",
+    aud: "x",
+    exp: now + 86_400,
+    nbf: now - 5,
+    nats: RICH,
   };
   const raw = odds.reduce<Raw>((before, { payload }) => payload?.(before) ?? before, rawOf(claims));
   const bytes = odds.reduce<Buffer>((before, odd) => odd.bytes?.(before) ?? before, Buffer.from(print(raw)));
@@ -183,7 +191,8 @@ resolver_preload {
 
 const connectTo = (server: NatsServer, of: KeyPair): Promise<NatsConnection> =>
   connect({
-    ...{ servers: server.url, reconnect: false },
+    servers: server.url,
+    reconnect: false,
     authenticator: credsAuthenticator(Buffer.from(newCredentials(of, "user", signingKey))),
   });
 
@@ -223,9 +232,7 @@ const exact = (text: string): unknown =>
 
 const RUNS = fc.sample(
   fc.array(oddities(rawOf(JSON.parse(make(0, []).text))), { minLength: 1, maxLength: 2 }),
-  {
-    ...{ numRuns: COUNT, seed: SEED },
-  },
+  { numRuns: COUNT, seed: SEED },
 );
 
 describe.each(VERSIONS)("nats-server %s", (version) => {

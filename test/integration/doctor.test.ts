@@ -34,8 +34,12 @@ const saysOf = (run: Run, layer: string): string =>
     .join("\n");
 
 const HEALTHY = {
-  ...{ servers: "healthy", jetstream: "healthy", meta: "healthy" },
-  ...{ accounts: "healthy", streams: "healthy", subjects: "healthy" },
+  servers: "healthy",
+  jetstream: "healthy",
+  meta: "healthy",
+  accounts: "healthy",
+  streams: "healthy",
+  subjects: "healthy",
 };
 
 /** Runs the doctor until its report is as it should be; what an election or a catch-up makes of it passes. */

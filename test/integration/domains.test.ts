@@ -30,7 +30,8 @@ async function allCopied(pair: Domains, fromHub: number, fromEdge: number): Prom
   });
   const wanted = JSON.stringify({ local: fromHub, copy: fromHub, collected: fromEdge });
   await waitFor(`the copies to have ${wanted}`, async () => JSON.stringify(await counts()) === wanted, {
-    ...{ timeout: 40_000, interval: 500 },
+    timeout: 40_000,
+    interval: 500,
   });
 }
 
@@ -62,7 +63,9 @@ describe.each(["2.10.27", "2.15.1"])("a hub and a leaf in two domains (nats-serv
     await publishTo(pair, "edge", 7);
     const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
     expect({ exit, codes: codesOf(json), outcome: json.outcome }).toEqual({
-      ...{ exit: 0, codes: [], outcome: "healed" },
+      exit: 0,
+      codes: [],
+      outcome: "healed",
     });
     await publishTo(pair, "hub", 7);
     await allCopied(pair, 12, 12);
@@ -140,7 +143,9 @@ test("an account without JetStream on the hub, with a leaf attached: the API doe
   await pair.hub.push(pair.hub.sign(pair.hub.claims({ limits, iat: nowSeconds() + 1 })));
   const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
   expect({ exit, findings: json.findings, depth: json.depth }).toEqual({
-    ...{ exit: 0, findings: [], depth: "account" },
+    exit: 0,
+    findings: [],
+    depth: "account",
   });
 });
 

@@ -37,7 +37,8 @@ test("PagerDuty and Slack are told in words what is dead, though SNS can't be re
   expect(json.outcome).toBe("refused");
   const event = JSON.parse(pagerDuty.received[0]?.body ?? "");
   expect(event).toMatchObject({
-    ...{ routing_key: "KEY", event_action: "trigger" },
+    routing_key: "KEY",
+    event_action: "trigger",
     dedup_key: `relight/${world.operator.getPublicKey()}/${world.accountId}/jetstream_dead`,
     payload: { custom_details: { "What was tried": expect.stringMatching(/: refused \(.*stream CACHE/) } },
     links: [{ href: "https://wiki.example.com/jetstream_dead", text: "Runbook" }],

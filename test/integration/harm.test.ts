@@ -16,7 +16,9 @@ const DENY_ALL = { pub: { deny: [">"] }, sub: { deny: [">"] } };
 const toPartitions = (count: number) => ({ "parts.*": [{ subject: `parts.{{partition(${count},1)}}` }] });
 const toNowhere = (from: string) => ({ [from]: [{ subject: "nowhere.>" }] });
 const scopeOf = (world: World) => ({
-  ...{ kind: "user_scope", key: world.accountSigningKey.getPublicKey(), role: "r" },
+  kind: "user_scope",
+  key: world.accountSigningKey.getPublicKey(),
+  role: "r",
   template: { pub: {}, sub: {}, subs: -1, data: -1, payload: -1 },
 });
 const YES = ["--allow-changes", "--yes"];

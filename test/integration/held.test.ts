@@ -102,7 +102,8 @@ describe.each(["2.10.27", "2.15.1", "2.9.10"])(
       try {
         const { json, exit } = await withoutKey(world, () => verify(world));
         expect(json.findings.find(({ code }: Found) => code === "server.away")).toMatchObject({
-          ...{ health: "unknown", subject: { server: holder } },
+          health: "unknown",
+          subject: { server: holder },
         });
         expect(exit).not.toBe(0);
       } finally {

@@ -34,7 +34,8 @@ test("an account that expired, and that no resolver and no configuration has, is
   await billing.push(billing.sign(billing.claims({ exp: nowSeconds() + 8, iat: nowSeconds() + 1 })));
   expect((await relight(world, "verify", "BILLING", "--json")).json).toMatchObject({ verdict: "healthy" });
   await waitFor("the resolver to delete the expired JWT", async () => !(await isListed(billing)), {
-    ...{ timeout: 100_000, interval: 500 },
+    timeout: 100_000,
+    interval: 500,
   });
   const told = await relight(world, "doctor");
   expect(told.stdout).toContain("relight heal BILLING");

@@ -43,7 +43,11 @@ describe("on a real server", () => {
     async (command) => {
       const own = createAccount().getPublicKey();
       const claims = {
-        ...{ jti: "planted", iat: nowSeconds(), iss: world.operator.getPublicKey(), sub: own, name: "MINE" },
+        jti: "planted",
+        iat: nowSeconds(),
+        iss: world.operator.getPublicKey(),
+        sub: own,
+        name: "MINE",
         nats: { ...(world.claims().nats as object), limits: { conn: -1, subs: -1, disk_storage: -1 } },
       };
       for (const exp of [nowSeconds() - 5, nowSeconds() + 86_400]) {
@@ -85,7 +89,9 @@ describe("on a real server", () => {
     };
     const evil = { stream: "EVIL", config: { name: "EVIL", subjects: ["evil"] }, consumers: [] };
     plant(world, world.accountId, "toggle.opened", {
-      ...{ jti: running.jti, claims: JSON.stringify(more), memory: [evil] },
+      jti: running.jti,
+      claims: JSON.stringify(more),
+      memory: [evil],
     });
     const undo = { before: { name: "ORDERS", subjects: ["stolen.>"], storage: "file" }, consumers: [] };
     plant(world, world.accountId, "reconfigure.opened", { stream: "ORDERS", undo });

@@ -29,7 +29,9 @@ test("a KV bucket, an object store, a work queue, an interest stream and an ephe
   await using world = await createOf("2.10.27");
   await fillKinds(world);
   expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
-    ...{ verdict: "healthy", streams: 5, consumers: 3 },
+    verdict: "healthy",
+    streams: 5,
+    consumers: 3,
   });
   await expire(world);
   await renewByHand(world);
@@ -39,7 +41,9 @@ test("a KV bucket, an object store, a work queue, an interest stream and an ephe
   expect(deafIn(dead, "consumer.deaf")).toEqual(["EVENTS", "WORK", "WORK_LOG"]);
   const { exit, json } = await relight(world, "heal", "APP", "--json");
   expect({ exit, outcome: json.outcome, consumers: json.consumers }).toEqual({
-    ...{ exit: 0, outcome: "healed", consumers: 3 },
+    exit: 0,
+    outcome: "healed",
+    consumers: 3,
   });
   expect(await snapshot(world)).toEqual(before);
   const client = await world.connectAs("app");

@@ -318,7 +318,8 @@ describe.each([
     expect(seen).toMatchObject({ verdict: "dead", findings: [{ code: "limit.outside_tiers" }] });
     const healed = await asTold(world, seen.findings[0]?.message ?? "");
     expect(healed.json).toMatchObject({
-      ...{ outcome: "healed", verdict: "healthy" },
+      outcome: "healed",
+      verdict: "healthy",
       rungs: [{ rung: "enter-tiers", result: "helped" }],
     });
     for (const { name } of streams) expect(await publish(world, name)).toBe("ok");

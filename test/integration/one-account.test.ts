@@ -28,15 +28,12 @@ const BROKEN: readonly Broken[] = [
   {
     what: "an end that no date holds",
     claims: { exp: 9_999_999_999_999 },
-    ...{ problem: /later than servers can count/, code: "claims.uncountable" },
+    problem: /later than servers can count/,
+    code: "claims.uncountable",
   },
   { what: "a null end", claims: { exp: null }, problem: /"exp" is not a time/ },
   { what: "a negative begin", claims: { nbf: -1 }, problem: /"nbf" is not a time/ },
-  {
-    what: "an end before all time",
-    claims: { exp: -1 },
-    ...{ problem: /"exp" is not a time/, isRefused: true },
-  },
+  { what: "an end before all time", claims: { exp: -1 }, problem: /"exp" is not a time/, isRefused: true },
   { what: "no id", claims: { jti: undefined }, problem: /"jti" is missing/ },
   {
     what: "a key that servers fold",
@@ -54,7 +51,9 @@ const part = (text: string): string => Buffer.from(text).toString("base64url");
 
 function signBroken(world: World, { claims, text = (it) => it, header }: Broken, key: KeyPair): string {
   const base = {
-    ...{ jti: crypto.randomUUID(), iat: nowSeconds(), iss: world.operator.getPublicKey() },
+    jti: crypto.randomUUID(),
+    iat: nowSeconds(),
+    iss: world.operator.getPublicKey(),
     ...accountClaims("BROKEN", key, world.accountSigningKey, UNLIMITED),
   };
   const payload = text(JSON.stringify({ ...base, ...claims }));
@@ -81,7 +80,9 @@ describe.each(["2.9.10", "2.10.27"])("one account's fault (nats-server %s)", (ve
 
   beforeAll(async () => {
     world = await createWorld({
-      ...{ binary: (await serverBinary(version)).path, lives: 80 * 86_400, signingKeys: [to.getPublicKey()] },
+      binary: (await serverBinary(version)).path,
+      lives: 80 * 86_400,
+      signingKeys: [to.getPublicKey()],
       yaml: 'source: { from: "folder:jwts" }\n',
     });
     await fill(world, { messages: 5 });
@@ -130,7 +131,8 @@ describe.each(["2.9.10", "2.10.27"])("one account's fault (nats-server %s)", (ve
     const system = await world.connectAs("system");
     const found = new Map<string, string>();
     const replies = await system.requestMany("$SYS.REQ.CLAIMS.PACK", "", {
-      ...{ strategy: "sentinel", maxWait: 5_000 },
+      strategy: "sentinel",
+      maxWait: 5_000,
     });
     for await (const reply of replies) {
       const [account = "", token = ""] = reply.string().split("|");
@@ -271,7 +273,9 @@ describe.each(["2.9.10", "2.10.27"])("one account's fault (nats-server %s)", (ve
       expect(rowOf(json.results, { account: accountId })).toMatchObject({ outcome: "healthy" });
     for (const { id } of rows)
       expect(rowOf(json.results, { account: id })).toMatchObject({
-        ...{ verdict: "unknown", outcome: "escalated", rungs: [] },
+        verdict: "unknown",
+        outcome: "escalated",
+        rungs: [],
       });
     expect(await held()).toEqual(before);
   });

@@ -35,7 +35,9 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)
     const healed = await relight(world, "heal", "APP", "--json");
     const { json, exit } = healed;
     expect({ exit, verdict: json.verdict, findings: json.findings }).toEqual({
-      ...{ exit: 0, verdict: "healthy", findings: [] },
+      exit: 0,
+      verdict: "healthy",
+      findings: [],
     });
     expect(await snapshot(world)).toEqual(state);
     expect(world.server.pid()).toBe(pid);

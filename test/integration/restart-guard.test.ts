@@ -53,7 +53,8 @@ describe("the guard before a restart", () => {
     await push(nowSeconds() + 3_600);
     const credentials = newCredentials(other, "other", world.accountSigningKey);
     const client = await connect({
-      ...{ servers: world.server.url, reconnect: false },
+      servers: world.server.url,
+      reconnect: false,
       authenticator: credsAuthenticator(Buffer.from(credentials)),
     });
     const manager = await retry("the other account's JetStream", () => jetstreamManager(client));

@@ -164,8 +164,12 @@ describe("relight rotate-key", () => {
     const context = await app.context();
     const { journal } = context;
     const order = {
-      ...{ from: world.operatorSigningKey.getPublicKey(), to: next.getPublicKey(), wave: 1 },
-      ...{ includeSystem: true, configured: app.configured, tell: () => undefined },
+      from: world.operatorSigningKey.getPublicKey(),
+      to: next.getPublicKey(),
+      wave: 1,
+      includeSystem: true,
+      configured: app.configured,
+      tell: () => undefined,
     };
     const plan = await planRotation(context, order);
     expect(plan.waves.map((wave) => wave.map(({ name }) => name))).toEqual([["EXTRA1"], ["APP"], ["SYS"]]);

@@ -51,7 +51,8 @@ describe.each(["2.9.10", "2.10.27"])("limits below what is in use (nats-server %
     const refused = await relight(world, "heal", "APP", "--json");
     expect(refused.json).toMatchObject({ outcome: "refused", verdict: "dead" });
     expect(refused.json.rungs[0]).toMatchObject({
-      ...{ rung: "toggle-jetstream", result: "refused" },
+      rung: "toggle-jetstream",
+      result: "refused",
       why: expect.stringMatching(/consumers of one stream are 2, and its limit is 1/),
     });
     expect(refused.exit).toBe(2);
@@ -100,7 +101,9 @@ async function fillNamed(world: World): Promise<void> {
     await manager.streams.add({ name: "Źródło", sources: [{ name: "Größe_1" }] });
     await manager.consumers.add("Größe_1", { durable_name: "leser_ü", ack_policy: AckPolicy.Explicit });
     await manager.consumers.add("Größe_1", {
-      ...{ name: "kurz", ack_policy: AckPolicy.Explicit, inactive_threshold: 600_000_000_000 },
+      name: "kurz",
+      ack_policy: AckPolicy.Explicit,
+      inactive_threshold: 600_000_000_000,
     });
     for (let count = 0; count < 100; count++) await jetstream(connection).publish("sizes.a", "held");
     await copiesHold(connection, 100);
@@ -164,7 +167,10 @@ test("a signing key whose template lacks a right: the toggle is refused before i
   await fill(world, { memory: true });
   const key = createAccount();
   const template = {
-    ...{ subs: -1, data: -1, payload: -1, sub: { allow: [">"] } },
+    subs: -1,
+    data: -1,
+    payload: -1,
+    sub: { allow: [">"] },
     pub: { allow: [">"], deny: ["$JS.API.STREAM.CREATE.>"] },
   };
   const scoped = { kind: "user_scope", key: key.getPublicKey(), role: "relight", template };
@@ -180,7 +186,8 @@ test("a signing key whose template lacks a right: the toggle is refused before i
   const { json } = await relight(world, "heal", "APP", "--json");
   expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
   expect(json.rungs[0]).toMatchObject({
-    ...{ rung: "toggle-jetstream", result: "refused" },
+    rung: "toggle-jetstream",
+    result: "refused",
     why: expect.stringContaining("may not ask $JS.API.STREAM.CREATE.CACHE"),
   });
   expect(await snapshot(world)).toEqual(before);
@@ -205,7 +212,9 @@ test.each([
     const { json } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
     expect(json.rungs[0]).toMatchObject({
-      ...{ rung: "toggle-jetstream", result: "refused", why: expect.stringMatching(why) },
+      rung: "toggle-jetstream",
+      result: "refused",
+      why: expect.stringMatching(why),
     });
     expect(Object.keys(await configurations(world))).toEqual(["BARE"]);
   },

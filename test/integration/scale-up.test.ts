@@ -54,7 +54,10 @@ describe("a stream of one replica is not scaled up", () => {
       {},
       {},
       {
-        ...{ mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 },
+        mem_storage: 0,
+        disk_storage: 0,
+        streams: 0,
+        consumer: 0,
         tiered_limits: { R1: { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 } },
       },
       /stream ONE: the account's limits have no tier R3/,

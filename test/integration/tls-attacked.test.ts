@@ -129,7 +129,8 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
   let world: World;
   beforeAll(async () => {
     world = await createWorld({
-      ...{ binary, lives: 3_600 },
+      binary,
+      lives: 3_600,
       config: () => tlsBlock(pair, `ca_file: "${caFile}", verify: true`),
       tls: { caFile, certFile: own.cert, keyFile: own.key },
     });

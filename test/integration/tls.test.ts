@@ -69,7 +69,9 @@ async function reach(
       addresses: [`${scheme}://${host}:${port}`],
       tls: tls === undefined ? undefined : checkTls({ handshakeFirst: false, ...tls }),
     },
-    ...{ credentials, timeout: millis(timeout), name: "test" },
+    credentials,
+    timeout: millis(timeout),
+    name: "test",
   });
   await connection.flush();
   await connection.close();

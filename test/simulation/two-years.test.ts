@@ -22,9 +22,7 @@ const HOUR = 3_600_000;
 const YEARS_OF_HOURS = 2 * 365 * 24;
 const DAY = 86_400;
 
-const operator = {
-  ...{ id: keyOf("O", chance(1)), name: "SIM", signingKeys: [], strictSigningKeyUsage: false },
-};
+const operator = { id: keyOf("O", chance(1)), name: "SIM", signingKeys: [], strictSigningKeyUsage: false };
 
 const weekend = blackout({ days: ["sat", "sun"], timeZone: "Europe/Berlin" });
 const night = blackout({ from: 20 * 60, to: 7 * 60, timeZone: "America/New_York" });
@@ -120,7 +118,12 @@ async function simulate() {
     Array.from({ length: count }, (_, index) => newAccount(kind, index)),
   );
   const world = simulatedWorld({
-    ...{ seed: SEED, start: START, accounts, policy, policies, operator },
+    seed: SEED,
+    start: START,
+    accounts,
+    policy,
+    policies,
+    operator,
     verifyEvery: millis(7 * 24 * HOUR),
   });
   const nameOf = new Map(accounts.map(({ account, name }) => [account, name]));

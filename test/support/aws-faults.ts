@@ -52,8 +52,11 @@ export interface Case {
 
 /** Each function's clients have the same patience, so one late answer for each function shows it. */
 const LATE_ONES: Readonly<Record<Name, string>> = {
-  ...{ remediate: "dynamodb:PutItem", escalate: "dynamodb:PutItem", "issuer-webhook": "sqs:SendMessage" },
-  ...{ api: "sqs:SendMessage", sweep: "sqs:SendMessageBatch" },
+  remediate: "dynamodb:PutItem",
+  escalate: "dynamodb:PutItem",
+  "issuer-webhook": "sqs:SendMessage",
+  api: "sqs:SendMessage",
+  sweep: "sqs:SendMessageBatch",
 };
 
 export const casesOf = (name: Name): readonly Case[] => [
@@ -139,8 +142,18 @@ export async function escalated(twin: Twin, one: Case): Promise<Ended> {
 export function pageOf(key: string, more: object = {}): string {
   const at = new Date().toISOString();
   const incident = {
-    ...{ key, status: "open", failureClass: "cluster_unreachable", account: "-", accountName: "the cluster" },
-    ...{ severity: "critical", summary: key, advice: [], evidence: {}, since: at, at, ...more },
+    key,
+    status: "open",
+    failureClass: "cluster_unreachable",
+    account: "-",
+    accountName: "the cluster",
+    severity: "critical",
+    summary: key,
+    advice: [],
+    evidence: {},
+    since: at,
+    at,
+    ...more,
   };
   const type = incident.status === "open" ? "Incident Opened" : "Incident Resolved";
   return JSON.stringify({ source: "relight", "detail-type": type, detail: incident });

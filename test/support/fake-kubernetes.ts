@@ -68,15 +68,23 @@ export async function fakeKubernetes(): Promise<FakeKubernetes> {
   };
 
   const podObject = (name: string, { uid, ready, ending, owned }: Pod): object => ({
-    ...{ kind: "Pod", apiVersion: "v1" },
+    kind: "Pod",
+    apiVersion: "v1",
     metadata: {
-      ...{ name, namespace: "nats", uid, labels: { "controller-revision-hash": REVISION } },
+      name,
+      namespace: "nats",
+      uid,
+      labels: { "controller-revision-hash": REVISION },
       ...(ending && { deletionTimestamp: new Date().toISOString(), deletionGracePeriodSeconds: 60 }),
       ...(owned && {
         ownerReferences: [
           {
-            ...{ apiVersion: "apps/v1", kind: "StatefulSet", name: STATEFUL_SET, uid: set.uid },
-            ...{ controller: true, blockOwnerDeletion: true },
+            apiVersion: "apps/v1",
+            kind: "StatefulSet",
+            name: STATEFUL_SET,
+            uid: set.uid,
+            controller: true,
+            blockOwnerDeletion: true,
           },
         ],
       }),
@@ -90,16 +98,15 @@ export async function fakeKubernetes(): Promise<FakeKubernetes> {
     },
   });
   const setObject = (): object => ({
-    ...{ kind: "StatefulSet", apiVersion: "apps/v1" },
+    kind: "StatefulSet",
+    apiVersion: "apps/v1",
     metadata: { name: STATEFUL_SET, namespace: "nats", uid: set.uid, generation: 1 },
     spec: { replicas: 3 },
     status: {
-      ...{
-        observedGeneration: 1,
-        replicas: 3,
-        currentRevision: REVISION,
-        updateRevision: set.updateRevision,
-      },
+      observedGeneration: 1,
+      replicas: 3,
+      currentRevision: REVISION,
+      updateRevision: set.updateRevision,
       readyReplicas: [...pods.values()].filter(({ ready, owned }) => ready && owned).length,
     },
   });

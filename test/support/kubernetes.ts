@@ -34,7 +34,9 @@ export function kubeconfigFor(address: string, token: string, authority?: string
   const plain = { "insecure-skip-tls-verify": true };
   const ca = authority === undefined ? plain : { "certificate-authority-data": authority };
   return JSON.stringify({
-    ...{ apiVersion: "v1", kind: "Config", "current-context": "test" },
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "test",
     clusters: [
       { name: "test", cluster: { server: address, ...ca } },
       { name: "nowhere", cluster: { server: "http://127.0.0.1:65530", ...plain } },

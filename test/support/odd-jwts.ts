@@ -67,7 +67,9 @@ function changeAt(raw: Raw, path: readonly number[], change: (raw: Raw) => Raw):
 }
 
 const FOLDS: Readonly<Record<string, readonly string[]>> = {
-  ...{ s: ["S", "\u017f", "\\u017F"], k: ["K", "\u212a", "\\u212a"], i: ["I", "\u0130", "\u0131"] },
+  s: ["S", "\u017f", "\\u017F"],
+  k: ["K", "\u212a", "\\u212a"],
+  i: ["I", "\u0130", "\u0131"],
 };
 
 /** The key with one letter written otherwise. */

@@ -23,7 +23,9 @@ export function packageForTwin(params: Readonly<Record<string, string>> = {}): P
   const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")));
   execFileSync(process.execPath, [osls, "package", "--package", artefacts, ...given], {
-    ...{ cwd: folder, env, stdio: "pipe" },
+    cwd: folder,
+    env,
+    stdio: "pipe",
   });
   return { folder, artefacts };
 }

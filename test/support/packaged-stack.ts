@@ -33,7 +33,10 @@ export function packageStack(params: Readonly<Record<string, string>> = {}): Pac
   const text = readFileSync(file, "utf8");
   const resources = decided(JSON.parse(text));
   return {
-    ...{ folder, file, text, resources },
+    folder,
+    file,
+    text,
+    resources,
     ofType: (type) =>
       Object.entries(resources).flatMap(([id, { Type, Properties }]) =>
         Type === type ? [[id, Properties]] : [],

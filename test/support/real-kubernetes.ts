@@ -137,7 +137,9 @@ export async function realKubernetes(binaries: string): Promise<TestKubernetes> 
 const statefulSet = () => ({
   metadata: { name: STATEFUL_SET },
   spec: {
-    ...{ replicas: 3, serviceName: "nats", podManagementPolicy: "Parallel" },
+    replicas: 3,
+    serviceName: "nats",
+    podManagementPolicy: "Parallel",
     updateStrategy: { type: "OnDelete" },
     selector: { matchLabels: { app: "nats" } },
     template: {
@@ -160,7 +162,11 @@ async function setReady(core: CoreV1Api, pod: V1Pod, ready: boolean): Promise<vo
     conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
     containerStatuses: [
       {
-        ...{ name: "nats", image: "nats", imageID: "", ready, restartCount: 0 },
+        name: "nats",
+        image: "nats",
+        imageID: "",
+        ready,
+        restartCount: 0,
         state: ready ? { running: {} } : waiting,
       },
     ],

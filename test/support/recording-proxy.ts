@@ -18,7 +18,8 @@ export async function recordingProxy(endpoint: string) {
     calls.push({ action: target, body: parse(body.toString()) });
     const { host: _host, connection: _connection, "content-length": _length, ...headers } = request.headers;
     const answer = await fetch(`${endpoint}${request.url}`, {
-      ...{ method: request.method ?? "POST", headers: headers as Record<string, string> },
+      method: request.method ?? "POST",
+      headers: headers as Record<string, string>,
       ...(body.length > 0 ? { body } : {}),
     });
     const type = answer.headers.get("content-type") ?? "application/json";
@@ -27,7 +28,8 @@ export async function recordingProxy(endpoint: string) {
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   return {
-    ...{ calls, endpoint: `http://127.0.0.1:${port}` },
+    calls,
+    endpoint: `http://127.0.0.1:${port}`,
     /** The names of the secrets that were read, each once. */
     secretsRead: () => [
       ...new Set(

@@ -78,12 +78,20 @@ export function simulatedCluster(
   };
   const facts = (): readonly ServerFacts[] =>
     servers.map(({ name, skew }) => ({
-      ...{ id: name, name, version: "2.15.1", jetstream: true, topology: "clustered", tags: [] },
+      id: name,
+      name,
+      version: "2.15.1",
+      jetstream: true,
+      topology: "clustered",
+      tags: [],
       clockSkew: skew,
     }));
 
   const cluster: SimulatedCluster = {
-    ...{ down: false, jetstream: false, pushes, force },
+    down: false,
+    jetstream: false,
+    pushes,
+    force,
     delete: (account) => {
       held.delete(account);
       refused.add(account);
@@ -124,10 +132,15 @@ export function simulatedCluster(
       answering();
       const jwt = stored(account);
       return {
-        ...{ account, at: epochMillis(clock.now()), servers: facts() },
+        account,
+        at: epochMillis(clock.now()),
+        servers: facts(),
         stored: { ok: true, value: jwt },
         running: { ok: true, value: running(account) },
-        ...{ streams: NOTHING, elsewhere: NOTHING, leafnodes: NOTHING, meta: { ok: true, value: undefined } },
+        streams: NOTHING,
+        elsewhere: NOTHING,
+        leafnodes: NOTHING,
+        meta: { ok: true, value: undefined },
         accountView: { ok: "not-asked", why: "there is nothing to see" },
       };
     },

@@ -108,12 +108,22 @@ export function simulatedWorld(settings: WorldSettings) {
   const health = async () => ({ expected: servers.length, servers: [] });
   const context: Context = {
     mode: { mode: "heal", because: "a test says so", dryRun: false },
-    ...{ clock, newId, log: silent, journal, leases: journal, codec, operator, policyOf },
-    ...{ secrets: { read: absent }, policy: { allowMemoryLoss: false }, settingsOf: () => undefined },
+    clock,
+    newId,
+    log: silent,
+    journal,
+    leases: journal,
+    codec,
+    operator,
+    policyOf,
+    secrets: { read: absent },
+    policy: { allowMemoryLoss: false },
+    settingsOf: () => undefined,
     unknownAfter: millis(5 * 60_000),
     escalation: { send: async (incident) => void incidents.push(incident) },
     signer: async () => ({ publicKey: operator.id, sign: ({ text }) => sign(text), attest: sign }),
-    ...{ resolver: cluster.resolver, reopen: absent },
+    resolver: cluster.resolver,
+    reopen: absent,
     probes: {
       ...cluster,
       meta: absent,
@@ -129,13 +139,25 @@ export function simulatedWorld(settings: WorldSettings) {
 
   const claimsText = ({ account, name, iat, exp }: SimulatedAccount, jti: string): string =>
     JSON.stringify({
-      ...{ jti, iat, ...(exp === undefined ? {} : { exp }), iss: operator.id, sub: account, name },
+      jti,
+      iat,
+      ...(exp === undefined ? {} : { exp }),
+      iss: operator.id,
+      sub: account,
+      name,
       nats: { limits: { conn: -1, subs: -1 }, type: "account", version: 2 },
     });
   for (const account of accounts) cluster.force(`signed ${claimsText(account, newId())}`);
 
   return {
-    ...{ cluster, signer, servers, incidents, queue, policyOf, newId, context },
+    cluster,
+    signer,
+    servers,
+    incidents,
+    queue,
+    policyOf,
+    newId,
+    context,
     now: () => now,
     advance: (by: Millis) => {
       now = epochMillis(now + by);

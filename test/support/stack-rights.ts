@@ -117,11 +117,18 @@ const PAGES_TOPIC = "arn:aws:sns:eu-central-1:123456789012:pages";
 
 /** Every optional parameter set. */
 export const ALL_PARAMETERS = {
-  ...{ operatorKey: OPERATOR_KEY, secretsKey: SECRETS_KEY, sourcePrefix: "jwts/", pagesTopic: PAGES_TOPIC },
-  ...{ restartSecret: "relight/restart", watchedSecret: "relight/watched", alarmEmail: "oncall@example.com" },
+  operatorKey: OPERATOR_KEY,
+  secretsKey: SECRETS_KEY,
+  sourcePrefix: "jwts/",
+  pagesTopic: PAGES_TOPIC,
+  restartSecret: "relight/restart",
+  watchedSecret: "relight/watched",
+  alarmEmail: "oncall@example.com",
   tlsSecret: "relight/tls",
-  ...{ subnets: "subnet-0a1b2c3d,subnet-1a1b2c3d", securityGroups: "sg-0a1b2c3d" },
-  ...{ reserveConcurrency: "no", jobsAtOnce: "7" },
+  subnets: "subnet-0a1b2c3d,subnet-1a1b2c3d",
+  securityGroups: "sg-0a1b2c3d",
+  reserveConcurrency: "no",
+  jobsAtOnce: "7",
 } as const;
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation's placeholders

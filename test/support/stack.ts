@@ -10,7 +10,8 @@ export const PLACEHOLDER = "A".repeat(56);
 export type Event = any;
 
 const context = {
-  ...{ awsRequestId: "test-request", functionName: "test" },
+  awsRequestId: "test-request",
+  functionName: "test",
   getRemainingTimeInMillis: () => 180_000,
 } as LambdaContext;
 

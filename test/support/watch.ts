@@ -44,7 +44,10 @@ export function spawnWatch(world: World, ...args: string[]): Watch {
     return await exit;
   };
   return {
-    ...{ notes, stderr: () => stderr, stop, exit },
+    notes,
+    stderr: () => stderr,
+    stop,
+    exit,
     until: (what, fits, timeout = 20_000) => {
       const find = (): Note | undefined => notes.find((note) => Boolean(fits(note)));
       return waitFor(what, find, { timeout }).catch((error: Error) => {

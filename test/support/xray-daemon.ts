@@ -15,7 +15,9 @@ const subsegment = z.strictObject({
   namespace: z.enum(["aws", "remote"]).optional(),
   aws: z.strictObject({ operation: z.string().optional() }).optional(),
   annotations: z.record(z.string().regex(/^\w+$/), z.string().max(250)).optional(),
-  ...{ error: z.boolean().optional(), fault: z.boolean().optional(), throttle: z.boolean().optional() },
+  error: z.boolean().optional(),
+  fault: z.boolean().optional(),
+  throttle: z.boolean().optional(),
   cause: z
     .strictObject({
       exceptions: z.array(z.strictObject({ id: z.string(), type: z.string(), message: z.string() })),

@@ -162,10 +162,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     const state = (value: string, at: Date) =>
       putEvent(
         twin,
-        {
-          ...{ bus: "default", source: "aws.cloudwatch", type: "CloudWatch Alarm State Change" },
-          resources: [ARN],
-        },
+        { bus: "default", source: "aws.cloudwatch", type: "CloudWatch Alarm State Change", resources: [ARN] },
         {
           alarmName: NAME,
           configuration: { description: descriptionOf(twin, NAME) },

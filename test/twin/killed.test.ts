@@ -135,7 +135,15 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   const journal = await twin.journal(own.accountId);
   await emptyOut(own);
   return {
-    ...{ point, ...state, sick, well, before, after, pushes: pushes.length, steps, journal },
+    point,
+    ...state,
+    sick,
+    well,
+    before,
+    after,
+    pushes: pushes.length,
+    steps,
+    journal,
     told: toldOf(twin, own),
     deliveries,
   };
@@ -247,7 +255,8 @@ async function watch({ connectAs, accountId }: World, on: (subject: string) => v
   });
   await Promise.all([system.flush(), app.flush()]);
   return {
-    ...{ pushes, steps },
+    pushes,
+    steps,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([system.close(), app.close()]);
     },

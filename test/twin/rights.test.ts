@@ -5,7 +5,9 @@ const JOURNAL = "arn:aws:dynamodb:eu-central-1:123456789012:table/journal";
 const SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:relight/system-AbCdEf";
 
 const allow = (Action: string | string[], Resource: string | string[], Condition?: object): Statement => ({
-  ...{ Effect: "Allow", Action, Resource },
+  Effect: "Allow",
+  Action,
+  Resource,
   ...(Condition === undefined ? {} : { Condition: Condition as NonNullable<Statement["Condition"]> }),
 });
 const LEASES = { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["lease#*"] } };
@@ -100,9 +102,12 @@ describe("what a call needs", () => {
     [
       "a query of an index",
       {
-        ...{ service: "dynamodb", operation: "Query" },
+        service: "dynamodb",
+        operation: "Query",
         input: {
-          ...{ TableName: "journal", IndexName: "job-index", KeyConditionExpression: "#job = :job" },
+          TableName: "journal",
+          IndexName: "job-index",
+          KeyConditionExpression: "#job = :job",
           ExpressionAttributeValues: { ":job": { S: "1" } },
         },
       },
@@ -111,7 +116,8 @@ describe("what a call needs", () => {
     [
       "a transaction: what its parts need",
       {
-        ...{ service: "dynamodb", operation: "TransactWriteItems" },
+        service: "dynamodb",
+        operation: "TransactWriteItems",
         input: { TransactItems: [{ Put: { TableName: "journal", Item: { pk: { S: "x" } } } }] },
       },
       [{ action: "dynamodb:PutItem", resource: JOURNAL }],

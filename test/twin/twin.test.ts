@@ -95,7 +95,8 @@ describeTwin("the stack, from its packaged bundles", () => {
     await twin.queues.idle();
     const told = await askApi(twin.http.url, `/accounts/${accountId}/jobs/${body["correlation"]}`);
     expect({ status: told.status, text: await told.text() }).toMatchObject({
-      ...{ status: 200, text: expect.stringContaining("verified") },
+      status: 200,
+      text: expect.stringContaining("verified"),
     });
   });
 
@@ -132,11 +133,13 @@ describeTwin("the stack, from its packaged bundles", () => {
       input: { SecretId: "payroll" },
     };
     const erasing = {
-      ...{ service: "dynamodb", operation: "DeleteItem" },
+      service: "dynamodb",
+      operation: "DeleteItem",
       input: { TableName: "relight-prod-journal", Key: { pk: { S: "account#A" } } },
     };
     const planting = {
-      ...{ service: "dynamodb", operation: "PutItem" },
+      service: "dynamodb",
+      operation: "PutItem",
       input: {
         TableName: "relight-prod-journal",
         Item: { pk: { S: "account#A" }, kind: { S: "claims.seen" } },

@@ -10,8 +10,10 @@ const start = epochMillis(Date.UTC(2030, 0, 1));
 const random = chance(7);
 const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
 const account: SimulatedAccount = {
-  ...{ account: keyOf("A", random) as AccountId, name: "APP" },
-  ...{ iat: toSeconds(start) - 86_400, exp: toSeconds(start) + 86_400 },
+  account: keyOf("A", random) as AccountId,
+  name: "APP",
+  iat: toSeconds(start) - 86_400,
+  exp: toSeconds(start) + 86_400,
 };
 const newWorld = () =>
   simulatedWorld({ seed: 1, start, accounts: [account], policy: newPolicy(), policies: [], operator });

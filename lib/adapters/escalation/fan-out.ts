@@ -26,7 +26,10 @@ export function fanOutEscalation(channels: readonly Channel[], log: Log, links: 
       ).filter((failure) => failure !== undefined);
       for (const { channel, error } of failures)
         log.error("escalation channel failed", {
-          ...{ channel, incident: incident.key, correlation: incident.correlation, error: error.toJSON() },
+          channel,
+          incident: incident.key,
+          correlation: incident.correlation,
+          error: error.toJSON(),
         });
       if (failures.length > 0 && failures.length === channels.length) throw undeliverable(failures);
     },

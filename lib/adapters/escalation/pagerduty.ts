@@ -1,5 +1,6 @@
 import type { Incident } from "../../domain/incidents/incident.ts";
 import { type Links, pageText } from "../../domain/incidents/page-text.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
@@ -45,7 +46,7 @@ function eventOf(incident: Incident, links: Links | undefined): JsonObject {
       class: incident.failureClass,
       custom_details: {
         ...Object.fromEntries(text.parts.map(({ heading, lines }) => [heading, lines.join("\n")])),
-        ...(incident.correlation === undefined ? {} : { correlation: incident.correlation }),
+        ...defined({ correlation: incident.correlation }),
         evidence: evidenceOf(incident),
       },
     },

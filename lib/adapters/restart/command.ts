@@ -75,7 +75,10 @@ async function run(settings: CommandSettings, server: Server, errors: FileHandle
   const how = exitCode === null ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
   const said = redactText(await tail(errors));
   throw restartFailed(server, `the command ${how}${said === "" ? "" : `: ${said}`}`, {
-    ...{ begun: true, exitCode, signal: signalCode, stderr: said },
+    begun: true,
+    exitCode,
+    signal: signalCode,
+    stderr: said,
   });
 }
 

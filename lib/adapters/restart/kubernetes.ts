@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { V1Pod, V1StatefulSet } from "@kubernetes/client-node";
+import { defined } from "../../domain/time/defined.ts";
 import { formatDuration, type Millis, millis } from "../../domain/time/time.ts";
 import type { RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
@@ -65,7 +66,7 @@ function found<T>(answer: Answer<T>, server: Server, missing: string): T {
 }
 
 const statusOf = ({ status }: { readonly status?: number }): { readonly status?: number } =>
-  status === undefined ? {} : { status };
+  defined({ status });
 
 function belongs({ metadata: pod }: V1Pod, { metadata: set }: V1StatefulSet): boolean {
   const owner = pod?.ownerReferences?.find(({ controller }) => controller);

@@ -1,3 +1,4 @@
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
@@ -39,6 +40,6 @@ export function restartFailed(
 ): RelightError {
   return new RelightError("restart.failed", `restarting the server ${JSON.stringify(name)} failed: ${why}`, {
     details: { server: { id, name }, ...details },
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { undecorated } from "../../domain/claims/jwt-text.ts";
 import { subjectOf } from "../../domain/expiry/expiring-tokens.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { JwtCodec } from "../../ports/keys.ts";
 import type { SourceEntry } from "../../ports/source.ts";
@@ -47,7 +48,7 @@ function decodeJwt(place: string, text: string, codec: JwtCodec): SourceEntry {
     return { ok: true, place, jwt: codec.decode(undecorated(text)) };
   } catch (thrown) {
     const account = subjectOf(undecorated(text));
-    const about = account === undefined ? {} : { account };
+    const about = defined({ account });
     return { ok: false, place, problem: asRelightError(thrown).message, ...about };
   }
 }

@@ -59,7 +59,12 @@ export function parseAccountClaims(text: string): ParsedClaims {
   if (otherwise !== undefined) return problem(otherwise);
 
   const claims: AccountClaims = {
-    ...{ sub, iss, jti, iat: epochSeconds(iat), name: typeof name === "string" ? name : "", nats },
+    sub,
+    iss,
+    jti,
+    iat: epochSeconds(iat),
+    name: typeof name === "string" ? name : "",
+    nats,
     // To the server a zero means "never", exactly as if the claim were absent.
     ...(exp ? { exp: epochSeconds(exp) } : {}),
     ...(nbf ? { nbf: epochSeconds(nbf) } : {}),

@@ -30,7 +30,8 @@ export function inventoryOf(mentions: Iterable<Mention>): readonly KnownAccount[
     if (name) entry.names[place] = name;
   }
   return [...known].map(([account, { from, names }]) => ({
-    ...{ account, names },
+    account,
+    names,
     from: PLACES.filter((place) => from.has(place)),
   }));
 }

@@ -60,11 +60,15 @@ function perAccount(
 }
 
 const well = ({ name: about }: AccountHealth, message: string): Evidence => ({
-  ...{ about, health: "healthy", message },
+  about,
+  health: "healthy",
+  message,
 });
 
 const blocked = ({ name: about }: AccountHealth, why: string): Evidence => ({
-  ...{ about, health: "unknown", message: `not looked at, because ${why}` },
+  about,
+  health: "unknown",
+  message: `not looked at, because ${why}`,
 });
 
 function counted({ verdict: { streams, consumers } }: AccountHealth): string {

@@ -98,7 +98,9 @@ function stormsIn(renewals: readonly ComingRenewal[], most: number): readonly Re
     else storms.push({ from: active[first]?.at ?? at, until: at, perHour: count, first, last });
   }
   return storms.map(({ from, until, perHour, first: begin, last: end }) => ({
-    ...{ from: epochMillis(from), until: epochMillis(until), perHour },
+    from: epochMillis(from),
+    until: epochMillis(until),
+    perHour,
     accounts: [...new Set(active.slice(begin, end + 1).map(({ account }) => account))],
   }));
 }

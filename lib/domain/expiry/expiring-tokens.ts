@@ -1,5 +1,6 @@
 import { type AccountId, isAccountId } from "../claims/account.ts";
 import type { AccountClaims } from "../claims/claims.ts";
+import { defined } from "../time/defined.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { epochSeconds, toMillis } from "../time/time.ts";
 import type { Ending } from "./expiring.ts";
@@ -79,7 +80,7 @@ export function activationEnding(
   const base = { kind: "activation", what, account: importer } as const;
   if (payload === undefined) return { ...base, unseen: "its token is no NATS JWT" };
   const fault = exporter === undefined ? "nobody knows its exporter" : faultOf(importer, payload, exporter);
-  return { ...base, ...spanOf(payload), ...(fault === undefined ? {} : { fault }) };
+  return { ...base, ...spanOf(payload), ...defined({ fault }) };
 }
 
 /** The same where its exporter could not be looked at: whether it stands by the token is unknown. */

@@ -1,4 +1,5 @@
 import type { AccountId } from "../claims/account.ts";
+import { defined } from "../time/defined.ts";
 import { type EpochMillis, epochMillis, formatDuration, isoTime, type Millis, millis } from "../time/time.ts";
 import { type ExpiryPolicy, leadsOf } from "./expiry-policy.ts";
 
@@ -45,11 +46,7 @@ const TOP: readonly ExpiringKind[] = ["operator", "system-account", "system-cred
  */
 export function judge(ending: Ending, policy: ExpiryPolicy, now: EpochMillis): Expiring {
   const { kind, what, account, expiresAt } = ending;
-  const base = {
-    ...{ kind, what },
-    ...(account === undefined ? {} : { account }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-  };
+  const base = { kind, what, ...defined({ account }), ...defined({ expiresAt }) };
   if (ending.unseen !== undefined) return { ...base, severity: "unknown", message: ending.unseen };
   const severity = severityOf(ending, policy, now);
   const message = [ending.fault, whenOf(expiresAt, now)].filter((part) => part !== undefined).join("; ");

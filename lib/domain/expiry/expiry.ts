@@ -93,8 +93,12 @@ export function windowBounds(
   const leads = leadsOf(policy, lifetime);
   const before = (lead: Millis): EpochMillis => epochMillis(expiresAt - Math.min(lead, lifetime));
   return {
-    ...{ begins, expiresAt, opensAt: before(leads.renewBefore), closesAt: before(leads.renewBy) },
-    ...{ warnAt: before(leads.warnBefore), pageAt: before(leads.pageBefore) },
+    begins,
+    expiresAt,
+    opensAt: before(leads.renewBefore),
+    closesAt: before(leads.renewBy),
+    warnAt: before(leads.warnBefore),
+    pageAt: before(leads.pageBefore),
   };
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../limits/jetstream-limits.ts";
 import { type ClockSkew, NO_SKEW } from "../observation/clocks.ts";
 import type { Observation } from "../observation/observation.ts";
+import { defined } from "../time/defined.ts";
 import type { EpochSeconds } from "../time/time.ts";
 import {
   type HarmLeave,
@@ -152,12 +153,15 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
   // A toggle gives back what it found, whatever became of it meanwhile.
   const isToggle = leave === "jetstream-switch";
   return harmOf({
-    ...{ ...claims, account, systemAccount: operator.systemAccount, strict: operator.strictSigningKeyUsage },
+    ...claims,
+    account,
+    systemAccount: operator.systemAccount,
+    strict: operator.strictSigningKeyUsage,
     allowed: new Set(isToggle ? ["expires_earlier", "below_use", "tier_switch"] : allowed),
-    ...(use === undefined ? {} : { use }),
-    ...(accountKey === undefined ? {} : { accountKey }),
-    ...(systemUser === undefined ? {} : { systemUser }),
-    ...(lacks === undefined ? {} : { lacks }),
+    ...defined({ use }),
+    ...defined({ accountKey }),
+    ...defined({ systemUser }),
+    ...defined({ lacks }),
   });
 }
 

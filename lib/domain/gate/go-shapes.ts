@@ -39,49 +39,92 @@ const SAMPLING: GoShape = {
 };
 
 const IMPORT = struct({
-  ...{ name: STRING, subject: STRING, account: STRING, token: STRING, to: STRING, local_subject: STRING },
-  ...{ type: DIRECTION, share: BOOL, allow_trace: BOOL },
+  name: STRING,
+  subject: STRING,
+  account: STRING,
+  token: STRING,
+  to: STRING,
+  local_subject: STRING,
+  type: DIRECTION,
+  share: BOOL,
+  allow_trace: BOOL,
 });
 
 const EXPORT = struct({
-  ...{ name: STRING, subject: STRING, type: DIRECTION, token_req: BOOL, revocations: REVOCATIONS },
-  ...{ response_type: STRING, response_threshold: INT64, account_token_position: UINT64 },
-  ...{ service_latency: struct({ sampling: SAMPLING, results: STRING }), advertise: BOOL },
-  ...{ allow_trace: BOOL, ...INFO },
+  name: STRING,
+  subject: STRING,
+  type: DIRECTION,
+  token_req: BOOL,
+  revocations: REVOCATIONS,
+  response_type: STRING,
+  response_threshold: INT64,
+  account_token_position: UINT64,
+  service_latency: struct({ sampling: SAMPLING, results: STRING }),
+  advertise: BOOL,
+  allow_trace: BOOL,
+  ...INFO,
 });
 
 const JETSTREAM_LIMITS = {
-  ...{ mem_storage: INT64, disk_storage: INT64, streams: INT64, consumer: INT64, max_ack_pending: INT64 },
-  ...{ mem_max_stream_bytes: INT64, disk_max_stream_bytes: INT64, max_bytes_required: BOOL },
+  mem_storage: INT64,
+  disk_storage: INT64,
+  streams: INT64,
+  consumer: INT64,
+  max_ack_pending: INT64,
+  mem_max_stream_bytes: INT64,
+  disk_max_stream_bytes: INT64,
+  max_bytes_required: BOOL,
 };
 
 const NATS_LIMITS = { subs: INT64, data: INT64, payload: INT64 };
 
 const LIMITS = struct({
-  ...{ ...NATS_LIMITS, imports: INT64, exports: INT64, wildcards: BOOL, disallow_bearer: BOOL },
-  ...{ conn: INT64, leaf: INT64, ...JETSTREAM_LIMITS, tiered_limits: map(struct(JETSTREAM_LIMITS)) },
+  ...NATS_LIMITS,
+  imports: INT64,
+  exports: INT64,
+  wildcards: BOOL,
+  disallow_bearer: BOOL,
+  conn: INT64,
+  leaf: INT64,
+  ...JETSTREAM_LIMITS,
+  tiered_limits: map(struct(JETSTREAM_LIMITS)),
 });
 
 const PERMISSION = struct({ allow: STRINGS, deny: STRINGS });
 const PERMISSIONS = { pub: PERMISSION, sub: PERMISSION, resp: struct({ max: INT64, ttl: INT64 }) };
 
 const SCOPE = struct({
-  ...{ kind: { is: "choice", of: ["user_scope"] }, key: STRING, role: STRING, description: STRING },
+  kind: { is: "choice", of: ["user_scope"] },
+  key: STRING,
+  role: STRING,
+  description: STRING,
   template: struct({
-    ...{ ...PERMISSIONS, ...NATS_LIMITS, src: { is: "either", of: [STRINGS, STRING] } },
-    ...{ times: list(struct({ start: STRING, end: STRING })), times_location: STRING },
-    ...{ bearer_token: BOOL, proxy_required: BOOL, allowed_connection_types: STRINGS },
+    ...PERMISSIONS,
+    ...NATS_LIMITS,
+    src: { is: "either", of: [STRINGS, STRING] },
+    times: list(struct({ start: STRING, end: STRING })),
+    times_location: STRING,
+    bearer_token: BOOL,
+    proxy_required: BOOL,
+    allowed_connection_types: STRINGS,
   }),
 });
 
 const ACCOUNT = struct({
-  ...{ imports: listOfPointers(IMPORT), exports: listOfPointers(EXPORT), limits: LIMITS },
+  imports: listOfPointers(IMPORT),
+  exports: listOfPointers(EXPORT),
+  limits: LIMITS,
   signing_keys: list({ is: "either", of: [STRING, { is: "float-first", of: SCOPE }] }),
-  ...{ revocations: REVOCATIONS, default_permissions: struct(PERMISSIONS) },
+  revocations: REVOCATIONS,
+  default_permissions: struct(PERMISSIONS),
   mappings: map(list(struct({ subject: STRING, weight: UINT8, cluster: STRING }))),
   authorization: struct({ auth_users: STRINGS, allowed_accounts: STRINGS, xkey: STRING }),
-  ...{ trace: struct({ dest: STRING, sampling: INT64 }), cluster_traffic: STRING },
-  ...{ ...INFO, tags: STRINGS, type: STRING, version: INT64 },
+  trace: struct({ dest: STRING, sampling: INT64 }),
+  cluster_traffic: STRING,
+  ...INFO,
+  tags: STRINGS,
+  type: STRING,
+  version: INT64,
 });
 
 /** The source of the shapes below: nats-io/jwt/v2, its structs and their own decoders; all fields of any version up to this. */
@@ -89,7 +132,14 @@ export const SHAPES_VERSION = "2.8.3";
 
 /** The payload of an account JWT. */
 export const ACCOUNT_CLAIMS = struct({
-  ...{ aud: STRING, exp: INT64, jti: STRING, iat: INT64, iss: STRING, name: STRING, nbf: INT64, sub: STRING },
+  aud: STRING,
+  exp: INT64,
+  jti: STRING,
+  iat: INT64,
+  iss: STRING,
+  name: STRING,
+  nbf: INT64,
+  sub: STRING,
   nats: ACCOUNT,
   // A field of version 1, whose very presence makes it one (`identifier` in decoder.go).
   type: STRING,

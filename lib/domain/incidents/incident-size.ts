@@ -1,3 +1,4 @@
+import { defined } from "../time/defined.ts";
 import type { JsonObject } from "../time/json.ts";
 import type { Incident } from "./incident.ts";
 
@@ -12,7 +13,7 @@ const MOST_LINES = 20;
  */
 export function fitted(incident: Incident, fits: (candidate: Incident) => boolean): Incident {
   const { evidence } = incident;
-  const tried: JsonObject = evidence["rungs"] === undefined ? {} : { rungs: evidence["rungs"] };
+  const tried: JsonObject = defined({ rungs: evidence["rungs"] });
   const candidates = [
     incident,
     { ...incident, evidence: { ...tried, cut: CUT } },

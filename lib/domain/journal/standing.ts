@@ -1,3 +1,4 @@
+import { defined } from "../time/defined.ts";
 import type { Json, JsonObject } from "../time/json.ts";
 import { type EpochMillis, epochMillis } from "../time/time.ts";
 import type { Health } from "../verdict/verdict.ts";
@@ -48,7 +49,10 @@ export function standingOf({ kind, at, job, data }: JournalEntry): Standing | un
   };
   if (kind === "job.started") return { state: "running", since: at, ...known };
   return {
-    ...{ state: "finished", at, ...known, outcome: String(data["outcome"]) },
+    state: "finished",
+    at,
+    ...known,
+    outcome: String(data["outcome"]),
     ...(isHealth(data["verdict"]) ? { verdict: data["verdict"] } : {}),
     ...text("jti", data["jti"]),
     ...time("expiresAt", data["expiresAt"]),
@@ -62,13 +66,13 @@ export function standingOf({ kind, at, job, data }: JournalEntry): Standing | un
 export function endingData(ending: Ending): JsonObject {
   const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn } = ending;
   return {
-    ...(verdict === undefined ? {} : { verdict }),
-    ...(jti === undefined ? {} : { jti }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(warnAt === undefined ? {} : { warnAt }),
-    ...(pageAt === undefined ? {} : { pageAt }),
-    ...(verifiedAt === undefined ? {} : { verifiedAt }),
-    ...(withdrawn === undefined ? {} : { withdrawn }),
+    ...defined({ verdict }),
+    ...defined({ jti }),
+    ...defined({ expiresAt }),
+    ...defined({ warnAt }),
+    ...defined({ pageAt }),
+    ...defined({ verifiedAt }),
+    ...defined({ withdrawn }),
   };
 }
 

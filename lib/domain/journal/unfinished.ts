@@ -59,7 +59,10 @@ export function unfinishedWork(entries: readonly JournalEntry[], job: string): U
 }
 
 const rungOf = ({ job, data }: JournalEntry): BegunRung => ({
-  ...{ rung: String(data["rung"]), why: String(data["why"]), job, assets: readSketch(data["assets"]) },
+  rung: String(data["rung"]),
+  why: String(data["why"]),
+  job,
+  assets: readSketch(data["assets"]),
 });
 
 function endRung(rungs: BegunRung[], { data }: JournalEntry): void {

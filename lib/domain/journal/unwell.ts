@@ -1,3 +1,4 @@
+import { defined } from "../time/defined.ts";
 import type { EpochMillis } from "../time/time.ts";
 import type { JournalEntry } from "./journal.ts";
 
@@ -21,5 +22,5 @@ export function lastSpell(entries: readonly JournalEntry[]): Spell | undefined {
   const began = spell[spell.findLastIndex(isHealthy) + 1]?.at;
   const ended = verdicts[last + 1]?.at;
   if (began === undefined) return undefined;
-  return { began, ...(ended === undefined ? {} : { ended }) };
+  return { began, ...defined({ ended }) };
 }

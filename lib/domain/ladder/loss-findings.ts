@@ -1,4 +1,5 @@
 import type { Observation } from "../observation/observation.ts";
+import { defined } from "../time/defined.ts";
 import { finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import { isBack, type Loss } from "./loss.ts";
@@ -14,7 +15,7 @@ export function lossFindings({ account, streams }: Observation, losses: readonly
     .filter((loss) => !isBack(loss, present))
     .map((loss) => {
       const { stream, consumer, kind } = loss;
-      const subject = { stream, ...(consumer === undefined ? {} : { consumer }) };
+      const subject = { stream, ...defined({ consumer }) };
       const health = kind === "gone" ? "dead" : "degraded";
       const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
       const since =

@@ -8,6 +8,7 @@ import type {
 } from "../observation/observation.ts";
 import { isYoung } from "../observation/still-there.ts";
 import type { LastSight, SeenStream } from "../observation/streams-seen.ts";
+import { defined } from "../time/defined.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { isoTime, millis } from "../time/time.ts";
 import type { MemoryAsset } from "./memory.ts";
@@ -43,9 +44,12 @@ export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
     firstSeq: stream.firstSeq,
     lastSeq: stream.lastSeq,
     servers: [...new Set([stream.server, ...consumers.map(({ server }) => server)])],
-    ...(created === undefined ? {} : { created }),
+    ...defined({ created }),
     consumers: consumers.map(({ name, durable, storage, ackFloor }) => ({
-      ...{ name, durable, storage, ackFloor },
+      name,
+      durable,
+      storage,
+      ackFloor,
     })),
     forgotten: forgotten.map((one) => ({ name: one.name, durable: one.durable, ackFloor: one.ackFloor })),
   }));

@@ -207,7 +207,9 @@ export function namesOfLostStreams({ streams, accountView, meta }: Observation):
 
 function touchLost({ stream, config = {}, consumers }: MemoryAsset, mark: string): Reconfiguration {
   return {
-    ...{ stream, before: config, during: marked(config, mark) },
+    stream,
+    before: config,
+    during: marked(config, mark),
     consumers: consumers.map((before) => {
       const name = String(before["durable_name"]);
       return { name, before, during: marked(before, mark), lost: true };

@@ -1,4 +1,5 @@
 import type { AccountView, Observation, StreamFacts } from "../observation/observation.ts";
+import { defined } from "../time/defined.ts";
 import type { JsonObject } from "../time/json.ts";
 import { formatSize } from "../time/sizes.ts";
 import { loweredClaims, replicasOf, storageOf, tiersOf } from "./limit-changes.ts";
@@ -104,7 +105,7 @@ function problemsAt(
     const of = tier === undefined ? claim : `${claim} of tier ${tier}`;
     const why = claim === "max_bytes_required" ? "it is on" : `its limit is ${use.show(limit)}`;
     const message = `${of}: ${use.what} ${use.show(use.used)}, and ${why}${SAYS[kind]}`;
-    const where = tier === undefined ? {} : { tier };
+    const where = defined({ tier });
     const options = optionsFor(claim, tier, use.used, limit);
     return [{ kind, claim, ...where, used: use.used, limit, message, options, ...refusedBy(limit, use) }];
   });
@@ -158,8 +159,12 @@ export const someOf = (names: readonly string[]): string =>
   names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 
 const OPTIONS: Readonly<Record<string, string>> = {
-  ...{ mem_storage: "--memory", disk_storage: "--storage", streams: "--streams", consumer: "--consumers" },
-  ...{ max_ack_pending: "--max-ack-pending", mem_max_stream_bytes: "--memory-max-stream-bytes" },
+  mem_storage: "--memory",
+  disk_storage: "--storage",
+  streams: "--streams",
+  consumer: "--consumers",
+  max_ack_pending: "--max-ack-pending",
+  mem_max_stream_bytes: "--memory-max-stream-bytes",
   disk_max_stream_bytes: "--storage-max-stream-bytes",
 };
 
@@ -231,7 +236,9 @@ function usesOf(
   const storing = (storage: StreamFacts["storage"]): Pick<Use, "used" | "show" | "next" | "messages"> => {
     const messages = messagesOf(storage);
     return {
-      ...{ used: held(storage), show: formatSize, messages },
+      used: held(storage),
+      show: formatSize,
+      messages,
       next: most(messages.map(({ bytes }) => bytes)),
     };
   };

@@ -1,6 +1,7 @@
 import type { AccountClaims } from "../claims/claims.ts";
 import { loaded } from "../claims/claims-in-force.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
+import { defined } from "../time/defined.ts";
 import { formatSize } from "../time/sizes.ts";
 import { sumsStreamLimit } from "../verdict/defects.ts";
 import { failedProbe, finding } from "../verdict/findings.ts";
@@ -62,10 +63,7 @@ function refusal(problem: LimitProblem, claims: AccountClaims): Finding[] {
   const { kind, claim, tier, used, limit, refused, refusesAll, message } = problem;
   if (refused.length === 0) return [];
   const raise = `${raisingCommands([problem], claims)} raises it`;
-  const evidence = {
-    ...{ probe: "JSZ", claim, used, limit, streams: refused },
-    ...(tier === undefined ? {} : { tier }),
-  };
+  const evidence = { probe: "JSZ", claim, used, limit, streams: refused, ...defined({ tier }) };
   if (kind === "no-tier") {
     const why = `${message}: servers refuse every message to ${refused.length === 1 ? "it" : "them"} (10120); ${raisingCommands([problem], claims)} adds it`;
     return [finding("limit.no_tier", "dead", {}, why, evidence)];
@@ -97,7 +95,7 @@ function outsideTiers(observation: Observation): Finding[] {
   const evidence = {
     probe: "$JS.API.INFO",
     held,
-    ...(outside.streams === undefined ? {} : { streams: outside.streams }),
+    ...defined({ streams: outside.streams }),
   };
   return [finding("limit.outside_tiers", "dead", {}, message, evidence)];
 }

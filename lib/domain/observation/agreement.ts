@@ -1,4 +1,5 @@
 import { nameOfGroup } from "../ladder/step-down.ts";
+import { defined } from "../time/defined.ts";
 import { type Millis, millis } from "../time/time.ts";
 import { failedProbe } from "../verdict/findings.ts";
 import type { Finding, FindingCode } from "../verdict/verdict.ts";
@@ -90,7 +91,7 @@ export function agree(
 }
 
 const assetOf = ({ subject: { stream = "", consumer } }: Finding): string =>
-  nameOfGroup({ stream, ...(consumer === undefined ? {} : { consumer }) });
+  nameOfGroup({ stream, ...defined({ consumer }) });
 
 /** A death is no longer one because something less was found before. */
 const keyOf = (finding: Finding): string =>

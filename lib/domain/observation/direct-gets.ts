@@ -92,7 +92,10 @@ export function directToggles(observation: Observation): DirectToggles {
     possible: wanted
       .filter((stream) => !isRefused(stream))
       .map(({ name, config }) => ({
-        ...{ stream: name, before: config, during: { ...config, allow_direct: false }, consumers: [] },
+        stream: name,
+        before: config,
+        during: { ...config, allow_direct: false },
+        consumers: [],
       })),
     refused: wanted.filter(isRefused).map(({ name }) => ({
       stream: name,

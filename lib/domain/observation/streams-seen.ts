@@ -1,4 +1,5 @@
 import type { JournalEntry } from "../journal/journal.ts";
+import { defined } from "../time/defined.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import type { EpochMillis } from "../time/time.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
@@ -54,15 +55,18 @@ function seenStream(stream: StreamFacts, withConsumers: boolean): SeenStream {
   const { name, domain, replicas, created, storage, config, lastSeq, consumers } = stream;
   const isKept = storage === "file" && !config["mirror"];
   return {
-    ...{ name, servers: holdersOf(stream), replicas },
-    ...(domain === undefined ? {} : { domain }),
-    ...(created === undefined ? {} : { created }),
+    name,
+    servers: holdersOf(stream),
+    replicas,
+    ...defined({ domain }),
+    ...defined({ created }),
     ...(isKept ? { lastSeq } : {}),
     consumers: (withConsumers ? consumers : [])
       .filter(({ durable }) => durable)
       .map((consumer) => ({
-        ...{ name: consumer.name, servers: holdersOf(consumer) },
-        ...(consumer.created === undefined ? {} : { created: consumer.created }),
+        name: consumer.name,
+        servers: holdersOf(consumer),
+        ...defined({ created: consumer.created }),
         ...(isKept && consumer.storage === "file" ? { ackFloor: consumer.ackFloor } : {}),
       }))
       .sort((one, other) => (one.name < other.name ? -1 : 1)),
@@ -92,7 +96,8 @@ function readStream(value: Json): SeenStream[] {
   const { domain, replicas, created, lastSeq, consumers } = value;
   return [
     {
-      ...{ name: value["name"], servers: readNames(value["servers"]) },
+      name: value["name"],
+      servers: readNames(value["servers"]),
       ...(typeof domain === "string" ? { domain } : {}),
       ...(typeof replicas === "number" ? { replicas } : {}),
       ...(typeof created === "string" ? { created } : {}),
@@ -108,7 +113,8 @@ function readConsumer({ name, servers, created, ackFloor }: JsonObject): SeenCon
   if (typeof name !== "string") return [];
   return [
     {
-      ...{ name, servers: readNames(servers) },
+      name,
+      servers: readNames(servers),
       ...(typeof created === "string" ? { created } : {}),
       ...(typeof ackFloor === "number" ? { ackFloor } : {}),
     },

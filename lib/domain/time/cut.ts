@@ -1,3 +1,4 @@
+import { defined } from "./defined.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /** What a remedy must give back exactly, and what proves it, is never cut (docs/decisions/0006, 0020). */
@@ -17,7 +18,7 @@ export function cutOnce(data: JsonObject): JsonObject | undefined {
   const half = halfOf(value);
   const before = told[key] as { readonly of?: number } | undefined;
   const note = half === undefined ? "left out" : { kept: half.length, of: before?.of ?? lengthOf(value) };
-  return { ...others, ...(half === undefined ? {} : { [key]: half }), [CUT]: { ...told, [key]: note } };
+  return { ...others, ...defined({ [key]: half }), [CUT]: { ...told, [key]: note } };
 }
 
 function largestPart(data: JsonObject): [string, Json] | undefined {

@@ -12,6 +12,7 @@ import { skewFindings } from "../observation/clocks.ts";
 import { allStreams } from "../observation/domains.ts";
 import type { Observation, ServerFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
+import { defined } from "../time/defined.ts";
 import { isoTime } from "../time/time.ts";
 import { claimsFindings, withdrawalFinding } from "./claims-findings.ts";
 import { explainDefect } from "./defects.ts";
@@ -111,7 +112,7 @@ function connectionFindings(observation: Observation, expected: Expectations, op
 }
 
 function describeServer({ name, version, topology, domain }: ServerFacts): Verdict["servers"][number] {
-  return { name, version, topology, ...(domain === undefined ? {} : { domain }) };
+  return { name, version, topology, ...defined({ domain }) };
 }
 
 /** The symptoms of #6806. */
@@ -168,7 +169,7 @@ function depthOf({ accountView }: Observation): Depth {
 function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
   const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
   const message = `the journal's entry ${kind} of ${isoTime(at)} is not proved to be Relight's: nothing is done by it`;
-  return finding("journal.unproved", "degraded", { ...(stream === undefined ? {} : { stream }) }, message);
+  return finding("journal.unproved", "degraded", { ...defined({ stream }) }, message);
 }
 
 function unfinishedChange(stream: string): Finding {

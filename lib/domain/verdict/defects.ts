@@ -81,7 +81,8 @@ export const PANICS_AT_ELECTION = "#5700";
  */
 export const survivesElection = (version: string): boolean =>
   satisfies(version, "<=2.10.10 || >=2.10.23 <2.11.0-0 || >=2.11.0", {
-    ...{ loose: true, includePrerelease: true },
+    loose: true,
+    includePrerelease: true,
   });
 
 /** "2.10.20 (s1, s2)" */

@@ -5,6 +5,7 @@ import { allStreams, keyOf } from "../observation/domains.ts";
 import { awayFrom } from "../observation/meta-group.ts";
 import type { Observation, Probe, Unheld } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
+import { defined } from "../time/defined.ts";
 import { isoTime } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { cure, doesNot, replicaFindings } from "./replica-findings.ts";
@@ -102,9 +103,12 @@ function missingOf(
   const known = replicas ?? (consumer === undefined ? seen?.replicas : undefined);
   return [
     {
-      ...{ stream, source: "cluster", holders, away: [...new Set([...holders, ...away])] },
-      ...(consumer === undefined ? {} : { consumer }),
-      ...(known === undefined ? {} : { replicas: known }),
+      stream,
+      source: "cluster",
+      holders,
+      away: [...new Set([...holders, ...away])],
+      ...defined({ consumer }),
+      ...defined({ replicas: known }),
       certain: consumer === undefined || durable === true || seenOne !== undefined || !isGenerated(consumer),
     },
   ];
@@ -130,9 +134,7 @@ function seenAway(
     const common = { stream: stream.name, source: "journal", certain: true } as const;
     const { replicas, servers: holders } = stream;
     if (held === undefined)
-      return isAway(holders)
-        ? [{ ...common, holders, away: holders, ...(replicas === undefined ? {} : { replicas }) }]
-        : [];
+      return isAway(holders) ? [{ ...common, holders, away: holders, ...defined({ replicas }) }] : [];
     const names = new Set([...held.consumers, ...held.forgotten].map(({ name }) => name));
     return (stream.consumers ?? [])
       .filter(({ name, servers }) => !names.has(name) && isAway(servers))
@@ -141,7 +143,7 @@ function seenAway(
 }
 
 function unheldFinding({ stream, consumer, holders, away, replicas, certain, source }: Missing): Finding {
-  const group = { stream, ...(consumer === undefined ? {} : { consumer }) };
+  const group = { stream, ...defined({ consumer }) };
   const what = consumer === undefined ? "stream" : "consumer";
   const size = replicas === undefined ? "" : ` (R${replicas})`;
   const it =

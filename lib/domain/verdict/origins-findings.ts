@@ -59,7 +59,12 @@ function stalledFinding(
   const health = cause !== undefined || missing === 0 ? "degraded" : "dead";
   const { lag, activeAgo = null, error = null, domain = null } = origin;
   const evidence = {
-    ...{ probe: "JSZ", origin: origin.stream, domain, lag, activeAgoMillis: activeAgo, error },
+    probe: "JSZ",
+    origin: origin.stream,
+    domain,
+    lag,
+    activeAgoMillis: activeAgo,
+    error,
     missing: missing ?? null,
   };
   const because = cause === undefined ? lackOf(missing, sight) : `stalled because ${cause}`;

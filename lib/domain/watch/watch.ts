@@ -130,7 +130,10 @@ const nothing = (why: string): WatchAction => ({ do: "nothing", why });
 const note = (why: string): WatchAction => ({ do: "note", why });
 const sweep = (why: string, settle: Millis): WatchAction => ({ do: "sweep", why, settle });
 const job = (account: AccountId, why: string, settle: Millis): WatchAction => ({
-  ...{ do: "job", account, why, settle },
+  do: "job",
+  account,
+  why,
+  settle,
 });
 
 /** An account left alone by events for so long starts anew; milliseconds. */

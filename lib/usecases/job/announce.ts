@@ -1,3 +1,4 @@
+import { defined } from "../../domain/time/defined.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Announcer, JobNotice } from "../../ports/announcer.ts";
 import type { Job } from "../../ports/jobs.ts";
@@ -45,10 +46,13 @@ async function announce(
 ): Promise<void> {
   const { verdict, error } = end;
   const notice: JobNotice = {
-    ...{ account, outcome, action, trigger },
-    ...(correlation === undefined ? {} : { correlation }),
-    ...(verdict === undefined ? {} : { verdict }),
-    ...(error === undefined ? {} : { error }),
+    account,
+    outcome,
+    action,
+    trigger,
+    ...defined({ correlation }),
+    ...defined({ verdict }),
+    ...defined({ error }),
   };
   await announcer?.jobFinished(notice).catch((thrown: unknown) => {
     log.error("the end of a job could not be announced", { account, error: asRelightError(thrown).toJSON() });

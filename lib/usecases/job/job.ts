@@ -1,5 +1,6 @@
 import { type FailureClass, STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
 import { type Ending, endingData, type Standing } from "../../domain/journal/standing.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
@@ -39,7 +40,7 @@ export async function runJob<T extends JobResult>(
     const context = { ...outer, journal: rememberingJournal(outer.journal, account, lost) };
     let job: RunningJob = { id, account, lost, ...(undelete && trigger === "manual" ? { undelete } : {}) };
     const tied = context.correlation ?? correlation;
-    const tie = tied === undefined ? {} : { correlation: tied };
+    const tie = defined({ correlation: tied });
     let so: Pick<Ending, "verifiedAt"> = {};
     try {
       const before = (await context.journal.latest([account])).get(account);
@@ -60,7 +61,7 @@ export async function runJob<T extends JobResult>(
 }
 
 const verifiedSo = (verifiedAt: Standing["verifiedAt"]): Pick<Ending, "verifiedAt"> =>
-  verifiedAt === undefined ? {} : { verifiedAt };
+  defined({ verifiedAt });
 
 function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifiedAt?: EpochMillis } {
   return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };

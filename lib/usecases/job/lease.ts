@@ -1,4 +1,5 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
+import { defined } from "../../domain/time/defined.ts";
 import { millis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Context } from "./context.ts";
@@ -65,8 +66,10 @@ async function acquired(
   if (key === "restarts" || waitsWhileBusy === 0) return false;
   try {
     await pWaitFor(() => leases.acquire(key, holder, LASTS), {
-      ...{ interval: ASKED_EVERY, timeout: waitsWhileBusy, before: false },
-      ...(signal === undefined ? {} : { signal }),
+      interval: ASKED_EVERY,
+      timeout: waitsWhileBusy,
+      before: false,
+      ...defined({ signal }),
     });
     return true;
   } catch (thrown) {

@@ -1,3 +1,4 @@
+import { defined } from "../../domain/time/defined.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError, told } from "../../errors.ts";
 import type { Job } from "../../ports/jobs.ts";
@@ -52,7 +53,7 @@ function whatCame({ outcome, expiresAt, unwellSince, healthySince }: Followed, n
   const until = healthySince === undefined ? now : Date.parse(healthySince);
   return {
     outcome,
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...defined({ expiresAt }),
     ...(unwellSince === undefined ? {} : { recoverSeconds: (until - Date.parse(unwellSince)) / 1_000 }),
   };
 }

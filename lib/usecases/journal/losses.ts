@@ -115,7 +115,9 @@ export async function closeLosses(
   const back = open.filter((loss) => isBack(loss, streams.value));
   if (back.length === 0) return;
   await record(context, job, "loss.acknowledged", {
-    ...{ losses: back as unknown as Json, by: "relight", reason: "it is back" },
+    losses: back as unknown as Json,
+    by: "relight",
+    reason: "it is back",
   });
 }
 

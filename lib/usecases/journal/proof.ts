@@ -33,7 +33,9 @@ export async function withProof({ signer, log, mode }: Proving, entry: JournalEn
     if (entry.kind.endsWith(".opened")) throw thrown;
     const { account, kind } = entry;
     log?.warn("a journal entry is not proved: no later run will act on it", {
-      ...{ account, kind, error: asRelightError(thrown).toJSON() },
+      account,
+      kind,
+      error: asRelightError(thrown).toJSON(),
     });
     return entry;
   }

@@ -1,6 +1,7 @@
 import { type JournalEntry, unprovedOpenings } from "../../domain/journal/journal.ts";
 import { allows } from "../../domain/ladder/mode.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { isoTime } from "../../domain/time/time.ts";
 import { type Context, type RunningJob, record } from "../job/context.ts";
 import { type Look, memoryOf } from "../observe/look.ts";
@@ -22,7 +23,8 @@ export async function refuseUnproved(context: Context, job: RunningJob, { claims
     return false;
   }
   await escalate(context, job, {
-    ...{ failureClass: CLASS, severity: "critical" },
+    failureClass: CLASS,
+    severity: "critical",
     summary: `not done, since nobody can prove that Relight wrote it: ${unproved.map(described).join("; ")}`,
     advice: [
       "If Relight was updated while a remedy was under way, finish that by hand: the entry says how things were.",
@@ -32,8 +34,10 @@ export async function refuseUnproved(context: Context, job: RunningJob, { claims
     // The entry itself, with claims and configurations, stays where it is.
     evidence: {
       entries: unproved.map(({ at, job: by, kind, data }) => ({
-        ...{ at: isoTime(at), job: by, kind },
-        ...(data["stream"] === undefined ? {} : { stream: data["stream"] }),
+        at: isoTime(at),
+        job: by,
+        kind,
+        ...defined({ stream: data["stream"] }),
       })),
     },
     about: unproved.map(({ at, job: by, kind }) => `${kind} ${by} ${at}`).join(" "),
@@ -44,7 +48,7 @@ export async function refuseUnproved(context: Context, job: RunningJob, { claims
   for (const { kind, data } of closed) {
     const { stream } = data;
     const end = kind === "toggle.opened" ? "toggle.closed" : "reconfigure.closed";
-    await record(context, job, end, { refused: "not proved", ...(stream === undefined ? {} : { stream }) });
+    await record(context, job, end, { refused: "not proved", ...defined({ stream }) });
   }
   return closed.length > 0;
 }

@@ -10,6 +10,7 @@ import {
 import type { JournalEntry } from "../../domain/journal/journal.ts";
 import { NO_SKEW, skewOf } from "../../domain/observation/clocks.ts";
 import type { RunningAccount } from "../../domain/observation/observation.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record } from "../job/context.ts";
 import { resolveIncidents } from "../paging/escalate.ts";
@@ -114,8 +115,10 @@ export async function rememberDeletion(
   const jti = claims?.claims.jti ?? known?.jti;
   const iat = Math.max(claims?.claims.iat ?? 0, known?.iat ?? 0);
   await record(context, job, "account.deleted", {
-    ...{ how: "seen", iat, refusedBy: [...refusedBy] },
-    ...(jti === undefined ? {} : { jti }),
+    how: "seen",
+    iat,
+    refusedBy: [...refusedBy],
+    ...defined({ jti }),
   });
 }
 

@@ -19,6 +19,7 @@ import type { MemoryAsset } from "../../domain/ladder/memory.ts";
 import { agree, BELIEVED_AFTER, type Followed } from "../../domain/observation/agreement.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { type LastSight, lastSight } from "../../domain/observation/streams-seen.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { millis } from "../../domain/time/time.ts";
 import { assess, type Standards } from "../../domain/verdict/assess.ts";
 import type { Verdict } from "../../domain/verdict/verdict.ts";
@@ -115,9 +116,10 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
   const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const standards: Standards = {
-    ...{ operator, presence },
-    ...(sight === undefined ? {} : { sight }),
-    ...(source === undefined ? {} : { source }),
+    operator,
+    presence,
+    ...defined({ sight }),
+    ...defined({ source }),
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
@@ -129,7 +131,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   };
   const verdict = assess(observation, standards);
   const memorySeen = lastMemory(remembered, isProved);
-  const seenSource = source === undefined ? {} : { source };
+  const seenSource = defined({ source });
   return { look: { observation, verdict, claims, memorySeen, presence, lost, ...seenSource }, standards };
 }
 
@@ -175,6 +177,6 @@ async function lookIntoSource(
   return {
     name: source.claims.name,
     sourced: await probe(() => source.claims.lookup(account)),
-    ...(adopted === undefined ? {} : { adopted }),
+    ...defined({ adopted }),
   };
 }

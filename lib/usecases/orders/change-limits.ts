@@ -121,7 +121,11 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
   const token = await signer.sign(reissue(plan.changed, { ...terms, supersedes: plan.current }));
   const purpose = order.action === "enable" ? "JetStream enabled" : "JetStream limits";
   const proved = await push(context, job, {
-    ...{ token, current: plan.current, leave: "jetstream-limits", purpose, use: plan.use },
+    token,
+    current: plan.current,
+    leave: "jetstream-limits",
+    purpose,
+    use: plan.use,
     allowed: harmAllowed(order, plan.movesStreams),
   });
   await waitUntilInForce(context, job, order, plan.changed.claims);
@@ -151,13 +155,12 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
   const stays = await moveObjection(context, order, seen);
   const movesStreams = needsMove(order, use) && stays === undefined;
   const harm = harmOf({
-    ...{
-      account,
-      systemAccount: context.operator.systemAccount,
-      before: current.claims,
-      after: changed.claims,
-    },
-    ...{ now: toSeconds(context.clock.now()), use },
+    account,
+    systemAccount: context.operator.systemAccount,
+    before: current.claims,
+    after: changed.claims,
+    now: toSeconds(context.clock.now()),
+    use,
     allowed: new Set(harmAllowed({ ...order, force: request.toTiers === undefined }, movesStreams)),
   });
   const isBelow = ({ code }: Harm): boolean => code === "below_use";
@@ -165,7 +168,11 @@ async function planFrom(context: Context, order: LimitOrder, seen: Look): Promis
     keepsServersDown(account, context.operator.systemAccount, current.claims) &&
     !keepsServersDown(account, context.operator.systemAccount, changed.claims);
   return {
-    ...{ changes, current, changed, use, movesStreams },
+    changes,
+    current,
+    changed,
+    use,
+    movesStreams,
     refusals: [
       ...harm
         .filter((it) => !isBelow(it) || movesStreams)
@@ -246,8 +253,10 @@ async function reservationOf(
   if (!capacities.ok)
     return [{ message: `what can be reserved is unknown: ${capacities.message}`, canBeForced: true }];
   return reservationObjections({
-    ...{ servers: observation.servers, capacities: capacities.value },
-    ...{ before: before.claims, after: after.claims },
+    servers: observation.servers,
+    capacities: capacities.value,
+    before: before.claims,
+    after: after.claims,
     others: await otherAccounts(context, account),
   });
 }

@@ -116,7 +116,9 @@ async function accountReport(desk: ConsoleDesk, name: string): Promise<JsonObjec
     read(INCIDENTS, FAR_ENOUGH),
   ]);
   return {
-    ...{ id: account, name: desk.nameOf(account), configured: desk.configured.includes(account) },
+    id: account,
+    name: desk.nameOf(account),
+    configured: desk.configured.includes(account),
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),
     newestJob: standingShown(latest.get(account)),

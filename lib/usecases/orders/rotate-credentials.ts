@@ -59,7 +59,8 @@ export async function rotateCredentials(
       return create(rotation, event, field);
     case "setSecret":
       return {
-        ...{ step, outcome: "nothing-to-do" },
+        step,
+        outcome: "nothing-to-do",
         why: "a NATS user is its signed JWT: no server has to be told of it",
       };
     case "testSecret":

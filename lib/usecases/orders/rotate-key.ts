@@ -13,6 +13,7 @@ import {
   type RotationAccount,
   type WavePlan,
 } from "../../domain/keys/key-rotation.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { isCountable } from "../../domain/time/time.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
@@ -100,7 +101,9 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
       if (!seen.ok) unread.set(account, seen.message);
       if (unread.has(account)) return [];
       const holder: RotationAccount = {
-        ...{ account, streams: streamsOf(account), stored: jwt?.document.claims.iss === from },
+        account,
+        streams: streamsOf(account),
+        stored: jwt?.document.claims.iss === from,
         name: context.settingsOf(account)?.name ?? (claims?.name || account),
         critical: context.policyOf(account, claims).critical,
         runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
@@ -135,14 +138,14 @@ export async function rotate(outer: Context, order: RotationOrder, plan: Rotatio
   const all = plan.waves.flat();
   const kinds = ["rotation.started", "rotation.finished"] as const;
   const interrupted = openRotation(await context.journal.read({ account: "-", kinds, limit: 1 }), to);
-  const resumes = interrupted === undefined ? {} : { resumes: interrupted };
+  const resumes = defined({ resumes: interrupted });
   const ids = all.map(({ account }) => account);
   await record(context, run, "rotation.started", { from, to, accounts: ids, correlation, ...resumes });
   const accounts: RotatedAccount[] = [];
   const end = async (state: Rotation["state"], why: string, error?: RelightError): Promise<Rotation> => {
     const left = all.length - accounts.length;
     await record(context, run, "rotation.finished", { from, to, state, why, left });
-    return { state, why, accounts, left, correlation, ...(error === undefined ? {} : { error }) };
+    return { state, why, accounts, left, correlation, ...defined({ error }) };
   };
   for (const [index, wave] of plan.waves.entries()) {
     const number = `wave ${index + 1} of ${plan.waves.length}`;
@@ -191,7 +194,7 @@ async function rotateAccount(
   { account, name }: RotationAccount,
 ): Promise<Attempt> {
   const reason = `key rotation from ${from} to ${to}`;
-  const tie = context.correlation === undefined ? {} : { correlation: context.correlation };
+  const tie = defined({ correlation: context.correlation });
   const job = jobFor(context, { account, action: "push", trigger: "manual", reason, ...tie });
   try {
     const { done } = await runJob(context, job, (running, inner) => signAnew(inner, running, name));

@@ -16,6 +16,7 @@ import {
 } from "../../domain/incidents/unknown-spell.ts";
 import { type JournalEntry, openIncidents } from "../../domain/journal/journal.ts";
 import { allows, describeMode, modeJson } from "../../domain/ladder/mode.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
@@ -88,8 +89,13 @@ async function call(
   const { summary } = trouble;
   const opened = (delivery: Delivery): Promise<void> =>
     record(context, job, "incident.opened", {
-      ...{ key, failureClass, severity, summary, delivery, correlation: correlationOf(context, job) },
-      ...(about === undefined ? {} : { about }),
+      key,
+      failureClass,
+      severity,
+      summary,
+      delivery,
+      correlation: correlationOf(context, job),
+      ...defined({ about }),
       ...(spell === undefined ? {} : { since: isoTime(spell.began) }),
     });
   if (spell !== undefined && !hasLasted(spell, context.unknownAfter ?? millis(0), now)) {
@@ -100,12 +106,14 @@ async function call(
   const { mode } = context;
   const limits = allows(mode.mode, "heal") ? [] : [`${describeMode(mode)}.`];
   const delivery = await deliver(context, {
-    ...{ ...trouble, advice: [...trouble.advice, ...limits] },
+    ...trouble,
+    advice: [...trouble.advice, ...limits],
     evidence: { ...trouble.evidence, mode: modeJson(mode) },
-    ...{ key, status: "open", account: job.account, accountName: nameOf(context, job.account) },
-    ...{
-      since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
-    },
+    key,
+    status: "open",
+    account: job.account,
+    accountName: nameOf(context, job.account),
+    since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
     ...(spell !== undefined && isOnlyWaiting(entries, key) ? { first: true } : {}),
     at: isoTime(now),
     correlation: correlationOf(context, job),

@@ -16,7 +16,11 @@ export function describeBegun({
 }: NonNullable<Legacy["push"]>): ReturnType<typeof describePush> {
   const { jti, iss, iat, exp } = jwt;
   return {
-    ...{ jti, iss: String(iss), iat: epochSeconds(Number(iat)), servers, changes },
+    jti,
+    iss: String(iss),
+    iat: epochSeconds(Number(iat)),
+    servers,
+    changes,
     exp: exp == null ? null : epochSeconds(Number(exp)),
   };
 }

@@ -2,6 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import type { GateInput, Leave } from "../../domain/gate/gate.ts";
 import { promised, shortages } from "../../domain/limits/capacity.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { probe } from "../../errors.ts";
 import { accountKeyOf, type Context } from "../job/context.ts";
 import { otherAccounts } from "../remedies/readiness.ts";
@@ -22,8 +23,8 @@ export async function gateFacts(
   const isSystem = account === context.operator.systemAccount;
   const systemUser = isSystem ? await context.systemUser?.() : undefined;
   return {
-    ...(accountKey === undefined ? {} : { accountKey }),
-    ...(systemUser === undefined ? {} : { systemUser }),
+    ...defined({ accountKey }),
+    ...defined({ systemUser }),
     lacks: await lacks(context, account, change),
   };
 }
@@ -59,8 +60,10 @@ async function lacks(
   if (!capacities.ok || !servers.some(({ topology }) => topology === "standalone")) return [];
   const others = await probe(() => otherAccounts(context, account));
   return shortages({
-    ...{ servers, capacities: capacities.value },
-    ...{ before: current?.claims, after: candidate.claims },
+    servers,
+    capacities: capacities.value,
+    before: current?.claims,
+    after: candidate.claims,
     others: others.ok ? others.value : [],
   });
 }

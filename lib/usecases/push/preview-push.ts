@@ -2,6 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimChange } from "../../domain/claims/claims.ts";
 import { gate, RENEWAL_CLAIMS, type Refusal } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import type { Context } from "../job/context.ts";
 import { glance } from "../observe/look.ts";
@@ -30,10 +31,15 @@ export async function previewPush(
   const seen = await glance(context, account);
   const current = await claimsToCompare(context, seen);
   const decision = gate({
-    ...{ account, operator: context.operator, candidate, signatureValid, leave: "claims" },
-    ...{ use: seen.observation.streams, allowed },
+    account,
+    operator: context.operator,
+    candidate,
+    signatureValid,
+    leave: "claims",
+    use: seen.observation.streams,
+    allowed,
     ...(await gateFacts(context, account, { current, candidate, leave: "claims" })),
-    ...(current === undefined ? {} : { current }),
+    ...defined({ current }),
     now: toSeconds(context.clock.now()),
   });
   return {

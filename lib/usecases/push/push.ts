@@ -6,6 +6,7 @@ import { gate, type Leave } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
 import type { ClockSkew } from "../../domain/observation/clocks.ts";
 import type { Observation, RunningAccount } from "../../domain/observation/observation.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
@@ -67,12 +68,16 @@ async function passGate(
 ): Promise<readonly JsonObject[]> {
   const facts = await gateFacts(context, job.account, { current, candidate: document, leave });
   const decision = gate({
-    ...{ account: job.account, operator: context.operator, candidate: document, signatureValid, leave },
-    ...(current === undefined ? {} : { current }),
+    account: job.account,
+    operator: context.operator,
+    candidate: document,
+    signatureValid,
+    leave,
+    ...defined({ current }),
     now: toSeconds(context.clock.now()),
-    ...(skew === undefined ? {} : { skew }),
-    ...(use === undefined ? {} : { use }),
-    ...(allowed === undefined ? {} : { allowed }),
+    ...defined({ skew }),
+    ...defined({ use }),
+    ...defined({ allowed }),
     ...facts,
   });
   const changes = decision.changes.map(({ path, before, after }) => ({

@@ -10,6 +10,7 @@ import {
 import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
 import { whyLeft } from "../../domain/ladder/mode.ts";
 import type { Rung, RungId, Situation } from "../../domain/ladder/rung.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { Json } from "../../domain/time/json.ts";
 import { mendsItself } from "../../domain/verdict/settling.ts";
 import { isRevived } from "../../domain/verdict/verdict.ts";
@@ -89,7 +90,11 @@ async function climbAll(
   let last = first;
   let losses: readonly Loss[] = [];
   const report = (outcome: HealReport["outcome"], why: string): HealReport => ({
-    ...{ outcome, why, rungs, last, losses },
+    outcome,
+    why,
+    rungs,
+    last,
+    losses,
   });
 
   for (;;) {
@@ -206,7 +211,7 @@ export function situationOf(
     hasAccountKey,
     allowMemoryLoss: mayLose(context, account),
     canRestart: context.restarter !== undefined,
-    ...(context.whyNoRestart === undefined ? {} : { whyNoRestart: context.whyNoRestart }),
+    ...defined({ whyNoRestart: context.whyNoRestart }),
     memorySeen,
   };
 }

@@ -4,6 +4,7 @@ import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
 import { lastSpell } from "../../domain/journal/unwell.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
 import { skewOf } from "../../domain/observation/clocks.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
@@ -107,7 +108,9 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
   const verdicts = done.outcome === "healed" ? await latestVerdicts(context.journal, verdict.account) : [];
   const spell = lastSpell(verdicts);
   return {
-    ...{ ...done, critical, mode: modeJson(modeFor(context, verdict.account)) },
+    ...done,
+    critical,
+    mode: modeJson(modeFor(context, verdict.account)),
     ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
     ...(spell === undefined ? {} : { unwellSince: isoTime(spell.began) }),
     ...(spell?.ended === undefined ? {} : { healthySince: isoTime(spell.ended) }),
@@ -264,7 +267,7 @@ async function climb(
 ): Promise<Done> {
   const report = await heal(context, job, seen, done);
   const { outcome, why, rungs, last, losses, would } = report;
-  const planning = would === undefined ? {} : { would };
+  const planning = defined({ would });
   const result = { account: job.account, why, rungs, verdict: last.verdict, last, ...planning };
   const missing = losses.length === 0 ? {} : { losses: losses.map(({ message }) => message) };
   const isLoss = losses.some(({ allowed }) => allowed !== true);
@@ -281,7 +284,12 @@ function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPu
   const { verdict } = last;
   const why = verdict.findings[0]?.message ?? "everything that was looked at works";
   return {
-    ...{ account: verdict.account, outcome, why, rungs: [], verdict, last },
+    account: verdict.account,
+    outcome,
+    why,
+    rungs: [],
+    verdict,
+    last,
     ...(proved === undefined ? {} : { pushed: describePush(proved) }),
   };
 }

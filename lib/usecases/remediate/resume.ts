@@ -7,6 +7,7 @@ import {
   unfinishedWork,
 } from "../../domain/journal/unfinished.ts";
 import { allows, describeMode } from "../../domain/ladder/mode.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { asRelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record } from "../job/context.ts";
 import { noteLosses } from "../journal/losses.ts";
@@ -37,7 +38,7 @@ export async function resume(context: Context, job: RunningJob): Promise<Legacy>
   const finished = await finish(context, job);
   await noteLossesOf(context, job, work);
   const push = await pushInForce(context, job, work);
-  return { finished, work, ...(push === undefined ? {} : { push }) };
+  return { finished, work, ...defined({ push }) };
 }
 
 /** What a rung lost whose job did not live to see it. */

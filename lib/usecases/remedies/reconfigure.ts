@@ -4,6 +4,7 @@ import { originsFirst, type Reconfiguration } from "../../domain/ladder/reconfig
 import { nameOfGroup } from "../../domain/ladder/step-down.ts";
 import type { StreamFacts } from "../../domain/observation/observation.ts";
 import { isGroupWhole, isWhole, shortcomings } from "../../domain/observation/replicas.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../../ports/remedies.ts";
@@ -53,7 +54,7 @@ async function reconfigureSome(
   meanwhile: () => Promise<void>,
 ): Promise<readonly RefusedConfiguration[]> {
   for (const { stream, before, consumers } of changes) {
-    const undo = { ...(before === undefined ? {} : { before }), consumers: [...consumers] };
+    const undo = { ...defined({ before }), consumers: [...consumers] };
     await record(context, job, "reconfigure.opened", { stream, undo: undo as unknown as JsonObject });
   }
   const refused: RefusedConfiguration[] = [];
@@ -194,8 +195,10 @@ const streamBefore = ({ stream, before }: Reconfiguration): Configuration[] =>
 
 export const consumerChanges = ({ stream, consumers }: Reconfiguration): Configuration[] =>
   consumers.map(({ name, during, lost }) => ({
-    ...{ stream, consumer: name, config: during },
-    ...(lost === undefined ? {} : { create: lost }),
+    stream,
+    consumer: name,
+    config: during,
+    ...defined({ create: lost }),
   }));
 
 const consumersBefore = ({ stream, consumers }: Reconfiguration): Configuration[] =>

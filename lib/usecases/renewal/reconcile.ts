@@ -2,6 +2,7 @@ import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { standing } from "../../domain/verdict/source-findings.ts";
 import { asRelightError } from "../../errors.ts";
@@ -118,8 +119,10 @@ async function pushSourced(
   if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
   const signer = await requireSigner(context);
   const terms = {
-    ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
-    ...(current === undefined ? {} : { supersedes: current }),
+    issuer: signer.publicKey,
+    id: context.newId(),
+    now: context.clock.now(),
+    ...defined({ supersedes: current }),
   };
   const anew = hasExpired
     ? renewClaims(document, { ...terms, lifetime: context.policyOf(job.account, document.claims).lifetime })

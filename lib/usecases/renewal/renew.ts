@@ -33,7 +33,9 @@ async function renewed(
     throw new RelightError("account.no_claims", message);
   }
   const claims = renewClaims(current, {
-    ...{ issuer: signer.publicKey, id: context.newId(), now: context.clock.now() },
+    issuer: signer.publicKey,
+    id: context.newId(),
+    now: context.clock.now(),
     lifetime: context.policyOf(job.account, current.claims).lifetime,
   });
   return { token: await signer.sign(claims), current };

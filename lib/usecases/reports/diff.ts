@@ -28,7 +28,8 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
     probe(() => resolver.running(account)),
   ]);
   const places: Places = {
-    ...{ stored: withoutResolver(stored), running },
+    stored: withoutResolver(stored),
+    running,
     ...(source === undefined ? {} : { source: await probe(() => source.claims.lookup(account)) }),
   };
   return {

@@ -7,6 +7,7 @@ import { isExpiredWithAssets, keepsServersFromStarting } from "../../domain/doct
 import type { AccountHealth, ClusterFacts, Layer } from "../../domain/doctor/layers-facts.ts";
 import type { Probe } from "../../domain/observation/observation.ts";
 import type { ServersHealth } from "../../domain/observation/server-health.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { type Defect, defectsOf } from "../../domain/verdict/defects.ts";
 import { type Health, worst } from "../../domain/verdict/verdict.ts";
 import { asRelightError } from "../../errors.ts";
@@ -94,7 +95,7 @@ async function lookAtCluster(open: Doctor["context"], configured: readonly Accou
       : [],
   );
   const meta = await pMap(domains, async (domain) => ({
-    ...(domain === undefined ? {} : { domain }),
+    ...defined({ domain }),
     meta: await settle(() => probes.meta(domain)),
   }));
   return { servers, meta, accounts: await attempt(() => lookAtAccounts(opened.value, configured)) };

@@ -164,7 +164,8 @@ function troubleOf(failureClass: FailureClass, items: readonly Expiring[]): Trou
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   const severity = items.some((item) => item.severity === "critical") ? "critical" : "warning";
   return {
-    ...{ failureClass, severity },
+    failureClass,
+    severity,
     summary: `${first?.kind} ${first?.what}: ${first?.message}${more}`,
     advice: ["`relight expiries` lists all that expires; renew what is named there."],
     evidence: { items: items as unknown as JsonObject[] },

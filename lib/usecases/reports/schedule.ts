@@ -6,6 +6,7 @@ import { isTrusted } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn, lastDeletion, presenceIn } from "../../domain/claims/presence.ts";
 import type { Scheduled } from "../../domain/expiry/calendar.ts";
 import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { isCountable } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
@@ -118,11 +119,16 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Fo
     return undefined;
   });
   const seen = {
-    ...{ account, at: clock.now(), servers: [], streams: NOTHING },
+    account,
+    at: clock.now(),
+    servers: [],
+    streams: NOTHING,
     stored: { ok: true, value: stored } as const,
     running: { ok: true, value: running } as const,
     accountView: { ok: "not-asked", why: "only the claims count" } as const,
-    ...{ elsewhere: NOTHING, leafnodes: NOTHING, meta: { ok: true, value: undefined } as const },
+    elsewhere: NOTHING,
+    leafnodes: NOTHING,
+    meta: { ok: true, value: undefined } as const,
   };
   const inForce = claimsInForce(seen, operator);
   const isRefused = running.some((entry) => entry.loaded && entry.expired);
@@ -131,5 +137,5 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Fo
   const deletion = lastDeletion(await deletionsOf(context, account));
   if (isWithdrawn(presenceIn(seen, operator, { lastSeen, deletion }))) return { withdrawn: true };
   const document = inForce ?? lastSeen;
-  return document === undefined ? {} : { document };
+  return defined({ document });
 }

@@ -65,7 +65,8 @@ const LATEST_PUSHES = 20;
 export async function watch(watching: Watching): Promise<void> {
   const { clock, events } = watching;
   const sweeps = watchSweeps({
-    ...{ clock, every: watching.sweepEvery },
+    clock,
+    every: watching.sweepEvery,
     work: (trigger, reason) => doSweep(watching, trigger, reason),
   });
   const queue = watchQueue({

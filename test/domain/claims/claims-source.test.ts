@@ -8,7 +8,10 @@ import { sourceFindings } from "../../../lib/domain/verdict/source-findings.ts";
 import { claims, FAILED, NOW, observation, operator } from "../observations.ts";
 
 const found = (document: ClaimsDocument, signatureValid = true): Sourced => ({
-  ...{ state: "found", claims: { document, signatureValid }, token: "x.y.z", place: "APP.jwt" },
+  state: "found",
+  claims: { document, signatureValid },
+  token: "x.y.z",
+  place: "APP.jwt",
 });
 const ABSENT: Sourced = { state: "absent" };
 const older = { jti: "J0", iat: NOW - 200, exp: NOW + 500 };
@@ -73,7 +76,8 @@ describe("a difference between the source of truth and the cluster", () => {
 describe("findings about the source of truth", () => {
   const findings = (sourced: Sourced, changes: object = {}, adopted?: string) =>
     sourceFindings(observation(changes), operator, {
-      ...{ name: "nsc:store", sourced: { ok: true, value: sourced } },
+      name: "nsc:store",
+      sourced: { ok: true, value: sourced },
       ...(adopted === undefined ? {} : { adopted }),
     }).map(({ code, health }) => `${code} ${health}`);
   const NOWHERE = { running: { ok: true, value: [] }, stored: { ok: true, value: undefined } };

@@ -18,7 +18,12 @@ const NEWER = claims({ jti: "J2", iat: NOW - 1 });
 const OLDER = claims({ jti: "J0", iat: IAT - 50 });
 
 const on = (server: string, document = claims(), expired = false): RunningAccount => ({
-  ...{ server, loaded: true, expired, jetstream: !expired, signatureValid: true, document },
+  server,
+  loaded: true,
+  expired,
+  jetstream: !expired,
+  signatureValid: true,
+  document,
 });
 const nowhere: RunningAccount = { server: "s1", loaded: false };
 const running = (...value: RunningAccount[]) => ({ ok: true, value }) as const;
@@ -26,8 +31,12 @@ const holds = (value?: ReturnType<typeof claims>) => ({ ok: true, value }) as co
 const deletion = (how: Deletion["how"], iat: number = IAT): Deletion => ({ at: AT, how, iat, jti: "J1" });
 
 const facts = (changes: Partial<PresenceFacts>): PresenceFacts => ({
-  ...{ running: running(on("s1")), stored: holds(claims()), lastSeen: undefined, deletion: undefined },
-  ...{ now: AT, ahead: millis(0) },
+  running: running(on("s1")),
+  stored: holds(claims()),
+  lastSeen: undefined,
+  deletion: undefined,
+  now: AT,
+  ahead: millis(0),
   ...changes,
 });
 
@@ -160,7 +169,11 @@ describe("what the journal knows of a deletion", () => {
   });
 
   const entry = (how: string, iat: number, at = 0): JournalEntry => ({
-    ...{ at: epochMillis(AT + at), job: "j", account: ACCOUNT, kind: "account.deleted", data: { how, iat } },
+    at: epochMillis(AT + at),
+    job: "j",
+    account: ACCOUNT,
+    kind: "account.deleted",
+    data: { how, iat },
   });
   test.each<[string, readonly JournalEntry[], string | undefined]>([
     ["nothing", [], undefined],

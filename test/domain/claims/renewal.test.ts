@@ -115,8 +115,13 @@ function foreignValues(text: string): readonly Node[] {
 }
 
 const renewalInput = (current: ClaimsDocument, candidate: ClaimsDocument): GateInput => ({
-  ...{ account: ACCOUNT, operator, current, candidate },
-  ...{ signatureValid: true, leave: "nothing", now: NOW },
+  account: ACCOUNT,
+  operator,
+  current,
+  candidate,
+  signatureValid: true,
+  leave: "nothing",
+  now: NOW,
 });
 
 const documentOf = (text: string) => {

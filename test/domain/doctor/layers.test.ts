@@ -24,12 +24,15 @@ import {
 const OK: Probe<HealthAnswer> = { ok: true, value: { ok: true, message: "ok" } };
 const no = (message: string): Probe<HealthAnswer> => ({ ok: true, value: { ok: false, message } });
 const checks = (changes: Partial<HealthChecks> = {}): HealthChecks => ({
-  ...{ enabledOnly: OK, serverOnly: OK, full: OK },
+  enabledOnly: OK,
+  serverOnly: OK,
+  full: OK,
   ...changes,
 });
 
 const THREE: MetaGroup = {
-  ...{ leader: "s1", size: 3 },
+  leader: "s1",
+  size: 3,
   peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: false })),
 };
 

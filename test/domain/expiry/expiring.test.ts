@@ -17,12 +17,10 @@ const now = toMillis(NOW);
 const jwtOf = (payload: object): string =>
   `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
 const ending = (kind: Ending["kind"], left: number, more: Partial<Ending> = {}): Ending => ({
-  ...{
-    kind,
-    what: "x",
-    begins: epochMillis(now - inDays(90 - left)),
-    expiresAt: epochMillis(now + inDays(left)),
-  },
+  kind,
+  what: "x",
+  begins: epochMillis(now - inDays(90 - left)),
+  expiresAt: epochMillis(now + inDays(left)),
   ...more,
 });
 
@@ -119,7 +117,8 @@ describe("activation tokens", () => {
     }).claims;
   const exporting = (more: object = {}, keys: unknown = [{ key: KEY }]) =>
     claims({
-      ...{ sub: EXPORTER, name: "EXP" },
+      sub: EXPORTER,
+      name: "EXP",
       nats: {
         exports: [{ subject: "a.*", type: "stream", ...more }],
         signing_keys: keys,

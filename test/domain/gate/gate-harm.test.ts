@@ -10,7 +10,10 @@ const system = { ...operator, systemAccount: ACCOUNT };
 const NONE = { mem_storage: undefined, disk_storage: undefined, streams: undefined };
 const plain = claims({}, { mem_storage: undefined, disk_storage: undefined });
 const nats = (more: object, limits: object = {}) => ({
-  ...{ limits: { conn: -1, subs: -1, payload: -1, ...limits }, type: "account", version: 2, ...more },
+  limits: { conn: -1, subs: -1, payload: -1, ...limits },
+  type: "account",
+  version: 2,
+  ...more,
 });
 const TIERS = { tiered_limits: { R1: { disk_storage: 5_000 } } };
 const holding = { ok: true, value: [stream({ messages: 3, bytes: 3_000, replicas: 1 })] } as const;
@@ -19,8 +22,14 @@ const unknown = { ok: false, code: "nats.timeout", message: "no answer" } as con
 
 function refusals(changes: Partial<GateInput>): readonly string[] {
   const decision = gate({
-    ...{ account: ACCOUNT, operator, current: claims(), candidate: claims(renewed) },
-    ...{ signatureValid: true, leave: "claims", now: NOW, ...changes },
+    account: ACCOUNT,
+    operator,
+    current: claims(),
+    candidate: claims(renewed),
+    signatureValid: true,
+    leave: "claims",
+    now: NOW,
+    ...changes,
   });
   return decision.decision === "accept" ? [] : decision.refusals.map(({ code }) => code);
 }
@@ -28,7 +37,13 @@ function refusals(changes: Partial<GateInput>): readonly string[] {
 /** An account that nobody knows. */
 function first(candidate: GateInput["candidate"], more: Partial<GateInput> = {}): readonly string[] {
   const decision = gate({
-    ...{ account: ACCOUNT, operator, candidate, signatureValid: true, leave: "nothing", now: NOW, ...more },
+    account: ACCOUNT,
+    operator,
+    candidate,
+    signatureValid: true,
+    leave: "nothing",
+    now: NOW,
+    ...more,
   });
   return decision.decision === "accept" ? [] : decision.refusals.map(({ code }) => code);
 }
@@ -254,7 +269,10 @@ describe("what a server reads", () => {
     x: 1,
   });
   const decoded = {
-    ...{ ...renewed, iss: document.claims.iss, sub: ACCOUNT, name: "APP" },
+    ...renewed,
+    iss: document.claims.iss,
+    sub: ACCOUNT,
+    name: "APP",
     nats: {
       limits: {
         conn: -1,

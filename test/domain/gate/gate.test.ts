@@ -7,15 +7,13 @@ const current = claims();
 const TIERS = { tiered_limits: { R1: { disk_storage: 5 }, R3: { disk_storage: 5 } } };
 const renewed = { jti: "J2", iat: NOW, exp: NOW + 9_000 };
 const input = (changes: Partial<GateInput> = {}): GateInput => ({
-  ...{
-    account: ACCOUNT,
-    operator,
-    current,
-    candidate: claims(renewed),
-    signatureValid: true,
-    leave: "nothing",
-    now: NOW,
-  },
+  account: ACCOUNT,
+  operator,
+  current,
+  candidate: claims(renewed),
+  signatureValid: true,
+  leave: "nothing",
+  now: NOW,
   ...changes,
 });
 

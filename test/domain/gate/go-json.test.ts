@@ -7,8 +7,12 @@ const scope = { kind: "user_scope", key: "A", template: { subs: 5 } };
 const { text: PLAIN } = claims({
   nats: {
     limits: { conn: -1, disk_storage: 1, tiered_limits: { R1: { streams: 1 } } },
-    ...{ type: "account", version: 2, signing_keys: ["A", scope], revocations: { U: 1 } },
-    ...{ mappings: { from: [{ subject: "b", weight: 1 }] }, default_permissions: { pub: { allow: ["a"] } } },
+    type: "account",
+    version: 2,
+    signing_keys: ["A", scope],
+    revocations: { U: 1 },
+    mappings: { from: [{ subject: "b", weight: 1 }] },
+    default_permissions: { pub: { allow: ["a"] } },
     exports: [{ subject: "e", type: "service", service_latency: { sampling: "headers", results: "l" } }],
   },
 });

@@ -12,7 +12,10 @@ const KEYS = { signing_keys: ["A1", "A2"] };
 type Input = Parameters<typeof lockouts>[0];
 const codes = (before: object | undefined, after: object, more: Partial<Input> = {}): readonly string[] =>
   lockouts({
-    ...{ account: ACCOUNT, systemAccount: undefined, now: NOW, after: nats({ ...KEYS, ...after }) },
+    account: ACCOUNT,
+    systemAccount: undefined,
+    now: NOW,
+    after: nats({ ...KEYS, ...after }),
     before: before && nats({ ...KEYS, ...before }),
     ...more,
   }).map(({ code }) => code);

@@ -84,9 +84,14 @@ describe("what servers refuse beyond decoding", () => {
 
   test("nothing of what is right", () => {
     const nats = {
-      ...{ ...imported({ local_subject: "b.$1" }), ...exported({ account_token_position: 2 }) },
-      ...{ signing_keys: [ACCOUNT, null], info_url: "https://example.com/x?y=%", tags: ["a"] },
-      ...{ trace: { dest: "t" }, cluster_traffic: "owner", authorization: { auth_users: [USER] } },
+      ...imported({ local_subject: "b.$1" }),
+      ...exported({ account_token_position: 2 }),
+      signing_keys: [ACCOUNT, null],
+      info_url: "https://example.com/x?y=%",
+      tags: ["a"],
+      trace: { dest: "t" },
+      cluster_traffic: "owner",
+      authorization: { auth_users: [USER] },
       default_permissions: { pub: { allow: ["a"] }, sub: { allow: ["a q"] }, resp: { max: 1, ttl: 1 } },
       mappings: {
         "a.*": [

@@ -9,7 +9,10 @@ const MINUTE = 60_000;
 const at = (minutes: number) => epochMillis(START + minutes * MINUTE);
 
 const entry = (kind: JournalEntry["kind"], minutes: number, data = {}): JournalEntry => ({
-  ...{ at: at(minutes), job: "j", account: "-", kind },
+  at: at(minutes),
+  job: "j",
+  account: "-",
+  kind,
   data: { key: "k", ...data },
 });
 const opened = (minutes: number, data = {}) =>
@@ -20,7 +23,10 @@ const warning = { severity: "warning" };
 const other = { about: "b" };
 
 const telling = (fields: Partial<Telling> = {}): Telling => ({
-  ...{ key: "k", severity: "critical", about: "a", repeats: true },
+  key: "k",
+  severity: "critical",
+  about: "a",
+  repeats: true,
   ...fields,
 });
 

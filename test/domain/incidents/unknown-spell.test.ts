@@ -16,9 +16,7 @@ const entry = (
   minutes: number,
   data: JournalEntry["data"],
   job = `j${minutes}`,
-): JournalEntry => ({
-  ...{ at: at(minutes), job, account: "-", kind, data },
-});
+): JournalEntry => ({ at: at(minutes), job, account: "-", kind, data });
 const saw = (verdict: string, minutes: number, job?: string) => entry("verdict", minutes, { verdict }, job);
 const opened = (minutes: number, delivery = "waiting", key = KEY) =>
   entry("incident.opened", minutes, { key, delivery });

@@ -14,7 +14,10 @@ const [own, from, to, other] = [1, 2, 3, 4].map(() => createOperator().getPublic
   ...[string, string, string, string],
 ];
 const operatorWith = (signingKeys: readonly string[], strict = true, id = own): Operator => ({
-  ...{ id, name: "OP", signingKeys, strictSigningKeyUsage: strict },
+  id,
+  name: "OP",
+  signingKeys,
+  strictSigningKeyUsage: strict,
 });
 const both = operatorWith([from, to]);
 const trusting = (...operators: Operator[]): ServerTrust[] => [{ server: "n1", operators }];

@@ -99,7 +99,8 @@ describe("the next step", () => {
             },
           ],
         },
-        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
+        stored: { ok: true, value: undefined },
+        streams: deaf(),
       },
       {},
       /^renew$/,
@@ -120,7 +121,8 @@ describe("the next step", () => {
             },
           ],
         },
-        ...{ stored: { ok: true, value: undefined }, streams: deaf() },
+        stored: { ok: true, value: undefined },
+        streams: deaf(),
       },
       {},
       /^stop: somebody deleted it; s1 refuses its clients although its claims are valid.*only a person/,
@@ -374,7 +376,9 @@ describe("the next step", () => {
   test("a rung that is refused is named beside the next one that is climbed", () => {
     const seen = { streams: deaf({ peers: PEERS }) };
     expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({
-      ...{ kind: "climb", rung: { id: "toggle-jetstream" }, refused: [{ rung: "step-down-leaders" }] },
+      kind: "climb",
+      rung: { id: "toggle-jetstream" },
+      refused: [{ rung: "step-down-leaders" }],
     });
   });
 
@@ -451,7 +455,10 @@ describe("what was lost", () => {
     const ephemeral = [stream({ consumers: [consumer({ durable: false })] })];
     expect(findLosses(ephemeral, [stream()])).toEqual([
       {
-        ...{ stream: "ORDERS", consumer: "worker", kind: "gone", allowed: true },
+        stream: "ORDERS",
+        consumer: "worker",
+        kind: "gone",
+        allowed: true,
         message: "ephemeral consumer ORDERS > worker is gone",
       },
     ]);

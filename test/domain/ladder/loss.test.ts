@@ -16,7 +16,10 @@ const GONE: Loss = {
 const SHORTER: Loss = { stream: "ORDERS", kind: "messages", message: "stream ORDERS ends at 7" };
 
 const entry = (kind: EntryKind, losses: readonly Loss[]): JournalEntry => ({
-  ...{ at: epochMillis(0), job: "j", account: ACCOUNT, kind },
+  at: epochMillis(0),
+  job: "j",
+  account: ACCOUNT,
+  kind,
   data: { losses: losses as unknown as Json },
 });
 const verdictWith = (losses: readonly Loss[], consumers = [consumer()]) => {

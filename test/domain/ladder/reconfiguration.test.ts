@@ -19,8 +19,11 @@ const seen = (facts: Facts, changes: Partial<Observation> = {}): Observation =>
 const limits = (rooms: object): Observation["accountView"] => ({
   ok: true,
   value: {
-    ...{ jetstream: "enabled", info: { streams: 1, consumers: 0, limits: rooms as never } },
-    ...{ streamNames: ["ORDERS"], failing: [], domains: [] },
+    jetstream: "enabled",
+    info: { streams: 1, consumers: 0, limits: rooms as never },
+    streamNames: ["ORDERS"],
+    failing: [],
+    domains: [],
   },
 });
 const room = (used: number, limit: number) => ({ memory: { used, limit }, file: { used, limit } });
@@ -153,14 +156,17 @@ test.each<[string, Facts, string | undefined]>([
 test("what the journal kept is read back, and nothing else", () => {
   const before = { name: "ORDERS" };
   expect(readReconfiguration({ stream: "ORDERS", undo: { before, consumers: [] } })).toEqual({
-    ...{ stream: "ORDERS", before, consumers: [] },
+    stream: "ORDERS",
+    before,
+    consumers: [],
   });
   expect(readReconfiguration({ stream: "ORDERS" })).toBeUndefined();
 });
 
 test("origins are changed before their mirrors, however long the chain is", () => {
   const one = (name: string, origin?: string) => ({
-    ...{ stream: name, config: { name, ...(origin === undefined ? {} : { mirror: { name: origin } }) } },
+    stream: name,
+    config: { name, ...(origin === undefined ? {} : { mirror: { name: origin } }) },
   });
   const wanted = [one("C", "B"), one("B", "A"), one("A"), one("D", "elsewhere")];
   const names = originsFirst(wanted).map((wave) => wave.map(({ stream: name }) => name));
@@ -172,7 +178,10 @@ describe("a consumer that says one replica, or is ephemeral", () => {
   const said = { num_replicas: 1 };
   const retained = (retention: string, facts: Partial<ReturnType<typeof consumer>>, peers: boolean) =>
     stream({
-      ...{ leader: "s1", replicas: 3, peers: PEERS, config: { name: "ORDERS", num_replicas: 3, retention } },
+      leader: "s1",
+      replicas: 3,
+      peers: PEERS,
+      config: { name: "ORDERS", num_replicas: 3, retention },
       consumers: [consumer({ leader: "s1", ...facts, ...(peers ? { peers: PEERS } : { peers: [] }) })],
     });
 
@@ -191,7 +200,10 @@ describe("a consumer that says one replica, or is ephemeral", () => {
     ];
     const one = (durable: boolean) =>
       stream({
-        ...{ leader: "s1", replicas: 3, peers: PEERS, config: { name: "ORDERS", retention: "limits" } },
+        leader: "s1",
+        replicas: 3,
+        peers: PEERS,
+        config: { name: "ORDERS", retention: "limits" },
         consumers: [consumer({ leader: "s1", durable, config: { num_replicas: 3 }, peers: behind })],
       });
     expect(shortcomings(one(true))).toEqual(["consumer ORDERS > worker is behind on s3"]);

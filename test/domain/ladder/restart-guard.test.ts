@@ -19,7 +19,8 @@ const servers = NAMES.map((name) => server({ name, id: name, topology: "clustere
 const meta = (changes: Partial<MetaGroup> = {}): RestartEvidence["meta"] => ({
   ok: true,
   value: {
-    ...{ leader: "s1", size: 3 },
+    leader: "s1",
+    size: 3,
     peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: false })),
     ...changes,
   },
@@ -27,13 +28,23 @@ const meta = (changes: Partial<MetaGroup> = {}): RestartEvidence["meta"] => ({
 /** A stream as all three servers tell of it; `s1` leads. */
 const hosted = (changes: Partial<HostedStream> = {}): HostedStream[] =>
   NAMES.map((name) => ({
-    ...{ account: OTHER, name: "S", server: name, storage: "file", replicas: 3, messages: 5, leader: "s1" },
+    account: OTHER,
+    name: "S",
+    server: name,
+    storage: "file",
+    replicas: 3,
+    messages: 5,
+    leader: "s1",
     peers: NAMES.filter((peer) => peer !== name).map((peer) => ({ name: peer, current: true })),
-    ...{ bytes: 500, config: { name: "S" } },
+    bytes: 500,
+    config: { name: "S" },
     ...changes,
   }));
 const evidence = (changes: Partial<RestartEvidence> = {}): RestartEvidence => ({
-  ...{ at: AT, servers, meta: meta(), expired: { ok: true, value: [] } },
+  at: AT,
+  servers,
+  meta: meta(),
+  expired: { ok: true, value: [] },
   hosted: { ok: true, value: hosted() },
   ...changes,
 });
@@ -191,11 +202,9 @@ describe("which servers to restart", () => {
     const view: Observation["accountView"] = {
       ok: true,
       value: {
-        ...{
-          jetstream: "enabled",
-          info: { streams: 2, consumers: 0, limits: {} },
-          streamNames: ["ORDERS", "MEM"],
-        },
+        jetstream: "enabled",
+        info: { streams: 2, consumers: 0, limits: {} },
+        streamNames: ["ORDERS", "MEM"],
         failing: [{ stream: "MEM", notFound: true, message: "stream not found" }],
         domains: [],
       },
@@ -235,7 +244,8 @@ test.each<[string, Parameters<typeof stream>[0], boolean]>([
   [
     "the replica without a node is not waited for",
     {
-      ...{ replicas: 3, nodeMissingOn: ["s3"] },
+      replicas: 3,
+      nodeMissingOn: ["s3"],
       peers: ["s2", "s3"].map((name) => ({ name, current: name === "s2" })),
     },
     true,

@@ -80,14 +80,20 @@ describe("a change of limits", () => {
 
   test("adds what was not there, under the names of the claims", () => {
     const after = asked(claims(), {
-      ...{ consumers: 1, maxAckPending: 2, memoryMaxStreamBytes: 3, storageMaxStreamBytes: 4 },
+      consumers: 1,
+      maxAckPending: 2,
+      memoryMaxStreamBytes: 3,
+      storageMaxStreamBytes: 4,
       maxBytesRequired: true,
     });
     expect(after).toMatchObject({
       claims: {
         nats: {
           limits: {
-            ...{ consumer: 1, max_ack_pending: 2, mem_max_stream_bytes: 3, disk_max_stream_bytes: 4 },
+            consumer: 1,
+            max_ack_pending: 2,
+            mem_max_stream_bytes: 3,
+            disk_max_stream_bytes: 4,
             max_bytes_required: true,
           },
         },
@@ -133,7 +139,12 @@ describe("a change of limits", () => {
         const other = alsoName ? [{ path: ["name"], value: "OTHER" }] : [];
         const candidate = editClaims(current, [...edits.edits, ...renewed, ...other]);
         const decision = gate({
-          ...{ account: ACCOUNT, operator, current, candidate, signatureValid: true, now: NOW },
+          account: ACCOUNT,
+          operator,
+          current,
+          candidate,
+          signatureValid: true,
+          now: NOW,
           leave: "jetstream-limits",
         });
         expect(decision.decision).toBe(alsoName ? "refuse" : "accept");
@@ -147,7 +158,11 @@ describe("a change of limits", () => {
     ["fewer subscriptions", { subs: 1 }],
   ])("has no leave for %s", (_what, limits) => {
     const decision = gate({
-      ...{ account: ACCOUNT, operator, current: claims(), signatureValid: true, now: NOW },
+      account: ACCOUNT,
+      operator,
+      current: claims(),
+      signatureValid: true,
+      now: NOW,
       candidate: claims({ jti: "J2", iat: NOW }, { ...limits, mem_storage: 5 }),
       leave: "jetstream-limits",
     });
@@ -220,12 +235,10 @@ describe("limits below what is in use", () => {
 
 describe("what can be reserved", () => {
   const capacity = (name: string, changes: object = {}) => ({
-    ...{
-      server: name,
-      max: { memory: 100, file: 1_000 },
-      reserved: { memory: 0, file: 0 },
-      used: { memory: 0, file: 0 },
-    },
+    server: name,
+    max: { memory: 100, file: 1_000 },
+    reserved: { memory: 0, file: 0 },
+    used: { memory: 0, file: 0 },
     ...changes,
   });
   const limits = (mem_storage: number, disk_storage = 0) => claims({}, { mem_storage, disk_storage }).claims;
@@ -233,7 +246,11 @@ describe("what can be reserved", () => {
   const trio = ["s1", "s2", "s3"].map((name) => server({ name, topology: "clustered" }));
   const alone = (changes: Partial<ReservationInput>) =>
     reservationObjections({
-      ...{ servers: [server()], capacities: [capacity("s1")], before: none, after: none, others: [] },
+      servers: [server()],
+      capacities: [capacity("s1")],
+      before: none,
+      after: none,
+      others: [],
       ...changes,
     });
   const cluster = (changes: Partial<ReservationInput>) =>

@@ -25,14 +25,13 @@ type Loaded = Extract<RunningAccount, { loaded: true }>;
 function running(limits: object, ...counts: (Loaded["connections"] | undefined)[]): Observation["running"] {
   const document = claims({}, { ...UNLIMITED, ...limits });
   const value = (counts.length === 0 ? [undefined] : counts).map((connections, index) => ({
-    ...{
-      server: `s${index + 1}`,
-      loaded: true as const,
-      expired: false,
-      signatureValid: true,
-      jetstream: true,
-    },
-    ...{ document, ...(connections === undefined ? {} : { connections }) },
+    server: `s${index + 1}`,
+    loaded: true as const,
+    expired: false,
+    signatureValid: true,
+    jetstream: true,
+    document,
+    ...(connections === undefined ? {} : { connections }),
   }));
   return { ok: true, value };
 }
@@ -45,7 +44,8 @@ const seen = (
   observation({ running: running(limits), streams: { ok: true, value: streams }, ...changes });
 
 const room = (used: number, limit: number, streams?: number): LimitsRoom => ({
-  ...{ memory: { used: 0, limit: 0 }, file: { used, limit } },
+  memory: { used: 0, limit: 0 },
+  file: { used, limit },
   ...(streams === undefined ? {} : { streams }),
 });
 
@@ -64,7 +64,9 @@ const capacity = (file: number, max = 1_000, name = "s1"): Partial<Observation> 
     ok: true,
     value: [
       {
-        ...{ server: name, max: { memory: 100, file: max }, reserved: { memory: 0, file: 0 } },
+        server: name,
+        max: { memory: 100, file: max },
+        reserved: { memory: 0, file: 0 },
         used: { memory: 500, file },
       },
     ],

@@ -26,7 +26,9 @@ const short = ({ name, value, dimensions = {}, highResolution }: Measurement): s
 };
 
 const job = (fields: Partial<JobFacts> = {}): JobFacts => ({
-  ...{ account: A, outcome: "healthy", rungs: [] },
+  account: A,
+  outcome: "healthy",
+  rungs: [],
   verdict: { verdict: "healthy", observedAt: ago(0) },
   ...fields,
 });
@@ -104,8 +106,12 @@ test.each<[string, SweepFacts, string[]]>([
   [
     "that knows all",
     {
-      ...{ seen: 9, queued: 3, postponed: 1, pastPage: 0 },
-      ...{ oldestUnverified: millis(600_000), soonestExpiry: epochMillis(NOW + 86_400_000) },
+      seen: 9,
+      queued: 3,
+      postponed: 1,
+      pastPage: 0,
+      oldestUnverified: millis(600_000),
+      soonestExpiry: epochMillis(NOW + 86_400_000),
     },
     [
       ...["SweepFinished 1", "AccountsSeen 9", "JobsQueued 3", "JobsPostponed 1", "AccountsPastPage 0"],

@@ -32,7 +32,10 @@ const view = (streamNames: readonly string[], failing: readonly string[] = []): 
   accountView: {
     ok: true,
     value: {
-      ...{ jetstream: "enabled", info: { streams: 1, consumers: 1, limits: {} }, streamNames, domains: [] },
+      jetstream: "enabled",
+      info: { streams: 1, consumers: 1, limits: {} },
+      streamNames,
+      domains: [],
       failing: failing.map((name) => ({ stream: name, notFound: false, message: "timeout" })),
     },
   },
@@ -131,7 +134,9 @@ describe("looks one after the other", () => {
     const busy = (name: string) =>
       look(stream({ ...OLD, ...DEAF }), stream({ name, created: ago(0), ...DEAF }));
     expect(judge(busy("A"), busy("B"), busy("C"))).toMatchObject({
-      ...{ verdict: "dead", codes: ["stream.deaf X"], isPending: false },
+      verdict: "dead",
+      codes: ["stream.deaf X"],
+      isPending: false,
     });
   });
 

@@ -18,7 +18,10 @@ const cluster = (version: string) =>
   ["s1", "s2", "s3"].map((name) => server({ name, id: name, topology: "clustered", version }));
 
 const direct = (deafOn: readonly string[], heardOn: readonly string[] = []): Partial<StreamFacts> => ({
-  ...{ name: "KV_cfg", replicas: 3, peers: PEERS, config: { name: "KV_cfg", allow_direct: true } },
+  name: "KV_cfg",
+  replicas: 3,
+  peers: PEERS,
+  config: { name: "KV_cfg", allow_direct: true },
   directGets: { ok: true, value: { deafOn, heardOn } },
 });
 const STRAY: Partial<StreamFacts> = {
@@ -42,8 +45,14 @@ const verdictOf = (look: Observation): Verdict =>
 function step(look: Observation, hasAccountKey = true): string {
   const next = nextStep(
     {
-      ...{ observation: look, verdict: verdictOf(look), claims: claims(), canSign: true, hasAccountKey },
-      ...{ allowMemoryLoss: false, canRestart: false, memorySeen: [] },
+      observation: look,
+      verdict: verdictOf(look),
+      claims: claims(),
+      canSign: true,
+      hasAccountKey,
+      allowMemoryLoss: false,
+      canRestart: false,
+      memorySeen: [],
     },
     new Set(),
   );
@@ -149,7 +158,11 @@ describe("the rung that turns direct gets off and on", () => {
 
 describe("mirrors that stand in for their origin", () => {
   const mirror = (value: "idle" | "broken", changes: Partial<StreamFacts> = {}): Partial<StreamFacts> => ({
-    ...{ name: "COPY", subjects: [], replicas: 3, peers: PEERS, mirrorDirect: { ok: true, value } },
+    name: "COPY",
+    subjects: [],
+    replicas: 3,
+    peers: PEERS,
+    mirrorDirect: { ok: true, value },
     ...changes,
   });
   const single = { replicas: 1, peers: [] };

@@ -9,7 +9,10 @@ import {
 import { millis } from "../../../lib/domain/time/time.ts";
 
 const peer = (name: string, changes: Partial<MetaPeer> = {}): MetaPeer => ({
-  ...{ name, current: true, offline: false, activeAgoMillis: millis(400) },
+  name,
+  current: true,
+  offline: false,
+  activeAgoMillis: millis(400),
   ...changes,
 });
 const THREE: MetaGroup = { leader: "n1", size: 3, peers: [peer("n2"), peer("n3")] };

@@ -14,7 +14,10 @@ const clustered = (name: string, changes = {}) =>
 const SERVERS = ["s1", "s2", "s3"].map((name) => clustered(name));
 const SILENT: readonly OriginFacts[] = [
   {
-    ...{ stream: "ORDERS", lag: 0, taken: 10, activeAgo: millis(100) },
+    stream: "ORDERS",
+    lag: 0,
+    taken: 10,
+    activeAgo: millis(100),
     later: [1_600, 3_100].map((ago) => ({ activeAgo: millis(ago), taken: 10 })),
   },
 ];
@@ -22,8 +25,13 @@ const HEARD = SILENT.map((origin) => ({ ...origin, later: [] }));
 
 const copy = (changes: Partial<StreamFacts> = {}): StreamFacts =>
   stream({
-    ...{ name: "COPY", subjects: [], server: "s2", leader: "s2", config: { name: "COPY" } },
-    ...{ origins: { ok: true, value: SILENT }, ...changes },
+    name: "COPY",
+    subjects: [],
+    server: "s2",
+    leader: "s2",
+    config: { name: "COPY" },
+    origins: { ok: true, value: SILENT },
+    ...changes,
   });
 const seen = (value: readonly StreamFacts[], changes: Partial<Observation> = {}): Observation =>
   observation({ servers: SERVERS, streams: { ok: true, value }, ...changes });
@@ -88,7 +96,9 @@ describe("a copy that hears nothing of an origin that works", () => {
 describe("a mirror that ends beyond its origin", () => {
   const mirror = (changes: Partial<StreamFacts> = {}, later: OriginFacts["later"] = [{ taken: 12 }]) =>
     copy({
-      ...{ lastSeq: 12, messages: 12, config: { name: "COPY", mirror: { name: "ORDERS" } } },
+      lastSeq: 12,
+      messages: 12,
+      config: { name: "COPY", mirror: { name: "ORDERS" } },
       origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(1), later }] },
       ...changes,
     });

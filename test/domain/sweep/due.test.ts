@@ -32,8 +32,14 @@ function claimsOf(daysOver: number, fields: Partial<AccountClaims> = {}): Accoun
 const listed = (daysOver = 1): Listed => ({ state: "listed", claims: claimsOf(daysOver) });
 
 const well = (fields: object = {}): Standing => ({
-  ...{ state: "finished", job: "j", at: epochMillis(NOW - MINUTE), outcome: "healthy" },
-  ...{ verdict: "healthy", jti: "J1", verifiedAt: epochMillis(NOW - MINUTE), ...fields },
+  state: "finished",
+  job: "j",
+  at: epochMillis(NOW - MINUTE),
+  outcome: "healthy",
+  verdict: "healthy",
+  jti: "J1",
+  verifiedAt: epochMillis(NOW - MINUTE),
+  ...fields,
 });
 const deleted = (ago: number): Standing =>
   well({ at: epochMillis(NOW - ago), outcome: "escalated", verdict: "dead", withdrawn: true });

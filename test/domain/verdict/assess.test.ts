@@ -211,7 +211,9 @@ describe("the verdict", () => {
       streams: streams(),
     };
     expect(verdictOf({ ...nowhere, accountView: { ok: "not-asked", why: "no key" } })).toMatchObject({
-      ...{ verdict: "unknown", depth: "system", findings: [{ code: "account.not_loaded" }] },
+      verdict: "unknown",
+      depth: "system",
+      findings: [{ code: "account.not_loaded" }],
     });
     const view = {
       jetstream: "enabled",
@@ -307,7 +309,9 @@ describe("a probe that fails", () => {
   test("says what could not be looked at, and why", () => {
     expect(verdictOf({ streams: streams(stream({ deafSubjects: FAILED })) }).findings).toEqual([
       {
-        ...{ code: "probe.failed", health: "unknown", subject: { server: "s1", stream: "ORDERS" } },
+        code: "probe.failed",
+        health: "unknown",
+        subject: { server: "s1", stream: "ORDERS" },
         message: "could not look at the subjects of stream ORDERS: no answer",
         evidence: { error: "nats.timeout" },
       },
@@ -328,7 +332,8 @@ test("a forgotten consumer is dead and told with its position; one that is ephem
   expect({ verdict, diagnosis }).toEqual({ verdict: "dead", diagnosis: [expect.stringMatching(/by hand/)] });
   expect(findings).toEqual([
     {
-      ...{ code: "consumer.forgotten", health: "dead" },
+      code: "consumer.forgotten",
+      health: "dead",
       subject: { server: "s1", stream: "ORDERS", consumer: "worker" },
       message: "the cluster has forgotten consumer ORDERS > worker; s1 still holds it, at message 7",
       evidence: { probe: "CONSUMER.INFO", ackFloor: 7, config: { durable_name: "worker" } },
@@ -399,11 +404,9 @@ test("every finding there is, is found somewhere above", () => {
       accountView: {
         ok: true,
         value: {
-          ...{
-            jetstream: "enabled",
-            info: { streams: 1, consumers: 0, limits: {} },
-            streamNames: ["ORDERS"],
-          },
+          jetstream: "enabled",
+          info: { streams: 1, consumers: 0, limits: {} },
+          streamNames: ["ORDERS"],
           failing: [],
           domains: [
             { domain: "a", jetstream: "silent", origins: [] },
@@ -413,7 +416,9 @@ test("every finding there is, is found somewhere above", () => {
       },
     }),
     {
-      ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+      operator,
+      unfinishedToggle: false,
+      unfinishedChanges: [],
       unproved: [{ at: epochMillis(0), job: "j", account: "-", kind: "toggle.opened", data: {} }],
       expected: { domains: ["a", "b"], leafnodes: [{ name: "edge-1" }, { name: "edge-2" }] },
     },
@@ -422,20 +427,29 @@ test("every finding there is, is found somewhere above", () => {
     verdictOf(changes, open).findings.map(({ code }) => code),
   );
   const gone = assess(observation({}), {
-    ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+    operator,
+    unfinishedToggle: false,
+    unfinishedChanges: [],
     presence: { state: "gone", claims: claims(), known: undefined },
   });
   const system = assess(observation(), {
-    ...{ operator: { ...operator, systemAccount: ACCOUNT }, unfinishedToggle: false, unfinishedChanges: [] },
+    operator: { ...operator, systemAccount: ACCOUNT },
+    unfinishedToggle: false,
+    unfinishedChanges: [],
   });
   expect(system).toMatchObject({ verdict: "dead", findings: [{ code: "claims.no_start" }] });
   const mirror = stream({
-    ...{ name: "COPY", lastSeq: 11, config: { name: "COPY", mirror: { name: "ORDERS" } } },
+    name: "COPY",
+    lastSeq: 11,
+    config: { name: "COPY", mirror: { name: "ORDERS" } },
     origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, later: [{ taken: 11 }] }] },
   });
   const lost = [{ stream: "GONE", kind: "gone", message: "stream GONE is gone" }] as const;
   const after = assess(observation({ streams: streams(stream(), mirror) }), {
-    ...{ operator, unfinishedToggle: false, unfinishedChanges: [], losses: lost },
+    operator,
+    unfinishedToggle: false,
+    unfinishedChanges: [],
+    losses: lost,
   });
   const all = [
     ...found,

@@ -29,7 +29,9 @@ const EDGE: Expectations = { domains: ["edge"], leafnodes: [{ name: "edge-1", do
 
 const verdictOf = (changes: Partial<Observation>, expected: Expectations = { domains: [], leafnodes: [] }) =>
   assess(observation({ domain: "hub", ...changes }), {
-    ...{ operator: { ...operator, systemAccount: SYSTEM }, unfinishedToggle: false, unfinishedChanges: [] },
+    operator: { ...operator, systemAccount: SYSTEM },
+    unfinishedToggle: false,
+    unfinishedChanges: [],
     expected,
   });
 const codesOf = (...order: Parameters<typeof verdictOf>) => {
@@ -40,7 +42,9 @@ const codesOf = (...order: Parameters<typeof verdictOf>) => {
 const hubStream = (changes: Partial<StreamFacts>): StreamFacts => stream({ domain: "hub", ...changes });
 const copy = (origin: Partial<OriginFacts>, changes: Partial<StreamFacts> = {}): StreamFacts =>
   hubStream({
-    ...{ name: "COPY", subjects: [], lastSeq: 7 },
+    name: "COPY",
+    subjects: [],
+    lastSeq: 7,
     origins: {
       ok: true,
       value: [{ stream: "ORDERS", lag: 0, activeAgo: millis(60_000), later: [], ...origin }],
@@ -209,7 +213,8 @@ describe("mirrors and sources", () => {
       ...view([]),
     });
     expect(findings.at(-1)).toMatchObject({
-      ...{ code: "stream.stalled", health: "degraded" },
+      code: "stream.stalled",
+      health: "degraded",
       message: expect.stringContaining("because the account has expired"),
     });
   });
@@ -219,7 +224,8 @@ describe("mirrors and sources", () => {
     const told = (lastSeq: number) =>
       view([
         {
-          ...{ domain: "edge", jetstream: "enabled" },
+          domain: "edge",
+          jetstream: "enabled",
           origins: [{ stream: "READINGS", answer: "found", messages: lastSeq, firstSeq: 1, lastSeq }],
         },
       ]);

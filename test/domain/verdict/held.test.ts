@@ -35,7 +35,8 @@ const clustered = (...names: string[]): readonly ServerFacts[] =>
   names.map((name) => server({ id: name, name, topology: "clustered" }));
 
 const META: MetaGroup = {
-  ...{ leader: "s1", size: 3 },
+  leader: "s1",
+  size: 3,
   peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: name === "s3" })),
 };
 
@@ -57,7 +58,9 @@ function seen({
   const view = observation().accountView;
   const names = streams.map(({ name }) => name);
   return observation({
-    ...{ servers: clustered(...answering), streams: { ok: true, value: streams }, meta },
+    servers: clustered(...answering),
+    streams: { ok: true, value: streams },
+    meta,
     accountView:
       unheld === undefined || view.ok !== true
         ? { ok: "not-asked", why: "no key" }
@@ -67,7 +70,9 @@ function seen({
 
 const judge = (observed: Observation, sight?: LastSight): Verdict =>
   assess(observed, {
-    ...{ operator, unfinishedToggle: false, unfinishedChanges: [] },
+    operator,
+    unfinishedToggle: false,
+    unfinishedChanges: [],
     ...(sight === undefined ? {} : { sight }),
   });
 
@@ -101,7 +106,8 @@ describe("what nobody holds", () => {
   test("is dead where all servers answer, too, and names none", () => {
     const verdict = judge(
       seen({
-        ...{ streams: [stream()], answering: ["s1", "s2", "s3"] },
+        streams: [stream()],
+        answering: ["s1", "s2", "s3"],
         unheld: unheld({ stream: "ORDERS", consumer: "solo", holders: [], durable: true }),
       }),
     );
@@ -123,7 +129,9 @@ describe("what nobody holds", () => {
     ],
   ] as const)("of consumers: %s", (_what, name, durable, known, codes) => {
     const consumers = unheld({
-      ...{ stream: "ORDERS", consumer: name, holders: [] },
+      stream: "ORDERS",
+      consumer: name,
+      holders: [],
       ...(durable === undefined ? {} : { durable }),
     });
     const last = known && sight([{ name: "ORDERS", servers: ["s1"], consumers: known }]);
@@ -277,12 +285,20 @@ test("nothing that moves or restarts anything begins while something is not ther
   const situation = (streams: readonly StreamFacts[]) => {
     const observed = seen({ streams, unheld: unheld({ stream: "ONE", holders: ["s3"] }) });
     return {
-      ...{ observation: observed, verdict: judge(observed), claims: claims(), canSign: true },
-      ...{ hasAccountKey: true, allowMemoryLoss: true, canRestart: true, memorySeen: [] },
+      observation: observed,
+      verdict: judge(observed),
+      claims: claims(),
+      canSign: true,
+      hasAccountKey: true,
+      allowMemoryLoss: true,
+      canRestart: true,
+      memorySeen: [],
     };
   };
   expect(nextStep(situation([stream()]), new Set())).toMatchObject({
-    ...{ kind: "stop", refused: [], why: expect.stringMatching(/bring s3 back/) },
+    kind: "stop",
+    refused: [],
+    why: expect.stringMatching(/bring s3 back/),
   });
   expect(nextStep(situation([stream(DEAF)]), new Set())).toMatchObject({
     kind: "stop",
@@ -299,7 +315,8 @@ test("nothing that moves or restarts anything begins while something is not ther
 test("what nobody holds though all servers answer keeps no remedy from being tried", () => {
   const answering = ["s1", "s2", "s3"];
   const observed = seen({
-    ...{ streams: [stream({ ...DEAF, replicas: 2, peers: peers("s2") })], answering },
+    streams: [stream({ ...DEAF, replicas: 2, peers: peers("s2") })],
+    answering,
     unheld: unheld({ stream: "ORDERS", consumer: "solo", holders: [], durable: true }),
   });
   expect(hiddenByAway(judge(observed), observed)).toBeUndefined();
@@ -328,7 +345,10 @@ describe("the last sight", () => {
   });
   const whole = sightIn(observation(now()));
   const entry: JournalEntry = {
-    ...{ at: AT, job: "j", account: ACCOUNT, kind: "streams.seen" },
+    at: AT,
+    job: "j",
+    account: ACCOUNT,
+    kind: "streams.seen",
     data: JSON.parse(JSON.stringify(whole)),
   };
   const last = lastSight([entry]);
@@ -336,10 +356,15 @@ describe("the last sight", () => {
 
   test("has where what is held, and comes back from the journal as it was", () => {
     expect(last).toEqual({
-      ...{ at: AT, whole: true },
+      at: AT,
+      whole: true,
       streams: [
         {
-          ...{ name: "ORDERS", servers: ["s1"], replicas: 1, created: made, lastSeq: 10 },
+          name: "ORDERS",
+          servers: ["s1"],
+          replicas: 1,
+          created: made,
+          lastSeq: 10,
           consumers: [{ name: "worker", servers: ["s1"], created: made, ackFloor: 8 }],
         },
       ],
@@ -395,13 +420,19 @@ describe("the last sight", () => {
     const losses = lost({ messages: 0, lastSeq: 0 });
     const [loss] = losses;
     const verdict = assess(observation(), {
-      ...{ operator, unfinishedToggle: false, unfinishedChanges: [], losses },
+      operator,
+      unfinishedToggle: false,
+      unfinishedChanges: [],
+      losses,
     });
     expect(verdict.findings[0]?.message).toMatch(
       /ends at 0, and ended at 10 when the account was last seen well \(1970-01-01T00:00:01.000Z\)/,
     );
     const told = (kind: "loss.found" | "loss.acknowledged", at: number): JournalEntry => ({
-      ...{ at: epochMillis(at), job: "j", account: ACCOUNT, kind },
+      at: epochMillis(at),
+      job: "j",
+      account: ACCOUNT,
+      kind,
       data: { losses: [loss] as never },
     });
     expect(newLosses(losses, [], last)).toEqual(losses);

@@ -22,7 +22,8 @@ export function fakeJournal(
   const entries: JournalEntry[] = [];
   const leases = new Map<string, { holder: string; until: EpochMillis }>();
   return {
-    ...{ entries, leases },
+    entries,
+    leases,
     append: async (entry) => {
       entries.push(structuredClone({ ...entry, data: scrub(entry.data) }));
     },

@@ -23,7 +23,11 @@ function newContext() {
 }
 
 const job = (fields: Partial<Job> = {}): Job => ({
-  ...{ account: A, trigger: "schedule", reason: "a test", action: "remediate", id: "sweep/A" },
+  account: A,
+  trigger: "schedule",
+  reason: "a test",
+  action: "remediate",
+  id: "sweep/A",
   ...fields,
 });
 
@@ -38,12 +42,14 @@ test("every line of a job carries its trigger's id, from the beginning to the en
   const tie = { correlation: "sweep", account: A };
   expect(log.lines).toEqual([
     {
-      ...{ level: "info", message: "a job began" },
+      level: "info",
+      message: "a job began",
       data: { ...tie, action: "remediate", trigger: "schedule", reason: "a test" },
     },
     { level: "warn", message: "renewing", data: { ...tie, why: "due" } },
     {
-      ...{ level: "info", message: "a job ended" },
+      level: "info",
+      message: "a job ended",
       data: { ...tie, outcome: "healed", recoverSeconds: 61.5, action: "remediate", tookMs: 1_500 },
     },
   ]);
@@ -63,7 +69,8 @@ test.each([
   const error = new RelightError(code, "it is so");
   await expect(follow(context, job(), () => Promise.reject(error))).rejects.toBe(error);
   expect(log.lines.at(-1)).toMatchObject({
-    ...{ level, message: "a job failed" },
+    level,
+    message: "a job failed",
     data: { outcome: "failed", error: { code, message: "it is so" } },
   });
   expect(told(error)).toEqual({ error: { code } });

@@ -32,14 +32,25 @@ const iat = toSeconds(start);
 
 const claimsOf = (sub: AccountId, limits: JsonObject, more: JsonObject = {}): string =>
   JSON.stringify({
-    ...{ jti: "planted", iat, exp: iat + 60, iss: operator.id, sub, name: "APP", ...more },
+    jti: "planted",
+    iat,
+    exp: iat + 60,
+    iss: operator.id,
+    sub,
+    name: "APP",
+    ...more,
     nats: { limits, type: "account", version: 2 },
   });
 const PLANTED = claimsOf(account, { conn: -1, disk_storage: -1, mem_storage: -1 });
 
 function newScene(journal = fakeJournal({ now: () => start })) {
   const world = simulatedWorld({
-    ...{ seed: 1, start, policy: newPolicy(), policies: [], operator, journalOn: () => journal },
+    seed: 1,
+    start,
+    policy: newPolicy(),
+    policies: [],
+    operator,
+    journalOn: () => journal,
     accounts: [{ account, name: "APP", iat, exp: iat + 90 * 86_400 }],
   });
   const run = (action: Job["action"], of: AccountId = account, change: Partial<Context> = {}) => {
@@ -92,7 +103,8 @@ describe("claims in the journal", () => {
         ...world.context.probes,
         observe: async (...asked) => ({
           ...(await world.context.probes.observe(...asked)),
-          ...{ running: { ok: true, value: [told] }, stored: { ok: true, value: undefined } },
+          running: { ok: true, value: [told] },
+          stored: { ok: true, value: undefined },
         }),
       };
       for (const action of ["renew", "heal", "remediate"] as const) {
@@ -115,7 +127,8 @@ describe("claims in the journal", () => {
       ...world.context.probes,
       observe: async (...asked) => ({
         ...(await world.context.probes.observe(...asked)),
-        ...{ running: { ok: true, value: [] }, stored: { ok: true, value: undefined } },
+        running: { ok: true, value: [] },
+        stored: { ok: true, value: undefined },
       }),
     };
     const push: Context["resolver"]["push"] = async () => {

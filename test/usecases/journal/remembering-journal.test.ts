@@ -13,7 +13,11 @@ const B = `A${"B".repeat(55)}` as AccountId;
 const MEMORY = ["toggle.opened", "toggle.closed"] as const;
 
 const entryOf = (kind: EntryKind, account: JournalEntry["account"] = A): JournalEntry => ({
-  ...{ at: epochMillis(0), job: "j", account, kind, data: {} },
+  at: epochMillis(0),
+  job: "j",
+  account,
+  kind,
+  data: {},
 });
 
 function newScene() {

@@ -17,8 +17,10 @@ const start = epochMillis(Date.UTC(2030, 0, 1));
 const random = chance(11);
 const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
 const account: SimulatedAccount = {
-  ...{ account: keyOf("A", random) as AccountId, name: "APP" },
-  ...{ iat: toSeconds(start) - DAY, exp: toSeconds(start) + 80 * DAY },
+  account: keyOf("A", random) as AccountId,
+  name: "APP",
+  iat: toSeconds(start) - DAY,
+  exp: toSeconds(start) + 80 * DAY,
 };
 const id = account.account;
 
@@ -32,7 +34,11 @@ type World = Awaited<ReturnType<typeof newWorld>>;
 
 let jobs = 0;
 const jobOf = (changes: Partial<Job>): Job => ({
-  ...{ account: id, action: "remediate", trigger: "schedule", reason: "a test", id: `job-${jobs++}` },
+  account: id,
+  action: "remediate",
+  trigger: "schedule",
+  reason: "a test",
+  id: `job-${jobs++}`,
   ...changes,
 });
 const renewedToken = (world: World): string =>
@@ -222,7 +228,8 @@ test("somebody else's push of a new JWT brings a deleted account back, and that 
   world.cluster.force(renewedToken(world));
   expect(await world.work(jobOf({}))).toBe("healthy");
   expect(world.incidents.at(-1)).toMatchObject({
-    ...{ failureClass: "account_deleted", status: "resolved" },
+    failureClass: "account_deleted",
+    status: "resolved",
     summary: expect.stringContaining("somebody brought the account back"),
   });
 });

@@ -16,8 +16,12 @@ import { chance, keyOf } from "../../support/simulated-world.ts";
 const START = Date.UTC(2030, 0, 1);
 const job = { id: "j", account: "-" } as const;
 const trouble = (fields: Partial<Trouble> = {}): Trouble => ({
-  ...{ failureClass: "cluster_unreachable", severity: "critical", summary: "nobody answers" },
-  ...{ advice: [], evidence: {}, about: "nats.unreachable" },
+  failureClass: "cluster_unreachable",
+  severity: "critical",
+  summary: "nobody answers",
+  advice: [],
+  evidence: {},
+  about: "nats.unreachable",
   ...fields,
 });
 

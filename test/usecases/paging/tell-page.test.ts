@@ -27,17 +27,22 @@ function newMessenger() {
     tellPage(messenger, {
       kind: "alarm",
       alarm: {
-        ...{ name: "sweep-missed", arn: ARN, region: "eu-central-1", state, reason: "because" },
-        ...{
-          description: "No sweep for 15 minutes.\nLook at its log.",
-          at: epochMillis(START + minute * MINUTE),
-        },
+        name: "sweep-missed",
+        arn: ARN,
+        region: "eu-central-1",
+        state,
+        reason: "because",
+        description: "No sweep for 15 minutes.\nLook at its log.",
+        at: epochMillis(START + minute * MINUTE),
         ...more,
       },
     });
   const journalled = (kind: EntryKind, minute: number, key = incident().key) =>
     journal.append({
-      ...{ at: epochMillis(START + minute * MINUTE), job: "j", account: incident().account, kind },
+      at: epochMillis(START + minute * MINUTE),
+      job: "j",
+      account: incident().account,
+      kind,
       data: { key },
     });
   const pass = (minutes: number) => {
@@ -115,13 +120,12 @@ describe("an alarm of the stack", () => {
     expect([await alarm("ALARM", 0), await alarm("OK", 5)]).toEqual(["told", "told"]);
     expect(sent()).toEqual(["open sweep-missed", "resolved sweep-missed"]);
     expect(escalation.sent[0]).toMatchObject({
-      ...{
-        key: `relight/${ARN}/stack_alarm`,
-        failureClass: "stack_alarm",
-        severity: "critical",
-        account: "-",
-      },
-      ...{ summary: "No sweep for 15 minutes.", since: "2030-01-01T00:10:00.000Z" },
+      key: `relight/${ARN}/stack_alarm`,
+      failureClass: "stack_alarm",
+      severity: "critical",
+      account: "-",
+      summary: "No sweep for 15 minutes.",
+      since: "2030-01-01T00:10:00.000Z",
       advice: [
         "Look at its log.",
         "CloudWatch says: because.",

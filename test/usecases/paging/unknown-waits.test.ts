@@ -29,7 +29,13 @@ function newPager() {
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
   const pager: Pager = {
-    ...{ mode, clock, journal, escalation, log, operator, settingsOf: () => undefined },
+    mode,
+    clock,
+    journal,
+    escalation,
+    log,
+    operator,
+    settingsOf: () => undefined,
     unknownAfter: millis(5 * MINUTE),
   };
   let jobs = 0;
@@ -48,8 +54,13 @@ function newPager() {
     if (verdict === "healthy") return resolveIncidents(pager, job);
     if (verdict === "degraded") return;
     await escalate(pager, job, {
-      ...{ failureClass: "unknown", severity: "critical", summary: "unknown: no answer", advice: [] },
-      ...{ evidence: {}, about: "probe.failed", waits },
+      failureClass: "unknown",
+      severity: "critical",
+      summary: "unknown: no answer",
+      advice: [],
+      evidence: {},
+      about: "probe.failed",
+      waits,
     });
   };
   const pages = () => escalation.sent.map(({ status, at }) => `${status} ${at.slice(11, 16)}`);
@@ -116,7 +127,11 @@ describe("an account that is unknown", () => {
       broken,
       { id: "j", account },
       {
-        ...{ failureClass: "unknown", severity: "critical", summary: "no answer", advice: [], evidence: {} },
+        failureClass: "unknown",
+        severity: "critical",
+        summary: "no answer",
+        advice: [],
+        evidence: {},
         waits: "until-it-lasts",
       },
     );

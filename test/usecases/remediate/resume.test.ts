@@ -18,13 +18,21 @@ const random = chance(7);
 const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
 const account = keyOf("A", random) as AccountId;
 const fresh: SimulatedAccount = {
-  ...{ account, name: "APP", iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 },
+  account,
+  name: "APP",
+  iat: toSeconds(start),
+  exp: toSeconds(start) + 90 * 86_400,
 };
 
 function newWorld(own: Partial<SimulatedAccount> = {}) {
   let journal: FakeJournal | undefined;
   const world = simulatedWorld({
-    ...{ seed: 1, start, accounts: [{ ...fresh, ...own }], policy: newPolicy(), policies: [], operator },
+    seed: 1,
+    start,
+    accounts: [{ ...fresh, ...own }],
+    policy: newPolicy(),
+    policies: [],
+    operator,
     journalOn: (clock) => {
       journal = fakeJournal(clock);
       return journal;
@@ -36,7 +44,9 @@ function newWorld(own: Partial<SimulatedAccount> = {}) {
     return jwt?.document.claims.jti ?? "none";
   };
   return {
-    ...{ world, entries, jtiInForce },
+    world,
+    entries,
+    jtiInForce,
     of: (kind: EntryKind) => entries().filter((entry) => entry.kind === kind),
     /** An entry of a job that died, a second after the one before. */
     wrote: async (job: string, kind: EntryKind, data: JsonObject = {}): Promise<void> => {
@@ -69,7 +79,8 @@ describe("what a dead job did is told by the next one that ends", () => {
     scene.world.advance(millis(60_000));
     const result = await scene.run();
     expect(result).toMatchObject({
-      ...{ outcome: "healed", unwellSince: "2030-01-01T00:00:02.000Z" },
+      outcome: "healed",
+      unwellSince: "2030-01-01T00:00:02.000Z",
       healthySince: "2030-01-01T00:01:03.000Z",
     });
     expect(result.rungs).toEqual([
@@ -239,7 +250,10 @@ describe("a secret that can't be read", () => {
     const error = new RelightError("secret.not_found", "there is no secret");
     const signer = (): Promise<never> => Promise.reject(error);
     const order = jobFor(scene.world.context, {
-      ...{ account, action: "remediate", trigger: "schedule", reason: "a test" },
+      account,
+      action: "remediate",
+      trigger: "schedule",
+      reason: "a test",
     });
     const run = () => remediate({ ...scene.world.context, signer }, order);
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });

@@ -49,9 +49,14 @@ function contextWith(changes: object = {}): Context {
 function situation(seen: Partial<Observation>, changes: Partial<Situation> = {}): Situation {
   const look = observation(seen);
   return {
-    ...{ observation: look, claims: claims(), canSign: true, hasAccountKey: true, allowMemoryLoss: true },
-    ...{ verdict: assess(look, { operator, unfinishedToggle: false, unfinishedChanges: [] }) },
-    ...{ canRestart: false, memorySeen: [] },
+    observation: look,
+    claims: claims(),
+    canSign: true,
+    hasAccountKey: true,
+    allowMemoryLoss: true,
+    verdict: assess(look, { operator, unfinishedToggle: false, unfinishedChanges: [] }),
+    canRestart: false,
+    memorySeen: [],
     ...changes,
   };
 }

@@ -79,7 +79,10 @@ async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[];
   const { jobs = [] } = scene;
   const log = fakeLog();
   const context = {
-    ...{ clock, log, newId: () => "sweep-1", configured: scene.configured ?? [] },
+    clock,
+    log,
+    newId: () => "sweep-1",
+    configured: scene.configured ?? [],
     resolver: { list: scene.list },
     policyOf: () => newPolicy(),
     journal: {
@@ -131,14 +134,16 @@ describe("a sweep", () => {
     ]);
     expect(jobs[0]).toMatchObject({ action: "remediate", correlation: "sweep-1", id: `sweep-1/${idOf(0)}` });
     expect(report).toMatchObject({
-      ...{ id: "sweep-1", seen: 4, queued: 3, queuedBy: { new: 1, expired: 1, unwell: 1 }, postponed: 0 },
-      ...{
-        pastPage: 1,
-        oldestUnverified: MINUTE,
-        soonestExpiry: NOW - DAY * 1000,
-        waiting: 0,
-        unreadable: [],
-      },
+      id: "sweep-1",
+      seen: 4,
+      queued: 3,
+      queuedBy: { new: 1, expired: 1, unwell: 1 },
+      postponed: 0,
+      pastPage: 1,
+      oldestUnverified: MINUTE,
+      soonestExpiry: NOW - DAY * 1000,
+      waiting: 0,
+      unreadable: [],
     });
   });
 
@@ -165,7 +170,9 @@ describe("a sweep", () => {
     const odd: ListedJwt = { ok: false, account: "junk", problem: "is no JWT" };
     const expiresAt = epochMillis(NOW - 1);
     const { report, jobs, warnings } = await run({
-      ...{ list: () => of([entryOf(0), bad, odd]), source, configured: [idOf(0), idOf(2)] },
+      list: () => of([entryOf(0), bad, odd]),
+      source,
+      configured: [idOf(0), idOf(2)],
       standing: byIndex((index) => well(index, 0, index === 2 ? { expiresAt } : {})),
     });
     expect(jobs.map(({ account }) => indexOf.get(account))).toEqual([1, 2, 3, 0]);
@@ -296,7 +303,8 @@ test("100,000 accounts stream through: a chunk and a backlog are held, and the b
     }
   };
   const { report, jobs } = await run({
-    ...{ list, settings: { atMostWaiting: 500 } },
+    list,
+    settings: { atMostWaiting: 500 },
     standing: () => well(0, 10, { jti: undefined, outcome: "healthy" }),
     onLatest: (accounts) => {
       asked += accounts.length;

@@ -16,12 +16,10 @@ const clock: Clock = { now: () => epochMillis(Date.now()) };
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
 const operator = {
-  ...{
-    id: `O${"A".repeat(55)}`,
-    name: "OP",
-    signingKeys: [`O${"B".repeat(55)}`],
-    strictSigningKeyUsage: true,
-  },
+  id: `O${"A".repeat(55)}`,
+  name: "OP",
+  signingKeys: [`O${"B".repeat(55)}`],
+  strictSigningKeyUsage: true,
 };
 const AT_ONCE = millis(0);
 const BUSY: JobEnd = { state: "failed", error: new RelightError("account.busy", "another is at work") };
@@ -161,15 +159,13 @@ describe("the story", () => {
       await waitFor("the jobs", () => jobs.length >= options.jobs);
     }
     await watch({
-      ...{
-        clock,
-        journal,
-        log,
-        newId: () => `id${jobs.length}`,
-        configured: [A],
-        operator,
-        sweepEvery: undefined,
-      },
+      clock,
+      journal,
+      log,
+      newId: () => `id${jobs.length}`,
+      configured: [A],
+      operator,
+      sweepEvery: undefined,
       events: { listen, running: options.running ?? (async () => []), [Symbol.asyncDispose]: async () => {} },
       work: async (job) => {
         jobs.push(job);
@@ -218,7 +214,10 @@ describe("the story", () => {
     );
     expect(jobs).toEqual([
       {
-        ...{ account: B, trigger: "event", action: "remediate", id: "id0" },
+        account: B,
+        trigger: "event",
+        action: "remediate",
+        id: "id0",
         correlation: "id0",
         reason: "somebody pushed claims (theirs)",
       },
@@ -231,7 +230,8 @@ describe("the story", () => {
       throw new RelightError("nats.timeout", "no answer");
     };
     const { jobs, log } = await watchThese([{ kind: "client-expired", account: B, user: "U" }], {
-      ...{ jobs: 1, running },
+      jobs: 1,
+      running,
     });
     expect(jobs.map(({ reason }) => reason)).toEqual([
       "a client's authentication expired, and perhaps the account",
@@ -254,7 +254,12 @@ describe("the story", () => {
       throw error;
     }
     const watching = watch({
-      ...{ clock, journal: fakeJournal(clock), log: fakeLog(), newId: () => "id", configured: [], operator },
+      clock,
+      journal: fakeJournal(clock),
+      log: fakeLog(),
+      newId: () => "id",
+      configured: [],
+      operator,
       events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
       work: async () => ({ state: "queued" }),
       sweep: async () => ({ queued: 3, ends: [] }),

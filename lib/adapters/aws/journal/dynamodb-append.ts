@@ -53,7 +53,10 @@ async function newestPlace(
       TableName: table,
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: { ":pk": pk },
-      ...{ ProjectionExpression: "sk", ScanIndexForward: false, ConsistentRead: true, Limit: 1 },
+      ProjectionExpression: "sk",
+      ScanIndexForward: false,
+      ConsistentRead: true,
+      Limit: 1,
     }),
   );
   const [millis, counter] = String(newest.Items?.[0]?.["sk"] ?? "").split("#");

@@ -1,6 +1,7 @@
 import { paginateQuery, paginateScan, type QueryCommandInput } from "@aws-sdk/lib-dynamodb";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../../../domain/journal/journal.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { epochMillis } from "../../../domain/time/time.ts";
 import type { JournalQuery } from "../../../ports/journal.ts";
 import { entryKey, partitionKey, partitionsOf } from "./dynamodb-partitions.ts";
@@ -34,11 +35,14 @@ function queriesOf(query: JournalQuery): readonly Query[] {
   const filter = job === undefined ? {} : { FilterExpression: "#job = :job" };
   const names = job === undefined ? {} : { ExpressionAttributeNames: { "#job": "job" } };
   return prefixesOf(new Set(kinds), limit !== undefined).map(([prefix, kind]) => ({
-    ...{ IndexName: "kind-index", ...filter, ...names },
+    IndexName: "kind-index",
+    ...filter,
+    ...names,
     KeyConditionExpression: "pk = :pk AND begins_with(kindKey, :kind)",
     ExpressionAttributeValues: {
-      ...{ ":pk": entryKey(kind, account), ":kind": prefix },
-      ...(job === undefined ? {} : { ":job": job }),
+      ":pk": entryKey(kind, account),
+      ":kind": prefix,
+      ...defined({ ":job": job }),
     },
     ConsistentRead: true,
   }));
@@ -72,8 +76,8 @@ function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
     ...(filter === "" ? {} : { FilterExpression: filter }),
     ...(Object.keys(names).length === 0 ? {} : { ExpressionAttributeNames: names }),
     ExpressionAttributeValues: {
-      ...(pk === undefined ? {} : { ":pk": pk }),
-      ...(job === undefined ? {} : { ":job": job }),
+      ...defined({ ":pk": pk }),
+      ...defined({ ":job": job }),
       ...kindValues(kinds),
     },
   };

@@ -4,6 +4,7 @@ import {
   KMSClient,
   SignCommand,
 } from "@aws-sdk/client-kms";
+import { defined } from "../../../domain/time/defined.ts";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
 import type { RemoteKey } from "../../../ports/keys.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
@@ -32,7 +33,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 /** A client for the region that the reference names by an ARN, else for the environment's. */
 export function kmsClient(reference: string): KMSClient {
   const [, region] = /^aws-kms:\/\/arn:[^:]+:kms:([^:]+):/.exec(reference) ?? [];
-  return new KMSClient({ ...CLIENT_SETTINGS, ...(region === undefined ? {} : { region }) });
+  return new KMSClient({ ...CLIENT_SETTINGS, ...defined({ region }) });
 }
 
 /**
@@ -50,7 +51,8 @@ export async function kmsKey(reference: string, client = kmsClient(reference)): 
   const publicKey = edwardsKey(answer, reference);
   const KeyId = answer.KeyId ?? name;
   return {
-    ...{ publicKey, longestMessage: LONGEST_MESSAGE },
+    publicKey,
+    longestMessage: LONGEST_MESSAGE,
     sign: async (Message) => {
       const algorithm = { MessageType: "RAW", SigningAlgorithm: "ED25519_SHA_512" } as const;
       const order = new SignCommand({ KeyId, Message, ...algorithm });

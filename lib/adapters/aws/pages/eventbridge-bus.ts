@@ -37,7 +37,9 @@ export const eventBridgeClient = (): EventBridgeClient => new EventBridgeClient(
 export function eventBridgeBus({ bus, client, scrub }: BusSettings): Escalation & Announcer {
   const put = async (type: string, detail: object): Promise<void> => {
     const entry: PutEventsRequestEntry = {
-      ...{ EventBusName: bus, Source: SOURCE, DetailType: type },
+      EventBusName: bus,
+      Source: SOURCE,
+      DetailType: type,
       Detail: JSON.stringify(detail),
     };
     const { FailedEntryCount = 0, Entries = [] } = await client.send(

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
 import type { FailureClass, Incident } from "../../../domain/incidents/incident.ts";
 import type { StackAlarm } from "../../../domain/incidents/stack-alarm.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
 import { epochMillis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
@@ -78,8 +79,12 @@ export function parsePageEvent(body: string): PageEvent {
   return {
     kind: "alarm",
     alarm: {
-      ...{ name, arn: data.resources[0], region: data.region, state: state.value, reason: state.reason },
-      ...(configuration.description === undefined ? {} : { description: configuration.description }),
+      name,
+      arn: data.resources[0],
+      region: data.region,
+      state: state.value,
+      reason: state.reason,
+      ...defined({ description: configuration.description }),
       at: epochMillis(Date.parse(state.timestamp)),
     },
   };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { PublishCommand, type PublishCommandInput, SNSClient } from "@aws-sdk/client-sns";
 import type { Incident } from "../../../domain/incidents/incident.ts";
 import { type Links, pageText, textLines } from "../../../domain/incidents/page-text.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
 import type { Escalation } from "../../../ports/escalation.ts";
@@ -22,7 +23,7 @@ export interface SnsSettings {
 /** A client in the topic's own region, wherever this runs. */
 export function snsClient(topic: string): SNSClient {
   const region = topic.split(":")[3];
-  return new SNSClient({ ...CLIENT_SETTINGS, ...(region === undefined ? {} : { region }) });
+  return new SNSClient({ ...CLIENT_SETTINGS, ...defined({ region }) });
 }
 
 /**
@@ -64,7 +65,7 @@ function undeliverable(topic: string, cause: unknown): RelightError {
   const reason = errorName(cause);
   const message = `the SNS topic ${topic} did not take the incident: ${reason}`;
   return new RelightError("escalation.undeliverable", message, {
-    ...{ details: { channel: topic, reason } },
+    details: { channel: topic, reason },
     cause,
   });
 }

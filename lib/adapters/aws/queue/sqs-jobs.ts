@@ -51,9 +51,7 @@ const messageOf = (job: Job) => ({
 /** A FIFO queue counts those that are held back behind a job of their account as waiting, too. */
 async function countWaiting({ queueUrl, client }: SqsJobsSettings): Promise<number> {
   const { Attributes } = await client.send(
-    new GetQueueAttributesCommand({
-      ...{ QueueUrl: queueUrl, AttributeNames: ["ApproximateNumberOfMessages"] },
-    }),
+    new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ["ApproximateNumberOfMessages"] }),
   );
   return Number(Attributes?.["ApproximateNumberOfMessages"] ?? 0);
 }

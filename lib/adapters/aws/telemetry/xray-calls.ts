@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { defined } from "../../../domain/time/defined.ts";
 
 /** What goes into a segment document beside its name, ids and times. */
 export interface SegmentFields {
@@ -71,7 +72,8 @@ function serviceOf(request: ClientRequest): string {
 function fieldsOf(request: ClientRequest, status: number | undefined): SegmentFields {
   const operation = targetOf(request).split(".")[1];
   return {
-    ...{ namespace: "aws", aws: operation === undefined ? {} : { operation } },
+    namespace: "aws",
+    aws: defined({ operation }),
     ...(status === undefined || status >= 500 ? { fault: true } : {}),
     ...(status !== undefined && status >= 400 && status < 500 ? { error: true } : {}),
     ...(status === 429 ? { throttle: true } : {}),

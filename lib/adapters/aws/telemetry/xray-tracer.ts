@@ -43,8 +43,14 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
     left -= 1;
     if (left < 0) return;
     send({
-      ...{ type: "subsegment", trace_id: segment.traceId, id: segment.id, parent_id: above.id },
-      ...{ name: nameOf(name), start_time: began / 1_000, end_time: ended / 1_000, ...fields },
+      type: "subsegment",
+      trace_id: segment.traceId,
+      id: segment.id,
+      parent_id: above.id,
+      name: nameOf(name),
+      start_time: began / 1_000,
+      end_time: ended / 1_000,
+      ...fields,
     });
   }
 

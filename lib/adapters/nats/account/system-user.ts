@@ -32,7 +32,11 @@ export async function succeedUser(
   const user = createUser();
   const seconds = toSeconds(now);
   const claims = {
-    ...{ jti: id, iat: seconds, iss: issuerKey, name, sub: user.getPublicKey() },
+    jti: id,
+    iat: seconds,
+    iss: issuerKey,
+    name,
+    sub: user.getPublicKey(),
     ...(lifetime === undefined ? {} : { exp: seconds + Math.round(lifetime / 1000) }),
     nats: { ...rest, ...(issuerKey === account ? {} : { issuer_account: account }) },
   };

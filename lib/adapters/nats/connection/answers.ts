@@ -66,7 +66,9 @@ const cluster = z
   .looseObject({ name: z.string().optional(), cluster_port: z.number().optional() })
   .default({});
 export const varz = z.looseObject({
-  ...{ cluster, gateway: named, routes: z.number().default(0) },
+  cluster,
+  gateway: named,
+  routes: z.number().default(0),
   leaf: z.looseObject({ remotes: z.array(z.unknown()).nullish() }).default({}),
   trusted_operators_jwt: z.array(z.string()).nullish(),
 });
@@ -81,12 +83,15 @@ export const accountInfo = z.looseObject({
 });
 
 const heldSubscription = z.looseObject({
-  ...{ account: z.string().optional(), subject: z.string(), cid: z.number() },
+  account: z.string().optional(),
+  subject: z.string(),
+  cid: z.number(),
 });
 export type HeldSubscription = z.infer<typeof heldSubscription>;
 
 export const subsz = z.looseObject({
-  ...{ total: z.number().optional(), limit: z.number().optional() },
+  total: z.number().optional(),
+  limit: z.number().optional(),
   subscriptions_list: z
     .array(heldSubscription)
     .nullish()
@@ -118,14 +123,18 @@ const external = z.looseObject({ api: z.string().default("") }).nullish();
 
 /** A mirror or source as it is configured. */
 const originConfig = z.looseObject({
-  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  name: z.string(),
+  external,
+  filter_subject: z.string().optional(),
   subject_transforms: z.array(z.unknown()).nullish(),
 });
 export type OriginConfig = z.infer<typeof originConfig>;
 
 /** A mirror or source as its leader tells of it. */
 const originDetail = z.looseObject({
-  ...{ name: z.string(), external, filter_subject: z.string().optional() },
+  name: z.string(),
+  external,
+  filter_subject: z.string().optional(),
   lag: z.number().default(0),
   /** Nanoseconds since it heard of its origin; -1: never. */
   active: z.number().default(-1),
@@ -136,7 +145,10 @@ const originDetail = z.looseObject({
 export type OriginDetail = z.infer<typeof originDetail>;
 
 export const streamState = z.looseObject({
-  ...{ messages: z.number(), bytes: z.number(), first_seq: z.number(), last_seq: z.number() },
+  messages: z.number(),
+  bytes: z.number(),
+  first_seq: z.number(),
+  last_seq: z.number(),
 });
 
 const streamDetail = z.looseObject({
@@ -147,7 +159,8 @@ const streamDetail = z.looseObject({
     subjects: z.array(z.string()).nullish(),
     storage: z.enum(["file", "memory"]),
     num_replicas: z.number().default(1),
-    ...{ allow_direct: z.boolean().optional(), mirror_direct: z.boolean().optional() },
+    allow_direct: z.boolean().optional(),
+    mirror_direct: z.boolean().optional(),
     mirror: originConfig.nullish(),
     sources: z.array(originConfig).nullish(),
   }),
@@ -170,7 +183,8 @@ export const apiNames = z.looseObject({
 const listEntry = z.looseObject({
   name: z.string().optional(),
   config: z.looseObject({
-    ...{ name: z.string().optional(), durable_name: z.string().optional() },
+    name: z.string().optional(),
+    durable_name: z.string().optional(),
     num_replicas: z.number().optional(),
   }),
   cluster: group,
@@ -178,7 +192,8 @@ const listEntry = z.looseObject({
 export type ListEntry = z.infer<typeof listEntry>;
 /** A page of `$JS.API.STREAM.LIST` or `$JS.API.CONSUMER.LIST.…`; those that no server tells of have no name but in `config`. */
 export const apiList = z.looseObject({
-  ...{ total: z.number(), limit: z.number().optional() },
+  total: z.number(),
+  limit: z.number().optional(),
   streams: z.array(listEntry).nullish(),
   consumers: z.array(listEntry).nullish(),
 });
@@ -187,17 +202,21 @@ const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(str
 export type AccountDetail = z.infer<typeof accountDetail>;
 /** `accounts` is how many have JetStream on the server, whatever part of them is listed. */
 export const jsz = z.looseObject({
-  ...{ accounts: z.number().optional(), account_details: z.array(accountDetail).nullish() },
+  accounts: z.number().optional(),
+  account_details: z.array(accountDetail).nullish(),
 });
 
 // Before 2.10 there is neither a name nor who asked for the connection.
 const leafDetail = z.looseObject({
-  ...{ account: z.string(), name: z.string().optional(), is_spoke: z.boolean().default(false) },
+  account: z.string(),
+  name: z.string().optional(),
+  is_spoke: z.boolean().default(false),
 });
 export type LeafDetail = z.infer<typeof leafDetail>;
 
 export const leafz = z.looseObject({
-  ...{ leafnodes: z.number().optional(), leafs: z.array(leafDetail).nullish() },
+  leafnodes: z.number().optional(),
+  leafs: z.array(leafDetail).nullish(),
 });
 
 /** Without accounts: what the server may give to JetStream, what streams' `max_bytes` reserve, and what it holds; bytes. */
@@ -205,7 +224,8 @@ export const jszTotals = z.looseObject({
   config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
   reserved_memory: z.number().default(0),
   reserved_storage: z.number().default(0),
-  ...{ memory: z.number().default(0), storage: z.number().default(0) },
+  memory: z.number().default(0),
+  storage: z.number().default(0),
 });
 
 /** Ids alone, of every account that is loaded; the server sends them all at once, about 60 bytes each. */

@@ -8,6 +8,7 @@ import {
   type QueuedIterator,
   TimeoutError,
 } from "@nats-io/transport-node";
+import { defined } from "../../../domain/time/defined.ts";
 import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
@@ -193,7 +194,7 @@ function causes(thrown: unknown): readonly Error[] {
 
 function silence(subject: string, timeout: Millis, cause?: unknown): RelightError {
   const message = `no answer to ${subject} within ${timeout} ms`;
-  return new RelightError("nats.timeout", message, cause === undefined ? {} : { cause });
+  return new RelightError("nats.timeout", message, defined({ cause }));
 }
 
 export function lost(subject: string, cause?: unknown): RelightError {

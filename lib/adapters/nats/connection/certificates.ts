@@ -56,7 +56,8 @@ async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Prom
 
 async function certificate(socket: Socket, host: string, signal: AbortSignal) {
   const secure = connectTls({
-    ...{ socket, rejectUnauthorized: false },
+    socket,
+    rejectUnauthorized: false,
     ...(isIP(host) === 0 ? { servername: host } : {}),
   });
   try {

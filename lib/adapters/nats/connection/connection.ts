@@ -5,6 +5,7 @@ import {
   type NatsConnection,
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
+import { defined } from "../../../domain/time/defined.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 import { type Attempt, type DialOptions, dial } from "./dial.ts";
@@ -70,8 +71,11 @@ function optionsOf(settings: ConnectionSettings): DialOptions {
   return {
     // The client's parser wants the newline at the end, which secret stores and editors drop.
     authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
-    ...{ name, timeout, reconnect: false, waitOnFirstConnect: false },
-    ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+    name,
+    timeout,
+    reconnect: false,
+    waitOnFirstConnect: false,
+    ...defined({ inboxPrefix: inbox }),
     ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
   };
 }

@@ -1,6 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { ClusterEvent } from "../../../domain/watch/watch.ts";
 import { asRelightError } from "../../../errors.ts";
 import type { JwtCodec } from "../../../ports/keys.ts";
@@ -48,7 +49,7 @@ export function readDisconnect(message: Msg): ClusterEvent | undefined {
   const { client: who, reason } = read(disconnect, readJson(message), "DISCONNECT");
   if (reason !== EXPIRED || !isAccountId(who.acc)) return undefined;
   const { name } = userOf(who.jwt);
-  const named = name === undefined ? {} : { userName: name };
+  const named = defined({ userName: name });
   return { kind: "client-expired", account: who.acc, user: who.user, ...named };
 }
 

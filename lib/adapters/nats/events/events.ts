@@ -39,7 +39,11 @@ export async function openEvents(settings: EventsSettings): Promise<Events> {
   const delay = backoff();
   const name = "relight (listening)";
   const connection = await openConnection({
-    ...{ servers, credentials, timeout, name, reconnectDelay: delay.next },
+    servers,
+    credentials,
+    timeout,
+    name,
+    reconnectDelay: delay.next,
   });
   try {
     await discover(connection, timeout);

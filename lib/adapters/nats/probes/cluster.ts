@@ -87,7 +87,8 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   const asAccount = { servers: addresses, timeout, clock, strict };
   const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
   return {
-    ...{ connection, resolver },
+    connection,
+    resolver,
     probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
     assets: natsAssets({ ...asAccount, resolver }),
     close: () => connection.close(),

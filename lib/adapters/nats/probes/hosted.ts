@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../../domain/claims/account.ts";
 import type { HostedStream, ServerFacts } from "../../../domain/observation/observation.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { AccountDetail, ConsumerDetail, StreamDetail } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
@@ -54,11 +55,15 @@ function hostedStream(
   withConsumers: boolean,
 ): HostedStream {
   return {
-    ...{ account, name, server, storage: config.storage, replicas: config.num_replicas },
+    account,
+    name,
+    server,
+    storage: config.storage,
+    replicas: config.num_replicas,
     messages: state.messages,
     bytes: state.bytes,
     config: config as JsonObject,
-    ...(created === undefined ? {} : { created }),
+    ...defined({ created }),
     ...(withConsumers ? { consumers: (consumers ?? []).map(consumerOf) } : {}),
     // Where nothing is said of a group there is none: the server that holds it leads it.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),

@@ -27,7 +27,8 @@ export async function leafConnections(
       const leafs = await leafConnectionsOf(askingServer(settings, id, "LEAFZ"), account);
       const accepted = leafs.filter((leaf) => !leaf.is_spoke);
       return accepted.map((leaf) => ({
-        ...{ server, account: leaf.account },
+        server,
+        account: leaf.account,
         ...(leaf.name ? { name: leaf.name } : {}),
       }));
     },

@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
@@ -67,7 +68,7 @@ export async function accountSubscriptions(
   account: AccountId,
   { test, most = MOST_SUBSCRIPTIONS }: { readonly test?: string; readonly most?: number } = {},
 ): Promise<readonly HeldSubscription[]> {
-  const only = test === undefined ? {} : { test };
+  const only = defined({ test });
   for (let limit = Math.min(most, 4 * PAGE); ; limit = Math.min(most, limit * 8)) {
     const body = { account, subscriptions: true, ...only, offset: 0, limit };
     const page = readData(subsz, await askSubsz(body), "SUBSZ");
@@ -131,7 +132,7 @@ export async function leafConnectionsOf(
   askLeafz: AskPage,
   account?: AccountId,
 ): Promise<readonly LeafDetail[]> {
-  const answer = await askLeafz(account === undefined ? {} : { account });
+  const answer = await askLeafz(defined({ account }));
   const { leafs, leafnodes = 0 } = readData(leafz, answer, "LEAFZ");
   const found = leafs ?? [];
   if (found.length >= leafnodes) return found;

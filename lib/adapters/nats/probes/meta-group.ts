@@ -104,7 +104,9 @@ function ledBy({ server, meta }: View, members: readonly View[], size: number): 
   const replicas = (meta?.replicas ?? []).filter(({ name }) => name !== server);
   const dissenting = members.filter((view) => view.meta?.leader !== server).map(dissent);
   return {
-    ...{ leader: server, size, peers: replicas.map(peerOf) },
+    leader: server,
+    size,
+    peers: replicas.map(peerOf),
     ...(dissenting.length === 0 ? {} : { dissenting }),
   };
 }

@@ -18,6 +18,7 @@ import type {
   StreamFacts,
 } from "../../../domain/observation/observation.ts";
 import { withoutVanished } from "../../../domain/observation/still-there.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { jetStreamFindings } from "../../../domain/verdict/jetstream-findings.ts";
 import { originFindings } from "../../../domain/verdict/origins-findings.ts";
@@ -103,7 +104,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
       listened(foundElsewhere),
     ]);
     const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
-    const home = domain === undefined ? {} : { domain };
+    const home = defined({ domain });
     const whole = { account, at: clock.now(), ...home, ...seen, capacities: stores };
     // Where all is well nothing has vanished meanwhile that would matter.
     const faults = [...jetStreamFindings(whole), ...originFindings(whole, expected, [])];
@@ -205,7 +206,7 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
     ...(domain ? { domain } : {}),
     ...(cluster ? { cluster } : {}),
     tags: tags ?? [],
-    ...(clockSkew === undefined ? {} : { clockSkew }),
+    ...defined({ clockSkew }),
     topology: await topologyOf(settings, info),
   };
 }

@@ -20,6 +20,7 @@ import type {
   RunningAccount,
   ServerFacts,
 } from "../../../domain/observation/observation.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { asRelightError, probe, RelightError } from "../../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "../account/account-connection.ts";
@@ -111,7 +112,7 @@ async function view(
     info: { streams: info.streams, consumers: info.consumers, limits: limitsOf(info) },
     streamNames: listed,
     failing,
-    ...(unheld === undefined ? {} : { unheld }),
+    ...defined({ unheld }),
     domains,
   };
 }

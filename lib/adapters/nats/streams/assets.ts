@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 import type { Assets, Configuration, RefusedConfiguration } from "../../../ports/remedies.ts";
@@ -174,7 +175,7 @@ async function refusal(
   if (answer.state !== "refused") return undefined;
   return {
     stream,
-    ...(consumer === undefined ? {} : { consumer }),
+    ...defined({ consumer }),
     reason: answer.reason,
     gone: answer.code === STREAM_NOT_FOUND || answer.code === CONSUMER_NOT_FOUND,
   };

@@ -2,6 +2,7 @@ import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { ServerFacts } from "../../../domain/observation/observation.ts";
 import type { Existing } from "../../../domain/observation/still-there.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import type { ListSettings } from "../probes/lists.ts";
 import { heldOn } from "./streams.ts";
@@ -17,8 +18,12 @@ export async function existingOn(
     (server) => heldOn(settings, account, server, { consumer: true, raft: false }),
     { concurrency: AT_ONCE },
   );
-  return perServer.flat().map(({ server: { domain }, detail: { name, created, consumer_detail: held } }) => ({
-    ...(domain === undefined ? {} : { domain }),
-    ...{ name, created, consumers: held ?? [] },
-  }));
+  return perServer
+    .flat()
+    .map(({ server: { domain }, detail: { name, created, consumer_detail: held } }) => ({
+      ...defined({ domain }),
+      name,
+      created,
+      consumers: held ?? [],
+    }));
 }

@@ -50,8 +50,11 @@ export function forgottenAmong(
       .map(({ name, config, ack_floor: floor }) => ({
         stream,
         consumer: {
-          ...{ server: server.name, name, durable: config.durable_name !== undefined },
-          ...{ ackFloor: floor.stream_seq, config: config as JsonObject },
+          server: server.name,
+          name,
+          durable: config.durable_name !== undefined,
+          ackFloor: floor.stream_seq,
+          config: config as JsonObject,
         },
       })),
   );

@@ -2,6 +2,7 @@ import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { DirectGets } from "../../../domain/observation/direct-facts.ts";
 import type { Probe, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import {
   type ConsumerReplica,
@@ -109,7 +110,7 @@ export function directFacts(
     mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
   return {
     ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, streams) }),
-    ...(its === undefined ? {} : { mirrorDirect: its }),
+    ...defined({ mirrorDirect: its }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type StreamFacts,
 } from "../../../domain/observation/observation.ts";
 import { isIll } from "../../../domain/observation/silence.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { probe } from "../../../errors.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { leaderOf } from "../connection/told.ts";
@@ -76,8 +77,8 @@ function withReadings(stream: StreamFacts, told: readonly OriginFacts[] | undefi
 /** An empty one where nobody told: what was not heard is not taken for heard. */
 function readingOf({ activeAgo, taken, error }: Partial<OriginFacts> = {}): OriginReading {
   return {
-    ...(activeAgo === undefined ? {} : { activeAgo }),
-    ...(taken === undefined ? {} : { taken }),
-    ...(error === undefined ? {} : { error }),
+    ...defined({ activeAgo }),
+    ...defined({ taken }),
+    ...defined({ error }),
   };
 }

@@ -29,7 +29,10 @@ function originFacts(
   const { lag = 0, active = -1, seq, error } = found ?? {};
   const taken = config === mirror ? state.last_seq : seq;
   return {
-    ...{ stream: config.name, lag, ...placeOf(config), later: [] },
+    stream: config.name,
+    lag,
+    ...placeOf(config),
+    later: [],
     ...(isWhole(config) && taken !== undefined ? { taken } : {}),
     ...(active < 0 ? {} : { activeAgo: millis(Math.round(active / NANOS_PER_MILLI)) }),
     ...(error ? { error: error.description } : {}),

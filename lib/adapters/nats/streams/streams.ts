@@ -3,6 +3,7 @@ import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { nameOfGroup } from "../../../domain/ladder/step-down.ts";
 import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../../domain/observation/observation.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { tellsRaftGroups } from "../../../domain/verdict/defects.ts";
@@ -109,7 +110,9 @@ function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Re
   );
   const told = { ...detail, consumer_detail: known };
   return {
-    ...{ server: server.name, detail: told, clustered: server.topology === "clustered" },
+    server: server.name,
+    detail: told,
+    clustered: server.topology === "clustered",
     nodeMissing: isNodeMissing(server, told),
   };
 }
@@ -125,7 +128,9 @@ function groupByStream(
   return gatherByName(replicas, asked).map((stream) => {
     const consumers = stream.told.flatMap(({ server, clustered, detail }) =>
       (detail.consumer_detail ?? []).map((consumer) => ({
-        ...{ server, clustered, detail: consumer },
+        server,
+        clustered,
+        detail: consumer,
         // Where streams have groups, a consumer always tells of its own, a group of one included.
         nodeMissing: clustered && consumer.cluster === undefined,
       })),
@@ -200,14 +205,23 @@ function streamFacts(
   const { name, config, state, created } = best.detail;
   const leader = leaderOf(best);
   return {
-    ...{ server: leader ?? best.server, name, subjects: subjectsOf(best), config: config as JsonObject },
-    ...{ storage: config.storage, replicas: config.num_replicas },
-    ...(domain === undefined ? {} : { domain }),
-    ...(leader === undefined ? {} : { leader }),
-    ...{ toldBy: best.server, peers: peersOf(best), nodeMissingOn },
+    server: leader ?? best.server,
+    name,
+    subjects: subjectsOf(best),
+    config: config as JsonObject,
+    storage: config.storage,
+    replicas: config.num_replicas,
+    ...defined({ domain }),
+    ...defined({ leader }),
+    toldBy: best.server,
+    peers: peersOf(best),
+    nodeMissingOn,
     origins: originsTold(best.detail, leader === best.server),
-    ...(created === undefined ? {} : { created }),
-    ...{ messages: state.messages, bytes: state.bytes, firstSeq: state.first_seq, lastSeq: state.last_seq },
+    ...defined({ created }),
+    messages: state.messages,
+    bytes: state.bytes,
+    firstSeq: state.first_seq,
+    lastSeq: state.last_seq,
     deafSubjects: deafOf(best, interests),
     ...directFacts(stream, interests, streams),
     consumers: consumers.map((consumer) => consumerFacts(best, consumer, interests)),
@@ -223,17 +237,17 @@ function consumerFacts(
   const { name, config, created } = consumer.detail;
   const leader = leaderOf(consumer);
   return {
-    ...{ name, config: config as JsonObject, server: leader ?? consumer.server },
+    name,
+    config: config as JsonObject,
+    server: leader ?? consumer.server,
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
-    ...(leader === undefined ? {} : { leader }),
-    ...(created === undefined ? {} : { created }),
-    ...{
-      toldBy: consumer.server,
-      peers: peersOf(consumer),
-      nodeMissingOn,
-      ackFloor: consumer.detail.ack_floor.stream_seq,
-    },
+    ...defined({ leader }),
+    ...defined({ created }),
+    toldBy: consumer.server,
+    peers: peersOf(consumer),
+    nodeMissingOn,
+    ackFloor: consumer.detail.ack_floor.stream_seq,
     heard: heardBy(interests, consumer, nextMessage(stream, consumer)),
   };
 }

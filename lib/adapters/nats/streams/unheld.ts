@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
 import type { Unheld } from "../../../domain/observation/observation.ts";
+import { defined } from "../../../domain/time/defined.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { probe } from "../../../errors.ts";
 import { apiList, type ListEntry, read } from "../connection/answers.ts";
@@ -118,8 +119,9 @@ function describeAll(groups: readonly Group[], list: GivenUp | undefined): reado
   const nameless = told.filter((one) => one === undefined).length;
   const areEphemeral = list !== undefined && nameless <= list.nameless;
   return groups.map(({ stream, consumer }, index) => ({
-    ...{ stream, holders: told[index]?.holders ?? [] },
-    ...(consumer === undefined ? {} : { consumer }),
+    stream,
+    holders: told[index]?.holders ?? [],
+    ...defined({ consumer }),
     ...(consumer !== undefined && told[index] === undefined && areEphemeral ? { durable: false } : {}),
     ...told[index],
   }));

@@ -5,7 +5,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.not_enabled",
     texts: ["JetStream not enabled for account"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "an account is without JetStream on a server",
     meaning:
       "Its claims give it none, or the server did not enable it yet (a second or more after a push, in a cluster).",
@@ -14,7 +15,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.not_configured",
     texts: ["Error configuring JetStream for account %q"],
-    ...{ versions: SINCE_2_10, worry: "act" },
+    versions: SINCE_2_10,
+    worry: "act",
     title: "a server could not give an account its JetStream",
     meaning:
       "Its claims ask for more than the server has, or its streams could not be read; the reason follows.",
@@ -24,7 +26,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.node_missing",
     texts: ["stream node missing", "consumer node missing"],
-    ...{ versions: ["2.15.1"], worry: "act" },
+    versions: ["2.15.1"],
+    worry: "act",
     title: "a server runs no replica of a stream or consumer that it should",
     meaning:
       "Damage by JetStream being toggled in a cluster, or by a restart while the account was expired. Waiting does not help.",
@@ -33,7 +36,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.group_missing",
     texts: ["group node missing"],
-    ...{ versions: SINCE_2_10, worry: "act" },
+    versions: SINCE_2_10,
+    worry: "act",
     title: "a server has no Raft node for a stream or consumer that it should run",
     meaning:
       "Damage by JetStream being toggled in a cluster, or by a restart while the account was expired. Waiting does not help.",
@@ -45,7 +49,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
       "JetStream cluster stream '%s > %s' has NO quorum, stalled",
       "JetStream cluster consumer '%s > %s > %s' has NO quorum, stalled",
     ],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a stream or consumer has no quorum",
     meaning:
       "Most of its replicas are gone or don't reach each other: it takes no messages until they are back.",
@@ -54,7 +59,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.no_meta_leader",
     texts: ["JetStream cluster no metadata leader"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "the JetStream cluster has no leader",
     meaning:
       "For a moment normal after a leader stopped; if it stays, most servers are away and nothing can be made or moved.",
@@ -67,7 +73,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
       "storage directory is not a directory",
       "storage directory is not writable",
     ],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "JetStream can't use its storage directory",
     meaning: "The server has no JetStream, so its replicas are missing.",
     advice: "Check `jetstream { store_dir }`, the volume, and the right of the server's user to write there.",
@@ -79,7 +86,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
       "JetStream out of resources, will be DISABLED",
       "JetStream out of space, will be DISABLED",
     ],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a server switched its JetStream off",
     meaning: "It is out of disk or memory.",
     advice: "Make room, then restart it, when no account with streams is expired.",
@@ -87,7 +95,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.bad_state",
     texts: ["Detected bad stream state, resetting '%s > %s'", "Resetting stream cluster state for '%s > %s'"],
-    ...{ versions: SINCE_2_10, worry: "look" },
+    versions: SINCE_2_10,
+    worry: "look",
     title: "a replica is being built anew",
     meaning: "The server found its copy of a stream wrong and fetches it again from the leader.",
     advice: "Wait until the stream's replicas are current; if it repeats, the disk may be failing.",
@@ -95,7 +104,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "health.failed",
     texts: ["Healthcheck failed: %q", "Healthcheck failed: %d errors"],
-    ...{ versions: SINCE_2_10, worry: "look" },
+    versions: SINCE_2_10,
+    worry: "look",
     title: "a health check failed",
     meaning: "Someone asked /healthz and the server is not fit, for the reason in quotes.",
     advice:
@@ -104,7 +114,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "server.duplicate_name",
     texts: ["Duplicate Server Name"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "two servers have the same name",
     meaning: "The connection between them was refused.",
     advice: "Give each a `server_name` of its own (relight check-config FILES).",
@@ -112,7 +123,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "server.address_in_use",
     texts: ["address already in use"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a port is taken",
     meaning: "Another program, often a second server, listens there.",
     advice: "Stop it, or choose another port.",
@@ -120,7 +132,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "server.slow_read",
     texts: ["Readloop processing time: %v"],
-    ...{ versions: ALL, worry: "look" },
+    versions: ALL,
+    worry: "look",
     title: "a server took long over one read",
     meaning:
       "Slow disks, a busy processor, or a subject with very many subscribers. Clients' requests may time out.",
@@ -129,7 +142,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "connection.slow_consumer",
     texts: ["Slow Consumer"],
-    ...{ versions: ALL, worry: "look" },
+    versions: ALL,
+    worry: "look",
     title: "a client reads too slowly",
     meaning:
       "The server closed it rather than keep its messages. A leafnode closed so stops its sources for a while.",
@@ -138,7 +152,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "server.panic",
     texts: ["invalid memory address or nil pointer dereference"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a server crashed",
     meaning:
       "A bug of the server. 2.10.27 crashes so when a stream is updated that a restart left without its node.",

@@ -13,14 +13,20 @@ const NOTHING = "Nothing to do.";
 export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.clamped",
-    ...{ texts: PERMITTED, only: CLAMPED, versions: ALL, worry: "none", advice: NOTHING },
+    texts: PERMITTED,
+    only: CLAMPED,
+    versions: ALL,
+    worry: "none",
+    advice: NOTHING,
     title: "JetStream's subjects are kept on their side of a leafnode",
     meaning:
       "Servers in different JetStream domains keep $JS.API, $KV and $OBJ from crossing the leafnode, or each would answer for the other. A handful of these lines at every connection is normal.",
   },
   {
     id: "leaf.not_permitted",
-    ...{ texts: PERMITTED, versions: ALL, worry: "look" },
+    texts: PERMITTED,
+    versions: ALL,
+    worry: "look",
     title: "a leafnode may not hear a subject",
     meaning: "The leaf's user, `deny_imports` or `deny_exports` keeps this subject from crossing.",
     advice:
@@ -28,7 +34,9 @@ export const LEAF_KINDS: readonly LogKind[] = [
   },
   {
     id: "leaf.domains",
-    ...{ versions: SINCE_2_10, worry: "none", advice: NOTHING },
+    versions: SINCE_2_10,
+    worry: "none",
+    advice: NOTHING,
     texts: [
       "JetStream using domains: local %q, remote %q",
       "JetStream not extended, domains differ",
@@ -42,7 +50,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.extended",
     texts: ["Extending JetStream domain %q as System Account connected from server %s"],
-    ...{ versions: ALL, worry: "look" },
+    versions: ALL,
+    worry: "look",
     title: "JetStream was extended across a leafnode",
     meaning: "Both sides share the system account and the domain, so they form one JetStream.",
     advice: "Nothing to do if that is meant; otherwise give the leaf a domain of its own.",
@@ -50,7 +59,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.seed_or_file_missing",
     texts: ["Error reading LeafNode Remote Credentials file %q: %v"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a leaf's credentials file can't be read",
     meaning: "The leaf never connects. What stands in quotes may be a seed that was given as `credentials`.",
     advice:
@@ -65,7 +75,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
       "Credentials file malformed",
       "Credentials file has malformed seed",
     ],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a leaf's credentials file is none",
     meaning:
       "The file lacks the JWT or the seed; often it is an NKey seed that belongs under `nkey`. The leaf never binds.",
@@ -77,7 +88,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
       "Loop detected for leafnode account=%q. Delaying attempt to reconnect for %v",
       "leafnode loop detected",
     ],
-    ...{ versions: SINCE_2_10, worry: "act" },
+    versions: SINCE_2_10,
+    worry: "act",
     title: "leafnodes form a loop",
     meaning:
       "A message that crossed a leafnode would come back: two remotes lead to one cluster and account, or a leaf leads to itself.",
@@ -86,7 +98,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.wrong_port",
     texts: ["attempted to connect to leaf node port", "attempted to connect to wrong port"],
-    ...{ versions: ALL, worry: "act" },
+    versions: ALL,
+    worry: "act",
     title: "a connection came to the wrong port",
     meaning: "A leaf's url names the port of clients, or a client's that of leafnodes.",
     advice: "Leafnodes usually listen on 7422, clients on 4222.",
@@ -94,7 +107,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.replaced",
     texts: ["Replacing connection from same server", "Duplicate Remote LeafNode Connection"],
-    ...{ versions: ALL, worry: "look" },
+    versions: ALL,
+    worry: "look",
     title: "a leaf connected twice",
     meaning:
       "Once: a reconnect that overtook the old connection's end. Again and again: two leaves with one `server_name`, or one with the same remote twice, throw each other out.",
@@ -104,7 +118,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.connect_failed",
     texts: ["Error trying to connect as leafnode to remote server %q (attempt %v): %v"],
-    ...{ versions: ALL, worry: "look" },
+    versions: ALL,
+    worry: "look",
     title: "a leaf can't reach its hub",
     meaning:
       "The hub is down, or its address or port is another. Sources and mirrors across it stand still meanwhile.",

@@ -75,7 +75,9 @@ export function explain(lines: Iterable<string>): Explanation {
   const groups = [...unexplained.values()].sort(byLevel);
   const others = groups.reduce((sum, { count }) => sum + count, 0);
   return {
-    ...{ lines: total, worry: found[0]?.kind.worry ?? "none", explained: found },
+    lines: total,
+    worry: found[0]?.kind.worry ?? "none",
+    explained: found,
     unexplained: { lines: others, groups },
   };
 }

@@ -92,7 +92,8 @@ function check(object: JsonObject, pod: JsonObject, container: JsonObject): Nats
   return {
     workload: `${object["kind"]} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
     container: String(container["name"] ?? ""),
-    ...{ image, version },
+    image,
+    version,
     findings: [...probeFindings(container, exposureOf(version)), ...graceFindings(pod), ...notes(object)],
   };
 }
@@ -113,7 +114,10 @@ function notes(object: JsonObject): readonly ManifestFinding[] {
   if (object["kind"] !== "StatefulSet") return [];
   const spec = at(object, "spec") ?? {};
   const note = (about: string, message: string): ManifestFinding => ({
-    ...{ severity: "note", about, message, fix: [] },
+    severity: "note",
+    about,
+    message,
+    fix: [],
   });
   const parallel = spec["podManagementPolicy"] === "Parallel";
   const ordered = "pods start one after the other, but a meta group needs a majority to elect a leader";

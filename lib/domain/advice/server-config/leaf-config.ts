@@ -132,8 +132,11 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
     (map) => textOf(entryOf(map, "account")) ?? [],
   );
   return {
-    ...{ at: leafnodes.at, accounts, users: users.length > 0 },
-    ...{ ...(port !== undefined && { port }), ...(host && { host }) },
+    at: leafnodes.at,
+    accounts,
+    users: users.length > 0,
+    ...(port !== undefined && { port }),
+    ...(host && { host }),
     authorization: authorization !== undefined,
   };
 }
@@ -160,7 +163,9 @@ function readRemote(item: ConfigValue): readonly LeafRemote[] {
     {
       at: map.at,
       urls: (urls?.kind === "array" ? urls.items : [urls]).flatMap((url) => textOf(url) ?? []),
-      ...{ ...(account && { account }), ...(credentials && { credentials }), ...(nkey && { nkey }) },
+      ...(account && { account }),
+      ...(credentials && { credentials }),
+      ...(nkey && { nkey }),
     },
   ];
 }
