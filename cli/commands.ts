@@ -8,8 +8,8 @@ import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { jobFor } from "../lib/usecases/job/job.ts";
+import { entriesByCorrelation } from "../lib/usecases/journal/entries-by-correlation.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/journal/losses.ts";
-import { storyOf } from "../lib/usecases/journal/story.ts";
 import { forgetAccount } from "../lib/usecases/observe/deletion.ts";
 import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
 import { type Survey, survey } from "../lib/usecases/observe/survey.ts";
@@ -149,7 +149,7 @@ export async function journal(
   const entries =
     correlation === undefined
       ? await app.journal.read({ ...of, limit })
-      : await storyOf(app.journal, { ...of, correlation, limit });
+      : await entriesByCorrelation(app.journal, { ...of, correlation, limit });
   const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...(redact(entry) as object) }));
   return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
 }

@@ -187,7 +187,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     });
   }
 
-  const desk: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
+  const deps: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
   return {
     mode: base.mode,
     log,
@@ -201,16 +201,16 @@ export async function openApp(options: AppOptions): Promise<App> {
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
-    accountId: (text) => findAccountOffline(desk, text),
+    accountId: (text) => findAccountOffline(deps, text),
     remediate: run,
     authenticate: async (request) => {
       const references = config.issuerWebhook?.secrets ?? [];
       return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));
     },
-    accept: (delivery) => acceptDelivery({ ...base, jobs: desk.jobs, codec: jwtCodec, operator }, delivery),
+    accept: (delivery) => acceptDelivery({ ...base, jobs: deps.jobs, codec: jwtCodec, operator }, delivery),
     readPage: parsePageEvent,
     tell: (page) => tellPage({ ...base, escalation: parts.channels }, page),
-    console: consoleOf(desk),
+    console: consoleOf(deps),
     rotateCredentials: async (event) => {
       const prove = async (systemCredentials: string): Promise<void> => {
         await using _cluster = await parts.connectWith(systemCredentials);

@@ -25,9 +25,9 @@ import type { Secrets } from "../ports/secrets.ts";
 import type { Context } from "../usecases/job/context.ts";
 import { WAITS_WHILE_BUSY } from "../usecases/job/lease.ts";
 import { guarded } from "../usecases/job/mode.ts";
-import { stepping } from "../usecases/job/stepping.ts";
+import { tracedPort } from "../usecases/job/traced-port.ts";
 import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/job/writes.ts";
-import type { Pager } from "../usecases/paging/escalate.ts";
+import type { EscalateDependencies } from "../usecases/paging/escalate.ts";
 import {
   type Environment,
   type OpenJournal,
@@ -89,7 +89,7 @@ export interface Parts extends AsyncDisposable {
   /** @throws RelightError `operator.invalid`, `secret.*` */
   operator(): Promise<Operator>;
   /** @throws as {@link operator} */
-  pager(): Promise<Pager>;
+  pager(): Promise<EscalateDependencies>;
   /** Where the servers are, and what TLS to them needs. @throws RelightError `secret.*` */
   servers(): Promise<Servers>;
   /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `operator.invalid`, `secret.*` */
@@ -133,12 +133,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const config = dryRun ? withoutTrace(loaded) : loaded;
   const { readOnly, mode: configured } = config;
   const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });
-  const secrets = stepping(tracer, createSecrets({ baseDir: config.baseDir, env }), { read: "read secret" });
+  const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env }), {
+    read: "read secret",
+  });
   const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));
   const servers = openOnce(() => openServers(config.cluster, secrets));
   if (upFront) await operator();
   if (upFront) await servers();
-  const opened = stepping(tracer, await openJournal(config), JOURNAL_STEPS);
+  const opened = tracedPort(tracer, await openJournal(config), JOURNAL_STEPS);
   const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
@@ -206,8 +208,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       policy: config.policy,
       policyOf: policiesOf(config, trusted),
       reopen,
-      resolver: stepping(tracer, guarded(mode, resolver, RESOLVER_NEEDS), RESOLVER_STEPS),
-      probes: stepping(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
+      resolver: tracedPort(tracer, guarded(mode, resolver, RESOLVER_NEEDS), RESOLVER_STEPS),
+      probes: tracedPort(tracer, guarded(mode, probes, PROBES_NEED), { observe: "look" }),
       assets: guarded(mode, assets, ASSETS_NEED),
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
       systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),

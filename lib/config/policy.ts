@@ -107,7 +107,7 @@ export const generalPolicy = z
     blackouts: z.array(blackout).default([]),
     manual: z.boolean().default(false),
     critical: z.boolean().default(false),
-    /** Leave for remedies that lose what is held in memory only. */
+    /** Allowance for remedies that lose what is held in memory only. */
     allowMemoryLoss: z.boolean().default(false),
   })
   .superRefine((policy, context) => {

@@ -1,6 +1,6 @@
 import type { AccountId } from "../domain/claims/account.ts";
 import type { EntryKind, JournalEntry } from "../domain/journal/journal.ts";
-import type { Standing } from "../domain/journal/standing.ts";
+import type { LastJob } from "../domain/journal/last-job.ts";
 
 export interface JournalQuery {
   readonly account?: AccountId | "-";
@@ -37,5 +37,5 @@ export interface Journal {
    * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
    * It may be lost or late, never older over newer: it says where to look, and is no proof.
    */
-  latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, Standing>>;
+  latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, LastJob>>;
 }

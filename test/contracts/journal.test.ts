@@ -29,7 +29,7 @@ import { sqliteJournal } from "../../lib/adapters/local/sqlite-journal.ts";
 import { jwtCodec, operatorSigner } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { ACTED_ON, type EntryKind, type JournalEntry } from "../../lib/domain/journal/journal.ts";
-import type { Standing } from "../../lib/domain/journal/standing.ts";
+import type { LastJob } from "../../lib/domain/journal/last-job.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
 import { type EpochMillis, epochMillis, millis } from "../../lib/domain/time/time.ts";
 import { redact } from "../../lib/log.ts";
@@ -261,7 +261,7 @@ function latestContract(open: Open): void {
       ...fields,
     });
 
-  const situations: readonly (readonly [string, readonly JournalEntry[], Standing | undefined])[] = [
+  const situations: readonly (readonly [string, readonly JournalEntry[], LastJob | undefined])[] = [
     ["never had a job", [entry(), entry({ kind: "claims.seen" })], undefined],
     [
       "has one under way",
@@ -315,11 +315,11 @@ function latestContract(open: Open): void {
     ],
   ];
 
-  test.each(situations)("latest: an account that %s", async (_, entries, standing) => {
+  test.each(situations)("latest: an account that %s", async (_, entries, lastJob) => {
     await using journal = await opened(open);
     for (const each of entries) await journal.append(each);
     await journal.append(started({ account: OTHER, job: "another" }));
-    expect((await journal.latest([ACCOUNT])).get(ACCOUNT)).toEqual(standing);
+    expect((await journal.latest([ACCOUNT])).get(ACCOUNT)).toEqual(lastJob);
   });
 
   test("latest: of hundreds at once, those that had jobs; asked twice is answered once", async () => {

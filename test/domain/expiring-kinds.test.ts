@@ -11,7 +11,7 @@ const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 /** What only tells people, or the metrics, what was: it says less about what has expired, and decides nothing. */
 const TELLERS = [
   "lib/usecases/orders/console.ts",
-  "lib/usecases/journal/story.ts",
+  "lib/usecases/journal/entries-by-correlation.ts",
   "lib/domain/journal/unfinished.ts",
 ];
 const MEASURED = `kinds: ["verdict"], limit: LATEST_VERDICTS`;
@@ -24,7 +24,7 @@ const modulesOf = (folder: string): readonly string[] =>
 /** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */
 function mentions(folder: string): readonly string[] {
   return modulesOf(folder).flatMap((file) => {
-    if (["lib/domain/journal/journal.ts", "lib/domain/journal/standing.ts", ...TELLERS].includes(file))
+    if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...TELLERS].includes(file))
       return [];
     const text = readFileSync(join(ROOT, file), "utf8");
     return EXPIRING_KINDS.flatMap((kind) =>

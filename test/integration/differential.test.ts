@@ -152,7 +152,7 @@ function read(token: string): Seen | undefined {
       operator: identity,
       candidate: document,
       signatureValid,
-      leave: "claims",
+      allowance: "claims",
       now,
     });
     return { document, accepted: decision.decision === "accept" };

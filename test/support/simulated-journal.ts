@@ -5,7 +5,7 @@ import {
   MAKES_KNOWN,
   nameSeen,
 } from "../../lib/domain/journal/journal.ts";
-import { type Standing, standingOf } from "../../lib/domain/journal/standing.ts";
+import { type LastJob, lastJobOf } from "../../lib/domain/journal/last-job.ts";
 import { type EpochMillis, epochMillis } from "../../lib/domain/time/time.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Journal } from "../../lib/ports/journal.ts";
@@ -18,7 +18,7 @@ interface Kept {
   readonly at: number;
   readonly entry: JournalEntry;
   /** Worked out once: every sweep asks for it. */
-  standing?: Standing | undefined;
+  lastJob?: LastJob | undefined;
 }
 
 /**
@@ -69,8 +69,8 @@ export function simulatedJournal(clock: Clock, forgetful = true): Journal & Leas
           const finished = kinds?.get("job.finished")?.at(-1);
           const last = (started?.at ?? -1) > (finished?.at ?? -1) ? started : finished;
           if (last === undefined) return [];
-          last.standing ??= standingOf(last.entry);
-          return last.standing === undefined ? [] : [[account, last.standing] as const];
+          last.lastJob ??= lastJobOf(last.entry);
+          return last.lastJob === undefined ? [] : [[account, last.lastJob] as const];
         }),
       ),
     acquire: async (key, holder, lasts) => {

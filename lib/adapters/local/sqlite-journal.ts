@@ -10,7 +10,7 @@ import {
   MAKES_KNOWN,
   nameSeen,
 } from "../../domain/journal/journal.ts";
-import { type Standing, standingOf } from "../../domain/journal/standing.ts";
+import { type LastJob, lastJobOf } from "../../domain/journal/last-job.ts";
 import { entryData, type JsonObject } from "../../domain/time/json.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
@@ -207,13 +207,13 @@ const LATEST = `
 `;
 
 /** Backwards through an account's entries: the newest job is among the last few. */
-function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, Standing> {
+function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, LastJob> {
   const query = database.prepare(LATEST);
-  const found = new Map<AccountId, Standing>();
+  const found = new Map<AccountId, LastJob>();
   for (const account of accounts) {
     const row = query.get(account);
-    const standing = row === undefined ? undefined : standingOf(entryOf(row));
-    if (standing !== undefined) found.set(account, standing);
+    const lastJob = row === undefined ? undefined : lastJobOf(entryOf(row));
+    if (lastJob !== undefined) found.set(account, lastJob);
   }
   return found;
 }

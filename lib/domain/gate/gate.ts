@@ -72,9 +72,9 @@ export interface Refusal {
  * be lowered. `jetstream-switch`: the two pushes of the claims toggle, which turn JetStream off and on.
  * `jetstream-limits`: a person changes an account's JetStream limits, and was shown what that lowers.
  */
-export type Leave = "nothing" | "claims" | "jetstream-switch" | "jetstream-limits";
+export type Allowance = "nothing" | "claims" | "jetstream-switch" | "jetstream-limits";
 
-const LEFT: Readonly<Record<Leave, readonly string[]>> = {
+const ALLOWED: Readonly<Record<Allowance, readonly string[]>> = {
   nothing: [],
   claims: [],
   "jetstream-switch": JETSTREAM_SWITCHES,
@@ -90,7 +90,7 @@ export interface GateInput {
   readonly notAsked?: boolean;
   readonly candidate: ClaimsDocument;
   readonly signatureValid: boolean;
-  readonly leave: Leave;
+  readonly allowance: Allowance;
   readonly now: EpochSeconds;
   /** How far the servers' clocks are off: the JWT must be valid by each of them. Absent: not known. */
   readonly skew?: ClockSkew;
@@ -123,11 +123,11 @@ export const RENEWAL_CLAIMS: readonly string[] = ["exp", "iat", "jti", "iss"];
  * All reasons for a refusal are given, not just the first.
  */
 export function gate(input: GateInput): GateDecision {
-  const { current, candidate, leave } = input;
+  const { current, candidate, allowance } = input;
   const changes = current === undefined ? [] : diffClaims(current, candidate);
   const refusals = [
     ...tokenRefusals(input),
-    ...changeRefusals(changes, leave, undoneLimits(input)),
+    ...changeRefusals(changes, allowance, undoneLimits(input)),
     ...harmRefusals(input),
   ];
   if (refusals.length > 0) return { decision: "refuse", refusals, changes };
@@ -140,7 +140,7 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
     operator,
     current,
     candidate,
-    leave,
+    allowance,
     now,
     use,
     accountKey,
@@ -151,7 +151,7 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
   const claims = { before: current?.claims, after: candidate.claims, now };
   if (input.notAsked) return [...harmEverywhere(candidate.claims), ...harmOfTimes(claims)];
   // A toggle gives back what it found, whatever became of it meanwhile.
-  const isToggle = leave === "jetstream-switch";
+  const isToggle = allowance === "jetstream-switch";
   return harmOf({
     ...claims,
     account,
@@ -198,7 +198,8 @@ function tokenRefusals(input: GateInput): Refusal[] {
       `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`,
     );
   // What says that it was issued ahead of now is no measure for what a person looked at.
-  const isUndone = input.leave === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
+  const isUndone =
+    input.allowance === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
   if (current !== undefined && iat < current.claims.iat && !isUndone)
     refuse(
       "stale",
@@ -227,10 +228,10 @@ function undoneLimits({ account, operator, current, candidate }: GateInput): rea
 
 function changeRefusals(
   changes: readonly ClaimChange[],
-  leave: Leave,
+  allowance: Allowance,
   undone: readonly string[] = [],
 ): Refusal[] {
-  const allowed = new Set([...RENEWAL_CLAIMS, ...LEFT[leave]]);
+  const allowed = new Set([...RENEWAL_CLAIMS, ...ALLOWED[allowance]]);
   const foreign = changes.filter(({ path }) => path !== "sub" && !isWithin(path, allowed));
   const lowered = foreign.filter(
     (change) => isLoweredLimit(change) && !isWithin(change.path, new Set(undone)),
@@ -240,7 +241,7 @@ function changeRefusals(
     code: "limit_lowered",
     message: `it lowers ${path} from ${show(before)} to ${show(after)}`,
   }));
-  if (leave !== "claims" && others.length > 0)
+  if (allowance !== "claims" && others.length > 0)
     refusals.push({
       code: "claims_changed",
       message: `it changes more than a renewal may: ${others.map(({ path }) => path).join(", ")}`,

@@ -1,6 +1,7 @@
 import type { AccountClaims } from "../claims/claims.ts";
 import { loaded } from "../claims/claims-in-force.ts";
 import { fitting, lacksRoom } from "../limits/room.ts";
+import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "../observation/deafness.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
 import { quorumProblems } from "../observation/meta-group.ts";
 import type {
@@ -11,7 +12,6 @@ import type {
   StreamFacts,
 } from "../observation/observation.ts";
 import { needsParity, staysSingle } from "../observation/replicas.ts";
-import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "../observation/silence.ts";
 import { isJsonObject, type JsonObject } from "../time/json.ts";
 import { keepsEphemerals, keepsParity, tellsRaftGroups } from "../verdict/defects.ts";
 import type { MemoryAsset } from "./memory.ts";

@@ -44,7 +44,7 @@ export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): re
   const losses = (streams: readonly HostedStream[]) => memoryLost(order, streams);
   const { meta, hosted } = evidence;
   return [
-    ...unrest(order, evidence),
+    ...restartBlockers(order, evidence),
     ...known("what is held in memory", hosted, losses),
     // What could not be looked at objects already.
     ...(meta.ok && hosted.ok ? panics(order, evidence.servers, meta.value, hosted.value) : []),
@@ -70,7 +70,7 @@ function panics(
 }
 
 /** What must be over before a server is restarted, and again before the next one is. */
-export function unrest(
+export function restartBlockers(
   { server, account }: Pick<RestartOrder, "server" | "account">,
   { at, servers, meta, hosted, expired }: RestartEvidence,
 ): readonly string[] {

@@ -1,6 +1,6 @@
+import { deafStreams, isDeafConsumer } from "../observation/deafness.ts";
 import { directDeafOn } from "../observation/direct-gets.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
-import { deafStreams, isDeafConsumer } from "../observation/silence.ts";
 import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
 
 /** The servers whose restart would revive something, the one that holds most of what is dead first. */

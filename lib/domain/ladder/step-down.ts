@@ -1,5 +1,5 @@
+import { deafStreams, isDeafConsumer, silencedMirrors } from "../observation/deafness.ts";
 import type { Observation, Peer, StreamFacts } from "../observation/observation.ts";
-import { deafStreams, isDeafConsumer, silencedMirrors } from "../observation/silence.ts";
 
 /** A group whose leader can be asked to step down: a stream's, or a consumer's. */
 export interface Group {

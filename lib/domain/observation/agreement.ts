@@ -24,10 +24,10 @@ export interface Followed {
   /** What the first look found ill, and which it was. */
   readonly illAtFirst: ReadonlyMap<string, string | undefined>;
   /** What each finding of the last look is about, and since when it was found without a break. */
-  readonly since: ReadonlyMap<string, Spell>;
+  readonly since: ReadonlyMap<string, Onset>;
 }
 
-interface Spell {
+interface Onset {
   readonly identity: string | undefined;
   readonly began: Millis;
 }
@@ -62,7 +62,7 @@ export function isOfAsset({ code, subject }: Finding): boolean {
  * - `unsettled`: it came up after the first look, so that it makes its stream or consumer unknown.
  * - `passing`: what it is about was made a moment ago, after the first look or just before: it is no finding.
  */
-type Standing = "believed" | "pending" | "unsettled" | "passing";
+type Belief = "believed" | "pending" | "unsettled" | "passing";
 
 /**
  * Compares a look with the ones before it.
@@ -75,7 +75,7 @@ export function agree(
   const { observation, after } = sighting;
   const ills = sighting.findings.filter(isOfAsset);
   const identities = identitiesOf(observation);
-  const since = new Map(ills.map((finding) => [keyOf(finding), spellOf(finding, identities, after, before)]));
+  const since = new Map(ills.map((finding) => [keyOf(finding), onsetOf(finding, identities, after, before)]));
   const illAtFirst =
     before?.illAtFirst ?? new Map(ills.map((finding) => [assetOf(finding), identityOf(finding, identities)]));
   const followed = { illAtFirst, since };
@@ -84,10 +84,10 @@ export function agree(
     return { agreement: { observation, counts: () => true, unsettled: [], isPending }, followed };
   }
   const isNew = youthIn(observation, identities);
-  const standings = new Map(
-    ills.map((finding) => [keyOf(finding), standingOf(finding, followed, after, isNew)] as const),
+  const beliefs = new Map(
+    ills.map((finding) => [keyOf(finding), beliefIn(finding, followed, after, isNew)] as const),
   );
-  return { agreement: agreementOn(sighting, ills, standings), followed };
+  return { agreement: agreementOn(sighting, ills, beliefs), followed };
 }
 
 const assetOf = ({ subject: { stream = "", consumer } }: Finding): string =>
@@ -100,12 +100,12 @@ const keyOf = (finding: Finding): string =>
 const identityOf = (finding: Finding, identities: ReadonlyMap<string, Identity>): string | undefined =>
   identities.get(assetOf(finding))?.text;
 
-function spellOf(
+function onsetOf(
   finding: Finding,
   identities: ReadonlyMap<string, Identity>,
   after: Millis,
   before: Followed | undefined,
-): Spell {
+): Onset {
   const identity = identityOf(finding, identities);
   const earlier = before?.since.get(keyOf(finding));
   return earlier?.identity === identity && earlier !== undefined ? earlier : { identity, began: after };
@@ -118,12 +118,12 @@ function youthIn(
   return (asset) => isYoung(identities.get(asset)?.created, at, servers);
 }
 
-function standingOf(
+function beliefIn(
   finding: Finding,
   { illAtFirst, since }: Followed,
   after: Millis,
   isNew: (asset: string) => boolean,
-): Standing {
+): Belief {
   const asset = assetOf(finding);
   const { identity, began = after } = since.get(keyOf(finding)) ?? {};
   if (isNew(asset)) return wasIllAtFirst(illAtFirst, asset, identity) ? "pending" : "passing";
@@ -144,11 +144,11 @@ function wasIllAtFirst(
 function agreementOn(
   { observation }: Sighting,
   ills: readonly Finding[],
-  standings: ReadonlyMap<string, Standing>,
+  beliefs: ReadonlyMap<string, Belief>,
 ): Agreement {
-  const isOf = (finding: Finding, ...wanted: readonly Standing[]): boolean => {
-    const standing = standings.get(keyOf(finding));
-    return standing !== undefined && wanted.includes(standing);
+  const isOf = (finding: Finding, ...wanted: readonly Belief[]): boolean => {
+    const belief = beliefs.get(keyOf(finding));
+    return belief !== undefined && wanted.includes(belief);
   };
   const known = new Set(ills.filter((finding) => isOf(finding, "believed", "pending")).map(assetOf));
   const others = ills.filter((finding) => !known.has(assetOf(finding)));

@@ -2,9 +2,9 @@ import { hasLostNodes, type Reconfiguration } from "../ladder/reconfiguration.ts
 import { directTogglesOn, isTouchProved, TOUCH_PROVED } from "../verdict/defects.ts";
 import { failedProbe, finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
+import { isDeaf } from "./deafness.ts";
 import { allStreams } from "./domains.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
-import { isDeaf } from "./silence.ts";
 
 /**
  * Direct gets: how clients read the KV buckets and object stores that they make. An account's expiry takes their

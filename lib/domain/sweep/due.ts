@@ -9,7 +9,7 @@ import {
   isFarOff,
 } from "../expiry/expiry.ts";
 import type { ExpiryPolicy } from "../expiry/expiry-policy.ts";
-import type { Standing } from "../journal/standing.ts";
+import type { LastJob } from "../journal/last-job.ts";
 import { NO_SKEW } from "../observation/clocks.ts";
 import { type EpochMillis, formatDuration, type Millis, millis, toMillis } from "../time/time.ts";
 import type { Health } from "../verdict/verdict.ts";
@@ -37,7 +37,7 @@ export type Listed =
 export interface SweptAccount {
   readonly account: AccountId;
   readonly listed: Listed;
-  readonly standing: Standing | undefined;
+  readonly lastJob: LastJob | undefined;
   readonly policy: ExpiryPolicy;
 }
 
@@ -69,17 +69,17 @@ export function dueOf(
   expiry = expiryOf(met, sweeping.now),
 ): Due | undefined {
   // What is said to be done in the future, no job did: it must not keep the account from being looked at until then.
-  const swept = isAhead(met.standing, sweeping.now) ? { ...met, standing: undefined } : met;
-  const { standing, listed } = swept;
+  const swept = isAhead(met.lastJob, sweeping.now) ? { ...met, lastJob: undefined } : met;
+  const { lastJob, listed } = swept;
   // One that began a moment ago sees all that there is to see.
-  if (standing?.state === "running" && sweeping.now - standing.since <= MAY_HAVE_DIED) return undefined;
+  if (lastJob?.state === "running" && sweeping.now - lastJob.since <= MAY_HAVE_DIED) return undefined;
   if (listed.state === "unreadable") return { why: "unreadable" };
-  return expiryDue(swept, sweeping, expiry) ?? standingDue(swept, sweeping);
+  return expiryDue(swept, sweeping, expiry) ?? lastJobDue(swept, sweeping);
 }
 
-function isAhead(standing: Standing | undefined, now: EpochMillis): boolean {
-  if (standing === undefined) return false;
-  const at = standing.state === "running" ? standing.since : standing.at;
+function isAhead(lastJob: LastJob | undefined, now: EpochMillis): boolean {
+  if (lastJob === undefined) return false;
+  const at = lastJob.state === "running" ? lastJob.since : lastJob.at;
   return !(at <= now + CLOCKS_DIFFER);
 }
 
@@ -91,11 +91,11 @@ function expiryDue(swept: SweptAccount, { now }: Sweeping, { window, alarm }: Ex
   return window?.state === "due" ? { why: "renewal", left } : undefined;
 }
 
-function standingDue({ account, standing, listed }: SweptAccount, sweeping: Sweeping): Due | undefined {
+function lastJobDue({ account, lastJob, listed }: SweptAccount, sweeping: Sweeping): Due | undefined {
   const { now, verifyEvery } = sweeping;
-  if (standing === undefined) return { why: "new" };
-  if (standing.state === "running") return { why: "unfinished", since: millis(now - standing.since) };
-  const { verdict, outcome, jti: from, at, withdrawn } = standing;
+  if (lastJob === undefined) return { why: "new" };
+  if (lastJob.state === "running") return { why: "unfinished", since: millis(now - lastJob.since) };
+  const { verdict, outcome, jti: from, at, withdrawn } = lastJob;
   if (withdrawn && listed.state !== "listed" && now - at < WITHDRAWN_AGAIN) return undefined;
   if (verdict !== "healthy" || !GOOD.includes(outcome)) return { why: "unwell", verdict, outcome };
   const to = listed.state === "listed" ? listed.claims.jti : undefined;
@@ -129,10 +129,10 @@ export interface Expiry {
 }
 
 export function expiryOf(
-  { listed, policy, standing }: Pick<SweptAccount, "listed" | "policy" | "standing">,
+  { listed, policy, lastJob }: Pick<SweptAccount, "listed" | "policy" | "lastJob">,
   now: EpochMillis,
 ): Expiry {
-  if (listed.state !== "listed") return { alarm: lastKnownAlarm(standing, now) };
+  if (listed.state !== "listed") return { alarm: lastKnownAlarm(lastJob, now) };
   if (isFarOff(listed.claims, policy, now)) return { alarm: "none" };
   const moment = { now, skew: NO_SKEW };
   const window = expiryWindow(listed.claims, policy, moment);
@@ -140,10 +140,10 @@ export function expiryOf(
 }
 
 /** By what the newest job left: an account nears its end all the same while nobody lists it. */
-function lastKnownAlarm(standing: Standing | undefined, now: EpochMillis): Alarm {
-  if (standing?.state !== "finished") return "none";
-  if (now >= (standing.pageAt ?? Number.POSITIVE_INFINITY)) return "page";
-  return now >= (standing.warnAt ?? Number.POSITIVE_INFINITY) ? "warn" : "none";
+function lastKnownAlarm(lastJob: LastJob | undefined, now: EpochMillis): Alarm {
+  if (lastJob?.state !== "finished") return "none";
+  if (now >= (lastJob.pageAt ?? Number.POSITIVE_INFINITY)) return "page";
+  return now >= (lastJob.warnAt ?? Number.POSITIVE_INFINITY) ? "warn" : "none";
 }
 
 /** Until its claims expire, or those last seen: a full resolver deletes what has expired. */
@@ -153,10 +153,10 @@ function leftOf(swept: SweptAccount, now: EpochMillis): Millis | undefined {
 }
 
 /** When the account's claims expire, by the resolver or, where it has none, by the newest job. */
-export function expiresAtOf({ listed, standing }: SweptAccount): EpochMillis | undefined {
+export function expiresAtOf({ listed, lastJob }: SweptAccount): EpochMillis | undefined {
   if (listed.state === "listed")
     return listed.claims.exp === undefined ? undefined : toMillis(listed.claims.exp);
-  return standing?.state === "finished" ? standing.expiresAt : undefined;
+  return lastJob?.state === "finished" ? lastJob.expiresAt : undefined;
 }
 
 /** What can wait until there is room for it; anything else is queued at once. */

@@ -1,8 +1,8 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
+import { isQuiet } from "../observation/deafness.ts";
 import { allStreams, domainOf, originsOf, viewOf } from "../observation/domains.ts";
 import type { DomainView, Observation } from "../observation/observation.ts";
-import { isQuiet } from "../observation/silence.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 

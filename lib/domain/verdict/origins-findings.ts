@@ -1,5 +1,6 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
+import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "../observation/deafness.ts";
 import { allStreams, domainOf, originsOf, type Sight, sightOf } from "../observation/domains.ts";
 import {
   BEAT_GAP,
@@ -7,7 +8,6 @@ import {
   type OriginFacts,
   type StreamFacts,
 } from "../observation/observation.ts";
-import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "../observation/silence.ts";
 import { formatDuration, millis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";

@@ -16,12 +16,12 @@ export function sourceFindings(
   const { name, sourced } = view;
   if (!sourced.ok) return [unavailable(name, sourced.message)];
   if (sourced.value.state === "unclear") return [unavailable(name, sourced.value.problem)];
-  const difference = standing(observation, operator, view);
+  const difference = openDifference(observation, operator, view);
   return difference === undefined ? [] : [differenceFinding(name, difference)];
 }
 
 /** The difference that is there and was not adopted; undefined also where the cluster could not be asked. */
-export function standing(
+export function openDifference(
   observation: Observation,
   operator: Operator,
   { sourced, adopted }: SourceView,

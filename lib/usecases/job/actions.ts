@@ -37,7 +37,7 @@ async function pushAgain(context: Context, job: RunningJob, seen: Look): Promise
   const signer = await requireSigner(context);
   const now = context.clock.now();
   const token = await signer.sign(reissue(claims, { issuer: signer.publicKey, id: context.newId(), now }));
-  await push(context, job, { token, current: claims, leave: "nothing", purpose: "push again" });
+  await push(context, job, { token, current: claims, allowance: "nothing", purpose: "push again" });
 }
 
 async function scaleUp(context: Context, job: RunningJob, { observation }: Look): Promise<void> {

@@ -5,7 +5,7 @@ import type { Job } from "../../ports/jobs.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 
-interface Bureau {
+interface AnnounceDependencies {
   readonly log: Log;
   /** Absent where nobody is to be told. */
   readonly announcer: Announcer | undefined;
@@ -16,18 +16,18 @@ interface Bureau {
  * has not ended. What can't be told is logged and nothing else: the journal has it, and a page is another matter.
  */
 export async function announced(
-  bureau: Bureau,
+  deps: AnnounceDependencies,
   job: Job,
   work: () => Promise<Remediation>,
 ): Promise<Remediation> {
   try {
     const result = await work();
     if (changedSomething(result))
-      await announce(bureau, job, result.outcome, { verdict: result.verdict.verdict });
+      await announce(deps, job, result.outcome, { verdict: result.verdict.verdict });
     return result;
   } catch (thrown) {
     const { retryable, code } = asRelightError(thrown);
-    if (!retryable) await announce(bureau, job, "failed", { error: code });
+    if (!retryable) await announce(deps, job, "failed", { error: code });
     throw thrown;
   }
 }
@@ -39,7 +39,7 @@ function changedSomething({ outcome, rungs, pushed }: Remediation): boolean {
 }
 
 async function announce(
-  { log, announcer }: Bureau,
+  { log, announcer }: AnnounceDependencies,
   { account, action, trigger, correlation }: Job,
   outcome: string,
   end: Pick<JobNotice, "verdict" | "error">,

@@ -1,5 +1,5 @@
 import { type FailureClass, STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
-import { type Ending, endingData, type Standing } from "../../domain/journal/standing.ts";
+import { type Ending, endingData, type LastJob } from "../../domain/journal/last-job.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
@@ -60,8 +60,7 @@ export async function runJob<T extends JobResult>(
   });
 }
 
-const verifiedSo = (verifiedAt: Standing["verifiedAt"]): Pick<Ending, "verifiedAt"> =>
-  defined({ verifiedAt });
+const verifiedSo = (verifiedAt: LastJob["verifiedAt"]): Pick<Ending, "verifiedAt"> => defined({ verifiedAt });
 
 function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifiedAt?: EpochMillis } {
   return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };

@@ -9,14 +9,14 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Metrics } from "../../ports/observers.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 
-interface Meter {
+interface MetricsDependencies {
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /** One job, measured however it ends. @throws what `work` throws */
 export async function measuredJob(
-  { metrics, clock }: Meter,
+  { metrics, clock }: MetricsDependencies,
   work: () => Promise<Remediation>,
 ): Promise<Remediation> {
   try {
@@ -31,7 +31,7 @@ export async function measuredJob(
 
 /** One sweep, measured if it ends: what failed has finished nothing. @throws what `work` throws */
 export async function measuredSweep<T extends SweepFacts>(
-  { metrics, clock }: Meter,
+  { metrics, clock }: MetricsDependencies,
   work: () => Promise<T>,
 ): Promise<T> {
   const report = await work();

@@ -2,7 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { JournalEntry } from "../../domain/journal/journal.ts";
 import type { Journal } from "../../ports/journal.ts";
 
-/** A spell of more verdicts than this began at least as long ago as the first of them. */
+/** An outage of more verdicts than this began at least as long ago as the first of them. */
 const LATEST_VERDICTS = 100;
 
 /**

@@ -18,7 +18,7 @@ import { type FindingCode, hasFinding } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
 import type { Deletions } from "../../ports/cluster.ts";
 import { type Context, mayLose, type RunningJob, record } from "../job/context.ts";
-import { glance, type Look, memoryOf } from "../observe/look.ts";
+import { type Look, lookOnce, memoryOf } from "../observe/look.ts";
 
 /** How long what seems to be missing may take to be told again, as after an election; milliseconds. */
 const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
@@ -47,7 +47,7 @@ export async function beginBaseline(
   const deletions = await context.probes.deletions(account);
   // Nothing is compared with what could not be looked at.
   if (!observation.streams.ok) return { streams: [], memorySeen: [], deletions };
-  const now = (await glance(context, account)).observation;
+  const now = (await lookOnce(context, account)).observation;
   const streams = sketchOf(observation.streams.value);
   return { streams: now.streams.ok ? stillThere(streams, now) : streams, memorySeen, deletions };
 }
@@ -78,7 +78,7 @@ export async function noteLosses(
 ): Promise<readonly Loss[]> {
   let losses: readonly Loss[] = [];
   const isWhole = async (): Promise<boolean> => {
-    const { observation, verdict } = await glance(context, job.account);
+    const { observation, verdict } = await lookOnce(context, job.account);
     const { streams, servers } = observation;
     losses = [];
     // What could not be looked at is not lost: the next look of this job tells.

@@ -53,7 +53,7 @@ export function memoryOf(journal: Journal, account: AccountId): Promise<readonly
  * or deleted as dead, and proves nothing: see {@link looking} and `lookTwice`. Nothing hangs here on what mirrors and
  * sources hear, which takes three seconds to prove.
  */
-export async function glance(context: Context, account: AccountId): Promise<Look> {
+export async function lookOnce(context: Context, account: AccountId): Promise<Look> {
   return (await lookAt(context, account, false)).look;
 }
 
@@ -65,7 +65,7 @@ export interface AgreedLook extends Look {
   readonly isPending: boolean;
 }
 
-/** @param listens whether what mirrors and sources hear counts, too: as for {@link glance} */
+/** @param listens whether what mirrors and sources hear counts, too: as for {@link lookOnce} */
 export function looking(context: Context, account: AccountId, listens = true): LookAgain {
   let followed: Followed | undefined;
   let first: number | undefined;

@@ -23,7 +23,7 @@ export interface Acceptance {
   readonly account: AccountId;
 }
 
-interface Desk {
+interface DeliveryDependencies {
   readonly newId: () => string;
   readonly clock: Clock;
   readonly log: Log;
@@ -46,24 +46,28 @@ const ACCEPTING = millis(2 * 60_000);
  * that is killed before leaves no more than a lease of two minutes, and the sender's repetition gets through.
  * @throws RelightError `jwt.malformed`, `gate.refused`, `webhook.busy`, `queue.unavailable`, `journal.unavailable`.
  */
-export async function acceptDelivery(desk: Desk, delivery: Delivery): Promise<Acceptance> {
-  const { newId, leases } = desk;
+export async function acceptDelivery(deps: DeliveryDependencies, delivery: Delivery): Promise<Acceptance> {
+  const { newId, leases } = deps;
   const { id, account, token } = delivery;
-  if (token !== undefined) await passFirstGate(desk, account, token);
+  if (token !== undefined) await passFirstGate(deps, account, token);
   // Every attempt is a holder of its own, so that a repetition finds the id taken.
   const holder = newId();
   const accepting = `accepting/${id}`;
   if (!(await leases.acquire(accepting, holder, ACCEPTING)))
     throw new RelightError("webhook.busy", `another run takes the delivery ${id}`);
   try {
-    return await acceptOnce(desk, delivery, holder);
+    return await acceptOnce(deps, delivery, holder);
   } finally {
-    await orWarn(desk, id, leases.release(accepting, holder));
+    await orWarn(deps, id, leases.release(accepting, holder));
   }
 }
 
-async function acceptOnce(desk: Desk, { id, account, token, reason }: Delivery, holder: string) {
-  const { leases, jobs, log } = desk;
+async function acceptOnce(
+  deps: DeliveryDependencies,
+  { id, account, token, reason }: Delivery,
+  holder: string,
+) {
+  const { leases, jobs, log } = deps;
   const memory = `webhook/${id}`;
   // For no time at all: this only asks whether it is remembered.
   if (!(await leases.acquire(memory, holder, millis(0)))) return { outcome: "repeated", account } as const;
@@ -71,21 +75,21 @@ async function acceptOnce(desk: Desk, { id, account, token, reason }: Delivery, 
   await jobs.enqueue(
     token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token },
   );
-  await orWarn(desk, id, leases.acquire(memory, holder, REMEMBERED));
+  await orWarn(deps, id, leases.acquire(memory, holder, REMEMBERED));
   log.info("queued a delivery of the issuer", { account, correlation: id });
   return { outcome: "queued", account } as const;
 }
 
 /** What is queued is taken: at worst a repetition is queued again, and its job finds nothing to do. */
-async function orWarn({ log }: Desk, id: string, work: Promise<unknown>): Promise<void> {
+async function orWarn({ log }: DeliveryDependencies, id: string, work: Promise<unknown>): Promise<void> {
   await work.catch((thrown: unknown) => {
     log.warn("a delivery's lease failed", { correlation: id, error: asRelightError(thrown).toJSON() });
   });
 }
 
-async function passFirstGate(desk: Desk, account: AccountId, token: string): Promise<void> {
-  const { codec, clock } = desk;
-  const operator = await desk.operator();
+async function passFirstGate(deps: DeliveryDependencies, account: AccountId, token: string): Promise<void> {
+  const { codec, clock } = deps;
+  const operator = await deps.operator();
   const { document: candidate, signatureValid } = codec.decode(token);
   const now = toSeconds(clock.now());
   const decision = gate({
@@ -93,7 +97,7 @@ async function passFirstGate(desk: Desk, account: AccountId, token: string): Pro
     operator,
     candidate,
     signatureValid,
-    leave: "nothing",
+    allowance: "nothing",
     now,
     notAsked: true,
   });

@@ -30,7 +30,7 @@ import { jobFor, runJob } from "../job/job.ts";
 import { requireMode } from "../job/mode.ts";
 import { follow } from "../journal/follow.ts";
 import { refuseDeleted } from "../observe/deletion.ts";
-import { glance, type Look } from "../observe/look.ts";
+import { type Look, lookOnce } from "../observe/look.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { describePush } from "../push/describe-push.ts";
 import { push } from "../push/push.ts";
@@ -71,7 +71,7 @@ export interface LimitPlan {
  * @throws RelightError `account.no_claims`, `account.deleted`, `usage`.
  */
 export async function planLimits(context: Context, order: LimitOrder): Promise<LimitPlan> {
-  return planFrom(context, order, await glance(context, order.account));
+  return planFrom(context, order, await lookOnce(context, order.account));
 }
 
 /**
@@ -96,7 +96,7 @@ function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);
     // Whatever else keeps them from it is the finding `limit.outside_tiers`, which heal goes on with.
     if (pushed !== undefined && plan.movesStreams)
-      await enterTiers(context, running, await glance(context, account));
+      await enterTiers(context, running, await lookOnce(context, account));
     const last = await verify(context, running);
     const { verdict } = last;
     const why = order.restartFollows
@@ -123,7 +123,7 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
   const proved = await push(context, job, {
     token,
     current: plan.current,
-    leave: "jetstream-limits",
+    allowance: "jetstream-limits",
     purpose,
     use: plan.use,
     allowed: harmAllowed(order, plan.movesStreams),
@@ -283,7 +283,7 @@ async function waitUntilInForce(
   if (!enablesJetStream(wanted)) return;
   let lagging = "";
   const isInForce = async (): Promise<boolean> => {
-    const { running, accountView } = (await glance(context, account)).observation;
+    const { running, accountView } = (await lookOnce(context, account)).observation;
     const without = running.ok ? running.value.filter((entry) => entry.loaded && !entry.jetstream) : [];
     if (!running.ok) lagging = running.message;
     else if (without.length > 0)

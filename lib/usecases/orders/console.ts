@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { openingsOf } from "../../domain/incidents/repeats.ts";
-import { isOnlyWaiting } from "../../domain/incidents/unknown-spell.ts";
+import { isOnlyWaiting } from "../../domain/incidents/unknown-period.ts";
 import {
   type EntryKind,
   type JournalEntry,
@@ -8,7 +8,7 @@ import {
   openIncidents,
   TOLD_ONLY,
 } from "../../domain/journal/journal.ts";
-import type { Standing } from "../../domain/journal/standing.ts";
+import type { LastJob } from "../../domain/journal/last-job.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { epochMillis, isoTime } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
@@ -68,60 +68,60 @@ const FAR_ENOUGH = 500;
 const ORDERED: readonly EntryKind[] = ["job.requested", "job.started", "job.finished"];
 const INCIDENTS: readonly EntryKind[] = ["incident.opened", "incident.resolved"];
 
-export function consoleOf(desk: ConsoleDesk): Console {
+export function consoleOf(deps: ConsoleDesk): Console {
   return {
-    accounts: (page) => accountsReport(desk, page),
-    account: (name) => accountReport(desk, name),
-    order: (order) => place(desk, order),
-    ended: (name, correlation) => orderReport(desk, name, correlation),
+    accounts: (page) => accountsReport(deps, page),
+    account: (name) => accountReport(deps, name),
+    order: (order) => place(deps, order),
+    ended: (name, correlation) => orderReport(deps, name, correlation),
   };
 }
 
 /** Also known: one that nobody configured, once it was seen or a job was done on it. */
-async function knownAccount(desk: ConsoleDesk, name: string): Promise<AccountId> {
-  const account = await findAccountOffline(desk, name);
-  if (desk.configured.includes(account)) return account;
-  const [entry] = await desk.journal.read({ account, limit: 1 });
+async function knownAccount(deps: ConsoleDesk, name: string): Promise<AccountId> {
+  const account = await findAccountOffline(deps, name);
+  if (deps.configured.includes(account)) return account;
+  const [entry] = await deps.journal.read({ account, limit: 1 });
   if (entry !== undefined) return account;
   throw new RelightError("account.unknown", `neither the configuration nor the journal knows ${account}`);
 }
 
-async function accountsReport(desk: ConsoleDesk, { limit, after = "" }: Page): Promise<JsonObject> {
-  const rest = [...desk.configured].sort().filter((account) => account > after);
+async function accountsReport(deps: ConsoleDesk, { limit, after = "" }: Page): Promise<JsonObject> {
+  const rest = [...deps.configured].sort().filter((account) => account > after);
   const page = rest.slice(0, limit);
-  const latest = await desk.journal.latest(page);
+  const latest = await deps.journal.latest(page);
   const accounts = page.map((id) => ({
     id,
-    name: desk.nameOf(id),
-    newestJob: standingShown(latest.get(id)),
+    name: deps.nameOf(id),
+    newestJob: lastJobShown(latest.get(id)),
   }));
   return { accounts, next: rest.length > limit ? (page.at(-1) ?? null) : null };
 }
 
 /** Times as people write them. */
-function standingShown(standing: Standing | undefined): JsonObject | null {
-  if (standing === undefined) return null;
+function lastJobShown(lastJob: LastJob | undefined): JsonObject | null {
+  if (lastJob === undefined) return null;
   const iso = (value: unknown): Json =>
     typeof value === "number" ? isoTime(epochMillis(value)) : String(value);
-  return Object.fromEntries(Object.entries(standing).map(([key, value]) => [key, iso(value)]));
+  return Object.fromEntries(Object.entries(lastJob).map(([key, value]) => [key, iso(value)]));
 }
 
-async function accountReport(desk: ConsoleDesk, name: string): Promise<JsonObject> {
-  const account = await knownAccount(desk, name);
-  const read = (kinds: readonly EntryKind[], limit: number) => desk.journal.read({ account, kinds, limit });
+async function accountReport(deps: ConsoleDesk, name: string): Promise<JsonObject> {
+  const account = await knownAccount(deps, name);
+  const read = (kinds: readonly EntryKind[], limit: number) => deps.journal.read({ account, kinds, limit });
   const [verdicts, seen, latest, incidents] = await Promise.all([
     read(["verdict"], 1),
     read(["claims.seen"], 1),
-    desk.journal.latest([account]),
+    deps.journal.latest([account]),
     read(INCIDENTS, FAR_ENOUGH),
   ]);
   return {
     id: account,
-    name: desk.nameOf(account),
-    configured: desk.configured.includes(account),
+    name: deps.nameOf(account),
+    configured: deps.configured.includes(account),
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),
-    newestJob: standingShown(latest.get(account)),
+    newestJob: lastJobShown(latest.get(account)),
     incidents: openIncidents(incidents)
       .filter((key) => !isOnlyWaiting(incidents, key))
       .map((key) => incidentShown(incidents, key)),
@@ -153,24 +153,24 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
  * The wish is journalled first: who asked for what is known even of a job that never began. Its id is the
  * correlation that the job and its pages will carry.
  */
-async function place(desk: ConsoleDesk, order: Order): Promise<Ordered> {
-  const account = await knownAccount(desk, order.account);
+async function place(deps: ConsoleDesk, order: Order): Promise<Ordered> {
+  const account = await knownAccount(deps, order.account);
   const { action, actor } = order;
-  const correlation = desk.newId();
+  const correlation = deps.newId();
   const reason = `${order.reason} (asked for by ${actor})`;
-  await record(desk, { id: correlation, account }, "job.requested", {
+  await record(deps, { id: correlation, account }, "job.requested", {
     action,
     actor,
     reason: order.reason,
     correlation,
   });
-  await desk.jobs.enqueue({ account, action, trigger: "manual", reason, correlation, id: correlation });
+  await deps.jobs.enqueue({ account, action, trigger: "manual", reason, correlation, id: correlation });
   return { account, correlation };
 }
 
-async function orderReport(desk: ConsoleDesk, name: string, correlation: string): Promise<JsonObject> {
-  const account = await knownAccount(desk, name);
-  const entries = await desk.journal.read({ account, kinds: ORDERED, limit: FAR_ENOUGH });
+async function orderReport(deps: ConsoleDesk, name: string, correlation: string): Promise<JsonObject> {
+  const account = await knownAccount(deps, name);
+  const entries = await deps.journal.read({ account, kinds: ORDERED, limit: FAR_ENOUGH });
   const own = entries.filter(({ data }) => data["correlation"] === correlation);
   const started = own.findLast(({ kind }) => kind === "job.started");
   const requested = own.find(({ kind }) => kind === "job.requested");
@@ -187,7 +187,7 @@ async function orderReport(desk: ConsoleDesk, name: string, correlation: string)
     requestedAt: requested ? isoTime(requested.at) : null,
   };
   if (started === undefined) return { ...base, state: "requested" };
-  const all = await desk.journal.read({ job: started.job });
+  const all = await deps.journal.read({ job: started.job });
   const [verdict, finished] = [lastOf(all, "verdict"), lastOf(all, "job.finished")];
   const seen = { startedAt: isoTime(started.at), verdict: shown(verdict) };
   if (finished === undefined) return { ...base, state: "running", ...seen };

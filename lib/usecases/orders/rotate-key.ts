@@ -228,7 +228,7 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   }
   const claims = reissue(seen.claims, { issuer: signer.publicKey, id: context.newId(), now });
   const token = await signer.sign(claims);
-  const order = { token, current: seen.claims, leave: "nothing", purpose: "key rotation" } as const;
+  const order = { token, current: seen.claims, allowance: "nothing", purpose: "key rotation" } as const;
   const { servers } = await push(context, job, order);
   const last = await verify(context, job);
   const { verdict } = last;

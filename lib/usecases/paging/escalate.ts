@@ -8,12 +8,12 @@ import {
 import { isToBeTold, openingsOf } from "../../domain/incidents/repeats.ts";
 import {
   type Delivery,
-  describeSpell,
+  describePeriod,
   hasLasted,
   isOnlyWaiting,
-  type UnknownSpell,
-  unknownSpell,
-} from "../../domain/incidents/unknown-spell.ts";
+  type UnknownPeriod,
+  unknownPeriod,
+} from "../../domain/incidents/unknown-period.ts";
 import { type JournalEntry, openIncidents } from "../../domain/journal/journal.ts";
 import { allows, describeMode, modeJson } from "../../domain/ladder/mode.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -24,7 +24,7 @@ import { type Context, record } from "../job/context.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
-export type Pager = Pick<
+export type EscalateDependencies = Pick<
   Context,
   | "clock"
   | "journal"
@@ -63,17 +63,17 @@ interface Occasion {
  * ({@link isToBeTold}). A channel that fails is logged and journalled, never fatal: what was healed or seen must
  * not be lost because a page was; the next call tries again.
  */
-export function escalate(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+export function escalate(context: EscalateDependencies, job: Occasion, trouble: Trouble): Promise<void> {
   return call(context, job, trouble, true);
 }
 
 /** The same, but what is known and has not changed is not repeated. */
-export function escalateOnce(context: Pager, job: Occasion, trouble: Trouble): Promise<void> {
+export function escalateOnce(context: EscalateDependencies, job: Occasion, trouble: Trouble): Promise<void> {
   return call(context, job, trouble, false);
 }
 
 async function call(
-  context: Pager,
+  context: EscalateDependencies,
   job: Occasion,
   { about, waits, ...certain }: Trouble,
   repeats: boolean,
@@ -84,8 +84,8 @@ async function call(
   // Without a journal a person is called nevertheless, and too often rather than not at all.
   const entries = known ?? [];
   const now = context.clock.now();
-  const spell = waits === "until-it-lasts" && known ? await spellOf(context, job, key, known) : undefined;
-  const trouble = spell === undefined ? certain : withSpell(certain, spell);
+  const period = waits === "until-it-lasts" && known ? await periodOf(context, job, key, known) : undefined;
+  const trouble = period === undefined ? certain : withPeriod(certain, period);
   const { summary } = trouble;
   const opened = (delivery: Delivery): Promise<void> =>
     record(context, job, "incident.opened", {
@@ -96,9 +96,9 @@ async function call(
       delivery,
       correlation: correlationOf(context, job),
       ...defined({ about }),
-      ...(spell === undefined ? {} : { since: isoTime(spell.began) }),
+      ...(period === undefined ? {} : { since: isoTime(period.began) }),
     });
-  if (spell !== undefined && !hasLasted(spell, context.unknownAfter ?? millis(0), now)) {
+  if (period !== undefined && !hasLasted(period, context.unknownAfter ?? millis(0), now)) {
     context.log.warn("nobody is called yet: that may pass", { key, summary });
     return opened("waiting");
   }
@@ -113,8 +113,8 @@ async function call(
     status: "open",
     account: job.account,
     accountName: nameOf(context, job.account),
-    since: spell === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(spell.began),
-    ...(spell !== undefined && isOnlyWaiting(entries, key) ? { first: true } : {}),
+    since: period === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(period.began),
+    ...(period !== undefined && isOnlyWaiting(entries, key) ? { first: true } : {}),
     at: isoTime(now),
     correlation: correlationOf(context, job),
   });
@@ -122,33 +122,33 @@ async function call(
 }
 
 /** Undefined where the journal can't be read: then a person is called at once, as ever. */
-async function spellOf(
-  { journal, clock }: Pager,
+async function periodOf(
+  { journal, clock }: EscalateDependencies,
   { account, id }: Occasion,
   key: string,
   incidents: readonly JournalEntry[],
-): Promise<UnknownSpell | undefined> {
+): Promise<UnknownPeriod | undefined> {
   try {
     const verdicts = account === "-" ? [] : await latestVerdicts(journal, account);
     const entries = [...incidents, ...verdicts].sort((one, other) => one.at - other.at);
-    return unknownSpell(entries, key, id, clock.now());
+    return unknownPeriod(entries, key, id, clock.now());
   } catch {
     return undefined;
   }
 }
 
-function withSpell(trouble: Trouble, spell: UnknownSpell): Trouble {
-  const { began, asked } = spell;
+function withPeriod(trouble: Trouble, period: UnknownPeriod): Trouble {
+  const { began, asked } = period;
   return {
     ...trouble,
-    summary: `${trouble.summary} (${describeSpell(spell)})`,
+    summary: `${trouble.summary} (${describePeriod(period)})`,
     evidence: { ...trouble.evidence, unknown: { since: isoTime(began), asked } },
   };
 }
 
 /** Undefined where the journal can't be read. */
 async function incidentsSoFar(
-  { journal, log }: Pager,
+  { journal, log }: EscalateDependencies,
   { account }: Occasion,
 ): Promise<readonly JournalEntry[] | undefined> {
   try {
@@ -167,7 +167,7 @@ export const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
 
 /** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
 export async function resolveIncidents(
-  context: Pager,
+  context: EscalateDependencies,
   job: Occasion,
   which: (failureClass: FailureClass) => boolean = ABOUT_HEALTH,
   because = "healthy again",
@@ -212,7 +212,7 @@ function sinceOf(openings: readonly JournalEntry[]): string | undefined {
 }
 
 async function deliver(
-  { escalation, log }: Pager,
+  { escalation, log }: EscalateDependencies,
   incident: Incident,
 ): Promise<Exclude<Delivery, "waiting">> {
   try {
@@ -229,8 +229,8 @@ async function deliver(
 }
 
 /** Whatever is not done by a job, as a sweep that fails, is found by an id of its own. */
-const correlationOf = ({ correlation }: Pager, { id }: Occasion): string => correlation ?? id;
+const correlationOf = ({ correlation }: EscalateDependencies, { id }: Occasion): string => correlation ?? id;
 
-function nameOf({ settingsOf }: Pager, account: AccountId | "-"): string {
+function nameOf({ settingsOf }: EscalateDependencies, account: AccountId | "-"): string {
   return account === "-" ? "the cluster" : (settingsOf(account)?.name ?? account);
 }

@@ -6,13 +6,16 @@ import { NO_SKEW } from "../../domain/observation/clocks.ts";
 import { type EpochMillis, epochMillis } from "../../domain/time/time.ts";
 import type { Context } from "../job/context.ts";
 import { claimsSeen } from "../observe/look.ts";
-import type { Pager } from "./escalate.ts";
+import type { EscalateDependencies } from "./escalate.ts";
 
-/** Accounts whose standing is asked for together. */
+/** Accounts whose newest jobs are read together. */
 const CHUNK = 100;
 
 /** When a wait that begins now would be over. */
-const endOfWait = ({ clock, unknownAfter }: Pick<Pager, "clock" | "unknownAfter">): EpochMillis =>
+const endOfWait = ({
+  clock,
+  unknownAfter,
+}: Pick<EscalateDependencies, "clock" | "unknownAfter">): EpochMillis =>
   epochMillis(clock.now() + (unknownAfter ?? 0));
 
 /**
@@ -34,17 +37,17 @@ export async function isNearEnd(
 }
 
 /** The same of any account that has not expired yet, by what the newest jobs left: nobody can be asked. */
-export async function isAnyNearEnd(pager: Pager): Promise<boolean> {
+export async function isAnyNearEnd(pager: EscalateDependencies): Promise<boolean> {
   const { journal, clock } = pager;
   const until = endOfWait(pager);
   const isNear = async (accounts: readonly AccountId[]): Promise<boolean> => {
-    const standings = await journal.latest(accounts);
-    return [...standings.values()].some(
-      (standing) =>
-        standing.state === "finished" &&
-        standing.withdrawn !== true &&
-        (standing.pageAt ?? Number.POSITIVE_INFINITY) <= until &&
-        (standing.expiresAt ?? 0) > clock.now(),
+    const lastJobs = await journal.latest(accounts);
+    return [...lastJobs.values()].some(
+      (lastJob) =>
+        lastJob.state === "finished" &&
+        lastJob.withdrawn !== true &&
+        (lastJob.pageAt ?? Number.POSITIVE_INFINITY) <= until &&
+        (lastJob.expiresAt ?? 0) > clock.now(),
     );
   };
   let chunk: AccountId[] = [];

@@ -1,12 +1,16 @@
 import { asRelightError, type RelightError } from "../../errors.ts";
-import { escalate, type Pager, resolveIncidents } from "./escalate.ts";
+import { type EscalateDependencies, escalate, resolveIncidents } from "./escalate.ts";
 import { isAnyNearEnd } from "./near-end.ts";
 
 /**
  * Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. Where it is only that
  * nobody answers it does so once that has lasted, unless an account comes near its end meanwhile.
  */
-export async function pageSweepFailure(pager: Pager, id: string, error: RelightError): Promise<void> {
+export async function pageSweepFailure(
+  pager: EscalateDependencies,
+  id: string,
+  error: RelightError,
+): Promise<void> {
   const mayPass = error.retryable && error.code.startsWith("nats.");
   const waits = mayPass && !(await mayNotWait(pager)) ? "until-it-lasts" : "not-at-all";
   await escalate(
@@ -25,7 +29,7 @@ export async function pageSweepFailure(pager: Pager, id: string, error: RelightE
 }
 
 /** A journal that can't say it is no reason to wait. */
-async function mayNotWait(pager: Pager): Promise<boolean> {
+async function mayNotWait(pager: EscalateDependencies): Promise<boolean> {
   try {
     return await isAnyNearEnd(pager);
   } catch (thrown) {
@@ -36,7 +40,7 @@ async function mayNotWait(pager: Pager): Promise<boolean> {
   }
 }
 
-export async function sweepWorked(pager: Pager, id: string): Promise<void> {
+export async function sweepWorked(pager: EscalateDependencies, id: string): Promise<void> {
   const job = { id, account: "-" } as const;
   await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
 }

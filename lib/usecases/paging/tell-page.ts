@@ -7,7 +7,7 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import { type Context, record } from "../job/context.ts";
 
 /** What telling a page needs: less than any job does, so that it works while much else does not. */
-export type Messenger = Pick<Context, "clock" | "newId" | "log" | "journal" | "leases" | "escalation">;
+export type PageDependencies = Pick<Context, "clock" | "newId" | "log" | "journal" | "leases" | "escalation">;
 
 /** What is to be told. */
 export type Page =
@@ -30,15 +30,15 @@ const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
  * Tells the channels a page that came over the bus, once, however often and in whichever order messages come.
  * @throws RelightError `escalation.undeliverable`, `page.busy`: then the message has to come again.
  */
-export function tellPage(messenger: Messenger, page: Page): Promise<Told> {
-  return page.kind === "incident" ? tellIncident(messenger, page.incident) : tellAlarm(messenger, page.alarm);
+export function tellPage(deps: PageDependencies, page: Page): Promise<Told> {
+  return page.kind === "incident" ? tellIncident(deps, page.incident) : tellAlarm(deps, page.alarm);
 }
 
-async function tellIncident(messenger: Messenger, incident: Incident): Promise<Told> {
-  return onlyOnce(messenger, incident, async () => {
-    const entries = await entriesOf(messenger, incident);
+async function tellIncident(deps: PageDependencies, incident: Incident): Promise<Told> {
+  return onlyOnce(deps, incident, async () => {
+    const entries = await entriesOf(deps, incident);
     if (isOutdated(entries, incident)) return "outdated";
-    await messenger.escalation.send(incident);
+    await deps.escalation.send(incident);
     return "told";
   });
 }
@@ -49,30 +49,30 @@ async function tellIncident(messenger: Messenger, incident: Incident): Promise<T
  * alarm is born in it, and to see nothing is not to see that all is well. The alarm for missed sweeps counts missing
  * data as trouble, so a stack that falls silent is told of all the same.
  */
-async function tellAlarm(messenger: Messenger, alarm: StackAlarm): Promise<Told> {
+async function tellAlarm(deps: PageDependencies, alarm: StackAlarm): Promise<Told> {
   if (alarm.state === "INSUFFICIENT_DATA") return "nothing-to-tell";
-  return onlyOnce(messenger, alarmIncident(alarm), async () => {
-    const entries = await entriesOf(messenger, { account: "-", key: alarmKey(alarm) });
+  return onlyOnce(deps, alarmIncident(alarm), async () => {
+    const entries = await entriesOf(deps, { account: "-", key: alarmKey(alarm) });
     const last = entries.at(-1);
     if (last !== undefined && asOf(last) > alarm.at) return "outdated";
     const [first] = openingsOf(entries, alarmKey(alarm));
     const isNews = alarm.state === "ALARM" || first !== undefined;
     const incident = alarmIncident(alarm, first === undefined ? alarm.at : asOf(first));
-    if (isNews) await messenger.escalation.send(incident);
-    await recordAlarm(messenger, incident);
+    if (isNews) await deps.escalation.send(incident);
+    await recordAlarm(deps, incident);
     return isNews ? "told" : "nothing-to-tell";
   });
 }
 
 /** An OK that resolves nothing is journalled, too: an ALARM from before it may still be on its way. */
-async function recordAlarm(messenger: Messenger, incident: Incident): Promise<void> {
+async function recordAlarm(deps: PageDependencies, incident: Incident): Promise<void> {
   const { key, failureClass, severity, summary, at, status } = incident;
   const opened = { key, failureClass, severity, summary, delivery: "delivered", asOf: at };
   const [kind, data] =
     status === "open"
       ? (["incident.opened", opened] as const)
       : (["incident.resolved", { key, asOf: at }] as const);
-  await record(messenger, { id: messenger.newId(), account: "-" }, kind, data);
+  await record(deps, { id: deps.newId(), account: "-" }, kind, data);
 }
 
 /** The instant of the state, not of the moment when it was told. */
@@ -89,7 +89,7 @@ function isOutdated(entries: readonly JournalEntry[], { status, at }: Incident):
 
 /** Without a journal a person is called nevertheless, and too often rather than not at all. */
 async function entriesOf(
-  { journal, log }: Messenger,
+  { journal, log }: PageDependencies,
   { account, key }: Pick<Incident, "account" | "key">,
 ): Promise<readonly JournalEntry[]> {
   try {
@@ -106,33 +106,33 @@ async function entriesOf(
  * itself, so the page comes again; one that was told but not remembered is told twice, which is better than never.
  */
 async function onlyOnce(
-  messenger: Messenger,
+  deps: PageDependencies,
   { key, status, at }: Incident,
   tell: () => Promise<Told>,
 ): Promise<Told> {
-  const { leases, newId, log } = messenger;
+  const { leases, newId, log } = deps;
   const holder = newId();
   const [busy, told] = [`page/${key}/${status}/${at}`, `told/${key}/${status}/${at}`];
   // A journal that fails silences nobody: without its leases a page is told too often rather than not at all.
-  if ((await acquired(messenger, busy, holder)) === "held")
+  if ((await acquired(deps, busy, holder)) === "held")
     throw new RelightError("page.busy", `another run tells the page ${key} of ${at}`);
   try {
-    if ((await acquired(messenger, told, holder)) === "held") return "repeated";
+    if ((await acquired(deps, told, holder)) === "held") return "repeated";
     const end = await tell();
     await leases.acquire(told, holder, REMEMBERED).catch((thrown: unknown) => {
       log.warn("what was told can't be remembered", { key, error: asRelightError(thrown).toJSON() });
     });
     return end;
   } catch (thrown) {
-    await released(messenger, told, holder);
+    await released(deps, told, holder);
     throw thrown;
   } finally {
-    await released(messenger, busy, holder);
+    await released(deps, busy, holder);
   }
 }
 
 async function acquired(
-  { leases, log }: Messenger,
+  { leases, log }: PageDependencies,
   key: string,
   holder: string,
 ): Promise<"ours" | "held" | "unknown"> {
@@ -145,7 +145,7 @@ async function acquired(
 }
 
 /** One that can't be released ends by itself. */
-async function released({ leases, log }: Messenger, key: string, holder: string): Promise<void> {
+async function released({ leases, log }: PageDependencies, key: string, holder: string): Promise<void> {
   await leases.release(key, holder).catch((thrown: unknown) => {
     log.warn("a page's lease could not be released", { key, error: asRelightError(thrown).toJSON() });
   });

@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
-import type { GateInput, Leave } from "../../domain/gate/gate.ts";
+import type { Allowance, GateInput } from "../../domain/gate/gate.ts";
 import { promised, shortages } from "../../domain/limits/capacity.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { probe } from "../../errors.ts";
@@ -10,7 +10,7 @@ import { otherAccounts } from "../remedies/readiness.ts";
 interface Change {
   readonly current: ClaimsDocument | undefined;
   readonly candidate: ClaimsDocument;
-  readonly leave: Leave;
+  readonly allowance: Allowance;
 }
 
 /** What the gate goes by beside the claims themselves: by whom Relight signs in, and what servers can reserve. */
@@ -48,12 +48,12 @@ async function publicAccountKey(
 async function lacks(
   context: Context,
   account: AccountId,
-  { current, candidate, leave }: Change,
+  { current, candidate, allowance }: Change,
 ): Promise<readonly string[]> {
   const [old, wanted] = [current && promised(current.claims), promised(candidate.claims)];
   const isMore = wanted.memory > (old?.memory ?? 0) || wanted.file > (old?.file ?? 0);
   // A toggle gives back what it found, and proved that there is room for it.
-  if (!isMore || leave === "jetstream-switch") return [];
+  if (!isMore || allowance === "jetstream-switch") return [];
   const servers = await context.probes.servers();
   const capacities = await context.probes.capacity();
   // A cluster takes any limits, and who does not tell proves no lack.

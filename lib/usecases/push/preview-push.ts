@@ -5,7 +5,7 @@ import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import type { Context } from "../job/context.ts";
-import { glance } from "../observe/look.ts";
+import { lookOnce } from "../observe/look.ts";
 import { claimsToCompare } from "../observe/verify.ts";
 import { gateFacts } from "./gate-facts.ts";
 
@@ -28,17 +28,17 @@ export async function previewPush(
 ): Promise<PushPreview> {
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
-  const seen = await glance(context, account);
+  const seen = await lookOnce(context, account);
   const current = await claimsToCompare(context, seen);
   const decision = gate({
     account,
     operator: context.operator,
     candidate,
     signatureValid,
-    leave: "claims",
+    allowance: "claims",
     use: seen.observation.streams,
     allowed,
-    ...(await gateFacts(context, account, { current, candidate, leave: "claims" })),
+    ...(await gateFacts(context, account, { current, candidate, allowance: "claims" })),
     ...defined({ current }),
     now: toSeconds(context.clock.now()),
   });

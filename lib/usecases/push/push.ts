@@ -2,7 +2,7 @@ import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { readOtherwise } from "../../domain/claims/server-reading.ts";
-import { gate, type Leave } from "../../domain/gate/gate.ts";
+import { type Allowance, gate } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
 import type { ClockSkew } from "../../domain/observation/clocks.ts";
 import type { Observation, RunningAccount } from "../../domain/observation/observation.ts";
@@ -23,7 +23,7 @@ export interface PushOrder {
   readonly token: string;
   /** What the JWT replaces, for the gate. */
   readonly current: ClaimsDocument | undefined;
-  readonly leave: Leave;
+  readonly allowance: Allowance;
   readonly purpose: string;
   /** How far the servers' clocks are off, for the gate. */
   readonly skew?: ClockSkew;
@@ -64,15 +64,15 @@ async function passGate(
   context: Context,
   job: RunningJob,
   { document, signatureValid }: DecodedJwt,
-  { current, leave, skew, use, allowed }: PushOrder,
+  { current, allowance, skew, use, allowed }: PushOrder,
 ): Promise<readonly JsonObject[]> {
-  const facts = await gateFacts(context, job.account, { current, candidate: document, leave });
+  const facts = await gateFacts(context, job.account, { current, candidate: document, allowance });
   const decision = gate({
     account: job.account,
     operator: context.operator,
     candidate: document,
     signatureValid,
-    leave,
+    allowance,
     ...defined({ current }),
     now: toSeconds(context.clock.now()),
     ...defined({ skew }),

@@ -1,7 +1,7 @@
 import { DUE } from "../../domain/expiry/expiry.ts";
 import { isOvertaken } from "../../domain/gate/gate.ts";
+import { lastOutage } from "../../domain/journal/last-outage.ts";
 import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
-import { lastSpell } from "../../domain/journal/unwell.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
 import { skewOf } from "../../domain/observation/clocks.ts";
 import { defined } from "../../domain/time/defined.ts";
@@ -24,7 +24,7 @@ import { planned, reconcile } from "../renewal/reconcile.ts";
 import { renew } from "../renewal/renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "../renewal/renewal-decision.ts";
 import { heal, type RungReport, summaryOf } from "./heal.ts";
-import { type Legacy, renewalOf, resume, rungsOf } from "./resume.ts";
+import { type CrashedWork, renewalOf, resume, rungsOf } from "./resume.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {
@@ -72,7 +72,7 @@ export function remediate(outer: Context, order: Job): Promise<Remediation> {
 
 function runOrder(outer: Context, order: Job): Promise<Ended> {
   return runJob(outer, order, async (job, context) => {
-    const legacy = await resume(context, job);
+    const crashed = await resume(context, job);
     const calls = order.action === "remediate";
     const first = await verify(context, job).catch(async (thrown: unknown) => {
       if (calls) await watchUnseen(context, job);
@@ -80,9 +80,13 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
     });
     const seen = (await refuseUnproved(context, job, first)) ? await verify(context, job) : first;
     try {
-      const begun = await rungsOf(context, job, legacy, seen);
-      const done = await act(context, job, order, seen, [...begun, ...legacy.finished]);
-      const whole = withLegacy(done, legacy, [...renewalOf(job, legacy), ...begun, ...legacy.finished]);
+      const begun = await rungsOf(context, job, crashed, seen);
+      const done = await act(context, job, order, seen, [...begun, ...crashed.finished]);
+      const whole = withCrashedWork(done, crashed, [
+        ...renewalOf(job, crashed),
+        ...begun,
+        ...crashed.finished,
+      ]);
       const { last, ...result } = await withFacts(context, whole);
       await watchExpiry(context, job, last, calls);
       return { ...result, ending: await endingOf(context, last) };
@@ -106,14 +110,14 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
   const { critical } = context.policyOf(verdict.account, claims?.claims);
   const exp = claims?.claims.exp;
   const verdicts = done.outcome === "healed" ? await latestVerdicts(context.journal, verdict.account) : [];
-  const spell = lastSpell(verdicts);
+  const outage = lastOutage(verdicts);
   return {
     ...done,
     critical,
     mode: modeJson(modeFor(context, verdict.account)),
     ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),
-    ...(spell === undefined ? {} : { unwellSince: isoTime(spell.began) }),
-    ...(spell?.ended === undefined ? {} : { healthySince: isoTime(spell.ended) }),
+    ...(outage === undefined ? {} : { unwellSince: isoTime(outage.began) }),
+    ...(outage?.ended === undefined ? {} : { healthySince: isoTime(outage.ended) }),
   };
 }
 
@@ -139,18 +143,22 @@ async function act(
 }
 
 /** What dead jobs did is told by the one that ends: it may have found nothing left to do. */
-function withLegacy(done: Done, legacy: Legacy, begun: readonly RungReport[]): Done {
-  const { push: left } = legacy;
+function withCrashedWork(done: Done, crashed: CrashedWork, begun: readonly RungReport[]): Done {
+  const { push: left } = crashed;
   const rungs = [...begun.filter((report) => !done.rungs.includes(report)), ...done.rungs];
   const pushed = left === undefined ? {} : { pushed: describeBegun(left) };
-  const { outcome, why } = endOf(done, legacy, rungs);
+  const { outcome, why } = endOf(done, crashed, rungs);
   return { ...pushed, ...done, rungs, outcome, why };
 }
 
 /** Nobody else will ever say that the account was healed; who found that it was not says so, as ever. */
-function endOf(done: Done, legacy: Legacy, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
+function endOf(
+  done: Done,
+  crashed: CrashedWork,
+  rungs: readonly RungReport[],
+): Pick<Done, "outcome" | "why"> {
   const isWell = done.verdict.verdict === "healthy" && WELL.includes(done.outcome);
-  const outcome = outcomeOfUnfinished(legacy.work, legacy.push);
+  const outcome = outcomeOfUnfinished(crashed.work, crashed.push);
   if (!isWell || outcome === undefined) return done;
   const idle = done.outcome === "healthy" || done.outcome === "verified";
   if (outcome !== "healed" && !idle) return done;
@@ -250,11 +258,11 @@ async function pushDelivered(
   const skew = skewOf(seen.observation.servers);
   // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
   const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
-  const leave = isAccepted ? "claims" : "nothing";
+  const allowance = isAccepted ? "claims" : "nothing";
   const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
   return tried(context.mode, `push ${document.claims.jti}`, lookOnly("looked", seen), async () => {
     const use = seen.observation.streams;
-    const proved = await push(context, job, { token, current, leave, purpose, skew, use, allowed });
+    const proved = await push(context, job, { token, current, allowance, purpose, skew, use, allowed });
     return lookOnly("pushed", await verify(context, job), proved);
   });
 }

@@ -22,7 +22,7 @@ import type { RungReport } from "./heal.ts";
 const LATEST_ENTRIES = 200;
 
 /** What jobs that never ended left to this one. */
-export interface Legacy {
+export interface CrashedWork {
   /** What was finished for them. */
   readonly finished: readonly RungReport[];
   readonly work: Unfinished;
@@ -33,7 +33,7 @@ export interface Legacy {
 const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnwell: false };
 
 /** Finishes what must not stay as a dead job left it, and finds out what else such jobs did. */
-export async function resume(context: Context, job: RunningJob): Promise<Legacy> {
+export async function resume(context: Context, job: RunningJob): Promise<CrashedWork> {
   const work = await unfinishedBefore(context, job);
   const finished = await finish(context, job);
   await noteLossesOf(context, job, work);
@@ -118,7 +118,7 @@ async function pushInForce(
   context: Context,
   job: RunningJob,
   { pushes }: Unfinished,
-): Promise<Legacy["push"]> {
+): Promise<CrashedWork["push"]> {
   const last = pushes.at(-1);
   if (last !== undefined && last.servers === undefined) {
     const { jti } = last.jwt;
@@ -143,7 +143,7 @@ async function pushInForce(
 export async function rungsOf(
   context: Context,
   job: RunningJob,
-  { work }: Legacy,
+  { work }: CrashedWork,
   { verdict }: Look,
 ): Promise<readonly RungReport[]> {
   const reports: RungReport[] = [];
@@ -169,7 +169,7 @@ function reportOf({ account }: RunningJob, begun: BegunRung, result: RungReport[
 }
 
 /** A renewal is a step of its job's report, too, though no rung of the journal's. */
-export function renewalOf({ account }: RunningJob, { work, push }: Legacy): readonly RungReport[] {
+export function renewalOf({ account }: RunningJob, { work, push }: CrashedWork): readonly RungReport[] {
   if (push?.purpose !== RENEWAL || work.rungs.some(({ rung }) => rung === "renew")) return [];
   const why = begunBefore("it was renewed");
   return [{ rung: "renew", target: account, result: "helped", why, begunBy: push.job }];

@@ -17,7 +17,7 @@ import {
 } from "../job/context.ts";
 import { provedBy } from "../journal/proof.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
-import { glance, memoryOf } from "../observe/look.ts";
+import { lookOnce, memoryOf } from "../observe/look.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
 const SETTLE = { timeout: 30_000, interval: 250 };
@@ -162,7 +162,7 @@ async function waitUntil(
   let why: readonly string[] = [];
   let bytes = 0;
   const areReady = async (): Promise<boolean> => {
-    const { streams } = (await glance(context, account)).observation;
+    const { streams } = (await lookOnce(context, account)).observation;
     const found = new Map((streams.ok ? streams.value : []).map((stream) => [stream.name, stream]));
     const waiting = wanted.filter((one) => {
       const stream = found.get(one.stream);

@@ -8,7 +8,7 @@ import {
   objectionsTo,
   type RestartEvidence,
   type RestartOrder,
-  unrest,
+  restartBlockers,
 } from "../../domain/ladder/restart-guard.ts";
 import type { ServerFacts } from "../../domain/observation/observation.ts";
 import { isoTime } from "../../domain/time/time.ts";
@@ -19,12 +19,12 @@ import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } 
 import { withLease } from "../job/lease.ts";
 import { provedBy } from "../journal/proof.ts";
 import { expiredAccounts } from "../observe/expired-accounts.ts";
-import { glance, type Look } from "../observe/look.ts";
+import { type Look, lookOnce } from "../observe/look.ts";
 
 /** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
 const BACK = { timeout: 300_000, interval: 1_000 };
 /** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
-const CALM = { timeout: 15_000, interval: 1_000 };
+const GRACE_PERIOD = { timeout: 15_000, interval: 1_000 };
 /** How long the account's own streams are waited for before the next server; milliseconds. */
 const LED = { timeout: 45_000, interval: 500 };
 
@@ -64,7 +64,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
 async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
   let seen = before;
   const areLed = async (): Promise<boolean> => {
-    seen = await glance(context, account);
+    seen = await lookOnce(context, account);
     const { streams } = seen.observation;
     return streams.ok && streams.value.every(isLedIfPossible);
   };
@@ -85,7 +85,7 @@ async function chooseServer(
     ...orderFor(context, account, server),
     others: candidates.filter((other) => other !== server),
   }));
-  return waitForPeace(context, orders, { ...CALM, judge: objectionsTo, code: "restart.refused" });
+  return waitUntilClear(context, orders, { ...GRACE_PERIOD, judge: objectionsTo, code: "restart.refused" });
 }
 
 async function restartOne(
@@ -103,7 +103,7 @@ async function restartOne(
   await carryOut(context, job, restarter, server);
   await waitForReturn(context, server, before);
   const order = orderFor(context, job.account, name);
-  await waitForPeace(context, [order], { ...BACK, judge: unrest, code: "restart.unfinished" });
+  await waitUntilClear(context, [order], { ...BACK, judge: restartBlockers, code: "restart.unfinished" });
   await recordRestart(context, job.id, "restart.closed", { server: name });
 }
 
@@ -136,7 +136,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     if (open === undefined) return undefined;
     if (open.server !== server)
       throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    const objections = unrest(open, await gatherEvidence(context, server));
+    const objections = restartBlockers(open, await gatherEvidence(context, server));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });
     return server;
@@ -216,14 +216,14 @@ interface Patience {
 }
 
 /** Waits until one of the orders finds no objection, and gives its server; else all objections are told. */
-async function waitForPeace(
+async function waitUntilClear(
   context: Context,
   orders: readonly RestartOrder[],
   { judge, code, ...within }: Patience,
 ): Promise<string> {
   let chosen: string | undefined;
   let objections: readonly string[] = [];
-  const isCalm = async (): Promise<boolean> => {
+  const isClear = async (): Promise<boolean> => {
     // All of them hold streams of the one domain that remedies treat.
     const evidence = await gatherEvidence(context, orders[0]?.server);
     const judged = inOrder(orders, evidence).map((order) => ({
@@ -234,7 +234,7 @@ async function waitForPeace(
     objections = [...new Set(judged.flatMap((order) => order.objections))];
     return chosen !== undefined;
   };
-  await pWaitFor(isCalm, within).catch((cause: unknown) => {
+  await pWaitFor(isClear, within).catch((cause: unknown) => {
     if (!(cause instanceof TimeoutError)) throw cause;
     const servers = orders.map(({ server }) => server).join(", ");
     throw new RelightError(code, `${servers}: ${objections.join("; ")}`, {

@@ -35,7 +35,12 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
     memory: assets,
   });
   try {
-    await push(context, job, { token, current: claims, leave: "jetstream-switch", purpose: "JetStream off" });
+    await push(context, job, {
+      token,
+      current: claims,
+      allowance: "jetstream-switch",
+      purpose: "JetStream off",
+    });
     await waitForJetStream(context, job, false);
   } catch (thrown) {
     await undo(context, job, asRelightError(thrown));
@@ -90,7 +95,7 @@ async function giveBack(
     ? renewClaims(original, { ...terms, lifetime: context.policyOf(job.account, original.claims).lifetime })
     : reissue(original, terms);
   const token = await signer.sign(on);
-  await push(context, job, { token, current, leave: "jetstream-switch", purpose: "JetStream on" });
+  await push(context, job, { token, current, allowance: "jetstream-switch", purpose: "JetStream on" });
   await close(context, job, { memory }, on);
 }
 

@@ -4,7 +4,7 @@ import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
-import { standing } from "../../domain/verdict/source-findings.ts";
+import { openDifference } from "../../domain/verdict/source-findings.ts";
 import { asRelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
 import type { Look } from "../observe/look.ts";
@@ -27,7 +27,7 @@ export interface Planned {
 
 /** What {@link reconcile} would do, for people who only look. */
 export function planned({ source: policy, operator }: Context, seen: Look): Planned | undefined {
-  const difference = seen.source && standing(seen.observation, operator, seen.source);
+  const difference = seen.source && openDifference(seen.observation, operator, seen.source);
   if (isWithdrawn(seen.presence)) return undefined;
   if (difference === undefined || policy === undefined || policy.onDifference === "page") return undefined;
   const canPush = difference.kind === "missing" || difference.kind === "differs";
@@ -48,7 +48,7 @@ export async function reconcile(context: Context, job: RunningJob, seen: Look): 
   if (source === undefined || context.source === undefined || !source.sourced.ok) return {};
   // A source that was not told of a deletion must not undo it.
   if (isWithdrawn(seen.presence)) return {};
-  const difference = standing(seen.observation, context.operator, source);
+  const difference = openDifference(seen.observation, context.operator, source);
   if (difference === undefined) return {};
   const sourced = source.sourced.value;
   switch (context.source.onDifference) {
@@ -115,7 +115,7 @@ async function pushSourced(
   const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());
   const isOlder = current !== undefined && iat <= current.claims.iat;
   const use = seen.observation.streams;
-  const order = { current, use, leave: "claims", purpose: "from the source of truth" } as const;
+  const order = { current, use, allowance: "claims", purpose: "from the source of truth" } as const;
   if (!hasExpired && !isOlder) return push(context, job, { ...order, token });
   const signer = await requireSigner(context);
   const terms = {

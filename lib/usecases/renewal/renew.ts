@@ -17,7 +17,7 @@ export async function renew(context: Context, job: RunningJob, seen: Look): Prom
   const skew = skewOf(seen.observation.servers);
   // The policy says how long claims live: where that is shorter than what is left, it is what somebody wants.
   const allowed = ["expires_earlier"] as const;
-  return push(context, job, { token, current, leave: "nothing", purpose: "renewal", skew, allowed });
+  return push(context, job, { token, current, allowance: "nothing", purpose: "renewal", skew, allowed });
 }
 
 async function renewed(

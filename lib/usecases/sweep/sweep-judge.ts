@@ -42,19 +42,19 @@ export async function judge(
   chunk: readonly Met[],
   tally: Tally,
 ): Promise<readonly Judged[]> {
-  const standings = await context.journal.latest(chunk.map(({ account }) => account));
+  const lastJobs = await context.journal.latest(chunk.map(({ account }) => account));
   const now = context.clock.now();
   return chunk.flatMap(({ account, listed }): readonly Judged[] => {
-    const standing = standings.get(account);
+    const lastJob = lastJobs.get(account);
     const claims = listed.state === "listed" ? listed.claims : undefined;
-    const swept = { account, listed, standing, policy: context.policyOf(account, claims) };
+    const swept = { account, listed, lastJob, policy: context.policyOf(account, claims) };
     const expiry = expiryOf(swept, now);
     count(tally, swept, now, expiry);
     const due: Due | undefined =
       which === "everything"
         ? { why: "everything" }
         : dueOf(swept, { now, verifyEvery: context.settings.verifyEvery }, expiry);
-    return due === undefined ? [] : [{ account, due, verifiedAt: standing?.verifiedAt ?? epochMillis(0) }];
+    return due === undefined ? [] : [{ account, due, verifiedAt: lastJob?.verifiedAt ?? epochMillis(0) }];
   });
 }
 
@@ -65,7 +65,7 @@ function count(tally: Tally, swept: SweptAccount, now: EpochMillis, { alarm }: E
   if (hasExpired || alarm === "page") tally.pastPage += 1;
   if (expiresAt !== undefined && expiresAt < (tally.soonestExpiry ?? Number.POSITIVE_INFINITY))
     tally.soonestExpiry = expiresAt;
-  const { verifiedAt } = swept.standing ?? {};
+  const { verifiedAt } = swept.lastJob ?? {};
   if (verifiedAt !== undefined)
     tally.oldestUnverified = millis(Math.max(tally.oldestUnverified ?? 0, now - verifiedAt));
 }

@@ -120,7 +120,7 @@ const renewalInput = (current: ClaimsDocument, candidate: ClaimsDocument): GateI
   current,
   candidate,
   signatureValid: true,
-  leave: "nothing",
+  allowance: "nothing",
   now: NOW,
 });
 

@@ -27,7 +27,7 @@ function refusals(changes: Partial<GateInput>): readonly string[] {
     current: claims(),
     candidate: claims(renewed),
     signatureValid: true,
-    leave: "claims",
+    allowance: "claims",
     now: NOW,
     ...changes,
   });
@@ -41,7 +41,7 @@ function first(candidate: GateInput["candidate"], more: Partial<GateInput> = {})
     operator,
     candidate,
     signatureValid: true,
-    leave: "nothing",
+    allowance: "nothing",
     now: NOW,
     ...more,
   });
@@ -53,7 +53,7 @@ describe("claims that do harm", () => {
     ["JetStream on the system account", { operator: system, current: plain }, ["system_jetstream"]],
     [
       "JetStream on it by a change of limits",
-      { operator: system, current: plain, leave: "jetstream-limits" },
+      { operator: system, current: plain, allowance: "jetstream-limits" },
       ["system_jetstream"],
     ],
     [
@@ -61,7 +61,7 @@ describe("claims that do harm", () => {
       { operator: system, current: plain, candidate: claims(renewed, { ...NONE, ...TIERS }) },
       ["system_jetstream"],
     ],
-    ["a renewal of a system account that has it", { operator: system, leave: "nothing" }, []],
+    ["a renewal of a system account that has it", { operator: system, allowance: "nothing" }, []],
     [
       "JetStream taken from the system account",
       { operator: system, candidate: claims(renewed, { mem_storage: 0, disk_storage: 0 }) },
@@ -143,13 +143,13 @@ describe("claims that do harm", () => {
     ],
     [
       "tiers in place of flat limits, while there is a stream",
-      { leave: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: holding },
+      { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: holding },
       ["tier_switch"],
     ],
     [
       "the same, as a person ordered",
       {
-        leave: "jetstream-limits",
+        allowance: "jetstream-limits",
         candidate: claims(renewed, { ...NONE, ...TIERS }),
         use: holding,
         allowed: ["tier_switch"],
@@ -158,13 +158,13 @@ describe("claims that do harm", () => {
     ],
     [
       "the same while it is empty, which helps it nothing",
-      { leave: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: empty },
+      { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: empty },
       ["tier_switch"],
     ],
     [
       "the same while there is none",
       {
-        leave: "jetstream-limits",
+        allowance: "jetstream-limits",
         candidate: claims(renewed, { ...NONE, ...TIERS }),
         use: { ok: true, value: [] },
       },
@@ -172,12 +172,12 @@ describe("claims that do harm", () => {
     ],
     [
       "the same where nobody knows",
-      { leave: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: unknown },
+      { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: unknown },
       ["tier_switch"],
     ],
     [
       "less than what is in use",
-      { leave: "jetstream-limits", candidate: claims(renewed, { disk_storage: 2_999 }), use: holding },
+      { allowance: "jetstream-limits", candidate: claims(renewed, { disk_storage: 2_999 }), use: holding },
       ["below_use"],
     ],
     [
@@ -249,10 +249,10 @@ describe("claims that do harm", () => {
   test("claims that were issued ahead of now can be mended, by what a person looked at", () => {
     const current = claims({ iat: NOW + 10_000 });
     expect(refusals({ current })).toEqual([]);
-    expect(refusals({ current, leave: "nothing" })).toEqual(["stale"]);
+    expect(refusals({ current, allowance: "nothing" })).toEqual(["stale"]);
     const last = claims({ iat: Number.MAX_SAFE_INTEGER });
     const anew = reissue(last, { issuer: last.claims.iss, id: "J2", now: epochMillis(NOW * 1000) });
-    expect(refusals({ current: last, candidate: anew, leave: "nothing" })).toEqual([]);
+    expect(refusals({ current: last, candidate: anew, allowance: "nothing" })).toEqual([]);
   });
 
   test("while nobody knows what is in force: only what is wrong whatever that is", () => {

@@ -12,7 +12,7 @@ const input = (changes: Partial<GateInput> = {}): GateInput => ({
   current,
   candidate: claims(renewed),
   signatureValid: true,
-  leave: "nothing",
+  allowance: "nothing",
   now: NOW,
   ...changes,
 });
@@ -53,57 +53,61 @@ describe("the push gate", () => {
     ["one with a lowered limit", { candidate: claims(renewed, { conn: 5 }) }, ["limit_lowered"]],
     ["one with a raised limit", { candidate: claims(renewed, { subs: 200 }) }, ["claims_changed"]],
     ["one with another name", { candidate: claims({ ...renewed, name: "X" }) }, ["claims_changed"]],
-    ["one that a person accepted", { leave: "claims", candidate: claims({ ...renewed, name: "X" }) }, []],
+    ["one that a person accepted", { allowance: "claims", candidate: claims({ ...renewed, name: "X" }) }, []],
     [
       "a lowered limit, even accepted",
-      { leave: "claims", candidate: claims(renewed, { subs: 1 }) },
+      { allowance: "claims", candidate: claims(renewed, { subs: 1 }) },
       ["limit_lowered"],
     ],
     ["JetStream off in a renewal", { candidate: claims(renewed, { disk_storage: 0 }) }, ["limit_lowered"]],
     [
       "JetStream off in a toggle",
-      { leave: "jetstream-switch", candidate: claims(renewed, { disk_storage: 0 }) },
+      { allowance: "jetstream-switch", candidate: claims(renewed, { disk_storage: 0 }) },
       [],
     ],
     [
       "more than JetStream in a toggle",
-      { leave: "jetstream-switch", candidate: claims(renewed, { conn: 0 }) },
+      { allowance: "jetstream-switch", candidate: claims(renewed, { conn: 0 }) },
       ["limit_lowered"],
     ],
     [
       "one without any limits, even accepted",
-      { leave: "claims", candidate: claims({ ...renewed, nats: { type: "account", version: 2 } }) },
+      { allowance: "claims", candidate: claims({ ...renewed, nats: { type: "account", version: 2 } }) },
       ["limit_lowered"],
     ],
     [
       "a raised limit that a person accepted",
-      { leave: "claims", candidate: claims(renewed, { subs: 200 }) },
+      { allowance: "claims", candidate: claims(renewed, { subs: 200 }) },
       [],
     ],
     [
       "wildcards off, even accepted",
-      { leave: "claims", candidate: claims(renewed, { wildcards: false }) },
+      { allowance: "claims", candidate: claims(renewed, { wildcards: false }) },
       ["limit_lowered"],
     ],
     [
       "bearer tokens off, even accepted",
-      { leave: "claims", candidate: claims(renewed, { disallow_bearer: true }) },
+      { allowance: "claims", candidate: claims(renewed, { disallow_bearer: true }) },
       ["limit_lowered"],
     ],
     [
       "a first limit on streams, even accepted",
-      { leave: "claims", current: claims({}, { streams: 0 }), candidate: claims(renewed, { streams: 1 }) },
+      {
+        allowance: "claims",
+        current: claims({}, { streams: 0 }),
+        candidate: claims(renewed, { streams: 1 }),
+      },
       ["limit_lowered"],
     ],
     [
       "tiers added beside flat limits, even accepted",
-      { leave: "claims", candidate: claims(renewed, TIERS) },
+      { allowance: "claims", candidate: claims(renewed, TIERS) },
       ["tiers_beside_flat", "tier_switch"],
     ],
     [
       "a tier removed, even accepted",
       {
-        leave: "claims",
+        allowance: "claims",
         current: claims({}, TIERS),
         candidate: claims(renewed, { tiered_limits: { R1: { disk_storage: 5 } } }),
       },
@@ -112,7 +116,7 @@ describe("the push gate", () => {
     [
       "a tier lowered, even accepted",
       {
-        leave: "claims",
+        allowance: "claims",
         current: claims({}, TIERS),
         candidate: claims(renewed, { tiered_limits: { ...TIERS.tiered_limits, R3: { disk_storage: 1 } } }),
       },
@@ -121,7 +125,7 @@ describe("the push gate", () => {
     [
       "all tiers off in a toggle",
       {
-        leave: "jetstream-switch",
+        allowance: "jetstream-switch",
         current: claims({}, TIERS),
         candidate: claims(renewed, { disk_storage: undefined, mem_storage: undefined }),
       },
@@ -129,12 +133,12 @@ describe("the push gate", () => {
     ],
     [
       "JetStream on again in a toggle",
-      { leave: "jetstream-switch", current: claims({}, { disk_storage: undefined }) },
+      { allowance: "jetstream-switch", current: claims({}, { disk_storage: undefined }) },
       [],
     ],
     [
       "another name in a toggle",
-      { leave: "jetstream-switch", candidate: claims({ ...renewed, name: "X" }) },
+      { allowance: "jetstream-switch", candidate: claims({ ...renewed, name: "X" }) },
       ["claims_changed"],
     ],
     [

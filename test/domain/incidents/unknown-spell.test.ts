@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import {
-  describeSpell,
+  describePeriod,
   hasLasted,
   isOnlyWaiting,
-  unknownSpell,
-} from "../../../lib/domain/incidents/unknown-spell.ts";
+  unknownPeriod,
+} from "../../../lib/domain/incidents/unknown-period.ts";
 import type { EntryKind, JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 
@@ -51,7 +51,7 @@ describe("a spell of being unknown", () => {
       3,
     ],
   ])("%s", (_situation, entries, began, asked) => {
-    expect(unknownSpell(entries, KEY, "now", at(20))).toEqual({ began: at(began), asked });
+    expect(unknownPeriod(entries, KEY, "now", at(20))).toEqual({ began: at(began), asked });
   });
 
   test.each([
@@ -63,10 +63,10 @@ describe("a spell of being unknown", () => {
   });
 
   test("is described for people", () => {
-    expect(describeSpell({ began: epochMillis(Date.UTC(2030, 0, 1, 9, 5)), asked: 3 })).toBe(
+    expect(describePeriod({ began: epochMillis(Date.UTC(2030, 0, 1, 9, 5)), asked: 3 })).toBe(
       "not known since 2030-01-01 09:05 UTC, asked 3 times",
     );
-    expect(describeSpell({ began: at(0), asked: 1 })).toMatch(/asked once$/);
+    expect(describePeriod({ began: at(0), asked: 1 })).toMatch(/asked once$/);
   });
 });
 

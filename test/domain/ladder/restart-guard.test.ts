@@ -5,7 +5,7 @@ import {
   inOrder,
   objectionsTo,
   type RestartEvidence,
-  unrest,
+  restartBlockers,
 } from "../../../lib/domain/ladder/restart-guard.ts";
 import type { MetaGroup } from "../../../lib/domain/observation/meta-group.ts";
 import type { HostedStream, Observation } from "../../../lib/domain/observation/observation.ts";
@@ -178,7 +178,7 @@ describe("the guard", () => {
   });
 
   test("does not wait after a restart for what was lost in memory", () => {
-    expect(unrest(order, evidence({ hosted: inMemory(OTHER) }))).toEqual([]);
+    expect(restartBlockers(order, evidence({ hosted: inMemory(OTHER) }))).toEqual([]);
   });
 });
 

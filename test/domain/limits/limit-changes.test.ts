@@ -145,7 +145,7 @@ describe("a change of limits", () => {
           candidate,
           signatureValid: true,
           now: NOW,
-          leave: "jetstream-limits",
+          allowance: "jetstream-limits",
         });
         expect(decision.decision).toBe(alsoName ? "refuse" : "accept");
       }),
@@ -164,7 +164,7 @@ describe("a change of limits", () => {
       signatureValid: true,
       now: NOW,
       candidate: claims({ jti: "J2", iat: NOW }, { ...limits, mem_storage: 5 }),
-      leave: "jetstream-limits",
+      allowance: "jetstream-limits",
     });
     expect(decision).toMatchObject({ decision: "refuse", refusals: [{ code: "limit_lowered" }] });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { JournalEntry } from "../../../lib/domain/journal/journal.ts";
-import { lastSpell } from "../../../lib/domain/journal/unwell.ts";
+import { lastOutage } from "../../../lib/domain/journal/last-outage.ts";
 import {
   isWanted,
   type JobFacts,
@@ -205,13 +205,13 @@ test("every measurement is one of the catalogue, with its dimensions", () => {
 test.each<[string, string[], number | undefined]>([
   ["nothing", [], undefined],
   ["health only", ["healthy", "healthy"], undefined],
-  ["one spell", ["healthy", "dead", "unknown", "healthy"], 1],
+  ["one outage", ["healthy", "dead", "unknown", "healthy"], 1],
   ["two spells", ["dead", "healthy", "degraded", "dead", "healthy", "healthy"], 2],
-  ["a spell from the beginning", ["dead", "dead", "healthy"], 0],
-  ["a spell that has not ended", ["healthy", "dead", "dead"], 1],
+  ["a outage from the beginning", ["dead", "dead", "healthy"], 0],
+  ["a outage that has not ended", ["healthy", "dead", "dead"], 1],
 ])("unwell since: of %s", (_what, verdicts, expected) => {
   const entries = verdicts.map((verdict, at): JournalEntry => {
     return { at: epochMillis(at), job: "j", account: A, kind: "verdict", data: { verdict } };
   });
-  expect(lastSpell(entries)?.began).toBe(expected);
+  expect(lastOutage(entries)?.began).toBe(expected);
 });

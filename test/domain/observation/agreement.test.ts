@@ -5,8 +5,8 @@ import {
   BELIEVED_AFTER,
   type Followed,
 } from "../../../lib/domain/observation/agreement.ts";
+import { deafStreams } from "../../../lib/domain/observation/deafness.ts";
 import type { ConsumerFacts, Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
-import { deafStreams } from "../../../lib/domain/observation/silence.ts";
 import { withoutVanished } from "../../../lib/domain/observation/still-there.ts";
 import { type EpochMillis, epochMillis, isoTime, millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { AccountClaims } from "../../../lib/domain/claims/claims.ts";
 import { renewalWindow } from "../../../lib/domain/expiry/expiry.ts";
-import type { Standing } from "../../../lib/domain/journal/standing.ts";
+import type { LastJob } from "../../../lib/domain/journal/last-job.ts";
 import {
   type Due,
   describeDue,
@@ -31,7 +31,7 @@ function claimsOf(daysOver: number, fields: Partial<AccountClaims> = {}): Accoun
 
 const listed = (daysOver = 1): Listed => ({ state: "listed", claims: claimsOf(daysOver) });
 
-const well = (fields: object = {}): Standing => ({
+const well = (fields: object = {}): LastJob => ({
   state: "finished",
   job: "j",
   at: epochMillis(NOW - MINUTE),
@@ -41,50 +41,50 @@ const well = (fields: object = {}): Standing => ({
   verifiedAt: epochMillis(NOW - MINUTE),
   ...fields,
 });
-const deleted = (ago: number): Standing =>
+const deleted = (ago: number): LastJob =>
   well({ at: epochMillis(NOW - ago), outcome: "escalated", verdict: "dead", withdrawn: true });
-const running = (ago: number): Standing => ({ state: "running", job: "j", since: epochMillis(NOW - ago) });
+const running = (ago: number): LastJob => ({ state: "running", job: "j", since: epochMillis(NOW - ago) });
 
 function swept(fields: Partial<SweptAccount> = {}): SweptAccount {
-  return { account: ACCOUNT, listed: listed(), standing: well(), policy: newPolicy(), ...fields };
+  return { account: ACCOUNT, listed: listed(), lastJob: well(), policy: newPolicy(), ...fields };
 }
 
 describe("an account is due", () => {
   const situations: readonly (readonly [string, Partial<SweptAccount>, Due["why"] | undefined])[] = [
     ["that was well a minute ago: not", {}, undefined],
-    ["that was never looked at", { standing: undefined }, "new"],
-    ["whose job began a minute ago: not", { standing: running(MINUTE) }, undefined],
-    ["whose job is to begin in a year", { standing: running(-365 * DAY * 1000) }, "new"],
-    ["whose job is to end in a year", { standing: well({ at: epochMillis(NOW + 365 * DAY * 1000) }) }, "new"],
+    ["that was never looked at", { lastJob: undefined }, "new"],
+    ["whose job began a minute ago: not", { lastJob: running(MINUTE) }, undefined],
+    ["whose job is to begin in a year", { lastJob: running(-365 * DAY * 1000) }, "new"],
+    ["whose job is to end in a year", { lastJob: well({ at: epochMillis(NOW + 365 * DAY * 1000) }) }, "new"],
     [
       "whose job ended by a clock that is a minute ahead: not",
-      { standing: well({ at: epochMillis(NOW + MINUTE) }) },
+      { lastJob: well({ at: epochMillis(NOW + MINUTE) }) },
       undefined,
     ],
-    ["whose job began longer ago", { standing: running(MINUTE + 1) }, "unfinished"],
-    ["that was dead", { standing: well({ verdict: "dead" }) }, "unwell"],
-    ["that was degraded", { standing: well({ verdict: "degraded" }) }, "unwell"],
-    ["of which nothing is known", { standing: well({ verdict: "unknown" }) }, "unwell"],
-    ["whose last job has no verdict", { standing: well({ verdict: undefined }) }, "unwell"],
-    ["that was well, but a person was called", { standing: well({ outcome: "escalated" }) }, "unwell"],
-    ["whose job failed", { standing: well({ outcome: "failed", verdict: undefined }) }, "unwell"],
-    ["that was healed: not", { standing: well({ outcome: "healed" }) }, undefined],
-    ["with another JWT", { standing: well({ jti: "J0" }) }, "changed"],
+    ["whose job began longer ago", { lastJob: running(MINUTE + 1) }, "unfinished"],
+    ["that was dead", { lastJob: well({ verdict: "dead" }) }, "unwell"],
+    ["that was degraded", { lastJob: well({ verdict: "degraded" }) }, "unwell"],
+    ["of which nothing is known", { lastJob: well({ verdict: "unknown" }) }, "unwell"],
+    ["whose last job has no verdict", { lastJob: well({ verdict: undefined }) }, "unwell"],
+    ["that was well, but a person was called", { lastJob: well({ outcome: "escalated" }) }, "unwell"],
+    ["whose job failed", { lastJob: well({ outcome: "failed", verdict: undefined }) }, "unwell"],
+    ["that was healed: not", { lastJob: well({ outcome: "healed" }) }, undefined],
+    ["with another JWT", { lastJob: well({ jti: "J0" }) }, "changed"],
     [
       "that was deleted, and a person told: not",
-      { listed: { state: "absent" }, standing: deleted(0) },
+      { listed: { state: "absent" }, lastJob: deleted(0) },
       undefined,
     ],
     [
       "that was deleted, a day later",
-      { listed: { state: "absent" }, standing: deleted(DAY * 1000) },
+      { listed: { state: "absent" }, lastJob: deleted(DAY * 1000) },
       "unwell",
     ],
-    ["that was deleted, and is listed again", { standing: deleted(0) }, "unwell"],
+    ["that was deleted, and is listed again", { lastJob: deleted(0) }, "unwell"],
     ["that the resolver lost", { listed: { state: "absent" } }, "changed"],
     [
       "that had no JWT and has none: not",
-      { listed: { state: "absent" }, standing: well({ jti: undefined }) },
+      { listed: { state: "absent" }, lastJob: well({ jti: undefined }) },
       undefined,
     ],
     ["where the resolver can't be listed: not", { listed: { state: "unknown" } }, undefined],
@@ -95,19 +95,19 @@ describe("an account is due", () => {
     ["that has expired", { listed: listed(91) }, "expired"],
     [
       "that expired and was deleted for it",
-      { listed: { state: "absent" }, standing: well({ expiresAt: epochMillis(NOW - 1) }) },
+      { listed: { state: "absent" }, lastJob: well({ expiresAt: epochMillis(NOW - 1) }) },
       "expired",
     ],
     ["past its page threshold", { listed: listed(86) }, "page"],
     ["past its warn threshold", { listed: listed(81) }, "warn"],
     ["past its window", { listed: listed(75.1) }, "renewal"],
-    ["last looked at an hour ago", { standing: well({ at: epochMillis(NOW - 60 * MINUTE) }) }, "routine"],
+    ["last looked at an hour ago", { lastJob: well({ at: epochMillis(NOW - 60 * MINUTE) }) }, "routine"],
     [
       "last looked at half an hour ago: not",
-      { standing: well({ at: epochMillis(NOW - 30 * MINUTE) }) },
+      { lastJob: well({ at: epochMillis(NOW - 30 * MINUTE) }) },
       undefined,
     ],
-    ["that expired while a job is at it: not", { listed: listed(91), standing: running(1) }, undefined],
+    ["that expired while a job is at it: not", { listed: listed(91), lastJob: running(1) }, undefined],
     ["that never expires: not", { listed: { state: "listed", claims: perpetual() } }, undefined],
   ];
 
@@ -129,8 +129,8 @@ describe("an account is due", () => {
 /** The cluster does not answer; what the last job left is all that is known of the account. */
 function unlisted(times: object): Partial<SweptAccount> {
   const later = epochMillis(NOW + MINUTE);
-  const standing = well({ expiresAt: later, warnAt: later, pageAt: later, ...times });
-  return { listed: { state: "unknown" }, standing };
+  const lastJob = well({ expiresAt: later, warnAt: later, pageAt: later, ...times });
+  return { listed: { state: "unknown" }, lastJob };
 }
 
 function perpetual(): AccountClaims {
@@ -145,8 +145,8 @@ describe("whatever the account", () => {
     const at = fc.integer({ min: 0, max: 10 * MINUTE });
     fc.assert(
       fc.property(anyAccount, at, (account, ago) => {
-        const standing = well({ at: epochMillis(NOW - ago) });
-        const due = dueOf(swept({ account, standing }), { now: NOW, verifyEvery: millis(5 * MINUTE) });
+        const lastJob = well({ at: epochMillis(NOW - ago) });
+        const due = dueOf(swept({ account, lastJob }), { now: NOW, verifyEvery: millis(5 * MINUTE) });
         expect(due?.why).toBe("routine");
       }),
     );
@@ -168,7 +168,7 @@ describe("whatever the account", () => {
     const later = fc.integer({ min: 0, max: 400 * DAY * 1000 });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 120 }), later, (days, more) => {
-        const account = swept({ listed: listed(days), standing: well({ at: epochMillis(NOW - 3 * DAY) }) });
+        const account = swept({ listed: listed(days), lastJob: well({ at: epochMillis(NOW - 3 * DAY) }) });
         const due = dueOf(account, sweeping);
         const then = dueOf(account, { ...sweeping, now: epochMillis(NOW + more) });
         if (due !== undefined) expect(then).toBeDefined();

@@ -1,6 +1,6 @@
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/journal/journal.ts";
-import { standingOf } from "../../../lib/domain/journal/standing.ts";
+import { lastJobOf } from "../../../lib/domain/journal/last-job.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { EpochMillis } from "../../../lib/domain/time/time.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
@@ -49,8 +49,8 @@ export function fakeJournal(
       new Map(
         accounts.flatMap((account) => {
           const own = entries.filter((entry) => entry.account === account);
-          const standing = own.map(standingOf).findLast((found) => found !== undefined);
-          return standing === undefined ? [] : [[account, standing] as const];
+          const lastJob = own.map(lastJobOf).findLast((found) => found !== undefined);
+          return lastJob === undefined ? [] : [[account, lastJob] as const];
         }),
       ),
     acquire: async (key, holder, lasts) => {

@@ -21,7 +21,7 @@ const ended = (fields: Partial<Remediation>): Remediation =>
     ...fields,
   }) as Remediation;
 
-function bureau(broken = false) {
+function deps(broken = false) {
   const notices: JobNotice[] = [];
   const log = fakeLog();
   const jobFinished = async (notice: JobNotice): Promise<void> => {
@@ -43,7 +43,7 @@ describe("the end of a job", () => {
     ["that refused", { outcome: "refused" }, true],
     ["that had to call a person", { outcome: "escalated" }, true],
   ])("%s: told %j", async (_what, fields, expected) => {
-    const { notices, it } = bureau();
+    const { notices, it } = deps();
     const result = ended(fields);
     expect(await announced(it, job, async () => result)).toBe(result);
     const notice = { ...told, outcome: result.outcome, verdict: "healthy" };
@@ -58,14 +58,14 @@ describe("the end of a job", () => {
     ],
     ["that another try can mend is no end", "nats.timeout", []],
   ] as const)("an error %s", async (_what, code, expected) => {
-    const { notices, it } = bureau();
+    const { notices, it } = deps();
     const work = async () => Promise.reject(new RelightError(code, "no"));
     await expect(announced(it, job, work)).rejects.toMatchObject({ code });
     expect(notices).toEqual(expected);
   });
 
   test("that can't be told is logged, and the job has ended all the same", async () => {
-    const { it, log } = bureau(true);
+    const { it, log } = deps(true);
     expect(await announced(it, job, async () => ended({ outcome: "healed" }))).toMatchObject({
       outcome: "healed",
     });

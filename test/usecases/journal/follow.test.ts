@@ -5,7 +5,7 @@ import { RelightError, told } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Context } from "../../../lib/usecases/job/context.ts";
 import { measuredJob, measuredSweep } from "../../../lib/usecases/job/measured.ts";
-import { stepping } from "../../../lib/usecases/job/stepping.ts";
+import { tracedPort } from "../../../lib/usecases/job/traced-port.ts";
 import { follow, logWith } from "../../../lib/usecases/journal/follow.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
@@ -118,7 +118,7 @@ test("of a port only what is named is a step, and it stays what it is", async ()
     },
     [Symbol.asyncDispose]: async () => {},
   };
-  const traced = stepping(tracer, port, { add: "adding" });
+  const traced = tracedPort(tracer, port, { add: "adding" });
   expect([await traced.add(2), traced.kept(), port.count]).toEqual([2, "as it is", 2]);
   expect(steps).toEqual(["adding"]);
 });

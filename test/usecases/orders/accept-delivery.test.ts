@@ -26,7 +26,7 @@ function newDesk() {
     queued.push(job);
   };
   const codec = { decode: unneeded } as unknown as Parameters<typeof acceptDelivery>[0]["codec"];
-  const desk = {
+  const deps = {
     newId: () => `id-${++ids}`,
     clock,
     log: fakeLog(),
@@ -35,7 +35,7 @@ function newDesk() {
     operator: unneeded,
   };
   const take = (leases: Leases = journal) =>
-    acceptDelivery({ ...desk, leases }, { id: "msg_1", account: "A" as AccountId, reason: "told" });
+    acceptDelivery({ ...deps, leases }, { id: "msg_1", account: "A" as AccountId, reason: "told" });
   const pass = (minutes: number): void => {
     now = epochMillis(now + minutes * MINUTE);
   };

@@ -2,9 +2,9 @@ import { describe, expect, test } from "@jest/globals";
 import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import {
+  type EscalateDependencies,
   escalate,
   escalateOnce,
-  type Pager,
   resolveIncidents,
   type Trouble,
 } from "../../../lib/usecases/paging/escalate.ts";
@@ -31,7 +31,15 @@ function newPager() {
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
-  const pager: Pager = { mode, clock, journal, escalation, log, operator, settingsOf: () => undefined };
+  const pager: EscalateDependencies = {
+    mode,
+    clock,
+    journal,
+    escalation,
+    log,
+    operator,
+    settingsOf: () => undefined,
+  };
   const pass = (minutes: number) => {
     now = epochMillis(now + minutes * 60_000);
   };
@@ -105,7 +113,10 @@ test("a journal that fails silences nobody", async () => {
   const accounts = () => {
     throw new RelightError("journal.unavailable", "the disk is full");
   };
-  const broken: Pager = { ...pager, journal: { append: fail, read: fail, latest: fail, accounts } };
+  const broken: EscalateDependencies = {
+    ...pager,
+    journal: { append: fail, read: fail, latest: fail, accounts },
+  };
   await expect(escalate(broken, job, trouble())).rejects.toMatchObject({ code: "journal.unavailable" });
   expect(pages()).toEqual(["open 00:00"]);
   expect(log.lines.map(({ message }) => message)).toEqual(["what was told before could not be read"]);

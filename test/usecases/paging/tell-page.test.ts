@@ -4,7 +4,7 @@ import type { StackAlarm } from "../../../lib/domain/incidents/stack-alarm.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import { type Messenger, tellPage } from "../../../lib/usecases/paging/tell-page.ts";
+import { type PageDependencies, tellPage } from "../../../lib/usecases/paging/tell-page.ts";
 import { incident } from "../../support/escalation-contract.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
@@ -20,11 +20,11 @@ function newMessenger() {
   const clock = { now: () => now };
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const base = { clock, newId: () => `id-${++ids}`, journal, leases: journal, escalation, log };
-  const messenger: Messenger = base;
-  const tell = (page: Partial<Incident> = {}, from: Messenger = messenger) =>
+  const deps: PageDependencies = base;
+  const tell = (page: Partial<Incident> = {}, from: PageDependencies = deps) =>
     tellPage(from, { kind: "incident", incident: incident(page) });
   const alarm = (state: StackAlarm["state"], minute: number, more: Partial<StackAlarm> = {}) =>
-    tellPage(messenger, {
+    tellPage(deps, {
       kind: "alarm",
       alarm: {
         name: "sweep-missed",
@@ -49,7 +49,7 @@ function newMessenger() {
     now = epochMillis(now + minutes * MINUTE);
   };
   const sent = () => escalation.sent.map(({ status, accountName }) => `${status} ${accountName}`);
-  return { messenger, tell, alarm, journalled, pass, sent, escalation, journal, log };
+  return { deps, tell, alarm, journalled, pass, sent, escalation, journal, log };
 }
 
 describe("an incident of the bus", () => {
@@ -78,8 +78,8 @@ describe("an incident of the bus", () => {
   });
 
   test("is given back while another run tells it, and told if that run died", async () => {
-    const { messenger, tell, pass, sent } = newMessenger();
-    const dead: Messenger = { ...messenger, escalation: { send: () => new Promise(() => undefined) } };
+    const { deps, tell, pass, sent } = newMessenger();
+    const dead: PageDependencies = { ...deps, escalation: { send: () => new Promise(() => undefined) } };
     void tell({}, dead);
     await expect(tell()).rejects.toMatchObject({ code: "page.busy", retryable: true });
     pass(3);
@@ -101,14 +101,12 @@ describe("an incident of the bus", () => {
   });
 
   test("a journal that fails silences nobody", async () => {
-    const { messenger, tell, sent, log } = newMessenger();
+    const { deps, tell, sent, log } = newMessenger();
     const fail = async () => {
       throw new RelightError("journal.unavailable", "throttled");
     };
     const broken = { append: fail, read: fail, acquire: fail, release: fail };
-    expect(
-      await tell({}, { ...messenger, journal: { ...messenger.journal, ...broken }, leases: broken }),
-    ).toBe("told");
+    expect(await tell({}, { ...deps, journal: { ...deps.journal, ...broken }, leases: broken })).toBe("told");
     expect(sent()).toEqual(["open ORDERS"]);
     expect(log.lines.map(({ level }) => level)).toContain("error");
   });
@@ -215,7 +213,7 @@ describe("an alarm of the stack", () => {
     ],
     ["that says nothing of itself", undefined, { summary: expect.stringContaining("sweep-missed went off") }],
   ])("one %s", async (_what, description, expected) => {
-    const { messenger, escalation } = newMessenger();
+    const { deps, escalation } = newMessenger();
     const base = {
       name: "sweep-missed",
       arn: ARN,
@@ -224,7 +222,7 @@ describe("an alarm of the stack", () => {
       reason: "",
       at: epochMillis(START),
     } as const;
-    await tellPage(messenger, { kind: "alarm", alarm: { ...base, ...(description ? { description } : {}) } });
+    await tellPage(deps, { kind: "alarm", alarm: { ...base, ...(description ? { description } : {}) } });
     expect(escalation.sent[0]).toMatchObject(expected);
   });
 });

@@ -5,8 +5,8 @@ import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { type EpochMillis, epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import {
+  type EscalateDependencies,
   escalate,
-  type Pager,
   resolveIncidents,
   type Trouble,
 } from "../../../lib/usecases/paging/escalate.ts";
@@ -28,7 +28,7 @@ function newPager() {
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
-  const pager: Pager = {
+  const pager: EscalateDependencies = {
     mode,
     clock,
     journal,

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { AccountClaims } from "../../../lib/domain/claims/claims.ts";
-import type { Standing } from "../../../lib/domain/journal/standing.ts";
+import type { LastJob } from "../../../lib/domain/journal/last-job.ts";
 import { type EpochMillis, epochMillis, epochSeconds, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Probes } from "../../../lib/ports/cluster.ts";
@@ -54,15 +54,15 @@ function entryOf(index: number, daysOver = 1): ListedJwt & { ok: true } {
   };
 }
 
-const well = (index: number, minutesAgo: number, fields: object = {}): Standing => {
+const well = (index: number, minutesAgo: number, fields: object = {}): LastJob => {
   const at = epochMillis(NOW - minutesAgo * MINUTE);
   const known = { job: "j", verdict: "healthy", jti: `J${index}`, verifiedAt: at } as const;
-  return { state: "finished", at, outcome: "healthy", ...known, ...fields } as Standing;
+  return { state: "finished", at, outcome: "healthy", ...known, ...fields } as LastJob;
 };
 
 interface Scene {
   readonly list: () => AsyncIterable<ListedJwt>;
-  readonly standing?: (account: AccountId) => Standing | undefined;
+  readonly lastJob?: (account: AccountId) => LastJob | undefined;
   readonly source?: readonly SourceEntry[];
   readonly configured?: readonly AccountId[];
   readonly journalled?: readonly JournalledAccount[];
@@ -88,8 +88,8 @@ async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[];
     journal: {
       latest: async (accounts: readonly AccountId[]) => {
         scene.onLatest?.(accounts);
-        const known = accounts.map((account) => [account, scene.standing?.(account)] as const);
-        return new Map(known.filter(([, standing]) => standing !== undefined));
+        const known = accounts.map((account) => [account, scene.lastJob?.(account)] as const);
+        return new Map(known.filter(([, lastJob]) => lastJob !== undefined));
       },
       accounts: () => of(scene.journalled ?? []),
     },
@@ -117,16 +117,16 @@ function* range(count: number): Iterable<number> {
 }
 
 const indexOf = new Map([...range(5_000)].map((index) => [idOf(index), index]));
-const byIndex = (standing: (index: number) => Standing | undefined) => (account: AccountId) =>
-  standing(indexOf.get(account) ?? -1);
+const byIndex = (lastJob: (index: number) => LastJob | undefined) => (account: AccountId) =>
+  lastJob(indexOf.get(account) ?? -1);
 
 describe("a sweep", () => {
   test("queues each due account once with why it is due, and leaves the others alone", async () => {
     const list = () => of([entryOf(0), entryOf(1), entryOf(2, 91), entryOf(3), entryOf(2, 91)]);
-    const standing = byIndex(
+    const lastJob = byIndex(
       (index) => [undefined, well(1, 0), well(2, 1), well(3, 1, { verdict: "dead" })][index],
     );
-    const { report, jobs } = await run({ list, standing, settings: { verifyEvery: millis(60 * MINUTE) } });
+    const { report, jobs } = await run({ list, lastJob, settings: { verifyEvery: millis(60 * MINUTE) } });
     expect(jobs.map(({ account, reason }) => [indexOf.get(account), reason])).toEqual([
       [0, "schedule: it was never looked at"],
       [2, "schedule: it expired 1d ago"],
@@ -151,7 +151,7 @@ describe("a sweep", () => {
     const list = () => of([...range(250)].map((index) => entryOf(index)));
     const { report, jobs } = await run({
       list,
-      standing: byIndex((i) => well(i, 0)),
+      lastJob: byIndex((i) => well(i, 0)),
       waiting: 9_999,
       which: "everything",
     });
@@ -173,7 +173,7 @@ describe("a sweep", () => {
       list: () => of([entryOf(0), bad, odd]),
       source,
       configured: [idOf(0), idOf(2)],
-      standing: byIndex((index) => well(index, 0, index === 2 ? { expiresAt } : {})),
+      lastJob: byIndex((index) => well(index, 0, index === 2 ? { expiresAt } : {})),
     });
     expect(jobs.map(({ account }) => indexOf.get(account))).toEqual([1, 2, 3, 0]);
     expect(report.queuedBy).toEqual({ unreadable: 1, expired: 1, changed: 1, routine: 1 });
@@ -186,8 +186,8 @@ describe("a sweep", () => {
       yield* [];
       throw new RelightError("nats.no_resolver", "there is none");
     };
-    const standing = byIndex((index) => well(index, 10));
-    const { report } = await run({ list, standing, configured: [idOf(0), idOf(1)] });
+    const lastJob = byIndex((index) => well(index, 10));
+    const { report } = await run({ list, lastJob, configured: [idOf(0), idOf(1)] });
     expect(report.queuedBy).toEqual({ routine: 2 });
   });
 
@@ -229,7 +229,7 @@ describe("a sweep", () => {
 describe("a queue that has little room", () => {
   test("gets the routine accounts that waited longest; the others follow, and none is forgotten", async () => {
     const verified = new Map<number, EpochMillis>();
-    const standing = byIndex((index) =>
+    const lastJob = byIndex((index) =>
       well(index, 0, { at: epochMillis(0), verifiedAt: verified.get(index) ?? NOW }),
     );
     for (const index of range(300))
@@ -237,7 +237,7 @@ describe("a queue that has little room", () => {
     const met = new Set<number>();
     for (const round of range(6)) {
       const list = () => of([...range(300)].map((index) => entryOf(index)));
-      const { report, jobs } = await run({ list, standing, settings: { atMostWaiting: 50 } });
+      const { report, jobs } = await run({ list, lastJob, settings: { atMostWaiting: 50 } });
       expect(report).toMatchObject({ queued: 50, postponed: 250, seen: 300 });
       for (const { account } of jobs) {
         const index = indexOf.get(account) ?? -1;
@@ -251,26 +251,26 @@ describe("a queue that has little room", () => {
 
   test("keeps a quarter of it for routine accounts while many are unwell", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
-    const standing = byIndex((index) => well(index, 10, index < 300 ? { verdict: "dead" } : {}));
-    const { report } = await run({ list, standing, settings: { atMostWaiting: 100 } });
+    const lastJob = byIndex((index) => well(index, 10, index < 300 ? { verdict: "dead" } : {}));
+    const { report } = await run({ list, lastJob, settings: { atMostWaiting: 100 } });
     expect(report).toMatchObject({ queuedBy: { unwell: 75, routine: 25 }, postponed: 300 });
-    const half = await run({ list, standing, settings: { atMostWaiting: 100 }, waiting: 60 });
+    const half = await run({ list, lastJob, settings: { atMostWaiting: 100 }, waiting: 60 });
     expect(half.report).toMatchObject({ queuedBy: { unwell: 30, routine: 10 }, waiting: 60 });
   });
 
   test("gives what routine accounts don't need to urgent ones", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
-    const standing = byIndex((index) => well(index, 10, index < 390 ? { verdict: "dead" } : {}));
-    const { report } = await run({ list, standing, settings: { atMostWaiting: 100 } });
+    const lastJob = byIndex((index) => well(index, 10, index < 390 ? { verdict: "dead" } : {}));
+    const { report } = await run({ list, lastJob, settings: { atMostWaiting: 100 } });
     expect(report).toMatchObject({ queuedBy: { unwell: 90, routine: 10 }, queued: 100, postponed: 300 });
   });
 
   test("gets those again of whom nobody knows how they are, however many are new", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
-    const standing = byIndex((index) =>
+    const lastJob = byIndex((index) =>
       index < 390 ? undefined : well(index, 5, { verdict: "unknown", outcome: "escalated" }),
     );
-    const { jobs } = await run({ list, standing, settings: { atMostWaiting: 100 } });
+    const { jobs } = await run({ list, lastJob, settings: { atMostWaiting: 100 } });
     const unknown = jobs.filter(({ account }) => (indexOf.get(account) ?? 0) >= 390);
     expect([jobs.length, unknown.length]).toEqual([100, 10]);
   });
@@ -305,7 +305,7 @@ test("100,000 accounts stream through: a chunk and a backlog are held, and the b
   const { report, jobs } = await run({
     list,
     settings: { atMostWaiting: 500 },
-    standing: () => well(0, 10, { jti: undefined, outcome: "healthy" }),
+    lastJob: () => well(0, 10, { jti: undefined, outcome: "healthy" }),
     onLatest: (accounts) => {
       asked += accounts.length;
       expect(accounts.length).toBeLessThanOrEqual(CHUNK);

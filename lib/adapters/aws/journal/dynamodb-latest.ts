@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { BatchGetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import type { JournalEntry } from "../../../domain/journal/journal.ts";
-import { type Standing, standingOf } from "../../../domain/journal/standing.ts";
+import { type LastJob, lastJobOf } from "../../../domain/journal/last-job.ts";
 import { conditionHolds } from "./dynamodb-leases.ts";
 import { entryOf } from "./dynamodb-read.ts";
 import type { DynamoDbJournalSettings, Item } from "./dynamodb-table.ts";
@@ -19,7 +19,7 @@ export async function putLatest(
   entry: JournalEntry,
   place: string,
 ): Promise<void> {
-  if (entry.account === "-" || standingOf(entry) === undefined) return;
+  if (entry.account === "-" || lastJobOf(entry) === undefined) return;
   const { at, job, account, kind, data } = entry;
   // An error's text may be long, and is not what a sweep goes by.
   const { error: _error, ...known } = data;
@@ -43,15 +43,15 @@ const FIRST_PAUSE = 50;
 export async function latest(
   settings: DynamoDbJournalSettings,
   accounts: readonly AccountId[],
-): Promise<ReadonlyMap<AccountId, Standing>> {
+): Promise<ReadonlyMap<AccountId, LastJob>> {
   const distinct = [...new Set(accounts)];
-  const found = new Map<AccountId, Standing>();
+  const found = new Map<AccountId, LastJob>();
   for (let from = 0; from < distinct.length; from += MOST_KEYS) {
     const keys = distinct.slice(from, from + MOST_KEYS).map(latestKey);
     for (const item of await getAll(settings, keys)) {
       const entry = entryOf({ ...item, job: item["ofJob"] });
-      const standing = standingOf(entry);
-      if (standing !== undefined) found.set(entry.account as AccountId, standing);
+      const lastJob = lastJobOf(entry);
+      if (lastJob !== undefined) found.set(entry.account as AccountId, lastJob);
     }
   }
   return found;

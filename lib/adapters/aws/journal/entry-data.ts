@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { EntryKind } from "../../../domain/journal/journal.ts";
-import { cutOnce } from "../../../domain/time/cut.ts";
 import { entryData, type JsonObject } from "../../../domain/time/json.ts";
+import { truncate } from "../../../domain/time/truncate.ts";
 import { RelightError } from "../../../errors.ts";
 
 /**
@@ -32,7 +32,7 @@ export function packData(kind: EntryKind, data: JsonObject): PackedData {
     const packed = pack(kept);
     bytes = packed.zipped?.length ?? 0;
     if (bytes <= MOST_BYTES) return packed;
-    kept = cutOnce(kept);
+    kept = truncate(kept);
   }
   const message = `an entry ${kind} of ${bytes} bytes, compressed, is larger than the ${MOST_BYTES} that DynamoDB holds`;
   throw new RelightError("journal.entry_too_large", message, { details: { kind, bytes, most: MOST_BYTES } });

@@ -10,6 +10,7 @@ import type { Servers } from "../connection/tls.ts";
 import { jwtCodec } from "../jwt/jwt-codec.ts";
 import { natsResolver } from "../jwt/resolver.ts";
 import { discover } from "../probes/cluster.ts";
+import { type EventBuffer, eventBuffer } from "./event-buffer.ts";
 import {
   readAdvisory,
   readDeletion,
@@ -18,7 +19,6 @@ import {
   readRefusal,
   readServer,
 } from "./event-messages.ts";
-import { type Mailbox, mailbox } from "./mailbox.ts";
 
 export interface EventsSettings {
   readonly servers: Servers;
@@ -75,7 +75,7 @@ async function* listen(
   { timeout, log }: EventsSettings,
   onRegained: () => void,
 ): AsyncIterable<ClusterEvent> {
-  const heard = mailbox();
+  const heard = eventBuffer();
   const roster = serverRoster(() => discover(connection, timeout));
   subscribeAll(connection, heard, log, roster);
   const lost = (): void => {
@@ -135,7 +135,7 @@ type Reader = (message: Msg) => ClusterEvent | readonly ClusterEvent[] | undefin
 
 function subscribeAll(
   connection: NatsConnection,
-  heard: Mailbox,
+  heard: EventBuffer,
   log: Log,
   { joined, stopped }: Pick<Roster, "joined" | "stopped">,
 ): void {

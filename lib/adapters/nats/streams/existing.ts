@@ -18,12 +18,10 @@ export async function existingOn(
     (server) => heldOn(settings, account, server, { consumer: true, raft: false }),
     { concurrency: AT_ONCE },
   );
-  return perServer
-    .flat()
-    .map(({ server: { domain }, detail: { name, created, consumer_detail: held } }) => ({
-      ...defined({ domain }),
-      name,
-      created,
-      consumers: held ?? [],
-    }));
+  return perServer.flat().map(({ server: { domain }, detail: { name, created, consumer_detail: held } }) => ({
+    ...defined({ domain }),
+    name,
+    created,
+    consumers: held ?? [],
+  }));
 }

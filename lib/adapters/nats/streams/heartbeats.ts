@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import { isIll } from "../../../domain/observation/deafness.ts";
 import { keyOf, originsOf } from "../../../domain/observation/domains.ts";
 import {
   BEAT_GAP,
@@ -9,7 +10,6 @@ import {
   type ServerFacts,
   type StreamFacts,
 } from "../../../domain/observation/observation.ts";
-import { isIll } from "../../../domain/observation/silence.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import { probe } from "../../../errors.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";

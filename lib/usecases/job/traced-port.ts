@@ -4,7 +4,7 @@ import type { Tracer } from "../../ports/observers.ts";
  * A port whose methods that `names` names are steps of the trace.
  * @param port all of whose named methods give a promise
  */
-export function stepping<T extends object>(
+export function tracedPort<T extends object>(
   tracer: Tracer,
   port: T,
   names: { readonly [K in keyof T]?: string },

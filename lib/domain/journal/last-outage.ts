@@ -3,7 +3,7 @@ import type { EpochMillis } from "../time/time.ts";
 import type { JournalEntry } from "./journal.ts";
 
 /** A time in which every look found that the account was not healthy. */
-export interface Spell {
+export interface Outage {
   /** The first such look. What was dead before anybody looked is not in it. */
   readonly began: EpochMillis;
   /** The first look that found it healthy again; absent while there was none. */
@@ -11,15 +11,15 @@ export interface Spell {
 }
 
 /**
- * The account's last spell of not being healthy; undefined if there was none.
+ * The account's last outage; undefined if there was none.
  * @param entries the account's verdicts, oldest first
  */
-export function lastSpell(entries: readonly JournalEntry[]): Spell | undefined {
+export function lastOutage(entries: readonly JournalEntry[]): Outage | undefined {
   const isHealthy = ({ data }: JournalEntry): boolean => data["verdict"] === "healthy";
   const verdicts = entries.filter(({ kind }) => kind === "verdict");
   const last = verdicts.findLastIndex((entry) => !isHealthy(entry));
-  const spell = verdicts.slice(0, last + 1);
-  const began = spell[spell.findLastIndex(isHealthy) + 1]?.at;
+  const outage = verdicts.slice(0, last + 1);
+  const began = outage[outage.findLastIndex(isHealthy) + 1]?.at;
   const ended = verdicts[last + 1]?.at;
   if (began === undefined) return undefined;
   return { began, ...defined({ ended }) };

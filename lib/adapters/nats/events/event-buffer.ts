@@ -5,14 +5,14 @@ import type { RelightError } from "../../../errors.ts";
 /** Events kept for a listener that is slower than the cluster; what is beyond is told as one `events-missed`. */
 const MOST_WAITING = 1_000;
 
-export interface Mailbox {
+export interface EventBuffer {
   readonly events: AsyncIterable<ClusterEvent>;
   put(event: ClusterEvent): void;
   end(error: RelightError | undefined): void;
 }
 
 /** Keeps what is heard until it is read, with a bound. An error that ends it goes to whoever reads. */
-export function mailbox(): Mailbox {
+export function eventBuffer(): EventBuffer {
   const stream = new Readable({ objectMode: true, read: () => undefined });
   // The error may come before anybody reads; without this it would end the process.
   stream.on("error", () => undefined);

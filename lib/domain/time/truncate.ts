@@ -10,7 +10,7 @@ const CUT = "cut";
  * The same data with its largest part halved, or left out where it can't be; `cut` says so. Undefined if nothing is
  * left that may be cut.
  */
-export function cutOnce(data: JsonObject): JsonObject | undefined {
+export function truncate(data: JsonObject): JsonObject | undefined {
   const [key, value] = largestPart(data) ?? [];
   if (key === undefined || value === undefined) return undefined;
   const told = (data[CUT] ?? {}) as JsonObject;

@@ -12,8 +12,8 @@ interface Known {
   readonly verifiedAt?: EpochMillis;
 }
 
-/** How the newest job on an account stands: what a sweep goes by without looking at the account. */
-export type Standing =
+/** The newest job on an account: what a sweep goes by without looking at the account. */
+export type LastJob =
   | (Known & { readonly state: "running"; readonly since: EpochMillis })
   | (Known & {
       readonly state: "finished";
@@ -35,12 +35,12 @@ export type Standing =
 
 /** What a job knows of its account at its end. */
 export type Ending = Pick<
-  Extract<Standing, { state: "finished" }>,
+  Extract<LastJob, { state: "finished" }>,
   "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt" | "withdrawn"
 >;
 
 /** The newest job by its newest entry; undefined for an entry that neither begins nor ends a job. */
-export function standingOf({ kind, at, job, data }: JournalEntry): Standing | undefined {
+export function lastJobOf({ kind, at, job, data }: JournalEntry): LastJob | undefined {
   if (kind !== "job.started" && kind !== "job.finished") return undefined;
   const known = {
     job,

@@ -2,7 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { JournalEntry } from "../../domain/journal/journal.ts";
 import type { Journal } from "../../ports/journal.ts";
 
-export interface StoryQuery {
+export interface CorrelationQuery {
   /** Without it every account's beginnings are read, which is a scan of a table in DynamoDB. */
   readonly account?: AccountId;
   readonly correlation: string;
@@ -13,9 +13,9 @@ export interface StoryQuery {
 const TIED = ["job.started", "rotation.started", "incident.opened", "incident.resolved"] as const;
 
 /** All that one trigger led to, oldest first: the jobs that carried its id, whole, and its pages. */
-export async function storyOf(
+export async function entriesByCorrelation(
   journal: Journal,
-  { correlation, limit, ...of }: StoryQuery,
+  { correlation, limit, ...of }: CorrelationQuery,
 ): Promise<readonly JournalEntry[]> {
   const tied = (await journal.read({ ...of, kinds: TIED })).filter(
     ({ data }) => data["correlation"] === correlation,
