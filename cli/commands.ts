@@ -110,7 +110,7 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
   const lines = [
     ...results.map((result) => renderRemediation(result, app.nameOf(result.account))),
     ...failures.map(
-      ({ account, error }) => `${app.nameOf(account)}: ${error.message}\n  ${error.mend} [${error.code}]`,
+      ({ account, error }) => `${app.nameOf(account)}: ${error.message}\n  ${error.advice} [${error.code}]`,
     ),
     ...unreadable.map(({ account, problem }) => `${account}: ${problem}`),
     sweptLine({ seen, queued, postponed }),

@@ -99,7 +99,7 @@ export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json"
   const error = asRelightError(thrown);
   if (options.json)
     process.stdout.write(`${redactText(JSON.stringify({ error: error.toJSON() }, null, 2))}\n`);
-  else process.stderr.write(redactText(`relight: ${error.message}\n  ${error.mend} [${error.code}]\n`));
+  else process.stderr.write(redactText(`relight: ${error.message}\n  ${error.advice} [${error.code}]\n`));
   if (options.verbose && error.stack) process.stderr.write(`${redactText(error.stack)}\n`);
   return error.exitCode;
 }

@@ -52,9 +52,9 @@ const TABLES: Readonly<Record<string, string>> = {
     Object.entries(REFUSALS).map(([code, text]) => row(`\`${code}\``, text)),
   ),
   errors: table(
-    ["error", "exit", "try again?", "how to mend it"],
-    Object.entries(ERRORS).map(([code, { exit, retryable, mend }]) =>
-      row(`\`${code}\``, String(exit), retryable ? "yes" : "no", mend.replaceAll("|", "\\|")),
+    ["error", "exit", "try again?", "what to do"],
+    Object.entries(ERRORS).map(([code, { exit, retryable, advice }]) =>
+      row(`\`${code}\``, String(exit), retryable ? "yes" : "no", advice.replaceAll("|", "\\|")),
     ),
   ),
   rungs: table(

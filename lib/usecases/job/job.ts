@@ -91,7 +91,7 @@ async function failed(
     waits,
     severity: "critical",
     summary: error.message.split("\n")[0] ?? error.code,
-    advice: [error.mend],
+    advice: [error.advice],
     evidence: { error: error.toJSON() as JsonObject },
     about: error.code,
   });

@@ -20,7 +20,7 @@ export async function pageSweepFailure(
       failureClass: "cluster_unreachable",
       severity: "critical",
       summary: `the sweep failed: ${error.message.split("\n")[0]}`,
-      advice: [error.mend],
+      advice: [error.advice],
       evidence: { error: error.toJSON() },
       about: error.code,
       waits,

@@ -82,11 +82,8 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
     try {
       const begun = await rungsOf(context, job, crashed, seen);
       const done = await act(context, job, order, seen, [...begun, ...crashed.finished]);
-      const whole = withCrashedWork(done, crashed, [
-        ...renewalOf(job, crashed),
-        ...begun,
-        ...crashed.finished,
-      ]);
+      const earlier = [...renewalOf(job, crashed), ...begun, ...crashed.finished];
+      const whole = withCrashedWork(done, crashed, earlier);
       const { last, ...result } = await withFacts(context, whole);
       await watchExpiry(context, job, last, calls);
       return { ...result, ending: await endingOf(context, last) };
@@ -291,13 +288,6 @@ async function climb(
 function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
   const { verdict } = last;
   const why = verdict.findings[0]?.message ?? "everything that was looked at works";
-  return {
-    account: verdict.account,
-    outcome,
-    why,
-    rungs: [],
-    verdict,
-    last,
-    ...(proved === undefined ? {} : { pushed: describePush(proved) }),
-  };
+  const done = { account: verdict.account, outcome, why, rungs: [], verdict, last };
+  return { ...done, ...(proved === undefined ? {} : { pushed: describePush(proved) }) };
 }

@@ -92,7 +92,7 @@ async function pushSafely(
       failureClass: "push_refused",
       severity: "critical",
       summary: `the source's claims were not pushed: ${error.message}`,
-      advice: [error.mend],
+      advice: [error.advice],
       evidence: { error: error.toJSON(), source: sourced.place },
       about: `${error.code} ${sourced.claims.document.claims.jti}`,
     });

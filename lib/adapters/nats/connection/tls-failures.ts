@@ -93,11 +93,11 @@ const demands = (server: string): string =>
   `the server at ${server} demands a client certificate: give Relight one (cluster.tls.cert and cluster.tls.key)`;
 
 function untrusted(server: string, reason: string, tls: Tls | undefined): string {
-  const mend =
+  const advice =
     tls?.ca === undefined
       ? "Name the CA in cluster.tls.ca (the machine's own list of CAs is not used)"
       : "No certificate in cluster.tls.ca vouches for it";
-  return `the certificate of ${server} is not trusted: ${reason}. ${mend}`;
+  return `the certificate of ${server} is not trusted: ${reason}. ${advice}`;
 }
 
 /** The client's error does not say when; a second look does. */
