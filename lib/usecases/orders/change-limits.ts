@@ -288,8 +288,7 @@ async function waitUntilInForce(
     if (!running.ok) lagging = running.message;
     else if (without.length > 0)
       lagging = `${without.map(({ server }) => server).join(", ")} did not enable JetStream`;
-    else if (request.toTiers === undefined) lagging = limitsAreLike(accountView, wanted, request.tier);
-    else lagging = "";
+    else lagging = request.toTiers === undefined ? limitsAreLike(accountView, wanted, request.tier) : "";
     return lagging === "";
   };
   await pWaitFor(isInForce, IN_FORCE).catch((cause: unknown) => {
