@@ -95,7 +95,7 @@ test("restarted while expired, on nats-server 2.9.10: the guarded restart, and f
   await assertZooWorks(world, missing);
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.9.10" };
   const result =
-    "all alive, no panic, but what the cluster forgot on streams with replicas or in memory, and mirrors that may stay stalled";
+    "all alive, no panic; lost: consumers that the cluster forgot on replicated or memory streams; mirrors may stay stalled";
   const seen = { ...row, rungs: climbed(healed), result };
   expect(seen).toEqual(await recorded(seen));
 });

@@ -4,7 +4,7 @@ import { LADDER } from "../../lib/domain/ladder/rungs.ts";
 import type { RungReport } from "../../lib/usecases/remediate/heal.ts";
 import type { Run } from "./relight.ts";
 
-/** One line of the table in docs/recoveries.md: what was broken where, and what brought it back. */
+/** A row of the table in docs/recoveries.md: the damage, where it happened, and what fixed it. */
 export interface Recovery {
   readonly damage: string;
   readonly topology: string;
@@ -18,13 +18,12 @@ const PAGE = join(import.meta.dirname, "..", "..", "docs", "recoveries.md");
 const NONE = "none";
 const ORDER: readonly string[] = [NONE, ...LADDER.map(({ id }) => id)];
 
-/** Before a rung that the damage needs in some runs only: elections fall as they fall. */
+/** Marks a rung that only some runs need, depending on elections. */
 const SOMETIMES = "sometimes ";
 
 /**
- * What the table says of this damage, there and on that version, as far as what was seen agrees with it; undefined:
- * nothing. With `RELIGHT_WRITE_RECOVERIES` set, what was seen is taken in first: so the table is made by the tests, and
- * no run leaves a stale one unnoticed.
+ * The table's row for this damage, topology and version, or undefined if it has none. If only optional rungs differ, the
+ * row has the rungs of `seen`. With `RELIGHT_WRITE_RECOVERIES` set, the table is updated from `seen` first.
  */
 export async function recorded(seen: Recovery): Promise<Recovery | undefined> {
   const { damage, topology, version, rungs, result } = seen;
@@ -47,7 +46,7 @@ async function rowOf(key: string): Promise<Pick<Recovery, "rungs" | "result"> | 
   return { rungs: rungs.trim().split(", "), result: result.trim() };
 }
 
-/** What was seen always stays, what was seen in some runs only is marked. */
+/** The rungs of both; those that only one of them has are marked as optional. */
 function merged(seen: readonly string[], before = seen): readonly string[] {
   return ORDER.flatMap((rung) => {
     if (seen.includes(rung) && before.includes(rung)) return [rung];
@@ -65,8 +64,8 @@ async function write(key: string, line: string): Promise<void> {
 }
 
 /**
- * The rungs that were climbed in one run or several, each once, in the ladder's order. How often one was, and whether
- * it was the one that helped or the one after it, hangs on how fast a busy cluster elects its leaders.
+ * The rungs used in one or more runs, each once, in the ladder's order. How often a rung ran, and which of two helped,
+ * depends on how fast a busy cluster elects its leaders.
  */
 export function climbed(...runs: readonly Run[]): readonly string[] {
   const reports: readonly RungReport[] = runs.flatMap(({ json }) => json.rungs);
