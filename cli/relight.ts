@@ -33,7 +33,8 @@ const UNDELETE = "bring back an account that somebody deleted, with its streams 
 
 let exitCode: ExitCode = EXIT.ok;
 
-const program = new Command("relight")
+/** Every command with its options; the test of the documents reads them too. */
+export const program = new Command("relight")
   .description(
     "Keeps NATS accounts alive: renews their JWTs, proves that JetStream came back, revives it when it did not.",
   )
@@ -245,12 +246,13 @@ function readCount(text: string): number {
   return count;
 }
 
-try {
-  await program.parseAsync();
-} catch (thrown) {
-  if (thrown instanceof CommanderError) exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.unknown;
-  else exitCode = reportError(thrown, program.opts<GlobalOptions>());
+/** Runs the command that this process was started with. Never throws: every error ends as a message. */
+export async function runCommandLine(): Promise<ExitCode> {
+  try {
+    await program.parseAsync();
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.unknown;
+    return reportError(thrown, program.opts<GlobalOptions>());
+  }
 }
-// The NATS client leaves its socket open when a server accepts and then says nothing; waiting for it to
-// close would be waiting for ever.
-process.stdout.write("", () => process.exit(exitCode));

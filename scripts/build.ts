@@ -95,7 +95,12 @@ async function buildAll(madeOf: string): Promise<void> {
   try {
     await Promise.all([
       // Splitting keeps the AWS SDK out of the way of those who run Relight without AWS.
-      build({ ...common, entryPoints: ["cli/relight.ts"], outdir: join(out, "cli"), splitting: true }),
+      build({
+        ...common,
+        entryPoints: [{ in: "cli/main.ts", out: "relight" }],
+        outdir: join(out, "cli"),
+        splitting: true,
+      }),
       ...FUNCTIONS.map(bundleFunction),
     ]);
     await writeFile(join(out, MADE_OF), madeOf);

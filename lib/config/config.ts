@@ -189,7 +189,8 @@ interface Raw {
   readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
   readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
 }
-const schema = checked.superRefine(({ policy, policies, accounts: list }, context) => {
+/** What a configuration file may hold; the test of the reference walks it. */
+export const schema = checked.superRefine(({ policy, policies, accounts: list }, context) => {
   const overrides = [
     ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
     ...list.map((entry, index) => ({ path: ["accounts", index, "policy"], rules: entry.policy ?? {} })),

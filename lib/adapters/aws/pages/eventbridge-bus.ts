@@ -11,7 +11,10 @@ import { RelightError } from "../../../errors.ts";
 import type { Announcer } from "../../../ports/announcer.ts";
 import type { Escalation } from "../../../ports/escalation.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
+import { INCIDENT_EVENTS } from "./page-events.ts";
 
+/** The `detail-type` of a job's end. */
+export const JOB_EVENT = "Job Finished";
 /** The source of every event of Relight's. */
 const SOURCE = "relight";
 /**
@@ -50,13 +53,13 @@ export function eventBridgeBus({ bus, client, scrub }: BusSettings): Escalation 
   };
   return {
     send: async (incident) => {
-      const type = incident.status === "open" ? "Incident Opened" : "Incident Resolved";
       const clean = scrub({ ...incident }) as unknown as Incident;
-      await put(type, fitted(clean, isSmall)).catch(failed("escalation.undeliverable", bus, "the incident"));
+      const sent = put(INCIDENT_EVENTS[incident.status], fitted(clean, isSmall));
+      await sent.catch(failed("escalation.undeliverable", bus, "the incident"));
     },
     jobFinished: async (notice) => {
       const clean = scrub({ ...notice });
-      await put("Job Finished", clean).catch(failed("events.unavailable", bus, "the end of a job"));
+      await put(JOB_EVENT, clean).catch(failed("events.unavailable", bus, "the end of a job"));
     },
   };
 }

@@ -45,16 +45,17 @@ const alarm = z.looseObject({
   configuration: z.looseObject({ description: z.string().exactOptional() }).prefault({}),
 });
 
-const STATUS = { open: "Incident Opened", resolved: "Incident Resolved" } as const;
+/** The `detail-type` of an incident's events, by its status. */
+export const INCIDENT_EVENTS = { open: "Incident Opened", resolved: "Incident Resolved" } as const;
 
 const event = z.union([
   z
     .looseObject({
       source: z.literal("relight"),
-      "detail-type": z.enum(Object.values(STATUS)),
+      "detail-type": z.enum(Object.values(INCIDENT_EVENTS)),
       detail: incident,
     })
-    .refine((it) => it["detail-type"] === STATUS[it.detail.status], {
+    .refine((it) => it["detail-type"] === INCIDENT_EVENTS[it.detail.status], {
       message: "its type is not its status",
     }),
   z.looseObject({
