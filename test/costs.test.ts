@@ -102,23 +102,23 @@ describe("what it costs", () => {
   });
 
   test("what a sweep does for each account is paid for each account", () => {
-    const read = lines({ sweep: { read: 10 }, account: { read: 2 } }, 100)["DynamoDB, reading"];
+    const read = lines({ sweep: { read: 10 }, account: { read: 2 } }, 100)["DynamoDB reads"];
     expect(read).toBeCloseTo(costOf("dynamoRead", sweeps * 210));
   });
 
   test("each look is paid: writes, logs, secrets", () => {
     const look = lines({ look: { write: 12, logs: 1_000, secrets: 2 } });
-    expect(look["DynamoDB, writing"]).toBeCloseTo(costOf("dynamoWrite", sweeps * 12));
+    expect(look["DynamoDB writes"]).toBeCloseTo(costOf("dynamoWrite", sweeps * 12));
     expect(look["Secrets Manager"]).toBeCloseTo(6 * 0.4 + costOf("secretCall", sweeps * 2));
-    expect((look["CloudWatch, logs"] ?? 0) - (lines({})["CloudWatch, logs"] ?? 0)).toBeCloseTo(
+    expect((look["CloudWatch logs"] ?? 0) - (lines({})["CloudWatch logs"] ?? 0)).toBeCloseTo(
       (sweeps * 1_000 * (0.5 + 0.03 * 3 * 0.15)) / 1e9,
     );
   });
 
   test("what stands idle costs its monthly price and nothing else", () => {
     const idle = billOf({ ...measured(), metrics: 10, alarms: 20 }, { accounts: 0, verifyEvery: 5 }).lines;
-    expect(idle["CloudWatch, metrics"]).toBeCloseTo(3);
-    expect(idle["CloudWatch, alarms and dashboard"]).toBeCloseTo(5);
+    expect(idle["CloudWatch metrics"]).toBeCloseTo(3);
+    expect(idle["CloudWatch alarms and dashboard"]).toBeCloseTo(5);
     expect(idle["Scheduler"]).toBeCloseTo(0.00864);
     expect(idle["SQS"]).toBeCloseTo(
       costOf("sqsFifo", ASSUMED.pollsAMonth) + costOf("sqsStandard", ASSUMED.pollsAMonth + 30),

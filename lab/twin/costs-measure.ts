@@ -49,7 +49,7 @@ export async function measure(twin: Twin, world: World, say: (line: string) => v
   const { accountId } = world;
   await fill(world, { messages: 50, replicas: world.servers.length >= 3 ? 3 : 1 });
   const look = await routineLook(twin, accountId);
-  say("a routine look");
+  say("a routine check");
   await world.push(world.sign(world.claims({ exp: nowSeconds() + 28 * 86_400 })));
   const renewal = await recorded(twin, "remediate", () => remediate(twin, accountId));
   say("a renewal");

@@ -128,20 +128,20 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     SQS:
       costOf("sqsFifo", jobs * (1 / ASSUMED.batch + 2) + sweeps * steps.sweep.sqs + ASSUMED.pollsAMonth) +
       costOf("sqsStandard", told * 3 + ASSUMED.pollsAMonth),
-    "DynamoDB, writing": costOf(
+    "DynamoDB writes": costOf(
       "dynamoWrite",
       sum(({ write }) => write),
     ),
-    "DynamoDB, reading": costOf(
+    "DynamoDB reads": costOf(
       "dynamoRead",
       sum(({ read }) => read),
     ),
-    "DynamoDB, keeping": costOf("dynamoGb", storedGb) + costOf("dynamoRecoveryGb", storedGb),
+    "DynamoDB storage": costOf("dynamoGb", storedGb) + costOf("dynamoRecoveryGb", storedGb),
     EventBridge: costOf("event", sum(({ events }) => events) + told),
     Scheduler: costOf("schedule", sweeps),
-    "CloudWatch, metrics": costOf("metric", measured.metrics),
-    "CloudWatch, alarms and dashboard": costOf("alarm", measured.alarms) + costOf("dashboard", 1),
-    "CloudWatch, logs":
+    "CloudWatch metrics": costOf("metric", measured.metrics),
+    "CloudWatch alarms and dashboard": costOf("alarm", measured.alarms) + costOf("dashboard", 1),
+    "CloudWatch logs":
       costOf("logGb", logGb) + costOf("logStoredGb", logGb * ASSUMED.keeps * ASSUMED.compressed),
     "Secrets Manager":
       costOf("secret", ASSUMED.secrets) +

@@ -24,25 +24,25 @@ const TITLES: Readonly<Record<(typeof COLUMNS)[number], string>> = {
   calls: "AWS calls",
   read: "read units",
   write: "write units",
-  stored: "bytes kept",
-  sqs: "of SQS",
-  secrets: "of Secrets Manager",
-  events: "of EventBridge",
+  stored: "bytes stored",
+  sqs: "SQS calls",
+  secrets: "Secrets Manager calls",
+  events: "EventBridge calls",
   logs: "log bytes",
   cpu: "CPU, ms",
-  waited: "cluster, ms",
+  waited: "NATS wait, ms",
   imports: "imports, ms",
   memory: "memory, MB",
 };
 
 const NAMES: Readonly<Record<Step, string>> = {
-  sweep: "a sweep, whatever its size",
-  account: "each account of a sweep",
-  look: "a routine look",
+  sweep: "a sweep, fixed part",
+  account: "each account in a sweep",
+  look: "a routine check",
   renewal: "a renewal",
   heal: "a heal",
   page: "a sweep that fails and pages",
-  told: "a page told",
+  told: "a page sent",
   webhook: "a webhook",
 };
 
@@ -146,10 +146,10 @@ export function costTable(measured: Measured, settings: readonly Setting[] = SET
     rule(bills.length + 1),
     cells("`sweep.verifyEvery`", ({ setting }) => duration(setting.verifyEvery)),
     ...names.map((name) => cells(name, ({ lines }) => dollars(lines[name] ?? 0))),
-    cells("**US dollars a month**", ({ total }) => `**${dollars(total)}**`),
-    cells("looks a month", ({ looksAMonth }) => Math.round(looksAMonth).toLocaleString("en")),
-    cells("jobs at once, on average", ({ atOnce }) => short(atOnce)),
-    cells("a sweep takes, s", ({ sweepTakes }) => short(sweepTakes)),
+    cells("**US dollars per month**", ({ total }) => `**${dollars(total)}**`),
+    cells("checks per month", ({ looksAMonth }) => Math.round(looksAMonth).toLocaleString("en")),
+    cells("concurrent jobs, average", ({ atOnce }) => short(atOnce)),
+    cells("sweep duration, s", ({ sweepTakes }) => short(sweepTakes)),
   ].join("\n");
 }
 

@@ -10,7 +10,7 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
-/** What a routine look uses is nearly the whole bill of many accounts: docs/deploy-aws.md may not be wrong about it. */
+/** What a routine check uses is nearly the whole bill of many accounts: docs/deploy-aws.md may not be wrong about it. */
 
 /** Times more, or less, than the document says; then `npm run costs -- --write` is due. */
 const FACTOR = 1.25;
@@ -33,7 +33,7 @@ describeTwin("the costs that the document tells", () => {
     await world?.[Symbol.asyncDispose]();
   });
 
-  test("a routine look calls AWS, reads, writes and logs as much as the document says", async () => {
+  test("a routine check calls AWS, reads, writes and logs as much as the document says", async () => {
     const { usage } = await routineLook(twin, world.accountId);
     const text = readFileSync(DOCUMENT, "utf8");
     const { look } = readMeasured(text.slice(text.indexOf(BEGIN), text.indexOf(END))).steps;
