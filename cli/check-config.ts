@@ -15,8 +15,7 @@ import type { CommandResult } from "./session.ts";
 
 /** `relight check-config FILE...`: needs neither a configuration of Relight nor a connection. */
 export function checkConfigFiles(files: readonly string[]): CommandResult {
-  const clock = { now: () => epochMillis(Date.now()) };
-  const check = checkConfig(files, { clock, world: FILES });
+  const check = checkConfig(files, { now: epochMillis(Date.now()), world: FILES });
   const { unchecked, findings } = check;
   const json = {
     files: check.files,

@@ -6,6 +6,7 @@ import { newCredentials, nowSeconds, signClaims } from "../../lab/keys.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
+import { systemClock } from "../../lib/adapters/local/clock.ts";
 import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { epochMillis, millis } from "../../lib/domain/time/time.ts";
@@ -27,7 +28,7 @@ interface Subject extends AsyncDisposable {
 async function simulated(): Promise<Subject> {
   const operator = createOperator();
   let ahead = 0;
-  const clock = { now: () => epochMillis(Date.now() + ahead) };
+  const clock = { ...systemClock, now: () => epochMillis(Date.now() + ahead) };
   const cluster = simulatedCluster(clock, jwtCodec, [{ name: "s1", skew: millis(0) }]);
   return {
     resolver: cluster.resolver,

@@ -301,7 +301,7 @@ function webhookTests(): void {
       asked += 1;
       return systemClock.now();
     };
-    return { now, tries: () => asked - 1 };
+    return { ...systemClock, now, tries: () => asked - 1 };
   };
 
   test("who can't be connected to is tried three times, and nothing has begun", async () => {

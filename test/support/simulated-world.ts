@@ -4,7 +4,7 @@ import type { Operator } from "../../lib/domain/claims/operator.ts";
 import type { ExpiryPolicy } from "../../lib/domain/expiry/expiry-policy.ts";
 import { type MatchedRules, policiesOf } from "../../lib/domain/expiry/policy-match.ts";
 import type { Incident } from "../../lib/domain/incidents/incident.ts";
-import { type EpochMillis, epochMillis, type Millis, millis } from "../../lib/domain/time/time.ts";
+import { type EpochMillis, type Millis, millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Job, Jobs } from "../../lib/ports/jobs.ts";
@@ -15,6 +15,7 @@ import type { Context } from "../../lib/usecases/job/context.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-delivery.ts";
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import { sweep } from "../../lib/usecases/sweep/sweep.ts";
+import { fakeClock } from "./fakes/clock.ts";
 import { simulatedCluster } from "./simulated-cluster.ts";
 import { simulatedJournal } from "./simulated-journal.ts";
 
@@ -84,8 +85,7 @@ export function simulatedWorld(settings: WorldSettings) {
   const { seed, start, accounts, policy, policies, operator, journalOn = simulatedJournal } = settings;
   const { verifyEvery = millis(300_000) } = settings;
   const random = chance(seed);
-  let now = start;
-  const clock = { now: () => now };
+  const clock = fakeClock(start);
   const servers = ["n1", "n2", "n3"].map((name) => ({ name, skew: millis(0) }));
   const cluster = simulatedCluster(clock, codec, servers);
   const journal = journalOn(clock);
@@ -158,10 +158,8 @@ export function simulatedWorld(settings: WorldSettings) {
     policyOf,
     newId,
     context,
-    now: () => now,
-    advance: (by: Millis) => {
-      now = epochMillis(now + by);
-    },
+    now: clock.now,
+    advance: clock.advance,
     /** One sweep, which fills the queue. */
     sweep: () =>
       sweep(

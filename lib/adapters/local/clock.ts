@@ -1,5 +1,10 @@
-import { epochMillis } from "../../domain/time/time.ts";
+import { setTimeout } from "node:timers/promises";
+import { epochMillis, millis } from "../../domain/time/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 
 /** The machine's clock. */
-export const systemClock: Clock = { now: () => epochMillis(Date.now()) };
+export const systemClock: Clock = {
+  now: () => epochMillis(Date.now()),
+  monotonic: () => millis(performance.now()),
+  sleep: (duration, signal) => setTimeout(duration, undefined, { signal }).catch(() => undefined),
+};

@@ -11,7 +11,7 @@ import type { ConfigFinding } from "../../domain/advice/server-config/leaf-confi
 import { checkServers } from "../../domain/advice/server-config/leaf-config-sites.ts";
 import type { Position } from "../../domain/advice/server-config/nats-config.ts";
 import { parseNatsConfig } from "../../domain/advice/server-config/nats-config-parser.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { EpochMillis } from "../../domain/time/time.ts";
 
 export type FileRead =
   | { readonly ok: true; readonly text: string }
@@ -42,14 +42,14 @@ export interface ConfigCheck {
 /** Checks nats-server configurations, each by itself and those that are joined by leafnode together. */
 export function checkConfig(
   paths: readonly string[],
-  { clock, world }: { readonly clock: Clock; readonly world: ConfigFiles },
+  { now, world }: { readonly now: EpochMillis; readonly world: ConfigFiles },
 ): ConfigCheck {
   const files = [...new Set(paths)];
   const read = files.map((file) => readConfig(file, world));
   const servers = read.flatMap((result) => ("server" in result ? [result.server] : []));
   const unchecked = read.flatMap((result) => ("server" in result ? [] : [result]));
   const credentialsAt = (path: string): CredentialsFile => readCredentialsFile(world.expand(path), world);
-  return { files, unchecked, findings: checkServers(servers, { now: clock.now(), credentialsAt }) };
+  return { files, unchecked, findings: checkServers(servers, { now, credentialsAt }) };
 }
 
 function readConfig(file: string, world: ConfigFiles): { readonly server: ServerConfig } | UncheckedFile {

@@ -1,17 +1,59 @@
-import { type EpochMillis, epochMillis, type Millis } from "../../../lib/domain/time/time.ts";
+import { type EpochMillis, epochMillis, type Millis, millis } from "../../../lib/domain/time/time.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
 
-/** A clock that stands still until it is told to move. */
+/**
+ * A clock whose time passes only when it is told to, or when nothing is left to do but to wait: then it moves on to the
+ * moment when the next sleeper wakes. Minutes of waiting take no time, and always happen in the same order. Do not use it
+ * beside real servers, sockets or timers: it takes waiting for them for idleness.
+ */
 export interface FakeClock extends Clock {
   advance(by: Millis): void;
 }
 
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
 export function fakeClock(start: EpochMillis = epochMillis(Date.UTC(2030, 0, 1))): FakeClock {
-  let now = start;
+  let now: number = start;
+  let isMoving = false;
+  const sleepers = new Set<Sleeper>();
+
+  /** Those that wake at the same moment wake in the order in which they fell asleep. */
+  function moveTo(moment: number): void {
+    now = Math.max(now, moment);
+    for (const sleeper of [...sleepers].filter(({ at }) => at <= now).sort((one, other) => one.at - other.at))
+      sleeper.wake();
+  }
+
+  /** Microtasks are done once an immediate runs. */
+  function moveWhenIdle(): void {
+    if (isMoving || sleepers.size === 0) return;
+    isMoving = true;
+    setImmediate(() => {
+      isMoving = false;
+      if (sleepers.size > 0) moveTo(Math.min(...[...sleepers].map(({ at }) => at)));
+      moveWhenIdle();
+    });
+  }
+
   return {
-    now: () => now,
-    advance: (by) => {
-      now = epochMillis(now + by);
-    },
+    now: () => epochMillis(now),
+    monotonic: () => millis(now - start),
+    advance: (by) => moveTo(now + by),
+    sleep: (duration, signal) =>
+      new Promise((resolve) => {
+        if (signal?.aborted) return resolve();
+        const wake = (): void => {
+          sleepers.delete(sleeper);
+          signal?.removeEventListener("abort", wake);
+          resolve();
+        };
+        const sleeper = { at: now + duration, wake };
+        sleepers.add(sleeper);
+        signal?.addEventListener("abort", wake);
+        moveWhenIdle();
+      }),
   };
 }

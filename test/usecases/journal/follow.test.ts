@@ -1,25 +1,23 @@
 import { expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { epochMillis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError, told } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Context } from "../../../lib/usecases/job/context.ts";
 import { measuredJob, measuredSweep } from "../../../lib/usecases/job/measured.ts";
 import { tracedPort } from "../../../lib/usecases/job/traced-port.ts";
 import { follow, logWith } from "../../../lib/usecases/journal/follow.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
 const A = `A${"A".repeat(55)}` as AccountId;
-const START = Date.UTC(2030, 0, 1);
+const START = epochMillis(Date.UTC(2030, 0, 1));
 
 function newContext() {
-  let now = START;
   const log = fakeLog();
-  const pass = (millis: number) => {
-    now += millis;
-  };
-  const context = { log, clock: { now: () => epochMillis(now) } } as unknown as Context;
-  return { context, log, pass };
+  const clock = fakeClock(START);
+  const context = { log, clock } as unknown as Context;
+  return { context, log, pass: clock.advance };
 }
 
 const job = (fields: Partial<Job> = {}): Job => ({
@@ -34,7 +32,7 @@ const job = (fields: Partial<Job> = {}): Job => ({
 test("every line of a job carries its trigger's id, from the beginning to the end", async () => {
   const { context, log, pass } = newContext();
   const result = await follow(context, job({ correlation: "sweep" }), async (inner) => {
-    pass(1_500);
+    pass(millis(1_500));
     inner.log.warn("renewing", { why: "due" });
     return { outcome: "healed", unwellSince: new Date(START - 60_000).toISOString(), of: inner.correlation };
   });
@@ -92,7 +90,7 @@ test("a sweep or a job that fails is not measured as one that ended", async () =
     metrics: {
       emit: (list: readonly { name: string }[]) => void emitted.push(...list.map(({ name }) => name)),
     },
-    clock: { now: () => epochMillis(START) },
+    clock: fakeClock(START),
   };
   const error = new RelightError("nats.timeout", "nobody answers");
   await expect(measuredSweep(meter, () => Promise.reject(error))).rejects.toBe(error);

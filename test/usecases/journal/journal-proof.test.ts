@@ -18,6 +18,7 @@ import { provedBy } from "../../../lib/usecases/journal/proof.ts";
 import { looking } from "../../../lib/usecases/observe/look.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { newPolicy } from "../../domain/policies.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { chance, keyOf, simulatedWorld } from "../../support/simulated-world.ts";
 
@@ -43,7 +44,7 @@ const claimsOf = (sub: AccountId, limits: JsonObject, more: JsonObject = {}): st
   });
 const PLANTED = claimsOf(account, { conn: -1, disk_storage: -1, mem_storage: -1 });
 
-function newScene(journal = fakeJournal({ now: () => start })) {
+function newScene(journal = fakeJournal(fakeClock(start))) {
   const world = simulatedWorld({
     seed: 1,
     start,

@@ -1,10 +1,11 @@
 import { expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { type EpochMillis, epochMillis, type Millis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, type Millis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Leases } from "../../../lib/ports/leases.ts";
 import { acceptDelivery } from "../../../lib/usecases/orders/accept-delivery.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
@@ -14,9 +15,8 @@ const unneeded = (): never => {
 };
 
 function newDesk() {
-  let now: EpochMillis = epochMillis(1_900_000_000_000);
   let ids = 0;
-  const clock = { now: () => now };
+  const clock = fakeClock(epochMillis(1_900_000_000_000));
   const journal = fakeJournal(clock);
   const queued: Job[] = [];
   const state = { isDown: false, isStuck: false };
@@ -37,7 +37,7 @@ function newDesk() {
   const take = (leases: Leases = journal) =>
     acceptDelivery({ ...deps, leases }, { id: "msg_1", account: "A" as AccountId, reason: "told" });
   const pass = (minutes: number): void => {
-    now = epochMillis(now + minutes * MINUTE);
+    clock.advance(millis(minutes * MINUTE));
   };
   return { take, pass, queued, state, journal };
 }

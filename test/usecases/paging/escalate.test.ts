@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import {
   type EscalateDependencies,
@@ -8,6 +8,7 @@ import {
   resolveIncidents,
   type Trouble,
 } from "../../../lib/usecases/paging/escalate.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
@@ -26,8 +27,7 @@ const trouble = (fields: Partial<Trouble> = {}): Trouble => ({
 });
 
 function newPager() {
-  let now: EpochMillis = epochMillis(START);
-  const clock = { now: () => now };
+  const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
@@ -41,7 +41,7 @@ function newPager() {
     settingsOf: () => undefined,
   };
   const pass = (minutes: number) => {
-    now = epochMillis(now + minutes * 60_000);
+    clock.advance(millis(minutes * 60_000));
   };
   const pages = () => escalation.sent.map(({ status, at }) => `${status} ${at.slice(11, 16)}`);
   const kinds = () => journal.entries.map(({ kind }) => kind);

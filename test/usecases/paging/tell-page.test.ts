@@ -2,10 +2,11 @@ import { describe, expect, test } from "@jest/globals";
 import type { Incident } from "../../../lib/domain/incidents/incident.ts";
 import type { StackAlarm } from "../../../lib/domain/incidents/stack-alarm.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
-import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import { type PageDependencies, tellPage } from "../../../lib/usecases/paging/tell-page.ts";
 import { incident } from "../../support/escalation-contract.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
@@ -15,9 +16,8 @@ const ARN = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:sweep-missed";
 const MINUTE = 60_000;
 
 function newMessenger() {
-  let now: EpochMillis = epochMillis(START);
   let ids = 0;
-  const clock = { now: () => now };
+  const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const base = { clock, newId: () => `id-${++ids}`, journal, leases: journal, escalation, log };
   const deps: PageDependencies = base;
@@ -46,7 +46,7 @@ function newMessenger() {
       data: { key },
     });
   const pass = (minutes: number) => {
-    now = epochMillis(now + minutes * MINUTE);
+    clock.advance(millis(minutes * MINUTE));
   };
   const sent = () => escalation.sent.map(({ status, accountName }) => `${status} ${accountName}`);
   return { deps, tell, alarm, journalled, pass, sent, escalation, journal, log };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
-import { type EpochMillis, epochMillis, millis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import {
   type EscalateDependencies,
@@ -11,6 +11,7 @@ import {
   type Trouble,
 } from "../../../lib/usecases/paging/escalate.ts";
 import { pageSweepFailure, sweepWorked } from "../../../lib/usecases/paging/page-sweep.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
@@ -23,8 +24,7 @@ const MINUTE = 60_000;
 const account = keyOf("A", chance(2)) as AccountId;
 
 function newPager() {
-  let now: EpochMillis = epochMillis(START);
-  const clock = { now: () => now };
+  const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
@@ -40,10 +40,10 @@ function newPager() {
   };
   let jobs = 0;
   const pass = (minutes: number) => {
-    now = epochMillis(now + minutes * MINUTE);
+    clock.advance(millis(minutes * MINUTE));
   };
   const write = (kind: EntryKind, data: JsonObject, job = "j") =>
-    journal.append({ at: now, job, account, kind, data });
+    journal.append({ at: clock.now(), job, account, kind, data });
   /** A job that ends with this verdict, and with a call where nobody knows. */
   const look = async (
     verdict: "healthy" | "degraded" | "unknown",

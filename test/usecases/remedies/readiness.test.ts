@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Situation } from "../../../lib/domain/ladder/rung.ts";
 import type { Observation } from "../../../lib/domain/observation/observation.ts";
+import { epochMillis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Context } from "../../../lib/usecases/job/context.ts";
@@ -15,6 +16,7 @@ import {
   server,
   stream,
 } from "../../domain/observations.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 
 /** What a rung will need is asked for before it begins. */
 
@@ -35,7 +37,7 @@ function contextWith(changes: object = {}): Context {
     signer: async () => ({ publicKey: operator.id }),
     secrets: { read: async () => "seed" },
     settingsOf: () => ({ signingKey: "file:app.nk" }),
-    clock: { now: () => 0 },
+    clock: fakeClock(epochMillis(0)),
     resolver: { list: none, running: async () => [] },
     probes: {
       capacity: async () => ({ ok: true, value: [capacity] }),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { waitFor } from "../../../lab/wait.ts";
+import { systemClock } from "../../../lib/adapters/local/clock.ts";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
+import { millis } from "../../../lib/domain/time/time.ts";
 import type { ClusterEvent } from "../../../lib/domain/watch/watch.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Clock } from "../../../lib/ports/clock.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { type JobEnd, type WatchNote, watch } from "../../../lib/usecases/watch/watch.ts";
 import { watchQueue } from "../../../lib/usecases/watch/watch-queue.ts";
@@ -12,7 +12,7 @@ import { watchSweeps } from "../../../lib/usecases/watch/watch-sweeps.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
-const clock: Clock = { now: () => epochMillis(Date.now()) };
+const clock = systemClock;
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
 const operator = {

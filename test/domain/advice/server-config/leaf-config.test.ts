@@ -47,7 +47,7 @@ function check(...texts: readonly string[]): ConfigCheck {
   const configs = Object.fromEntries(texts.map((text, index) => [`${index}.conf`, text]));
   const disk: Record<string, string> = { ...DISK, ...configs };
   return checkConfig(Object.keys(configs), {
-    clock: { now: () => epochMillis(NOW) },
+    now: epochMillis(NOW),
     world: {
       read: (path) => {
         if (path === "/locked.creds") return { ok: false, missing: false, why: "EACCES" };
@@ -217,9 +217,7 @@ describe("servers are joined", () => {
       expand: String,
       variable: () => undefined,
     };
-    expect(
-      checkConfig(["a.conf", "a.conf"], { clock: { now: () => epochMillis(NOW) }, world }).findings,
-    ).toEqual([]);
+    expect(checkConfig(["a.conf", "a.conf"], { now: epochMillis(NOW), world }).findings).toEqual([]);
   });
 });
 
