@@ -71,9 +71,12 @@ describe("every page", () => {
 
   // What was true when it was written is not changed there.
   const current = PAGES.filter((page) => page !== "CHANGELOG.md" && !page.startsWith("docs/decisions/"));
-  test.each(current)("%s: its examples are what Relight takes", (page) => {
-    expect(exampleFaults(read(page))).toEqual([]);
-  });
+  test.each([...current, ...globSync(".github/**/*.yml", { cwd: root })])(
+    "%s: its examples are what Relight takes",
+    (page) => {
+      expect(exampleFaults(read(page))).toEqual([]);
+    },
+  );
 
   const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\`\n`;
   test.each([
@@ -113,5 +116,26 @@ describe("every page", () => {
   test.each(["[gone](gone.md)", "[gone](tls.md#gone)", "[gone](#gone)"])("finds the dead link %s", (link) => {
     const faults = linkFaults("docs/keys.md", (file) => (file === "docs/keys.md" ? link : read(file)));
     expect(faults).toHaveLength(1);
+  });
+});
+
+describe("the repository's habits", () => {
+  const workflows = globSync(".github/workflows/*.yml", { cwd: root }).map(read).join();
+
+  test("every action is pinned by its digest, with its version beside it", () => {
+    const actions = [...workflows.matchAll(/uses: *(.*)/g)].map(([, action]) => action);
+    expect(actions.length).toBeGreaterThan(1);
+    for (const action of actions) expect(action).toMatch(/^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test("the workflow runs what the README tells people to run", () => {
+    for (const command of ["npm run quickstart", "npm test"]) {
+      expect(read("README.md")).toContain(command);
+      expect(workflows).toMatch(new RegExp(`- run: ${command}$`, "m"));
+    }
+  });
+
+  test("who reports a bug is asked for the doctor's report", () => {
+    expect(read(".github/ISSUE_TEMPLATE/bug.yml")).toContain("`relight doctor --json`");
   });
 });

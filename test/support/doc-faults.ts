@@ -106,7 +106,7 @@ function lineFaults(line: string, { isWhole }: Line): readonly string[] {
 const wordsOf = (text: string): readonly string[] =>
   [...text.matchAll(/'[^']*'|"[^"]*"|\S+/g)]
     .map(([word]) => word.replaceAll(/^['"[]|['"\]]$|\.\.\.\]?$/g, ""))
-    .filter((word) => word !== "" && word !== "COMMAND");
+    .filter((word) => !["", "COMMAND", "--help", "--version"].includes(word));
 
 function callFaults(words: readonly string[], isWhole: boolean): readonly string[] {
   let command: Command = program;
@@ -124,7 +124,7 @@ function callFaults(words: readonly string[], isWhole: boolean): readonly string
   const isTooLittle = isWhole && operands.length < required;
   const needed = options.filter(({ mandatory, long }) => isWhole && mandatory && !words.includes(long ?? ""));
   return [
-    ...unknown.filter((word) => word !== "--help").map((word) => `${word} is unknown`),
+    ...unknown.map((word) => `${word} is unknown`),
     ...(isTooMuch || isTooLittle ? [`takes ${required} to ${given.length} arguments`] : []),
     ...needed.map(({ long }) => `lacks ${long}`),
   ];
