@@ -25,8 +25,8 @@ export function referenceFaults(page: string, read: ReadPage): readonly string[]
     ...configFaults(rowsOf(page, "key")),
     ...commandFaults(rowsOf(page, "command"), read),
     ...doctorFaults(rowsOf(page, "JSON")),
-    ...watchFaults(rowsOf(page, "heard")),
-    ...modeFaults(rowsOf(page, "where")),
+    ...watchFaults(rowsOf(page, "event")),
+    ...modeFaults(rowsOf(page, "setting")),
     ...eventFaults(rowsOf(page, "detail-type (source `relight`)")),
   ];
 }
@@ -254,7 +254,7 @@ const APPLIES: Readonly<Record<string, (settings: ModeSettings) => boolean>> = {
   "`readOnly: true`": ({ readOnly }) => readOnly,
   "`mode: look`": ({ configured }) => configured !== undefined,
   "no `operator.signingKey`": ({ canSign }) => !canSign,
-  else: () => true,
+  otherwise: () => true,
 };
 
 /** The first row that applies says the mode, for all settings there are. */
@@ -264,7 +264,7 @@ function modeFaults(rows: Rows): readonly string[] {
       rows.find(([first = ""]) =>
         Object.entries(APPLIES).some(([begin, applies]) => first.startsWith(begin) && applies(settings)),
       ) ?? [];
-    const told = cell === "that" ? settings.configured : codeIn(cell ?? "")[0];
+    const told = cell === "the configured one" ? settings.configured : codeIn(cell ?? "")[0];
     const { mode } = modeOf(settings);
     return told === mode ? [] : [`the rows say ${told} for ${JSON.stringify(settings)}, which is ${mode}`];
   });
