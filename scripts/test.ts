@@ -78,7 +78,7 @@ const failedOf = (tallies: readonly Tally[]): readonly string[] =>
 /**
  * Runs a few files that failed once more, with nothing beside them, and says by name which pass only then: those are
  * to be mended too, but what failed once among servers that fail by chance is no reason to distrust the rest
- * (docs/decisions/0018-a-second-look-is-told.md).
+ * (docs/decisions/0018-report-retried-tests.md).
  */
 async function secondLook(first: readonly Tally[]): Promise<readonly Tally[]> {
   const suspects = failedOf(first);
