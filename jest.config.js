@@ -1,26 +1,35 @@
 /** Tests are TypeScript ESM: SWC strips the types, Node's own module loader does the rest. */
-export default {
+const common = {
   testEnvironment: "node",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
   extensionsToTreatAsEsm: [".ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/.cache"],
   transform: {
     "\\.ts$": [
       "@swc/jest",
-      {
-        jsc: {
-          parser: { syntax: "typescript" },
-          target: "es2024",
-          experimental: { keepImportAttributes: true },
-        },
-        module: { type: "es6" },
-      },
+      { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
     ],
   },
+  moduleNameMapper: { "^tweetnacl$": "<rootDir>/test/support/tweetnacl.cjs" },
+};
+
+/** Tests that need neither a server nor an emulator: they take seconds. */
+const UNIT =
+  "/test/((domain|usecases)/.*|(architecture|config|docs|jwt-codec|log|test-page|tweetnacl))[.]test[.]ts$";
+
+export default {
+  projects: [
+    { ...common, displayName: "unit", testRegex: UNIT },
+    {
+      ...common,
+      displayName: "servers",
+      testRegex: "/test/.*[.]test[.]ts$",
+      testPathIgnorePatterns: [UNIT],
+    },
+  ],
   // A bound on what hangs, for a machine as busy as it may be; nothing is proved by being faster.
   testTimeout: 400_000,
-  // Tests on real servers wait more than they compute, but three at a time were at times too much for two cores.
-  maxWorkers: 2,
+  // Tests on real servers wait more than they compute.
+  maxWorkers: 4,
   testSequencer: "<rootDir>/test/support/longest-first.js",
   reporters: ["default", "<rootDir>/test/support/tally.js"],
 };

@@ -23,6 +23,7 @@ const TASKS = {
   unit: { needs: [], run: ["scripts/test.ts", "--unit"] },
   test: { needs: LAB, run: ["scripts/test.ts"] },
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
+  exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
   twin: {
     needs: [
       ["lab/server-binaries.ts", "2.10.27"],

@@ -1,6 +1,7 @@
 /**
  * Runs every check, cheapest first: `npm test [-- jest arguments]`. With arguments only Jest runs. `npm run check` leaves
- * out all that starts a server, `npm run unit` and `npm run integration` run one half of the tests each.
+ * out all that starts a server, `npm run unit` and `npm run integration` run one half of the tests each, and `npm run
+ * test:exhaustive` runs the second half in its whole form.
  * The last line says how many tests passed, failed and were skipped.
  */
 import { spawnSync } from "node:child_process";
@@ -20,26 +21,26 @@ interface Tally {
 /** More failed files than this are no chance of a busy machine. */
 const SECOND_LOOKS = 2;
 
-/** Tests that need neither a server nor an emulator: they take seconds. */
-const UNIT = "test/(domain|usecases)/|test/(architecture|config|docs|jwt-codec|log|test-page)[.]test";
-
 interface Part {
   readonly jest: readonly string[];
   /** Whether format, lint and types are checked first. */
   readonly lints: boolean;
+  /** Each test in its whole form (test/support/exhaustive.ts). */
+  readonly isExhaustive?: boolean;
 }
 
 const PARTS: Readonly<Record<string, Part>> = {
-  "--check": { jest: [UNIT], lints: true },
-  "--unit": { jest: [UNIT], lints: false },
-  "--integration": { jest: ["--testPathIgnorePatterns", UNIT, "/node_modules/"], lints: false },
+  "--check": { jest: ["--selectProjects", "unit"], lints: true },
+  "--unit": { jest: ["--selectProjects", "unit"], lints: false },
+  "--integration": { jest: ["--selectProjects", "servers"], lints: false },
+  "--exhaustive": { jest: ["--selectProjects", "servers"], lints: false, isExhaustive: true },
 };
 
 const root = join(import.meta.dirname, "..");
 const bin = (name: string): string => join(root, "node_modules", ".bin", name);
 const [first, ...others] = process.argv.slice(2);
 const part = PARTS[first ?? ""];
-const jestArguments = [...(part?.jest ?? []), ...(part === undefined ? process.argv.slice(2) : others)];
+const jestArguments = part === undefined ? process.argv.slice(2) : [...others, ...part.jest];
 
 function spawn(title: string, command: string, args: readonly string[]): { status: number | null } {
   console.error(`── ${title}`);
@@ -97,6 +98,7 @@ async function secondLook(first: readonly Tally[]): Promise<readonly Tally[]> {
   return [...first.filter(({ file }) => !suspects.includes(file)), ...second];
 }
 
+if (part?.isExhaustive === true) process.env["RELIGHT_EXHAUSTIVE"] = "1";
 if (part?.lints ?? jestArguments.length === 0) {
   run("format and lint", bin("biome"), ["check", "--error-on-warnings"]);
   run("types", bin("tsc"), ["-p", "."]);

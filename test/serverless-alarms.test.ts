@@ -1,13 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { type Properties, packageStack } from "./support/packaged-stack.ts";
 import { EMITTED, OF_AWS } from "./support/stack-metrics.ts";
 
 /** Alarms and dashboard of the packaged stack: they look at what is emitted, and tell people what to do. */
 
 const stack = packageStack({ alarmEmail: "oncall@example.com" });
-afterAll(() => stack.remove());
 
 const SERVICE = "relight-prod";
 const alarms = stack.ofType("AWS::CloudWatch::Alarm").map(([, properties]) => properties);

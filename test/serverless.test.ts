@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { installMoto } from "../lab/moto.ts";
 import { isAllowed, statementsIn } from "../lab/twin/rights.ts";
 import { stackOf } from "../lab/twin/template.ts";
@@ -31,10 +31,6 @@ import {
 
 const stack = packageStack();
 const full = packageStack(ALL_PARAMETERS);
-afterAll(() => {
-  stack.remove();
-  full.remove();
-});
 
 const DIST = join(import.meta.dirname, "..", "dist", "functions");
 const NAMES = ["api", "escalate", "issuer-webhook", "manual", "remediate", "rotate-credentials", "sweep"];

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { statementsIn } from "../../lab/twin/rights.ts";
 import { packageForTwin } from "./package.ts";
@@ -24,11 +24,10 @@ export interface PackagedStack {
   /** By logical id, with conditions decided: what CloudFormation would make. */
   readonly resources: Readonly<Record<string, Resource>>;
   ofType(type: string): readonly (readonly [string, Properties])[];
-  remove(): void;
 }
 
 export function packageStack(params: Readonly<Record<string, string>> = {}): PackagedStack {
-  const { folder: project, artefacts: folder } = packageForTwin(params);
+  const folder = packageForTwin(params);
   const file = join(folder, "cloudformation-template-update-stack.json");
   const text = readFileSync(file, "utf8");
   const resources = decided(JSON.parse(text));
@@ -41,7 +40,6 @@ export function packageStack(params: Readonly<Record<string, string>> = {}): Pac
       Object.entries(resources).flatMap(([id, { Type, Properties }]) =>
         Type === type ? [[id, Properties]] : [],
       ),
-    remove: () => rmSync(project, { recursive: true, force: true }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { fill } from "../../lab/scenario.ts";
@@ -16,8 +16,7 @@ import { describeTwin } from "../support/twin.ts";
 const FACTOR = 1.25;
 const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "deploy-aws.md");
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 describeTwin("the costs that the document tells", () => {
   let world: World;

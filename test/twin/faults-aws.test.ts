@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pMap from "p-map";
 import { renewByHand } from "../../lab/scenario.ts";
@@ -24,8 +23,7 @@ import {
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin, ROOM } from "../support/twin.ts";
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 const NAMES = Object.keys(OPERATIONS) as Name[];
 const titled = (name: Name) =>

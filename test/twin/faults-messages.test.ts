@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nowSeconds } from "../../lab/keys.ts";
 import { renewByHand } from "../../lab/scenario.ts";
@@ -23,8 +22,7 @@ import { pageOf } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin, ROOM } from "../support/twin.ts";
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 const DAY = 86_400;
 /** So often the queues of the template give a message out. */

@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pMap from "p-map";
 import { nowSeconds } from "../../lab/keys.ts";
@@ -13,8 +12,7 @@ import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin, ROOM } from "../support/twin.ts";
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 /** By default each sweep looks at healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";

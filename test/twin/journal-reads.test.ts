@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -10,8 +9,7 @@ import { describeTwin } from "../support/twin.ts";
 
 /** How much of the journal one run of `remediate` reads, as DynamoDB counts it; docs/decisions/0016 has the numbers. */
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 describeTwin("remediate's calls to the journal", () => {
   let world: World;

@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pMap from "p-map";
 import { renewByHand } from "../../lab/scenario.ts";
@@ -18,8 +17,7 @@ import { describeTwin, ROOM } from "../support/twin.ts";
 
 /** `issuer-webhook`, `escalate`, `api` and `sweep` are killed midway; killed.test.ts does it to `remediate`. */
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 /** Before or after so many calls of AWS, by what the call was; a test checks the names. */
 type Point = readonly [when: When, nth: number, call: string];

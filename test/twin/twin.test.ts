@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
@@ -14,8 +13,7 @@ import { describeTwin } from "../support/twin.ts";
 
 /** From an empty emulator and a dead account to a healed one, with nothing but what would be deployed. */
 
-const { folder, artefacts } = packageForTwin();
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const artefacts = packageForTwin();
 
 type Trigger = (twin: Twin, account: string) => Promise<unknown>;
 
