@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { createAccount, createOperator } from "@nats-io/nkeys";
 import type { Context as LambdaContext } from "aws-lambda";
 import { Webhook } from "standardwebhooks";
@@ -34,6 +34,8 @@ const lateContext = (): LambdaContext => {
 };
 
 let world: World;
+/** For what changes nothing. */
+let untouched: World | undefined;
 const environment = { ...process.env };
 
 beforeEach(() => {
@@ -44,9 +46,21 @@ beforeEach(() => {
   });
 });
 afterEach(async () => {
-  await world?.[Symbol.asyncDispose]();
+  if (world !== untouched) await world?.[Symbol.asyncDispose]();
   for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
 });
+
+afterAll(async () => await untouched?.[Symbol.asyncDispose]());
+
+/** The world of all tests that change nothing in theirs. */
+async function openUntouched(): Promise<void> {
+  if (untouched === undefined) {
+    await openWorld({ dead: false });
+    untouched = world;
+  }
+  world = untouched;
+  process.env["RELIGHT_CONFIG"] = `${world.home}/relight.yaml`;
+}
 
 async function openWorld({ dead }: { dead: boolean }): Promise<void> {
   world = await createWorld({
@@ -182,7 +196,7 @@ describe("manual", () => {
     ["with an action that there is not", { account: "APP", action: "restart", reason: "because" }],
     ["with something unknown", { account: "APP", action: "heal", reason: "because", force: true }],
   ])("%s is a usage error", async (_what, event) => {
-    await openWorld({ dead: false });
+    await openUntouched();
     await expect(run("manual", event)).rejects.toMatchObject({ code: "usage" });
   });
 });
@@ -263,7 +277,7 @@ describe("issuer-webhook", () => {
   });
 
   test("what is ours to mend is named by its code only", async () => {
-    await openWorld({ dead: false });
+    await openUntouched();
     const event = sign(await eventOf("issuer-webhook.notice"));
     process.env["RELIGHT_CONFIG"] = `${world.home}/none.yaml`;
     const answer = await run("issuer-webhook", event);
@@ -276,7 +290,7 @@ describe("issuer-webhook", () => {
     ["that has expired", () => world.sign(world.claims({ exp: nowSeconds() - 1 })), 422],
     ["that is none", () => "hello", 422],
   ])("a JWT %s never reaches the resolver", async (_what, make, status) => {
-    await openWorld({ dead: false });
+    await openUntouched();
     const before = await inForce();
     expect(await run("issuer-webhook", await delivery(make()))).toMatchObject({ statusCode: status });
     expect(await inForce()).toEqual(before);
@@ -317,7 +331,7 @@ describe("issuer-webhook", () => {
     ["that is not JSON", (event) => sign({ ...event, body: "hello" }), 400],
     ["without an account", (event) => sign({ ...event, body: '{"type":"x","data":{}}' }), 400],
   ])("a request %s is refused", async (_what, change, status) => {
-    await openWorld({ dead: false });
+    await openUntouched();
     const answer = await run("issuer-webhook", change(await eventOf("issuer-webhook.notice")));
     expect(answer).toMatchObject({ statusCode: status, headers: { "content-type": "application/json" } });
     expect(JSON.parse(answer.body).error).toMatchObject({ code: expect.stringMatching(/^webhook\./) });

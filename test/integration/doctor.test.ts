@@ -9,6 +9,7 @@ import { expire, fill, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary, type Version } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { type Run, relight } from "../support/relight.ts";
 
 const worldOf = async (version: Version, size = 1): Promise<World> =>
@@ -61,30 +62,33 @@ async function doctorUntil(
 
 const isHealthy = (run: Run): boolean => run.json.cluster.verdict === "healthy";
 
-describe.each(["2.10.27", "2.15.1"] as const)("a cluster of three nats-servers %s", (version) => {
-  test("is healthy layer by layer; without one server it is degraded, not dead", async () => {
-    await using world = await worldOf(version, 3);
-    await fill(world, { replicas: 3, messages: 3 });
-    const well = await doctorUntil(world, "healthy", isHealthy);
-    expect(verdicts(well)).toEqual(HEALTHY);
-    expect(well).toMatchObject({ exit: 0, json: { cluster: { doNotRestart: [], healthz: [] } } });
-    const [{ defects }] = well.json.cluster.versions;
-    const issues = defects.map(({ issue }: { issue: string }) => issue);
-    if (version === "2.10.27") expect(issues).toEqual(expect.arrayContaining(["#6806", "#8084"]));
-    else expect(issues).toEqual([]);
+describe.each(sampleOf<Version>(["2.10.27"], ["2.10.27", "2.15.1"]))(
+  "a cluster of three nats-servers %s",
+  (version) => {
+    test("is healthy layer by layer; without one server it is degraded, not dead", async () => {
+      await using world = await worldOf(version, 3);
+      await fill(world, { replicas: 3, messages: 3 });
+      const well = await doctorUntil(world, "healthy", isHealthy);
+      expect(verdicts(well)).toEqual(HEALTHY);
+      expect(well).toMatchObject({ exit: 0, json: { cluster: { doNotRestart: [], healthz: [] } } });
+      const [{ defects }] = well.json.cluster.versions;
+      const issues = defects.map(({ issue }: { issue: string }) => issue);
+      if (version === "2.10.27") expect(issues).toEqual(expect.arrayContaining(["#6806", "#8084"]));
+      else expect(issues).toEqual([]);
 
-    await world.servers[2]?.stop();
-    const less = await doctorUntil(world, "that lab-3 is away", (run) =>
-      /lab-3 is offline/.test(saysOf(run, "meta")),
-    );
-    expect(verdicts(less)).toMatchObject({ jetstream: "healthy", meta: "degraded", accounts: "healthy" });
-    expect(less.exit).not.toBe(0);
-    const seen = await doctorUntil(world, "which replicas lag", (run) =>
-      /lab-3/.test(saysOf(run, "streams")),
-    );
-    expect(seen).toMatchObject({ exit: 1, json: { cluster: { verdict: "degraded" } } });
-  });
-});
+      await world.servers[2]?.stop();
+      const less = await doctorUntil(world, "that lab-3 is away", (run) =>
+        /lab-3 is offline/.test(saysOf(run, "meta")),
+      );
+      expect(verdicts(less)).toMatchObject({ jetstream: "healthy", meta: "degraded", accounts: "healthy" });
+      expect(less.exit).not.toBe(0);
+      const seen = await doctorUntil(world, "which replicas lag", (run) =>
+        /lab-3/.test(saysOf(run, "streams")),
+      );
+      expect(seen).toMatchObject({ exit: 1, json: { cluster: { verdict: "degraded" } } });
+    });
+  },
+);
 
 test("an expired account makes the full /healthz fail, and forbids every restart", async () => {
   await using world = await worldOf("2.10.27", 3);

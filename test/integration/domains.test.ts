@@ -12,6 +12,7 @@ import { expire, renewByHand } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { openWorldApp } from "../support/context.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
 
 const EXPECTED = "leafnodes:\n  - { name: edge-1, account: APP, domain: edge }\n";
@@ -38,70 +39,76 @@ async function allCopied(pair: Domains, fromHub: number, fromEdge: number): Prom
 // biome-ignore lint/suspicious/noExplicitAny: what the command printed
 const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: string }) => code);
 
-describe.each(["2.10.27", "2.15.1"])("a hub and a leaf in two domains (nats-server %s)", (version) => {
-  test.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
-    await using pair = await createPair(version, { system });
-    await fillDomains(pair);
-    await publishTo(pair, "hub", 5);
-    await publishTo(pair, "edge", 5);
-    await allCopied(pair, 5, 5);
-    const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
-    expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
-    expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
-    const topologies = json.servers.map((server: { topology: string }) => server.topology);
-    expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
-    expect(json.streams).toBe(system === "own" ? 3 : 5);
-  });
-
-  test("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
-    await using pair = await createPair(version);
-    await fillDomains(pair);
-    await publishTo(pair, "hub", 5);
-    await publishTo(pair, "edge", 5);
-    await allCopied(pair, 5, 5);
-    await expire(pair.hub);
-    await publishTo(pair, "edge", 7);
-    const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
-    expect({ exit, codes: codesOf(json), outcome: json.outcome }).toEqual({
-      exit: 0,
-      codes: [],
-      outcome: "healed",
+describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
+  "a hub and a leaf in two domains (nats-server %s)",
+  (version) => {
+    test.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
+      await using pair = await createPair(version, { system });
+      await fillDomains(pair);
+      await publishTo(pair, "hub", 5);
+      await publishTo(pair, "edge", 5);
+      await allCopied(pair, 5, 5);
+      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+      expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+      expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
+      const topologies = json.servers.map((server: { topology: string }) => server.topology);
+      expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
+      expect(json.streams).toBe(system === "own" ? 3 : 5);
     });
-    await publishTo(pair, "hub", 7);
-    await allCopied(pair, 12, 12);
-    expect(await pair.bound()).toEqual([pair.hub.accountId]);
-    expect((await relight(pair.hub, "verify", "APP", "--json")).json.findings).toEqual([]);
-  });
 
-  test("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
-    await using pair = await createPair(version, { as: "other" });
-    await fillDomains(pair);
-    const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
-    expect({ exit, codes: codesOf(json) }).toEqual({
-      exit: 2,
-      codes: ["leaf.wrong_account", "domain.silent", "stream.stalled"],
+    test("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
+      await using pair = await createPair(version);
+      await fillDomains(pair);
+      await publishTo(pair, "hub", 5);
+      await publishTo(pair, "edge", 5);
+      await allCopied(pair, 5, 5);
+      await expire(pair.hub);
+      await publishTo(pair, "edge", 7);
+      const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
+      expect({ exit, codes: codesOf(json), outcome: json.outcome }).toEqual({
+        exit: 0,
+        codes: [],
+        outcome: "healed",
+      });
+      await publishTo(pair, "hub", 7);
+      await allCopied(pair, 12, 12);
+      expect(await pair.bound()).toEqual([pair.hub.accountId]);
+      expect((await relight(pair.hub, "verify", "APP", "--json")).json.findings).toEqual([]);
     });
-    const [wrong, silent, stalled] = json.findings;
-    expect(wrong.evidence).toMatchObject({ bound: pair.other.getPublicKey(), expected: pair.hub.accountId });
-    expect(silent.subject).toEqual({ domain: "edge" });
-    expect(stalled).toMatchObject({ health: "degraded", subject: { stream: "COLLECTED" } });
-    expect(stalled.message).toContain("stalled because leafnode edge-1 is bound to account");
-  });
 
-  test("a leaf that is gone is missed; when it is back, all is well", async () => {
-    await using pair = await createPair(version);
-    await fillDomains(pair);
-    await pair.leaf.stop();
-    const gone = await relight(pair.hub, "verify", "APP", "--json");
-    expect({ exit: gone.exit, codes: codesOf(gone.json) }).toEqual({
-      exit: 2,
-      codes: ["leaf.missing", "domain.silent", "stream.stalled"],
+    test("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
+      await using pair = await createPair(version, { as: "other" });
+      await fillDomains(pair);
+      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+      expect({ exit, codes: codesOf(json) }).toEqual({
+        exit: 2,
+        codes: ["leaf.wrong_account", "domain.silent", "stream.stalled"],
+      });
+      const [wrong, silent, stalled] = json.findings;
+      expect(wrong.evidence).toMatchObject({
+        bound: pair.other.getPublicKey(),
+        expected: pair.hub.accountId,
+      });
+      expect(silent.subject).toEqual({ domain: "edge" });
+      expect(stalled).toMatchObject({ health: "degraded", subject: { stream: "COLLECTED" } });
+      expect(stalled.message).toContain("stalled because leafnode edge-1 is bound to account");
     });
-    await pair.leaf.start();
-    const back = await relight(pair.hub, "verify", "APP", "--json");
-    expect({ exit: back.exit, findings: back.json.findings }).toEqual({ exit: 0, findings: [] });
-  });
-});
+
+    test("a leaf that is gone is missed; when it is back, all is well", async () => {
+      await using pair = await createPair(version);
+      await fillDomains(pair);
+      await pair.leaf.stop();
+      const gone = await relight(pair.hub, "verify", "APP", "--json");
+      expect({ exit: gone.exit, codes: codesOf(gone.json) }).toEqual({
+        exit: 2,
+        codes: ["leaf.missing", "domain.silent", "stream.stalled"],
+      });
+      await pair.leaf.start();
+      const back = await relight(pair.hub, "verify", "APP", "--json");
+      expect({ exit: back.exit, findings: back.json.findings }).toEqual({ exit: 0, findings: [] });
+    });
+  },
+);
 
 test("nats-server 2.9.10: an account that expired is healed, and the copies on both sides follow", async () => {
   await using pair = await createPair("2.9.10", { yaml: "" });

@@ -11,6 +11,7 @@ import { configurations } from "../../lab/zoo.ts";
 import type { Context } from "../../lib/usecases/job/context.ts";
 import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { type Run, relight } from "../support/relight.ts";
 
 /** No rung begins that cannot end: what it will need is proved before, and what it lost stays a finding. */
@@ -42,29 +43,32 @@ async function typed(world: World, { json }: Run, rung: string): Promise<Run> {
   return relight(world, ...command.split(" "), "--json");
 }
 
-describe.each(["2.9.10", "2.10.27"])("limits below what is in use (nats-server %s, alone)", (version) => {
-  test("the toggle is refused and nothing is lost; with the command that the refusal names it heals", async () => {
-    await using world = await createWorld({ binary: (await serverBinary(version)).path });
-    await fill(world);
-    await brokenBelow(world, LOW);
-    const before = await snapshot(world);
-    const refused = await relight(world, "heal", "APP", "--json");
-    expect(refused.json).toMatchObject({ outcome: "refused", verdict: "dead" });
-    expect(refused.json.rungs[0]).toMatchObject({
-      rung: "toggle-jetstream",
-      result: "refused",
-      why: expect.stringMatching(/consumers of one stream are 2, and its limit is 1/),
-    });
-    expect(refused.exit).toBe(2);
-    expect(await snapshot(world)).toEqual(before);
+describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
+  "limits below what is in use (nats-server %s, alone)",
+  (version) => {
+    test("the toggle is refused and nothing is lost; with the command that the refusal names it heals", async () => {
+      await using world = await createWorld({ binary: (await serverBinary(version)).path });
+      await fill(world);
+      await brokenBelow(world, LOW);
+      const before = await snapshot(world);
+      const refused = await relight(world, "heal", "APP", "--json");
+      expect(refused.json).toMatchObject({ outcome: "refused", verdict: "dead" });
+      expect(refused.json.rungs[0]).toMatchObject({
+        rung: "toggle-jetstream",
+        result: "refused",
+        why: expect.stringMatching(/consumers of one stream are 2, and its limit is 1/),
+      });
+      expect(refused.exit).toBe(2);
+      expect(await snapshot(world)).toEqual(before);
 
-    expect((await typed(world, refused, "toggle-jetstream")).json).toMatchObject({ outcome: "pushed" });
-    const healed = await relight(world, "heal", "APP", "--json");
-    expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
-    expect(await snapshot(world)).toEqual(before);
-    expect((await symptoms(world)).publish).toBe("ok");
-  });
-});
+      expect((await typed(world, refused, "toggle-jetstream")).json).toMatchObject({ outcome: "pushed" });
+      const healed = await relight(world, "heal", "APP", "--json");
+      expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+      expect(await snapshot(world)).toEqual(before);
+      expect((await symptoms(world)).publish).toBe("ok");
+    });
+  },
+);
 
 test("limits below what is in use in a cluster: no replicas are lent, nothing is lost, and names may hold any letter", async () => {
   const { path: binary } = await serverBinary("2.10.27");
@@ -120,29 +124,32 @@ async function copiesHold(connection: Connection, messages: number): Promise<voi
     );
 }
 
-describe.each(["2.9.10", "2.10.27"])("a stream in memory with copies (nats-server %s)", (version) => {
-  test("is made anew where it ended, so that its copies go on; what the policy gave up is listed", async () => {
-    await using world = await createWorld({ binary: (await serverBinary(version)).path, yaml: ALLOWED });
-    await fillNamed(world);
-    await expire(world);
-    await renewByHand(world);
-    const { json, exit } = await relight(world, "heal", "APP", "--json");
-    expect(json).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
-    expect(json.losses).toEqual([
-      "ephemeral consumer Größe_1 > kurz is gone",
-      "stream Größe_1, held in memory, lost its 100 messages",
-    ]);
-    expect(exit).toBe(0);
-    await asApp(world, async (connection) => {
-      const manager = await jetstreamManager(connection);
-      expect((await manager.streams.info("Größe_1")).config.subjects).toEqual(["sizes.*"]);
-      expect(await manager.consumers.info("Größe_1", "leser_ü")).toMatchObject({ name: "leser_ü" });
-      for (let count = 0; count < 20; count++) await jetstream(connection).publish("sizes.b", "later");
-      await copiesHold(connection, 120);
+describe.each(sampleOf(["2.9.10"], ["2.9.10", "2.10.27"]))(
+  "a stream in memory with copies (nats-server %s)",
+  (version) => {
+    test("is made anew where it ended, so that its copies go on; what the policy gave up is listed", async () => {
+      await using world = await createWorld({ binary: (await serverBinary(version)).path, yaml: ALLOWED });
+      await fillNamed(world);
+      await expire(world);
+      await renewByHand(world);
+      const { json, exit } = await relight(world, "heal", "APP", "--json");
+      expect(json).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
+      expect(json.losses).toEqual([
+        "ephemeral consumer Größe_1 > kurz is gone",
+        "stream Größe_1, held in memory, lost its 100 messages",
+      ]);
+      expect(exit).toBe(0);
+      await asApp(world, async (connection) => {
+        const manager = await jetstreamManager(connection);
+        expect((await manager.streams.info("Größe_1")).config.subjects).toEqual(["sizes.*"]);
+        expect(await manager.consumers.info("Größe_1", "leser_ü")).toMatchObject({ name: "leser_ü" });
+        for (let count = 0; count < 20; count++) await jetstream(connection).publish("sizes.b", "later");
+        await copiesHold(connection, 120);
+      });
+      expect((await relight(world, "verify", "APP")).exit).toBe(0);
     });
-    expect((await relight(world, "verify", "APP")).exit).toBe(0);
-  });
-});
+  },
+);
 
 test("a mirror ahead of an origin that a person made anew is found (nats-server 2.15.1)", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });

@@ -1,0 +1,89 @@
+import { expect, test } from "@jest/globals";
+import { restartWhileExpired, snapshot } from "../../lab/scenario.ts";
+import type { World } from "../../lab/world.ts";
+import { assertZooWorks, configurations, knownConsumers } from "../../lab/zoo.ts";
+import { climbed, recorded } from "../support/recoveries.ts";
+import { relight } from "../support/relight.ts";
+import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
+
+/** As recoveries-cluster.test.ts, after a restart of all servers while the account was expired. */
+
+test("restarted while expired, on nats-server 2.15.1: found where $JS.API.INFO says OK, healed by a touch, or all but one server", async () => {
+  await using world = await zoo("2.15.1");
+  const [state, before] = [await snapshot(world), await configurations(world)];
+  await restartWhileExpired(world);
+  const pids = world.servers.map((server) => server.pid());
+  const dead = await relight(world, "verify", "APP", "--json");
+  expect(dead.json.verdict).toBe("dead");
+  expect(dead.json.findings.map(({ code }: { code: string }) => code)).toContain("stream.node_missing");
+  expect(dead.json.diagnosis.join()).toMatch(/restarted while the account was expired/);
+
+  const touched = await relight(world, "heal", "APP", "--json");
+  const works = { verdict: "healthy", findings: [] };
+  expect(world.servers.map((server) => server.pid())).toEqual(pids);
+  await using stop = new AsyncDisposableStack();
+  if (touched.json.verdict === "healthy") expect(touched.json).toMatchObject({ outcome: "healed", ...works });
+  else {
+    // A server whose subscriptions lead nowhere: all that it leads was moved away, and it must be restarted.
+    const [deaf, ...others] = deafServers(touched.json);
+    expect({ verdict: touched.json.verdict, others }).toEqual({ verdict: "degraded", others: [] });
+    stop.use(await allowRestarts(world));
+    expect((await relight(world, "heal", "APP", "--json")).json).toMatchObject({
+      outcome: "healed",
+      ...works,
+    });
+    expect(await restartedServers(world)).toEqual([deaf]);
+  }
+  expect(withoutMemory(await snapshot(world))).toEqual(withoutMemory(state));
+  expect(await configurations(world)).toEqual(before);
+  await assertNoPanic(world);
+  await assertZooWorks(world);
+  const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.15.1" };
+  const seen = { ...row, rungs: climbed(touched), result: "all alive, at most one server restarted" };
+  expect(seen).toEqual(await recorded(seen));
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: what the command printed
+function deafServers({ findings }: any): readonly string[] {
+  const codes = new Set(findings.map(({ code }: { code: string }) => code));
+  codes.delete("stream.stalled");
+  expect([...codes]).toEqual(["stream.direct_partly_deaf"]);
+  const deaf = findings.flatMap(
+    (found: { evidence: { deafOn?: readonly string[] } }) => found.evidence.deafOn,
+  );
+  return [...new Set<string>(deaf.filter((name: string | undefined) => name !== undefined))];
+}
+
+async function restartedServers(world: World): Promise<readonly string[]> {
+  const { entries } = (await relight(world, "journal", "--json", "--limit", "1000")).json;
+  return entries
+    .filter(({ kind }: { kind: string }) => kind === "restart.opened")
+    .map(({ data }: { data: { server: string } }) => data.server);
+}
+
+test("restarted while expired, on nats-server 2.10.27: no update is sent that would make servers panic; the guarded restart heals", async () => {
+  await using world = await zoo("2.10.27");
+  const [state, before] = [await snapshot(world), await configurations(world)];
+  const known = await knownConsumers(world);
+  await restartWhileExpired(world);
+  // Unlike 2.9.10 (recoveries-forgotten.test.ts).
+  expect(await knownConsumers(world)).toEqual(known);
+  const pids = world.servers.map((server) => server.pid());
+  const refused = await relight(world, "heal", "APP", "--json");
+  expect(refused.exit).toBe(2);
+  const why = (rung: string) => refused.json.rungs.find((one: { rung: string }) => one.rung === rung)?.why;
+  expect(why("touch-metadata")).toMatch(/not proved to survive it: .*panic/);
+  expect(why("restart-servers")).toMatch(/no way to restart servers is configured/);
+  expect(world.servers.map((server) => server.pid())).toEqual(pids);
+
+  await using _stop = await allowRestarts(world);
+  const healed = await relight(world, "heal", "APP", "--json");
+  expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
+  expect(withoutMemory(await snapshot(world))).toEqual(withoutMemory(state));
+  expect(await configurations(world)).toEqual(before);
+  await assertNoPanic(world);
+  await assertZooWorks(world);
+  const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.10.27" };
+  const seen = { ...row, rungs: climbed(refused, healed), result: "all alive, no panic" };
+  expect(seen).toEqual(await recorded(seen));
+});
