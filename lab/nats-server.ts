@@ -108,7 +108,8 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
     [Symbol.asyncDispose]: async () => {
-      await end("SIGTERM");
+      // Its folder goes with it, so nothing needs to be written any more.
+      await end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
     },
   };

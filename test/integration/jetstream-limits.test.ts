@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { nowSeconds } from "../../lab/keys.ts";
 import { fill, snapshot, symptoms } from "../../lab/scenario.ts";
-import { serverBinary } from "../../lab/server-binaries.ts";
+import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
@@ -136,31 +136,34 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])(
       await world.push(world.sign(claims));
       expect((await limitsOf(world)).flat.max_memory).toBe(67_108_864);
     });
+  },
+);
 
-    test("without --yes and without a person nothing is changed; --dry-run shows the change", async () => {
-      await using world = await createWorld({ binary: (await serverBinary(version)).path });
-      const { result, pushes } = await pushesDuring(world, async () => ({
-        asked: await jetstream(world, "limits", "APP", "--streams", "7"),
-        shown: await jetstream(world, "limits", "APP", "--streams", "7", "--dry-run"),
-        off: await jetstream(world, "limits", "APP", "--memory", "0", "--storage", "0", "--yes", "--force"),
-        again: await jetstream(world, "enable", "APP", "--memory", "1MB", "--yes"),
-        tier: await jetstream(world, "limits", "APP", "--tier", "R1", "--storage", "1MB", "--yes"),
-        typo: await jetstream(world, "limits", "APP", "--storage", "1 elephant", "--yes"),
-        journal: await relight(world, "journal", "--json"),
-      }));
-      expect(result.asked.json.error).toMatchObject({
-        code: "usage",
-        message: expect.stringMatching(/--yes/),
-      });
-      expect(result.shown.json.changes).toEqual([{ path: "nats.limits.streams", before: -1, after: 7 }]);
-      expect(result.shown.exit).toBe(0);
-      expect(result.off.json.error.message).toMatch(/would take JetStream from the account/);
-      expect(result.again.json.error.message).toMatch(/has JetStream already/);
-      expect(result.tier.json.error.message).toMatch(/flat limits/);
-      expect(result.typo.exit).toBe(3);
-      expect(result.journal.json.entries).toEqual([]);
-      expect(pushes).toBe(0);
+test.each(sampleOf(["2.10.27"], VERSIONS))(
+  "without --yes and without a person nothing is changed; --dry-run shows the change (nats-server %s)",
+  async (version) => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    const { result, pushes } = await pushesDuring(world, async () => ({
+      asked: await jetstream(world, "limits", "APP", "--streams", "7"),
+      shown: await jetstream(world, "limits", "APP", "--streams", "7", "--dry-run"),
+      off: await jetstream(world, "limits", "APP", "--memory", "0", "--storage", "0", "--yes", "--force"),
+      again: await jetstream(world, "enable", "APP", "--memory", "1MB", "--yes"),
+      tier: await jetstream(world, "limits", "APP", "--tier", "R1", "--storage", "1MB", "--yes"),
+      typo: await jetstream(world, "limits", "APP", "--storage", "1 elephant", "--yes"),
+      journal: await relight(world, "journal", "--json"),
+    }));
+    expect(result.asked.json.error).toMatchObject({
+      code: "usage",
+      message: expect.stringMatching(/--yes/),
     });
+    expect(result.shown.json.changes).toEqual([{ path: "nats.limits.streams", before: -1, after: 7 }]);
+    expect(result.shown.exit).toBe(0);
+    expect(result.off.json.error.message).toMatch(/would take JetStream from the account/);
+    expect(result.again.json.error.message).toMatch(/has JetStream already/);
+    expect(result.tier.json.error.message).toMatch(/flat limits/);
+    expect(result.typo.exit).toBe(3);
+    expect(result.journal.json.entries).toEqual([]);
+    expect(pushes).toBe(0);
   },
 );
 

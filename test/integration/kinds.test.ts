@@ -8,6 +8,7 @@ import { expire, fill, renewByHand, snapshot } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
 
 interface Found {
@@ -111,7 +112,7 @@ describe("a cluster of three (nats-server 2.10.27)", () => {
   });
 });
 
-describe.each([1, 3])("hundreds of streams on %i server(s) (nats-server 2.10.27)", (size) => {
+describe.each(sampleOf([1], [1, 3]))("hundreds of streams on %i server(s) (nats-server 2.10.27)", (size) => {
   test("are looked at with few requests in flight", async () => {
     await using world = await createOf("2.10.27", size);
     await fillMany(world, 300, 1);
