@@ -134,7 +134,7 @@ describe("an account that was deleted", () => {
       const nats = { accounts: [world.accountId], type: "generic", version: 2 };
       const forged = signClaims({ sub: world.account.getPublicKey(), nats }, world.account);
       system.publish("$SYS.REQ.CLAIMS.DELETE", forged);
-      await waitFor("the note", () => lines.join("").includes("by an order that servers don't obey"));
+      await waitFor("the note", () => lines.join("").includes("but servers ignore this request"));
       await system.close();
       await deleteAccount(world);
       await waitFor(

@@ -1,19 +1,19 @@
 import type { AccountId } from "../claims/account.ts";
 import { type Operator, trustedIssuers } from "../claims/operator.ts";
 
-/** One operator signing key in place of another, while the servers trust both. */
+/** Replaces one operator signing key with another while the servers trust both. */
 export interface KeyChange {
   readonly from: string;
   readonly to: string;
 }
 
-/** The operators that a server was started with. */
+/** The operators that a server trusts since its start. */
 export interface ServerTrust {
   readonly server: string;
   readonly operators: readonly Operator[];
 }
 
-/** What a person has to mend before accounts may change keys, and how. */
+/** What a person must fix before accounts can change keys, and how. */
 export interface Obstacles {
   readonly problems: readonly string[];
   readonly todo: readonly string[];
@@ -21,7 +21,7 @@ export interface Obstacles {
 
 const OPERATOR_KEY = /^O[A-Z2-7]{55}$/;
 
-/** What stands against signing with the new key; nothing if the overlap is in place on every server. */
+/** Why Relight cannot sign with the new key yet. Undefined if the configuration and all servers trust both keys. */
 export function obstacles(
   { from, to }: KeyChange,
   trust: readonly ServerTrust[],
@@ -31,8 +31,10 @@ export function obstacles(
   const malformed = [from, to].filter((key) => !OPERATOR_KEY.test(key));
   if (malformed.length > 0)
     return {
-      problems: malformed.map((key) => `${key} is not an operator's public key (O and 55 more of A-Z2-7)`),
-      todo: ["Give public keys, as `nsc describe operator` lists them; never a seed."],
+      problems: malformed.map(
+        (key) => `${key} is not an operator's public key (O and 55 characters of A-Z2-7)`,
+      ),
+      todo: ["Give public keys as `nsc describe operator` lists them, not seeds."],
     };
   if (from === to)
     return { problems: ["the old and the new key are the same"], todo: ["Give --from OLD --to NEW."] };
@@ -58,10 +60,10 @@ function distrust(key: string, trust: readonly ServerTrust[], operator: Operator
 const trustsFor = (it: Operator, { id }: Operator, key: string): boolean =>
   it.id === id && trustedIssuers(it).includes(key);
 
-/** A reload is refused on 2.9.10, 2.10.27 and 2.15.1: "config reload not supported for TrustedOperators". */
+/** Servers 2.9.10, 2.10.27 and 2.15.1 refuse a reload: "config reload not supported for TrustedOperators". */
 const SPREAD = [
-  "Put the new operator JWT (`nsc describe operator --raw`) where the servers' `operator` and Relight's operator.jwt read it.",
-  "Restart the servers one at a time, and none while an account with streams is expired: a reload does not take a new operator JWT.",
+  "Put the new operator JWT (`nsc describe operator --raw`) where the servers' `operator` and Relight's operator.jwt point to.",
+  "Restart the servers one at a time, because a reload does not apply a new operator JWT. Restart none while an account with streams is expired.",
 ];
 
 function addKeys(operator: Operator, keys: readonly string[]): string[] {
@@ -69,10 +71,10 @@ function addKeys(operator: Operator, keys: readonly string[]): string[] {
   return [...missing.map((key) => `nsc edit operator --sk ${key}`), ...SPREAD, "Run this command again."];
 }
 
-/** How a person takes the old key from the operator, once nothing rests on it. Relight never edits the operator. */
+/** How a person removes the old key from the operator once it is unused. Relight never edits the operator. */
 export function retirement({ from }: KeyChange): readonly string[] {
   return [
-    "If the servers' configuration has a `resolver_preload`, replace JWTs there that the old key signed.",
+    "If the servers' configuration has a `resolver_preload`, replace the JWTs in it that the old key signed.",
     `nsc edit operator --rm-sk ${from}`,
     ...SPREAD,
     "Then destroy the old key (in KMS: `aws kms schedule-key-deletion`).",
@@ -83,25 +85,25 @@ export function retirement({ from }: KeyChange): readonly string[] {
 export interface RotationAccount {
   readonly account: AccountId;
   readonly name: string;
-  /** How much depends on it. */
+  /** Its size: larger accounts are rotated later. */
   readonly streams: number;
-  /** The policy calls it critical: what goes wrong is to go wrong with another one first. */
+  /** Critical by policy: rotated late, so problems show on another account first. */
   readonly critical: boolean;
-  /** Servers that run a JWT of the old key's. */
+  /** Servers that run a JWT signed by the old key. */
   readonly runningOn: readonly string[];
-  /** Whether the resolver holds one. */
+  /** Whether the resolver holds such a JWT. */
   readonly stored: boolean;
 }
 
 export interface WavePlan {
   readonly waves: readonly (readonly RotationAccount[])[];
-  /** Signed by the old key, and left as they are: the system account, unless it is asked for. */
+  /** Signed by the old key but not rotated: the system account, unless requested. */
   readonly leftOut: readonly RotationAccount[];
 }
 
 /**
- * Critical accounts after all others, of both those with the fewest streams first; the system account last and
- * alone, since all else rests on it.
+ * Critical accounts come after all others, and within each group those with the fewest streams come first. The system
+ * account comes last and alone, because everything else depends on it.
  */
 export function planWaves(
   accounts: readonly RotationAccount[],

@@ -14,7 +14,7 @@ import { NO_SKEW } from "../observation/clocks.ts";
 import { type EpochMillis, formatDuration, type Millis, millis, toMillis } from "../time/time.ts";
 import type { Health } from "../verdict/verdict.ts";
 
-/** Why a sweep has an account looked at now. */
+/** Why a sweep has an account checked now. */
 export type Due =
   | { readonly why: "everything" }
   | { readonly why: "unreadable" }
@@ -28,12 +28,12 @@ export type Due =
 
 export type DueReason = Due["why"];
 
-/** What the resolver has of an account; `unknown` where it can't be listed at all. */
+/** What the resolver holds for an account; `unknown` if the resolver cannot be listed. */
 export type Listed =
   | { readonly state: "listed"; readonly claims: AccountClaims }
   | { readonly state: "unreadable" | "absent" | "unknown" };
 
-/** What a sweep knows of an account without looking at it. */
+/** What a sweep knows about an account without checking it. */
 export interface SweptAccount {
   readonly account: AccountId;
   readonly listed: Listed;
@@ -43,35 +43,35 @@ export interface SweptAccount {
 
 export interface Sweeping {
   readonly now: EpochMillis;
-  /** By when a healthy account is looked at again at the latest, as long as there is room in the queue. */
+  /** A healthy account is checked again within this time, if the queue has room. */
   readonly verifyEvery: Millis;
 }
 
-/** A job that began longer ago than this and did not end may have died; its lease says if it did. Milliseconds. */
+/** A job that is unfinished after this time may have crashed; its lease tells. Milliseconds. */
 const MAY_HAVE_DIED = 60_000;
-/** Clocks of those who write the journal differ by no more; milliseconds. */
+/** The largest expected difference between the clocks of journal writers; milliseconds. */
 const CLOCKS_DIFFER = 5 * 60_000;
-/** How long it may be until the next sweep, as they are scheduled by default; milliseconds. */
+/** The default interval between sweeps; milliseconds. */
 const NEXT_SWEEP = 5 * 60_000;
-/** A deleted account, of which a person was told, is looked at again after this; milliseconds. */
+/** A deleted account about which a person was paged is checked again after this; milliseconds. */
 const WITHDRAWN_AGAIN = 24 * 60 * 60_000;
-/** The share of the time between two looks within which each account has an instant of its own. */
+/** The share of the time between two checks over which accounts are spread. */
 const SPREAD = 0.25;
 const GOOD: readonly string[] = ["healthy", "healed", "renewed", "pushed", "verified", "rotated"];
 
 /**
- * Whether, and why, an account is to be looked at now; the most urgent reason that there is.
- * @param expiry where the account stands in its renewal, for whoever has worked it out already
+ * The most urgent reason to check an account now; undefined if there is none.
+ * @param expiry of the account, if the caller has computed it already
  */
 export function dueOf(
   met: SweptAccount,
   sweeping: Sweeping,
   expiry = expiryOf(met, sweeping.now),
 ): Due | undefined {
-  // What is said to be done in the future, no job did: it must not keep the account from being looked at until then.
+  // Ignore a job dated in the future: it must not prevent checks until then.
   const swept = isAhead(met.lastJob, sweeping.now) ? { ...met, lastJob: undefined } : met;
   const { lastJob, listed } = swept;
-  // One that began a moment ago sees all that there is to see.
+  // A job that began just now sees the current state anyway.
   if (lastJob?.state === "running" && sweeping.now - lastJob.since <= MAY_HAVE_DIED) return undefined;
   if (listed.state === "unreadable") return { why: "unreadable" };
   return expiryDue(swept, sweeping, expiry) ?? lastJobDue(swept, sweeping);
@@ -104,7 +104,7 @@ function lastJobDue({ account, lastJob, listed }: SweptAccount, sweeping: Sweepi
   return isOverdue(account, unverified, verifyEvery) ? { why: "routine", unverified } : undefined;
 }
 
-/** A sweep asks it of every account; most were looked at so lately that their own instant does not matter. */
+/** Called for every account of a sweep. Most were checked so recently that the exact time does not matter. */
 function isOverdue(account: AccountId, unverified: Millis, verifyEvery: Millis): boolean {
   const soonest = Math.floor(latestOf(verifyEvery) * (1 - SPREAD));
   return unverified >= soonest && unverified >= patienceOf(account, verifyEvery);
@@ -113,8 +113,8 @@ function isOverdue(account: AccountId, unverified: Millis, verifyEvery: Millis):
 const latestOf = (verifyEvery: Millis): number => Math.max(0, verifyEvery - NEXT_SWEEP);
 
 /**
- * What would be late at the next sweep is due at this one; and each account has its own instant, always the same,
- * so that those that were looked at together drift apart.
+ * How long a healthy account can wait for its next check. An account that would be late at the next sweep is due at
+ * this one. Each account has a fixed offset, which spreads accounts that were checked together.
  */
 export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
   const latest = latestOf(verifyEvery);
@@ -122,7 +122,7 @@ export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
   return millis(Math.floor(latest * (1 - SPREAD * fraction(account))));
 }
 
-/** Where an account stands in its renewal; there is no window of one that is far off, or without claims at hand. */
+/** An account's expiry. It has no window if the expiry is far off or the claims are not at hand. */
 export interface Expiry {
   readonly window?: ExpiryWindow;
   readonly alarm: Alarm;
@@ -139,58 +139,58 @@ export function expiryOf(
   return { window, alarm: alarmOf(window, moment) };
 }
 
-/** By what the newest job left: an account nears its end all the same while nobody lists it. */
+/** From the newest job's entry: an account that is not listed still expires. */
 function lastKnownAlarm(lastJob: LastJob | undefined, now: EpochMillis): Alarm {
   if (lastJob?.state !== "finished") return "none";
   if (now >= (lastJob.pageAt ?? Number.POSITIVE_INFINITY)) return "page";
   return now >= (lastJob.warnAt ?? Number.POSITIVE_INFINITY) ? "warn" : "none";
 }
 
-/** Until its claims expire, or those last seen: a full resolver deletes what has expired. */
+/** Time until its claims expire, or the last known ones: a full resolver deletes expired JWTs. */
 function leftOf(swept: SweptAccount, now: EpochMillis): Millis | undefined {
   const expiresAt = expiresAtOf(swept);
   return expiresAt === undefined ? undefined : millis(expiresAt - now);
 }
 
-/** When the account's claims expire, by the resolver or, where it has none, by the newest job. */
+/** When the account's claims expire, according to the resolver or else to the newest job. */
 export function expiresAtOf({ listed, lastJob }: SweptAccount): EpochMillis | undefined {
   if (listed.state === "listed")
     return listed.claims.exp === undefined ? undefined : toMillis(listed.claims.exp);
   return lastJob?.state === "finished" ? lastJob.expiresAt : undefined;
 }
 
-/** What can wait until there is room for it; anything else is queued at once. */
+/** Whether the account can wait until the queue has room. */
 export const isRoutine = ({ why }: Due): boolean => why === "routine";
 
-/** What may not wait for a full queue. */
+/** Whether the account is queued even if the queue is full. */
 export const isImminent = ({ why }: Due): boolean => why === "expired" || why === "page";
 
-/** Of whom nobody knows how it is: the second look tells whether a person is called, and should come soon. */
+/** Whether the last verdict was unknown. The next check decides about paging a person, so it should come soon. */
 export const isUnknown = (due: Due): boolean => due.why === "unwell" && due.verdict === "unknown";
 
 /** A due account's reason, for people. */
 export function describeDue(due: Due): string {
   switch (due.why) {
     case "everything":
-      return "everything is looked at";
+      return "this sweep checks every account";
     case "unreadable":
-      return "the resolver holds something for it that is no account JWT";
+      return "the resolver holds invalid data instead of its JWT";
     case "expired":
       return `it expired ${formatDuration(due.by)} ago`;
     case "page":
     case "warn":
-      return `it expires in ${formatDuration(due.left)}: ${due.why === "page" ? "a person must know now" : "that is late"}`;
+      return `it expires in ${formatDuration(due.left)}: ${due.why === "page" ? "it is past its page threshold" : "its renewal is late"}`;
     case "renewal":
       return `its renewal is due; it expires in ${formatDuration(due.left)}`;
     case "unfinished":
       return `a job that began ${formatDuration(due.since)} ago did not finish`;
     case "unwell":
-      return `it was ${due.verdict ?? "not judged"} when last looked at (${due.outcome})`;
+      return `its last verdict was ${due.verdict ?? "missing"} (${due.outcome})`;
     case "changed":
-      return `its JWT is ${due.to ?? "gone"}, and was ${due.from ?? "none"} when last looked at`;
+      return `its JWT changed since the last check: ${due.from ?? "none"} → ${due.to ?? "gone"}`;
     case "new":
-      return "it was never looked at";
+      return "it has never been checked";
     case "routine":
-      return `it was last looked at ${formatDuration(due.unverified)} ago`;
+      return `it was last checked ${formatDuration(due.unverified)} ago`;
   }
 }

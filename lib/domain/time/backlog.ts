@@ -1,9 +1,9 @@
-/** Keeps the `most` items that come first by `before`, however many are put in; holds at most twice as many. */
+/** Keeps the first `most` items in the order of `before`. Never holds more than twice as many. */
 export interface Backlog<T> {
   put(item: T): void;
   /** How many items it holds now. */
   held(): number;
-  /** The first of all that were put in, in order, and how many there were besides. */
+  /** The items kept, in order, and how many others were added. */
   take(): { readonly first: readonly T[]; readonly others: number };
 }
 
@@ -18,7 +18,7 @@ export function backlog<T>(most: number, before: (one: T, other: T) => number): 
       seen += 1;
       if (most <= 0) return;
       items.push(item);
-      // Seldom enough that sorting costs little for each.
+      // Rare enough to make sorting cheap.
       if (items.length >= 2 * most) shrink();
     },
     held: () => items.length,

@@ -1,4 +1,4 @@
-/** What JSON can hold: evidence, journal entries and pages are made of this and nothing else. */
+/** A JSON value. Evidence, journal entries and pages consist of these. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
@@ -7,8 +7,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
- * The data of a journal entry as a store keeps it. One that somebody else wrote must not hide all the others: what is no object
- * says nothing, and nothing proves it, so nothing is done by it.
+ * The data of a journal entry as a store keeps it. Invalid data counts as empty, because one bad entry must not hide the
+ * others. Empty data has no proof, so no job acts on it.
  */
 export function entryData(text: string): JsonObject {
   try {

@@ -11,12 +11,12 @@ const UNITS: Readonly<Record<string, number>> = {
   TIB: 2 ** 40,
 };
 
-/** What NATS writes for "no limit". */
+/** NATS's value for "no limit". */
 export const UNLIMITED = -1;
 
 /**
- * Bytes from `1GiB` (2^30), `1GB` (10^9), `1.5GiB`, `0` (none) or `unlimited` (-1). Undefined for anything
- * else: also for what is no whole number of bytes, or too large for a number to hold exactly.
+ * Bytes from `1GiB` (2^30), `1GB` (10^9), `1.5GiB`, `0` (none) or `unlimited` (-1). Undefined for anything else,
+ * including fractions of a byte and numbers beyond the safe integers.
  */
 export function parseSize(text: string): number | undefined {
   if (text.trim().toLowerCase() === "unlimited") return UNLIMITED;
@@ -34,7 +34,7 @@ export function parseCount(text: string): number | undefined {
   return Number.isSafeInteger(count) ? count : undefined;
 }
 
-/** Bytes for people: `1 GiB`, `1.5 MiB`, `256 MB` where that is exact, `no limit` for -1. */
+/** Bytes for people: `1 GiB`, `1.5 MiB`, `256 MB` if that is exact, `no limit` for -1. */
 export function formatSize(bytes: number): string {
   if (bytes < 0) return "no limit";
   const binary = largest(bytes, ["TiB", "GiB", "MiB", "KiB"]);

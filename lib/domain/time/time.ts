@@ -1,6 +1,5 @@
 /**
- * Time with types. JWTs count seconds, JavaScript counts milliseconds; a bare `number` can't say which,
- * so neither is ever passed as one.
+ * Times and durations with their unit in the type, because JWTs count seconds and JavaScript counts milliseconds.
  */
 
 declare const unit: unique symbol;
@@ -16,7 +15,7 @@ export const epochSeconds = (value: number): EpochSeconds => value as EpochSecon
 export const epochMillis = (value: number): EpochMillis => value as EpochMillis;
 export const millis = (value: number): Millis => value as Millis;
 
-/** The first and the last instant of the years 0 to 9999, which ISO 8601 writes with four digits; milliseconds. */
+/** The first and the last instant that ISO 8601 writes with a four-digit year; milliseconds. */
 const FIRST = -62_167_219_200_000;
 const LAST = 253_402_300_799_999;
 
@@ -24,17 +23,17 @@ const bounded = (at: number): number => Math.min(LAST, Math.max(FIRST, at));
 
 /** The whole second that `at` lies in (rounded down, as JWT libraries do). */
 export const toSeconds = (at: EpochMillis): EpochSeconds => epochSeconds(Math.floor(at / 1000));
-/** A time beyond the year 9999 is that year's end: claims may say any number, and no date holds them all. */
+/** Times beyond the year 9999 become its end: claims may contain any number, and a `Date` cannot hold them all. */
 export const toMillis = (at: EpochSeconds): EpochMillis => epochMillis(bounded(at * 1000));
 
-/** ISO 8601, UTC. Never throws: what lies beyond the years 0 to 9999 is their end, and what is no number `unknown`. */
+/** ISO 8601, UTC. Never throws: times outside the years 0 to 9999 are clamped, and NaN becomes `unknown`. */
 export const isoTime = (at: EpochMillis): string =>
   Number.isNaN(at) ? "unknown" : new Date(bounded(at)).toISOString();
 
-/** Servers count the time left in 64 bits of nanoseconds, which is 292 years. Seconds. */
+/** Servers count the remaining time in 64-bit nanoseconds, which is 292 years. Seconds. */
 const COUNTABLE = 9_223_372_036;
 
-/** Whether servers can count until `end`: past that they take it for over, or for any other time (ran: 2.9.10, 2.10.27, 2.15.1). */
+/** Whether servers can count until `end`. Beyond that they compute an arbitrary time (tested on 2.9.10, 2.10.27, 2.15.1). */
 export const isCountable = (end: EpochSeconds, now: EpochMillis): boolean => end - now / 1000 < COUNTABLE;
 
 const UNITS = [
@@ -44,7 +43,7 @@ const UNITS = [
   ["s", 1],
 ] as const;
 
-/** The two largest units of a length of time, for people: `89d 23h`, `4m 10s`, `0s`. The sign is dropped. */
+/** The two largest units of a duration, for people: `89d 23h`, `4m 10s`, `0s`. Drops the sign. */
 export function formatDuration(length: Millis): string {
   if (Number.isNaN(length)) return "unknown";
   let rest = Math.round(Math.min(Math.abs(length), Number.MAX_SAFE_INTEGER) / 1000);

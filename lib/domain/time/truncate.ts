@@ -1,14 +1,14 @@
 import { defined } from "./defined.ts";
 import type { Json, JsonObject } from "./json.ts";
 
-/** What a remedy must give back exactly, and what proves it, is never cut (docs/decisions/0006, 0020). */
+/** Fields that are never cut: undo data, and proofs (docs/decisions/0006, 0020). */
 const NEVER_CUT: readonly string[] = ["claims", "memory", "undo", "proof"];
-/** Says of each part that was cut how much is left of it. */
+/** The field that says how much is left of each part that was cut. */
 const CUT = "cut";
 
 /**
- * The same data with its largest part halved, or left out where it can't be; `cut` says so. Undefined if nothing is
- * left that may be cut.
+ * The same data with its largest part halved, or left out if it cannot be halved; `cut` says so. Undefined if nothing
+ * more may be cut.
  */
 export function truncate(data: JsonObject): JsonObject | undefined {
   const [key, value] = largestPart(data) ?? [];

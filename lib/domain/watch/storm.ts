@@ -1,14 +1,14 @@
 import type { EpochMillis } from "../time/time.ts";
 
-/** How many refusals within how long are too many; milliseconds. */
+/** How many refusals within `window` are a storm, and how long it then stays quiet; milliseconds. */
 export const STORM = { account: 10, server: 50, window: 10_000, quiet: 5 * 60_000 } as const;
-/** Who is refused may name any account: no more names than this are counted. */
+/** Refused clients can claim any account, so the number of counted names is bounded. */
 const MOST_KEYS = 1_000;
 
-/** When clients were refused lately, per account they claimed and per server; and which were told already. */
+/** Recent refusals per claimed account and per server, and which storms were reported. */
 export interface Storms {
   readonly refusals: ReadonlyMap<string, readonly EpochMillis[]>;
-  /** Until when nothing more is said of an account or a server. */
+  /** Until when nothing more is reported about an account or a server. */
   readonly quietUntil: ReadonlyMap<string, EpochMillis>;
 }
 
@@ -20,8 +20,8 @@ export interface Counted {
 }
 
 /**
- * Counts one refusal. A storm is told once, then not again for `STORM.quiet`; the refusals of an account whose
- * storm was told don't count against the server.
+ * Counts one refusal. A storm is reported once, then not again for `STORM.quiet`. Refusals of an account whose storm was
+ * reported do not count against the server.
  */
 export function countRefusal(
   storms: Storms,

@@ -2,22 +2,22 @@ import type { AccountId } from "../claims/account.ts";
 import { type Millis, millis } from "../time/time.ts";
 
 /**
- * What a cluster says of itself while Relight listens. All of it is heard as the system account, stream and
- * consumer advisories included (nats-server 2.9.10, 2.10.27 and 2.15.1).
+ * Events of a cluster. The system account receives all of them, including stream and consumer advisories (nats-server
+ * 2.9.10, 2.10.27 and 2.15.1).
  */
 export type ClusterEvent =
   /** Somebody pushed claims, whether or not the servers took them. */
   | { readonly kind: "claims-pushed"; readonly account: AccountId; readonly jti: string }
   | { readonly kind: "push-unreadable"; readonly problem: string }
-  /** Somebody asked the servers to delete an account; whether they obey is for them to say. */
+  /** Somebody asked the servers to delete an account. They may ignore it. */
   | {
       readonly kind: "deletion-ordered";
       readonly account: AccountId;
       readonly issuer: string;
-      /** Of the order; seconds since 1970. */
+      /** Of the request; seconds since 1970. */
       readonly iat: number;
       readonly jti: string;
-      /** Signed by its issuer, and about nobody else. */
+      /** Signed by its issuer, and about this account only. */
       readonly isSelfSigned: boolean;
     }
   /** A server closed a client whose authentication expired: the user's JWT, or the whole account's. */
@@ -27,7 +27,7 @@ export type ClusterEvent =
       readonly user: string;
       readonly userName?: string;
     }
-  /** A server refused a client. The account is what the client claims, proved by nobody. */
+  /** A server refused a client. The account is only the client's claim. */
   | { readonly kind: "auth-failed"; readonly server: string; readonly account?: AccountId }
   | { readonly kind: "leader-elected"; readonly account: AccountId; readonly asset: string }
   | { readonly kind: "quorum-lost"; readonly account: AccountId; readonly asset: string }
@@ -35,61 +35,61 @@ export type ClusterEvent =
   | { readonly kind: "server-stopped"; readonly server: string }
   | { readonly kind: "server-joined"; readonly server: string }
   | { readonly kind: "connection-lost" }
-  /** The connection is back; what was said in between was not heard. */
+  /** The connection is back. Events in between were missed. */
   | { readonly kind: "connection-regained" }
-  /** More was said than could be listened to. */
+  /** Too many events to handle. */
   | { readonly kind: "events-missed" };
 
-/** What must be known beside the event. */
+/** Facts that `decide` needs besides the event. */
 export interface WatchFacts {
-  /** The order is one that servers obey. */
+  /** Whether servers obey the deletion request. */
   readonly trusted: boolean;
-  /** The journal holds the push as one of Relight's own. */
+  /** Whether the journal has the push as Relight's own. */
   readonly ownPush: boolean;
-  /** A job of the account is under way, here or in another process. */
+  /** Whether a job on the account is running, here or in another process. */
   readonly atWork: boolean;
-  /** Whether the account has expired; undefined where nobody could say. */
+  /** Whether the account has expired; undefined if no server could say. */
   readonly expired: boolean | undefined;
-  /** Whether Relight or the cluster knows the account at all. */
+  /** Whether Relight or the cluster knows the account. */
   readonly known: boolean;
-  /** Whether this failure makes it too many, and whose. */
+  /** Whether this refusal completes a storm, and whose. */
   readonly storm: "none" | "account" | "server";
 }
 
-/** What an event leads to. `settle` is how long the servers are given before anybody looks; milliseconds. */
+/** What an event leads to. `settle` is how long to wait for the servers before checking; milliseconds. */
 export type WatchAction =
   | { readonly do: "nothing"; readonly why: string }
-  /** Worth telling, but nothing to be done. */
+  /** Only reported. */
   | { readonly do: "note"; readonly why: string }
   | { readonly do: "job"; readonly account: AccountId; readonly why: string; readonly settle: Millis }
   | { readonly do: "sweep"; readonly why: string; readonly settle: Millis };
 
 /** Events of one account within this time are one job. */
 const DEBOUNCE = millis(1_000);
-/** Servers take a moment to run what was pushed; in a cluster JetStream is enabled a second or more later. */
+/** Servers need a moment to apply a push. In a cluster, JetStream is enabled a second or more later. */
 const AFTER_PUSH = millis(2_000);
-/** Leaders are elected and streams recovered before a cluster that changed is judged. */
+/** After a change in the cluster, leaders are elected and streams recovered first. */
 const AFTER_CHANGE = millis(5_000);
 
-/** The one place that says which event leads to what. */
+/** Decides what an event leads to. */
 export function decide(event: ClusterEvent, facts: WatchFacts): WatchAction {
   switch (event.kind) {
     case "claims-pushed":
       if (facts.ownPush) return nothing("Relight pushed it");
       return job(event.account, `somebody pushed claims (${event.jti})`, AFTER_PUSH);
     case "push-unreadable":
-      return note(`somebody pushed what is not an account JWT: ${event.problem}`);
+      return note(`somebody pushed something that is not an account JWT: ${event.problem}`);
     case "deletion-ordered":
       if (!facts.trusted)
-        return note("somebody asked to delete the account, by an order that servers don't obey");
+        return note("somebody asked to delete the account, but servers ignore this request");
       return job(event.account, "the operator ordered its deletion", AFTER_PUSH);
     case "client-expired":
       return afterExpiry(event, facts);
     case "auth-failed":
       return afterRefusal(event, facts);
     case "leader-elected":
-      // Relight's own remedies let leaders step down; the job that did so looks at what came of it.
-      if (facts.atWork) return nothing("a job on the account is under way");
+      // Relight's own remedies cause elections, and the running job checks their effect.
+      if (facts.atWork) return nothing("a job on the account is running");
       return job(event.account, `${event.asset} has a new leader`, DEBOUNCE);
     case "quorum-lost":
       return job(event.account, `${event.asset} lost its quorum`, DEBOUNCE);
@@ -100,11 +100,11 @@ export function decide(event: ClusterEvent, facts: WatchFacts): WatchAction {
     case "server-joined":
       return sweep(`server ${event.server} joined`, AFTER_CHANGE);
     case "connection-lost":
-      return note("the connection was lost; trying again until it is back");
+      return note("the connection was lost; reconnecting");
     case "connection-regained":
-      return sweep("the connection was regained; what happened meanwhile was not heard", AFTER_CHANGE);
+      return sweep("reconnected; events were missed meanwhile", AFTER_CHANGE);
     case "events-missed":
-      return sweep("more happened than could be listened to", AFTER_CHANGE);
+      return sweep("too many events to handle one by one", AFTER_CHANGE);
   }
 }
 
@@ -113,17 +113,17 @@ type Of<K extends ClusterEvent["kind"]> = Extract<ClusterEvent, { kind: K }>;
 function afterExpiry({ account, user, userName }: Of<"client-expired">, { expired }: WatchFacts) {
   const who = userName === undefined ? user : `${userName} (${user})`;
   if (expired === false)
-    return note(`user ${who} expired, its account did not: only its issuer can renew it`);
+    return note(`user ${who} expired, but its account did not; only the user's issuer can renew it`);
   if (expired) return job(account, "the account expired", DEBOUNCE);
-  return job(account, "a client's authentication expired, and perhaps the account", DEBOUNCE);
+  return job(account, "a client's authentication expired; the account may have, too", DEBOUNCE);
 }
 
 function afterRefusal({ server, account }: Of<"auth-failed">, { storm, known }: WatchFacts): WatchAction {
   if (storm === "server") return sweep(`server ${server} refuses many clients`, DEBOUNCE);
   if (storm === "none" || account === undefined) return nothing("a single refusal");
-  // Whoever is refused may claim any account; a stranger's claim starts no job.
-  if (!known) return note(`many clients are refused that claim account ${account}, which nobody knows`);
-  return job(account, "many of its clients are refused", DEBOUNCE);
+  // A refused client can claim any account, so an unknown one starts no job.
+  if (!known) return note(`servers refuse many clients that claim the unknown account ${account}`);
+  return job(account, "servers refuse many of its clients", DEBOUNCE);
 }
 
 const nothing = (why: string): WatchAction => ({ do: "nothing", why });
@@ -136,14 +136,11 @@ const job = (account: AccountId, why: string, settle: Millis): WatchAction => ({
   settle,
 });
 
-/** An account left alone by events for so long starts anew; milliseconds. */
+/** An account without events for this long starts a new streak; milliseconds. */
 export const STREAK_ENDS = millis(5 * 60_000);
 const LONGEST_PAUSE = 60_000;
 
-/**
- * How long to wait before the next job of an account that had `streak` jobs in a row: 0, 2 s, 4 s, … a
- * minute, so that an account which never comes to rest is not worked on without a pause.
- */
+/** How long to wait before the next job of an account that had `streak` jobs in a row: 0, 2 s, 4 s, … a minute. */
 export function pauseAfter(streak: number): Millis {
   return millis(streak === 0 ? 0 : Math.min(LONGEST_PAUSE, 1_000 * 2 ** Math.min(streak, 10)));
 }

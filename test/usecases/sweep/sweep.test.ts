@@ -128,9 +128,9 @@ describe("a sweep", () => {
     );
     const { report, jobs } = await run({ list, lastJob, settings: { verifyEvery: millis(60 * MINUTE) } });
     expect(jobs.map(({ account, reason }) => [indexOf.get(account), reason])).toEqual([
-      [0, "schedule: it was never looked at"],
+      [0, "schedule: it has never been checked"],
       [2, "schedule: it expired 1d ago"],
-      [3, "schedule: it was dead when last looked at (healthy)"],
+      [3, "schedule: its last verdict was dead (healthy)"],
     ]);
     expect(jobs[0]).toMatchObject({ action: "remediate", correlation: "sweep-1", id: `sweep-1/${idOf(0)}` });
     expect(report).toMatchObject({

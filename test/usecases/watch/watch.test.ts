@@ -234,7 +234,7 @@ describe("the story", () => {
       running,
     });
     expect(jobs.map(({ reason }) => reason)).toEqual([
-      "a client's authentication expired, and perhaps the account",
+      "a client's authentication expired; the account may have, too",
     ]);
     expect(log.lines).toContainEqual(expect.objectContaining({ level: "warn" }));
   });
