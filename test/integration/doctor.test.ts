@@ -102,7 +102,7 @@ test("an expired account makes the full /healthz fail, and forbids every restart
     streams: "unknown",
     subjects: "unknown",
   });
-  expect(saysOf(expired, "streams")).toBe("not looked at, because the account's claims are not in force");
+  expect(saysOf(expired, "streams")).toBe("not checked, because the account's claims are not in force");
   expect(saysOf(expired, "accounts")).toMatch(/the account expired at .*; it has 2 streams/);
 
   // A full resolver drops the expired JWT within some two minutes; from then on no server can look it up.
@@ -149,7 +149,7 @@ describe("HTTP monitoring", () => {
     expect(evidence).toContainEqual(
       expect.objectContaining({ about: `http://127.0.0.1:${port}`, health: "healthy" }),
     );
-    expect(layersOf(well)[2]?.evidence[0]?.message).toContain("stands alone");
+    expect(layersOf(well)[2]?.evidence[0]?.message).toContain("standalone");
 
     await monitored(world, [`http://127.0.0.1:${closed}`]);
     const away = await relight(world, "doctor", "--json");

@@ -2,7 +2,7 @@ import { loaded } from "../claims/claims-in-force.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
 
-/** The upper three layers: what is true of each account. What its verdict found is told apart by layer. */
+/** The upper three layers, which are about accounts. Each finding of a verdict belongs to one of them. */
 
 type AccountLayer = "accounts" | "streams" | "subjects";
 
@@ -25,19 +25,16 @@ export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
     const streams = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
     const found = evidenceIn("subjects", health);
     if (found.length > 0) return found;
-    if (!health.observation.streams.ok) return [blocked(health, "its streams could not be looked at")];
-    if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are not whole")];
+    if (!health.observation.streams.ok) return [blocked(health, "its streams could not be read")];
+    if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are damaged")];
     return [
-      well(
-        health,
-        "JetStream listens on every subject of every stream, for every consumer, and for direct gets",
-      ),
+      well(health, "JetStream listens on every stream's subjects, for every consumer, and for direct gets"),
     ];
   });
 
 /**
- * Whether restarting a server would harm the account: it has expired, and has assets or may have some. Where
- * no server has it loaded, as after a restart, that none is seen proves nothing.
+ * Whether restarting a server would harm the account: it has expired, and has streams or may have some. If no server has
+ * it loaded, as after a restart, seeing no streams proves nothing.
  */
 export function isExpiredWithAssets({ observation, verdict }: AccountHealth): boolean {
   const expired = verdict.findings.some(({ code }) => code === "account.expired");
@@ -45,7 +42,7 @@ export function isExpiredWithAssets({ observation, verdict }: AccountHealth): bo
   return expired && !(seen && observation.streams.value.length === 0);
 }
 
-/** Whether a server that is restarted would not come back, because of this account's claims. */
+/** Whether this account's claims keep a restarted server from starting. */
 export const keepsServersFromStarting = ({ verdict }: AccountHealth): boolean =>
   verdict.findings.some(({ code }) => code === "claims.no_start");
 
@@ -68,7 +65,7 @@ const well = ({ name: about }: AccountHealth, message: string): Evidence => ({
 const blocked = ({ name: about }: AccountHealth, why: string): Evidence => ({
   about,
   health: "unknown",
-  message: `not looked at, because ${why}`,
+  message: `not checked, because ${why}`,
 });
 
 function counted({ verdict: { streams, consumers } }: AccountHealth): string {
@@ -86,7 +83,7 @@ function evidenceIn(layer: AccountLayer, health: AccountHealth): readonly Eviden
     .map((found) => ({ about: health.name, ...evidenceOf(found, health) }));
 }
 
-/** An expired account that has nothing to lose is worth a warning; clients are refused all the same. */
+/** An expired account without streams is only degraded: a restart cannot harm it. */
 function evidenceOf({ code, health, message }: Finding, account: AccountHealth): Omit<Evidence, "about"> {
   if (code !== "account.expired") return { health, message };
   if (!isExpiredWithAssets(account)) return { health: "degraded", message: `${message}; it has no streams` };
@@ -96,9 +93,9 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
   return { health: "dead", message: `${message}; ${assets}` };
 }
 
-/** Where a finding belongs. A failed probe belongs where its answer would have. */
+/** The layer that a finding belongs to. A failed probe belongs to the layer that needs its answer. */
 function layerOf({ code, subject }: Finding, { observation }: AccountHealth): AccountLayer {
-  // What listens, and does not accept.
+  // At a limit, JetStream listens but refuses messages.
   if (code.endsWith("deaf") || code.startsWith("limit.")) return "subjects";
   if (code.startsWith("stream.") || code.startsWith("consumer.") || code === "server.away") return "streams";
   if (code !== "probe.failed") return "accounts";
@@ -108,7 +105,7 @@ function layerOf({ code, subject }: Finding, { observation }: AccountHealth): Ac
   return claimsUnseen ? "accounts" : "streams";
 }
 
-/** Without a leader nothing works, whatever elects it. */
+/** A stream or consumer without a leader does not work, whatever its replicas. */
 function leaderlessEvidence({ name: about, observation }: AccountHealth): readonly Evidence[] {
   if (!observation.streams.ok) return [];
   return observation.streams.value.flatMap((stream) => {

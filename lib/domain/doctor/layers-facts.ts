@@ -4,18 +4,18 @@ import type { Observation, Probe } from "../observation/observation.ts";
 import type { MonitoringHealth, ServersHealth } from "../observation/server-health.ts";
 import type { Health, Verdict } from "../verdict/verdict.ts";
 
-/** The layers of a JetStream cluster's health, cheapest first: each stands on the one before it. */
+/** The layers of a JetStream cluster's health, cheapest first. Each depends on the one before. */
 export const LAYERS = {
   servers: "servers answer",
   jetstream: "JetStream is enabled",
   meta: "the meta group has a leader and quorum",
   accounts: "accounts are in force",
   streams: "streams and consumers have a leader and current replicas",
-  subjects: "subjects are heard",
+  subjects: "JetStream listens on every subject",
 } as const;
 export type LayerId = keyof typeof LAYERS;
 
-/** One thing seen in a layer. */
+/** One observation in a layer. */
 export interface Evidence {
   readonly health: Health;
   readonly message: string;
@@ -27,7 +27,7 @@ export interface Layer {
   readonly id: LayerId;
   readonly title: string;
   readonly verdict: Health;
-  /** What was seen; in a healthy layer what makes it so. Never empty. */
+  /** The reasons for the verdict, healthy or not. Never empty. */
   readonly evidence: readonly Evidence[];
 }
 
@@ -37,7 +37,7 @@ export interface DomainMeta {
   readonly meta: Probe<MetaGroup | undefined>;
 }
 
-/** One account as it was looked at. */
+/** One account as observed. */
 export interface AccountHealth {
   readonly account: AccountId;
   readonly name: string;
@@ -45,7 +45,7 @@ export interface AccountHealth {
   readonly verdict: Verdict;
 }
 
-/** All that one look at a cluster brought home. */
+/** Everything that one check of a cluster observed. */
 export interface ClusterFacts {
   readonly servers: Probe<ServersHealth>;
   readonly monitoring: readonly MonitoringHealth[];

@@ -4,7 +4,7 @@ import type { HealthAnswer, HealthChecks } from "../observation/server-health.ts
 import type { Health } from "../verdict/verdict.ts";
 import type { ClusterFacts, DomainMeta, Evidence } from "./layers-facts.ts";
 
-/** The lower three layers: what is true of servers, whatever accounts there are. */
+/** The lower three layers, which are about servers. */
 
 const well = (about: string, message: string): Evidence => ({ about, health: "healthy", message });
 
@@ -15,7 +15,7 @@ export function serversLayer({ servers, monitoring }: ClusterFacts): readonly Ev
   });
   if (!servers.ok) return [{ health: "unknown", message: servers.message }, ...reached];
   const { expected, servers: answered } = servers.value;
-  const missing = `${answered.length} of ${expected} servers answer; the others are counted by these`;
+  const missing = `only ${answered.length} of ${expected} servers answer; these count the others as members`;
   return [
     ...answered.map(({ server: { name, version } }) => well(name, `answers, version ${version}`)),
     ...(answered.length < expected ? [{ health: "degraded", message: missing } as const] : []),
@@ -26,11 +26,7 @@ export function serversLayer({ servers, monitoring }: ClusterFacts): readonly Ev
 export function jetStreamLayer({ servers, monitoring }: ClusterFacts): readonly Evidence[] {
   if (!servers.ok) return [{ health: "unknown", message: servers.message }];
   const asked = servers.value.servers.map(({ server, checks }) =>
-    enabled(
-      server.name,
-      checks.enabledOnly,
-      server.jetstream ? "enabled" : "not configured to have JetStream",
-    ),
+    enabled(server.name, checks.enabledOnly, server.jetstream ? "enabled" : "not configured"),
   );
   const seen = monitoring
     .filter(({ checks }) => checks.enabledOnly.ok)
@@ -45,7 +41,7 @@ function enabled(about: string, check: Probe<HealthAnswer>, message: string): Ev
   return check.value.ok ? well(about, message) : { about, health: "dead", message: check.value.message };
 }
 
-/** The layer is dead only where every server is; one dead server among others makes it degraded. */
+/** The layer is dead only if every server is. A dead server beside a healthy one makes it degraded. */
 function partly(evidence: readonly Evidence[]): readonly Evidence[] {
   const someLive = evidence.some(({ health }) => health === "healthy");
   const spare = (health: Health): Health => (someLive && health === "dead" ? "degraded" : health);
@@ -63,7 +59,7 @@ export function metaLayer({ meta, servers, monitoring }: ClusterFacts): readonly
   return groups.length === 0 ? [nothing] : [...groups, ...behind, ...seen];
 }
 
-/** A server that is not ready for clients: it has not caught up with the meta leader, or knows none. */
+/** Reports a server that is not ready for clients: it has no meta leader, or has not caught up with it. */
 function caughtUp(about: string, { serverOnly: check }: HealthChecks): Evidence[] {
   if (!check.ok) return [{ about, health: "unknown", message: check.message }];
   return check.value.ok ? [] : [{ about, health: "degraded", message: check.value.message }];
@@ -74,7 +70,7 @@ function groupEvidence({ domain, meta: probe }: DomainMeta): readonly Evidence[]
   if (!probe.ok) return [{ ...about, health: "unknown", message: probe.message }];
   const meta = probe.value;
   if (meta === undefined)
-    return [{ ...about, health: "healthy", message: "the server stands alone and needs no meta group" }];
+    return [{ ...about, health: "healthy", message: "a standalone server needs no meta group" }];
   const problems = quorumProblems(meta);
   if (problems.length === 0) return [{ ...about, health: "healthy", message: describe(meta) }];
   const health = hasQuorum(meta) ? "degraded" : "dead";
@@ -82,5 +78,5 @@ function groupEvidence({ domain, meta: probe }: DomainMeta): readonly Evidence[]
 }
 
 function describe({ leader, size }: MetaGroup): string {
-  return `${leader} leads ${size} servers, all of them there and current`;
+  return `${leader} leads ${size} servers, all present and current`;
 }

@@ -3,7 +3,7 @@ import { accountsLayer, streamsLayer, subjectsLayer } from "./layers-accounts.ts
 import { type ClusterFacts, type Evidence, LAYERS, type Layer, type LayerId } from "./layers-facts.ts";
 import { jetStreamLayer, metaLayer, serversLayer } from "./layers-servers.ts";
 
-/** Judges every layer; what stands on a dead layer was not looked at, and is unknown. */
+/** Judges every layer. Layers above a dead one were not checked and are unknown. */
 export function judgeLayers(facts: ClusterFacts): readonly Layer[] {
   const judged: Record<LayerId, (facts: ClusterFacts) => readonly Evidence[]> = {
     servers: serversLayer,
@@ -22,9 +22,9 @@ export function judgeLayers(facts: ClusterFacts): readonly Layer[] {
   return layers;
 }
 
-/** Layers in which one account's death says nothing of another's: what stands on them is judged per account. */
+/** Layers in which a dead account does not affect others. Layers above them are judged per account. */
 const PER_ACCOUNT: ReadonlySet<LayerId> = new Set(["accounts", "streams", "subjects"]);
 
 function notLookedAt({ id, title }: Layer): Evidence {
-  return { health: "unknown", message: `not looked at, because the layer "${title}" is dead (${id})` };
+  return { health: "unknown", message: `not checked, because the layer "${title}" (${id}) is dead` };
 }

@@ -2,14 +2,14 @@ import { defined } from "../time/defined.ts";
 import type { JsonObject } from "../time/json.ts";
 import type { Incident } from "./incident.ts";
 
-const CUT = "too large to send; `relight journal` has it";
-/** Characters, and lines; pages show no more of them. */
+const CUT = "too large to send; see `relight journal`";
+/** Limits of a page: characters of a text, and number of lines. */
 const LONGEST_TEXT = 1_000;
 const MOST_LINES = 20;
 
 /**
- * The incident, or as much of it as fits: first without its evidence but for what was tried, which the page tells of,
- * then without any, then with shorter texts. What is cut says so.
+ * The incident, or as much of it as fits: first it keeps only the evidence of remedies, which pages show, then no
+ * evidence, then shorter texts. Cut parts say so.
  */
 export function fitted(incident: Incident, fits: (candidate: Incident) => boolean): Incident {
   const { evidence } = incident;
@@ -33,7 +33,7 @@ function shortened(incident: Incident): Incident {
   };
 }
 
-/** Not cut between the halves of a character that needs two. */
+/** Does not cut a surrogate pair in two. */
 function short(text: string): string {
   if (text.length <= LONGEST_TEXT) return text;
   return `${text.slice(0, LONGEST_TEXT).replace(/[\uD800-\uDBFF]$/, "")}…`;

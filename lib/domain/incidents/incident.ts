@@ -2,7 +2,7 @@ import type { AccountId } from "../claims/account.ts";
 import type { JsonObject } from "../time/json.ts";
 import { type FindingCode, isRevived, type Verdict } from "../verdict/verdict.ts";
 
-/** What a person is called for. Part of the incident's key, so each has one open incident per account. */
+/** Why a person is paged. Part of the incident's key, so each class has at most one open incident per account. */
 export const FAILURE_CLASSES = [
   "jetstream_dead",
   "account_expired",
@@ -11,41 +11,41 @@ export const FAILURE_CLASSES = [
   "push_refused",
   "account_missing",
   "claims_differ",
-  /** Not renewed in time, as the policy's thresholds have it: a warning, then a call. */
+  /** Not renewed by the policy's thresholds: a warning, then critical. */
   "expiry_near",
   "expiry_imminent",
-  /** What runs, what the resolver holds and what the journal knows of a critical account are not the same. */
+  /** For a critical account, the servers, the resolver and the journal have different claims. */
   "readings_disagree",
-  /** What is no account and comes near its end, or is to be given up. */
+  /** Expiries of other things than accounts, and signing keys to be removed. */
   "operator_expiring",
   "credentials_expiring",
   "activation_expiring",
   "certificate_expiring",
   "signing_key_retiring",
-  /** Nothing but what a remedy lost, and nobody acknowledged. */
+  /** Only unacknowledged losses. */
   "assets_lost",
-  /** Nothing but limits: servers refuse messages or clients. */
+  /** Only limits: servers refuse messages or clients. */
   "limits_reached",
-  /** The journal holds what would be acted on if anybody could prove that Relight wrote it. */
+  /** The journal has an entry that Relight would act on, but its proof is missing or wrong. */
   "journal_unproved",
   "degraded",
   "unknown",
   "cluster_unreachable",
-  /** An alarm of CloudWatch on Relight's own stack: one incident per alarm. */
+  /** A CloudWatch alarm of Relight's own stack; one incident per alarm. */
   "stack_alarm",
 ] as const;
 
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
-/** Those that are about the renewal: an account in the best of health can have them, so health does not resolve them. */
+/** Classes about renewals. A healthy account can have them, so a healthy verdict does not resolve them. */
 export const RENEWAL_CLASSES: readonly FailureClass[] = [
   ...(["renewal_failed", "expiry_near", "expiry_imminent", "readings_disagree"] as const),
 ];
 
-/** In the details of an error that is not one of signing or pushing by its code, and yet kept a renewal from being made. */
+/** Details of an error that prevented a renewal, if its code does not say so. */
 export const STOPS_RENEWAL = { stops: "renewal" } as const;
 
-/** A page: what is wrong, with the evidence. Pages of one key are one incident. */
+/** A page: what is wrong, with evidence. Pages with the same key belong to one incident. */
 export interface Incident {
   readonly key: string;
   readonly status: "open" | "resolved";
@@ -56,26 +56,26 @@ export interface Incident {
   readonly summary: string;
   /** What to do now, in sentences. */
   readonly advice: readonly string[];
-  /** What was seen, tried and proved; safe to show. */
+  /** What was observed, tried and proved. Contains no secrets. */
   readonly evidence: JsonObject;
-  /** When a person was first to be called about it since it was last resolved; ISO 8601, UTC. */
+  /** When the incident was opened, since its last resolution; ISO 8601, UTC. */
   readonly since: string;
-  /** Of one that waited before anybody was told (`since` is earlier): this page is its first. */
+  /** The first page of an incident that waited before anybody was paged (`since` is earlier). */
   readonly first?: true;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
-  /** Finds what led to this page in the logs, the journal and the traces. */
+  /** Finds the cause of this page in logs, journal and traces. */
   readonly correlation?: string;
 }
 
-/** The same for every page about the same failure, whoever noticed it and how often. */
+/** The same for every page about the same failure. */
 export function incidentKey(operator: string, account: AccountId | "-", failureClass: FailureClass): string {
   return `relight/${operator}/${account}/${failureClass}`;
 }
 
 const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_account"];
 
-/** The class of failure that a verdict amounts to; undefined for a healthy one. */
+/** The failure class of a verdict; undefined if it is healthy. */
 export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.verdict === "healthy") return undefined;
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";

@@ -2,18 +2,18 @@ import { isJsonObject } from "../time/json.ts";
 import { epochMillis, formatDuration, millis } from "../time/time.ts";
 import type { FailureClass, Incident } from "./incident.ts";
 
-/** Where a person reads on; `{class}`, `{account}` and `{name}` in them become the incident's. */
+/** Links for pages; `{class}`, `{account}` and `{name}` are replaced by the incident's. */
 export interface Links {
   readonly runbook?: string;
   readonly console?: string;
 }
 
-/** An incident in words, for whichever channel shows it. Never longer than some 20 kB. */
+/** An incident as text, for all channels. At most about 20 kB. */
 export interface PageText {
   readonly title: string;
   readonly parts: readonly PagePart[];
   readonly links: readonly { readonly text: string; readonly href: string }[];
-  /** The last line: what to search the logs and the journal for. */
+  /** The last line: the id to search logs and journal for. */
   readonly reference?: string;
 }
 
@@ -22,7 +22,7 @@ export interface PagePart {
   readonly lines: readonly string[];
 }
 
-/** Characters; what is longer is in the journal. */
+/** Characters. The journal has the full text. */
 const LONGEST_LINE = 500;
 const MOST_LINES = 10;
 
@@ -33,27 +33,27 @@ const TITLES: Readonly<Record<FailureClass, string>> = {
   renewal_failed: "the renewal failed",
   push_refused: "new claims were refused",
   account_missing: "the account is missing",
-  claims_differ: "the claims in force are not those of the source",
+  claims_differ: "the claims in force differ from the source of truth",
   expiry_near: "the account expires soon and was not renewed",
   expiry_imminent: "the account is about to expire and was not renewed",
-  readings_disagree: "not renewed, since what is known of the claims disagrees",
-  operator_expiring: "the operator's JWT comes near its end",
-  credentials_expiring: "credentials come near their end",
-  activation_expiring: "an import's activation comes near its end",
-  certificate_expiring: "a certificate comes near its end",
-  signing_key_retiring: "a signing key that is to be given up is in use",
-  assets_lost: "something was lost",
-  limits_reached: "limits are used up",
-  journal_unproved: "the journal holds an entry that is not proved to be Relight's",
+  readings_disagree: "not renewed, because readings of its claims disagree",
+  operator_expiring: "the operator JWT expires soon or has expired",
+  credentials_expiring: "credentials expire soon or have expired",
+  activation_expiring: "an import's activation token expires soon or has expired",
+  certificate_expiring: "a certificate expires soon or has expired",
+  signing_key_retiring: "a retiring signing key is still in use",
+  assets_lost: "streams, consumers or messages were lost",
+  limits_reached: "a limit is reached",
+  journal_unproved: "the journal has an entry without a valid proof",
   degraded: "something works, but not as it should",
-  unknown: "its health is not known",
-  cluster_unreachable: "the cluster can't be looked at",
+  unknown: "its health is unknown",
+  cluster_unreachable: "the cluster can't be checked",
   stack_alarm: "an alarm of Relight's own stack",
 };
 
 /**
- * What a person who was woken needs, in that order: what is wrong, since when, who is affected, what was tried,
- * what to do now, where to read on. It takes no secrets out: give it an incident without any.
+ * The page's text: what is wrong, since when, who is affected, what was tried, what to do now, links. Does not redact
+ * secrets, so the incident must not contain any.
  */
 export function pageText(incident: Incident, links: Links = {}): PageText {
   const { status, severity, accountName, failureClass } = incident;
@@ -68,7 +68,7 @@ export function pageText(incident: Incident, links: Links = {}): PageText {
   };
 }
 
-/** The whole text, a line each. */
+/** The whole text as lines. */
 export function textLines({ title, parts, links, reference }: PageText): readonly string[] {
   const paragraphs = parts.flatMap(({ heading, lines }) => ["", `${heading}:`, ...lines]);
   const last = reference === undefined ? [] : ["", reference];
@@ -80,7 +80,7 @@ export function linkLine({ text, href }: PageText["links"][number]): string {
 }
 
 function openParts(incident: Incident): readonly PagePart[] {
-  const advice = incident.advice.length > 0 ? incident.advice : [`Look closer: \`${closer(incident)}\`.`];
+  const advice = incident.advice.length > 0 ? incident.advice : [`Run \`${closer(incident)}\`.`];
   return [
     part("What is wrong", [incident.summary]),
     part("Since", [`${clock(incident.since)} (${lasted(incident)})`]),
@@ -99,10 +99,10 @@ function resolvedParts(incident: Incident): readonly PagePart[] {
   ].filter(({ lines }) => lines.length > 0);
 }
 
-/** Whoever saw it over may have healed it, or found it healed: their story tells. */
+/** The job that noticed the end may have healed the account or found it healthy; its journal entries tell. */
 function ended({ account, accountName, correlation }: Incident): readonly string[] {
   if (account === "-" || correlation === undefined) return [];
-  return [`\`relight journal ${accountName} --correlation ${correlation}\` tells what was seen and done.`];
+  return [`\`relight journal ${accountName} --correlation ${correlation}\` shows what Relight saw and did.`];
 }
 
 function part(heading: string, lines: readonly string[]): PagePart {
@@ -111,11 +111,11 @@ function part(heading: string, lines: readonly string[]): PagePart {
   return { heading, lines: more > 0 ? [...shown, `… and ${more} more (\`relight journal\`)`] : shown };
 }
 
-/** As the report of the ladder has it; nothing where the incident comes from no ladder. */
+/** The remedies in the evidence; undefined if the job applied the ladder to nothing. */
 function tried({ evidence }: Incident): readonly string[] {
   const rungs = isJsonObject(evidence) ? evidence["rungs"] : undefined;
   if (!Array.isArray(rungs)) return [];
-  if (rungs.length === 0) return ["nothing: no remedy was found to fit"];
+  if (rungs.length === 0) return ["nothing, because no remedy fits"];
   return rungs.filter(isJsonObject).map(({ rung, target, result, why }) => {
     const place = typeof target === "string" && !/^A[A-Z2-7]{55}$/.test(target) ? ` of ${target}` : "";
     return `${String(rung)}${place}: ${String(result)} (${String(why)})`;
@@ -123,8 +123,7 @@ function tried({ evidence }: Incident): readonly string[] {
 }
 
 function affected({ account, accountName, failureClass }: Incident): string {
-  if (failureClass === "stack_alarm")
-    return `Relight itself, which watches over the accounts (${accountName})`;
+  if (failureClass === "stack_alarm") return `Relight itself (${accountName})`;
   if (account === "-") return "the whole cluster";
   return accountName === account ? `account ${account}` : `account ${accountName} (${account})`;
 }
@@ -160,11 +159,11 @@ function closer({ account, failureClass, accountName }: Incident): string {
   return account === "-" ? "relight doctor" : `relight verify ${account}`;
 }
 
-/** On one line, and no longer than `length` characters. */
+/** On one line, with at most `length` characters. */
 function clip(text: string, length: number): string {
   const line = text.replace(/\s*\n\s*/g, " ").trim();
   if (line.length <= length) return line;
-  // Not between the halves of a character that needs two.
+  // Do not cut a surrogate pair in two.
   const cut = line.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, "");
   return `${cut}…`;
 }

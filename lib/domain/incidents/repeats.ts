@@ -3,29 +3,29 @@ import { type EpochMillis, type Millis, millis } from "../time/time.ts";
 import type { Incident } from "./incident.ts";
 
 const MINUTE = 60_000;
-/** How long after its first, second, … page one trouble is told again; the last pause lasts. Milliseconds. */
+/** The pauses after the first, second, … page about the same failure; the last one repeats. Milliseconds. */
 const PAUSES: readonly Millis[] = [15, 60, 4 * 60, 12 * 60].map((minutes) => millis(minutes * MINUTE));
 
-/** What would be told now. */
+/** A page that could be sent now. */
 export interface Telling {
   readonly key: string;
   readonly severity: Incident["severity"];
-  /** What tells this trouble from another of the same key. */
+  /** Distinguishes failures with the same key. */
   readonly about: string | undefined;
-  /** Whether it is told again though nothing changed. */
+  /** Whether to page again if nothing changed. */
   readonly repeats: boolean;
 }
 
-/** The openings of an incident since it was last resolved; `entries` of one account, oldest first. */
+/** The incident's `incident.opened` entries since its last resolution; `entries` of one account, oldest first. */
 export function openingsOf(entries: readonly JournalEntry[], key: string): readonly JournalEntry[] {
   const own = entries.filter(({ kind, data }) => kind.startsWith("incident.") && data["key"] === key);
   return own.slice(own.findLastIndex(({ kind }) => kind === "incident.resolved") + 1);
 }
 
 /**
- * Whether a person is to be told now. What is new, and what has become worse, is told at once; the same trouble
- * again only after a pause that grows each time, so a trouble that comes and goes while another is open under
- * the same key has pauses of its own. What reached nobody counts for nothing.
+ * Whether to page a person now. New and worsened failures are paged at once, the same failure only after a growing
+ * pause. A failure that comes and goes while another one is open under the same key has its own pauses. Undelivered pages
+ * do not count.
  * @param entries of one account, oldest first
  */
 export function isToBeTold(entries: readonly JournalEntry[], telling: Telling, now: EpochMillis): boolean {
@@ -38,7 +38,7 @@ export function isToBeTold(entries: readonly JournalEntry[], telling: Telling, n
   return now - last.at >= pauseAfter(same.length);
 }
 
-/** The pause after so many pages, one at least. */
+/** @param pages at least 1 */
 function pauseAfter(pages: number): Millis {
   return PAUSES[Math.min(pages, PAUSES.length) - 1] ?? millis(0);
 }

@@ -1,25 +1,25 @@
 import { type EpochMillis, isoTime } from "../time/time.ts";
 import type { Incident } from "./incident.ts";
 
-/** An alarm of CloudWatch, and the state that it came to. */
+/** A CloudWatch alarm and its new state. */
 export interface StackAlarm {
   readonly name: string;
   readonly arn: string;
   readonly region: string;
   readonly state: "ALARM" | "OK" | "INSUFFICIENT_DATA";
-  /** Why, in CloudWatch's words. */
+  /** CloudWatch's reason for the state. */
   readonly reason: string;
-  /** What it means and what is to be done: the stack says so where it makes the alarm. */
+  /** What the alarm means and what to do, as the stack defines it. */
   readonly description?: string;
   readonly at: EpochMillis;
 }
 
-/** One incident per alarm; no operator is asked, since an alarm must be told though nothing else can be read. */
+/** One incident per alarm. Without the operator's name, because alarms must work if nothing else can be read. */
 export const alarmKey = ({ arn }: Pick<StackAlarm, "arn">): string => `relight/${arn}/stack_alarm`;
 
 /**
- * What a person is told about the alarm. The first line of its description is what it means, each further line what
- * to do; one that begins with "Warning" wakes nobody.
+ * The alarm as an incident. The first line of its description says what it means, the other lines what to do. If it
+ * begins with "Warning", the incident is a warning.
  */
 export function alarmIncident(alarm: StackAlarm, since: EpochMillis = alarm.at): Incident {
   const { name, arn, state, reason, description = "", at } = alarm;
@@ -34,8 +34,8 @@ export function alarmIncident(alarm: StackAlarm, since: EpochMillis = alarm.at):
     account: "-",
     accountName: name,
     severity: /^warning\b/i.test(meaning) ? "warning" : "critical",
-    summary: meaning || `the alarm ${name} went off, and says no more of itself`,
-    advice: [...advice, `CloudWatch says: ${reason || "nothing"}.`, `Look at the alarm: ${consoleOf(alarm)}`],
+    summary: meaning || `the alarm ${name} went off; it has no description`,
+    advice: [...advice, `CloudWatch's reason: ${reason || "none"}.`, `See the alarm: ${consoleOf(alarm)}`],
     evidence: { alarm: name, arn, state, reason },
     since: isoTime(since),
     at: isoTime(at),

@@ -2,21 +2,21 @@ import type { JournalEntry } from "../journal/journal.ts";
 import { type EpochMillis, isoTime, type Millis, millis } from "../time/time.ts";
 import { openingsOf } from "./repeats.ts";
 
-/** How it went with calling a person, in `incident.opened`; `waiting`: nobody was called yet. */
+/** Whether the page of an `incident.opened` entry was delivered; `waiting`: nobody was paged yet. */
 export type Delivery = "delivered" | "undeliverable" | "waiting";
 
-/** A time in which everybody who looked, at an account or at the whole cluster, saw nothing certain. */
+/** A time in which every check of an account, or of the whole cluster, was unknown. */
 export interface UnknownPeriod {
   readonly began: EpochMillis;
-  /** How many jobs or sweeps looked, the present one included. */
+  /** How many jobs or sweeps checked, including the current one. */
   readonly asked: number;
 }
 
 /**
- * The period that lasts until now: from the first unknown verdict, or the first opening of the incident `key`, without a
- * known verdict, or the incident's end, in between.
+ * The current unknown period. It begins with the first unknown verdict, or the opening of the incident `key`, after the
+ * last known verdict or resolution.
  * @param entries verdicts and incidents of one account, or of `-`, oldest first
- * @param job that looks now
+ * @param job that checks now
  */
 export function unknownPeriod(
   entries: readonly JournalEntry[],
@@ -34,18 +34,18 @@ export function unknownPeriod(
   return { began: period[0]?.at ?? now, asked: jobs.size };
 }
 
-/** Whether it has lasted so long that a person is called: one question that nobody answered calls nobody. */
+/** Whether the period is long enough to page a person. A single unanswered request is not. */
 export function hasLasted({ began }: UnknownPeriod, unknownAfter: Millis, now: EpochMillis): boolean {
   return millis(now - began) >= unknownAfter;
 }
 
-/** For people: `not known since 2030-01-01 00:00 UTC, asked 3 times`. */
+/** For people: `unknown since 2030-01-01 00:00 UTC, checked 3 times`. */
 export function describePeriod({ began, asked }: UnknownPeriod): string {
   const since = isoTime(began).slice(0, 16).replace("T", " ");
-  return `not known since ${since} UTC, asked ${asked === 1 ? "once" : `${asked} times`}`;
+  return `unknown since ${since} UTC, checked ${asked === 1 ? "once" : `${asked} times`}`;
 }
 
-/** Whether nobody was called about the incident since it was last resolved; `entries` of one account, oldest first. */
+/** Whether nobody was paged about the incident since its last resolution; `entries` of one account, oldest first. */
 export function isOnlyWaiting(entries: readonly JournalEntry[], key: string): boolean {
   return openingsOf(entries, key).every(({ data }) => data["delivery"] === ("waiting" satisfies Delivery));
 }

@@ -3,24 +3,24 @@ import type { Incident } from "../incidents/incident.ts";
 import { type EpochMillis, epochMillis, type Millis } from "../time/time.ts";
 import type { Verdict } from "../verdict/verdict.ts";
 
-/** What tells series of one metric apart, beside `service`, which each has. */
+/** A metric's dimensions besides `service`, which every metric has. */
 export type Dimension = "Outcome" | "Verdict" | "Rung" | "Account";
 
 export interface MetricDescription {
   readonly unit: "Count" | "Seconds";
-  /** With these dimensions, if with any. */
+  /** The dimensions it is emitted with; empty if only `service`. */
   readonly dimensions: readonly Dimension[];
-  /** Whether it is (also) emitted with `service` alone: what alarms look at. */
+  /** Whether it is (also) emitted with `service` alone, which alarms need. */
   readonly total: boolean;
-  /** When a value is emitted, and what it says. */
+  /** When a value is emitted, and what it means. */
   readonly when: string;
-  /** What to do when it is not as it should be. */
+  /** Which values are bad, and what to do then. */
   readonly act: string;
 }
 
 /**
- * Every metric that Relight emits. docs/observability.md is made of this, and the alarms and the dashboard of the
- * stack name nothing that is not here; tests keep both so.
+ * Every metric that Relight emits. docs/observability.md is generated from this, and the stack's alarms and dashboard use
+ * only these metrics; tests enforce both.
  */
 export const METRICS = {
   SweepFinished: {
@@ -28,112 +28,112 @@ export const METRICS = {
     dimensions: [],
     total: true,
     when: "1 at the end of each sweep that saw all accounts; nothing if it failed.",
-    act: "Missing for 15 minutes: no sweep ends. See the errors of `sweep` in its log; renewals wait meanwhile.",
+    act: "Missing for 15 minutes: sweeps fail or hang, and no renewal happens. See the errors in the log of `sweep`.",
   },
   AccountsSeen: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "At the end of a sweep: how many accounts it met, whether or not a job was due.",
-    act: "A fall that nobody ordered: `relight status` names what the resolver lost.",
+    when: "At the end of a sweep: the number of accounts, whether or not a job was due.",
+    act: "An unexpected drop: `relight status` names the accounts that the resolver lost.",
   },
   JobsQueued: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "At the end of a sweep: for how many accounts it queued a job.",
-    act: "As many as accounts, sweep after sweep: none stays healthy for long enough to be left alone. The log line `a job began` says why each was due.",
+    when: "At the end of a sweep: the number of accounts for which it queued a job.",
+    act: "As high as `AccountsSeen`, sweep after sweep, although `sweep.verifyEvery` is longer than `5m`: no account stays healthy. The log line `a job began` says why each was due.",
   },
   JobsPostponed: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "At the end of a sweep: how many due jobs it left to the next one, since enough are waiting.",
-    act: "Above 0 for an hour: jobs come faster than they are done. See `QueueAgeSeconds` and raise `maximumConcurrency`.",
+    when: "At the end of a sweep: the number of due jobs left to the next sweep because the queue is full.",
+    act: "Above 0 for an hour: jobs arrive faster than they finish. See `QueueAgeSeconds`, and raise `maximumConcurrency`.",
   },
   AccountsPastPage: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "At the end of a sweep: how many accounts are past the page threshold of their policy.",
-    act: "1 or more: an account is about to expire, or has. `relight status` names it; `relight renew ACCOUNT` renews it.",
+    when: "At the end of a sweep: the number of accounts past the page threshold of their policy.",
+    act: "1 or more: an account has expired or is about to. `relight status` names it; `relight renew ACCOUNT` renews it.",
   },
   OldestUnverifiedSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
-    when: "At the end of a sweep: how long the account that waits longest was not verified, of those that ever were.",
-    act: "Above `sweep.verifyEvery` by more than two sweeps: jobs are not done. See the dead letters and `QueueAgeSeconds`.",
+    when: "At the end of a sweep: the age of the oldest verification. Accounts that were never verified do not count.",
+    act: "Above `sweep.verifyEvery` by more than two sweeps: jobs do not finish. See the dead letters and `QueueAgeSeconds`.",
   },
   SecondsUntilExpiry: {
     unit: "Seconds",
     dimensions: ["Account"],
     total: true,
-    when: "At the end of a sweep with `service` alone: the soonest expiry of all accounts. At the end of a job with `Account`: that account's, of critical accounts by the second; which accounts, `metrics.perAccount` says. Negative once expired.",
-    act: "Low: `relight plan ACCOUNT` says why it was not renewed yet.",
+    when: "At the end of a sweep, with `service` alone: the soonest expiry of all accounts. At the end of a job, with `Account`: the account's expiry, for critical accounts in high resolution; `metrics.perAccount` selects the accounts. Negative after the expiry.",
+    act: "Low: `relight plan ACCOUNT` says why the account was not renewed.",
   },
   JobsFinished: {
     unit: "Count",
     dimensions: ["Outcome"],
     total: true,
-    when: "1 at the end of each job. `Outcome` is the job's, `failed` for one that a person must mend, `again` for one that ends with an error that trying again can mend.",
-    act: "`failed`, `refused` or `escalated`: a person was called. Many `again`: the cluster or AWS is hard to reach.",
+    when: "1 at the end of each job. `Outcome` is the job's outcome, `again` after an error that a retry may fix, or `failed` after any other error.",
+    act: "`failed`, `refused` or `escalated`: a person was paged. Many `again`: the cluster or AWS is hard to reach.",
   },
   Verdicts: {
     unit: "Count",
     dimensions: ["Verdict"],
     total: false,
-    when: "1 at the end of each job that saw its account, with its last verdict.",
-    act: "`dead`: see the page. Many `unknown`: the look itself fails (`relight doctor`).",
+    when: "1 at the end of each job that reached a verdict, with its last verdict.",
+    act: "`dead`: see the page. Many `unknown`: checks fail (`relight doctor`).",
   },
   RungsUsed: {
     unit: "Count",
     dimensions: ["Rung"],
     total: false,
-    when: "At the end of a job: 1 for each remedy that it took, whatever came of it; refused ones are none.",
-    act: "Any but `renew`, often: something kills JetStream again and again. docs/recoveries.md tells what each is for.",
+    when: "At the end of a job: 1 for each remedy that was carried out, whether or not it helped. Refused and failed remedies do not count.",
+    act: "Often, except `renew`: something kills JetStream repeatedly. docs/recoveries.md says what each rung is for.",
   },
   Renewals: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "1 at the end of a job that renewed its account's claims and proved them in force.",
-    act: "Many at once: `relight plan --until 90d` shows the storm, `renewBefore` spreads it.",
+    act: "Many at once: `relight plan --until 90d` shows the storm; a longer `renewBefore` spreads it.",
   },
   TimeToRecoverSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
-    when: "At the end of a job that healed: from Relight's first verdict that was not healthy since its last healthy one, to the verdict that is healthy. What was dead before Relight looked is not in it.",
-    act: "High: the log of the slowest (a query is below) tells which rung took the time, or that a person had to.",
+    when: "At the end of a job that healed: the time from the first verdict of the outage to the healthy verdict. The time before Relight noticed the outage is not included.",
+    act: "High: the log of the slowest recovery (a query is above) says which rung took long, or that a person had to act.",
   },
   QueueAgeSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
-    when: "At the start of each job that came through the queue: how long its message was in the queue.",
-    act: "Above 300: more jobs than are done. See `JobsPostponed`, and the time that jobs take.",
+    when: "At the start of each job from the queue: the age of its message.",
+    act: "Above 300: jobs arrive faster than they finish. See `JobsPostponed`, and how long jobs take.",
   },
   IncidentsOpened: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "1 when an incident is opened; repetitions do not count.",
+    when: "1 when an incident is opened. Repeated pages do not count.",
     act: "See the pages.",
   },
   IncidentsResolved: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "1 when an incident was resolved and that was delivered.",
-    act: "Fewer than opened: something stays broken (`relight status`).",
+    when: "1 when the resolution of an incident was delivered.",
+    act: "Fewer than `IncidentsOpened`: something stays broken (`relight status`).",
   },
   EscalationUndeliverable: {
     unit: "Count",
     dimensions: [],
     total: true,
-    when: "1 whenever no channel took a page.",
-    act: "1 or more: nobody was called. The log line `escalation channel failed` tells why; `relight status` tells what about.",
+    when: "1 whenever no channel accepted a page.",
+    act: "1 or more: nobody was paged. The log line `escalation channel failed` says why; `relight status` shows what is wrong.",
   },
 } as const satisfies Readonly<Record<string, MetricDescription>>;
 
@@ -144,26 +144,26 @@ export interface Measurement {
   readonly name: MetricName;
   readonly value: number;
   readonly dimensions?: Readonly<Partial<Record<Dimension, string>>>;
-  /** Kept by the second, not by the minute. */
+  /** Stored per second instead of per minute. */
   readonly highResolution?: boolean;
 }
 
-/** Of which accounts `SecondsUntilExpiry` is emitted; each is a metric that costs money. */
+/** For which accounts `SecondsUntilExpiry` is emitted. Each account is a metric that costs money. */
 export type PerAccount = "critical" | "all" | "none";
 
-/** Whether it is to be emitted at all. */
+/** Whether to emit the measurement. */
 export function isWanted({ dimensions, highResolution }: Measurement, perAccount: PerAccount): boolean {
   if (dimensions?.Account === undefined || perAccount === "all") return true;
   return perAccount === "critical" && highResolution === true;
 }
 
-/** What a sweep saw; what is undefined nobody knows. */
+/** What a sweep observed. Undefined means unknown. */
 export interface SweepFacts {
   readonly seen?: number;
   readonly queued: number;
   readonly postponed?: number;
   readonly pastPage?: number;
-  /** For how long the account that waits longest was not verified. */
+  /** Age of the oldest verification. */
   readonly oldestUnverified?: Millis;
   readonly soonestExpiry?: EpochMillis;
 }
@@ -181,18 +181,18 @@ export function measuresOfSweep(sweep: SweepFacts, now: EpochMillis): readonly M
   ]);
 }
 
-/** How a job ended that saw its account. */
+/** The end of a job that reached a verdict. */
 export interface JobFacts {
   readonly account: AccountId | string;
   readonly outcome: string;
   readonly rungs: readonly { readonly rung: string; readonly result: string }[];
   readonly verdict: Pick<Verdict, "verdict" | "observedAt">;
-  /** ISO 8601, UTC; absent where it does not expire or nobody knows. */
+  /** ISO 8601, UTC; absent if the account does not expire or the expiry is unknown. */
   readonly expiresAt?: string;
   readonly critical?: boolean;
-  /** When the account was first seen not to be healthy, if this job healed it; ISO 8601, UTC. */
+  /** When the outage was first observed, if this job healed the account; ISO 8601, UTC. */
   readonly unwellSince?: string;
-  /** When it was first seen to be healthy again; that of the verdict by default. */
+  /** When the account was first observed healthy again; by default the time of the verdict. */
   readonly healthySince?: string;
 }
 
@@ -212,12 +212,12 @@ export function measuresOfJob(job: JobFacts, now: EpochMillis): readonly Measure
   ]);
 }
 
-/** @param retryable whether trying again can mend the error that ended it */
+/** @param retryable whether a retry may fix the error that ended the job */
 export function measuresOfFailedJob({ retryable }: { readonly retryable: boolean }): readonly Measurement[] {
   return [{ name: "JobsFinished", value: 1, dimensions: { Outcome: retryable ? "again" : "failed" } }];
 }
 
-/** Of one page, delivered to any channel or to none. The first page of an incident is the one that opens it. */
+/** For one page. The first page of an incident opens it. */
 export function measuresOfPage(
   { status, since, at: made, first }: Pick<Incident, "status" | "since" | "at" | "first">,
   delivery: "delivered" | "undeliverable",
@@ -230,7 +230,7 @@ export function measuresOfPage(
   ]);
 }
 
-/** Of one message of the queue. @param sentAt by the queue's own clock, so a little before 0 is possible: that is 0 */
+/** For one message of the queue. @param sentAt by the queue's clock; a slightly negative age counts as 0 */
 export function measuresOfMessage(sentAt: EpochMillis, now: EpochMillis): readonly Measurement[] {
   return present([{ name: "QueueAgeSeconds", value: Math.max(0, seconds(sentAt, now)) }]);
 }
@@ -242,7 +242,7 @@ const isTaken = ({ result }: { readonly result: string }): boolean =>
 const at = (iso: string): EpochMillis => epochMillis(Date.parse(iso));
 const seconds = (from: EpochMillis, to: EpochMillis): number => (to - from) / 1_000;
 
-/** What is not known is not measured: a zero would be a claim. */
+/** Unknown values are left out, because a zero would be a statement. */
 function present(
   candidates: readonly (Omit<Measurement, "value"> & { readonly value: number | undefined })[],
 ): readonly Measurement[] {

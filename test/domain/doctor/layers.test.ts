@@ -177,7 +177,7 @@ describe("the layers", () => {
       withAccounts(account(streams(led({ deafSubjects: FAILED })))),
       [H, H, H, H, H, U],
     ],
-    ["streams could not be looked at", withAccounts(account({ streams: FAILED })), [H, H, H, H, U, U]],
+    ["streams could not be read", withAccounts(account({ streams: FAILED })), [H, H, H, H, U, U]],
     ["claims could not be looked at", withAccounts(account({ running: FAILED })), [H, H, H, U, H, H]],
     [
       "a replica lags",
@@ -223,7 +223,7 @@ describe("the layers", () => {
     const [, , , , , subjects] = judgeLayers(facts(withMeta({ size: 3, peers: [] })));
     expect(subjects?.evidence).toEqual([
       expect.objectContaining({
-        message: expect.stringMatching(/not looked at, because .* is dead \(meta\)/),
+        message: expect.stringMatching(/not checked, because .* \(meta\) is dead/),
       }),
     ]);
   });

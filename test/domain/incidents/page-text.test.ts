@@ -49,7 +49,7 @@ test("a resolution says where it is told what ended it", () => {
   const told = lines({ status: "resolved", correlation: "sweep-1" });
   expect(told.slice(-5)).toEqual([
     ...["", "What ended it:"],
-    "`relight journal ORDERS --correlation sweep-1` tells what was seen and done.",
+    "`relight journal ORDERS --correlation sweep-1` shows what Relight saw and did.",
     ...["", "Correlation id: sweep-1"],
   ]);
 });
@@ -61,12 +61,12 @@ describe("a page's words", () => {
     ["an account without a name", { accountName: ACCOUNT }, `Who is affected:\naccount ${ACCOUNT}\n`],
     ["what was noticed just now", { since: incident().at }, "(just noticed)"],
     ["a clock that went back", { since: "2031-01-01T00:00:00.000Z" }, "(just noticed)"],
-    ["nothing tried", { evidence: { rungs: [] } }, "What was tried:\nnothing: no remedy was found to fit"],
-    ["no advice", { advice: [] }, `What to do now:\nLook closer: \`relight verify ${ACCOUNT}\`.`],
+    ["nothing tried", { evidence: { rungs: [] } }, "What was tried:\nnothing, because no remedy fits"],
+    ["no advice", { advice: [] }, `What to do now:\nRun \`relight verify ${ACCOUNT}\`.`],
     [
       "an alarm of the stack",
       { account: "-", accountName: "relight-prod/sweep-missed", failureClass: "stack_alarm" },
-      "Who is affected:\nRelight itself, which watches over the accounts (relight-prod/sweep-missed)\n",
+      "Who is affected:\nRelight itself (relight-prod/sweep-missed)\n",
     ],
     [
       "no advice for an alarm",

@@ -126,7 +126,7 @@ describe("an alarm of the stack", () => {
       since: "2030-01-01T00:10:00.000Z",
       advice: [
         "Look at its log.",
-        "CloudWatch says: because.",
+        "CloudWatch's reason: because.",
         expect.stringContaining("alarm/sweep-missed"),
       ],
     });

@@ -91,7 +91,7 @@ describe("an account that is unknown", () => {
     expect(pages()).toEqual(["open 00:05", "open 00:20"]);
     const [first] = escalation.sent;
     expect(first?.since).toBe("2030-01-01T00:00:00.000Z");
-    expect(first?.summary).toBe("unknown: no answer (not known since 2030-01-01 00:00 UTC, asked 2 times)");
+    expect(first?.summary).toBe("unknown: no answer (unknown since 2030-01-01 00:00 UTC, checked 2 times)");
     expect(first?.evidence["unknown"]).toEqual({ since: "2030-01-01T00:00:00.000Z", asked: 2 });
     await look("healthy");
     expect(escalation.sent.at(-1)).toMatchObject({ status: "resolved", since: "2030-01-01T00:00:00.000Z" });
@@ -153,7 +153,7 @@ describe("a cluster that does not answer a sweep", () => {
       await pageSweepFailure(pager, sweep, silence);
     }
     expect(pages()).toEqual(["open 00:12"]);
-    expect(escalation.sent[0]?.summary).toMatch(/not known since 2030-01-01 00:06 UTC, asked 3 times/);
+    expect(escalation.sent[0]?.summary).toMatch(/unknown since 2030-01-01 00:06 UTC, checked 3 times/);
   });
 
   test("calls a person at once where trying again can't help", async () => {

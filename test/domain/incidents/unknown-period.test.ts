@@ -22,7 +22,7 @@ const opened = (minutes: number, delivery = "waiting", key = KEY) =>
   entry("incident.opened", minutes, { key, delivery });
 const resolved = (minutes: number, key = KEY) => entry("incident.resolved", minutes, { key });
 
-describe("a spell of being unknown", () => {
+describe("a period of unknown verdicts", () => {
   test.each<[string, readonly JournalEntry[], number, number]>([
     ["of which nobody wrote yet begins now", [], 20, 1],
     ["begins with the first unknown verdict", [saw("unknown", 5), saw("unknown", 10)], 5, 3],
@@ -64,9 +64,9 @@ describe("a spell of being unknown", () => {
 
   test("is described for people", () => {
     expect(describePeriod({ began: epochMillis(Date.UTC(2030, 0, 1, 9, 5)), asked: 3 })).toBe(
-      "not known since 2030-01-01 09:05 UTC, asked 3 times",
+      "unknown since 2030-01-01 09:05 UTC, checked 3 times",
     );
-    expect(describePeriod({ began: at(0), asked: 1 })).toMatch(/asked once$/);
+    expect(describePeriod({ began: at(0), asked: 1 })).toMatch(/checked once$/);
   });
 });
 
