@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import {
   AckPolicy,
   type JetStreamManager,
@@ -133,6 +135,14 @@ export async function deleteAccount({ operator, accountId, connectAs }: World, s
   } finally {
     await system.close();
   }
+}
+
+/**
+ * Takes the JWT out of every resolver's folder, as a full resolver does within a minute of its end
+ * (test/contracts/resolver.test.ts waits for that), or as a person does by hand.
+ */
+export async function forgetJwt({ accountId, servers }: World): Promise<void> {
+  await Promise.all(servers.map(({ folder }) => rm(join(folder, "jwt", `${accountId}.jwt`))));
 }
 
 /** Renews it the way people do today: sign again, push again. On a broken version JetStream stays dead. */

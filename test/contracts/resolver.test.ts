@@ -108,7 +108,7 @@ describe.each([
 
   test("says that an account has expired where it runs, forgets its JWT within about a minute, and takes it back", async () => {
     const account = createAccount();
-    await subject.resolver.push(subject.sign(account, { exp: nowSeconds() + 3 }));
+    await subject.resolver.push(subject.sign(account, { exp: nowSeconds() + 8 }));
     await subject.load(account);
     await waitFor("the account to expire", async () => {
       const [server] = await subject.resolver.running(idOf(account));

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
+import { expire, fill, forgetJwt, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
@@ -135,7 +135,7 @@ test("an account that expired and that the resolver deleted is brought back from
   // Its last known claims are in the journal from now on.
   expect((await relight(world, "verify", "APP")).exit).toBe(2);
   await world.server.stop();
-  await rm(`${world.server.folder}/jwt/${world.accountId}.jwt`);
+  await forgetJwt(world);
   await world.server.start();
   expect((await relight(world, "verify", "APP", "--json")).json.verdict).not.toBe("healthy");
 
@@ -151,7 +151,7 @@ test("an account that a person deleted stays deleted", async () => {
   await fill(world);
   expect((await relight(world, "verify", "APP")).exit).toBe(0);
   await world.server.stop();
-  await rm(`${world.server.folder}/jwt/${world.accountId}.jwt`);
+  await forgetJwt(world);
   await world.server.start();
   const { json, exit } = await relight(world, "heal", "APP", "--json");
   expect(json).toMatchObject({ outcome: "escalated", verdict: "dead", rungs: [] });
