@@ -11,6 +11,7 @@ import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { planRotation, rotate } from "../../lib/usecases/orders/rotate-key.ts";
 import { openWorldApp } from "../support/context.ts";
+import { endLeases } from "../support/leases.ts";
 import { relight, startRelight } from "../support/relight.ts";
 
 /** Accounts change from one operator signing key to another on real servers that demand signing keys. */
@@ -75,18 +76,6 @@ const args = (...more: string[]): string[] => [
 const countOf = (found: Record<string, string>, issuer: string): number =>
   Object.values(found).filter((it) => it === issuer).length;
 
-/** Runs it until no account is held by a job that was killed: its lease ends within 30 seconds. */
-async function runUntilFree(...more: string[]) {
-  return waitFor(
-    "the killed job's lease to end",
-    async () => {
-      const run = await relight(world, ...args(...more));
-      return run.json.error?.code === "account.busy" ? undefined : run;
-    },
-    { timeout: 45_000, interval: 1_000 },
-  );
-}
-
 describe("relight rotate-key", () => {
   test("plans, survives being killed, goes on where it stopped, and lets the old key go only when it may", async () => {
     await openWorld();
@@ -109,7 +98,10 @@ describe("relight rotate-key", () => {
     const midway = await issuers();
     expect(midway).toMatchObject({ APP: "new", EXTRA1: "new", EXTRA2: "new", EXTRA4: "old", SYS: "old" });
 
-    const again = await runUntilFree("--wave", "2", "--yes");
+    const held = await relight(world, ...args("--wave", "2", "--yes"));
+    expect(held.json.error).toMatchObject({ code: "account.busy" });
+    endLeases(world);
+    const again = await relight(world, ...args("--wave", "2", "--yes"));
     expect(again.json).toMatchObject({ state: "finished", left: 0 });
     expect(again.exit).toBe(0);
     const done = again.json.accounts.map(({ name }: { name: string }) => name);
