@@ -7,13 +7,12 @@ import { isoTime } from "../lib/domain/time/time.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
-import { jobFor } from "../lib/usecases/job/job.ts";
 import { entriesByCorrelation } from "../lib/usecases/journal/entries-by-correlation.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/journal/losses.ts";
 import { forgetAccount } from "../lib/usecases/observe/deletion.ts";
 import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
 import { type Survey, survey } from "../lib/usecases/observe/survey.ts";
-import { type Remediation, remediate } from "../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/remedies/restart-servers.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
@@ -196,7 +195,7 @@ async function doJob(
 ): Promise<Remediation> {
   const context = await app.context();
   const account = await findAccount(context, app.configured, name);
-  return remediate(context, jobFor(context, { account, action, trigger: "manual", reason, ...more }));
+  return app.remediate({ account, action, trigger: "manual", reason, ...more });
 }
 
 /** How a job's end looks. */

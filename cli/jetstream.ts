@@ -5,12 +5,7 @@ import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes
 import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
 import { findAccount } from "../lib/usecases/observe/inventory.ts";
-import {
-  changeLimits,
-  type LimitOrder,
-  type LimitPlan,
-  planLimits,
-} from "../lib/usecases/orders/change-limits.ts";
+import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/change-limits.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";
@@ -95,7 +90,7 @@ async function jetStream(
   const what = `changing the JetStream limits of ${name}`;
   if (!isRefused && !yes && !(await console.confirm(renderLimitPlan(name, plan, force), what)))
     return { json: planJson(account, plan), text: "nothing was changed", exit: EXIT.ok };
-  return remediated(await changeLimits(context, order), name);
+  return remediated(await app.changeLimits(order), name);
 }
 
 function planJson(account: string, { changes, refusals, objections, movesStreams }: LimitPlan): object {

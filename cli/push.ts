@@ -2,9 +2,7 @@ import { readFile } from "node:fs/promises";
 import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
-import { jobFor } from "../lib/usecases/job/job.ts";
 import { type PushPreview, previewPush } from "../lib/usecases/push/preview-push.ts";
-import { remediate } from "../lib/usecases/remediate/remediate.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";
@@ -45,7 +43,7 @@ export async function push(
       text: "nothing was pushed",
       exit: EXIT.ok,
     };
-  const order = jobFor(context, {
+  const pushed = await app.remediate({
     account,
     action: "push",
     trigger: "manual",
@@ -55,7 +53,7 @@ export async function push(
     ...(undelete ? { undelete } : {}),
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
-  const result = remediated(await remediate(context, order), name);
+  const result = remediated(pushed, name);
   if (!app.mode.dryRun || preview === undefined) return result;
   const changes = { changes: changesJson(preview.changes) };
   return {

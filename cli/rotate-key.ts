@@ -8,7 +8,6 @@ import {
   type Rotation,
   type RotationOrder,
   type RotationPlan,
-  rotate,
 } from "../lib/usecases/orders/rotate-key.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -35,7 +34,7 @@ export async function rotateKey(
   if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, todo: CHECK_KEYS } : plan);
   if (options.retire) return retire(order, plan);
   if (!options.yes || plan.waves.length === 0) return planned(plan);
-  return rotated(plan, await rotate(context, order, plan));
+  return rotated(plan, await app.rotateKey(order, plan));
 }
 
 const CHECK_KEYS = [

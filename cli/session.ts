@@ -45,6 +45,7 @@ export async function runCommand(
       signal: stop.signal,
       upFront: true,
       dryRun: options.dryRun ?? false,
+      writeMetrics: onStandardError,
     });
     const { json, text, exit } = await command(app, {
       confirm: (text, what) => {
@@ -62,6 +63,9 @@ export async function runCommand(
     stop.end();
   }
 }
+
+/** Standard output belongs to the result. */
+export const onStandardError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 async function confirm({ json }: GlobalOptions, text: string, what: string): Promise<boolean> {
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)

@@ -7,7 +7,7 @@ import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redact, redactText } from "../lib/log.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
-import { type GlobalOptions, interruptible, reportError } from "./session.ts";
+import { type GlobalOptions, interruptible, onStandardError, reportError } from "./session.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
 
@@ -32,7 +32,9 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
   const log = createLog({ level: verbose ? "info" : "warn" });
   const stop = interruptible({ say: (text) => process.stderr.write(`relight: ${text}\n`) });
   try {
-    await using app = await openApp({ configFile, log, signal: stop.signal, upFront: true, dryRun });
+    const { signal } = stop;
+    const settings = { configFile, log, signal, upFront: true, dryRun, writeMetrics: onStandardError };
+    await using app = await openApp(settings);
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
       const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);

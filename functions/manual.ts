@@ -2,11 +2,10 @@ import middy from "@middy/core";
 import * as z from "zod";
 import { isAccountId } from "../lib/domain/claims/account.ts";
 import { RelightError } from "../lib/errors.ts";
-import { jobFor } from "../lib/usecases/job/job.ts";
 import { findAccount } from "../lib/usecases/observe/inventory.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
-const order = z.strictObject({
+const schema = z.strictObject({
   /** An account's id or name. */
   account: z.string().min(1),
   action: z.enum(["verify", "renew", "heal", "remediate"]),
@@ -18,13 +17,12 @@ const order = z.strictObject({
 export const handler = middy<unknown, unknown, Error, WithApp>()
   .use(relight())
   .handler(async (event, { app, awsRequestId: correlation }) => {
-    const parsed = order.safeParse(event);
+    const parsed = schema.safeParse(event);
     if (!parsed.success) throw new RelightError("usage", z.prettifyError(parsed.error));
     const { account: name, action, reason } = parsed.data;
     const context = await app.context();
     const account = isAccountId(name) ? name : await findAccount(context, app.configured, name);
-    const { verdict, ...result } = await app.remediate(
-      jobFor(context, { account, action, trigger: "manual", reason, correlation }),
-    );
+    const order = { account, action, trigger: "manual", reason, correlation } as const;
+    const { verdict, ...result } = await app.remediate(order);
     return { ...verdict, ...result };
   });

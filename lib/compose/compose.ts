@@ -7,26 +7,33 @@ import { jwtCodec } from "../adapters/nats/jwt/jwt-codec.ts";
 import { type AccountId, isAccountId } from "../domain/claims/account.ts";
 import type { Expiring } from "../domain/expiry/expiring.ts";
 import type { RunMode } from "../domain/ladder/mode.ts";
+import { defined } from "../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../errors.ts";
 import type { Monitoring } from "../ports/cluster.ts";
-import type { Job, Trigger } from "../ports/jobs.ts";
+import type { Job, NewJob, Trigger } from "../ports/jobs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/observers.ts";
-import { announced } from "../usecases/job/announce.ts";
 import type { Context } from "../usecases/job/context.ts";
-import { measuredJob, measuredSweep } from "../usecases/job/measured.ts";
+import type { JobDependencies } from "../usecases/job/job.ts";
 import { guarded } from "../usecases/job/mode.ts";
 import { ROTATING_SECRET_NEEDS } from "../usecases/job/writes.ts";
 import { type Ends, endsOf, onFreshRuns } from "../usecases/journal/fresh-runs.ts";
 import { findAccountOffline } from "../usecases/observe/inventory.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
+import { changeLimits, type LimitOrder } from "../usecases/orders/change-limits.ts";
 import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
 import {
   type RotationEvent,
   type RotationStepDone,
   rotateCredentials,
 } from "../usecases/orders/rotate-credentials.ts";
+import {
+  type Rotation,
+  type RotationOrder,
+  type RotationPlan,
+  rotate,
+} from "../usecases/orders/rotate-key.ts";
 import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
 import { type Page, type Told, tellPage } from "../usecases/paging/tell-page.ts";
 import { type Remediation, remediate } from "../usecases/remediate/remediate.ts";
@@ -64,7 +71,12 @@ export interface App extends AsyncDisposable {
   sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
   /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
   expiries(): Promise<readonly Expiring[]>;
-  remediate(job: Job): Promise<Remediation>;
+  /** Runs one job to its end, in this process. @throws RelightError */
+  remediate(job: NewJob): Promise<Remediation>;
+  /** @throws RelightError `limits.refused`, and whatever a push throws */
+  changeLimits(order: LimitOrder): Promise<Remediation>;
+  /** @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable` */
+  rotateKey(order: RotationOrder, plan: RotationPlan): Promise<Rotation>;
   /** Queues one job; with the in-process queue it waits until that has ended. @throws RelightError `queue.unavailable` */
   order(job: Job): Promise<JobEnd>;
   /**
@@ -101,17 +113,13 @@ export async function openApp(options: AppOptions): Promise<App> {
   const nameOf = (account: AccountId): string => parts.settings.get(account)?.name ?? account;
   const { timeout, systemCredentials: reference } = config.cluster;
 
-  const run = async (job: Job): Promise<Remediation> =>
-    announced({ log, announcer: parts.announcer }, job, () =>
-      measuredJob(base, async () => remediate(await context(), job)),
-    );
-
+  const runner: JobDependencies = { ...base, context, ...defined({ announcer: parts.announcer }) };
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
-      results.push(await run(job));
+      results.push(await remediate(runner, job));
     },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
@@ -142,8 +150,15 @@ export async function openApp(options: AppOptions): Promise<App> {
     try {
       const opened = await context();
       const listed = listedSchedule(opened);
-      const sweeping = { ...opened, jobs, configured, settings: config.sweep, onListed: listed.hear };
-      const report = await measuredSweep(base, () => sweep(sweeping, { trigger, reason, which }));
+      const sweeping = {
+        ...opened,
+        metrics: base.metrics,
+        jobs,
+        configured,
+        settings: config.sweep,
+        onListed: listed.hear,
+      };
+      const report = await sweep(sweeping, { trigger, reason, which });
       await jobs.drain();
       await sweepWorked(await parts.pager(), base.newId());
       const changed = results
@@ -202,7 +217,9 @@ export async function openApp(options: AppOptions): Promise<App> {
     expiries: async () => findExpiries(await context(), expirySources),
     nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
     accountId: (text) => findAccountOffline(deps, text),
-    remediate: run,
+    remediate: (job) => remediate(runner, job),
+    changeLimits: (order) => changeLimits(runner, order),
+    rotateKey: (order, plan) => rotate(runner, order, plan),
     authenticate: async (request) => {
       const references = config.issuerWebhook?.secrets ?? [];
       return verifySignature(request, await Promise.all(references.map((each) => secrets.read(each))));

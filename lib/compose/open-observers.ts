@@ -4,12 +4,20 @@ import type { Log } from "../ports/log.ts";
 import type { Metrics, Tracer } from "../ports/observers.ts";
 import type { Environment } from "./adapters-of.ts";
 
-/** Where numbers go: to CloudWatch where the stack names a namespace, to nobody elsewhere. */
-export async function openMetrics({ metrics }: Config, env: Environment, log: Log): Promise<Metrics> {
+/**
+ * Where numbers go: to CloudWatch where a namespace is named, to nobody elsewhere.
+ * @param write takes each line
+ */
+export async function openMetrics(
+  { metrics }: Config,
+  env: Environment,
+  log: Log,
+  write: (line: string) => void,
+): Promise<Metrics> {
   const { POWERTOOLS_METRICS_NAMESPACE: namespace, POWERTOOLS_SERVICE_NAME: service = "relight" } = env;
   if (namespace === undefined) return noMetrics;
   const { emfMetrics } = await import("../adapters/aws/telemetry/emf-metrics.ts");
-  return emfMetrics({ namespace, service, perAccount: metrics.perAccount, log });
+  return emfMetrics({ namespace, service, perAccount: metrics.perAccount, log, write });
 }
 
 /** Where steps are told: to the X-Ray daemon where Lambda runs one, to nobody elsewhere. */

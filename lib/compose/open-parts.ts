@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { measuredEscalation } from "../adapters/escalation/measured.ts";
 import { systemClock } from "../adapters/local/clock.ts";
-import { noTracer } from "../adapters/local/no-observers.ts";
+import { noMetrics, noTracer } from "../adapters/local/no-observers.ts";
 import { accountOf, systemUserOf } from "../adapters/nats/account/system-user.ts";
 import type { Servers } from "../adapters/nats/connection/tls.ts";
 import { jwtCodec, parseOperator } from "../adapters/nats/jwt/jwt-codec.ts";
@@ -57,6 +57,8 @@ export interface PartsOptions {
    * missing. By default each is read when it is first needed, so that a function reads only what its rights are for.
    */
   readonly upFront?: boolean;
+  /** Takes each line of metrics; standard output by default, where Lambda reads them. */
+  readonly writeMetrics?: (line: string) => void;
   /** Looks and says what would be done; leaves nothing behind and calls nobody. */
   readonly dryRun?: boolean;
 }
@@ -107,6 +109,8 @@ const JOURNAL_STEPS = {
 
 const RESOLVER_STEPS = { push: "push", running: "ask what runs" } as const;
 
+const onStandardOutput = (line: string): void => void process.stdout.write(`${line}\n`);
+
 const tellsNobody: Escalation = { send: async () => undefined };
 
 /** Jobs are done here, where the mode is known, and not by whoever takes them from a queue; no program is told. */
@@ -128,7 +132,7 @@ function unwritten(journal: OpenJournal): OpenJournal {
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { configFile, log, signal, env = process.env, lasts, upFront = false, tracer = noTracer } = options;
-  const { dryRun = false } = options;
+  const { dryRun = false, writeMetrics = onStandardOutput } = options;
   const loaded = await tracer.step("read configuration", () => loadConfig(configFile, env));
   const config = dryRun ? withoutTrace(loaded) : loaded;
   const { readOnly, mode: configured } = config;
@@ -145,7 +149,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const settings = accountSettings(config);
   const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const bus = await openBus(config);
-  const metrics = await openMetrics(config, env, log);
+  const metrics = dryRun ? noMetrics : await openMetrics(config, env, log, writeMetrics);
   const told = dryRun
     ? tellsNobody
     : upFront && bus === undefined

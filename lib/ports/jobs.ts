@@ -28,6 +28,9 @@ export interface Job {
   readonly id: string;
 }
 
+/** A job that is run at once: only a queue needs the id. */
+export type NewJob = Omit<Job, "id"> & Partial<Pick<Job, "id">>;
+
 /** Where jobs are queued: first in, first out per account. */
 export interface Jobs {
   /**

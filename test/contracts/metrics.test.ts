@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { beforeEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { emfMetrics } from "../../lib/adapters/aws/telemetry/emf-metrics.ts";
 import {
@@ -16,18 +16,12 @@ let written: string[];
 
 beforeEach(() => {
   written = [];
-  jest.spyOn(process.stdout, "write").mockImplementation((text: unknown) => {
-    written.push(...String(text).trimEnd().split("\n"));
-    return true;
-  });
-});
-afterEach(() => {
-  jest.restoreAllMocks();
 });
 
 function emit(measurements: readonly Measurement[], perAccount: PerAccount = "all") {
   const log = fakeLog();
-  emfMetrics({ namespace: "Relight", service: "relight-test", perAccount, log }).emit(measurements);
+  const write = (line: string): void => void written.push(line);
+  emfMetrics({ namespace: "Relight", service: "relight-test", perAccount, log, write }).emit(measurements);
   return log;
 }
 

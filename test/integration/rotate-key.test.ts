@@ -12,6 +12,7 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { planRotation, rotate } from "../../lib/usecases/orders/rotate-key.ts";
 import { openWorldApp } from "../support/context.ts";
 import { endLeases } from "../support/leases.ts";
+import { jobDependencies } from "../support/job-dependencies.ts";
 import { relight, startRelight } from "../support/relight.ts";
 
 /** Accounts change from one operator signing key to another on real servers that demand signing keys. */
@@ -174,7 +175,7 @@ describe("relight rotate-key", () => {
         await renewByHand(world);
       },
     };
-    const rotation = await rotate({ ...context, journal: dying }, order, plan);
+    const rotation = await rotate(jobDependencies({ ...context, journal: dying }), order, plan);
     expect(rotation).toMatchObject({ state: "stopped", left: 1 });
     expect(rotation.why).toMatch(
       /^APP was healthy after it was signed anew, and is dead at the end of its wave/,

@@ -3,8 +3,8 @@ import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
 import type { Job } from "../../lib/ports/jobs.ts";
 import type { Context } from "../../lib/usecases/job/context.ts";
-import { jobFor } from "../../lib/usecases/job/job.ts";
 import { type Remediation, remediate } from "../../lib/usecases/remediate/remediate.ts";
+import { jobDependencies } from "./job-dependencies.ts";
 
 /** The app of a world, in this process, silent; dispose it. */
 export function openWorldApp({ home }: World): Promise<App> {
@@ -21,12 +21,12 @@ export async function runJobOn(
   await using app = await openWorldApp(world);
   const context = await app.context();
   const { accountId: account } = world;
-  const order = jobFor(context, {
+  const deps = jobDependencies({ ...context, ...change(context) });
+  return await remediate(deps, {
     account: await app.accountId(account),
     action,
     trigger: "manual",
     reason: "a test",
     ...more,
   });
-  return await remediate({ ...context, ...change(context) }, order);
 }

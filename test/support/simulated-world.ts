@@ -16,6 +16,7 @@ import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import { sweep } from "../../lib/usecases/sweep/sweep.ts";
 import { fakeClock } from "./fakes/clock.ts";
+import { jobDependencies } from "./job-dependencies.ts";
 import { simulatedCluster } from "./simulated-cluster.ts";
 import { simulatedJournal } from "./simulated-journal.ts";
 
@@ -163,12 +164,18 @@ export function simulatedWorld(settings: WorldSettings) {
     /** One sweep, which fills the queue. */
     sweep: () =>
       sweep(
-        { ...context, jobs, configured, settings: { verifyEvery, atMostWaiting: 10_000 } },
+        {
+          ...context,
+          metrics: { emit: () => undefined },
+          jobs,
+          configured,
+          settings: { verifyEvery, atMostWaiting: 10_000 },
+        },
         { trigger: "schedule", reason: "the simulation", which: "due" },
       ),
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
     work: (job: Job) =>
-      remediate(context, job).then(
+      remediate(jobDependencies(context), job).then(
         ({ outcome, verdict }) => (verdict.verdict === "degraded" ? "degraded" : outcome),
         (error: RelightError) => error.code,
       ),

@@ -1,112 +1,132 @@
-import { type FailureClass, STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
-import { type Ending, endingData, type LastJob } from "../../domain/journal/last-job.ts";
+import { type Ending, endingData } from "../../domain/journal/last-job.ts";
 import { defined } from "../../domain/time/defined.ts";
-import type { JsonObject } from "../../domain/time/json.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
-import { asRelightError, type RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/jobs.ts";
-import { latestVerdicts } from "../journal/latest-verdicts.ts";
+import { asRelightError, told } from "../../errors.ts";
+import type { NewJob } from "../../ports/jobs.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
-import { escalate } from "../paging/escalate.ts";
-import { isNearEnd } from "../paging/near-end.ts";
 import { type Context, type RunningJob, record } from "./context.ts";
+import { callAboutFailure } from "./failed-job.ts";
+import { type EndDependencies, type JobEnd, tellEnd, tellFailure } from "./job-end.ts";
 import { withLease } from "./lease.ts";
+import { logWith, traced } from "./trace.ts";
 
-/** A job with an id of its own: for a trigger that nobody repeats, such as a person at the console. */
-export function jobFor({ newId }: Pick<Context, "newId">, job: Omit<Job, "id">): Job {
-  const id = newId();
-  return { correlation: id, ...job, id };
+/** What a job needs before it is connected to anything, and who hears of its end. */
+export interface JobDependencies extends EndDependencies {
+  readonly newId: () => string;
+  /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `secret.*` */
+  readonly context: () => Promise<Context>;
 }
 
-/** What a use case gives back of the job that it ran: how the account stands goes into the journal with it. */
-export interface JobResult {
-  readonly outcome: string;
+/** What the work of a job gives back: how it ended, and what the journal keeps of that for the next sweep. */
+export interface WorkDone<End extends JobEnd> {
+  readonly end: End;
   readonly ending: Omit<Ending, "verifiedAt">;
 }
 
+export type Work<End extends JobEnd> = (context: Context, job: RunningJob) => Promise<WorkDone<End>>;
+
 /**
- * Runs the work on one account under its lease, between `job.started` and `job.finished` in the journal. The context
- * that it works with remembers what it read of the account: while the lease is held, nobody else writes what it reads.
- * A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes.
- * @throws RelightError `account.busy`, and whatever `work` throws (after escalating what a person must mend).
+ * The one path of every job, whoever triggered it. It works under the account's lease, between `job.started` and
+ * `job.finished` in the journal; its log lines, pages and trace carry the trigger's correlation id; its end is counted,
+ * and announced if it changed or refused something.
+ * @throws RelightError `account.busy`, and whatever `work` throws, after calling a person about what only they can mend
  */
-export async function runJob<T extends JobResult>(
-  outer: Context,
-  { account, action, trigger, reason, correlation, undelete }: Job,
-  work: (job: RunningJob, context: Context) => Promise<T>,
-): Promise<Omit<T, "ending">> {
+export async function runJob<End extends JobEnd>(
+  deps: JobDependencies,
+  order: NewJob,
+  work: Work<End>,
+): Promise<End & Correlated> {
+  // Messages of older versions have no correlation.
+  const job = { ...order, correlation: order.correlation ?? order.id ?? deps.newId() };
+  try {
+    const end = await logged(await deps.context(), job, work);
+    await tellEnd(deps, job, end);
+    return { ...end, correlation: job.correlation };
+  } catch (thrown) {
+    await tellFailure(deps, job, thrown);
+    throw thrown;
+  }
+}
+
+/** What ties together all that one trigger led to. */
+interface Correlated {
+  readonly correlation: string;
+}
+type Order = NewJob & Correlated;
+
+/** A line for the beginning and one for the end, and a step of the trace for all between. */
+async function logged<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
+  const { account, action, trigger, reason, correlation } = order;
+  const { clock } = outer;
+  const log = logWith(outer.log, { correlation, account });
+  const context = { ...outer, log, correlation };
+  const began = clock.now();
+  const ended = () => ({ action, tookMs: clock.now() - began });
+  log.info("a job began", { action, trigger, reason });
+  try {
+    const facts = { correlation, account, action };
+    const end = await traced(context, "job", () => leased(context, order, work), facts);
+    log.info("a job ended", { ...whatCame(end, clock.now()), ...ended() });
+    return end;
+  } catch (thrown) {
+    const level = asRelightError(thrown).code === "account.busy" ? "info" : "error";
+    log[level]("a job failed", { outcome: "failed", ...ended(), ...told(thrown) });
+    throw thrown;
+  }
+}
+
+function whatCame({ outcome, expiresAt, unwellSince, healthySince }: JobEnd, now: EpochMillis): object {
+  const until = healthySince === undefined ? now : Date.parse(healthySince);
+  return {
+    outcome,
+    ...defined({ expiresAt }),
+    ...(unwellSince === undefined ? {} : { recoverSeconds: (until - Date.parse(unwellSince)) / 1_000 }),
+  };
+}
+
+/**
+ * One job per account at a time. While the lease is held nobody else writes what the job reads of its account, so its
+ * journal remembers what it read.
+ */
+function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
+  const { account, trigger, undelete } = order;
   const id = outer.newId();
-  return withLease(outer, `account/${account}`, id, async (lost) => {
+  return withLease(outer, `account/${account}`, id, (lost) => {
     const context = { ...outer, journal: rememberingJournal(outer.journal, account, lost) };
-    let job: RunningJob = { id, account, lost, ...(undelete && trigger === "manual" ? { undelete } : {}) };
-    const tied = context.correlation ?? correlation;
-    const tie = defined({ correlation: tied });
-    let so: Pick<Ending, "verifiedAt"> = {};
-    try {
-      const before = (await context.journal.latest([account])).get(account);
-      so = verifiedSo(before?.verifiedAt);
-      const resumes = before?.state === "running" ? { resumes: before.job } : {};
-      job = { ...job, ...resumes };
-      await record(context, job, "job.started", { action, trigger, reason, ...tie, ...so, ...resumes });
-      const { ending, ...result } = await work(job, context);
-      const { outcome } = result;
-      const known = endingData({ ...ending, ...so, ...verifiedNow(context, ending) });
-      await record(context, job, "job.finished", { outcome, ...tie, ...known });
-      return result;
-    } catch (thrown) {
-      await failed(context, job, thrown, { ...tie, ...endingData(so) }, trigger);
-      throw thrown;
-    }
+    const job = { id, account, lost, ...(undelete && trigger === "manual" ? { undelete } : {}) };
+    return journaled(context, job, order, work);
   });
 }
 
-const verifiedSo = (verifiedAt: LastJob["verifiedAt"]): Pick<Ending, "verifiedAt"> => defined({ verifiedAt });
-
-function verifiedNow({ clock }: Context, { verdict }: Ending): { readonly verifiedAt?: EpochMillis } {
-  return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };
-}
-
-/** The next try mends these, or the dead letters' alarm calls; a journal that fails would call for every account. */
-const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
-
-async function failed(
+/** A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes. */
+async function journaled<End extends JobEnd>(
   context: Context,
   job: RunningJob,
-  thrown: unknown,
-  known: JsonObject,
-  trigger: Job["trigger"],
-): Promise<void> {
-  const error = asRelightError(thrown);
-  if (!error.retryable)
-    await record(context, job, "job.finished", { outcome: "failed", error: error.toJSON(), ...known });
-  if (UNCALLED.includes(error.code)) return;
-  // Who ordered by hand what the mode forbids is told so; what came by itself is told to whoever is called.
-  if (error.code === "mode.forbids" && trigger === "manual") return;
-  const failureClass = classOf(error);
-  const mayPass = failureClass === "unknown" && error.retryable && !(await hasSeen(context, job));
-  const waits =
-    mayPass && !(await isNearEnd(context, job.account, undefined)) ? "until-it-lasts" : "not-at-all";
-  await escalate(context, job, {
-    failureClass,
-    waits,
-    severity: "critical",
-    summary: error.message.split("\n")[0] ?? error.code,
-    advice: [error.advice],
-    evidence: { error: error.toJSON() as JsonObject },
-    about: error.code,
-  });
+  { action, trigger, reason, correlation }: Order,
+  work: Work<End>,
+): Promise<End> {
+  let running = job;
+  let before: Pick<Ending, "verifiedAt"> = {};
+  try {
+    const last = (await context.journal.latest([job.account])).get(job.account);
+    before = defined({ verifiedAt: last?.verifiedAt });
+    const resumes = last?.state === "running" ? { resumes: last.job } : {};
+    running = { ...job, ...resumes };
+    const started = { action, trigger, reason, correlation, ...before, ...resumes };
+    await record(context, running, "job.started", started);
+    const { end, ending } = await work(context, running);
+    const known = endingData({ ...before, ...ending, ...verifiedNow(context, ending) });
+    await record(context, running, "job.finished", { outcome: end.outcome, correlation, ...known });
+    return end;
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    const end = { outcome: "failed", error: error.toJSON(), correlation, ...endingData(before) };
+    if (!error.retryable) await record(context, running, "job.finished", end);
+    await callAboutFailure(context, running, error, trigger);
+    throw thrown;
+  }
 }
 
-/** Whether the job came to a verdict that says something: what it found then is nothing to wait with. */
-async function hasSeen({ journal }: Context, { id, account }: RunningJob): Promise<boolean> {
-  const verdicts = await latestVerdicts(journal, account);
-  return verdicts.some(({ job, data }) => job === id && data["verdict"] !== "unknown");
-}
-
-function classOf({ code, details }: RelightError): FailureClass {
-  if (code === "account.deleted") return "account_deleted";
-  if (code === "gate.refused" || code === "jwt.malformed" || code === "mode.forbids") return "push_refused";
-  if (details["stops"] === STOPS_RENEWAL.stops) return "renewal_failed";
-  const isRenewal = code.startsWith("push.") || code.startsWith("signer.") || code === "account.no_claims";
-  return isRenewal ? "renewal_failed" : "unknown";
+function verifiedNow({ clock }: Context, { verdict }: Ending): Pick<Ending, "verifiedAt"> {
+  return verdict === undefined || verdict === "unknown" ? {} : { verifiedAt: clock.now() };
 }

@@ -11,12 +11,12 @@ import {
   TOLD_ONLY,
 } from "../../domain/journal/journal.ts";
 import { proofIn } from "../../domain/journal/journal-proof.ts";
+import type { Ending } from "../../domain/journal/last-job.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
 import { isNews, sightIn } from "../../domain/observation/streams-seen.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { unreadable } from "../../domain/verdict/claims-findings.ts";
 import { type Context, type RunningJob, record } from "../job/context.ts";
-import type { JobResult } from "../job/job.ts";
 import { closeLosses } from "../journal/losses.ts";
 import { provedBy, withProof } from "../journal/proof.ts";
 import { resolveIncidents } from "../paging/escalate.ts";
@@ -140,7 +140,7 @@ export async function claimsToCompare(
 }
 
 /** What a job that ends with this look leaves behind for the next sweep. */
-export async function endingOf(context: Context, seen: Look): Promise<JobResult["ending"]> {
+export async function endingOf(context: Context, seen: Look): Promise<Omit<Ending, "verifiedAt">> {
   // What somebody deleted is not renewed: that it expires is no matter.
   const claims = isWithdrawn(seen.presence) ? undefined : (await claimsToRenew(context, seen))?.claims;
   const bounds = claims && windowBounds(claims, context.policyOf(claims.sub, claims));

@@ -23,12 +23,10 @@ import { allStreams } from "../../domain/observation/domains.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/jobs.ts";
 import { enterTiers } from "../job/actions.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "../job/context.ts";
-import { jobFor, runJob } from "../job/job.ts";
+import { type JobDependencies, runJob } from "../job/job.ts";
 import { requireMode } from "../job/mode.ts";
-import { follow } from "../journal/follow.ts";
 import { refuseDeleted } from "../observe/deletion.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
 import { endingOf, verify } from "../observe/verify.ts";
@@ -79,25 +77,20 @@ export async function planLimits(context: Context, order: LimitOrder): Promise<L
  * waits until JetStream runs with them.
  * @throws RelightError `limits.refused` (nothing was pushed), and whatever {@link push} throws.
  */
-export async function changeLimits(context: Context, order: LimitOrder): Promise<Remediation> {
-  requireMode(context.mode, "renew", "the change of limits");
-  assertAllowed(order, await planLimits(context, order));
+export async function changeLimits(deps: JobDependencies, order: LimitOrder): Promise<Remediation> {
   const { account, action } = order;
+  const outer = await deps.context();
+  requireMode(outer.mode, "renew", "the change of limits");
+  assertAllowed(order, await planLimits(outer, order));
   const reason = `relight jetstream ${action}`;
-  const job = jobFor(context, { account, action: "push", trigger: "manual", reason });
-  return follow(context, job, (followed) => runLimitJob(followed, job, order));
-}
-
-function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
-  const { account } = order;
-  return runJob(outer, job, async (running, context) => {
-    const plan = await planFrom(context, order, await verify(context, running));
+  return runJob(deps, { account, action: "push", trigger: "manual", reason }, async (context, job) => {
+    const plan = await planFrom(context, order, await verify(context, job));
     assertAllowed(order, plan);
-    const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, running, order, plan);
+    const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, job, order, plan);
     // Whatever else keeps them from it is the finding `limit.outside_tiers`, which heal goes on with.
     if (pushed !== undefined && plan.movesStreams)
-      await enterTiers(context, running, await lookOnce(context, account));
-    const last = await verify(context, running);
+      await enterTiers(context, job, await lookOnce(context, account));
+    const last = await verify(context, job);
     const { verdict } = last;
     const why = order.restartFollows
       ? RESTART_NOW
@@ -111,7 +104,7 @@ function runLimitJob(outer: Context, job: Job, order: LimitOrder) {
       mode: modeJson(modeFor(context, account)),
       ...(pushed ? { pushed } : {}),
     } as const;
-    return { ...done, ending: await endingOf(context, last) };
+    return { end: done, ending: await endingOf(context, last) };
   });
 }
 

@@ -19,12 +19,12 @@ import type { Health } from "../../domain/verdict/verdict.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
-import { jobFor, runJob } from "../job/job.ts";
+import { type JobDependencies, runJob } from "../job/job.ts";
 import { requireMode } from "../job/mode.ts";
-import { logWith } from "../journal/follow.ts";
+import type { Look } from "../observe/look.ts";
 import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
-import { push } from "../push/push.ts";
+import { type ProvedPush, push } from "../push/push.ts";
 import { momentOf } from "../renewal/renewal-decision.ts";
 
 const ACCOUNTS_AT_ONCE = 4;
@@ -129,12 +129,16 @@ function unsignable({ clock }: Context, claims: AccountClaims | undefined): stri
  * left is found by the next run: it begins with what still bears the old key's signature.
  * @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable`.
  */
-export async function rotate(outer: Context, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
-  requireMode(outer.mode, "renew", "the rotation");
+export async function rotate(
+  deps: JobDependencies,
+  order: RotationOrder,
+  plan: RotationPlan,
+): Promise<Rotation> {
+  const context = await deps.context();
+  requireMode(context.mode, "renew", "the rotation");
   const { from, to, tell } = order;
-  const run = { id: outer.newId(), account: "-" } as const;
+  const run = { id: deps.newId(), account: "-" } as const;
   const correlation = run.id;
-  const context = { ...outer, correlation, log: logWith(outer.log, { correlation }) };
   const all = plan.waves.flat();
   const kinds = ["rotation.started", "rotation.finished"] as const;
   const interrupted = openRotation(await context.journal.read({ account: "-", kinds, limit: 1 }), to);
@@ -152,7 +156,7 @@ export async function rotate(outer: Context, order: RotationOrder, plan: Rotatio
     for (const it of wave) {
       if (context.signal?.aborted) return end("interrupted", `asked to stop before ${it.name}`);
       tell(`${number}: ${it.name}`);
-      const { done, error } = await rotateAccount(context, order, it);
+      const { done, error } = await rotateAccount(deps, order, it, correlation);
       accounts.push(done);
       await record(context, run, "rotation.account", { ...done, from, to });
       if (!GOES_ON.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
@@ -189,15 +193,15 @@ interface Attempt {
 }
 
 async function rotateAccount(
-  context: Context,
+  deps: JobDependencies,
   { from, to }: RotationOrder,
   { account, name }: RotationAccount,
+  correlation: string,
 ): Promise<Attempt> {
   const reason = `key rotation from ${from} to ${to}`;
-  const tie = defined({ correlation: context.correlation });
-  const job = jobFor(context, { account, action: "push", trigger: "manual", reason, ...tie });
+  const job = { account, action: "push", trigger: "manual", reason, correlation } as const;
   try {
-    const { done } = await runJob(context, job, (running, inner) => signAnew(inner, running, name));
+    const { done } = await runJob(deps, job, (context, running) => signAnew(context, running, name));
     return { done };
   } catch (thrown) {
     const error = asRelightError(thrown);
@@ -209,38 +213,38 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);
-  if (isWithdrawn(seen.presence)) {
-    const why = describeWithdrawal(seen.presence);
-    const done = { account, name, result: "deleted", before: seen.verdict.verdict, why } as const;
-    return { outcome: "deleted", done, ending: await endingOf(context, seen) };
-  }
+  const before = seen.verdict.verdict;
+  const left = (result: "deleted" | "expired", why: string) =>
+    ended(context, seen, { account, name, result, before, why });
+  if (isWithdrawn(seen.presence)) return left("deleted", describeWithdrawal(seen.presence));
   if (seen.claims === undefined)
     throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
-  const now = context.clock.now();
-  const before = seen.verdict.verdict;
   const { claims: current } = seen.claims;
-  if (
-    expiryWindow(current, context.policyOf(account, current), momentOf(context, seen)).state === "expired"
-  ) {
-    const why = "it has expired; `relight heal` renews it, with the new key";
-    const done = { account, name, result: "expired", before, why } as const;
-    return { outcome: "expired", done, ending: await endingOf(context, seen) };
-  }
-  const claims = reissue(seen.claims, { issuer: signer.publicKey, id: context.newId(), now });
-  const token = await signer.sign(claims);
+  const window = expiryWindow(current, context.policyOf(account, current), momentOf(context, seen));
+  if (window.state === "expired")
+    return left("expired", "it has expired; `relight heal` renews it, with the new key");
+  const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
+  const token = await signer.sign(reissue(seen.claims, terms));
   const order = { token, current: seen.claims, allowance: "nothing", purpose: "key rotation" } as const;
-  const { servers } = await push(context, job, order);
+  const pushed = await push(context, job, order);
+  const { servers } = pushed;
   const last = await verify(context, job);
-  const { verdict } = last;
-  const after = verdict.verdict;
+  const after = last.verdict.verdict;
   const broke = before === "healthy" && after !== "healthy";
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}`;
   const why = broke
-    ? `it was healthy and is ${after} now: ${verdict.findings[0]?.message ?? "no reason given"}`
+    ? `it was healthy and is ${after} now: ${last.verdict.findings[0]?.message ?? "no reason given"}`
     : `its new JWT is in force ${where}`;
   const result = broke ? ("unhealthy" as const) : ("rotated" as const);
   const done = { account, name, result, before, after, why };
-  return { outcome: result, done, ending: await endingOf(context, last) };
+  return ended(context, last, done, pushed);
+}
+
+/** The end of the job, and what the rotation says of the account. */
+async function ended(context: Context, last: Look, done: RotatedAccount, pushed?: ProvedPush) {
+  const { account, result: outcome } = done;
+  const end = { account, outcome, rungs: [], verdict: last.verdict, done, ...defined({ pushed }) };
+  return { end, ending: await endingOf(context, last) };
 }
 
 /** Whether nothing rests on the old key any more: no JWT that it signed is stored or runs, and all are known. */

@@ -17,7 +17,7 @@ import { isRevived } from "../../domain/verdict/verdict.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
 import { ACTIONS } from "../job/actions.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../job/context.ts";
-import { traced } from "../journal/follow.ts";
+import { traced } from "../job/trace.ts";
 import { type Baseline, beginBaseline, noteLosses } from "../journal/losses.ts";
 import { type Look, looking } from "../observe/look.ts";
 import { verify } from "../observe/verify.ts";

@@ -8,11 +8,10 @@ import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
-import type { Job } from "../../ports/jobs.ts";
+import type { NewJob } from "../../ports/jobs.ts";
 import { type Context, modeFor, type RunningJob } from "../job/context.ts";
-import { runJob } from "../job/job.ts";
+import { type JobDependencies, runJob } from "../job/job.ts";
 import { left, tried } from "../job/mode.ts";
-import { follow } from "../journal/follow.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import { refuseUnproved } from "../journal/unproved.ts";
 import type { Look } from "../observe/look.ts";
@@ -65,13 +64,9 @@ export interface Remediation {
   readonly healthySince?: string;
 }
 
-/** Does one job, whoever triggered it: the one path that schedule, webhook and person share. */
-export function remediate(outer: Context, order: Job): Promise<Remediation> {
-  return follow(outer, order, (context) => runOrder(context, order));
-}
-
-function runOrder(outer: Context, order: Job): Promise<Ended> {
-  return runJob(outer, order, async (job, context) => {
+/** Does one job, whoever triggered it. */
+export function remediate(deps: JobDependencies, order: NewJob): Promise<Remediation> {
+  return runJob(deps, order, async (context, job) => {
     const crashed = await resume(context, job);
     const calls = order.action === "remediate";
     const first = await verify(context, job).catch(async (thrown: unknown) => {
@@ -86,7 +81,7 @@ function runOrder(outer: Context, order: Job): Promise<Ended> {
       const whole = withCrashedWork(done, crashed, earlier);
       const { last, ...result } = await withFacts(context, whole);
       await watchExpiry(context, job, last, calls);
-      return { ...result, ending: await endingOf(context, last) };
+      return { end: result, ending: await endingOf(context, last) };
     } catch (thrown) {
       // What could not be renewed is what expires: a failure must not hide how near that is.
       await watchExpiry(context, job, seen, calls);
@@ -121,7 +116,7 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
 async function act(
   context: Context,
   job: RunningJob,
-  order: Job,
+  order: NewJob,
   seen: Look,
   resumed: readonly RungReport[],
 ): Promise<Done> {
@@ -239,7 +234,7 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
 async function pushDelivered(
   context: Context,
   job: RunningJob,
-  { token, trigger, acceptedOver, allowed = [] }: Job,
+  { token, trigger, acceptedOver, allowed = [] }: NewJob,
   seen: Look,
 ): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");

@@ -2,6 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { Millis } from "../../domain/time/time.ts";
 import type { Jobs, Trigger } from "../../ports/jobs.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
+import type { Metrics } from "../../ports/observers.ts";
 import type { Context } from "../job/context.ts";
 
 export interface SweepSettings {
@@ -12,6 +13,7 @@ export interface SweepSettings {
 }
 
 export interface SweepContext extends Context {
+  readonly metrics: Metrics;
   readonly jobs: Jobs;
   readonly configured: readonly AccountId[];
   readonly settings: SweepSettings;

@@ -1,4 +1,5 @@
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+import { measuresOfSweep } from "../../domain/metrics/measures.ts";
 import {
   type Due,
   type DueReason,
@@ -93,6 +94,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     postponed,
     waiting,
   });
+  context.metrics.emit(measuresOfSweep({ ...tally, queued, postponed }, context.clock.now()));
   return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
 }
 

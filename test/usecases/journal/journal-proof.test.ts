@@ -13,13 +13,13 @@ import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { type Context, record } from "../../../lib/usecases/job/context.ts";
-import { jobFor } from "../../../lib/usecases/job/job.ts";
 import { provedBy } from "../../../lib/usecases/journal/proof.ts";
 import { looking } from "../../../lib/usecases/observe/look.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { newPolicy } from "../../domain/policies.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
+import { jobDependencies } from "../../support/job-dependencies.ts";
 import { chance, keyOf, simulatedWorld } from "../../support/simulated-world.ts";
 
 /** What somebody who can write to the journal, and has no key of the operator's, can make Relight do: nothing. */
@@ -56,7 +56,7 @@ function newScene(journal = fakeJournal(fakeClock(start))) {
   });
   const run = (action: Job["action"], of: AccountId = account, change: Partial<Context> = {}) => {
     const context = { ...world.context, ...change };
-    return remediate(context, jobFor(context, { account: of, action, trigger: "manual", reason: "a test" }));
+    return remediate(jobDependencies(context), { account: of, action, trigger: "manual", reason: "a test" });
   };
   const plant = (kind: EntryKind, data: JsonObject, of: AccountId | "-" = account): Promise<void> =>
     journal.append({ at: world.now(), job: "planted", account: of, kind, data });

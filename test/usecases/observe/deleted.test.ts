@@ -8,6 +8,7 @@ import { changeLimits } from "../../../lib/usecases/orders/change-limits.ts";
 import { rotate } from "../../../lib/usecases/orders/rotate-key.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { newPolicy } from "../../domain/policies.ts";
+import { jobDependencies } from "../../support/job-dependencies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
 
 /** What somebody deleted is pushed by no trigger, however much time goes by; a person at the command brings it back. */
@@ -110,7 +111,12 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
   [
     "a change of its limits",
     ({ context }) =>
-      changeLimits(context, { account: id, action: "enable", request: { storage: 1_000 }, force: true }),
+      changeLimits(jobDependencies(context), {
+        account: id,
+        action: "enable",
+        request: { storage: 1_000 },
+        force: true,
+      }),
   ],
   [
     "a rotation of the operator's key",
@@ -131,7 +137,13 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
         includeSystem: false,
         tell: () => undefined,
       };
-      return rotate(context, order, { waves: [[holder]], leftOut: [], problems: [], todo: [], unknown: [] });
+      return rotate(jobDependencies(context), order, {
+        waves: [[holder]],
+        leftOut: [],
+        problems: [],
+        todo: [],
+        unknown: [],
+      });
     },
   ],
   [
@@ -161,7 +173,9 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
         place: "APP.jwt",
       };
       const claims = { name: "folder:jwts", accounts: async function* () {}, lookup: async () => sourced };
-      await remediate({ ...world.context, source: { claims, onDifference: "push" } }, jobOf({}));
+      const source = { claims, onDifference: "push" } as const;
+      const context = { ...world.context, source };
+      await remediate(jobDependencies(context), jobOf({}));
     },
   ],
 ];

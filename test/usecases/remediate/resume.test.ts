@@ -5,10 +5,10 @@ import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
-import { jobFor } from "../../../lib/usecases/job/job.ts";
 import { type Remediation, remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { newPolicy } from "../../domain/policies.ts";
 import { type FakeJournal, fakeJournal } from "../../support/fakes/journal.ts";
+import { jobDependencies } from "../../support/job-dependencies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
 
 /** A job that finds an account as dead jobs left it: healthy, mostly, which nobody has told yet. */
@@ -54,10 +54,13 @@ function newWorld(own: Partial<SimulatedAccount> = {}) {
       await world.context.journal.append({ at: world.now(), job, account, kind, data });
     },
     run: (action: Job["action"] = "remediate", more: Partial<Job> = {}): Promise<Remediation> =>
-      remediate(
-        world.context,
-        jobFor(world.context, { account, action, trigger: "schedule", reason: "a test", ...more }),
-      ),
+      remediate(jobDependencies(world.context), {
+        account,
+        action,
+        trigger: "schedule",
+        reason: "a test",
+        ...more,
+      }),
   };
 }
 type Scene = ReturnType<typeof newWorld>;
@@ -226,9 +229,9 @@ describe("a busy account", () => {
       scene.world.advance(millis(10_000));
       return context.leases.acquire(...asked);
     };
-    const order = jobFor(context, { account, action: "verify", trigger: "schedule", reason: "a test" });
+    const order = { account, action: "verify", trigger: "schedule", reason: "a test" } as const;
     const leases = { ...asking, acquire };
-    const end = remediate({ ...context, leases, waitsWhileBusy }, order);
+    const end = remediate(jobDependencies({ ...context, leases, waitsWhileBusy }), order);
     return end.then(
       ({ outcome }) => outcome,
       ({ code }) => code,
@@ -249,13 +252,8 @@ describe("a secret that can't be read", () => {
     const scene = newWorld({ exp: toSeconds(start) + 3_600 });
     const error = new RelightError("secret.not_found", "there is no secret");
     const signer = (): Promise<never> => Promise.reject(error);
-    const order = jobFor(scene.world.context, {
-      account,
-      action: "remediate",
-      trigger: "schedule",
-      reason: "a test",
-    });
-    const run = () => remediate({ ...scene.world.context, signer }, order);
+    const order = { account, action: "remediate", trigger: "schedule", reason: "a test" } as const;
+    const run = () => remediate(jobDependencies({ ...scene.world.context, signer }), order);
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found" });
     const classes = scene.world.incidents.map(({ failureClass, status }) => [failureClass, status]);

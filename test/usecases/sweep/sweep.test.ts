@@ -4,6 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { AccountClaims } from "../../../lib/domain/claims/claims.ts";
 import type { LastJob } from "../../../lib/domain/journal/last-job.ts";
+import type { Measurement } from "../../../lib/domain/metrics/measures.ts";
 import { type EpochMillis, epochMillis, epochSeconds, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Probes } from "../../../lib/ports/cluster.ts";
@@ -73,6 +74,7 @@ interface Scene {
   readonly which?: SweepOrder["which"];
   /** Takes what is queued, for a sweep that fails. */
   readonly jobs?: Job[];
+  readonly measured?: Measurement[];
 }
 
 async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[]; warnings: number }> {
@@ -82,6 +84,7 @@ async function run(scene: Scene): Promise<{ report: Sweep; jobs: readonly Job[];
     clock,
     log,
     newId: () => "sweep-1",
+    metrics: { emit: (list: readonly Measurement[]) => void scene.measured?.push(...list) },
     configured: scene.configured ?? [],
     resolver: { list: scene.list },
     policyOf: () => newPolicy(),
@@ -217,10 +220,12 @@ describe("a sweep", () => {
       for (const index of range(CHUNK)) yield entryOf(index);
       throw new RelightError("nats.timeout", "broke off");
     };
-    const jobs: Job[] = [];
+    const [jobs, measured]: [Job[], Measurement[]] = [[], []];
     const onLatest = (accounts: readonly AccountId[]) => void looked.push(...accounts);
-    const sweeping = run({ list, onLatest, jobs, configured: [idOf(0), idOf(CHUNK)] });
+    const sweeping = run({ list, onLatest, jobs, measured, configured: [idOf(0), idOf(CHUNK)] });
     await expect(sweeping).rejects.toMatchObject({ code: "nats.timeout" });
+    // What failed has finished nothing.
+    expect(measured).toEqual([]);
     expect(looked).toHaveLength(CHUNK + 1);
     expect(jobs.map(({ account }) => account)).toContain(idOf(CHUNK));
   });

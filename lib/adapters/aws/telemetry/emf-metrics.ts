@@ -20,19 +20,21 @@ export interface EmfSettings {
   readonly service: string;
   readonly perAccount: PerAccount;
   readonly log: Log;
+  /** Takes each line. */
+  readonly write: (line: string) => void;
 }
 
 /**
- * Metrics as lines on standard output in CloudWatch's embedded metric format, written as they come: nothing is lost
- * when a function is killed. Its limits: docs.aws.amazon.com, "Embedded metric format specification".
+ * Metrics as lines in CloudWatch's embedded metric format, written as they come: nothing is lost when a function is
+ * killed. Its limits: docs.aws.amazon.com, "Embedded metric format specification".
  */
-export function emfMetrics({ namespace, service, perAccount, log }: EmfSettings): Metrics {
+export function emfMetrics({ namespace, service, perAccount, log, write }: EmfSettings): Metrics {
   const writer = new Powertools({ namespace, serviceName: service });
   return {
     emit: (measurements) => {
       try {
         const wanted = measurements.filter((measurement) => isWanted(measurement, perAccount));
-        for (const line of linesOf(wanted)) writeLine(writer, line);
+        for (const line of linesOf(wanted)) write(textOf(writer, line));
       } catch (thrown) {
         log.warn("metrics could not be written", { error: thrown });
       }
@@ -58,15 +60,19 @@ function chunksOf(line: readonly Measurement[]): readonly (readonly Measurement[
   );
 }
 
-function writeLine(writer: Powertools, line: readonly Measurement[]): void {
+function textOf(writer: Powertools, line: readonly Measurement[]): string {
   const [first] = line;
-  if (first === undefined) return;
-  // An empty set is `service` alone.
-  if (isTotal(first)) writer.addDimensions({});
-  if (first.dimensions !== undefined) writer.addDimensions(dimensionsOf(first.dimensions));
-  for (const { name, value, highResolution } of line)
-    writer.addMetric(name, METRICS[name].unit, value, highResolution === true ? 1 : 60);
-  writer.publishStoredMetrics();
+  try {
+    // An empty set is `service` alone.
+    if (first && isTotal(first)) writer.addDimensions({});
+    if (first?.dimensions) writer.addDimensions(dimensionsOf(first.dimensions));
+    for (const { name, value, highResolution } of line)
+      writer.addMetric(name, METRICS[name].unit, value, highResolution === true ? 1 : 60);
+    return JSON.stringify(writer.serializeMetrics());
+  } finally {
+    writer.clearMetrics();
+    writer.clearDimensions();
+  }
 }
 
 /** The soonest expiry of all accounts is a sweep's to tell, never one account's. */

@@ -1,0 +1,32 @@
+import { expect, test } from "@jest/globals";
+import { logWith } from "../../../lib/usecases/job/trace.ts";
+import { tracedPort } from "../../../lib/usecases/job/traced-port.ts";
+import { fakeLog } from "../../support/fakes/log.ts";
+
+test("a line's own fields win over those of all lines", () => {
+  const log = fakeLog();
+  logWith(log, { account: "-" }).error("lost", { account: "A" });
+  expect(log.lines).toEqual([{ level: "error", message: "lost", data: { account: "A" } }]);
+});
+
+test("of a port only what is named is a step, and it stays what it is", async () => {
+  const steps: string[] = [];
+  const port = {
+    count: 0,
+    async add(by: number): Promise<number> {
+      this.count += by;
+      return this.count;
+    },
+    kept: (): string => "as it is",
+  };
+  const tracer = {
+    step: <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      steps.push(name);
+      return work();
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const traced = tracedPort(tracer, port, { add: "adding" });
+  expect([await traced.add(2), traced.kept(), port.count]).toEqual([2, "as it is", 2]);
+  expect(steps).toEqual(["adding"]);
+});
