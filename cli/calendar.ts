@@ -22,7 +22,7 @@ export async function planUntil(
   { until, storm }: CalendarOptions,
 ): Promise<CommandResult> {
   const context = await app.context();
-  const { accounts, unknown } = await schedule(context, app.configured, account);
+  const { accounts, unknown } = await schedule(context, await app.accounts(account));
   const now = context.clock.now();
   const found = calendar(accounts, { now, until: epochMillis(now + until), storm });
   const isCalm = found.storms.length === 0 && unknown.length === 0;

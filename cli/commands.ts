@@ -7,13 +7,12 @@ import { isoTime } from "../lib/domain/time/time.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
-import { entriesByCorrelation } from "../lib/usecases/journal/entries-by-correlation.ts";
-import { acknowledge as acknowledgeLosses } from "../lib/usecases/journal/losses.ts";
-import { forgetAccount } from "../lib/usecases/observe/deletion.ts";
-import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
-import { type Survey, survey } from "../lib/usecases/observe/survey.ts";
+import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowledge.ts";
+import { confirmRestart as confirmRestartOf } from "../lib/usecases/orders/confirm-restart.ts";
+import { forgetAccount } from "../lib/usecases/orders/forget-account.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
-import { confirmRestart as confirmRestartOf } from "../lib/usecases/remedies/restart-servers.ts";
+import { entriesByCorrelation } from "../lib/usecases/reports/entries-by-correlation.ts";
+import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
 import {
@@ -27,7 +26,6 @@ import {
 import type { CommandResult } from "./session.ts";
 
 /** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
-
 const EXIT_OF: Record<Health, ExitCode> = {
   healthy: EXIT.ok,
   degraded: EXIT.warning,
@@ -36,7 +34,7 @@ const EXIT_OF: Record<Health, ExitCode> = {
 };
 
 export async function status(app: App): Promise<CommandResult> {
-  const rows = await surveyAll(app);
+  const rows = await survey(await app.context(), await app.accounts());
   const mayRenew = allows(app.mode.mode, "renew");
   const warned = rows.map(({ renewal, decision, alarm }) => {
     const isRenewed = renewal !== undefined && decision.decision === "renew" && mayRenew;
@@ -57,7 +55,7 @@ export async function status(app: App): Promise<CommandResult> {
 }
 
 export async function plan(app: App, account: string | undefined): Promise<CommandResult> {
-  const rows = account === undefined ? await surveyAll(app) : await surveyOne(app, account);
+  const rows = await survey(await app.context(), await app.accounts(account));
   const idle = rows.every(({ step, renewal, decision, reconciliation }) => {
     const waits = renewal === undefined && reconciliation === undefined;
     return step.kind === "done" && waits && !NEEDS_A_PERSON.includes(decision.decision);
@@ -91,8 +89,8 @@ export async function renew(
 
 /** A deleted account that is gone for good is no finding any more. */
 export async function forget(app: App, account: string, reason: string): Promise<CommandResult> {
-  const context = await app.context();
-  const forgotten = await forgetAccount(context, await findAccount(context, app.configured, account), reason);
+  const id = await app.findAccount(account);
+  const forgotten = await forgetAccount(await app.context(), id, reason);
   return { json: { forgotten }, text: `${account} is forgotten`, exit: EXIT.ok };
 }
 
@@ -144,7 +142,7 @@ export async function journal(
   account: string | undefined,
   { limit, correlation }: { readonly limit: number; readonly correlation?: string },
 ): Promise<CommandResult> {
-  const of = account === undefined ? {} : { account: await app.accountId(account) };
+  const of = account === undefined ? {} : { account: await app.findOffline(account) };
   const entries =
     correlation === undefined
       ? await app.journal.read({ ...of, limit })
@@ -173,10 +171,9 @@ export async function acknowledge(
   what: string | undefined,
   { reason, by = userInfo().username }: AcknowledgeOptions,
 ): Promise<CommandResult> {
-  const context = await app.context();
-  const account = await findAccount(context, app.configured, name);
+  const account = await app.findAccount(name);
   const order = { account, by, reason, ...defined({ what }) };
-  const losses = (await acknowledgeLosses(context, order)).map(({ message }) => message);
+  const losses = (await acknowledgeLosses(await app.context(), order)).map(({ message }) => message);
   const text =
     losses.length === 0
       ? `no loss is open on ${name}`
@@ -193,8 +190,7 @@ async function doJob(
   reason: string,
   more: { readonly undelete?: true } = {},
 ): Promise<Remediation> {
-  const context = await app.context();
-  const account = await findAccount(context, app.configured, name);
+  const account = await app.findAccount(name);
   return app.remediate({ account, action, trigger: "manual", reason, ...more });
 }
 
@@ -219,16 +215,6 @@ function remediationJson({ verdict, pushed, ...rest }: Remediation): object {
   // What was changed may be an import with its activation token.
   const shown = pushed === undefined ? {} : { pushed: { ...pushed, changes: redact(pushed.changes) } };
   return { ...verdict, ...rest, ...shown };
-}
-
-async function surveyAll(app: App): Promise<readonly Survey[]> {
-  const context = await app.context();
-  return survey(context, await knownAccounts(context, app.configured));
-}
-
-async function surveyOne(app: App, account: string): Promise<readonly Survey[]> {
-  const context = await app.context();
-  return survey(context, [await findAccount(context, app.configured, account)]);
 }
 
 function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {

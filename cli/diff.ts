@@ -4,7 +4,6 @@ import type { ClaimsDocument } from "../lib/domain/claims/claims.ts";
 import type { ComparisonState } from "../lib/domain/claims/claims-comparison.ts";
 import { isoTime, toMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
-import { findAccount, knownAccounts } from "../lib/usecases/observe/inventory.ts";
 import { type AccountDiff, diffAccounts } from "../lib/usecases/reports/diff.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { worstExit } from "./commands.ts";
@@ -28,11 +27,7 @@ const PAINT: Record<ComparisonState, (text: string) => string> = {
 
 export async function diff(app: App, account: string | undefined): Promise<CommandResult> {
   const context = await app.context();
-  const accounts =
-    account === undefined
-      ? await knownAccounts(context, app.configured)
-      : [await findAccount(context, app.configured, account)];
-  const found = await diffAccounts(context, accounts);
+  const found = await diffAccounts(context, await app.accounts(account));
   return {
     json: { source: context.source?.claims.name ?? null, accounts: found.map(diffJson) },
     text: found.length === 0 ? "no accounts" : found.map(renderDiff).join("\n"),

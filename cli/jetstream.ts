@@ -4,7 +4,6 @@ import type { App } from "../lib/compose/compose.ts";
 import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes.ts";
 import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
-import { findAccount } from "../lib/usecases/observe/inventory.ts";
 import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/change-limits.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
@@ -79,7 +78,7 @@ async function jetStream(
   { dryRun, force, yes, restartFollows, ...rest }: JetStreamOptions,
 ): Promise<CommandResult> {
   const context = await app.context();
-  const account = await findAccount(context, app.configured, name);
+  const account = await app.findAccount(name);
   const order: LimitOrder = { account, action, request: rest, force, restartFollows };
   const plan = await planLimits(context, order);
   const isRefused = plan.refusals.length > 0 || (!force && plan.objections.length > 0);

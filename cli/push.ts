@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
-import { type PushPreview, previewPush } from "../lib/usecases/push/preview-push.ts";
+import { type PushPreview, previewPush } from "../lib/usecases/orders/preview-push.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";
@@ -29,7 +29,7 @@ export async function push(
   const allowed = allowEarlierExpiry ? (["expires_earlier"] as const) : [];
   const preview = allowChanges ? await previewPush(context, token, allowed) : undefined;
   const account = preview?.account ?? context.codec.decode(token).document.claims.sub;
-  const name = context.settingsOf(account)?.name ?? account;
+  const name = app.nameOf(account);
   // What is refused whatever a person says goes on to the gate, which journals it.
   const isQuestion = preview !== undefined && preview.changes.length > 0 && preview.refusals.length === 0;
   if (

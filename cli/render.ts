@@ -13,8 +13,8 @@ import {
   type Verdict,
   type Warning,
 } from "../lib/domain/verdict/verdict.ts";
-import type { Survey } from "../lib/usecases/observe/survey.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
+import type { Survey } from "../lib/usecases/reports/survey.ts";
 
 /** What people read. Programs use `--json`. */
 

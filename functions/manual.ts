@@ -1,8 +1,6 @@
 import middy from "@middy/core";
 import * as z from "zod";
-import { isAccountId } from "../lib/domain/claims/account.ts";
 import { RelightError } from "../lib/errors.ts";
-import { findAccount } from "../lib/usecases/observe/inventory.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const schema = z.strictObject({
@@ -20,8 +18,7 @@ export const handler = middy<unknown, unknown, Error, WithApp>()
     const parsed = schema.safeParse(event);
     if (!parsed.success) throw new RelightError("usage", z.prettifyError(parsed.error));
     const { account: name, action, reason } = parsed.data;
-    const context = await app.context();
-    const account = isAccountId(name) ? name : await findAccount(context, app.configured, name);
+    const account = await app.findAccount(name);
     const order = { account, action, trigger: "manual", reason, correlation } as const;
     const { verdict, ...result } = await app.remediate(order);
     return { ...verdict, ...result };

@@ -71,6 +71,14 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
   packages,
 });
 
+/**
+ * What commands and handlers may ask for by themselves: each of these goes through `runJob`, or changes no account.
+ * Whatever works on one (heal, push, renew, a remedy) is called by a job, and by nobody else.
+ */
+const ENTRIES = "usecases/((orders|reports)/|(remediate/remediate|sweep/sweep|watch/watch)\\.ts$)";
+const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports)/|${ENTRIES})`;
+const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/tell-page)\\.ts$`;
+
 /** The first that fits a module is its rule; a module without one breaks them all. */
 const RULES: readonly Rule[] = [
   // What every other subject needs, so it needs none of them.
@@ -105,19 +113,11 @@ const RULES: readonly Rule[] = [
   { place: /^lib\/log\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^functions\/remediate\.ts$/,
-    own: /^(functions\/|lib\/(errors|log|compose\/(compose|open-observers))\.ts$|lib\/(domain|ports|usecases)\/|lib\/adapters\/aws\/queue\/sqs-jobs\.ts$)/,
+    own: new RegExp(`^(${HANDLER}|lib/adapters/aws/queue/sqs-jobs\\.ts$)`),
     packages: NEUTRAL,
   },
-  {
-    place: /^functions\//,
-    own: /^(functions\/|lib\/(errors|log|compose\/(compose|open-observers))\.ts$|lib\/(domain|ports|usecases)\/)/,
-    packages: NEUTRAL,
-  },
-  {
-    place: /^cli\//,
-    own: /^(cli\/|package\.json$|lib\/(errors|log|compose\/compose)\.ts$|lib\/(domain|ports|usecases)\/)/,
-    packages: NEUTRAL,
-  },
+  { place: /^functions\//, own: new RegExp(`^(${HANDLER})`), packages: NEUTRAL },
+  { place: /^cli\//, own: new RegExp(`^(cli/|package\\.json$|${FACE})`), packages: NEUTRAL },
   // The twin asks the emulator what the product did there, with AWS's own clients.
   { place: /^lab\/twin\//, own: /^lab\//, packages: /^/ },
   { place: /^lab\//, own: /^lab\//, packages: /^(?!@aws-sdk\/)/ },
@@ -155,6 +155,18 @@ function cycles(graph: Graph): string[] {
   };
   for (const file of graph.keys()) visit(file, []);
   return found;
+}
+
+/** Which folders below `place` import which. */
+function foldersOf(files: Graph, place: string): Graph {
+  const folders = new Map<string, Set<string>>();
+  for (const [file, imports] of files) {
+    if (!file.startsWith(place)) continue;
+    const folder = dirname(file);
+    const others = imports.map(dirname).filter((other) => other.startsWith(place) && other !== folder);
+    folders.set(folder, new Set([...(folders.get(folder) ?? []), ...others]));
+  }
+  return new Map([...folders].map(([folder, others]) => [folder, [...others]]));
 }
 
 const graph = readGraph(["lib", "functions", "cli", "lab"]);
@@ -207,6 +219,12 @@ describe("the architecture", () => {
 
   test("has no circle", () => {
     expect(cycles(graph)).toEqual([]);
+  });
+
+  test("lets a job go down through the folders of the use cases: none imports one that imports it", () => {
+    const folders = foldersOf(graph, "lib/usecases/");
+    expect(folders.get("lib/usecases/remediate")).toContain("lib/usecases/job");
+    expect(cycles(folders)).toEqual([]);
   });
 
   test("keeps the domain pure: it never asks for the time, chance, the environment or a console", () => {
@@ -301,6 +319,10 @@ describe("its checks can fail", () => {
     ["a handler on an adapter", "functions/sweep.ts", "lib/adapters/aws/queue/sqs-jobs.ts"],
     ["a handler on another adapter", "functions/remediate.ts", "lib/adapters/nats/c.ts"],
     ["a handler on a cloud", "functions/sweep.ts", "@aws-sdk/client-sqs"],
+    ["a handler on what only a job may do", "functions/manual.ts", "lib/usecases/remediate/heal.ts"],
+    ["a command on what only a job may do", "cli/x.ts", "lib/usecases/push/push.ts"],
+    ["a command on a job itself", "cli/x.ts", "lib/usecases/job/job.ts"],
+    ["a command on a look that no report is made of", "cli/x.ts", "lib/usecases/observe/look.ts"],
     ["a command on an adapter", "cli/x.ts", "lib/adapters/local/clock.ts"],
     ["a command on the configuration", "cli/x.ts", "lib/config/config.ts"],
     ["the lab on the product", "lab/d.ts", "lib/compose/compose.ts"],
@@ -348,6 +370,17 @@ describe("its checks can fail", () => {
     ],
   ])("on a circle %s", (_what, edges, expected) => {
     expect(cycles(new Map(edges))).toEqual(expected);
+  });
+
+  test("on folders that import each other, though no file does", () => {
+    const files = new Map([
+      ["lib/usecases/job/a.ts", ["lib/usecases/paging/b.ts", "zod"]],
+      ["lib/usecases/paging/c.ts", ["lib/usecases/job/d.ts", "lib/usecases/paging/b.ts"]],
+    ]);
+    expect(cycles(files)).toEqual([]);
+    expect(cycles(foldersOf(files, "lib/usecases/"))).toEqual([
+      "lib/usecases/job → lib/usecases/paging → lib/usecases/job",
+    ]);
   });
 
   test("and they read every kind of import, and nothing that only looks like one", () => {

@@ -23,7 +23,7 @@ import type { Signer } from "../ports/keys.ts";
 import type { Leases } from "../ports/leases.ts";
 import type { Restarter } from "../ports/remedies.ts";
 import type { Secrets } from "../ports/secrets.ts";
-import type { Context } from "../usecases/job/context.ts";
+import type { Context } from "../usecases/context/context.ts";
 import type { CredentialRotation } from "../usecases/orders/rotate-credentials.ts";
 import { openOnce } from "./open-once.ts";
 

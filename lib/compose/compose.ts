@@ -4,7 +4,7 @@ import { httpMonitoring } from "../adapters/local/monitoring.ts";
 import { serverCertificates } from "../adapters/nats/connection/certificates.ts";
 import { openEvents } from "../adapters/nats/events/events.ts";
 import { jwtCodec } from "../adapters/nats/jwt/jwt-codec.ts";
-import { type AccountId, isAccountId } from "../domain/claims/account.ts";
+import type { AccountId } from "../domain/claims/account.ts";
 import type { Expiring } from "../domain/expiry/expiring.ts";
 import type { RunMode } from "../domain/ladder/mode.ts";
 import { defined } from "../domain/time/defined.ts";
@@ -14,12 +14,11 @@ import type { Job, NewJob, Trigger } from "../ports/jobs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/observers.ts";
-import type { Context } from "../usecases/job/context.ts";
+import { type Context, nameOf } from "../usecases/context/context.ts";
+import { guarded } from "../usecases/context/mode.ts";
+import { ROTATING_SECRET_NEEDS } from "../usecases/context/writes.ts";
 import type { JobDependencies } from "../usecases/job/job.ts";
-import { guarded } from "../usecases/job/mode.ts";
-import { ROTATING_SECRET_NEEDS } from "../usecases/job/writes.ts";
-import { type Ends, endsOf, onFreshRuns } from "../usecases/journal/fresh-runs.ts";
-import { findAccountOffline } from "../usecases/observe/inventory.ts";
+import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
 import { changeLimits, type LimitOrder } from "../usecases/orders/change-limits.ts";
 import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
@@ -40,6 +39,7 @@ import { type Remediation, remediate } from "../usecases/remediate/remediate.ts"
 import { type ExpirySources, findExpiries, watchExpiries } from "../usecases/reports/expiries.ts";
 import { listedSchedule } from "../usecases/reports/schedule.ts";
 import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
+import { type Ends, endsOf, onFreshRuns } from "../usecases/watch/fresh-runs.ts";
 import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
@@ -60,8 +60,12 @@ export interface App extends AsyncDisposable {
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
   readonly monitoring: Monitoring;
-  /** The account of an id or a name that the configuration or the journal knows, without asking the cluster. @throws RelightError `account.unknown` */
-  accountId(text: string): Promise<AccountId>;
+  /** The account that a person means by an id or a name. @throws RelightError `account.unknown`, `nats.*` */
+  findAccount(text: string): Promise<AccountId>;
+  /** The same without asking the cluster: as the configuration and the journal know it. @throws RelightError `account.unknown` */
+  findOffline(text: string): Promise<AccountId>;
+  /** The account that a person means; all that anybody knows, where none is named. @throws RelightError `nats.*` */
+  accounts(text?: string): Promise<readonly AccountId[]>;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
   /**
@@ -110,7 +114,6 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { config, base, context, operator } = parts;
   const { journal, secrets } = base;
   const configured = [...parts.settings.keys()];
-  const nameOf = (account: AccountId): string => parts.settings.get(account)?.name ?? account;
   const { timeout, systemCredentials: reference } = config.cluster;
 
   const runner: JobDependencies = { ...base, context, ...defined({ announcer: parts.announcer }) };
@@ -202,7 +205,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     });
   }
 
-  const deps: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured, nameOf };
+  const deps: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
   return {
     mode: base.mode,
     log,
@@ -215,8 +218,13 @@ export async function openApp(options: AppOptions): Promise<App> {
     watch: runWatch,
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
-    nameOf: (account) => (isAccountId(account) ? nameOf(account) : account),
-    accountId: (text) => findAccountOffline(deps, text),
+    nameOf: (account) => nameOf(base, account as AccountId),
+    findAccount: (text) => findAccount(deps, text, context),
+    findOffline: (text) => findAccount(deps, text),
+    accounts: async (text) =>
+      text === undefined
+        ? knownAccounts(await context(), configured)
+        : [await findAccount(deps, text, context)],
     remediate: (job) => remediate(runner, job),
     changeLimits: (order) => changeLimits(runner, order),
     rotateKey: (order, plan) => rotate(runner, order, plan),

@@ -22,11 +22,11 @@ import type { Leases } from "../ports/leases.ts";
 import type { Log } from "../ports/log.ts";
 import type { Metrics, Tracer } from "../ports/observers.ts";
 import type { Secrets } from "../ports/secrets.ts";
-import type { Context } from "../usecases/job/context.ts";
-import { WAITS_WHILE_BUSY } from "../usecases/job/lease.ts";
-import { guarded } from "../usecases/job/mode.ts";
-import { tracedPort } from "../usecases/job/traced-port.ts";
-import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/job/writes.ts";
+import type { Context } from "../usecases/context/context.ts";
+import { WAITS_WHILE_BUSY } from "../usecases/context/lease.ts";
+import { guarded } from "../usecases/context/mode.ts";
+import { tracedPort } from "../usecases/context/traced-port.ts";
+import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/context/writes.ts";
 import type { EscalateDependencies } from "../usecases/paging/escalate.ts";
 import {
   type Environment,
@@ -77,6 +77,7 @@ export interface Base {
   readonly metrics: Metrics;
   readonly tracer: Tracer;
   readonly unknownAfter: Millis;
+  readonly settingsOf: Context["settingsOf"];
 }
 
 /** The parts of one run, each opened when it is first asked for. Dispose it: it holds a connection and the journal. */
@@ -147,7 +148,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const opened = tracedPort(tracer, await openJournal(config), JOURNAL_STEPS);
   const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
-  const settingsOf: Context["settingsOf"] = (account) => settings.get(account);
   const bus = await openBus(config);
   const metrics = dryRun ? noMetrics : await openMetrics(config, env, log, writeMetrics);
   const told = dryRun
@@ -176,6 +176,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     metrics,
     tracer,
     unknownAfter: config.unknownAfter,
+    settingsOf: (account) => settings.get(account),
   };
 
   const { timeout } = config.cluster;
@@ -206,7 +207,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const { restarter, ...whyNone } = restarts;
     return {
       ...base,
-      settingsOf,
       codec: jwtCodec,
       operator: trusted,
       policy: config.policy,
@@ -236,7 +236,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     context,
     connectWith,
     ...defined({ announcer: bus }),
-    pager: async () => ({ ...base, operator: await operator(), settingsOf }),
+    pager: async () => ({ ...base, operator: await operator() }),
     [Symbol.asyncDispose]: async () => {
       const cluster = await opening?.catch(() => undefined);
       await cluster?.[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
 import type { JwtCodec } from "../ports/keys.ts";
 import type { SourceEntry } from "../ports/source.ts";
-import type { Context } from "../usecases/job/context.ts";
+import type { Context } from "../usecases/context/context.ts";
 
 /** The source of truth that is configured, if one is; it is read when it is first asked. */
 export function openSource(

@@ -11,7 +11,7 @@ const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 /** What only tells people, or the metrics, what was: it says less about what has expired, and decides nothing. */
 const TELLERS = [
   "lib/usecases/orders/console.ts",
-  "lib/usecases/journal/entries-by-correlation.ts",
+  "lib/usecases/reports/entries-by-correlation.ts",
   "lib/domain/journal/unfinished.ts",
 ];
 const MEASURED = `kinds: ["verdict"], limit: LATEST_VERDICTS`;

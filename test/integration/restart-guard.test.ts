@@ -11,7 +11,7 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 

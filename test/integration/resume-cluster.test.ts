@@ -6,7 +6,7 @@ import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 

@@ -9,7 +9,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { RelightError } from "../../lib/errors.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { runJobOn } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
 import { endLeases } from "../support/leases.ts";

@@ -11,8 +11,8 @@ import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { planRotation, rotate } from "../../lib/usecases/orders/rotate-key.ts";
 import { openWorldApp } from "../support/context.ts";
-import { endLeases } from "../support/leases.ts";
 import { jobDependencies } from "../support/job-dependencies.ts";
+import { endLeases } from "../support/leases.ts";
 import { relight, startRelight } from "../support/relight.ts";
 
 /** Accounts change from one operator signing key to another on real servers that demand signing keys. */

@@ -8,7 +8,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
@@ -162,7 +162,7 @@ test("a mirror ahead of an origin that a person made anew is found (nats-server 
   });
   // One look: a verdict would wait for half a minute, since some versions set a mirror back by themselves.
   await using app = await openWorldApp(world);
-  const { verdict } = await looking(await app.context(), await app.accountId(world.accountId))();
+  const { verdict } = await looking(await app.context(), await app.findOffline(world.accountId))();
   expect(verdict.verdict).toBe("dead");
   expect(verdict.findings).toContainEqual(
     expect.objectContaining({ code: "stream.ahead_of_origin", subject: { server: "lab", stream: "日本" } }),

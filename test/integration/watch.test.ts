@@ -24,7 +24,7 @@ const SOON = 30_000;
 
 async function journalOf(world: World): Promise<readonly JournalEntry[]> {
   await using app = await openWorldApp(world);
-  return app.journal.read({ account: await app.accountId(world.accountId) });
+  return app.journal.read({ account: await app.findOffline(world.accountId) });
 }
 
 const eventJobs = (entries: readonly JournalEntry[]): readonly JournalEntry[] =>

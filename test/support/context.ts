@@ -2,7 +2,7 @@ import type { World } from "../../lab/world.ts";
 import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
 import type { Job } from "../../lib/ports/jobs.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { type Remediation, remediate } from "../../lib/usecases/remediate/remediate.ts";
 import { jobDependencies } from "./job-dependencies.ts";
 
@@ -23,7 +23,7 @@ export async function runJobOn(
   const { accountId: account } = world;
   const deps = jobDependencies({ ...context, ...change(context) });
   return await remediate(deps, {
-    account: await app.accountId(account),
+    account: await app.findOffline(account),
     action,
     trigger: "manual",
     reason: "a test",

@@ -1,6 +1,6 @@
 import type { Measurement } from "../../lib/domain/metrics/measures.ts";
 import type { JobNotice } from "../../lib/ports/announcer.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import type { JobDependencies } from "../../lib/usecases/job/job.ts";
 
 /** What a job needs, over a context that is at hand; and what was counted and announced of it. */

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { RungReport } from "../../lib/domain/ladder/rung-report.ts";
 import { LADDER } from "../../lib/domain/ladder/rungs.ts";
-import type { RungReport } from "../../lib/usecases/remediate/heal.ts";
 import type { Run } from "./relight.ts";
 
 /** A row of the table in docs/recoveries.md: the damage, where it happened, and what fixed it. */

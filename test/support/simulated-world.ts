@@ -11,7 +11,7 @@ import type { Job, Jobs } from "../../lib/ports/jobs.ts";
 import type { Journal } from "../../lib/ports/journal.ts";
 import type { DecodedJwt, JwtCodec } from "../../lib/ports/keys.ts";
 import type { Leases } from "../../lib/ports/leases.ts";
-import type { Context } from "../../lib/usecases/job/context.ts";
+import type { Context } from "../../lib/usecases/context/context.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-delivery.ts";
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import { sweep } from "../../lib/usecases/sweep/sweep.ts";

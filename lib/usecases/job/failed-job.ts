@@ -2,10 +2,10 @@ import { type FailureClass, STOPS_RENEWAL } from "../../domain/incidents/inciden
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { RelightError } from "../../errors.ts";
 import type { Trigger } from "../../ports/jobs.ts";
+import type { Context, RunningJob } from "../context/context.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import { escalate } from "../paging/escalate.ts";
 import { isNearEnd } from "../paging/near-end.ts";
-import type { Context, RunningJob } from "./context.ts";
 
 /** The next try mends these, or the dead letters' alarm calls; a journal that fails would call for every account. */
 const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];

@@ -3,12 +3,12 @@ import { defined } from "../../domain/time/defined.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError, told } from "../../errors.ts";
 import type { NewJob } from "../../ports/jobs.ts";
+import { type Context, type RunningJob, record } from "../context/context.ts";
+import { withLease } from "../context/lease.ts";
+import { logWith, traced } from "../context/trace.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
-import { type Context, type RunningJob, record } from "./context.ts";
 import { callAboutFailure } from "./failed-job.ts";
 import { type EndDependencies, type JobEnd, tellEnd, tellFailure } from "./job-end.ts";
-import { withLease } from "./lease.ts";
-import { logWith, traced } from "./trace.ts";
 
 /** What a job needs before it is connected to anything, and who hears of its end. */
 export interface JobDependencies extends EndDependencies {

@@ -41,14 +41,14 @@ export async function withProof({ signer, log, mode }: Proving, entry: JournalEn
   }
 }
 
-/** Tells the entries that Relight wrote from those that anybody could have: by a key that servers trust still. */
-export function provedBy({
-  codec,
-  operator,
-}: {
+/** By which keys servers trust what is signed. */
+export interface Trust {
   readonly codec: Pick<JwtCodec, "attests">;
   readonly operator: Operator;
-}): IsProved {
+}
+
+/** Tells the entries that Relight wrote from those that anybody could have: by a key that servers trust still. */
+export function provedBy({ codec, operator }: Trust): IsProved {
   const trusted = trustedIssuers(operator);
   return (entry) => {
     const proof = proofIn(entry);

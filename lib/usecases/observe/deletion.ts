@@ -7,22 +7,13 @@ import {
   type Presence,
   presenceOf,
 } from "../../domain/claims/presence.ts";
-import type { JournalEntry } from "../../domain/journal/journal.ts";
 import { NO_SKEW, skewOf } from "../../domain/observation/clocks.ts";
 import type { RunningAccount } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
-import { type Context, type RunningJob, record } from "../job/context.ts";
-import { resolveIncidents } from "../paging/escalate.ts";
-import { type Look, lastSeenOf } from "./look.ts";
-
-/** What a deletion is known by is read anew each time: `watch` writes it while a job is under way. */
-export function deletionsOf(
-  { journal }: Pick<Context, "journal">,
-  account: AccountId,
-): Promise<readonly JournalEntry[]> {
-  return journal.read({ account, kinds: ["account.deleted"] });
-}
+import { type Context, type RunningJob, record } from "../context/context.ts";
+import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
+import type { Look } from "./look.ts";
 
 /**
  * Stands before every push, whoever asks for it: what somebody deleted comes back by nobody but a person who says so.
@@ -67,7 +58,7 @@ async function runningNow(
 /** Whether the account is there now, asked of the servers, the resolver and the journal; no streams are looked at. */
 export async function presenceNow(context: Context, account: AccountId): Promise<Presence> {
   const { resolver, probes, operator, clock } = context;
-  const deletion = lastDeletion(await deletionsOf(context, account));
+  const deletion = lastDeletion(await deletionsOf(context.journal, account));
   const running = await runningNow(context, account);
   if (running === "unreadable") {
     if (deletion === undefined) return { state: "here" };
@@ -83,7 +74,7 @@ export async function presenceNow(context: Context, account: AccountId): Promise
     const held = await resolver.lookup(account);
     return held !== undefined && isTrusted(held, operator) ? held.document : undefined;
   });
-  const lastSeen = await lastSeenOf(context, account);
+  const lastSeen = await lastSeenOf(context.journal, account);
   const facts = {
     running: { ok: true, value: running },
     stored,
@@ -120,27 +111,4 @@ export async function rememberDeletion(
     refusedBy: [...refusedBy],
     ...defined({ jti }),
   });
-}
-
-/**
- * Forgets an account that somebody deleted, on a person's word: it is shown and swept no more. It is still never pushed
- * but by a person, and known again once somebody has it.
- * @throws RelightError `account.unknown` if it is still there, or never was.
- */
-export async function forgetAccount(
-  context: Context,
-  account: AccountId,
-  reason: string,
-): Promise<AccountId> {
-  const presence = await presenceNow(context, account);
-  if (!isWithdrawn(presence))
-    throw new RelightError("account.unknown", `account ${account} was not deleted: it is ${presence.state}`);
-  const job = { id: context.newId(), account };
-  if (presence.state === "gone" && presence.known === undefined) {
-    const { iat, jti } = presence.claims.claims;
-    await record(context, job, "account.deleted", { how: "gone", iat, jti });
-  }
-  await record(context, job, "account.forgotten", { reason });
-  await resolveIncidents(context, job, () => true, "a person said that it is gone for good");
-  return account;
 }

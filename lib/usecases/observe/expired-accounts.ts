@@ -5,7 +5,7 @@ import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import type { Probe } from "../../domain/observation/observation.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 
 /** Accounts asked about at once. */
 const AT_ONCE = 16;

@@ -1,22 +1,25 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+import type { AccountClaims } from "../../domain/claims/claims.ts";
 import {
   accountsNamed,
   inventoryOf,
   type KnownAccount,
   type Mention,
 } from "../../domain/claims/inventory.ts";
+import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Journal } from "../../ports/journal.ts";
+import type { ListedJwt } from "../../ports/resolver.ts";
 import type { SourceEntry } from "../../ports/source.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 
 const AT_ONCE = 8;
 
-/** What names can be looked up by where there is no connection to the cluster: the configuration and the journal. */
+/** What is known of names without a connection to the cluster: the configuration's and the journal's. */
 export interface OfflineNames {
   readonly configured: readonly AccountId[];
-  readonly nameOf: (account: AccountId) => string | undefined;
+  readonly settingsOf: Context["settingsOf"];
   readonly journal: Pick<Journal, "accounts">;
 }
 
@@ -29,7 +32,7 @@ export async function takeInventory(
   context: Context,
   configured: readonly AccountId[],
 ): Promise<readonly KnownAccount[]> {
-  const mentions: Mention[] = configuredMentions({ configured, nameOf: namesOf(context) });
+  const mentions: Mention[] = configuredMentions({ ...context, configured });
   await fromResolver(context, mentions);
   for await (const entry of sourced(context)) {
     if (!entry.ok && entry.account !== undefined) mentions.push({ account: entry.account, place: "source" });
@@ -52,30 +55,26 @@ export async function knownAccounts(
 }
 
 /**
- * The account that a person means: an id, or a name that any place has for it.
+ * The account that a person means: an id, or a name that any place has for it. The configuration is asked first.
+ * @param connect opens the cluster, which knows more; without it the journal is asked
  * @throws RelightError `account.unknown`, also where a name is not unique.
  */
 export async function findAccount(
-  context: Context,
-  configured: readonly AccountId[],
+  names: OfflineNames,
   text: string,
+  connect?: () => Promise<Context>,
 ): Promise<AccountId> {
   if (isAccountId(text)) return text;
-  const own = accountsNamed(inventoryOf(configuredMentions({ configured, nameOf: namesOf(context) })), text);
+  const own = accountsNamed(inventoryOf(configuredMentions(names)), text);
   if (own.length > 0) return theOne(own, text);
-  const known = await takeInventory(context, configured);
+  if (connect === undefined) {
+    const { journalled } = await fromJournal(names.journal);
+    return theOne(accountsNamed(inventoryOf(journalled), text), text);
+  }
+  const context = await connect();
+  const known = await takeInventory(context, names.configured);
   const named = accountsNamed(known, text);
   return theOne(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
-}
-
-/** The same where no cluster is asked. @throws RelightError `account.unknown` */
-export async function findAccountOffline(names: OfflineNames, text: string): Promise<AccountId> {
-  if (isAccountId(text)) return text;
-  const mentions = configuredMentions(names);
-  const own = accountsNamed(inventoryOf(mentions), text);
-  if (own.length > 0) return theOne(own, text);
-  const { journalled } = await fromJournal(names.journal);
-  return theOne(accountsNamed(inventoryOf([...mentions, ...journalled]), text), text);
 }
 
 /** The accounts that servers have loaded; none where they could not be asked, which is logged. */
@@ -101,13 +100,8 @@ export async function* sourced({ source, log }: Pick<Context, "source" | "log">)
   }
 }
 
-const namesOf =
-  ({ settingsOf }: Pick<Context, "settingsOf">) =>
-  (account: AccountId): string | undefined =>
-    settingsOf(account)?.name;
-
-function configuredMentions({ configured, nameOf }: Omit<OfflineNames, "journal">): Mention[] {
-  return configured.map((account) => ({ account, place: "configuration", name: nameOf(account) }));
+function configuredMentions({ configured, settingsOf }: Omit<OfflineNames, "journal">): Mention[] {
+  return configured.map((account) => ({ account, place: "configuration", name: settingsOf(account)?.name }));
 }
 
 async function fromResolver({ resolver }: Context, mentions: Mention[]): Promise<void> {
@@ -163,4 +157,19 @@ function theOne(matches: readonly AccountId[], text: string): AccountId {
     "account.unknown",
     `${matches.length} accounts are called "${text}"; use an id: ${list}`,
   );
+}
+/** The claims of the other accounts; what is promised to such that are loaded nowhere counts: they are loaded sooner or later. */
+export async function otherAccounts(
+  context: Pick<Context, "resolver" | "clock">,
+  account: AccountId,
+): Promise<readonly AccountClaims[]> {
+  const others: AccountClaims[] = [];
+  const isOther = (entry: ListedJwt): entry is Extract<ListedJwt, { ok: true }> =>
+    entry.ok && entry.jwt.document.claims.sub !== account;
+  for await (const entry of context.resolver.list()) {
+    if (!isOther(entry)) continue;
+    const { claims } = entry.jwt.document;
+    if (claims.exp === undefined || toMillis(claims.exp) > context.clock.now()) others.push(claims);
+  }
+  return others;
 }

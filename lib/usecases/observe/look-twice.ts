@@ -4,7 +4,7 @@ import { BELIEVED_AFTER } from "../../domain/observation/agreement.ts";
 import { YOUNG } from "../../domain/observation/still-there.ts";
 import { type Millis, millis } from "../../domain/time/time.ts";
 import { patienceWith } from "../../domain/verdict/settling.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 import { type AgreedLook, type Look, type LookAgain, looking } from "./look.ts";
 
 /** How often it is looked again before a verdict is believed; a look at hundreds of streams costs something. */

@@ -6,11 +6,9 @@ import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/pre
 import {
   type JournalEntry,
   lastAdopted,
-  lastClaims,
   lastMemory,
   openReconfigurations,
   openToggle,
-  REMEMBERED,
   TOLD_ONLY,
   unprovedOpenings,
 } from "../../domain/journal/journal.ts";
@@ -18,15 +16,14 @@ import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
 import { agree, BELIEVED_AFTER, type Followed } from "../../domain/observation/agreement.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
-import { type LastSight, lastSight } from "../../domain/observation/streams-seen.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { millis } from "../../domain/time/time.ts";
 import { assess, type Standards } from "../../domain/verdict/assess.ts";
 import type { Verdict } from "../../domain/verdict/verdict.ts";
 import { probe } from "../../errors.ts";
-import type { Journal } from "../../ports/journal.ts";
-import { accountKeyOf, type Context } from "../job/context.ts";
+import { accountKeyOf, type Context } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
+import { lastSeenOf, memoryOf, sightOf, unprovedClaims } from "../journal/remembered.ts";
 
 /** One look at an account: what was seen, what it means, and the claims that count. */
 export interface Look {
@@ -41,11 +38,6 @@ export interface Look {
   readonly source?: SourceView;
   /** Whether the account is there, and if not, what became of it. */
   readonly presence: Presence;
-}
-
-/** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
-export function memoryOf(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {
-  return journal.read({ account, kinds: REMEMBERED });
 }
 
 /**
@@ -106,14 +98,17 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
   // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
   const observation = key.ok ? seen : { ...seen, accountView: key };
-  const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(context, account)]);
+  const [remembered, sight] = await Promise.all([
+    memoryOf(journal, account),
+    sightOf(context.journal, account),
+  ]);
   const isProved = provedBy(context);
   const lost = sight === undefined ? [] : newLosses(lossesSince(sight, observation), remembered, sight);
   const source = await lookIntoSource(context, account, remembered);
   const claims = claimsInForce(observation, operator);
   const deletion = lastDeletion(remembered);
   const isPlain = claims !== undefined && deletion === undefined;
-  const lastSeen = isPlain ? undefined : await lastSeenOf(context, account);
+  const lastSeen = isPlain ? undefined : await lastSeenOf(context.journal, account);
   const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const standards: Standards = {
     operator,
@@ -133,36 +128,6 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const memorySeen = lastMemory(remembered, isProved);
   const seenSource = defined({ source });
   return { look: { observation, verdict, claims, memorySeen, presence, lost, ...seenSource }, standards };
-}
-
-/** The claims that were last seen in force; undefined where the journal never saw any. */
-export async function lastSeenOf(
-  { journal }: Pick<Context, "journal">,
-  account: AccountId,
-): Promise<ClaimsDocument | undefined> {
-  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), TOLD_ONLY);
-}
-
-/** The account when it was last seen well. */
-export async function sightOf(
-  { journal }: Pick<Context, "journal">,
-  account: AccountId,
-): Promise<LastSight | undefined> {
-  return lastSight(await journal.read({ account, kinds: ["streams.seen"], limit: 1 }));
-}
-
-/** All of them: the newest by its proof need not be the last that somebody wrote. */
-export function claimsSeen(
-  { journal }: Pick<Context, "journal">,
-  account: AccountId,
-): Promise<readonly JournalEntry[]> {
-  return journal.read({ account, kinds: ["claims.seen"] });
-}
-
-/** The journal's last claims, if none are proved: of an account that nobody runs they are not renewed. */
-export async function unprovedClaims(context: Context, account: AccountId): Promise<readonly JournalEntry[]> {
-  const entries = await claimsSeen(context, account);
-  return lastClaims(entries, provedBy(context)) === undefined ? entries.slice(-1) : [];
 }
 
 /** A source that can't be read is part of what was seen, never taken for an answer. */

@@ -16,13 +16,14 @@ import { memoryAssets } from "../../domain/ladder/memory.ts";
 import { isNews, sightIn } from "../../domain/observation/streams-seen.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { unreadable } from "../../domain/verdict/claims-findings.ts";
-import { type Context, type RunningJob, record } from "../job/context.ts";
-import { closeLosses } from "../journal/losses.ts";
+import { type Context, type RunningJob, record } from "../context/context.ts";
 import { provedBy, withProof } from "../journal/proof.ts";
+import { claimsSeen, memoryOf, sightOf } from "../journal/remembered.ts";
 import { resolveIncidents } from "../paging/escalate.ts";
 import { rememberDeletion } from "./deletion.ts";
-import { claimsSeen, type Look, memoryOf, sightOf } from "./look.ts";
+import type { Look } from "./look.ts";
 import { lookTwice } from "./look-twice.ts";
+import { closeLosses } from "./losses.ts";
 
 /**
  * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
@@ -73,7 +74,7 @@ async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
 /** What a server holds that goes, no other tells; once an account is deleted, none tells of its streams at all. */
 async function rememberStreams(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   const sight = sightIn(observation);
-  if (sight === undefined || !isNews(sight, await sightOf(context, job.account))) return;
+  if (sight === undefined || !isNews(sight, await sightOf(context.journal, job.account))) return;
   await record(context, job, "streams.seen", sight as unknown as JsonObject);
 }
 
@@ -120,7 +121,7 @@ export async function claimsToRenew(
   if (unreadable(observation) !== undefined) return undefined;
   if (claims !== undefined) return claims;
   const { account } = observation;
-  const seen = lastClaims(await claimsSeen(context, account), provedBy(context));
+  const seen = lastClaims(await claimsSeen(context.journal, account), provedBy(context));
   const sourced = trustedIn(source, context.operator);
   if (seen === undefined || sourced === undefined) return sourced ?? seen;
   return sourced.claims.iat > seen.claims.iat ? sourced : seen;
@@ -136,7 +137,9 @@ export async function claimsToCompare(
   seen: Pick<Look, "observation" | "claims" | "source">,
 ): Promise<ClaimsDocument | undefined> {
   const { account } = seen.observation;
-  return (await claimsToRenew(context, seen)) ?? lastClaims(await claimsSeen(context, account), TOLD_ONLY);
+  return (
+    (await claimsToRenew(context, seen)) ?? lastClaims(await claimsSeen(context.journal, account), TOLD_ONLY)
+  );
 }
 
 /** What a job that ends with this look leaves behind for the next sweep. */

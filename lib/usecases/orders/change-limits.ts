@@ -23,17 +23,18 @@ import { allStreams } from "../../domain/observation/domains.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
-import { enterTiers } from "../job/actions.ts";
-import { type Context, modeFor, type RunningJob, requireSigner } from "../job/context.ts";
+import { type Context, modeFor, type RunningJob, requireSigner } from "../context/context.ts";
+import { requireMode } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
-import { requireMode } from "../job/mode.ts";
 import { refuseDeleted } from "../observe/deletion.ts";
+import { otherAccounts } from "../observe/inventory.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { describePush } from "../push/describe-push.ts";
 import { push } from "../push/push.ts";
 import type { Remediation } from "../remediate/remediate.ts";
-import { changesOf, lackOfRights, otherAccounts } from "../remedies/readiness.ts";
+import { enterTiers } from "../remedies/actions.ts";
+import { changesOf, lackOfRights } from "../remedies/readiness.ts";
 
 /** How long servers may take to give an account JetStream with its limits; milliseconds. */
 const IN_FORCE = { timeout: 30_000, interval: 250 };

@@ -15,8 +15,8 @@ import { RelightError } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Job, Jobs } from "../../ports/jobs.ts";
 import type { Journal } from "../../ports/journal.ts";
-import { record } from "../job/context.ts";
-import { findAccountOffline } from "../observe/inventory.ts";
+import { type Context, nameOf, record } from "../context/context.ts";
+import { findAccount } from "../observe/inventory.ts";
 
 /** What a console needs: the journal and the queue, and neither a secret nor a connection to NATS. */
 export interface ConsoleDesk {
@@ -26,7 +26,7 @@ export interface ConsoleDesk {
   readonly jobs: Pick<Jobs, "enqueue">;
   /** The accounts that the configuration names. */
   readonly configured: readonly AccountId[];
-  readonly nameOf: (account: AccountId) => string;
+  readonly settingsOf: Context["settingsOf"];
 }
 
 /** What a person orders. */
@@ -79,7 +79,7 @@ export function consoleOf(deps: ConsoleDesk): Console {
 
 /** Also known: one that nobody configured, once it was seen or a job was done on it. */
 async function knownAccount(deps: ConsoleDesk, name: string): Promise<AccountId> {
-  const account = await findAccountOffline(deps, name);
+  const account = await findAccount(deps, name);
   if (deps.configured.includes(account)) return account;
   const [entry] = await deps.journal.read({ account, limit: 1 });
   if (entry !== undefined) return account;
@@ -92,7 +92,7 @@ async function accountsReport(deps: ConsoleDesk, { limit, after = "" }: Page): P
   const latest = await deps.journal.latest(page);
   const accounts = page.map((id) => ({
     id,
-    name: deps.nameOf(id),
+    name: nameOf(deps, id),
     newestJob: lastJobShown(latest.get(id)),
   }));
   return { accounts, next: rest.length > limit ? (page.at(-1) ?? null) : null };
@@ -117,7 +117,7 @@ async function accountReport(deps: ConsoleDesk, name: string): Promise<JsonObjec
   ]);
   return {
     id: account,
-    name: deps.nameOf(account),
+    name: nameOf(deps, account),
     configured: deps.configured.includes(account),
     verdict: shown(verdicts.at(-1)),
     claims: claimsShown(seen),

@@ -3,7 +3,7 @@ import { isJsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RotatingSecret } from "../../ports/secrets.ts";
-import { type Context, record } from "../job/context.ts";
+import { type Context, record } from "../context/context.ts";
 
 /** The steps in the order in which Secrets Manager calls them; each may come again. */
 export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;

@@ -18,9 +18,9 @@ import { isCountable } from "../../domain/time/time.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";
 import { asRelightError, probe, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
-import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import { type Context, nameOf, type RunningJob, record, requireSigner } from "../context/context.ts";
+import { requireMode } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
-import { requireMode } from "../job/mode.ts";
 import type { Look } from "../observe/look.ts";
 import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
@@ -104,7 +104,7 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
         account,
         streams: streamsOf(account),
         stored: jwt?.document.claims.iss === from,
-        name: context.settingsOf(account)?.name ?? (claims?.name || account),
+        name: nameOf(context, account, claims),
         critical: context.policyOf(account, claims).critical,
         runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
       };

@@ -20,7 +20,7 @@ import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
-import { type Context, record } from "../job/context.ts";
+import { type Context, nameOf, record } from "../context/context.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 
 /** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
@@ -112,7 +112,7 @@ async function call(
     key,
     status: "open",
     account: job.account,
-    accountName: nameOf(context, job.account),
+    accountName: subjectOf(context, job.account),
     since: period === undefined ? (sinceOf(openingsOf(entries, key)) ?? isoTime(now)) : isoTime(period.began),
     ...(period !== undefined && isOnlyWaiting(entries, key) ? { first: true } : {}),
     at: isoTime(now),
@@ -190,7 +190,7 @@ export async function resolveIncidents(
       failureClass: opened?.data["failureClass"] as FailureClass,
       severity: opened?.data["severity"] as Incident["severity"],
       account: job.account,
-      accountName: nameOf(context, job.account),
+      accountName: subjectOf(context, job.account),
       summary: `${because}: ${String(opened?.data["summary"])}`,
       advice: [],
       evidence: {},
@@ -231,6 +231,5 @@ async function deliver(
 /** Whatever is not done by a job, as a sweep that fails, is found by an id of its own. */
 const correlationOf = ({ correlation }: EscalateDependencies, { id }: Occasion): string => correlation ?? id;
 
-function nameOf({ settingsOf }: EscalateDependencies, account: AccountId | "-"): string {
-  return account === "-" ? "the cluster" : (settingsOf(account)?.name ?? account);
-}
+const subjectOf = (context: EscalateDependencies, account: AccountId | "-"): string =>
+  account === "-" ? "the cluster" : nameOf(context, account);

@@ -4,8 +4,8 @@ import { alarmOf, expiryWindow } from "../../domain/expiry/expiry.ts";
 import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
 import { NO_SKEW } from "../../domain/observation/clocks.ts";
 import { type EpochMillis, epochMillis } from "../../domain/time/time.ts";
-import type { Context } from "../job/context.ts";
-import { claimsSeen } from "../observe/look.ts";
+import type { Context } from "../context/context.ts";
+import { claimsSeen } from "../journal/remembered.ts";
 import type { EscalateDependencies } from "./escalate.ts";
 
 /** Accounts whose newest jobs are read together. */
@@ -27,7 +27,7 @@ export async function isNearEnd(
   account: AccountId,
   claims: ClaimsDocument | undefined,
 ): Promise<boolean> {
-  const document = claims ?? lastClaims(await claimsSeen(context, account), TOLD_ONLY);
+  const document = claims ?? lastClaims(await claimsSeen(context.journal, account), TOLD_ONLY);
   if (document === undefined) return false;
   const moment = { now: endOfWait(context), skew: NO_SKEW };
   return (

@@ -4,7 +4,7 @@ import { alarmIncident, alarmKey, type StackAlarm } from "../../domain/incidents
 import type { JournalEntry } from "../../domain/journal/journal.ts";
 import { type EpochMillis, epochMillis, millis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import { type Context, record } from "../job/context.ts";
+import { type Context, record } from "../context/context.ts";
 
 /** What telling a page needs: less than any job does, so that it works while much else does not. */
 export type PageDependencies = Pick<Context, "clock" | "newId" | "log" | "journal" | "leases" | "escalation">;

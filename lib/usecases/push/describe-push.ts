@@ -1,5 +1,5 @@
+import type { BegunPush } from "../../domain/journal/unfinished.ts";
 import { epochSeconds } from "../../domain/time/time.ts";
-import type { CrashedWork } from "../remediate/resume.ts";
 import type { ProvedPush } from "./push.ts";
 
 /** What a person or a program is told of a push. */
@@ -13,7 +13,7 @@ export function describeBegun({
   jwt,
   servers,
   changes,
-}: NonNullable<CrashedWork["push"]>): ReturnType<typeof describePush> {
+}: BegunPush & Pick<ProvedPush, "servers">): ReturnType<typeof describePush> {
   const { jti, iss, iat, exp } = jwt;
   return {
     jti,

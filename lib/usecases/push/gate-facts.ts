@@ -4,8 +4,8 @@ import type { Allowance, GateInput } from "../../domain/gate/gate.ts";
 import { promised, shortages } from "../../domain/limits/capacity.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { probe } from "../../errors.ts";
-import { accountKeyOf, type Context } from "../job/context.ts";
-import { otherAccounts } from "../remedies/readiness.ts";
+import { accountKeyOf, type Context } from "../context/context.ts";
+import { otherAccounts } from "../observe/inventory.ts";
 
 interface Change {
   readonly current: ClaimsDocument | undefined;

@@ -11,8 +11,8 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
-import { type Context, type RunningJob, record } from "../job/context.ts";
-import { requireMode } from "../job/mode.ts";
+import { type Context, type RunningJob, record } from "../context/context.ts";
+import { requireMode } from "../context/mode.ts";
 import { assertNotDeleted } from "../observe/deletion.ts";
 import { gateFacts } from "./gate-facts.ts";
 

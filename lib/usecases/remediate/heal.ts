@@ -1,5 +1,4 @@
 import pWaitFor, { TimeoutError } from "p-wait-for";
-import type { AccountId } from "../../domain/claims/account.ts";
 import {
   type Attempt,
   attemptsOf,
@@ -9,30 +8,20 @@ import {
 } from "../../domain/ladder/ladder.ts";
 import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
 import { whyLeft } from "../../domain/ladder/mode.ts";
-import type { Rung, RungId, Situation } from "../../domain/ladder/rung.ts";
-import { defined } from "../../domain/time/defined.ts";
+import type { Rung, RungId } from "../../domain/ladder/rung.ts";
+import type { RungReport } from "../../domain/ladder/rung-report.ts";
 import type { Json } from "../../domain/time/json.ts";
 import { mendsItself } from "../../domain/verdict/settling.ts";
 import { isRevived } from "../../domain/verdict/verdict.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
-import { ACTIONS } from "../job/actions.ts";
-import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../job/context.ts";
-import { traced } from "../job/trace.ts";
-import { type Baseline, beginBaseline, noteLosses } from "../journal/losses.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record } from "../context/context.ts";
+import { traced } from "../context/trace.ts";
 import { type Look, looking } from "../observe/look.ts";
+import { type Baseline, beginBaseline, noteLosses } from "../observe/losses.ts";
 import { verify } from "../observe/verify.ts";
-import { readyStep } from "../remedies/readiness.ts";
+import { ACTIONS } from "../remedies/actions.ts";
+import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { renewalDecision } from "../renewal/renewal-decision.ts";
-
-/** What became of one rung. `no_effect`: it was done, and the next verdict was no better. */
-export interface RungReport {
-  readonly rung: RungId | "renew" | "finish-toggle" | "finish-changes" | "reconcile";
-  readonly target: string;
-  readonly result: "helped" | "no_effect" | "failed" | "refused";
-  readonly why: string;
-  /** The job that began it, if that died and this one found what came of it. */
-  readonly begunBy?: string;
-}
 
 export interface HealReport {
   /** `looked`: the mode does not allow what is next. */
@@ -194,26 +183,6 @@ async function settle(
   await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
     if (!(error instanceof TimeoutError)) throw error;
   });
-}
-
-/** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
-export function situationOf(
-  context: Context,
-  account: AccountId,
-  { observation, verdict, claims, memorySeen }: Look,
-): Situation {
-  const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
-  return {
-    observation,
-    verdict,
-    claims,
-    canSign: context.signer !== undefined,
-    hasAccountKey,
-    allowMemoryLoss: mayLose(context, account),
-    canRestart: context.restarter !== undefined,
-    ...defined({ whyNoRestart: context.whyNoRestart }),
-    memorySeen,
-  };
 }
 
 function resultOf(

@@ -3,27 +3,28 @@ import { isOvertaken } from "../../domain/gate/gate.ts";
 import { lastOutage } from "../../domain/journal/last-outage.ts";
 import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
+import type { RungReport } from "../../domain/ladder/rung-report.ts";
 import { skewOf } from "../../domain/observation/clocks.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
 import { RelightError } from "../../errors.ts";
 import type { NewJob } from "../../ports/jobs.ts";
-import { type Context, modeFor, type RunningJob } from "../job/context.ts";
+import { type Context, modeFor, type RunningJob } from "../context/context.ts";
+import { left, tried } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
-import { left, tried } from "../job/mode.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
-import { refuseUnproved } from "../journal/unproved.ts";
 import type { Look } from "../observe/look.ts";
 import { claimsToCompare, endingOf, verify } from "../observe/verify.ts";
-import { escalateReport } from "../paging/escalate-report.ts";
 import { describeBegun, describePush } from "../push/describe-push.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 import { planned, reconcile } from "../renewal/reconcile.ts";
 import { renew } from "../renewal/renew.ts";
 import { renewalDecision, watchExpiry, watchUnseen } from "../renewal/renewal-decision.ts";
-import { heal, type RungReport, summaryOf } from "./heal.ts";
+import { escalateReport } from "./escalate-report.ts";
+import { heal, summaryOf } from "./heal.ts";
 import { type CrashedWork, renewalOf, resume, rungsOf } from "./resume.ts";
+import { refuseUnproved } from "./unproved.ts";
 
 /** The end of one job on one account. */
 export interface Remediation {

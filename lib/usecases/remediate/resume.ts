@@ -7,16 +7,17 @@ import {
   unfinishedWork,
 } from "../../domain/journal/unfinished.ts";
 import { allows, describeMode } from "../../domain/ladder/mode.ts";
+import type { RungReport } from "../../domain/ladder/rung-report.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { asRelightError } from "../../errors.ts";
-import { type Context, type RunningJob, record } from "../job/context.ts";
-import { noteLosses } from "../journal/losses.ts";
+import { type Context, type RunningJob, record } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
-import { type Look, memoryOf } from "../observe/look.ts";
+import { memoryOf } from "../journal/remembered.ts";
+import type { Look } from "../observe/look.ts";
+import { noteLosses } from "../observe/losses.ts";
 import { whereInForce } from "../push/push.ts";
 import { finishReconfigurations } from "../remedies/reconfigure.ts";
 import { finishToggle } from "../remedies/toggle.ts";
-import type { RungReport } from "./heal.ts";
 
 /** More entries than this are not looked through; a job that heals writes about 13. */
 const LATEST_ENTRIES = 200;

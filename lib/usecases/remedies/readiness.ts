@@ -16,11 +16,12 @@ import type { ServerCapacity } from "../../domain/limits/server-use.ts";
 import { tierEntries } from "../../domain/limits/tier-entries.ts";
 import { restorations } from "../../domain/observation/forgotten.ts";
 import type { HostedStream, StreamFacts } from "../../domain/observation/observation.ts";
-import { toMillis } from "../../domain/time/time.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { Configuration, RemedyNeeds } from "../../ports/remedies.ts";
-import type { ListedJwt } from "../../ports/resolver.ts";
-import { accountKeyOf, type Context, requireSigner } from "../job/context.ts";
+import { accountKeyOf, type Context, mayLose, nameOf, requireSigner } from "../context/context.ts";
+import { otherAccounts } from "../observe/inventory.ts";
+import type { Look } from "../observe/look.ts";
 import { consumerChanges, streamChange } from "./reconfigure.ts";
 
 /**
@@ -151,22 +152,6 @@ function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerC
   return { ...capacity, reserved };
 }
 
-/** The claims of the other accounts; what is promised to such that are loaded nowhere counts: they are loaded sooner or later. */
-export async function otherAccounts(
-  context: Pick<Context, "resolver" | "clock">,
-  account: AccountId,
-): Promise<readonly AccountClaims[]> {
-  const others: AccountClaims[] = [];
-  const isOther = (entry: ListedJwt): entry is Extract<ListedJwt, { ok: true }> =>
-    entry.ok && entry.jwt.document.claims.sub !== account;
-  for await (const entry of context.resolver.list()) {
-    if (!isOther(entry)) continue;
-    const { claims } = entry.jwt.document;
-    if (claims.exp === undefined || toMillis(claims.exp) > context.clock.now()) others.push(claims);
-  }
-  return others;
-}
-
 /** Accounts asked about at once. */
 const AT_ONCE = 16;
 
@@ -180,7 +165,7 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
     others,
     async (other) => {
       const seen = await probe(() => context.resolver.running(other));
-      const name = context.settingsOf(other)?.name ?? other;
+      const name = nameOf(context, other);
       if (!seen.ok) return [`of account ${name}, what it may have is unknown: ${seen.message}`];
       const loaded = seen.value.filter((entry) => entry.loaded);
       const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
@@ -205,4 +190,23 @@ function assetsOf(hosted: readonly HostedStream[]): readonly Counted[] {
     const consumers = new Map(told.flatMap((stream) => stream.consumers ?? []).map((one) => [one.name, one]));
     return told.slice(0, 1).map((stream) => ({ ...stream, consumers: [...consumers.values()] }));
   });
+}
+/** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
+export function situationOf(
+  context: Context,
+  account: AccountId,
+  { observation, verdict, claims, memorySeen }: Look,
+): Situation {
+  const hasAccountKey = context.settingsOf(account)?.signingKey !== undefined;
+  return {
+    observation,
+    verdict,
+    claims,
+    canSign: context.signer !== undefined,
+    hasAccountKey,
+    allowMemoryLoss: mayLose(context, account),
+    canRestart: context.restarter !== undefined,
+    ...defined({ whyNoRestart: context.whyNoRestart }),
+    memorySeen,
+  };
 }

@@ -14,10 +14,11 @@ import {
   type RunningJob,
   record,
   requireAccountKey,
-} from "../job/context.ts";
+} from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
+import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
-import { lookOnce, memoryOf } from "../observe/look.ts";
+import { lookOnce } from "../observe/look.ts";
 
 /** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
 const SETTLE = { timeout: 30_000, interval: 250 };

@@ -15,8 +15,8 @@ import { isoTime } from "../../domain/time/time.ts";
 import { mendsItself } from "../../domain/verdict/settling.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
-import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../job/context.ts";
-import { withLease } from "../job/lease.ts";
+import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../context/context.ts";
+import { withLease } from "../context/lease.ts";
 import { provedBy } from "../journal/proof.ts";
 import { expiredAccounts } from "../observe/expired-accounts.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
@@ -124,30 +124,11 @@ async function carryOut(
   }
 }
 
-/**
- * Says that a restart which was begun and not seen to end has been looked at, so that Relight may restart
- * servers again. Returns the server; undefined where there is none to confirm.
- * @throws RelightError `restart.refused` while the guard still objects, `usage` for another server.
- */
-export async function confirmRestart(context: Context, server: string): Promise<string | undefined> {
-  const id = context.newId();
-  return withLease(context, "restarts", id, async () => {
-    const open = await openRestartOf(context);
-    if (open === undefined) return undefined;
-    if (open.server !== server)
-      throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
-    const objections = restartBlockers(open, await gatherEvidence(context, server));
-    if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
-    await recordRestart(context, id, "restart.closed", { server, confirmed: true });
-    return server;
-  });
-}
-
 function orderFor(context: Context, account: AccountId, server: string): RestartOrder {
   return { server, account, allowMemoryLoss: mayLose(context, account) };
 }
 
-async function openRestartOf(
+export async function openRestartOf(
   context: Pick<Context, "journal" | "codec" | "operator">,
 ): Promise<OpenRestart | undefined> {
   const kinds = ["restart.opened", "restart.closed"] as const;
@@ -245,7 +226,7 @@ async function waitUntilClear(
 }
 
 /** Each JetStream domain has a meta group of its own: that of the server counts. */
-async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {
+export async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {
   const { probes } = context;
   const servers = await probes.servers();
   const domain = servers.find(({ name }) => name === server)?.domain;
@@ -253,7 +234,7 @@ async function gatherEvidence(context: Context, server: string | undefined): Pro
   return { at: context.clock.now(), servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
 }
 
-async function recordRestart(
+export async function recordRestart(
   context: Context,
   id: string,
   kind: "restart.opened" | "restart.closed",

@@ -7,7 +7,7 @@ import {
   silencedMirrorGroups,
 } from "../../domain/ladder/step-down.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
-import { type Context, type RunningJob, requireAccountKey } from "../job/context.ts";
+import { type Context, type RunningJob, requireAccountKey } from "../context/context.ts";
 import { type Look, looking } from "../observe/look.ts";
 
 /** How long groups may take to be heard under their new leaders; milliseconds. */

@@ -7,10 +7,10 @@ import { enablesJetStream, withoutJetStream } from "../../domain/limits/jetstrea
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
+import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
-import { memoryOf } from "../observe/look.ts";
 import { push } from "../push/push.ts";
 
 /** How long a server may take to switch an account's JetStream; milliseconds. Recovering files takes time. */

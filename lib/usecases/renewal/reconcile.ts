@@ -2,16 +2,16 @@ import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
+import type { RungReport } from "../../domain/ladder/rung-report.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { openDifference } from "../../domain/verdict/source-findings.ts";
 import { asRelightError } from "../../errors.ts";
-import { type Context, type RunningJob, record, requireSigner } from "../job/context.ts";
+import { type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
 import { claimsToRenew } from "../observe/verify.ts";
 import { escalate } from "../paging/escalate.ts";
 import { type ProvedPush, push } from "../push/push.ts";
-import type { RungReport } from "../remediate/heal.ts";
 
 /** What became of a difference between the source of truth and the cluster; both absent: nothing was to be done. */
 export interface Reconciliation {

@@ -3,8 +3,9 @@ import { renewClaims } from "../../domain/claims/renewal.ts";
 import { STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
 import { skewOf } from "../../domain/observation/clocks.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import { type Context, type RunningJob, requireSigner } from "../job/context.ts";
-import { type Look, unprovedClaims } from "../observe/look.ts";
+import { type Context, type RunningJob, requireSigner } from "../context/context.ts";
+import { unprovedClaims } from "../journal/remembered.ts";
+import type { Look } from "../observe/look.ts";
 import { claimsToRenew, UNPROVED_CLAIMS } from "../observe/verify.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 

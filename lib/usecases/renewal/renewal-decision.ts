@@ -17,9 +17,10 @@ import { NO_SKEW, skewOf } from "../../domain/observation/clocks.ts";
 import { disagreement } from "../../domain/observation/readings.ts";
 import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../../domain/time/time.ts";
 import { unreadable } from "../../domain/verdict/claims-findings.ts";
-import type { Context, RunningJob } from "../job/context.ts";
+import type { Context, RunningJob } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
-import { claimsSeen, type Look, unprovedClaims } from "../observe/look.ts";
+import { claimsSeen, unprovedClaims } from "../journal/remembered.ts";
+import type { Look } from "../observe/look.ts";
 import { claimsToRenew, UNPROVED_CLAIMS } from "../observe/verify.ts";
 import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
 
@@ -135,7 +136,7 @@ export async function watchExpiry(
 export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
   const { journal, clock } = context;
   const { account } = job;
-  const document = lastClaims(await claimsSeen({ journal }, account), TOLD_ONLY);
+  const document = lastClaims(await claimsSeen(journal, account), TOLD_ONLY);
   if (document === undefined) return;
   const moment = { now: clock.now(), skew: NO_SKEW };
   const alarm = alarmOf(

@@ -1,9 +1,10 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
+import type { AccountClaims } from "../../domain/claims/claims.ts";
 import { type ClaimsComparison, compareClaims, type Places } from "../../domain/claims/claims-comparison.ts";
 import type { Probe } from "../../domain/observation/observation.ts";
 import { probe } from "../../errors.ts";
-import type { Context } from "../job/context.ts";
+import { type Context, nameOf } from "../context/context.ts";
 
 export interface AccountDiff extends ClaimsComparison {
   readonly account: AccountId;
@@ -22,7 +23,7 @@ export async function diffAccounts(
 }
 
 async function diffOne(context: Context, account: AccountId): Promise<AccountDiff> {
-  const { resolver, source, operator, settingsOf } = context;
+  const { resolver, source, operator } = context;
   const [stored, running] = await Promise.all([
     probe(() => resolver.lookup(account)),
     probe(() => resolver.running(account)),
@@ -34,7 +35,7 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
   };
   return {
     account,
-    name: settingsOf(account)?.name ?? nameIn(places) ?? account,
+    name: nameOf(context, account, namedIn(places)),
     places,
     ...compareClaims(places, operator),
   };
@@ -45,9 +46,10 @@ function withoutResolver<T>(stored: Probe<T | undefined>): Probe<T | undefined> 
   return !stored.ok && stored.code === "nats.no_resolver" ? { ok: true, value: undefined } : stored;
 }
 
-function nameIn({ source, stored, running }: Places): string | undefined {
+/** The claims of the first place that names the account. */
+function namedIn({ source, stored, running }: Places): AccountClaims | undefined {
   const sourced = source?.ok && source.value.state === "found" ? source.value.claims.document : undefined;
   const held = stored.ok ? stored.value?.document : undefined;
   const loaded = running.ok ? running.value.find((entry) => entry.loaded)?.document : undefined;
-  return [held, loaded, sourced].find((document) => document?.claims.name)?.claims.name;
+  return [held, loaded, sourced].find((document) => document?.claims.name)?.claims;
 }

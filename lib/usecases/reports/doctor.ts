@@ -12,7 +12,7 @@ import { type Defect, defectsOf } from "../../domain/verdict/defects.ts";
 import { type Health, worst } from "../../domain/verdict/verdict.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Monitoring } from "../../ports/cluster.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 import { takeInventory } from "../observe/inventory.ts";
 import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
 

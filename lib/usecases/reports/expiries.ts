@@ -23,7 +23,8 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { ServerCertificates } from "../../ports/cluster.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
+import { knownAccounts } from "../observe/inventory.ts";
 import { escalateOnce, resolveIncidents, type Trouble } from "../paging/escalate.ts";
 import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
 
@@ -50,7 +51,8 @@ export async function findExpiries(
   sources: ExpirySources,
   scheduled?: Schedule,
 ): Promise<readonly Expiring[]> {
-  const { accounts, unknown } = scheduled ?? (await schedule(context, sources.configured));
+  const { accounts, unknown } =
+    scheduled ?? (await schedule(context, await knownAccounts(context, sources.configured)));
   const known = new Map(accounts.map(({ account, claims }) => [account, claims]));
   const [operator, system, ...others] = await Promise.all([
     token(context, "operator", sources.operatorJwt, (text) => text),

@@ -10,10 +10,8 @@ import { defined } from "../../domain/time/defined.ts";
 import { isCountable } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
-import type { Context } from "../job/context.ts";
-import { deletionsOf } from "../observe/deletion.ts";
-import { findAccount, knownAccounts } from "../observe/inventory.ts";
-import { lastSeenOf } from "../observe/look.ts";
+import { type Context, nameOf } from "../context/context.ts";
+import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
@@ -30,22 +28,10 @@ export interface UnknownAccount {
 const AT_ONCE = 8;
 
 /**
- * The claims and policies of every account, or of one: what their renewals can be foretold from. What is wrong with one
- * account leaves the others as they are.
+ * The claims and policies of accounts: what their renewals can be foretold from. What is wrong with one account leaves
+ * the others as they are.
  */
-export async function schedule(
-  context: Context,
-  configured: readonly AccountId[],
-  name?: string,
-): Promise<Schedule> {
-  const ids =
-    name === undefined
-      ? await knownAccounts(context, configured)
-      : [await findAccount(context, configured, name)];
-  return scheduleOf(context, ids);
-}
-
-async function scheduleOf(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
+export async function schedule(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
   const found = (
     await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
   ).flat();
@@ -73,13 +59,13 @@ export function listedSchedule(context: Context): ListedSchedule {
       const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
       if (!isTrusted(jwt, context.operator) || !isKnown) return;
       const { sub: account } = claims;
-      const name = context.settingsOf(account)?.name ?? (claims.name || account);
+      const name = nameOf(context, account, claims);
       listed.set(account, { account, name, claims, policy: context.policyOf(account, claims) });
     },
     schedule: async (changed) => {
       if (listed.size === 0) return undefined;
       for (const account of changed) listed.delete(account);
-      const { accounts, unknown } = await scheduleOf(context, changed);
+      const { accounts, unknown } = await schedule(context, changed);
       const others = [...listed.values()];
       return { accounts: [...others, ...accounts], unknown };
     },
@@ -94,7 +80,7 @@ async function scheduleOne(
   const found = await probe(() => claimsOf(context, account));
   if (found.ok && found.value.withdrawn) return [];
   const claims = found.ok ? found.value.document?.claims : undefined;
-  const name = context.settingsOf(account)?.name ?? (claims?.name || account);
+  const name = nameOf(context, account, claims);
   if (claims === undefined)
     return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
   const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
@@ -133,8 +119,8 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Fo
   const inForce = claimsInForce(seen, operator);
   const isRefused = running.some((entry) => entry.loaded && entry.expired);
   if (inForce !== undefined && !isRefused) return { document: inForce };
-  const lastSeen = await lastSeenOf(context, account);
-  const deletion = lastDeletion(await deletionsOf(context, account));
+  const lastSeen = await lastSeenOf(context.journal, account);
+  const deletion = lastDeletion(await deletionsOf(context.journal, account));
   if (isWithdrawn(presenceIn(seen, operator, { lastSeen, deletion }))) return { withdrawn: true };
   const document = inForce ?? lastSeen;
   return defined({ document });

@@ -3,7 +3,7 @@ import type { Millis } from "../../domain/time/time.ts";
 import type { Jobs, Trigger } from "../../ports/jobs.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import type { Metrics } from "../../ports/observers.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 
 export interface SweepSettings {
   /** A healthy account is looked at again at the latest after this, as long as there is room in the queue. */

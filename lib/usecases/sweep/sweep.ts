@@ -13,7 +13,7 @@ import type { EpochMillis, Millis } from "../../domain/time/time.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
 import type { Job } from "../../ports/jobs.ts";
 import type { ListedJwt } from "../../ports/resolver.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 import { loadedAccounts, sourced } from "../observe/inventory.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
 import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";

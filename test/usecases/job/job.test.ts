@@ -5,7 +5,7 @@ import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError, told } from "../../../lib/errors.ts";
 import type { JobNotice } from "../../../lib/ports/announcer.ts";
 import type { NewJob } from "../../../lib/ports/jobs.ts";
-import type { Context } from "../../../lib/usecases/job/context.ts";
+import type { Context } from "../../../lib/usecases/context/context.ts";
 import { runJob, type Work } from "../../../lib/usecases/job/job.ts";
 import type { JobEnd } from "../../../lib/usecases/job/job-end.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";

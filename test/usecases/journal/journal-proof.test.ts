@@ -12,7 +12,7 @@ import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
-import { type Context, record } from "../../../lib/usecases/job/context.ts";
+import { type Context, record } from "../../../lib/usecases/context/context.ts";
 import { provedBy } from "../../../lib/usecases/journal/proof.ts";
 import { looking } from "../../../lib/usecases/observe/look.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";

@@ -4,7 +4,7 @@ import type { Observation } from "../../../lib/domain/observation/observation.ts
 import { epochMillis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import type { Context } from "../../../lib/usecases/job/context.ts";
+import type { Context } from "../../../lib/usecases/context/context.ts";
 import { readyStep } from "../../../lib/usecases/remedies/readiness.ts";
 import {
   ACCOUNT,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Millis, millis } from "../../../lib/domain/time/time.ts";
-import { waitUntil } from "../../../lib/usecases/job/wait-until.ts";
+import { waitUntil } from "../../../lib/usecases/context/wait-until.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 
 const WAIT = { interval: millis(400), timeout: millis(1_000) };

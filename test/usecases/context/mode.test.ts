@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { allows, MODES, type Mode, type RunMode } from "../../../lib/domain/ladder/mode.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import { guarded, type Needs } from "../../../lib/usecases/job/mode.ts";
-import * as writes from "../../../lib/usecases/job/writes.ts";
+import { guarded, type Needs } from "../../../lib/usecases/context/mode.ts";
+import * as writes from "../../../lib/usecases/context/writes.ts";
 
 /** Every write, by the port and the method that it goes through. */
 const PORTS: Readonly<Record<string, Readonly<Record<string, Mode>>>> = {

@@ -2,11 +2,11 @@ import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { failureClassOf } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { probe } from "../../errors.ts";
-import type { Context, RunningJob } from "../job/context.ts";
+import { type Context, nameOf, type RunningJob } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
-import type { HealReport } from "../remediate/heal.ts";
-import { escalate, escalateOnce, type Trouble } from "./escalate.ts";
-import { isNearEnd } from "./near-end.ts";
+import { escalate, escalateOnce, type Trouble } from "../paging/escalate.ts";
+import { isNearEnd } from "../paging/near-end.ts";
+import type { HealReport } from "./heal.ts";
 
 /** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
@@ -77,7 +77,7 @@ async function adviceAboutDeletion(
   { account }: RunningJob,
   { presence, source }: Look,
 ): Promise<string[]> {
-  const name = context.settingsOf(account)?.name ?? account;
+  const name = nameOf(context, account);
   const health = await probe(() => context.probes.health());
   const named = (health.ok ? health.value.servers : []).flatMap(({ server, checks }) =>
     checks.full.ok && !checks.full.value.ok && checks.full.value.message.includes(account)

@@ -3,10 +3,11 @@ import { allows } from "../../domain/ladder/mode.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isoTime } from "../../domain/time/time.ts";
-import { type Context, type RunningJob, record } from "../job/context.ts";
-import { type Look, memoryOf } from "../observe/look.ts";
+import { type Context, type RunningJob, record } from "../context/context.ts";
+import { provedBy } from "../journal/proof.ts";
+import { memoryOf } from "../journal/remembered.ts";
+import type { Look } from "../observe/look.ts";
 import { escalate, resolveIncidents } from "../paging/escalate.ts";
-import { provedBy } from "./proof.ts";
 
 const CLASS = "journal_unproved";
 

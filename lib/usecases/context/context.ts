@@ -79,6 +79,15 @@ export function mayLose(
   return settingsOf(account)?.allowMemoryLoss ?? policy.allowMemoryLoss;
 }
 
+/** What people call the account: as it is configured, else as its claims have it; its id where it has no name. */
+export function nameOf(
+  { settingsOf }: Pick<Context, "settingsOf">,
+  account: AccountId,
+  claims?: Pick<AccountClaims, "name">,
+): string {
+  return settingsOf(account)?.name ?? (claims?.name || account);
+}
+
 /** A job under way: its id ties its journal entries together, and holds the account's lease. */
 export interface RunningJob {
   readonly id: string;

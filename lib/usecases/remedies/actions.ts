@@ -7,14 +7,14 @@ import { tierEntries } from "../../domain/limits/tier-entries.ts";
 import { directToggles } from "../../domain/observation/direct-gets.ts";
 import { restorations } from "../../domain/observation/forgotten.ts";
 import { RelightError } from "../../errors.ts";
+import { type Context, type RunningJob, requireAccountKey, requireSigner } from "../context/context.ts";
 import { type Look, looking } from "../observe/look.ts";
 import { push } from "../push/push.ts";
-import { reconfigure } from "../remedies/reconfigure.ts";
-import { restartServers } from "../remedies/restart-servers.ts";
-import { stepDownLeaders } from "../remedies/step-down.ts";
-import { toggleJetStream } from "../remedies/toggle.ts";
 import { renew } from "../renewal/renew.ts";
-import { type Context, type RunningJob, requireAccountKey, requireSigner } from "./context.ts";
+import { reconfigure } from "./reconfigure.ts";
+import { restartServers } from "./restart-servers.ts";
+import { stepDownLeaders } from "./step-down.ts";
+import { toggleJetStream } from "./toggle.ts";
 
 type Action = (context: Context, job: RunningJob, seen: Look) => Promise<unknown>;
 

@@ -11,14 +11,13 @@ import {
   sketchOf,
 } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
-import { nameOfGroup } from "../../domain/ladder/step-down.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import type { Json } from "../../domain/time/json.ts";
 import { type FindingCode, hasFinding } from "../../domain/verdict/verdict.ts";
-import { RelightError } from "../../errors.ts";
 import type { Deletions } from "../../ports/cluster.ts";
-import { type Context, mayLose, type RunningJob, record } from "../job/context.ts";
-import { type Look, lookOnce, memoryOf } from "../observe/look.ts";
+import { type Context, mayLose, type RunningJob, record } from "../context/context.ts";
+import { memoryOf } from "../journal/remembered.ts";
+import { type Look, lookOnce } from "./look.ts";
 
 /** How long what seems to be missing may take to be told again, as after an election; milliseconds. */
 const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
@@ -120,35 +119,3 @@ export async function closeLosses(
     reason: "it is back",
   });
 }
-
-/** Who acknowledges, and why: a loss is a person's to accept. */
-export interface Acknowledgement {
-  readonly account: AccountId;
-  /** A stream, or `STREAM > CONSUMER`; all that is open by default. */
-  readonly what?: string;
-  readonly by: string;
-  readonly reason: string;
-}
-
-/**
- * Takes losses for known: they are a finding no longer. Returns what was acknowledged; nothing if none is open.
- * @throws RelightError `usage` if `what` is none of the open ones.
- */
-export async function acknowledge(
-  context: Context,
-  { account, what, by, reason }: Acknowledgement,
-): Promise<readonly Loss[]> {
-  const open = openLosses(await memoryOf(context.journal, account));
-  const chosen = what === undefined ? open : open.filter((loss) => nameOfGroup(loss) === normal(what));
-  if (what !== undefined && chosen.length === 0) {
-    const names = open.map(nameOfGroup).join(", ") || "none";
-    throw new RelightError("usage", `no loss of "${what}" is open on ${account}; open are: ${names}`);
-  }
-  if (chosen.length === 0) return [];
-  const job = { id: context.newId(), account };
-  await record(context, job, "loss.acknowledged", { losses: chosen as unknown as Json, by, reason });
-  return chosen;
-}
-
-/** `A>two` is `A > two`. */
-const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();

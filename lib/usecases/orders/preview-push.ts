@@ -4,10 +4,10 @@ import { gate, RENEWAL_CLAIMS, type Refusal } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
-import type { Context } from "../job/context.ts";
+import type { Context } from "../context/context.ts";
 import { lookOnce } from "../observe/look.ts";
 import { claimsToCompare } from "../observe/verify.ts";
-import { gateFacts } from "./gate-facts.ts";
+import { gateFacts } from "../push/gate-facts.ts";
 
 /** What a JWT would change, for a person to look at before it is pushed. */
 export interface PushPreview {

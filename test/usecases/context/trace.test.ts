@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
-import { logWith } from "../../../lib/usecases/job/trace.ts";
-import { tracedPort } from "../../../lib/usecases/job/traced-port.ts";
+import { logWith } from "../../../lib/usecases/context/trace.ts";
+import { tracedPort } from "../../../lib/usecases/context/traced-port.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
 test("a line's own fields win over those of all lines", () => {

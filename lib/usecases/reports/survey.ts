@@ -2,14 +2,13 @@ import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../../domain/expiry/expiry.ts";
 import type { Step } from "../../domain/ladder/ladder.ts";
-import type { Context } from "../job/context.ts";
-import { situationOf } from "../remediate/heal.ts";
-import { readyStep } from "../remedies/readiness.ts";
+import { type Context, nameOf } from "../context/context.ts";
+import type { Look } from "../observe/look.ts";
+import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+import { claimsToRenew } from "../observe/verify.ts";
+import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { type Planned, planned } from "../renewal/reconcile.ts";
 import { type Decision, momentOf, renewalDecision } from "../renewal/renewal-decision.ts";
-import type { Look } from "./look.ts";
-import { BRIEFLY, lookTwice } from "./look-twice.ts";
-import { claimsToRenew } from "./verify.ts";
 
 /** One account as `status` and `plan` show it; looking left no trace. */
 export interface Survey {
@@ -46,7 +45,7 @@ async function surveyOne(context: Context, account: AccountId): Promise<Survey> 
   const decision = await renewalDecision(context, { id: "-", account }, seen);
   return {
     account,
-    name: context.settingsOf(account)?.name ?? (claims?.name || account),
+    name: nameOf(context, account, claims),
     window,
     seen,
     step: await readyStep(context, account, situationOf(context, account, seen), new Set()),

@@ -1,0 +1,37 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type Loss, openLosses } from "../../domain/ladder/loss.ts";
+import { nameOfGroup } from "../../domain/ladder/step-down.ts";
+import type { Json } from "../../domain/time/json.ts";
+import { RelightError } from "../../errors.ts";
+import { type Context, record } from "../context/context.ts";
+import { memoryOf } from "../journal/remembered.ts";
+
+/**
+ * Takes losses for known: they are a finding no longer. Returns what was acknowledged; nothing if none is open.
+ * @throws RelightError `usage` if `what` is none of the open ones.
+ */
+export async function acknowledge(
+  context: Context,
+  { account, what, by, reason }: Acknowledgement,
+): Promise<readonly Loss[]> {
+  const open = openLosses(await memoryOf(context.journal, account));
+  const chosen = what === undefined ? open : open.filter((loss) => nameOfGroup(loss) === normal(what));
+  if (what !== undefined && chosen.length === 0) {
+    const names = open.map(nameOfGroup).join(", ") || "none";
+    throw new RelightError("usage", `no loss of "${what}" is open on ${account}; open are: ${names}`);
+  }
+  if (chosen.length === 0) return [];
+  const job = { id: context.newId(), account };
+  await record(context, job, "loss.acknowledged", { losses: chosen as unknown as Json, by, reason });
+  return chosen;
+}
+/** `A>two` is `A > two`. */
+export const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();
+/** Who acknowledges, and why: a loss is a person's to accept. */
+export interface Acknowledgement {
+  readonly account: AccountId;
+  /** A stream, or `STREAM > CONSUMER`; all that is open by default. */
+  readonly what?: string;
+  readonly by: string;
+  readonly reason: string;
+}
