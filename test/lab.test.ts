@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { debianMirror, parsePackage } from "../lab/debian.ts";
@@ -114,6 +115,12 @@ test("the quickstart tells only what is so, and leaves nothing running", async (
     /publishing fails: no responders[\s\S]*relight heal says: healed[\s\S]*no message was lost/,
   );
   expect(stdout).not.toContain("✗ this is not so");
+  const readme = readFileSync(join(import.meta.dirname, "..", "README.md"), "utf8");
+  const [, shown = ""] = /```\n(Every usual check[\s\S]*?)```/.exec(readme) ?? [];
+  const withoutSeconds = (text: string): string[] => text.replaceAll(/^ *\d+\.\d s/gm, "").split("\n");
+  // The README shows an excerpt of this output.
+  expect(withoutSeconds(stdout)).toEqual(expect.arrayContaining(withoutSeconds(shown)));
+  expect(shown).toContain("relight verify APP");
   // Its server is gone with it: there is nothing that a killed process would have left.
   expect(await reapServers()).toBe(0);
 });
