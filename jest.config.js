@@ -6,7 +6,14 @@ const common = {
   transform: {
     "\\.ts$": [
       "@swc/jest",
-      { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
+      {
+        jsc: {
+          parser: { syntax: "typescript" },
+          target: "es2024",
+          experimental: { keepImportAttributes: true },
+        },
+        module: { type: "es6" },
+      },
     ],
   },
   moduleNameMapper: { "^tweetnacl$": "<rootDir>/test/support/tweetnacl.cjs" },
@@ -14,7 +21,7 @@ const common = {
 
 /** Tests that need neither a server nor an emulator: they take seconds. */
 const UNIT =
-  "/test/((domain|usecases)/.*|(architecture|config|docs|jwt-codec|log|test-page|tweetnacl))[.]test[.]ts$";
+  "/test/((domain|usecases)/.*|(architecture|config|docs|jwt-codec|log|setup|test-page|tweetnacl))[.]test[.]ts$";
 
 export default {
   projects: [

@@ -117,7 +117,7 @@ export function spawnMoto(python: string): ChildProcess {
   return spawn(python, ["-c", SERVE, PATCHES], { env, stdio: ["pipe", "ignore", "pipe"] });
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const installed = await installMoto();
   console.log(installed.ok ? `moto ${MOTO_VERSION} is installed` : installed.missing);
   process.exitCode = installed.ok ? 0 : 1;

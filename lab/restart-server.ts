@@ -54,7 +54,7 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
   throw new Error(`none of the folders is of the server ${name}`);
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const [name = "", ...folders] = process.argv.slice(2);
   await restart(await folderOf(name, folders));
 }

@@ -118,7 +118,7 @@ async function buildWithGo(version: string, folder: string): Promise<string> {
   return join(folder, "nats-server");
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   for (const version of process.argv.slice(2)) {
     const { path } = await serverBinary(version, (line) => console.error(line)).catch((error: Error) => {
       console.error(error.message);

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import manifest from "../package.json" with { type: "json" };
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
@@ -47,7 +48,7 @@ const common: BuildOptions = {
   bundle: true,
   format: "esm",
   platform: "node",
-  target: "node22.12",
+  target: manifest.engines.node.replace(">=", "node"),
   // ES modules first: the other form of some packages (UMD) hides its requires from the bundler.
   mainFields: ["module", "main"],
   sourcemap: "linked",

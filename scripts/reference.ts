@@ -87,7 +87,7 @@ export function withTables(text: string, tables: Readonly<Record<string, string>
   }, text);
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));
   await writeFile(OBSERVABILITY, withTables(await readFile(OBSERVABILITY, "utf8"), METRIC_TABLES));
 }

@@ -1,12 +1,13 @@
 /**
- * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|costs|test|build [arguments]`.
+ * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|costs|test|build|… [arguments]`.
  * Plain JavaScript without dependencies, because it runs before there are any, on Node 20.20 or newer.
  * Idempotent: what is there already is not fetched again.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import { npm, workingNode } from "./node.js";
 
 const root = join(import.meta.dirname, "..");
 const modules = join(root, "node_modules");
@@ -15,9 +16,16 @@ const stamp = join(modules, ".relight-lock-hash");
 /** What tests on real servers need: those of the versions they run, and AWS's emulator. */
 const LAB = [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]];
 
-/** What each task needs beside node_modules and the bundles, and what it then runs; all with Node 24. */
+const PACKAGE = ["node_modules/osls/bin/serverless.js", "package"];
+
+/** What each task needs beside node_modules and the bundles, and what it then runs. */
 const TASKS = {
   build: { needs: [], run: undefined },
+  prepare: { needs: [], run: undefined },
+  docs: { needs: [], run: ["scripts/reference.ts"] },
+  relight: { needs: [], run: ["cli/main.ts"] },
+  invoke: { needs: [], run: ["scripts/invoke.ts"] },
+  package: { needs: [], run: PACKAGE },
   quickstart: { needs: [], run: ["lab/quickstart.ts"] },
   check: { needs: [], run: ["scripts/test.ts", "--check"] },
   unit: { needs: [], run: ["scripts/test.ts", "--unit"] },
@@ -25,52 +33,34 @@ const TASKS = {
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
   exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
   twin: {
-    needs: [
-      ["lab/server-binaries.ts", "2.10.27"],
-      ["lab/moto.ts"],
-      ["node_modules/osls/bin/serverless.js", "package"],
-    ],
+    needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/main.ts"],
   },
   costs: {
-    needs: [
-      ["lab/server-binaries.ts", "2.10.27"],
-      ["lab/moto.ts"],
-      ["node_modules/osls/bin/serverless.js", "package"],
-    ],
+    needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/costs.ts"],
   },
 };
 
-const OLDEST_NODE = [20, 20];
-/** What the tools and Relight itself need; older machines get a Node 24 from npm. */
-const WORKING_NODE = [22, 12];
-
-function isAtLeast([major, minor]) {
-  const [ourMajor, ourMinor] = process.versions.node.split(".").map(Number);
-  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
-}
+const [OLDEST_MAJOR, OLDEST_MINOR] = [20, 20];
 
 function fail(message) {
   console.error(`\n${message}`);
   process.exit(1);
 }
 
-/** Runs a program in the project's root; with `quiet` its output is shown only if it fails. */
-function run(command, args, { quiet = false } = {}) {
-  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
-    cwd: root,
-    encoding: "utf8",
-    stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
-    env: {
-      ...process.env,
-      PATH: `${join(modules, ".bin")}${process.platform === "win32" ? ";" : ":"}${process.env.PATH}`,
-    },
+/** Runs a script with `node`, which its children find first on their PATH. @returns {Promise<number>} the exit code */
+function run(node, args) {
+  const path = [dirname(node), join(modules, ".bin"), process.env.PATH].join(delimiter);
+  const child = spawn(node, args, { cwd: root, stdio: "inherit", env: { ...process.env, PATH: path } });
+  const stop = () => child.kill("SIGTERM");
+  process.on("SIGTERM", stop);
+  return new Promise((done) => {
+    child.once("exit", (code, signal) => {
+      process.off("SIGTERM", stop);
+      done(code ?? (signal === "SIGINT" ? 130 : 1));
+    });
   });
-  if (status === 0) return 0;
-  if (quiet) process.stderr.write(`${stdout ?? ""}${stderr ?? ""}`);
-  if (error) console.error(`${command}: ${error.message}`);
-  return status ?? (signal === "SIGINT" ? 130 : 1);
 }
 
 function installPackages() {
@@ -79,35 +69,38 @@ function installPackages() {
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   console.error("installing packages (npm ci), about half a minute …");
-  const npm = process.env.npm_execpath;
-  const [command, ...args] = npm ? [process.execPath, npm] : ["npm"];
-  if (run(command, [...args, "ci", "--ignore-scripts"], { quiet: true }) !== 0)
-    fail("npm ci failed; its output is above. It needs the npm registry, or a mirror of it in your .npmrc.");
+  try {
+    npm(["ci", "--ignore-scripts"]);
+  } catch ({ message }) {
+    fail(`${message}\n\nnpm ci failed. It needs the npm registry, or a mirror of it in your .npmrc.`);
+  }
   writeFileSync(stamp, hash);
 }
 
-/** This Node if it is new enough, else the one that npm installed. */
-function workingNode() {
-  if (isAtLeast(WORKING_NODE)) return process.execPath;
-  const carried = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
-  if (existsSync(carried)) return carried;
-  return fail(
-    `Node ${process.versions.node} is too old and npm has none for ${process.platform} ${process.arch}: install Node 24.`,
-  );
+function findNode() {
+  try {
+    return workingNode((line) => console.error(line));
+  } catch ({ message }) {
+    return fail(message);
+  }
 }
 
 const [name, ...args] = process.argv.slice(2);
 const task = TASKS[name];
 if (task === undefined) fail(`usage: node scripts/setup.js ${Object.keys(TASKS).join("|")} [arguments]`);
-if (!isAtLeast(OLDEST_NODE))
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR))
   fail(`Node ${process.versions.node} is too old: install Node 20.20 or newer, best 24.`);
 // Ctrl-C goes to the task, which cleans up after itself; this process only waits for it.
 process.on("SIGINT", () => {});
 
-installPackages();
-const node = workingNode();
+// npm runs `prepare` in the middle of an installation of its own.
+if (name !== "prepare") installPackages();
+if (!existsSync(process.execPath))
+  fail("The Node that ran this was among the packages that were replaced: run it again.");
+const node = findNode();
 const needs = args.includes("--help") ? [] : [["scripts/build.ts"], ...task.needs];
 for (const need of needs)
-  if (run(node, need) !== 0)
+  if ((await run(node, need)) !== 0)
     fail(`\`${need.join(" ")}\` failed; see above what is missing and how to get it.`);
-process.exit(task.run === undefined ? 0 : run(node, [...task.run, ...args]));
+process.exit(task.run === undefined ? 0 : await run(node, [...task.run, ...args]));
