@@ -31,6 +31,7 @@ const TASKS = {
   unit: { needs: [], run: ["scripts/test.ts", "--unit"] },
   test: { needs: LAB, run: ["scripts/test.ts"] },
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
+  mutation: { needs: [], run: ["node_modules/@stryker-mutator/core/bin/stryker.js", "run"] },
   exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
   twin: {
     needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
