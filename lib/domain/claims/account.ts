@@ -7,36 +7,36 @@ export type AccountId = string & { readonly [nkey]: "account" };
 
 const ACCOUNT_ID = /^A[A-Z2-7]{55}$/;
 
-/** Whether `text` has the shape of an account's public key. The checksum is the codec's business. */
+/** Whether `text` looks like an account's public key. Does not check the checksum. */
 export function isAccountId(text: string): text is AccountId {
   return ACCOUNT_ID.test(text);
 }
 
-/** What a person configured about an account. Accounts that only the resolver knows have none of it. */
+/** An account's entry in the configuration. */
 export interface AccountSettings {
   readonly id: AccountId;
   readonly name?: string;
-  /** Secret reference of an account key or account signing key; with it Relight sees as the account sees. */
+  /** Secret reference of an account key or account signing key; lets Relight check as the account. */
   readonly signingKey?: string;
-  /** Overrides the policy's leave for remedies that lose the data of memory streams. */
+  /** Overrides the policy: allows remedies that lose the data of memory streams. */
   readonly allowMemoryLoss?: boolean;
   /** Overrides the expiry policy, key by key. */
   readonly policy?: PolicyRules;
-  /** JetStream domains that the account is to have. */
+  /** JetStream domains that must answer the account. */
   readonly domains?: readonly string[];
-  /** Leafnodes that are to be connected to it. */
+  /** Leafnodes that must be bound to the account. */
   readonly leafnodes?: readonly ExpectedLeafnode[];
 }
 
-/** A leafnode that is to be bound to an account. */
+/** A leafnode that must be bound to an account. */
 export interface ExpectedLeafnode {
-  /** The name of the leaf's server. */
+  /** The leafnode's server name. */
   readonly name: string;
   /** The JetStream domain beyond it. */
   readonly domain?: string;
 }
 
-/** What is to be there for an account, beside what the servers know of. */
+/** What must exist for an account according to the configuration. */
 export interface Expectations {
   readonly domains: readonly string[];
   readonly leafnodes: readonly ExpectedLeafnode[];
@@ -44,7 +44,7 @@ export interface Expectations {
 
 export const NOTHING_EXPECTED: Expectations = { domains: [], leafnodes: [] };
 
-/** A leafnode's domain is expected like one that is named itself. */
+/** Includes the domains of the expected leafnodes. */
 export function expectationsOf(settings: AccountSettings | undefined): Expectations {
   const { domains = [], leafnodes = [] } = settings ?? {};
   const beyond = leafnodes.flatMap(({ domain }) => domain ?? []);

@@ -4,34 +4,34 @@ import { type Loaded, loaded as loadedOn } from "./claims-in-force.ts";
 import { differenceOf, isTrusted, type Sourced } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
-/** Where the claims of one account lie and run. */
+/** The claims of one account in each place. */
 export interface Places {
-  /** Absent where no source of truth is configured. */
+  /** Absent if no source of truth is configured. */
   readonly source?: Probe<Sourced>;
   readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
 }
 
-/** Two places and what differs from the first to the second. */
+/** The changes from one place to another. */
 export interface Comparison {
   readonly from: string;
   readonly to: string;
   readonly changes: readonly ClaimChange[];
 }
 
-/** `missing`: the cluster lacks it. `unknown`: a place could not be asked, and the rest is the same. */
+/** `missing`: the cluster lacks the account. `unknown`: a place could not be read, and the others are the same. */
 export type ComparisonState = "same" | "differs" | "missing" | "unknown";
 
 export interface ClaimsComparison {
   readonly state: ComparisonState;
   readonly comparisons: readonly Comparison[];
-  /** What no comparison shows: what is absent, untrusted or could not be asked. */
+  /** Anything the comparisons do not show: absent or untrusted claims, and places that could not be read. */
   readonly notes: readonly string[];
 }
 
 /**
- * Compares the source of truth with the resolver, and that with what each server runs. Newer claims in the
- * cluster that were only renewed are the same; between the resolver and a server nothing may differ.
+ * Compares the source of truth with the resolver, and the resolver with each server. Claims that were only renewed in the
+ * cluster count as the same. Between the resolver and a server, every difference counts.
  */
 export function compareClaims(places: Places, operator: Operator): ClaimsComparison {
   const { source, stored, running } = places;
@@ -93,9 +93,12 @@ function missingNotes(
   loaded: readonly Loaded[],
 ): string[] {
   if (!stored.ok || stored.value !== undefined || !running.ok) return [];
-  if (loaded.length > 0) return ["the resolver does not hold it: after a restart no server could load it"];
-  const where = sourced?.state === "found" ? "only the source of truth has it" : "nobody has it";
-  return [`no server and no resolver has it; ${where}`];
+  if (loaded.length > 0) return ["the resolver lacks the account: a restarted server could not load it"];
+  return [
+    sourced?.state === "found"
+      ? "only the source of truth has the account; the servers and the resolver lack it"
+      : "no server and no resolver has the account",
+  ];
 }
 
 function absentInSource(
@@ -104,7 +107,7 @@ function absentInSource(
   loaded: readonly Loaded[],
 ): string[] {
   const isSomewhere = held !== undefined || loaded.length > 0;
-  return sourced?.state === "absent" && isSomewhere ? ["the source of truth does not know it"] : [];
+  return sourced?.state === "absent" && isSomewhere ? ["the source of truth lacks the account"] : [];
 }
 
 function untrustedNotes(

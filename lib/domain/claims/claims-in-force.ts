@@ -4,9 +4,9 @@ import { isTrusted } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
 /**
- * The claims that count, and that may be signed anew: the newest of those that run and of those in the resolver. The
- * resolver takes any JWT, and whoever is in the system account can answer in a server's place: what either tells counts
- * only if it is about this account and a trusted issuer signed it.
+ * The claims in force, which may be signed again: the newest of the servers' and the resolver's. Only claims of this
+ * account by a trusted issuer count, because the resolver accepts any JWT, and every client of the system account can
+ * answer in place of a server.
  */
 export function claimsInForce(observation: Observation, operator: Operator): ClaimsDocument | undefined {
   const stored = observation.stored.ok ? observation.stored.value : undefined;
@@ -20,7 +20,7 @@ export function claimsInForce(observation: Observation, operator: Operator): Cla
     );
 }
 
-/** Whether it is about this account, and a trusted issuer signed it. */
+/** Whether the claims are of this account and a trusted issuer signed them. */
 export const isItsOwn = ({ account }: Observation, claims: StoredClaims, operator: Operator): boolean =>
   claims.document.claims.sub === account && isTrusted(claims, operator);
 

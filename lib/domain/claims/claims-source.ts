@@ -4,49 +4,49 @@ import type { EpochSeconds } from "../time/time.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
 
-/** What is done when the source of truth and the cluster disagree. */
+/** What to do if the source of truth differs from the cluster. */
 export type OnDifference = "page" | "push" | "adopt";
 
-/** What a source of truth says of one account. */
+/** An account in the source of truth. */
 export type Sourced =
   | { readonly state: "found"; readonly claims: StoredClaims; readonly token: string; readonly place: string }
   | { readonly state: "absent" }
-  /** It names the account nowhere, but not all that lies there could be read. */
+  /** The account was not found, but some entries could not be read. */
   | { readonly state: "unclear"; readonly problem: string };
 
-/** A look into the source of truth, beside one at the cluster. */
+/** The source of truth's part of an observation. */
 export interface SourceView {
-  /** The reference it was configured by; holds no secret. */
+  /** The configured reference; contains no secret. */
   readonly name: string;
   readonly sourced: Probe<Sourced>;
-  /** Fingerprint of the difference that was adopted last, if one was. */
+  /** Fingerprint of the last adopted difference, if any. */
   readonly adopted?: string;
 }
 
-/** How the source of truth and the claims in force disagree. */
+/** How the source of truth differs from the claims in force. */
 export type Difference =
-  /** The source has the account, the cluster does not. */
+  /** Only the source has the account. */
   | { readonly kind: "missing" }
-  /** The cluster has the account, the source does not. */
+  /** Only the cluster has the account. */
   | { readonly kind: "unknown" }
-  /** The servers would not trust what the source has, so it can be neither compared nor pushed. */
+  /** The servers do not trust the source's JWT, so it can be neither compared nor pushed. */
   | { readonly kind: "untrusted"; readonly issuer: string }
-  /** Both have it, with other claims; `newer` is the side with the later `iat`. */
+  /** Both have it with different claims; `newer` is the side with the later `iat`. */
   | {
       readonly kind: "differs";
       readonly newer: "source" | "cluster";
       readonly changes: readonly ClaimChange[];
     };
 
-/** Whether the servers would load it: signed by whom it says, and that is the operator's. */
+/** Whether servers would load the claims: the signature is valid, and its key is trusted. */
 export function isTrusted({ document, signatureValid }: StoredClaims, operator: Operator): boolean {
   return signatureValid && trustedIssuers(operator).includes(document.claims.iss);
 }
 
 /**
- * How the source and the claims in force disagree; undefined if they agree. Claims in force that are newer
- * and differ in nothing but what a renewal changes *are* a renewal: that is no disagreement. The other way
- * round it is one, since then the cluster lacks what was issued last.
+ * How the source differs from the claims in force; undefined if it does not. Newer claims in force that differ only in
+ * what a renewal changes are a renewal, which is no difference. The reverse is one, because the cluster lacks the latest
+ * JWT.
  */
 export function differenceOf(
   sourced: Sourced,
@@ -65,8 +65,8 @@ export function differenceOf(
 }
 
 /**
- * What tells one difference from the next: it changes when either side does, and not when claims are merely
- * renewed. Once adopted, a difference is silent until then.
+ * Identifies a difference. It changes if either side changes, but not if claims are only renewed. An adopted difference
+ * is ignored until its fingerprint changes.
  */
 export function fingerprintOf(difference: Difference, sourced: Sourced): string {
   const source = sourced.state === "found" ? sourced.claims.document.claims.jti : "none";
@@ -76,7 +76,7 @@ export function fingerprintOf(difference: Difference, sourced: Sourced): string 
   return `${difference.kind} ${newer} ${source} ${hash(JSON.stringify(lasting))}`;
 }
 
-/** FNV-1a, 32 bits twice: tells differences apart; keeps nothing secret, and nothing rests on it but silence. */
+/** FNV-1a, 32 bits twice. Not cryptographic: a collision only hides a difference. */
 function hash(text: string): string {
   const round = (seed: number): number => {
     let value = seed;
@@ -87,7 +87,7 @@ function hash(text: string): string {
   return [round(0x811c9dc5), round(0x050c5d1f)].map((part) => part.toString(16).padStart(8, "0")).join("");
 }
 
-/** Of several JWTs of one account the one that counts: trusted before untrusted, then the newest. */
+/** Picks one of several JWTs of an account: trusted before untrusted, then the newest. */
 export function bestSourced<T extends { readonly claims: StoredClaims }>(
   candidates: readonly T[],
   operator: Operator,

@@ -5,7 +5,7 @@ import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { type EpochSeconds, epochSeconds } from "../time/time.ts";
 import { type AccountId, isAccountId } from "./account.ts";
 
-/** The claims of an account JWT as far as Relight reads them. */
+/** The claims of an account JWT that Relight reads. */
 export interface AccountClaims {
   readonly sub: AccountId;
   readonly iss: string;
@@ -19,8 +19,8 @@ export interface AccountClaims {
 }
 
 /**
- * Claims together with the very text they were read from. Renewal edits the text, so that a claim which
- * no library knows, or a 64-bit number which JavaScript can't hold, survives to the byte.
+ * Claims together with the text they were read from. A renewal edits the text, which preserves unknown claims and 64-bit
+ * numbers that JavaScript cannot hold.
  */
 export interface ClaimsDocument {
   readonly text: string;
@@ -32,20 +32,20 @@ export type ParsedClaims =
   | { readonly ok: false; readonly problem: string };
 
 /**
- * Reads the payload of an account JWT, as strictly as a server does: what it would refuse or read otherwise is a
- * problem here. Says what is wrong rather than guess: `{ok: false, problem}`.
+ * Reads the payload of an account JWT as strictly as a server. Returns `{ok: false, problem}` for anything that a server
+ * would refuse or read differently.
  */
 export function parseAccountClaims(text: string): ParsedClaims {
   const problem = (what: string): ParsedClaims => ({ ok: false, problem: what });
   const raw = parseJson(text);
   if (!isJsonObject(raw)) return problem("the payload is not a JSON object");
-  if (isDeeper(raw, MAX_DEPTH)) return problem(`it is nested too deep (more than ${MAX_DEPTH} levels)`);
+  if (isDeeper(raw, MAX_DEPTH)) return problem(`it is nested too deeply (more than ${MAX_DEPTH} levels)`);
   const tree = parseTree(text);
   const twice = duplicateKey(tree);
-  if (twice !== undefined) return problem(`the claim "${twice}" stands there twice`);
+  if (twice !== undefined) return problem(`the claim "${twice}" appears twice`);
 
   const { sub, iss, jti, iat, exp, nbf, name, nats } = raw;
-  if (typeof sub !== "string" || !isAccountId(sub)) return problem('"sub" is not an account (A…)');
+  if (typeof sub !== "string" || !isAccountId(sub)) return problem('"sub" is not an account id (A…)');
   if (typeof iss !== "string") return problem('"iss" is missing');
   if (typeof jti !== "string") return problem('"jti" is missing');
   if (!isTime(iat)) return problem('"iat" is not a time in whole seconds');
@@ -65,7 +65,7 @@ export function parseAccountClaims(text: string): ParsedClaims {
     iat: epochSeconds(iat),
     name: typeof name === "string" ? name : "",
     nats,
-    // To the server a zero means "never", exactly as if the claim were absent.
+    // To servers, zero means the same as an absent claim: never.
     ...(exp ? { exp: epochSeconds(exp) } : {}),
     ...(nbf ? { nbf: epochSeconds(nbf) } : {}),
   };
@@ -79,12 +79,12 @@ export interface ClaimsEdit {
 }
 
 /**
- * Applies `edits` to the text and leaves every other byte as it was.
- * @throws Error if the result is not an account's claims, which would be a bug in the edits.
+ * Applies `edits` to the text and keeps every other byte.
+ * @throws Error if the result is not valid account claims, which would be a bug in the edits.
  */
 export function editClaims(document: ClaimsDocument, edits: readonly ClaimsEdit[]): ClaimsDocument {
   const text = edits.reduce((before, { path, value }) => {
-    // Without formatting options the library inserts new properties on one line, as NATS encoders do.
+    // Without formatting options the library inserts properties on one line, as NATS encoders do.
     return applyEdits(before, modify(before, [...path], value, {}));
   }, document.text);
   const parsed = parseAccountClaims(text);
@@ -93,8 +93,8 @@ export function editClaims(document: ClaimsDocument, edits: readonly ClaimsEdit[
 }
 
 /**
- * One difference between two versions of an account's claims, at a path such as `nats.limits.conn`.
- * A key that holds a dot itself is quoted (`nats.mappings."orders.*"`), so that it can't pose as a path.
+ * One difference between two versions of an account's claims, at a path such as `nats.limits.conn`. Keys that contain a
+ * dot are quoted (`nats.mappings."orders.*"`), because they could look like another path.
  */
 export interface ClaimChange {
   readonly path: string;
@@ -102,10 +102,10 @@ export interface ClaimChange {
   readonly after: Json | undefined;
 }
 
-/** Every difference between two claims, by path. Objects are compared by key, lists as one value. */
+/** All differences between two claims, by path. Objects are compared by key, lists as one value. */
 export function diffClaims(before: ClaimsDocument, after: ClaimsDocument): readonly ClaimChange[] {
   const exact = diff(exactJson(before.text), exactJson(after.text), []);
-  // A number that became a string of the same digits differs only here.
+  // Distinguishes a number from a string of the same digits.
   const plain = diff(JSON.parse(before.text) as Json, JSON.parse(after.text) as Json, []);
   return [...exact, ...plain.filter(({ path }) => !exact.some((change) => change.path === path))];
 }
@@ -119,15 +119,15 @@ function diff(before: Json | undefined, after: Json | undefined, path: readonly 
   return [{ path: path.join("."), before, after }];
 }
 
-/** Not what every object inherits: a claim may be called `__proto__`. */
+/** Ignores inherited properties: a claim may be named `__proto__`. */
 const own = (object: JsonObject, key: string): Json | undefined =>
   Object.hasOwn(object, key) ? object[key] : undefined;
 
 const quoted = (key: string): string => (key.includes(".") ? JSON.stringify(key) : key);
 
 /**
- * JSON in which a number that JavaScript would write otherwise is its text: too large to be told from its
- * neighbours, or `1e3`, which Go does not read as a whole number.
+ * JSON in which a number is text if JavaScript would write it differently: too large to be exact, or `1e3`, which Go does
+ * not read as an integer.
  */
 function exactJson(text: string): Json {
   return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
@@ -145,7 +145,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** More than any real claims have, and far less than what a recursive reader has the stack for. */
+/** More than any real claims have, and far less than a recursive reader's stack allows. */
 const MAX_DEPTH = 100;
 
 function isDeeper(value: Json, levels: number): boolean {
@@ -153,7 +153,7 @@ function isDeeper(value: Json, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner: Json) => isDeeper(inner, levels - 1));
 }
 
-/** Go reads the last of two equal keys and the editor writes the first: neither may be trusted with it. */
+/** A key that appears twice in an object: Go reads the last one, but the editor writes the first. */
 export function duplicateKey(node: Node | undefined): string | undefined {
   if (node?.type !== "object") return node?.children?.map(duplicateKey).find((key) => key !== undefined);
   const seen = new Set<string>();

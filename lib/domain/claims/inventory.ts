@@ -1,26 +1,26 @@
 import type { AccountId } from "./account.ts";
 
-/** Where an account is known from; what the first of them says of its name counts most. */
+/** Where an account is known from. For its name, earlier places win. */
 export const PLACES = ["configuration", "resolver", "source", "servers", "journal"] as const;
 export type Place = (typeof PLACES)[number];
 
-/** An account that anybody knows. */
+/** An account that at least one place knows. */
 export interface KnownAccount {
   readonly account: AccountId;
   /** In the order of {@link PLACES}. */
   readonly from: readonly Place[];
-  /** What each of these places calls it, if it has a name there. */
+  /** The account's name in each of these places, if it has one. */
   readonly names: Readonly<Partial<Record<Place, string>>>;
 }
 
-/** That one place knows an account. */
+/** One place's knowledge of an account. */
 export interface Mention {
   readonly account: AccountId;
   readonly place: Place;
   readonly name?: string | undefined;
 }
 
-/** Joins what the places know; configured accounts first, then as they were mentioned. Nothing is held but ids and names. */
+/** Merges the mentions: configured accounts first, then in order of mention. Keeps only ids and names in memory. */
 export function inventoryOf(mentions: Iterable<Mention>): readonly KnownAccount[] {
   const known = new Map<AccountId, { from: Set<Place>; names: Partial<Record<Place, string>> }>();
   for (const { account, place, name } of mentions) {
@@ -36,7 +36,7 @@ export function inventoryOf(mentions: Iterable<Mention>): readonly KnownAccount[
   }));
 }
 
-/** What people call the account; its id where nobody has a name for it. */
+/** The account's name, or its id if it has none. */
 export function displayName({ account, names }: KnownAccount): string {
   for (const place of PLACES) {
     const name = names[place];
@@ -46,8 +46,8 @@ export function displayName({ account, names }: KnownAccount): string {
 }
 
 /**
- * The accounts that a person may mean by a name: those that are configured under it; else those that are called so now;
- * else those of which only the journal remembers it, since a tenant that was made anew has the name of the one before.
+ * The accounts that a person may mean by a name: those configured with it, otherwise those that have it now, otherwise
+ * those that only the journal remembers with it. A recreated account often has the name of its predecessor.
  */
 export function accountsNamed(known: Iterable<KnownAccount>, text: string): readonly AccountId[] {
   const ranks: AccountId[][] = [[], [], []];
@@ -59,7 +59,7 @@ export function accountsNamed(known: Iterable<KnownAccount>, text: string): read
   return ranks.find((accounts) => accounts.length > 0) ?? [];
 }
 
-/** What to type for each account: its name, or its id where that name means another account, or several. */
+/** What to type for each account: its name, or its id if the name is ambiguous. */
 export function typedNames(known: readonly KnownAccount[]): ReadonlyMap<AccountId, string> {
   const byName = new Map<string, KnownAccount[]>();
   for (const entry of known)

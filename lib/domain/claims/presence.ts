@@ -8,47 +8,48 @@ import { isTrusted } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
 /**
- * Whether an account is there, and if not, what became of it. Everything that acts on an account that is gone asks
- * here: an expired account is renewed, a deleted one is never pushed again but by a person who says so.
+ * Whether an account exists, and if not, why. An expired account is renewed; a deleted one is pushed again only if a
+ * person asks for it.
  */
 export type Presence =
-  /** A server runs it, or the resolver holds it. */
+  /** A server runs it or the resolver holds it. */
   | { readonly state: "here" }
-  /** Its claims have expired; `forgotten`: the resolver has deleted them since, and no server has it loaded. */
+  /** Its claims have expired. `forgotten`: the resolver has deleted them since, and no server has it loaded. */
   | { readonly state: "expired"; readonly at: EpochMillis; readonly forgotten: boolean }
   | ({ readonly state: "deleted" } & Deleted)
-  /** It was here, its claims are still valid, and nobody has it: deleted, or lost by the resolver. */
+  /** It existed, its claims are still valid, and neither the servers nor the resolver have it: deleted or lost. */
   | { readonly state: "gone"; readonly claims: ClaimsDocument; readonly known: Deletion | undefined }
-  /** Nobody ever had it. */
+  /** It never existed. */
   | { readonly state: "never_here" }
-  /** A server or the resolver could not be asked. */
+  /** A server or the resolver did not answer. */
   | { readonly state: "unknown"; readonly why: string };
 
 export interface Deleted {
   /** The servers that refuse its clients although its claims are valid. */
   readonly refusedBy: readonly string[];
   /**
-   * Where the deleted JWT lies again: a server that was away during the deletion brings it back, and the resolver
-   * gives it to all others (ran: 2.9.10, 2.10.27, 2.15.1).
+   * Places that have the deleted JWT again. A server that was away during the deletion brings it back, and the resolver
+   * copies it to the others (tested on 2.9.10, 2.10.27, 2.15.1).
    */
   readonly broughtBackBy: readonly string[];
   readonly known: Deletion | undefined;
 }
 
-/** That an account was deleted, as the journal remembers it. */
+/** A deletion in the journal. */
 export interface Deletion {
   readonly at: EpochMillis;
   /**
-   * `seen`: servers refused it while its claims were valid, or had obeyed an order. `ordered`: `watch` heard an order of
-   * the operator's to delete it. `gone`: no server and no resolver had it any more while its claims were valid.
+   * `seen`: servers refused its clients while its claims were valid, or had obeyed a deletion request. `ordered`: `watch`
+   * received a deletion request signed by the operator. `gone`: neither the servers nor the resolver had it any more while
+   * its claims were valid.
    */
   readonly how: "seen" | "ordered" | "gone";
-  /** The `iat` of the deleted JWT, or of the order; epoch seconds. Newer claims in force are the account's return. */
+  /** The `iat` of the deleted JWT, or of the request; epoch seconds. Newer claims in force mean that the account is back. */
   readonly iat: number;
   readonly jti?: string;
 }
 
-/** The account's last deletion, by the strongest that is known of it; `entries` of one account, oldest first. */
+/** The account's last deletion, with the strongest evidence for it; `entries` of one account, oldest first. */
 export function lastDeletion(entries: readonly JournalEntry[]): Deletion | undefined {
   let last: Deletion | undefined;
   for (const entry of entries) {
@@ -71,20 +72,20 @@ function deletionOf({ at, data: { how, iat, jti } }: JournalEntry): Deletion {
 export interface PresenceFacts {
   /** The account on each server. */
   readonly running: Probe<readonly RunningAccount[]>;
-  /** What the resolver holds and the servers would trust; failed where there is none to ask. */
+  /** The resolver's claims if servers trust them; failed if there is no resolver. */
   readonly stored: Probe<ClaimsDocument | undefined>;
-  /** The claims that the journal saw in force last. */
+  /** The last claims in force according to the journal. */
   readonly lastSeen: ClaimsDocument | undefined;
   readonly deletion: Deletion | undefined;
   readonly now: EpochMillis;
-  /** How far the fastest server's clock is ahead of ours: that server ends claims so much earlier. */
+  /** How far the fastest server's clock is ahead of ours. That server expires claims earlier by as much. */
   readonly ahead: Millis;
 }
 
-/** A server that says "expired" so shortly before the end by our clock means the expiry; milliseconds. */
+/** A server that reports "expired" this shortly before the expiry by our clock is right; milliseconds. */
 const UNCERTAIN = 10_000;
 
-/** The one place that says what it means that an account is gone from a source. */
+/** Decides whether the account exists, and if not, why. */
 export function presenceOf(facts: PresenceFacts): Presence {
   const { running, stored, deletion } = facts;
   if (!running.ok) return { state: "unknown", why: running.message };
@@ -98,10 +99,10 @@ export function presenceOf(facts: PresenceFacts): Presence {
   );
   const others = loaded.filter((entry) => !refusing.includes(entry));
   const isBack = isNewer(held, deletedIat) || others.some(({ document }) => isNewer(document, deletedIat));
-  // That an order was heard does not say that the servers obeyed it.
+  // Servers may ignore a deletion request.
   const isDisobeyed =
     open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
-  // What was only missed was found again.
+  // The account was only missing, and is back.
   const isFound = open?.how === "gone" && (held !== undefined || others.length > 0);
   const counts = open !== undefined && !isDisobeyed && !isFound;
   if (counts && open?.how === "gone" && refusing.length === 0 && facts.lastSeen !== undefined)
@@ -118,7 +119,7 @@ export function presenceOf(facts: PresenceFacts): Presence {
   return presentOf(facts, loaded, held);
 }
 
-/** What one look, and the journal, say of it. */
+/** From one observation and the journal. */
 export function presenceIn(
   { running, stored, at, servers }: Pick<Observation, "running" | "stored" | "at" | "servers">,
   operator: Operator,
@@ -131,7 +132,7 @@ export function presenceIn(
   return presenceOf({ running, stored: trusted, now: at, ahead: skewOf(servers).ahead, ...known });
 }
 
-/** The same where nothing speaks of a deletion. */
+/** The presence if nothing indicates a deletion. */
 function presentOf(
   facts: PresenceFacts,
   loaded: readonly Loaded[],
@@ -159,35 +160,35 @@ function expired({ claims }: ClaimsDocument, forgotten: boolean): Presence {
   return { state: "expired", at: toMillis(claims.exp ?? claims.iat), forgotten };
 }
 
-/** By the clock of the fastest server. @param uncertain what the clocks may be off beside; milliseconds */
+/** By the fastest server's clock. @param uncertain additional tolerance; milliseconds */
 function hasEnded(
   { claims: { exp } }: ClaimsDocument,
   { now, ahead }: PresenceFacts,
   uncertain = 0,
 ): boolean {
   if (exp === undefined) return false;
-  // What servers can't count to is over whenever they say so: nobody deleted it.
+  // Servers may treat an uncountable expiry as over at any time, so this is no deletion.
   return toMillis(exp) <= epochMillis(now + ahead + uncertain) || (uncertain > 0 && !isCountable(exp, now));
 }
 
 const isNewer = (document: ClaimsDocument | undefined, iat: number): boolean =>
   document !== undefined && document.claims.iat > iat;
 
-/** Whether nobody but a person may push the account. */
+/** Whether only a person may push the account. */
 export function isWithdrawn(
   presence: Presence,
 ): presence is Extract<Presence, { state: "deleted" | "gone" }> {
   return presence.state === "deleted" || presence.state === "gone";
 }
 
-/** Why nobody but a person may push the account; for people. */
+/** Why only a person may push the account; for people. */
 export function describeWithdrawal(presence: Extract<Presence, { state: "deleted" | "gone" }>): string {
   const { known } = presence;
   const since = known === undefined ? "" : ` (known since ${isoTime(known.at)})`;
   if (presence.state === "gone") {
     const { exp } = presence.claims.claims;
     const valid = exp === undefined ? "never expire" : `end at ${isoTime(toMillis(exp))}`;
-    return `it is gone${since}: its claims ${valid}, and no server and no resolver had it any more before that; somebody deleted it, or the resolver lost it`;
+    return `it is gone${since}: its claims ${valid}, but no server and no resolver has it; somebody deleted it, or the resolver lost it`;
   }
   const { refusedBy, broughtBackBy } = presence;
   const refused =

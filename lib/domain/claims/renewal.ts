@@ -4,18 +4,18 @@ import { type ClaimsDocument, type ClaimsEdit, editClaims } from "./claims.ts";
 export interface RenewalTerms {
   /** The public key that will sign. */
   readonly issuer: string;
-  /** The new JWT's id; random, unique. */
+  /** The new JWT's id; random. */
   readonly id: string;
   readonly now: EpochMillis;
   /** How long the renewed claims live, in milliseconds. */
   readonly lifetime: Millis;
-  /** Claims that the new ones must be newer than, if not (only) those they are made from. */
+  /** Further claims that the new ones must be newer than. */
   readonly supersedes?: ClaimsDocument;
 }
 
 /**
- * The claims in force with a new `exp`, `iat`, `jti` and `iss`, and not one other byte changed.
- * An account that never expires stays so: giving it an end is a decision, not a renewal.
+ * The claims in force with a new `exp`, `iat`, `jti` and `iss`, and every other byte unchanged. Claims that never expire
+ * get no `exp`, because that would be more than a renewal.
  */
 export function renewClaims(current: ClaimsDocument, terms: RenewalTerms): ClaimsDocument {
   const { exp } = current.claims;
@@ -23,7 +23,7 @@ export function renewClaims(current: ClaimsDocument, terms: RenewalTerms): Claim
   return reissue(current, terms, exp === undefined ? [] : [{ path: ["exp"], value: renewed }]);
 }
 
-/** The same claims, expiry included, as a new JWT: what makes a server that ignored the last push listen. */
+/** The same claims, including `exp`, as a new JWT: for a server that ignored the last push. */
 export function reissue(
   current: ClaimsDocument,
   { issuer, id, now, supersedes = current }: Omit<RenewalTerms, "lifetime">,
@@ -39,14 +39,14 @@ export function reissue(
 }
 
 /**
- * The newest `iat` is the truth, and a second is long: two JWTs made in one second must still be ordered. Behind the last
- * number that holds there is none.
+ * Servers compare JWTs by `iat`, in seconds, so two JWTs made within one second need different values. At the largest
+ * safe integer there is no later one.
  */
 function laterThan(previous: EpochSeconds, now: EpochSeconds): EpochSeconds {
   return epochSeconds(Math.min(Math.max(previous + 1, now), Number.MAX_SAFE_INTEGER));
 }
 
-/** The claims with an end no earlier than that of those in force: what is signed anew must not take time away. */
+/** The claims with an expiry no earlier than that of the claims in force. */
 export function lastsAsLong(claims: ClaimsDocument, inForce: ClaimsDocument): ClaimsDocument {
   const [own, theirs] = [claims.claims.exp, inForce.claims.exp];
   const isShorter = own !== undefined && (theirs === undefined || theirs > own);

@@ -3,8 +3,8 @@ import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import type { AccountClaims, ClaimsDocument } from "./claims.ts";
 
 /**
- * What a server reads in claims otherwise than Relight does, by its own decoding (`decoded_jwt`); empty: the same. An id
- * and the JWT's text prove that the server has it, not what it makes of it.
+ * What a server decodes differently from Relight (`decoded_jwt`); empty if nothing. The JWT's id and text only prove that
+ * the server has the JWT, not how it reads it.
  */
 export function readOtherwise(document: ClaimsDocument, decoded: JsonObject): readonly string[] {
   const { claims } = document;
@@ -18,7 +18,7 @@ export function readOtherwise(document: ClaimsDocument, decoded: JsonObject): re
   ];
 }
 
-/** Servers drop flat JetStream limits where there are tiers. */
+/** Servers drop flat JetStream limits if there are tiers. */
 function asServersKeep(claims: AccountClaims): JsonObject {
   const limits = limitsOf(claims);
   if (!hasTiers(limits)) return limits;
@@ -30,7 +30,7 @@ function asServersKeep(claims: AccountClaims): JsonObject {
 }
 
 function limitDifferences(path: string, theirs: JsonObject, ours: JsonObject): readonly string[] {
-  // What servers don't know they leave out, so only what they tell is compared, and what they should.
+  // Servers omit claims they do not know, so compare only those they report, and those every version knows.
   const keys = new Set([...Object.keys(theirs), ...Object.keys(ours).filter((key) => isLimit(path, key))]);
   return [...keys].flatMap((key) => {
     const [their, our] = [theirs[key], ours[key]];
@@ -53,10 +53,10 @@ const PLAIN = [
 ];
 const KNOWN = new Set([...PLAIN, ...JETSTREAM_LIMITS.map((limit) => limit.slice("nats.limits.".length))]);
 
-/** Of tiers every name is one. */
+/** Every name in `tiered_limits` is a limit. */
 const isLimit = (path: string, key: string): boolean => path.endsWith(".tiered_limits") || KNOWN.has(key);
 
 function difference(path: string, theirs: Json | undefined, ours: Json | undefined): readonly string[] {
   const [their, our] = [theirs || 0, ours || 0];
-  return their === our ? [] : [`${path} as ${JSON.stringify(their)} in place of ${JSON.stringify(our)}`];
+  return their === our ? [] : [`${path} as ${JSON.stringify(their)} instead of ${JSON.stringify(our)}`];
 }

@@ -11,9 +11,9 @@ import { importedServices, serverObjections } from "./server-checks.ts";
 import { doMeet } from "./subjects.ts";
 
 /**
- * Claims that servers accept and that do harm: that a starting server dies of, that lock out everybody or Relight, that
- * servers read as other numbers, or that take from JetStream what is in use. A change is judged by whether it *makes*
- * such a state: claims that have it already may be renewed, and may be mended.
+ * Claims that servers accept but that do harm: they keep servers from starting, lock out clients or Relight, are read as
+ * other numbers, or lower JetStream limits below use. Only a change that *creates* such a state is refused. Claims that
+ * have it already may be renewed and corrected.
  */
 
 export type HarmCode =
@@ -32,7 +32,7 @@ export type HarmCode =
   | "expires_too_late"
   | "expires_earlier";
 
-/** Harm that a person may order all the same, each by an option of its own. */
+/** Harm that a person may allow, each with its own option. */
 export type HarmLeave = "expires_earlier" | "below_use" | "tier_switch";
 
 export interface Harm {
@@ -41,14 +41,14 @@ export interface Harm {
 }
 
 export interface HarmInput extends LockoutInput {
-  /** Why servers that stand alone can't reserve what the limits promise. */
+  /** Why standalone servers can't reserve what the limits promise. */
   readonly lacks?: readonly string[];
-  /** What is in use; absent or failed: not known. */
+  /** Current usage; absent or failed means unknown. */
   readonly use?: Observation["streams"];
   readonly allowed: ReadonlySet<HarmLeave>;
 }
 
-/** Every harm that the change would do. */
+/** All harm that the change would do. */
 export function harmOf(input: HarmInput): readonly Harm[] {
   const rules = [
     serversRefuse,
@@ -64,17 +64,17 @@ export function harmOf(input: HarmInput): readonly Harm[] {
     .concat(harmOfTimes(input));
 }
 
-/** What every server refuses, whatever is in force. */
+/** Claims that every server version refuses. */
 export function harmEverywhere(after: AccountClaims): readonly Harm[] {
   return serverObjections(after).flatMap(({ everywhere, message }) => (everywhere ? refused(message) : []));
 }
 
-/** What does harm whatever is in force. */
+/** Harm that does not depend on the claims in force. */
 export function harmOfTimes(input: Pick<HarmInput, "before" | "after" | "now">): readonly Harm[] {
   return [issuedAhead, expiresTooLate].flatMap((rule) => rule(input));
 }
 
-/** Claims that servers run, and that none would start with. */
+/** Claims that running servers accept but no server can start with. */
 export function keepsServersDown(
   account: AccountId,
   systemAccount: string | undefined,
@@ -83,7 +83,7 @@ export function keepsServersDown(
   return account === systemAccount && enablesJetStream(claims);
 }
 
-/** Servers of one version may run what others refuse: that is renewed as it is. */
+/** Some versions run claims that others refuse. If such claims are in force, they may be renewed unchanged. */
 function serversRefuse({ before, after }: HarmInput): readonly Harm[] {
   const known = before === undefined ? [] : serverObjections(before).map(({ message }) => message);
   return serverObjections(after)
@@ -101,7 +101,7 @@ function crashesServers({ before, after }: HarmInput): readonly Harm[] {
     .filter(({ to }) => !known.includes(to))
     .map(({ from, to }) => ({
       code: "crashes_servers",
-      message: `it maps ${JSON.stringify(from)} to ${JSON.stringify(to)}, which counts to nothing: the first such message would end a server, and again after each start`,
+      message: `it maps ${JSON.stringify(from)} to ${JSON.stringify(to)}, whose count is not a positive 32-bit number: the first matching message would crash the server, and again after each start`,
     }));
 }
 
@@ -110,13 +110,14 @@ function systemJetStream({ account, systemAccount, before, after }: HarmInput): 
     claims !== undefined && keepsServersDown(account, systemAccount, claims);
   if (!has(after) || has(before)) return [];
   const message =
-    "it gives JetStream to the system account: servers go on, and none would ever start again (“Not allowed to enable JetStream on the system account”)";
+    "it gives JetStream to the system account: running servers would continue, but none could start again (“Not allowed to enable JetStream on the system account”)";
   return [{ code: "system_jetstream", message }];
 }
 
 /**
- * Every account imports JetStream's API from the system account: where that imports it from another one, a server of 2.9
- * does not start ("Error setting up jetstream service imports for account: import forms a cycle"; ran: 2.9.10, 2.9.25).
+ * Every account imports JetStream's API from the system account. If the system account imports it from another account,
+ * 2.9 servers do not start ("Error setting up jetstream service imports for account: import forms a cycle"; tested on
+ * 2.9.10, 2.9.25).
  */
 function systemImports({ account, systemAccount, before, after }: HarmInput): readonly Harm[] {
   if (account !== systemAccount) return [];
@@ -125,31 +126,31 @@ function systemImports({ account, systemAccount, before, after }: HarmInput): re
     .filter((subject) => doMeet(subject, "$JS.API.>") && !known.includes(subject))
     .map((subject) => ({
       code: "system_imports",
-      message: `it imports the service ${JSON.stringify(subject)} into the system account, over JetStream's API: servers of 2.9 go on, and none would ever start again (“import forms a cycle”)`,
+      message: `it imports the service ${JSON.stringify(subject)} into the system account, over JetStream's API: running servers would continue, but no 2.9 server could start again (“import forms a cycle”)`,
     }));
 }
 
-/** Servers keep these in 32 bits; before 2.12 or so they cut off the rest, so that 2^32 was 0. */
+/** Servers keep these limits in 32 bits. Before about 2.12 they truncate larger numbers: 2^32 becomes 0. */
 function misread({ before, after }: HarmInput): readonly Harm[] {
   return ["conn", "leaf", "subs", "payload"].flatMap((limit): readonly Harm[] => {
     const value = Number(limitsOf(after)[limit] ?? 0);
     const isRead = value >= -1 && value <= MOST_INT32;
     if (isRead || (before !== undefined && Number(limitsOf(before)[limit] ?? 0) === value)) return [];
-    const message = `nats.limits.${limit} would be ${value}, which servers read as another number: -1 is no limit, and ${MOST_INT32} is the most`;
+    const message = `nats.limits.${limit} would be ${value}, which servers read as a different number: use -1 for no limit, and at most ${MOST_INT32}`;
     return [{ code: "limit_misread", message }];
   });
 }
 
 const MOST_INT32 = 2_147_483_647;
 
-/** A tier of another name than R1, R3, … gives JetStream, and no stream a limit: all are refused. */
+/** A tier with another name than R1, R3, … enables JetStream, but no stream matches it: all are refused. */
 function unknownTiers({ before, after }: HarmInput): readonly Harm[] {
   const known = before === undefined ? [] : Object.keys(tiersOf(limitsOf(before)));
   return Object.keys(tiersOf(limitsOf(after)))
     .filter((tier) => tier !== "" && replicasOf(tier) === undefined && !known.includes(tier))
     .map((tier) => ({
       code: "limit_misread",
-      message: `${JSON.stringify(tier)} is no tier that servers know; tiers are called R1, R3, … by the replicas of their streams`,
+      message: `${JSON.stringify(tier)} is not a tier that servers know; tiers are named after their streams' replicas: R1, R3, …`,
     }));
 }
 
@@ -157,11 +158,11 @@ function tiersBesideFlat({ before, after }: HarmInput): readonly Harm[] {
   const both = (claims: AccountClaims): boolean => hasTiers(limitsOf(claims)) && hasFlatJetStream(claims);
   if (!both(after) || (before !== undefined && both(before))) return [];
   const message =
-    "it has flat JetStream limits beside tiers, and servers drop the flat ones without a word: streams outside the tiers would be left without any";
+    "it has flat JetStream limits beside tiers, and servers silently drop the flat ones: streams outside the tiers would have no limits";
   return [{ code: "tiers_beside_flat", message }];
 }
 
-/** nats-server #2971: servers count what is there against no limit that is left, empty streams too, and refuse every message. */
+/** nats-server #2971: existing streams, even empty ones, count against none of the new limits, and servers refuse their messages. */
 function tierSwitch({ before, after, use, allowed }: HarmInput): readonly Harm[] {
   if (before === undefined || allowed.has("tier_switch")) return [];
   const [was, is] = [hasTiers(limitsOf(before)), hasTiers(limitsOf(after))];
@@ -171,8 +172,8 @@ function tierSwitch({ before, after, use, allowed }: HarmInput): readonly Harm[]
   if (use?.ok && streams.length === 0) return [];
   const why = use?.ok
     ? `every message to ${someOf(streams)} would be refused (10120)`
-    : "what streams there are is not known, and every message to them would be refused (10120)";
-  const until = is ? "each was updated or its servers restarted" : "each server was restarted";
+    : "it is unknown whether there are streams, and every message to them would be refused (10120)";
+  const until = is ? "each is updated or its servers restart" : "each server restarts";
   const message = `it changes from ${change}: ${why} until ${until} (nats-server #2971)`;
   return [{ code: "tier_switch", message }];
 }
@@ -186,49 +187,49 @@ function belowUse({ before, after, use, allowed }: HarmInput): readonly Harm[] {
     known.some((it) => it.claim === claim && it.tier === tier && it.limit <= limit);
   return over(after)
     .filter((problem) => !isKnown(problem))
-    .map(({ message }) => ({ code: "below_use", message: `below what is in use: ${message}` }));
+    .map(({ message }) => ({ code: "below_use", message: `below current usage: ${message}` }));
 }
 
-/** What a server that stands alone can't reserve, it takes, and gives the account no JetStream at its next start. */
+/** A standalone server accepts limits that it cannot reserve, and at its next start gives the account no JetStream. */
 function noRoom({ lacks = [] }: HarmInput): readonly Harm[] {
   return lacks.map((lack) => ({
     code: "no_room",
-    message: `${lack}; a server takes such claims, and gives the account no JetStream when it starts again`,
+    message: `${lack}; a server accepts such claims, but at its next start gives the account no JetStream`,
   }));
 }
 
-/** Clocks of issuers differ by seconds, and by minutes where nobody looks after them. */
+/** Issuers' clocks differ by seconds, or by minutes if nobody maintains them. */
 const ISSUER_SKEW = 300;
 
-/** Whether claims say that they were issued later than clocks explain: what comes next can't be newer. */
+/** Whether `iat` is further ahead than clock differences explain. Later JWTs would be older. */
 export const isIssuedAhead = ({ iat }: AccountClaims, now: EpochSeconds): boolean => iat > now + ISSUER_SKEW;
 
-/** Whatever came later would be older than this one, and be refused for ever. */
+/** Every later JWT would be older and be refused. */
 function issuedAhead({ before, after, now }: Pick<HarmInput, "before" | "after" | "now">): readonly Harm[] {
-  // Who renews claims that are ahead already can't go back.
+  // A renewal of claims with such an `iat` needs a later one.
   if (!isIssuedAhead(after, now) || (before !== undefined && after.iat <= before.iat + 1)) return [];
-  const message = `it says that it was issued in ${formatDuration(millis((after.iat - now) * 1000))} (iat): every later JWT would be older`;
+  const message = `its iat is ${formatDuration(millis((after.iat - now) * 1000))} ahead: every later JWT would be older`;
   return [{ code: "issued_ahead", message }];
 }
 
-/** A hundred years. Servers count the time left in 64 bits of nanoseconds: past 292 years it is over at once. */
+/** A hundred years. Servers count the remaining time in 64-bit nanoseconds, so beyond 292 years it is over at once. */
 const LONGEST = 3_155_760_000;
 
 function expiresTooLate({ after, now }: Pick<HarmInput, "after" | "now">): readonly Harm[] {
   if (after.exp === undefined || after.exp <= now + LONGEST) return [];
-  const message = `it expires in more than a hundred years (exp ${after.exp}): past 292 years servers take that for expired. To last for ever, leave exp out`;
+  const message = `it expires in more than a hundred years (exp ${after.exp}), and beyond 292 years servers treat it as expired; for claims that never expire, leave out exp`;
   return [{ code: "expires_too_late", message }];
 }
 
-/** An end where there was none must leave the time to renew it. */
+/** An expiry for claims without one must leave time for a renewal. */
 const SOONEST_END = 3_600;
 
 function expiresEarlier({ before, after, now, allowed }: HarmInput): readonly Harm[] {
-  // What is over already is refused for that.
+  // An expired JWT has its own refusal.
   if (before === undefined || after.exp === undefined || after.exp <= now) return [];
   if (allowed.has("expires_earlier") || after.exp >= (before.exp ?? now + SOONEST_END)) return [];
   const left = (exp: number): string => formatDuration(millis(Math.max(0, exp - now) * 1000));
-  const inForce = before.exp === undefined ? "never does" : `does in ${left(before.exp)}`;
-  const message = `it expires in ${left(after.exp)}, and what is in force ${inForce}`;
+  const inForce = before.exp === undefined ? "never expire" : `expire in ${left(before.exp)}`;
+  const message = `it expires in ${left(after.exp)}, but the claims in force ${inForce}`;
   return [{ code: "expires_earlier", message }];
 }

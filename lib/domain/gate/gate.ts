@@ -23,39 +23,40 @@ import {
 } from "./gate-harm.ts";
 import type { SystemUser } from "./lockout.ts";
 
-/** Why the gate refuses a JWT. docs/reference.md lists them, and a test keeps it so. */
+/** Why the gate refuses a JWT. docs/reference.md lists all reasons; a test enforces it. */
 export const REFUSALS = {
-  bad_signature: "The signature is not that of the issuer it names.",
+  bad_signature: "The issuer that it names did not sign it.",
   foreign_subject: "It is for another account.",
   untrusted_issuer:
-    "Its issuer is neither the operator nor one of its signing keys, or is not a signing key where those are demanded.",
+    "Its issuer is neither the operator nor one of its signing keys, or the operator requires signing keys and it is none.",
   expired: "It has expired.",
   not_yet_valid: "It is not valid yet (`nbf`).",
   stale: "It is older than the claims in force, or is already in force.",
   limit_lowered: "It lowers a limit, which can kill JetStream (nats-server #6766).",
   claims_changed: "It changes more than a renewal may: `exp`, `iat`, `jti` and `iss`.",
-  servers_refuse: "Servers would refuse its claims: they check them beyond decoding them.",
+  servers_refuse:
+    "It fails the checks that servers do after decoding: each server would answer with an error.",
   crashes_servers:
-    "It maps to a function that counts to nothing (`{{partition(0,1)}}`): the first such message ends a server. Nothing overrides this.",
+    "It maps to a function whose count is not a positive 32-bit number (`{{partition(0,1)}}`): the first matching message crashes the server. No option overrides this.",
   system_jetstream:
-    "It gives JetStream to the system account: running servers take it, and none would start again. Nothing overrides this.",
+    "It gives JetStream to the system account: running servers accept this, but none could start again. No option overrides this.",
   system_imports:
-    "It imports a service over `$JS.API.>` into the system account: servers of 2.9 take it, and none would start again. Nothing overrides this.",
+    "It imports a service over `$JS.API.>` into the system account: running 2.9 servers accept this, but none could start again. No option overrides this.",
   locked_out:
-    "Nobody could use the account, or Relight could not: no connections, subscriptions or payload, all users revoked ahead of now, all denied, JetStream's API mapped away; in the system account Relight's own user revoked or shut out.",
+    "Nobody could use the account, or Relight could not: no connections, subscriptions or payload, all users revoked with a future date, all subjects denied, or JetStream's API mapped to other subjects; in the system account also if Relight's own user would be revoked or shut out.",
   limit_misread:
-    "A limit is a number that servers read as another (less than -1, or more than 32 bits hold), or stands in a tier that they don't know.",
+    "Servers would read a limit as a different number (below -1, or above 32 bits), or do not know its tier.",
   signing_key_removed:
-    "It leaves none of the signing keys in force as it was, or not the one that Relight's own users of the account are signed with: removed, or given or without its scope.",
-  tiers_beside_flat: "It has flat JetStream limits beside tiers, and servers drop the flat ones.",
+    "It keeps no signing key in force unchanged, or changes the one that signs Relight's users of the account. Gaining or losing a scope is a change.",
+  tiers_beside_flat: "It has flat JetStream limits beside tiers, and servers silently drop the flat ones.",
   tier_switch:
-    "It changes between flat limits and tiers while there are streams (or nobody knows): every message to them would be refused until they are updated or their servers restart (nats-server #2971).",
-  below_use: "A JetStream limit would be below what is in use.",
+    "It changes between flat limits and tiers while streams exist or may exist: servers would refuse every message to them until they are updated or the servers restart (nats-server #2971).",
+  below_use: "A JetStream limit would be below current usage.",
   no_room:
-    "Its JetStream limits promise more than a server that stands alone can reserve: it would give the account no JetStream at its next start.",
+    "Its JetStream limits promise more than a standalone server can reserve: at its next start it would give the account no JetStream.",
   issued_ahead: "Its `iat` is more than five minutes ahead: every later JWT would be older.",
   expires_too_late:
-    "Its `exp` is more than a hundred years ahead: past 292 years servers take it for expired.",
+    "Its `exp` is more than a hundred years ahead: beyond 292 years servers treat it as expired.",
   expires_earlier: "It expires before the claims in force do.",
 } as const;
 
@@ -67,10 +68,10 @@ export interface Refusal {
 }
 
 /**
- * What a push may change beside `exp`, `iat`, `jti` and `iss`.
- * `nothing`: a renewal. `claims`: a person looked at the differences and accepted them; limits still can't
- * be lowered. `jetstream-switch`: the two pushes of the claims toggle, which turn JetStream off and on.
- * `jetstream-limits`: a person changes an account's JetStream limits, and was shown what that lowers.
+ * What a push may change besides `exp`, `iat`, `jti` and `iss`.
+ * `nothing`: a renewal. `claims`: a person accepted the differences; limits still can't be lowered.
+ * `jetstream-switch`: the two pushes of a toggle, which turn JetStream off and on.
+ * `jetstream-limits`: a person changes an account's JetStream limits, and saw which ones that lowers.
  */
 export type Allowance = "nothing" | "claims" | "jetstream-switch" | "jetstream-limits";
 
@@ -84,25 +85,25 @@ const ALLOWED: Readonly<Record<Allowance, readonly string[]>> = {
 export interface GateInput {
   readonly account: AccountId;
   readonly operator: Operator;
-  /** The claims in force; absent only for an account that no server and no journal knows. */
+  /** The claims in force; absent only for an account that neither the servers nor the journal know. */
   readonly current?: ClaimsDocument;
-  /** Nobody asked yet what is in force: only what is wrong whatever that is, is refused. */
+  /** The claims in force are not known yet: only check what does not depend on them. */
   readonly notAsked?: boolean;
   readonly candidate: ClaimsDocument;
   readonly signatureValid: boolean;
   readonly allowance: Allowance;
   readonly now: EpochSeconds;
-  /** How far the servers' clocks are off: the JWT must be valid by each of them. Absent: not known. */
+  /** How far the servers' clocks are off. The JWT must be valid by each. Absent means unknown. */
   readonly skew?: ClockSkew;
-  /** The user that Relight is connected as; where absent the system account's claims are not judged by it. */
+  /** The user that Relight is connected as. If absent, the checks for Relight's own user are skipped. */
   readonly systemUser?: SystemUser;
-  /** Why servers that stand alone can't reserve what the limits promise; empty or absent: nothing is known against it. */
+  /** Why standalone servers can't reserve what the limits promise; empty or absent if no reason is known. */
   readonly lacks?: readonly string[];
-  /** The account's streams, which limits may not fall below. Absent: not known. */
+  /** The account's streams, for limits that must not fall below their usage. Absent means unknown. */
   readonly use?: Observation["streams"];
-  /** The public key that Relight's own users of the account are signed with, where one is configured. */
+  /** The public key that signs Relight's own users of the account, if configured. */
   readonly accountKey?: string;
-  /** Harm that a person ordered, knowing it. */
+  /** Harm that a person allowed. */
   readonly allowed?: readonly HarmLeave[];
 }
 
@@ -114,13 +115,12 @@ export type GateDecision =
       readonly changes: readonly ClaimChange[];
     };
 
-/** The claims that a renewal owns. */
+/** The claims that a renewal changes. */
 export const RENEWAL_CLAIMS: readonly string[] = ["exp", "iat", "jti", "iss"];
 
 /**
- * Decides whether a JWT may be pushed. The server is no gate: it answers 200 "jwt updated" to a JWT of an
- * untrusted operator, to an expired one and to an older one (tried on 2.9.10, 2.10.27 and 2.15.1).
- * All reasons for a refusal are given, not just the first.
+ * Decides whether a JWT may be pushed, with all reasons for a refusal. Servers do not decide this: they answer 200 "jwt
+ * updated" to an expired JWT, an older one, and one from an untrusted operator (tested on 2.9.10, 2.10.27 and 2.15.1).
  */
 export function gate(input: GateInput): GateDecision {
   const { current, candidate, allowance } = input;
@@ -150,7 +150,7 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
   } = input;
   const claims = { before: current?.claims, after: candidate.claims, now };
   if (input.notAsked) return [...harmEverywhere(candidate.claims), ...harmOfTimes(claims)];
-  // A toggle gives back what it found, whatever became of it meanwhile.
+  // A toggle restores what it found, whatever happened meanwhile.
   const isToggle = allowance === "jetstream-switch";
   return harmOf({
     ...claims,
@@ -166,8 +166,8 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
 }
 
 /**
- * Whether the claims in force are a later renewal of the very claims that came, and end no sooner: then what came was
- * overtaken on its way, and to leave it loses nothing.
+ * Whether the claims in force are a later renewal of the same claims and expire no sooner. Then the candidate is
+ * obsolete, and skipping it loses nothing.
  */
 export function isOvertaken(candidate: ClaimsDocument, inForce: ClaimsDocument): boolean {
   const [own, newer] = [candidate.claims, inForce.claims];
@@ -184,7 +184,7 @@ function tokenRefusals(input: GateInput): Refusal[] {
   const refuse = (code: RefusalCode, message: string): void => {
     refusals.push({ code, message });
   };
-  if (!signatureValid) refuse("bad_signature", `the signature is not that of its issuer ${iss}`);
+  if (!signatureValid) refuse("bad_signature", `its issuer ${iss} did not sign it`);
   if (sub !== account) refuse("foreign_subject", `it is for account ${sub}, not for ${account}`);
   if (!trustedIssuers(operator).includes(iss)) refuse("untrusted_issuer", untrusted(iss, operator));
   if (exp !== undefined && exp <= now) refuse("expired", `it expired ${now - exp} s ago`);
@@ -197,7 +197,7 @@ function tokenRefusals(input: GateInput): Refusal[] {
       "not_yet_valid",
       `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`,
     );
-  // What says that it was issued ahead of now is no measure for what a person looked at.
+  // An `iat` in the future must not block a JWT that a person accepted.
   const isUndone =
     input.allowance === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
   if (current !== undefined && iat < current.claims.iat && !isUndone)
@@ -206,17 +206,17 @@ function tokenRefusals(input: GateInput): Refusal[] {
       `it was issued ${current.claims.iat - iat} s before the claims in force (jti ${current.claims.jti})`,
     );
   if (current !== undefined && iat === current.claims.iat && candidate.text === current.text)
-    refuse("stale", `it is the JWT in force already (jti ${current.claims.jti})`);
+    refuse("stale", `it is already in force (jti ${current.claims.jti})`);
   return refusals;
 }
 
 function untrusted(iss: string, operator: Operator): string {
   if (iss === operator.id)
-    return `operator ${operator.name} demands a signing key, but the operator's own key signed it`;
+    return `operator ${operator.name} requires a signing key, but the operator's own key signed it`;
   return `its issuer ${iss} is neither operator ${operator.name} nor one of its signing keys`;
 }
 
-/** Limits that may fall, because the account is better without: the system account's JetStream, and what servers drop. */
+/** Limits that may be lowered: JetStream of the system account, and flat limits that servers drop. */
 function undoneLimits({ account, operator, current, candidate }: GateInput): readonly string[] {
   if (current === undefined) return [];
   const [before, after] = [current.claims, candidate.claims];
@@ -254,7 +254,7 @@ function isWithin(path: string, allowed: ReadonlySet<string>): boolean {
 }
 
 function isLoweredLimit({ path, before, after }: ClaimChange): boolean {
-  // Limits that are missing altogether are all zero to the server.
+  // To servers, missing limits are zero.
   return (path === "nats.limits" || path.startsWith("nats.limits.")) && isLowered(path, before, after);
 }
 

@@ -2,17 +2,17 @@ import type { Node } from "jsonc-parser";
 import type { GoShape } from "./go-shapes.ts";
 
 /**
- * What Go's `encoding/json` would refuse in the JSON at `node`, or would read otherwise than anybody who compares keys
- * as they are; undefined if it reads the very same. `text` is what the node was parsed from.
+ * Describes what Go's `encoding/json` would refuse in the JSON at `node`, or read differently from a parser that compares
+ * keys exactly; undefined if it reads the same. `text` is what the node was parsed from.
  *
- * Go takes a key for a field if the two are equal but for case (`foldName` in encoding/json/fold.go): ASCII letters,
- * and U+017F for `s`, U+212A for `k`. So `"Exp"` beside `"exp"` is what a server runs.
+ * Go matches keys to fields case-insensitively (`foldName` in encoding/json/fold.go): ASCII letters, U+017F as `s`,
+ * U+212A as `k`. So servers may run the value of `"Exp"` beside `"exp"`.
  */
 export function goProblem(node: Node | undefined, text: string, shape: GoShape): string | undefined {
   return node === undefined ? undefined : problemOf({ node, text, path: [] }, shape);
 }
 
-/** What Go compares instead of a key that no field has exactly. */
+/** The form in which Go compares a key that matches no field exactly. */
 export function foldKey(key: string): string {
   return key
     .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
@@ -24,13 +24,13 @@ interface Place {
   readonly node: Node;
   readonly text: string;
   readonly path: readonly string[];
-  /** Within what the server decodes twice. */
+  /** Whether the server decodes this part twice. */
   readonly floats?: boolean;
 }
 
 function problemOf(place: Place, shape: GoShape): string | undefined {
   const { node } = place;
-  // To Go a null says nothing: the field stays as it was.
+  // Go ignores null: the field keeps its zero value.
   if (node.type === "null" && shape.is !== "choice") return undefined;
   switch (shape.is) {
     case "string":
@@ -59,12 +59,13 @@ function integerProblem(place: Place, { min, max }: Extract<GoShape, { is: "inte
   const { node, text, floats } = place;
   const digits = text.slice(node.offset, node.offset + node.length);
   const expected = `a whole number from ${min} to ${max}`;
-  // Go reads no sign where none may be, not even that of -0.
+  // For unsigned integers Go refuses every sign, even that of -0.
   const isWhole = (min < 0n ? /^-?\d+$/ : /^\d+$/).test(digits);
   if (node.type !== "number" || !isWhole) return wrong(place, expected);
   const value = BigInt(digits);
   if (value < min || value > max) return wrong(place, expected);
-  if (floats && BigInt(Number(digits)) !== value) return wrong(place, "a number that a 64-bit float holds");
+  if (floats && BigInt(Number(digits)) !== value)
+    return wrong(place, "a number that a 64-bit float can hold exactly");
   return undefined;
 }
 
@@ -97,7 +98,7 @@ function objectProblem(place: Place, shape: Extract<GoShape, { is: "struct" | "m
 const ownField = (fields: Readonly<Record<string, GoShape>>, name: string): GoShape | undefined =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
 
-/** A key that a server takes for another one: for a field, or (in a version to come) for its sibling. */
+/** A key that servers read as a field, or that a later version could read as the same key as its sibling. */
 function foldedKey(
   place: Place,
   names: readonly string[],
@@ -109,23 +110,25 @@ function foldedKey(
     const field = known.get(key) ?? name;
     if (field !== name) return `servers read the key ${shown(place, name)} as "${field}"`;
     const sibling = names.find((other) => other !== name && foldKey(other) === key);
-    return sibling && `servers take the keys ${shown(place, name)} and ${shown(place, sibling)} for the same`;
+    return sibling && `servers treat the keys ${shown(place, name)} and ${shown(place, sibling)} as the same`;
   });
 }
 
-/** Go replaces half of a surrogate pair, so that two keys could become one. */
+/** Go replaces lone surrogates, which could make two keys equal. */
 function brokenKey(place: Place, names: readonly string[]): string | undefined {
   return first(names, (name) =>
-    name.isWellFormed() ? undefined : `the key ${shown(place, name)} holds half of a character`,
+    name.isWellFormed() ? undefined : `the key ${shown(place, name)} contains a lone surrogate`,
   );
 }
 
 function brokenText(place: Place): string | undefined {
-  return String(place.node.value).isWellFormed() ? undefined : wrong(place, "whole characters only");
+  return String(place.node.value).isWellFormed()
+    ? undefined
+    : wrong(place, "well-formed text (it has a lone surrogate)");
 }
 
 function wrong({ path }: Place, expected: string): string {
-  return `${JSON.stringify(path.join("."))} is not ${expected}, and servers would refuse it`;
+  return `${JSON.stringify(path.join("."))} is not ${expected}; servers would refuse it`;
 }
 
 const shown = ({ path }: Place, name: string): string => JSON.stringify([...path, name].join("."));

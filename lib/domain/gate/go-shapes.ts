@@ -1,18 +1,18 @@
-/** How Go's `encoding/json` decodes one value of a JWT: what the server makes of it, and what it refuses. */
+/** How Go's `encoding/json` decodes one value of a JWT, and what it refuses. */
 export type GoShape =
   | { readonly is: "string" }
   | { readonly is: "bool" }
   | { readonly is: "integer"; readonly min: bigint; readonly max: bigint }
-  /** A string that must be one of these; `null` is refused, too. */
+  /** A string that must be one of these; `null` is also refused. */
   | { readonly is: "choice"; readonly of: readonly string[] }
-  /** A struct: keys are matched exactly or else folded, and unknown ones are ignored. */
+  /** A struct: keys match exactly or case-insensitively; unknown keys are ignored. */
   | { readonly is: "struct"; readonly fields: Readonly<Record<string, GoShape>> }
-  /** A map: its keys are data, and two that differ in case are two. */
+  /** A map: its keys are data and case-sensitive. */
   | { readonly is: "map"; readonly of: GoShape }
   | { readonly is: "list"; readonly of: GoShape; readonly nulls: boolean }
-  /** The first of these that fits; what fits none is refused. */
+  /** The first of these that fits; otherwise refused. */
   | { readonly is: "either"; readonly of: readonly GoShape[] }
-  /** Decoded to `any` and then again, so that its numbers went through a 64-bit float. */
+  /** Decoded to `any` and then again, which converts its numbers to 64-bit floats. */
   | { readonly is: "float-first"; readonly of: GoShape };
 
 const integer = (min: bigint, max: bigint): GoShape => ({ is: "integer", min, max });
@@ -29,12 +29,12 @@ const UINT8 = integer(0n, 255n);
 const STRINGS = list(STRING);
 
 const INFO = { description: STRING, info_url: STRING };
-// A server can't write a time beyond the years 0 to 9999, and so says nothing at all of an account that has one.
+// Servers can't encode a time outside the years 0 to 9999, so they report nothing about an account that has one.
 const REVOCATIONS = map(integer(-62_167_219_200n, 253_402_300_799n));
 const DIRECTION: GoShape = { is: "choice", of: ["stream", "service"] };
 const SAMPLING: GoShape = {
   is: "either",
-  // A server can't write any other number, and so says nothing at all of an account that has one.
+  // Servers can't encode other numbers, so they report nothing about an account that has one.
   of: [{ is: "choice", of: ["headers", "Headers", "HEADERS"] }, integer(0n, 100n)],
 };
 
@@ -127,7 +127,7 @@ const ACCOUNT = struct({
   version: INT64,
 });
 
-/** The source of the shapes below: nats-io/jwt/v2, its structs and their own decoders; all fields of any version up to this. */
+/** The shapes below follow the structs and decoders of nats-io/jwt/v2, with all fields of any version up to this one. */
 export const SHAPES_VERSION = "2.8.3";
 
 /** The payload of an account JWT. */
@@ -141,7 +141,7 @@ export const ACCOUNT_CLAIMS = struct({
   nbf: INT64,
   sub: STRING,
   nats: ACCOUNT,
-  // A field of version 1, whose very presence makes it one (`identifier` in decoder.go).
+  // A field of version 1. Its presence makes the JWT version 1 (`identifier` in decoder.go).
   type: STRING,
 });
 

@@ -6,14 +6,14 @@ import { type EpochSeconds, formatDuration, millis } from "../time/time.ts";
 import { mappingsOver } from "./mappings.ts";
 import { doMeet, isContained } from "./subjects.ts";
 
-/** The user of the system account that Relight is connected as, by its JWT. */
+/** The system account's user that Relight is connected as, from its JWT. */
 export interface SystemUser {
   /** Its public key, `U…`. */
   readonly id: string;
   /** The public key that signed it. */
   readonly signedBy: string;
   readonly iat: number;
-  /** Whether it has permissions of its own; else those of the account hold. */
+  /** Whether it has its own permissions; otherwise the account's default permissions apply. */
   readonly hasPermissions: boolean;
 }
 
@@ -25,18 +25,18 @@ export interface Lockout {
 export interface LockoutInput {
   readonly account: AccountId;
   readonly systemAccount: string | undefined;
-  /** Absent: nobody knows of claims in force. */
+  /** Absent if no claims in force are known. */
   readonly before: AccountClaims | undefined;
   readonly after: AccountClaims;
   readonly now: EpochSeconds;
-  /** The public key that Relight's own users of the account are signed with, where one is configured. */
+  /** The public key that signs Relight's own users of the account, if configured. */
   readonly accountKey?: string;
   readonly systemUser?: SystemUser;
   /** Whether users must be signed by a signing key (`strict_signing_key_usage`). */
   readonly strict?: boolean;
 }
 
-/** How claims would lock out everybody, or Relight, and with it whoever could mend them. */
+/** How claims would lock out everybody, or Relight, which then could not correct them. */
 export function lockouts(input: LockoutInput): readonly Lockout[] {
   const rules = [withoutLimits, revokedAll, signingKeys, permissions, jetStreamApi];
   return [...rules, ...(input.account === input.systemAccount ? SYSTEM_RULES : [])].flatMap((rule) =>
@@ -49,8 +49,8 @@ const lockedOut = (message: string): readonly Lockout[] => [{ code: "locked_out"
 const NEEDED = { conn: "connect", subs: "subscribe", payload: "publish" } as const;
 
 /**
- * Without these nobody can use the account: to a server only -1 is no limit, and what is absent is zero. Of claims in
- * force that are changed, it is a limit that is lowered.
+ * Limits of zero, with which nobody can use the account. To servers only -1 is no limit, and an absent limit is zero. If
+ * claims are in force, this is a lowered limit instead.
  */
 function withoutLimits({ before, after }: LockoutInput): readonly Lockout[] {
   if (before !== undefined) return [];
@@ -58,19 +58,19 @@ function withoutLimits({ before, after }: LockoutInput): readonly Lockout[] {
     const value = limitsOf(after)[limit];
     if (!isNone(value)) return [];
     return lockedOut(
-      `nats.limits.${limit} would be ${value ?? "absent, which is 0"}, and nobody could ${verb}`,
+      `nats.limits.${limit} would be ${value ?? "absent, which means 0"}: nobody could ${verb}`,
     );
   });
 }
 
-/** Of conn, subs and payload; only -1 is no limit. */
+/** Whether a value of conn, subs or payload allows nothing. */
 export const isNone = (value: Json | undefined): boolean => Number(value ?? 0) <= 0 && Number(value) !== -1;
 
 function revokedAll({ before, after, now }: LockoutInput): readonly Lockout[] {
   const at = revocationOf(after, "*");
   if (at <= now || at <= revocationOf(before, "*")) return [];
   return lockedOut(
-    `it revokes all users (“*”) for ${formatDuration(millis((at - now) * 1000))} to come: nobody, Relight included, could connect till then`,
+    `it revokes all users (“*”) for the next ${formatDuration(millis((at - now) * 1000))}: until then nobody could connect, including Relight`,
   );
 }
 
@@ -79,12 +79,12 @@ function revocationOf(claims: AccountClaims | undefined, user: string): number {
   return isJsonObject(revocations) ? Number(revocations[user] ?? 0) : 0;
 }
 
-/** The public keys that may sign users, beside the account's own; those with a scope sign other users than those without. */
+/** The public keys that may sign users, besides the account's own. A key with a scope signs other users than one without. */
 function signingKeysOf(claims: AccountClaims | undefined): ReadonlyMap<string, "plain" | "scoped"> {
   const keys = claims?.nats["signing_keys"];
   if (!Array.isArray(keys)) return new Map();
   const kinds = new Map<string, "plain" | "scoped">();
-  // Of two with one name the last counts.
+  // If a key appears twice, the last one counts.
   for (const key of keys as readonly Json[]) {
     if (isJsonObject(key)) kinds.set(String(key["key"]), "scoped");
     if (typeof key === "string") kinds.set(key, "plain");
@@ -97,7 +97,7 @@ function signingKeys(input: LockoutInput): readonly Lockout[] {
   const [had, has] = [signingKeysOf(before), signingKeysOf(after)];
   if (strict && before === undefined && has.size === 0)
     return lockedOut(
-      "it has no signing key, and the operator demands that users are signed by one (strict_signing_key_usage)",
+      "it has no signing key, but the operator requires signing keys for users (strict_signing_key_usage)",
     );
   const lost = [...had.keys()].filter((key) => had.get(key) !== has.get(key));
   const lose = (key: string): string =>
@@ -108,29 +108,29 @@ function signingKeys(input: LockoutInput): readonly Lockout[] {
   if (own !== undefined && lost.includes(own)) {
     const whose =
       account === systemAccount
-        ? "that signed Relight's system user"
-        : "that Relight signs its own users of the account with (signingKey)";
+        ? "which signed Relight's system user"
+        : "which signs Relight's users of the account (signingKey)";
     return [{ code: "signing_key_removed", message: `${lose(own)}, ${whose}: servers would refuse it` }];
   }
   if (lost.length === 0 || lost.length < had.size) return [];
-  const message = `${lost.map(lose).join(", ")}, and leaves none of those in force: every user that they signed is refused; add the new one first`;
+  const message = `${lost.map(lose).join(", ")}, and keeps none of those in force: servers would refuse every user that they signed; add the new key first`;
   return [{ code: "signing_key_removed", message }];
 }
 
-/** Who has no permissions of its own has the account's. */
+/** Users without their own permissions have the account's. */
 function permissions({ before, after }: LockoutInput): readonly Lockout[] {
   return (["pub", "sub"] as const).flatMap((way) => {
     if (!deniesAll(after, way) || (before !== undefined && deniesAll(before, way))) return [];
     const verb = way === "pub" ? "publish" : "subscribe";
     return lockedOut(
-      `nats.default_permissions deny all: no user without permissions of its own could ${verb}`,
+      `nats.default_permissions deny all subjects: users without their own permissions could not ${verb}`,
     );
   });
 }
 
 type Way = "pub" | "sub";
 
-/** The permissions that a user without its own has: those of the scope that signed it, or else the account's. */
+/** The permissions of a user without its own: those of the scope that signed it, otherwise the account's. */
 function permissionsOf({ nats }: AccountClaims, signedBy?: string): JsonObject {
   const keys = Array.isArray(nats["signing_keys"]) ? (nats["signing_keys"] as readonly Json[]) : [];
   const scope = keys.filter(isJsonObject).find(({ key }) => key === signedBy);
@@ -146,14 +146,14 @@ const deniesAll = (claims: AccountClaims, way: Way): boolean =>
 
 function mayUse(permissions: JsonObject, way: Way, subject: string): boolean {
   const { allow, deny } = objectOf(permissions[way]);
-  // Who may only answer may publish nothing else.
+  // With `resp` but no allowed subjects, a user may publish only responses.
   const answersOnly = way === "pub" && isJsonObject(permissions["resp"]);
   const isAllowed =
     textsIn(allow).some((it) => isContained(subject, it)) || (textsIn(allow).length === 0 && !answersOnly);
   return isAllowed && !textsIn(deny).some((it) => doMeet(subject, it));
 }
 
-/** What is mapped away reaches no JetStream: neither clients nor Relight could ask it anything. */
+/** If JetStream's API is mapped to other subjects, requests of clients and of Relight do not reach it. */
 function jetStreamApi({ before, after }: LockoutInput): readonly Lockout[] {
   if (!enablesJetStream(after)) return [];
   return mappedAway(before, after, ["$JS.API.>", "$JS.ACK.>"], "JetStream's API");
@@ -171,11 +171,11 @@ function mappedAway(
   const [first] = subjects.flatMap((it) => mappingsOver(after, it)).filter((it) => !isKnown(it));
   if (first === undefined) return [];
   return lockedOut(
-    `it maps ${JSON.stringify(first.from)} to ${JSON.stringify(first.to)}: ${what} would be asked in vain`,
+    `it maps ${JSON.stringify(first.from)} to ${JSON.stringify(first.to)}: requests would no longer reach ${what}`,
   );
 }
 
-/** What Relight publishes and hears as the system user. */
+/** Subjects that Relight publishes and subscribes to as the system user. */
 const USED = {
   pub: [
     "$SYS.REQ.CLAIMS.UPDATE",
@@ -186,7 +186,7 @@ const USED = {
   sub: ["_INBOX.x.y", "$SYS.ACCOUNT.A.DISCONNECT"],
 } as const;
 
-/** Nobody but the system account could undo these. */
+/** Only the system account could undo these. */
 const SYSTEM_RULES: readonly ((input: LockoutInput) => readonly Lockout[])[] = [
   ({ before, after }) => mappedAway(before, after, ["$SYS.REQ.>"], "servers"),
   ({ before, after, systemUser }) => {
@@ -214,7 +214,7 @@ const SYSTEM_RULES: readonly ((input: LockoutInput) => readonly Lockout[])[] = [
       return users.length === 0 || (systemUser !== undefined && users.includes(systemUser.id));
     };
     if (isKept(after) || !isKept(before)) return [];
-    return lockedOut("it has auth_users, and Relight's own system user is none of them");
+    return lockedOut("it has auth_users, but Relight's own system user is not among them");
   },
 ];
 

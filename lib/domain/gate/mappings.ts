@@ -2,7 +2,7 @@ import type { AccountClaims } from "../claims/claims.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { doMeet, subjectProblem } from "./subjects.ts";
 
-/** One way of an account's `mappings`: messages to `from` go to `to`. */
+/** One destination in an account's `mappings`: messages to `from` go to `to`. */
 export interface Mapping {
   readonly from: string;
   readonly to: string;
@@ -14,13 +14,13 @@ export function mappingsOf({ nats }: AccountClaims): readonly Mapping[] {
   const { mappings } = nats;
   if (!isJsonObject(mappings)) return [];
   return Object.entries(mappings as JsonObject).flatMap(([from, ways]) =>
-    // To Go a null is a way with nothing in it.
+    // Go reads null as an empty destination.
     (Array.isArray(ways) ? ways : [])
       .map((it: Json) => (isJsonObject(it) ? it : {}))
       .map((way: JsonObject) => ({
         from,
         to: textOf(way["subject"]),
-        // To servers no weight is all of it.
+        // To servers, a missing weight is 100.
         weight: Number(way["weight"] ?? 0) || 100,
         cluster: textOf(way["cluster"]),
       })),
@@ -29,7 +29,7 @@ export function mappingsOf({ nats }: AccountClaims): readonly Mapping[] {
 
 const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
 
-/** What servers refuse, or drop without a word, in an account's mappings. */
+/** What servers refuse or silently drop in an account's mappings. */
 export function mappingProblems(claims: AccountClaims): readonly string[] {
   const mappings = mappingsOf(claims);
   const { mappings: all } = claims.nats;
@@ -43,20 +43,21 @@ export function mappingProblems(claims: AccountClaims): readonly string[] {
     }),
     ...froms
       .filter((from) => isOverfull(mappings, from))
-      .map((from) => `the weights of the mapping of ${JSON.stringify(from)} are more than 100`),
+      .map((from) => `the weights of the mapping of ${JSON.stringify(from)} add up to more than 100`),
   ];
 }
 
 function mismatch(from: string, to: string): string | undefined {
   const isOpen = (subject: string): boolean => subject.split(".").at(-1) === ">";
   if ([from, to].some((subject) => subject.split(".").slice(0, -1).includes(">")))
-    return "a > stands before its end";
-  if (/\s/.test(`${from}${to}`)) return "there is white space in it";
-  if (to.split(".").includes("*")) return "a * is no place to send to; name it by its number ($1)";
+    return "a > is not at the end";
+  if (/\s/.test(`${from}${to}`)) return "it contains whitespace";
+  if (to.split(".").includes("*"))
+    return "the destination contains *; refer to the wildcard by its number ($1)";
   return isOpen(from) === isOpen(to) ? undefined : "only one of the two ends in >";
 }
 
-/** The functions that servers know, with how many arguments each takes at least and at most. */
+/** The functions that servers know, with the minimum and maximum number of arguments. */
 const FUNCTIONS: readonly (readonly [RegExp, number, number])[] = [
   [/^[wW]ildcard$/, 1, 1],
   [/^[pP]artition$/, 1, Number.POSITIVE_INFINITY],
@@ -66,7 +67,7 @@ const FUNCTIONS: readonly (readonly [RegExp, number, number])[] = [
 ];
 const NEED_NO_WILDCARD = /^([pP]artition|[rR]andom)$/;
 
-/** What of a destination a server can't make: an unknown function, too few arguments, a wildcard that is not there. */
+/** Why a server can't use a destination: an unknown function, a wrong number of arguments, or a missing wildcard. */
 function functionProblem(from: string, to: string): string | undefined {
   const sources = from.split(".");
   const wildcards = sources.filter((token) => token === "*").length;
@@ -76,14 +77,14 @@ function functionProblem(from: string, to: string): string | undefined {
     if (call === undefined) continue;
     const { name, args } = call;
     const known = FUNCTIONS.find(([pattern]) => pattern.test(name));
-    if (known === undefined) return `${token} is no function that servers know`;
+    if (known === undefined) return `${token} is not a function that servers know`;
     if (args.length < known[1] || args.length > known[2] || args.some((it) => it.trim() === ""))
-      return `${token} has too few arguments, or too many`;
+      return `${token} has the wrong number of arguments`;
     const isMissing = indicesOf(name, args).some(
       (index) => !/^\s*[+-]?\d+\s*$/.test(index) || Number(index) > wildcards,
     );
     if (isLiteral ? !NEED_NO_WILDCARD.test(name) : isMissing)
-      return `${token} names a wildcard that is not there`;
+      return `${token} refers to a wildcard that does not exist`;
   }
   return undefined;
 }
@@ -107,13 +108,13 @@ function isOverfull(mappings: readonly Mapping[], from: string): boolean {
   return [...weights.values()].some((sum) => sum > 100);
 }
 
-/** The functions whose first number a server divides by, or takes a random number below. */
+/** Functions with which a server divides by the first number, or draws a random number below it. */
 const COUNTING = /\{\{\s*(?:partition|random)\s*\(\s*([^,)]*)/i;
 const MOST_INT32 = 2_147_483_647;
 
 /**
- * Mappings with a function that counts to nothing, such as `{{partition(0,1)}}`: the first message to one makes a server
- * panic (integer divide by zero; ran: 2.10.27, and again after each restart; not on 2.15.1).
+ * Mappings with a function whose count is not positive, such as `{{partition(0,1)}}`: the first message to one makes the
+ * server panic (integer divide by zero; tested on 2.10.27, also after each restart; not on 2.15.1).
  */
 export function crashingMappings(claims: AccountClaims): readonly Mapping[] {
   return mappingsOf(claims).filter(({ to }) =>
@@ -126,7 +127,7 @@ export function crashingMappings(claims: AccountClaims): readonly Mapping[] {
   );
 }
 
-/** The mappings that turn messages away from where a server, or its JetStream, listens. */
+/** The mappings that redirect messages for `subject`. */
 export function mappingsOver(claims: AccountClaims, subject: string): readonly Mapping[] {
   return mappingsOf(claims).filter(({ from, to }) => doMeet(from, subject) && to !== from);
 }

@@ -8,16 +8,16 @@ import { hasWildcards, isContained, subjectProblem } from "./subjects.ts";
 /** Why servers refuse claims that they can decode. */
 export interface ServerObjection {
   readonly message: string;
-  /** Each server since 2.9 does; else only newer ones do. */
+  /** Whether every server since 2.9 refuses it; otherwise only newer ones do. */
   readonly everywhere: boolean;
 }
 
 type Problems = readonly ServerObjection[];
 
 /**
- * What the servers' own check of an account's claims refuses (`Validate` in nats-io/jwt v2.3.0 to v2.8.3, and of
- * nats-server 2.15 the mappings): a push of them gets an error from each server that checks it. Only what the newest
- * refuse counts. The signature of an activation token is not checked here.
+ * What the servers' own validation of account claims refuses (`Validate` in nats-io/jwt v2.3.0 to v2.8.3, and for
+ * mappings nats-server 2.15). Each server that validates answers a push with an error. Follows the newest version. Does
+ * not check the signatures of activation tokens.
  */
 export function serverObjections(claims: AccountClaims): readonly ServerObjection[] {
   const { nats } = claims;
@@ -51,7 +51,7 @@ const objectsIn = (value: Json | undefined): readonly JsonObject[] => listOf(val
 const textsIn = (value: Json | undefined): readonly string[] => listOf(value).map((it) => textOf(it));
 const quoted = (text: string): string => JSON.stringify(text);
 
-/** Up to 2.9 a subject had to be there and to have no spaces, and no more. */
+/** Up to 2.9 a subject only had to be non-empty and without spaces. */
 function subjectObjections(subject: string, where: string): Problems {
   const problem = subjectProblem(subject);
   if (problem === undefined) return [];
@@ -68,9 +68,11 @@ function importProblems(it: JsonObject, { sub }: AccountClaims): Problems {
     ...subjectObjections(subject, where),
     ...(local === "" ? [] : renamingProblems(local, subject, where)),
     ...(local !== "" && to !== "" ? [always(`${where} has both local_subject and to`)] : []),
-    ...(it["share"] === true && type !== "service" ? [always(`${where} shares, and is no service`)] : []),
+    ...(it["share"] === true && type !== "service"
+      ? [always(`${where} has share, but is not a service`)]
+      : []),
     ...(it["allow_trace"] === true && type === "service"
-      ? [newer(`${where} has allow_trace, and is a service`)]
+      ? [newer(`${where} has allow_trace, but is a service`)]
       : []),
     ...(token === "" ? [] : activationProblems(token, { ...it, to }, sub, where)),
   ];
@@ -85,10 +87,10 @@ function renamingProblems(local: string, from: string, where: string): Problems 
     ...subjectObjections(local, `${where}: local_subject`),
     ...(isOpen(local) === isOpen(from)
       ? []
-      : [always(`${where}: only one of it and local_subject ends in >`)]),
+      : [always(`${where}: only one of subject and local_subject ends in >`)]),
     ...(references.length === wildcards && !tooFar
       ? []
-      : [always(`${where}: local_subject refers to other wildcards than there are`)]),
+      : [always(`${where}: local_subject refers to wildcards that do not exist`)]),
   ];
 }
 
@@ -96,7 +98,7 @@ function activationProblems(token: string, it: JsonObject, account: string, wher
   const claims = payloadOf(token);
   const nats = objectOf(claims?.["nats"]);
   if (claims === undefined || nats["type"] !== "activation")
-    return [always(`${where}: its token is no activation`)];
+    return [always(`${where}: its token is not an activation token`)];
   const [from, to] = [textOf(it["account"]), textOf(it["to"])];
   const subject = it["type"] === "service" && to !== "" ? to : textOf(it["subject"]);
   const isRight =
@@ -118,7 +120,7 @@ function payloadOf(token: string): JsonObject | undefined {
   }
 }
 
-/** Two services under one subject; up to 2.12 also where they are of different accounts. */
+/** Two services with overlapping subjects; up to 2.12 also if they are of different accounts. */
 function overlapsOfImports(imports: readonly JsonObject[]): Problems {
   const services = imports
     .filter((it) => it["type"] === "service")
@@ -136,7 +138,7 @@ function overlapsOfImports(imports: readonly JsonObject[]): Problems {
   });
 }
 
-/** What the services are asked under that the account imports. */
+/** The local subjects of the services that the account imports. */
 export function importedServices({ nats }: AccountClaims): readonly string[] {
   return objectsIn(nats["imports"])
     .filter((it) => it["type"] === "service")
@@ -165,10 +167,10 @@ function exportProblems(it: JsonObject): Problems {
       ? []
       : [always(`${where} has the response_type ${quoted(response)}`)]),
     ...(it["allow_trace"] === true && type === "stream"
-      ? [newer(`${where} has allow_trace, and is a stream`)]
+      ? [newer(`${where} has allow_trace, but is a stream`)]
       : []),
     ...(isJsonObject(latency) && !isService
-      ? [always(`${where} has service_latency, and is no service`)]
+      ? [always(`${where} has service_latency, but is not a service`)]
       : []),
     ...(isJsonObject(latency) ? subjectObjections(results, `${where}: the results of service_latency`) : []),
     ...(hasWildcards(results) ? [always(`${where}: the results of service_latency have wildcards`)] : []),
@@ -181,7 +183,7 @@ function exportProblems(it: JsonObject): Problems {
 
 function tokenPositionProblems(subject: string, position: number, where: string): Problems {
   if (position === 0 || subject.split(".")[position - 1] === "*") return [];
-  return [always(`${where}: account_token_position ${position} is no * in it`)];
+  return [always(`${where}: account_token_position ${position} is not a * in the subject`)];
 }
 
 function overlapsOfExports(exports: readonly JsonObject[]): Problems {
@@ -197,12 +199,12 @@ function overlapsOfExports(exports: readonly JsonObject[]): Problems {
   });
 }
 
-/** Of these -1 alone is no limit. */
+/** For these, only -1 is no limit. */
 function countProblems(limit: "imports" | "exports", count: number, limits: JsonObject): Problems {
   const most = Number(limits[limit] ?? 0);
   return most === -1 || count <= most
     ? []
-    : [always(`there are ${count} ${limit}, and nats.limits.${limit} is ${most}`)];
+    : [always(`there are ${count} ${limit}, but nats.limits.${limit} is ${most}`)];
 }
 
 function wildcardProblems(exports: readonly JsonObject[], limits: JsonObject): Problems {
@@ -210,7 +212,7 @@ function wildcardProblems(exports: readonly JsonObject[], limits: JsonObject): P
   const open = exports.map((it) => textOf(it["subject"])).find(hasWildcards);
   return open === undefined
     ? []
-    : [always(`the export of ${quoted(open)} has wildcards, and nats.limits.wildcards is not true`)];
+    : [always(`the export of ${quoted(open)} has wildcards, but nats.limits.wildcards is not true`)];
 }
 
 function permissionProblems(permissions: JsonObject): Problems {
@@ -234,9 +236,9 @@ function authorizationProblems({ auth_users, allowed_accounts, xkey }: JsonObjec
     ...(key === "" || isPublicKey(key, "curve") ? [] : [key]),
   ];
   return [
-    ...wrong.map((it) => newer(`nats.authorization: ${quoted(it)} is no public key of its kind`)),
+    ...wrong.map((it) => newer(`nats.authorization: ${quoted(it)} is not a public key of the right kind`)),
     ...(accounts.length > 0 && users.length === 0
-      ? [newer("nats.authorization has accounts and no users")]
+      ? [newer("nats.authorization has accounts but no users")]
       : []),
   ];
 }
@@ -249,7 +251,7 @@ function traceProblems(trace: Json | undefined): Problems {
     ...(problem === undefined ? [] : [newer(`nats.trace.dest: ${problem}`)]),
     ...(sampling >= 0 && sampling <= 100
       ? []
-      : [newer(`nats.trace.sampling is ${sampling}, and not from 1 to 100`)]),
+      : [newer(`nats.trace.sampling is ${sampling}, not between 1 and 100`)]),
   ];
 }
 
@@ -258,7 +260,7 @@ function signingKeyProblems(keys: Json | undefined): Problems {
     .filter((key) => key !== null)
     .map((key) => textOf(isJsonObject(key) ? key["key"] : key))
     .filter((key) => !isPublicKey(key, "account"))
-    .map((key) => always(`the signing key ${quoted(key)} is no account's public key`));
+    .map((key) => always(`the signing key ${quoted(key)} is not an account's public key`));
 }
 
 const LONGEST = 8_192;
@@ -270,7 +272,7 @@ function infoProblems(info: JsonObject): Problems {
     ...(isLong(description) ? [always(`a description is longer than ${LONGEST} bytes`)] : []),
     ...(url === "" || (!isLong(url) && isUrl(url))
       ? []
-      : [always(`the info_url ${quoted(url.slice(0, 100))} is no URL with a host`)]),
+      : [always(`the info_url ${quoted(url.slice(0, 100))} is not a URL with a host`)]),
   ];
 }
 
@@ -280,7 +282,7 @@ const URL_START = new RegExp(
   "i",
 );
 
-/** Whether Go's `url.Parse` takes it and finds a host. */
+/** Whether Go's `url.Parse` accepts it and finds a host. */
 function isUrl(url: string): boolean {
   const escaped = url.replace(/\?[^#]*/, "");
   return URL_START.test(url) && !/\p{Cc}/u.test(url) && !/%(?![0-9a-f]{2})/i.test(escaped);
@@ -289,5 +291,5 @@ function isUrl(url: string): boolean {
 function trafficProblems(traffic: string): Problems {
   return ["", "system", "owner"].includes(traffic)
     ? []
-    : [newer(`nats.cluster_traffic is ${quoted(traffic)}, and neither system nor owner`)];
+    : [newer(`nats.cluster_traffic is ${quoted(traffic)}, not system or owner`)];
 }

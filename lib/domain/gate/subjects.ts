@@ -1,6 +1,6 @@
-/** Subjects as nats-io/jwt reads them (types.go); `*` is one token, `>` the rest. */
+/** Subjects as nats-io/jwt reads them (types.go); `*` is one token, `>` all the rest. */
 
-/** What is wrong with a subject; undefined: nothing that servers mind. */
+/** What servers would refuse about a subject; undefined if nothing. */
 export function subjectProblem(subject: string): string | undefined {
   if (subject === "") return "a subject is empty";
   if (subject.includes(" ")) return `the subject ${JSON.stringify(subject)} has spaces`;
@@ -13,7 +13,7 @@ export const hasWildcards = (subject: string): boolean => {
   return tokens.includes("*") || tokens.at(-1) === ">";
 };
 
-/** Whether all that `inner` stands for is within `outer`. */
+/** Whether `outer` matches everything that `inner` matches. */
 export function isContained(inner: string, outer: string): boolean {
   const [inside, outside] = [inner.split("."), outer.split(".")];
   if (inside.length < outside.length) return false;
@@ -23,7 +23,7 @@ export function isContained(inner: string, outer: string): boolean {
   );
 }
 
-/** Whether any subject is meant by both. */
+/** Whether any subject matches both. */
 export function doMeet(one: string, other: string): boolean {
   const [ones, others] = [one.split("."), other.split(".")];
   for (let at = 0; ; at++) {

@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 
-/** What an entry says, with when, by which job, of which account, and as what. */
+/** The fields of an entry that its proof signs. */
 interface Said {
   readonly at: number;
   readonly job: string;
@@ -12,7 +12,7 @@ interface Said {
 /** The field of an entry's data that holds its proof. */
 export const PROOF = "proof";
 
-/** A signature by one of the operator's keys, which is no JWT's, over {@link statementOf} the entry. */
+/** A signature by one of the operator's keys over {@link statementOf} the entry. Never valid as a JWT's signature. */
 export interface Proof {
   /** The public key, `O…`. */
   readonly by: string;
@@ -20,10 +20,10 @@ export interface Proof {
   readonly signature: string;
 }
 
-/** Whether Relight itself wrote the entry, by its proof. */
+/** Whether the entry's proof shows that Relight wrote it. */
 export type IsProved = (entry: Said) => boolean;
 
-/** What an entry's proof signs: all of it but the proof, in one spelling whatever the order of its keys. */
+/** The text that an entry's proof signs: everything but the proof, in a canonical form. */
 export function statementOf({ at, job, account, kind, data }: Said): string {
   const { [PROOF]: _proof, ...said } = data;
   return canonical([at, job, account, kind, said]);
@@ -37,8 +37,8 @@ export function proofIn({ data }: Said): Proof | undefined {
 }
 
 /**
- * The entries that are proved, in their order. One that comes again, as it was, is a copy that somebody made: times
- * of one job differ, or its kinds or data do.
+ * The proved entries, in order, without duplicates. A duplicate is a copy that somebody planted, because a job's own
+ * entries differ in time, kind or data.
  */
 export function provedOnce<T extends Said>(entries: readonly T[], isProved: IsProved): readonly T[] {
   const known = new Set<string>();

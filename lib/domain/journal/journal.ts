@@ -7,11 +7,11 @@ import type { EpochMillis } from "../time/time.ts";
 import { type IsProved, provedOnce, statementOf } from "./journal-proof.ts";
 
 /**
- * What the journal can say. It is append-only and is the audit log: claims without their signatures,
- * JWT ids, verdicts, what was tried and what came of it. Never a seed, a signature or a credential.
+ * Kinds of journal entries. The journal is append-only and is the audit log: claims without their signatures, JWT ids,
+ * verdicts, remedies and their results. Never a seed, a JWT signature or a credential.
  */
 export type EntryKind =
-  /** A person ordered a job over the API; it may never begin. */
+  /** A person ordered a job through the API. It may never begin. */
   | "job.requested"
   | "job.started"
   | "job.finished"
@@ -22,47 +22,47 @@ export type EntryKind =
   | "push.proved"
   | "rung.started"
   | "rung.finished"
-  /** Written before JetStream is taken from an account; holds the claims that give it back, and what is in memory. */
+  /** Written before a toggle removes JetStream from an account; holds the claims to restore, and memory-only configurations. */
   | "toggle.opened"
   | "toggle.closed"
-  /** Written before a stream's or its consumers' configurations are changed for a while; holds what they are to be again. */
+  /** Written before a temporary change of a stream's or its consumers' configurations; holds the originals. */
   | "reconfigure.opened"
   | "reconfigure.closed"
-  /** Written on `-` before a server is restarted, and when it is back and everything whole. */
+  /** Written for `-` before a server is restarted, and after it is back and everything works. */
   | "restart.opened"
   | "restart.closed"
-  /** What was held in memory at a healthy verdict: where no server holds it any more, no server tells of it. */
+  /** Memory-only streams and consumers at a healthy verdict: once lost, no server reports them. */
   | "memory.seen"
-  /** Written on `-`: accounts are signed anew with another key of the operator's, one after the other. */
+  /** Written for `-`: accounts are signed with another operator key, one after the other. */
   | "rotation.started"
   | "rotation.account"
   | "rotation.finished"
-  /** The system user's credentials in the secret store are those of a new user. */
+  /** The secret store has the credentials of a new system user. */
   | "credentials.rotated"
-  /** Somebody deleted the account, as it was heard or seen; until newer claims are in force nobody but a person pushes it. */
+  /** Somebody deleted the account. Until newer claims are in force, only a person may push it. */
   | "account.deleted"
-  /** A person said that the deleted account is gone for good: it is shown and swept no more until it is seen in force. */
+  /** A person marked the deleted account as gone for good. It is not shown or swept until it is in force again. */
   | "account.forgotten"
-  /** The streams at a good verdict and the servers that held them: nobody tells of a deleted account's. */
+  /** The streams at a healthy verdict and the servers that held them. Servers do not report a deleted account's. */
   | "streams.seen"
-  /** A difference between the source of truth and the cluster that policy adopted; silent until either changes. */
+  /** A difference between the source of truth and the cluster that the policy adopted; ignored until either changes. */
   | "source.adopted"
-  /** After a remedy something was missing; a finding until a person acknowledges it, or until it is back. */
+  /** Something was missing after a remedy. A finding until it is back or a person acknowledges the loss. */
   | "loss.found"
   | "loss.acknowledged"
   | "incident.opened"
   | "incident.resolved";
 
 /**
- * What no later run needs: it tells people what was done. All other kinds are a memory, and are kept for ever; how
- * an account's newest job ended is known without these entries.
+ * Kinds that no later run needs: they only inform people. All other kinds are kept forever. The result of an account's
+ * newest job is stored separately.
  */
 export const EXPIRING_KINDS = [
   ...(["job.started", "job.finished", "verdict"] as const),
   ...(["gate.refused", "push.proved", "rung.started", "rung.finished"] as const),
 ] as const satisfies readonly EntryKind[];
 
-/** All that a look needs to know of before (usecases/look.ts); a journal may have one read find all of it. */
+/** Kinds that a check needs from earlier runs (usecases/observe/look.ts). A journal can read them all at once. */
 export const REMEMBERED: readonly EntryKind[] = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
@@ -74,9 +74,9 @@ export const mayExpire = (kind: EntryKind): boolean =>
   (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
 
 /**
- * Whether a later run acts on what such an entry says: signs it, changes the cluster by it, or leaves something
- * undone. Whoever can write to the journal could then act through Relight, so these entries carry a proof
- * (docs/decisions/0020); all others only tell people what was done, or make a run look once more or page.
+ * Whether a later run acts on such an entry: signs its claims, changes the cluster, or omits something because of it.
+ * These entries carry a proof (docs/decisions/0020), because anybody who can write to the journal could act through them.
+ * The others only inform people, or make a run check or page once more.
  */
 export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
   "job.requested": false,
@@ -101,11 +101,11 @@ export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
   "rotation.finished": false,
   "credentials.rotated": false,
   "source.adopted": true,
-  // A planted one makes a run refuse and page, or leaves a gone account unlisted; nothing is pushed by it.
+  // A forged entry makes a run refuse and page, or hides a deleted account. It causes no push.
   "account.deleted": false,
   "account.forgotten": false,
   "streams.seen": false,
-  // A planted one hides a finding or makes one; it changes nothing in the cluster.
+  // A forged entry hides or creates a finding. It changes nothing in the cluster.
   "loss.found": false,
   "loss.acknowledged": false,
   "incident.opened": false,
@@ -114,23 +114,23 @@ export const ACTED_ON: Readonly<Record<EntryKind, boolean>> = {
 
 export interface JournalEntry {
   readonly at: EpochMillis;
-  /** Ties together all that one job did; also the correlation id of its log lines. */
+  /** Shared by all entries and log lines of one job. */
   readonly job: string;
-  /** The account, or `-` for what concerns the whole cluster. */
+  /** The account, or `-` for the whole cluster. */
   readonly account: AccountId | "-";
   readonly kind: EntryKind;
   readonly data: JsonObject;
 }
 
-/** What an unfinished toggle must give back. */
+/** What an unfinished toggle must restore. */
 export interface OpenToggle {
   readonly claims: ClaimsDocument;
   readonly memory: readonly MemoryAsset[];
-  /** The id of the JWT without JetStream that the toggle pushed, or was about to. */
+  /** The id of the JWT without JetStream that the toggle pushed or was about to push. */
   readonly off?: string;
 }
 
-/** The account's last toggle, if it was opened and not closed; `entries` of one account, oldest first. */
+/** The account's last toggle if it is still open; `entries` of one account, oldest first. */
 export function openToggle(entries: readonly JournalEntry[], isProved: IsProved): OpenToggle | undefined {
   const toggles = entries.filter(({ kind }) => kind === "toggle.opened" || kind === "toggle.closed");
   const last = provedOnce(toggles, isProved).at(-1);
@@ -140,7 +140,7 @@ export function openToggle(entries: readonly JournalEntry[], isProved: IsProved)
   return { claims, memory: readMemoryAssets(memory), ...(typeof off === "string" ? { off } : {}) };
 }
 
-/** The reconfigurations that were opened and not closed; `entries` of one account, oldest first. */
+/** The open reconfigurations; `entries` of one account, oldest first. */
 export function openReconfigurations(
   entries: readonly JournalEntry[],
   isProved: IsProved,
@@ -156,8 +156,8 @@ export function openReconfigurations(
 }
 
 /**
- * What was opened, and not closed by anybody, in entries that are not proved: nothing is done about it but to tell a
- * person. `entries` of one account, oldest first.
+ * Open toggles and reconfigurations whose entries have no valid proof. Relight only reports them.
+ * `entries` of one account, oldest first.
  */
 export function unprovedOpenings(
   entries: readonly JournalEntry[],
@@ -174,18 +174,18 @@ export function unprovedOpenings(
   return [...open.values()];
 }
 
-/** A restart of a server that was begun, and not seen to end well. */
+/** A server restart that began and did not end properly. */
 export interface OpenRestart {
   readonly server: string;
-  /** The account that it was to revive. */
+  /** The account that it should revive. */
   readonly account: AccountId;
   readonly job: string;
   readonly at: EpochMillis;
 }
 
 /**
- * The last restart, if it was opened and not closed; `entries` of `-`, oldest first. One that is not proved holds
- * further restarts up all the same, but does not let them go on after one that is.
+ * The last restart if it is still open; `entries` of `-`, oldest first. An unproved `restart.opened` also blocks further
+ * restarts, but an unproved `restart.closed` does not unblock them.
  */
 export function openRestart(entries: readonly JournalEntry[], isProved: IsProved): OpenRestart | undefined {
   let open: JournalEntry | undefined;
@@ -203,20 +203,20 @@ export function openRestart(entries: readonly JournalEntry[], isProved: IsProved
 }
 
 /**
- * The job of the last rotation to the key `to`, if it died midway; `entries` of `-`, oldest first. It is told, and
- * nothing is done by it: what is left to rotate is what still bears the old key's signature.
+ * The job of the last rotation to the key `to`, if it crashed; `entries` of `-`, oldest first. Only for display: the
+ * accounts left to rotate are those that the old key still signs.
  */
 export function openRotation(entries: readonly JournalEntry[], to: string): string | undefined {
   const last = entries.findLast(({ kind }) => kind === "rotation.started" || kind === "rotation.finished");
   return last?.kind === "rotation.started" && last.data["to"] === to ? last.job : undefined;
 }
 
-/** What was held in memory when the account was last healthy. */
+/** The memory-only streams and consumers when the account was last healthy. */
 export function lastMemory(entries: readonly JournalEntry[], isProved: IsProved): readonly MemoryAsset[] {
   return readMemoryAssets(newest(entries, "memory.seen", isProved)?.data["memory"]);
 }
 
-/** Keys of the incidents that were opened and not resolved; `entries` oldest first. */
+/** Keys of the open incidents; `entries` oldest first. */
 export function openIncidents(entries: readonly JournalEntry[]): readonly string[] {
   const open = new Set<string>();
   for (const { kind, data } of entries) {
@@ -226,37 +226,37 @@ export function openIncidents(entries: readonly JournalEntry[]): readonly string
   return [...open];
 }
 
-/** The claims last seen in force; what remains of an account that a full resolver deleted after expiry. */
+/** The last claims in force. After an expiry a full resolver deletes the JWT, and only these remain. */
 export function lastClaims(entries: readonly JournalEntry[], isProved: IsProved): ClaimsDocument | undefined {
   const last = newest(entries, "claims.seen", isProved);
   return last === undefined ? undefined : claimsOf(last);
 }
 
-/** What makes an account one that the journal knows: it was there once. That somebody asked about it does not. */
+/** Kinds that show that an account existed. A job alone does not: somebody may have asked for an unknown account. */
 export const MAKES_KNOWN = [
   ...(["claims.seen", "account.deleted", "account.forgotten"] as const),
 ] as const satisfies readonly EntryKind[];
 
 export const makesKnown = (kind: EntryKind): boolean => (MAKES_KNOWN as readonly EntryKind[]).includes(kind);
 
-/** The account's name in an entry `claims.seen`; empty where the claims have none. */
+/** The account's name in an entry `claims.seen`; empty if the claims have none. */
 export function nameSeen({ name, claims }: JsonObject): string {
-  // Entries of before had no name of their own; to parse all claims of a hundred thousand accounts takes seconds.
+  // Older entries have no name, so parse the claims. For all of a hundred thousand accounts that takes seconds.
   if (typeof name === "string") return name;
   const parsed = parseAccountClaims(String(claims));
   return parsed.ok ? (parsed.document.claims.name ?? "") : "";
 }
 
-/** For what only tells or foretells, and neither signs nor changes anything. */
+/** Accepts every entry: for reports, which neither sign nor change anything. */
 export const TOLD_ONLY: IsProved = () => true;
 
-/** The fingerprint of the difference that was adopted last. */
+/** The fingerprint of the last adopted difference. */
 export function lastAdopted(entries: readonly JournalEntry[], isProved: IsProved): string | undefined {
   const fingerprint = newest(entries, "source.adopted", isProved)?.data["fingerprint"];
   return typeof fingerprint === "string" ? fingerprint : undefined;
 }
 
-/** By the time that the proof signs: an old entry that is put behind newer ones stays old. The last of equal ones. */
+/** The newest entry by its signed time, because a copy of an old entry may come last. Of equal ones the last. */
 export function newest(
   entries: readonly JournalEntry[],
   of: EntryKind,
@@ -270,8 +270,8 @@ export function newest(
 }
 
 /**
- * The claims that the journal knew before job `job`, as a reading independent of what that job saw: while the
- * incident `disagreement` is open, those from before it, since a difference does not become right by being seen twice.
+ * The journal's claims before the job `job`, as a reading independent of that job. While the incident `disagreement` is
+ * open, the claims from before it, because seeing a difference twice does not make it right.
  * `entries` of one account, oldest first.
  */
 export function claimsKnownBefore(

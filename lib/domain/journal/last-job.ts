@@ -6,40 +6,40 @@ import type { JournalEntry } from "./journal.ts";
 
 interface Known {
   readonly job: string;
-  /** Ties the job to the trigger that it came from. */
+  /** The id of the trigger. */
   readonly correlation?: string;
-  /** When a job on the account last ended with a verdict other than unknown. */
+  /** When a job on the account last ended with a known verdict. */
   readonly verifiedAt?: EpochMillis;
 }
 
-/** The newest job on an account: what a sweep goes by without looking at the account. */
+/** The newest job on an account. A sweep decides by it without checking the account. */
 export type LastJob =
   | (Known & { readonly state: "running"; readonly since: EpochMillis })
   | (Known & {
       readonly state: "finished";
       readonly at: EpochMillis;
-      /** What the job came to; `failed` for an error that trying again can't mend. */
+      /** The job's outcome; `failed` for an error that a retry cannot fix. */
       readonly outcome: string;
-      /** Absent where the job ended without one. */
+      /** Absent if the job ended without a verdict. */
       readonly verdict?: Health;
-      /** The id of the JWT that was in force; absent where none was. */
+      /** The id of the JWT in force, if any. */
       readonly jti?: string;
-      /** When the claims in force expire, or those last seen in force. */
+      /** When the claims in force, or the last ones in force, expire. */
       readonly expiresAt?: EpochMillis;
-      /** From when on that is to be told, by the account's policy: a sweep may meet it without its claims. */
+      /** The policy's thresholds for that expiry, because a sweep may not have the claims. */
       readonly warnAt?: EpochMillis;
       readonly pageAt?: EpochMillis;
-      /** Somebody deleted the account, a person was told, and nothing is done about it. */
+      /** Somebody deleted the account and a person was paged; nothing else is done. */
       readonly withdrawn?: true;
     });
 
-/** What a job knows of its account at its end. */
+/** What a job knows about its account at its end. */
 export type Ending = Pick<
   Extract<LastJob, { state: "finished" }>,
   "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt" | "withdrawn"
 >;
 
-/** The newest job by its newest entry; undefined for an entry that neither begins nor ends a job. */
+/** The job that an entry begins or ends; undefined for other entries. */
 export function lastJobOf({ kind, at, job, data }: JournalEntry): LastJob | undefined {
   if (kind !== "job.started" && kind !== "job.finished") return undefined;
   const known = {
@@ -62,7 +62,7 @@ export function lastJobOf({ kind, at, job, data }: JournalEntry): LastJob | unde
   };
 }
 
-/** What the entry `job.finished` says beside the outcome. */
+/** The fields of the entry `job.finished` besides the outcome. */
 export function endingData(ending: Ending): JsonObject {
   const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn } = ending;
   return {

@@ -2,11 +2,11 @@ import { defined } from "../time/defined.ts";
 import type { EpochMillis } from "../time/time.ts";
 import type { JournalEntry } from "./journal.ts";
 
-/** A time in which every look found that the account was not healthy. */
+/** A time in which no check found the account healthy. */
 export interface Outage {
-  /** The first such look. What was dead before anybody looked is not in it. */
+  /** The first such check. The outage itself may have begun earlier. */
   readonly began: EpochMillis;
-  /** The first look that found it healthy again; absent while there was none. */
+  /** The first check that found it healthy again; absent while the outage lasts. */
   readonly ended?: EpochMillis;
 }
 

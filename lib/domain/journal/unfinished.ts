@@ -2,46 +2,46 @@ import { readSketch, type Sketch } from "../ladder/loss.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import type { JournalEntry } from "./journal.ts";
 
-/** A rung that a job began which never ended. */
+/** A rung of a job that never ended. */
 export interface BegunRung {
   readonly rung: string;
   readonly why: string;
   readonly job: string;
-  /** Absent where the job did not live to see what came of it. */
+  /** Absent if the job crashed before it knew the result. */
   readonly result?: string;
-  /** What there was before it. */
+  /** The account's assets before the rung. */
   readonly assets: readonly Sketch[];
 }
 
-/** A push that such a job began. */
+/** A push by such a job. */
 export interface BegunPush {
   readonly purpose: string;
   readonly job: string;
-  /** As `push.started` has it: `jti`, `iss`, `iat`, `exp`. */
+  /** From `push.started`: `jti`, `iss`, `iat`, `exp`. */
   readonly jwt: JsonObject & { readonly jti: string };
   readonly changes: readonly JsonObject[];
-  /** The servers that were seen to run it; absent where the job did not live to see that. */
+  /** The servers that were proved to run it; absent if the job crashed before. */
   readonly servers?: readonly string[];
 }
 
-/** What the jobs on an account did since one last ended. */
+/** The work of all jobs on an account since one last ended. */
 export interface Unfinished {
   /** Oldest first, as the pushes are. */
   readonly rungs: readonly BegunRung[];
-  /** Those that stand for themselves: what a rung pushes is that rung's. */
+  /** Without the pushes that belong to a rung. */
   readonly pushes: readonly BegunPush[];
-  /** Whether any of the jobs saw that the account was not healthy. */
+  /** Whether any of the jobs found the account not healthy. */
   readonly wasUnwell: boolean;
 }
 
-/** Pushes that are part of a rung. */
+/** Purposes of pushes that belong to a rung. */
 const WITHIN_RUNGS: readonly string[] = ["JetStream off", "JetStream on", "push again"];
 
 /**
- * What was left without an end. Jobs on an account follow each other, so it is whatever stands behind its last
- * `job.finished`, however many jobs that were.
+ * The unfinished work of crashed jobs. Jobs on an account never overlap, so this is everything after its last
+ * `job.finished`.
  * @param entries of one account, oldest first
- * @param job the one that asks, whose entries don't count
+ * @param job the current job, whose entries do not count
  */
 export function unfinishedWork(entries: readonly JournalEntry[], job: string): Unfinished {
   const others = entries.filter((entry) => entry.job !== job);
@@ -87,9 +87,8 @@ function provePush(pushes: BegunPush[], { data }: JournalEntry): void {
 const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
 
 /**
- * What the job that finds the account healthy says of it: what the dead ones would have said, had they lived.
- * Undefined where they did nothing.
- * @param push the one of theirs that is in force
+ * The outcome that the crashed jobs would have reported; undefined if they did nothing.
+ * @param push their push that is in force
  */
 export function outcomeOfUnfinished(
   { rungs, wasUnwell }: Unfinished,
@@ -102,5 +101,5 @@ export function outcomeOfUnfinished(
 }
 
 export const RENEWAL = "renewal";
-/** Pushes that a job makes to mend an account, not because somebody sent it a JWT. */
+/** Purposes of pushes that fix an account, in contrast to pushes of a delivered JWT. */
 const HEALING: readonly string[] = [RENEWAL, "from the source of truth"];

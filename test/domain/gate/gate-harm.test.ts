@@ -142,7 +142,7 @@ describe("claims that do harm", () => {
       [],
     ],
     [
-      "tiers in place of flat limits, while there is a stream",
+      "tiers instead of flat limits, while there is a stream",
       { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: holding },
       ["tier_switch"],
     ],
@@ -288,22 +288,22 @@ describe("what a server reads", () => {
   });
 
   test.each<[string, object, string]>([
-    ["exp", { exp: 5 }, "exp as 5 in place of 1800009000"],
-    ["sub", { sub: "A" }, `sub as "A" in place of "${ACCOUNT}"`],
+    ["exp", { exp: 5 }, "exp as 5 instead of 1800009000"],
+    ["sub", { sub: "A" }, `sub as "A" instead of "${ACCOUNT}"`],
     [
       "conn",
       { nats: { limits: { ...decoded.nats.limits, conn: 1 } } },
-      "nats.limits.conn as 1 in place of -1",
+      "nats.limits.conn as 1 instead of -1",
     ],
     [
       "a limit that is missing",
       { nats: { limits: { ...decoded.nats.limits, subs: undefined } } },
-      "nats.limits.subs as 0 in place of 100",
+      "nats.limits.subs as 0 instead of 100",
     ],
     [
       "a tier's limit",
       { nats: { limits: { ...decoded.nats.limits, tiered_limits: { R1: { disk_storage: 6 } } } } },
-      "nats.limits.tiered_limits.R1.disk_storage as 6 in place of 5",
+      "nats.limits.tiered_limits.R1.disk_storage as 6 instead of 5",
     ],
   ])("differs in %s", (_what, change, difference) => {
     const read = JSON.parse(JSON.stringify({ ...decoded, ...change }));

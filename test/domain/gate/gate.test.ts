@@ -214,7 +214,7 @@ describe("the push gate", () => {
       { candidate: claims({ ...renewed, iat: NOW - 105 }) },
       "it was issued 5 s before the claims in force (jti J1)",
     ],
-    ["that it is in force", { candidate: current }, "it is the JWT in force already (jti J1)"],
+    ["that it is in force", { candidate: current }, "it is already in force (jti J1)"],
     [
       "whose it is",
       { account: `A${"Y".repeat(55)}` as typeof ACCOUNT },
@@ -227,7 +227,7 @@ describe("the push gate", () => {
 
   test("says of the operator's own key why it is not enough", () => {
     const decision = gate(input({ operator: strict }));
-    expect(JSON.stringify(decision)).toContain("demands a signing key");
+    expect(JSON.stringify(decision)).toContain("requires a signing key");
     expect(OPERATOR_KEY).toBe(current.claims.iss);
   });
 });

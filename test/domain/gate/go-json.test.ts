@@ -40,7 +40,7 @@ describe("keys that servers take for others", () => {
     ["in a scope", '"subs":', '"SUBS":', /"nats.signing_keys.1.template.SUBS" as "subs"/],
     ["in a mapping", '"weight":', '"Weight":', /"nats.mappings.from.0.Weight" as "weight"/],
     ["one that only version 1 has", '"exp":', '"Type":"account","exp":', /the key "Type" as "type"/],
-    ["two that nobody knows", '"exp":', '"x_a":1,"X_A":2,"exp":', /"x_a" and "X_A" for the same/],
+    ["two that nobody knows", '"exp":', '"x_a":1,"X_A":2,"exp":', /"x_a" and "X_A" as the same/],
   ])("%s are refused by name", (_what, from, to, problem) => {
     expect(problemWith(from, to)).toMatch(problem);
   });
