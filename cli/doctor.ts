@@ -35,8 +35,7 @@ export async function runDoctor(
 }
 
 async function doctor(app: App, manifests: readonly ManifestReport[]): Promise<CommandResult> {
-  const { context, configured, monitoring, mode } = app;
-  return resultOf({ cluster: await diagnose({ context, configured, monitoring }), manifests, mode });
+  return resultOf({ cluster: await diagnose(app), manifests, mode: app.mode });
 }
 
 function resultOf(report: DoctorReport): CommandResult {

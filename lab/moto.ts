@@ -6,8 +6,8 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import pWaitFor from "p-wait-for";
 import { isAlive } from "./alive.ts";
+import { waitFor } from "./wait.ts";
 
 export const MOTO_VERSION = "5.2.5";
 /**
@@ -65,10 +65,7 @@ async function install(): Promise<void> {
 /** One process installs, the others wait for it. */
 async function withLock(work: () => Promise<void>): Promise<void> {
   await mkdir(CACHE, { recursive: true });
-  await pWaitFor(takeLock, {
-    interval: 250,
-    timeout: { milliseconds: INSTALL_TIMEOUT, message: `the lock ${LOCK} was not released` },
-  });
+  await waitFor(`the lock ${LOCK}`, takeLock, { interval: 250, timeout: INSTALL_TIMEOUT });
   try {
     await work();
   } finally {

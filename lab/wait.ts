@@ -1,4 +1,4 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * Waits for a condition, with a bound: the value it gives once it is neither `undefined` nor `false`.
@@ -9,16 +9,13 @@ export async function waitFor<T>(
   condition: () => Promise<T | undefined | false> | T | undefined | false,
   { timeout = 25_000, interval = 50 }: { timeout?: number; interval?: number } = {},
 ): Promise<T> {
-  let value: T | undefined | false;
-  const isMet = async (): Promise<boolean> => {
-    value = await condition();
-    return value !== undefined && value !== false;
-  };
-  await pWaitFor(isMet, { interval, timeout }).catch((error: unknown) => {
-    if (error instanceof TimeoutError) throw new Error(`waited ${timeout} ms in vain for ${what}`);
-    throw error;
-  });
-  return value as T;
+  const end = performance.now() + timeout;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() >= end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    await sleep(interval);
+  }
 }
 
 /** Tries until it does not throw, with a bound. @throws Error naming what was tried and what it said last. */

@@ -89,7 +89,7 @@ const RULES: readonly Rule[] = [
   {
     place: /^lib\/usecases\//,
     own: new RegExp(`^(${INNER}|lib/usecases/)`),
-    packages: /^(p-wait-for|p-map)$/,
+    packages: /^p-map$/,
   },
   adapters("nats", /^(?!@aws-sdk\/|node:fs)/),
   adapters("aws", /^(?!@nats-io\/)/),

@@ -9,6 +9,7 @@ import type { Expiring } from "../domain/expiry/expiring.ts";
 import type { RunMode } from "../domain/ladder/mode.ts";
 import { defined } from "../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Monitoring } from "../ports/cluster.ts";
 import type { Job, NewJob, Trigger } from "../ports/jobs.ts";
 import type { Journal } from "../ports/journal.ts";
@@ -16,6 +17,7 @@ import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/observers.ts";
 import { type Context, nameOf } from "../usecases/context/context.ts";
 import { guarded } from "../usecases/context/mode.ts";
+import type { Timing } from "../usecases/context/timing.ts";
 import { ROTATING_SECRET_NEEDS } from "../usecases/context/writes.ts";
 import type { JobDependencies } from "../usecases/job/job.ts";
 import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
@@ -53,6 +55,8 @@ export interface SweepReport extends Sweep, Ends {}
 export interface App extends AsyncDisposable {
   /** What this run may change. */
   readonly mode: RunMode;
+  readonly clock: Clock;
+  readonly timing: Timing;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly journal: Journal;
@@ -208,6 +212,8 @@ export async function openApp(options: AppOptions): Promise<App> {
   const deps: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
   return {
     mode: base.mode,
+    clock: base.clock,
+    timing: base.timing,
     log,
     metrics: base.metrics,
     journal,

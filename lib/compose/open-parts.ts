@@ -23,8 +23,8 @@ import type { Log } from "../ports/log.ts";
 import type { Metrics, Tracer } from "../ports/observers.ts";
 import type { Secrets } from "../ports/secrets.ts";
 import type { Context } from "../usecases/context/context.ts";
-import { WAITS_WHILE_BUSY } from "../usecases/context/lease.ts";
 import { guarded } from "../usecases/context/mode.ts";
+import { TIMING, type Timing } from "../usecases/context/timing.ts";
 import { tracedPort } from "../usecases/context/traced-port.ts";
 import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/context/writes.ts";
 import type { EscalateDependencies } from "../usecases/paging/escalate.ts";
@@ -61,12 +61,15 @@ export interface PartsOptions {
   readonly writeMetrics?: (line: string) => void;
   /** Looks and says what would be done; leaves nothing behind and calls nobody. */
   readonly dryRun?: boolean;
+  /** Other times to wait than {@link TIMING}, for tests. */
+  readonly timing?: Partial<Timing>;
 }
 
 /** What is at hand without a secret and without a connection to NATS. */
 export interface Base {
   readonly mode: RunMode;
   readonly clock: Clock;
+  readonly timing: Timing;
   readonly newId: () => string;
   readonly log: Log;
   readonly secrets: Secrets;
@@ -167,6 +170,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const base: Base = {
     mode,
     clock: systemClock,
+    timing: { ...TIMING, ...options.timing },
     newId: randomUUID,
     log,
     secrets,
@@ -220,7 +224,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       ...defined({ signer }),
       ...defined({ signal }),
       // Who has all the time is a person's command, which says at once that it can't.
-      ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(WAITS_WHILE_BUSY, lasts / 4)) }),
+      ...(lasts === undefined
+        ? {}
+        : { waitsWhileBusy: millis(Math.min(base.timing.busy.timeout, lasts / 4)) }),
       ...whyNone,
       ...(await source()),
     };

@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import pWaitFor from "p-wait-for";
+import { waitFor } from "../../lab/wait.ts";
 import { batchesOf, deduplicationId, parseJob, sqsJobs } from "../../lib/adapters/aws/queue/sqs-jobs.ts";
 import { inProcessJobs } from "../../lib/adapters/local/in-process-jobs.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
@@ -261,10 +261,10 @@ function inProcessTests(): void {
     for (const each of sent) await jobs.enqueue(each);
     expect(started).toEqual(["a1", "b1"]);
     end("b1");
-    await pWaitFor(() => started.length === 3, { timeout: 5_000 });
+    await waitFor("3 jobs", () => started.length === 3);
     expect(started).toEqual(["a1", "b1", "c1"]);
     end("a1");
-    await pWaitFor(() => started.length === 4, { timeout: 5_000 });
+    await waitFor("4 jobs", () => started.length === 4);
     end("a2");
     end("c1");
     await jobs.drain();
@@ -276,7 +276,7 @@ function inProcessTests(): void {
     for (const letter of letters) await jobs.enqueue(job(letter, { account: account(letter) }));
     expect(started).toEqual(["A", "B", "C", "D"]);
     end("A");
-    await pWaitFor(() => started.length === 5, { timeout: 5_000 });
+    await waitFor("5 jobs", () => started.length === 5);
     for (const letter of letters) end(letter);
     await jobs.drain();
   });
@@ -290,7 +290,7 @@ function inProcessTests(): void {
       ["B", 0],
     ] as const) {
       end(id);
-      await pWaitFor(async () => (await jobs.waiting()) === left, { timeout: 5_000 });
+      await waitFor(`${left} to wait`, async () => (await jobs.waiting()) === left);
     }
     end("C");
     await jobs.drain();

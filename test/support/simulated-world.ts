@@ -12,6 +12,7 @@ import type { Journal } from "../../lib/ports/journal.ts";
 import type { DecodedJwt, JwtCodec } from "../../lib/ports/keys.ts";
 import type { Leases } from "../../lib/ports/leases.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
+import { TIMING } from "../../lib/usecases/context/timing.ts";
 import { acceptDelivery, type Delivery } from "../../lib/usecases/orders/accept-delivery.ts";
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import { sweep } from "../../lib/usecases/sweep/sweep.ts";
@@ -110,6 +111,7 @@ export function simulatedWorld(settings: WorldSettings) {
   const context: Context = {
     mode: { mode: "heal", because: "a test says so", dryRun: false },
     clock,
+    timing: TIMING,
     newId,
     log: silent,
     journal,

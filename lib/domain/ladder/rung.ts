@@ -1,6 +1,5 @@
 import type { ClaimsDocument } from "../claims/claims.ts";
 import type { Observation } from "../observation/observation.ts";
-import type { Millis } from "../time/time.ts";
 import type { Verdict } from "../verdict/verdict.ts";
 import type { MemoryAsset } from "./memory.ts";
 
@@ -34,14 +33,12 @@ export interface Situation {
   readonly memorySeen: readonly MemoryAsset[];
 }
 
-/** One remedy: what it is for, what must be true, what it risks, how it is undone, how long it takes. */
+/** One remedy: what it is for, what must be true, what it risks, how it is undone. */
 export interface Rung {
   readonly id: RungId;
   readonly title: string;
   readonly risk: string;
   readonly undo: string;
-  /** How long its effect may take to show. */
-  readonly settles: Millis;
   /** What it would treat, by name; nothing is treated twice with the same rung. */
   targets(situation: Situation): readonly string[];
   /** Why it would help here; undefined where it can't. */

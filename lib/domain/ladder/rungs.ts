@@ -5,7 +5,6 @@ import { tierEntries } from "../limits/tier-entries.ts";
 import { type DirectToggles, directToggles, updateDanger } from "../observation/direct-gets.ts";
 import { missedConsumers, restorations } from "../observation/forgotten.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
-import { millis } from "../time/time.ts";
 import { isTouchProved, TOUCH_PROVED } from "../verdict/defects.ts";
 import { hasFinding } from "../verdict/verdict.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
@@ -26,7 +25,6 @@ const PUSH_AGAIN: Rung = {
   title: "push the claims in force again as a new JWT",
   risk: "none: the claims stay as they are",
   undo: "none needed",
-  settles: millis(5_000),
   targets: wholeAccount,
   helps: ({ verdict }) => {
     if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
@@ -46,7 +44,6 @@ const RESTORE_CONSUMERS: Rung = {
   title: "make consumers anew that the cluster has forgotten, where a server still holds them",
   risk: "none on a stream of one replica; on another one it might start over, so there it is refused",
   undo: "none needed: nothing that exists is changed",
-  settles: millis(20_000),
   targets: ({ observation }) => restorations(observation).possible.map(nameOfGroup),
   helps: ({ observation }) => {
     const { possible, refused } = restorations(observation);
@@ -69,7 +66,6 @@ const STEP_DOWN_LEADERS: Rung = {
   title: "let the leaders of deaf streams, then of deaf consumers, step down",
   risk: "each has no leader for a moment",
   undo: "none needed",
-  settles: millis(20_000),
   targets: ({ observation }) => groupsToStepDown(observation).map(nameOfGroup),
   // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
   helps: ({ observation }) =>
@@ -89,7 +85,6 @@ const SCALE_UP: Rung = {
     "give deaf streams and consumers of one replica two more, let their leaders step down, take the two back",
   risk: "each stream is copied twice for a while, and has no leader for a moment; an ephemeral consumer may start over",
   undo: "take the replicas back (the journal holds each configuration before the first change)",
-  settles: millis(20_000),
   targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
   // Proved on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, consumers of one replica too; ephemeral ones
   // from 2.10 on only.
@@ -107,7 +102,6 @@ const TOGGLE_DIRECT_GETS: Rung = {
   title: "turn direct gets of streams off and on again, where they are not answered",
   risk: "for a second nobody answers them; writing and consuming go on",
   undo: "turn them on again (the journal holds each configuration before the first change)",
-  settles: millis(20_000),
   targets: ({ observation }) => directToggles(observation).possible.map(({ stream }) => stream),
   // Proved on 2.9.25, 2.10.27 and 2.11.1, for three replicas and one; on 2.9.10 for one only.
   helps: ({ observation }) => {
@@ -130,7 +124,6 @@ const TOUCH_METADATA: Rung = {
     "change a value in the metadata of damaged streams and consumers, or their replicas, and change it back",
   risk: "none where it is proved; on other versions the servers panic, so there it is refused",
   undo: "change the configurations back (the journal holds each before the first change)",
-  settles: millis(20_000),
   targets: ({ observation, memorySeen }) => touches(observation, memorySeen, "").flatMap(namesOfChange),
   helps: ({ observation, memorySeen }) =>
     touches(observation, memorySeen, "").length > 0
@@ -152,7 +145,6 @@ const TOGGLE_JETSTREAM: Rung = {
   title: "take JetStream from the account and give it back, by claims",
   risk: "for a second the account has no JetStream; what is in memory only is made anew, empty",
   undo: "push the claims with JetStream again (the journal holds them before the first push)",
-  settles: millis(20_000),
   targets: wholeAccount,
   helps: ({ verdict }) =>
     hasFinding(verdict, "stream.deaf") ||
@@ -176,7 +168,6 @@ const ENTER_TIERS: Rung = {
   title: "update streams that count in no tier, and change them back, which moves them into their tiers",
   risk: "none: the streams have another description for a moment",
   undo: "change the descriptions back (the journal holds each configuration before the first change)",
-  settles: millis(10_000),
   targets: ({ observation }) => tierEntries(observation).map(({ stream }) => stream),
   // Proved on 2.9.10, 2.10.27 and 2.15.1, for one replica and three.
   helps: ({ verdict }) =>
@@ -192,7 +183,6 @@ const RESTART_SERVERS: Rung = {
   title: "restart the servers that hold what is dead, one at a time, each only if nothing else can be hurt",
   risk: "each server is away for a moment; what is in memory only, and on one server only, is lost",
   undo: "none; between two servers everything is proved to be whole again",
-  settles: millis(30_000),
   targets: wholeAccount,
   // Proved on 2.10.27 and 2.15.1 for damage by a restart while expired; on 2.9.10 and 2.10.27 for deaf streams.
   helps: ({ observation }) =>

@@ -1,6 +1,6 @@
 import { nameOfGroup } from "../ladder/step-down.ts";
 import { defined } from "../time/defined.ts";
-import { type Millis, millis } from "../time/time.ts";
+import type { Millis } from "../time/time.ts";
 import { failedProbe } from "../verdict/findings.ts";
 import type { Finding, FindingCode } from "../verdict/verdict.ts";
 import type { AccountViewProbe, ConsumerFacts, Observation, Probe, StreamFacts } from "./observation.ts";
@@ -44,8 +44,13 @@ export interface Agreement {
   readonly isPending: boolean;
 }
 
-/** So long a fault must be found without a break: an election takes less. */
-export const BELIEVED_AFTER: Millis = millis(1_000);
+/** When a fault is believed. */
+export interface BeliefTimes {
+  /** So long it must be found without a break: an election takes less. */
+  readonly believedAfter: Millis;
+  /** What is younger is being made. */
+  readonly young: Millis;
+}
 
 /** Known by the journal, not seen by a look. */
 const KNOWN: ReadonlySet<FindingCode> = new Set(["asset.lost", "remedy.unfinished", "journal.unproved"]);
@@ -70,6 +75,7 @@ type Belief = "believed" | "pending" | "unsettled" | "passing";
  */
 export function agree(
   sighting: Sighting,
+  times: BeliefTimes,
   before?: Followed,
 ): { readonly agreement: Agreement; readonly followed: Followed } {
   const { observation, after } = sighting;
@@ -83,9 +89,9 @@ export function agree(
     const isPending = ills.length > 0;
     return { agreement: { observation, counts: () => true, unsettled: [], isPending }, followed };
   }
-  const isNew = youthIn(observation, identities);
+  const isNew = youthIn(observation, identities, times.young);
   const beliefs = new Map(
-    ills.map((finding) => [keyOf(finding), beliefIn(finding, followed, after, isNew)] as const),
+    ills.map((finding) => [keyOf(finding), beliefIn(finding, followed, { after, isNew, ...times })] as const),
   );
   return { agreement: agreementOn(sighting, ills, beliefs), followed };
 }
@@ -114,20 +120,28 @@ function onsetOf(
 function youthIn(
   { at, servers }: Observation,
   identities: ReadonlyMap<string, Identity>,
+  young: Millis,
 ): (asset: string) => boolean {
-  return (asset) => isYoung(identities.get(asset)?.created, at, servers);
+  return (asset) => isYoung(identities.get(asset)?.created, at, servers, young);
 }
 
 function beliefIn(
   finding: Finding,
   { illAtFirst, since }: Followed,
-  after: Millis,
-  isNew: (asset: string) => boolean,
+  {
+    after,
+    isNew,
+    believedAfter,
+  }: {
+    readonly after: Millis;
+    readonly isNew: (asset: string) => boolean;
+    readonly believedAfter: Millis;
+  },
 ): Belief {
   const asset = assetOf(finding);
   const { identity, began = after } = since.get(keyOf(finding)) ?? {};
   if (isNew(asset)) return wasIllAtFirst(illAtFirst, asset, identity) ? "pending" : "passing";
-  if (after - began >= BELIEVED_AFTER) return "believed";
+  if (after - began >= believedAfter) return "believed";
   return began === 0 ? "pending" : "unsettled";
 }
 

@@ -17,10 +17,11 @@ export function isYoung(
   created: string | undefined,
   at: EpochMillis,
   servers: readonly Pick<ServerFacts, "clockSkew">[] = [],
+  young: Millis = YOUNG,
 ): boolean {
   const { ahead, behind } = skewOf(servers);
   const age = at - Date.parse(created ?? "");
-  return age > -YOUNG - ahead && age < YOUNG + behind;
+  return age > -young - ahead && age < young + behind;
 }
 
 /** A stream as one server tells of it at one moment, whatever it says beside. */

@@ -22,12 +22,14 @@ import type { Secrets } from "../../ports/secrets.ts";
 import type { ClaimsSource } from "../../ports/source.ts";
 import { withProof } from "../journal/proof.ts";
 import { requireMode } from "./mode.ts";
+import type { Timing } from "./timing.ts";
 
 /** All that the use cases need from the world: one value per run, made by `compose`. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
   /** What may be changed; the ports obey it, too. */
   readonly mode: RunMode;
   readonly clock: Clock;
+  readonly timing: Timing;
   /** A random id, unique among JWTs and jobs. */
   readonly newId: () => string;
   readonly log: Log;

@@ -7,6 +7,8 @@ export interface Wait {
   readonly interval: Millis;
   /** A function where the checks themselves tell how long to wait. */
   readonly timeout: Millis | (() => Millis);
+  /** `false` where the caller has just checked: then not before the first interval is over. */
+  readonly atOnce?: boolean;
   /** Ends the wait when it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -19,11 +21,11 @@ export interface Wait {
 export async function waitUntil(
   clock: Pick<Clock, "monotonic" | "sleep">,
   condition: () => boolean | Promise<boolean>,
-  { interval, timeout, signal }: Wait,
+  { interval, timeout, atOnce = true, signal }: Wait,
 ): Promise<boolean> {
   const begun = clock.monotonic();
-  for (;;) {
-    if (await condition()) return true;
+  for (let isDue = atOnce; ; isDue = true) {
+    if (isDue && (await condition())) return true;
     const bound = typeof timeout === "function" ? timeout() : timeout;
     const left = begun + bound - clock.monotonic();
     if (left <= 0) return false;

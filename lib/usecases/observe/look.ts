@@ -14,7 +14,7 @@ import {
 } from "../../domain/journal/journal.ts";
 import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
-import { agree, BELIEVED_AFTER, type Followed } from "../../domain/observation/agreement.ts";
+import { agree, type Followed } from "../../domain/observation/agreement.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { millis } from "../../domain/time/time.ts";
@@ -64,18 +64,18 @@ export function looking(context: Context, account: AccountId, listens = true): L
   let lostBefore: ReadonlySet<string> | undefined;
   return async () => {
     const { look, standards } = await lookAt(context, account, listens);
-    const now = performance.now();
+    const now = context.clock.monotonic();
     first ??= now;
     const { observation, verdict } = look;
     const after = millis(now - first);
     const before = followed;
-    const agreed = agree({ observation, findings: verdict.findings, after }, before);
+    const agreed = agree({ observation, findings: verdict.findings, after }, context.timing, before);
     followed = agreed.followed;
     // As of a fault: what one look alone misses is not lost.
     const lost = look.lost.filter((loss) => lostBefore?.has(keyOfLoss(loss)) ?? true);
     lostBefore = new Set(lost.map(keyOfLoss));
     const { observation: agreedOn, ...agreement } = agreed.agreement;
-    const isPending = agreement.isPending || (lost.length > 0 && after < BELIEVED_AFTER);
+    const isPending = agreement.isPending || (lost.length > 0 && after < context.timing.believedAfter);
     if (before === undefined) return { ...look, isPending };
     const losses = (standards.losses ?? []).filter(
       (loss) => !look.lost.includes(loss) || lost.includes(loss),

@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../../domain/claims/account.ts";
 import {
   findLosses,
@@ -16,11 +15,9 @@ import type { Json } from "../../domain/time/json.ts";
 import { type FindingCode, hasFinding } from "../../domain/verdict/verdict.ts";
 import type { Deletions } from "../../ports/cluster.ts";
 import { type Context, mayLose, type RunningJob, record } from "../context/context.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { type Look, lookOnce } from "./look.ts";
-
-/** How long what seems to be missing may take to be told again, as after an election; milliseconds. */
-const TOLD_AGAIN = { timeout: 5_000, interval: 500 };
 
 /** While any of these is found, servers tell of no streams, or not of all. */
 const UNTOLD: readonly FindingCode[] = ["remedy.unfinished", "account.expired", "jetstream.not_enabled"];
@@ -90,9 +87,7 @@ export async function noteLosses(
     ].filter((loss) => !baseline.deletions?.has(loss));
     return losses.every(({ allowed }) => allowed === true);
   };
-  await pWaitFor(isWhole, TOLD_AGAIN).catch((error: unknown) => {
-    if (!(error instanceof TimeoutError)) throw error;
-  });
+  await waitUntil(context.clock, isWhole, context.timing.missing);
   const keys = new Set(known.map(keyOfLoss));
   const found = unique(losses).filter((loss) => !keys.has(keyOfLoss(loss)));
   if (found.length > 0) await record(context, job, "loss.found", { losses: found as unknown as Json });

@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../../domain/claims/account.ts";
 import {
   type AccountClaims,
@@ -25,6 +24,7 @@ import { toSeconds } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
 import { type Context, modeFor, type RunningJob, requireSigner } from "../context/context.ts";
 import { requireMode } from "../context/mode.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
 import { refuseDeleted } from "../observe/deletion.ts";
 import { otherAccounts } from "../observe/inventory.ts";
@@ -35,9 +35,6 @@ import { push } from "../push/push.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 import { enterTiers } from "../remedies/actions.ts";
 import { changesOf, lackOfRights } from "../remedies/readiness.ts";
-
-/** How long servers may take to give an account JetStream with its limits; milliseconds. */
-const IN_FORCE = { timeout: 30_000, interval: 250 };
 
 export interface LimitOrder {
   readonly account: AccountId;
@@ -285,9 +282,8 @@ async function waitUntilInForce(
     else lagging = request.toTiers === undefined ? limitsAreLike(accountView, wanted, request.tier) : "";
     return lagging === "";
   };
-  await pWaitFor(isInForce, IN_FORCE).catch((cause: unknown) => {
-    if (!(cause instanceof TimeoutError)) throw cause;
-    const message = `the claims are in force, but after ${IN_FORCE.timeout / 1000} s JetStream does not run with them: ${lagging}`;
-    throw new RelightError("push.not_proved", message, { details: { lagging } });
-  });
+  const { limitsInForce } = context.timing;
+  if (await waitUntil(context.clock, isInForce, limitsInForce)) return;
+  const message = `the claims are in force, but after ${limitsInForce.timeout / 1000} s JetStream does not run with them: ${lagging}`;
+  throw new RelightError("push.not_proved", message, { details: { lagging } });
 }

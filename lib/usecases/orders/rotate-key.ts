@@ -22,7 +22,7 @@ import { type Context, nameOf, type RunningJob, record, requireSigner } from "..
 import { requireMode } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
 import type { Look } from "../observe/look.ts";
-import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+import { lookBriefly } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 import { momentOf } from "../renewal/renewal-decision.ts";
@@ -180,7 +180,7 @@ async function firstBroken(
   for (const { account, name } of wave) {
     const was = accounts.find((done) => done.account === account);
     if (was?.result !== "rotated" || was.after !== "healthy") continue;
-    const { verdict } = await lookTwice(context, account, BRIEFLY);
+    const { verdict } = await lookBriefly(context, account);
     if (verdict.verdict !== "healthy")
       return `${name} was healthy after it was signed anew, and is ${verdict.verdict} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
   }

@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { readOtherwise } from "../../domain/claims/server-reading.ts";
@@ -13,11 +12,9 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
 import { requireMode } from "../context/mode.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { assertNotDeleted } from "../observe/deletion.ts";
 import { gateFacts } from "./gate-facts.ts";
-
-/** How long servers may take to run what they accepted, and how often they are asked; milliseconds. */
-const PROOF = { timeout: 10_000, interval: 100 };
 
 export interface PushOrder {
   readonly token: string;
@@ -110,20 +107,14 @@ async function prove(
     seen = await whereInForce(context, account, ({ text }) => text === document.text);
     return seen.lagging.length === 0 || seen.misread.length > 0;
   };
-  const notProved = (what: string, cause?: unknown): RelightError => {
+  const notProved = (what: string): RelightError => {
     const { proved, lagging, misread } = seen;
     const message = `the JWT ${claims.jti} was accepted, but ${what}`;
-    return new RelightError("push.not_proved", message, { details: { lagging, proved, misread }, cause });
+    return new RelightError("push.not_proved", message, { details: { lagging, proved, misread } });
   };
-  try {
-    await pWaitFor(isProved, { interval: PROOF.interval, timeout: PROOF.timeout });
-  } catch (cause) {
-    if (!(cause instanceof TimeoutError)) throw cause;
-    throw notProved(
-      `after ${PROOF.timeout / 1000} s it is not in force on ${seen.lagging.join(", ")}`,
-      cause,
-    );
-  }
+  const { pushProved } = context.timing;
+  if (!(await waitUntil(context.clock, isProved, pushProved)))
+    throw notProved(`after ${pushProved.timeout / 1000} s it is not in force on ${seen.lagging.join(", ")}`);
   if (seen.misread.length > 0) throw notProved(seen.misread.join("; "));
   return seen.proved;
 }

@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import {
   type Attempt,
   attemptsOf,
@@ -16,6 +15,7 @@ import { isRevived } from "../../domain/verdict/verdict.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "../context/context.ts";
 import { traced } from "../context/trace.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { type Look, looking } from "../observe/look.ts";
 import { type Baseline, beginBaseline, noteLosses } from "../observe/losses.ts";
 import { verify } from "../observe/verify.ts";
@@ -35,9 +35,6 @@ export interface HealReport {
   /** What would have been done, of one that looked. */
   readonly would?: readonly string[];
 }
-
-/** How often a rung's effect is looked for while it settles; milliseconds. */
-const LOOK_EVERY = 250;
 
 /**
  * Climbs the ladder: looks, takes the cheapest safe rung, looks again, until the account is healthy or no
@@ -180,9 +177,8 @@ async function settle(
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
   };
-  await pWaitFor(hasSettled, { interval: LOOK_EVERY, timeout: rung.settles }).catch((error: unknown) => {
-    if (!(error instanceof TimeoutError)) throw error;
-  });
+  const { settles, settlesLookedAt: interval } = context.timing;
+  await waitUntil(context.clock, hasSettled, { interval, timeout: settles[rung.id] });
 }
 
 function resultOf(

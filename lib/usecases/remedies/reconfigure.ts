@@ -1,4 +1,3 @@
-import pWaitFor from "p-wait-for";
 import { openReconfigurations } from "../../domain/journal/journal.ts";
 import { originsFirst, type Reconfiguration } from "../../domain/ladder/reconfiguration.ts";
 import { nameOfGroup } from "../../domain/ladder/step-down.ts";
@@ -6,6 +5,7 @@ import type { StreamFacts } from "../../domain/observation/observation.ts";
 import { isGroupWhole, isWhole, shortcomings } from "../../domain/observation/replicas.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
+import { millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../../ports/remedies.ts";
 import {
@@ -15,13 +15,12 @@ import {
   record,
   requireAccountKey,
 } from "../context/context.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
 import { lookOnce } from "../observe/look.ts";
 
-/** How long changed groups may take to be whole, and how often they are looked at; milliseconds. */
-const SETTLE = { timeout: 30_000, interval: 250 };
 /** A new replica copies the stream first, for which it gets time: bytes per millisecond, 5 MB/s. */
 const COPIED_PER_MS = 5_000;
 
@@ -62,7 +61,7 @@ async function reconfigureSome(
   try {
     refused.push(...(await configure(context, job, changes.flatMap(streamChange), isGroupWhole)));
     refused.push(...(await configure(context, job, changes.flatMap(consumerChanges), () => true)));
-    await waitUntil(context, job, changes.flatMap(streamChange), isWhole);
+    await waitUntilReady(context, job, changes.flatMap(streamChange), isWhole);
     await meanwhile();
   } catch (thrown) {
     // Whatever went wrong, nothing stays lent; what can't be given back now is said in place of it, and stays open.
@@ -79,7 +78,7 @@ async function takeBack(
   job: RunningJob,
   changes: readonly Reconfiguration[],
 ): Promise<void> {
-  await waitUntil(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
+  await waitUntilReady(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
     return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
   });
   await giveBack(context, job, changes);
@@ -106,7 +105,7 @@ async function configureWave(
 ): Promise<readonly RefusedConfiguration[]> {
   const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
   const changed = wanted.filter((one) => !refused.some((refusal) => isSame(refusal, one)));
-  await waitUntil(context, job, changed, (stream, { consumer, config }) => {
+  await waitUntilReady(context, job, changed, (stream, { consumer, config }) => {
     return (consumer !== undefined || isAsConfigured(stream, config)) && isReady(stream);
   });
   return refused;
@@ -153,7 +152,7 @@ type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
  * Waits until each stream is as it should be; one that is gone is waited for no longer.
  * @throws RelightError `assets.not_settled`: then nothing may be changed further until it is.
  */
-async function waitUntil(
+async function waitUntilReady(
   context: Context,
   { account }: RunningJob,
   wanted: readonly Configuration[],
@@ -177,10 +176,9 @@ async function waitUntil(
     bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
     return lacking.length === 0;
   };
-  const started = context.clock.now();
-  const isOver = (): boolean => context.clock.now() - started > SETTLE.timeout + bytes / COPIED_PER_MS;
-  await pWaitFor(async () => (await areReady()) || isOver(), { interval: SETTLE.interval });
-  if (lacking.length === 0) return;
+  const { timeout, interval } = context.timing.replicasCurrent;
+  const wait = { interval, timeout: () => millis(timeout + bytes / COPIED_PER_MS) };
+  if (await waitUntil(context.clock, areReady, wait)) return;
   const because = why.length === 0 ? "" : `: ${why.join("; ")}`;
   const message = `the replicas are not all current of ${lacking.join(", ")}${because}`;
   throw new RelightError("assets.not_settled", message, {

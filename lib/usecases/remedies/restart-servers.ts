@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import { keepsServersDown } from "../../domain/gate/gate-harm.ts";
 import { type OpenRestart, openRestart } from "../../domain/journal/journal.ts";
@@ -17,16 +16,10 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../context/context.ts";
 import { withLease } from "../context/lease.ts";
+import { type Wait, waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { expiredAccounts } from "../observe/expired-accounts.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
-
-/** How long a restarted server may take until it is back and everything is whole again; milliseconds. */
-const BACK = { timeout: 300_000, interval: 1_000 };
-/** How long a moment that the guard objects to is waited out, an election for instance; milliseconds. */
-const GRACE_PERIOD = { timeout: 15_000, interval: 1_000 };
-/** How long the account's own streams are waited for before the next server; milliseconds. */
-const LED = { timeout: 45_000, interval: 500 };
 
 /**
  * Restarts the servers that hold what is dead, one at a time, the meta leader last, until the account is healthy. Before
@@ -68,10 +61,8 @@ async function lookWhenLed(context: Context, { account }: RunningJob, before: Lo
     const { streams } = seen.observation;
     return streams.ok && streams.value.every(isLedIfPossible);
   };
-  await pWaitFor(areLed, LED).catch((cause: unknown) => {
-    // One that elects nobody may need the next server, too.
-    if (!(cause instanceof TimeoutError)) throw cause;
-  });
+  // One that elects nobody may need the next server, too.
+  await waitUntil(context.clock, areLed, context.timing.streamsLed);
   return seen;
 }
 
@@ -85,7 +76,11 @@ async function chooseServer(
     ...orderFor(context, account, server),
     others: candidates.filter((other) => other !== server),
   }));
-  return waitUntilClear(context, orders, { ...GRACE_PERIOD, judge: objectionsTo, code: "restart.refused" });
+  return waitUntilClear(context, orders, {
+    ...context.timing.restartAllowed,
+    judge: objectionsTo,
+    code: "restart.refused",
+  });
 }
 
 async function restartOne(
@@ -103,7 +98,11 @@ async function restartOne(
   await carryOut(context, job, restarter, server);
   await waitForReturn(context, server, before);
   const order = orderFor(context, job.account, name);
-  await waitUntilClear(context, [order], { ...BACK, judge: restartBlockers, code: "restart.unfinished" });
+  await waitUntilClear(context, [order], {
+    ...context.timing.serverBack,
+    judge: restartBlockers,
+    code: "restart.unfinished",
+  });
   await recordRestart(context, job.id, "restart.closed", { server: name });
 }
 
@@ -182,16 +181,13 @@ async function waitForReturn(
       throw thrown;
     }
   };
-  await pWaitFor(isBack, BACK).catch((cause: unknown) => {
-    if (!(cause instanceof TimeoutError)) throw cause;
-    const message = `${name} was restarted, and after ${BACK.timeout / 1000} s there is no answer of ${missing.join(", ")}`;
-    throw new RelightError("restart.unfinished", message);
-  });
+  const { serverBack } = context.timing;
+  if (await waitUntil(context.clock, isBack, serverBack)) return;
+  const message = `${name} was restarted, and after ${serverBack.timeout / 1000} s there is no answer of ${missing.join(", ")}`;
+  throw new RelightError("restart.unfinished", message);
 }
 
-interface Patience {
-  readonly timeout: number;
-  readonly interval: number;
+interface Patience extends Wait {
   readonly judge: typeof objectionsTo;
   readonly code: "restart.refused" | "restart.unfinished";
 }
@@ -200,7 +196,7 @@ interface Patience {
 async function waitUntilClear(
   context: Context,
   orders: readonly RestartOrder[],
-  { judge, code, ...within }: Patience,
+  { judge, code, ...wait }: Patience,
 ): Promise<string> {
   let chosen: string | undefined;
   let objections: readonly string[] = [];
@@ -215,14 +211,12 @@ async function waitUntilClear(
     objections = [...new Set(judged.flatMap((order) => order.objections))];
     return chosen !== undefined;
   };
-  await pWaitFor(isClear, within).catch((cause: unknown) => {
-    if (!(cause instanceof TimeoutError)) throw cause;
-    const servers = orders.map(({ server }) => server).join(", ");
-    throw new RelightError(code, `${servers}: ${objections.join("; ")}`, {
-      details: { objections: [...objections] },
-    });
+  await waitUntil(context.clock, isClear, wait);
+  if (chosen !== undefined) return chosen;
+  const servers = orders.map(({ server }) => server).join(", ");
+  throw new RelightError(code, `${servers}: ${objections.join("; ")}`, {
+    details: { objections: [...objections] },
   });
-  return chosen ?? "";
 }
 
 /** Each JetStream domain has a meta group of its own: that of the server counts. */

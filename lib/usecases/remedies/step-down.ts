@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import {
   areHeard,
   deafConsumerGroups,
@@ -8,10 +7,9 @@ import {
 } from "../../domain/ladder/step-down.ts";
 import type { Observation } from "../../domain/observation/observation.ts";
 import { type Context, type RunningJob, requireAccountKey } from "../context/context.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { type Look, looking } from "../observe/look.ts";
 
-/** How long groups may take to be heard under their new leaders; milliseconds. */
-const ELECTION = { timeout: 8_000, interval: 250 };
 /** A group that is electing a leader hears nobody who asks it to step down, so it is asked again. */
 const ROUNDS = 3;
 
@@ -62,8 +60,6 @@ async function lookWhenHeard(
     now = (await again()).observation;
     return areHeard(now, groups);
   };
-  await pWaitFor(isOver, ELECTION).catch((error: unknown) => {
-    if (!(error instanceof TimeoutError)) throw error;
-  });
+  await waitUntil(context.clock, isOver, context.timing.election);
   return now ?? (await again()).observation;
 }

@@ -1,4 +1,3 @@
-import pWaitFor, { TimeoutError } from "p-wait-for";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { isTrusted } from "../../domain/claims/claims-source.ts";
 import { reissue, renewClaims } from "../../domain/claims/renewal.ts";
@@ -8,13 +7,11 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { accountKeyOf, type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
 import { push } from "../push/push.ts";
-
-/** How long a server may take to switch an account's JetStream; milliseconds. Recovering files takes time. */
-const SWITCH = { timeout: 30_000, interval: 100 };
 
 /**
  * Takes JetStream from the account and gives it back, so that the server starts its streams anew from
@@ -114,7 +111,7 @@ async function close(
 }
 
 async function waitForJetStream(
-  { resolver }: Context,
+  { resolver, clock, timing: { jetStreamSwitched } }: Context,
   { account }: RunningJob,
   enabled: boolean,
 ): Promise<void> {
@@ -122,14 +119,7 @@ async function waitForJetStream(
     const servers = await resolver.running(account);
     return servers.every((entry) => !entry.loaded || entry.jetstream === enabled);
   };
-  try {
-    await pWaitFor(isSwitched, SWITCH);
-  } catch (cause) {
-    if (!(cause instanceof TimeoutError)) throw cause;
-    const state = enabled ? "on" : "off";
-    throw new RelightError(
-      "push.not_proved",
-      `JetStream of ${account} was not ${state} after ${SWITCH.timeout / 1000} s`,
-    );
-  }
+  if (await waitUntil(clock, isSwitched, jetStreamSwitched)) return;
+  const [state, seconds] = [enabled ? "on" : "off", jetStreamSwitched.timeout / 1000];
+  throw new RelightError("push.not_proved", `JetStream of ${account} was not ${state} after ${seconds} s`);
 }

@@ -1,5 +1,4 @@
 import pMap from "p-map";
-import pWaitFor from "p-wait-for";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { typedNames } from "../../domain/claims/inventory.ts";
 import { judgeLayers } from "../../domain/doctor/layers.ts";
@@ -13,8 +12,9 @@ import { type Health, worst } from "../../domain/verdict/verdict.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Monitoring } from "../../ports/cluster.ts";
 import type { Context } from "../context/context.ts";
+import { waitUntil } from "../context/wait-until.ts";
 import { takeInventory } from "../observe/inventory.ts";
-import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+import { lookBriefly } from "../observe/look-twice.ts";
 
 /** What `relight doctor` says of a cluster; looking left no trace. */
 export interface Diagnosis {
@@ -35,7 +35,7 @@ export interface VersionDefects {
   readonly defects: readonly Defect[];
 }
 
-export interface Doctor {
+export interface Doctor extends Pick<Context, "clock" | "timing"> {
   /** Opens the connection. @throws RelightError `nats.*`, which makes every layer unknown. */
   readonly context: () => Promise<Context>;
   readonly configured: readonly AccountId[];
@@ -43,9 +43,6 @@ export interface Doctor {
 }
 
 const ACCOUNTS_AT_ONCE = 4;
-
-/** How long a death must last to be believed, and how often it is looked at; milliseconds. */
-const CONFIRM = { timeout: 1_000, interval: 250 };
 
 /**
  * Looks at every layer of the cluster's health, cheapest first. A layer that seems dead is looked at again:
@@ -56,12 +53,11 @@ export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
   let seen = await diagnoseOnce(doctor);
   const isSettled = (): boolean => seen.verdict !== "dead" || seen.doNotRestart.length > 0;
   if (isSettled()) return seen;
-  const end = performance.now() + CONFIRM.timeout;
   const lookAgain = async (): Promise<boolean> => {
     seen = await diagnoseOnce(doctor);
-    return isSettled() || performance.now() >= end;
+    return isSettled();
   };
-  await pWaitFor(lookAgain, { interval: CONFIRM.interval, before: false });
+  await waitUntil(doctor.clock, lookAgain, { ...doctor.timing.doctorConfirms, atOnce: false });
   return seen;
 }
 
@@ -109,7 +105,7 @@ async function lookAtAccounts(
   return pMap(
     [...names],
     async ([account, name]): Promise<AccountHealth> => {
-      const { observation, verdict } = await lookTwice(context, account, BRIEFLY);
+      const { observation, verdict } = await lookBriefly(context, account);
       return { account, name, observation, verdict };
     },
     { concurrency: ACCOUNTS_AT_ONCE },

@@ -4,7 +4,7 @@ import { type Alarm, alarmOf, DUE, type ExpiryWindow, expiryWindow } from "../..
 import type { Step } from "../../domain/ladder/ladder.ts";
 import { type Context, nameOf } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
-import { BRIEFLY, lookTwice } from "../observe/look-twice.ts";
+import { lookBriefly } from "../observe/look-twice.ts";
 import { claimsToRenew } from "../observe/verify.ts";
 import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { type Planned, planned } from "../renewal/reconcile.ts";
@@ -37,7 +37,7 @@ export async function survey(context: Context, accounts: readonly AccountId[]): 
 }
 
 async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
-  const seen = await lookTwice(context, account, BRIEFLY);
+  const seen = await lookBriefly(context, account);
   const claims = (await claimsToRenew(context, seen))?.claims;
   const policy = context.policyOf(account, claims);
   const moment = momentOf(context, seen);

@@ -1,15 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
-import {
-  type Agreement,
-  agree,
-  BELIEVED_AFTER,
-  type Followed,
-} from "../../../lib/domain/observation/agreement.ts";
+import { type Agreement, agree, type Followed } from "../../../lib/domain/observation/agreement.ts";
 import { deafStreams } from "../../../lib/domain/observation/deafness.ts";
 import type { ConsumerFacts, Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
 import { withoutVanished } from "../../../lib/domain/observation/still-there.ts";
 import { type EpochMillis, epochMillis, isoTime, millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import {
   consumer,
   DEAF,
@@ -57,10 +53,10 @@ function judge(...looks: readonly Observation[]) {
   let followed: Followed | undefined;
   let last: { agreement: Agreement; at: EpochMillis } | undefined;
   looks.forEach((seen, index) => {
-    const after = millis((index * BELIEVED_AFTER) / 2);
+    const after = millis((index * TIMING.believedAfter) / 2);
     const at = epochMillis(seen.at + after);
     const { findings } = assess(seen, STANDARDS);
-    const agreed = agree({ observation: { ...seen, at }, findings, after }, followed);
+    const agreed = agree({ observation: { ...seen, at }, findings, after }, TIMING, followed);
     followed = agreed.followed;
     last = { agreement: agreed.agreement, at };
   });
@@ -161,8 +157,8 @@ describe("looks one after the other", () => {
   test("what the journal knows needs no second look", () => {
     const known = { ...STANDARDS, losses: [{ stream: "X", kind: "gone", message: "X is gone" }] } as const;
     const { findings } = assess(gone, known);
-    const { followed } = agree({ observation: gone, findings: [], after: millis(0) });
-    const { agreement } = agree({ observation: gone, findings, after: millis(250) }, followed);
+    const { followed } = agree({ observation: gone, findings: [], after: millis(0) }, TIMING);
+    const { agreement } = agree({ observation: gone, findings, after: millis(250) }, TIMING, followed);
     expect(findings.filter(agreement.counts).map(({ code }) => code)).toEqual(["asset.lost"]);
   });
 });

@@ -8,6 +8,7 @@ import type { Observation, StreamFacts } from "../../../lib/domain/observation/o
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
 import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { claims, DEAF, FAILED, observation, operator, server, stream } from "../observations.ts";
 
 const PEERS = [
@@ -91,13 +92,13 @@ describe("the verdict on direct gets", () => {
 
   test("what is left of a stopped replica ends with its server, and nothing else helps", () => {
     const look = seen("2.10.27", STRAY);
-    expect(patienceWith(verdictOf(look))).toBe(10_000);
+    expect(patienceWith(verdictOf(look), TIMING)).toBe(10_000);
     expect(step(look)).toMatch(/^stop: /);
     expect(serversToRestart(look)).toEqual(["s2"]);
   });
 
   test("a replica that catches up is given the time for it", () => {
-    expect(patienceWith(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))))).toBe(10_000);
+    expect(patienceWith(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))), TIMING)).toBe(10_000);
   });
 });
 

@@ -11,6 +11,7 @@ import { millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
 import type { Health } from "../../../lib/domain/verdict/verdict.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import {
   ACCOUNT,
   claims,
@@ -444,11 +445,11 @@ describe("leafnodes", () => {
 
 test("what mends itself is waited for, unless something else is dead or the account has expired", () => {
   const quiet = streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 }));
-  expect(patienceWith(verdictOf({ ...quiet, ...view([]) }))).toBe(30_000);
-  expect(patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }))).toBe(
-    1_000,
-  );
-  expect(patienceWith(verdictOf({}))).toBeUndefined();
+  expect(patienceWith(verdictOf({ ...quiet, ...view([]) }), TIMING)).toBe(30_000);
+  expect(
+    patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING),
+  ).toBe(1_000);
+  expect(patienceWith(verdictOf({}), TIMING)).toBeUndefined();
   const expired = verdictOf({
     stored: { ok: true, value: undefined },
     running: {
@@ -465,5 +466,5 @@ test("what mends itself is waited for, unless something else is dead or the acco
       ],
     },
   });
-  expect(patienceWith(expired)).toBeUndefined();
+  expect(patienceWith(expired, TIMING)).toBeUndefined();
 });

@@ -16,6 +16,7 @@ import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { hiddenByAway } from "../../../lib/domain/verdict/held-findings.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
 import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import {
   ACCOUNT,
   claims,
@@ -275,7 +276,7 @@ describe("replicas", () => {
 
   test("that lag, or elect a leader, are given time; that are away are looked at twice", () => {
     const patience = (facts: Partial<StreamFacts>) =>
-      patienceWith(judge(seen({ streams: [stream(facts)], unheld: none })));
+      patienceWith(judge(seen({ streams: [stream(facts)], unheld: none })), TIMING);
     expect(patience({ replicas: 2, peers: [{ name: "s2", current: false }] })).toBe(10_000);
     expect(patience(R3)).toBe(1_000);
   });

@@ -29,6 +29,12 @@ describe("waiting until a condition holds", () => {
     expect(checks).toEqual(expected);
   });
 
+  test("checks first after an interval where the caller has just checked", async () => {
+    const { clock, checks, condition } = conditionFrom(0);
+    await expect(waitUntil(clock, condition, { ...WAIT, atOnce: false })).resolves.toBe(true);
+    expect(checks).toEqual([400]);
+  });
+
   test("checks once if there is no time to wait", async () => {
     const { clock, checks, condition } = conditionFrom(1);
     await expect(waitUntil(clock, condition, { ...WAIT, timeout: millis(0) })).resolves.toBe(false);

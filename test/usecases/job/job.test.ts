@@ -6,6 +6,7 @@ import { RelightError, told } from "../../../lib/errors.ts";
 import type { JobNotice } from "../../../lib/ports/announcer.ts";
 import type { NewJob } from "../../../lib/ports/jobs.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { runJob, type Work } from "../../../lib/usecases/job/job.ts";
 import type { JobEnd } from "../../../lib/usecases/job/job-end.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
@@ -33,6 +34,7 @@ function newScene() {
     mode: { mode: "heal", because: "", dryRun: false },
     log,
     clock,
+    timing: TIMING,
     journal,
     leases: journal,
     newId: () => `id-${++ids}`,
