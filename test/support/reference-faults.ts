@@ -8,6 +8,7 @@ import { schema } from "../../lib/config/config.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { CONFIGURED_MODES, type ModeSettings, modeOf } from "../../lib/domain/ladder/mode.ts";
 import { type ClusterEvent, decide, type WatchFacts } from "../../lib/domain/watch/watch.ts";
+import { TIMING } from "../../lib/usecases/context/timing.ts";
 import type { Diagnosis } from "../../lib/usecases/reports/doctor.ts";
 import { withTables } from "../../scripts/reference.ts";
 import { codeIn, type Table, tablesOf } from "./markdown.ts";
@@ -234,7 +235,7 @@ function watchFaults(rows: Rows): readonly string[] {
   return Object.values(EVENTS).flatMap((event) => {
     const own = rows.filter(([first = ""]) => codeIn(first).includes(event.kind));
     const told = own.map(([, , leadsTo = ""]) => leadsTo.replace("warning", "note")).join();
-    const does = new Set(FACTS.map((facts) => decide(event, facts).do));
+    const does = new Set(FACTS.map((facts) => decide(event, facts, TIMING.watch).do));
     const untold = [...does].filter((action) => action !== "nothing" && !told.includes(action));
     return untold.map((action) => `no row tells that ${event.kind} leads to a ${action}`);
   });

@@ -64,66 +64,80 @@ export type WatchAction =
   | { readonly do: "job"; readonly account: AccountId; readonly why: string; readonly settle: Millis }
   | { readonly do: "sweep"; readonly why: string; readonly settle: Millis };
 
-/** Events of one account within this time are one job. */
-const DEBOUNCE = millis(1_000);
-/** Servers need a moment to apply a push. In a cluster, JetStream is enabled a second or more later. */
-const AFTER_PUSH = millis(2_000);
-/** After a change in the cluster, leaders are elected and streams recovered first. */
-const AFTER_CHANGE = millis(5_000);
+/** How long to wait after what happened. */
+export interface WatchWaits {
+  /** Events of one account within this time are one job. */
+  readonly debounce: Millis;
+  /** Until servers run what was pushed. */
+  readonly afterPush: Millis;
+  /** Until a cluster that changed has elected its leaders and recovered its streams. */
+  readonly afterChange: Millis;
+  /** After the first job of an account; doubled after each further one in a row. */
+  readonly firstPause: Millis;
+  readonly longestPause: Millis;
+}
 
-/** Decides what an event leads to. */
-export function decide(event: ClusterEvent, facts: WatchFacts): WatchAction {
+export function decide(event: ClusterEvent, facts: WatchFacts, waits: WatchWaits): WatchAction {
+  const { debounce, afterPush, afterChange } = waits;
   switch (event.kind) {
     case "claims-pushed":
       if (facts.ownPush) return nothing("Relight pushed it");
-      return job(event.account, `somebody pushed claims (${event.jti})`, AFTER_PUSH);
+      return job(event.account, `somebody pushed claims (${event.jti})`, afterPush);
     case "push-unreadable":
       return note(`somebody pushed something that is not an account JWT: ${event.problem}`);
     case "deletion-ordered":
       if (!facts.trusted)
         return note("somebody asked to delete the account, but servers ignore this request");
-      return job(event.account, "the operator ordered its deletion", AFTER_PUSH);
+      return job(event.account, "the operator ordered its deletion", afterPush);
     case "client-expired":
-      return afterExpiry(event, facts);
+      return afterExpiry(event, facts, waits);
     case "auth-failed":
-      return afterRefusal(event, facts);
+      return afterRefusal(event, facts, waits);
     case "leader-elected":
       // Relight's own remedies cause elections, and the running job checks their effect.
       if (facts.atWork) return nothing("a job on the account is running");
-      return job(event.account, `${event.asset} has a new leader`, DEBOUNCE);
+      return job(event.account, `${event.asset} has a new leader`, debounce);
     case "quorum-lost":
-      return job(event.account, `${event.asset} lost its quorum`, DEBOUNCE);
+      return job(event.account, `${event.asset} lost its quorum`, debounce);
     case "meta-leader-elected":
-      return sweep(`JetStream's meta group elected ${event.leader}`, AFTER_CHANGE);
+      return sweep(`JetStream's meta group elected ${event.leader}`, afterChange);
     case "server-stopped":
-      return sweep(`server ${event.server} stopped`, AFTER_CHANGE);
+      return sweep(`server ${event.server} stopped`, afterChange);
     case "server-joined":
-      return sweep(`server ${event.server} joined`, AFTER_CHANGE);
+      return sweep(`server ${event.server} joined`, afterChange);
     case "connection-lost":
       return note("the connection was lost; reconnecting");
     case "connection-regained":
-      return sweep("reconnected; events were missed meanwhile", AFTER_CHANGE);
+      return sweep("reconnected; events were missed meanwhile", afterChange);
     case "events-missed":
-      return sweep("too many events to handle one by one", AFTER_CHANGE);
+      return sweep("too many events to handle one by one", afterChange);
   }
 }
 
 type Of<K extends ClusterEvent["kind"]> = Extract<ClusterEvent, { kind: K }>;
 
-function afterExpiry({ account, user, userName }: Of<"client-expired">, { expired }: WatchFacts) {
+function afterExpiry(
+  { account, user, userName }: Of<"client-expired">,
+  { expired }: WatchFacts,
+  { debounce }: WatchWaits,
+) {
   const who = userName === undefined ? user : `${userName} (${user})`;
   if (expired === false)
     return note(`user ${who} expired, but its account did not; only the user's issuer can renew it`);
-  if (expired) return job(account, "the account expired", DEBOUNCE);
-  return job(account, "a client's authentication expired; the account may have, too", DEBOUNCE);
+  if (expired) return job(account, "the account expired", debounce);
+  return job(account, "a client's authentication expired; the account may have, too", debounce);
 }
 
-function afterRefusal({ server, account }: Of<"auth-failed">, { storm, known }: WatchFacts): WatchAction {
-  if (storm === "server") return sweep(`server ${server} refuses many clients`, DEBOUNCE);
+function afterRefusal(
+  { server, account }: Of<"auth-failed">,
+  { storm, known }: WatchFacts,
+  { debounce }: WatchWaits,
+): WatchAction {
+  if (storm === "server") return sweep(`server ${server} refuses many clients`, debounce);
   if (storm === "none" || account === undefined) return nothing("a single refusal");
   // A refused client can claim any account, so an unknown one starts no job.
   if (!known) return note(`servers refuse many clients that claim the unknown account ${account}`);
-  return job(account, "servers refuse many of its clients", DEBOUNCE);
+  return job(account, "servers refuse many of its clients", debounce);
 }
 
 const nothing = (why: string): WatchAction => ({ do: "nothing", why });
@@ -138,9 +152,11 @@ const job = (account: AccountId, why: string, settle: Millis): WatchAction => ({
 
 /** An account without events for this long starts a new streak; milliseconds. */
 export const STREAK_ENDS = millis(5 * 60_000);
-const LONGEST_PAUSE = 60_000;
 
 /** How long to wait before the next job of an account that had `streak` jobs in a row: 0, 2 s, 4 s, … a minute. */
-export function pauseAfter(streak: number): Millis {
-  return millis(streak === 0 ? 0 : Math.min(LONGEST_PAUSE, 1_000 * 2 ** Math.min(streak, 10)));
+export function pauseAfter(
+  streak: number,
+  { firstPause, longestPause }: Pick<WatchWaits, "firstPause" | "longestPause">,
+): Millis {
+  return millis(streak === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** (streak - 1)));
 }

@@ -79,6 +79,20 @@ export const TIMING = {
   serverBack: within(300_000, 1_000),
   /** The account's own streams elect before the next server is restarted. */
   streamsLed: within(45_000, 500),
+
+  watch: {
+    /** Events of one account within this time are one job. */
+    debounce: millis(1_000),
+    /** Servers need a moment to apply a push. In a cluster, JetStream is enabled a second or more later. */
+    afterPush: millis(2_000),
+    /** After a change in the cluster, leaders are elected and streams recovered first. */
+    afterChange: millis(5_000),
+    /** An account that always gives cause for another job is worked on at growing intervals: it takes no turn from others. */
+    firstPause: millis(2_000),
+    longestPause: millis(60_000),
+    /** Another process that is at work on the account is given the time of a short job, once. */
+    busyAgain: millis(10_000),
+  },
 };
 
 /** See {@link TIMING}. */

@@ -21,7 +21,7 @@ export interface WatchSweeps {
 interface Waiting {
   readonly trigger: Trigger;
   readonly at: number;
-  readonly timer: NodeJS.Timeout;
+  readonly dropped: AbortController;
 }
 
 /** One sweep at a time, and one that waits. */
@@ -31,15 +31,20 @@ export function watchSweeps({ clock, every, work }: WatchSweepsSettings): WatchS
   let stopped = false;
 
   function ask(trigger: Trigger, reason: string, settle: Millis): void {
-    const at = clock.now() + settle;
+    const at = clock.monotonic() + settle;
     if (stopped || (waiting !== undefined && waiting.at <= at)) return;
-    clearTimeout(waiting?.timer);
-    const begin = (): void => {
-      waiting = undefined;
-      const before = running ?? Promise.resolve();
-      running = before.then(() => run(trigger, reason));
-    };
-    waiting = { trigger, at, timer: setTimeout(begin, settle) };
+    waiting?.dropped.abort();
+    const dropped = new AbortController();
+    waiting = { trigger, at, dropped };
+    void clock.sleep(settle, dropped.signal).then(() => {
+      if (!dropped.signal.aborted) begin(trigger, reason);
+    });
+  }
+
+  function begin(trigger: Trigger, reason: string): void {
+    waiting = undefined;
+    const before = running ?? Promise.resolve();
+    running = before.then(() => run(trigger, reason));
   }
 
   async function run(trigger: Trigger, reason: string): Promise<void> {
@@ -56,13 +61,13 @@ export function watchSweeps({ clock, every, work }: WatchSweepsSettings): WatchS
     ask,
     forget: () => {
       if (waiting === undefined || waiting.trigger !== "event") return;
-      clearTimeout(waiting.timer);
+      waiting.dropped.abort();
       waiting = undefined;
       askPeriodic();
     },
     stop: async () => {
       stopped = true;
-      clearTimeout(waiting?.timer);
+      waiting?.dropped.abort();
       await running;
     },
   };

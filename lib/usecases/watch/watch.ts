@@ -6,11 +6,11 @@ import { type Millis, millis, toSeconds } from "../../domain/time/time.ts";
 import { countRefusal, NO_STORMS } from "../../domain/watch/storm.ts";
 import { type ClusterEvent, decide, type WatchAction, type WatchFacts } from "../../domain/watch/watch.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
-import type { Clock } from "../../ports/clock.ts";
 import type { Events } from "../../ports/cluster.ts";
 import type { Job, Trigger } from "../../ports/jobs.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { Log } from "../../ports/log.ts";
+import type { Context } from "../context/context.ts";
 import type { Remediation } from "../remediate/remediate.ts";
 import { type WatchQueue, watchQueue } from "./watch-queue.ts";
 import { type WatchSweeps, watchSweeps } from "./watch-sweeps.ts";
@@ -33,8 +33,7 @@ export type WatchNote =
   | { readonly what: "job"; readonly account: AccountId; readonly reason: string; readonly end: JobEnd }
   | { readonly what: "sweep"; readonly reason: string; readonly end: SweepEnd | RelightError };
 
-export interface Watching {
-  readonly clock: Clock;
+export interface Watching extends Pick<Context, "clock" | "timing"> {
   readonly newId: () => string;
   readonly log: Log;
   readonly journal: Journal;
@@ -63,7 +62,7 @@ const LATEST_PUSHES = 20;
  * @throws RelightError what `events` throws: nobody listens any more.
  */
 export async function watch(watching: Watching): Promise<void> {
-  const { clock, events } = watching;
+  const { clock, timing, events } = watching;
   const sweeps = watchSweeps({
     clock,
     every: watching.sweepEvery,
@@ -71,6 +70,7 @@ export async function watch(watching: Watching): Promise<void> {
   });
   const queue = watchQueue({
     clock,
+    timing,
     work: (account, reason) => doJob(watching, account, reason),
     onOverflow: () => sweeps.ask("event", "too many accounts at once", AT_ONCE),
   });
@@ -86,7 +86,7 @@ export async function watch(watching: Watching): Promise<void> {
     for await (const event of events.listen()) {
       const facts = await gather(watching, queue, event, stormOf(event));
       if (event.kind === "deletion-ordered" && facts?.trusted) await rememberOrder(watching, event);
-      if (facts !== undefined) act(watching, { queue, sweeps }, event, decide(event, facts));
+      if (facts !== undefined) act(watching, { queue, sweeps }, event, decide(event, facts, timing.watch));
     }
   } finally {
     await Promise.all([queue.stop(), sweeps.stop()]);

@@ -4,8 +4,10 @@ import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { type EpochMillis, epochMillis } from "../../../lib/domain/time/time.ts";
 import { countRefusal, NO_STORMS, STORM, type Storms } from "../../../lib/domain/watch/storm.ts";
 import { type ClusterEvent, decide, pauseAfter, type WatchFacts } from "../../../lib/domain/watch/watch.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
 
 const account = `A${"B".repeat(55)}` as AccountId;
+const WAITS = TIMING.watch;
 const FACTS: WatchFacts = {
   trusted: false,
   ownPush: false,
@@ -53,7 +55,7 @@ describe("decide", () => {
     ["a regained connection", { kind: "connection-regained" }, {}, "sweep", /reconnected/],
     ["missed events", { kind: "events-missed" }, {}, "sweep", /too many events/],
   ])("%s", (_situation, event, facts, expected, why) => {
-    const action = decide(event, { ...FACTS, ...facts });
+    const action = decide(event, { ...FACTS, ...facts }, WAITS);
     expect(action.do).toBe(expected);
     expect(action.why).toMatch(why);
     if (action.do === "job") expect(action.account).toBe(account);
@@ -62,7 +64,8 @@ describe("decide", () => {
 });
 
 test("an account that never rests waits longer and longer, up to a minute", () => {
-  expect([0, 1, 2, 3, 5, 6, 60].map(pauseAfter)).toEqual([0, 2000, 4000, 8000, 32_000, 60_000, 60_000]);
+  const pauses = [0, 1, 2, 3, 5, 6, 60, 5_000].map((streak) => pauseAfter(streak, WAITS));
+  expect(pauses).toEqual([0, 2000, 4000, 8000, 32_000, 60_000, 60_000, 60_000]);
 });
 
 describe("refusals", () => {

@@ -1,18 +1,20 @@
 import { describe, expect, test } from "@jest/globals";
-import { waitFor } from "../../../lab/wait.ts";
-import { systemClock } from "../../../lib/adapters/local/clock.ts";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { millis } from "../../../lib/domain/time/time.ts";
 import type { ClusterEvent } from "../../../lib/domain/watch/watch.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
+import { waitUntil } from "../../../lib/usecases/context/wait-until.ts";
 import { type JobEnd, type WatchNote, watch } from "../../../lib/usecases/watch/watch.ts";
 import { watchQueue } from "../../../lib/usecases/watch/watch-queue.ts";
 import { watchSweeps } from "../../../lib/usecases/watch/watch-sweeps.ts";
+import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
-const clock = systemClock;
+/** Its time passes while nothing is to be done: what takes minutes takes none here. */
+const clock = fakeClock();
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
 const operator = {
@@ -25,7 +27,12 @@ const AT_ONCE = millis(0);
 const BUSY: JobEnd = { state: "failed", error: new RelightError("account.busy", "another is at work") };
 
 /** Lets timers that are due run. */
-const turn = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const turn = (ms = 20): Promise<void> => clock.sleep(millis(ms));
+
+async function waitFor(what: string, isMet: () => boolean): Promise<void> {
+  const wait = { interval: millis(1), timeout: millis(60_000) };
+  if (!(await waitUntil(clock, isMet, wait))) throw new Error(`waited in vain for ${what}`);
+}
 
 describe("the queue", () => {
   /** Work that lasts until it is let go. */
@@ -36,7 +43,7 @@ describe("the queue", () => {
       begun.push([id, reason]);
       return new Promise((resolve) => ends.push(() => resolve("done")));
     };
-    const queue = watchQueue({ clock, work, onOverflow });
+    const queue = watchQueue({ clock, timing: TIMING, work, onOverflow });
     return { queue, begun, endAll: () => ends.splice(0).forEach((end) => void end()) };
   }
 
@@ -70,11 +77,25 @@ describe("the queue", () => {
     queue.ask(A, "first", AT_ONCE);
     await waitFor("the first job", () => begun.length === 1);
     queue.ask(A, "while it was under way", AT_ONCE);
-    const ended = Date.now();
+    const ended = clock.monotonic();
     endAll();
     await waitFor("the second job", () => begun.length === 2);
-    expect(Date.now() - ended).toBeGreaterThan(1_900);
+    expect(clock.monotonic() - ended).toBe(2_000);
     endAll();
+    await queue.stop();
+  });
+
+  test("what another process is at work on is tried again once, ten seconds later", async () => {
+    const begun: number[] = [];
+    const start = clock.monotonic();
+    const work = async (): Promise<"busy"> => {
+      begun.push(clock.monotonic() - start);
+      return "busy";
+    };
+    const queue = watchQueue({ clock, timing: TIMING, work, onOverflow: () => undefined });
+    queue.ask(A, "x", AT_ONCE);
+    await turn(300_000);
+    expect(begun).toEqual([0, 10_000]);
     await queue.stop();
   });
 
@@ -160,6 +181,7 @@ describe("the story", () => {
     }
     await watch({
       clock,
+      timing: TIMING,
       journal,
       log,
       newId: () => `id${jobs.length}`,
@@ -255,6 +277,7 @@ describe("the story", () => {
     }
     const watching = watch({
       clock,
+      timing: TIMING,
       journal: fakeJournal(clock),
       log: fakeLog(),
       newId: () => "id",
