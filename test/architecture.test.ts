@@ -169,6 +169,35 @@ function foldersOf(files: Graph, place: string): Graph {
   return new Map([...folders].map(([folder, others]) => [folder, [...others]]));
 }
 
+/** A module without its comments. */
+const codeOf = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+
+/** Modules that let time pass themselves; all others call `waitUntil`. */
+const SLEEPERS = [
+  "context/lease.ts",
+  "context/wait-until.ts",
+  "watch/watch-queue.ts",
+  "watch/watch-sweeps.ts",
+];
+
+/** Where the domain or a use case reads or waits for another time than the clock's, or says itself how long to wait. */
+function timeFaults(file: string, source: string): string[] {
+  const [, layer, name = ""] = /^lib\/(domain|usecases)\/(.*)/.exec(file) ?? [];
+  if (layer === undefined) return [];
+  const code = codeOf(source);
+  const fault = (what: string, pattern: RegExp): string[] => (pattern.test(code) ? [`${file} ${what}`] : []);
+  const waits = /\bwaitUntil\(|\.sleep\(/.test(code);
+  return [
+    ...fault("reads the machine's clock", /\bDate\.now\b|\bnew Date\(\)|\bperformance\b/),
+    ...fault("has a timer", /\bset(Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/),
+    ...(SLEEPERS.includes(name) ? [] : fault("sleeps by itself", /\.sleep\(/)),
+    // Zero is no length of time.
+    ...(waits
+      ? fault("says how long it waits", /\bmillis\([\d_]*[1-9]|\b(timeout|interval): *[\d_]*[1-9]/)
+      : []),
+  ];
+}
+
 const graph = readGraph(["lib", "functions", "cli", "lab"]);
 
 describe("the architecture", () => {
@@ -227,13 +256,17 @@ describe("the architecture", () => {
     expect(cycles(folders)).toEqual([]);
   });
 
-  test("keeps the domain pure: it never asks for the time, chance, the environment or a console", () => {
+  test("keeps the domain pure: it never asks for chance, the environment or a console", () => {
     for (const file of [...graph.keys()].filter((name) => name.startsWith("lib/domain/"))) {
-      const code = sourceOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
-      expect(code).not.toMatch(
-        /Date\.now|new Date\(\)|performance\.|Math\.random|process\.|console\.|randomUUID|globalThis|fetch\(/,
+      expect(codeOf(sourceOf(file))).not.toMatch(
+        /Math\.random|process\.|console\.|randomUUID|globalThis|fetch\(/,
       );
     }
+  });
+
+  test("has one clock, and one value that says how long use cases wait", () => {
+    const faults = [...graph.keys()].flatMap((file) => timeFaults(file, sourceOf(file)));
+    expect(faults).toEqual([]);
   });
 
   test("lets verify alone write verdicts, and push alone write to the resolver", () => {
@@ -245,7 +278,7 @@ describe("the architecture", () => {
 
   /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts, deletions.ts) orders nothing. */
   const subjectsIn = (file: string): string[] => {
-    const code = sourceOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    const code = codeOf(sourceOf(file));
     return (code.match(/["'`]\$(JS\.API|SYS\.REQ)\.[^"'`:]*/g) ?? []).map((text) =>
       text.slice(1).replace(/\$\{[^}]*\}/g, "*"),
     );
@@ -381,6 +414,38 @@ describe("its checks can fail", () => {
     expect(cycles(foldersOf(files, "lib/usecases/"))).toEqual([
       "lib/usecases/job → lib/usecases/paging → lib/usecases/job",
     ]);
+  });
+
+  test.each<[string, string, string]>([
+    ["a reading of the time", "reads the machine's clock", "const now = Date.now();"],
+    ["a date of now", "reads the machine's clock", "const at = new Date().toISOString();"],
+    ["a stopwatch", "reads the machine's clock", "const { now } = performance;"],
+    ["a timer", "has a timer", "setTimeout(begin, 10);"],
+    ["a heartbeat", "has a timer", "const heart = setInterval(beat, every);"],
+    ["a signal that time gives", "has a timer", "ask({ signal: AbortSignal.timeout(limit) });"],
+    ["a pause", "sleeps by itself", "await clock.sleep(timing.pause);"],
+    [
+      "a literal time",
+      "says how long it waits",
+      "const WITHIN = millis(5_000); waitUntil(clock, isOver, WITHIN);",
+    ],
+    [
+      "a literal bound",
+      "says how long it waits",
+      "waitUntil(clock, isOver, { timeout: 500 as Millis, interval });",
+    ],
+  ])("on %s", (_what, fault, source) => {
+    expect(timeFaults("lib/usecases/remedies/b.ts", source)).toEqual([`lib/usecases/remedies/b.ts ${fault}`]);
+    expect(timeFaults("lib/adapters/nats/c.ts", source)).toEqual([]);
+  });
+
+  test("on a timer in the domain, and not on one in a comment or on a wait as it should be", () => {
+    expect(timeFaults("lib/domain/a.ts", "setTimeout(begin, 10);")).toHaveLength(1);
+    const source = `
+      // Date.now() would do, and so would setTimeout.
+      const timeout = signal === undefined ? millis(0) : context.timing.busy.timeout;
+      await waitUntil(clock, isOver, { ...timing.election, timeout });`;
+    expect(timeFaults("lib/usecases/b.ts", source)).toEqual([]);
   });
 
   test("and they read every kind of import, and nothing that only looks like one", () => {
