@@ -190,7 +190,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
       const tooMuch = await jetstream(world, "limits", "APP", "--tier", "R3", "--storage", "1.1GB", "--yes");
       expect(tooMuch.json.error.message).toMatch(/of disk can't be reserved: .* have 3 GB/);
       const flat = await jetstream(world, "limits", "APP", "--storage", "1GB", "--yes");
-      expect(flat.json.error.message).toMatch(/has tiered limits \(R3, R1\)/);
+      expect(flat.json.error.message).toMatch(/has tiers \(R3, R1\)/);
       const below = await jetstream(world, "limits", "APP", "--tier", "R3", "--storage", "100", "--yes");
       expect(below.json.error.message).toMatch(/streams on disk hold/);
       const unused = await jetstream(world, "limits", "APP", "--tier", "R1", "--storage", "100", "--yes");

@@ -273,7 +273,7 @@ describe("connections that are used up", () => {
     const seen = await verify(world);
     expect(seen).toMatchObject({ verdict: "dead", depth: "system" });
     expect(seen.findings).toMatchObject([
-      { code: "limit.locked", message: expect.stringMatching(/locked by its claims: conn is 0/) },
+      { code: "limit.locked", message: expect.stringMatching(/claims lock the account: conn is 0/) },
     ]);
   });
 });

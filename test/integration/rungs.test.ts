@@ -56,7 +56,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
       expect(refused.json.rungs[0]).toMatchObject({
         rung: "toggle-jetstream",
         result: "refused",
-        why: expect.stringMatching(/consumers of one stream are 2, and its limit is 1/),
+        why: expect.stringMatching(/number of consumers of one stream is 2, and its limit is 1/),
       });
       expect(refused.exit).toBe(2);
       expect(await snapshot(world)).toEqual(before);
@@ -201,7 +201,7 @@ test("a signing key whose template lacks a right: the toggle is refused before i
 });
 
 test.each([
-  ["a limit of no memory", { mem_storage: 0 }, /mem_storage: .* none may be; raise it/],
+  ["a limit of no memory", { mem_storage: 0 }, /mem_storage: .* but the limit is 0; raise it/],
   [
     "a payload limit",
     { payload: 200 },

@@ -47,7 +47,7 @@ describe("a stream of one replica is not scaled up", () => {
       {},
       {},
       { disk_storage: 40_000 },
-      /stream ONE: two more replicas need \d+ bytes of file storage, and the account has \d+ left of 40000/,
+      /stream ONE: two more replicas need \d+ bytes of file storage, but the account has \d+ left of 40000/,
     ],
     [
       "where the account's limits have no tier for three replicas",

@@ -4,19 +4,19 @@ export const WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as con
 export type Weekday = (typeof WEEKDAYS)[number];
 
 /**
- * A time of the week in which nothing is renewed, by the clocks of a place. A blackout that ends no later in the day
- * than it began ends on the next day, and belongs to the day on which it began.
+ * A weekly time without renewals, in local time. If `to` is not later than `from`, the blackout ends on the next day; it
+ * belongs to the day on which it begins.
  */
 export interface Blackout {
   readonly days: readonly Weekday[];
-  /** Minutes since midnight on the clocks there. */
+  /** Minutes since local midnight. */
   readonly from: number;
   readonly to: number;
   /** IANA name, such as `Europe/Berlin`. */
   readonly timeZone: string;
 }
 
-/** From `start` up to, and without, `end`. */
+/** From `start` (inclusive) to `end` (exclusive). */
 export interface Interval {
   readonly start: EpochMillis;
   readonly end: EpochMillis;
@@ -25,7 +25,7 @@ export interface Interval {
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-/** Whether the runtime knows a time zone of this name. */
+/** Whether the runtime knows this time zone. */
 export function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en-US", { timeZone: name });
@@ -35,7 +35,7 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** The blackouts that touch `within`, cut to it, joined where they touch, in order. */
+/** The blackouts within an interval: clipped to it, merged, in order. */
 export function blackedOut(blackouts: readonly Blackout[], within: Interval): readonly Interval[] {
   const joined: Interval[] = [];
   const cut = blackouts
@@ -54,7 +54,7 @@ export function blackedOut(blackouts: readonly Blackout[], within: Interval): re
   }));
 }
 
-/** What is left of `within`, in order. */
+/** The times within an interval without blackouts, in order. */
 export function freeTimes(blackouts: readonly Blackout[], within: Interval): readonly Interval[] {
   const free: Interval[] = [];
   let from = within.start;
@@ -66,7 +66,7 @@ export function freeTimes(blackouts: readonly Blackout[], within: Interval): rea
   return free;
 }
 
-/** Each day's occurrence of a blackout that could touch `within`; a day more on either side for the time zones. */
+/** The occurrences of a blackout that could overlap `within`. Includes a day before and after because of time zones. */
 function occurrences(blackout: Blackout, within: Interval): readonly Interval[] {
   const found: Interval[] = [];
   const last = Math.floor(within.end / DAY) + 1;
@@ -77,7 +77,7 @@ function occurrences(blackout: Blackout, within: Interval): readonly Interval[] 
   return found;
 }
 
-/** What was worked out before, since asking a time zone is slow: by blackout and day. Never more than it takes. */
+/** Computed occurrences by blackout and day, because time zone queries are slow. */
 const KNOWN = new WeakMap<Blackout, Map<number, Interval>>();
 
 function occurrence(blackout: Blackout, day: number): Interval {
@@ -91,7 +91,7 @@ function occurrence(blackout: Blackout, day: number): Interval {
 /** @param day days since 1970-01-01 on the calendar there */
 function workOut({ from, to, timeZone }: Blackout, day: number): Interval {
   const ends = to > from ? day : day + 1;
-  // Where clocks are set back, an hour happens twice: the blackout covers both.
+  // If clocks are set back, an hour happens twice, and the blackout covers both.
   return {
     start: instants(day * DAY + from * MINUTE, timeZone).first,
     end: instants(ends * DAY + to * MINUTE, timeZone).last,
@@ -99,12 +99,12 @@ function workOut({ from, to, timeZone }: Blackout, day: number): Interval {
 }
 
 /**
- * When clocks show this. Once, as a rule; twice where they are set back; where they are set forward over it, never:
- * then it is as long after the change as it would have been.
- * @param wall what the clocks show, as if it were UTC, in milliseconds
+ * The first and the last instant at which local clocks show a time. They differ if the clocks are set back. If the clocks
+ * are set forward over the time, both are as long after the change as the time would have been.
+ * @param wall the local time as if it were UTC, in milliseconds
  */
 function instants(wall: number, timeZone: string): { first: EpochMillis; last: EpochMillis } {
-  // No zone changes its offset twice within two days, nor by more than a day.
+  // No zone changes its offset twice within two days, or by more than a day.
   const before = wall - offset(wall - DAY, timeZone);
   const after = wall - offset(wall + DAY, timeZone);
   const real = [before, after].filter((guess) => guess + offset(guess, timeZone) === wall);
@@ -114,7 +114,7 @@ function instants(wall: number, timeZone: string): { first: EpochMillis; last: E
 
 const FORMATS = new Map<string, Intl.DateTimeFormat>();
 
-/** How far clocks there are ahead of UTC, in milliseconds. */
+/** How far local clocks are ahead of UTC, in milliseconds. */
 function offset(at: number, timeZone: string): number {
   const format = FORMATS.get(timeZone) ?? newFormat(timeZone);
   FORMATS.set(timeZone, format);

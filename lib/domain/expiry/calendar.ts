@@ -4,7 +4,7 @@ import { type EpochMillis, epochMillis, isoTime, toSeconds } from "../time/time.
 import { renewalWindow } from "./expiry.ts";
 import type { ExpiryPolicy } from "./expiry-policy.ts";
 
-/** What is known of an account when its renewals are foretold. */
+/** An account whose renewals are projected. */
 export interface Scheduled {
   readonly account: AccountId;
   readonly name: string;
@@ -12,15 +12,15 @@ export interface Scheduled {
   readonly policy: ExpiryPolicy;
 }
 
-/** A renewal to come; or, for a manual account, the day by which a person must renew it. */
+/** A coming renewal, or for a manual account the time by which a person must renew it. */
 export interface ComingRenewal {
   readonly account: AccountId;
   readonly name: string;
   readonly at: EpochMillis;
   readonly expiresAt: EpochMillis;
-  /** `renewal`: exact. `projected`: of a JWT that is not made yet; the instant will be another in its window. */
+  /** `renewal`: exact. `projected`: of a JWT that does not exist yet; its actual time is random within the window. */
   readonly kind: "renewal" | "projected" | "manual";
-  /** Its whole window lies within blackouts. */
+  /** Whether its whole window lies within blackouts. */
   readonly inBlackout: boolean;
 }
 
@@ -30,11 +30,11 @@ export interface CalendarDay {
   readonly renewals: readonly ComingRenewal[];
 }
 
-/** Many renewals within one hour. */
+/** A time with too many renewals per hour. */
 export interface RenewalStorm {
   readonly from: EpochMillis;
   readonly until: EpochMillis;
-  /** The most within any hour of it. */
+  /** The maximum within an hour. */
   readonly perHour: number;
   readonly accounts: readonly AccountId[];
 }
@@ -45,10 +45,10 @@ export interface Calendar {
 }
 
 const HOUR = 3_600_000;
-/** A policy of minutes over years is nothing that anybody reads. */
+/** Bounds the output for very short lifetimes. */
 const MOST_PER_ACCOUNT = 1_000;
 
-/** All renewals from `now` until `until`, by day; what is overdue counts as now. */
+/** All renewals from `now` until `until`, by day. Overdue ones count as now. */
 export function calendar(
   accounts: readonly Scheduled[],
   { now, until, storm }: { readonly now: EpochMillis; readonly until: EpochMillis; readonly storm: number },
@@ -83,7 +83,7 @@ function byDay(renewals: readonly ComingRenewal[]): readonly CalendarDay[] {
   return [...days].map(([day, list]) => ({ day, renewals: list }));
 }
 
-/** Every stretch in which more than `most` accounts are renewed within one hour; `renewals` in order. */
+/** The times in which more than `most` accounts are renewed within one hour; `renewals` in order. */
 function stormsIn(renewals: readonly ComingRenewal[], most: number): readonly RenewalStorm[] {
   const active = renewals.filter(({ kind }) => kind !== "manual");
   const storms: { from: number; until: number; perHour: number; first: number; last: number }[] = [];

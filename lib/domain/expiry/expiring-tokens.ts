@@ -5,7 +5,7 @@ import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { epochSeconds, toMillis } from "../time/time.ts";
 import type { Ending } from "./expiring.ts";
 
-/** The payload of any NATS JWT, unproved: whoever uses it proves it; here only its end counts. */
+/** The payload of any NATS JWT, without verifying its signature, because only its expiry is needed. */
 export function readPayload(token: string): JsonObject | undefined {
   try {
     const [, part = ""] = token.trim().split(".");
@@ -19,7 +19,7 @@ export function readPayload(token: string): JsonObject | undefined {
   }
 }
 
-/** The account that a JWT which can't be read is of, by its own word; undefined where servers could take another. */
+/** The account that an invalid JWT claims to be of; undefined if servers could read another one. */
 export function subjectOf(token: string): AccountId | undefined {
   const payload = readPayload(token) ?? {};
   const [key = "", ...others] = Object.keys(payload).filter((name) => name.toUpperCase() === "SUB");
@@ -27,24 +27,24 @@ export function subjectOf(token: string): AccountId | undefined {
   return others.length === 0 && typeof subject === "string" && isAccountId(subject) ? subject : undefined;
 }
 
-/** The user's JWT within a credentials file. */
+/** The user JWT within a credentials file. */
 export function tokenOfCredentials(text: string): string | undefined {
   return /-----BEGIN NATS USER JWT-----\s+(\S+)\s+-+END NATS USER JWT/.exec(text)?.[1];
 }
 
-/** A JWT as something with an end. */
+/** The expiry of a JWT. */
 export function endingOf(kind: Ending["kind"], what: string, token: string | undefined): Ending {
   const payload = token === undefined ? undefined : readPayload(token);
-  if (payload === undefined) return { kind, what, unseen: "it does not hold a NATS JWT" };
+  if (payload === undefined) return { kind, what, unseen: "it contains no NATS JWT" };
   const name = payload["name"];
   return { kind, what: typeof name === "string" ? `${what} (${name})` : what, ...spanOf(payload) };
 }
 
-/** What can't be told of its end is unknown, never "for ever". */
+/** An unreadable expiry is unknown, not infinite. */
 function spanOf(payload: JsonObject): Pick<Ending, "begins" | "expiresAt" | "unseen"> {
   const { iat, exp } = payload;
   if (exp !== undefined && exp !== null && !(Number.isSafeInteger(exp) && Number(exp) >= 0))
-    return { unseen: `its end (exp ${JSON.stringify(exp)}) is no time in whole seconds` };
+    return { unseen: `its exp (${JSON.stringify(exp)}) is not a time in whole seconds` };
   return {
     ...(typeof iat === "number" ? { begins: toMillis(epochSeconds(iat)) } : {}),
     ...(typeof exp === "number" && exp > 0 ? { expiresAt: toMillis(epochSeconds(exp)) } : {}),
@@ -52,13 +52,13 @@ function spanOf(payload: JsonObject): Pick<Ending, "begins" | "expiresAt" | "uns
 }
 
 export interface Activation {
-  /** The exporter that gave it. */
+  /** The exporting account. */
   readonly exporter: string;
   readonly subject: string;
   readonly payload: JsonObject | undefined;
 }
 
-/** The activation tokens within an account's imports. One may also be an address, which is not followed. */
+/** The activation tokens in an account's imports. Tokens that are URLs are ignored. */
 export function activationsOf({ nats }: AccountClaims): readonly Activation[] {
   return objects(nats["imports"]).flatMap(({ account, subject, token }) => {
     if (typeof token !== "string" || token === "" || /^\w+:\/\//.test(token)) return [];
@@ -67,8 +67,8 @@ export function activationsOf({ nats }: AccountClaims): readonly Activation[] {
 }
 
 /**
- * An activation token as something with an end, and whether its exporter still stands by it.
- * @param exporter the exporter's claims; undefined where nobody knows them
+ * The expiry of an activation token, and whether its exporter still accepts it.
+ * @param exporter the exporter's claims; undefined if unknown
  */
 export function activationEnding(
   importer: AccountId,
@@ -78,12 +78,12 @@ export function activationEnding(
 ): Ending {
   const what = `${name}: import of ${subject} from ${exporter?.name || id}`;
   const base = { kind: "activation", what, account: importer } as const;
-  if (payload === undefined) return { ...base, unseen: "its token is no NATS JWT" };
-  const fault = exporter === undefined ? "nobody knows its exporter" : faultOf(importer, payload, exporter);
+  if (payload === undefined) return { ...base, unseen: "its token is not a NATS JWT" };
+  const fault = exporter === undefined ? "its exporter is unknown" : faultOf(importer, payload, exporter);
   return { ...base, ...spanOf(payload), ...defined({ fault }) };
 }
 
-/** The same where its exporter could not be looked at: whether it stands by the token is unknown. */
+/** The same if the exporter's claims could not be read: whether it accepts the token is unknown. */
 export function unseenActivation(
   importer: AccountId,
   name: string,
@@ -100,22 +100,22 @@ function faultOf(importer: AccountId, payload: JsonObject, exporter: AccountClai
   const offered = objects(exporter.nats["exports"]).find(
     (entry) => covers(String(entry["subject"]), subject) && entry["type"] === nats["kind"],
   );
-  if (offered === undefined) return "its exporter no longer exports that";
+  if (offered === undefined) return "its exporter no longer exports this subject";
   const keys = [exporter.sub, ...signingKeys(exporter)];
-  if (!keys.includes(String(payload["iss"]))) return "the key that signed it is no longer its exporter's";
+  if (!keys.includes(String(payload["iss"]))) return "its signing key is no longer one of its exporter's";
   const revoked = isJsonObject(offered["revocations"]) ? offered["revocations"] : {};
   const until = Math.max(...[importer, "*"].map((key) => Number(revoked[key] ?? 0)));
   return until > 0 && Number(payload["iat"]) <= until ? "its exporter revoked it" : undefined;
 }
 
-/** Plain keys, and scoped ones, which are objects with the key in them. */
+/** Plain keys, and scoped ones, which are objects with a `key`. */
 function signingKeys({ nats }: AccountClaims): readonly string[] {
   const keys = nats["signing_keys"];
   if (!Array.isArray(keys)) return [];
   return keys.map((key: Json) => (isJsonObject(key) ? String(key["key"]) : String(key)));
 }
 
-/** Whether `pattern`, with its wildcards, takes in all of `subject`, with its own. */
+/** Whether `pattern` matches everything that `subject` matches; both may have wildcards. */
 export function covers(pattern: string, subject: string): boolean {
   const [wanted, given] = [pattern.split("."), subject.split(".")];
   for (const [index, token] of wanted.entries()) {

@@ -3,7 +3,7 @@ import { defined } from "../time/defined.ts";
 import { type EpochMillis, epochMillis, formatDuration, isoTime, type Millis, millis } from "../time/time.ts";
 import { type ExpiryPolicy, leadsOf } from "./expiry-policy.ts";
 
-/** What can expire, or is to be given up. */
+/** What can expire or be retired. */
 export type ExpiringKind =
   | "account"
   | "system-account"
@@ -16,18 +16,18 @@ export type ExpiringKind =
 
 export type ExpirySeverity = "ok" | "warning" | "critical" | "unknown";
 
-/** Something with an end, as it was found. */
+/** Something that expires, before it is judged. */
 export interface Ending {
   readonly kind: ExpiringKind;
   /** A name, an address or a reference; never a secret. */
   readonly what: string;
   readonly account?: AccountId;
-  /** From when to when it is valid. Without an end it is valid for ever. */
+  /** When its validity begins and ends. Without an end it is valid forever. */
   readonly begins?: EpochMillis;
   readonly expiresAt?: EpochMillis;
-  /** What is wrong with it beside its end: then it is at least a warning. */
+  /** Another problem; makes it at least a warning. */
   readonly fault?: string;
-  /** It could not be looked at, and why. */
+  /** Why it could not be read. */
   readonly unseen?: string;
 }
 
@@ -37,12 +37,12 @@ export interface Expiring extends Pick<Ending, "kind" | "what" | "account" | "ex
   readonly message: string;
 }
 
-/** Without it nobody connects at all, so a warning about it is as bad as a call about anything else. */
+/** Without these nobody connects at all, so their warnings are critical. */
 const TOP: readonly ExpiringKind[] = ["operator", "system-account", "system-credentials"];
 
 /**
- * Judges by the leads of the policy. Who renews it is a person, so a warning comes when the window opens; only
- * certificates are renewed by machines of their own, as a rule, so they get the thresholds of an account that is.
+ * Judges by the policy's thresholds. People renew most of these, so the warning comes when the window opens. Certificates
+ * are usually renewed automatically, so they get the thresholds of an account that Relight renews.
  */
 export function judge(ending: Ending, policy: ExpiryPolicy, now: EpochMillis): Expiring {
   const { kind, what, account, expiresAt } = ending;
@@ -71,7 +71,7 @@ function whenOf(expiresAt: EpochMillis | undefined, now: EpochMillis): string | 
   return left > 0 ? `expires in ${formatDuration(left)}` : `expired ${formatDuration(left)} ago`;
 }
 
-/** The most urgent first. */
+/** Compares by urgency, the most urgent first. */
 export function byUrgency(one: Expiring, other: Expiring): number {
   const order: readonly ExpirySeverity[] = ["critical", "unknown", "warning", "ok"];
   const severity = order.indexOf(one.severity) - order.indexOf(other.severity);

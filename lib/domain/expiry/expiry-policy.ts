@@ -1,28 +1,28 @@
 import { type Millis, millis } from "../time/time.ts";
 import type { Blackout } from "./blackouts.ts";
 
-/** How long before an expiry: a length of time, or a share (0–1) of the lifetime that the JWT was given. */
+/** How long before an expiry: a duration, or a share (0–1) of the JWT's lifetime. */
 export type Lead =
   | { readonly unit: "time"; readonly before: Millis }
   | { readonly unit: "share"; readonly share: number };
 
-/** What a person may say of one account's expiry; what is not said is taken from what is said more widely. */
+/** The expiry policy of a configuration entry. Unset fields inherit from broader rules. */
 export interface PolicyRules {
   /** How long renewed claims live. */
   readonly lifetime?: Millis;
   /** How long before the expiry the renewal window opens. */
   readonly renewBefore?: Lead;
-  /** How long before the expiry the window closes: by then it must have happened. */
+  /** How long before the expiry the window closes. */
   readonly renewBy?: Lead;
-  /** From when on a person is warned that it has not happened. */
+  /** How long before the expiry a missing renewal warns. */
   readonly warnBefore?: Lead;
-  /** From when on a person is called. */
+  /** How long before the expiry a missing renewal pages. */
   readonly pageBefore?: Lead;
-  /** When nothing is renewed, if it can wait. */
+  /** Times without renewals that can wait. */
   readonly blackouts?: readonly Blackout[];
-  /** Watched, never renewed. */
+  /** Watched but never renewed. */
   readonly manual?: boolean;
-  /** Renewed only if independent readings of its claims agree. */
+  /** Renewed only if independent readings of the claims agree. */
   readonly critical?: boolean;
 }
 
@@ -33,12 +33,12 @@ export interface ExpiryPolicy extends Required<Omit<PolicyRules, "renewBy" | "wa
   readonly pageBefore?: Lead;
 }
 
-/** A lead as a length of time. */
+/** A lead as a duration. */
 export function leadOf(lead: Lead, lifetime: Millis): Millis {
   return lead.unit === "time" ? lead.before : millis(Math.round(lifetime * lead.share));
 }
 
-/** The leads of one JWT, with defaults for those that were not given. */
+/** The leads of one JWT, with defaults filled in. */
 export interface Leads {
   readonly renewBefore: Millis;
   readonly renewBy: Millis;
@@ -47,9 +47,9 @@ export interface Leads {
 }
 
 /**
- * Half the window is for the stable random instant, the other half for what may go wrong: a warning when a third
- * of that is over, a call when two thirds are. Nobody but a person renews a manual account, so they are told
- * when the window opens.
+ * By default the first half of `renewBefore` is for the random renewal time, and the second half for problems: a warning
+ * after a third of it, a page after two thirds. For a manual account the warning comes when the window opens, because a
+ * person must renew it.
  */
 export function leadsOf(policy: ExpiryPolicy, lifetime: Millis): Leads {
   const of = (lead: Lead | undefined, otherwise: number): Millis =>
@@ -61,8 +61,8 @@ export function leadsOf(policy: ExpiryPolicy, lifetime: Millis): Leads {
 }
 
 /**
- * What is wrong with the leads of a policy, by key, for JWTs that live as long as renewed ones do.
- * An account whose policy is at fault would be renewed by every sweep, or too late.
+ * Faults of a policy by key, for JWTs with the policy's lifetime. With such a policy every sweep would renew the account,
+ * or the renewal would come too late.
  */
 export function policyFaults(policy: ExpiryPolicy): readonly { key: keyof PolicyRules; problem: string }[] {
   const { renewBefore, renewBy, warnBefore, pageBefore } = leadsOf(policy, policy.lifetime);
@@ -76,7 +76,7 @@ export function policyFaults(policy: ExpiryPolicy): readonly { key: keyof Policy
   if (!policy.manual && warnBefore > renewBy)
     faults.push({
       key: "warnBefore",
-      problem: "must not be longer than renewBy: until then nothing is late",
+      problem: "must not be longer than renewBy, because before that nothing is late",
     });
   if (pageBefore > warnBefore)
     faults.push({ key: "pageBefore", problem: "must not be longer than warnBefore" });

@@ -5,43 +5,42 @@ import { type Blackout, blackedOut, freeTimes, type Interval } from "./blackouts
 import { type ExpiryPolicy, leadsOf } from "./expiry-policy.ts";
 
 /**
- * The renewal of one JWT, worked out from the policy and the JWT alone, so that every sweep, on every machine,
- * comes to the same instant. Leap seconds are no matter: neither JWTs nor the clocks here count them, and no
- * window is so narrow that one second counts.
+ * The renewal times of one JWT. They depend only on the policy and the JWT, so every sweep on every machine computes the
+ * same. Leap seconds do not matter: neither JWTs nor clocks count them.
  */
 export interface RenewalWindow {
-  /** From when on the JWT is valid. */
+  /** When the JWT's validity begins. */
   readonly begins: EpochMillis;
   readonly expiresAt: EpochMillis;
-  /** When the window opens, and when it closes: by then the renewal must have happened. */
+  /** When the window opens and closes. */
   readonly opensAt: EpochMillis;
   readonly closesAt: EpochMillis;
-  /** The stable random instant within the window, outside of blackouts if there is any time outside. */
+  /** The renewal time: random but stable within the window, outside blackouts if possible. */
   readonly renewAt: EpochMillis;
   readonly warnAt: EpochMillis;
   readonly pageAt: EpochMillis;
-  /** The whole window lies within blackouts. */
+  /** Whether the whole window lies within blackouts. */
   readonly blackedOut: boolean;
 }
 
-/** Where an account stands in its renewal. */
+/** The state of an account's expiry. */
 export type ExpiryWindow =
   | { readonly state: "perpetual" }
-  /** It ends later than servers can count: nobody knows when. */
+  /** It expires later than servers can count, so the actual time is unknown. */
   | { readonly state: "unknown" }
   | ({
-      /** `due`: the instant has come. `fresh`: it has not. */
+      /** `due`: the renewal time has passed. `fresh`: it has not. */
       readonly state: "fresh" | "due" | "expired";
       readonly left: Millis;
     } & RenewalWindow);
 
-/** The time by our clock, and how far the servers' clocks are off it. */
+/** The time by our clock, and the servers' deviation from it. */
 export interface Moment {
   readonly now: EpochMillis;
   readonly skew: ClockSkew;
 }
 
-/** Everything comes earlier by as much as the fastest server's clock is ahead: that server lets the account expire. */
+/** Uses the fastest server's clock, because that server lets the account expire first. */
 export function expiryWindow(claims: AccountClaims, policy: ExpiryPolicy, moment: Moment): ExpiryWindow {
   if (claims.exp !== undefined && !isCountable(claims.exp, moment.now)) return { state: "unknown" };
   const window = renewalWindow(claims, policy);
@@ -53,8 +52,8 @@ export function expiryWindow(claims: AccountClaims, policy: ExpiryPolicy, moment
 }
 
 /**
- * No more than half of the time before the window, or a clock that is off by months would have renewed claims
- * renewed again by every sweep.
+ * The time by the fastest server's clock. Counts at most half of the time before the window opens: otherwise a clock that
+ * is months ahead would make every sweep renew again.
  */
 function fastest({ now, skew }: Moment, { begins, opensAt }: RenewalWindow): EpochMillis {
   return epochMillis(now + Math.min(skew.ahead, Math.max(0, opensAt - begins) / 2));
@@ -69,18 +68,18 @@ export function renewalWindow(claims: AccountClaims, policy: ExpiryPolicy): Rene
 }
 
 /**
- * Whether there is nothing yet to be done or said about an expiry. A sweep asks it of every account, and it is far
- * cheaper than the instant within the window, which only matters once that is open.
+ * Whether the window has not opened and no threshold has passed. A sweep calls this for every account, because it is far
+ * cheaper than computing the renewal time.
  */
 export function isFarOff(claims: AccountClaims, policy: ExpiryPolicy, now: EpochMillis): boolean {
   const bounds = windowBounds(claims, policy);
   return bounds === undefined || now < Math.min(bounds.opensAt, bounds.warnAt, bounds.pageAt);
 }
 
-/** Blackouts are looked for day by day, so a share of a lifetime is one of a hundred years at most; milliseconds. */
+/** Lifetimes count as at most a hundred years, because blackouts are computed day by day; milliseconds. */
 const LONGEST = 3_155_760_000_000;
 
-/** All of the window that follows from the policy's leads alone; undefined for claims that never expire. */
+/** The window without its renewal time; undefined for claims that never expire. */
 export function windowBounds(
   { exp, iat, nbf }: AccountClaims,
   policy: ExpiryPolicy,
@@ -88,7 +87,7 @@ export function windowBounds(
   if (exp === undefined) return undefined;
   const expiresAt = toMillis(exp);
   const begins = toMillis(nbf !== undefined && nbf > iat ? nbf : iat);
-  // Claims that end before they begin were made by a broken clock, and need renewing now.
+  // Claims that end before they begin come from a broken clock and need a renewal now.
   const lifetime = millis(Math.min(LONGEST, Math.max(0, expiresAt - begins)));
   const leads = leadsOf(policy, lifetime);
   const before = (lead: Millis): EpochMillis => epochMillis(expiresAt - Math.min(lead, lifetime));
@@ -103,8 +102,8 @@ export function windowBounds(
 }
 
 /**
- * The instant at `share` of the window's free time: spread evenly, where moving it to the end of a blackout
- * would make all that fell into it start in one minute.
+ * The time at `share` of the window's blackout-free time. This spreads renewals evenly; moving each to the end of its
+ * blackout would start them all in one minute.
  */
 function pick(
   window: Interval,
@@ -126,9 +125,9 @@ function pick(
 export const DUE = "its renewal was due";
 export const EXPIRED = "it had expired";
 
-/** Why nobody knows when an account's claims end; for people. */
+/** Why an account's expiry is unknown; for people. */
 export const UNCOUNTABLE =
-  "it ends later than servers can count: have its JWT made anew with an earlier end, or with none, and push it";
+  "its JWT expires later than servers can count: have it issued again with an earlier exp or none, and push it";
 
 /** What to do about an account's expiry now. */
 export type RenewalDecision =
@@ -137,8 +136,8 @@ export type RenewalDecision =
   | { readonly decision: "manual"; readonly why: string };
 
 /**
- * Decides whether an account is renewed now. A blackout is kept as long as it can be: never does it let the window
- * close, since an account that expires is worse than a renewal at a bad hour.
+ * Decides whether to renew an account now. A blackout postpones a renewal only until the window closes, because an expired
+ * account is worse than a renewal at a bad time.
  */
 export function decideRenewal(claims: AccountClaims, policy: ExpiryPolicy, moment: Moment): RenewalDecision {
   const window = expiryWindow(claims, policy, moment);
@@ -147,7 +146,7 @@ export function decideRenewal(claims: AccountClaims, policy: ExpiryPolicy, momen
   if (claims.nbf !== undefined && toMillis(claims.nbf) > moment.now - moment.skew.behind)
     return { decision: "wait", why: "its claims are not valid yet", until: toMillis(claims.nbf) };
   if (window.state === "fresh")
-    return { decision: "wait", why: "its instant has not come", until: window.renewAt };
+    return { decision: "wait", why: "its renewal time has not come", until: window.renewAt };
   const why = window.state === "expired" ? EXPIRED : DUE;
   if (policy.manual) return { decision: "manual", why };
   if (window.state === "expired") return { decision: "renew", why };
@@ -164,11 +163,11 @@ function withinBlackout(
   if (current === undefined) return { decision: "renew", why };
   const [next] = now < closesAt ? freeTimes(blackouts, { start: now, end: closesAt }) : [];
   if (next !== undefined)
-    return { decision: "wait", why: "a blackout is on, and it can wait", until: next.start };
-  return { decision: "renew", why, warning: "in a blackout, since it would have come too late after it" };
+    return { decision: "wait", why: "it can wait until the blackout ends", until: next.start };
+  return { decision: "renew", why, warning: "in a blackout, because after it would be too late" };
 }
 
-/** How urgent an expiry is: it goes by the leads of the policy, whoever renews. */
+/** How urgent an expiry is, by the policy's thresholds. */
 export type Alarm = "none" | "warn" | "page";
 
 export function alarmOf(window: ExpiryWindow, moment: Moment): Alarm {
@@ -178,7 +177,7 @@ export function alarmOf(window: ExpiryWindow, moment: Moment): Alarm {
   return now >= window.warnAt ? "warn" : "none";
 }
 
-/** A number from 0 up to 1 that is the same for the same text and spread evenly over texts: FNV-1a, mixed once. */
+/** A number from 0 (inclusive) to 1 (exclusive), stable per text and evenly distributed: FNV-1a, mixed once. */
 export function fraction(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++)

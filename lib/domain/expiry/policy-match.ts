@@ -3,12 +3,12 @@ import type { AccountClaims } from "../claims/claims.ts";
 import type { Operator } from "../claims/operator.ts";
 import type { ExpiryPolicy, PolicyRules } from "./expiry-policy.ts";
 
-/** What accounts a rule is for: those that fit each kind that is given, by at least one entry of it. */
+/** Which accounts a rule applies to. An account must match an entry of each given kind. */
 export interface PolicyMatch {
   readonly accounts?: readonly AccountId[];
-  /** Names as people or the claims give them; `*` stands for anything. */
+  /** Names from the configuration or the claims; `*` matches anything. */
   readonly names?: readonly string[];
-  /** Tags of the claims (`nats.tags`), in any case, as NATS compares them. */
+  /** Tags of the claims (`nats.tags`), compared case-insensitively, as in NATS. */
   readonly tags?: readonly string[];
 }
 
@@ -20,13 +20,13 @@ export interface PolicySubject {
   readonly account: AccountId;
   /** As configured. */
   readonly name?: string | undefined;
-  /** Absent where nobody knows them: then nothing fits by tag, nor by the name in them. */
+  /** Absent if unknown: then nothing matches by tag, or by the name in the claims. */
   readonly claims?: AccountClaims | undefined;
 }
 
 /**
- * One account's policy: the general one, then each rule that fits, in order, then what stands with the account;
- * what comes later wins, key by key.
+ * One account's policy: the general one, then each matching rule in order, then the account's own. Later ones win, key by
+ * key.
  */
 export function policyOf(
   general: ExpiryPolicy,
@@ -45,8 +45,8 @@ export interface Policies {
 }
 
 /**
- * Every account's policy. Nobody but a person renews the system account, unless a rule for it says otherwise: a
- * fault there locks everybody out, Relight included.
+ * The policies of all accounts. The system account is manual by default, because a mistake there locks out everybody,
+ * including Relight.
  */
 export function policiesOf(
   { policy, policies, accounts }: Policies,
@@ -75,7 +75,7 @@ function isLike(pattern: string, text: string | undefined): boolean {
   return pattern.includes("*") ? expressionOf(pattern).test(text) : pattern === text;
 }
 
-/** Made once for each pattern of the configuration: a sweep holds them against every account. */
+/** Cached regular expressions, because a sweep matches them against every account. */
 const expressions = new Map<string, RegExp>();
 
 function expressionOf(pattern: string): RegExp {

@@ -16,17 +16,17 @@ export interface ReservationInput {
   readonly others: readonly AccountClaims[];
 }
 
-/** Why limits can't be reserved, and whether servers would take them all the same. */
+/** Why limits can't be reserved, and whether servers would accept them anyway. */
 export interface Objection {
   readonly message: string;
   /**
-   * A server that stands alone takes the claims, answers 200, and keeps the limits it had ("insufficient
-   * resources" is only in its log; tried on 2.9.10, 2.10.27 and 2.15.1). A cluster takes any limits.
+   * Whether `--force` overrides it. A standalone server accepts the claims, answers 200, and keeps the old limits
+   * ("insufficient resources" is only in its log; tested on 2.9.10, 2.10.27 and 2.15.1). A cluster applies any limits.
    */
   readonly canBeForced: boolean;
 }
 
-/** What an account's limits promise it: all its replicas together. No limit (-1) promises nothing. */
+/** The storage that an account's limits promise, with all replicas. No limit (-1) promises nothing. */
 export function promised(claims: AccountClaims): Storage {
   const limits = limitsOf(claims);
   const tiers = Object.entries(tiersOf(limits));
@@ -35,8 +35,8 @@ export function promised(claims: AccountClaims): Storage {
 }
 
 /**
- * Objections to raised limits: a tier with more replicas than there are servers, and more promised to all
- * accounts than the servers of a JetStream domain have. What is not raised is never objected to.
+ * Objections to raised limits: a tier needs more servers than there are, or all accounts together are promised more than
+ * the servers of a JetStream domain have. Only raised limits are checked.
  */
 export function reservationObjections(input: ReservationInput): readonly Objection[] {
   const domains = hostsByDomain(input);
@@ -44,7 +44,7 @@ export function reservationObjections(input: ReservationInput): readonly Objecti
   return domains.flatMap((hosts) => [...replicaObjections(input, hosts), ...storageObjections(input, hosts)]);
 }
 
-/** What servers are proved to have too little of and take all the same; nothing where they don't tell what they have. */
+/** What servers provably lack although they would accept the claims; empty if they do not report their capacity. */
 export function shortages(input: ReservationInput): readonly string[] {
   const told = input.capacities.map(({ server }) => server);
   return hostsByDomain(input)
@@ -66,7 +66,7 @@ function replicaObjections({ before, after }: ReservationInput, hosts: readonly 
   return added
     .filter((tier) => (replicasOf(tier) ?? 1) > hosts.length)
     .map((tier) => ({
-      message: `tier ${tier} needs ${replicasOf(tier)} servers with JetStream, and there ${hosts.length === 1 ? "is 1" : `are ${hosts.length}`}`,
+      message: `tier ${tier} needs ${replicasOf(tier)} servers with JetStream, but there ${hosts.length === 1 ? "is 1" : `are ${hosts.length}`}`,
       canBeForced: true,
     }));
 }
@@ -79,7 +79,7 @@ function storageObjections(input: ReservationInput, hosts: readonly ServerFacts[
   if (missing.length > 0)
     return [
       {
-        message: `${missing.join(", ")} did not say what can be reserved`,
+        message: `${missing.join(", ")} did not report how much can be reserved`,
         canBeForced: false,
       },
     ];

@@ -9,24 +9,24 @@ export interface ConnectionUse {
   readonly limit: number;
 }
 
-/** Why servers refuse every further client of an account, Relight's own included. */
+/** Why servers refuse every further client of an account, including Relight. */
 export type ClosedDoor = {
-  /** `locked`: the claims let nobody in. `full`: as many are connected as the claims allow. */
+  /** `locked`: the claims allow no connections. `full`: all allowed connections are in use. */
   readonly kind: "locked" | "full";
   readonly message: string;
 } & Partial<ConnectionUse>;
 
 type Running = Observation["running"];
 
-/** Undefined where, as far as is known, a client more is let in. */
+/** Undefined if, as far as is known, another client can connect. */
 export function closedDoor(running: Running): ClosedDoor | undefined {
   for (const { document } of loaded({ running })) {
     const conn = limitsOf(document.claims)["conn"];
     if (!isNone(conn)) continue;
-    const value = conn ?? "absent, which is 0";
+    const value = conn ?? "absent, which means 0";
     return {
       kind: "locked",
-      message: `the account is locked by its claims: conn is ${value}, and nobody can connect`,
+      message: `the claims lock the account: conn is ${value}, so nobody can connect`,
     };
   }
   const use = connectionUse(running);
@@ -35,8 +35,8 @@ export function closedDoor(running: Running): ClosedDoor | undefined {
 }
 
 /**
- * Undefined where connections are not limited, or not all servers told of theirs. Each server counts the clients of all,
- * and of leafnodes its own beside them (`MaxTotalConnectionsReached`, nats-server 2.9 to 2.12).
+ * Undefined if connections are unlimited or not all servers reported theirs. Each server counts the clients of all servers
+ * and its own leafnodes (`MaxTotalConnectionsReached`, nats-server 2.9 to 2.12).
  */
 export function connectionUse(running: Running): ConnectionUse | undefined {
   const entries = loaded({ running });
@@ -49,6 +49,6 @@ export function connectionUse(running: Running): ConnectionUse | undefined {
   return { used: clients + Math.min(...counts.map(({ leafnodes }) => leafnodes)), limit };
 }
 
-/** Why Relight can't ask as the account; undefined where it can, as far as is known. */
+/** Why Relight can't connect as the account; undefined if nothing is known against it. */
 export const refusedAsAccount = ({ running }: Pick<Observation, "running">): string | undefined =>
   closedDoor(running)?.message;

@@ -8,20 +8,20 @@ import { limitsAt, storageOf, tiersOf } from "./limit-changes.ts";
 import { type Counted, limitProblems } from "./limit-usage.ts";
 
 /**
- * Whether what exists could be made anew under the account's limits. Where limits were lowered, streams and consumers
- * beyond them go on as they are; but a server that makes them anew (by a toggle, at its start, as a new replica) goes by
- * the limits, and what exceeds them is gone: consumers for good, streams until the limits are raised and the server
- * starts again (ran: 2.9.10, 2.10.27, single and clustered).
+ * Whether servers could recreate the existing streams and consumers under the account's limits. After limits are lowered,
+ * streams and consumers continue beyond them. But a server that recreates them (by a toggle, at its start, as a new
+ * replica) applies the limits: excess consumers are lost for good, and excess streams until the limits are raised and
+ * the server restarts (tested on 2.9.10, 2.10.27, standalone and clustered).
  */
 
-/** A limit that is too low for what exists. */
+/** A limit below current usage. */
 export interface Misfit {
   readonly message: string;
   /** What raises it, as options of `relight jetstream limits ACCOUNT`. */
   readonly options: string;
 }
 
-/** The limits that the streams and their consumers exceed; empty if all of it could be made anew. */
+/** The limits that the streams and their consumers exceed; empty if all could be recreated. */
 export function misfits(claims: AccountClaims, streams: readonly Counted[]): readonly Misfit[] {
   const exceeded = limitProblems(limitsOf(claims), streams).filter(
     ({ kind }) => kind === "over" || kind === "no-tier",
@@ -29,7 +29,7 @@ export function misfits(claims: AccountClaims, streams: readonly Counted[]): rea
   return [...exceeded, ...reservations(claims, streams)];
 }
 
-/** Servers reserve the `max_bytes` of streams, apart from the bytes in use, and make no stream that has no room for its own. */
+/** Servers reserve each stream's `max_bytes`, whatever its usage, and create no stream that cannot reserve its own. */
 function reservations(claims: AccountClaims, streams: readonly Counted[]): readonly Misfit[] {
   const tiers = Object.keys(tiersOf(limitsOf(claims)));
   const places = tiers.length === 0 ? [undefined] : tiers;
@@ -53,26 +53,26 @@ function overReserved(
 ): readonly Misfit[] {
   const { claim, option, where } = STORAGES[storage];
   const limit = storageOf(limits[claim]);
-  // Flat limits count every replica, those of a tier a stream once.
+  // Flat limits count every replica; tier limits count each stream once.
   const own = streams.filter((stream) => stream.storage === storage);
   const reserved = own
     .map(({ config, replicas }) => Math.max(0, storageOf(config["max_bytes"])) * (tier ? 1 : replicas))
     .reduce((sum, bytes) => sum + bytes, 0);
-  // Where nothing may be stored servers make not even an empty stream (ran on 2.10.27).
+  // With a limit of 0 servers do not even create an empty stream (tested on 2.10.27).
   const isNoneAllowed = limit === 0 && own.length > 0 && own.every(({ bytes }) => bytes === 0);
   if (limit < 0 || (reserved <= limit && !isNoneAllowed)) return [];
   const of = tier === undefined ? claim : `${claim} of tier ${tier}`;
   const message =
     reserved === 0
-      ? `${of}: the number of streams ${where} is ${own.length}, and its limit is 0: none may be`
-      : `${of}: max_bytes of streams ${where} reserve ${formatSize(reserved)}, and its limit is ${formatSize(limit)}`;
+      ? `${of}: the number of streams ${where} is ${own.length}, but the limit is 0`
+      : `${of}: max_bytes of streams ${where} reserve ${formatSize(reserved)}, but the limit is ${formatSize(limit)}`;
   const options = `${option} ${Math.max(1, Math.ceil(reserved / 2 ** 20))}MiB${tier === undefined ? "" : ` --tier ${tier}`}`;
   return [{ message, options }];
 }
 
 /**
- * Why a remedy that makes things anew must not begin: what exists, or what exists at one of its steps, exceeds the
- * limits; undefined if it fits them. What is unknown is an objection, too.
+ * Why a remedy that recreates streams must not begin: what exists, at least at one of its steps, exceeds the limits or is
+ * unknown. Undefined if everything fits.
  * @param steps what exists at each step; by default what exists now.
  */
 export function limitObjection(
@@ -81,11 +81,11 @@ export function limitObjection(
 ): string | undefined {
   const { streams } = observation;
   if (!streams.ok)
-    return `what exists could not be read (${streams.message}), so whether it fits the limits is unknown`;
+    return `it is unknown whether the streams fit the limits, because they could not be read (${streams.message})`;
   if (streams.value.length === 0) return undefined;
   const claims = claimsOn(observation);
   if (claims.length === 0)
-    return "no server tells the account's limits, so whether what exists fits them is unknown";
+    return "it is unknown whether the streams fit the account's limits, because no server reports the limits";
   for (const one of claims)
     for (const step of steps(streams.value)) {
       const found = misfits(one, step);
@@ -94,24 +94,24 @@ export function limitObjection(
   return undefined;
 }
 
-/** The limits that servers go by are those of the claims that they run. */
+/** The claims that servers run, whose limits they apply. */
 export function claimsOn(observation: Observation): readonly AccountClaims[] {
   const documents = loaded(observation).map(({ document }) => document);
   return [...new Map(documents.map(({ claims }) => [claims.jti, claims])).values()];
 }
 
-/** What does not fit, and how to go on. */
+/** What does not fit, and what to do. */
 export function describeMisfits(found: readonly Misfit[], claims: AccountClaims): string {
   const what = found.map(({ message }) => message).join("; ");
-  return `what exceeds the account's limits would be lost: ${what}; ${raising(found, claims)}`;
+  return `everything beyond the account's limits would be lost: ${what}; ${raising(found, claims)}`;
 }
 
-/** The commands that raise the limits, as they are to be typed, and what comes after. */
+/** The commands that raise the limits, as a person types them, and what to do afterwards. */
 export function raising(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
-  return `raise it (${raisingCommands(found, claims)}), heal, and lower it again when less is in use`;
+  return `raise it (${raisingCommands(found, claims)}), heal, and lower it again once less is in use`;
 }
 
-/** Just the commands. */
+/** Only the commands. */
 export function raisingCommands(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
   const [first, ...others] = [...byTier(found).values()];
   const commands = [first ?? "", ...others].map(
@@ -120,7 +120,7 @@ export function raisingCommands(found: readonly Pick<Misfit, "options">[], claim
   return commands.join(", then ");
 }
 
-/** One command changes the limits of one place; of one limit that is named twice, the last counts. */
+/** One command for the flat limits and one per tier. If an option appears twice, the last one counts. */
 function byTier(found: readonly Pick<Misfit, "options">[]): ReadonlyMap<string, string> {
   const places = new Map<string, string>();
   for (const { options } of found) {
@@ -132,6 +132,6 @@ function byTier(found: readonly Pick<Misfit, "options">[]): ReadonlyMap<string, 
   return places;
 }
 
-/** An id where the name would have to be quoted. */
+/** The name, or the id if the name would need quotes. */
 export const nameForShell = ({ name, sub }: AccountClaims): string =>
   name && /^[\w.-]+$/.test(name) ? name : sub;

@@ -1,14 +1,14 @@
 import type { AccountClaims, ClaimsEdit } from "../claims/claims.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 
-/** The `limits` object of an account's claims; empty where the claims have none. */
+/** The `limits` object of an account's claims; empty if the claims have none. */
 export function limitsOf(claims: AccountClaims): JsonObject {
   const limits = claims.nats["limits"];
   return isJsonObject(limits) ? limits : {};
 }
 
 /**
- * Whether the claims give the account JetStream: any storage in a tier, or flat where there are no tiers
+ * Whether the claims give the account JetStream: any storage in a tier, or in flat limits if there are no tiers
  * (`OperatorLimits.IsJSEnabled` of the NATS JWT library, which drops flat limits beside tiers).
  */
 export function enablesJetStream(claims: AccountClaims): boolean {
@@ -19,13 +19,13 @@ export function enablesJetStream(claims: AccountClaims): boolean {
     : hasStorage(limits);
 }
 
-/** Whether the claims have flat limits of JetStream's storage, whether or not servers go by them. */
+/** Whether the claims have flat JetStream storage limits, even if servers ignore them. */
 export const hasFlatJetStream = (claims: AccountClaims): boolean => hasStorage(limitsOf(claims));
 
 const hasStorage = (limits: JsonObject): boolean =>
   isNonZero(limits["mem_storage"]) || isNonZero(limits["disk_storage"]);
 
-/** The edits that take JetStream away from an account: no storage, no tiers, everything else untouched. */
+/** The edits that remove JetStream from an account: no storage, no tiers. */
 export function withoutJetStream(claims: AccountClaims): readonly ClaimsEdit[] {
   const limits = limitsOf(claims);
   const remove = (key: string): ClaimsEdit[] =>
@@ -33,7 +33,7 @@ export function withoutJetStream(claims: AccountClaims): readonly ClaimsEdit[] {
   return [...remove("mem_storage"), ...remove("disk_storage"), ...remove("tiered_limits")];
 }
 
-/** The paths that {@link withoutJetStream} may touch. */
+/** The paths that {@link withoutJetStream} may change. */
 export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits"].map(
   (key) => `nats.limits.${key}`,
 );
@@ -48,14 +48,14 @@ export const FLAT_LIMITS = [
 export const JETSTREAM_LIMITS = [...FLAT_LIMITS, "nats.limits.tiered_limits"];
 
 /**
- * In these, zero means "no limit" (nats-server asks `limit > 0 && …` about them); in every other limit it
- * means "none at all", and -1 "no limit".
+ * Limits in which zero means "no limit" (nats-server checks `limit > 0 && …`). In all others zero means "none", and -1
+ * "no limit".
  */
 const ZERO_IS_UNLIMITED = new Set([
   ...["streams", "consumer", "max_ack_pending"],
   ...["mem_max_stream_bytes", "disk_max_stream_bytes"],
 ]);
-/** Switches that take something away when they are turned on, and the one that does when turned off. */
+/** Switches that restrict the account when turned on, and the one that does when turned off. */
 const TIGHTENED_BY_TRUE = new Set(["max_bytes_required", "disallow_bearer"]);
 const TIGHTENED_BY_FALSE = new Set(["wildcards"]);
 
@@ -70,11 +70,11 @@ export function isLowered(path: string, before: Json | undefined, after: Json | 
 }
 
 function allowance(key: string, value: Json | undefined): number {
-  // A whole tier (or the list of them) that is taken away or replaced is judged as one value.
+  // A tier, or `tiered_limits`, that is removed or replaced is judged as one value.
   if (isJsonObject(value)) return Number.POSITIVE_INFINITY;
   // Numbers beyond 2^53 arrive as text.
   const number = Number(value ?? 0);
-  // Of these a server takes -1 alone for no limit, and lets nobody in for any other negative one.
+  // For these only -1 is no limit; with any other negative value servers refuse everybody.
   if (COUNTED_IN_32_BITS.has(key)) return number === -1 ? Number.POSITIVE_INFINITY : Math.max(0, number);
   if (number < 0 || (number === 0 && ZERO_IS_UNLIMITED.has(key))) return Number.POSITIVE_INFINITY;
   return number;

@@ -16,12 +16,12 @@ export const LIMIT_CLAIMS = {
 
 export type LimitName = keyof typeof LIMIT_CLAIMS;
 
-/** What a person asks for: only the limits named are changed. Bytes and counts; -1 is no limit. */
+/** The limits that a person asks for; all others stay. Bytes and counts; -1 is no limit. */
 export type LimitRequest = { readonly [name in Exclude<LimitName, "maxBytesRequired">]?: number } & {
   readonly maxBytesRequired?: boolean;
-  /** `R1`, `R3`, …: the limits of streams with so many replicas. Absent: the account's flat limits. */
+  /** `R1`, `R3`, …: limits for streams with that many replicas. Absent: the account's flat limits. */
   readonly tier?: string;
-  /** Replaces the flat limits by these tiers, each with the flat limits but for those named. */
+  /** Replaces the flat limits with these tiers. Each gets the flat limits, except those named. */
   readonly toTiers?: readonly string[];
 };
 
@@ -32,16 +32,15 @@ export type LimitEdits =
 const LIMITS = ["nats", "limits"] as const;
 const FLAT_CLAIMS: readonly string[] = Object.values(LIMIT_CLAIMS);
 
-/** The replicas of a tier's streams; undefined for what is no tier that servers know. */
+/** The replica count of a tier's streams; undefined if servers do not know the tier. */
 export function replicasOf(tier: string): number | undefined {
   const [, replicas] = /^R([1-9]\d?)$/.exec(tier) ?? [];
   return replicas === undefined ? undefined : Number(replicas);
 }
 
 /**
- * The edits that give an account the limits asked for. Flat limits and tiers can't stand side by side:
- * servers take both without a word and then drop the flat ones (tried on 2.9.10, 2.10.27 and 2.15.1), which
- * leaves streams outside the tiers without any.
+ * The edits that give an account the requested limits. It cannot have flat limits and tiers: servers silently accept both
+ * and drop the flat ones (tested on 2.9.10, 2.10.27 and 2.15.1), which leaves streams outside the tiers without limits.
  */
 export function limitEdits(claims: AccountClaims, request: LimitRequest): LimitEdits {
   const { tier, toTiers } = request;
@@ -54,19 +53,19 @@ export function limitEdits(claims: AccountClaims, request: LimitRequest): LimitE
   const set = namedLimits(request)
     .filter(([claim, value]) => present[claim] !== value)
     .map(([claim, value]) => ({ path: [...place, claim], value }));
-  // What no storage makes meaningless would still be a flat limit beside a tier.
+  // Without storage the other limits have no effect, but they would still be flat limits beside a tier.
   const leftover = tier === undefined ? [] : FLAT_CLAIMS.filter((claim) => limits[claim] !== undefined);
   const remove = leftover.map((claim) => ({ path: [...LIMITS, claim], value: undefined }));
   return { ok: true, edits: [...remove, ...set] };
 }
 
-/** The one way from flat limits to tiers: all at once, since servers drop the flat ones beside the first tier. */
+/** Changes from flat limits to tiers all at once, because servers drop the flat limits beside the first tier. */
 function tierEdits(limits: JsonObject, request: LimitRequest, tiers: readonly string[]): LimitEdits {
   const wrong = tiers.find((tier) => replicasOf(tier) === undefined);
   if (wrong !== undefined || tiers.length === 0) return { ok: false, problem: noTierName(wrong ?? "") };
   if (request.tier !== undefined) return { ok: false, problem: "--tier and --to-tiers exclude each other" };
   if (hasTiers(limits))
-    return { ok: false, problem: "the account has tiers already; change each with --tier" };
+    return { ok: false, problem: "the account already has tiers; change each with --tier" };
   const flat = FLAT_CLAIMS.flatMap((claim) => {
     const value = limits[claim];
     return value === undefined ? [] : [[claim, value] as const];
@@ -78,15 +77,15 @@ function tierEdits(limits: JsonObject, request: LimitRequest, tiers: readonly st
 }
 
 const noTierName = (tier: string): string =>
-  `"${tier}" is no tier; tiers are called R1, R3, … by the replicas of their streams`;
+  `"${tier}" is not a tier; tiers are named after their streams' replicas: R1, R3, …`;
 
 function mixture(limits: JsonObject, tier: string | undefined): string | undefined {
   const tiers = Object.keys(tiersOf(limits));
   if (tier === undefined && tiers.length > 0)
-    return `the account has tiered limits (${tiers.join(", ")}), and servers drop flat limits beside a tier; name the tier with --tier`;
+    return `the account has tiers (${tiers.join(", ")}), and servers drop flat limits beside tiers; name the tier with --tier`;
   const isFlat = storageOf(limits["mem_storage"]) !== 0 || storageOf(limits["disk_storage"]) !== 0;
   if (tier !== undefined && isFlat)
-    return "the account has flat limits, and servers drop those as soon as there is one tier: streams outside it would be left without any; --to-tiers R1,R3 replaces them all at once";
+    return "the account has flat limits, and servers drop them as soon as there is a tier: streams outside it would have no limits; replace all of them with --to-tiers R1,R3";
   if (tier !== undefined && replicasOf(tier) === undefined) return noTierName(tier);
   return undefined;
 }
@@ -99,7 +98,7 @@ function namedLimits(request: LimitRequest): readonly (readonly [string, Json])[
   });
 }
 
-/** An account's tiers by name; empty where its limits are flat. */
+/** An account's tiers by name; empty if its limits are flat. */
 export function tiersOf(limits: JsonObject): Readonly<Record<string, JsonObject>> {
   const tiers = limits["tiered_limits"];
   if (!isJsonObject(tiers)) return {};
@@ -108,15 +107,15 @@ export function tiersOf(limits: JsonObject): Readonly<Record<string, JsonObject>
   );
 }
 
-/** A storage claim in bytes: negative is no limit, absent is none at all. */
+/** A storage claim in bytes: negative means no limit, absent means none. */
 export const storageOf = (value: Json | undefined): number => Number(value ?? 0);
 
-/** The claims among `limits` of one place (flat, or of a tier) that allow less after than before. */
+/** The claims that allow less after than before; both are flat limits or limits of one tier. */
 export function loweredClaims(before: JsonObject, after: JsonObject): readonly string[] {
   return FLAT_CLAIMS.filter((claim) => isLowered(claim, before[claim], after[claim]));
 }
 
-/** The limits of one place: flat, or of a tier. */
+/** The flat limits, or the limits of a tier. */
 export function limitsAt(claims: AccountClaims, tier: string | undefined): JsonObject {
   const limits = limitsOf(claims);
   return tier === undefined ? limits : (tiersOf(limits)[tier] ?? {});

@@ -5,15 +5,15 @@ import { formatSize } from "../time/sizes.ts";
 import { loweredClaims, replicasOf, storageOf, tiersOf } from "./limit-changes.ts";
 import type { LimitsRoom } from "./server-use.ts";
 
-/** What a limit may not fall below, because it is in use already. */
+/** Usage that counts against a limit. */
 interface Use {
   /** Bytes, streams or messages in use. */
   readonly used: number;
   readonly what: string;
   readonly show: (value: number) => string;
-  /** What the next one takes; absent where nothing is added to what is there. */
+  /** What the next stream or consumer adds; absent if this usage does not grow that way. */
   readonly next?: number;
-  /** What the next message of each stream takes, where servers refuse messages by this limit. */
+  /** What the next message of each stream adds, if servers refuse messages because of this limit. */
   readonly messages?: readonly NextMessage[];
 }
 
@@ -24,12 +24,12 @@ interface NextMessage {
 
 const plain = (value: number): string => (value < 0 ? "no limit" : String(value));
 
-/** What of a stream counts against limits. */
+/** The parts of a stream that count against limits. */
 export type Counted = Pick<StreamFacts, "name" | "storage" | "replicas" | "bytes" | "messages" | "config"> & {
   readonly consumers: readonly { readonly config: JsonObject }[];
 };
 
-/** A limit that is reached, or nearly so. */
+/** A limit that is reached or nearly reached. */
 export interface LimitProblem {
   /**
    * `over`: more is in use than the limit allows. `full`: the next message, stream or consumer is refused.
@@ -43,27 +43,27 @@ export interface LimitProblem {
   readonly used: number;
   readonly limit: number;
   readonly message: string;
-  /** What raises it, as options of `relight jetstream limits ACCOUNT`. */
+  /** Options of `relight jetstream limits ACCOUNT` that raise it. */
   readonly options: string;
-  /** Streams whose next message of the usual size servers refuse by it. */
+  /** Streams whose next message of average size servers refuse. */
   readonly refused: readonly string[];
-  /** Whether no stream that the limit is for, and that holds messages, takes any more. */
+  /** Whether every stream under this limit that has messages refuses more. */
   readonly refusesAll: boolean;
 }
 
-/** What is known of how servers count, beside the streams. */
+/** How servers count, as far as is known. */
 export interface Counting {
-  /** The use that the servers themselves tell, which they go by. */
+  /** The usage that servers report and apply. */
   readonly told?: AccountView["info"]["limits"];
-  /** They count all that is stored against the limit of the largest stream, too. */
+  /** Whether servers also count everything stored against the limit for one stream. */
   readonly sumsStreamLimit?: boolean;
 }
 
 export const NEAR = 0.9;
 
 /**
- * Where the use of an account's JetStream stands against its limits, flat or by tier; only what is over, full or near.
- * Flat limits count every replica, those of a tier one of them (ran: 2.10.27, 2.15.1).
+ * The limits of an account's JetStream, flat or by tier, that are exceeded, full or nearly full. Flat limits count every
+ * replica, tier limits one (tested on 2.10.27, 2.15.1).
  * @param limits `nats.limits` of the claims.
  * @param streams all of the account's, as they are or as they would be.
  */
@@ -111,7 +111,7 @@ function problemsAt(
   });
 }
 
-/** A server refuses the message that would exceed the limit, and every message once it is exceeded. */
+/** A server refuses a message that would exceed the limit, and every message once it is exceeded. */
 function refusedBy(
   limit: number,
   { used, messages = [] }: Use,
@@ -168,7 +168,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   disk_max_stream_bytes: "--storage-max-stream-bytes",
 };
 
-/** With room to grow: what is raised to the very use is full again at once. */
+/** With room to grow, because a limit raised to exactly the current usage is full at once. */
 function optionsFor(claim: string, tier: string | undefined, used: number, limit: number): string {
   const place = tier === undefined ? "" : ` --tier ${tier}`;
   if (claim === "max_bytes_required") return `--no-max-bytes-required${place}`;
@@ -177,13 +177,13 @@ function optionsFor(claim: string, tier: string | undefined, used: number, limit
   return `${OPTIONS[claim]} ${isCount ? most * 2 : roomFor(most, 0)}${place}`;
 }
 
-/** Twice as many bytes and no less than `least`, in whole MiB, as the command reads it. */
+/** Twice as many bytes, at least `least`, in whole MiB. */
 const roomFor = (bytes: number, least: number): string =>
   `${Math.ceil(Math.max(bytes * 2, least) / 2 ** 20)}MiB`;
 
 /**
- * Why lowered limits would fall below what is in use; empty if they don't. Servers would accept them, and
- * then refuse to store, to update streams or to make consumers.
+ * Why lowered limits would fall below current usage; empty if they don't. Servers would accept them, and then refuse to
+ * store messages, update streams or create consumers.
  * @param tier whose limits they are; absent for flat ones, which count every replica.
  */
 export function belowUse(
@@ -196,7 +196,7 @@ export function belowUse(
   if (lowered.length === 0) return [];
   if (!streams.ok)
     return [
-      `what is in use is unknown (${streams.message}), so ${lowered.join(", ")} can't be lowered safely`,
+      `${lowered.join(", ")} can't be lowered safely, because current usage is unknown (${streams.message})`,
     ];
   const inTier = streams.value.filter(({ replicas }) => tier === undefined || tier === `R${replicas}`);
   return lowered.flatMap((claim) => objection(claim, after, usesOf(inTier, tier)));
@@ -221,18 +221,18 @@ function usesOf(
 ): Readonly<Record<string, Use>> {
   const of = (storage: StreamFacts["storage"]) => streams.filter((stream) => stream.storage === storage);
   const copies = ({ replicas }: Counted): number => (tier === undefined ? replicas : 1);
-  // Servers count every replica of a tier's streams, and the limit as often.
+  // For tiers servers multiply both usage and limit by the replicas, so count each stream once.
   const toldOf = (storage: keyof LimitsRoom & StreamFacts["storage"]): number =>
     (told?.[tier ?? "flat"]?.[storage].used ?? 0) / (tier === undefined ? 1 : (replicasOf(tier) ?? 1));
   const held = (storage: StreamFacts["storage"]): number =>
     Math.max(sum(of(storage).map((stream) => stream.bytes * copies(stream))), toldOf(storage));
-  /** Each of the usual size. */
+  /** Messages of average size. */
   const messagesOf = (storage: StreamFacts["storage"]): readonly NextMessage[] =>
     of(storage).map((stream) => ({
       stream: stream.name,
       bytes: stream.messages > 0 ? Math.ceil(stream.bytes / stream.messages) * copies(stream) : 0,
     }));
-  /** Of the stream whose messages are the largest: that one takes no more if it has no room. */
+  /** The largest average message: its stream is the first to refuse more. */
   const storing = (storage: StreamFacts["storage"]): Pick<Use, "used" | "show" | "next" | "messages"> => {
     const messages = messagesOf(storage);
     return {
@@ -251,10 +251,10 @@ function usesOf(
     mem_storage: { ...storing("memory"), what: "streams in memory hold" },
     disk_storage: { ...storing("file"), what: "streams on disk hold" },
     streams: { used: streams.length, what: "the number of streams is", show: plain, next: 1 },
-    // Servers count consumers per stream, whatever the claim is called.
+    // Servers count consumers per stream, despite the claim's name.
     consumer: {
       used: most(streams.map((stream) => stream.consumers.length)),
-      what: "the consumers of one stream are",
+      what: "the number of consumers of one stream is",
       show: plain,
       next: 1,
     },

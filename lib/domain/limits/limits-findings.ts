@@ -14,11 +14,11 @@ import { type LimitProblem, limitProblems, NEAR, someOf } from "./limit-usage.ts
 import type { LimitsRoom, ServerCapacity } from "./server-use.ts";
 
 /**
- * *Listens* is not *accepts*: JetStream that hears every message refuses it where a limit is used up. Each limit is named
- * with its use and what raises it.
+ * JetStream may listen on every subject and still refuse messages because a limit is used up. Each finding names the
+ * limit, its usage, and the command that raises it.
  */
 export function limitFindings(observation: Observation): Finding[] {
-  // Nothing is accepted then for another reason.
+  // An expired account accepts nothing anyway.
   if (loaded(observation).some(({ expired }) => expired)) return [];
   return [
     ...connectionFindings(observation),
@@ -28,7 +28,7 @@ export function limitFindings(observation: Observation): Finding[] {
   ];
 }
 
-/** What is near its limit, or refuses only what is new. */
+/** Limits that are nearly reached, or that only prevent new streams or consumers. */
 export function limitWarnings(observation: Observation): readonly Warning[] {
   return [
     ...nearConnections(observation),
@@ -45,7 +45,7 @@ interface Found {
   readonly claims: AccountClaims;
 }
 
-/** Servers that disagree on the claims may each have limits of their own; what two say alike is said once. */
+/** Servers that run different claims may have different limits. Equal problems are reported once. */
 function problemsOf(observation: Observation): readonly Found[] {
   const { accountView: view, servers } = observation;
   const counting = {
@@ -68,7 +68,7 @@ function refusal(problem: LimitProblem, claims: AccountClaims): Finding[] {
     const why = `${message}: servers refuse every message to ${refused.length === 1 ? "it" : "them"} (10120); ${raisingCommands([problem], claims)} adds it`;
     return [finding("limit.no_tier", "dead", {}, why, evidence)];
   }
-  const what = used >= limit ? "every message" : "messages of the usual size";
+  const what = used >= limit ? "every message" : "messages of average size";
   const why = `${message}; servers refuse ${what} to ${someOf(refused)} (10002); ${raise}`;
   return [finding("limit.storage", refusesAll ? "dead" : "degraded", {}, why, evidence)];
 }
@@ -82,8 +82,8 @@ function warning(problem: LimitProblem, claims: AccountClaims): Warning[] {
 }
 
 /**
- * What is there when flat limits become tiers counts against none of these until each stream is updated or its servers
- * restart (nats-server #2971; ran: 2.9.10, 2.10.27, 2.15.1). Only the account itself is told so.
+ * Streams that exist when flat limits become tiers count in none of them until each is updated or its servers restart
+ * (nats-server #2971; tested on 2.9.10, 2.10.27, 2.15.1). Servers report this only to the account itself.
  */
 function outsideTiers(observation: Observation): Finding[] {
   const { accountView: view } = observation;
@@ -91,7 +91,7 @@ function outsideTiers(observation: Observation): Finding[] {
   const outside = view.ok === true ? view.value.info.limits[""] : undefined;
   if (tiered === undefined || outside === undefined || !isUsed(outside)) return [];
   const held = outside.memory.used + outside.file.used;
-  const message = `streams that were made under flat limits count against none of the tiers (${formatSize(held)} with every replica): servers refuse their messages (10120, nats-server #2971) until each is updated once, or its servers have restarted; ${MOVE(tiered)}`;
+  const message = `streams that were created under flat limits count in none of the tiers (${formatSize(held)} with every replica): servers refuse their messages (10120, nats-server #2971) until each stream is updated once or its servers restart; ${MOVE(tiered)}`;
   const evidence = {
     probe: "$JS.API.INFO",
     held,
@@ -100,7 +100,7 @@ function outsideTiers(observation: Observation): Finding[] {
   return [finding("limit.outside_tiers", "dead", {}, message, evidence)];
 }
 
-const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` does that`;
+const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` updates them`;
 
 const isUsed = ({ memory, file, streams = 0 }: LimitsRoom): boolean =>
   memory.used + file.used > 0 || streams > 0;
@@ -111,9 +111,9 @@ function connectionFindings({ running, accountView }: Observation): Finding[] {
   if (door.kind === "locked")
     return [finding("limit.locked", "dead", {}, door.message, { probe: "ACCOUNT.INFO" })];
   const evidence = { probe: "ACCOUNT.INFO", used: door.used ?? 0, limit: door.limit ?? 0 };
-  // Whoever was let in while it looked has taken the last connection for that moment.
+  // If Relight could connect as the account, its own connection was the last one.
   if (accountView.ok === true) return [];
-  const message = `${door.message}: servers refuse every other client, and Relight can't look or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close some`;
+  const message = `${door.message}: servers refuse further clients, and Relight can't check or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close connections`;
   return [finding("limit.connections", "degraded", {}, message, evidence)];
 }
 
@@ -135,7 +135,7 @@ function fullStream({ name: stream, config, messages, bytes }: StreamFacts): War
         ? `max_bytes (${formatSize(maxBytes)})`
         : undefined;
   if (at === undefined) return [];
-  const message = `stream ${stream} is at its own ${at} and discards what is new, as configured: publishers are refused`;
+  const message = `stream ${stream} has reached its ${at} and refuses new messages, as configured (discard: new)`;
   return [{ code: "stream.full", subject: { stream }, message }];
 }
 
@@ -147,11 +147,11 @@ const STORAGES = {
 interface ServerUse {
   readonly capacity: ServerCapacity;
   readonly storage: StreamFacts["storage"];
-  /** Whether a stream of this account and this storage is led there, or only has a replica. */
+  /** Whether a stream of this account and storage has its leader there, not only a replica. */
   readonly leads: boolean;
 }
 
-/** Of servers that hold streams of the account. */
+/** Storage usage of the servers that hold streams of the account. */
 function serverUses(observation: Observation): readonly ServerUse[] {
   const { capacities } = observation;
   if (capacities === undefined || !capacities.ok) return [];
@@ -168,13 +168,13 @@ function serverUses(observation: Observation): readonly ServerUse[] {
 function fullServers(observation: Observation): Finding[] {
   const { capacities } = observation;
   const unseen = capacities?.ok === false ? [failedProbe("what the servers store", capacities)] : [];
-  // A server refuses the message after the one that exceeds it.
+  // A server accepts the message that exceeds the limit, and refuses the next.
   const full = serverUses(observation).filter(
     ({ capacity, storage }) => capacity.used[storage] > capacity.max[storage],
   );
   const found = full.map(({ capacity: { server, used, max }, storage, leads }) => {
     const { limit, what } = STORAGES[storage];
-    const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}: it refuses every message to them (10023); free some, or raise ${limit} in its configuration and restart it`;
+    const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}: it refuses every message to them (10023); delete data, or raise ${limit} in its configuration and restart it`;
     const evidence = { probe: "JSZ", used: used[storage], limit: max[storage] };
     return finding("limit.server_storage", leads ? "dead" : "degraded", { server }, message, evidence);
   });

@@ -4,9 +4,9 @@ import type { JsonObject } from "../time/json.ts";
 import { limitObjection, raising } from "./fit.ts";
 import type { Counted } from "./limit-usage.ts";
 
-/** Whether the account has room for configurations that are changed for a while. */
+/** Whether the account's limits allow temporary configuration changes. */
 
-/** A stream's and its consumers' configurations while they are changed. */
+/** The temporary configurations of a stream and its consumers. */
 export interface Change {
   readonly stream: string;
   readonly during?: JsonObject;
@@ -18,7 +18,7 @@ export interface Fitting<T> {
   readonly refused: readonly { readonly stream: string; readonly why: string }[];
 }
 
-/** As many of the changes as fit the account's limits together; the others may fit once these are taken back. */
+/** Splits the changes: as many as fit the account's limits at once, and the rest, which may fit after these are undone. */
 export function fitting<T extends Change>(observation: Observation, changes: readonly T[]): Fitting<T> {
   if (exceeds(observation, changes) === undefined) return { possible: changes, refused: [] };
   const possible: T[] = [];
@@ -31,7 +31,7 @@ export function fitting<T extends Change>(observation: Observation, changes: rea
   return { possible, refused };
 }
 
-/** Why the account's limits forbid the changes: before them, or while they last; undefined if they don't. */
+/** Why the account's limits forbid the changes, before or during them; undefined if they don't. */
 export function exceeds(observation: Observation, changes: readonly Change[]): string | undefined {
   if (changes.length === 0) return undefined;
   const during = new Map(changes.map((change) => [change.stream, change]));
@@ -50,8 +50,8 @@ function changed(stream: StreamFacts, change: Change | undefined): Counted {
 }
 
 /**
- * Why the account has no room for two more replicas. Flat limits count every replica; those of a tier count
- * a stream once, and a stream of three needs the tier R3.
+ * Why the account has no room for two more replicas; undefined if it has. Flat limits count every replica. Tier limits
+ * count a stream once, but three replicas need the tier R3.
  */
 export function lacksRoom(
   { storage, bytes, config }: StreamFacts,
@@ -75,5 +75,5 @@ export function lacksRoom(
       : `the account's limits have no tier ${tier}${raise(reserved)}`;
   const needed = flat === undefined ? reserved : reserved * (replicas - 1);
   if (room === undefined || room.limit < 0 || room.used + needed <= room.limit) return undefined;
-  return `two more replicas need ${needed} bytes of ${storage} storage, and the account has ${Math.max(0, room.limit - room.used)} left of ${room.limit}${raise(room.used + needed)}`;
+  return `two more replicas need ${needed} bytes of ${storage} storage, but the account has ${Math.max(0, room.limit - room.used)} left of ${room.limit}${raise(room.used + needed)}`;
 }

@@ -1,4 +1,4 @@
-/** What is in use of a server, and of an account's limits. */
+/** Usage of servers and of account limits. */
 
 /** Bytes of each kind of storage. */
 export interface Storage {
@@ -6,7 +6,7 @@ export interface Storage {
   readonly file: number;
 }
 
-/** What one server may give to JetStream, what the `max_bytes` of its streams have taken of it, and what it holds; bytes. */
+/** One server's JetStream capacity, how much its streams' `max_bytes` reserve, and how much is stored; bytes. */
 export interface ServerCapacity {
   readonly server: string;
   readonly max: Storage;
@@ -20,16 +20,16 @@ export interface ConnectionCount {
   readonly leafnodes: number;
 }
 
-/** What an account may still store; -1 is no limit. */
+/** An account's storage usage and limit; -1 is no limit. */
 export interface StorageRoom {
   readonly used: number;
   readonly limit: number;
 }
 
-/** The account's JetStream limits of one tier, or of all it has where they are flat. */
+/** The account's limits and usage in one tier, or in total if its limits are flat. */
 export interface LimitsRoom {
   readonly memory: StorageRoom;
   readonly file: StorageRoom;
-  /** How many streams count against them, by the server's word. */
+  /** How many streams count against them, according to the server. */
   readonly streams?: number;
 }

@@ -2,10 +2,10 @@ import { hasLostNodes, type Reconfiguration } from "../ladder/reconfiguration.ts
 import type { Observation, StreamFacts } from "../observation/observation.ts";
 
 /**
- * A stream counts in the tier that it had when it was made, began, or was last updated: what is there when flat limits
- * become tiers counts in none, and servers refuse its messages (nats-server #2971). Any update moves it into the tier of
- * its replicas (read in `stream.update`; ran: 2.9.10, 2.10.27, 2.15.1, single and clustered), so the description is
- * changed for a moment, which every version has. From tiers to flat limits nothing but a restart helps.
+ * The updates that move streams into their tiers. Servers assign a stream's tier when it is created, recovered or updated.
+ * Streams that exist when flat limits become tiers have none, and servers refuse their messages (nats-server #2971). Any
+ * update assigns the tier (read in `stream.update`; tested on 2.9.10, 2.10.27, 2.15.1, standalone and clustered). This one
+ * changes the description for a moment, which works on every version. From tiers to flat limits only a restart helps.
  */
 export function tierEntries({ streams }: Observation): readonly Reconfiguration[] {
   return (streams.ok ? streams.value : [])
@@ -16,9 +16,9 @@ export function tierEntries({ streams }: Observation): readonly Reconfiguration[
     });
 }
 
-/** Why the stream can't be updated now; undefined where it can. */
+/** Why the stream can't be updated now; undefined if it can. */
 export function cannotEnter(stream: StreamFacts): string | undefined {
-  // It takes no messages either.
+  // A sealed stream accepts no messages anyway.
   if (stream.config["sealed"] === true) return "it is sealed";
   if (stream.leader === undefined) return "it has no leader";
   return hasLostNodes(stream) ? "it lost Raft nodes" : undefined;

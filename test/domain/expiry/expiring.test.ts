@@ -135,13 +135,13 @@ describe("activation tokens", () => {
   test.each<[string, string, ReturnType<typeof exporting> | undefined, string | undefined]>([
     ["good", token(), exporting(), undefined],
     ["signed by a scoped signing key", token({ iss: KEY }), exporting(), undefined],
-    ["signed by a key that is gone", token({ iss: KEY }), exporting({}, []), "no longer its exporter's"],
+    ["signed by a key that is gone", token({ iss: KEY }), exporting({}, []), "no longer one of its exporter's"],
     ["for what is no longer exported", token(), exporting({ subject: "b" }), "no longer exports"],
     ["for a service that is a stream", token(), exporting({ type: "service" }), "no longer exports"],
     ["revoked", token(), exporting({ revocations: { [ACCOUNT]: NOW - 10 } }), "revoked"],
     ["revoked for all", token(), exporting({ revocations: { "*": NOW } }), "revoked"],
     ["made after the revocation", token(), exporting({ revocations: { "*": NOW - 11 } }), undefined],
-    ["of an exporter that nobody knows", token(), undefined, "nobody knows"],
+    ["of an exporter that nobody knows", token(), undefined, "its exporter is unknown"],
   ])("%s", (_what, text, exporter, fault) => {
     const found = endOf(text, exporter);
     expect(found).toMatchObject({ kind: "activation", account: ACCOUNT, expiresAt: now + 86_400_000 });

@@ -164,7 +164,7 @@ describe("what is done now", () => {
   const policy = newPolicy({ renewBy: hours(30 * 24 - 1) });
   const inWindow = epochSeconds(NOW + 60 * DAY + 3_600);
   test.each([
-    ["before the window", NOW, policy, { decision: "wait", why: "its instant has not come" }],
+    ["before the window", NOW, policy, { decision: "wait", why: "its renewal time has not come" }],
     ["when the instant has come", inWindow, policy, { decision: "renew", why: "its renewal was due" }],
     ["after the expiry", NOW + 91 * DAY, policy, { decision: "renew", why: "it had expired" }],
     ["by hand only", inWindow, { ...policy, manual: true }, { decision: "manual" }],

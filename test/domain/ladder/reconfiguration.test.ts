@@ -82,7 +82,7 @@ describe("a scale-up", () => {
       "no room",
       { bytes: 100 },
       { accountView: limits({ flat: room(100, 250) }) },
-      /need 200 bytes of file storage, and the account has 150/,
+      /need 200 bytes of file storage, but the account has 150/,
     ],
     ["no tier", {}, { accountView: limits({ R1: room(0, -1) }) }, /limits have no tier R3/],
     ["a full tier", { bytes: 100 }, { accountView: limits({ R3: room(200, 250) }) }, /need 100 bytes/],

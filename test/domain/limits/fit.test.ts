@@ -30,7 +30,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
       "consumers of a stream",
       { consumer: 1 },
       [stream({ consumers: two })],
-      /consumers of one stream are 2, and its limit is 1; raise it \(`relight jetstream limits APP --consumers \d+ --yes`\)/,
+      /number of consumers of one stream is 2, and its limit is 1; raise it \(`relight jetstream limits APP --consumers \d+ --yes`\)/,
     ],
     [
       "streams",
@@ -49,7 +49,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
       "bytes reserved",
       { disk_storage: 3 * MIB },
       [sized(2 * MIB), sized(2 * MIB)],
-      /reserve 4 MiB, and its limit is 3 MiB; .* --storage 4MiB /,
+      /reserve 4 MiB, but the limit is 3 MiB; .* --storage 4MiB /,
     ],
     ["the size of a stream", { disk_max_stream_bytes: MIB }, [sized(2 * MIB)], /--storage-max-stream-bytes /],
     ["a size that each must have", { max_bytes_required: true }, [stream()], /--no-max-bytes-required /],
@@ -58,7 +58,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
       "an empty stream where nothing may be stored",
       { mem_storage: 0 },
       [stream({ storage: "memory", bytes: 0, messages: 0 })],
-      /streams in memory is 1, and its limit is 0: none may be; .* --memory 1MiB /,
+      /streams in memory is 1, but the limit is 0; .* --memory 1MiB /,
     ],
     [
       "a tier",
@@ -99,7 +99,7 @@ describe("what is unknown is an objection", () => {
     expect(limitObjection(observation({ streams: FAILED }))).toMatch(/could not be read/);
   });
   test("the limits", () => {
-    expect(limitObjection(observation({ running: FAILED }))).toMatch(/no server tells the account's limits/);
+    expect(limitObjection(observation({ running: FAILED }))).toMatch(/no server reports the limits/);
   });
 });
 

@@ -120,8 +120,8 @@ describe("a change of limits", () => {
   test.each<[string, ReturnType<typeof claims>, LimitRequest, RegExp]>([
     ["flat limits beside tiers", tiered({ R1: { disk_storage: 5 } }), { storage: 6 }, /--tier/],
     ["a tier beside flat limits", claims(), { tier: "R3", storage: 6 }, /flat limits/],
-    ["a tier that is none", tiered({}), { tier: "gold", storage: 6 }, /no tier/],
-    ["a tier of no replicas", tiered({}), { tier: "R0", storage: 6 }, /no tier/],
+    ["a tier that is none", tiered({}), { tier: "gold", storage: 6 }, /not a tier/],
+    ["a tier of no replicas", tiered({}), { tier: "R0", storage: 6 }, /not a tier/],
   ])("can't be %s", (_what, before, request, problem) => expect(asked(before, request)).toMatch(problem));
 
   test("whatever is asked passes the gate's leave for it, and nothing else does", () => {
@@ -284,7 +284,7 @@ describe("what can be reserved", () => {
     [
       "anything while a server is silent",
       cluster({ after: limits(1), capacities: [capacity("s1")] }),
-      [/s2, s3 did not say/, false],
+      [/s2, s3 did not report/, false],
     ],
     [
       "anything where no server has JetStream",

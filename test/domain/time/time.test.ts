@@ -67,7 +67,7 @@ const jwt = (payload: object): string =>
 test.each([["soon"], [-1], [1.5], [true], [1e300]])(
   "a token that ends %j has no end that is known",
   (exp) => {
-    expect(endingOf("credentials", "user", jwt({ exp })).unseen).toMatch(/is no time in whole seconds/);
+    expect(endingOf("credentials", "user", jwt({ exp })).unseen).toMatch(/is not a time in whole seconds/);
   },
 );
 

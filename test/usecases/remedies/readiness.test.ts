@@ -153,7 +153,7 @@ describe("a restart", () => {
 
   test("is refused where another account would lose what exceeds its limits", async () => {
     expect(await stepWith(context({ consumer: 1 }), here)).toMatch(
-      /restart-servers is refused: of account .* consumers of one stream are 2, .*relight jetstream limits NEXT /,
+      /restart-servers is refused: of account .* number of consumers of one stream is 2, .*relight jetstream limits NEXT /,
     );
     expect(await stepWith(context({ consumer: 2 }), here)).toBe("restart-servers");
   });
