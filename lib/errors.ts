@@ -2,12 +2,12 @@ import type { Probe } from "./domain/observation/observation.ts";
 import { defined } from "./domain/time/defined.ts";
 import type { JsonObject } from "./domain/time/json.ts";
 
-/** How a program ends: Nagios' convention, which monitoring tools understand. */
+/** Exit codes by Nagios' convention, which monitoring tools understand. */
 export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 interface ErrorKind {
-  /** Whether trying again can help. */
+  /** Whether a retry can help. */
   readonly retryable: boolean;
   readonly exit: ExitCode;
   /** What to do about it, in a sentence. */
@@ -18,25 +18,25 @@ const again = (exit: ExitCode, advice: string): ErrorKind => ({ retryable: true,
 const final = (exit: ExitCode, advice: string): ErrorKind => ({ retryable: false, exit, advice });
 
 /**
- * The catalog of errors: whether trying again can help, the exit code, and what to do.
- * docs/reference.md lists every code, and a test keeps it so.
+ * The catalog of errors: whether a retry can help, the exit code, and what to do. docs/reference.md lists every code; a
+ * test enforces it.
  */
 export const ERRORS = {
   usage: final(EXIT.unknown, "See `relight --help`."),
   "config.not_found": final(
     EXIT.unknown,
-    "Name the file with --config FILE, or run relight where relight.yaml lies.",
+    "Name the file with --config FILE, or run relight in the folder that contains relight.yaml.",
   ),
-  "config.invalid": final(EXIT.unknown, "Mend each line named; docs/reference.md lists every key."),
+  "config.invalid": final(EXIT.unknown, "Fix each key that is named; docs/reference.md lists all keys."),
   "secret.invalid_reference": final(EXIT.unknown, "Use file:PATH, env:NAME or aws-sm://NAME#FIELD."),
   "secret.not_found": final(
     EXIT.unknown,
-    "Put the secret where the reference points, or correct the reference.",
+    "Store the secret where the reference points, or correct the reference.",
   ),
-  "secret.unavailable": again(EXIT.unknown, "Check the secret store and the right to read it."),
+  "secret.unavailable": again(EXIT.unknown, "Check the secret store and the permission to read it."),
   "secret.malformed": final(
     EXIT.critical,
-    "The secret was read but isn't what it should be; store a seed, a JWT, a credentials file, or PEM for cluster.tls.",
+    "The secret has the wrong content: store a seed, a JWT, a credentials file, or PEM for cluster.tls.",
   ),
   "operator.invalid": final(
     EXIT.critical,
@@ -48,50 +48,50 @@ export const ERRORS = {
   ),
   "signer.unusable_key": final(
     EXIT.critical,
-    "The KMS key must exist, be enabled and be of the spec ECC_NIST_EDWARDS25519 (docs/keys.md).",
+    "The KMS key must exist, be enabled, and have the key spec ECC_NIST_EDWARDS25519 (docs/keys.md).",
   ),
   "signer.denied": final(
     EXIT.critical,
-    "Allow kms:GetPublicKey and kms:Sign on the key, in its policy and in that of Relight's role.",
+    "Allow kms:GetPublicKey and kms:Sign on the key, in the key policy and in the policy of Relight's role.",
   ),
   "signer.unavailable": again(
     EXIT.unknown,
-    "Try again; check the network to KMS, its quotas and the credentials for AWS.",
+    "Try again; check the network to KMS, its quotas and the AWS credentials.",
   ),
   "signer.too_large": final(
     EXIT.critical,
-    "KMS signs 4096 bytes at most: make the account's claims smaller, or sign with a seed (docs/keys.md).",
+    "KMS signs at most 4096 bytes: make the account's claims smaller, or sign with a seed (docs/keys.md).",
   ),
-  "signer.missing": final(EXIT.critical, "Configure operator.signingKey to sign."),
+  "signer.missing": final(EXIT.critical, "Configure operator.signingKey."),
   "mode.forbids": final(
     EXIT.critical,
-    "The message says what decides: readOnly, mode or operator.signingKey in the configuration, or --dry-run.",
+    "The message names the setting that decides: readOnly, mode or operator.signingKey in the configuration, or --dry-run.",
   ),
   "rotation.refused": final(
     EXIT.critical,
-    "Rotate the secret of cluster.systemCredentials, and let Secrets Manager call the steps (docs/keys.md).",
+    "Rotate the secret of cluster.systemCredentials, with the steps called by Secrets Manager (docs/keys.md).",
   ),
-  "jwt.malformed": final(EXIT.critical, "Give an encoded version 2 account JWT."),
-  "claims.unreadable": final(EXIT.unknown, "Have its issuer make the JWT anew."),
+  "jwt.malformed": final(EXIT.critical, "Use an encoded account JWT of version 2."),
+  "claims.unreadable": final(EXIT.unknown, "Have the JWT issued again."),
   "gate.refused": final(
     EXIT.critical,
-    "Have the JWT issued again without what is refused; nothing was pushed.",
+    "Nothing was pushed. Have the JWT issued again without the refused claims.",
   ),
   "source.unavailable": again(
     EXIT.unknown,
-    "Check source.from in the configuration, and the right to read what it names.",
+    "Check source.from in the configuration, and the permission to read it.",
   ),
   "limits.refused": final(
     EXIT.critical,
-    "See each reason; nothing was pushed. --force overrides those that servers would not object to.",
+    "Nothing was pushed. See the reasons; --force overrides those that do not come from the servers.",
   ),
   "nats.unreachable": again(
     EXIT.unknown,
-    "Check cluster.servers, the network and that a nats-server listens there.",
+    "Check cluster.servers, the network, and that a nats-server listens there.",
   ),
   "nats.no_tls": final(
     EXIT.critical,
-    "Give the server TLS (docs/tls.md). Write nats:// and no cluster.tls only if its plain text may be read by others.",
+    "Configure TLS on the server (docs/tls.md). Use nats:// without cluster.tls only if others may read the traffic.",
   ),
   "nats.tls_failed": final(
     EXIT.critical,
@@ -103,63 +103,63 @@ export const ERRORS = {
   ),
   "nats.not_system_account": final(
     EXIT.critical,
-    "cluster.systemCredentials must be of a user of the system account; these are of another account.",
+    "cluster.systemCredentials must belong to a user of the system account; these belong to another account.",
   ),
   "nats.connection_lost": again(
     EXIT.unknown,
-    "The server went away midway; run the command again, the journal knows where it stopped.",
+    "The server closed the connection. Run the command again; it continues where it stopped.",
   ),
-  "nats.timeout": again(EXIT.unknown, "No answer in time; check the servers' load and network."),
+  "nats.timeout": again(EXIT.unknown, "A server did not answer in time; check its load and the network."),
   "nats.no_resolver": final(
     EXIT.unknown,
     "The servers need a NATS-based resolver (resolver: { type: full, … }).",
   ),
-  "nats.bad_answer": again(EXIT.unknown, "A server answered what it never should; report it."),
+  "nats.bad_answer": again(EXIT.unknown, "A server's answer was invalid; please report it."),
   "nats.list_cut": again(
     EXIT.unknown,
-    "Run it again; if it stays, the account has more subscriptions or connections than a server lists.",
+    "Run it again; if it repeats, the account has more subscriptions or connections than a server lists.",
   ),
   "assets.not_created": final(
     EXIT.critical,
-    "Make it by hand with the configuration that the journal holds (relight journal ACCOUNT --json).",
+    "Create it by hand with the configuration in the journal (relight journal ACCOUNT --json).",
   ),
   "assets.not_stepped_down": final(
     EXIT.critical,
-    "Look at the group with `nats stream report`; it may have no leader, or no quorum.",
+    "See `nats stream report`; the group may have no leader or no quorum.",
   ),
   "assets.not_configured": final(
     EXIT.critical,
-    "See the server's reason; nothing is left changed, or the next run changes it back.",
+    "See the server's reason. Changes are undone, at the latest by the next run.",
   ),
   "assets.not_settled": again(
     EXIT.critical,
-    "Look at the named streams with `nats stream report`; Relight's next run changes back what it changed.",
+    "Check the named streams with `nats stream report`; Relight's next run undoes its changes.",
   ),
   "restart.refused": final(
     EXIT.critical,
-    "Mend what the guard objects to; a server restarted now could take more down than it brings back.",
+    "Fix what the guard objects to; a restart now could do more harm than good.",
   ),
-  "restart.busy": again(EXIT.unknown, "Wait for the other job; servers are restarted one at a time."),
+  "restart.busy": again(EXIT.unknown, "Wait for the other job; Relight restarts servers one at a time."),
   "restart.unfinished": final(
     EXIT.critical,
-    "Look at the server that is named; then `relight confirm-restart SERVER` lets Relight restart again.",
+    "Check the named server, then run `relight confirm-restart SERVER`; Relight may then restart servers again.",
   ),
   "restart.failed": final(
     EXIT.critical,
-    "Check `restart` in the configuration, the right to restart servers, and the server that is named.",
+    "Check `restart` in the configuration, the permission to restart servers, and the named server.",
   ),
-  "push.rejected": final(EXIT.critical, "A server refused the JWT; see why."),
+  "push.rejected": final(EXIT.critical, "A server refused the JWT; see its reason."),
   "push.not_proved": again(
     EXIT.critical,
-    "A server accepted the JWT and does not run it; see which in the details.",
+    "A server accepted the JWT but does not run it; the details name the server.",
   ),
   "manifest.invalid": final(
     EXIT.unknown,
-    "Give Kubernetes YAML that holds a nats-server, such as `kubectl get statefulset nats -o yaml`.",
+    "Pass Kubernetes YAML with a nats-server, such as the output of `kubectl get statefulset nats -o yaml`.",
   ),
   "account.unknown": final(
     EXIT.unknown,
-    "Use the account's id (A…) or the name it has in the configuration or in its claims.",
+    "Use the account's id (A…), or its name in the configuration or in its claims.",
   ),
   "account.deleted": final(
     EXIT.critical,
@@ -167,60 +167,60 @@ export const ERRORS = {
   ),
   "account.no_claims": final(
     EXIT.critical,
-    "No server, resolver or journal knows the account's claims; push its JWT with `relight push FILE`.",
+    "Neither the servers, the resolver nor the journal have the account's claims; push its JWT with `relight push FILE`.",
   ),
   "account.busy": again(
     EXIT.unknown,
-    "Another job works on this account; wait for it. If its process died, its lease ends within 30 seconds.",
+    "Another job is working on this account; wait for it. If its process crashed, its lease ends within 30 seconds.",
   ),
-  interrupted: again(EXIT.unknown, "Run it again; it goes on where it stopped."),
-  "journal.unavailable": again(EXIT.unknown, "Check that the journal's place can be written."),
+  interrupted: again(EXIT.unknown, "Run it again; it continues where it stopped."),
+  "journal.unavailable": again(EXIT.unknown, "Check that the journal is reachable and writable."),
   "journal.entry_too_large": final(
     EXIT.critical,
-    "What a remedy must give back does not fit into the journal, so it was not begun; heal it from a machine with journal: sqlite:PATH.",
+    "The undo data of a remedy does not fit into the journal, so the remedy did not begin; heal the account from a machine with journal: sqlite:PATH.",
   ),
   "job.invalid": final(
     EXIT.critical,
-    "A message in the queue is no job of Relight's; find out who sends there. It ends in the dead-letter queue.",
+    "A message in the queue is not a Relight job; find out who sent it. It goes to the dead-letter queue.",
   ),
-  "queue.unavailable": again(EXIT.unknown, "Check the queue, and the right to it."),
+  "queue.unavailable": again(EXIT.unknown, "Check the queue and the permission to use it."),
   "webhook.unauthorized": final(
     EXIT.critical,
-    "Sign with one of the configured webhook secrets and send it within five minutes.",
+    "Sign with one of the configured webhook secrets, and send within five minutes.",
   ),
-  "webhook.invalid": final(EXIT.critical, "See docs/reference.md for its shape."),
+  "webhook.invalid": final(EXIT.critical, "See docs/reference.md for the format."),
   "webhook.busy": again(
     EXIT.unknown,
-    "Another run takes the same delivery; send it again. If that run died, its lease ends within two minutes.",
+    "Another run handles the same delivery; send it again. If that run crashed, its lease ends within two minutes.",
   ),
   "request.unauthorized": final(
     EXIT.critical,
-    "Sign the request with AWS credentials that may call the API (docs/api.md).",
+    "Sign the request with AWS credentials that are allowed to call the API (docs/api.md).",
   ),
-  "request.invalid": final(EXIT.unknown, "See docs/api.md for the routes and what each takes."),
+  "request.invalid": final(EXIT.unknown, "See docs/api.md for the routes and their parameters."),
   "request.unknown": final(
     EXIT.unknown,
-    "See docs/api.md for the routes; an order is known by the correlation that the API answered with.",
+    "See docs/api.md for the routes; an order's id is the correlation in the API's answer.",
   ),
   "event.invalid": final(
     EXIT.critical,
-    "A message in the queue of pages is no incident; look at the rules that send there. It ends in the dead letters.",
+    "A message in the page queue is not an incident; check the rules that send to it. It goes to the dead-letter queue.",
   ),
   "events.unavailable": again(
     EXIT.unknown,
-    "Check `events` in the configuration, and the right to events:PutEvents on that bus.",
+    "Check `events` in the configuration, and the permission events:PutEvents on that bus.",
   ),
   "page.busy": again(
     EXIT.unknown,
-    "Another run tells the same page; wait for it. If it died, its lease ends within two minutes.",
+    "Another run sends the same page; wait for it. If it crashed, its lease ends within two minutes.",
   ),
-  "escalation.undeliverable": again(EXIT.critical, "Check the escalation channel."),
+  "escalation.undeliverable": again(EXIT.critical, "Check the escalation channels."),
   internal: final(EXIT.unknown, "This is a bug in Relight; please report it."),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** The one error of this code base: a stable code, fields, and what caused it. */
+/** Relight's error class: a stable code, structured details, and a cause. */
 export class RelightError extends Error {
   readonly code: ErrorCode;
   readonly details: JsonObject;
@@ -257,7 +257,7 @@ export class RelightError extends Error {
   }
 }
 
-/** Any thrown value as a RelightError; what is not one already becomes `internal`. */
+/** Any thrown value as a RelightError; unknown ones get the code `internal`. */
 export function asRelightError(thrown: unknown): RelightError {
   if (thrown instanceof RelightError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
@@ -266,7 +266,7 @@ export function asRelightError(thrown: unknown): RelightError {
 
 const TOLD = new WeakSet<object>();
 
-/** What a log line says of an error: all of it the first time, then its code: one error is told once. */
+/** The fields of a log line for an error: everything the first time, afterwards only its code. */
 export function told(thrown: unknown): { readonly error: object } {
   const error = asRelightError(thrown);
   const self = typeof thrown === "object" && thrown !== null ? thrown : error;
@@ -275,7 +275,7 @@ export function told(thrown: unknown): { readonly error: object } {
   return { error: error.toJSON() };
 }
 
-/** What was asked, or why there is no answer. A lost connection and a bug are thrown: no answer may hide them. */
+/** Runs a request and returns its answer or its error. Rethrows lost connections and bugs, which must not be hidden. */
 export async function probe<T>(question: () => Promise<T>): Promise<Probe<T>> {
   try {
     return { ok: true, value: await question() };

@@ -2,8 +2,8 @@ import pino from "pino";
 import type { Log } from "./ports/log.ts";
 
 /**
- * Seeds (S…), JWTs, PEM-like credential blocks: what must never leave the process in words. They are found
- * wherever they stand, glued to other letters too (`%0ASU…`, `\nSU…`).
+ * Seeds (S…), JWTs and credential blocks, which must never be logged. Found anywhere, also directly after other letters
+ * (`%0ASU…`, `\nSU…`).
  */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/S[OAUNCX][A-Z2-7]{56,}/g, "[seed]"],
@@ -12,7 +12,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/whsec_[\w+/=]+/g, "[webhook secret]"],
 ];
 
-/** Fields whose value is a secret whatever it looks like. */
+/** Fields whose value is always a secret. */
 const SECRET_FIELDS = new Set([
   "seed",
   "password",
@@ -23,12 +23,12 @@ const SECRET_FIELDS = new Set([
   "authorization",
 ]);
 
-/** `text` without the secrets that it may hold. */
+/** `text` without secrets. */
 export function redactText(text: string): string {
   return SECRETS.reduce((clean, [pattern, name]) => clean.replace(pattern, name), text);
 }
 
-/** A copy of `value` without secrets, errors made plain, at any depth. Cycles end as `[circular]`. */
+/** A copy of `value` without secrets, at any depth. Errors become plain objects, cycles `[circular]`. */
 export function redact(value: unknown, seen: ReadonlySet<object> = new Set()): unknown {
   if (typeof value === "string") return redactText(value);
   if (typeof value !== "object" || value === null) return value;
@@ -53,9 +53,9 @@ function entriesOf(value: object): [string, unknown][] {
 
 export interface LogOptions {
   readonly level: "info" | "warn" | "error" | "silent";
-  /** Where lines go; standard error by default, since standard output belongs to results. */
+  /** Where lines go; by default standard error, because standard output is for results. */
   readonly write?: (line: string) => void;
-  /** Fields of every line, such as the correlation id. */
+  /** Fields added to every line, such as the correlation id. */
   readonly fields?: object;
 }
 

@@ -1,10 +1,10 @@
 import type { EpochMillis, Millis } from "../domain/time/time.ts";
 
-/** The time, and waiting. The domain never asks; it is told. */
+/** The time, and waiting. The domain takes times as arguments instead. */
 export interface Clock {
   now(): EpochMillis;
-  /** For lengths of time, as differences of two readings: unlike `now`, nobody sets it ahead or back. */
+  /** For measuring durations: monotonic, unlike `now`. */
   monotonic(): Millis;
-  /** Resolves after `duration`, or as soon as `signal` is aborted, which the caller looks at. Never rejects. */
+  /** Resolves after `duration`, or when `signal` is aborted, which the caller must check. Never rejects. */
   sleep(duration: Millis, signal?: AbortSignal): Promise<void>;
 }

@@ -17,22 +17,22 @@ import type { Assets } from "./remedies.ts";
 import type { Resolver } from "./resolver.ts";
 
 export interface Probes {
-  /** The servers that answer, and how they are joined. */
+  /** The responding servers and their topology. */
   servers(): Promise<readonly ServerFacts[]>;
   /**
-   * The meta group of a JetStream domain, as its leader tells it now; undefined: the server stands alone.
-   * @param domain the only one by default; where there are several, a failed probe says so.
+   * The meta group of a JetStream domain according to its leader; undefined for a standalone server.
+   * @param domain by default the only one; if there are several, the probe fails.
    */
   meta(domain?: string): Promise<Probe<MetaGroup | undefined>>;
-  /** What each server says of its own health. */
+  /** Each server's own health checks. */
   health(): Promise<ServersHealth>;
   /**
-   * One look at an account, as deep as the credentials at hand allow, without side effects.
-   * Failed probes are part of the answer; only a lost connection throws.
-   * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
-   * @param expected what is to be there, and so is asked about though no server tells of it.
-   * @param listens whether to wait three seconds, where all else is well, for what mirrors and sources hear; none is
-   * proved without.
+   * Observes an account once, as deeply as the credentials allow, without side effects. Failed probes are part of the
+   * answer; only a lost connection throws.
+   * @param accountKey seed of an account key or account signing key, to create a short-lived user.
+   * @param expected what must exist, even if no server reports it.
+   * @param listens whether to wait three seconds for heartbeats of mirrors and sources, if everything else is healthy.
+   * Without this, none is proved to work.
    */
   observe(
     account: AccountId,
@@ -40,28 +40,28 @@ export interface Probes {
     expected?: Expectations,
     listens?: boolean,
   ): Promise<Observation>;
-  /** The accounts that any server has loaded; expired and deleted ones are, until it restarts. */
+  /** The accounts that any server has loaded. Expired and deleted ones stay loaded until the server restarts. */
   accounts(): Promise<Probe<readonly AccountId[]>>;
-  /** The streams of every account, as the servers tell of them; with their consumers only if asked. */
+  /** The streams of every account according to the servers; with their consumers if requested. */
   hosted(withConsumers?: boolean): Promise<Probe<readonly HostedStream[]>>;
   /**
-   * Hears from now on what the account's own clients ask JetStream to delete: what they delete is no loss.
+   * Records from now on which deletions the account's own clients request, because these are no losses.
    * @throws RelightError `nats.*`
    */
   deletions(account: AccountId): Promise<Deletions>;
   /** The operators that each server trusts. @throws RelightError `nats.*` */
   trust(): Promise<readonly ServerTrust[]>;
-  /** What each server with JetStream may give to it, and what is reserved of that. */
+  /** The JetStream capacity of each server, and how much is reserved. */
   capacity(): Promise<Probe<readonly ServerCapacity[]>>;
 }
 
-/** The servers' HTTP monitoring; without an address configured there is nothing to ask. */
+/** The servers' HTTP monitoring at the configured addresses. */
 export interface Monitoring {
-  /** Never throws: an address that can't be reached is a failed probe. */
+  /** Never throws: an unreachable address is a failed probe. */
   check(): Promise<readonly MonitoringHealth[]>;
 }
 
-/** The certificate that a server shows at an address; undefined: it offers no TLS there. */
+/** The certificate that a server presents at an address; undefined if it offers no TLS. */
 export interface ServerCertificates {
   readonly address: string;
   readonly seen: Probe<
@@ -75,26 +75,26 @@ export interface Cluster extends AsyncDisposable {
   readonly probes: Probes;
   readonly assets: Assets;
   /**
-   * Connects anew, to whichever server answers, and finds the servers anew: after a restart a server has
-   * another id, and the connection may have been to that very one. @throws RelightError `nats.*`
+   * Reconnects to any server and discovers the servers again, because after a restart a server has another id, and the
+   * connection may have been to that server. @throws RelightError `nats.*`
    */
   reopen(): Promise<void>;
 }
 
-/** What was asked to be deleted, until this is disposed. */
+/** The deletion requests until this is disposed. */
 export interface Deletions extends AsyncDisposable {
-  /** Whether it was, or the stream of this consumer was. */
+  /** Whether somebody requested to delete it, or the stream of this consumer. */
   readonly has: (group: Group) => boolean;
 }
 
-/** What a cluster says of itself, heard over a connection of its own that comes back by itself. */
+/** The events of a cluster, received on a separate connection that reconnects by itself. */
 export interface Events extends AsyncDisposable {
   /**
-   * Every event from now on, in order; what is too much to be kept is told as `events-missed`. Ends when this is
-   * disposed. To be called once.
-   * @throws RelightError `nats.unauthorized` if the user may not listen, `nats.connection_lost` if it is over.
+   * Every event from now on, in order. If too many wait, the rest become one `events-missed`. Ends when this is disposed.
+   * Call it once.
+   * @throws RelightError `nats.unauthorized` if the user may not subscribe, `nats.connection_lost` if reconnecting fails.
    */
   listen(): AsyncIterable<ClusterEvent>;
-  /** As {@link Resolver.running}, asked of the servers that are alive now. */
+  /** Like {@link Resolver.running}, from the servers that respond now. */
   running(account: AccountId): Promise<readonly RunningAccount[]>;
 }

@@ -1,7 +1,7 @@
 import type { Incident } from "../domain/incidents/incident.ts";
 
-/** Calls people. */
+/** Pages people. */
 export interface Escalation {
-  /** Sends the incident, open or resolved, to every channel. @throws RelightError `escalation.undeliverable` if none took it. */
+  /** Sends an open or resolved incident to every channel. @throws RelightError `escalation.undeliverable` if none accepts it. */
   send(incident: Incident): Promise<void>;
 }

@@ -4,27 +4,27 @@ import type { HarmLeave } from "../domain/gate/gate-harm.ts";
 /** What started a job. */
 export type Trigger = "schedule" | "webhook" | "manual" | "event" | "resume";
 
-/** Work on one account. A trigger says only which account and why. */
+/** Work on one account. A trigger only names the account and a reason. */
 export interface Job {
   readonly account: AccountId;
   readonly trigger: Trigger;
   readonly reason: string;
   /**
-   * `remediate`: whatever it needs, a due renewal included. `heal`: revive it, renew it only if it expired.
-   * `renew`: renew now, whatever the window says. `push`: push `token`. `verify`: only look.
+   * `remediate`: whatever is needed, including a due renewal. `heal`: revive it, renew it only if it expired.
+   * `renew`: renew now, regardless of the window. `push`: push `token`. `verify`: only check.
    */
   readonly action: "remediate" | "heal" | "renew" | "push" | "verify";
   /** A JWT delivered for `push`; it passes the gate like any other. */
   readonly token?: string;
-  /** A person saw how `token` differs from the JWT in force with this id, and accepted it: no queue carries it. */
+  /** The id of the JWT in force whose differences from `token` a person accepted. Never sent through a queue. */
   readonly acceptedOver?: string;
-  /** Harm that the person ordered, knowing it; no queue carries it either. */
+  /** Harm that a person allowed. Never sent through a queue. */
   readonly allowed?: readonly HarmLeave[];
-  /** A person wants the account back although somebody deleted it; as above, no queue carries it. */
+  /** A person wants the account back although somebody deleted it. Never sent through a queue. */
   readonly undelete?: true;
-  /** Ties together all that one trigger led to, from its log lines to the page. */
+  /** The id of the trigger, for everything it led to, from log lines to pages. */
   readonly correlation?: string;
-  /** Jobs of one id are one job: what a queue deduplicates by. */
+  /** Queues deduplicate jobs by this id. */
   readonly id: string;
 }
 
@@ -34,18 +34,18 @@ export type NewJob = Omit<Job, "id"> & Partial<Pick<Job, "id">>;
 /** Where jobs are queued: first in, first out per account. */
 export interface Jobs {
   /**
-   * Queues a job once. An id that was queued lately may be dropped as a repetition (SQS remembers for five
-   * minutes, even what is done), so a new order needs a new id.
+   * Queues a job once. The queue may drop a recently used id as a duplicate (SQS does so for five minutes, even for finished
+   * jobs), so a new order needs a new id.
    * @throws RelightError `queue.unavailable`
    */
   enqueue(job: Job): Promise<void>;
   /**
-   * The same for many, in their order per account.
-   * @throws RelightError `queue.unavailable`, whose `details.notTaken` says how many were not taken.
+   * Queues many jobs, in order per account.
+   * @throws RelightError `queue.unavailable`; `details.notTaken` is the number of jobs that were not queued.
    */
   enqueueAll(jobs: readonly Job[]): Promise<void>;
-  /** About how many jobs wait and are not being done. @throws RelightError `queue.unavailable` */
+  /** The approximate number of waiting jobs, without running ones. @throws RelightError `queue.unavailable` */
   waiting(): Promise<number>;
-  /** Waits until jobs that run in this very process are done; nothing to wait for with a remote queue. */
+  /** Waits for the jobs that run in this process; with a remote queue there are none. */
   drain(): Promise<void>;
 }

@@ -6,36 +6,36 @@ export interface JournalQuery {
   readonly account?: AccountId | "-";
   readonly job?: string;
   readonly kinds?: readonly EntryKind[];
-  /** At most this many, the newest ones. */
+  /** At most this many, the newest. */
   readonly limit?: number;
 }
 
 /** An account that the journal knows. */
 export interface JournalledAccount {
   readonly account: AccountId;
-  /** Empty where the claims have none. */
+  /** Empty if the claims have none. */
   readonly name: string;
-  /** A person said that it is gone for good, and it was not seen in force since. */
+  /** A person marked it as gone for good, and it has not been in force since. */
   readonly forgotten: boolean;
 }
 
-/** The append-only record of all that was seen and done. */
+/** The append-only record of everything that Relight saw and did. */
 export interface Journal {
-  /** Returns once the entry is safe. @throws RelightError `journal.unavailable` */
+  /** Returns once the entry is stored. @throws RelightError `journal.unavailable` */
   append(entry: JournalEntry): Promise<void>;
   /**
-   * Matching entries of an account, oldest first in the order of appending; where clocks differ that holds among what
-   * jobs on accounts write, among incidents, and among orders. Name an account where you can.
+   * Matching entries, oldest first in the order of appending. If clocks differ, the order holds only among entries of jobs,
+   * among incidents, and among orders. Name an account if possible.
    */
   read(query: JournalQuery): Promise<readonly JournalEntry[]>;
   /**
-   * The accounts whose claims were ever seen in force, or whose deletion was, each once, with the name in the newest of
-   * these claims; as they come, and none of their entries is held.
+   * Every account whose claims were ever in force or whose deletion was noticed, once, with the name in its newest claims.
+   * Streams the accounts without keeping entries in memory.
    */
   accounts(): AsyncIterable<JournalledAccount>;
   /**
-   * How the newest job on each account stands, for any number of accounts; none for one that never had a job.
-   * It may be lost or late, never older over newer: it says where to look, and is no proof.
+   * The newest job on each account, if it ever had one. May be missing or outdated, but an older job never replaces a newer
+   * one. Only a hint for where to check, never proof.
    */
   latest(accounts: readonly AccountId[]): Promise<ReadonlyMap<AccountId, LastJob>>;
 }

@@ -1,9 +1,9 @@
 import type { Millis } from "../domain/time/time.ts";
 
-/** Leases: one holder at a time per key, until released or until the time is over. */
+/** Leases: one holder per key at a time, until it is released or expires. */
 export interface Leases {
-  /** True if `holder` now has `key` (or had it already) until `lasts` from now; false if another has it. */
+  /** True if `holder` now has `key` for `lasts` (also if it already had it); false if another holder has it. */
   acquire(key: string, holder: string, lasts: Millis): Promise<boolean>;
-  /** Gives the key up if `holder` has it; otherwise nothing happens. */
+  /** Releases the key if `holder` has it; otherwise does nothing. */
   release(key: string, holder: string): Promise<void>;
 }

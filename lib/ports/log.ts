@@ -1,4 +1,4 @@
-/** Structured logging: a constant message, data beside it; everything passes the redactor. */
+/** Structured logging: a constant message with data. Everything passes the redactor. */
 export interface Log {
   info(message: string, data?: object): void;
   warn(message: string, data?: object): void;

@@ -1,18 +1,18 @@
 import type { Measurement } from "../domain/metrics/measures.ts";
 
-/** What looks on while the work is done. */
+/** Metrics and traces of the work. */
 
 /** Numbers for graphs and alarms. */
 export interface Metrics {
-  /** Writes them at once, so that none waits for an end that may not come. Never throws: work goes before numbers. */
+  /** Writes the values immediately, because the process may crash. Never throws, because metrics must not stop a job. */
   emit(measurements: readonly Measurement[]): void;
 }
 
-/** Times the steps of a run, for a trace. */
+/** Traces the steps of a run. */
 export interface Tracer extends AsyncDisposable {
   /**
-   * Does the work as one step within the step that it is called in. Result and error are the work's own.
-   * @param facts by which traces can be searched; never a secret
+   * Runs the work as a step within the current step, and returns or throws what the work does.
+   * @param facts for searching traces; never secrets
    */
   step<T>(name: string, work: () => Promise<T>, facts?: Readonly<Record<string, string>>): Promise<T>;
 }

@@ -3,26 +3,25 @@ import type { MemoryAsset } from "../domain/ladder/memory.ts";
 import type { Group } from "../domain/ladder/step-down.ts";
 import type { JsonObject } from "../domain/time/json.ts";
 
-/** The ports through which remedies act on streams, consumers and servers. */
+/** The ports through which remedies change streams, consumers and servers. */
 
-/** What only the account itself may do to its streams and consumers. */
+/** Operations on streams and consumers that only the account itself may do. */
 export interface Assets {
   /**
-   * Makes streams and consumers anew, exactly as they were configured, each whatever became of the one before; what
-   * exists is left alone.
-   * @param accountKey seed of an account key or account signing key, to mint a user for minutes with.
+   * Recreates streams and consumers exactly as configured, and keeps those that exist. Continues after a failure.
+   * @param accountKey seed of an account key or account signing key, to create a short-lived user.
    * @throws RelightError `assets.not_created` naming all that failed.
    */
   recreate(account: AccountId, accountKey: string, assets: readonly MemoryAsset[]): Promise<void>;
   /**
-   * Asks the leader of each group to step down; returns when all have agreed, not when others lead. A group
-   * that is electing one does not answer, which is no failure: look, and ask again.
-   * @throws RelightError `assets.not_stepped_down` naming the first that did not.
+   * Asks the leader of each group to step down. Returns when all have agreed, not when others lead. A group in an election
+   * does not answer, which is no failure: check, and ask again.
+   * @throws RelightError `assets.not_stepped_down` naming the first that refused.
    */
   stepDown(account: AccountId, accountKey: string, groups: readonly Group[]): Promise<void>;
   /**
-   * Gives streams and consumers that exist these configurations. A server may do it and not answer, so
-   * silence is no failure: look whether it came about.
+   * Updates the configurations of existing streams and consumers. A server may apply a change without answering, so a
+   * missing answer is no failure: check the result.
    * @returns those that a server refused to change, with its reason.
    */
   configure(
@@ -31,39 +30,38 @@ export interface Assets {
     configurations: readonly Configuration[],
   ): Promise<readonly RefusedConfiguration[]>;
   /**
-   * Asks with the very user that a remedy would use whether it may ask all that it will need. Changes nothing.
+   * Tests whether the user that a remedy would use has all permissions it will need. Changes nothing.
    * @returns the API subjects that it may not use.
-   * @throws RelightError `signer.*`, `secret.*`, `nats.*` if there can be no such user, or it can't connect.
+   * @throws RelightError `signer.*`, `secret.*`, `nats.*` if the user can't be created or can't connect.
    */
   forbidden(account: AccountId, accountKey: string, needs: RemedyNeeds): Promise<readonly string[]>;
 }
 
-/** What a remedy will ask of {@link Assets}. */
+/** What a remedy will need from {@link Assets}. */
 export interface RemedyNeeds {
   readonly recreate?: readonly MemoryAsset[];
   readonly configure?: readonly Configuration[];
   readonly stepDown?: readonly Group[];
 }
 
-/** What a stream, or a consumer of it, is to be. */
+/** The configuration that a stream or consumer should have. */
 export interface Configuration extends Group {
   readonly config: JsonObject;
-  /** Whether a consumer is made if there is none; otherwise one that has gone stays so. */
+  /** Whether to create a missing consumer. */
   readonly create?: true;
 }
 
 export interface RefusedConfiguration extends Group {
   readonly reason: string;
-  /** There is no such stream or consumer (any more). */
+  /** The stream or consumer does not exist (any more). */
   readonly gone: boolean;
 }
 
-/** Restarts nats-servers; how depends on where they run. Whether one *may* be restarted is not its business. */
+/** Restarts nats-servers. Does not decide whether a server may be restarted. */
 export interface Restarter {
   /**
-   * Restarts one server and returns once that was carried out; whether it is back and healthy is proved by
-   * whoever asked.
-   * @throws RelightError `restart.failed` with what the platform said.
+   * Restarts one server and returns once that was carried out. The caller checks whether it is back and healthy.
+   * @throws RelightError `restart.failed` with the platform's reason.
    */
   restart(server: { readonly id: string; readonly name: string }): Promise<void>;
 }

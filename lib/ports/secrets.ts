@@ -1,21 +1,21 @@
 /** Reads secrets by reference (`file:…`, `env:…`, `aws-sm://name#field`), each at most once per run. */
 export interface Secrets {
-  /** @throws RelightError `secret.*`; its text never holds the secret. */
+  /** @throws RelightError `secret.*`; its message never contains the secret. */
   read(reference: string): Promise<string>;
 }
 
-/** A secret whose next version is prepared beside the one in force, as AWS Secrets Manager has it. */
+/** A secret in rotation, as in AWS Secrets Manager: the next version is prepared beside the current one. */
 export interface RotatingSecret {
-  /** The labels (`AWSCURRENT`, `AWSPENDING`, …) of each version, by the version's id. @throws RelightError `secret.*` */
+  /** The labels (`AWSCURRENT`, `AWSPENDING`, …) of each version, by version id. @throws RelightError `secret.*` */
   describe(secret: string): Promise<{
     readonly name: string;
     readonly rotationEnabled: boolean;
     readonly stages: ReadonlyMap<string, readonly string[]>;
   }>;
   current(secret: string): Promise<string>;
-  /** What the version holds while it is pending; undefined as long as nothing was put there. */
+  /** The content of a pending version; undefined if it has none yet. */
   pending(secret: string, version: string): Promise<string | undefined>;
   putPending(secret: string, version: string, text: string): Promise<void>;
-  /** Puts `version` in force, in place of `before`. */
+  /** Makes `version` the current one instead of `before`. */
   promote(secret: string, version: string, before: string | undefined): Promise<void>;
 }

@@ -2,26 +2,26 @@ import type { AccountId } from "../domain/claims/account.ts";
 import type { Sourced } from "../domain/claims/claims-source.ts";
 import type { DecodedJwt } from "./keys.ts";
 
-/** One entry of a source of truth: an account's JWT, or what is wrong with what lies there instead. */
+/** One entry of a source of truth: an account's JWT, or why it is invalid. */
 export type SourceEntry =
   | { readonly ok: true; readonly place: string; readonly jwt: DecodedJwt }
   | {
       readonly ok: false;
       readonly place: string;
       readonly problem: string;
-      /** The account that it seems to be of; absent where it could be of any. */
+      /** The account that the entry seems to belong to; absent if that is unknown. */
       readonly account?: AccountId;
     };
 
-/** Where the accounts' JWTs are kept outside of the cluster: the source of truth. */
+/** The source of truth: where the accounts' JWTs are kept outside the cluster. */
 export interface ClaimsSource {
-  /** The reference it was configured by. */
+  /** The configured reference. */
   readonly name: string;
   /**
-   * Every entry; a bad one hides no others. What is trusted, expired or another operator's is for the caller.
+   * Every entry; a bad one does not hide the others. The caller checks trust, expiry and operator.
    * @throws RelightError `source.unavailable` if the source itself can't be read.
    */
   accounts(): AsyncIterable<SourceEntry>;
-  /** What it says of one account; everything is read once per run for all of these. @throws as {@link accounts} */
+  /** One account in the source. The source is read once per run for all accounts. @throws as {@link accounts} */
   lookup(account: AccountId): Promise<Sourced>;
 }

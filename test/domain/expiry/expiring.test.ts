@@ -135,7 +135,12 @@ describe("activation tokens", () => {
   test.each<[string, string, ReturnType<typeof exporting> | undefined, string | undefined]>([
     ["good", token(), exporting(), undefined],
     ["signed by a scoped signing key", token({ iss: KEY }), exporting(), undefined],
-    ["signed by a key that is gone", token({ iss: KEY }), exporting({}, []), "no longer one of its exporter's"],
+    [
+      "signed by a key that is gone",
+      token({ iss: KEY }),
+      exporting({}, []),
+      "no longer one of its exporter's",
+    ],
     ["for what is no longer exported", token(), exporting({ subject: "b" }), "no longer exports"],
     ["for a service that is a stream", token(), exporting({ type: "service" }), "no longer exports"],
     ["revoked", token(), exporting({ revocations: { [ACCOUNT]: NOW - 10 } }), "revoked"],
