@@ -166,6 +166,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
       correlation,
       told: "told",
     });
+    await world[Symbol.asyncDispose]();
     await openWorld("escalation:\n  - webhook: { url: 'http://127.0.0.1:1/hook' }\n");
     const failed = await invoke("escalate", event("escalate.incident-opened"));
     expect(failed.log.find(({ msg }) => msg === "a page could not be told")).toMatchObject({ correlation });
