@@ -10,7 +10,7 @@ import { redact } from "../lib/log.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowledge.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/orders/confirm-restart.ts";
 import { forgetAccount } from "../lib/usecases/orders/forget-account.ts";
-import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import { entriesByCorrelation } from "../lib/usecases/reports/entries-by-correlation.ts";
 import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";

@@ -4,13 +4,12 @@ import type { App } from "../lib/compose/compose.ts";
 import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes.ts";
 import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
-import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/change-limits.ts";
+import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/plan-limits.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";
 
 /** `relight jetstream enable|limits ACCOUNT`: gives an account JetStream, or changes what it has of it. */
-
 export type JetStreamOptions = {
   -readonly [name in LimitName]?: LimitRequest[name];
 } & {

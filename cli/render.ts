@@ -13,11 +13,10 @@ import {
   type Verdict,
   type Warning,
 } from "../lib/domain/verdict/verdict.ts";
-import type { Remediation } from "../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { Survey } from "../lib/usecases/reports/survey.ts";
 
 /** What people read. Programs use `--json`. */
-
 const PAINT: Record<Health, (text: string) => string> = {
   healthy: colors.green,
   degraded: colors.yellow,

@@ -5,14 +5,13 @@ import { EXIT, type ExitCode } from "../lib/errors.ts";
 import {
   isRetirable,
   planRotation,
-  type Rotation,
   type RotationOrder,
   type RotationPlan,
-} from "../lib/usecases/orders/rotate-key.ts";
+} from "../lib/usecases/orders/plan-rotation.ts";
+import type { Rotation } from "../lib/usecases/orders/rotate-key.ts";
 import type { CommandResult } from "./session.ts";
 
 /** `relight rotate-key`: prints the plan; with `--yes` it acts, with `--retire` it says whether the old key may go. */
-
 export interface RotateKeyOptions {
   readonly from: string;
   readonly to: string;

@@ -75,7 +75,7 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
  * What commands and handlers may ask for by themselves: each of these goes through `runJob`, or changes no account.
  * Whatever works on one (heal, push, renew, a remedy) is called by a job, and by nobody else.
  */
-const ENTRIES = "usecases/((orders|reports)/|(remediate/remediate|sweep/sweep|watch/watch)\\.ts$)";
+const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
 const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports)/|${ENTRIES})`;
 const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/tell-page)\\.ts$`;
 

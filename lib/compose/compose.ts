@@ -22,22 +22,20 @@ import { ROTATING_SECRET_NEEDS } from "../usecases/context/writes.ts";
 import type { JobDependencies } from "../usecases/job/job.ts";
 import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
-import { changeLimits, type LimitOrder } from "../usecases/orders/change-limits.ts";
+import { changeLimits } from "../usecases/orders/change-limits.ts";
 import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
+import type { LimitOrder } from "../usecases/orders/plan-limits.ts";
+import type { RotationOrder, RotationPlan } from "../usecases/orders/plan-rotation.ts";
 import {
   type RotationEvent,
   type RotationStepDone,
   rotateCredentials,
 } from "../usecases/orders/rotate-credentials.ts";
-import {
-  type Rotation,
-  type RotationOrder,
-  type RotationPlan,
-  rotate,
-} from "../usecases/orders/rotate-key.ts";
+import { type Rotation, rotate } from "../usecases/orders/rotate-key.ts";
 import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
 import { type Page, type Told, tellPage } from "../usecases/paging/tell-page.ts";
-import { type Remediation, remediate } from "../usecases/remediate/remediate.ts";
+import { remediate } from "../usecases/remediate/remediate.ts";
+import type { Remediation } from "../usecases/remediate/remediation.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "../usecases/reports/expiries.ts";
 import { listedSchedule } from "../usecases/reports/schedule.ts";
 import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";

@@ -3,7 +3,8 @@ import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
 import type { Job } from "../../lib/ports/jobs.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
-import { type Remediation, remediate } from "../../lib/usecases/remediate/remediate.ts";
+import { remediate } from "../../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
 import { jobDependencies } from "./job-dependencies.ts";
 
 /** The app of a world, in this process, silent; dispose it. */

@@ -3,7 +3,6 @@ import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { type JournalEntry, lastClaims, REMEMBERED, TOLD_ONLY } from "../../domain/journal/journal.ts";
 import { type LastSight, lastSight } from "../../domain/observation/streams-seen.ts";
 import type { Journal } from "../../ports/journal.ts";
-import { provedBy, type Trust } from "./proof.ts";
 
 /** All that a look needs to know of before. One read for all, so that one answer serves whoever asks for a part. */
 export function memoryOf(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {
@@ -23,15 +22,6 @@ export async function sightOf(journal: Journal, account: AccountId): Promise<Las
 /** All of them: the newest by its proof need not be the last that somebody wrote. */
 export function claimsSeen(journal: Journal, account: AccountId): Promise<readonly JournalEntry[]> {
   return journal.read({ account, kinds: ["claims.seen"] });
-}
-
-/** The journal's last claims, if none are proved: of an account that nobody runs they are not renewed. */
-export async function unprovedClaims(
-  { journal, ...trust }: { readonly journal: Journal } & Trust,
-  account: AccountId,
-): Promise<readonly JournalEntry[]> {
-  const entries = await claimsSeen(journal, account);
-  return lastClaims(entries, provedBy(trust)) === undefined ? entries.slice(-1) : [];
 }
 
 /** What a deletion is known by is read anew each time: `watch` writes it while a job is under way. */

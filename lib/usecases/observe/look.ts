@@ -2,6 +2,7 @@ import { type AccountId, expectationsOf } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import type { SourceView } from "../../domain/claims/claims-source.ts";
+import { type KnownClaims, knownClaims, needsJournal } from "../../domain/claims/known-claims.ts";
 import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/presence.ts";
 import {
   type JournalEntry,
@@ -23,13 +24,16 @@ import type { Verdict } from "../../domain/verdict/verdict.ts";
 import { probe } from "../../errors.ts";
 import { accountKeyOf, type Context } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
-import { lastSeenOf, memoryOf, sightOf, unprovedClaims } from "../journal/remembered.ts";
+import { claimsSeen, lastSeenOf, memoryOf, sightOf } from "../journal/remembered.ts";
 
-/** One look at an account: what was seen, what it means, and the claims that count. */
+/** One look at an account: what was seen, what it means, and its claims. */
 export interface Look {
   readonly observation: Observation;
   readonly verdict: Verdict;
+  /** The claims in force. */
   readonly claims: ClaimsDocument | undefined;
+  /** What else is known of its claims. */
+  readonly known: KnownClaims;
   /** What was held in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
   /** What is missing since the account was last seen well, and is not in the journal yet. */
@@ -98,17 +102,16 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
   // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
   const observation = key.ok ? seen : { ...seen, accountView: key };
-  const [remembered, sight] = await Promise.all([
-    memoryOf(journal, account),
-    sightOf(context.journal, account),
-  ]);
+  const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(journal, account)]);
   const isProved = provedBy(context);
   const lost = sight === undefined ? [] : newLosses(lossesSince(sight, observation), remembered, sight);
   const source = await lookIntoSource(context, account, remembered);
   const claims = claimsInForce(observation, operator);
+  const seenBefore = needsJournal({ observation, inForce: claims }) ? await claimsSeen(journal, account) : [];
+  const known = knownClaims({ observation, inForce: claims, source, seen: seenBefore, operator, isProved });
   const deletion = lastDeletion(remembered);
   const isPlain = claims !== undefined && deletion === undefined;
-  const lastSeen = isPlain ? undefined : await lastSeenOf(context.journal, account);
+  const lastSeen = isPlain ? undefined : await lastSeenOf(journal, account);
   const presence = presenceIn(observation, operator, { lastSeen, deletion });
   const standards: Standards = {
     operator,
@@ -120,14 +123,15 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
     unproved: [
       ...unprovedOpenings(remembered, isProved),
-      ...(claims === undefined ? await unprovedClaims(context, account) : []),
+      ...(known.unproved === undefined ? [] : [known.unproved]),
     ],
     expected,
   };
   const verdict = assess(observation, standards);
   const memorySeen = lastMemory(remembered, isProved);
   const seenSource = defined({ source });
-  return { look: { observation, verdict, claims, memorySeen, presence, lost, ...seenSource }, standards };
+  const look = { observation, verdict, claims, known, memorySeen, presence, lost, ...seenSource };
+  return { look, standards };
 }
 
 /** A source that can't be read is part of what was seen, never taken for an answer. */

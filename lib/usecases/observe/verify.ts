@@ -1,24 +1,16 @@
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
-import { isTrusted, type SourceView } from "../../domain/claims/claims-source.ts";
-import { type Operator, trustedIssuers } from "../../domain/claims/operator.ts";
+import { trustedIssuers } from "../../domain/claims/operator.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { windowBounds } from "../../domain/expiry/expiry.ts";
-import {
-  type EntryKind,
-  type JournalEntry,
-  lastClaims,
-  newest,
-  TOLD_ONLY,
-} from "../../domain/journal/journal.ts";
+import { type EntryKind, type JournalEntry, newest, TOLD_ONLY } from "../../domain/journal/journal.ts";
 import { proofIn } from "../../domain/journal/journal-proof.ts";
 import type { Ending } from "../../domain/journal/last-job.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
 import { isNews, sightIn } from "../../domain/observation/streams-seen.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
-import { unreadable } from "../../domain/verdict/claims-findings.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
 import { provedBy, withProof } from "../journal/proof.ts";
-import { claimsSeen, memoryOf, sightOf } from "../journal/remembered.ts";
+import { memoryOf, sightOf } from "../journal/remembered.ts";
 import { resolveIncidents } from "../paging/escalate.ts";
 import { rememberDeletion } from "./deletion.ts";
 import type { Look } from "./look.ts";
@@ -108,55 +100,15 @@ async function remember(
   await context.journal.append(entry);
 }
 
-/**
- * The claims to renew from: those in force. Where there are none (a full resolver deletes what expired), the
- * newer of the source's, if trusted, and those last seen, if the journal proves them. A newer JWT in the source never takes the place of
- * claims in force here: a renewal must not smuggle in a change that nobody looked at.
- */
-export async function claimsToRenew(
-  context: Context,
-  { observation, claims, source }: Pick<Look, "observation" | "claims" | "source">,
-): Promise<ClaimsDocument | undefined> {
-  // What the journal knew is not in force, and what is nobody can read.
-  if (unreadable(observation) !== undefined) return undefined;
-  if (claims !== undefined) return claims;
-  const { account } = observation;
-  const seen = lastClaims(await claimsSeen(context.journal, account), provedBy(context));
-  const sourced = trustedIn(source, context.operator);
-  if (seen === undefined || sourced === undefined) return sourced ?? seen;
-  return sourced.claims.iat > seen.claims.iat ? sourced : seen;
-}
-
-/** Why an account of which only the journal knows is not renewed; for people. */
-export const UNPROVED_CLAIMS =
-  "the claims in the journal are not proved: nobody knows whether the operator ever signed them; push the account's JWT from its source of truth";
-
-/** The same for what is only compared with, as by the gate: that an entry is not proved must not open it wider. */
-export async function claimsToCompare(
-  context: Context,
-  seen: Pick<Look, "observation" | "claims" | "source">,
-): Promise<ClaimsDocument | undefined> {
-  const { account } = seen.observation;
-  return (
-    (await claimsToRenew(context, seen)) ?? lastClaims(await claimsSeen(context.journal, account), TOLD_ONLY)
-  );
-}
-
 /** What a job that ends with this look leaves behind for the next sweep. */
-export async function endingOf(context: Context, seen: Look): Promise<Omit<Ending, "verifiedAt">> {
+export function endingOf({ policyOf }: Context, seen: Look): Omit<Ending, "verifiedAt"> {
   // What somebody deleted is not renewed: that it expires is no matter.
-  const claims = isWithdrawn(seen.presence) ? undefined : (await claimsToRenew(context, seen))?.claims;
-  const bounds = claims && windowBounds(claims, context.policyOf(claims.sub, claims));
+  const claims = isWithdrawn(seen.presence) ? undefined : seen.known.renewable?.claims;
+  const bounds = claims && windowBounds(claims, policyOf(claims.sub, claims));
   return {
     verdict: seen.verdict.verdict,
     ...(isWithdrawn(seen.presence) ? { withdrawn: true } : {}),
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
     ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),
   };
-}
-
-function trustedIn(source: SourceView | undefined, operator: Operator): ClaimsDocument | undefined {
-  if (source === undefined || !source.sourced.ok || source.sourced.value.state !== "found") return undefined;
-  const { claims } = source.sourced.value;
-  return isTrusted(claims, operator) ? claims.document : undefined;
 }

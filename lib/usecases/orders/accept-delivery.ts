@@ -36,6 +36,7 @@ interface DeliveryDependencies {
 
 /** Longer than any sender's repetitions (Standard Webhooks: about three days). */
 const REMEMBERED = millis(4 * 24 * 60 * 60_000);
+
 /** Longer than a function that takes a delivery may run, and over before the sender's third try after five minutes. */
 const ACCEPTING = millis(2 * 60_000);
 

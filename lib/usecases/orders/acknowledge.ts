@@ -25,8 +25,10 @@ export async function acknowledge(
   await record(context, job, "loss.acknowledged", { losses: chosen as unknown as Json, by, reason });
   return chosen;
 }
+
 /** `A>two` is `A > two`. */
 export const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();
+
 /** Who acknowledges, and why: a loss is a person's to accept. */
 export interface Acknowledgement {
   readonly account: AccountId;

@@ -6,7 +6,6 @@ import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import type { Context } from "../context/context.ts";
 import { lookOnce } from "../observe/look.ts";
-import { claimsToCompare } from "../observe/verify.ts";
 import { gateFacts } from "../push/gate-facts.ts";
 
 /** What a JWT would change, for a person to look at before it is pushed. */
@@ -29,7 +28,7 @@ export async function previewPush(
   const { document: candidate, signatureValid } = context.codec.decode(token);
   const account = candidate.claims.sub;
   const seen = await lookOnce(context, account);
-  const current = await claimsToCompare(context, seen);
+  const current = seen.known.comparable;
   const decision = gate({
     account,
     operator: context.operator,

@@ -1,24 +1,13 @@
-import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
-import type { AccountClaims } from "../../domain/claims/claims.ts";
 import { describeWithdrawal, isWithdrawn } from "../../domain/claims/presence.ts";
 import { reissue } from "../../domain/claims/renewal.ts";
-import { expiryWindow, UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
+import { expiryWindow } from "../../domain/expiry/expiry.ts";
 import { openRotation } from "../../domain/journal/journal.ts";
-import {
-  type KeyChange,
-  type Obstacles,
-  obstacles,
-  planWaves,
-  type RotationAccount,
-  type WavePlan,
-} from "../../domain/keys/key-rotation.ts";
+import type { RotationAccount } from "../../domain/keys/key-rotation.ts";
 import { defined } from "../../domain/time/defined.ts";
-import { isCountable } from "../../domain/time/time.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";
-import { asRelightError, probe, RelightError } from "../../errors.ts";
-import type { DecodedJwt } from "../../ports/keys.ts";
-import { type Context, nameOf, type RunningJob, record, requireSigner } from "../context/context.ts";
+import { asRelightError, RelightError } from "../../errors.ts";
+import { type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
 import { requireMode } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
 import type { Look } from "../observe/look.ts";
@@ -26,23 +15,7 @@ import { lookBriefly } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 import { momentOf } from "../renewal/renewal-decision.ts";
-
-const ACCOUNTS_AT_ONCE = 4;
-
-export interface RotationOrder extends KeyChange {
-  readonly configured: readonly AccountId[];
-  /** How many accounts are signed anew before all of them are looked at again. */
-  readonly wave: number;
-  readonly includeSystem: boolean;
-  /** Told before each account, and before each look at a whole wave. */
-  readonly tell: (line: string) => void;
-}
-
-/** What rests on the old key, and what stands against replacing it. */
-export interface RotationPlan extends WavePlan, Obstacles {
-  /** Accounts of which it is not known who signed them, with why; nothing is retired while there are any. */
-  readonly unknown: readonly { readonly account: string; readonly problem: string }[];
-}
+import type { RotationOrder, RotationPlan } from "./plan-rotation.ts";
 
 export interface RotatedAccount {
   readonly account: AccountId;
@@ -63,65 +36,6 @@ export interface Rotation {
   /** Ties together the rotation's own journal entries and those of its jobs. */
   readonly correlation: string;
   readonly error?: RelightError;
-}
-
-/** Looks what is signed by the old key; touches nothing. @throws RelightError `nats.*` */
-export async function planRotation(context: Context, order: RotationOrder): Promise<RotationPlan> {
-  const trust = await context.probes.trust();
-  const blocked = obstacles(order, trust, context.operator, (await context.signer?.())?.publicKey);
-  const { holders, unknown } = await holdersOf(context, order);
-  const { wave: size, includeSystem } = order;
-  const { systemAccount } = context.operator;
-  return { ...planWaves(holders, { size, includeSystem, systemAccount }), ...blocked, unknown };
-}
-
-interface Holders {
-  readonly holders: readonly RotationAccount[];
-  readonly unknown: RotationPlan["unknown"];
-}
-
-/** Every account of which the resolver holds, or a server runs, a JWT that the old key signed. */
-async function holdersOf(context: Context, { from, configured }: RotationOrder): Promise<Holders> {
-  const stored = new Map<AccountId, DecodedJwt | undefined>(configured.map((id) => [id, undefined]));
-  const unread = new Map<string, string>();
-  for await (const entry of context.resolver.list()) {
-    if (entry.ok) stored.set(entry.jwt.document.claims.sub, entry.jwt);
-    else unread.set(entry.account, entry.problem);
-  }
-  const hosted = await context.probes.hosted();
-  const streamsOf = (id: AccountId): number =>
-    hosted.ok ? hosted.value.filter(({ account }) => account === id).length : 0;
-  const holders = await pMap(
-    stored,
-    async ([account, jwt]): Promise<readonly RotationAccount[]> => {
-      const seen = await probe(() => context.resolver.running(account));
-      const running = seen.ok ? seen.value.flatMap((it) => (it.loaded ? [it] : [])) : [];
-      const claims = jwt?.document.claims ?? running[0]?.document.claims;
-      // What is wrong with one account is not to stop the rotation of the others.
-      if (!seen.ok) unread.set(account, seen.message);
-      if (unread.has(account)) return [];
-      const holder: RotationAccount = {
-        account,
-        streams: streamsOf(account),
-        stored: jwt?.document.claims.iss === from,
-        name: nameOf(context, account, claims),
-        critical: context.policyOf(account, claims).critical,
-        runningOn: running.filter(({ document }) => document.claims.iss === from).map(({ server }) => server),
-      };
-      if (!holder.stored && holder.runningOn.length === 0) return [];
-      const problem = unsignable(context, claims);
-      if (problem !== undefined) unread.set(account, problem);
-      return problem === undefined ? [holder] : [];
-    },
-    { concurrency: ACCOUNTS_AT_ONCE },
-  );
-  const unknown = [...unread].map(([account, problem]) => ({ account, problem }));
-  return { holders: holders.flat(), unknown };
-}
-
-/** Why the gate would refuse the claims, whoever signs them. */
-function unsignable({ clock }: Context, claims: AccountClaims | undefined): string | undefined {
-  return claims?.exp === undefined || isCountable(claims.exp, clock.now()) ? undefined : UNCOUNTABLE;
 }
 
 /**
@@ -241,13 +155,8 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
 }
 
 /** The end of the job, and what the rotation says of the account. */
-async function ended(context: Context, last: Look, done: RotatedAccount, pushed?: ProvedPush) {
+function ended(context: Context, last: Look, done: RotatedAccount, pushed?: ProvedPush) {
   const { account, result: outcome } = done;
   const end = { account, outcome, rungs: [], verdict: last.verdict, done, ...defined({ pushed }) };
-  return { end, ending: await endingOf(context, last) };
-}
-
-/** Whether nothing rests on the old key any more: no JWT that it signed is stored or runs, and all are known. */
-export function isRetirable({ waves, leftOut, unknown }: RotationPlan): boolean {
-  return waves.length === 0 && leftOut.length === 0 && unknown.length === 0;
+  return { end, ending: endingOf(context, last) };
 }

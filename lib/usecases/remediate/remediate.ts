@@ -1,69 +1,29 @@
 import { DUE } from "../../domain/expiry/expiry.ts";
-import { isOvertaken } from "../../domain/gate/gate.ts";
 import { lastOutage } from "../../domain/journal/last-outage.ts";
 import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
 import type { RungReport } from "../../domain/ladder/rung-report.ts";
-import { skewOf } from "../../domain/observation/clocks.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
-import { hasFinding, type Verdict } from "../../domain/verdict/verdict.ts";
-import { RelightError } from "../../errors.ts";
+import { hasFinding } from "../../domain/verdict/verdict.ts";
 import type { NewJob } from "../../ports/jobs.ts";
 import { type Context, modeFor, type RunningJob } from "../context/context.ts";
 import { left, tried } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import type { Look } from "../observe/look.ts";
-import { claimsToCompare, endingOf, verify } from "../observe/verify.ts";
+import { endingOf, verify } from "../observe/verify.ts";
 import { describeBegun, describePush } from "../push/describe-push.ts";
-import { type ProvedPush, push } from "../push/push.ts";
+import { watchExpiry, watchUnseen } from "../renewal/expiry-pages.ts";
 import { planned, reconcile } from "../renewal/reconcile.ts";
 import { renew } from "../renewal/renew.ts";
-import { renewalDecision, watchExpiry, watchUnseen } from "../renewal/renewal-decision.ts";
+import { renewalDecision } from "../renewal/renewal-decision.ts";
+import { pushDelivered } from "./deliver.ts";
 import { escalateReport } from "./escalate-report.ts";
 import { heal, summaryOf } from "./heal.ts";
+import { type Done, type Ended, lookOnly, type Remediation } from "./remediation.ts";
 import { type CrashedWork, renewalOf, resume, rungsOf } from "./resume.ts";
 import { refuseUnproved } from "./unproved.ts";
-
-/** The end of one job on one account. */
-export interface Remediation {
-  readonly account: string;
-  /**
-   * `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. `looked`: the
-   * mode did not allow what would have been done.
-   */
-  readonly outcome:
-    | "healthy"
-    | "healed"
-    | "escalated"
-    | "refused"
-    | "verified"
-    | "renewed"
-    | "pushed"
-    | "looked";
-  readonly why: string;
-  readonly rungs: readonly RungReport[];
-  readonly verdict: Verdict;
-  /** What this run might change of the account, and why. */
-  readonly mode: ReturnType<typeof modeJson>;
-  /** What would have been done, of one that looked. */
-  readonly would?: readonly string[];
-  /** What is missing since, for people; absent where nothing is. A person was called, unless the policy allowed it. */
-  readonly losses?: readonly string[];
-  /** The JWT that was pushed and where it was proved, if one was. */
-  readonly pushed?: ReturnType<typeof describePush>;
-  /** Ties together all that the trigger led to. */
-  readonly correlation: string;
-  /** When the claims expire; ISO 8601, UTC. Absent where they don't, or nobody knows. */
-  readonly expiresAt?: string;
-  /** Whether the account's policy calls it critical; absent where nobody asked. */
-  readonly critical?: boolean;
-  /** Of a job that healed: when the account was first seen not to be healthy; ISO 8601, UTC. */
-  readonly unwellSince?: string;
-  /** When it was first seen to be healthy again, perhaps by a job that died before it could say so; as above. */
-  readonly healthySince?: string;
-}
 
 /** Does one job, whoever triggered it. */
 export function remediate(deps: JobDependencies, order: NewJob): Promise<Remediation> {
@@ -82,7 +42,7 @@ export function remediate(deps: JobDependencies, order: NewJob): Promise<Remedia
       const whole = withCrashedWork(done, crashed, earlier);
       const { last, ...result } = await withFacts(context, whole);
       await watchExpiry(context, job, last, calls);
-      return { end: result, ending: await endingOf(context, last) };
+      return { end: result, ending: endingOf(context, last) };
     } catch (thrown) {
       // What could not be renewed is what expires: a failure must not hide how near that is.
       await watchExpiry(context, job, seen, calls);
@@ -90,12 +50,6 @@ export function remediate(deps: JobDependencies, order: NewJob): Promise<Remedia
     }
   });
 }
-
-type Ended = Omit<Remediation, "correlation">;
-/** With the last look, which nobody but this module needs. */
-type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
-  readonly last: Look;
-};
 
 /** What is to be known of the account beside how the job went. */
 async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Done, "last">> {
@@ -232,34 +186,6 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
   });
 }
 
-async function pushDelivered(
-  context: Context,
-  job: RunningJob,
-  { token, trigger, acceptedOver, allowed = [] }: NewJob,
-  seen: Look,
-): Promise<Done> {
-  if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
-  const current = await claimsToCompare(context, seen);
-  // A message that comes again is no fault of the issuer's; a person at the console is told.
-  const { document, signatureValid } = context.codec.decode(token);
-  const isInForce = signatureValid && document.text === seen.claims?.text;
-  if (trigger === "webhook" && isInForce)
-    return { ...lookOnly("pushed", seen), why: "it is in force already" };
-  const isLate = signatureValid && seen.claims !== undefined && isOvertaken(document, seen.claims);
-  if (trigger === "webhook" && isLate)
-    return { ...lookOnly("pushed", seen), why: "a later renewal is in force" };
-  const skew = skewOf(seen.observation.servers);
-  // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
-  const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
-  const allowance = isAccepted ? "claims" : "nothing";
-  const purpose = isAccepted ? "delivered, changes accepted" : "delivered";
-  return tried(context.mode, `push ${document.claims.jti}`, lookOnly("looked", seen), async () => {
-    const use = seen.observation.streams;
-    const proved = await push(context, job, { token, current, allowance, purpose, skew, use, allowed });
-    return lookOnly("pushed", await verify(context, job), proved);
-  });
-}
-
 async function climb(
   context: Context,
   job: RunningJob,
@@ -279,11 +205,4 @@ async function climb(
     ...missing,
     outcome: outcome === "refused" || outcome === "looked" ? outcome : "escalated",
   };
-}
-
-function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
-  const { verdict } = last;
-  const why = verdict.findings[0]?.message ?? "everything that was looked at works";
-  const done = { account: verdict.account, outcome, why, rungs: [], verdict, last };
-  return { ...done, ...(proved === undefined ? {} : { pushed: describePush(proved) }) };
 }

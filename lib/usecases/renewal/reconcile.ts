@@ -1,4 +1,3 @@
-import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
@@ -9,7 +8,6 @@ import { openDifference } from "../../domain/verdict/source-findings.ts";
 import { asRelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
-import { claimsToRenew } from "../observe/verify.ts";
 import { escalate } from "../paging/escalate.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 
@@ -110,7 +108,8 @@ async function pushSourced(
   seen: Look,
   { claims: { document }, token }: Found,
 ): Promise<ProvedPush> {
-  const current = await claimsInForceOrLast(context, seen);
+  // An account that nobody runs may have had claims, too.
+  const current = seen.claims ?? seen.known.lastSeen;
   const { exp, iat } = document.claims;
   const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());
   const isOlder = current !== undefined && iat <= current.claims.iat;
@@ -129,13 +128,6 @@ async function pushSourced(
     : reissue(document, terms);
   const lasting = current === undefined ? anew : lastsAsLong(anew, current);
   return push(context, job, { ...order, token: await signer.sign(lasting) });
-}
-
-/** What a push from the source replaces: an account that nobody runs may have had claims, too. */
-async function claimsInForceOrLast(context: Context, seen: Look): Promise<ClaimsDocument | undefined> {
-  if (seen.claims !== undefined) return seen.claims;
-  const { source: _left, ...withoutSource } = seen;
-  return claimsToRenew(context, withoutSource);
 }
 
 function report({ account }: RunningJob, result: RungReport["result"], why: string): RungReport {

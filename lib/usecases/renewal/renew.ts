@@ -4,10 +4,9 @@ import { STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
 import { skewOf } from "../../domain/observation/clocks.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type Context, type RunningJob, requireSigner } from "../context/context.ts";
-import { unprovedClaims } from "../journal/remembered.ts";
 import type { Look } from "../observe/look.ts";
-import { claimsToRenew, UNPROVED_CLAIMS } from "../observe/verify.ts";
 import { type ProvedPush, push } from "../push/push.ts";
+import { UNPROVED_CLAIMS } from "./renewal-decision.ts";
 
 /**
  * Re-signs the account's claims with a new expiry, through the gate, and proves them on every server.
@@ -27,9 +26,9 @@ async function renewed(
   seen: Look,
 ): Promise<{ readonly token: string; readonly current: ClaimsDocument }> {
   const signer = await requireSigner(context);
-  const current = await claimsToRenew(context, seen);
+  const { renewable: current, unproved } = seen.known;
   if (current === undefined) {
-    const why = (await unprovedClaims(context, job.account)).length > 0 ? `: ${UNPROVED_CLAIMS}` : "";
+    const why = unproved === undefined ? "" : `: ${UNPROVED_CLAIMS}`;
     const message = `nothing is left of the claims of ${job.account} to renew${why}`;
     throw new RelightError("account.no_claims", message);
   }

@@ -5,7 +5,6 @@ import type { Step } from "../../domain/ladder/ladder.ts";
 import { type Context, nameOf } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
 import { lookBriefly } from "../observe/look-twice.ts";
-import { claimsToRenew } from "../observe/verify.ts";
 import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { type Planned, planned } from "../renewal/reconcile.ts";
 import { type Decision, momentOf, renewalDecision } from "../renewal/renewal-decision.ts";
@@ -38,7 +37,7 @@ export async function survey(context: Context, accounts: readonly AccountId[]): 
 
 async function surveyOne(context: Context, account: AccountId): Promise<Survey> {
   const seen = await lookBriefly(context, account);
-  const claims = (await claimsToRenew(context, seen))?.claims;
+  const claims = seen.known.renewable?.claims;
   const policy = context.policyOf(account, claims);
   const moment = momentOf(context, seen);
   const window = claims === undefined ? undefined : expiryWindow(claims, policy, moment);

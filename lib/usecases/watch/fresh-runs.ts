@@ -1,7 +1,7 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { RelightError } from "../../errors.ts";
 import type { Job, Trigger } from "../../ports/jobs.ts";
-import type { Remediation } from "../remediate/remediate.ts";
+import type { Remediation } from "../remediate/remediation.ts";
 import type { JobEnd, SweepEnd, Watching } from "./watch.ts";
 
 /** How the jobs that ran in this very process ended. */

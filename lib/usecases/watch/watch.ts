@@ -11,7 +11,7 @@ import type { Job, Trigger } from "../../ports/jobs.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Context } from "../context/context.ts";
-import type { Remediation } from "../remediate/remediate.ts";
+import type { Remediation } from "../remediate/remediation.ts";
 import { type WatchQueue, watchQueue } from "./watch-queue.ts";
 import { type WatchSweeps, watchSweeps } from "./watch-sweeps.ts";
 

@@ -5,14 +5,14 @@ import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
-import { type Remediation, remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import { newPolicy } from "../../domain/policies.ts";
 import { type FakeJournal, fakeJournal } from "../../support/fakes/journal.ts";
 import { jobDependencies } from "../../support/job-dependencies.ts";
 import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
 
 /** A job that finds an account as dead jobs left it: healthy, mostly, which nobody has told yet. */
-
 const start = epochMillis(Date.UTC(2030, 0, 1));
 const random = chance(7);
 const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };

@@ -1,0 +1,62 @@
+import { type JournalEntry, lastClaims, TOLD_ONLY } from "../journal/journal.ts";
+import type { IsProved } from "../journal/journal-proof.ts";
+import type { Observation } from "../observation/observation.ts";
+import { unreadable } from "../verdict/claims-findings.ts";
+import type { ClaimsDocument } from "./claims.ts";
+import { isTrusted, type SourceView } from "./claims-source.ts";
+import type { Operator } from "./operator.ts";
+
+/** What is known of an account's claims beside those in force. */
+export interface KnownClaims {
+  /**
+   * The claims to renew: those in force. Without any (a full resolver deletes what expired), the newer of the source's,
+   * if trusted, and those last seen, if the journal proves them. A newer JWT in the source never replaces claims in
+   * force: a renewal must not smuggle in a change that nobody reviewed. Undefined if nobody can read what runs.
+   */
+  readonly renewable: ClaimsDocument | undefined;
+  /** Those last seen, if the journal proves them; undefined while any are in force. */
+  readonly lastSeen: ClaimsDocument | undefined;
+  /** The same for what is only compared, as by the gate: that an entry is not proved must not open it wider. */
+  readonly comparable: ClaimsDocument | undefined;
+  /** The newest entry with claims, if none is proved; undefined while any are in force. */
+  readonly unproved: JournalEntry | undefined;
+}
+
+interface Sources {
+  readonly observation: Observation;
+  readonly inForce: ClaimsDocument | undefined;
+  readonly source: SourceView | undefined;
+  /** The entries `claims.seen` of the account; asked for only if {@link needsJournal}. */
+  readonly seen: readonly JournalEntry[];
+  readonly operator: Operator;
+  readonly isProved: IsProved;
+}
+
+/** Whether the journal has to be asked: what is in force needs nothing else, if it can be read. */
+export const needsJournal = ({ observation, inForce }: Pick<Sources, "observation" | "inForce">): boolean =>
+  inForce === undefined || unreadable(observation) !== undefined;
+
+export function knownClaims(sources: Sources): KnownClaims {
+  const { observation, inForce, seen, isProved } = sources;
+  const told = lastClaims(seen, TOLD_ONLY);
+  const proved = inForce === undefined ? lastClaims(seen, isProved) : undefined;
+  const unproved = inForce === undefined && proved === undefined ? seen.at(-1) : undefined;
+  if (unreadable(observation) !== undefined)
+    return { renewable: undefined, lastSeen: undefined, comparable: told, unproved };
+  const renewable = inForce ?? newer(sourcedClaims(sources), proved);
+  return { renewable, lastSeen: proved, comparable: renewable ?? told, unproved };
+}
+
+function newer(
+  sourced: ClaimsDocument | undefined,
+  seen: ClaimsDocument | undefined,
+): ClaimsDocument | undefined {
+  if (seen === undefined || sourced === undefined) return sourced ?? seen;
+  return sourced.claims.iat > seen.claims.iat ? sourced : seen;
+}
+
+function sourcedClaims({ source, operator }: Sources): ClaimsDocument | undefined {
+  if (source === undefined || !source.sourced.ok || source.sourced.value.state !== "found") return undefined;
+  const { claims } = source.sourced.value;
+  return isTrusted(claims, operator) ? claims.document : undefined;
+}

@@ -1,0 +1,114 @@
+import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { isWithdrawn } from "../../domain/claims/presence.ts";
+import { type Alarm, alarmOf, expiryWindow } from "../../domain/expiry/expiry.ts";
+import type { FailureClass } from "../../domain/incidents/incident.ts";
+import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { allows } from "../../domain/ladder/mode.ts";
+import { NO_SKEW } from "../../domain/observation/clocks.ts";
+import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../../domain/time/time.ts";
+import type { Context, RunningJob } from "../context/context.ts";
+import { claimsSeen } from "../journal/remembered.ts";
+import type { Look } from "../observe/look.ts";
+import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
+import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
+
+/**
+ * After a job: calls a person about an expiry that comes too near, and takes back what no longer holds.
+ * @param calls whether to call, or only to take back: what a person does at the console calls nobody.
+ */
+export async function watchExpiry(
+  context: Context,
+  job: RunningJob,
+  seen: Look,
+  calls: boolean,
+): Promise<void> {
+  if (isWithdrawn(seen.presence)) {
+    const isOwn = (failureClass: FailureClass): boolean => OWN_CLASSES.includes(failureClass);
+    return resolveIncidents(context, job, isOwn, "the account was deleted");
+  }
+  const document = seen.known.renewable;
+  if (document === undefined) return;
+  const moment = momentOf(context, seen);
+  const window = expiryWindow(document.claims, context.policyOf(job.account, document.claims), moment);
+  const alarm = alarmOf(window, moment);
+  const decision = await renewalDecision(context, job, seen);
+  const holds: readonly FailureClass[] = [
+    ...(alarm === "none" ? [] : (["expiry_near"] as const)),
+    ...(alarm === "page" ? (["expiry_imminent"] as const) : []),
+    ...(["fresh", "perpetual", "unknown"].includes(window.state) ? [] : (["renewal_failed"] as const)),
+    ...(decision.decision === "disagree" ? (["readings_disagree"] as const) : []),
+  ];
+  const isOver = (failureClass: FailureClass): boolean =>
+    OWN_CLASSES.includes(failureClass) && !holds.includes(failureClass);
+  await resolveIncidents(context, job, isOver, "no longer so");
+  if (!calls) return;
+  if (decision.decision === "disagree") await callAboutReadings(context, job, document, decision.why);
+  if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
+}
+
+/** The same for an account that can't be looked at: the journal knows when it expires, and time goes on. */
+export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
+  const { journal, clock } = context;
+  const { account } = job;
+  const document = lastClaims(await claimsSeen(journal, account), TOLD_ONLY);
+  if (document === undefined) return;
+  const moment = { now: clock.now(), skew: NO_SKEW };
+  const window = expiryWindow(document.claims, context.policyOf(account, document.claims), moment);
+  const alarm = alarmOf(window, moment);
+  const decision = { decision: "wait", why: "the cluster could not be looked at" } as const;
+  if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
+}
+
+const OWN_CLASSES: readonly FailureClass[] = [
+  "expiry_near",
+  "expiry_imminent",
+  "renewal_failed",
+  "readings_disagree",
+];
+
+async function callAboutReadings(
+  context: Context,
+  job: RunningJob,
+  { claims }: ClaimsDocument,
+  why: string,
+): Promise<void> {
+  await escalateOnce(context, job, {
+    failureClass: "readings_disagree",
+    severity: "critical",
+    summary: `this critical account is due for renewal and was not renewed: ${why}`,
+    advice: [
+      "Find out who changed what (`relight verify`, `relight journal`, `relight diff`).",
+      "If the claims in force are right, `relight renew ACCOUNT` renews them.",
+    ],
+    evidence: { jti: claims.jti, exp: claims.exp ?? null, why },
+    about: why,
+  });
+}
+
+async function callAboutExpiry(
+  context: Context,
+  job: RunningJob,
+  { claims }: ClaimsDocument,
+  alarm: Exclude<Alarm, "none">,
+  { decision, why }: Decision,
+): Promise<void> {
+  const at = toMillis(claims.exp ?? epochSeconds(0));
+  const left = millis(at - context.clock.now());
+  const when = `${formatDuration(left)} ${left > 0 ? "from now" : "ago"}`;
+  const isManual = context.policyOf(job.account, claims).manual;
+  await escalateOnce(context, job, {
+    failureClass: alarm === "page" ? "expiry_imminent" : "expiry_near",
+    // Without the system account nobody mends anything: a warning about it is as bad as a call.
+    severity: alarm === "page" || job.account === context.operator.systemAccount ? "critical" : "warning",
+    summary: `the account's claims ${left > 0 ? "expire" : "expired"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
+    advice: [
+      isManual
+        ? "It is renewed by hand: have its issuer make a new JWT and push it, or `relight renew ACCOUNT`."
+        : !allows(context.mode.mode, "renew")
+          ? "Have its issuer make a new JWT and push it, or let Relight renew it."
+          : "See why in `relight journal ACCOUNT`; `relight renew ACCOUNT` tries again at once.",
+    ],
+    evidence: { jti: claims.jti, expiresAt: isoTime(at), decision, why },
+    about: claims.jti,
+  });
+}
