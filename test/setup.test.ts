@@ -15,14 +15,28 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the package", () => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    readonly packages: Readonly<
+      Record<string, { readonly version?: string; readonly bin?: object; readonly resolved?: string }>
+    >;
+  };
+
   test("depends on nothing that is called node", () => {
-    const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-      readonly packages: Readonly<Record<string, { readonly bin?: object; readonly resolved?: string }>>;
-    };
     const named = Object.entries(packages).filter(([, { bin }]) => bin !== undefined && "node" in bin);
     expect(named.map(([path]) => path)).toEqual([]);
-    // Nor does the lock file name the registry of whoever ran npm last.
+  });
+
+  test("is locked without the registry of whoever ran npm last", () => {
     expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
+  });
+
+  test.each([
+    ["Middy, also where Powertools brings it", /node_modules\/@middy\/[^/]+$/],
+    ["the NATS clients", /node_modules\/@nats-io\/(?:nats-core|transport-node|jetstream|kv|obj)$/],
+  ])("has one version of %s", (_what, names) => {
+    const found = Object.entries(packages).filter(([path]) => names.test(path));
+    expect(found.length).toBeGreaterThan(2);
+    expect(new Set(found.map(([, { version }]) => version)).size).toBe(1);
   });
 
   test("says so where Node is too old", () => {
