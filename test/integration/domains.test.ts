@@ -179,7 +179,7 @@ test("an origin that is not there: the copy is dead, and it is said", async () =
   );
   expect(found).toMatchObject({
     exit: 2,
-    findings: [{ code: "stream.stalled", message: expect.stringContaining("there is no such stream") }],
+    findings: [{ code: "stream.stalled", message: expect.stringContaining("the origin does not exist") }],
   });
 });
 
@@ -187,7 +187,7 @@ test("nats-server 2.9.10 does not name its leafnodes: unknown, not missing", asy
   await using pair = await createPair("2.9.10");
   const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
   expect({ exit, codes: codesOf(json) }).toEqual({ exit: 3, codes: ["probe.failed"] });
-  expect(json.findings[0].message).toContain("does not name its leafnode connections");
+  expect(json.findings[0].message).toContain("does not report the names of leafnodes");
 });
 
 test("the system account is shared: the servers of both domains are deaf, and those of the other are left alone", async () => {

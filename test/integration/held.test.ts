@@ -74,7 +74,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
       for (const { subject } of lasting) expect(subject.server).toBe(holder);
       const [one] = json.findings.filter((found: Found) => found.code === "stream.unheld");
       expect(one.message).toMatch(
-        `nobody holds stream ONE (R1): it lives on ${holder}, which does not answer; bring ${holder} back, with its storage; do not peer-remove it: that empties ONE`,
+        `no server holds stream ONE (R1): it is on ${holder}, which does not answer; bring ${holder} back, with its storage; do not peer-remove it: that empties ONE`,
       );
       const doctor = await relight(world, "doctor", "--json");
       const streams = doctor.json.cluster.layers.find(({ id }: { id: string }) => id === "streams");

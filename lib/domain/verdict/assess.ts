@@ -24,37 +24,37 @@ import { originFindings } from "./origins-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
 import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
 
-/** What an observation is judged against. */
+/** What an observation is judged by. */
 export interface Standards {
   readonly operator: Operator;
-  /** The journal says that a claims toggle turned JetStream off and was not seen to turn it on again. */
+  /** Whether the journal has an open toggle, so JetStream may be off. */
   readonly unfinishedToggle: boolean;
-  /** Streams whose configuration a remedy changed for a while and was not seen to change back. */
+  /** Streams with an open reconfiguration. */
   readonly unfinishedChanges: readonly string[];
-  /** What was lost by remedies and nobody acknowledged; none by default. */
+  /** Unacknowledged losses; none by default. */
   readonly losses?: readonly Loss[];
-  /** Entries of the journal that would be acted on if they were proved; none by default. */
+  /** Journal entries without a valid proof that Relight would otherwise act on; none by default. */
   readonly unproved?: readonly JournalEntry[];
-  /** Domains and leafnodes that are to be there; none by default. */
+  /** Expected domains and leafnodes; none by default. */
   readonly expected?: Expectations;
-  /** What the source of truth says; absent where none is configured. */
+  /** The source of truth; absent if none is configured. */
   readonly source?: SourceView;
-  /** Whether the account is there, and what became of it if not; by this look alone where the journal was not asked. */
+  /** Whether the account exists, and if not, why. By default from this observation alone, without the journal. */
   readonly presence?: Presence;
-  /** The account when it was last seen well; absent: it never was. */
+  /** The account when it was last healthy, if ever. */
   readonly sight?: LastSight;
-  /** What the looks before agree to; all by default. */
+  /** Which findings earlier observations confirm; all by default. */
   readonly agreement?: Pick<Agreement, "counts" | "unsettled">;
 }
 
 const NOTHING_KNOWN = { lastSeen: undefined, deletion: undefined };
 
-/** Computes the verdict from one observation. Pure: the same observation gives the same verdict. */
+/** Computes the verdict from one observation. */
 export function assess(observation: Observation, standards: Standards): Verdict {
   const { expected = NOTHING_EXPECTED, sight } = standards;
   const presence = standards.presence ?? presenceIn(observation, standards.operator, NOTHING_KNOWN);
   const withdrawn = withdrawalFinding(presence, sight?.streams ?? []);
-  // Whatever else is wrong with an account that was deleted is the deletion's doing.
+  // Everything else that is wrong with a deleted account follows from the deletion.
   const findings =
     withdrawn === undefined
       ? agreedFindings(allFindings(observation, standards, presence, expected), standards)
@@ -102,7 +102,7 @@ function allFindings(
   ];
 }
 
-/** What reaches beyond the servers at hand: leafnodes, domains, and the copies that depend on them. */
+/** Findings about leafnodes, other domains, and the mirrors and sources that depend on them. */
 function connectionFindings(observation: Observation, expected: Expectations, operator: Operator): Finding[] {
   const beyond = [
     ...leafnodeFindings(observation, expected, operator),
@@ -118,7 +118,7 @@ function describeServer({ name, version, topology, domain }: ServerFacts): Verdi
 /** The symptoms of #6806. */
 const DEAF: ReadonlySet<FindingCode> = new Set(["stream.deaf", "consumer.deaf", "stream.direct_deaf"]);
 
-/** Names the server's own defect where the findings are exactly its symptoms. */
+/** Names a known server defect if the findings are its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
   const restarted = [
@@ -130,18 +130,18 @@ function diagnose(observation: Observation, findings: readonly Finding[]): strin
   const known = carriedBy(servers, "#6806");
   const green =
     accountView.ok === true && accountView.value.jetstream === "enabled"
-      ? [`$JS.API.INFO says that all is well (${accountView.value.info.streams} streams): it does not notice`]
+      ? [`$JS.API.INFO reports no problem (${accountView.value.info.streams} streams)`]
       : [];
   return [...known, ...green];
 }
 
-/** A line for each of the servers' versions that carries the defect. */
+/** A line for each server version that has the defect. */
 function carriedBy(servers: readonly ServerFacts[], issue: string): readonly string[] {
   const versions = [...new Set(servers.map(({ version }) => version))];
   return versions.flatMap((version) => explainDefect(version, issue) ?? []);
 }
 
-/** Every version does this, the newest included. */
+/** Every version has this problem, including the newest. */
 function restartedWhileExpired(observation: Observation, findings: readonly Finding[]): string[] {
   const lost = findings.filter(
     ({ code }) => code === "stream.node_missing" || code === "consumer.node_missing",
@@ -149,7 +149,7 @@ function restartedWhileExpired(observation: Observation, findings: readonly Find
   const servers = [...new Set(lost.flatMap(({ subject }) => subject.server ?? []))].sort();
   if (servers.length === 0) return [];
   return [
-    `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups, and $JS.API.INFO does not notice`,
+    `${servers.join(", ")} restarted while the account was expired: streams and consumers came back without their Raft groups; $JS.API.INFO reports no problem`,
     ...orderOfRestarts(observation, servers),
   ];
 }
@@ -158,7 +158,7 @@ function forgottenConsumers({ servers }: Observation, findings: readonly Finding
   if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
   return [
     ...carriedBy(servers, "#3881"),
-    "a forgotten consumer that Relight can't put back exactly is to be made anew by hand, with the configuration in its finding, to start after the message that it was at",
+    "if Relight can't restore a forgotten consumer exactly, create it by hand with the configuration in its finding, starting after its last acknowledged message",
   ];
 }
 
@@ -168,17 +168,17 @@ function depthOf({ accountView }: Observation): Depth {
 
 function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
   const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
-  const message = `the journal's entry ${kind} of ${isoTime(at)} is not proved to be Relight's: nothing is done by it`;
+  const message = `the journal entry ${kind} of ${isoTime(at)} is not proved to be Relight's, so Relight does not act on it`;
   return finding("journal.unproved", "degraded", { ...defined({ stream }) }, message);
 }
 
 function unfinishedChange(stream: string): Finding {
-  const message = `Relight changed the configuration of stream ${stream} for a while and has not changed it back; heal does`;
+  const message = `Relight changed the configuration of stream ${stream} temporarily and has not restored it; heal restores it`;
   return finding("remedy.unfinished", "degraded", { stream }, message);
 }
 
 function unfinishedRemedy(): Finding {
   const message =
-    "Relight took JetStream from this account and has not given all of it back; heal finishes that";
+    "Relight turned JetStream off for this account and has not fully restored it; heal restores it";
   return finding("remedy.unfinished", "dead", {}, message);
 }

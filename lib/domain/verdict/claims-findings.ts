@@ -11,13 +11,13 @@ import { isCountable, toMillis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { type Finding, observedAt } from "./verdict.ts";
 
-/** What is wrong with the account's claims: where they lie, where they run, and how long they last. */
+/** Findings about the account's claims: in the resolver, on the servers, and their expiry. */
 export function claimsFindings(observation: Observation, operator: Operator, presence: Presence): Finding[] {
   const { stored, running } = observation;
   const unread = unreadable(observation);
   if (unread !== undefined) return [unreadableFinding(unread)];
   if (!running.ok) return [failedProbe("the claims in force", running)];
-  // Servers with a memory or URL resolver hold no JWTs to look up: what runs is all there is.
+  // Servers with a memory or URL resolver store no JWTs, so only the running claims are known.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
   const claims = claimsInForce(observation, operator)?.claims;
   const untrusted = untrustedFindings(observation, operator, claims === undefined ? "unknown" : "degraded");
@@ -27,25 +27,24 @@ export function claimsFindings(observation: Observation, operator: Operator, pre
     ...untrusted,
     ...uncountableFindings(observation, claims),
     ...expiryFindings(observation, claims, presence),
-    // That a full resolver deletes what has expired is no finding of its own.
+    // A full resolver deletes expired JWTs, so that is not a separate finding.
     ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
       ? storageFindings(observation, stored.value, claims, operator)
       : []),
   ];
 }
 
-/** The finding of an account that was deleted or is gone, which says all that there is to say of it. */
+/** The only finding of an account that was deleted or is gone. */
 export function withdrawalFinding(presence: Presence, left: readonly SeenStream[]): Finding | undefined {
   if (!isWithdrawn(presence)) return undefined;
-  const remains =
-    left.length === 0 ? "" : `; left behind when it was last seen well: ${describeStreams(left)}`;
+  const remains = left.length === 0 ? "" : `; its streams when it was last healthy: ${describeStreams(left)}`;
   const message = `${describeWithdrawal(presence)}${remains}`;
   const evidence = { streams: left.map(({ name, servers }) => ({ name, servers: [...servers] })) };
   const code = presence.state === "gone" ? "account.gone" : "account.deleted";
   return finding(code, "dead", {}, message, evidence);
 }
 
-/** Nobody has the account: the journal alone tells what that means. */
+/** Neither the servers nor the resolver have the account; the journal tells why. */
 function absenceFinding(presence: Presence): Finding {
   switch (presence.state) {
     case "expired": {
@@ -53,13 +52,18 @@ function absenceFinding(presence: Presence): Finding {
       return finding("account.expired", "dead", {}, message, { forgotten: true });
     }
     case "unknown":
-      return finding("account.not_found", "unknown", {}, `no server has it loaded, and ${presence.why}`);
+      return finding(
+        "account.not_found",
+        "unknown",
+        {},
+        `no server has the account loaded, and ${presence.why}`,
+      );
     default:
       return finding("account.not_found", "unknown", {}, "no server and no resolver knows this account");
   }
 }
 
-/** A server would not load such claims: its operator is another one or trusts another key, or it is not what answered. */
+/** A server would not load such claims: it trusts another operator or key, or something else answered in its name. */
 function untrustedFindings(
   observation: Observation,
   operator: Operator,
@@ -69,12 +73,12 @@ function untrustedFindings(
     .filter((claims) => !isItsOwn(observation, claims, operator))
     .map(({ server, document: { claims } }) => {
       const { jti, iss, sub } = claims;
-      const message = `${server} is said to run claims that no trusted issuer signed for this account (issuer ${iss}); they are never signed anew`;
+      const message = `${server} reports claims that no trusted issuer signed for this account (issuer ${iss}); Relight never signs them again`;
       return finding("claims.untrusted", health, { server }, message, { jti, iss, sub });
     });
 }
 
-/** Claims of the account that Relight can't read, where it runs or in the resolver; what is wrong with them. */
+/** The problem with running or stored claims that Relight cannot read. */
 export function unreadable({
   running,
   stored,
@@ -85,24 +89,24 @@ export function unreadable({
 }
 
 function unreadableFinding({ message }: { readonly message: string }): Finding {
-  const advice = "have its JWT made anew by its issuer and push it: relight push FILE";
+  const advice = "have the JWT issued again and push it: relight push FILE";
   return finding("claims.unreadable", "unknown", {}, `${message}; ${advice}`);
 }
 
 function uncountableFindings({ at }: Observation, { exp, jti }: AccountClaims): Finding[] {
   if (exp === undefined || isCountable(exp, at)) return [];
-  const message = `its claims end later than servers can count (exp ${exp}), so that nobody knows when they will: have its JWT made anew with an earlier end, or with none, and push it: relight push FILE --allow-earlier-expiry`;
+  const message = `its claims expire later than servers can count (exp ${exp}), so the actual time is unknown: have the JWT issued again with an earlier exp or none, and push it: relight push FILE --allow-earlier-expiry`;
   return [finding("claims.uncountable", "unknown", {}, message, { jti, exp })];
 }
 
-/** What runs and what lies in the resolver count: a server that starts takes the one or the other. */
+/** Checks running and stored claims, because a starting server may load either. */
 function noStartFindings(observation: Observation, { systemAccount }: Operator): Finding[] {
   const stored = observation.stored.ok ? observation.stored.value : undefined;
   const all = [...loaded(observation).map(({ document }) => document), ...(stored ? [stored.document] : [])];
   const bad = all.find(({ claims }) => keepsServersDown(observation.account, systemAccount, claims));
   if (bad === undefined) return [];
   const message =
-    "no server will start again: the claims give JetStream to the system account; take it away before any restart: relight jetstream limits SYS --memory 0 --storage 0";
+    "no server can start again, because the claims give JetStream to the system account; remove it before any restart: relight jetstream limits SYS --memory 0 --storage 0";
   return [finding("claims.no_start", "dead", {}, message, { jti: bad.claims.jti })];
 }
 
@@ -110,9 +114,9 @@ function expiryFindings(observation: Observation, claims: AccountClaims, presenc
   const expiredOn = loaded(observation)
     .filter(({ expired }) => expired)
     .map(({ server }) => server);
-  // A server that still refuses claims which newer ones are about to replace is told of as drift.
+  // If a server has only older, expired claims, that is drift.
   if (presence.state !== "expired") return [];
-  // Past what servers can count, they say so whatever the claims say.
+  // With an uncountable expiry servers report "expired" at any time.
   const expiredAt =
     claims.exp === undefined || !isCountable(claims.exp, observation.at)
       ? ""
@@ -128,7 +132,7 @@ function storageFindings(
   operator: Operator,
 ): Finding[] {
   if (stored === undefined) {
-    const message = "the resolver does not hold the account: after a restart no server could load it";
+    const message = "the resolver lacks the account's JWT: a restarted server could not load it";
     return [finding("account.not_in_resolver", "degraded", {}, message, { jti: claims.jti })];
   }
   if (!isTrusted(stored, operator)) {
@@ -143,7 +147,7 @@ function notLoaded(observation: Observation, claims: AccountClaims): Finding[] {
   const isSeen = loaded(observation).length > 0 || observation.accountView.ok === true;
   if (isSeen || !enablesJetStream(claims)) return [];
   const message =
-    "no server has the account loaded, and the system account can't see its streams; configure its signingKey";
+    "no server has the account loaded, so the system account can't see its streams; configure the account's signingKey";
   return [finding("account.not_loaded", "unknown", {}, message)];
 }
 
@@ -152,7 +156,7 @@ function driftFindings(observation: Observation, stored: ClaimsDocument): Findin
     .filter(({ document }) => document.text !== stored.text)
     .map(({ server, document }) => {
       const evidence = { running: document.claims.jti, stored: stored.claims.jti };
-      const message = `${server} runs other claims than the resolver holds`;
+      const message = `${server} runs different claims than the resolver holds`;
       return finding("claims.drift", "degraded", { server }, message, evidence);
     });
 }

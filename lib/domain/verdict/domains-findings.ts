@@ -7,8 +7,8 @@ import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
 /**
- * The JetStream domains that the account needs and that don't answer it. A domain that is merely copied from
- * is asked about only where the copy is quiet: one that hears its origin proves the domain, whatever else is said.
+ * Findings about JetStream domains that the account needs. A domain that streams only copy from is checked only if a copy
+ * is silent: a copy that receives heartbeats proves the domain.
  */
 export function domainFindings(observation: Observation, { domains }: Expectations): Finding[] {
   const quiet = originsOf(allStreams(observation)).filter(({ origin }) => isQuiet(origin));
@@ -40,7 +40,7 @@ function domainFinding({ domain, jetstream, message = "" }: DomainView): Finding
   }
 }
 
-/** Without the account's own view a domain is known only by its servers, if they share the system account. */
+/** Without an account key, Relight knows a domain only from servers that share the system account. */
 function notAsked(observation: Observation, domain: string, expected: readonly string[]): Finding[] {
   const { accountView, servers } = observation;
   if (accountView.ok !== "not-asked" || !expected.includes(domain)) return [];

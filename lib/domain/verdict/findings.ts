@@ -11,14 +11,14 @@ export function finding(
   return { code, health, subject, message, evidence };
 }
 
-/** What a failed probe amounts to: the part that it should have looked at is unknown. */
+/** The finding of a failed probe: what it should have checked is unknown. */
 export function failedProbe(
   what: string,
   probe: { code: string; message: string },
   subject: Subject = {},
 ): Finding {
   const { code, message } = probe;
-  return finding("probe.failed", "unknown", subject, `could not look at ${what}: ${message}`, {
+  return finding("probe.failed", "unknown", subject, `could not check ${what}: ${message}`, {
     error: code,
   });
 }

@@ -12,10 +12,10 @@ import { cure, doesNot, replicaFindings } from "./replica-findings.ts";
 import type { Finding, FindingCode, Verdict } from "./verdict.ts";
 
 /**
- * What should exist, and who holds it among the servers that answer. The account's own view lists what the cluster's
- * metadata has, held or not; without it only the journal knows what a server held that is away. Bringing the server
- * back is the only cure: a peer-remove makes anew, empty, what it alone held, under its old name and age (ran: 2.9.10,
- * 2.10.27, 2.15.1), so that every check is green afterwards.
+ * Findings about streams and consumers that should exist, but that no responding server holds. The account's own view
+ * lists the cluster's metadata; without it, only the journal knows what an absent server held. The only cure is to bring
+ * the server back. A peer-remove recreates what it alone held, empty, with the old names and creation times, and every
+ * check is green afterwards (tested on 2.9.10, 2.10.27, 2.15.1).
  */
 export function heldFindings(observation: Observation, sight: LastSight | undefined): readonly Finding[] {
   const answering = new Set(observation.servers.map(({ name }) => name));
@@ -24,15 +24,17 @@ export function heldFindings(observation: Observation, sight: LastSight | undefi
   const told = toldUnheld(observation);
   return [
     ...unheld.map(unheldFinding),
-    ...(told?.ok === false ? [failedProbe("what the cluster has of the account", told)] : []),
+    ...(told?.ok === false
+      ? [failedProbe("the account's streams and consumers in the cluster's metadata", told)]
+      : []),
     ...replicaFindings(observation, answering, sight),
     ...awayFindings(observation, sight, answering, holders),
   ];
 }
 
 /**
- * What is not there, or may not be, because servers are away. What nobody holds though all answer, as what was in memory
- * when all restarted, is no such thing: remedies may well bring it back.
+ * Findings about what is or may be missing because servers are away. Excludes what no server holds although all answer,
+ * such as memory streams after a restart of all servers, because remedies may restore that.
  */
 export function hiddenByAway(
   { findings }: Pick<Verdict, "findings">,
@@ -51,15 +53,15 @@ const HIDING: ReadonlySet<FindingCode> = new Set([
 
 interface Missing extends Group {
   readonly holders: readonly string[];
-  /** Servers that do not answer, one of which may hold it. */
+  /** Absent servers that may hold it. */
   readonly away: readonly string[];
   readonly replicas?: number;
-  /** Whether anybody needs it: an ephemeral consumer's user makes another. */
+  /** Whether it is certainly missed: clients recreate ephemeral consumers. */
   readonly certain: boolean;
   readonly source: "cluster" | "journal";
 }
 
-/** By the cluster's word where the account was asked, else by the journal's. */
+/** From the account's own view if available, otherwise from the journal. */
 function unheldIn(
   observation: Observation,
   sight: LastSight | undefined,
@@ -69,7 +71,7 @@ function unheldIn(
   const { accountView } = observation;
   const away = awayIn(observation, answering);
   const failing = accountView.ok === true ? accountView.value.failing.map(({ stream }) => stream) : [];
-  // Where all servers answer, what is said of it tells more.
+  // If all servers answer, other findings say more.
   const isTold = ({ stream, consumer }: Unheld) =>
     away.length === 0 && consumer === undefined && failing.includes(stream);
   if (told?.ok)
@@ -82,7 +84,7 @@ function unheldIn(
 const toldUnheld = ({ accountView }: Observation): Probe<readonly Unheld[]> | undefined =>
   accountView.ok === true ? accountView.value.unheld : undefined;
 
-/** Names of the members of the meta group that do not answer, where the group tells. */
+/** Names of the meta group's members that do not answer, if known. */
 function awayIn({ meta }: Observation, answering: ReadonlySet<string>): readonly string[] {
   return meta.ok && meta.value !== undefined ? awayFrom(meta.value, answering).names : [];
 }
@@ -98,7 +100,7 @@ function missingOf(
   const seen = sight?.streams.find((known) => known.name === stream && known.domain === domain);
   const seenOne = consumer === undefined ? seen : seen?.consumers?.find(({ name }) => name === consumer);
   const wasOn = (seenOne?.servers ?? []).filter((name) => !answering.has(name));
-  // Where one server is away, whatever nobody else holds is there.
+  // If one server is away, it must hold whatever the others lack.
   const [holders = []] = [told, wasOn, away.length === 1 ? away : []].filter(({ length }) => length > 0);
   const known = replicas ?? (consumer === undefined ? seen?.replicas : undefined);
   return [
@@ -114,12 +116,12 @@ function missingOf(
   ];
 }
 
-/** Servers and clients name ephemeral consumers so: eight letters and digits, or an id of twenty-two somewhere. */
+/** Servers and clients generate names of ephemeral consumers: eight letters and digits, or an id of twenty-two. */
 function isGenerated(name: string): boolean {
   return (/^[A-Za-z0-9]{8}$/.test(name) && /[A-Z0-9]/.test(name)) || /[A-Za-z0-9]{22}/.test(name);
 }
 
-/** What was held by servers that are away, all of them, and by nobody that answers now. */
+/** What only absent servers held, and no responding server holds now. */
 function seenAway(
   observation: Observation,
   sight: LastSight | undefined,
@@ -147,19 +149,23 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
   const what = consumer === undefined ? "stream" : "consumer";
   const size = replicas === undefined ? "" : ` (R${replicas})`;
   const it =
-    source === "journal" ? "by the journal it" : certain ? "it" : "it may be a durable consumer, and";
+    source === "journal"
+      ? "according to the journal it"
+      : certain
+        ? "it"
+        : "it may be a durable consumer, and";
   const gone = holders.length > 0 ? holders : away;
   const place = gone.length === 0 ? "" : `${holders.length > 0 ? "" : "one of "}${gone.join(" and ")}`;
   const where =
     gone.length > 0
-      ? `${it} lives on ${place}, which ${doesNot(gone)} answer; ${cure(gone, nameOfGroup(group))}`
-      : `${it} is in the cluster's metadata, all servers answer, and none of them has it`;
+      ? `${it} is on ${place}, which ${doesNot(gone)} answer; ${cure(gone, nameOfGroup(group))}`
+      : `${it} is in the cluster's metadata, but all servers answer and none has it`;
   const server = holders.length === 1 ? { server: holders[0] ?? "" } : {};
   return finding(
     what === "stream" ? "stream.unheld" : "consumer.unheld",
     certain ? "dead" : "unknown",
     { ...server, ...group },
-    `nobody holds ${what} ${nameOfGroup(group)}${size}: ${where}`,
+    `no server holds ${what} ${nameOfGroup(group)}${size}: ${where}`,
     {
       probe: source === "journal" ? "journal" : "NAMES, JSZ",
       holders,
@@ -169,7 +175,7 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
   );
 }
 
-/** Servers that are away, where nobody can list what the account has. */
+/** Absent servers, if the account's streams and consumers can't be listed. */
 function awayFindings(
   observation: Observation,
   sight: LastSight | undefined,
@@ -186,12 +192,12 @@ function awayFindings(
     ...(unnamed > 0 ? [`${unnamed} more of the meta group's ${meta.value.size} servers`] : []),
   ];
   if (missing.length === 0) return [];
-  // What is dead by it is told already; what else it may hold is not known all the same.
+  // Other findings name what is known to be missing; the server may hold more.
   const server = names.length === 1 && unnamed === 0 ? { server: names[0] ?? "" } : {};
   const whole = sight?.whole === true && unnamed === 0;
   const known = whole
-    ? `when the account was last seen well (${isoTime(sight.at)}) ${told.size > 0 ? "nothing else was" : "nothing of it was"} there alone; what was made since can't be seen without the account's key`
-    : "nobody can tell what of the account is there alone: without the account's key, or a look of before, that can't be seen";
+    ? `when the account was last healthy (${isoTime(sight.at)}), ${told.size > 0 ? "nothing else" : "nothing"} existed only there; newer streams can't be seen without the account's key`
+    : "streams that exist only there can't be seen, because Relight has neither the account's key nor an earlier healthy check";
   const message = `${missing.join(", ")} ${doesNot(missing)} answer: ${known}`;
   return [
     finding("server.away", whole ? "degraded" : "unknown", server, message, { probe: "JSZ", away: names }),

@@ -8,7 +8,7 @@ import { failedProbe, finding } from "./findings.ts";
 import { heldFindings } from "./held-findings.ts";
 import type { Finding, FindingCode } from "./verdict.ts";
 
-/** What is wrong with the account's JetStream, as the servers tell it and as the account is told. */
+/** Findings about the account's JetStream, from the servers' view and the account's own. */
 export function jetStreamFindings(observation: Observation, sight?: LastSight): Finding[] {
   const held = heldFindings(observation, sight);
   const others = [
@@ -20,7 +20,7 @@ export function jetStreamFindings(observation: Observation, sight?: LastSight): 
   return [...held, ...others.filter((found) => !isExplained(found, held))];
 }
 
-/** What a probe is told of a stream or consumer that no server can answer for. */
+/** Findings that follow from a stream or consumer that no server can answer for. */
 const UNANSWERED: ReadonlySet<FindingCode> = new Set(["probe.failed", "stream.failing"]);
 const NOBODY_ANSWERS: ReadonlySet<FindingCode> = new Set([
   ...(["stream.unheld", "stream.no_majority", "stream.no_leader"] as const),
@@ -47,7 +47,7 @@ function notEnabled(observation: Observation): Finding[] {
       return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
     })
     .map(({ server }) => {
-      const message = `${server} has JetStream, the claims allow it, and still it is off for this account`;
+      const message = `${server} has JetStream and the claims allow it, but it is off for this account`;
       return finding("jetstream.not_enabled", "dead", { server }, message);
     });
 }
@@ -79,7 +79,7 @@ function elsewhereFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
   return streams.ok ? streamFindings(streams) : [failedProbe("the streams of other domains", streams)];
 }
 
-/** A server without a node takes no part: the stream is dead if too few are left for a majority. */
+/** A server without a Raft node is no working replica: the stream is dead if no majority is left. */
 function lostNodes({ name: stream, replicas, nodeMissingOn }: StreamFacts): Finding[] {
   const health = lacksMajority(replicas, nodeMissingOn.length) ? "dead" : "degraded";
   return nodeMissingOn.map((server) => {
@@ -140,13 +140,18 @@ function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: Co
 
 function accountViewFindings({ accountView, streams }: Observation): Finding[] {
   if (accountView.ok === "not-asked") return [];
-  if (!accountView.ok) return [failedProbe("the account's own view", accountView)];
+  if (!accountView.ok) return [failedProbe("JetStream as the account", accountView)];
   const { failing, streamNames } = accountView.value;
   const listed = new Set(streamNames);
   const unlisted = streams.ok ? streams.value.filter(({ name }) => !listed.has(name)) : [];
   return [
     ...failing.map(({ stream, message }) =>
-      finding("stream.failing", "dead", { stream }, `the account asked about stream ${stream}: ${message}`),
+      finding(
+        "stream.failing",
+        "dead",
+        { stream },
+        `the account got no answer about stream ${stream}: ${message}`,
+      ),
     ),
     ...unlisted.map(({ name, server }) => {
       const message = `${server} runs stream ${name}, but the account's API does not list it`;

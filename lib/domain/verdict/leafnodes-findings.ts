@@ -5,7 +5,7 @@ import type { LeafConnection, Observation } from "../observation/observation.ts"
 import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
-/** What a leaf is bound to on a server without an operator, if its credentials mean nothing there. */
+/** The account of a leafnode on a server without an operator, which ignores credentials files. */
 const GLOBAL = "$G";
 
 /** The leafnode connections that are bound to the account. */
@@ -13,7 +13,7 @@ export function boundTo({ account, leafnodes }: Observation): readonly LeafConne
   return leafnodes.ok ? leafnodes.value.filter((leaf) => leaf.account === account) : [];
 }
 
-/** Leafnodes that are expected and not there, or bound elsewhere. Those that nobody expects are no finding. */
+/** Expected leafnodes that are not connected, or bound to another account. */
 export function leafnodeFindings(
   observation: Observation,
   { leafnodes: expected }: Expectations,
@@ -22,7 +22,7 @@ export function leafnodeFindings(
   const { leafnodes } = observation;
   if (expected.length === 0) return [];
   if (!leafnodes.ok) return [failedProbe("the leafnode connections", leafnodes)];
-  // Whoever joins the system account, too, has a connection for that beside: it says nothing of this account.
+  // A leafnode that also joins the system account has a second connection for that.
   const connections = leafnodes.value.filter(({ account }) => account !== operator.systemAccount);
   return expected.flatMap((leaf) => leafnodeFinding(observation, leaf, connections));
 }
@@ -41,7 +41,7 @@ function leafnodeFinding(
   const nameless = connections.filter((leaf) => leaf.name === undefined && leaf.account === account);
   const servers = [...new Set(nameless.map(({ server }) => server))].join(", ");
   if (servers !== "") {
-    const message = `${servers} does not name its leafnode connections (before 2.10), so none is known by name`;
+    const message = `${servers} (before 2.10) does not report the names of leafnodes`;
     return [failedProbe(`leafnode ${name}`, { code: "nats.bad_answer", message }, subject)];
   }
   return [missing(observation, name)];
@@ -50,8 +50,8 @@ function leafnodeFinding(
 function wrongAccount({ account }: Observation, leafnode: string, found: LeafConnection): Finding {
   const likely =
     found.account === GLOBAL
-      ? "a hub without an operator ignores .creds files: give the leaf an nkey or a user of the account"
-      : "the credentials of its remote decide the account on the hub, and they are of another account's user";
+      ? "a hub without an operator ignores .creds files: give the leafnode an nkey or a user of the account"
+      : "the credentials of its remote decide the account on the hub, and they belong to another account's user";
   const message = `leafnode ${leafnode} is bound to account ${found.account}, not to ${account}: ${likely}`;
   const evidence = { probe: "LEAFZ", bound: found.account, expected: account };
   return finding("leaf.wrong_account", "dead", { server: found.server, leafnode }, message, evidence);
@@ -61,10 +61,10 @@ function missing(observation: Observation, leafnode: string): Finding {
   const answers = observation.servers.some(({ name }) => name === leafnode);
   const hasExpired = loaded(observation).some(({ expired }) => expired);
   const likely = hasExpired
-    ? "the account has expired; it comes back by itself once that is renewed"
+    ? "the account has expired; the leafnode reconnects once it is renewed"
     : answers
       ? "its server answers through the system account, so only this account's remote is missing or refused: check its `account` and `credentials`"
-      : "its server is down or can't reach the hub, its credentials are refused (an NKey seed given as `credentials` never binds), or another leaf of its name throws it out; its log tells, and `relight explain` reads it";
+      : "its server is down or can't reach the hub, its credentials are refused (an NKey seed given as `credentials` never binds), or another leafnode with its name replaces it; run `relight explain` on its log";
   const message = `leafnode ${leafnode} is not connected: ${likely}`;
   return finding("leaf.missing", "dead", { leafnode }, message, { probe: "LEAFZ" });
 }

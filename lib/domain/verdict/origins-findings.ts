@@ -13,9 +13,9 @@ import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
 /**
- * Mirrors and sources that receive nothing. Degraded where something else that was found is why, or where
- * nothing is missing yet; dead otherwise.
- * @param others what was found about leafnodes and domains.
+ * Mirrors and sources that receive nothing. Degraded if another finding explains it or nothing is missing yet; otherwise
+ * dead.
+ * @param others findings about leafnodes and domains.
  */
 export function originFindings(
   observation: Observation,
@@ -24,7 +24,7 @@ export function originFindings(
 ): Finding[] {
   const streams = allStreams(observation);
   const untold = streams.flatMap(({ name, server, origins }) =>
-    origins.ok ? [] : [failedProbe(`what stream ${name} copies from`, origins, { server, stream: name })],
+    origins.ok ? [] : [failedProbe(`the origins of stream ${name}`, origins, { server, stream: name })],
   );
   const copies = originsOf(streams).map(({ stream, origin }) => ({
     stream,
@@ -45,7 +45,7 @@ export function originFindings(
 
 function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFacts, last: number): Finding {
   const evidence = { probe: "JSZ", origin: origin.stream, originLastSeq: last, lastSeq };
-  const message = `mirror ${name} ends at ${lastSeq} and its origin ${nameOf(origin)} at ${last}: it takes nothing until the origin has passed it; save what it holds and make it anew`;
+  const message = `mirror ${name} ends at ${lastSeq}, but its origin ${nameOf(origin)} at ${last}: it receives nothing until the origin has passed it; save its messages and recreate it`;
   return finding("stream.ahead_of_origin", "dead", { server, stream: name }, message, evidence);
 }
 
@@ -78,22 +78,22 @@ function nameOf({ stream, domain, api }: OriginFacts): string {
   return api === undefined ? stream : `${stream} behind ${api}`;
 }
 
-/** The time that a server tells may be the one since an attempt of its own, shorter than it was looked at. */
+/** A server may report the time since its own last attempt, which can be shorter than our observation. */
 function howLong(origin: OriginFacts): string {
   const { activeAgo } = origin;
-  if (activeAgo === undefined) return "since it has its leader";
-  if (!isQuiet(origin)) return "but heartbeats while it was looked at";
+  if (activeAgo === undefined) return "since its leader was elected";
+  if (!isQuiet(origin)) return "but heartbeats during the check";
   const since = Math.max(activeAgo, origin.later.length * BEAT_GAP);
   return `for ${formatDuration(millis(since))}`;
 }
 
 function lackOf(missing: number | undefined, sight: Sight): string {
-  if (isAbsent(sight)) return "there is no such stream";
-  if (missing === 0) return "it lacks no message yet";
+  if (isAbsent(sight)) return "the origin does not exist";
+  if (missing === 0) return "it lacks no messages yet";
   if (missing !== undefined) return `it lacks ${missing} messages that its origin has`;
   return lastSeqOf(sight) === undefined
-    ? "its origin can't be looked at, so what it lacks is unknown"
-    : "its origin works; what it lacks can't be told by sequences";
+    ? "its origin can't be checked, so it is unknown what is missing"
+    : "its origin works, but sequences do not tell what is missing";
 }
 
 function isAbsent(sight: Sight): boolean {
@@ -106,7 +106,7 @@ interface Surroundings {
   readonly others: readonly Finding[];
 }
 
-/** What else was found that explains it. */
+/** Another finding that explains the stall. */
 function causeOf(
   { observation, expected, others }: Surroundings,
   copy: StreamFacts,

@@ -5,7 +5,7 @@ import type { LastSight } from "../observation/streams-seen.ts";
 import { finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
-/** Whether enough of the servers that hold a stream or a consumer answer, and keep up; in this one place for all faces. */
+/** Whether enough servers with a replica of each stream and consumer answer and are current. */
 export function replicaFindings(
   observation: Observation,
   answering: ReadonlySet<string>,
@@ -16,7 +16,7 @@ export function replicaFindings(
     .flatMap((stream) => replicasOf(stream, answering, sight));
 }
 
-/** A server that is proved to stand alone has no replicas. */
+/** A standalone server has no replicas. */
 function replicated({ streams, elsewhere, meta }: Observation): readonly StreamFacts[] {
   const isAlone = meta.ok && meta.value === undefined;
   return [...(streams.ok && !isAlone ? streams.value : []), ...(elsewhere.ok ? elsewhere.value : [])];
@@ -24,7 +24,7 @@ function replicated({ streams, elsewhere, meta }: Observation): readonly StreamF
 
 export const doesNot = (names: readonly string[]): string => (names.length === 1 ? "does not" : "do not");
 
-/** What to do about servers that are away, and what not. */
+/** What to do about absent servers, and what not to do. */
 export function cure(holders: readonly string[], name: string): string {
   const whom = holders.length > 0 ? holders.join(" and ") : "the server that holds it";
   const it = holders.length > 1 ? "them" : "it";
@@ -54,11 +54,11 @@ function replicasOf(
   const consumers = stream.consumers.flatMap((consumer) => {
     const group = { stream: stream.name, consumer: consumer.name };
     const known = seen?.consumers?.find(({ name }) => name === consumer.name);
-    // A consumer's own number of replicas may be smaller than its stream's.
+    // A consumer may have fewer replicas than its stream.
     const replicated = { ...consumer, group, replicas: 1, seen: known?.servers ?? [] };
     return judgeReplicas(replicated, answering);
   });
-  // What is said of the stream need not be said of each of its consumers.
+  // Do not repeat a stream's finding for each of its consumers.
   return [
     ...own,
     ...consumers.filter(({ code, subject }) => !told.has(`${code.split(".")[1]} ${subject.server}`)),
@@ -73,13 +73,13 @@ function judgeReplicas(asset: Replicated, answering: ReadonlySet<string>): reado
   const away = [...members].filter((member) => !answering.has(member) && !isNameless(member)).sort();
   const size = Math.max(replicas, members.size);
   const missing = size - members.size;
-  // Who leads with too few others is not known to itself for some ten seconds; one alone in its group leads well.
+  // A leader without a majority notices that only after about ten seconds. A group of one needs no others.
   const lost = new Set([...away, ...nodeMissingOn]).size + (leader ? 0 : missing);
   const left = size - lost;
   if (left <= size / 2 && (away.length > 0 || (!leader && missing > 0 && nodeMissingOn.length === 0)))
     return [noMajority(what, name, asset, away, left, size)];
   const replicasAway = away.map((server) => replicaAway(what, name, group, server));
-  // Without their Raft nodes servers know neither a leader nor the others, and that is told already.
+  // Without Raft nodes, servers know no leader and no replicas; other findings say so.
   if (nodeMissingOn.length > 0) return replicasAway;
   const isLed = leader !== undefined && leader !== "" && !away.includes(leader);
   return [
@@ -96,7 +96,7 @@ function membersOf({ server, leader, toldBy = server, peers }: GroupFacts): Read
   return new Set([server, toldBy, ...(leader ? [leader] : []), ...peers.map(({ name }) => name)]);
 }
 
-/** A server that has just started does not know the others' names for a moment. */
+/** A server that has just started does not know the others' names yet. */
 const isNameless = (name: string): boolean => name.startsWith("Server name unknown");
 
 function noMajority(
@@ -111,17 +111,17 @@ function noMajority(
   const absent =
     away.length > 0
       ? `${away.join(" and ")} ${doesNot(away)} answer`
-      : `the other replicas are nowhere${gone.length > 0 ? ` (it was on ${gone.join(" and ")})` : ""}`;
+      : `no server has the other replicas${gone.length > 0 ? ` (it was on ${gone.join(" and ")})` : ""}`;
   const size_ = replicas > 1 ? ` (R${replicas})` : "";
   const todo =
     away.length > 0
       ? cure(away, nameOfGroup(group))
-      : "bring back the server that held the other one; until then nothing can be published or fetched";
+      : "bring back the server that had the other replica; until then nothing can be published or fetched";
   return finding(
     what === "stream" ? "stream.no_majority" : "consumer.no_majority",
     "dead",
     { ...(away.length === 1 ? { server: away[0] ?? "" } : {}), ...group },
-    `${name}${size_} has ${left} of ${size} replicas, and needs ${Math.floor(size / 2) + 1}: ${absent}; ${todo}`,
+    `${name}${size_} has ${left} of ${size} replicas but needs ${Math.floor(size / 2) + 1}: ${absent}; ${todo}`,
     { probe: "JSZ", away },
   );
 }
@@ -132,7 +132,7 @@ function leaderless(
   { group, leader, server }: Replicated,
 ): Finding {
   const code = what === "stream" ? "stream.no_leader" : "consumer.no_leader";
-  const why = leader ? `: ${leader} led it, and does not answer` : "";
+  const why = leader ? `: its leader ${leader} does not answer` : "";
   return finding(code, "unknown", { server, ...group }, `${name} has no leader${why}`, { probe: "JSZ" });
 }
 
@@ -141,7 +141,7 @@ const replicaAway = (what: "stream" | "consumer", name: string, group: Group, se
     what === "stream" ? "stream.replica_away" : "consumer.replica_away",
     "degraded",
     { server, ...group },
-    `${name} has a replica on ${server}, which does not answer; the others go on without it`,
+    `${name} has a replica on ${server}, which does not answer; the other replicas continue without it`,
     { probe: "JSZ" },
   );
 

@@ -2,20 +2,20 @@ import { isOfAsset } from "../observation/agreement.ts";
 import type { Millis } from "../time/time.ts";
 import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 
-/** How long to look again at what a first look found. */
+/** How long to keep checking what a first check found. */
 export interface Patience {
-  /** How long what is made, deleted or elected may look like a fault. */
+  /** How long a creation, deletion or election may look like a fault. */
   readonly believedAfter: Millis;
-  /** Until servers have told each other what they store. */
+  /** How long servers take to exchange their storage usage. */
   readonly countsWithin: Millis;
-  /** Until a replica has all messages, and a group another leader. */
+  /** How long a replica may take to catch up, and a group to elect a leader. */
   readonly catchesUpWithin: Millis;
-  /** Until leafnodes and copies have found what they are connected to. */
+  /** How long leafnodes, mirrors and sources may take to reconnect. */
   readonly reconnectsWithin: Millis;
 }
 
 const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
-  // A replica that goes may show for a moment beside one that comes.
+  // While a replica moves, the old and the new one may show together.
   "stream.direct_stray",
   ...(["stream.direct_partly_deaf", "stream.replica_behind", "consumer.replica_behind"] as const),
   ...(["stream.no_leader", "consumer.no_leader"] as const),
@@ -23,34 +23,34 @@ const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
 
 const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
-  // Some versions set a mirror back by themselves, when it next tries (2.10.27).
+  // 2.10.27 resets such a mirror at its next attempt.
   "stream.ahead_of_origin",
   "domain.silent",
   "leaf.missing",
 ]);
 
-/** Whether all that was found mends itself, once what broke it is mended. */
+/** Whether all findings clear by themselves once their cause is gone. */
 export function mendsItself({ findings }: Verdict): boolean {
   return findings.length > 0 && findings.every(({ code }) => MEND_THEMSELVES.has(code));
 }
 
 /**
- * How long to look again before a verdict is believed; undefined: at once. What mends itself, once what broke
- * it is mended, is waited for, unless something else is dead that it can't outlive.
+ * How long to keep checking before the verdict counts; undefined if it counts at once. Relight waits for faults that clear
+ * by themselves, unless something else is dead.
  */
 export function patienceWith({ verdict, findings }: Verdict, patience: Patience): Millis | undefined {
   const { believedAfter } = patience;
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
-  // What the journal says is the same at the next look.
+  // Findings from the journal do not change with another check.
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
   if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers"))
     return patience.countsWithin;
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return believedAfter;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return patience.reconnectsWithin;
   if (findings.some(({ code }) => CATCHES_UP.has(code))) return patience.catchesUpWithin;
-  // What is being made or deleted is over sooner; one look proves nothing of it.
+  // One check does not prove a fault: the stream or consumer may be being created or deleted.
   if (findings.some(isOfAsset)) return believedAfter;
-  // A client, or Relight's own last look, may just be leaving.
+  // A client, or Relight's own last connection, may just be closing.
   if (findings.some(({ code }) => code === "limit.connections")) return believedAfter;
   return verdict === "dead" && !isRevived({ findings }) ? believedAfter : undefined;
 }

@@ -6,7 +6,7 @@ import type { Observation } from "../observation/observation.ts";
 import { finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
-/** What the source of truth and the cluster disagree about, except what was adopted. */
+/** Differences between the source of truth and the cluster, except adopted ones. */
 export function sourceFindings(
   observation: Observation,
   operator: Operator,
@@ -20,7 +20,7 @@ export function sourceFindings(
   return difference === undefined ? [] : [differenceFinding(name, difference)];
 }
 
-/** The difference that is there and was not adopted; undefined also where the cluster could not be asked. */
+/** The difference, unless it was adopted. Also undefined if the cluster did not answer. */
 export function openDifference(
   observation: Observation,
   operator: Operator,
@@ -32,7 +32,7 @@ export function openDifference(
   return fingerprintOf(difference, sourced.value) === adopted ? undefined : difference;
 }
 
-/** What the cluster did not answer is unknown, and there are findings of that already. */
+/** If the cluster did not answer, other findings say so. */
 function isAnswered({ running, stored }: Observation): boolean {
   return running.ok && (stored.ok || stored.code === "nats.no_resolver");
 }
@@ -48,15 +48,10 @@ function differenceFinding(name: string, difference: Difference): Finding {
         "source.missing_account",
         "dead",
         {},
-        `${name} has the account, and no server and no resolver does`,
+        `${name} has the account, but no server and no resolver has it`,
       );
     case "unknown":
-      return finding(
-        "source.unknown_account",
-        "degraded",
-        {},
-        `the account runs, and ${name} does not know it`,
-      );
+      return finding("source.unknown_account", "degraded", {}, `the account runs, but ${name} lacks it`);
     case "untrusted": {
       const message = `${name} has a JWT of the account that the servers don't trust (issuer ${difference.issuer})`;
       return finding("source.differs", "degraded", {}, message, { issuer: difference.issuer });
@@ -70,7 +65,7 @@ function differs(name: string, { newer, changes }: Extract<Difference, { kind: "
   const lasting = changes.map(({ path }) => path).filter((path) => !RENEWAL_CLAIMS.includes(path));
   const where =
     newer === "source" ? `${name} has newer claims` : `the claims in force are newer than those of ${name}`;
-  const what = lasting.length === 0 ? "only renewed" : `other in ${lasting.join(", ")}`;
+  const what = lasting.length === 0 ? "only renewed" : `different in ${lasting.join(", ")}`;
   const message = `${where}, ${what}; see relight diff`;
   return finding("source.differs", "degraded", {}, message, { newer, claims: lasting });
 }

@@ -3,112 +3,112 @@ import type { Evidence, LeafConnection, ServerFacts } from "../observation/obser
 import { type EpochMillis, isoTime } from "../time/time.ts";
 
 /**
- * How an account, or a part of it, is. `dead`: a probe proved that something which must work does not.
- * `unknown`: a probe failed, and unknown is never healthy. `degraded`: it works, but not as it should.
+ * The health of an account or a part of it. `dead`: a probe proved that something necessary does not work.
+ * `unknown`: a probe failed; never treated as healthy. `degraded`: it works, but not as it should.
  */
 export type Health = "healthy" | "degraded" | "dead" | "unknown";
 
-/** How deep the look went: `system` from the system account alone, `account` also as the account sees. */
+/** The depth of a check: `system` from the system account only, `account` also as the account. */
 export type Depth = "system" | "account";
 
-/** What a finding can say. Each is explained in docs/reference.md, and a test keeps it so. */
+/** All finding codes and their meanings. docs/reference.md lists them; a test enforces it. */
 export const FINDINGS = {
   "account.expired": "The account's claims have expired: the servers refuse its clients.",
   "server.restart_panics":
-    "A server of this version that starts while the account is expired panics at an election of the meta leader.",
+    "If a server of this version starts while the account is expired, it panics at the next election of the meta leader.",
   "account.deleted":
-    "Somebody deleted the account: servers refuse its clients although its claims are valid, or its deletion was heard.",
+    "Somebody deleted the account: servers refuse its clients although its claims are valid, or Relight received the deletion request.",
   "account.gone":
-    "The account was here, its claims are still valid, and no server and no resolver has it any more: deleted, or lost.",
+    "The account existed and its claims are still valid, but no server and no resolver has it any more: it was deleted or lost.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
-  "account.not_loaded": "No server has the account loaded, so its JetStream can't be looked at.",
-  "claims.drift": "A server runs other claims than the resolver holds.",
+  "account.not_loaded": "No server has the account loaded, so its JetStream can't be checked.",
+  "claims.drift": "A server runs different claims than the resolver holds.",
   "claims.no_start":
-    "The claims give JetStream to the system account: servers that run go on, and none that is restarted would start again.",
+    "The claims give JetStream to the system account: running servers continue, but none could start again.",
   "claims.unreadable":
-    "A server runs, or the resolver holds, claims of the account that servers take and Relight can't read: nothing is done to it.",
+    "A server or the resolver has claims of the account that servers accept but Relight can't read. Relight does nothing to the account.",
   "claims.uncountable":
-    "The claims end later than servers can count (292 years): servers take that for over, or for any other time.",
+    "The claims expire later than servers can count (292 years): servers compute an arbitrary time, or treat them as expired.",
   "claims.untrusted":
-    "The resolver holds, or a server is said to run, a JWT that no trusted issuer signed for the account: it is never signed anew.",
-  "source.missing_account": "The source of truth has the account, and no server and no resolver does.",
-  "source.differs": "The source of truth and the cluster have other claims of the account.",
-  "source.unknown_account": "The account runs, and the source of truth does not know it.",
-  "source.unavailable": "The source of truth can't be read, or not all of it.",
-  "server.clock_skew": "A server's clock is off Relight's by more than a minute: one of the two is wrong.",
-  "jetstream.not_enabled": "The claims give the account JetStream, a server does not.",
+    "The resolver holds, or a server reports, a JWT that no trusted issuer signed for the account. Relight never signs it again.",
+  "source.missing_account": "The source of truth has the account, but no server and no resolver has it.",
+  "source.differs": "The source of truth and the cluster have different claims of the account.",
+  "source.unknown_account": "The account runs, but the source of truth lacks it.",
+  "source.unavailable": "The source of truth can't be read, or only in part.",
+  "server.clock_skew":
+    "A server's clock and Relight's differ by more than a minute: one of the two is wrong.",
+  "jetstream.not_enabled": "The claims give the account JetStream, but a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",
-  "stream.unlisted": "The server runs the stream, but the account's API does not list it.",
+  "stream.unlisted": "A server runs the stream, but the account's API does not list it.",
   "stream.direct_deaf":
-    "No server answers direct gets of the stream: every get of a KV bucket fails, and reading an object store.",
+    "No server answers direct gets of the stream: every get on a KV bucket fails, and so does reading an object store.",
   "stream.direct_partly_deaf":
-    "A replica does not answer direct gets of the stream, and others do: its clients ask fewer servers.",
+    "Some replicas do not answer direct gets of the stream: fewer servers share the load.",
   "stream.direct_stray":
-    "On a server what is left of a stopped replica takes direct gets of the stream and answers none, until it restarts.",
+    "Remains of a stopped replica receive direct gets of the stream and never answer, until the server restarts.",
   "mirror.direct_deaf":
-    "A mirror answers direct gets of its origin no longer, or only in part; the origin's servers answer them still.",
+    "A mirror no longer answers direct gets of its origin, or only some. The origin's servers still answer.",
   "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",
   "stream.node_missing":
-    "A server holds the stream without a node of its Raft group: it restarted while the account was expired.",
+    "A server has the stream without its Raft node, because it restarted while the account was expired.",
   "consumer.node_missing":
-    "A server holds the consumer without a node of its Raft group: it restarted while the account was expired.",
+    "A server has the consumer without its Raft node, because it restarted while the account was expired.",
   "consumer.forgotten":
-    "A server holds a durable consumer that the cluster has forgotten: it restarted while the account was expired.",
+    "A server has a durable consumer that the cluster has forgotten, because it restarted while the account was expired.",
   "stream.unheld":
-    "The cluster, or the journal, knows the stream, and no server that answers holds it: the one that does must come back.",
+    "The cluster or the journal knows the stream, but no responding server has it: its server must come back.",
   "consumer.unheld":
-    "The cluster, or the journal, knows the consumer, and no server that answers holds it: fetching gets 503 no responders.",
+    "The cluster or the journal knows the consumer, but no responding server has it: fetching gets 503 no responders.",
   "stream.no_majority":
-    "Too few of the servers that hold the stream answer: nothing can be published until one of the others is back.",
+    "Too few servers with a replica of the stream answer: nothing can be published until more are back.",
   "consumer.no_majority":
-    "Too few of the servers that hold the consumer answer: nothing can be fetched until one of the others is back.",
-  "stream.no_leader": "The servers that hold the stream have not elected a leader yet.",
-  "consumer.no_leader": "The servers that hold the consumer have not elected a leader yet.",
+    "Too few servers with a replica of the consumer answer: nothing can be fetched until more are back.",
+  "stream.no_leader": "The stream's replicas have not elected a leader yet.",
+  "consumer.no_leader": "The consumer's replicas have not elected a leader yet.",
   "stream.replica_away":
     "A server with a replica of the stream does not answer, or the stream lacks a replica.",
   "consumer.replica_away": "A server with a replica of the consumer does not answer.",
   "stream.replica_behind": "A replica of the stream has not caught up with its leader.",
   "consumer.replica_behind": "A replica of the consumer has not caught up with its leader.",
   "server.away":
-    "A server of the cluster does not answer, and nobody can tell for certain what of the account it alone holds.",
+    "A server of the cluster does not answer, and it is uncertain which of the account's streams exist only there.",
   "stream.stalled":
-    "A mirror or source receives nothing from its origin, not even the heartbeats that come every second, or only those.",
+    "A mirror or source receives nothing from its origin, or only the heartbeats that come every second.",
   "domain.silent": "A JetStream domain that the account needs does not answer.",
   "domain.disabled": "The account has no JetStream in a domain where it needs it.",
-  "leaf.missing": "A leafnode that is expected is not connected.",
+  "leaf.missing": "An expected leafnode is not connected.",
   "leaf.wrong_account":
-    "A leafnode is bound to another account than expected, so nothing of this one crosses it.",
+    "A leafnode is bound to a different account than expected, so nothing of this account crosses it.",
   "remedy.unfinished":
-    "A remedy was begun and not finished: the account is without JetStream, or a stream's configuration is changed.",
+    "A remedy began and did not finish: the account has no JetStream, or a stream's configuration is still changed.",
   "stream.ahead_of_origin":
-    "A mirror has messages beyond its origin's last: it takes nothing until the origin has passed it.",
+    "A mirror has messages beyond its origin's last one: it receives nothing until the origin has passed it.",
   "asset.lost":
-    "A stream, a durable consumer or messages are missing since a remedy, or were set back since the account was last seen well, and nobody has acknowledged the loss.",
+    "A stream, a durable consumer or messages have been missing since a remedy, or since the account was last healthy, and nobody has acknowledged the loss.",
   "journal.unproved":
-    "The journal holds an entry that a run would act on and nobody can prove to be Relight's: nothing is done by it.",
-  "limit.storage":
-    "What the account's limits allow it to store is used up: servers refuse messages (10002), whatever else is well.",
+    "The journal has an entry that Relight would act on, but without a valid proof. Relight does not act on it.",
+  "limit.storage": "The account's storage limit is used up: servers refuse messages (10002).",
   "limit.no_tier":
-    "The account's limits have no tier for streams that are there: servers refuse their messages (10120).",
+    "The account's limits have no tier for existing streams: servers refuse their messages (10120).",
   "limit.outside_tiers":
-    "Streams were made under flat limits and count against none of the tiers: servers refuse their messages (10120, nats-server #2971).",
+    "Streams were created under flat limits and count in none of the tiers: servers refuse their messages (10120, nats-server #2971).",
   "limit.server_storage": "A server's own JetStream storage is used up: it refuses every message (10023).",
   "limit.connections":
-    "As many clients are connected as the claims allow: every other one is refused, Relight included.",
+    "All connections that the claims allow are in use: servers refuse further clients, including Relight.",
   "limit.locked": "The account's claims let nobody connect (`conn` 0).",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 
 export type FindingCode = keyof typeof FINDINGS;
 
-/** What a warning can say: all of it works, and may not for long. In docs/reference.md as well. */
+/** All warning codes and their meanings: everything works, but may not for long. docs/reference.md lists them. */
 export const WARNINGS = {
-  "limit.near": "Nine tenths of a limit are used.",
-  "limit.reached": "A limit is reached that refuses nothing to what exists: only more streams or consumers.",
+  "limit.near": "Nine tenths of a limit are in use.",
+  "limit.reached": "A limit is reached, but only prevents new streams or consumers.",
   "stream.full":
-    "A stream is at its own limit and discards what is new, as it is configured to: it takes no message.",
+    "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",
 } as const;
 
 export interface Warning {
@@ -122,21 +122,21 @@ export interface Subject {
   readonly server?: string;
   readonly stream?: string;
   readonly consumer?: string;
-  /** A JetStream domain, or the name of a leafnode's server. */
+  /** A JetStream domain, or a leafnode's server name. */
   readonly domain?: string;
   readonly leafnode?: string;
 }
 
 export interface Finding {
   readonly code: FindingCode;
-  /** What this finding makes of the account. */
+  /** The account's health because of this finding. */
   readonly health: Exclude<Health, "healthy">;
   readonly subject: Subject;
   readonly message: string;
   readonly evidence: Evidence;
 }
 
-/** The outcome of one look at an account. Only the verify use case makes one. */
+/** The result of checking an account. Only the verify use case writes one. */
 export interface Verdict {
   readonly account: AccountId;
   readonly verdict: Health;
@@ -149,15 +149,15 @@ export interface Verdict {
   readonly streams: number;
   readonly consumers: number;
   readonly findings: readonly Finding[];
-  /** What makes nothing of the account yet. */
+  /** Problems that do not change the verdict. */
   readonly warnings: readonly Warning[];
-  /** What is known about the cause, for instance the server defect that explains the findings. */
+  /** Known causes, for instance a server defect that explains the findings. */
   readonly diagnosis: readonly string[];
 }
 
 const WORST_FIRST: readonly Health[] = ["dead", "unknown", "degraded", "healthy"];
 
-/** The worst of `healths`; healthy if there is none. Unknown outranks degraded: it may hide a death. */
+/** The worst of `healths`; healthy if there are none. Unknown outranks degraded, because it may hide a dead part. */
 export function worst(healths: readonly Health[]): Health {
   return WORST_FIRST.find((health) => healths.includes(health)) ?? "healthy";
 }
@@ -173,13 +173,13 @@ export function describeSubject({ server, stream, consumer, domain, leafnode }: 
   );
 }
 
-/** What no remedy of Relight's changes. */
+/** Findings that no remedy fixes. */
 const BEYOND_REMEDIES: ReadonlySet<FindingCode> = new Set([
   ...(["asset.lost", "limit.storage", "limit.no_tier", "limit.server_storage"] as const),
   ...(["limit.connections", "limit.locked"] as const),
 ]);
 
-/** Whether all is well but for what no remedy mends: losses that nobody acknowledged, and limits. */
+/** Whether only findings remain that no remedy fixes: unacknowledged losses, and limits. */
 export function isRevived({ findings }: Pick<Verdict, "findings">): boolean {
   return findings.every(({ code }) => BEYOND_REMEDIES.has(code));
 }

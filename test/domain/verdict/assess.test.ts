@@ -251,7 +251,7 @@ describe("the verdict", () => {
     const deaf = { streams: streams(stream(DEAF)) };
     expect(verdictOf(deaf).diagnosis).toEqual([
       expect.stringContaining("2.10.27 has nats-server #6806"),
-      expect.stringContaining("$JS.API.INFO says"),
+      expect.stringContaining("$JS.API.INFO reports"),
     ]);
     expect(verdictOf({ ...deaf, servers: [server({ version: "2.15.1" })] }).diagnosis).toEqual([
       expect.stringContaining("$JS.API.INFO"),
@@ -312,7 +312,7 @@ describe("a probe that fails", () => {
         code: "probe.failed",
         health: "unknown",
         subject: { server: "s1", stream: "ORDERS" },
-        message: "could not look at the subjects of stream ORDERS: no answer",
+        message: "could not check the subjects of stream ORDERS: no answer",
         evidence: { error: "nats.timeout" },
       },
     ]);

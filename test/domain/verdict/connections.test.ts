@@ -94,7 +94,7 @@ describe("mirrors and sources", () => {
       streams(hubStream({ lastSeq: 10 }), copy(readings([900, 7], [0, 7], [700, 7]))),
       "dead",
       ["stream.stalled"],
-      /nothing from ORDERS but heartbeats while it was looked at: it lacks 3 messages/,
+      /nothing from ORDERS but heartbeats during the check: it lacks 3 messages/,
     ],
     [
       "of which the servers have just tried again are quiet, if no heartbeat followed",
@@ -108,14 +108,14 @@ describe("mirrors and sources", () => {
       streams(hubStream({ lastSeq: 10 }), copy(readings([9_500, 10], [800, 10], [2_300, 10]))),
       "degraded",
       ["stream.stalled"],
-      /it lacks no message yet/,
+      /it lacks no messages yet/,
     ],
     [
       "of which their leader did not tell a second time are not taken for well",
       streams(hubStream({ lastSeq: 10 }), copy({ ...readings([100, 10], [200, 10]), later: [{}, {}] })),
       "degraded",
       ["stream.stalled"],
-      /it lacks no message yet/,
+      /it lacks no messages yet/,
     ],
     [
       "that are quiet and lack messages are dead",
@@ -129,7 +129,7 @@ describe("mirrors and sources", () => {
       streams(hubStream({ lastSeq: 10 }), copy({ taken: 10 })),
       "degraded",
       ["stream.stalled"],
-      /it lacks no message yet/,
+      /it lacks no messages yet/,
     ],
     [
       "that never heard of their origin are quiet",
@@ -139,7 +139,7 @@ describe("mirrors and sources", () => {
       ),
       "dead",
       ["stream.stalled"],
-      /since it has its leader: its origin works/,
+      /since its leader was elected: its origin works/,
     ],
     [
       "of a deaf stream are stalled because of it",
@@ -160,28 +160,28 @@ describe("mirrors and sources", () => {
       streams(copy({ error: "stream not found" })),
       "dead",
       ["stream.stalled"],
-      /\(stream not found\): there is no such stream/,
+      /\(stream not found\): the origin does not exist/,
     ],
     [
       "of a stream that is not there, though the servers have just tried again",
       streams(copy({ error: "stream not found", activeAgo: millis(900) })),
       "dead",
       ["stream.stalled"],
-      /\(stream not found\): there is no such stream/,
+      /\(stream not found\): the origin does not exist/,
     ],
     [
       "of another account are not compared, and it is said",
       streams(hubStream({}), copy({ api: "from.other" })),
       "dead",
       ["stream.stalled"],
-      /ORDERS behind from\.other .*what it lacks is unknown/,
+      /ORDERS behind from\.other .*it is unknown what is missing/,
     ],
     [
       "of which the leader does not tell are unknown",
       streams(hubStream({}), copy({}, { origins: FAILED })),
       "unknown",
       ["probe.failed"],
-      /what stream COPY copies from/,
+      /the origins of stream COPY/,
     ],
   ])("%s", (_what, changes, verdict, codes, said) => {
     const seen = verdictOf({ ...view([]), ...changes });
@@ -409,7 +409,7 @@ describe("leafnodes", () => {
       { leafnodes: { ok: true, value: [{ server: "s1", account: ACCOUNT }] } },
       "unknown",
       ["probe.failed"],
-      /does not name its leafnode connections/,
+      /does not report the names of leafnodes/,
     ],
     ["not to be looked at", { leafnodes: FAILED }, "unknown", ["probe.failed"], undefined],
   ])("%s", (_what, changes, verdict, codes, said) => {

@@ -99,7 +99,7 @@ describe("what nobody holds", () => {
     expect(verdict.findings[0]).toMatchObject({
       subject: { server: "s3", stream: "ONE" },
       message:
-        "nobody holds stream ONE (R1): it lives on s3, which does not answer; bring s3 back, with its storage; do not peer-remove it: that empties ONE",
+        "no server holds stream ONE (R1): it is on s3, which does not answer; bring s3 back, with its storage; do not peer-remove it: that empties ONE",
     });
     expect(verdict.findings[1]?.subject).toEqual({ server: "s3", stream: "ORDERS", consumer: "solo" });
   });
@@ -113,7 +113,7 @@ describe("what nobody holds", () => {
       }),
     );
     expect(found(verdict)).toEqual(["dead consumer.unheld"]);
-    expect(verdict.findings[0]?.message).toMatch(/all servers answer, and none of them has it/);
+    expect(verdict.findings[0]?.message).toMatch(/all servers answer and none has it/);
   });
 
   test.each([
@@ -165,7 +165,7 @@ describe("what nobody holds", () => {
         ...["dead stream.unheld", "dead consumer.unheld"],
         "degraded server.away",
       ]);
-      expect(verdict.findings[0]?.message).toMatch(/ONE \(R1\): by the journal it lives on s3/);
+      expect(verdict.findings[0]?.message).toMatch(/ONE \(R1\): according to the journal it is on s3/);
     });
 
     test("is no finding where its server answers: somebody deleted it", () => {
