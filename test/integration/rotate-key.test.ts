@@ -100,8 +100,7 @@ describe("relight rotate-key", () => {
     const midway = await issuers();
     expect(midway).toMatchObject({ APP: "new", EXTRA1: "new", EXTRA2: "new", EXTRA4: "old", SYS: "old" });
 
-    const held = await relight(world, ...args("--wave", "2", "--yes"));
-    expect(held.json.error).toMatchObject({ code: "account.busy" });
+    // If it was killed in the middle of a job.
     endLeases(world);
     const again = await relight(world, ...args("--wave", "2", "--yes"));
     expect(again.json).toMatchObject({ state: "finished", left: 0 });
