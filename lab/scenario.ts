@@ -59,7 +59,7 @@ export async function fill(
     await client.publish("jobs.one", "the only job");
     if (memory) await client.publish("cache.one", "held in memory only");
     const shipping = await client.consumers.get("ORDERS", "shipping");
-    for (let count = 0; count < 3; count++) await (await shipping.next())?.ackAck();
+    for (let left = Math.min(messages, 3); left > 0; left--) await (await shipping.next())?.ackAck();
   } finally {
     await connection.close();
   }
