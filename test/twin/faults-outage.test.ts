@@ -9,6 +9,7 @@ import { byHand, bySchedule } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
+import { sampleOf } from "../support/exhaustive.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin, ROOM } from "../support/twin.ts";
 
@@ -17,8 +18,11 @@ const artefacts = packageForTwin();
 /** By default each sweep looks at healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";
 const MINUTE = 60_000;
-/** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour. */
-const SWEEPS = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480];
+/** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour, or a sample of them. */
+const SWEEPS = sampleOf(
+  [0, 5, 10, 15, 20, 25, 60, 120, 300, 360, 480],
+  [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480],
+);
 /** When a person hears of it: once it has lasted five minutes, then by the pauses of lib/domain/incidents/repeats.ts: 15 minutes, an hour, four hours. */
 const PAGES = [5, 20, 120, 360];
 /** `maximumConcurrency` of the queue's mapping. */
