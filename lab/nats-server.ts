@@ -52,7 +52,8 @@ export async function reapServers(): Promise<number> {
 
 async function reap(folder: string): Promise<boolean> {
   const text = await readFile(join(folder, OWNER), "utf8").catch(() => undefined);
-  if (text === undefined) return false;
+  // Empty: just being written.
+  if (text === undefined || text === "") return false;
   const { owner, server } = JSON.parse(text) as { owner: number; server: number };
   if (isAlive(owner)) return false;
   // The id may have been given to another program since: only one that runs this very folder is ours.
