@@ -40,7 +40,6 @@ import { provedBy, withProof } from "../../lib/usecases/journal/proof.ts";
 import { type FakeClock, fakeClock } from "../support/fakes/clock.ts";
 import { fakeJournal } from "../support/fakes/journal.ts";
 import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
-import { simulatedJournal } from "../support/simulated-journal.ts";
 
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
@@ -65,18 +64,7 @@ const PROVES = (() => {
 type Open = (clock: Clock) => Promise<Journal & Leases & Partial<AsyncDisposable>>;
 
 describe("fake", () => {
-  const open: Open = async (clock) => fakeJournal(clock, scrub);
-  journalContract(open, { runs: 100 });
-  latestContract(open);
-  accountsContract(open);
-  leasesContract(open);
-});
-
-describe("simulated", () => {
-  const open: Open = async (clock) => {
-    const journal = simulatedJournal(clock, false);
-    return { ...journal, append: (added) => journal.append({ ...added, data: scrub(added.data) }) };
-  };
+  const open: Open = async (clock) => fakeJournal(clock, { scrub });
   journalContract(open, { runs: 100 });
   latestContract(open);
   accountsContract(open);

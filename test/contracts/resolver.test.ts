@@ -9,12 +9,12 @@ import { createWorld } from "../../lab/world.ts";
 import { systemClock } from "../../lib/adapters/local/clock.ts";
 import { jwtCodec } from "../../lib/adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
-import { epochMillis, millis } from "../../lib/domain/time/time.ts";
+import { epochMillis } from "../../lib/domain/time/time.ts";
 import type { Resolver } from "../../lib/ports/resolver.ts";
 import { openWorldApp } from "../support/context.ts";
-import { simulatedCluster } from "../support/simulated-cluster.ts";
+import { virtualCluster } from "../support/virtual/cluster.ts";
 
-/** What the simulated cluster and a real one have in common: what the simulation of years relies on. */
+/** What the virtual cluster and a real one do with claims: see cluster.test.ts for everything else. */
 
 interface Subject extends AsyncDisposable {
   readonly resolver: Resolver;
@@ -25,15 +25,16 @@ interface Subject extends AsyncDisposable {
   passTime(): void;
 }
 
-async function simulated(): Promise<Subject> {
-  const operator = createOperator();
+async function virtual(): Promise<Subject> {
+  const key = createOperator();
+  const operator = { id: key.getPublicKey(), name: "X", signingKeys: [], strictSigningKeyUsage: false };
   let ahead = 0;
   const clock = { ...systemClock, now: () => epochMillis(Date.now() + ahead) };
-  const cluster = simulatedCluster(clock, jwtCodec, [{ name: "s1", skew: millis(0) }]);
+  const { resolver } = virtualCluster({ clock, operator, servers: [{ name: "s1" }] }).open();
   return {
-    resolver: cluster.resolver,
+    resolver,
     sign: (account, changes) =>
-      signClaims({ ...accountClaims("X", account, account, UNLIMITED), ...changes }, operator),
+      signClaims({ ...accountClaims("X", account, account, UNLIMITED), ...changes }, key),
     load: async () => undefined,
     passTime: () => {
       ahead += 10_000;
@@ -65,7 +66,7 @@ async function real(): Promise<Subject> {
 }
 
 describe.each([
-  ["simulated", simulated],
+  ["virtual", virtual],
   ["real", real],
 ])("the %s cluster", (_kind, open) => {
   let subject: Subject;

@@ -7,8 +7,10 @@ import type { MatchedRules } from "../../lib/domain/expiry/policy-match.ts";
 import { epochMillis, isoTime, millis, toSeconds } from "../../lib/domain/time/time.ts";
 import type { Job } from "../../lib/ports/jobs.ts";
 import { blackout, hours, inDays, newPolicy, share } from "../domain/policies.ts";
+import { chance } from "../support/chance.ts";
 import { isExhaustive } from "../support/exhaustive.ts";
-import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
+import { type ClaimsChanges, type VirtualAccount, virtualAccount } from "../support/virtual/claims.ts";
+import { NO_JETSTREAM, virtualWorld } from "../support/virtual/world.ts";
 
 /**
  * Two years of 500 accounts, hour by hour, through the real use cases; by default two months of them. What must hold
@@ -21,8 +23,6 @@ const SEED = 20300101;
 const START = epochMillis(Date.UTC(2030, 0, 1));
 const HOUR = 3_600_000;
 const DAY = 86_400;
-
-const operator = { id: keyOf("O", chance(1)), name: "SIM", signingKeys: [], strictSigningKeyUsage: false };
 
 const weekend = blackout({ days: ["sat", "sun"], timeZone: "Europe/Berlin" });
 const night = blackout({ from: 20 * 60, to: 7 * 60, timeZone: "America/New_York" });
@@ -127,15 +127,17 @@ const random = chance(SEED);
 const between = (from: number, to: number): number => from + Math.floor(random() * (to - from));
 const oneOf = <T>(...choices: readonly T[]): T => choices[between(0, choices.length)] as T;
 
-function newAccount(kind: string, index: number): SimulatedAccount {
+type Account = VirtualAccount & Partial<ClaimsChanges>;
+
+function newAccount(kind: string, index: number): Account {
   const lifetime =
     kind === "daily" ? 1 : kind === "fixed" || kind === "issuer" ? oneOf(30, 90) : oneOf(7, 14, 30, 90, 180);
-  const account = keyOf("A", random) as AccountId;
   const name = `${kind}-${index}-life${lifetime}`;
   // What was there before is of any length: others chose it.
   const given = kind === "daily" ? DAY : between(6, 200) * DAY;
   const iat = toSeconds(START) - Math.floor(random() * 0.6 * given);
-  return { account, name, iat, ...(kind === "never" ? {} : { exp: iat + given }) };
+  const exp = kind === "never" ? undefined : iat + given;
+  return { ...virtualAccount(name), iat, exp, limits: NO_JETSTREAM };
 }
 
 interface Renewal {
@@ -154,33 +156,36 @@ async function simulate() {
   const accounts = KINDS.flatMap(([kind, count]) =>
     Array.from({ length: count }, (_, index) => newAccount(kind, index)),
   );
-  const world = simulatedWorld({
-    seed: SEED,
+  const world = virtualWorld({
+    servers: 3,
     start: START,
     accounts,
     policy,
     policies,
-    operator,
+    hasAccountKeys: false,
+    hasSystemAccount: false,
+    journal: { isForgetful: true },
     verifyEvery: millis(7 * 24 * HOUR),
   });
-  const nameOf = new Map(accounts.map(({ account, name }) => [account, name]));
+  world.machines.timing.answer = 0;
+  const nameOf = new Map(accounts.map(({ id, name }) => [id, name]));
   const current = new Map<AccountId, AccountClaims>();
   const renewals: Renewal[] = [];
   const expired = new Map<string, Expired>();
   const counts = { sweeps: 0, queued: 0, worked: 0, redelivered: 0, busy: 0, deliveries: 0, repeated: 0 };
 
   const note = (claims: AccountClaims): void => void current.set(claims.sub, claims);
-  for await (const entry of world.cluster.resolver.list()) if (entry.ok) note(entry.jwt.document.claims);
+  for await (const entry of world.context.resolver.list()) if (entry.ok) note(entry.jwt.document.claims);
 
   let seen = 0;
   const takePushes = (): void => {
-    for (const { at, jwt } of world.cluster.pushes.slice(seen)) {
+    for (const { at, jwt } of world.machines.pushes.slice(seen)) {
       const after = jwt.document.claims;
       const before = current.get(after.sub);
       if (before !== undefined) renewals.push({ at, before, after });
       note(after);
     }
-    seen = world.cluster.pushes.length;
+    seen = world.machines.pushes.length;
   };
 
   const work = async (job: Job): Promise<void> => {
@@ -192,36 +197,35 @@ async function simulate() {
   const outbox: { readonly hour: number; readonly send: () => Promise<unknown> }[] = [];
   const issue = (hour: number): void => {
     for (const account of accounts) {
-      const claims = current.get(account.account);
+      const claims = current.get(account.id);
       if (!account.name.startsWith("issuer-") || claims?.exp === undefined) continue;
       const left = claims.exp - toSeconds(world.now());
       const lifetime = claims.exp - claims.iat;
       if (left > lifetime * 0.4 || during("the issuer is silent", hour)) continue;
-      if (
-        outbox.some((later) => later.hour > hour && "account" in later && later.account === account.account)
-      )
+      if (outbox.some((later) => later.hour > hour && "account" in later && later.account === account.id))
         continue;
       const iat = toSeconds(world.now());
-      const token = world.issue({ ...account, iat, exp: iat + between(20, 90) * DAY });
+      const exp = iat + between(20, 90) * DAY;
+      const token = world.issue(account, { iat, exp, limits: NO_JETSTREAM });
       const id = world.newId();
       const send = async (): Promise<void> => {
         counts.deliveries++;
         const end = await world
-          .deliver({ id, account: account.account, token, reason: "issued" })
+          .deliver({ id, account: account.id, token, reason: "issued" })
           .catch(() => undefined);
         if (end?.outcome === "repeated") counts.repeated++;
       };
       // The webhook is sent again: at once, after an hour, after two days.
       for (const later of [0, 0, 1, 48]) outbox.push({ hour: hour + later, send });
       note({ ...claims, exp: iat + 900 * DAY } as AccountClaims);
-      delivered.set(account.account, claims);
+      delivered.set(account.id, claims);
     }
   };
   const delivered = new Map<AccountId, AccountClaims>();
 
   const checkExpired = (): void => {
-    const ahead = Math.max(0, ...world.servers.map(({ skew }) => skew));
-    for (const { account, name } of accounts) {
+    const ahead = Math.max(0, ...world.machines.servers.map(({ skew }) => skew));
+    for (const { id: account, name } of accounts) {
       const claims = current.get(account);
       if (claims?.exp !== undefined && claims.exp * 1000 <= world.now() + ahead)
         expired.set(claims.jti, { name, account, claims });
@@ -229,9 +233,9 @@ async function simulate() {
   };
 
   for (let hour = 0; hour < FORM.hours; hour++) {
-    world.signer.down = during("the signer fails for a day", hour);
-    world.cluster.down = during("the cluster does not answer", hour);
-    const [first, second] = world.servers;
+    world.state.signerIsDown = during("the signer fails for a day", hour);
+    world.faults.isDown = during("the cluster does not answer", hour);
+    const [first, second] = world.machines.servers;
     if (first) first.skew = millis(during("a server's clock is 40 minutes ahead", hour) ? 40 * 60_000 : 0);
     if (second)
       second.skew = millis(during("a server's clock is 25 minutes behind", hour) ? -25 * 60_000 : 0);
@@ -262,7 +266,7 @@ async function simulate() {
           await work(job);
         }
       }
-    world.advance(millis(HOUR));
+    world.advance(START + (hour + 1) * HOUR - world.now());
     checkExpired();
   }
   return { world, accounts, renewals, expired: [...expired.values()], counts, nameOf };
@@ -360,7 +364,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
   });
 
   test("no JWT was pushed twice, and no claims were renewed twice", () => {
-    const ids = result.world.cluster.pushes.map(({ jwt }) => jwt.document.claims.jti);
+    const ids = result.world.machines.pushes.map(({ jwt }) => jwt.document.claims.jti);
     expect(new Set(ids).size).toBe(ids.length);
     const renewed = result.renewals.map(({ before }) => before.jti);
     expect(new Set(renewed).size).toBe(renewed.length);
@@ -374,7 +378,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
 
   test("nobody was called about what never was: those who never expire, and alarms without an expiry", () => {
     const never = new Set(
-      result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ account }) => account),
+      result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ id }) => id),
     );
     const calls = result.world.incidents.filter(
       ({ account, failureClass }) =>

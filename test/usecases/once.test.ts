@@ -1,23 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../lib/domain/claims/account.ts";
-import { epochMillis, millis, toSeconds } from "../../lib/domain/time/time.ts";
-import { newPolicy } from "../domain/policies.ts";
-import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../support/simulated-world.ts";
+import { toSeconds } from "../../lib/domain/time/time.ts";
+import { APP, START, virtualWorld } from "../support/virtual/world.ts";
 
 /** One account, one job at a time: what comes twice changes nothing twice. */
 
-const start = epochMillis(Date.UTC(2030, 0, 1));
-const random = chance(7);
-const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
-const account: SimulatedAccount = {
-  account: keyOf("A", random) as AccountId,
-  name: "APP",
-  iat: toSeconds(start) - 86_400,
-  exp: toSeconds(start) + 86_400,
-};
 const newWorld = () =>
-  simulatedWorld({ seed: 1, start, accounts: [account], policy: newPolicy(), policies: [], operator });
-const pushes = ({ cluster }: ReturnType<typeof newWorld>): number => cluster.pushes.length;
+  virtualWorld({ accounts: [{ ...APP, exp: toSeconds(START) + 86_400 }], hasSystemAccount: false });
+const pushes = ({ machines }: ReturnType<typeof newWorld>): number => machines.pushes.length;
 
 describe("nothing is done twice", () => {
   test("by two sweeps that overlap, whether their jobs meet or follow each other", async () => {
@@ -40,15 +29,15 @@ describe("nothing is done twice", () => {
     if (job === undefined) throw new Error("nothing was queued");
     expect(await world.work(job)).toBe("renewed");
     expect(await world.work(job)).toBe("healthy");
-    world.advance(millis(3_600_000));
+    world.advance(3_600_000);
     expect(await world.work(job)).toBe("healthy");
     expect(pushes(world)).toBe(1);
   });
 
   test("by a webhook that comes again, while its job waits or after it was done; nor by its job", async () => {
     const world = newWorld();
-    const token = world.issue({ ...account, iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 });
-    const delivery = { id: "hook-1", account: account.account, token, reason: "issued" };
+    const token = world.issue(APP);
+    const delivery = { id: "hook-1", account: APP.id, token, reason: "issued" };
     const [first, atOnce] = await Promise.allSettled([world.deliver(delivery), world.deliver(delivery)]);
     expect(first).toMatchObject({ value: { outcome: "queued" } });
     // Nobody knows yet whether the first is queued: the sender tries again.
@@ -66,9 +55,9 @@ describe("nothing is done twice", () => {
 
   test("by an issuer that sends the same JWT under another id", async () => {
     const world = newWorld();
-    const token = world.issue({ ...account, iat: toSeconds(start), exp: toSeconds(start) + 90 * 86_400 });
+    const token = world.issue(APP);
     for (const id of ["hook-1", "hook-2"])
-      await world.deliver({ id, account: account.account, token, reason: "issued" });
+      await world.deliver({ id, account: APP.id, token, reason: "issued" });
     const ends = [];
     for (const job of world.queue.splice(0)) ends.push(await world.work(job));
     expect(ends).toEqual(["pushed", "pushed"]);

@@ -1,6 +1,11 @@
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { type JournalEntry, makesKnown, nameSeen } from "../../../lib/domain/journal/journal.ts";
-import { lastJobOf } from "../../../lib/domain/journal/last-job.ts";
+import {
+  type EntryKind,
+  type JournalEntry,
+  MAKES_KNOWN,
+  nameSeen,
+} from "../../../lib/domain/journal/journal.ts";
+import { type LastJob, lastJobOf } from "../../../lib/domain/journal/last-job.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { EpochMillis } from "../../../lib/domain/time/time.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
@@ -14,43 +19,72 @@ export interface FakeJournal extends Journal, Leases {
   readonly leases: ReadonlyMap<string, { readonly holder: string; readonly until: EpochMillis }>;
 }
 
+export interface FakeJournalOptions {
+  readonly scrub?: (value: JsonObject) => JsonObject;
+  /** Of what every look writes it keeps only the last, and it makes no copies: for years of entries. */
+  readonly isForgetful?: boolean;
+}
+
+/** What every look writes; of these only the last of an account is ever read back. */
+const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];
+
+interface Kept {
+  readonly at: number;
+  readonly entry: JournalEntry;
+  /** Worked out once: every sweep asks for it. */
+  lastJob?: LastJob | undefined;
+}
+
 /** The journal and the leases in memory; keeps the same contract as the real ones. */
 export function fakeJournal(
-  clock: Clock,
-  scrub: (value: JsonObject) => JsonObject = (value) => value,
+  clock: Pick<Clock, "now">,
+  { scrub = (value) => value, isForgetful = false }: FakeJournalOptions = {},
 ): FakeJournal {
-  const entries: JournalEntry[] = [];
+  const byAccount = new Map<string, Map<EntryKind, Kept[]>>();
   const leases = new Map<string, { holder: string; until: EpochMillis }>();
+  const copy = <T>(value: T): T => (isForgetful ? value : structuredClone(value));
+  let count = 0;
+
+  const find = (kinds: readonly EntryKind[] | undefined, account?: string): Kept[] => {
+    const logs = account === undefined ? [...byAccount.values()] : [byAccount.get(account) ?? new Map()];
+    const found = logs.flatMap((log) => (kinds ?? [...log.keys()]).flatMap((kind) => log.get(kind) ?? []));
+    return found.sort((one, other) => one.at - other.at);
+  };
+
   return {
-    entries,
+    get entries() {
+      return find(undefined).map(({ entry }) => entry);
+    },
     leases,
     append: async (entry) => {
-      entries.push(structuredClone({ ...entry, data: scrub(entry.data) }));
+      const kinds = byAccount.get(entry.account) ?? new Map<EntryKind, Kept[]>();
+      byAccount.set(entry.account, kinds);
+      const list = kinds.get(entry.kind) ?? [];
+      kinds.set(entry.kind, list);
+      if (isForgetful && EVERY_LOOK.includes(entry.kind)) list.length = 0;
+      list.push({ at: count++, entry: copy({ ...entry, data: scrub(entry.data) }) });
     },
-    read: async ({ account, job, kinds, limit = entries.length }) => {
-      const matching = entries.filter(
-        (entry) =>
-          (account === undefined || entry.account === account) &&
-          (job === undefined || entry.job === job) &&
-          (kinds === undefined || kinds.includes(entry.kind)),
-      );
-      return structuredClone(matching.slice(Math.max(0, matching.length - limit)));
+    read: async ({ account, job, kinds, limit = Number.MAX_SAFE_INTEGER }) => {
+      const found = find(kinds, account);
+      const matching = job === undefined ? found : found.filter(({ entry }) => entry.job === job);
+      return copy(matching.slice(Math.max(0, matching.length - limit)).map(({ entry }) => entry));
     },
     accounts: async function* () {
-      const known = new Map<AccountId, { name: string; forgotten: boolean }>();
-      for (const { account, kind, data } of entries) {
-        if (account === "-" || !makesKnown(kind)) continue;
-        const name = kind === "claims.seen" ? nameSeen(data) : (known.get(account)?.name ?? "");
-        known.set(account, { name, forgotten: kind === "account.forgotten" });
+      for (const [account, kinds] of byAccount) {
+        const last = find(MAKES_KNOWN, account).at(-1);
+        if (account === "-" || last === undefined) continue;
+        const seen = kinds.get("claims.seen")?.at(-1)?.entry;
+        const name = seen === undefined ? "" : nameSeen(seen.data);
+        yield { account: account as AccountId, name, forgotten: last.entry.kind === "account.forgotten" };
       }
-      for (const [account, found] of known) yield { account, ...found };
     },
     latest: async (accounts) =>
       new Map(
         accounts.flatMap((account) => {
-          const own = entries.filter((entry) => entry.account === account);
-          const lastJob = own.map(lastJobOf).findLast((found) => found !== undefined);
-          return lastJob === undefined ? [] : [[account, lastJob] as const];
+          const last = find(["job.started", "job.finished"], account).at(-1);
+          if (last === undefined) return [];
+          last.lastJob ??= lastJobOf(last.entry);
+          return last.lastJob === undefined ? [] : [[account, last.lastJob] as const];
         }),
       ),
     acquire: async (key, holder, lasts) => {

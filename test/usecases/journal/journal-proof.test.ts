@@ -9,34 +9,28 @@ import {
 } from "../../../lib/domain/journal/journal.ts";
 import { PROOF } from "../../../lib/domain/journal/journal-proof.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
-import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { epochMillis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { type Context, record } from "../../../lib/usecases/context/context.ts";
 import { provedBy } from "../../../lib/usecases/journal/proof.ts";
 import { looking } from "../../../lib/usecases/observe/look.ts";
-import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
-import { newPolicy } from "../../domain/policies.ts";
-import { fakeClock } from "../../support/fakes/clock.ts";
-import { fakeJournal } from "../../support/fakes/journal.ts";
-import { jobDependencies } from "../../support/job-dependencies.ts";
-import { chance, keyOf, simulatedWorld } from "../../support/simulated-world.ts";
+import { signText, virtualAccount } from "../../support/virtual/claims.ts";
+import { virtualKey } from "../../support/virtual/keys.ts";
+import { APP, KEYS, NO_JETSTREAM, START, virtualWorld } from "../../support/virtual/world.ts";
 
 /** What somebody who can write to the journal, and has no key of the operator's, can make Relight do: nothing. */
 
-const start = epochMillis(Date.UTC(2030, 0, 1));
-const random = chance(11);
-const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
-const account = keyOf("A", random) as AccountId;
-const stranger = keyOf("A", random) as AccountId;
-const iat = toSeconds(start);
+const account = APP.id;
+const stranger = virtualAccount("stranger").id;
+const iat = toSeconds(START);
 
 const claimsOf = (sub: AccountId, limits: JsonObject, more: JsonObject = {}): string =>
   JSON.stringify({
     jti: "planted",
     iat,
     exp: iat + 60,
-    iss: operator.id,
+    iss: KEYS.operator.id,
     sub,
     name: "APP",
     ...more,
@@ -44,20 +38,14 @@ const claimsOf = (sub: AccountId, limits: JsonObject, more: JsonObject = {}): st
   });
 const PLANTED = claimsOf(account, { conn: -1, disk_storage: -1, mem_storage: -1 });
 
-function newScene(journal = fakeJournal(fakeClock(start))) {
-  const world = simulatedWorld({
-    seed: 1,
-    start,
-    policy: newPolicy(),
-    policies: [],
-    operator,
-    journalOn: () => journal,
-    accounts: [{ account, name: "APP", iat, exp: iat + 90 * 86_400 }],
+function newScene() {
+  const world = virtualWorld({
+    servers: 3,
+    accounts: [{ ...APP, iat, exp: iat + 90 * 86_400, limits: NO_JETSTREAM }],
   });
-  const run = (action: Job["action"], of: AccountId = account, change: Partial<Context> = {}) => {
-    const context = { ...world.context, ...change };
-    return remediate(jobDependencies(context), { account: of, action, trigger: "manual", reason: "a test" });
-  };
+  const { journal } = world;
+  const run = (action: Job["action"], of: AccountId = account, change: Partial<Context> = {}) =>
+    world.run(action, { account: of, trigger: "manual" }, change);
   const plant = (kind: EntryKind, data: JsonObject, of: AccountId | "-" = account): Promise<void> =>
     journal.append({ at: world.now(), job: "planted", account: of, kind, data });
   const of = (kind: EntryKind): readonly JournalEntry[] =>
@@ -77,13 +65,17 @@ describe("claims in the journal", () => {
       if (action === "renew") expect(error).toMatchObject({ code: "account.no_claims" });
       if (action === "renew") expect(String(error)).toContain("not proved");
     }
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
     expect(world.incidents.map(({ summary }) => summary).join()).toContain("not proved");
   });
 
   test.each<[string, string, boolean]>([
     ["nobody signed", PLANTED, false],
-    ["another operator signed", PLANTED.replaceAll(operator.id, keyOf("O", chance(12))), true],
+    [
+      "another operator signed",
+      PLANTED.replaceAll(KEYS.operator.id, virtualKey("operator", "another").id),
+      true,
+    ],
     ["are another account's", claimsOf(stranger, { conn: -1 }), true],
   ])(
     "that a server is said to run and that %s are neither renewed nor proved",
@@ -113,7 +105,7 @@ describe("claims in the journal", () => {
         if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
         else expect(done).toMatchObject({ verdict: { verdict: "unknown" } });
       }
-      expect(world.cluster.pushes).toEqual([]);
+      expect(world.machines.pushes).toEqual([]);
       expect(of("claims.seen").filter(isProved)).toEqual([]);
     },
   );
@@ -122,7 +114,7 @@ describe("claims in the journal", () => {
     const { run, world, of, isProved } = newScene();
     await run("verify");
     expect(of("claims.seen").map(isProved)).toEqual([true]);
-    world.advance(millis(91 * 86_400_000));
+    world.advance(91 * 86_400_000);
     const gone = { ...world.context.resolver, running: async () => [], lookup: async () => undefined };
     const probes: Context["probes"] = {
       ...world.context.probes,
@@ -146,7 +138,7 @@ describe("claims in the journal", () => {
     await run("verify");
     const [first] = of("claims.seen");
     if (first === undefined) throw new Error("no claims were seen");
-    world.advance(millis(60_000));
+    world.advance(60_000);
     await run("renew");
     const renewed = of("claims.seen").at(-1)?.data["jti"];
     await journal.append(first);
@@ -183,7 +175,7 @@ describe("claims in the journal", () => {
 
   test("stay without a proof where the key can't be used, and are not written again and again", async () => {
     const { run, of, isProved, world } = newScene();
-    world.signer.down = true;
+    world.state.signerIsDown = true;
     for (let looks = 0; looks < 3; looks++) expect((await run("verify")).verdict.verdict).toBe("healthy");
     expect(of("claims.seen").map(isProved)).toEqual([false]);
   });
@@ -195,28 +187,30 @@ describe("what a dead job is said to have left", () => {
     ["reconfigure.opened", { stream: "S", undo: { before: { name: "S", num_replicas: 1 }, consumers: [] } }],
   ])("%s: a person is called, once, and nothing is done", async (kind, data) => {
     const { run, plant, world, codes, of } = newScene();
-    world.cluster.jetstream = true;
     const limits = { conn: -1, disk_storage: 1_000 };
-    world.cluster.force(`signed ${claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 })}`);
+    world.machines.force(
+      signText(claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 }), KEYS.operator),
+    );
+    world.advance(1_000);
     await plant(kind, data);
     expect((await looking(world.context, account)()).verdict.findings).toMatchObject([
       { code: "journal.unproved" },
     ]);
     await run("verify");
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
     expect(world.incidents).toMatchObject([{ failureClass: "journal_unproved", status: "open" }]);
     expect(JSON.stringify(world.incidents)).not.toContain("disk_storage");
     expect(of(kind.replace("opened", "closed") as EntryKind)).toHaveLength(1);
     expect(codes(await run("remediate"))).not.toContain("journal.unproved");
     expect(world.incidents).toMatchObject([{ status: "open" }, { status: "resolved" }]);
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
   });
 
   test("a toggle stays open as long as the account is without JetStream", async () => {
     const { run, plant, world, codes } = newScene();
     await plant("toggle.opened", { jti: "planted", claims: PLANTED, memory: [] });
     for (let jobs = 0; jobs < 2; jobs++) expect(codes(await run("heal"))).toContain("journal.unproved");
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
     expect(world.incidents.filter(({ failureClass }) => failureClass === "journal_unproved")).toHaveLength(1);
   });
 
@@ -227,11 +221,13 @@ describe("what a dead job is said to have left", () => {
     const opened = { jti: "now", off: "off", claims: original, memory: [] };
     await record(world.context, { id: "died", account }, "toggle.opened", opened);
     await plant("toggle.closed", { jti: "planted" });
-    world.cluster.force(`signed ${claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 })}`);
-    world.cluster.jetstream = true;
+    world.machines.force(
+      signText(claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 }), KEYS.operator),
+    );
+    world.advance(1_000);
     await run("verify");
     // Other claims are in force since: they stay, and the toggle ends.
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
     expect(of("toggle.closed").at(-1)).toMatchObject({ data: { jti: "newer" } });
     const [copy] = of("toggle.opened");
     if (copy !== undefined) await journal.append(copy);
@@ -258,7 +254,7 @@ test("a restart that was begun is not ended by an entry that nobody proved", asy
 
 test("what opens a remedy is not written without its proof: nobody could finish it", async () => {
   const { world, journal } = newScene();
-  world.signer.down = true;
+  world.state.signerIsDown = true;
   const job = { id: "j", account };
   for (const kind of Object.keys(ACTED_ON) as EntryKind[]) {
     const writing = record(world.context, job, kind, { stream: "S" });

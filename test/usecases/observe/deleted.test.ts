@@ -1,32 +1,22 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { Sourced } from "../../../lib/domain/claims/claims-source.ts";
-import { epochMillis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { changeLimits } from "../../../lib/usecases/orders/change-limits.ts";
 import { rotate } from "../../../lib/usecases/orders/rotate-key.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
-import { newPolicy } from "../../domain/policies.ts";
-import { jobDependencies } from "../../support/job-dependencies.ts";
-import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
+import { restartAll } from "../../support/virtual/scenes.ts";
+import { APP, KEYS, START, virtualWorld } from "../../support/virtual/world.ts";
 
 /** What somebody deleted is pushed by no trigger, however much time goes by; a person at the command brings it back. */
 
 const DAY = 86_400;
-const start = epochMillis(Date.UTC(2030, 0, 1));
-const random = chance(11);
-const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
-const account: SimulatedAccount = {
-  account: keyOf("A", random) as AccountId,
-  name: "APP",
-  iat: toSeconds(start) - DAY,
-  exp: toSeconds(start) + 80 * DAY,
-};
-const id = account.account;
+const account = { ...APP, iat: toSeconds(START) - DAY, exp: toSeconds(START) + 80 * DAY };
+const { id } = APP;
 
-async function newWorld(policy = newPolicy()) {
-  const world = simulatedWorld({ seed: 1, start, accounts: [account], policy, policies: [], operator });
+async function newWorld(policy = {}) {
+  const world = virtualWorld({ servers: 3, accounts: [account], policy, hasSystemAccount: false });
   // It was seen while it was well.
   await world.work(jobOf({ action: "verify" }));
   return world;
@@ -42,42 +32,41 @@ const jobOf = (changes: Partial<Job>): Job => ({
   id: `job-${jobs++}`,
   ...changes,
 });
-const renewedToken = (world: World): string =>
-  world.issue({ ...account, iat: toSeconds(world.now()), exp: toSeconds(world.now()) + 90 * DAY });
+const renewedToken = (world: World): string => world.issue(APP);
 
 /** What befalls an account, and how long it is until somebody comes. */
 const FATES: readonly (readonly [string, (world: World) => Promise<void>])[] = [
-  ["was deleted a moment ago", async ({ cluster }) => cluster.delete(id)],
+  ["was deleted a moment ago", async ({ machines }) => machines.deleteAccount(id)],
   [
     "was deleted, and the servers restarted since",
-    async ({ cluster }) => {
-      cluster.delete(id);
-      cluster.restart();
+    async (world) => {
+      world.machines.deleteAccount(id);
+      restartAll(world);
     },
   ],
   [
     "was seen to be deleted, and its claims are over since",
     async (world) => {
-      world.cluster.delete(id);
+      world.machines.deleteAccount(id);
       await world.work(jobOf({}));
-      world.cluster.restart();
-      world.advance(millis(100 * DAY * 1000));
+      restartAll(world);
+      world.advance(100 * DAY * 1000);
     },
   ],
   [
     "was lost with the disks, and its claims are over since",
     async (world) => {
-      world.cluster.delete(id);
-      world.cluster.restart();
+      world.machines.deleteAccount(id);
+      restartAll(world);
       await world.work(jobOf({}));
-      world.advance(millis(100 * DAY * 1000));
+      world.advance(100 * DAY * 1000);
     },
   ],
   [
     "had expired, and watch heard that it is deleted",
     async (world) => {
-      world.advance(millis(81 * DAY * 1000));
-      world.cluster.delete(id);
+      world.advance(81 * DAY * 1000);
+      world.machines.deleteAccount(id);
       const data = { how: "ordered", iat: account.iat };
       await world.context.journal.append({
         at: world.now(),
@@ -110,17 +99,12 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
   ],
   [
     "a change of its limits",
-    ({ context }) =>
-      changeLimits(jobDependencies(context), {
-        account: id,
-        action: "enable",
-        request: { storage: 1_000 },
-        force: true,
-      }),
+    ({ deps }) =>
+      changeLimits(deps(), { account: id, action: "enable", request: { storage: 1_000 }, force: true }),
   ],
   [
     "a rotation of the operator's key",
-    ({ context }) => {
+    ({ deps }) => {
       const holder = {
         account: id,
         name: "APP",
@@ -131,13 +115,13 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
       };
       const order = {
         from: "old",
-        to: operator.id,
+        to: KEYS.operator.id,
         configured: [],
         wave: 1,
         includeSystem: false,
         tell: () => undefined,
       };
-      return rotate(jobDependencies(context), order, {
+      return rotate(deps(), order, {
         waves: [[holder]],
         leftOut: [],
         problems: [],
@@ -149,7 +133,7 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
   [
     "a remedy that a dead job left open",
     async (world) => {
-      const { text } = world.context.codec.decode(world.issue(account)).document;
+      const { text } = world.context.codec.decode(world.issue(APP)).document;
       const data = { jti: "J", claims: text, memory: [] };
       await world.context.journal.append({
         at: world.now(),
@@ -173,9 +157,7 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
         place: "APP.jwt",
       };
       const claims = { name: "folder:jwts", accounts: async function* () {}, lookup: async () => sourced };
-      const source = { claims, onDifference: "push" } as const;
-      const context = { ...world.context, source };
-      await remediate(jobDependencies(context), jobOf({}));
+      await remediate(world.deps({ source: { claims, onDifference: "push" } }), jobOf({}));
     },
   ],
 ];
@@ -193,20 +175,20 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
         );
         const isOther =
           error !== undefined && !(error instanceof RelightError && error.code === "account.deleted");
-        return isOther ? [trigger, String(error)] : [trigger, world.cluster.pushes.length];
+        return isOther ? [trigger, String(error)] : [trigger, world.machines.pushes.length];
       }),
     );
     expect(pushed).toEqual(TRIGGERS.map(([trigger]) => [trigger, 0]));
   });
 
   test("is told of once, though it is looked at every day", async () => {
-    const world = await newWorld(newPolicy({ manual: true }));
+    const world = await newWorld({ manual: true });
     await befall(world);
     for (let days = 0; days < 2; days++) {
       await world.work(jobOf({}));
-      world.advance(millis(DAY * 1000));
+      world.advance(DAY * 1000);
     }
-    expect(world.cluster.pushes).toEqual([]);
+    expect(world.machines.pushes).toEqual([]);
     const open = world.incidents.filter(({ status }) => status === "open");
     expect(open.map(({ failureClass }) => failureClass)).toEqual(["account_deleted"]);
     expect(open[0]?.advice.join("\n")).toContain("--undelete");
@@ -218,28 +200,28 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
     await world.work(jobOf({}));
     const end = await world.work(jobOf({ action: "renew", trigger: "manual", undelete: true }));
     expect(end).toBe("renewed");
-    expect(world.cluster.pushes).toHaveLength(1);
+    expect(world.machines.pushes).toHaveLength(1);
     expect(world.incidents.at(-1)).toMatchObject({ failureClass: "account_deleted", status: "resolved" });
-    world.advance(millis(95 * DAY * 1000));
-    world.cluster.restart();
+    world.advance(95 * DAY * 1000);
+    restartAll(world);
     expect(await world.work(jobOf({}))).toBe("healed");
   });
 });
 
 test("an account that only expired, and that nobody has any more, is renewed", async () => {
   const world = await newWorld();
-  world.advance(millis(81 * DAY * 1000));
-  world.cluster.restart();
+  world.advance(81 * DAY * 1000);
+  restartAll(world);
   expect(await world.work(jobOf({}))).toBe("healed");
-  expect(world.cluster.pushes).toHaveLength(1);
+  expect(world.machines.pushes).toHaveLength(1);
 });
 
 test("somebody else's push of a new JWT brings a deleted account back, and that is said", async () => {
   const world = await newWorld();
-  world.cluster.delete(id);
+  world.machines.deleteAccount(id);
   await world.work(jobOf({}));
-  world.advance(millis(1_000));
-  world.cluster.force(renewedToken(world));
+  world.advance(1_000);
+  world.machines.force(renewedToken(world));
   expect(await world.work(jobOf({}))).toBe("healthy");
   expect(world.incidents.at(-1)).toMatchObject({
     failureClass: "account_deleted",
@@ -250,12 +232,12 @@ test("somebody else's push of a new JWT brings a deleted account back, and that 
 
 test("a deleted account is not due at every sweep, and due at once when it is back", async () => {
   const world = await newWorld();
-  world.cluster.delete(id);
+  world.machines.deleteAccount(id);
   await world.work(jobOf({}));
-  world.advance(millis(10 * 60_000));
+  world.advance(10 * 60_000);
   await world.sweep();
   expect(world.queue.splice(0)).toEqual([]);
-  world.cluster.force(renewedToken(world));
+  world.machines.force(renewedToken(world));
   await world.sweep();
   expect(world.queue.splice(0)).toHaveLength(1);
 });

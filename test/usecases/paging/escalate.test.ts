@@ -12,7 +12,7 @@ import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
-import { chance, keyOf } from "../../support/simulated-world.ts";
+import { KEYS } from "../../support/virtual/world.ts";
 
 const START = Date.UTC(2030, 0, 1);
 const job = { id: "j", account: "-" } as const;
@@ -29,7 +29,7 @@ const trouble = (fields: Partial<Trouble> = {}): Trouble => ({
 function newPager() {
   const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
-  const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+  const operator = { id: KEYS.operator.id, name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
   const pager: EscalateDependencies = {
     mode,

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
@@ -15,18 +14,18 @@ import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
-import { chance, keyOf } from "../../support/simulated-world.ts";
+import { APP, KEYS } from "../../support/virtual/world.ts";
 
 /** What nobody answered calls nobody, until it has lasted. */
 
 const START = Date.UTC(2030, 0, 1);
 const MINUTE = 60_000;
-const account = keyOf("A", chance(2)) as AccountId;
+const account = APP.id;
 
 function newPager() {
   const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
-  const operator = { id: keyOf("O", chance(1)), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
+  const operator = { id: KEYS.operator.id, name: "OP", signingKeys: [], strictSigningKeyUsage: false };
   const mode = { mode: "heal", because: "a test says so", dryRun: false } as const;
   const pager: EscalateDependencies = {
     mode,

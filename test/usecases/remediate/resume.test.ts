@@ -1,66 +1,38 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
-import { epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
-import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
-import { newPolicy } from "../../domain/policies.ts";
-import { type FakeJournal, fakeJournal } from "../../support/fakes/journal.ts";
-import { jobDependencies } from "../../support/job-dependencies.ts";
-import { chance, keyOf, type SimulatedAccount, simulatedWorld } from "../../support/simulated-world.ts";
+import { APP, KEYS, START, virtualWorld } from "../../support/virtual/world.ts";
 
 /** A job that finds an account as dead jobs left it: healthy, mostly, which nobody has told yet. */
-const start = epochMillis(Date.UTC(2030, 0, 1));
-const random = chance(7);
-const operator = { id: keyOf("O", random), name: "OP", signingKeys: [], strictSigningKeyUsage: false };
-const account = keyOf("A", random) as AccountId;
-const fresh: SimulatedAccount = {
-  account,
-  name: "APP",
-  iat: toSeconds(start),
-  exp: toSeconds(start) + 90 * 86_400,
-};
 
-function newWorld(own: Partial<SimulatedAccount> = {}) {
-  let journal: FakeJournal | undefined;
-  const world = simulatedWorld({
-    seed: 1,
-    start,
-    accounts: [{ ...fresh, ...own }],
-    policy: newPolicy(),
-    policies: [],
-    operator,
-    journalOn: (clock) => {
-      journal = fakeJournal(clock);
-      return journal;
-    },
-  });
-  const entries = (): FakeJournal["entries"] => journal?.entries ?? [];
+const account = APP.id;
+const NOW = toSeconds(START);
+
+/** @param exp when the account expires; seconds since 1970. */
+function newWorld({ exp = NOW + 90 * 86_400 } = {}) {
+  const world = virtualWorld({ servers: 3, accounts: [{ ...APP, iat: NOW, exp }] });
+  const { journal, machines } = world;
+  // The times that reports tell are those of the journal.
+  machines.timing.answer = 0;
   const jtiInForce = async (): Promise<string> => {
-    const jwt = await world.context.resolver.lookup(account);
+    const jwt = await world.newContext().resolver.lookup(account);
     return jwt?.document.claims.jti ?? "none";
   };
   return {
     world,
-    entries,
     jtiInForce,
-    of: (kind: EntryKind) => entries().filter((entry) => entry.kind === kind),
+    of: (kind: EntryKind) => journal.entries.filter((entry) => entry.kind === kind),
     /** An entry of a job that died, a second after the one before. */
     wrote: async (job: string, kind: EntryKind, data: JsonObject = {}): Promise<void> => {
-      world.advance(millis(1_000));
-      await world.context.journal.append({ at: world.now(), job, account, kind, data });
+      world.advance(1_000);
+      await journal.append({ at: world.now(), job, account, kind, data });
     },
     run: (action: Job["action"] = "remediate", more: Partial<Job> = {}): Promise<Remediation> =>
-      remediate(jobDependencies(world.context), {
-        account,
-        action,
-        trigger: "schedule",
-        reason: "a test",
-        ...more,
-      }),
+      world.run(action, more),
   };
 }
 type Scene = ReturnType<typeof newWorld>;
@@ -79,7 +51,7 @@ describe("what a dead job did is told by the next one that ends", () => {
   test("a rung: healed, once, its end journalled, and the time from the first bad look", async () => {
     const scene = newWorld();
     await diedWithin(scene, "dead");
-    scene.world.advance(millis(60_000));
+    scene.world.advance(60_000);
     const result = await scene.run();
     expect(result).toMatchObject({
       outcome: "healed",
@@ -101,7 +73,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     await diedWithin(scene, "dead");
     await scene.wrote("dead", "verdict", { verdict: "healthy" });
     await scene.wrote("dead", "rung.finished", HELPED);
-    scene.world.advance(millis(1_080_000));
+    scene.world.advance(1_080_000);
     const result = await scene.run();
     expect(result).toMatchObject({ outcome: "healed", healthySince: "2030-01-01T00:00:04.000Z" });
     expect(result.rungs).toMatchObject([{ result: "helped", begunBy: "dead" }]);
@@ -155,7 +127,7 @@ describe("a push of a dead job's", () => {
   async function diedPushing(scene: Scene, purpose: string, verdict: string, jti: string): Promise<void> {
     await scene.wrote("dead", "job.started");
     await scene.wrote("dead", "verdict", { verdict });
-    const jwt = { jti, iss: operator.id, iat: toSeconds(start), exp: fresh.exp ?? null };
+    const jwt = { jti, iss: KEYS.operator.id, iat: NOW, exp: NOW + 90 * 86_400 };
     await scene.wrote("dead", "push.started", { purpose, jwt, changes: [] });
   }
   const PROOF = { servers: ["n1", "n2", "n3"], begunBy: "dead" };
@@ -177,7 +149,7 @@ describe("a push of a dead job's", () => {
       expect(result.rungs.map(({ rung }) => rung)).toEqual(rungs);
       expect(scene.of("push.proved")).toMatchObject([{ data: { jti, ...PROOF } }]);
       expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
-      expect(scene.world.cluster.pushes).toEqual([]);
+      expect(scene.world.machines.pushes).toEqual([]);
     },
   );
 
@@ -191,23 +163,23 @@ describe("a push of a dead job's", () => {
   });
 
   test("does not stand in the way of a renewal that is due again", async () => {
-    const scene = newWorld({ exp: toSeconds(start) + 3_600 });
+    const scene = newWorld({ exp: NOW + 3_600 });
     await diedPushing(scene, "renewal", "dead", await scene.jtiInForce());
-    scene.world.advance(millis(30_000_000));
+    scene.world.advance(30_000_000);
     const result = await scene.run();
     expect(result).toMatchObject({ outcome: "healed", pushed: { jti: await scene.jtiInForce() } });
     expect(result.rungs.map(({ rung, begunBy }) => [rung, begunBy])).toEqual([["renew", undefined]]);
-    expect(scene.world.cluster.pushes).toHaveLength(1);
+    expect(scene.world.machines.pushes).toHaveLength(1);
   });
 });
 
 describe("a rung of a dead job's that did not help", () => {
   test("is closed as failed, and the account is healed as if nobody had tried", async () => {
-    const scene = newWorld({ exp: toSeconds(start) + 10 });
+    const scene = newWorld({ exp: NOW + 10 });
     await scene.wrote("dead", "job.started");
     await scene.wrote("dead", "verdict", { verdict: "dead" });
     await scene.wrote("dead", "rung.started", { rung: "renew", why: "expired" });
-    scene.world.advance(millis(30_000));
+    scene.world.advance(30_000);
     const result = await scene.run();
     expect(result).toMatchObject({
       outcome: "healed",
@@ -222,10 +194,8 @@ describe("a rung of a dead job's that did not help", () => {
 describe("a busy account", () => {
   async function busyFor(lasts: Millis, waitsWhileBusy: Millis): Promise<string> {
     const scene = newWorld();
-    const { context } = scene.world;
-    await context.leases.acquire(`account/${account}`, "another", lasts);
-    const order = { account, action: "verify", trigger: "schedule", reason: "a test" } as const;
-    const end = remediate(jobDependencies({ ...context, waitsWhileBusy }), order);
+    await scene.world.journal.acquire(`account/${account}`, "another", lasts);
+    const end = scene.world.run("verify", {}, { waitsWhileBusy });
     return end.then(
       ({ outcome }) => outcome,
       ({ code }) => code,
@@ -243,11 +213,10 @@ describe("a busy account", () => {
 
 describe("a secret that can't be read", () => {
   test("calls a person for the renewal that lacks it, which a healthy look does not take back", async () => {
-    const scene = newWorld({ exp: toSeconds(start) + 3_600 });
+    const scene = newWorld({ exp: NOW + 3_600 });
     const error = new RelightError("secret.not_found", "there is no secret");
     const signer = (): Promise<never> => Promise.reject(error);
-    const order = { account, action: "remediate", trigger: "schedule", reason: "a test" } as const;
-    const run = () => remediate(jobDependencies({ ...scene.world.context, signer }), order);
+    const run = () => scene.world.run("remediate", {}, { signer });
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found" });
     const classes = scene.world.incidents.map(({ failureClass, status }) => [failureClass, status]);

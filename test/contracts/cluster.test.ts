@@ -1,0 +1,122 @@
+import { describe, expect, test } from "@jest/globals";
+import type { Observation } from "../../lib/domain/observation/observation.ts";
+import {
+  realSubject,
+  type Situation,
+  type Subject,
+  shapeOf,
+  summaryOf,
+  virtualSubject,
+} from "../support/cluster-contract.ts";
+
+/**
+ * What befalls an account, and what Relight finds then: the same on the virtual cluster, on which use cases are tested,
+ * and on real servers. resolver.test.ts holds its claims to theirs.
+ */
+
+const NAMES = ["CACHE", "JOBS", "KV_B", "ORDERS"] as const;
+const DEAF_CONSUMERS = ["consumer.deaf dead CACHE reader", "consumer.deaf dead ORDERS shipping"];
+const DEAF = [
+  ...DEAF_CONSUMERS,
+  ...NAMES.map((name) => `stream.deaf dead ${name}`),
+  "stream.direct_deaf dead KV_B",
+].sort();
+const without = (findings: readonly string[], ...gone: readonly string[]) =>
+  findings.filter((finding) => !gone.includes(finding));
+
+interface Story extends Situation {
+  readonly title: string;
+  tell(subject: Subject, look: (observation: Observation) => void): Promise<void>;
+}
+
+const findings = async (subject: Subject) => summaryOf(await subject.verify());
+
+const STORIES: readonly Story[] = [
+  {
+    title: "a cluster of 2.10.27 goes deaf when the account expires, and is healed in place",
+    version: "2.10.27",
+    size: 3,
+    tell: async (subject, look) => {
+      expect(await findings(subject)).toEqual(["healthy"]);
+      look(await subject.observe());
+      await subject.expire();
+      expect(await findings(subject)).toEqual(["dead", "account.expired dead", ...DEAF]);
+      await subject.renew();
+      expect(await findings(subject)).toEqual(["dead", ...DEAF]);
+      look(await subject.observe());
+      await subject.stepDown({ stream: "ORDERS" });
+      expect(await findings(subject)).toEqual(["dead", ...without(DEAF, "stream.deaf dead ORDERS")]);
+      await subject.stepDown({ stream: "ORDERS", consumer: "shipping" });
+      const rest = without(DEAF, "stream.deaf dead ORDERS", "consumer.deaf dead ORDERS shipping");
+      expect(await findings(subject)).toEqual(["dead", ...rest]);
+      const healed = await subject.heal();
+      expect(healed).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy", findings: [] } });
+      expect(new Set(healed.rungs.map(({ rung }) => rung))).toEqual(
+        new Set(["step-down-leaders", "scale-up", "toggle-direct-gets"]),
+      );
+      const start = await subject.killLeaderOf("JOBS");
+      const gone = await subject.verify();
+      expect(gone.verdict.verdict).toBe("dead");
+      expect(summaryOf(gone)).toContain("stream.unheld dead JOBS");
+      expect(summaryOf(gone)).toContain("stream.replica_away degraded ORDERS");
+      await start();
+    },
+  },
+  {
+    title:
+      "a cluster of 2.15.1 hears on, and loses Raft nodes where it restarts while the account is expired",
+    version: "2.15.1",
+    size: 3,
+    tell: async (subject, look) => {
+      expect(await findings(subject)).toEqual(["healthy"]);
+      await subject.expire();
+      expect(await findings(subject)).toEqual(["dead", "account.expired dead"]);
+      await subject.renew();
+      expect(await findings(subject)).toEqual(["healthy"]);
+      await subject.restartWhileExpired();
+      const damaged = summaryOf(await subject.verify());
+      for (const name of ["JOBS", "KV_B", "ORDERS"])
+        expect(damaged).toContain(`stream.node_missing dead ${name}`);
+      expect(damaged).toContain("consumer.node_missing dead ORDERS shipping");
+      expect(damaged).toContain("stream.failing dead ORDERS");
+      expect(damaged).not.toContain("stream.failing dead JOBS");
+      expect(damaged).toContain("stream.failing dead CACHE");
+      look(await subject.observe());
+    },
+  },
+  {
+    title:
+      "a server of 2.10.27 that stands alone goes deaf, and a toggle revives it but for what is in memory",
+    version: "2.10.27",
+    size: 1,
+    tell: async (subject, look) => {
+      expect(await findings(subject)).toEqual(["healthy"]);
+      look(await subject.observe());
+      await subject.expire();
+      expect(await findings(subject)).toEqual(["dead", "account.expired dead", ...DEAF]);
+      await subject.renew();
+      expect(await findings(subject)).toEqual(["dead", ...DEAF]);
+      const healed = await subject.heal();
+      expect(healed.rungs.map(({ rung, result }) => [rung, result])).toEqual([
+        ["toggle-jetstream", "helped"],
+      ]);
+      expect(summaryOf(healed)).toEqual(["healthy"]);
+      expect(healed.losses).toEqual(["stream CACHE, held in memory, lost its 2 messages"]);
+    },
+  },
+];
+
+describe.each(STORIES)("$title", ({ tell, ...situation }) => {
+  const shapes: Record<"virtual" | "real", unknown[]> = { virtual: [], real: [] };
+
+  test("on virtual servers", async () => {
+    await using subject = await virtualSubject(situation);
+    await tell(subject, (observation) => shapes.virtual.push(shapeOf(observation)));
+  });
+
+  test("on real servers, whose observations have the same shape", async () => {
+    await using subject = await realSubject(situation);
+    await tell(subject, (observation) => shapes.real.push(shapeOf(observation)));
+    expect(shapes.virtual).toEqual(shapes.real);
+  });
+});

@@ -1,0 +1,164 @@
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { expire, renewByHand, restartWhileExpired } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { retry } from "../../lab/wait.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { Group } from "../../lib/domain/ladder/step-down.ts";
+import type { Observation } from "../../lib/domain/observation/observation.ts";
+import type { Json } from "../../lib/domain/time/json.ts";
+import { accountKeyOf } from "../../lib/usecases/context/context.ts";
+import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
+import { openWorldApp, runJobOn } from "./context.ts";
+import * as virtual from "./virtual/scenes.ts";
+import { APP, type VirtualWorld, virtualWorld } from "./virtual/world.ts";
+
+/** The same account on real servers and on virtual ones, and what befalls it on both. */
+
+const FILE = "file" as const;
+/** One stream of each kind that remedies tell apart; in a cluster those of `most` replicas have three. */
+const STREAMS = [
+  { name: "ORDERS", subjects: ["orders.*"], storage: FILE, isLarge: true },
+  { name: "JOBS", subjects: ["jobs.>"], storage: FILE, isLarge: false, retention: "workqueue" },
+  { name: "CACHE", subjects: ["cache.>"], storage: "memory", isLarge: false },
+  { name: "KV_B", subjects: ["$KV.B.>"], storage: FILE, isLarge: true, allow_direct: true },
+] as const;
+const CONSUMERS = [
+  { stream: "ORDERS", config: { durable_name: "shipping", ack_policy: "explicit" } },
+  { stream: "CACHE", config: { durable_name: "reader", ack_policy: "explicit" } },
+] as const;
+const MESSAGES = [
+  ["orders.1", 20],
+  ["jobs.1", 1],
+  ["cache.1", 2],
+  ["$KV.B.1", 3],
+] as const;
+
+const streamConfigs = (size: number) =>
+  STREAMS.map(({ isLarge, ...config }) => ({ ...config, num_replicas: isLarge ? size : 1 }));
+
+export interface Situation {
+  readonly version: string;
+  readonly size: 1 | 3;
+}
+
+/** An account, and what may happen to it. */
+export interface Subject extends AsyncDisposable {
+  verify(): Promise<Remediation>;
+  heal(): Promise<Remediation>;
+  observe(): Promise<Observation>;
+  expire(): Promise<void>;
+  renew(): Promise<void>;
+  /** Every server restarts while the account is expired; then it is renewed. */
+  restartWhileExpired(): Promise<void>;
+  stepDown(group: Group): Promise<void>;
+  /** The server that leads the stream is killed. Gives back what starts it again. */
+  killLeaderOf(stream: string): Promise<() => Promise<void>>;
+}
+
+export async function virtualSubject({ version, size }: Situation): Promise<Subject> {
+  const world: VirtualWorld = virtualWorld({ servers: size, version, allowMemoryLoss: true });
+  const { machines } = world;
+  for (const config of streamConfigs(size)) machines.addStream(APP.id, config);
+  for (const { stream, config } of CONSUMERS) machines.streamsOf(APP.id).get(stream)?.addConsumer(config);
+  for (const [subject, count] of MESSAGES) {
+    const [stream] = STREAMS.filter(({ subjects }) => subjects[0].startsWith(subject.split(".")[0] ?? ""));
+    machines
+      .streamsOf(APP.id)
+      .get(stream?.name ?? "")
+      ?.publish(count);
+  }
+  world.advance(60_000);
+  return {
+    verify: () => world.run("verify"),
+    heal: () => world.run("heal"),
+    observe: () => world.newContext().probes.observe(APP.id, APP.key.seed),
+    expire: async () => virtual.expire(world),
+    renew: async () => virtual.renewByHand(world),
+    restartWhileExpired: async () => virtual.restartWhileExpired(world),
+    stepDown: async (group) => {
+      await world.newContext().assets.stepDown(APP.id, APP.key.seed, [group]);
+      world.advance(3_000);
+    },
+    killLeaderOf: async (stream) => {
+      const name = machines.streamsOf(APP.id).get(stream)?.group.leader ?? "";
+      machines.kill(name);
+      world.advance(10_000);
+      return async () => {
+        machines.boot(name);
+        world.advance(10_000);
+      };
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** Goes on with the account in relight.yaml. */
+const LOSS = "    allowMemoryLoss: true\n";
+
+export async function realSubject({ version, size }: Situation): Promise<Subject> {
+  const world = await createWorld({ binary: (await serverBinary(version)).path, size, yaml: LOSS });
+  await fill(world, size);
+  const account = world.accountId as AccountId;
+  return {
+    verify: () => runJobOn(world, "verify"),
+    heal: () => runJobOn(world, "heal"),
+    observe: async () => {
+      await using app = await openWorldApp(world);
+      const context = await app.context();
+      return await context.probes.observe(account, await accountKeyOf(context, account));
+    },
+    expire: () => expire(world),
+    renew: () => renewByHand(world),
+    restartWhileExpired: () => restartWhileExpired(world),
+    stepDown: async (group) => {
+      await using app = await openWorldApp(world);
+      const context = await app.context();
+      await context.assets.stepDown(account, (await accountKeyOf(context, account)) ?? "", [group]);
+    },
+    killLeaderOf: async (stream) => {
+      await using app = await openWorldApp(world);
+      const { streams } = await (await app.context()).probes.observe(account);
+      const leader = streams.ok ? streams.value.find(({ name }) => name === stream)?.leader : undefined;
+      const server = world.servers[Number(leader?.replace("lab-", "")) - 1];
+      if (server === undefined) throw new Error(`nobody leads ${stream}`);
+      await server.kill();
+      return () => server.start();
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+async function fill(world: World, size: number): Promise<void> {
+  const connection = await world.connectAs("app");
+  try {
+    const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
+    for (const config of streamConfigs(size))
+      await retry(`stream ${config.name}`, () => manager.streams.add(config as never), 110_000);
+    for (const { stream, config } of CONSUMERS) await manager.consumers.add(stream, config as never);
+    for (const [subject, count] of MESSAGES)
+      for (let index = 0; index < count; index++) await jetstream(connection).publish(subject, "message");
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A verdict, without the names of servers: which of them it is differs from run to run. */
+export function summaryOf({ verdict }: Remediation): readonly string[] {
+  const findings = verdict.findings.map(({ code, health, subject: { stream, consumer } }) =>
+    [code, health, stream, consumer].filter((part) => part !== undefined).join(" "),
+  );
+  return [verdict.verdict, ...[...new Set(findings)].sort()];
+}
+
+/** Who tells what of itself, in whatever words. */
+const FREE = new Set(["config", "decoded", "claims", "document", "limits", "message"]);
+
+/** The names and kinds of all that an observation holds; lists by their first entry. */
+export function shapeOf(value: unknown, key = ""): Json {
+  if (FREE.has(key)) return typeof value;
+  if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
+  if (typeof value !== "object" || value === null) return typeof value;
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, inner]) => [name, shapeOf(inner, name)]));
+}

@@ -1,0 +1,93 @@
+import { jwtCodec } from "../../../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import type { RunningAccount } from "../../../lib/domain/observation/observation.ts";
+import { defined } from "../../../lib/domain/time/defined.ts";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { DecodedJwt } from "../../../lib/ports/keys.ts";
+import type { PushReply, Resolver } from "../../../lib/ports/resolver.ts";
+import type { Link } from "./link.ts";
+import type { Machines, VirtualServer } from "./machines.ts";
+
+/** The account as one server has it, now. */
+export function runningOn(machines: Machines, server: VirtualServer, account: AccountId): RunningAccount {
+  const loaded = server.accounts.get(account);
+  if (loaded === undefined) return { server: server.name, loaded: false };
+  const { document, signatureValid } = loaded.jwt;
+  const decoded = machines.faults.push.misread.get(server.name) ?? (JSON.parse(document.text) as JsonObject);
+  return {
+    server: server.name,
+    loaded: true,
+    expired: machines.isExpired(server, loaded),
+    jetstream: loaded.jetstream,
+    document,
+    signatureValid,
+    ...defined({ decoded }),
+    connections: { clients: 0, leafnodes: 0 },
+  };
+}
+
+/** The resolver of a virtual cluster. As a real one it takes any JWT, and its answers prove nothing. */
+export function virtualResolver(machines: Machines, link: Link): Resolver {
+  const { faults, timeline } = machines;
+  const assertResolver = (): void => {
+    if (faults.hasNoResolver)
+      throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver");
+  };
+
+  async function push(token: string): Promise<readonly PushReply[]> {
+    await link.ask();
+    assertResolver();
+    const jwt = jwtCodec.decode(token);
+    machines.notePush(jwt);
+    const replies = link.known.flatMap((server) => reply(server, jwt));
+    const silent = link.known.filter(({ name }) => replies.every(({ server }) => server !== name));
+    if (silent.length > 0) {
+      await link.wait(5_000);
+      const names = silent.map(({ name }) => name);
+      const message = `${replies.length} of ${link.known.length} servers answered $SYS.REQ.CLAIMS.UPDATE; silent: ${names.join(", ")}`;
+      throw new RelightError("nats.timeout", message, { details: { silent: names } });
+    }
+    const rejected = replies.filter(({ accepted }) => !accepted);
+    if (rejected.length === 0) return replies;
+    const reasons = rejected.map(({ server, message }) => `${server}: ${message}`).join("; ");
+    throw new RelightError("push.rejected", `the JWT was rejected by ${reasons}`);
+  }
+
+  function reply(server: VirtualServer, jwt: DecodedJwt): PushReply[] {
+    const { name } = server;
+    const { misses, unheard, refused, takes } = faults.push;
+    if (!link.isAlive(server)) return [];
+    const why = refused.get(name);
+    if (why !== undefined) return [{ server: name, accepted: false, message: why }];
+    if (!misses.has(name)) {
+      machines.store(jwt);
+      timeline.after(takes.get(name) ?? 0, () => {
+        if (server.isUp) machines.load(server, jwt);
+      });
+      timeline.settle();
+    }
+    return unheard.has(name) ? [] : [{ server: name, accepted: true, message: "jwt updated" }];
+  }
+
+  return {
+    list: async function* () {
+      await link.ask();
+      assertResolver();
+      for (const account of machines.storedAccounts()) {
+        const jwt = machines.stored(account);
+        if (jwt !== undefined) yield { ok: true, jwt };
+      }
+    },
+    lookup: async (account) => {
+      await link.ask();
+      assertResolver();
+      return machines.stored(account);
+    },
+    running: async (account) => {
+      await link.askEach(link.known, `$SYS.REQ.ACCOUNT.${account}.INFO`);
+      return link.known.map((server) => runningOn(machines, server, account));
+    },
+    push,
+  };
+}

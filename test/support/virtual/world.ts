@@ -1,0 +1,277 @@
+import { jwtCodec, jwtSigner } from "../../../lib/adapters/nats/jwt/jwt-codec.ts";
+import type { AccountId, AccountSettings } from "../../../lib/domain/claims/account.ts";
+import type { Operator } from "../../../lib/domain/claims/operator.ts";
+import type { ExpiryPolicy } from "../../../lib/domain/expiry/expiry-policy.ts";
+import { type MatchedRules, policiesOf } from "../../../lib/domain/expiry/policy-match.ts";
+import type { RunMode } from "../../../lib/domain/ladder/mode.ts";
+import { defined } from "../../../lib/domain/time/defined.ts";
+import {
+  type EpochMillis,
+  epochMillis,
+  type Millis,
+  millis,
+  toSeconds,
+} from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Job, NewJob } from "../../../lib/ports/jobs.ts";
+import type { Context } from "../../../lib/usecases/context/context.ts";
+import { guarded } from "../../../lib/usecases/context/mode.ts";
+import { TIMING } from "../../../lib/usecases/context/timing.ts";
+import {
+  ASSETS_NEED,
+  PROBES_NEED,
+  RESOLVER_NEEDS,
+  RESTARTER_NEEDS,
+} from "../../../lib/usecases/context/writes.ts";
+import { acceptDelivery, type Delivery } from "../../../lib/usecases/orders/accept-delivery.ts";
+import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
+import { sweep } from "../../../lib/usecases/sweep/sweep.ts";
+import { newPolicy } from "../../domain/policies.ts";
+import { fakeClock } from "../fakes/clock.ts";
+import { fakeEscalation } from "../fakes/escalation.ts";
+import { type FakeJournalOptions, fakeJournal } from "../fakes/journal.ts";
+import { fakeLog } from "../fakes/log.ts";
+import { jobDependencies } from "../job-dependencies.ts";
+import {
+  type ClaimsChanges,
+  claimsText,
+  JETSTREAM,
+  signText,
+  UNLIMITED,
+  type VirtualAccount,
+  virtualAccount,
+} from "./claims.ts";
+import { virtualCluster } from "./cluster.ts";
+import { type VirtualKey, virtualKey } from "./keys.ts";
+import type { ServerSpec } from "./machines.ts";
+
+/** Relight's real use cases on a virtual cluster, in virtual time. */
+
+const DAY = 86_400;
+export const START: EpochMillis = epochMillis(Date.UTC(2030, 0, 1));
+
+const OPERATOR = virtualKey("operator", "OP");
+const SIGNING_KEY = virtualKey("operator", "OP signing key");
+const SYSTEM = virtualAccount("SYS");
+
+export interface WorldSettings {
+  /** How many servers, of one version, or each of them. */
+  readonly servers?: number | readonly ServerSpec[];
+  readonly version?: string;
+  readonly isClustered?: boolean;
+  /** `APP` by default, which expires in ninety days. */
+  readonly accounts?: readonly (VirtualAccount & Partial<ClaimsChanges>)[];
+  readonly policy?: Partial<ExpiryPolicy>;
+  readonly policies?: readonly MatchedRules[];
+  readonly mode?: RunMode["mode"];
+  readonly allowMemoryLoss?: boolean;
+  /** Whether there is a way to restart servers. */
+  readonly canRestart?: boolean;
+  /** The operator's key that Relight signs with; `none`: there is none. */
+  readonly signWith?: VirtualKey | "none";
+  readonly strict?: boolean;
+  /** Whether the resolver lists it, too. */
+  readonly hasSystemAccount?: boolean;
+  /** Whether the accounts' keys are configured. */
+  readonly hasAccountKeys?: boolean;
+  readonly journal?: FakeJournalOptions;
+  readonly start?: EpochMillis;
+  /** How long a healthy account is left alone by sweeps. */
+  readonly verifyEvery?: Millis;
+}
+
+export const APP = virtualAccount("APP");
+export const KEYS = { operator: OPERATOR, signing: SIGNING_KEY, system: SYSTEM } as const;
+
+export function virtualWorld(settings: WorldSettings = {}) {
+  const { servers = 1, version = "2.15.1", start = START, strict = false, mode = "heal" } = settings;
+  const {
+    accounts = [APP],
+    policies = [],
+    canRestart = false,
+    hasAccountKeys = true,
+    hasSystemAccount = true,
+  } = settings;
+  const { allowMemoryLoss = false, signWith = OPERATOR, verifyEvery = millis(300_000) } = settings;
+  const clock = fakeClock(start);
+  const operator: Operator = {
+    id: OPERATOR.id,
+    name: "OP",
+    signingKeys: [SIGNING_KEY.id],
+    strictSigningKeyUsage: strict,
+    ...(hasSystemAccount ? { systemAccount: SYSTEM.id } : {}),
+  };
+  const specs: readonly ServerSpec[] =
+    typeof servers === "number"
+      ? Array.from({ length: servers }, (_, index) => ({ name: `n${index + 1}`, version }))
+      : servers.map((spec) => ({ version, ...spec }));
+  const { isClustered } = settings;
+  const cluster = virtualCluster({
+    clock,
+    operator,
+    servers: specs,
+    ...defined({ isClustered }),
+  });
+  const { machines } = cluster;
+  const journal = fakeJournal(clock, settings.journal);
+  const escalation = fakeEscalation();
+  const log = fakeLog();
+  const queue: Job[] = [];
+  const state = { signerIsDown: false };
+  let ids = 0;
+  const newId = (): string => `id-${String(ids++).padStart(4, "0")}`;
+
+  const ownKey = strict ? SIGNING_KEY : OPERATOR;
+  /** A JWT of the account's claims, signed by the operator. */
+  function issue(account: VirtualAccount, changes: Partial<ClaimsChanges> = {}, key = ownKey): string {
+    const iat = toSeconds(clock.now());
+    return signText(
+      claimsText(account, { jti: newId(), iat, exp: iat + 90 * DAY, iss: key.id, ...changes }),
+      key,
+    );
+  }
+  if (hasSystemAccount) machines.force(issue(SYSTEM, { exp: undefined, limits: UNLIMITED }));
+  for (const { id, name, key, ...changes } of accounts)
+    machines.force(issue({ id, name, key }, { iat: toSeconds(start) - DAY, ...changes }));
+  machines.timing.jetstream = 0;
+  machines.timeline.settle();
+  machines.timing.jetstream = 800;
+
+  const settingsById = new Map<AccountId, AccountSettings>(
+    accounts.map(({ id, name }) => [
+      id,
+      { id, name, ...(hasAccountKeys ? { signingKey: `file:${id}` } : {}) },
+    ]),
+  );
+  const keysById = new Map(accounts.map(({ id, key }) => [`file:${id}`, key.seed]));
+  const runMode: RunMode = { mode, because: "a test says so", dryRun: false };
+  const signer =
+    signWith === "none"
+      ? undefined
+      : async () => {
+          if (state.signerIsDown)
+            throw new RelightError("secret.unavailable", "the key service does not answer");
+          return jwtSigner(signWith.id, operator, async (bytes) => {
+            if (state.signerIsDown)
+              throw new RelightError("secret.unavailable", "the key service does not answer");
+            return signWith.sign(bytes);
+          });
+        };
+  const policyOf = policiesOf(
+    { policy: newPolicy(settings.policy), policies, accounts: [...settingsById.values()] },
+    operator,
+  );
+
+  /** What one run works with: a connection of its own. */
+  function newContext(changes: Partial<Context> = {}): Context {
+    const { resolver, probes, assets, reopen } = cluster.open();
+    return {
+      mode: runMode,
+      clock,
+      timing: TIMING,
+      newId,
+      log,
+      journal,
+      leases: journal,
+      codec: jwtCodec,
+      operator,
+      policyOf,
+      secrets: {
+        read: async (reference) => {
+          const seed = keysById.get(reference);
+          if (seed !== undefined) return seed;
+          throw new RelightError("secret.not_found", `${reference} is not there`);
+        },
+      },
+      policy: { allowMemoryLoss },
+      settingsOf: (account) => settingsById.get(account),
+      unknownAfter: millis(5 * 60_000),
+      escalation,
+      ...defined({ signer }),
+      resolver: guarded(runMode, resolver, RESOLVER_NEEDS),
+      probes: guarded(runMode, probes, PROBES_NEED),
+      assets: guarded(runMode, assets, ASSETS_NEED),
+      reopen,
+      ...(canRestart ? { restarter: guarded(runMode, cluster.restarter, RESTARTER_NEEDS) } : {}),
+      ...changes,
+    };
+  }
+  const context = newContext();
+  const advance = (by: number): void => {
+    clock.advance(millis(by));
+    machines.timeline.settle();
+  };
+  const orderOf = (action: Job["action"], more: Partial<Job> = {}): NewJob => ({
+    account: accounts[0]?.id ?? APP.id,
+    action,
+    trigger: "schedule",
+    reason: "a test",
+    ...more,
+  });
+  /** What one job needs: a connection of its own. */
+  const deps = (changes: Partial<Context> = {}) => jobDependencies(newContext(changes));
+
+  return {
+    clock,
+    machines,
+    /** What goes wrong. */
+    faults: machines.faults,
+    operator,
+    journal,
+    escalation,
+    /** What people were told, in order. */
+    incidents: escalation.sent,
+    log,
+    queue,
+    context,
+    newContext,
+    deps,
+    newId,
+    policyOf,
+    /** Whether the operator's key can't be had. */
+    state,
+    issue,
+    settingsById,
+    now: clock.now,
+    advance,
+    orderOf,
+    /** One job, each on a connection of its own. */
+    run: (action: Job["action"] = "remediate", more: Partial<Job> = {}, changes: Partial<Context> = {}) =>
+      remediate(deps(changes), orderOf(action, more)),
+    /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
+    work: (job: Job): Promise<string> =>
+      remediate(deps(), job).then(
+        ({ outcome, verdict }: Remediation) => (verdict.verdict === "degraded" ? "degraded" : outcome),
+        (error: RelightError) => error.code,
+      ),
+    /** One sweep, which fills the queue. */
+    sweep: () => {
+      const jobs = {
+        enqueue: async (job: Job) => void queue.push(job),
+        enqueueAll: async (all: readonly Job[]) => void queue.push(...all),
+        waiting: async () => queue.length,
+        drain: async () => undefined,
+      };
+      const configured = accounts.map(({ id }) => id);
+      const sweeping = {
+        ...deps(),
+        jobs,
+        configured,
+        settings: { verifyEvery, atMostWaiting: 10_000 },
+      };
+      return sweep(sweeping, { trigger: "schedule", reason: "a test", which: "due" });
+    },
+    /** What the issuer's webhook brings. */
+    deliver: (delivery: Delivery) => {
+      const jobs = { enqueue: async (job: Job) => void queue.push(job) };
+      return acceptDelivery({ ...context, jobs, operator: async () => operator }, delivery);
+    },
+  };
+}
+
+export type VirtualWorld = ReturnType<typeof virtualWorld>;
+
+/** Claims that give an account no JetStream. */
+export const NO_JETSTREAM = UNLIMITED;
+export const WITH_JETSTREAM = { ...UNLIMITED, ...JETSTREAM };

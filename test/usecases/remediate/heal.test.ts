@@ -1,0 +1,512 @@
+import { describe, expect, test } from "@jest/globals";
+import { toSeconds } from "../../../lib/domain/time/time.ts";
+import { RelightError } from "../../../lib/errors.ts";
+import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
+import {
+  expire,
+  type FillOptions,
+  fill,
+  leftBehind,
+  renewByHand,
+  restartWhileExpired,
+  snapshot,
+} from "../../support/virtual/scenes.ts";
+import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
+
+/** What heals an account, what does not, and who is called then. Nothing is lost on the way. */
+
+interface Case {
+  readonly servers?: WorldSettings["servers"];
+  readonly version: string;
+  readonly more?: WorldSettings;
+  readonly has?: FillOptions;
+  readonly befall: (world: VirtualWorld) => void;
+  /** What was done, in order, each with what came of it. */
+  readonly rungs: readonly string[];
+}
+
+const deaf = (world: VirtualWorld): void => {
+  expire(world);
+  renewByHand(world);
+};
+const steps = ({ rungs }: Pick<Remediation, "rungs">): readonly string[] =>
+  rungs.map(({ rung, result }) => `${rung} ${result}`);
+
+/** An account that was seen while it was well. */
+async function newWorld({
+  servers = 3,
+  version,
+  more = {},
+  has = { replicas: 3 },
+}: Omit<Case, "befall" | "rungs">) {
+  const world = virtualWorld({ servers, version, ...more });
+  fill(world, has);
+  expect(await world.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+  return world;
+}
+
+const HEALED: readonly (readonly [string, Case])[] = [
+  [
+    "deaf streams and consumers of three replicas: their leaders step down",
+    { version: "2.10.27", befall: deaf, rungs: ["step-down-leaders helped"] },
+  ],
+  [
+    "deaf streams and consumers of one: they get two more for a while",
+    { version: "2.10.27", has: { replicas: 1 }, befall: deaf, rungs: ["scale-up helped"] },
+  ],
+  [
+    "deaf memory streams in a cluster, without a loss",
+    {
+      version: "2.9.10",
+      has: { replicas: 3, memory: true },
+      befall: deaf,
+      rungs: ["step-down-leaders helped", "scale-up helped"],
+    },
+  ],
+  [
+    "a bucket whose gets fail: direct gets are turned off and on",
+    {
+      version: "2.10.27",
+      has: { replicas: 3, bucket: true },
+      befall: deaf,
+      rungs: ["step-down-leaders helped", "toggle-direct-gets helped"],
+    },
+  ],
+  [
+    "deaf streams of a server that stands alone: JetStream is taken and given back",
+    { servers: 1, version: "2.10.27", has: {}, befall: deaf, rungs: ["toggle-jetstream helped"] },
+  ],
+  [
+    "what restarted while the account was expired, where a touch is proved",
+    { version: "2.15.1", befall: restartWhileExpired, rungs: ["touch-metadata helped"] },
+  ],
+  [
+    "the same of one replica, which gets replicas for a while",
+    {
+      version: "2.15.1",
+      has: { replicas: 1 },
+      befall: restartWhileExpired,
+      rungs: ["touch-metadata helped"],
+    },
+  ],
+  [
+    "the same where a touch ends the servers: each is restarted again",
+    {
+      version: "2.10.27",
+      more: { canRestart: true },
+      befall: restartWhileExpired,
+      rungs: ["restart-servers helped"],
+    },
+  ],
+  [
+    "a bucket on 2.9.10, which turns direct gets on for one replica only: its servers are restarted",
+    {
+      version: "2.9.10",
+      has: { replicas: 3, bucket: true },
+      more: { canRestart: true },
+      befall: deaf,
+      rungs: ["step-down-leaders helped", "restart-servers helped"],
+    },
+  ],
+  [
+    "consumers that a cluster of 2.9.10 forgot, before anything else",
+    {
+      version: "2.9.10",
+      has: { replicas: 1 },
+      more: { canRestart: true },
+      befall: restartWhileExpired,
+      rungs: ["restore-consumers helped", "restart-servers helped"],
+    },
+  ],
+  ["an expired account: it is renewed", { version: "2.15.1", befall: expire, rungs: ["renew helped"] }],
+  [
+    "an expired account that goes deaf: it is renewed first",
+    { version: "2.10.27", befall: expire, rungs: ["renew helped", "step-down-leaders helped"] },
+  ],
+  [
+    "an account that the resolver has lost",
+    {
+      version: "2.15.1",
+      befall: ({ machines }) => {
+        machines.deleteAccount(APP.id);
+        machines.force(machines.server("n1").accounts.get(APP.id)?.jwt.token ?? "");
+        machines.forget(APP.id);
+      },
+      rungs: ["push-again helped"],
+    },
+  ],
+  [
+    "a server that runs older claims than the others",
+    {
+      version: "2.15.1",
+      befall: (world) => {
+        const { machines } = world;
+        const newer = world.context.codec.decode(world.issue(APP, { iat: toSeconds(world.now()) + 1 }));
+        machines.store(newer);
+        for (const name of ["n1", "n2"]) machines.load(machines.server(name), newer);
+        world.advance(2_000);
+      },
+      rungs: ["push-again helped"],
+    },
+  ],
+  [
+    "a resolver that holds what nobody trusts",
+    {
+      version: "2.15.1",
+      befall: (world) =>
+        world.machines.store(
+          world.context.codec.decode(world.issue(APP, {}, { ...APP.key, id: APP.key.id })),
+        ),
+      rungs: ["push-again helped"],
+    },
+  ],
+];
+
+describe("is healed", () => {
+  test.each(HEALED)("%s", async (_what, { befall, rungs, ...setting }) => {
+    const world = await newWorld(setting);
+    const before = snapshot(world);
+    befall(world);
+    const done = await world.run("heal");
+    expect({ outcome: done.outcome, findings: done.verdict.findings, rungs: steps(done) }).toEqual({
+      outcome: "healed",
+      findings: [],
+      rungs,
+    });
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+    expect(world.incidents.filter(({ status }) => status === "open")).toEqual([]);
+    expect(await world.run("heal")).toMatchObject({ outcome: "healthy", rungs: [] });
+  });
+});
+
+interface Failing extends Omit<Case, "rungs"> {
+  readonly outcome: Remediation["outcome"];
+  readonly rungs: readonly string[];
+  readonly why: RegExp;
+}
+
+const LEFT: readonly (readonly [string, Failing])[] = [
+  [
+    "where the account's key is not configured",
+    {
+      version: "2.10.27",
+      more: { hasAccountKeys: false },
+      befall: deaf,
+      outcome: "refused",
+      rungs: ["step-down-leaders refused", "toggle-jetstream refused", "restart-servers refused"],
+      why: /signingKey is not configured/,
+    },
+  ],
+  [
+    "where the key's user may not do what a rung needs",
+    {
+      version: "2.10.27",
+      has: { replicas: 1 },
+      befall: (world) => {
+        deaf(world);
+        world.faults.denied.add("$JS.API.UPDATE.STREAM.ORDERS");
+      },
+      outcome: "refused",
+      rungs: ["scale-up refused", "toggle-jetstream refused", "restart-servers refused"],
+      why: /a user made with the account's signingKey may not ask \$JS\.API\.UPDATE\.STREAM\.ORDERS/,
+    },
+  ],
+  [
+    "where leaders don't step down: each rung is tried once",
+    {
+      version: "2.10.27",
+      befall: (world) => {
+        deaf(world);
+        world.faults.isLost = () => true;
+      },
+      outcome: "escalated",
+      rungs: ["step-down-leaders no_effect", "toggle-jetstream refused", "restart-servers refused"],
+      why: /toggle-jetstream is refused/,
+    },
+  ],
+  [
+    "where a server refuses what a rung asks: nothing stays changed",
+    {
+      version: "2.10.27",
+      has: { replicas: 1 },
+      befall: (world) => {
+        deaf(world);
+        world.faults.refusal = ({ config }) =>
+          config["num_replicas"] === 3 ? "no suitable peers" : undefined;
+      },
+      outcome: "escalated",
+      rungs: ["scale-up failed", "toggle-jetstream refused", "restart-servers refused"],
+      why: /toggle-jetstream is refused/,
+    },
+  ],
+  [
+    "where a toggle would lose what is in memory, and the policy does not allow it",
+    {
+      servers: 1,
+      version: "2.10.27",
+      has: { memory: true },
+      befall: deaf,
+      outcome: "refused",
+      rungs: ["toggle-jetstream refused", "restart-servers refused"],
+      why: /it would lose what is held in memory only: stream CACHE; allow it with allowMemoryLoss/,
+    },
+  ],
+  [
+    "where a restart would lose what is in memory, and the policy does not allow it",
+    {
+      version: "2.10.27",
+      has: { replicas: 3, memory: true },
+      more: { canRestart: true },
+      befall: (world) => {
+        restartWhileExpired(world, ["n1", "n2"]);
+        // Made since, on a server that is to be restarted.
+        world.machines.addStream(APP.id, { name: "LATER", subjects: ["l"], storage: "memory" }).publish(1);
+        world.advance(60_000);
+      },
+      outcome: "refused",
+      rungs: ["touch-metadata refused", "restart-servers refused"],
+      why: /it would lose what is held in memory on one server only: stream LATER; allow it with allowMemoryLoss/,
+    },
+  ],
+  [
+    "where there is no way to restart servers",
+    {
+      version: "2.10.27",
+      befall: restartWhileExpired,
+      outcome: "refused",
+      rungs: ["touch-metadata refused", "toggle-jetstream refused", "restart-servers refused"],
+      why: /no way to restart servers is configured/,
+    },
+  ],
+  [
+    "where the restart fails, and nobody knows whether it began",
+    {
+      version: "2.10.27",
+      more: { canRestart: true },
+      befall: (world) => {
+        restartWhileExpired(world);
+        world.faults.restart = "failed";
+      },
+      outcome: "escalated",
+      rungs: ["restart-servers failed", "touch-metadata refused", "toggle-jetstream refused"],
+      why: /no rung is left|is refused/,
+    },
+  ],
+  [
+    "where it is renewed by hand",
+    {
+      version: "2.15.1",
+      more: { policy: { manual: true } },
+      befall: expire,
+      outcome: "escalated",
+      rungs: [],
+      why: /it is renewed by hand, as the policy has it/,
+    },
+  ],
+  [
+    "where a critical account's claims were changed by nobody that Relight knows",
+    {
+      version: "2.15.1",
+      more: { policy: { critical: true } },
+      befall: (world) => {
+        const limits = { conn: -1, subs: -1, mem_storage: 1_000_000, disk_storage: -1 };
+        world.machines.force(world.issue(APP, { limits, exp: toSeconds(world.now()) + 2 }));
+        world.advance(3_000);
+      },
+      outcome: "escalated",
+      rungs: [],
+      why: /the readings of its claims do not agree: since Relight last knew it, it was changed in nats\.limits/,
+    },
+  ],
+  [
+    "where somebody deleted it",
+    {
+      version: "2.15.1",
+      befall: ({ machines }) => machines.deleteAccount(APP.id),
+      outcome: "escalated",
+      rungs: [],
+      why: /only a person may push it again/,
+    },
+  ],
+];
+
+describe("is left to a person", () => {
+  test.each(LEFT)("%s", async (_what, { befall, outcome, rungs, why, ...setting }) => {
+    const world = await newWorld(setting);
+    befall(world);
+    const before = snapshot(world);
+    const done = await world.run("heal");
+    expect({ outcome: done.outcome, rungs: steps(done), why: done.why }).toEqual({
+      outcome,
+      rungs,
+      why: expect.stringMatching(why),
+    });
+    expect(done.verdict.verdict).not.toBe("healthy");
+    expect(world.incidents.at(-1)).toMatchObject({ status: "open", account: APP.id });
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world).filter((left) => left !== "an open restart")).toEqual([]);
+  });
+
+  test("who is told how it stands, what was refused, and that it is over", async () => {
+    const world = await newWorld({ version: "2.10.27", more: { hasAccountKeys: false } });
+    deaf(world);
+    await world.run("heal");
+    const [page] = world.incidents;
+    expect(page).toMatchObject({ failureClass: "jetstream_dead", severity: "critical", status: "open" });
+    expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account may ask for it/);
+    expect(page?.advice.join("\n")).toMatch(/Restart no server while any account with streams is expired/);
+    for (const stream of world.machines.streamsOf(APP.id).values())
+      for (const group of stream.groups) group.stepDown();
+    world.advance(10_000);
+    await world.run("verify");
+    expect(world.incidents.map(({ status }) => status)).toEqual(["open", "resolved"]);
+  });
+});
+
+describe("what may not be done is told", () => {
+  test.each<[NonNullable<WorldSettings["mode"]>, string, (world: VirtualWorld) => void, RegExp]>([
+    ["look", "a deaf account", deaf, /^step-down-leaders \(/],
+    ["look", "an expired account", expire, /^renew \(/],
+    ["renew", "a deaf account", deaf, /^step-down-leaders \(/],
+  ])("by one that may only %s, of %s", async (mode, _what, befall, would) => {
+    const world = virtualWorld({ servers: 3, version: "2.10.27", mode });
+    fill(world, { replicas: 3 });
+    await world.run("verify");
+    befall(world);
+    const before = snapshot(world);
+    const done = await world.run("heal");
+    expect(done).toMatchObject({ outcome: "looked", rungs: [], would: [expect.stringMatching(would)] });
+    expect(snapshot(world)).toEqual(before);
+    expect(world.machines.pushes).toEqual([]);
+    expect(world.incidents).toHaveLength(1);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("by one that may renew only: an expired account is renewed, and no more is done", async () => {
+    const world = virtualWorld({ servers: 3, version: "2.10.27", mode: "renew" });
+    fill(world, { replicas: 3 });
+    await world.run("verify");
+    expire(world);
+    const done = await world.run("heal");
+    expect(done).toMatchObject({ outcome: "looked", rungs: [{ rung: "renew", result: "helped" }] });
+    expect(world.machines.pushes).toHaveLength(1);
+  });
+});
+
+describe("what is missing after a rung", () => {
+  /** A consumer goes while a remedy is at work. */
+  function losing(world: VirtualWorld, how: (name: string) => void): void {
+    let isGone = false;
+    world.faults.isLost = () => {
+      if (!isGone) how("shipping");
+      isGone = true;
+      return false;
+    };
+  }
+  const drop = (world: VirtualWorld) => (name: string) =>
+    void world.machines.streamsOf(APP.id).get("ORDERS")?.consumers.delete(name);
+
+  test("calls a person, and stays a finding until somebody acknowledges it", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    losing(world, drop(world));
+    const done = await world.run("heal");
+    expect(done).toMatchObject({ outcome: "escalated", losses: ["consumer ORDERS > shipping is gone"] });
+    expect(world.incidents).toMatchObject([
+      {
+        failureClass: "assets_lost",
+        severity: "critical",
+        summary: expect.stringMatching(/something is missing/),
+      },
+    ]);
+    expect(await world.run("heal")).toMatchObject({
+      verdict: { verdict: "dead", findings: [{ code: "asset.lost" }] },
+    });
+    world.machines.streamsOf(APP.id).get("ORDERS")?.addConsumer({ durable_name: "shipping" });
+    world.advance(60_000);
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    const closed = world.journal.entries.filter(({ kind }) => kind === "loss.acknowledged");
+    expect(closed).toMatchObject([{ data: { by: "relight", reason: "it is back" } }]);
+  });
+
+  test("is no loss where the account's own user deleted it", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    losing(world, (consumer) => world.machines.deleteAsset(APP.id, { stream: "ORDERS", consumer }));
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
+  });
+
+  test("is told, and calls nobody, where the policy allowed it", async () => {
+    const world = await newWorld({
+      servers: 1,
+      version: "2.10.27",
+      has: { memory: true },
+      more: { allowMemoryLoss: true },
+    });
+    deaf(world);
+    expect(await world.run("heal")).toMatchObject({
+      outcome: "healed",
+      mode: { mode: "heal-with-loss" },
+      losses: ["stream CACHE, held in memory, lost its 1 message"],
+    });
+    expect(world.incidents).toEqual([]);
+    const cache = world.machines.streamsOf(APP.id).get("CACHE");
+    expect({ next: cache?.lastSeq, consumers: [...(cache?.consumers.keys() ?? [])] }).toEqual({
+      next: 1,
+      consumers: ["reader"],
+    });
+  });
+});
+
+describe("a job that can't go on", () => {
+  test("stops between two rungs when somebody asks, and the next one goes on", async () => {
+    const world = await newWorld({ version: "2.10.27", has: { replicas: 3, bucket: true } });
+    deaf(world);
+    const asked = new AbortController();
+    world.faults.isLost = () => {
+      asked.abort();
+      return false;
+    };
+    await expect(world.run("heal", {}, { signal: asked.signal })).rejects.toMatchObject({
+      code: "interrupted",
+    });
+    expect(world.journal.entries.at(-1)?.kind).not.toBe("job.finished");
+    expect(world.incidents).toEqual([]);
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("leaves a rung without an end where its answer is lost, and the next one tells how it went", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    const { assets } = world.newContext();
+    const lost = new RelightError("nats.connection_lost", "lost");
+    const stepDown: typeof assets.stepDown = async (...asked) => {
+      await assets.stepDown(...asked);
+      throw lost;
+    };
+    await expect(world.run("heal", {}, { assets: { ...assets, stepDown } })).rejects.toBe(lost);
+    world.advance(60_000);
+    const done = await world.run("heal");
+    expect(done.outcome).toBe("healed");
+    expect(done.rungs[0]).toMatchObject({ rung: "step-down-leaders", begunBy: expect.any(String) });
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("does nothing on a guess: what does not answer is unknown", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    const { probes } = world.newContext();
+    const observe: typeof probes.observe = async (...asked) => ({
+      ...(await probes.observe(...asked)),
+      streams: { ok: false, code: "nats.timeout", message: "no answer" },
+    });
+    const done = await world.run("heal", {}, { probes: { ...probes, observe } });
+    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { verdict: "unknown" } });
+    expect(done.why).toMatch(/nothing is done on a guess/);
+    // It may pass: nobody is called until it has lasted.
+    expect(world.incidents).toEqual([]);
+  });
+});
