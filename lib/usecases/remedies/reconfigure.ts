@@ -1,7 +1,8 @@
 import { openReconfigurations } from "../../domain/journal/journal.ts";
-import { originsFirst, type Reconfiguration } from "../../domain/ladder/reconfiguration.ts";
+import { hasLostNodes, originsFirst, type Reconfiguration } from "../../domain/ladder/reconfiguration.ts";
 import { nameOfGroup } from "../../domain/ladder/step-down.ts";
-import type { StreamFacts } from "../../domain/observation/observation.ts";
+import { updateDanger } from "../../domain/observation/direct-gets.ts";
+import type { Observation, StreamFacts } from "../../domain/observation/observation.ts";
 import { isGroupWhole, isWhole, shortcomings } from "../../domain/observation/replicas.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
@@ -117,18 +118,23 @@ function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObje
   return replicas === config["num_replicas"] && isSameDirect;
 }
 
-/** The way back. A stream or consumer that is gone by now was removed by someone else, and stays so. */
+/**
+ * The way back. A stream or consumer that is gone by now was removed by someone else, and stays so.
+ * @throws RelightError `assets.not_configured` where an update would end servers, or a server refuses it
+ */
 async function giveBack(
   context: Context,
   job: RunningJob,
   changes: readonly Reconfiguration[],
 ): Promise<void> {
+  const danger = updateDanger((await lookOnce(context, job.account)).observation);
+  if (danger !== undefined) throw new RelightError("assets.not_configured", danger);
   const consumers = changes.flatMap(consumersBefore);
-  const early = await configure(context, job, consumers, isWhole);
-  const streams = await configure(context, job, changes.flatMap(streamBefore), isWhole);
+  const early = await configure(context, job, consumers, isWholeOrDamaged);
+  const streams = await configure(context, job, changes.flatMap(streamBefore), isWholeOrDamaged);
   // What a server refused while the stream was changed it may agree to now.
   const again = consumers.filter((one) => early.some((refusal) => !refusal.gone && isSame(refusal, one)));
-  const late = await configure(context, job, again, isWhole);
+  const late = await configure(context, job, again, isWholeOrDamaged);
   const kept = [...streams, ...late].filter(({ gone }) => !gone);
   for (const { stream } of changes)
     if (!kept.some((refusal) => refusal.stream === stream))
@@ -140,11 +146,35 @@ async function giveBack(
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
   const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
   if (open.length === 0 || (await isDeletedNow(context, job))) return [];
-  const streams = open.map(({ stream }) => stream);
+  const { observation } = await lookOnce(context, job.account);
+  const changed = open.filter((change) => !isAsBefore(observation, change));
+  // That job died before its first change came about.
+  for (const { stream } of open.filter((change) => !changed.includes(change)))
+    await record(context, job, "reconfigure.closed", { stream });
+  if (changed.length === 0) return [];
+  const streams = changed.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
-  await takeBack(context, job, open);
+  await takeBack(context, job, changed);
   return streams;
 }
+
+/** Whether a stream and its consumers are configured as they were before the change, as servers tell it. */
+function isAsBefore({ streams }: Observation, { stream: name, before, consumers }: Reconfiguration): boolean {
+  const found = streams.ok ? streams.value.find((stream) => stream.name === name) : undefined;
+  if (found === undefined) return false;
+  const isSameConfig = (now: JsonObject, then: JsonObject): boolean =>
+    JSON.stringify(now) === JSON.stringify(then);
+  return (
+    (before === undefined || isSameConfig(found.config, before)) &&
+    consumers.every((change) => {
+      const config = found.consumers.find((consumer) => consumer.name === change.name)?.config;
+      return config !== undefined && isSameConfig({ ...config, name: change.name }, change.before);
+    })
+  );
+}
+
+/** What lost its Raft node is not whole until a remedy of its own: nothing stays lent until then. */
+const isWholeOrDamaged = (stream: StreamFacts): boolean => isWhole(stream) || hasLostNodes(stream);
 
 type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
 

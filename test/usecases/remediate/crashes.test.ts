@@ -1,0 +1,194 @@
+import { expect, test } from "@jest/globals";
+import { toSeconds } from "../../../lib/domain/time/time.ts";
+import { asRelightError } from "../../../lib/errors.ts";
+import type { Job } from "../../../lib/ports/jobs.ts";
+import { confirmRestart } from "../../../lib/usecases/orders/confirm-restart.ts";
+import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
+import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
+import { jobDependencies } from "../../support/job-dependencies.ts";
+import { mortal } from "../../support/virtual/crashes.ts";
+import {
+  expire,
+  type FillOptions,
+  fill,
+  leftBehind,
+  renewByHand,
+  restartWhileExpired,
+  snapshot,
+} from "../../support/virtual/scenes.ts";
+import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
+
+/**
+ * Jobs that die at each of their writes, and the ones that come after them: nothing is lost, all is as it was, nothing is
+ * left open, and the account works, or a person was called.
+ */
+
+interface Case {
+  readonly settings: WorldSettings;
+  readonly has: FillOptions;
+  readonly befall: (world: VirtualWorld) => void;
+  readonly order?: (world: VirtualWorld) => Partial<Job>;
+  readonly action?: Job["action"];
+  /** What a remedy that was allowed to takes along. */
+  readonly mayEmpty?: readonly string[];
+  /** Whether there are deaths after which only a person can go on. */
+  readonly mayNeedPerson?: true;
+}
+
+const deaf = (world: VirtualWorld): void => {
+  expire(world);
+  renewByHand(world);
+};
+
+const CASES: readonly (readonly [string, Case])[] = [
+  [
+    "leaders that step down",
+    { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3 }, befall: deaf },
+  ],
+  ["a scale-up", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 1 }, befall: deaf }],
+  [
+    "direct gets that are turned off and on",
+    { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3, bucket: true }, befall: deaf },
+  ],
+  ["a toggle", { settings: { servers: 1, version: "2.10.27" }, has: {}, befall: deaf }],
+  [
+    "a toggle that empties what is in memory",
+    {
+      settings: { servers: 1, version: "2.10.27", allowMemoryLoss: true },
+      has: { memory: true },
+      befall: deaf,
+      mayEmpty: ["CACHE"],
+    },
+  ],
+  [
+    "a touch",
+    { settings: { servers: 3, version: "2.15.1" }, has: { replicas: 3 }, befall: restartWhileExpired },
+  ],
+  [
+    "a touch of what has one replica",
+    {
+      settings: { servers: 3, version: "2.15.1" },
+      has: { replicas: 1 },
+      befall: restartWhileExpired,
+      // Streams that were given replicas may not lose them while their consumers lack Raft nodes.
+      mayNeedPerson: true,
+    },
+  ],
+  [
+    "restarts",
+    {
+      settings: { servers: 3, version: "2.10.27", canRestart: true },
+      has: { replicas: 3 },
+      befall: restartWhileExpired,
+    },
+  ],
+  [
+    "consumers that are made anew",
+    {
+      settings: { servers: 3, version: "2.9.10", canRestart: true },
+      has: { replicas: 1 },
+      befall: restartWhileExpired,
+    },
+  ],
+  [
+    "a renewal of what has expired",
+    {
+      settings: { servers: 3, version: "2.10.27" },
+      has: { replicas: 3 },
+      befall: expire,
+      action: "remediate",
+    },
+  ],
+  [
+    "a renewal that is due",
+    {
+      settings: { servers: 3, version: "2.15.1" },
+      has: { replicas: 3 },
+      befall: (world) => world.advance(80 * 86_400_000),
+      action: "remediate",
+    },
+  ],
+  [
+    "an issuer's push",
+    {
+      settings: { servers: 3, version: "2.15.1" },
+      has: { replicas: 3 },
+      befall: () => undefined,
+      action: "push",
+      order: (world) => ({
+        trigger: "webhook",
+        token: world.issue(APP, { exp: toSeconds(world.now()) + 200 * 86_400 }),
+      }),
+    },
+  ],
+];
+
+/** What a queue does with a job that another try can mend. */
+async function again(world: VirtualWorld, { action }: Case, job: Partial<Job>): Promise<Remediation> {
+  try {
+    return await world.run(action, job, { waitsWhileBusy: world.context.timing.busy.timeout });
+  } catch (thrown) {
+    if (!asRelightError(thrown).retryable) throw thrown;
+    world.advance(VISIBILITY);
+    return await world.run(action, job);
+  }
+}
+const VISIBILITY = 18 * 60_000;
+
+/** A world in which it befell, how it was before, and the order that is given then. */
+async function sceneOf({ settings, has, befall, action = "heal", order }: Case) {
+  const world = virtualWorld(settings);
+  fill(world, has);
+  await world.run();
+  const before = snapshot(world);
+  befall(world);
+  return { world, before, job: world.orderOf(action, order?.(world)) };
+}
+
+/** A restart that a dead job began stops all further ones until a person has looked. */
+async function confirmedByPerson(world: VirtualWorld): Promise<boolean> {
+  if (!leftBehind(world).includes("an open restart")) return false;
+  const open = world.journal.entries.findLast(({ kind }) => kind === "restart.opened");
+  // The dead process's lease ends by itself.
+  world.advance(60_000);
+  await confirmRestart(world.newContext(), String(open?.data["server"]));
+  return true;
+}
+
+/** The pages that nobody took back. */
+function openPages({ incidents }: VirtualWorld): readonly string[] {
+  const last = new Map(incidents.map((incident) => [incident.key, incident]));
+  return [...last.values()].flatMap(({ status, summary }) => (status === "open" ? [summary] : []));
+}
+
+test.each(CASES)("%s", async (_what, setting) => {
+  const first = await sceneOf(setting);
+  const whole = mortal(first.world.newContext());
+  await remediate(jobDependencies(whole.context), first.job);
+  expect(whole.writes()).toBeGreaterThan(3);
+  let persons = 0;
+  for (let last = 1; last <= whole.writes(); last++) {
+    const { world, before, job } = await sceneOf(setting);
+    const dying = mortal(world.newContext(), last);
+    await expect(remediate(jobDependencies(dying.context), job)).rejects.toThrow("this process is no more");
+    let done = await again(world, setting, job);
+    if (done.verdict.verdict !== "healthy") expect(openPages(world)).not.toEqual([]);
+    if (await confirmedByPerson(world)) done = await again(world, setting, job);
+    if (setting.mayNeedPerson && done.verdict.findings.some(({ code }) => code === "remedy.unfinished")) {
+      persons++;
+      expect(openPages(world)).toEqual([expect.stringMatching(/changed the configuration of stream/)]);
+      continue;
+    }
+    const seen = { last, left: leftBehind(world), verdict: done.verdict.verdict, open: openPages(world) };
+    expect(seen).toEqual({ last, left: [], verdict: "healthy", open: [] });
+    const after = snapshot(world);
+    for (const stream of setting.mayEmpty ?? []) {
+      expect(after).toHaveProperty(stream);
+      delete before[stream];
+      delete after[stream];
+    }
+    expect(after).toEqual(before);
+  }
+  // One moment at most, between two steps that follow each other at once.
+  expect(persons).toBeLessThanOrEqual(setting.mayNeedPerson ? 1 : 0);
+});

@@ -1,0 +1,251 @@
+import { describe, expect, test } from "@jest/globals";
+import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { record } from "../../../lib/usecases/context/context.ts";
+import {
+  expire,
+  fill,
+  leftBehind,
+  renewByHand,
+  restartWhileExpired,
+  snapshot,
+} from "../../support/virtual/scenes.ts";
+import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
+
+/** Configurations that are changed for a while, and changed back whatever happens meanwhile. */
+
+async function deafWorld(settings: WorldSettings = {}, streams = 0): Promise<VirtualWorld> {
+  const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });
+  fill(world, { replicas: 1 });
+  for (let index = 0; index < streams; index++)
+    world.machines.addStream(APP.id, { name: `S${index}`, subjects: [`s.${index}`] });
+  world.advance(60_000);
+  await world.run();
+  expire(world);
+  renewByHand(world);
+  return world;
+}
+
+const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("ORDERS");
+const of = ({ journal }: VirtualWorld, kind: string) =>
+  journal.entries.filter((entry) => entry.kind === kind);
+
+describe("a scale-up", () => {
+  test("is journalled with the way back before the first change, and closed stream by stream", async () => {
+    const world = await deafWorld();
+    const seen: unknown[] = [];
+    world.faults.refusal = ({ stream, config }) => {
+      if (config["num_replicas"] === 3) seen.push([stream, of(world, "reconfigure.opened").length]);
+      return undefined;
+    };
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed" });
+    expect(seen).toEqual([
+      ["JOBS", 2],
+      ["ORDERS", 2],
+    ]);
+    expect(of(world, "reconfigure.opened").map(({ data }) => data["stream"])).toEqual(["JOBS", "ORDERS"]);
+    expect(of(world, "reconfigure.closed").map(({ data }) => data["stream"])).toEqual(["JOBS", "ORDERS"]);
+  });
+
+  test("changes no more than twenty streams at once", async () => {
+    const world = await deafWorld({}, 23);
+    let most = 0;
+    world.faults.refusal = () => {
+      const lent = [...world.machines.streamsOf(APP.id).values()].filter(({ replicas }) => replicas > 1);
+      most = Math.max(most, lent.length);
+      return undefined;
+    };
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { streams: 25 } });
+    expect(most).toBe(20);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("waits until new replicas have all of it: what stays then has all messages", async () => {
+    const world = await deafWorld();
+    const before = snapshot(world);
+    world.machines.timing.catchUp = 20_000;
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed" });
+    expect(snapshot(world)).toEqual(before);
+  });
+
+  test("gives large streams more time to be copied", async () => {
+    const world = await deafWorld();
+    orders(world)?.publish(5_000_000);
+    const before = snapshot(world);
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed" });
+    expect(snapshot(world)).toEqual(before);
+  });
+
+  test("takes nothing further where replicas are never current, and gives back once they are", async () => {
+    const world = await deafWorld();
+    const before = snapshot(world);
+    world.machines.timing.catchUp = 600_000;
+    await expect(world.run("heal")).rejects.toMatchObject({ code: "assets.not_settled" });
+    expect(orders(world)?.replicas).toBe(3);
+    // Whoever comes while it is so calls a person, and changes nothing.
+    expect(await world.run("heal")).toMatchObject({
+      outcome: "escalated",
+      rungs: [
+        { rung: "scale-up", result: "failed", begunBy: expect.any(String) },
+        { rung: "finish-changes", result: "failed" },
+      ],
+      why: expect.stringMatching(/a remedy is not finished/),
+    });
+    world.machines.timing.catchUp = 1_000;
+    world.advance(700_000);
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("leaves alone what somebody deleted meanwhile", async () => {
+    const world = await deafWorld();
+    let asked = 0;
+    world.faults.refusal = ({ config }) => {
+      if (config["num_replicas"] === 3 && asked++ === 0)
+        world.machines.timeline.after(400, () => world.machines.deleteAsset(APP.id, { stream: "ORDERS" }));
+      return undefined;
+    };
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { streams: 1 } });
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("is given back where the servers refuse it for one stream, and the others were revived", async () => {
+    const world = await deafWorld();
+    const before = snapshot(world);
+    world.faults.refusal = ({ stream, config }) =>
+      stream === "JOBS" && config["num_replicas"] === 3 ? "insufficient storage" : undefined;
+    const done = await world.run("heal");
+    expect(done.rungs).toMatchObject([
+      { rung: "scale-up", result: "failed", why: "the servers refused to change JOBS: insufficient storage" },
+      ...["toggle-jetstream", "restart-servers"].map((rung) => ({ rung, result: "refused" })),
+    ]);
+    expect(done.verdict.findings.map(({ subject }) => subject.stream)).toEqual(["JOBS"]);
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("stays open where a server refuses the way back, and is a finding until it is given back", async () => {
+    const world = await deafWorld();
+    const before = snapshot(world);
+    world.faults.refusal = ({ stream, consumer, config }) =>
+      stream === "ORDERS" && consumer === undefined && config["num_replicas"] === 1 ? "not now" : undefined;
+    const done = await world.run("heal");
+    expect(done).toMatchObject({ outcome: "escalated", rungs: [{ rung: "scale-up", result: "failed" }] });
+    expect(done.verdict.findings).toMatchObject([
+      { code: "remedy.unfinished", subject: { stream: "ORDERS" } },
+    ]);
+    expect(leftBehind(world)).toEqual(["the configuration of ORDERS"]);
+    world.faults.refusal = () => undefined;
+    expect(await world.run("remediate")).toMatchObject({
+      rungs: [{ rung: "finish-changes", result: "helped" }],
+      verdict: { verdict: "healthy" },
+    });
+    expect(snapshot(world)).toEqual(before);
+  });
+
+  test("does not go on while the lease is lost", async () => {
+    const world = await deafWorld({}, 23);
+    const { acquire } = world.journal;
+    let isStolen = false;
+    const leases = {
+      ...world.journal,
+      acquire: async (...asked: Parameters<typeof acquire>) => !isStolen && (await acquire(...asked)),
+    };
+    world.machines.timing.catchUp = 12_000;
+    world.faults.refusal = () => {
+      isStolen = true;
+      return undefined;
+    };
+    await expect(world.run("heal", {}, { leases })).rejects.toMatchObject({ code: "interrupted" });
+    expect(of(world, "reconfigure.opened")).toHaveLength(20);
+    expect(of(world, "reconfigure.closed")).toHaveLength(20);
+  });
+});
+
+describe("what a dead job left changed", () => {
+  const change = (world: VirtualWorld): JsonObject => ({
+    stream: "ORDERS",
+    undo: { before: orders(world)?.config ?? {}, consumers: [] },
+  });
+  const died = { id: "died", account: APP.id };
+  const wellWorld = async (settings: WorldSettings = {}) => {
+    const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });
+    fill(world, { replicas: 3, bucket: true });
+    await world.run();
+    return world;
+  };
+
+  test("is given back, with every other consumer and configuration as it is", async () => {
+    const world = await wellWorld();
+    const before = snapshot(world);
+    await record(world.context, died, "reconfigure.opened", change(world));
+    orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
+    world.advance(60_000);
+    expect(await world.run()).toMatchObject({
+      rungs: [
+        { rung: "finish-changes", result: "helped", why: expect.stringMatching(/configuration of ORDERS/) },
+      ],
+    });
+    expect(snapshot(world)).toEqual(before);
+  });
+
+  test("is closed without a change where the dead job had changed nothing", async () => {
+    const world = await wellWorld();
+    await record(world.context, died, "reconfigure.opened", change(world));
+    let asked = 0;
+    world.faults.refusal = () => {
+      asked++;
+      return undefined;
+    };
+    expect(await world.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect({ asked, left: leftBehind(world) }).toEqual({ asked: 0, left: [] });
+  });
+
+  test("is never given back to what lost its Raft node where that ends the servers", async () => {
+    const world = await wellWorld();
+    const bucket = world.machines.streamsOf(APP.id).get("KV_B");
+    const undo = { before: bucket?.config ?? {}, consumers: [] };
+    await record(world.context, died, "reconfigure.opened", { stream: "KV_B", undo });
+    bucket?.update({ ...bucket.config, allow_direct: false });
+    restartWhileExpired(world);
+    const done = await world.run("heal");
+    expect(done.rungs).toMatchObject([
+      { rung: "finish-changes", result: "failed", why: expect.stringMatching(/an update is not proved/) },
+    ]);
+    expect(world.machines.panics).toEqual([]);
+    expect(world.incidents.at(-1)).toMatchObject({ status: "open" });
+    for (const { name } of world.machines.servers) {
+      world.machines.restart(name);
+      world.advance(20_000);
+    }
+    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(bucket?.config["allow_direct"]).toBe(true);
+  });
+
+  test("stays as it is where the account was deleted", async () => {
+    const world = await wellWorld();
+    await record(world.context, died, "reconfigure.opened", change(world));
+    orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
+    world.machines.deleteAccount(APP.id);
+    await world.run("heal");
+    expect(orders(world)?.replicas).toBe(1);
+    expect(leftBehind(world)).toEqual(["the configuration of ORDERS"]);
+  });
+
+  test("is left by one that may not heal, who calls a person", async () => {
+    const world = await wellWorld({ mode: "renew" });
+    await record(world.context, died, "reconfigure.opened", change(world));
+    orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
+    world.advance(60_000);
+    const done = await world.run();
+    expect(done.rungs).toMatchObject([
+      {
+        rung: "finish-changes",
+        result: "refused",
+        why: expect.stringMatching(/`relight heal` by one that may heal/),
+      },
+    ]);
+    expect(world.incidents).toMatchObject([{ status: "open" }]);
+    expect(orders(world)?.replicas).toBe(1);
+  });
+});
