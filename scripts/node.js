@@ -81,22 +81,23 @@ function fetchInto(folder, { name, version, sha512 }) {
     const found = createHash("sha512").update(readFileSync(path)).digest("base64");
     if (found !== sha512)
       throw new Error(`${name}@${version} has the hash sha512-${found}, not sha512-${sha512}`);
-    run("tar", ["-xzf", tarball], temporary);
+    run("tar", ["tar", "-xzf", tarball], temporary);
     if (!existsSync(folder)) renameSync(join(temporary, "package"), folder);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
 }
 
-/** Runs npm, the one that runs this if there is one. @throws Error with what it wrote. */
+/** Runs npm, the one that runs this if there is one. @throws Error with what it wrote */
 export function npm(args) {
   const npmScript = process.env["npm_execpath"];
-  const [command, ...first] = npmScript ? [process.execPath, npmScript] : ["npm"];
-  run(command, [...first, ...args, "--loglevel=error"], join(import.meta.dirname, ".."));
+  const command = npmScript ? [process.execPath, npmScript] : ["npm"];
+  run(`npm ${args[0]}`, [...command, ...args, "--loglevel=error"], join(import.meta.dirname, ".."));
 }
 
-function run(command, args, cwd) {
+/** @throws Error with what the program wrote */
+function run(name, [command, ...args], cwd) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
   if (status !== 0)
-    throw new Error(`${error?.message ?? `${command} failed`}\n${stderr ?? ""}${stdout ?? ""}`.trim());
+    throw new Error(`${name} failed: ${error?.message ?? ""}\n${stderr ?? ""}${stdout ?? ""}`.trim());
 }
