@@ -46,11 +46,3 @@ export function readRequest({ body = "", headers, isBase64Encoded }: APIGatewayP
 export function notFoundResponse({ method, path }: { method: string; path: string }): never {
   throw new RelightError("request.unknown", `there is no ${method} ${path}`);
 }
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -3,8 +3,9 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "
 import * as z from "zod";
 import { isAccountId } from "../lib/domain/claims/account.ts";
 import { defined } from "../lib/domain/time/defined.ts";
+import { parseJson } from "../lib/domain/time/json.ts";
 import { RelightError } from "../lib/errors.ts";
-import { answer, parseJson, problems, readRequest } from "./http.ts";
+import { answer, problems, readRequest } from "./http.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /** Standard Webhooks' body; unknown fields are the issuer's own business. */

@@ -2,9 +2,10 @@ import type { Method, Route } from "@middy/http-router";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
 import * as z from "zod";
 import type { App } from "../lib/compose/compose.ts";
+import { parseJson } from "../lib/domain/time/json.ts";
 import { RelightError } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
-import { answer, parseJson, readRequest } from "./http.ts";
+import { answer, readRequest } from "./http.ts";
 import type { WithApp } from "./runtime.ts";
 
 type Work = (app: App, event: APIGatewayProxyEventV2, actor: string) => Promise<readonly [number, object]>;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import pRetry from "p-retry";
 import type { Incident } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
@@ -53,8 +53,7 @@ export function postedEscalation(settings: Posted): Escalation {
 }
 
 function messageId({ key, status, at }: Incident): string {
-  const hash = createHash("sha256").update(JSON.stringify([key, status, at]));
-  return `msg_${hash.digest("base64url").slice(0, 27)}`;
+  return `msg_${hash("sha256", JSON.stringify([key, status, at]), "base64url").slice(0, 27)}`;
 }
 
 function undeliverable(

@@ -1,7 +1,7 @@
 import pMap from "p-map";
 import type { Probe } from "../../domain/observation/observation.ts";
 import type { HealthAnswer, HealthChecks } from "../../domain/observation/server-health.ts";
-import { isJsonObject } from "../../domain/time/json.ts";
+import { parseJsonObject } from "../../domain/time/json.ts";
 import type { Millis } from "../../domain/time/time.ts";
 import type { Monitoring } from "../../ports/cluster.ts";
 
@@ -59,7 +59,7 @@ function requestTo(base: string, query: string): { address: URL; headers: Record
 }
 
 function answerOf(response: Response, text: string, where: string): Probe<HealthAnswer> {
-  const body = parse(text);
+  const body = parseJsonObject(text);
   const status = body?.["status"];
   if (body === undefined || typeof status !== "string") {
     const message = `${where} answers HTTP ${response.status}, but not as nats-server does`;
@@ -67,15 +67,6 @@ function answerOf(response: Response, text: string, where: string): Probe<Health
   }
   const message = String(body["error"] ?? status);
   return { ok: true, value: { ok: response.ok && status === "ok", message } };
-}
-
-function parse(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** `fetch failed` says nothing; its cause does. */

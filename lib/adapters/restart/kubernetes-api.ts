@@ -8,6 +8,7 @@ import {
   type V1Pod,
   type V1StatefulSet,
 } from "@kubernetes/client-node";
+import { parseJsonObject } from "../../domain/time/json.ts";
 import { type Millis, millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { RedactText } from "./server.ts";
@@ -140,12 +141,8 @@ function refusalOf(
 /** The message of the API's `Status`. Not the exception's own: that one holds the headers, too. */
 function messageOf(body: unknown): string {
   const text = String(body);
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    return String(message);
-  } catch {
-    return text.slice(0, 200);
-  }
+  const status = parseJsonObject(text);
+  return status === undefined ? text.slice(0, 200) : String(status["message"]);
 }
 
 /** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, or in words why there are no credentials. */

@@ -1,5 +1,6 @@
 import { RENEWAL_CLAIMS } from "../gate/gate.ts";
 import type { Probe, StoredClaims } from "../observation/observation.ts";
+import { fnv1a } from "../time/hash.ts";
 import type { EpochSeconds } from "../time/time.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type Operator, trustedIssuers } from "./operator.ts";
@@ -76,16 +77,9 @@ export function fingerprintOf(difference: Difference, sourced: Sourced): string 
   return `${difference.kind} ${newer} ${source} ${hash(JSON.stringify(lasting))}`;
 }
 
-/** FNV-1a, 32 bits twice. Not cryptographic: a collision only hides a difference. */
-function hash(text: string): string {
-  const round = (seed: number): number => {
-    let value = seed;
-    for (let index = 0; index < text.length; index++)
-      value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-    return value >>> 0;
-  };
-  return [round(0x811c9dc5), round(0x050c5d1f)].map((part) => part.toString(16).padStart(8, "0")).join("");
-}
+/** A collision only hides a difference. */
+const hash = (text: string): string =>
+  [fnv1a(text), fnv1a(text, 0x050c5d1f)].map((part) => part.toString(16).padStart(8, "0")).join("");
 
 /** Picks one of several JWTs of an account: trusted before untrusted, then the newest. */
 export function bestSourced<T extends { readonly claims: StoredClaims }>(

@@ -1,7 +1,7 @@
 import { applyEdits, modify, type Node, parseTree } from "jsonc-parser";
 import { goProblem } from "../gate/go-json.ts";
 import { ACCOUNT_CLAIMS } from "../gate/go-shapes.ts";
-import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
+import { isJsonObject, type Json, type JsonObject, parseJson } from "../time/json.ts";
 import { type EpochSeconds, epochSeconds } from "../time/time.ts";
 import { type AccountId, isAccountId } from "./account.ts";
 
@@ -135,14 +135,6 @@ function exactJson(text: string): Json {
       ? context.source
       : value,
   ) as Json;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** More than any real claims have, and far less than a recursive reader's stack allows. */

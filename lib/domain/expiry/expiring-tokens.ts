@@ -1,23 +1,10 @@
 import { type AccountId, isAccountId } from "../claims/account.ts";
 import type { AccountClaims } from "../claims/claims.ts";
+import { readPayload } from "../claims/jwt-text.ts";
 import { defined } from "../time/defined.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { epochSeconds, toMillis } from "../time/time.ts";
 import type { Ending } from "./expiring.ts";
-
-/** The payload of any NATS JWT, without verifying its signature, because only its expiry is needed. */
-export function readPayload(token: string): JsonObject | undefined {
-  try {
-    const [, part = ""] = token.trim().split(".");
-    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (byte) =>
-      byte.charCodeAt(0),
-    );
-    const payload: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return isJsonObject(payload) ? payload : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** The account that an invalid JWT claims to be of; undefined if servers could read another one. */
 export function subjectOf(token: string): AccountId | undefined {

@@ -1,5 +1,6 @@
 import type { AccountClaims } from "../claims/claims.ts";
 import type { ClockSkew } from "../observation/clocks.ts";
+import { fnv1a } from "../time/hash.ts";
 import { type EpochMillis, epochMillis, isCountable, type Millis, millis, toMillis } from "../time/time.ts";
 import { type Blackout, blackedOut, freeTimes, type Interval } from "./blackouts.ts";
 import { type ExpiryPolicy, leadsOf } from "./expiry-policy.ts";
@@ -179,9 +180,7 @@ export function alarmOf(window: ExpiryWindow, moment: Moment): Alarm {
 
 /** A number from 0 (inclusive) to 1 (exclusive), stable per text and evenly distributed: FNV-1a, mixed once. */
 export function fraction(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++)
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  let hash = fnv1a(text);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;

@@ -1,4 +1,5 @@
 import type { AccountClaims } from "../claims/claims.ts";
+import { readPayload } from "../claims/jwt-text.ts";
 import { isPublicKey } from "../claims/nkey.ts";
 import { limitsOf } from "../limits/jetstream-limits.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
@@ -95,7 +96,7 @@ function renamingProblems(local: string, from: string, where: string): Problems 
 }
 
 function activationProblems(token: string, it: JsonObject, account: string, where: string): Problems {
-  const claims = payloadOf(token);
+  const claims = readPayload(token);
   const nats = objectOf(claims?.["nats"]);
   if (claims === undefined || nats["type"] !== "activation")
     return [always(`${where}: its token is not an activation token`)];
@@ -107,17 +108,6 @@ function activationProblems(token: string, it: JsonObject, account: string, wher
     nats["kind"] === it["type"] &&
     isContained(subject, textOf(nats["subject"]));
   return isRight ? [] : [always(`${where}: its token is for another import`)];
-}
-
-function payloadOf(token: string): JsonObject | undefined {
-  try {
-    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0));
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return isJsonObject(claims) ? claims : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Two services with overlapping subjects; up to 2.12 also if they are of different accounts. */

@@ -1,5 +1,4 @@
-import type { JsonObject } from "../../domain/time/json.ts";
-import { isJsonObject } from "../../domain/time/json.ts";
+import { type JsonObject, parseJsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RotatingSecret } from "../../ports/secrets.ts";
@@ -131,12 +130,9 @@ function withCredentials(text: string, field: string | undefined, credentials: s
   return field === undefined ? credentials : JSON.stringify({ ...fieldsOf(text), [field]: credentials });
 }
 
-/** The parser's own error would quote the secret. */
 function fieldsOf(text: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isJsonObject(value)) return value;
-  } catch {}
+  const fields = parseJsonObject(text);
+  if (fields !== undefined) return fields;
   throw new RelightError("secret.malformed", "the secret is not a JSON object, so it has no fields");
 }
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
+import { readPayload } from "../../../lib/domain/claims/jwt-text.ts";
 import { byUrgency, type Ending, expiringJson, judge } from "../../../lib/domain/expiry/expiring.ts";
 import {
   activationEnding,
   activationsOf,
   covers,
   endingOf,
-  readPayload,
   tokenOfCredentials,
 } from "../../../lib/domain/expiry/expiring-tokens.ts";
 import { epochMillis, toMillis } from "../../../lib/domain/time/time.ts";

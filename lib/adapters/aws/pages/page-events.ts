@@ -3,7 +3,7 @@ import { isAccountId } from "../../../domain/claims/account.ts";
 import type { FailureClass, Incident } from "../../../domain/incidents/incident.ts";
 import type { StackAlarm } from "../../../domain/incidents/stack-alarm.ts";
 import { defined } from "../../../domain/time/defined.ts";
-import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../../../domain/time/json.ts";
 import { epochMillis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 
@@ -89,15 +89,6 @@ export function parsePageEvent(body: string): PageEvent {
       at: epochMillis(Date.parse(state.timestamp)),
     },
   };
-}
-
-/** The parser's own error quotes what it read. */
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }
 
 function invalidEvent(error: z.ZodError): RelightError {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { PublishCommand, type PublishCommandInput, SNSClient } from "@aws-sdk/client-sns";
 import type { Incident } from "../../../domain/incidents/incident.ts";
 import { type Links, pageText, textLines } from "../../../domain/incidents/page-text.ts";
@@ -57,8 +57,8 @@ function publication(topic: string, incident: Incident, links: Links | undefined
 }
 
 function ordered({ key, status, at }: Incident): Partial<PublishCommandInput> {
-  const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
-  return { MessageGroupId: hash(key), MessageDeduplicationId: hash(JSON.stringify([key, status, at])) };
+  const id = JSON.stringify([key, status, at]);
+  return { MessageGroupId: hash("sha256", key), MessageDeduplicationId: hash("sha256", id) };
 }
 
 function undeliverable(topic: string, cause: unknown): RelightError {

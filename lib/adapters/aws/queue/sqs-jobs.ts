@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import {
   type BatchResultErrorEntry,
@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
-import type { JsonObject } from "../../../domain/time/json.ts";
+import { type JsonObject, parseJson } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
 import type { Job, Jobs, Trigger } from "../../../ports/jobs.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
@@ -125,7 +125,7 @@ export function* batchesOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
 
 /** A job's id may be longer than the 128 characters, and hold others than those, that SQS takes. */
 export function deduplicationId({ id }: Pick<Job, "id">): string {
-  return createHash("sha256").update(id).digest("hex");
+  return hash("sha256", id);
 }
 
 // Records, so that the compiler misses neither a name too many nor one too few.
@@ -160,21 +160,14 @@ const schema = z.strictObject({
  * @throws RelightError `job.invalid` with every fault; it never quotes the body.
  */
 export function parseJob(body: string): Job {
-  const parsed = schema.safeParse(parseJson(body));
+  const value = parseJson(body);
+  if (value === undefined) throw invalidJob(["body: is not JSON"]);
+  const parsed = schema.safeParse(value);
   if (!parsed.success)
     throw invalidJob(
       parsed.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`),
     );
   return parsed.data;
-}
-
-/** The parser's own error quotes what it read, and that may hold a JWT. */
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw invalidJob(["body: is not JSON"]);
-  }
 }
 
 function invalidJob(faults: string[]): RelightError {

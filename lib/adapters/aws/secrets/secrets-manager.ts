@@ -3,7 +3,7 @@ import {
   type GetSecretValueCommandOutput,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
-import { isJsonObject } from "../../../domain/time/json.ts";
+import { parseJsonObject } from "../../../domain/time/json.ts";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
 import type { Secrets } from "../../../ports/secrets.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
@@ -62,20 +62,11 @@ function textOf({ SecretString, SecretBinary }: GetSecretValueCommandOutput, ref
 }
 
 function fieldOf(text: string, field: string, reference: string): string {
-  const value = parseJson(text);
-  if (!isJsonObject(value)) throw malformed(reference, "is not a JSON object, so it has no fields");
+  const value = parseJsonObject(text);
+  if (value === undefined) throw malformed(reference, "is not a JSON object, so it has no fields");
   const found = Object.hasOwn(value, field) ? value[field] : undefined;
   if (typeof found !== "string") throw malformed(reference, "has no text field of that name");
   return found;
-}
-
-/** The parser's own error quotes what it read, which is the secret; it goes no further than here. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function malformed(reference: string, problem: string): RelightError {

@@ -1,5 +1,6 @@
 import { fmtCreds } from "@nats-io/jwt";
 import { createUser } from "@nats-io/nkeys";
+import { readPayload } from "../../../domain/claims/jwt-text.ts";
 import type { SystemUser } from "../../../domain/gate/lockout.ts";
 import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
 import { type EpochMillis, type Millis, toSeconds } from "../../../domain/time/time.ts";
@@ -77,19 +78,11 @@ interface UserClaims {
 }
 
 function userClaims(credentials: string): UserClaims {
-  const [, payload = ""] = /\beyJ[\w-]+\.([\w-]+)\.[\w-]+/.exec(credentials) ?? [];
-  const claims = parse(Buffer.from(payload, "base64url").toString("utf8"));
-  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
-  if (!isJsonObject(claims) || !isJsonObject(nats) || nats["type"] !== "user")
+  const [token = ""] = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/.exec(credentials) ?? [];
+  const claims = readPayload(token);
+  const nats = claims?.["nats"];
+  if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "user")
     throw new RelightError("secret.malformed", "the credentials in force hold no user JWT");
   const { iss, sub, iat, name } = claims;
   return { iss: String(iss), sub: String(sub), iat: Number(iat ?? 0), name: String(name ?? ""), nats };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

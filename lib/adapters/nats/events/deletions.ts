@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
-import { isJsonObject } from "../../../domain/time/json.ts";
+import { parseJsonObject } from "../../../domain/time/json.ts";
 import type { Deletions } from "../../../ports/cluster.ts";
 
 /**
@@ -71,11 +71,4 @@ function groupIn({ headers, subject }: Msg, account: AccountId): Group | undefin
   return { stream, consumer };
 }
 
-function accountIn(header: string): unknown {
-  try {
-    const who: unknown = JSON.parse(header);
-    return isJsonObject(who) ? who["acc"] : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const accountIn = (header: string): unknown => parseJsonObject(header)?.["acc"];

@@ -1,6 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
+import { readPayload } from "../../../domain/claims/jwt-text.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import type { ClusterEvent } from "../../../domain/watch/watch.ts";
 import { asRelightError } from "../../../errors.ts";
@@ -77,11 +78,7 @@ export function readServer(message: Msg): { readonly id: string; readonly name: 
 }
 
 function userOf(jwt: string | undefined): z.infer<typeof userClaims> {
-  try {
-    const payload = Buffer.from(jwt?.split(".")[1] ?? "", "base64url").toString("utf8");
-    return userClaims.parse(JSON.parse(payload));
-  } catch {
-    // Refused clients send anything at all.
-    return {};
-  }
+  // Refused clients send anything at all.
+  const parsed = userClaims.safeParse(readPayload(jwt ?? ""));
+  return parsed.success ? parsed.data : {};
 }

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import { decode } from "@nats-io/jwt";
 import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { parseTree } from "jsonc-parser";
@@ -72,7 +72,7 @@ export function decodeDeletion(token: string): DeletionOrder {
  * server's nonce is one: neither can hold a space or a line break.
  */
 function attestation(statement: string): string {
-  return `relight journal v1\nsha512 ${createHash("sha512").update(statement).digest("hex")}\n`;
+  return `relight journal v1\nsha512 ${hash("sha512", statement)}\n`;
 }
 
 /**

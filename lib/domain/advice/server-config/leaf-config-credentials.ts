@@ -1,3 +1,4 @@
+import { readPayload } from "../../claims/jwt-text.ts";
 import { isJsonObject } from "../../time/json.ts";
 import { type EpochSeconds, epochSeconds } from "../../time/time.ts";
 
@@ -46,10 +47,9 @@ function isLoneSeed(text: string, block: string | undefined): boolean {
 }
 
 function readUser(token: string): CredentialsFile {
-  const claims = payloadOf(token);
-  const nats = isJsonObject(claims) ? claims["nats"] : undefined;
-  if (!isJsonObject(claims) || !isJsonObject(nats))
-    return { kind: "malformed", why: "its JWT can't be read" };
+  const claims = readPayload(token);
+  const nats = claims?.["nats"];
+  if (claims === undefined || !isJsonObject(nats)) return { kind: "malformed", why: "its JWT can't be read" };
   if (nats["type"] !== undefined && nats["type"] !== "user")
     return { kind: "malformed", why: `its JWT is that of an ${String(nats["type"])}, not of a user` };
   const { sub, iss, exp, name } = claims;
@@ -59,14 +59,4 @@ function readUser(token: string): CredentialsFile {
     account: String(nats["issuer_account"] ?? iss),
     ...(typeof exp === "number" && exp > 0 ? { expiresAt: epochSeconds(exp) } : {}),
   };
-}
-
-function payloadOf(token: string): unknown {
-  try {
-    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
