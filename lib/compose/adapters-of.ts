@@ -39,9 +39,7 @@ const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
  */
 const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
   ...scrub(data),
-  ...defined({ claims }),
-  ...defined({ memory }),
-  ...defined({ undo }),
+  ...defined({ claims, memory, undo }),
 });
 
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;

@@ -221,8 +221,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       assets: guarded(mode, assets, ASSETS_NEED),
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
       systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
-      ...defined({ signer }),
-      ...defined({ signal }),
+      ...defined({ signer, signal }),
       // Who has all the time is a person's command, which says at once that it can't.
       ...(lasts === undefined
         ? {}

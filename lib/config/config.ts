@@ -237,9 +237,7 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   const content = contentOf(document, origin);
   const parsed = schema.safeParse({
     ...content,
-    ...defined({ journal }),
-    ...defined({ queue }),
-    ...defined({ events }),
+    ...defined({ journal, queue, events }),
   });
   if (!parsed.success)
     throw invalid(origin, parsed.error.issues.map(asWritten(content["escalation"])).flatMap(describeIssue));

@@ -46,7 +46,7 @@ const TOP: readonly ExpiringKind[] = ["operator", "system-account", "system-cred
  */
 export function judge(ending: Ending, policy: ExpiryPolicy, now: EpochMillis): Expiring {
   const { kind, what, account, expiresAt } = ending;
-  const base = { kind, what, ...defined({ account }), ...defined({ expiresAt }) };
+  const base = { kind, what, ...defined({ account, expiresAt }) };
   if (ending.unseen !== undefined) return { ...base, severity: "unknown", message: ending.unseen };
   const severity = severityOf(ending, policy, now);
   const message = [ending.fault, whenOf(expiresAt, now)].filter((part) => part !== undefined).join("; ");

@@ -158,10 +158,7 @@ function harmRefusals(input: GateInput): readonly Refusal[] {
     systemAccount: operator.systemAccount,
     strict: operator.strictSigningKeyUsage,
     allowed: new Set(isToggle ? ["expires_earlier", "below_use", "tier_switch"] : allowed),
-    ...defined({ use }),
-    ...defined({ accountKey }),
-    ...defined({ systemUser }),
-    ...defined({ lacks }),
+    ...defined({ use, accountKey, systemUser, lacks }),
   });
 }
 

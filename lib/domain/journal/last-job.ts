@@ -66,13 +66,7 @@ export function lastJobOf({ kind, at, job, data }: JournalEntry): LastJob | unde
 export function endingData(ending: Ending): JsonObject {
   const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn } = ending;
   return {
-    ...defined({ verdict }),
-    ...defined({ jti }),
-    ...defined({ expiresAt }),
-    ...defined({ warnAt }),
-    ...defined({ pageAt }),
-    ...defined({ verifiedAt }),
-    ...defined({ withdrawn }),
+    ...defined({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn }),
   };
 }
 

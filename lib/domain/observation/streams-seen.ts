@@ -58,8 +58,7 @@ function seenStream(stream: StreamFacts, withConsumers: boolean): SeenStream {
     name,
     servers: holdersOf(stream),
     replicas,
-    ...defined({ domain }),
-    ...defined({ created }),
+    ...defined({ domain, created }),
     ...(isKept ? { lastSeq } : {}),
     consumers: (withConsumers ? consumers : [])
       .filter(({ durable }) => durable)

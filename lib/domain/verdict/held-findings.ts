@@ -109,8 +109,7 @@ function missingOf(
       source: "cluster",
       holders,
       away: [...new Set([...holders, ...away])],
-      ...defined({ consumer }),
-      ...defined({ replicas: known }),
+      ...defined({ consumer, replicas: known }),
       certain: consumer === undefined || durable === true || seenOne !== undefined || !isGenerated(consumer),
     },
   ];

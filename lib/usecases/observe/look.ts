@@ -116,8 +116,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const standards: Standards = {
     operator,
     presence,
-    ...defined({ sight }),
-    ...defined({ source }),
+    ...defined({ sight, source }),
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),

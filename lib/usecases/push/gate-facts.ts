@@ -23,8 +23,7 @@ export async function gateFacts(
   const isSystem = account === context.operator.systemAccount;
   const systemUser = isSystem ? await context.systemUser?.() : undefined;
   return {
-    ...defined({ accountKey }),
-    ...defined({ systemUser }),
+    ...defined({ accountKey, systemUser }),
     lacks: await lacks(context, account, change),
   };
 }

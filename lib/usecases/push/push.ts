@@ -72,9 +72,7 @@ async function passGate(
     allowance,
     ...defined({ current }),
     now: toSeconds(context.clock.now()),
-    ...defined({ skew }),
-    ...defined({ use }),
-    ...defined({ allowed }),
+    ...defined({ skew, use, allowed }),
     ...facts,
   });
   const changes = decision.changes.map(({ path, before, after }) => ({

@@ -76,8 +76,7 @@ function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
     ...(filter === "" ? {} : { FilterExpression: filter }),
     ...(Object.keys(names).length === 0 ? {} : { ExpressionAttributeNames: names }),
     ExpressionAttributeValues: {
-      ...defined({ ":pk": pk }),
-      ...defined({ ":job": job }),
+      ...defined({ ":pk": pk, ":job": job }),
       ...kindValues(kinds),
     },
   };

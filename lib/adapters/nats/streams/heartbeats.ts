@@ -77,8 +77,6 @@ function withReadings(stream: StreamFacts, told: readonly OriginFacts[] | undefi
 /** An empty one where nobody told: what was not heard is not taken for heard. */
 function readingOf({ activeAgo, taken, error }: Partial<OriginFacts> = {}): OriginReading {
   return {
-    ...defined({ activeAgo }),
-    ...defined({ taken }),
-    ...defined({ error }),
+    ...defined({ activeAgo, taken, error }),
   };
 }
