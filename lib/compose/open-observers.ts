@@ -21,9 +21,9 @@ export async function openMetrics(
 }
 
 /** Where steps are told: to the X-Ray daemon where Lambda runs one, to nobody elsewhere. */
-export async function openTracer(env: Environment = process.env): Promise<Tracer> {
-  const { AWS_XRAY_DAEMON_ADDRESS: daemon } = env;
+export async function openTracer(): Promise<Tracer> {
+  const { AWS_XRAY_DAEMON_ADDRESS: daemon } = process.env;
   if (daemon === undefined) return noTracer;
   const { xrayTracer } = await import("../adapters/aws/telemetry/xray-tracer.ts");
-  return xrayTracer({ daemon, header: () => env["_X_AMZN_TRACE_ID"] });
+  return xrayTracer({ daemon, header: () => process.env["_X_AMZN_TRACE_ID"] });
 }

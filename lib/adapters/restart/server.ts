@@ -1,4 +1,3 @@
-import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
@@ -32,14 +31,8 @@ export interface Failure extends JsonObject {
 }
 
 /** The one error of all restarters; `why` must be redacted already. */
-export function restartFailed(
-  { id, name }: Server,
-  why: string,
-  details: Failure,
-  cause?: unknown,
-): RelightError {
+export function restartFailed({ id, name }: Server, why: string, details: Failure): RelightError {
   return new RelightError("restart.failed", `restarting the server ${JSON.stringify(name)} failed: ${why}`, {
     details: { server: { id, name }, ...details },
-    ...defined({ cause }),
   });
 }

@@ -34,7 +34,7 @@ export interface ExpiryPolicy extends Required<Omit<PolicyRules, "renewBy" | "wa
 }
 
 /** A lead as a duration. */
-export function leadOf(lead: Lead, lifetime: Millis): Millis {
+function leadOf(lead: Lead, lifetime: Millis): Millis {
   return lead.unit === "time" ? lead.before : millis(Math.round(lifetime * lead.share));
 }
 

@@ -127,10 +127,7 @@ const ACCOUNT = struct({
   version: INT64,
 });
 
-/** The shapes below follow the structs and decoders of nats-io/jwt/v2, with all fields of any version up to this one. */
-export const SHAPES_VERSION = "2.8.3";
-
-/** The payload of an account JWT. */
+/** The payload of an account JWT: the structs and decoders of nats-io/jwt/v2, with all fields of any version up to 2.8.3. */
 export const ACCOUNT_CLAIMS = struct({
   aud: STRING,
   exp: INT64,

@@ -10,7 +10,7 @@ export interface Mapping {
   readonly cluster: string;
 }
 
-export function mappingsOf({ nats }: AccountClaims): readonly Mapping[] {
+function mappingsOf({ nats }: AccountClaims): readonly Mapping[] {
   const { mappings } = nats;
   if (!isJsonObject(mappings)) return [];
   return Object.entries(mappings as JsonObject).flatMap(([from, ways]) =>

@@ -12,7 +12,7 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /** NATS's value for "no limit". */
-export const UNLIMITED = -1;
+const UNLIMITED = -1;
 
 /**
  * Bytes from `1GiB` (2^30), `1GB` (10^9), `1.5GiB`, `0` (none) or `unlimited` (-1). Undefined for anything else,

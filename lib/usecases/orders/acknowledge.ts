@@ -27,7 +27,7 @@ export async function acknowledge(
 }
 
 /** `A>two` is `A > two`. */
-export const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();
+const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();
 
 /** Who acknowledges, and why: a loss is a person's to accept. */
 export interface Acknowledgement {

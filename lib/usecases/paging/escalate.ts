@@ -162,7 +162,7 @@ async function incidentsSoFar(
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
 
 /** Health resolves every class of failure but those that are about the renewal or the journal. */
-export const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
+const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
   !RENEWAL_CLASSES.includes(failureClass) && failureClass !== "journal_unproved";
 
 /** Resolves the incidents of the account that are still open, of the classes that `which` takes. */

@@ -5,11 +5,11 @@ import type { EntryKind } from "../../../domain/journal/journal.ts";
  * (`dynamodb:LeadingKeys`) and sees nothing else of an entry, so each function's role is held to the kinds that it
  * writes (docs/decisions/0021, deploy/roles.yml).
  */
-export const PARTITIONS = ["account", "incident", "request", "credentials", "rotation"] as const;
+const PARTITIONS = ["account", "incident", "request", "credentials", "rotation"] as const;
 export type Partition = (typeof PARTITIONS)[number];
 
 /** Where the entries of a kind lie: `account` is what jobs on accounts write, and no other role may write there. */
-export const PARTITION_OF: Readonly<Record<EntryKind, Partition>> = {
+const PARTITION_OF: Readonly<Record<EntryKind, Partition>> = {
   "job.requested": "request",
   "job.started": "account",
   "job.finished": "account",

@@ -31,7 +31,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** A client for the region that the reference names by an ARN, else for the environment's. */
-export function kmsClient(reference: string): KMSClient {
+function kmsClient(reference: string): KMSClient {
   const [, region] = /^aws-kms:\/\/arn:[^:]+:kms:([^:]+):/.exec(reference) ?? [];
   return new KMSClient({ ...CLIENT_SETTINGS, ...defined({ region }) });
 }

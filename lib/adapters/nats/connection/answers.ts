@@ -34,7 +34,6 @@ export const envelope = z.looseObject({
   data: z.unknown().optional(),
   error: failure.optional(),
 });
-export type Envelope = z.infer<typeof envelope>;
 
 /** A member of the meta group, as its leader tells of it. */
 export const metaPeer = z.looseObject({

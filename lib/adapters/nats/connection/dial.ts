@@ -45,7 +45,7 @@ export class TlsRefusal extends Error {
 }
 
 /** Whether these servers are spoken to over TLS or not at all: one `tls://` among them is enough, as for other clients. */
-export const wantsTls = ({ addresses, tls }: Servers): boolean =>
+const wantsTls = ({ addresses, tls }: Servers): boolean =>
   tls !== undefined || addresses.some((text) => addressOf(text).tls);
 
 /** @throws RelightError `config.invalid` */

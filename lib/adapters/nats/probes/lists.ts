@@ -148,7 +148,7 @@ export const consumerNames = (settings: ListSettings, stream: string): Promise<R
   namesOf(settings, "CONSUMER.NAMES", consumerNamesSubject(stream));
 
 /** What a user must be allowed to ask for these lists. */
-export const STREAM_NAMES = "$JS.API.STREAM.NAMES";
+const STREAM_NAMES = "$JS.API.STREAM.NAMES";
 export const consumerNamesSubject = (stream: string): string => `$JS.API.CONSUMER.NAMES.${stream}`;
 
 async function namesOf(settings: ListSettings, what: string, subject: string): Promise<ReadonlySet<string>> {
