@@ -30,7 +30,7 @@ export function openLink(machines: Machines, clock: Clock): Link {
   const { timeline, timing, faults } = machines;
   const open = (): Opened => {
     const up = machines.servers.filter(({ isUp }) => isUp);
-    return { to: faults.isDown ? undefined : up[0], ids: new Map(up.map((server) => [server, server.id])) };
+    return { to: up[0], ids: new Map(up.map((server) => [server, server.id])) };
   };
   let opened = open();
   const isAlive = (server: VirtualServer): boolean => server.isUp && opened.ids.get(server) === server.id;

@@ -1,0 +1,215 @@
+import { describe, expect, test } from "@jest/globals";
+import { toSeconds } from "../../../lib/domain/time/time.ts";
+import { isRetirable, planRotation, type RotationOrder } from "../../../lib/usecases/orders/plan-rotation.ts";
+import { type Rotation, rotate } from "../../../lib/usecases/orders/rotate-key.ts";
+import { jobDependencies } from "../../support/job-dependencies.ts";
+import { virtualAccount } from "../../support/virtual/claims.ts";
+import { mortal } from "../../support/virtual/crashes.ts";
+import { fill, leftBehind } from "../../support/virtual/scenes.ts";
+import {
+  APP,
+  KEYS,
+  NO_JETSTREAM,
+  type VirtualWorld,
+  virtualWorld,
+  type WorldSettings,
+} from "../../support/virtual/world.ts";
+
+/** Every account is signed anew by the new key, wave by wave, and the first that is not well afterwards stops it. */
+
+const [ONE, TWO, THREE] = ["ONE", "TWO", "THREE"].map(virtualAccount) as [typeof APP, typeof APP, typeof APP];
+const ACCOUNTS = [APP, ...[ONE, TWO, THREE].map((account) => ({ ...account, limits: NO_JETSTREAM }))];
+
+function newWorld(settings: WorldSettings = {}) {
+  const world = virtualWorld({ servers: 3, accounts: ACCOUNTS, signWith: KEYS.signing, ...settings });
+  fill(world, { replicas: 3 });
+  return world;
+}
+const told: string[] = [];
+const orderOf = (changes: Partial<RotationOrder> = {}): RotationOrder => ({
+  from: KEYS.operator.id,
+  to: KEYS.signing.id,
+  configured: ACCOUNTS.map(({ id }) => id),
+  wave: 2,
+  includeSystem: false,
+  tell: (line) => void told.push(line),
+  ...changes,
+});
+const issuers = ({ machines }: VirtualWorld) =>
+  ACCOUNTS.map(({ id }) => machines.servers.map(({ accounts }) => accounts.get(id)?.jwt.document.claims.iss));
+const results = ({ accounts }: Rotation) => accounts.map(({ name, result }) => `${name} ${result}`);
+async function rotated(world: VirtualWorld, changes: Partial<RotationOrder> = {}): Promise<Rotation> {
+  const order = orderOf(changes);
+  return rotate(world.deps(), order, await planRotation(world.newContext(), order));
+}
+
+/** JetStream listens for nothing of the account any more. */
+function deafen({ machines }: VirtualWorld): void {
+  for (const stream of machines.streamsOf(APP.id).values())
+    for (const group of stream.groups) group.deaf.add(String(group.leader));
+}
+
+describe("a rotation", () => {
+  test("signs all accounts anew, and nothing rests on the old key afterwards but the system account", async () => {
+    const world = newWorld();
+    const plan = await planRotation(world.newContext(), orderOf());
+    expect(plan.waves.map((wave) => wave.map(({ name }) => name))).toEqual([
+      ["ONE", "THREE"],
+      ["TWO", "APP"],
+    ]);
+    expect(plan.leftOut.map(({ name }) => name)).toEqual(["SYS"]);
+    expect(plan.problems).toEqual([]);
+    told.length = 0;
+    const done = await rotated(world);
+    expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts were signed anew" });
+    expect(results(done)).toEqual(["ONE rotated", "THREE rotated", "TWO rotated", "APP rotated"]);
+    expect(done.accounts).toMatchObject(done.accounts.map(() => ({ before: "healthy", after: "healthy" })));
+    expect(new Set(issuers(world).flat())).toEqual(new Set([KEYS.signing.id]));
+    expect(told).toEqual([
+      ...["wave 1 of 2: ONE", "wave 1 of 2: THREE", "wave 1 of 2: looking at all of it again"],
+      ...["wave 2 of 2: TWO", "wave 2 of 2: APP", "wave 2 of 2: looking at all of it again"],
+    ]);
+    const next = await planRotation(world.newContext(), orderOf());
+    expect({ waves: next.waves, retirable: isRetirable(next) }).toEqual({ waves: [], retirable: false });
+    expect(leftBehind(world)).toEqual([]);
+    const kinds = world.journal.entries.filter(({ account }) => account === "-").map(({ kind }) => kind);
+    expect(kinds).toEqual(["rotation.started", ...Array(4).fill("rotation.account"), "rotation.finished"]);
+  });
+
+  test("signs the system account last, if it is asked for", async () => {
+    const world = newWorld();
+    expect(results(await rotated(world, { includeSystem: true })).at(-1)).toBe("SYS rotated");
+    expect(isRetirable(await planRotation(world.newContext(), orderOf({ includeSystem: true })))).toBe(true);
+  });
+
+  test("leaves what has expired and what was deleted, and says so", async () => {
+    const world = newWorld();
+    world.machines.deleteAccount(ONE.id);
+    world.machines.force(world.issue(TWO, { exp: toSeconds(world.now()) + 2, limits: NO_JETSTREAM }));
+    world.advance(3_000);
+    const done = await rotated(world);
+    expect(results(done).sort()).toEqual(["APP rotated", "ONE deleted", "THREE rotated", "TWO expired"]);
+    expect(done.state).toBe("finished");
+  });
+
+  test("stops at an account that can't be signed anew, and leaves the others", async () => {
+    const world = newWorld();
+    world.faults.push.misses.add("n2");
+    const done = await rotated(world);
+    expect(done).toMatchObject({ state: "stopped", left: 3, error: { code: "push.not_proved" } });
+    expect(results(done)).toEqual(["ONE failed"]);
+    expect(world.journal.entries.findLast(({ kind }) => kind === "rotation.finished")).toMatchObject({
+      data: { state: "stopped", left: 3 },
+    });
+  });
+
+  test("stops at an account that was well before, and is not afterwards", async () => {
+    const world = newWorld({ version: "2.10.27" });
+    const { resolver } = world.newContext();
+    const push: typeof resolver.push = async (token) => {
+      const replies = await resolver.push(token);
+      // The push closes what it should not.
+      if (world.context.codec.decode(token).document.claims.sub === APP.id) deafen(world);
+      return replies;
+    };
+    const order = orderOf({ wave: 1 });
+    const plan = await planRotation(world.newContext(), order);
+    const done = await rotate(world.deps({ resolver: { ...resolver, push } }), order, plan);
+    expect(done.accounts.at(-1)).toMatchObject({
+      name: "APP",
+      result: "unhealthy",
+      before: "healthy",
+      after: "dead",
+      why: expect.stringMatching(/it was healthy and is dead now: JetStream does not listen/),
+    });
+    expect(done.state).toBe("stopped");
+  });
+
+  test("stops at the end of a wave where an account of it is not well any more", async () => {
+    const world = newWorld({ version: "2.10.27" });
+    const tell = (line: string): void => {
+      if (line === "wave 2 of 2: looking at all of it again") deafen(world);
+    };
+    expect(await rotated(world, { tell })).toMatchObject({
+      state: "stopped",
+      why: expect.stringMatching(
+        /APP was healthy after it was signed anew, and is dead at the end of its wave/,
+      ),
+    });
+  });
+
+  test("goes on with an account that was ill before", async () => {
+    const world = newWorld({ version: "2.10.27" });
+    deafen(world);
+    const done = await rotated(world);
+    expect(done).toMatchObject({ state: "finished" });
+    expect(done.accounts.at(-1)).toMatchObject({ result: "rotated", before: "dead", after: "dead" });
+  });
+
+  test("stops before the next account when somebody asks", async () => {
+    const world = newWorld();
+    const asked = new AbortController();
+    const tell = (line: string): void => {
+      if (line.includes("THREE")) asked.abort();
+    };
+    const order = orderOf({ tell });
+    const plan = await planRotation(world.newContext(), order);
+    const done = await rotate(world.deps({ signal: asked.signal }), order, plan);
+    expect(done).toMatchObject({ state: "interrupted", left: 2, why: "asked to stop before TWO" });
+    expect(results(await rotated(world))).toEqual(["TWO rotated", "APP rotated"]);
+  });
+
+  test("is refused where nothing may be signed", async () => {
+    const world = newWorld({ mode: "look" });
+    await expect(rotated(world)).rejects.toMatchObject({ code: "mode.forbids" });
+    expect(world.journal.entries.filter(({ account }) => account === "-")).toEqual([]);
+  });
+
+  test("that dies at any of its writes is gone on with by the next", async () => {
+    const first = newWorld();
+    const order = orderOf();
+    const whole = mortal(first.newContext());
+    await rotate(jobDependencies(whole.context), order, await planRotation(first.newContext(), order));
+    for (let last = 1; last <= whole.writes(); last++) {
+      const world = newWorld();
+      const plan = await planRotation(world.newContext(), order);
+      const dying = mortal(world.newContext(), last);
+      const died = await rotate(jobDependencies(dying.context), order, plan).catch(() => undefined);
+      expect(died?.state).not.toBe("finished");
+      world.advance(60_000);
+      expect({ last, ...(await rotated(world)) }).toMatchObject({ last, state: "finished" });
+      expect(new Set(issuers(world).flat())).toEqual(new Set([KEYS.signing.id]));
+      expect({ last, left: leftBehind(world) }).toEqual({ last, left: [] });
+    }
+  });
+});
+
+describe("the plan", () => {
+  test("names what stands against the rotation", async () => {
+    const world = newWorld({ signWith: KEYS.operator });
+    const { probes } = world.newContext();
+    const trust: typeof probes.trust = async () => [
+      { server: "n1", operators: [world.operator] },
+      { server: "n2", operators: [{ ...world.operator, signingKeys: [] }] },
+    ];
+    const context = world.newContext({ probes: { ...probes, trust } });
+    expect((await planRotation(context, orderOf())).problems).toEqual([
+      `n2 does not trust ${KEYS.signing.id}`,
+      `operator.signingKey is ${KEYS.operator.id}, not the new key ${KEYS.signing.id}`,
+    ]);
+  });
+
+  test("puts what is critical last, and takes an account for unknown that can't be looked at", async () => {
+    const policies = [{ match: { names: ["ONE"] }, critical: true }];
+    const world = newWorld({ policies });
+    const { resolver } = world.newContext();
+    const running: typeof resolver.running = async (account) => {
+      if (account !== TWO.id) return resolver.running(account);
+      throw new Error("n1 does not say");
+    };
+    const broken = { ...resolver, running: async (account: typeof TWO.id) => running(account) };
+    await expect(planRotation(world.newContext({ resolver: broken }), orderOf())).rejects.toThrow();
+    const plan = await planRotation(world.newContext(), orderOf({ wave: 10 }));
+    expect(plan.waves[0]?.map(({ name }) => name)).toEqual(["THREE", "TWO", "APP", "ONE"]);
+  });
+});
