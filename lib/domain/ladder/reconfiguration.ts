@@ -76,10 +76,11 @@ function scaleUp(
   isDeaf: boolean,
   servers: readonly ServerFacts[],
 ): Reconfiguration | undefined {
-  if (stream.nodeMissingOn.length > 0) return undefined;
+  // A consumer may follow its stream: an update of either can end a server that lacks the Raft node.
+  if (hasLostNodes(stream)) return undefined;
   const isSingle = stream.replicas === 1 && stream.peers.length === 0;
   const consumers = stream.consumers
-    .filter((consumer) => isDeafConsumer(consumer) && consumer.nodeMissingOn.length === 0)
+    .filter(isDeafConsumer)
     .filter((consumer) => consumer.peers.length === 0 && staysSingle(consumer, stream))
     .filter(() => !needsParity(stream) || !servers.every(({ version }) => keepsParity(version)))
     .filter(({ durable }) => durable || servers.every(({ version }) => keepsEphemerals(version)))

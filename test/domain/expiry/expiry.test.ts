@@ -215,6 +215,26 @@ describe("what is done now", () => {
     expect(expiryWindow(given(90, 89.9), newPolicy(), at(NOW, inDays(1))).state).toBe("expired");
   });
 
+  test.each([
+    ["all of it, if it is less than half of the time before the window", 90, 29, 61],
+    ["half of that time at most", 90, 31, 60],
+    ["half of that time, however far it is off", 90, 3_650, 60],
+    ["nothing of claims whose window is open from the beginning", 20, 10, 20],
+  ])("of a clock that is ahead counts %s", (_what, lives, ahead, left) => {
+    const window = expiryWindow(given(lives), newPolicy(), at(NOW, inDays(ahead)));
+    expect(window).toMatchObject({ state: "fresh", left: inDays(left) });
+  });
+
+  test("property: claims renewed just now are not renewed again, however far a clock is off", () => {
+    const policies = fc.record({ renewBefore: fc.integer({ min: 1, max: 89 }).map(days) });
+    fc.assert(
+      fc.property(policies, fc.nat({ max: 4_000 }), (policy, ahead) => {
+        const { decision } = decideRenewal(given(90), newPolicy(policy), at(NOW, inDays(ahead)));
+        expect(decision).toBe("wait");
+      }),
+    );
+  });
+
   test("alarms go by their thresholds, with the skew", () => {
     const alarmAt = (left: number, ahead = 0) => {
       const moment = at(NOW, ahead);

@@ -373,6 +373,30 @@ describe("the next step", () => {
     );
   });
 
+  test.each<[string, Partial<StreamFacts>, Partial<Situation>, string]>([
+    ["a stream in memory on one of them alone", { storage: "memory" }, {}, "refused: stream ORDERS"],
+    [
+      "a consumer in memory on one of them alone",
+      { consumers: [consumer({ storage: "memory" })] },
+      {},
+      "refused: consumer ORDERS > worker",
+    ],
+    ["memory that the policy allows to go", { storage: "memory" }, { allowMemoryLoss: true }, "climbed"],
+    ["an empty stream in memory", { storage: "memory", messages: 0 }, {}, "climbed"],
+    ["memory that a current replica keeps", { storage: "memory", peers: PEERS }, {}, "climbed"],
+  ])("servers with %s are restarted only where it may go", (_what, facts, changes, expected) => {
+    const streams = deaf({ ...facts, forgotten: [forgotten()] });
+    const here = situation({ servers: CLUSTER, streams }, { canRestart: true, ...changes });
+    const step = nextStep(here, climbed(here, ["step-down-leaders"]));
+    const why =
+      step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
+    const lost = /it would lose what is held in memory on one server only: (.*); allow it/.exec(
+      why ?? "",
+    )?.[1];
+    const seen = step.kind === "climb" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;
+    expect(seen).toBe(expected);
+  });
+
   test("a rung that is refused is named beside the next one that is climbed", () => {
     const seen = { streams: deaf({ peers: PEERS }) };
     expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({

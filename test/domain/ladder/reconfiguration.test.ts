@@ -61,6 +61,17 @@ describe("a scale-up", () => {
     ["is heard", {}],
     ["has replicas", { ...DEAF, replicas: 3, peers: PEERS }],
     ["has lost its Raft node", { ...DEAF, nodeMissingOn: ["s1"] }],
+    [
+      "has a consumer that has lost its own",
+      {
+        ...DEAF,
+        consumers: [consumer({ ...DEAF_CONSUMER, nodeMissingOn: ["s1"] }), consumer(DEAF_CONSUMER)],
+      },
+    ],
+    [
+      "is heard, and has a deaf consumer that has lost its own",
+      { consumers: [consumer({ ...DEAF_CONSUMER, nodeMissingOn: ["s1"] })] },
+    ],
   ])("leaves alone a stream that %s", (_what, facts) => {
     expect(scaleUps(seen(facts))).toEqual({ possible: [], refused: [] });
   });

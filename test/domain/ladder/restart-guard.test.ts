@@ -224,6 +224,23 @@ describe("which servers to restart", () => {
       [],
     ],
     ["one on file", DEAF, []],
+    ["one in memory on a server that is left alone", { storage: "memory", server: "s3" }, []],
+    ["one in memory without its Raft node: it is gone", { storage: "memory", nodeMissingOn: ["s1"] }, []],
+    [
+      "a consumer in memory of a stream on file",
+      { ...DEAF, consumers: [consumer({ storage: "memory" })] },
+      ["consumer ORDERS > worker"],
+    ],
+    [
+      "an ephemeral one, which nobody misses",
+      { ...DEAF, consumers: [consumer({ storage: "memory", durable: false })] },
+      [],
+    ],
+    [
+      "a consumer in memory of a stream in memory: told with its stream",
+      { ...DEAF, storage: "memory", consumers: [consumer({ storage: "memory" })] },
+      ["stream ORDERS"],
+    ],
   ])("what would be lost of %s", (_what, facts, lost) => {
     expect(losesByRestart(seen(one(facts)))).toEqual(lost);
   });
