@@ -409,7 +409,7 @@ export class Machines {
     const now = this.timeline.now();
     const isHeard = origin?.group.isHeard === true && copy.group.isLed;
     const since = Math.max(origin?.group.ledSince ?? 0, copy.group.ledSince);
-    if (isHeard && now >= since + RESUMES_AFTER) copy.heardOrigin = now;
+    if (isHeard && now >= since + RESUMES_AFTER) copy.copyFrom(origin);
     return now - copy.heardOrigin;
   }
 

@@ -205,6 +205,12 @@ export class VirtualStream {
     this.lastSeq += count;
   }
 
+  /** A mirror or source hears of its origin, and takes what that has. */
+  copyFrom({ messages, firstSeq, lastSeq }: VirtualStream): void {
+    this.heardOrigin = this.#home.timeline.now();
+    Object.assign(this, { messages, firstSeq, lastSeq });
+  }
+
   /** All that it held is gone. */
   lose(): void {
     this.messages = 0;

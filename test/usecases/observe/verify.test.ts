@@ -1,0 +1,181 @@
+import { describe, expect, test } from "@jest/globals";
+import { toSeconds } from "../../../lib/domain/time/time.ts";
+import { lookOnce } from "../../../lib/usecases/observe/look.ts";
+import { lookBriefly } from "../../../lib/usecases/observe/look-twice.ts";
+import { virtualKey } from "../../support/virtual/keys.ts";
+import { expire, fill, renewByHand } from "../../support/virtual/scenes.ts";
+import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
+
+/** A look that is believed, what it leaves in the journal, and what it takes back. */
+
+function newWorld(settings: WorldSettings = {}): VirtualWorld {
+  const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });
+  fill(world, { replicas: 3, memory: true });
+  return world;
+}
+const of = ({ journal }: VirtualWorld, kind: string) =>
+  journal.entries.filter((entry) => entry.kind === kind);
+const codes = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) =>
+  verdict.findings.map(({ code }) => code);
+const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("ORDERS");
+
+describe("what a look finds wrong", () => {
+  test("is believed only if it is still so when an election would be over", async () => {
+    const world = newWorld();
+    orders(world)?.group.stepDown();
+    expect((await lookOnce(world.newContext(), APP.id)).verdict.verdict).toBe("unknown");
+    orders(world)?.group.stepDown();
+    const began = world.now();
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+    expect(world.now() - began).toBeGreaterThan(600);
+  });
+
+  test("is believed where it stays", async () => {
+    const world = newWorld();
+    orders(world)?.group.deaf.add(String(orders(world)?.group.leader));
+    const began = world.now();
+    expect(codes(await world.run("verify"))).toEqual(["stream.deaf"]);
+    expect(world.now() - began).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test("of a leader that went away is waited for, until another leads", async () => {
+    const world = newWorld();
+    world.machines.deleteAsset(APP.id, { stream: "CACHE" });
+    world.machines.timing.leaderGone = 9_000;
+    world.machines.kill("n1");
+    const done = await world.run("verify");
+    expect(codes(done)).not.toContain("stream.no_leader");
+    expect(new Set(codes(done))).toContain("stream.replica_away");
+  });
+
+  test("of what is just being made is waited for as long as it is young", async () => {
+    const world = newWorld();
+    const made = world.machines.addStream(APP.id, { name: "NEW", subjects: ["n"], num_replicas: 3 });
+    made.group.deaf.add(String(made.group.leader));
+    world.machines.timeline.after(6_000, () => made.group.deaf.clear());
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+  });
+
+  test("of an expiry is believed at once", async () => {
+    const world = newWorld({ version: "2.15.1" });
+    expire(world);
+    const began = world.now();
+    expect(codes(await world.run("verify"))).toEqual(["account.expired"]);
+    expect(world.now() - began).toBeLessThan(500);
+  });
+
+  test("of a mirror is waited for longer than a mirror takes to hear again", async () => {
+    const world = newWorld();
+    const mirror = { name: "COPY", mirror: { name: "ORDERS" }, num_replicas: 1 };
+    world.machines.addStream(APP.id, mirror);
+    world.advance(60_000);
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    orders(world)?.group.stepDown();
+    world.advance(1_000);
+    expect((await lookBriefly(world.newContext(), APP.id)).verdict.findings).toMatchObject([
+      { code: "stream.stalled" },
+    ]);
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+  });
+});
+
+describe("the journal after a look", () => {
+  test("has the verdict each time, and what was seen only when it is new", async () => {
+    const world = newWorld();
+    for (let looks = 0; looks < 3; looks++) await world.run("verify");
+    const counts = ["verdict", "claims.seen", "streams.seen", "memory.seen"].map(
+      (kind) => of(world, kind).length,
+    );
+    expect(counts).toEqual([3, 1, 1, 1]);
+    expect(of(world, "memory.seen")[0]?.data["memory"]).toMatchObject([{ stream: "CACHE" }]);
+    world.machines.addStream(APP.id, { name: "NEW", subjects: ["n"], storage: "memory" });
+    world.machines.force(world.issue(APP, { exp: toSeconds(world.now()) + 99 * 86_400 }));
+    world.advance(60_000);
+    await world.run("verify");
+    const more = ["claims.seen", "streams.seen", "memory.seen"].map((kind) => of(world, kind).length);
+    expect(more).toEqual([2, 2, 2]);
+  });
+
+  test("forgets what was in memory once nothing is", async () => {
+    const world = newWorld();
+    await world.run("verify");
+    world.machines.deleteAsset(APP.id, { stream: "CACHE" });
+    await world.run("verify");
+    expect(of(world, "memory.seen").at(-1)).toMatchObject({ data: { memory: [] } });
+  });
+
+  test("has nothing of an account that is not well to be compared with later", async () => {
+    const world = newWorld();
+    expire(world);
+    renewByHand(world);
+    await world.run("verify");
+    expect([of(world, "streams.seen"), of(world, "memory.seen")]).toEqual([[], []]);
+    expect(of(world, "claims.seen")).toHaveLength(1);
+  });
+
+  test("has no claims as seen in force that nobody trusted signed", async () => {
+    const world = newWorld({ accounts: [] });
+    const forged = world.issue(APP, {}, virtualKey("operator", "another"));
+    world.machines.store(world.context.codec.decode(forged));
+    await world.run("verify", { account: APP.id });
+    expect(of(world, "claims.seen")).toEqual([]);
+  });
+
+  test("says what was set back since the account was last seen well, once", async () => {
+    const world = newWorld({ version: "2.15.1" });
+    await world.run("verify");
+    orders(world)?.lose();
+    for (let looks = 0; looks < 2; looks++) {
+      const done = await world.run("verify");
+      expect(codes(done)).toEqual(["asset.lost", "asset.lost"]);
+      expect(done.verdict.verdict).toBe("degraded");
+    }
+    expect(of(world, "loss.found")).toHaveLength(1);
+    expect(of(world, "loss.found")[0]?.data["losses"]).toMatchObject([
+      { stream: "ORDERS", kind: "messages" },
+      { stream: "ORDERS", consumer: "shipping", kind: "position" },
+    ]);
+  });
+
+  test("remembers a deletion, once", async () => {
+    const world = newWorld({ version: "2.15.1" });
+    await world.run("verify");
+    world.machines.deleteAccount(APP.id);
+    for (let looks = 0; looks < 2; looks++)
+      expect(codes(await world.run("verify"))).toEqual(["account.deleted"]);
+    expect(of(world, "account.deleted")).toMatchObject([{ data: { how: "seen" } }]);
+  });
+
+  test("is left as it is by who looks without a trace", async () => {
+    const world = newWorld();
+    await lookBriefly(world.newContext(), APP.id);
+    expect(world.journal.entries).toEqual([]);
+  });
+});
+
+describe("a page", () => {
+  test("of what was dead is taken back by the next healthy look, and by no other", async () => {
+    const world = newWorld({ hasAccountKeys: false });
+    expire(world);
+    renewByHand(world);
+    await world.run("heal");
+    expect(world.incidents.map(({ status }) => status)).toEqual(["open"]);
+    await world.run("verify");
+    expect(world.incidents).toHaveLength(1);
+    for (const stream of world.machines.streamsOf(APP.id).values())
+      for (const group of stream.groups) group.deaf.clear();
+    await world.run("verify");
+    expect(world.incidents.map(({ status }) => status)).toEqual(["open", "resolved"]);
+  });
+});
+
+test("an account whose key can't be read is looked at without it", async () => {
+  const world = newWorld({ version: "2.15.1" });
+  const secrets = { read: () => Promise.reject(new Error("gone")) };
+  await expect(world.run("verify", {}, { secrets })).rejects.toThrow("gone");
+  const other = newWorld({ version: "2.15.1" });
+  other.settingsById.set(APP.id, { id: APP.id, signingKey: "file:elsewhere" });
+  const done = await other.run("verify");
+  expect(done.verdict).toMatchObject({ verdict: "unknown", depth: "system" });
+  expect(done.verdict.findings[0]?.message).toMatch(/file:elsewhere is not there/);
+});
