@@ -91,7 +91,7 @@ test("on nats-server 2.9.10: those of three replicas come back by a restart only
     expect.objectContaining({
       rung: "toggle-direct-gets",
       result: "refused",
-      why: expect.stringMatching(/2\.9\.10 turns direct gets off and on only for streams of one replica/),
+      why: expect.stringMatching(/2\.9\.10 can turn direct gets off and on only for single-replica streams/),
     }),
   );
 

@@ -78,7 +78,7 @@ describe("a critical account", () => {
     const plan = await relight(world, "plan", "APP", "--json");
     expect(plan.json.plans[0].renewal).toEqual({
       decision: "disagree",
-      why: "since Relight last knew it, it was changed in nats.limits.conn",
+      why: "its claims differ from the journal's in nats.limits.conn",
     });
     expect(plan.exit).toBe(1);
 

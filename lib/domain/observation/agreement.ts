@@ -7,23 +7,23 @@ import type { AccountViewProbe, ConsumerFacts, Observation, Probe, StreamFacts }
 import { type Identity, identitiesOf, isYoung } from "./still-there.ts";
 
 /**
- * What looks one after the other agree about. What is being made or deleted looks dead for a moment, and so does a group
- * that elects its leader: no fault of a stream or a consumer is believed which one look saw.
+ * Compares consecutive observations. Streams and consumers look dead for a moment while they are created or deleted, or
+ * elect a leader, so a fault counts only if several observations confirm it.
  */
 
-/** One look by itself, and what is wrong by it. */
+/** One observation and its findings. */
 export interface Sighting {
   readonly observation: Observation;
   readonly findings: readonly Finding[];
-  /** How long after the first look of this series. */
+  /** How long after the first observation. */
   readonly after: Millis;
 }
 
-/** What the looks so far told, for the next one to be compared with. */
+/** The observations so far, for comparison with the next one. */
 export interface Followed {
-  /** What the first look found ill, and which it was. */
+  /** What the first observation found faulty, with its identity. */
   readonly illAtFirst: ReadonlyMap<string, string | undefined>;
-  /** What each finding of the last look is about, and since when it was found without a break. */
+  /** The subject of each finding of the last observation, and since when it was found without a gap. */
   readonly since: ReadonlyMap<string, Onset>;
 }
 
@@ -32,46 +32,46 @@ interface Onset {
   readonly began: Millis;
 }
 
-/** The last look, as far as the ones before agree with it. */
+/** The last observation, as far as earlier ones confirm it. */
 export interface Agreement {
-  /** Without the faults that are not believed: no remedy is to act on them. */
+  /** Without unconfirmed faults, because no remedy may act on them. */
   readonly observation: Observation;
-  /** Whether a finding of this observation counts. */
+  /** Whether a finding counts. */
   readonly counts: (finding: Finding) => boolean;
-  /** That streams and consumers are unknown which were well by the first look and are not by this one. */
+  /** Findings that make streams and consumers unknown because they failed after the first observation. */
   readonly unsettled: readonly Finding[];
-  /** Whether something is not believed yet: the next look tells more. */
+  /** Whether something is unconfirmed, so another observation is needed. */
   readonly isPending: boolean;
 }
 
-/** When a fault is believed. */
+/** When a fault counts. */
 export interface BeliefTimes {
-  /** So long it must be found without a break: an election takes less. */
+  /** How long it must be found without a gap. An election takes less. */
   readonly believedAfter: Millis;
-  /** What is younger is being made. */
+  /** Streams and consumers younger than this count as being created. */
   readonly young: Millis;
 }
 
-/** Known by the journal, not seen by a look. */
+/** Findings from the journal, not from an observation. */
 const KNOWN: ReadonlySet<FindingCode> = new Set(["asset.lost", "remedy.unfinished", "journal.unproved"]);
 
-/** Whether a finding is about a stream or a consumer, as a look saw it. */
+/** Whether a finding is about an observed stream or consumer. */
 export function isOfAsset({ code, subject }: Finding): boolean {
   return subject.stream !== undefined && !KNOWN.has(code);
 }
 
 /**
- * What is made of one finding.
- * - `believed`: it was there for long enough.
- * - `pending`: it is there since the first look, and not for long enough yet. Until then it counts.
- * - `unsettled`: it came up after the first look, so that it makes its stream or consumer unknown.
- * - `passing`: what it is about was made a moment ago, after the first look or just before: it is no finding.
+ * How a finding counts.
+ * - `believed`: it lasted long enough.
+ * - `pending`: it has been there since the first observation, but not long enough yet. It counts for now.
+ * - `unsettled`: it appeared after the first observation, and makes its stream or consumer unknown.
+ * - `passing`: its stream or consumer was just created, so it is no finding.
  */
 type Belief = "believed" | "pending" | "unsettled" | "passing";
 
 /**
- * Compares a look with the ones before it.
- * @param before what these told; absent for the first look, which is taken as it is
+ * Compares an observation with earlier ones.
+ * @param before the earlier ones; absent for the first observation, which counts as it is
  */
 export function agree(
   sighting: Sighting,
@@ -99,7 +99,7 @@ export function agree(
 const assetOf = ({ subject: { stream = "", consumer } }: Finding): string =>
   nameOfGroup({ stream, ...defined({ consumer }) });
 
-/** A death is no longer one because something less was found before. */
+/** A dead finding does not count as lasting longer because a lesser finding came before it. */
 const keyOf = (finding: Finding): string =>
   `${finding.code} ${finding.health === "dead" ? "dead" : "alive"} ${assetOf(finding)}`;
 
@@ -145,7 +145,7 @@ function beliefIn(
   return began === 0 ? "pending" : "unsettled";
 }
 
-/** What no server told of at first, and the account was told to be there, may be the same. */
+/** A stream that only the account's view listed at first has no known identity, so it may be the same. */
 function wasIllAtFirst(
   illAtFirst: Followed["illAtFirst"],
   asset: string,
@@ -185,15 +185,15 @@ function firstOfEach(findings: readonly Finding[]): ReadonlyMap<string, Finding>
   return first;
 }
 
-const CHANGES = "it changes while it is looked at";
+const CHANGES = "it changed during the checks";
 const UNSETTLED = { ok: false, code: "nats.unsettled", message: CHANGES } as const;
 
 function unsettledFinding(asset: string, { subject, message }: Finding): Finding {
   const what = `${subject.consumer === undefined ? "stream" : "consumer"} ${asset}`;
-  return failedProbe(what, { ...UNSETTLED, message: `${CHANGES} (lastly: ${message})` }, subject);
+  return failedProbe(what, { ...UNSETTLED, message: `${CHANGES} (last: ${message})` }, subject);
 }
 
-/** Streams and consumers whose faults are not believed: what only passes is left out. */
+/** Streams and consumers with unconfirmed faults. Passing ones are omitted from the observation. */
 type Doubts = ReadonlyMap<string, "unsettled" | "passing">;
 
 function withoutDoubted(seen: Observation, doubts: Doubts): Observation {
@@ -215,7 +215,7 @@ function settledView(view: AccountViewProbe, doubts: Doubts): AccountViewProbe {
   return { ok: true, value: { ...view.value, failing } };
 }
 
-/** One that is unsettled keeps what keeps remedies from acting, as a lost Raft node. */
+/** An unsettled stream keeps facts that prevent remedies, such as a lost Raft node. */
 function settledStream(stream: StreamFacts, doubts: Doubts): readonly StreamFacts[] {
   const own = doubts.get(nameOfGroup({ stream: stream.name }));
   if (own === "passing") return [];

@@ -3,14 +3,14 @@ import { finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import type { ServerFacts } from "./observation.ts";
 
-/** How far a clock may be off before somebody should mend it; the network explains seconds, not a minute. */
+/** How far a clock may be off before it is a finding. The network can explain seconds, not a minute. */
 const TOLERANCE = millis(60_000);
 
-/** How far the servers' clocks are off ours; neither is negative. */
+/** How far the servers' clocks are off ours; both are at least 0. */
 export interface ClockSkew {
-  /** The fastest server's: it lets an account expire so much earlier. */
+  /** How far the fastest server's clock is ahead: that server expires accounts earlier. */
   readonly ahead: Millis;
-  /** The slowest server's: to it an account is valid (`nbf`) so much later. */
+  /** How far the slowest server's clock is behind: for that server accounts become valid (`nbf`) later. */
   readonly behind: Millis;
 }
 
@@ -21,7 +21,7 @@ export function skewOf(servers: readonly Pick<ServerFacts, "clockSkew">[]): Cloc
   return { ahead: millis(Math.max(0, ...skews)), behind: millis(Math.max(0, ...skews.map((skew) => -skew))) };
 }
 
-/** Each server whose clock is off ours. It may be ours that is wrong: then it is found on every server. */
+/** Findings for servers whose clocks differ from ours. If ours is wrong, this names every server. */
 export function skewFindings(servers: readonly ServerFacts[]): readonly Finding[] {
   return servers.flatMap(({ name, clockSkew = millis(0) }) => {
     if (Math.abs(clockSkew) <= TOLERANCE) return [];

@@ -11,22 +11,21 @@ import {
 } from "./observation.ts";
 
 /**
- * What hears nothing: streams on their subjects, consumers, and mirrors and sources of their origins. An origin sends a heartbeat every second, messages or not, so that
- * silence is no want of messages (ran: 2.9.10, 2.10.27, 2.15.1).
+ * Deaf streams and consumers, and mirrors and sources that receive nothing. An origin sends a heartbeat every second, so
+ * silence does not mean a lack of messages (tested on 2.9.10, 2.10.27, 2.15.1).
  */
 
-/** Where it was read once only: servers try again within ten seconds themselves. */
+/** With a single reading: servers themselves retry within ten seconds. */
 const QUIET = millis(10_000);
-/** Where it was listened to: the second heartbeat is due. */
+/** With several readings: the second heartbeat is due. */
 const OVERDUE = millis(2_000);
-/** Without a heartbeat in it, a gap between two readings adds all of itself to the time since the last. */
+/** If no heartbeat arrives between two readings, the time since the last one grows by at least this. */
 const NO_BEAT = BEAT_GAP - 250;
 
 /**
- * Whether a copy hears nothing of its origin. Servers set the time since the last heartbeat back to zero when they try
- * again, every three seconds (2.9.10) or ten (2.10.27, 2.15.1), though nothing is ever heard, so that one reading would
- * call it heard: there must be a heartbeat in each gap between two. An attempt's error is told until one succeeds (ran on
- * the same).
+ * Whether a mirror or source receives no heartbeats. Servers reset the time since the last heartbeat at each retry, every
+ * three seconds (2.9.10) or ten (2.10.27, 2.15.1), even if nothing arrives. So one reading proves nothing: there must be a
+ * heartbeat between each two readings. A failed attempt's error stays until one succeeds (tested on the same versions).
  */
 export function isQuiet({ activeAgo, error, later }: OriginFacts): boolean {
   const readings = [{ activeAgo, error }, ...later];
@@ -38,8 +37,8 @@ export function isQuiet({ activeAgo, error, later }: OriginFacts): boolean {
 }
 
 /**
- * Whether a copy hears its origin, lacks messages that the origin still has, and took none while it was looked at.
- * Sequences alone don't tell: behind the last one that was taken there may be deleted messages only.
+ * Whether a mirror or source receives heartbeats and lacks messages that the origin still has, but received none during
+ * the check. Sequences alone prove nothing, because the messages after the last one may be deleted.
  */
 export function takesNothing({ taken, later }: OriginFacts, sight: Sight): boolean {
   const state = stateOf(sight);
@@ -49,9 +48,9 @@ export function takesNothing({ taken, later }: OriginFacts, sight: Sight): boole
 }
 
 /**
- * Whether a mirror is beyond its origin's end: it takes nothing until the origin has passed it (ran: 2.9.10, 2.15.1;
- * 2.10.27 sets it back by itself). A mirror keeps its origin's sequences, and may well have more messages. The two are
- * read one after the other, so that only one which stood still meanwhile counts.
+ * Whether a mirror's last sequence is beyond its origin's. It then receives nothing until the origin has passed it (tested
+ * on 2.9.10, 2.15.1; 2.10.27 resets it by itself). Because both are read one after the other, the mirror must not have
+ * moved meanwhile.
  */
 export function isAhead(copy: StreamFacts, { later }: OriginFacts, sight: Sight): boolean {
   const last = lastSeqOf(sight);
@@ -60,13 +59,13 @@ export function isAhead(copy: StreamFacts, { later }: OriginFacts, sight: Sight)
   return later.every(({ taken }) => taken === undefined || taken === copy.lastSeq);
 }
 
-/** How many messages it lacks; undefined where that can't be told. */
+/** How many messages it lacks; undefined if unknown. */
 export function missingOf({ taken }: OriginFacts, sight: Sight): number | undefined {
   const last = lastSeqOf(sight);
   return taken === undefined || last === undefined ? undefined : Math.max(0, last - taken);
 }
 
-/** An origin's last sequence, as far as it was seen. */
+/** An origin's last sequence, if known. */
 export const lastSeqOf = (sight: Sight): number | undefined => stateOf(sight)?.lastSeq;
 
 function stateOf(sight: Sight): StreamState | undefined {
@@ -74,7 +73,7 @@ function stateOf(sight: Sight): StreamState | undefined {
   return sight.kind === "asked" && sight.answer.answer === "found" ? sight.answer : undefined;
 }
 
-/** What is wrong with a stream that others copy from; for people. */
+/** What is wrong with an origin; for people. */
 export function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): string | undefined {
   if (leader === undefined) return "has no leader";
   if (nodeMissingOn.length > 0) return "has lost its Raft node";
@@ -89,7 +88,7 @@ export function isDeafConsumer({ heard }: ConsumerFacts): boolean {
   return heard.ok && !heard.value;
 }
 
-/** The streams that hear nothing where they listen: on their subjects, or, as copies, of their origins. */
+/** Streams that are deaf on their subjects, and mirrors and sources that receive nothing from a working origin. */
 export function deafStreams(observation: Observation): readonly StreamFacts[] {
   const { streams } = observation;
   const silent = new Set(silentCopies(observation));
@@ -97,9 +96,9 @@ export function deafStreams(observation: Observation): readonly StreamFacts[] {
 }
 
 /**
- * Mirrors to be given a new leader, so that it answers direct gets of their origin anew: such that answer a part of them,
- * and, while anything of the account is deaf, such that answer none. One that answers none may as well be a leader that
- * took no message yet, which nothing is to be done about by itself.
+ * Mirrors that need a new leader to answer their origin's direct gets: those that answer only some, and, while anything of
+ * the account is deaf, those that answer none. Otherwise a mirror that answers none may just have a leader that has not
+ * received a message yet.
  */
 export function silencedMirrors(observation: Observation): readonly StreamFacts[] {
   const { streams } = observation;
@@ -117,10 +116,9 @@ function hasDirect({ mirrorDirect }: StreamFacts, value: MirrorDirect): boolean 
 }
 
 /**
- * Copies that are deaf themselves: they hear nothing of an origin that works in the same cluster. A stream without
- * subjects shows its deafness in no other way (ran: 2.15.1, after a touch: its server's subscriptions for it lead
- * nowhere, for ever). While anything else of the account is ill there are none: a copy whose origin is mended hears of
- * it by itself.
+ * Mirrors and sources that are deaf themselves: they receive nothing from a working origin in the same cluster. A stream
+ * without subjects shows deafness in no other way (tested on 2.15.1: after a metadata update its server's subscriptions
+ * can lead nowhere). Empty while anything else of the account is faulty, because they recover once their origin does.
  */
 function silentCopies(observation: Observation): readonly StreamFacts[] {
   const all = allStreams(observation);
@@ -132,7 +130,7 @@ function silentCopies(observation: Observation): readonly StreamFacts[] {
   );
 }
 
-/** Whether something of a stream is dead that shows itself: what copies hear tells no more then. */
+/** Whether a stream or its consumers are visibly dead. Then the state of mirrors and sources says nothing more. */
 export function isIll(stream: StreamFacts): boolean {
   return (
     illness(stream) !== undefined ||
@@ -143,7 +141,7 @@ export function isIll(stream: StreamFacts): boolean {
   );
 }
 
-/** Whether the origin is led in the copy's own cluster: between clusters it may be the network that is silent. */
+/** Whether the origin's leader is in the same cluster. Between clusters, the network may be the cause. */
 function isNear(observation: Observation, copy: StreamFacts, origin: OriginFacts): boolean {
   const sight = sightOf(observation, origin, copy);
   if (sight.kind !== "seen") return false;

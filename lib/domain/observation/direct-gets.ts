@@ -7,12 +7,11 @@ import { allStreams } from "./domains.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 
 /**
- * Direct gets: how clients read the KV buckets and object stores that they make. An account's expiry takes their
- * subscriptions with the others, and a leader that steps down does not bring them back (nats-server #6806; ran: 2.9.10 to
- * 2.10.27, 2.11.1).
+ * Direct gets, with which clients read KV buckets and object stores. An account's expiry closes their subscriptions like
+ * all others, and a leader step-down does not restore them (nats-server #6806; tested on 2.9.10 to 2.10.27, 2.11.1).
  */
 
-/** What is wrong with who answers direct gets of a stream, and how a mirror answers those of its origin. */
+/** Findings about a stream's direct gets, and about a mirror's direct gets of its origin. */
 export function directFindings(stream: StreamFacts): Finding[] {
   return [...ownFindings(stream), ...mirrorFindings(stream)];
 }
@@ -28,7 +27,7 @@ function ownFindings(stream: StreamFacts): Finding[] {
 
 function strayFindings({ name }: StreamFacts, strayOn: readonly string[]): Finding[] {
   return strayOn.map((server) => {
-    const message = `on ${server} what is left of a stopped replica takes direct gets of stream ${name} and answers none: some of them time out until ${server} restarts`;
+    const message = `remains of a stopped replica on ${server} receive direct gets of stream ${name} and do not answer: some direct gets time out until ${server} restarts`;
     return finding("stream.direct_stray", "degraded", { server, stream: name }, message, { probe: "SUBSZ" });
   });
 }
@@ -50,7 +49,7 @@ function deafFindings(
   return [finding("stream.direct_partly_deaf", "degraded", subject, message, evidence)];
 }
 
-/** What their users see. */
+/** The effect for clients. */
 function impactOn(stream: string): string {
   const [, kind, bucket] = /^(KV|OBJ)_(.+)$/.exec(stream) ?? [];
   if (bucket === undefined) return "";
@@ -65,19 +64,19 @@ function mirrorFindings({ name, server, mirrorDirect }: StreamFacts): Finding[] 
   if (!mirrorDirect.ok)
     return [failedProbe(`the direct gets that mirror ${name} answers`, mirrorDirect, subject)];
   if (mirrorDirect.value !== "broken") return [];
-  const message = `mirror ${name} answers only a part of the direct gets of its origin, in whose place it stands`;
+  const message = `mirror ${name} answers only some of the direct gets of its origin`;
   return [finding("mirror.direct_deaf", "degraded", subject, message, { probe: "SUBSZ" })];
 }
 
-/** What {@link directToggles} would change, and what can't be, with the reason. */
+/** What {@link directToggles} would change, and what it can't, with the reason. */
 export interface DirectToggles {
   readonly possible: readonly Reconfiguration[];
   readonly refused: readonly { readonly stream: string; readonly why: string }[];
 }
 
 /**
- * The streams whose direct gets come back when they are turned off and on again: such that have a leader that hears
- * them, so that what else is dead of them comes first.
+ * The streams whose direct gets are restored by turning them off and on. They need a working leader, so other faults of a
+ * stream are fixed first.
  */
 export function directToggles(observation: Observation): DirectToggles {
   const { streams, servers } = observation;
@@ -99,7 +98,7 @@ export function directToggles(observation: Observation): DirectToggles {
       })),
     refused: wanted.filter(isRefused).map(({ name }) => ({
       stream: name,
-      why: `${[...new Set(old)].join(", ")} turns direct gets off and on only for streams of one replica (from 2.9.12 on for all): restart its servers, one at a time, or upgrade them`,
+      why: `${[...new Set(old)].join(", ")} can turn direct gets off and on only for single-replica streams (from 2.9.12 for all): restart the servers one at a time, or upgrade them`,
     })),
   };
 }
@@ -109,8 +108,8 @@ function lacksDirect({ directGets }: StreamFacts): boolean {
 }
 
 /**
- * Why no configuration may be updated here, if one may not: servers that hold something without its Raft node panic at
- * updates before 2.12.8 and 2.14.0, and what other update they would survive is not proved.
+ * Why no configuration may be updated; undefined if it may. Servers that hold something without its Raft node panic at
+ * updates before 2.12.8 and 2.14.0.
  */
 export function updateDanger(observation: Observation): string | undefined {
   const damaged = allStreams(observation).filter(hasLostNodes);
@@ -119,12 +118,12 @@ export function updateDanger(observation: Observation): string | undefined {
   if (unproved.length === 0) return undefined;
   const names = damaged.map(({ name }) => name).join(", ");
   const servers = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
-  return `${names} lost Raft nodes, and an update is not proved to be survived by ${servers}; ${TOUCH_PROVED.why}`;
+  return `${names} lost Raft nodes, and ${servers} may not survive an update; ${TOUCH_PROVED.why}`;
 }
 
 /**
- * The servers on which direct gets of a stream are not answered, or not all, and a restart would bring them back. For a mirror that
- * answers a part of its origin's none is restarted: the origin answers them all.
+ * The servers on which direct gets of a stream are not all answered, and whose restart would fix that. Does not include
+ * mirrors that answer only some of their origin's, because the origin's servers answer all.
  */
 export function directDeafOn({ directGets }: StreamFacts): readonly string[] {
   if (directGets?.ok !== true) return [];

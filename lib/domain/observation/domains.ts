@@ -7,7 +7,7 @@ import type {
   StreamFacts,
 } from "./observation.ts";
 
-/** What is to be asked of another JetStream domain: whether it is there, and of the streams that are copied. */
+/** A request to another JetStream domain: whether it answers, and the state of copied streams. */
 export interface DomainQuestion {
   readonly domain: string;
   readonly origins: readonly string[];
@@ -15,7 +15,7 @@ export interface DomainQuestion {
 
 type Streams = Pick<Observation, "streams" | "elsewhere">;
 
-/** The domain that `$JS.API` means to a client of the server: its own, or that of the cluster it is in. */
+/** The domain of `$JS.API` for a client of this server: the server's own, or its cluster's. */
 export function homeDomain(servers: readonly ServerFacts[], connectedTo: string): string | undefined {
   const hosts = servers.filter(({ jetstream }) => jetstream);
   const connected = servers.find(({ id }) => id === connectedTo);
@@ -24,12 +24,12 @@ export function homeDomain(servers: readonly ServerFacts[], connectedTo: string)
   return (sibling ?? hosts[0])?.domain;
 }
 
-/** Every stream that was seen, in whatever domain. */
+/** All observed streams of all domains. */
 export function allStreams({ streams, elsewhere }: Streams): readonly StreamFacts[] {
   return [...(streams.ok ? streams.value : []), ...(elsewhere.ok ? elsewhere.value : [])];
 }
 
-/** The domains beside `home` that are expected or copied from; of the streams there only those not seen. */
+/** The other domains that are expected or copied from, with the copied streams that were not observed. */
 export function domainQuestions(
   seen: Streams,
   home: string | undefined,
@@ -52,7 +52,7 @@ export function domainQuestions(
   return [...questions].map(([domain, origins]) => ({ domain, origins: [...origins] }));
 }
 
-/** Every origin beside the stream that copies from it; of streams whose leader told. */
+/** All origins with the streams that copy from them, as far as their leaders reported them. */
 export function originsOf(
   streams: readonly StreamFacts[],
 ): readonly { readonly stream: StreamFacts; readonly origin: OriginFacts }[] {
@@ -61,12 +61,12 @@ export function originsOf(
   );
 }
 
-/** The domain that an origin is in. */
+/** The domain of an origin. */
 export function domainOf(origin: OriginFacts, copy: StreamFacts): string | undefined {
   return origin.domain ?? copy.domain;
 }
 
-/** What the account was told of a domain; undefined where it was not asked. */
+/** The account's view of a domain; undefined if it was not asked. */
 export function viewOf({ accountView }: Observation, domain: string | undefined): DomainView | undefined {
   if (accountView.ok !== true) return undefined;
   return accountView.value.domains.find((view) => view.domain === domain);
@@ -84,12 +84,12 @@ export function sightOf(observation: Observation, origin: OriginFacts, copy: Str
   const stream = allStreams(observation).find((one) => one.domain === domain && one.name === origin.stream);
   if (stream !== undefined) return { kind: "seen", stream };
   const { streams, elsewhere } = observation;
-  // Where the copy was seen all streams of its domain were.
+  // All streams of the copy's own domain were observed.
   if (domain === copy.domain && streams.ok && elsewhere.ok) return { kind: "absent" };
   const answer = viewOf(observation, domain)?.origins.find((asked) => asked.stream === origin.stream);
   return answer === undefined ? { kind: "unknown" } : { kind: "asked", answer };
 }
 
-/** Streams of one name in two domains are two streams. */
+/** Identifies a stream: two domains may have streams with the same name. */
 export const keyOf = (stream: { readonly domain?: string | undefined; readonly name: string }): string =>
   `${stream.domain ?? ""} ${stream.name}`;

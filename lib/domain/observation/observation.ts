@@ -6,15 +6,12 @@ import { type EpochMillis, type Millis, millis } from "../time/time.ts";
 import type { DirectGets, MirrorDirect } from "./direct-facts.ts";
 import type { MetaGroup } from "./meta-group.ts";
 
-/**
- * What a probe brought home. A probe that failed says why; it is never taken for an answer
- * (*unknown* is not *dead*).
- */
+/** The result of a probe: a value, or why it failed. A failed probe means unknown, not dead. */
 export type Probe<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
-/** One server that answered, and whether it stands alone. */
+/** A server that answered. */
 export interface ServerFacts {
   readonly id: string;
   readonly name: string;
@@ -22,18 +19,18 @@ export interface ServerFacts {
   readonly jetstream: boolean;
   readonly domain?: string;
   readonly cluster?: string;
-  /** Where streams with `placement.tags` may be placed. */
+  /** Its tags, for streams with `placement.tags`. */
   readonly tags: readonly string[];
-  /** How far its clock is ahead of ours (negative: behind), as far as it is certain; absent: it was not told. */
+  /** How far its clock is certainly ahead of ours (negative: behind); absent if unknown. */
   readonly clockSkew?: Millis;
   /**
-   * How the server is joined to others. Only a proved `standalone` may have JetStream toggled; a `leaf` is
-   * alone but for its leafnode remotes; a server that didn't say is `unknown`.
+   * How the server is connected to others. JetStream may be toggled only on a proved `standalone` server. A `leaf` is
+   * standalone except for its leafnode remotes. `unknown`: the server did not report it.
    */
   readonly topology: "standalone" | "leaf" | "clustered" | "unknown";
 }
 
-/** The account as one server has it loaded; `loaded: false` is normal where no client of it connected. */
+/** The account on one server; `loaded: false` is normal if no client of it has connected. */
 export type RunningAccount =
   | { readonly server: string; readonly loaded: false }
   | {
@@ -42,15 +39,15 @@ export type RunningAccount =
       readonly expired: boolean;
       readonly jetstream: boolean;
       readonly document: ClaimsDocument;
-      /** Whether the JWT that the server told is signed by whom it names: an answer may be anybody's. */
+      /** Whether the reported JWT is signed by the issuer that it names, because anybody could have answered. */
       readonly signatureValid: boolean;
-      /** The claims as the server itself decoded them (`decoded_jwt`); absent where it did not tell. */
+      /** The claims as the server decoded them (`decoded_jwt`); absent if not reported. */
       readonly decoded?: JsonObject;
-      /** The account's connections to this server; absent where it did not tell. */
+      /** The account's connections to this server; absent if not reported. */
       readonly connections?: ConnectionCount;
     };
 
-/** What a stream holds. */
+/** A stream's messages and sequences. */
 export interface StreamState {
   readonly messages: number;
   readonly firstSeq: number;
@@ -58,155 +55,155 @@ export interface StreamState {
 }
 
 export interface StreamFacts extends StreamState {
-  /** Its JetStream domain; absent where its servers have none. */
+  /** Its JetStream domain, if any. */
   readonly domain?: string;
-  /** The server that leads it, or else one that holds it. */
+  /** Its leader, or else a server that holds it. */
   readonly server: string;
   readonly name: string;
   readonly storage: "file" | "memory";
   readonly replicas: number;
   readonly subjects: readonly string[];
   readonly leader?: string;
-  /** The server that tells of it: the leader, or one that holds it where the leader does not answer. */
+  /** The server that reported it: the leader, or another one if the leader does not answer. */
   readonly toldBy?: string;
-  /** The other members of its group, as that one has it: a follower does not list itself. */
+  /** The other members of its group, according to that server. A follower does not list itself. */
   readonly peers: readonly Peer[];
   /**
-   * Servers of a cluster that hold it without a Raft node of its group ("group node missing" in `/healthz`):
-   * they were restarted while the account was expired. Empty is healthy.
+   * Servers that hold it without a Raft node of its group ("group node missing" in `/healthz`), because they restarted
+   * while the account was expired. Empty is healthy.
    */
   readonly nodeMissingOn: readonly string[];
   readonly bytes: number;
-  /** When it was made, as the server writes it; a stream that was made anew has another. */
+  /** Its creation time as the server writes it. A recreated stream has another one. */
   readonly created?: string;
-  /** Subjects of the stream that the server's JetStream does not listen on. Empty is healthy. */
+  /** Subjects of the stream on which JetStream does not listen. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
-  /** Who answers direct gets of it; absent where it allows none (`allow_direct`). */
+  /** Which servers answer its direct gets; absent if it does not allow them (`allow_direct`). */
   readonly directGets?: Probe<DirectGets>;
-  /** How it answers direct gets of its origin; absent where it is to answer none (`mirror_direct`). */
+  /** How it answers direct gets of its origin; absent if it should not (`mirror_direct`). */
   readonly mirrorDirect?: Probe<MirrorDirect>;
   readonly consumers: readonly ConsumerFacts[];
-  /** Consumers that a server still holds, and the cluster's metadata lacks: none of `consumers`. Empty is healthy. */
+  /** Consumers that a server still holds but the cluster's metadata lacks; not in `consumers`. Empty is healthy. */
   readonly forgotten: readonly ForgottenConsumer[];
-  /** What it copies from, as its leader tells it; empty for a stream that is no copy. */
+  /** Its origins according to its leader; empty unless it is a mirror or has sources. */
   readonly origins: Probe<readonly OriginFacts[]>;
-  /** Its whole configuration, as the server gives it. */
+  /** Its complete configuration from the server. */
   readonly config: JsonObject;
 }
 
-/** How far apart an origin's heartbeats are looked for: longer than from one to the next, shorter than two. */
+/** The time between two readings of an origin: longer than one heartbeat interval, shorter than two. */
 export const BEAT_GAP: Millis = millis(1_500);
 
-/** What a mirror or a source copies from, and when it last heard of it. */
+/** An origin of a mirror or source, and when something last arrived from it. */
 export interface OriginFacts extends OriginReading {
   readonly stream: string;
-  /** The domain that the configuration names; absent: the copy's own. */
+  /** The configured domain; absent if it is the copy's own. */
   readonly domain?: string;
-  /** Where the origin's API is neither the copy's own nor a domain's: another account's, by an import. */
+  /** The origin's API prefix if it is imported from another account. */
   readonly api?: string;
-  /** By the server's word; it stays 0 while the copy is stalled (ran: 2.9.10, 2.10.27, 2.15.1). */
+  /** As the server reports it. Stays 0 while the copy is stalled (tested on 2.9.10, 2.10.27, 2.15.1). */
   readonly lag: number;
   /**
-   * What was read again, each {@link BEAT_GAP} after the one before, and empty where nobody told: a server counts an
-   * attempt of its own as activity, so that one reading proves nothing.
+   * Further readings, each {@link BEAT_GAP} after the previous; empty if not available. A single reading proves nothing,
+   * because servers count their own attempts as activity.
    */
   readonly later: readonly OriginReading[];
 }
 
-/** What the leader of a copy tells at one moment. */
+/** One reading from the leader of a mirror or source. */
 export interface OriginReading {
-  /** The origin's last sequence that the copy has; absent where that can't be told, as behind a filter. */
+  /** The last sequence received from the origin; absent if unknown, for instance with a filter. */
   readonly taken?: number;
-  /** Since a message or a heartbeat, which comes every second; absent: never since the copy has its leader. */
+  /** Time since the last message or heartbeat; absent if there was none since the copy's leader was elected. */
   readonly activeAgo?: Millis;
   readonly error?: string;
 }
 
-/** A replica beside the leader. */
+/** A replica other than the leader. */
 export interface Peer {
   readonly name: string;
-  /** Whether it has all that the leader has, and could take over without a loss. */
+  /** Whether it has everything that the leader has, so it could take over without loss. */
   readonly current: boolean;
 }
 
 export interface ConsumerFacts {
-  /** The server that leads it, or else one that holds it. */
+  /** Its leader, or else a server that holds it. */
   readonly server: string;
   readonly name: string;
   readonly storage: "file" | "memory";
   readonly durable: boolean;
   readonly leader?: string;
-  /** As a stream's, as are the next two. */
+  /** This and the next two as for a stream. */
   readonly toldBy?: string;
   readonly peers: readonly Peer[];
   readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;
-  /** When it was made, as the server writes it. */
+  /** Its creation time as the server writes it. */
   readonly created?: string;
-  /** Up to which of the stream's messages all are acknowledged. */
+  /** The stream sequence up to which all messages are acknowledged. */
   readonly ackFloor: number;
   readonly config: JsonObject;
 }
 
-/** A consumer that nobody can ask, though a server has all of it on its disk. */
+/** A consumer that is unreachable although a server has all its data on disk. */
 export interface ForgottenConsumer {
   /** The server that holds it. */
   readonly server: string;
   readonly name: string;
   readonly durable: boolean;
-  /** Up to which of the stream's messages all are acknowledged. */
+  /** The stream sequence up to which all messages are acknowledged. */
   readonly ackFloor: number;
   readonly config: JsonObject;
 }
 
-/** What the account itself is told, through a user minted for minutes. */
+/** The account's own view, through a short-lived user. */
 export interface AccountView {
   readonly jetstream: "enabled" | "disabled" | "account_not_found";
-  /** `$JS.API.INFO` in the numbers people look at. */
+  /** The numbers of `$JS.API.INFO` that people check. */
   readonly info: {
     readonly streams: number;
     readonly consumers: number;
     /**
-     * By tier (`R1`, `R3`), or only `flat`; the use counts each replica. `""` beside tiers is what streams hold that were
-     * there when the tiers came, and count against none of them (nats-server #2971).
+     * By tier (`R1`, `R3`), or only `flat`. Usage counts every replica. `""` beside tiers is the usage of streams that are
+     * older than the tiers and count in none (nats-server #2971).
      */
     readonly limits: { readonly [tier: string]: LimitsRoom };
   };
   /** Streams that `$JS.API.STREAM.NAMES` lists. */
   readonly streamNames: readonly string[];
-  /** Streams whose `$JS.API.STREAM.INFO` gave an error or no answer, with what was said. */
+  /** Streams whose `$JS.API.STREAM.INFO` returned an error or no answer, with the message. */
   readonly failing: readonly {
     readonly stream: string;
-    /** The server said that there is no such stream (10059), though the cluster has it assigned. */
+    /** The server answered that the stream does not exist (10059), although the cluster has it assigned. */
     readonly notFound: boolean;
     readonly message: string;
   }[];
-  /** What no server that answers holds, though the cluster knows it. Absent: it was not asked. */
+  /** What the cluster knows but no responding server holds. Absent if not asked. */
   readonly unheld?: Probe<readonly Unheld[]>;
-  /** The other JetStream domains that were asked about. */
+  /** Views of other JetStream domains. */
   readonly domains: readonly DomainView[];
 }
 
-/** A stream or consumer of the cluster's metadata that no server that answers holds. */
+/** A stream or consumer in the cluster's metadata that no responding server holds. */
 export interface Unheld {
   readonly stream: string;
   readonly consumer?: string;
-  /** The servers that hold it. The meta leader tells only of those that it has given up, so there may be none. */
+  /** The servers that hold it. The meta leader reports only those that it has given up, so this may be empty. */
   readonly holders: readonly string[];
-  /** Of a stream; absent where nobody told. */
+  /** Only for streams; absent if unknown. */
   readonly replicas?: number;
-  /** Of a consumer; absent where nobody told. */
+  /** Only for consumers; absent if unknown. */
   readonly durable?: boolean;
 }
 
-/** Another JetStream domain as the account is told of it through `$JS.<domain>.API`. */
+/** The account's view of another JetStream domain through `$JS.<domain>.API`. */
 export interface DomainView {
   readonly domain: string;
-  /** `silent`: nobody answers there; `unknown`: it could not be asked. */
+  /** `silent`: nothing answers there; `unknown`: it could not be asked. */
   readonly jetstream: "enabled" | "disabled" | "silent" | "unknown";
-  /** What was said, or that nothing was. */
+  /** The error, or that there was no answer. */
   readonly message?: string;
-  /** Streams there that something here copies from. */
+  /** Streams there that local streams copy from. */
   readonly origins: readonly AskedOrigin[];
 }
 
@@ -218,52 +215,52 @@ export type AskedOrigin =
 export interface LeafConnection {
   /** The server that accepted it. */
   readonly server: string;
-  /** The account that it is bound to there: an id, or `$G` on servers without an operator. */
+  /** The account that it is bound to: an id, or `$G` on servers without an operator. */
   readonly account: string;
-  /** The name of the leaf's server; servers before 2.10 don't tell. */
+  /** The leafnode's server name; servers before 2.10 do not report it. */
   readonly name?: string;
 }
 
-/** The account view was not asked for, and why (no key was given); never the same as an answer. */
+/** `not-asked`: the account view was not requested, with the reason (such as no key). */
 export type AccountViewProbe = Probe<AccountView> | { readonly ok: "not-asked"; readonly why: string };
 
-/** What lies in the resolver, which accepts any JWT: it may be forged, foreign or expired. */
+/** Claims from the resolver, which accepts any JWT: they may be forged, foreign or expired. */
 export interface StoredClaims {
   readonly document: ClaimsDocument;
   readonly signatureValid: boolean;
 }
 
-/** Everything that one look at an account brought home. The verdict is computed from this alone. */
+/** Everything observed about an account at once. The verdict is computed from this alone. */
 export interface Observation {
   readonly account: AccountId;
   readonly at: EpochMillis;
   readonly servers: readonly ServerFacts[];
-  /** The claims in the resolver; undefined: the resolver answered that it has none. */
+  /** The claims in the resolver; undefined if the resolver answered that it has none. */
   readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
-  /** The JetStream domain that was looked at; absent where its servers have none. */
+  /** The observed JetStream domain, if its servers have one. */
   readonly domain?: string;
-  /** The streams of that domain, which remedies may touch. */
+  /** The streams of that domain, which remedies may change. */
   readonly streams: Probe<readonly StreamFacts[]>;
-  /** Streams of other domains whose servers answer the same system account: only looked at. */
+  /** Streams of other domains whose servers answer the same system account. Relight never changes them. */
   readonly elsewhere: Probe<readonly StreamFacts[]>;
-  /** Of this account, or of all accounts where leafnodes are expected. */
+  /** Of this account, or of all accounts if leafnodes are expected. */
   readonly leafnodes: Probe<readonly LeafConnection[]>;
   readonly accountView: AccountViewProbe;
-  /** The group of all JetStream servers of that domain; undefined where the server stands alone. */
+  /** The meta group of that domain; undefined for a standalone server. */
   readonly meta: Probe<MetaGroup | undefined>;
-  /** What the servers with JetStream store; absent where they were not asked. */
+  /** The servers' storage usage; absent if not asked. */
   readonly capacities?: Probe<readonly ServerCapacity[]>;
 }
 
-/** Evidence: what was asked and what was answered, in words a person can check. */
+/** What was asked and answered, in a form that a person can check. */
 export type Evidence = { readonly [key: string]: Json };
 
-/** A stream of any account as one server tells of it: what counts before a server may be restarted. */
+/** A stream of any account on one server: what the restart guard needs. */
 export interface HostedStream {
   readonly account: AccountId;
   readonly name: string;
-  /** The server that tells of it, and holds it. */
+  /** The server that holds and reports it. */
   readonly server: string;
   readonly storage: "file" | "memory";
   readonly replicas: number;
@@ -271,11 +268,11 @@ export interface HostedStream {
   readonly bytes: number;
   readonly leader?: string;
   readonly peers: readonly Peer[];
-  /** When it was made, as the server writes it. */
+  /** Its creation time as the server writes it. */
   readonly created?: string;
-  /** The server holds it without a node of its Raft group: it restarted while the account was expired. */
+  /** Whether the server holds it without a Raft node, because it restarted while the account was expired. */
   readonly nodeMissing?: true;
   readonly config: JsonObject;
-  /** Those that the server holds; absent where they were not asked for. */
+  /** The consumers that the server holds; absent if not requested. */
   readonly consumers?: readonly { readonly name: string; readonly config: JsonObject }[];
 }

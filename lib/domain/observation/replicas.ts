@@ -1,37 +1,37 @@
 import type { ConsumerFacts, StreamFacts } from "./observation.ts";
 
-/** How many replicas streams and consumers should have, and whether they have them. */
+/** How many replicas streams and consumers should have, and whether they do. */
 
 /**
- * Whether a consumer has one replica whatever its stream has: such that say so, and ephemeral ones on a
- * stream with limits retention (nats-server, `ConsumerConfig.replicas`).
+ * Whether a consumer has one replica regardless of its stream: if configured so, or if it is ephemeral on a stream with
+ * limits retention (nats-server, `ConsumerConfig.replicas`).
  */
 export function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFacts): boolean {
   if (config["num_replicas"] === 1) return true;
   return !durable && !config["num_replicas"] && !needsParity(stream);
 }
 
-/** Whether each consumer is to have as many replicas as its stream. */
+/** Whether each consumer must have as many replicas as its stream. */
 export const needsParity = ({ config }: StreamFacts): boolean =>
   (config["retention"] ?? "limits") !== "limits";
 
-/** Whether a stream and its consumers have a leader and as many replicas as they should, each of them current. */
+/** Whether a stream and its consumers have a leader and all their replicas, each current. */
 export function isWhole(stream: StreamFacts): boolean {
   return shortcomings(stream).length === 0;
 }
 
-/** The same for the stream without its consumers. */
+/** Like {@link isWhole}, without the consumers. */
 export function isGroupWhole(stream: StreamFacts): boolean {
   return shortcoming(stream, stream.replicas) === undefined;
 }
 
-/** What keeps a stream and its consumers from being whole; for people. */
+/** What a stream and its consumers lack; for people. */
 export function shortcomings(stream: StreamFacts): readonly string[] {
   const own = shortcoming(stream, stream.replicas);
   return [
     ...(own === undefined ? [] : [`stream ${stream.name} ${own}`]),
     ...stream.consumers.flatMap((consumer) => {
-      // An ephemeral consumer's new replicas are told nothing until it is used again, and count as behind until then.
+      // An ephemeral consumer's new replicas receive nothing until it is used again, and count as behind until then.
       const isOwn = hasParity(consumer, stream) || isLeftBehind(consumer, stream);
       const replicas = isOwn ? consumer.peers.length + 1 : replicasOf(consumer, stream);
       const its = shortcoming(consumer, replicas, consumer.durable);
@@ -52,7 +52,7 @@ function shortcoming(
   return behind.length === 0 ? undefined : `is behind on ${behind.join(", ")}`;
 }
 
-/** Whatever it says: some versions take it along with its stream, others don't, an ephemeral one above all (2.9.10). */
+/** Whether it has its stream's replica count, whatever its configuration. Versions differ, most for ephemeral ones (2.9.10). */
 const hasParity = ({ peers }: ConsumerFacts, stream: StreamFacts): boolean =>
   needsParity(stream) && peers.length === stream.replicas - 1;
 const isLeftBehind = ({ peers, durable }: ConsumerFacts, stream: StreamFacts): boolean =>

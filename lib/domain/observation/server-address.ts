@@ -1,8 +1,8 @@
-/** Where a nats-server listens for clients, as `cluster.servers` names it. */
+/** An entry of `cluster.servers`: where a nats-server listens for clients. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
-  /** Whether `tls://` asks for TLS; without it the server decides. */
+  /** Whether the address requires TLS (`tls://`); otherwise the server decides. */
   readonly tls: boolean;
 }
 
@@ -12,8 +12,8 @@ export type ReadAddress =
 
 const DEFAULT_PORT = 4222;
 const INSTEAD = "write nats://HOST:PORT, or tls://HOST:PORT for TLS";
-const NO_CLIENTS = "and Relight speaks to the servers' port for clients";
-/** Schemes that people write here, and what listens there. */
+const NO_CLIENTS = "but Relight connects to the servers' client port";
+/** Wrong schemes that people use, and what they are for. */
 const OTHERS: Readonly<Record<string, string>> = {
   "ws:": `a WebSocket address, ${NO_CLIENTS}`,
   "wss:": `a WebSocket address, ${NO_CLIENTS}`,
@@ -21,7 +21,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "https:": `an HTTP address, ${NO_CLIENTS} (monitoring is cluster.monitoring)`,
 };
 
-/** `HOST`, `HOST:PORT`, `nats://…` or `tls://…`; what else it is, is named in a problem that repeats no password. */
+/** Parses `HOST`, `HOST:PORT`, `nats://…` or `tls://…`. Otherwise returns a problem that does not repeat a password. */
 export function readServerAddress(text: string): ReadAddress {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
   if (url === null)
@@ -30,7 +30,7 @@ export function readServerAddress(text: string): ReadAddress {
   if (username !== "" || password !== "")
     return {
       ok: false,
-      problem: `holds a user or a token; Relight signs in with cluster.systemCredentials: ${INSTEAD}`,
+      problem: `contains a user or a token, but Relight signs in with cluster.systemCredentials: ${INSTEAD}`,
     };
   const other = OTHERS[protocol];
   if (other !== undefined) return { ok: false, problem: `is ${other}; ${INSTEAD}` };
@@ -46,6 +46,6 @@ export function readServerAddress(text: string): ReadAddress {
   };
 }
 
-/** `HOST:PORT`, an IPv6 address in brackets. */
+/** `HOST:PORT`, with an IPv6 address in brackets. */
 export const hostAndPort = ({ host, port }: Pick<ServerAddress, "host" | "port">): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -1,16 +1,16 @@
 import type { Probe, ServerFacts } from "./observation.ts";
 
-/** What `/healthz` said, over HTTP or as HEALTHZ over the system account. */
+/** An answer of `/healthz`, over HTTP or as HEALTHZ through the system account. */
 export interface HealthAnswer {
   readonly ok: boolean;
-  /** The server's own words; "ok" where all is well. */
+  /** The server's message; "ok" if healthy. */
   readonly message: string;
 }
 
 /**
- * The three questions of `/healthz`: is JetStream on (`js-enabled-only`), is this server's JetStream well,
- * accounts and streams left aside (`js-server-only`), and is all of it well (no option). A server that knows
- * no meta leader may still pass the second (ran: 2.15.1), so the meta group is asked about by itself.
+ * The three variants of `/healthz`: whether JetStream is on (`js-enabled-only`), whether the server's JetStream is healthy
+ * apart from accounts and streams (`js-server-only`), and whether everything is (no option). A server without a meta
+ * leader may still pass the second (tested on 2.15.1), so the meta group is checked separately.
  */
 export interface HealthChecks {
   readonly enabledOnly: Probe<HealthAnswer>;
@@ -18,7 +18,7 @@ export interface HealthChecks {
   readonly full: Probe<HealthAnswer>;
 }
 
-/** One server, asked over the system account. */
+/** One server, asked through the system account. */
 export interface ServerHealth {
   readonly server: ServerFacts;
   readonly checks: HealthChecks;
@@ -30,7 +30,7 @@ export interface MonitoringHealth {
   readonly checks: HealthChecks;
 }
 
-/** The servers that answered, and how many the servers themselves count. */
+/** The servers that answered, and how many servers they count. */
 export interface ServersHealth {
   readonly expected: number;
   readonly servers: readonly ServerHealth[];

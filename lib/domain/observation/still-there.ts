@@ -5,14 +5,17 @@ import { allStreams, keyOf } from "./domains.ts";
 import type { Observation, Probe, ServerFacts, StreamFacts } from "./observation.ts";
 
 /**
- * What is read one after the other fits together only for what was there all the while. A name is no identity: what was
- * deleted and made anew was made at another time.
+ * Filters an observation whose requests were made one after the other: only what existed the whole time is consistent.
+ * Identity includes the creation time, because a stream may be deleted and recreated with the same name.
  */
 
-/** What is younger is being made: a new replica answers direct gets once it looked whether it has all, every two seconds. */
+/**
+ * Younger streams and consumers count as being created. A new replica checks every two seconds whether it is current, and
+ * answers direct gets only then.
+ */
 export const YOUNG: Millis = millis(10_000);
 
-/** Whether something was made a moment ago, by the servers' clocks as far as their skew is known. */
+/** Whether something was just created, by the servers' clocks as far as their skew is known. */
 export function isYoung(
   created: string | undefined,
   at: EpochMillis,
@@ -24,13 +27,13 @@ export function isYoung(
   return age > -young - ahead && age < young + behind;
 }
 
-/** A stream as one server tells of it at one moment, whatever it says beside. */
+/** A stream on one server at one moment. */
 export type Existing = Pick<StreamFacts, "domain" | "name"> & {
   readonly created?: string | undefined;
   readonly consumers: readonly { readonly name: string; readonly created?: string | undefined }[];
 };
 
-/** The observation without what had gone, or was made anew, by the time that `now` was read from every server. */
+/** The observation without streams and consumers that were deleted or recreated before `now` was read. */
 export function withoutVanished(observation: Observation, now: readonly Existing[]): Observation {
   const known = new Set(now.flatMap(namesOf));
   const remains = (stream: StreamFacts): StreamFacts[] => {
@@ -65,19 +68,19 @@ const ownName = ({ created = "", ...stream }: Omit<Existing, "consumers">): stri
 const within = (stream: string, consumer: string, created = ""): string =>
   `${stream} > ${consumer} ${created}`;
 
-/** What tells a stream or a consumer from others of its name, and when it was made, as the server writes it. */
+/** The identity of a stream or consumer, and its creation time as the server writes it. */
 export interface Identity {
   readonly text: string;
   readonly created?: string | undefined;
 }
 
-/** Of each stream and consumer that a server told of, by its name (`ORDERS`, `ORDERS > worker`). */
+/** The identities of all reported streams and consumers by name (`ORDERS`, `ORDERS > worker`). */
 export function identitiesOf(
   observation: Pick<Observation, "streams" | "elsewhere">,
 ): ReadonlyMap<string, Identity> {
   const byName = new Map<string, Identity>();
   const add = (name: string, text: string, created: string | undefined): void => {
-    // Streams of one name in several domains are one here, which is another when any of them is.
+    // Streams with the same name in several domains share one identity, which changes if any of them changes.
     const others = byName.get(name)?.text ?? "";
     byName.set(name, { text: `${others}${text}\n`, created });
   };

@@ -4,16 +4,16 @@ import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import type { EpochMillis } from "../time/time.ts";
 import type { Observation, StreamFacts } from "./observation.ts";
 
-/** A stream of an account that was well, and the servers that held it. */
+/** A stream of a healthy account, and the servers that held it. */
 export interface SeenStream {
   readonly name: string;
   readonly servers: readonly string[];
-  /** Its JetStream domain; absent where its servers have none. */
+  /** Its JetStream domain, if any. */
   readonly domain?: string;
-  /** Absent in what was remembered by older versions, as is all that follows. */
+  /** This and the following fields are absent in entries of older versions. */
   readonly replicas?: number;
   readonly created?: string;
-  /** Where it ended; absent for what servers may set back: what is in memory, and mirrors. */
+  /** Its last sequence; absent for memory streams and mirrors, which servers may reset. */
   readonly lastSeq?: number;
   /** Its durable consumers. */
   readonly consumers?: readonly SeenConsumer[];
@@ -26,19 +26,19 @@ export interface SeenConsumer {
   readonly ackFloor?: number;
 }
 
-/** The account as it was when it was last seen well. */
+/** The account when it was last healthy. */
 export interface LastSight {
   readonly at: EpochMillis;
   readonly streams: readonly SeenStream[];
-  /** Whether there was nothing else. */
+  /** Whether the list is complete. */
   readonly whole: boolean;
 }
 
-/** So many are remembered of one account: enough to clean up by, whatever tests make in it. */
+/** The maximum number of streams stored per account. */
 const MOST = 100;
 const MOST_CONSUMERS = 500;
 
-/** What to remember of an account that is well; undefined where its streams were not looked at. */
+/** What to store about a healthy account; undefined if its streams were not observed. */
 export function sightIn(observation: Observation): Omit<LastSight, "at"> | undefined {
   const { streams, elsewhere } = observation;
   if (!streams.ok || !elsewhere.ok) return undefined;
@@ -81,7 +81,7 @@ function holdersOf({
   return [...new Set(servers)].sort();
 }
 
-/** What was remembered last; undefined: the account was never seen well. `entries` oldest first. */
+/** The last stored one; undefined if the account was never healthy. `entries` oldest first. */
 export function lastSight(entries: readonly JournalEntry[]): LastSight | undefined {
   const entry = entries.findLast(({ kind }) => kind === "streams.seen");
   if (entry === undefined) return undefined;
@@ -124,8 +124,8 @@ const readNames = (value: Json | undefined): readonly string[] =>
   Array.isArray(value) ? value.map(String) : [];
 
 /**
- * Whether what is seen now is worth another entry: something came, went, moved or was set back. That it grew is not,
- * until it has doubled: an older end proves just as well that a stream came back empty, unless it was empty itself.
+ * Whether the observation is worth another entry: something was added, removed, moved or reset. Growth counts only after
+ * it doubled, because an older last sequence also proves that a stream came back empty.
  */
 export function isNews(seen: Omit<LastSight, "at">, last: LastSight | undefined): boolean {
   if (last === undefined || last.whole !== seen.whole) return true;
@@ -145,7 +145,7 @@ const hasMoved = (now = 0, before = 0): boolean => now < before || now > 2 * bef
 function shapeOf({ name, domain, servers, replicas, created, consumers = [] }: SeenStream): Json {
   const durables = consumers.map((consumer) => [
     ...[consumer.name, consumer.servers.join(" ")],
-    // To the second: a server that starts anew gives it a moment off.
+    // To the second, because a restarted server reports a slightly different time.
     consumer.created?.slice(0, 19) ?? null,
   ]);
   return [name, domain ?? null, servers.join(" "), replicas ?? null, created ?? null, durables];

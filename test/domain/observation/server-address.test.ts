@@ -32,9 +32,9 @@ describe("a server's address", () => {
     ["http://a:8222", /an HTTP address.*cluster\.monitoring/],
     ["https://a", /an HTTP address/],
     ["amqp://a", /begins with amqp:\/\//],
-    ["nats://user:hunter2@a", /holds a user or a token.*systemCredentials/],
-    ["hunter2@a:4222", /holds a user or a token/],
-    ["wss://user:hunter2@a", /holds a user or a token/],
+    ["nats://user:hunter2@a", /contains a user or a token.*systemCredentials/],
+    ["hunter2@a:4222", /contains a user or a token/],
+    ["wss://user:hunter2@a", /contains a user or a token/],
   ])("%s is refused, and no password is repeated", (text, problem) => {
     const read = readServerAddress(text);
     if (read.ok) throw new Error(JSON.stringify(read.address));
