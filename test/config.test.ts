@@ -56,7 +56,12 @@ const restartFaults: [string, string, RegExp][] = (
 const clusterFaults: [string, string, RegExp][] = (
   [
     ["a WebSocket address", '["wss://a"]', "", /^cluster\.servers\[0\]: is a WebSocket address.*write nats:/],
-    ["a user in an address", '["a", "nats://u:p@b"]', "", /^cluster\.servers\[1\]: contains a user or a token/],
+    [
+      "a user in an address",
+      '["a", "nats://u:p@b"]',
+      "",
+      /^cluster\.servers\[1\]: contains a user or a token/,
+    ],
     [
       "a certificate without its key",
       "[a]",

@@ -101,7 +101,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
       { rung: "toggle-jetstream", result: "refused" },
       { rung: "restart-servers", result: "refused" },
     ]);
-    expect(json.rungs[0].why).toMatch(/in memory only: stream CACHE/);
+    expect(json.rungs[0].why).toMatch(/only in memory: stream CACHE/);
     expect(exit).toBe(2);
     expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
   });

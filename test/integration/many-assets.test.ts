@@ -105,7 +105,7 @@ test("in a cluster: used consumers of one replica are healed under each retentio
   const now = await snapshot(world);
   const isTold = JSON.stringify(now) !== JSON.stringify(state);
   expect(json.losses ?? []).toEqual(
-    isTold ? ["ephemeral consumer limits > passing is at message 0 again, and was at 12"] : [],
+    isTold ? ["ephemeral consumer limits > passing is back at message 0; it was at 12"] : [],
   );
   // Beside that one's position all is as it was.
   for (const all of [now, state])

@@ -107,7 +107,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
         expect(healed.exit).toBe(2);
         expect(healed.json).toMatchObject({ outcome: "looked", rungs: [], verdict: "dead" });
         const people = await relight(world, "heal", "APP", ...options);
-        expect(people.stdout).toMatch(/looked only, because .*; it would step-down-leaders/);
+        expect(people.stdout).toMatch(/changed nothing, because .*; it would step-down-leaders/);
         await using watch = await spawnWatch(world, ...options);
         const told = await watch.until("the first sweep", ({ what }) => what === "sweep", 60_000);
         expect(told).toMatchObject({
@@ -159,7 +159,9 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
     for (const command of [["status"], ["plan"], ["verify", "APP"], ["doctor"]]) {
       const { json } = await relight(world, ...command, "--json");
       expect(json.mode).toMatchObject({ mode: "look", because: expect.stringContaining("readOnly") });
-      expect((await relight(world, ...command)).stdout).toMatch(/Relight only looks, because .*readOnly/);
+      expect((await relight(world, ...command)).stdout).toMatch(
+        /Relight changes nothing, because .*readOnly/,
+      );
     }
   });
 

@@ -55,7 +55,7 @@ async function assertWarned(world: World): Promise<void> {
   const people = await relight(world, "doctor");
   expect(people.stdout).toMatch(/2\.10\.20 \(.*\) then panic at each election/);
   const verdict = await relight(world, "verify", "APP", "--json");
-  const message = expect.stringMatching(/^do not restart any server: one of 2\.10\.20 \(/);
+  const message = expect.stringMatching(/^do not restart any server: a server with version 2\.10\.20 \(/);
   expect(verdict.json.findings).toContainEqual(
     expect.objectContaining({ code: "server.restart_panics", message }),
   );

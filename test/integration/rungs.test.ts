@@ -136,7 +136,7 @@ describe.each(sampleOf(["2.9.10"], ["2.9.10", "2.10.27"]))(
       expect(json).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
       expect(json.losses).toEqual([
         "ephemeral consumer Größe_1 > kurz is gone",
-        "stream Größe_1, held in memory, lost its 100 messages",
+        "memory stream Größe_1 lost its 100 messages",
       ]);
       expect(exit).toBe(0);
       await asApp(world, async (connection) => {

@@ -40,7 +40,7 @@ describe("a stream of one replica is not scaled up", () => {
       { config: (index) => (index === 0 ? 'server_tags: ["ssd"]' : "") },
       { placement: { tags: ["ssd"] } },
       {},
-      /stream ONE: it needs 3 servers to be placed on with the tags ssd, and there are 1/,
+      /stream ONE: it needs 3 servers with the tags ssd, but there is 1/,
     ],
     [
       "where the account has no room for the replicas",

@@ -20,18 +20,18 @@ export interface RefusedRung {
   readonly why: string;
 }
 
-/** A rung and one thing that it treats. */
+/** A rung and one of its targets. */
 export type Attempt = `${RungId} ${string}`;
 
-/** All that a rung would treat now. */
+/** Everything that a rung would treat now. */
 export function attemptsOf(rung: Rung, situation: Situation): readonly Attempt[] {
   return rung.targets(situation).map((target): Attempt => `${rung.id} ${target}`);
 }
 
 /**
- * The next step up: the cheapest rung that helps, is safe here and was not tried on all of it yet.
- * An account of which something is unknown, and nothing dead, is left alone: a network fault never climbs.
- * @param unready rungs that were found to lack something that they would need, with what it is.
+ * The next step: the cheapest rung that helps, is safe here, and was not tried on all of its targets. An account that is
+ * unknown is left alone: a network fault triggers no remedy.
+ * @param unready rungs that lack a requirement, with the reason.
  */
 export function nextStep(
   situation: Situation,
@@ -44,17 +44,21 @@ export function nextStep(
     ({ code }) => code === "account.deleted" || code === "account.gone",
   );
   if (withdrawn !== undefined)
-    return { kind: "stop", why: `${withdrawn.message}; only a person may push it again`, refused: [] };
+    return {
+      kind: "stop",
+      why: `${withdrawn.message}; only a person may push the account again`,
+      refused: [],
+    };
   if (hasFinding(verdict, "account.expired"))
-    return { kind: "renew", why: "renew first: an expired account can't be revived" };
+    return { kind: "renew", why: "an expired account must be renewed first" };
   if (verdict.verdict === "unknown")
-    return { kind: "stop", why: "the account is unknown, and nothing is done on a guess", refused: [] };
-  // Another remedy on top would find the account as no remedy expects it.
+    return { kind: "stop", why: "the account's health is unknown, so no remedy is applied", refused: [] };
+  // Remedies do not expect an account with another remedy in progress.
   const unfinished = verdict.findings.find(({ code }) => code === "remedy.unfinished");
   if (unfinished !== undefined)
-    return { kind: "stop", why: `a remedy is not finished: ${unfinished.message}`, refused: [] };
+    return { kind: "stop", why: `another remedy is unfinished: ${unfinished.message}`, refused: [] };
 
-  // What is not there is nobody's to make anew: it comes back with its server, and is emptied by what moves it.
+  // Streams on absent servers must not be recreated or moved: they come back with their server, and moving empties them.
   const hiding = hiddenByAway(verdict, situation.observation);
   const refused: RefusedRung[] = [];
   for (const rung of LADDER) {
@@ -71,14 +75,14 @@ export function nextStep(
   return { kind: "stop", why: whyStopped(refused, tried), refused };
 }
 
-/** Rungs that leave everything where it is, whatever else does not answer. */
+/** Rungs that move no stream, so they are safe while servers are away. */
 const MOVES_NOTHING: ReadonlySet<RungId> = new Set(["push-again", "step-down-leaders"]);
 
-/** What the step would do, if the mode does not allow it. Who only looks finishes nothing, and leaves all to others. */
+/** What the step would do, if the mode does not allow it. In mode `look`, that includes paging a person. */
 export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined {
   if (step.kind === "renew") return allows(mode, "renew") ? undefined : `renew (${step.why})`;
   if (step.kind === "climb") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
-  return step.kind === "stop" && mode === "look" ? `call a person (${step.why})` : undefined;
+  return step.kind === "stop" && mode === "look" ? `page a person (${step.why})` : undefined;
 }
 
 const NONE: ReadonlyMap<RungId, string> = new Map();
@@ -87,5 +91,5 @@ function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>
   if (refused.length > 0) return refused.map(({ rung, why }) => `${rung} is refused: ${why}`).join("; ");
   const rungs = new Set([...tried].map((attempt) => attempt.split(" ")[0]));
   if (rungs.size > 0) return `no rung is left after ${[...rungs].join(", ")}`;
-  return "no rung of the ladder helps against what was found";
+  return "no remedy helps against these findings";
 }

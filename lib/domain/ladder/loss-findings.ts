@@ -6,8 +6,8 @@ import { isBack, type Loss } from "./loss.ts";
 import { nameOfGroup } from "./step-down.ts";
 
 /**
- * A loss does not become right by being old. What is gone is dead, since whoever uses it gets an error; messages and
- * positions that are gone leave something behind that works.
+ * Losses remain findings however old they are. A missing stream or consumer is dead, because its clients get errors.
+ * Missing messages or positions are degraded, because the rest works.
  */
 export function lossFindings({ account, streams }: Observation, losses: readonly Loss[]): Finding[] {
   const present = streams.ok ? streams.value : [];
@@ -20,9 +20,9 @@ export function lossFindings({ account, streams }: Observation, losses: readonly
       const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
       const since =
         loss.seenWell === undefined
-          ? "since a remedy"
-          : `when the account was last seen well (${loss.seenWell})`;
-      const message = `${loss.message} ${since}; make it good, or acknowledge it (\`${command}\`)`;
+          ? "after a remedy"
+          : `compared with ${loss.seenWell}, when the account was last healthy`;
+      const message = `${loss.message} (${since}); restore it, or acknowledge the loss (\`${command}\`)`;
       return finding("asset.lost", health, subject, message, { loss: kind, what: loss.message });
     });
 }

@@ -14,28 +14,28 @@ import { isoTime, millis } from "../time/time.ts";
 import type { MemoryAsset } from "./memory.ts";
 import { type Group, nameOfGroup } from "./step-down.ts";
 
-/** Something that was there before a remedy and is not after it. */
+/** Something that existed before a remedy and does not exist after it. */
 export interface Loss extends Group {
-  /** `gone`: the stream or consumer. `messages`: the end of a stream. `position`: a consumer starts over. */
+  /** `gone`: the stream or consumer. `messages`: the last messages of a stream. `position`: a consumer starts over. */
   readonly kind: "gone" | "messages" | "position";
   readonly message: string;
-  /** The policy allowed it, or nobody misses it: it is told, and no person is called. */
+  /** The policy allowed it, or nobody misses it: only reported, nobody is paged. */
   readonly allowed?: true;
-  /** No remedy did it: it is missing since then, when the account was last seen well; ISO 8601, UTC. */
+  /** Set if no remedy caused it: when the account was last healthy; ISO 8601, UTC. */
   readonly seenWell?: string;
 }
 
-/** A stream as it was: what is needed to tell what it lost. */
+/** A stream at one time, with what is needed to find losses. */
 export type Sketch = Pick<StreamFacts, "name" | "storage" | "messages" | "firstSeq" | "lastSeq"> & {
   readonly created?: string;
-  /** The servers that told of it and of its consumers: nothing is missing while one of these is away. */
+  /** The servers that reported it and its consumers. While one of these is away, nothing counts as lost. */
   readonly servers: readonly string[];
   readonly consumers: readonly (Pick<ConsumerFacts, "name" | "durable"> &
     Partial<Pick<ConsumerFacts, "storage" | "ackFloor">>)[];
   readonly forgotten: readonly Pick<ForgottenConsumer, "name" | "durable" | "ackFloor">[];
 };
 
-/** What {@link findLosses} needs of the streams, to be kept where a job may not live to look again. */
+/** What {@link findLosses} needs about the streams, for the journal: the job may crash before it checks again. */
 export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
   return streams.map(({ created, consumers, forgotten, ...stream }) => ({
     name: stream.name,
@@ -55,14 +55,14 @@ export function sketchOf(streams: readonly StreamFacts[]): readonly Sketch[] {
   }));
 }
 
-/** Reads back what the journal kept of {@link sketchOf}. */
+/** Reads {@link sketchOf} back from the journal. */
 export function readSketch(value: Json | undefined): readonly Sketch[] {
   return Array.isArray(value) ? (value.filter(isJsonObject) as unknown as readonly Sketch[]) : [];
 }
 
 /**
- * What `after` lacks of what `before` had: streams, consumers, or the end of a stream. A stream's number of messages may
- * shrink by its own limits, so that proves nothing. Messages in memory may go only with the policy's leave.
+ * What `after` lacks compared with `before`: streams, consumers, or the last messages of a stream. A smaller number of
+ * messages proves nothing, because a stream's limits may remove some. Losses in memory may be allowed by the policy.
  */
 export function findLosses(
   before: readonly Omit<Sketch, "servers">[],
@@ -74,8 +74,8 @@ export function findLosses(
 }
 
 /**
- * Durable consumers of memory streams that were there when the account was last healthy, and are no more though their
- * stream is: the server that restarted took them, and no other knows of them.
+ * Durable memory consumers that existed when the account was last healthy, and are missing although their stream exists:
+ * a server lost them in a restart, and no other knows them.
  */
 export function findVanished(seen: readonly MemoryAsset[], after: readonly StreamFacts[]): readonly Loss[] {
   return seen.flatMap(({ stream, consumers }) => {
@@ -83,16 +83,16 @@ export function findVanished(seen: readonly MemoryAsset[], after: readonly Strea
     const names = consumers.map((config) => String(config["durable_name"]));
     const gone = names.filter((wanted) => now?.consumers.every(({ name }) => name !== wanted) ?? false);
     return gone.map((consumer): Loss => {
-      const message = `consumer ${stream} > ${consumer}, which was held in memory, is gone`;
+      const message = `consumer ${stream} > ${consumer}, which was in memory, is gone`;
       return { stream, consumer, kind: "gone", message };
     });
   });
 }
 
 /**
- * What was set back since the account was last seen well, under its old name and age: a peer-remove makes streams and
- * consumers of one replica anew elsewhere, empty (ran: 2.9.10, 2.10.27, 2.15.1), and a disk may be lost. Whoever
- * deletes and makes anew changes the age, so that is no loss. Only a leader's word counts.
+ * Streams and consumers that were reset since the account was last healthy, with the same name and creation time. A
+ * peer-remove recreates single-replica ones elsewhere, empty (tested on 2.9.10, 2.10.27, 2.15.1); a disk may also be lost.
+ * If a client deletes and recreates a stream, its creation time changes, so that is no loss. Only a leader's report counts.
  */
 export function lossesSince(
   sight: LastSight,
@@ -106,7 +106,7 @@ export function lossesSince(
     const before = sight.streams.find(({ name, domain }) => name === stream.name && domain === stream.domain);
     if (before === undefined || !isSameAge(sight, before.created, stream.created)) return [];
     const { name, lastSeq } = stream;
-    const message = `stream ${name} ends at ${lastSeq}, and ended at ${before.lastSeq}`;
+    const message = `stream ${name} ends at ${lastSeq}; it ended at ${before.lastSeq}`;
     const isCut = before.lastSeq !== undefined && lastSeq < before.lastSeq;
     return [
       ...(isCut ? [{ stream: name, kind: "messages", message, seenWell } as const] : []),
@@ -115,7 +115,7 @@ export function lossesSince(
         .filter((consumer) => startsOver(consumer, before, sight))
         .map(({ name: consumer, ackFloor }): Loss => {
           const was = before.consumers?.find((one) => one.name === consumer)?.ackFloor;
-          const message = `consumer ${name} > ${consumer} starts over: it is at message ${ackFloor}, and was at ${was}`;
+          const message = `consumer ${name} > ${consumer} starts over: it is at message ${ackFloor}; it was at ${was}`;
           return { stream: name, consumer, kind: "position", message, seenWell };
         }),
     ];
@@ -123,8 +123,8 @@ export function lossesSince(
 }
 
 /**
- * A server that starts anew may give the age that the cluster knows, a moment off its own (ran: 2.9.10, 2.10.27). But
- * what was young when it was seen may have been made anew by its owner a moment later.
+ * A restarted server may report the creation time that the cluster knows, slightly different from its own (tested on
+ * 2.9.10, 2.10.27). But a stream that was young at the healthy check may have been recreated by its owner just after it.
  */
 function isSameAge({ at }: LastSight, before: string | undefined, now: string | undefined): boolean {
   if (isYoung(before, at)) return before === now;
@@ -132,7 +132,7 @@ function isSameAge({ at }: LastSight, before: string | undefined, now: string | 
 }
 const SAME_AGE = millis(2_000);
 
-/** After a crash a consumer may be a little behind what it had told; one that starts over moved, or lost most of it. */
+/** After a crash a consumer may be slightly behind. It starts over if it moved or lost most of its position. */
 function startsOver(now: ConsumerFacts, { consumers }: SeenStream, sight: LastSight): boolean {
   const before = consumers?.find(({ name }) => name === now.name);
   if (before === undefined || !isSameAge(sight, before.created, now.created)) return false;
@@ -160,9 +160,9 @@ function lossesOf(
 }
 
 /**
- * Consumers that were acknowledged further than they are now. A stream in memory that was made anew has nothing of what
- * was acknowledged. Servers don't keep a leader of an ephemeral consumer when its replicas change, so that a new one may
- * begin at its start (they ask by the durable name; ran on 2.10.27).
+ * Consumers whose acknowledged position moved back. A recreated memory stream is exempt, because its messages are gone.
+ * An ephemeral consumer may start over when its replicas change, because servers choose its leader by the durable name
+ * (tested on 2.10.27).
  */
 function lostPositions(
   before: Omit<Sketch, "servers">,
@@ -175,13 +175,13 @@ function lostPositions(
     const now = after.consumers.find(({ name }) => name === consumer);
     if (now === undefined || now.ackFloor >= ackFloor) return [];
     const what = durable ? "consumer" : "ephemeral consumer";
-    const message = `${what} ${stream} > ${consumer} is at message ${now.ackFloor} again, and was at ${ackFloor}`;
+    const message = `${what} ${stream} > ${consumer} is back at message ${now.ackFloor}; it was at ${ackFloor}`;
     const isAllowed = !durable || (storage === "memory" && allowMemoryLoss);
     return [{ stream, consumer, kind: "position", message, ...(isAllowed ? { allowed: true } : {}) }];
   });
 }
 
-/** Whoever used an ephemeral consumer makes another, as it must whenever a server drops one. */
+/** Clients recreate an ephemeral consumer, as they must whenever a server drops one. */
 function lostConsumer(stream: string, consumer: string, durable: boolean): Loss {
   const what = durable ? "consumer" : "ephemeral consumer";
   const loss = {
@@ -194,8 +194,8 @@ function lostConsumer(stream: string, consumer: string, durable: boolean): Loss 
 }
 
 /**
- * The end of what a stream holds. A mirror whose origin was made anew tells a last sequence of 0 beside all of its
- * messages, until the first new one comes (ran: 2.10.27).
+ * A stream's last sequence. A mirror whose origin was recreated reports 0 although it has messages, until it receives a
+ * new one (tested on 2.10.27).
  */
 function endOf({ messages, firstSeq, lastSeq, config }: StreamFacts): number {
   return config["mirror"] && messages > 0 ? Math.max(lastSeq, firstSeq + messages - 1) : lastSeq;
@@ -205,15 +205,15 @@ function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allow
   const { name: stream } = before;
   if (before.storage === "memory") {
     if (before.messages === 0 || !wasMadeAnew(before, after)) return [];
-    const message = `stream ${stream}, held in memory, lost its ${plural(before.messages, "message")}`;
+    const message = `memory stream ${stream} lost its ${plural(before.messages, "message")}`;
     return [{ stream, kind: "messages", message, ...(allowMemoryLoss ? { allowed: true } : {}) }];
   }
   if (endOf(after) >= before.lastSeq) return [];
-  const message = `stream ${stream} ends at ${endOf(after)}, and ended at ${before.lastSeq}`;
+  const message = `stream ${stream} ends at ${endOf(after)}; it ended at ${before.lastSeq}`;
   return [{ stream, kind: "messages", message }];
 }
 
-/** Servers keep when a stream was made; one that was made anew at its old position shows that by nothing else. */
+/** A stream recreated at its old sequence differs only in its creation time. */
 function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
   if (before.created !== undefined && after.created !== undefined && before.created !== after.created)
     return true;
@@ -222,7 +222,7 @@ function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boole
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-/** A server holds a forgotten consumer until it is made anew there. */
+/** A forgotten consumer counts as present while its server holds it. */
 function lossOf(
   stream: string,
   { name: consumer, ackFloor }: Pick<ForgottenConsumer, "name" | "ackFloor">,
@@ -232,14 +232,14 @@ function lossOf(
   const now = consumers.find(({ name }) => name === consumer);
   if (now !== undefined && now.ackFloor >= ackFloor) return [];
   const what = now === undefined ? "is gone" : "starts over";
-  const message = `consumer ${stream} > ${consumer} ${what}, and was at message ${ackFloor}`;
+  const message = `consumer ${stream} > ${consumer} ${what}; it was at message ${ackFloor}`;
   return [{ stream, consumer, kind: now === undefined ? "gone" : "position", message }];
 }
 
-/** What tells one loss from another. */
+/** Identifies a loss. */
 export const keyOfLoss = (loss: Loss): string => `${loss.kind} ${nameOfGroup(loss)}`;
 
-/** The losses that nobody acknowledged; `entries` of one account, oldest first. Such that were allowed are none of them. */
+/** The unacknowledged losses, without allowed ones; `entries` of one account, oldest first. */
 export function openLosses(entries: readonly JournalEntry[]): readonly Loss[] {
   const open = new Map<string, Loss>();
   for (const { kind, data } of entries) {
@@ -252,7 +252,7 @@ export function openLosses(entries: readonly JournalEntry[]): readonly Loss[] {
   return [...open.values()];
 }
 
-/** Of these losses those that no entry tells of yet: neither found nor, since `sight`, acknowledged. */
+/** The losses that are not in the journal yet: neither found nor, since `sight`, acknowledged. */
 export function newLosses(
   losses: readonly Loss[],
   entries: readonly JournalEntry[],
@@ -268,7 +268,7 @@ export function readLosses({ losses }: JsonObject): readonly Loss[] {
   return Array.isArray(losses) ? (losses.filter(isJsonObject) as unknown as readonly Loss[]) : [];
 }
 
-/** Whether what was gone is there again. What was in it, nobody brings back. */
+/** Whether a missing stream or consumer exists again. Its messages do not come back. */
 export function isBack({ kind, stream, consumer }: Loss, streams: readonly StreamFacts[]): boolean {
   if (kind !== "gone") return false;
   const now = streams.find(({ name }) => name === stream);

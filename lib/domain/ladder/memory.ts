@@ -2,19 +2,19 @@ import type { StreamFacts } from "../observation/observation.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 
 /**
- * What exists in memory only. When a server drops an account's JetStream, it is not just emptied: the
- * stream itself is gone (tried on 2.9.10 and 2.10.27), and publishers get 503 until it is made anew.
+ * A stream or consumers in memory. If a server drops an account's JetStream, the stream is not only emptied but gone
+ * (tested on 2.9.10 and 2.10.27), and publishers get 503 until it is recreated.
  */
 export interface MemoryAsset {
   readonly stream: string;
-  /** Absent where the stream is on file and only consumers of it are in memory. */
+  /** Absent if the stream is on file and only consumers are in memory. */
   readonly config?: JsonObject;
   readonly consumers: readonly JsonObject[];
-  /** Where a stream that is made anew is to go on; absent: from the start. */
+  /** The sequence at which a recreated stream continues; absent if it starts over. */
   readonly lastSeq?: number;
 }
 
-/** The streams and durable consumers in memory, with all it takes to make them anew. */
+/** The streams and durable consumers in memory, with everything needed to recreate them. */
 export function memoryAssets(streams: readonly StreamFacts[]): readonly MemoryAsset[] {
   return streams.flatMap(({ name: stream, storage, config, consumers }): MemoryAsset[] => {
     const inMemory = consumers.filter((consumer) => consumer.durable && consumer.storage === "memory");
@@ -24,7 +24,7 @@ export function memoryAssets(streams: readonly StreamFacts[]): readonly MemoryAs
   });
 }
 
-/** The same with the end of each stream, for what is about to be emptied. */
+/** The same with each stream's last sequence, just before they are emptied. */
 export function memoryAssetsNow(streams: readonly StreamFacts[]): readonly MemoryAsset[] {
   const ends = new Map(streams.map(({ name, lastSeq }) => [name, lastSeq]));
   return memoryAssets(streams).map((asset) => {
@@ -39,7 +39,7 @@ export function describeMemoryAsset({ stream, config, consumers }: MemoryAsset):
   return `${consumers.length} consumer${consumers.length === 1 ? "" : "s"} of stream ${stream}`;
 }
 
-/** Reads back what the journal kept of {@link memoryAssets}. */
+/** Reads {@link memoryAssets} back from the journal. */
 export function readMemoryAssets(value: Json | undefined): readonly MemoryAsset[] {
   return Array.isArray(value) ? (value.filter(isJsonObject) as unknown as readonly MemoryAsset[]) : [];
 }

@@ -1,16 +1,16 @@
-/** What Relight may change, from nothing to everything; each allows what those before it allow. */
+/** What Relight may change, from nothing to everything. Each mode includes the ones before it. */
 export const MODES = ["look", "renew", "heal", "heal-with-loss"] as const;
 export type Mode = (typeof MODES)[number];
 
-/** What the configuration may say; whether a remedy may lose something is said per account (`allowMemoryLoss`). */
+/** The configurable modes. Whether a remedy may lose data is set per account (`allowMemoryLoss`). */
 export const CONFIGURED_MODES = ["look", "renew", "heal"] as const;
 
-/** The mode of a run, of which everything that may be changed follows, and where it comes from. */
+/** The mode of a run, and where it comes from. */
 export interface RunMode {
   readonly mode: Mode;
-  /** After "because"; for people. */
+  /** The reason, to follow "because"; for people. */
   readonly because: string;
-  /** Nothing is to be left behind: neither in the cluster nor in the journal, and nobody is called. */
+  /** Write nothing, not even to the journal or an external queue, and page nobody. */
   readonly dryRun: boolean;
 }
 
@@ -22,9 +22,9 @@ export interface ModeSettings {
   readonly canSign: boolean;
 }
 
-/** The first that says something counts. Without the operator's key and without a word Relight only looks. */
+/** The first setting that is given decides. Without any, and without an operator key, the mode is `look`. */
 export function modeOf({ dryRun, readOnly, configured, canSign }: ModeSettings): RunMode {
-  if (dryRun) return { mode: "look", because: "it was asked for with --dry-run", dryRun };
+  if (dryRun) return { mode: "look", because: "--dry-run was given", dryRun };
   if (readOnly) return { mode: "look", because: "the configuration says readOnly: true", dryRun };
   if (configured !== undefined)
     return { mode: configured, because: `the configuration says mode: ${configured}`, dryRun };
@@ -34,30 +34,30 @@ export function modeOf({ dryRun, readOnly, configured, canSign }: ModeSettings):
 
 export const allows = (mode: Mode, needed: Mode): boolean => MODES.indexOf(mode) >= MODES.indexOf(needed);
 
-/** The mode for one account: only what may heal at all may lose something. */
+/** The mode for one account: `allowMemoryLoss` applies only if the mode is `heal`. */
 export function withLoss(mode: RunMode, allowMemoryLoss: boolean): RunMode {
   return mode.mode === "heal" && allowMemoryLoss ? { ...mode, mode: "heal-with-loss" } : mode;
 }
 
 const SENTENCES: Readonly<Record<Mode, string>> = {
-  look: "Relight only looks",
-  renew: "Relight renews and pushes claims, and does nothing else",
-  heal: "Relight renews, and heals where nothing is lost",
-  "heal-with-loss": "Relight renews, and heals, though what is held in memory be lost",
+  look: "Relight changes nothing",
+  renew: "Relight only renews and pushes claims",
+  heal: "Relight renews, and heals without data loss",
+  "heal-with-loss": "Relight renews, and heals even if data in memory is lost",
 };
 
-/** A sentence without its full stop: "Relight only looks, because operator.signingKey is not configured". */
+/** A sentence without its full stop: "Relight changes nothing, because operator.signingKey is not configured". */
 export function describeMode({ mode, because }: Pick<RunMode, "mode" | "because">): string {
   return `${SENTENCES[mode]}, because ${because}`;
 }
 
-/** Why something was left, and what it was; after "Relight" or by itself. */
+/** Why Relight did not do something, and what; follows "Relight" or stands alone. */
 export function whyLeft({ mode, because }: RunMode, would: readonly string[]): string {
-  const why = `${mode === "look" ? "looked only" : "stopped there"}, because ${because}`;
+  const why = `${mode === "look" ? "changed nothing" : "did no more"}, because ${because}`;
   return would.length === 0 ? why : `${why}; it would ${would.join(", then ")}`;
 }
 
-/** What `--json` and pages have of it. */
+/** The mode in `--json` and pages. */
 export const modeJson = ({ mode, because }: RunMode): { readonly mode: Mode; readonly because: string } => ({
   mode,
   because,

@@ -16,41 +16,41 @@ import { isJsonObject, type JsonObject } from "../time/json.ts";
 import { keepsEphemerals, keepsParity, tellsRaftGroups } from "../verdict/defects.ts";
 import type { MemoryAsset } from "./memory.ts";
 
-/** A consumer's configuration for a while, and what it is before and after. */
+/** A consumer's temporary configuration, and the original. */
 export interface ConsumerChange {
   readonly name: string;
   readonly before: JsonObject;
   readonly during: JsonObject;
-  /** It went with its stream, which was in memory: it is made anew if there is none. */
+  /** Whether to recreate it if it is missing, because it was lost with its memory stream. */
   readonly lost?: true;
 }
 
-/** Configurations that are changed for a while, because the change revives what it touches; and the way back. */
+/** A temporary change of configurations that revives a stream or its consumers, and how to undo it. */
 export interface Reconfiguration {
   readonly stream: string;
-  /** The stream's own; absent where only its consumers are changed. */
+  /** The stream's own; absent if only its consumers are changed. */
   readonly before?: JsonObject;
   readonly during?: JsonObject;
   readonly consumers: readonly ConsumerChange[];
 }
 
-/** What {@link scaleUps} would change, and what can't be, with the reason. */
+/** What {@link scaleUps} would change, and what it can't, with the reason. */
 export interface ScaleUps {
   readonly possible: readonly Reconfiguration[];
   readonly refused: readonly { readonly stream: string; readonly why: string }[];
 }
 
-/** Three is the least number of replicas that survives a leader who steps down. */
+/** The smallest replica count with which a leader can step down. */
 const REPLICAS = 3;
 
 /**
- * The deaf streams and consumers of one replica in a cluster, to be given replicas for a while: then a leader
- * can step down and another subscribes anew. Such that have lost their Raft node are another matter.
+ * The deaf single-replica streams and consumers in a cluster that can be scaled up temporarily, so a leader can step down
+ * and another one subscribes. Without those that lost their Raft node, which need another remedy.
  */
 export function scaleUps(observation: Observation): ScaleUps {
   const { streams, servers, accountView } = observation;
   const silent = [...deafStreams(observation), ...silencedMirrors(observation)];
-  // A mirror that answers a part of the direct gets took a message as a leader: it has its node.
+  // A mirror that answers some direct gets received a message as leader, so it has its Raft node.
   const deaf = new Set(silent.filter((one) => isNodeSure(one, servers) || isSilencedMirror(one)));
   const view = accountView.ok === true ? accountView.value : undefined;
   const claims = loaded(observation)[0]?.document.claims;
@@ -66,7 +66,7 @@ export function scaleUps(observation: Observation): ScaleUps {
   return { possible, refused: [...unplaced, ...refused] };
 }
 
-/** Servers that name no Raft groups don't tell of a stream without subjects and consumers whether it has its node. */
+/** Servers that do not report Raft groups do not reveal whether a stream without subjects and consumers has its node. */
 function isNodeSure({ subjects, consumers }: StreamFacts, servers: readonly ServerFacts[]): boolean {
   return subjects.length + consumers.length > 0 || servers.every(({ version }) => tellsRaftGroups(version));
 }
@@ -85,7 +85,7 @@ function scaleUp(
     .filter(() => !needsParity(stream) || !servers.every(({ version }) => keepsParity(version)))
     .filter(({ durable }) => durable || servers.every(({ version }) => keepsEphemerals(version)))
     .map((consumer) => changeOf(consumer, { num_replicas: REPLICAS }));
-  // A consumer that goes with its stream gets replicas when the stream does, even if the stream is heard.
+  // A consumer that follows its stream gets replicas only with it, even if the stream itself is not deaf.
   const needsStream = isDeaf || stream.consumers.some(isDeafConsumer);
   if (isSingle && needsStream) {
     const { name, config } = stream;
@@ -105,18 +105,17 @@ function cannotScale(
   view: AccountView | undefined,
   claims: AccountClaims | undefined,
 ): string | undefined {
-  if (wouldLosePlace(stream))
-    return "the position of a consumer that the cluster has forgotten would be lost";
+  if (wouldLosePlace(stream)) return "a consumer that the cluster has forgotten would lose its position";
   const single = losesPosition(stream, servers);
   if (single !== undefined)
-    return `consumer ${single}, which says one replica, could start over on servers before 2.10`;
+    return `consumer ${single}, which is configured with one replica, could start over on servers before 2.10`;
   const places = placesFor(stream, servers).length;
   if (places < REPLICAS)
-    return `it needs ${REPLICAS} servers to be placed on${placementOf(stream)}, and there are ${places}`;
+    return `it needs ${REPLICAS} servers${placementOf(stream)}, but there ${places === 1 ? "is 1" : `are ${places}`}`;
   return view === undefined || stream.replicas > 1 ? undefined : lacksRoom(stream, view, claims, REPLICAS);
 }
 
-/** A consumer of one replica on such a stream whose position its new replicas may not be told of (ran on 2.9.25). */
+/** A single-replica consumer whose new replicas may not receive its position (tested on 2.9.25). */
 function losesPosition(stream: StreamFacts, servers: readonly ServerFacts[]): string | undefined {
   const isOld = !servers.every(({ version }) => keepsParity(version));
   if (!isOld || stream.replicas > 1 || needsParity(stream)) return undefined;
@@ -126,7 +125,7 @@ function losesPosition(stream: StreamFacts, servers: readonly ServerFacts[]): st
   return own?.name;
 }
 
-/** The servers that the stream may be placed on: in the cluster of its leader, with its tags. */
+/** The servers on which the stream may be placed: in its leader's cluster, with its tags. */
 function placesFor({ server, config }: StreamFacts, servers: readonly ServerFacts[]): readonly ServerFacts[] {
   const own = servers.find(({ name }) => name === server)?.cluster;
   const wanted = placementTags(config);
@@ -136,7 +135,7 @@ function placesFor({ server, config }: StreamFacts, servers: readonly ServerFact
   );
 }
 
-/** Servers compare tags in lower case. */
+/** In lower case, as servers compare them. */
 function placementTags({ placement }: JsonObject): readonly string[] {
   const tags = isJsonObject(placement) ? placement["tags"] : undefined;
   return Array.isArray(tags) ? tags.map((tag) => String(tag).toLowerCase()) : [];
@@ -148,9 +147,9 @@ function placementOf({ config }: StreamFacts): string {
 }
 
 /**
- * What a restart while the account was expired left without its Raft nodes, touched so that every server
- * makes them anew: a stream with replicas and every consumer by a value of its metadata, a stream of one by
- * replicas for a while. `lost` are streams held in memory that are gone, as they once were.
+ * Updates that make every server recreate Raft nodes that it lost in a restart while the account was expired. Replicated
+ * streams and all consumers get a metadata value, single-replica streams temporary replicas.
+ * @param lost configurations of memory streams, to recreate those that are lost
  */
 export function touches(
   observation: Observation,
@@ -164,8 +163,8 @@ export function touches(
 }
 
 /**
- * A stream that is given replicas for a while may end up on another server than before, and what a server holds of
- * a forgotten consumer, its position above all, would go with the stream's old place.
+ * A stream that is scaled up temporarily may end up on another server. The old server would then drop its forgotten
+ * consumers with their positions.
  */
 function wouldLosePlace(stream: StreamFacts): boolean {
   return stream.replicas === 1 && missedConsumers(stream).length > 0;
@@ -189,15 +188,15 @@ function touch(
   };
 }
 
-/** Lost streams of which it is known how they were configured. */
+/** Lost streams whose configurations are known. */
 function lostStreams(observation: Observation, known: readonly MemoryAsset[]): readonly MemoryAsset[] {
   const gone = new Set(namesOfLostStreams(observation));
   return known.filter(({ stream, config }) => gone.has(stream) && config !== undefined);
 }
 
 /**
- * Streams that the cluster has assigned, and no server holds though all are there: one on a server that is
- * away is not lost.
+ * Streams that the cluster has assigned but no server holds, although all servers answer. A stream on an absent server is
+ * not lost.
  */
 export function namesOfLostStreams({ streams, accountView, meta }: Observation): readonly string[] {
   if (!streams.ok || accountView.ok !== true || !meta.ok || meta.value === undefined) return [];
@@ -224,8 +223,8 @@ function marked(config: JsonObject, mark: string): JsonObject {
 }
 
 /**
- * Streams in the order in which they are changed: origins before their mirrors. With each update a server gives a mirror
- * `mirror_direct` as its origin has `allow_direct` then, whatever it is told (ran on 2.10.27).
+ * Streams in update order: origins before their mirrors. At each update of a mirror the server sets its `mirror_direct` to
+ * the origin's current `allow_direct`, whatever the request says (tested on 2.10.27).
  */
 export function originsFirst<One extends { readonly stream: string; readonly config: JsonObject }>(
   wanted: readonly One[],
@@ -240,7 +239,7 @@ function originOf({ mirror }: JsonObject): string | undefined {
   return isJsonObject(mirror) && typeof mirror["name"] === "string" ? mirror["name"] : undefined;
 }
 
-/** Reads back what the journal kept of the way back; undefined where it is none. */
+/** Reads a reconfiguration back from the journal; undefined if the entry holds none. */
 export function readReconfiguration(value: JsonObject): Reconfiguration | undefined {
   const { stream, undo } = value;
   if (typeof stream !== "string" || !isJsonObject(undo)) return undefined;

@@ -6,7 +6,7 @@ import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "../verdi
 import { finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
 
-/** Said before it happens: on these versions a restart while the account is expired ends in panics. */
+/** Warns before it happens: on some versions a restart while the account is expired leads to panics. */
 export function restartFindings(
   observation: Observation,
   operator: Operator,
@@ -17,12 +17,12 @@ export function restartFindings(
   if (claims !== undefined && !enablesJetStream(claims)) return [];
   const servers = observation.servers.filter(panics);
   if (servers.length === 0) return [];
-  const message = `do not restart any server: one of ${describeVersions(servers)} that starts while the account is expired panics at an election of the meta leader (nats-server ${PANICS_AT_ELECTION}); renew first`;
+  const message = `do not restart any server: a server with version ${describeVersions(servers)} that starts while the account is expired panics at the next election of the meta leader (nats-server ${PANICS_AT_ELECTION}); renew first`;
   const evidence = { servers: servers.map(({ name, version }) => `${name} ${version}`) };
   return [finding("server.restart_panics", "degraded", {}, message, evidence)];
 }
 
-/** What a person who restarts damaged servers by hand must know; empty on versions that survive an election. */
+/** What a person must know who restarts damaged servers by hand; empty on versions that survive an election. */
 export function orderOfRestarts(
   { servers, meta }: Observation,
   damaged: readonly string[],
@@ -32,7 +32,7 @@ export function orderOfRestarts(
   const leader = meta.ok ? meta.value?.leader : undefined;
   const last = leader === undefined ? "the meta leader" : `the meta leader, now ${leader},`;
   return [
-    `${describeVersions(delicate)} panic at each election of the meta leader until they are restarted (nats-server ${PANICS_AT_ELECTION}): restart ${last} last, and don't let it step down before`,
+    `${describeVersions(delicate)} panic at each election of the meta leader until they are restarted (nats-server ${PANICS_AT_ELECTION}): restart ${last} last, and do not let it step down before`,
   ];
 }
 

@@ -5,53 +5,50 @@ import { isYoung } from "../observation/still-there.ts";
 import type { EpochMillis } from "../time/time.ts";
 import { describeVersions, PANICS_AT_ELECTION, survivesElection } from "../verdict/defects.ts";
 
-/** All that must be known before a server is restarted. */
+/** Everything that must be known before a server restart. */
 export interface RestartEvidence {
   /** When it was gathered. */
   readonly at: EpochMillis;
   readonly servers: readonly ServerFacts[];
-  /** Undefined: the server stands alone. */
+  /** Undefined for a standalone server. */
   readonly meta: Probe<MetaGroup | undefined>;
   readonly hosted: Probe<readonly HostedStream[]>;
-  /** Accounts that have expired and hold, or may hold, streams. */
+  /** Expired accounts that have, or may have, streams. */
   readonly expired: Probe<readonly AccountId[]>;
 }
 
-/** The restart that is asked for. */
+/** A requested restart. */
 export interface RestartOrder {
   readonly server: string;
-  /** The account that it is for: its own damaged streams are what it mends. */
+  /** The account that it should revive. Its own damaged streams are no objection. */
   readonly account: AccountId;
   readonly allowMemoryLoss: boolean;
-  /** The other servers that are to be restarted, too. */
+  /** The other servers to restart. */
   readonly others?: readonly string[];
 }
 
 /**
- * The orders as they are best carried out: the meta leader's last, whatever the version, since its restart makes the
- * others elect a new one. Whoever leads now counts, so it is asked anew before each restart.
+ * The orders in the best sequence: the meta leader last, because its restart causes an election. The leader may change,
+ * so this is computed again before each restart.
  */
 export function inOrder(orders: readonly RestartOrder[], { meta }: RestartEvidence): readonly RestartOrder[] {
   const leader = meta.ok ? meta.value?.leader : undefined;
   return orders.toSorted((one, other) => Number(one.server === leader) - Number(other.server === leader));
 }
 
-/**
- * Why the server must not be restarted now; empty: nothing else can be hurt by it. What could not be looked
- * at is an objection, too.
- */
+/** Why the server must not be restarted now; empty if that is safe. Anything unknown is an objection. */
 export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): readonly string[] {
   const losses = (streams: readonly HostedStream[]) => memoryLost(order, streams);
   const { meta, hosted } = evidence;
   return [
     ...restartBlockers(order, evidence),
-    ...known("what is held in memory", hosted, losses),
-    // What could not be looked at objects already.
+    ...known("the streams in memory", hosted, losses),
+    // Failed probes are objections already.
     ...(meta.ok && hosted.ok ? panics(order, evidence.servers, meta.value, hosted.value) : []),
   ];
 }
 
-/** Damaged servers that an election would take down: they come before the meta leader. */
+/** Damaged servers that would panic at an election must be restarted before the meta leader. */
 function panics(
   { server, others = [] }: RestartOrder,
   servers: readonly ServerFacts[],
@@ -65,16 +62,16 @@ function panics(
   );
   if (delicate.length === 0) return [];
   return [
-    `${server} leads the meta group, and ${describeVersions(delicate)} would panic at the election (nats-server ${PANICS_AT_ELECTION}): they come first`,
+    `${server} leads the meta group, and ${describeVersions(delicate)} would panic at the election (nats-server ${PANICS_AT_ELECTION}): restart those first`,
   ];
 }
 
-/** What must be over before a server is restarted, and again before the next one is. */
+/** What must clear before a server is restarted, and again before the next one. */
 export function restartBlockers(
   { server, account }: Pick<RestartOrder, "server" | "account">,
   { at, servers, meta, hosted, expired }: RestartEvidence,
 ): readonly string[] {
-  // Where streams are made and deleted all the time there is always one that is not whole yet.
+  // Ignore young streams: if clients create streams all the time, there is always one that is not complete.
   const isOld = ({ created }: HostedStream): boolean => !isYoung(created, at, servers);
   return [
     ...(servers.some(({ name }) => name === server) ? [] : [`${server} does not answer`]),
@@ -92,17 +89,17 @@ export function restartBlockers(
 }
 
 function known<T>(what: string, probe: Probe<T>, judge: (value: T) => readonly string[]): readonly string[] {
-  return probe.ok ? judge(probe.value) : [`${what} could not be looked at: ${probe.message}`];
+  return probe.ok ? judge(probe.value) : [`${what} could not be checked: ${probe.message}`];
 }
 
-/** What is held there was not looked at either: a server that has just started may be seen alone for a moment. */
+/** Members that do not answer, because their streams are unknown. A server that just started may briefly see only itself. */
 function unanswered(servers: readonly ServerFacts[], group: MetaGroup | undefined): readonly string[] {
   const seen = new Set(servers.map(({ name }) => name));
   const members = [group?.leader, ...(group?.peers ?? []).map(({ name }) => name)];
   return members.flatMap((name) => (name === undefined || seen.has(name) ? [] : [name]));
 }
 
-/** That the server itself does not keep up is no reason against restarting it: all others must. */
+/** All other servers must be current; the server itself need not. */
 function metaProblems(server: string, group: MetaGroup | undefined): readonly string[] {
   if (group === undefined) return [];
   const excused = group.peers.map((peer) =>
@@ -112,14 +109,14 @@ function metaProblems(server: string, group: MetaGroup | undefined): readonly st
   return quorumProblems({ ...group, peers: excused, dissenting });
 }
 
-/** A server that starts while an account is expired loses the Raft groups of its streams, on every version. */
+/** On every version, a server that starts while an account is expired loses the Raft nodes of its streams. */
 function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
   return accounts.map(
-    (account) => `account ${account} is expired: a server that starts now would damage its streams`,
+    (account) => `account ${account} has expired: a server that starts now would damage its streams`,
   );
 }
 
-/** Streams of other domains have no part in it, and may be called the same. */
+/** Without streams of other domains, which do not matter and may have the same names. */
 function inDomainOf(
   name: string,
   servers: readonly ServerFacts[],
@@ -129,7 +126,7 @@ function inDomainOf(
   return streams.filter(({ server }) => domains.get(server) === domains.get(name));
 }
 
-/** Without its current replicas a stream would be left without a majority while the server is away. */
+/** Streams that could lose their majority while the server restarts, because other replicas are behind or away. */
 function replicasBehind(account: AccountId, streams: readonly HostedStream[]): readonly string[] {
   const others = streams.filter((stream) => stream.account !== account && stream.replicas > 1);
   const names = new Set(others.map(nameOf));
@@ -149,7 +146,7 @@ function memoryLost({ server, account, allowMemoryLoss }: RestartOrder, streams:
     .filter((stream) => stream.server === server && stream.storage === "memory" && stream.replicas === 1)
     .filter(({ messages }) => messages > 0)
     .filter((stream) => stream.account !== account || !allowMemoryLoss)
-    .map((stream) => `stream ${nameOf(stream)} is held in memory on ${server} only, and would be lost`);
+    .map((stream) => `memory stream ${nameOf(stream)} exists only on ${server} and would be lost`);
 }
 
 const nameOf = ({ account, name }: HostedStream): string => `${account} > ${name}`;

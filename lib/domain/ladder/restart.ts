@@ -3,7 +3,7 @@ import { directDeafOn } from "../observation/direct-gets.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
 import { hasLostNodes, namesOfLostStreams } from "./reconfiguration.ts";
 
-/** The servers whose restart would revive something, the one that holds most of what is dead first. */
+/** The servers whose restart would revive something, the one with the most dead streams and consumers first. */
 export function serversToRestart(observation: Observation): readonly string[] {
   const { streams, servers } = observation;
   const dead = new Map<string, number>();
@@ -11,7 +11,7 @@ export function serversToRestart(observation: Observation): readonly string[] {
   const deaf = new Set(deafStreams(observation));
   for (const stream of streams.ok ? streams.value : [])
     for (const server of holdersOfDead(stream, deaf.has(stream))) count(server);
-  // Nobody tells where a stream was that no server holds any more: it is made anew where it was.
+  // For a stream that no server holds any more, the place is unknown; the server recreates it where it was.
   if (namesOfLostStreams(observation).length > 0)
     for (const { name } of servers.filter(({ jetstream }) => jetstream)) count(name);
   return servers
@@ -20,10 +20,7 @@ export function serversToRestart(observation: Observation): readonly string[] {
     .sort((one, other) => (dead.get(other) ?? 0) - (dead.get(one) ?? 0));
 }
 
-/**
- * Whether a stream and its consumers have a leader and current replicas, as far as they have Raft nodes:
- * without a majority of them nothing can be elected.
- */
+/** Whether a stream and its consumers have a leader and current replicas, unless they lack a majority of Raft nodes. */
 export function isLedIfPossible(stream: StreamFacts): boolean {
   return [stream, ...stream.consumers].every(({ leader, peers, nodeMissingOn }) => {
     const members = Math.max(peers.length, stream.replicas - 1) + 1;
@@ -34,7 +31,7 @@ export function isLedIfPossible(stream: StreamFacts): boolean {
   });
 }
 
-/** A server once for each thing of the stream's that is dead there: without its node, or deaf. */
+/** The servers where the stream or a consumer lacks its Raft node or is deaf; one entry for each. */
 function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] {
   return [
     ...stream.nodeMissingOn,
@@ -47,7 +44,7 @@ function holdersOfDead(stream: StreamFacts, isDeaf: boolean): readonly string[] 
   ];
 }
 
-/** What of the account is held in memory by one of those servers and by no other; for people. */
+/** The account's streams and consumers in memory on only one of those servers; for people. */
 export function losesByRestart(observation: Observation): readonly string[] {
   const servers = new Set(serversToRestart(observation));
   const streams = observation.streams.ok ? observation.streams.value : [];
@@ -63,7 +60,7 @@ export function losesByRestart(observation: Observation): readonly string[] {
 
 type Held = Pick<StreamFacts, "server" | "storage" | "peers" | "nodeMissingOn">;
 
-/** Replicas that are current keep it; without a node there is nothing left that a restart could lose. */
+/** Whether no current replica elsewhere keeps it. Without a Raft node there is nothing to lose. */
 function isOnlyInMemoryOn(
   { server, storage, peers, nodeMissingOn }: Held,
   servers: ReadonlySet<string>,

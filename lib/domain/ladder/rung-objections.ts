@@ -4,22 +4,22 @@ import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import { losesByRestart } from "./restart.ts";
 import type { Situation } from "./rung.ts";
 
-/** Why a rung must not be done, as several have it in common; each is undefined where it may. */
+/** Objections that several rungs share; each is undefined if there is no objection. */
 
-/** Why nothing can be asked as the account; undefined where it can, as far as is known. */
+/** Why Relight can't connect as the account; undefined if nothing is known against it. */
 export function cannotAsk({ hasAccountKey, observation }: Situation): string | undefined {
-  if (!hasAccountKey) return "only the account may ask for it, and its signingKey is not configured";
+  if (!hasAccountKey) return "only the account itself may request it, but its signingKey is not configured";
   const refused = refusedAsAccount(observation);
-  return refused === undefined ? undefined : `only the account may ask for it, and ${refused}`;
+  return refused === undefined ? undefined : `only the account itself may request it, but ${refused}`;
 }
 
-/** In a cluster the toggle destroys: R3 streams lose their leader, R1 consumers vanish (2.15.1 too). */
+/** In a cluster the toggle does damage: R3 streams lose their leader, R1 consumers vanish (also on 2.15.1). */
 export function notAlone({ servers }: Observation): string | undefined {
   if (servers.length !== 1)
     return `${servers.length} servers answered; in a cluster the toggle destroys streams and consumers`;
   const [server] = servers;
   if (server?.topology === "standalone") return undefined;
-  return `${server?.name} is not proved to stand alone; in a cluster the toggle destroys streams and consumers`;
+  return `${server?.name} is not proved to be standalone; in a cluster the toggle destroys streams and consumers`;
 }
 
 export function cannotPush({ canSign, claims }: Situation): string | undefined {
@@ -29,20 +29,20 @@ export function cannotPush({ canSign, claims }: Situation): string | undefined {
 
 export function losesMemory(situation: Situation): string | undefined {
   const { streams } = situation.observation;
-  if (!streams.ok) return "the account's streams could not be read, so what it would lose is unknown";
+  if (!streams.ok) return "it is unknown what would be lost, because the account's streams could not be read";
   const inMemory = memoryAssets(streams.value).map(describeMemoryAsset).join(", ");
   if (inMemory === "") return undefined;
   if (!situation.allowMemoryLoss)
-    return `it would lose what is held in memory only: ${inMemory}; allow it with allowMemoryLoss, or save it first`;
+    return `it would lose what exists only in memory: ${inMemory}; allow this with allowMemoryLoss, or save it first`;
   const mute = cannotAsk(situation);
   return (
     mute &&
-    `it would remove what is held in memory only (${inMemory}), and Relight could not make it anew: ${mute}`
+    `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${mute}`
   );
 }
 
 export function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {
   const lost = losesByRestart(observation);
   if (lost.length === 0 || allowMemoryLoss) return undefined;
-  return `it would lose what is held in memory on one server only: ${lost.join(", ")}; allow it with allowMemoryLoss`;
+  return `it would lose what exists only in the memory of one server: ${lost.join(", ")}; allow this with allowMemoryLoss`;
 }

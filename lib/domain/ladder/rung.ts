@@ -14,35 +14,35 @@ export type RungId =
   | "toggle-jetstream"
   | "restart-servers";
 
-/** All that a rung looks at. */
+/** Everything that a rung's decision depends on. */
 export interface Situation {
   readonly observation: Observation;
   readonly verdict: Verdict;
-  /** The claims in force, which every rung pushes anew. */
+  /** The claims in force, for rungs that push. */
   readonly claims: ClaimsDocument | undefined;
   /** Whether Relight has a key to sign with. */
   readonly canSign: boolean;
-  /** Whether Relight has a key of the account's, with which it can ask as the account for more than a look. */
+  /** Whether Relight has a key of the account, with which it can change its streams. */
   readonly hasAccountKey: boolean;
   readonly allowMemoryLoss: boolean;
   /** Whether Relight has a way to restart servers. */
   readonly canRestart: boolean;
-  /** Why not, if it is not that none is configured. */
+  /** The reason, if a restarter is configured but must not be used. */
   readonly whyNoRestart?: string;
-  /** What was held in memory when the account was last healthy. */
+  /** The streams and consumers in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
 }
 
-/** One remedy: what it is for, what must be true, what it risks, how it is undone. */
+/** One remedy: what it helps against, its requirements, its risk, and how to undo it. */
 export interface Rung {
   readonly id: RungId;
   readonly title: string;
   readonly risk: string;
   readonly undo: string;
-  /** What it would treat, by name; nothing is treated twice with the same rung. */
+  /** The names of what it would treat; each is treated at most once with the same rung. */
   targets(situation: Situation): readonly string[];
-  /** Why it would help here; undefined where it can't. */
+  /** Why it would help; undefined if it would not. */
   helps(situation: Situation): string | undefined;
-  /** Why it must not be done here; undefined where it may. */
+  /** Why it must not be carried out; undefined if it may. */
   forbids(situation: Situation): string | undefined;
 }

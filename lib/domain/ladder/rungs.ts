@@ -24,16 +24,16 @@ const PUSH_AGAIN: Rung = {
   id: "push-again",
   title: "push the claims in force again as a new JWT",
   risk: "none: the claims stay as they are",
-  undo: "none needed",
+  undo: "not needed",
   targets: wholeAccount,
   helps: ({ verdict }) => {
-    if (hasFinding(verdict, "claims.drift")) return "a server runs other claims than the resolver holds";
+    if (hasFinding(verdict, "claims.drift")) return "a server runs different claims than the resolver holds";
     if (hasFinding(verdict, "claims.untrusted"))
       return "the resolver or a server has a JWT that no trusted issuer signed";
     if (hasFinding(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
-    // A byte-identical JWT is a no-op to the server, so it gets a new jti. It never revives deaf streams.
+    // Servers ignore an identical JWT, so it gets a new jti. This never revives deaf streams.
     if (hasFinding(verdict, "jetstream.not_enabled"))
-      return "the claims allow JetStream and a server did not enable it";
+      return "the claims allow JetStream, but a server did not enable it";
     return undefined;
   },
   forbids: cannotPush,
@@ -41,14 +41,14 @@ const PUSH_AGAIN: Rung = {
 
 const RESTORE_CONSUMERS: Rung = {
   id: "restore-consumers",
-  title: "make consumers anew that the cluster has forgotten, where a server still holds them",
-  risk: "none on a stream of one replica; on another one it might start over, so there it is refused",
-  undo: "none needed: nothing that exists is changed",
+  title: "recreate consumers that the cluster has forgotten on the servers that still hold them",
+  risk: "none on single-replica streams; on others a consumer might start over, so it is refused there",
+  undo: "not needed: nothing that exists is changed",
   targets: ({ observation }) => restorations(observation).possible.map(nameOfGroup),
   helps: ({ observation }) => {
     const { possible, refused } = restorations(observation);
     return possible.length + refused.length > 0
-      ? "the server that holds a consumer takes it up again where it was"
+      ? "a recreated consumer continues at its position on the server that still holds it"
       : undefined;
   },
   forbids: (situation) => {
@@ -63,13 +63,13 @@ const RESTORE_CONSUMERS: Rung = {
 
 const STEP_DOWN_LEADERS: Rung = {
   id: "step-down-leaders",
-  title: "let the leaders of deaf streams, then of deaf consumers, step down",
+  title: "make the leaders of deaf streams, then of deaf consumers, step down",
   risk: "each has no leader for a moment",
-  undo: "none needed",
+  undo: "not needed",
   targets: ({ observation }) => groupsToStepDown(observation).map(nameOfGroup),
-  // Proved on 2.9.10 and 2.10.27 for streams and consumers with replicas, on file and in memory.
+  // Tested on 2.9.10 and 2.10.27 for replicated streams and consumers, on file and in memory.
   helps: ({ observation }) =>
-    groupsToStepDown(observation).length > 0 ? "the replica that takes over subscribes anew" : undefined,
+    groupsToStepDown(observation).length > 0 ? "a new leader subscribes again" : undefined,
   forbids: (situation) => {
     const mute = cannotAsk(situation);
     if (mute !== undefined) return mute;
@@ -82,16 +82,16 @@ const STEP_DOWN_LEADERS: Rung = {
 const SCALE_UP: Rung = {
   id: "scale-up",
   title:
-    "give deaf streams and consumers of one replica two more, let their leaders step down, take the two back",
-  risk: "each stream is copied twice for a while, and has no leader for a moment; an ephemeral consumer may start over",
-  undo: "take the replicas back (the journal holds each configuration before the first change)",
+    "temporarily scale deaf single-replica streams and consumers to R3, and make their leaders step down",
+  risk: "each stream is copied twice temporarily, and has no leader for a moment; an ephemeral consumer may start over",
+  undo: "remove the added replicas (the journal holds each configuration before the first change)",
   targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
-  // Proved on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, consumers of one replica too; ephemeral ones
-  // from 2.10 on only.
+  // Tested on 2.9.10, 2.10.27, 2.11.1 and 2.15.1, on file and in memory, also for single-replica consumers; for ephemeral
+  // ones only from 2.10.
   helps: ({ observation }) => {
     const { possible, refused } = isClustered(observation) ? scaleUps(observation) : NOTHING;
     return possible.length + refused.length > 0
-      ? "with replicas a leader can step down, and the one that takes over subscribes anew"
+      ? "with replicas the leader can step down, and a new leader subscribes again"
       : undefined;
   },
   forbids: (situation) => cannotAsk(situation) ?? allRefused(scaleUps(situation.observation)),
@@ -99,17 +99,17 @@ const SCALE_UP: Rung = {
 
 const TOGGLE_DIRECT_GETS: Rung = {
   id: "toggle-direct-gets",
-  title: "turn direct gets of streams off and on again, where they are not answered",
-  risk: "for a second nobody answers them; writing and consuming go on",
-  undo: "turn them on again (the journal holds each configuration before the first change)",
+  title: "turn unanswered direct gets of streams off and on",
+  risk: "no direct get is answered for a second; publishing and consuming continue",
+  undo: "turn direct gets on again (the journal holds each configuration before the first change)",
   targets: ({ observation }) => directToggles(observation).possible.map(({ stream }) => stream),
-  // Proved on 2.9.25, 2.10.27 and 2.11.1, for three replicas and one; on 2.9.10 for one only.
+  // Tested on 2.9.25, 2.10.27 and 2.11.1, for three replicas and one; on 2.9.10 only for one.
   helps: ({ observation }) => {
-    // Alone a server gets them back with its streams, by the next rung: turned on before it, they would be left behind.
+    // On a standalone server the next rung restores them with the streams; turned on before that, they would be remains.
     if (!isClustered(observation)) return undefined;
     const { possible, refused } = directToggles(observation);
     return possible.length + refused.length > 0
-      ? "each replica subscribes anew to the direct gets when they are turned on"
+      ? "each replica subscribes again when direct gets are turned on"
       : undefined;
   },
   forbids: (situation) =>
@@ -120,14 +120,13 @@ const TOGGLE_DIRECT_GETS: Rung = {
 
 const TOUCH_METADATA: Rung = {
   id: "touch-metadata",
-  title:
-    "change a value in the metadata of damaged streams and consumers, or their replicas, and change it back",
-  risk: "none where it is proved; on other versions the servers panic, so there it is refused",
-  undo: "change the configurations back (the journal holds each before the first change)",
+  title: "temporarily change the metadata or the replicas of damaged streams and consumers",
+  risk: "none on tested versions; on others the servers panic, so it is refused there",
+  undo: "restore the configurations (the journal holds each before the first change)",
   targets: ({ observation, memorySeen }) => touches(observation, memorySeen, "").flatMap(namesOfChange),
   helps: ({ observation, memorySeen }) =>
     touches(observation, memorySeen, "").length > 0
-      ? "each server then makes anew what it lost by a restart while the account was expired"
+      ? "each server then recreates what it lost in a restart while the account was expired"
       : undefined,
   forbids: (situation) => {
     const mute = cannotAsk(situation);
@@ -136,21 +135,21 @@ const TOUCH_METADATA: Rung = {
     const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
     if (unproved.length === 0) return exceeds(observation, touches(observation, memorySeen, ""));
     const names = unproved.map(({ name, version }) => `${name} (${version})`).join(", ");
-    return `servers that are not proved to survive it: ${names}; ${TOUCH_PROVED.why}`;
+    return `these servers may not survive it: ${names}; ${TOUCH_PROVED.why}`;
   },
 };
 
 const TOGGLE_JETSTREAM: Rung = {
   id: "toggle-jetstream",
-  title: "take JetStream from the account and give it back, by claims",
-  risk: "for a second the account has no JetStream; what is in memory only is made anew, empty",
+  title: "turn the account's JetStream off and on by pushing claims",
+  risk: "the account has no JetStream for a second; what exists only in memory is recreated empty",
   undo: "push the claims with JetStream again (the journal holds them before the first push)",
   targets: wholeAccount,
   helps: ({ verdict }) =>
     hasFinding(verdict, "stream.deaf") ||
     hasFinding(verdict, "consumer.deaf") ||
     hasFinding(verdict, "stream.direct_deaf")
-      ? "the server then starts the account's streams and consumers anew from their files"
+      ? "the server then loads the account's streams and consumers from their files again"
       : undefined,
   forbids: (situation) => {
     const { observation } = situation;
@@ -165,14 +164,14 @@ const TOGGLE_JETSTREAM: Rung = {
 
 const ENTER_TIERS: Rung = {
   id: "enter-tiers",
-  title: "update streams that count in no tier, and change them back, which moves them into their tiers",
-  risk: "none: the streams have another description for a moment",
-  undo: "change the descriptions back (the journal holds each configuration before the first change)",
+  title: "move streams that count in no tier into their tiers, by changing their descriptions for a moment",
+  risk: "none: only the descriptions change for a moment",
+  undo: "restore the descriptions (the journal holds each configuration before the first change)",
   targets: ({ observation }) => tierEntries(observation).map(({ stream }) => stream),
-  // Proved on 2.9.10, 2.10.27 and 2.15.1, for one replica and three.
+  // Tested on 2.9.10, 2.10.27 and 2.15.1, for one replica and three.
   helps: ({ verdict }) =>
     hasFinding(verdict, "limit.outside_tiers")
-      ? "with an update a stream counts in the tier of its replicas, and takes messages"
+      ? "after an update a stream counts in the tier of its replicas and accepts messages"
       : undefined,
   forbids: (situation) =>
     cannotAsk(situation) ?? updateDanger(situation.observation) ?? limitObjection(situation.observation),
@@ -180,14 +179,15 @@ const ENTER_TIERS: Rung = {
 
 const RESTART_SERVERS: Rung = {
   id: "restart-servers",
-  title: "restart the servers that hold what is dead, one at a time, each only if nothing else can be hurt",
-  risk: "each server is away for a moment; what is in memory only, and on one server only, is lost",
-  undo: "none; between two servers everything is proved to be whole again",
+  title:
+    "restart the servers that hold dead streams or consumers, one at a time, each only if nothing else is at risk",
+  risk: "each server is away for a moment; what exists only in the memory of one server is lost",
+  undo: "none; before the next server, everything is proved to work again",
   targets: wholeAccount,
-  // Proved on 2.10.27 and 2.15.1 for damage by a restart while expired; on 2.9.10 and 2.10.27 for deaf streams.
+  // Tested on 2.10.27 and 2.15.1 for damage by a restart while expired; on 2.9.10 and 2.10.27 for deaf streams.
   helps: ({ observation }) =>
     serversToRestart(observation).length > 0
-      ? "a server that starts with the account in force makes all of its streams and consumers anew"
+      ? "a server that starts while the account is valid recreates all of its streams and consumers"
       : undefined,
   forbids: (situation) => {
     if (!situation.canRestart)
@@ -209,7 +209,7 @@ export const LADDER: readonly Rung[] = [
   RESTART_SERVERS,
 ];
 
-/** Why nothing of it is possible; undefined where something is. */
+/** Why everything is refused; undefined if something is possible. */
 function allRefused({ possible, refused }: ScaleUps | DirectToggles): string | undefined {
   if (possible.length > 0) return undefined;
   return refused.map(({ stream, why }) => `stream ${stream}: ${why}`).join("; ");
@@ -229,7 +229,7 @@ function wholeAccount({ observation }: Situation): readonly string[] {
   return [observation.account];
 }
 
-/** A stream and each of its consumers is a target of its own: one that is left over may be tried. */
+/** A stream and each of its consumers are separate targets, so a remaining one may be tried again. */
 function namesOfChange({ stream, during, consumers }: Reconfiguration): readonly string[] {
   const own = during === undefined ? [] : [stream];
   return [...own, ...consumers.map(({ name }) => nameOfGroup({ stream, consumer: name }))];
@@ -239,7 +239,7 @@ function isClustered({ servers }: Observation): boolean {
   return servers.some(({ topology }) => topology === "clustered");
 }
 
-/** With the consumers that a server makes again beside those that are known. */
+/** With the forgotten consumers, which a server recreates too. */
 function withForgotten(streams: readonly StreamFacts[]): readonly Counted[] {
   return streams.map((stream) => ({
     ...stream,

@@ -131,7 +131,7 @@ describe("the next step", () => {
       "the unknown is left alone",
       { streams: FAILED },
       {},
-      /^stop: the account is unknown, and nothing is done on a guess/,
+      /^stop: the account's health is unknown, so no remedy is applied/,
     ],
     [
       "drift is pushed again",
@@ -149,7 +149,7 @@ describe("the next step", () => {
       "what no rung helps against is left to a person",
       { streams: { ok: true, value: [] }, accountView: FAILING },
       {},
-      /^stop: no rung of the ladder helps/,
+      /^stop: no remedy helps against these findings/,
     ],
     ["a lost JWT is pushed again", { stored: { ok: true, value: undefined } }, {}, /^push-again$/],
     [
@@ -261,27 +261,32 @@ describe("the next step", () => {
       "on one server that says it is clustered",
       { servers: [server({ topology: "clustered" })], streams: deaf() },
       {},
-      /not proved to stand alone/,
+      /not proved to be standalone/,
     ],
     [
       "on one server that does not say",
       { servers: [server({ topology: "unknown" })], streams: deaf() },
       {},
-      /not proved to stand alone/,
+      /not proved to be standalone/,
     ],
     ["on no server", { servers: [], streams: deaf() }, {}, /0 servers answered/],
-    ["with memory streams", { streams: deaf({ storage: "memory" }) }, {}, /in memory only: stream ORDERS/],
+    [
+      "with memory streams",
+      { streams: deaf({ storage: "memory" }) },
+      {},
+      /exists only in memory: stream ORDERS/,
+    ],
     [
       "with consumers in memory",
       { streams: deaf({ consumers: [consumer({ storage: "memory" })] }) },
       {},
-      /in memory only: 1 consumer of stream ORDERS/,
+      /exists only in memory: 1 consumer of stream ORDERS/,
     ],
     [
       "with memory streams and no account key",
       { streams: deaf({ storage: "memory" }) },
       { allowMemoryLoss: true, hasAccountKey: false },
-      /could not make it anew/,
+      /could not recreate it/,
     ],
     ["without a key to sign with", { streams: deaf() }, { canSign: false }, /no key to sign with/],
     [
@@ -443,7 +448,7 @@ describe("what was lost", () => {
     [
       "the end of a stream",
       [stream({ lastSeq: 7, consumers: [consumer()] })],
-      ["stream ORDERS ends at 7, and ended at 10"],
+      ["stream ORDERS ends at 7; it ended at 10"],
     ],
   ])("%s", (_what, after, losses) => {
     expect(told(findLosses(before, after))).toEqual(losses);
@@ -454,10 +459,10 @@ describe("what was lost", () => {
     expect(findLosses(before, held)).toEqual([]);
     expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 7 })] })])).toEqual([]);
     expect(told(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })]))).toEqual([
-      "consumer ORDERS > worker starts over, and was at message 7",
+      "consumer ORDERS > worker starts over; it was at message 7",
     ]);
     expect(told(findLosses(held, [stream()]))).toEqual([
-      "consumer ORDERS > worker is gone, and was at message 7",
+      "consumer ORDERS > worker is gone; it was at message 7",
     ]);
   });
 
@@ -467,7 +472,7 @@ describe("what was lost", () => {
     expect(findVanished(seen, before)).toEqual([]);
     expect(findVanished(seen, [])).toEqual([]);
     expect(told(findVanished(seen, [stream()]))).toEqual([
-      "consumer ORDERS > worker, which was held in memory, is gone",
+      "consumer ORDERS > worker, which was in memory, is gone",
     ]);
   });
 
@@ -490,7 +495,7 @@ describe("what was lost", () => {
   ])("messages in memory are lost: %s; the policy may allow it", (_what, now) => {
     const memory = [stream({ storage: "memory", created: "once" })];
     const after = [stream({ storage: "memory", created: "once", ...now })];
-    const message = "stream ORDERS, held in memory, lost its 10 messages";
+    const message = "memory stream ORDERS lost its 10 messages";
     expect(findLosses(memory, after)).toEqual([{ stream: "ORDERS", kind: "messages", message }]);
     expect(findLosses(memory, after, true)).toMatchObject([{ message, allowed: true }]);
     expect(findLosses(memory, [stream({ storage: "memory", created: "once" })])).toEqual([]);

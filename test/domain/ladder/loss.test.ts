@@ -65,7 +65,7 @@ test("a consumer that was acknowledged further is told of; only an ephemeral one
     stream({ consumers: [consumer({ ackFloor, ...changes })] });
   const lost = (changes: object, allowMemoryLoss = false) =>
     findLosses(sketchOf([at(4, changes)]), [at(0, changes)], allowMemoryLoss);
-  const message = "consumer ORDERS > worker is at message 0 again, and was at 4";
+  const message = "consumer ORDERS > worker is back at message 0; it was at 4";
   const position = { stream: "ORDERS", consumer: "worker", kind: "position" };
   expect(lost({})).toEqual([{ ...position, message }]);
   expect(lost({ durable: false })).toEqual([{ ...position, message: `ephemeral ${message}`, allowed: true }]);

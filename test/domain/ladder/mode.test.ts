@@ -63,7 +63,7 @@ describe("the ladder within a mode", () => {
   test("that only looks: no step at all, and each says what it would do", () => {
     for (const step of climbs) expect(forbidden("look", step)).toMatch(/^[a-z-]+ \(deaf\)$/);
     expect(forbidden("look", renew)).toBe("renew (it expired)");
-    expect(forbidden("look", stop)).toBe("call a person (no rung helps)");
+    expect(forbidden("look", stop)).toBe("page a person (no rung helps)");
   });
 
   test("that renews: no rung", () => {
@@ -78,7 +78,7 @@ describe("the ladder within a mode", () => {
 
   test("is told with its reason", () => {
     expect(whyLeft(modeOf({ ...nothing, canSign: false }), ["renew (it expired)"])).toBe(
-      "looked only, because operator.signingKey is not configured; it would renew (it expired)",
+      "changed nothing, because operator.signingKey is not configured; it would renew (it expired)",
     );
   });
 });

@@ -81,7 +81,7 @@ describe("a scale-up", () => {
       "tags that one server has",
       { config: { name: "ORDERS", placement: { tags: ["SSD"] } } },
       {},
-      /needs 3 servers to be placed on with the tags ssd, and there are 1/,
+      /needs 3 servers with the tags ssd, but there is 1/,
     ],
     [
       "two servers",

@@ -59,7 +59,10 @@ describe("what keeps a meta group from being touched", () => {
     [
       "a leader that has lost everyone and does not know it yet (2.10.27 says so for ten seconds)",
       { ...THREE, peers: [peer("n2", { offline: true }), peer("n3", { offline: true })] },
-      ...([false, [/no quorum: the leader hears 1 of 3 servers and needs 2/, /n2 is offline/, /n3 is offline/]] as const),
+      ...([
+        false,
+        [/no quorum: the leader hears 1 of 3 servers and needs 2/, /n2 is offline/, /n3 is offline/],
+      ] as const),
     ],
     [
       "a member that the leader does not name",

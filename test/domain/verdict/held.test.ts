@@ -427,7 +427,7 @@ describe("the last sight", () => {
       losses,
     });
     expect(verdict.findings[0]?.message).toMatch(
-      /ends at 0, and ended at 10 when the account was last seen well \(1970-01-01T00:00:01.000Z\)/,
+      /ends at 0; it ended at 10 \(compared with 1970-01-01T00:00:01.000Z, when the account was last healthy\)/,
     );
     const told = (kind: "loss.found" | "loss.acknowledged", at: number): JournalEntry => ({
       at: epochMillis(at),

@@ -249,7 +249,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       befall: deaf,
       outcome: "refused",
       rungs: ["toggle-jetstream refused", "restart-servers refused"],
-      why: /it would lose what is held in memory only: stream CACHE; allow it with allowMemoryLoss/,
+      why: /it would lose what exists only in memory: stream CACHE; allow this with allowMemoryLoss/,
     },
   ],
   [
@@ -266,7 +266,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       },
       outcome: "refused",
       rungs: ["touch-metadata refused", "restart-servers refused"],
-      why: /it would lose what is held in memory on one server only: stream LATER; allow it with allowMemoryLoss/,
+      why: /it would lose what exists only in the memory of one server: stream LATER; allow this with allowMemoryLoss/,
     },
   ],
   [
@@ -316,7 +316,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       },
       outcome: "escalated",
       rungs: [],
-      why: /the readings of its claims do not agree: since Relight last knew it, it was changed in nats\.limits/,
+      why: /the readings of its claims do not agree: its claims differ from the journal's in nats\.limits/,
     },
   ],
   [
@@ -326,7 +326,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       befall: ({ machines }) => machines.deleteAccount(APP.id),
       outcome: "escalated",
       rungs: [],
-      why: /only a person may push it again/,
+      why: /only a person may push the account again/,
     },
   ],
 ];
@@ -354,7 +354,7 @@ describe("is left to a person", () => {
     await world.run("heal");
     const [page] = world.incidents;
     expect(page).toMatchObject({ failureClass: "jetstream_dead", severity: "critical", status: "open" });
-    expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account may ask for it/);
+    expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account itself may request it/);
     expect(page?.advice.join("\n")).toMatch(/Restart no server while any account with streams is expired/);
     for (const stream of world.machines.streamsOf(APP.id).values())
       for (const group of stream.groups) group.stepDown();
@@ -449,7 +449,7 @@ describe("what is missing after a rung", () => {
     expect(await world.run("heal")).toMatchObject({
       outcome: "healed",
       mode: { mode: "heal-with-loss" },
-      losses: ["stream CACHE, held in memory, lost its 1 message"],
+      losses: ["memory stream CACHE lost its 1 message"],
     });
     expect(world.incidents).toEqual([]);
     const cache = world.machines.streamsOf(APP.id).get("CACHE");
@@ -505,7 +505,7 @@ describe("a job that can't go on", () => {
     });
     const done = await world.run("heal", {}, { probes: { ...probes, observe } });
     expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { verdict: "unknown" } });
-    expect(done.why).toMatch(/nothing is done on a guess/);
+    expect(done.why).toMatch(/health is unknown, so no remedy is applied/);
     // It may pass: nobody is called until it has lasted.
     expect(world.incidents).toEqual([]);
   });

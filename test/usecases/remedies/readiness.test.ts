@@ -163,6 +163,6 @@ test("no rung begins while another is not finished", async () => {
   const look = observation({ streams: { ok: true, value: [stream(DEAF)] } });
   const verdict = assess(look, { operator, unfinishedToggle: false, unfinishedChanges: ["ORDERS"] });
   expect(await stepWith(contextWith(), { ...situation({}), observation: look, verdict })).toMatch(
-    /a remedy is not finished: .* ORDERS/,
+    /another remedy is unfinished: .* ORDERS/,
   );
 });

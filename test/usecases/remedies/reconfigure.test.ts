@@ -88,7 +88,7 @@ describe("a scale-up", () => {
         { rung: "scale-up", result: "failed", begunBy: expect.any(String) },
         { rung: "finish-changes", result: "failed" },
       ],
-      why: expect.stringMatching(/a remedy is not finished/),
+      why: expect.stringMatching(/another remedy is unfinished/),
     });
     world.machines.timing.catchUp = 1_000;
     world.advance(700_000);
@@ -210,7 +210,7 @@ describe("what a dead job left changed", () => {
     restartWhileExpired(world);
     const done = await world.run("heal");
     expect(done.rungs).toMatchObject([
-      { rung: "finish-changes", result: "failed", why: expect.stringMatching(/an update is not proved/) },
+      { rung: "finish-changes", result: "failed", why: expect.stringMatching(/may not survive an update/) },
     ]);
     expect(world.machines.panics).toEqual([]);
     expect(world.incidents.at(-1)).toMatchObject({ status: "open" });
