@@ -395,7 +395,7 @@ describe("the next step", () => {
     const step = nextStep(here, climbed(here, ["step-down-leaders"]));
     const why =
       step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
-    const lost = /it would lose what is held in memory on one server only: (.*); allow it/.exec(
+    const lost = /it would lose what exists only in the memory of one server: (.*); allow this/.exec(
       why ?? "",
     )?.[1];
     const seen = step.kind === "climb" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;

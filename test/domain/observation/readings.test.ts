@@ -49,14 +49,14 @@ describe("readings", () => {
   });
 
   test("of nobody are none", () => {
-    expect(of({ running: NONE, stored: stored(undefined) }, null)).toBe("nobody knows its claims");
+    expect(of({ running: NONE, stored: stored(undefined) }, null)).toBe("its claims are unknown");
   });
 
   const other = claims({ jti: "J2", iat: claims().claims.iat - 1 });
   test.each<[string, Partial<Observation>, string]>([
-    ["a server's", { running: running(claims(), other) }, "s2 runs other claims"],
-    ["two servers'", { running: running(other, other, claims()) }, "s1, s2 run other claims"],
-    ["the resolver's", { stored: stored(other) }, "the resolver holds other claims"],
+    ["a server's", { running: running(claims(), other) }, "s2 runs different claims"],
+    ["two servers'", { running: running(other, other, claims()) }, "s1, s2 run different claims"],
+    ["the resolver's", { stored: stored(other) }, "the resolver holds different claims"],
   ])("disagree where it is %s that differ", (_what, seen, why) => {
     expect(of(seen)).toBe(why);
   });
@@ -65,7 +65,7 @@ describe("readings", () => {
     const renewed = claims({ jti: "J0", exp: claims().claims.exp });
     expect(of({}, renewed)).toBeUndefined();
     expect(of({}, claims({ jti: "J0" }, { conn: 5 }))).toBe(
-      "since Relight last knew it, it was changed in nats.limits.conn",
+      "its claims differ from the journal's in nats.limits.conn",
     );
   });
 });

@@ -233,7 +233,7 @@ describe("from flat limits to tiers", () => {
       {},
       /Relight would move them into their tiers at once, but a user made with the account's signingKey may not ask/,
     ],
-    ["where it may not heal", () => undefined, { mode: "renew" }, /but it may not: Relight renews/],
+    ["where it may not heal", () => undefined, { mode: "renew" }, /but it may not: Relight only renews/],
     ["without the account's key", () => undefined, { hasAccountKeys: false }, /signingKey is not configured/],
     [
       "while a stream has no leader",

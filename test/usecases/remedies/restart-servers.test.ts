@@ -118,7 +118,7 @@ describe("no server is restarted", () => {
         world.advance(60_000);
         expire(world, OTHER);
       },
-      /account .* is expired: a server that starts now would damage its streams/,
+      /account .* has expired: a server that starts now would damage its streams/,
     ],
     [
       "while another account's replica is behind",
@@ -146,7 +146,7 @@ describe("no server is restarted", () => {
         }
         world.advance(60_000);
       },
-      /is held in memory on n[12] only, and would be lost; .*is held in memory on n[12] only/,
+      /exists only on n[12] and would be lost; .*exists only on n[12]/,
     ],
     [
       "while a server is away",

@@ -147,7 +147,7 @@ describe("a critical account", () => {
         const left = { exp: toSeconds(world.now()) + 9 * 86_400, limits: { ...WITH_JETSTREAM, conn: 7 } };
         machines.force(world.issue(APP, left));
       },
-      /it was changed in nats\.limits\.conn/,
+      /differ from the journal's in nats\.limits\.conn/,
     ],
   ])("%s is not renewed, and a person is called", async (_what, befall, why) => {
     const world = await worldAfter(80, critical);

@@ -1,10 +1,10 @@
 import { ALL, type LogKind } from "./explain-kind.ts";
 
 const FIND_ACCOUNT =
-  "Ask which it was: $SYS.REQ.ACCOUNT.<id>.INFO says `expired: true` if the account's claims expired; if not, it was the user's.";
+  "Find out which: $SYS.REQ.ACCOUNT.<id>.INFO reports `expired: true` if the account's claims expired; otherwise the user's JWT did.";
 const RENEW = "Renew the account, then prove that JetStream works again: relight heal ACCOUNT.";
 
-/** What servers write about accounts, users and connections. The first kind that fits a line counts. */
+/** Log lines about accounts, users and connections. The first matching kind counts. */
 export const ACCOUNT_KINDS: readonly LogKind[] = [
   {
     id: "account.expired_clients_closed",
@@ -13,7 +13,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "an account expired and its clients were closed",
     meaning:
-      "The account's claims expired. Before 2.10.28 and 2.11.2 JetStream's own clients go with the others, and renewed claims do not bring them back (#6806).",
+      "The account's claims expired. Before 2.10.28 and 2.11.2 this also closes JetStream's own clients, and a renewal does not bring them back (#6806).",
     advice: RENEW,
   },
   {
@@ -31,7 +31,8 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "a connection ended because a JWT expired",
-    meaning: "The user's JWT or the account's. Many at one moment in one account: the account's.",
+    meaning:
+      "The user's JWT or the account's expired. Many such lines for one account at the same time mean the account's.",
     advice: FIND_ACCOUNT,
   },
   {
@@ -39,10 +40,10 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     texts: ["Account JWT has expired", "Requested account [%s] has expired", "account expired"],
     versions: ALL,
     worry: "act",
-    title: "someone asked for an account that has expired",
+    title: "a server refused an expired account",
     meaning:
-      "Its clients are refused until the claims are renewed. A full resolver deletes the JWT within about a minute.",
-    advice: `${RENEW} Do not restart servers before: that damages streams in a cluster, on every version.`,
+      "Servers refuse its clients until the claims are renewed. A full resolver deletes the JWT within about a minute.",
+    advice: `${RENEW} Do not restart servers before that: in a cluster it damages streams, on every version.`,
   },
   {
     id: "account.jetstream_expired",
@@ -51,8 +52,8 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "an account with streams has expired",
     meaning:
-      "The health check found streams of an expired account; a probe on the full /healthz may restart the server, which does damage.",
-    advice: `${RENEW} Probe with js-enabled-only and js-server-only rather than the full /healthz.`,
+      "A health check found streams of an expired account. A probe on the full /healthz may restart the server, which does damage.",
+    advice: `${RENEW} Probe with js-enabled-only and js-server-only instead of the full /healthz.`,
   },
   {
     id: "account.untrusted",
@@ -61,7 +62,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "an account's JWT is not trusted",
     meaning:
-      "It was signed by a key that is none of the servers' operator, as after an exchange of the operator or its signing keys.",
+      "The key that signed it does not belong to the servers' operator, for instance after the operator or its signing keys were replaced.",
     advice: "Sign it with a key that the servers trust: relight renew ACCOUNT.",
   },
   {
@@ -69,8 +70,8 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     texts: ["jwt update cache skipped"],
     versions: ALL,
     worry: "look",
-    title: "a pushed JWT was not kept",
-    meaning: "A cache resolver keeps only the JWTs of accounts that are loaded. It answers 200 all the same.",
+    title: "a pushed JWT was not stored",
+    meaning: "A cache resolver stores only the JWTs of loaded accounts, but answers 200.",
     advice:
       "Nothing to do if the account is not used there; otherwise push to a server with a full resolver.",
   },
@@ -80,7 +81,8 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "a pushed JWT was refused",
-    meaning: "The reason stands at the line's end; \"not trusted\": none of the servers' operator signed it.",
+    meaning:
+      'The line ends with the reason. "not trusted" means that no key of the servers\' operator signed it.',
     advice: "Sign it with a key that the servers trust: relight renew ACCOUNT.",
   },
   {
@@ -88,10 +90,10 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     texts: ["Account fetch failed: %v"],
     versions: ALL,
     worry: "look",
-    title: "an account's JWT could not be had",
+    title: "a server could not get an account's JWT",
     meaning:
-      "The resolver does not know the account, or did not answer. A full resolver forgets expired accounts.",
-    advice: "Push the account's JWT again: relight status says which are missing.",
+      "The resolver does not have the account, or did not answer. A full resolver deletes expired accounts.",
+    advice: "Push the account's JWT again; relight status shows which are missing.",
   },
   {
     id: "auth.timeout",
@@ -100,9 +102,9 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a connection did not authenticate in time",
     meaning:
-      "It said nothing: a slow network, a health check on the port, or a leaf whose credentials file is none.",
+      "It sent nothing: a slow network, a health check on the port, or a leafnode with an invalid credentials file.",
     advice:
-      "If a leafnode is closed so, look into the leaf's own log and check its configuration (relight check-config FILE).",
+      "If it was a leafnode, see the leafnode's own log and check its configuration (relight check-config FILE).",
   },
   {
     id: "auth.refused",
@@ -111,15 +113,15 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a connection was refused",
     meaning:
-      "Wrong or revoked credentials, or an account that is expired or unknown (a line at debug level says which).",
-    advice: "If many clients of one account are refused, look at it first: relight verify ACCOUNT.",
+      "The credentials are wrong or revoked, or the account is expired or unknown (a debug line says which).",
+    advice: "If many clients of one account are refused, check the account first: relight verify ACCOUNT.",
   },
   {
     id: "permissions.violation",
     texts: ["Permissions Violation for Publish to %q", "Permissions Violation for Subscription to %q"],
     versions: ALL,
     worry: "look",
-    title: "a client may not use a subject",
+    title: "a client is not allowed to use a subject",
     meaning: "Its user's permissions do not allow it.",
     advice: "Correct the permissions, or the client.",
   },
@@ -130,8 +132,8 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "an account has too many connections",
     meaning:
-      "Its claims allow no more. If the limit was lowered below what is in use, JetStream's own clients were closed too before 2.10.28 and 2.11.2 (#6766).",
-    advice: "Raise the limit, then relight verify ACCOUNT.",
+      "Its claims allow no more. If the limit was lowered below current usage, versions before 2.10.28 and 2.11.2 also closed JetStream's own clients (#6766).",
+    advice: "Raise the limit, then run relight verify ACCOUNT.",
   },
   {
     id: "connections.server_limit",
@@ -139,7 +141,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "look",
     title: "a server has too many connections",
-    meaning: "`max_connections` is reached: new clients are refused.",
+    meaning: "`max_connections` is reached: the server refuses new clients.",
     advice: "Raise it, add servers, or find the client that does not close its connections.",
   },
 ];

@@ -1,16 +1,16 @@
 import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
 
-/** What servers write about JetStream and themselves. The first kind that fits a line counts. */
+/** Log lines about JetStream and the server itself. The first matching kind counts. */
 export const JETSTREAM_KINDS: readonly LogKind[] = [
   {
     id: "jetstream.not_enabled",
     texts: ["JetStream not enabled for account"],
     versions: ALL,
     worry: "act",
-    title: "an account is without JetStream on a server",
+    title: "an account has no JetStream on a server",
     meaning:
-      "Its claims give it none, or the server did not enable it yet (a second or more after a push, in a cluster).",
-    advice: "If it stays so: relight verify ACCOUNT.",
+      "Its claims give it none, or the server has not enabled it yet (in a cluster, a second or more after a push).",
+    advice: "If it persists, run relight verify ACCOUNT.",
   },
   {
     id: "jetstream.not_configured",
@@ -19,9 +19,9 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a server could not give an account its JetStream",
     meaning:
-      "Its claims ask for more than the server has, or its streams could not be read; the reason follows.",
+      "Its claims require more than the server has, or its streams could not be read; the line says which.",
     advice:
-      "Compare the account's limits with the server's `jetstream { max_mem, max_file }`; then relight verify ACCOUNT.",
+      "Compare the account's limits with the server's `jetstream { max_mem, max_file }`, then run relight verify ACCOUNT.",
   },
   {
     id: "jetstream.node_missing",
@@ -30,8 +30,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a server runs no replica of a stream or consumer that it should",
     meaning:
-      "Damage by JetStream being toggled in a cluster, or by a restart while the account was expired. Waiting does not help.",
-    advice: "Renew the account first if it is expired; then relight heal ACCOUNT.",
+      "Damage from toggling JetStream in a cluster, or from a restart while the account was expired. Waiting does not help.",
+    advice: "If the account is expired, renew it first. Then run relight heal ACCOUNT.",
   },
   {
     id: "jetstream.group_missing",
@@ -40,8 +40,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a server has no Raft node for a stream or consumer that it should run",
     meaning:
-      "Damage by JetStream being toggled in a cluster, or by a restart while the account was expired. Waiting does not help.",
-    advice: "Renew the account first if it is expired; then relight heal ACCOUNT.",
+      "Damage from toggling JetStream in a cluster, or from a restart while the account was expired. Waiting does not help.",
+    advice: "If the account is expired, renew it first. Then run relight heal ACCOUNT.",
   },
   {
     id: "jetstream.no_quorum",
@@ -53,8 +53,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a stream or consumer has no quorum",
     meaning:
-      "Most of its replicas are gone or don't reach each other: it takes no messages until they are back.",
-    advice: "Bring its servers back, one at a time. Remove no peer that will return.",
+      "Most of its replicas are down or can't reach each other. It accepts no messages until they are back.",
+    advice: "Bring its servers back, one at a time. Do not remove peers that will return.",
   },
   {
     id: "jetstream.no_meta_leader",
@@ -63,7 +63,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "the JetStream cluster has no leader",
     meaning:
-      "For a moment normal after a leader stopped; if it stays, most servers are away and nothing can be made or moved.",
+      "Normal for a moment after a leader stopped. If it persists, most servers are down, and nothing can be created or moved.",
     advice: "Bring the servers back; check that the routes are up.",
   },
   {
@@ -77,7 +77,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "JetStream can't use its storage directory",
     meaning: "The server has no JetStream, so its replicas are missing.",
-    advice: "Check `jetstream { store_dir }`, the volume, and the right of the server's user to write there.",
+    advice: "Check `jetstream { store_dir }`, the volume, and the write permission of the server's user.",
   },
   {
     id: "jetstream.out_of_resources",
@@ -88,17 +88,17 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     ],
     versions: ALL,
     worry: "act",
-    title: "a server switched its JetStream off",
+    title: "a server turned its JetStream off",
     meaning: "It is out of disk or memory.",
-    advice: "Make room, then restart it, when no account with streams is expired.",
+    advice: "Free resources, then restart it while no account with streams is expired.",
   },
   {
     id: "jetstream.bad_state",
     texts: ["Detected bad stream state, resetting '%s > %s'", "Resetting stream cluster state for '%s > %s'"],
     versions: SINCE_2_10,
     worry: "look",
-    title: "a replica is being built anew",
-    meaning: "The server found its copy of a stream wrong and fetches it again from the leader.",
+    title: "a replica is being rebuilt",
+    meaning: "The server found its copy of a stream damaged and fetches it again from the leader.",
     advice: "Wait until the stream's replicas are current; if it repeats, the disk may be failing.",
   },
   {
@@ -107,9 +107,9 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: SINCE_2_10,
     worry: "look",
     title: "a health check failed",
-    meaning: "Someone asked /healthz and the server is not fit, for the reason in quotes.",
+    meaning: "Somebody requested /healthz, and the server is not healthy, for the reason in quotes.",
     advice:
-      "If it stays so: relight status. A probe on the full /healthz restarts servers while an account is expired, which does damage.",
+      "If it persists, run relight status. A probe on the full /healthz restarts servers while an account is expired, which does damage.",
   },
   {
     id: "server.duplicate_name",
@@ -117,7 +117,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "two servers have the same name",
-    meaning: "The connection between them was refused.",
+    meaning: "One refused the connection of the other.",
     advice: "Give each a `server_name` of its own (relight check-config FILES).",
   },
   {
@@ -126,7 +126,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "a port is taken",
-    meaning: "Another program, often a second server, listens there.",
+    meaning: "Another program, often a second server, uses the port.",
     advice: "Stop it, or choose another port.",
   },
   {
@@ -136,8 +136,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a server took long over one read",
     meaning:
-      "Slow disks, a busy processor, or a subject with very many subscribers. Clients' requests may time out.",
-    advice: "Once in a while it is normal; often: look at the disks and the processor.",
+      "Slow disks, a busy CPU, or a subject with very many subscribers. Clients' requests may time out.",
+    advice: "Occasional lines are normal. If there are many, check disks and CPU.",
   },
   {
     id: "connection.slow_consumer",
@@ -146,8 +146,8 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a client reads too slowly",
     meaning:
-      "The server closed it rather than keep its messages. A leafnode closed so stops its sources for a while.",
-    advice: "Find the client by its cid; more room is `max_pending` or `write_deadline`.",
+      "The server closed the client instead of buffering more messages. If it was a leafnode, its sources stop for a while.",
+    advice: "Find the client by its cid. `max_pending` or `write_deadline` give it more room.",
   },
   {
     id: "server.panic",
@@ -156,8 +156,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "a server crashed",
     meaning:
-      "A bug of the server. 2.10.27 crashes so when a stream is updated that a restart left without its node.",
-    advice:
-      "Keep the log, upgrade, and make no updates to streams until relight verify ACCOUNT says that they are whole.",
+      "A bug in the server. 2.10.27 crashes like this if a stream is updated that lost its Raft node in a restart.",
+    advice: "Keep the log, upgrade, and update no streams until relight verify ACCOUNT reports them healthy.",
   },
 ];

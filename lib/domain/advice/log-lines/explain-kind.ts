@@ -1,14 +1,14 @@
-/** Whether to do something: nothing, look into it, or act now. */
+/** How urgent a line is: do nothing, look into it, or act now. */
 export type Worry = "none" | "look" | "act";
 
 /** One kind of log line. */
 export interface LogKind {
   readonly id: string;
-  /** What the server writes, as in its source: `%q` is a quoted word, `%s` and the rest any text. */
+  /** The server's text as in its source: `%q` is a quoted word, `%s` and the rest any text. */
   readonly texts: readonly string[];
-  /** A further demand on the line, where the text alone says too little. */
+  /** A further condition on the line, if the text alone is not specific enough. */
   readonly only?: RegExp;
-  /** The versions whose binaries hold every one of `texts`, of those that were looked at (a test looks again). */
+  /** The checked versions whose binaries contain all of `texts` (a test verifies this). */
   readonly versions: readonly string[];
   readonly title: string;
   readonly meaning: string;

@@ -1,6 +1,6 @@
 import { ALL, type LogKind, SINCE_2_10 } from "./explain-kind.ts";
 
-/** The subjects that servers keep from crossing a leafnode between two JetStream domains. */
+/** Subjects that servers do not let cross a leafnode between two JetStream domains. */
 const CLAMPED = /(?:subscribe to|service|mapping) "(?:\$JS\.|\$KV\.|\$OBJ\.|\$O\.|\$JSC\.|\$NRG\.)/;
 const PERMITTED = [
   "Not permitted to subscribe to %q on behalf of %s%s",
@@ -9,7 +9,7 @@ const PERMITTED = [
 ];
 const NOTHING = "Nothing to do.";
 
-/** What servers write about leafnodes. The first kind that fits a line counts. */
+/** Log lines about leafnodes. The first matching kind counts. */
 export const LEAF_KINDS: readonly LogKind[] = [
   {
     id: "leaf.clamped",
@@ -18,19 +18,19 @@ export const LEAF_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "none",
     advice: NOTHING,
-    title: "JetStream's subjects are kept on their side of a leafnode",
+    title: "JetStream's subjects do not cross a leafnode",
     meaning:
-      "Servers in different JetStream domains keep $JS.API, $KV and $OBJ from crossing the leafnode, or each would answer for the other. A handful of these lines at every connection is normal.",
+      "Servers in different JetStream domains do not let $JS.API, $KV and $OBJ cross the leafnode, because otherwise each would answer for the other. A few of these lines per connection are normal.",
   },
   {
     id: "leaf.not_permitted",
     texts: PERMITTED,
     versions: ALL,
     worry: "look",
-    title: "a leafnode may not hear a subject",
-    meaning: "The leaf's user, `deny_imports` or `deny_exports` keeps this subject from crossing.",
+    title: "a leafnode is not allowed to use a subject",
+    meaning: "The permissions of the leafnode's user, `deny_imports` or `deny_exports` block this subject.",
     advice:
-      "If the subject should cross, correct the permissions of the leaf's user or the remote's deny lists.",
+      "If the subject should cross, correct the permissions of the leafnode's user or the remote's deny lists.",
   },
   {
     id: "leaf.domains",
@@ -54,17 +54,17 @@ export const LEAF_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "JetStream was extended across a leafnode",
     meaning: "Both sides share the system account and the domain, so they form one JetStream.",
-    advice: "Nothing to do if that is meant; otherwise give the leaf a domain of its own.",
+    advice: "Nothing to do if this is intended; otherwise give the leafnode its own domain.",
   },
   {
     id: "leaf.seed_or_file_missing",
     texts: ["Error reading LeafNode Remote Credentials file %q: %v"],
     versions: ALL,
     worry: "act",
-    title: "a leaf's credentials file can't be read",
-    meaning: "The leaf never connects. What stands in quotes may be a seed that was given as `credentials`.",
+    title: "a leafnode's credentials file can't be read",
+    meaning: "The leafnode never connects. The text in quotes may be a seed that was given as `credentials`.",
     advice:
-      "Correct `credentials` (relight check-config FILE). If a seed stood there, it is in this log: replace it.",
+      "Correct `credentials` (relight check-config FILE). If it was a seed, replace it, because it is in this log.",
   },
   {
     id: "leaf.credentials_malformed",
@@ -77,9 +77,9 @@ export const LEAF_KINDS: readonly LogKind[] = [
     ],
     versions: ALL,
     worry: "act",
-    title: "a leaf's credentials file is none",
+    title: "a leafnode's credentials file is invalid",
     meaning:
-      "The file lacks the JWT or the seed; often it is an NKey seed that belongs under `nkey`. The leaf never binds.",
+      "The file lacks the JWT or the seed; often it is an NKey seed, which belongs under `nkey`. The leafnode never binds.",
     advice: "Correct `credentials` or use `nkey` (relight check-config FILE).",
   },
   {
@@ -92,7 +92,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "leafnodes form a loop",
     meaning:
-      "A message that crossed a leafnode would come back: two remotes lead to one cluster and account, or a leaf leads to itself.",
+      "A message that crossed a leafnode would come back: two remotes lead to the same cluster and account, or a leafnode leads to itself.",
     advice: "Keep one remote per cluster and account, and list that cluster's servers in its `urls`.",
   },
   {
@@ -100,8 +100,8 @@ export const LEAF_KINDS: readonly LogKind[] = [
     texts: ["attempted to connect to leaf node port", "attempted to connect to wrong port"],
     versions: ALL,
     worry: "act",
-    title: "a connection came to the wrong port",
-    meaning: "A leaf's url names the port of clients, or a client's that of leafnodes.",
+    title: "a connection used the wrong port",
+    meaning: "A leafnode's url names the client port, or a client's url the leafnode port.",
     advice: "Leafnodes usually listen on 7422, clients on 4222.",
   },
   {
@@ -109,20 +109,20 @@ export const LEAF_KINDS: readonly LogKind[] = [
     texts: ["Replacing connection from same server", "Duplicate Remote LeafNode Connection"],
     versions: ALL,
     worry: "look",
-    title: "a leaf connected twice",
+    title: "a leafnode connected twice",
     meaning:
-      "Once: a reconnect that overtook the old connection's end. Again and again: two leaves with one `server_name`, or one with the same remote twice, throw each other out.",
+      "If it happens once, a leafnode reconnected before the old connection ended. If it repeats, two leafnodes with the same `server_name`, or one with the same remote twice, keep replacing each other.",
     advice:
-      "If it repeats, give each server a name of its own and remove the second remote (relight check-config FILES).",
+      "If it repeats, give each server its own name and remove the second remote (relight check-config FILES).",
   },
   {
     id: "leaf.connect_failed",
     texts: ["Error trying to connect as leafnode to remote server %q (attempt %v): %v"],
     versions: ALL,
     worry: "look",
-    title: "a leaf can't reach its hub",
+    title: "a leafnode can't reach its hub",
     meaning:
-      "The hub is down, or its address or port is another. Sources and mirrors across it stand still meanwhile.",
+      "The hub is down, or its address or port is wrong. Sources and mirrors across it stall meanwhile.",
     advice: "Check the remote's `urls`, the network and the hub's `leafnodes { listen }`.",
   },
 ];

@@ -5,13 +5,13 @@ import { LOG_KINDS } from "./explain-table.ts";
 export interface Explained {
   readonly kind: LogKind;
   readonly count: number;
-  /** The first of them, as it stands. */
+  /** The first such line, unchanged. */
   readonly example: string;
-  /** How many of them are about each account that they name; those that name none are not counted here. */
+  /** The number of lines per account, for lines that name one. */
   readonly accounts: ReadonlyMap<string, number>;
 }
 
-/** Lines that nothing here explains and that differ only in numbers and ids. */
+/** Unexplained lines that differ only in numbers and ids. */
 export interface Unexplained {
   readonly example: string;
   readonly count: number;
@@ -23,7 +23,7 @@ type Level = "FTL" | "ERR" | "WRN" | "other";
 export interface Explanation {
   readonly lines: number;
   readonly worry: Worry;
-  /** The most worrying first, then the most frequent. */
+  /** The most urgent first, then the most frequent. */
   readonly explained: readonly Explained[];
   readonly unexplained: { readonly lines: number; readonly groups: readonly Unexplained[] };
 }
@@ -38,7 +38,7 @@ const MATCHERS: readonly Matcher[] = LOG_KINDS.map((kind) => ({
   pattern: new RegExp(kind.texts.map(patternOf).join("|")),
 }));
 
-/** The pattern of a Go format string. Within a text that is quoted itself, a quote has a backslash. */
+/** The pattern of a Go format string. In a text that is quoted itself, quotes have a backslash. */
 function patternOf(text: string): string {
   const escaped = text.replace(/[.*+?^$()|[\]{}\\]/g, "\\$&");
   return escaped.replace(/%q/g, '\\\\?"[^"]*"').replace(/%(?:\\\+)?[a-z]/g, ".*?");
@@ -48,7 +48,7 @@ export function kindOf(line: string): LogKind | undefined {
   return MATCHERS.find(({ kind, pattern }) => pattern.test(line) && (kind.only?.test(line) ?? true))?.kind;
 }
 
-/** What the lines of a nats-server's log mean. Empty lines don't count. */
+/** Explains the lines of a nats-server log. Ignores empty lines. */
 export function explain(lines: Iterable<string>): Explanation {
   const explained = new Map<LogKind, { count: number; example: string; accounts: Map<string, number> }>();
   const unexplained = new Map<string, { count: number; example: string; level: Level }>();
@@ -100,7 +100,7 @@ const levelOf = (line: string): Level => (/\[(FTL|ERR|WRN)\]/.exec(line)?.[1] ??
 
 const accountsIn = (line: string): ReadonlySet<string> => new Set(line.match(/\bA[A-Z2-7]{55}\b/g) ?? []);
 
-/** A line without its time, addresses, ids and numbers. */
+/** The line without time, addresses, ids and numbers. */
 function shapeOf(line: string): string {
   return line
     .replace(/^.*?(?=\[(?:FTL|ERR|WRN|INF|DBG|TRC)\])/, "")

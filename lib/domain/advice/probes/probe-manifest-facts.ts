@@ -1,12 +1,12 @@
-/** What a Kubernetes manifest does to nats-servers: `critical` can destroy, `note` is only worth knowing. */
+/** How serious a finding about a Kubernetes manifest is: `critical` can do damage, `note` is only information. */
 export type Severity = "critical" | "warning" | "note";
 
 export interface ManifestFinding {
   readonly severity: Severity;
-  /** Where: `livenessProbe`, `startupProbe`, `readinessProbe`, or a key of the workload. */
+  /** The place: `livenessProbe`, `startupProbe`, `readinessProbe`, or a key of the workload. */
   readonly about: string;
   readonly message: string;
-  /** YAML lines that mend it, for the place that `about` names; empty for a note. */
+  /** YAML lines that fix it, for the place in `about`; empty for a note. */
   readonly fix: readonly string[];
 }
 
@@ -16,10 +16,10 @@ export interface NatsContainer {
   readonly workload: string;
   readonly container: string;
   readonly image: string;
-  /** As the image's tag names it; undefined where it names none, as `latest` does. */
+  /** The version in the image's tag; undefined if it has none, as in `latest`. */
   readonly version: string | undefined;
   readonly findings: readonly ManifestFinding[];
 }
 
-/** Whether a version fails its whole `/healthz` for one expired account (#8084). */
+/** Whether one expired account fails the full `/healthz` of a version (#8084). */
 export type Exposure = "affected" | "fixed" | "unknown";

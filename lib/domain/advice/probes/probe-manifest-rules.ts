@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from "../../time/json.ts";
 import type { Exposure, ManifestFinding, Severity } from "./probe-manifest-facts.ts";
 
-/** What each probe of a nats-server may ask, and what happens if it asks for more. */
+/** What each probe of a nats-server should request, and what happens if it requests more. */
 
 const PROBES = ["livenessProbe", "startupProbe", "readinessProbe"] as const;
 type ProbeName = (typeof PROBES)[number];
@@ -24,8 +24,8 @@ export function probeFindings(container: JsonObject, exposure: Exposure): readon
 function missing(about: ProbeName, container: JsonObject): ManifestFinding {
   const lost: Readonly<Record<ProbeName, string>> = {
     livenessProbe: "a server whose JetStream has shut down is not restarted",
-    startupProbe: "a server that recovers large streams may be taken for dead by the liveness probe",
-    readinessProbe: "clients are sent to servers that are not ready for them",
+    startupProbe: "the liveness probe may restart a server that is recovering large streams",
+    readinessProbe: "clients are sent to servers that are not ready",
   };
   return {
     severity: "warning",
@@ -35,7 +35,7 @@ function missing(about: ProbeName, container: JsonObject): ManifestFinding {
   };
 }
 
-/** The port that another probe of the container asks, else monitoring's usual one. */
+/** The port of another probe of the container, otherwise the default monitoring port. */
 function portOf(container: JsonObject): string | number {
   const ports = PROBES.map((name) => httpGet(container[name])?.["port"]);
   const port = ports.find((value) => typeof value === "string" || typeof value === "number");
@@ -51,7 +51,7 @@ function fixOf(about: ProbeName, port: string | number): readonly string[] {
   return [`${about}:`, "  httpGet:", `    path: ${WANTED[about]}`, `    port: ${port}`];
 }
 
-/** `/healthz?…` in what a probe asks: over HTTP, or through a command such as curl or wget. */
+/** `/healthz?…` in a probe's HTTP request, or in its command such as curl or wget. */
 function healthzIn(probe: JsonObject): string | undefined {
   const path = httpGet(probe)?.["path"];
   const exec = probe["exec"];
@@ -60,7 +60,7 @@ function healthzIn(probe: JsonObject): string | undefined {
   return /\/healthz\/?(?:\?[^\s'"`|;]*)?/.exec(typeof path === "string" ? path : command)?.[0];
 }
 
-/** What the server makes of the query: an option counts only with a true value, as Go reads one. */
+/** How the server reads the query: an option counts only with a true value, as Go parses it. */
 function scopeOf(healthz: string): "enabled" | "server" | "full" {
   const options = new URLSearchParams(healthz.split("?")[1] ?? "");
   const has = (name: string): boolean => /^(1|t|true)$/i.test(options.get(name) ?? "");
@@ -78,7 +78,7 @@ function askedTooMuch(about: ProbeName, probe: JsonObject, exposure: Exposure): 
   if (about === "readinessProbe") return scope === "server" ? [] : [{ ...UNREADY, about, fix }];
   if (scope === "server") return [{ ...NO_LEADER, about, fix }];
   const how =
-    healthz === "/healthz" ? "asks the full /healthz" : `asks ${healthz}, which is the full /healthz`;
+    healthz === "/healthz" ? "requests the full /healthz" : `requests ${healthz}, which is the full /healthz`;
   return [{ severity: severityOf(exposure), about, message: `${how}: ${FULL[exposure]}`, fix }];
 }
 
@@ -86,22 +86,21 @@ const severityOf = (exposure: Exposure): Severity => (exposure === "fixed" ? "wa
 
 const LOOP =
   "one expired account with streams fails it (nats-server #8084, fixed in 2.12.14 and 2.14.4), " +
-  "so pods are restarted in a loop while the account is expired, which damages its streams";
+  "and Kubernetes restarts pods in a loop while the account is expired, which damages its streams";
 
 const FULL: Readonly<Record<Exposure, string>> = {
   affected: LOOP,
-  unknown: `the image's tag does not say which version runs; unless it has the fix, ${LOOP}`,
-  fixed:
-    "one stream that has not caught up fails it, and the pod is restarted though a restart mends nothing",
+  unknown: `the image's tag does not name the version; unless it has the fix, ${LOOP}`,
+  fixed: "one stream that has not caught up fails it, and Kubernetes restarts the pod, which does not help",
 };
 
 const UNREADY = {
   severity: "warning",
-  message: "asks the full /healthz: one sick account or stream takes the server from all clients",
+  message: "requests the full /healthz: one faulty account or stream takes the server away from all clients",
 } as const;
 
 const NO_LEADER = {
   severity: "warning",
   message:
-    "restarts servers that miss their meta leader: when quorum is lost, every pod, and quorum with them",
+    "restarts servers without a meta leader: if the quorum is lost, it restarts every pod, and the quorum never returns",
 } as const;

@@ -4,7 +4,7 @@ import { DEFECTS } from "../../verdict/defects.ts";
 import type { Exposure, ManifestFinding, NatsContainer } from "./probe-manifest-facts.ts";
 import { probeFindings } from "./probe-manifest-rules.ts";
 
-/** Checks every container that runs nats-server in Kubernetes objects as they were parsed, lists unpacked. */
+/** Checks every container that runs nats-server in parsed Kubernetes objects, including lists. */
 export function checkManifest(documents: readonly unknown[]): readonly NatsContainer[] {
   return documents.flatMap(unpack).flatMap((object) => {
     const pod = podSpec(object);
@@ -15,7 +15,7 @@ export function checkManifest(documents: readonly unknown[]): readonly NatsConta
   });
 }
 
-/** `kind: List`, as `kubectl get -o yaml` gives for several objects. */
+/** Unpacks `kind: List`, the output of `kubectl get -o yaml` for several objects. */
 function unpack(document: unknown): readonly JsonObject[] {
   if (!isJsonObject(document)) return [];
   const items = document["items"];
@@ -38,7 +38,7 @@ function at(object: JsonObject, ...path: readonly string[]): JsonObject | undefi
   }, object);
 }
 
-/** The containers that keep running: an init container does so only as a sidecar. */
+/** The containers that keep running, including init containers that are sidecars. */
 function containersOf(pod: JsonObject): readonly JsonObject[] {
   const list = (key: string): readonly JsonObject[] => {
     const value = pod[key];
@@ -50,7 +50,7 @@ function containersOf(pod: JsonObject): readonly JsonObject[] {
   ];
 }
 
-/** By what is started, the image or the container's name; exporters, reloaders and nats-box are no servers. */
+/** Judges by the command, the image or the container's name. Exporters, reloaders and nats-box are not servers. */
 function runsNats(container: JsonObject): boolean {
   const { repository } = parseImage(String(container["image"] ?? ""));
   const command = Array.isArray(container["command"]) ? container["command"].map(String) : [];
@@ -61,7 +61,7 @@ function runsNats(container: JsonObject): boolean {
   return starts || (command.length === 0 && called);
 }
 
-/** `registry:5000/library/nats:2.10.27-alpine@sha256:…` in its parts. */
+/** Parses `registry:5000/library/nats:2.10.27-alpine@sha256:…`. */
 export function parseImage(image: string): { repository: string; version: string | undefined } {
   const [name = ""] = image.split("@");
   const colon = name.lastIndexOf(":");
@@ -72,7 +72,7 @@ export function parseImage(image: string): { repository: string; version: string
   return { repository: tagged ? name.slice(0, colon) : name, version };
 }
 
-/** A tag such as `2.10` floats: it says something only where every release of that line is alike. */
+/** A tag such as `2.10` moves, so it counts only if all releases of that line are alike. */
 export function exposureOf(version: string | undefined): Exposure {
   const affected = DEFECTS.find(({ issue }) => issue === "#8084")?.affected ?? "*";
   const has = (release: string): boolean => satisfies(release, affected, { includePrerelease: true });
@@ -98,7 +98,7 @@ function check(object: JsonObject, pod: JsonObject, container: JsonObject): Nats
   };
 }
 
-/** Seconds in which a server in lame duck mode hands its clients and leaders over; Kubernetes' default is 30. */
+/** Seconds for a server in lame duck mode to hand over its clients and leaders. Kubernetes' default is 30. */
 const GRACE = 60;
 
 function graceFindings(pod: JsonObject): readonly ManifestFinding[] {
@@ -106,7 +106,7 @@ function graceFindings(pod: JsonObject): readonly ManifestFinding[] {
   const seconds = pod[about];
   if (typeof seconds === "number" && seconds >= GRACE) return [];
   const set = seconds === undefined ? "is not set (Kubernetes waits 30 s)" : `is ${seconds}`;
-  const message = `${set}: a server in lame duck mode is killed before it has handed over; ${GRACE} s or more`;
+  const message = `${set}: Kubernetes kills a server in lame duck mode before it has handed over; use ${GRACE} s or more`;
   return [{ severity: "warning", about, message, fix: [`terminationGracePeriodSeconds: ${GRACE}`] }];
 }
 
@@ -122,7 +122,7 @@ function notes(object: JsonObject): readonly ManifestFinding[] {
   const parallel = spec["podManagementPolicy"] === "Parallel";
   const ordered = "pods start one after the other, but a meta group needs a majority to elect a leader";
   const onDelete = at(spec, "updateStrategy")?.["type"] === "OnDelete";
-  const byHand = "a change takes effect only as each pod is deleted: somebody must, one at a time";
+  const byHand = "a change takes effect only after somebody deletes each pod, one at a time";
   return [
     ...(parallel ? [] : [note("podManagementPolicy", ordered)]),
     ...(onDelete ? [note("updateStrategy", byHand)] : []),

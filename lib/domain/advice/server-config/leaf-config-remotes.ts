@@ -5,7 +5,7 @@ import { type CredentialsFile, isSeed, isUserSeed, type UserCredentials } from "
 import { type ConfigFinding, configFinding } from "./leaf-config-findings.ts";
 import { checkUrls } from "./leaf-config-urls.ts";
 
-/** What lies at a path that a configuration names under `credentials`; undefined if nobody looked. */
+/** Reads the file that a configuration names under `credentials`; undefined if it was not read. */
 export type CredentialsAt = (path: string) => CredentialsFile | undefined;
 
 export interface CheckContext {
@@ -13,7 +13,7 @@ export interface CheckContext {
   readonly credentialsAt: CredentialsAt;
 }
 
-/** The mistakes in one server's leafnode remotes, each looked at by itself. */
+/** The mistakes in one server's leafnode remotes, each checked separately. */
 export function checkRemotes(server: ServerConfig, context: CheckContext): readonly ConfigFinding[] {
   return [
     ...server.remotes.flatMap((remote) => [
@@ -26,13 +26,13 @@ export function checkRemotes(server: ServerConfig, context: CheckContext): reado
   ];
 }
 
-/** The accounts that a remote or listener may name where there is no operator (validateLeafNode in the server). */
+/** The accounts that a remote or listener may name without an operator (validateLeafNode in the server). */
 export function localAccounts({ accounts, systemAccount, noSystemAccount }: ServerConfig): readonly string[] {
   const system = systemAccount === undefined && !noSystemAccount ? ["$SYS"] : [];
   return ["$G", ...system, ...accounts];
 }
 
-/** Accounts for applications: all that are defined but the system account. */
+/** All defined accounts except the system account. */
 export function applicationAccounts({ accounts, systemAccount }: ServerConfig): readonly string[] {
   return accounts.filter((name) => name !== "$G" && name !== (systemAccount ?? "$SYS"));
 }
@@ -53,11 +53,15 @@ function checkLocalAccount(server: ServerConfig, { at, account }: LeafRemote): r
 function withoutAccount(server: ServerConfig, at: LeafRemote["at"]): readonly ConfigFinding[] {
   if (server.operatorMode)
     return [
-      configFinding("remote.account_required", at, "the remote names no account, and there is an operator"),
+      configFinding(
+        "remote.account_required",
+        at,
+        "the remote has no account, but the server has an operator",
+      ),
     ];
   const others = applicationAccounts(server);
   if (others.length === 0) return [];
-  const problem = `the remote names no account and binds to $G, not to ${others.map(quoted).join(" or ")}`;
+  const problem = `the remote has no account and binds to $G, not to ${others.map(quoted).join(" or ")}`;
   return [configFinding("remote.binds_to_global", at, problem)];
 }
 
@@ -68,9 +72,9 @@ function checkCredentials(remote: LeafRemote, context: CheckContext): readonly C
   if (credentials === undefined) return [];
   const { at, value } = credentials;
   if (nkey !== undefined)
-    return [configFinding("remote.credentials_and_nkey", at, "the remote has credentials and an nkey")];
+    return [configFinding("remote.credentials_and_nkey", at, "the remote has both credentials and an nkey")];
   if (isSeed(value))
-    return [configFinding("remote.seed_as_credentials", at, "the credentials are a seed itself, not a path")];
+    return [configFinding("remote.seed_as_credentials", at, "the credentials are a seed, not a path")];
   const file = context.credentialsAt(value);
   if (file === undefined) return [];
   if (file.kind === "user") return checkUser(credentials, file, account, context.now);
@@ -80,7 +84,7 @@ function checkCredentials(remote: LeafRemote, context: CheckContext): readonly C
 function notCredentials({ at, value }: Text, file: Exclude<CredentialsFile, UserCredentials>): ConfigFinding {
   switch (file.kind) {
     case "seed":
-      return configFinding("remote.seed_as_credentials", at, `${value} holds a seed and no JWT`);
+      return configFinding("remote.seed_as_credentials", at, `${value} contains a seed but no JWT`);
     case "missing":
       return configFinding("credentials.missing", at, `there is no file ${value}`);
     case "unreadable":
@@ -101,9 +105,9 @@ function checkUser(
     const problem = `${value} (user ${user} of account ${account}) expired at ${isoTime(toMillis(expiresAt))}`;
     findings.push(configFinding("credentials.expired", at, problem));
   }
-  // A local name can't be compared with a key, but two keys can.
+  // Only keys can be compared; a local name can't.
   if (local !== undefined && isAccountId(local.value) && local.value !== account) {
-    const problem = `${value} binds the leaf to account ${account} on the hub, and \`account\` binds it to ${local.value} here`;
+    const problem = `${value} binds the leafnode to account ${account} on the hub, but \`account\` binds it to ${local.value} here`;
     findings.push(configFinding("credentials.other_account", at, problem));
   }
   return findings;
@@ -112,7 +116,7 @@ function checkUser(
 function checkNkey({ nkey, credentials }: LeafRemote): readonly ConfigFinding[] {
   if (nkey === undefined || credentials !== undefined || isUserSeed(nkey.value)) return [];
   const looksLikeFile = /[/\\]|\.(creds?|nk|txt)$|BEGIN|^~/i.test(nkey.value);
-  // The value is not said: it may be a seed that lost a letter.
+  // Do not show the value: it may be a seed with a missing letter.
   return looksLikeFile
     ? [configFinding("remote.creds_as_nkey", nkey.at, "the nkey is a file or its text, not a seed")]
     : [configFinding("remote.nkey_invalid", nkey.at, `the nkey is ${kindOf(nkey.value)}`)];
@@ -131,7 +135,7 @@ function checkDuplicates({ remotes }: ServerConfig): readonly ConfigFinding[] {
   return remotes.flatMap((remote, index) => {
     const first = remotes.findIndex((other) => name(other) === name(remote));
     if (first === index || remote.urls.length === 0) return [];
-    const problem = `the remote has the urls and the account of the one on line ${remotes[first]?.at.line}`;
+    const problem = `the remote has the same urls and account as the one on line ${remotes[first]?.at.line}`;
     return [configFinding("remote.duplicate", remote.at, problem)];
   });
 }

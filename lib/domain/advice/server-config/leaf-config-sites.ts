@@ -10,7 +10,7 @@ import {
 } from "./leaf-config-remotes.ts";
 import { LEAF_PORT, parseLeafUrl } from "./leaf-config-urls.ts";
 
-/** Every mistake in these servers' configurations, in the order of the files and their lines. */
+/** All mistakes in these servers' configurations, ordered by file and line. */
 export function checkServers(
   servers: readonly ServerConfig[],
   context: CheckContext,
@@ -34,7 +34,7 @@ function checkListener(server: ServerConfig): readonly ConfigFinding[] {
   const { listener, operatorMode } = server;
   if (listener === undefined) return [];
   if (operatorMode && listener.users)
-    return [configFinding("listener.users_with_operator", listener.at, "the listener has users of its own")];
+    return [configFinding("listener.users_with_operator", listener.at, "the listener has its own users")];
   const known = localAccounts(server);
   const wrong = listener.accounts.filter(({ value }) =>
     operatorMode ? !isAccountId(value) : !known.includes(value),
@@ -54,7 +54,7 @@ function checkListener(server: ServerConfig): readonly ConfigFinding[] {
 function checkDomain({ jetstream, remotes }: ServerConfig): readonly ConfigFinding[] {
   if (!jetstream.enabled || jetstream.domain !== undefined || remotes.length === 0) return [];
   return [
-    configFinding("domain.missing", jetstream.at, "JetStream has no domain, and there are leafnode remotes"),
+    configFinding("domain.missing", jetstream.at, "JetStream has no domain, but there are leafnode remotes"),
   ];
 }
 
@@ -62,7 +62,7 @@ function checkNames(servers: readonly ServerConfig[]): readonly ConfigFinding[] 
   return servers.flatMap(({ serverName }, index) => {
     const first = servers.find((other) => other.serverName?.value === serverName?.value);
     if (serverName === undefined || first === undefined || servers.indexOf(first) === index) return [];
-    const problem = `the name ${JSON.stringify(serverName.value)} is that of the server in ${first.file}, too`;
+    const problem = `the server in ${first.file} also has the name ${JSON.stringify(serverName.value)}`;
     return [configFinding("server_name.duplicate", serverName.at, problem)];
   });
 }
@@ -70,11 +70,11 @@ function checkNames(servers: readonly ServerConfig[]): readonly ConfigFinding[] 
 interface Pair {
   readonly hub: ServerConfig;
   readonly leaf: ServerConfig;
-  /** The leaf's remotes that lead to the hub. */
+  /** The leafnode's remotes that lead to the hub. */
   readonly remotes: readonly LeafRemote[];
 }
 
-/** Which of the servers are joined by leafnode, as far as configurations tell. */
+/** Servers connected by a leafnode, as far as their configurations show. */
 function joinedPairs(servers: readonly ServerConfig[]): readonly Pair[] {
   return servers.flatMap((leaf) => {
     const hubs = servers.filter(
@@ -91,8 +91,8 @@ const areClustered = (a: ServerConfig, b: ServerConfig): boolean =>
   a.cluster !== undefined && a.cluster === b.cluster;
 
 /**
- * The servers that a remote leads to: those whose address it names; if none is known by it, those that listen
- * on its port, since a listener rarely knows how it is reached; a lone hub, whatever its port is.
+ * The servers that a remote leads to: those with its address; if there are none, those that listen on its port, because
+ * listeners rarely know their public address; otherwise the only hub, whatever its port.
  */
 function hubsOf({ urls }: LeafRemote, hubs: readonly ServerConfig[]): readonly ServerConfig[] {
   const targets = urls.flatMap((url) => parseLeafUrl(url) ?? []);
@@ -104,7 +104,7 @@ function hubsOf({ urls }: LeafRemote, hubs: readonly ServerConfig[]): readonly S
   return byPort.length === 0 && hubs.length === 1 ? hubs : byPort;
 }
 
-/** Whether a url's host is the listener's, or begins with the server's name as in `hub-1.example.com`. */
+/** Whether a url's host is the listener's, or begins with the server's name, as in `hub-1.example.com`. */
 function isNamed({ listener, serverName }: ServerConfig, host: string): boolean {
   return host === listener?.host || host === serverName?.value || host.split(".")[0] === serverName?.value;
 }
@@ -112,13 +112,13 @@ function isNamed({ listener, serverName }: ServerConfig, host: string): boolean 
 function checkDomains({ hub, leaf, remotes }: Pair): readonly ConfigFinding[] {
   if (!hub.jetstream.enabled || !leaf.jetstream.enabled) return [];
   const [ours, theirs] = [leaf.jetstream.domain, hub.jetstream.domain];
-  // No domain on the leaf is a finding of its own already.
+  // A leafnode without a domain has its own finding.
   if (ours === undefined || ours.value !== theirs?.value || extendsHub(leaf, remotes)) return [];
-  const problem = `the domain ${JSON.stringify(ours.value)} is that of ${hub.file}, too, to which a remote leads`;
+  const problem = `${hub.file}, to which a remote leads, also has the domain ${JSON.stringify(ours.value)}`;
   return [configFinding("domain.shared", ours.at, problem)];
 }
 
-/** A remote for the system account extends the hub's JetStream to the leaf, in one domain, on purpose. */
+/** A remote for the system account intentionally extends the hub's JetStream to the leafnode, in one domain. */
 function extendsHub({ systemAccount = "$SYS" }: ServerConfig, remotes: readonly LeafRemote[]): boolean {
   return remotes.some(({ account }) => account?.value === systemAccount);
 }
@@ -128,7 +128,7 @@ function checkHubKnowsJwts({ hub, remotes }: Pair, credentialsAt: CredentialsAt)
   return remotes.flatMap(({ credentials }) => {
     const file = credentials === undefined ? undefined : credentialsAt(credentials.value);
     if (credentials === undefined || file?.kind !== "user") return [];
-    const problem = `${credentials.value} is of account ${file.account}, and ${hub.file} has no operator`;
+    const problem = `${credentials.value} belongs to account ${file.account}, but ${hub.file} has no operator`;
     return [configFinding("credentials.ignored_by_hub", credentials.at, problem)];
   });
 }

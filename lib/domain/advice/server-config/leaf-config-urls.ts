@@ -1,7 +1,7 @@
 import type { LeafRemote, Text } from "./leaf-config.ts";
 import { type ConfigFinding, configFinding } from "./leaf-config-findings.ts";
 
-/** The port that leafnodes use where a url names none. */
+/** The port of leafnodes if a url names none. */
 export const LEAF_PORT = 7422;
 
 export interface LeafUrl {
@@ -14,7 +14,7 @@ export interface LeafUrl {
 
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/(?:[^/]*@)?(\[[^\]]+\]|[^:/?#@]+)(?::(\d{1,5}))?(?:[/?#].*)?$/i;
 
-/** Undefined for what names no host. It reads less than a library would, and never shows a password. */
+/** Undefined if the url has no host. Accepts less than a library would, and never shows a password. */
 export function parseLeafUrl({ value }: Text): LeafUrl | undefined {
   const [, scheme, host, port] = URL_PARTS.exec(value.trim()) ?? [];
   if (scheme === undefined || host === undefined) return undefined;
@@ -43,7 +43,7 @@ export function checkUrls({ at, urls }: LeafRemote): readonly ConfigFinding[] {
 }
 
 function checkUrl({ at }: Text, url: LeafUrl | undefined): readonly ConfigFinding[] {
-  // What can't be read is not shown: nobody knows which part of it is a password.
+  // Do not show an unreadable url: any part of it may be a password.
   if (url === undefined) return [configFinding("url.malformed", at, "the url is not SCHEME://HOST:PORT")];
   const { scheme, port, shown } = url;
   const findings: ConfigFinding[] = [];

@@ -8,15 +8,15 @@ import {
   stringOf,
 } from "./nats-config.ts";
 
-/** What one nats-server's configuration says about leafnodes, accounts and JetStream. */
+/** The parts of a nats-server configuration about leafnodes, accounts and JetStream. */
 export interface ServerConfig {
   readonly file: string;
   readonly serverName?: Text;
-  /** The cluster that it is a member of. */
+  /** The name of its cluster. */
   readonly cluster?: string;
-  /** Accounts are JWTs that an operator signed, rather than entries of `accounts`. */
+  /** Whether accounts are JWTs signed by an operator, instead of entries of `accounts`. */
   readonly operatorMode: boolean;
-  /** The accounts that the configuration defines; in operator mode none. */
+  /** The accounts that the configuration defines; none in operator mode. */
   readonly accounts: readonly string[];
   readonly systemAccount?: string;
   readonly noSystemAccount: boolean;
@@ -25,7 +25,7 @@ export interface ServerConfig {
   readonly remotes: readonly LeafRemote[];
 }
 
-/** A string and where it stands. */
+/** A string and its position. */
 export interface Text {
   readonly value: string;
   readonly at: Position;
@@ -33,10 +33,10 @@ export interface Text {
 
 export interface LeafListener {
   readonly at: Position;
-  /** Where it listens or says that it is; undefined if everywhere. */
+  /** The host that it listens on or advertises; undefined if it listens on all. */
   readonly host?: string;
   readonly port?: number;
-  /** Whether leafnodes must authenticate in its own `authorization`. */
+  /** Whether it has its own `authorization`. */
   readonly authorization: boolean;
   /** Accounts that its `authorization` binds leafnodes to. */
   readonly accounts: readonly Text[];
@@ -46,13 +46,13 @@ export interface LeafListener {
 export interface LeafRemote {
   readonly at: Position;
   readonly urls: readonly Text[];
-  /** The local account. The other side's account follows from how the leaf authenticates there. */
+  /** The local account. The hub's account depends on how the leafnode authenticates. */
   readonly account?: Text;
   readonly credentials?: Text;
   readonly nkey?: Text;
 }
 
-/** Every key that nats-server 2.15.1 knows at the top (server/opts.go); without any it is another program's file. */
+/** All top-level keys of nats-server 2.15.1 (server/opts.go). A file without any belongs to another program. */
 const TOP_LEVEL = new Set(
   `listen client_advertise port server_name host net debug trace trace_verbose trace_headers logtime logtime_utc
   mappings maps disable_sublist_cache no_sublist_cache accounts default_sentinel authorization http https http_port
@@ -101,7 +101,7 @@ function textOf(value: ConfigValue | undefined): Text | undefined {
   return value?.kind === "string" ? { value: value.value, at: value.at } : undefined;
 }
 
-/** `accounts` is a map of accounts or, the short way, a list of names. */
+/** `accounts` is a map of accounts, or in short form a list of names. */
 function namesOf(value: ConfigValue | undefined): readonly string[] {
   if (value?.kind === "map") return [...value.entries.keys()];
   return itemsOf(value).flatMap((item) => stringOf(item) ?? []);
@@ -118,7 +118,7 @@ function readJetStream(root: ConfigMap): ServerConfig["jetstream"] {
   return { enabled: switched === undefined || isTrue(switched), at, ...(domain && { domain }) };
 }
 
-/** A server listens for leafnodes only if a port is named; remotes alone need none. */
+/** A server listens for leafnodes only if it has a port; remotes need none. */
 function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefined {
   const listen = entryOf(leafnodes, "listen", "port");
   if (leafnodes === undefined || listen === undefined) return undefined;

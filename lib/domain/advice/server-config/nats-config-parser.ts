@@ -21,18 +21,18 @@ type Scope = Map<string, ConfigValue>;
 interface Parse {
   readonly scan: Scanner;
   readonly sources: ConfigSources;
-  /** The maps around this place, outermost first: where `$NAME` is looked for. */
+  /** The enclosing maps, outermost first, for resolving `$NAME`. */
   readonly scopes: readonly Scope[];
-  /** The files that include each other down to this one. */
+  /** The chain of including files. */
   readonly files: readonly string[];
-  /** The variables of the environment that are being read, so that one which names itself is found out. */
+  /** Environment variables being read, to detect one that refers to itself. */
   readonly variables: readonly string[];
 }
 
 /**
- * Parses a nats-server configuration as conf/lex.go and conf/parse.go of nats-server 2.10.27 and 2.15.1 do:
- * what they accept it accepts, with the same values. Stricter only where they take a slip for something else:
- * a key without a value in a map (to them the key of another map), a quote or brace as a file's very last word.
+ * Parses a nats-server configuration like conf/lex.go and conf/parse.go of nats-server 2.10.27 and 2.15.1: it accepts the
+ * same texts with the same values. It is stricter only about mistakes that they misread: a key without a value in a map
+ * (which they read as the key of another map), and a quote or brace as a file's last word.
  */
 export function parseNatsConfig(source: ConfigSource, sources: ConfigSources): ParsedConfig {
   try {
@@ -52,7 +52,7 @@ function parseFile({ file, text }: ConfigSource, sources: ConfigSources, files: 
   return scope;
 }
 
-/** The file's own level; `{` and `}` around all or part of it mean nothing, for the sake of JSON. */
+/** The top level. As in JSON, `{` and `}` around all or part of it have no effect. */
 function readTop(parse: Parse, scope: Scope): void {
   const { scan } = parse;
   for (;;) {
@@ -69,7 +69,7 @@ function endTopValue(scan: Scanner): void {
   if (scan.skipComment() || scan.isAtEnd()) return;
   const char = scan.peek();
   if (!isNewline(char) && !";,}".includes(char))
-    scan.fail(`after a value a line must end, but there is "${char}"`);
+    scan.fail(`expected the end of the line after a value, but found "${char}"`);
   scan.next();
 }
 
@@ -89,7 +89,7 @@ function readBraces(parse: Parse, scope: Scope): void {
   }
 }
 
-/** What may follow a value between top-level braces; true where the braces end. */
+/** Reads what may follow a value between top-level braces; true if the braces end. */
 function endBracesValue(scan: Scanner, afterBraces: boolean): boolean {
   do
     scan.takeWhile((char) => (" \t/".includes(char) || (afterBraces && isNewline(char))) && !isComment(scan));
@@ -97,19 +97,19 @@ function endBracesValue(scan: Scanner, afterBraces: boolean): boolean {
   if (afterBraces && scan.skipComment()) return false;
   const char = scan.peek();
   if (char !== "}" && char !== ";" && char !== "," && !isNewline(char))
-    scan.fail(`after a value a line or its braces must end, but there is ${describe(char)}`);
+    scan.fail(`expected the end of the line or a closing brace after a value, but found ${describe(char)}`);
   scan.next();
   return char === "}";
 }
 
 const describe = (char: string): string => (char === "" ? "the end of the file" : `"${char}"`);
 
-/** `key value` into `scope`. False where the file ends with a lone `}` instead, which is allowed. */
+/** Reads `key value` into `scope`. False if the file ends with a lone `}` instead, which is allowed. */
 function readEntry(parse: Parse, scope: Scope, level: "top" | "map"): boolean {
   const { scan } = parse;
   const at = scan.position;
-  if (isSeparator(scan.peek())) scan.fail(`a key must stand before "${scan.peek()}"`);
-  if (level === "top" && scan.peek() === "/") scan.fail('a single "/" begins neither a comment nor a key');
+  if (isSeparator(scan.peek())) scan.fail(`there is no key before "${scan.peek()}"`);
+  if (level === "top" && scan.peek() === "/") scan.fail('a single "/" starts neither a comment nor a key');
   const quoted = scan.peek() === '"' || scan.peek() === "'";
   const key = quoted ? readQuotedKey(scan) : readPlainKey(scan);
   if (!quoted && key.toLowerCase() === "include" && isSpace(scan.peek())) {
@@ -126,7 +126,7 @@ function readQuotedKey(scan: Scanner): string {
   const begin = scan.position;
   const quote = scan.next();
   const key = scan.takeWhile((char) => char !== quote);
-  if (scan.isAtEnd()) scan.fail(`a key that begins with ${quote} has no end`, begin);
+  if (scan.isAtEnd()) scan.fail(`a key that starts with ${quote} has no end`, begin);
   scan.next();
   return key;
 }
@@ -134,7 +134,7 @@ function readQuotedKey(scan: Scanner): string {
 const readPlainKey = (scan: Scanner): string =>
   scan.next() + scan.takeWhile((char) => !isSpace(char) && !isSeparator(char));
 
-/** The separator is optional; without one a value may stand on a later line. False at the end of the file. */
+/** The separator is optional. Without one the value may be on a later line. False at the end of the file. */
 function skipToValue(scan: Scanner, key: string, at: Position, level: "top" | "map"): boolean {
   scan.skipSpace();
   const separated = isSeparator(scan.peek());
@@ -160,8 +160,8 @@ function readValue(parse: Parse, at: Position): ConfigValue | undefined {
   if (char === '"') return string(readDoubleQuoted(scan));
   if (char === "(") return string(readBlock(scan));
   if (/[\d-]/.test(char)) return readNumeric(scan, at);
-  if (char === ".") scan.fail('a number must begin with a digit, not with "."');
-  if (isNewline(char)) scan.fail("a value must stand on the line of its separator");
+  if (char === ".") scan.fail('a number must start with a digit, not with "."');
+  if (isNewline(char)) scan.fail("a value must be on the same line as its separator");
   return wordValue(parse, readWord(scan), at);
 }
 
@@ -180,8 +180,8 @@ function readArray(parse: Parse, at: Position): ConfigValue {
   for (;;) {
     scan.skipSpaceAndComments();
     if (scan.peek() === "]") break;
-    if (scan.isAtEnd()) scan.fail("a list that begins with [ has no end", at);
-    if (",/".includes(scan.peek())) scan.fail(`in a list a value must stand before "${scan.peek()}"`);
+    if (scan.isAtEnd()) scan.fail("a list that starts with [ has no end", at);
+    if (",/".includes(scan.peek())) scan.fail(`there is no value before "${scan.peek()}" in a list`);
     const item = readValue(parse, scan.position);
     if (item !== undefined) items.push(item);
     if (endArrayValue(scan, at)) break;
@@ -190,15 +190,15 @@ function readArray(parse: Parse, at: Position): ConfigValue {
   return { kind: "array", items, at };
 }
 
-/** Skips what separates two values; true before the `]`. */
+/** Skips the separator between two values; true before the `]`. */
 function endArrayValue(scan: Scanner, begin: Position): boolean {
   do scan.skipBlanks();
   while (scan.skipComment());
-  if (scan.isAtEnd()) scan.fail("a list that begins with [ has no end", begin);
+  if (scan.isAtEnd()) scan.fail("a list that starts with [ has no end", begin);
   const char = scan.peek();
   if (char === "]") return true;
   if (!",/".includes(char) && !isNewline(char))
-    scan.fail(`in a list "," or "]" must follow a value, not "${char}"`);
+    scan.fail(`expected "," or "]" after a value in a list, but found "${char}"`);
   scan.next();
   return false;
 }
@@ -210,8 +210,8 @@ function readMap(parse: Parse, at: Position): ConfigMap {
   for (;;) {
     scan.skipSpaceAndComments();
     if (scan.peek() === "}") break;
-    if (scan.isAtEnd()) scan.fail("a map that begins with { has no end", at);
-    if (scan.peek() === "]") scan.fail('"]" stands in a map');
+    if (scan.isAtEnd()) scan.fail("a map that starts with { has no end", at);
+    if (scan.peek() === "]") scan.fail('found "]" in a map');
     readEntry({ ...parse, scopes: [...parse.scopes, entries] }, entries, "map");
     if (endMapValue(scan, at)) break;
   }
@@ -219,22 +219,22 @@ function readMap(parse: Parse, at: Position): ConfigMap {
   return { kind: "map", entries, at };
 }
 
-/** Skips what separates two entries; true before the `}`. */
+/** Skips the separator between two entries; true before the `}`. */
 function endMapValue(scan: Scanner, begin: Position): boolean {
   do scan.skipBlanks();
   while (scan.skipComment());
-  if (scan.isAtEnd()) scan.fail("a map that begins with { has no end", begin);
+  if (scan.isAtEnd()) scan.fail("a map that starts with { has no end", begin);
   const char = scan.peek();
   if (char === "}") return true;
   if (!",;/".includes(char) && !isNewline(char))
-    scan.fail(`in a map a line end, "," or "}" must follow a value, not "${char}"`);
+    scan.fail(`expected the end of the line, "," or "}" after a value in a map, but found "${char}"`);
   scan.next();
   return false;
 }
 
-/** The name is not said: it may be the begin of a password that lacks its quotes. */
+/** Does not show the name: it may be the start of an unquoted password. */
 const UNDEFINED =
-  "a variable (a word that begins with $) is neither defined above nor in the environment; quote it if it is none";
+  "a variable (a word that starts with $) is neither defined above nor in the environment; if it is not a variable, quote it";
 
 function readVariable(parse: Parse, name: string, at: Position): ConfigValue {
   // Passwords hashed with bcrypt need no quotes.
@@ -251,7 +251,7 @@ function readVariable(parse: Parse, name: string, at: Position): ConfigValue {
   return value === undefined ? parse.scan.fail(UNDEFINED, at) : { ...value, at };
 }
 
-/** What an included file holds. It knows no variable of the file that includes it. */
+/** Reads an included file. It does not see variables of the including file. */
 function readInclude({ scan, sources, files }: Parse): Scope {
   const at = scan.position;
   scan.skipBlanks();
@@ -265,8 +265,7 @@ function readInclude({ scan, sources, files }: Parse): Scope {
 function readIncludePath(scan: Scanner): string {
   const char = scan.peek();
   if (char === '"' || char === "'") return readQuotedKey(scan);
-  if (char === "" || isNewline(char) || /[[{(\d\\-]/.test(char))
-    scan.fail("a file must be named after include");
+  if (char === "" || isNewline(char) || /[[{(\d\\-]/.test(char)) scan.fail("include needs a file name");
   const path = scan.takeWhile((next) => !isSpace(next) && !";}'".includes(next));
   if (scan.peek() === "'") scan.next();
   return path;

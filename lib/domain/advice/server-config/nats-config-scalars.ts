@@ -1,20 +1,20 @@
 import type { ConfigValue, Position } from "./nats-config.ts";
 import { isNewline, type Scanner } from "./nats-config-scanner.ts";
 
-/** Numbers, dates and strings as nats-server reads them (conf/lex.go, 2.10.27 and 2.15.1), its quirks included. */
+/** Numbers, dates and strings as nats-server reads them (conf/lex.go, 2.10.27 and 2.15.1), including its quirks. */
 
-/** An unquoted word; `plain` if nothing in it was escaped or quoted, so that it may be a boolean or a variable. */
+/** An unquoted word; `plain` if nothing in it was escaped or quoted, in which case it may be a boolean or a variable. */
 export interface Word {
   readonly text: string;
   readonly plain: boolean;
 }
 
-/** Text between `'` and `'`: nothing in it is special. */
+/** Text between `'` and `'`, without escapes. */
 export function readSingleQuoted(scan: Scanner): string {
   const begin = scan.position;
   scan.next();
   const text = scan.takeWhile((char) => char !== "'");
-  if (scan.isAtEnd()) scan.fail("a string that begins with ' has no end", begin);
+  if (scan.isAtEnd()) scan.fail("a string that starts with ' has no end", begin);
   scan.next();
   return text;
 }
@@ -25,14 +25,14 @@ export function readDoubleQuoted(scan: Scanner): string {
   scan.next();
   let text = "";
   while (scan.peek() !== '"') {
-    if (scan.isAtEnd()) scan.fail('a string that begins with " has no end', begin);
+    if (scan.isAtEnd()) scan.fail('a string that starts with " has no end', begin);
     text += scan.peek() === "\\" ? readEscape(scan) : scan.next();
   }
   scan.next();
   return text;
 }
 
-/** Text between `(` and a `)` on a line of its own, line ends included. */
+/** Text between `(` and a `)` on its own line, including line ends. */
 export function readBlock(scan: Scanner): string {
   const begin = scan.position;
   scan.next();
@@ -40,16 +40,16 @@ export function readBlock(scan: Scanner): string {
   while (!scan.isAtEnd()) {
     const char = scan.next();
     const closes = char === ")" && text.endsWith("\n") && (scan.isAtEnd() || scan.peek() === "\n");
-    // The server leaves the bracket in the text where the file ends with it.
+    // If the file ends with the bracket, the server keeps it in the text.
     if (closes) return scan.isAtEnd() ? `${text})` : text;
     text += char;
   }
-  return scan.fail("a block that begins with ( has no ) on a line of its own", begin);
+  return scan.fail("a block that starts with ( has no ) on its own line", begin);
 }
 
 const endsWord = (char: string): boolean => char === "" || isNewline(char) || ";,]} \t".includes(char);
 
-/** An unquoted word up to a blank, a line end or one of `;,]}`; a `'` ends it and is swallowed. */
+/** An unquoted word up to a blank, a line end or one of `;,]}`. A `'` ends it and is skipped. */
 export function readWord(scan: Scanner, begun = ""): Word {
   let text = begun;
   let plain = true;
@@ -72,14 +72,14 @@ function readEscape(scan: Scanner): string {
   const hex = scan.match(/x[0-9a-fA-F]{2}/y);
   if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex.slice(1), 16));
   const char = ESCAPES[scan.peek()];
-  if (char === undefined) return scan.fail('"\\" must begin an escape: \\xXX, \\t, \\n, \\r, \\" or \\\\');
+  if (char === undefined) return scan.fail('"\\" must start an escape: \\xXX, \\t, \\n, \\r, \\" or \\\\');
   scan.next();
   return char;
 }
 
 /**
- * What begins with a digit or `-`: a number (with a size such as `64MB`), a date, an IP address, or a word.
- * Undefined for a size that the server does not know (`1kbb`): it drops the value without a word.
+ * Reads what starts with a digit or `-`: a number (with a size such as `64MB`), a date, an IP address, or a word.
+ * Undefined for an unknown size (`1kbb`), which the server silently drops.
  */
 export function readNumeric(scan: Scanner, at: Position): ConfigValue | undefined {
   const sign = scan.match(/-/y) ?? "";
@@ -93,7 +93,7 @@ export function readNumeric(scan: Scanner, at: Position): ConfigValue | undefine
       ? readSize(scan, number, suffix, at)
       : word(scan, `${number}${suffix}`, at);
   if (sign !== "" || endsNumber(scan.peek())) return readSize(scan, number, "", at);
-  // The server takes what comes next into the word, whatever it is: `[1]` has no end, `[1 ]` has.
+  // The server adds the next character to the word, whatever it is: `[1]` has no end, `[1 ]` has.
   return word(scan, `${number}${scan.next()}`, at);
 }
 
@@ -107,7 +107,7 @@ function readDate(scan: Scanner, year: string, at: Position): ConfigValue {
   const rest = scan.match(/-\d\d-\d\dT\d\d:\d\d:\d\dZ/y);
   const value = `${year}${rest ?? ""}`;
   if (year.length !== 4 || rest === undefined || Number.isNaN(Date.parse(value)))
-    return scan.fail("a date must be written in full, as 2026-01-31T12:00:00Z");
+    return scan.fail("a date must be complete, like 2026-01-31T12:00:00Z");
   return { kind: "date", value, at };
 }
 

@@ -1,6 +1,6 @@
 import type { Position } from "./nats-config.ts";
 
-/** A fault in the text. It never leaves the parser, which turns it into a value. */
+/** A syntax error. The parser catches it and returns it as a value. */
 export class ConfigFault extends Error {
   readonly at: Position;
 
@@ -10,14 +10,14 @@ export class ConfigFault extends Error {
   }
 }
 
-/** What Go's `unicode.IsSpace` takes for space: not quite what JavaScript's `\s` is. */
+/** Go's `unicode.IsSpace`, which differs from JavaScript's `\s`. */
 const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 export const isSpace = (char: string): boolean => SPACE.test(char);
 export const isNewline = (char: string): boolean => char === "\n" || char === "\r";
 export const isSeparator = (char: string): boolean => char === ":" || char === "=";
 
-/** Walks through a text and counts its lines. */
+/** Reads through a text and counts lines. */
 export class Scanner {
   readonly #text: string;
   readonly #file: string;
@@ -51,7 +51,7 @@ export class Scanner {
     return taken;
   }
 
-  /** What `pattern` (sticky, within one line) matches here, taken; undefined if it does not. */
+  /** Consumes a match of `pattern` (sticky, within one line); undefined if there is none. */
   match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#index;
     const found = pattern.exec(this.#text)?.[0];
@@ -63,12 +63,12 @@ export class Scanner {
     this.takeWhile(isSpace);
   }
 
-  /** Spaces and tabs, but no line ends. */
+  /** Skips spaces and tabs, but not line ends. */
   skipBlanks(): void {
     this.takeWhile((char) => char === " " || char === "\t");
   }
 
-  /** Skips a comment up to its line's end; false if there is none. */
+  /** Skips a comment up to the end of its line; false if there is none. */
   skipComment(): boolean {
     const isComment = this.peek() === "#" || (this.peek() === "/" && this.peek(1) === "/");
     if (isComment) this.takeWhile((char) => !isNewline(char));

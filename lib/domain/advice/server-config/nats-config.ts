@@ -1,4 +1,4 @@
-/** The configuration format of nats-server as a tree that remembers where each value stands. */
+/** A nats-server configuration as a tree with positions. */
 
 export interface Position {
   readonly file: string;
@@ -6,7 +6,7 @@ export interface Position {
   readonly line: number;
 }
 
-/** A value; `at` is where its key stands, or the value itself in a list. */
+/** A value; `at` is the position of its key, or in a list of the value itself. */
 export type ConfigValue =
   | { readonly kind: "string"; readonly value: string; readonly at: Position }
   | { readonly kind: "number"; readonly value: number; readonly at: Position }
@@ -22,11 +22,11 @@ export interface ConfigMap {
   readonly at: Position;
 }
 
-/** What a configuration may refer to outside itself. */
+/** Files and variables outside the configuration that it may refer to. */
 export interface ConfigSources {
-  /** The file that `include PATH` in file `from` names; the server takes every path from that file's folder. */
+  /** The file that `include PATH` in file `from` names. The server resolves paths from that file's folder. */
   include(from: string, path: string): ConfigSource | undefined;
-  /** A variable of the environment, which stands behind those of the enclosing maps. */
+  /** An environment variable, used if no enclosing map defines the variable. */
   variable(name: string): string | undefined;
 }
 
@@ -39,7 +39,7 @@ export type ParsedConfig =
   | { readonly ok: true; readonly root: ConfigMap }
   | { readonly ok: false; readonly at: Position; readonly problem: string };
 
-/** The entry of a map under any of `names`; the server reads keys in any case. The last one counts. */
+/** The entry of a map with any of `names`, case-insensitively like the server. The last one counts. */
 export function entryOf(map: ConfigMap | undefined, ...names: readonly string[]): ConfigValue | undefined {
   const found = [...(map?.entries ?? [])].filter(([key]) => names.includes(key.toLowerCase()));
   return found.at(-1)?.[1];

@@ -65,7 +65,7 @@ describe("a list of traps", () => {
       ...["critical livenessProbe", "critical startupProbe", "warning readinessProbe"],
       ...["warning terminationGracePeriodSeconds", "note podManagementPolicy", "note updateStrategy"],
     ]);
-    expect(of("liveness-full")[0]?.message).toMatch(/which is the full \/healthz: .*tag does not say/);
+    expect(of("liveness-full")[0]?.message).toMatch(/which is the full \/healthz: .*tag does not name/);
   });
 
   test("a command that asks /healthz is a probe of it", () => {

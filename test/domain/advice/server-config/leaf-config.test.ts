@@ -250,7 +250,7 @@ test("findings stand in the order of files and lines, each at its place", () => 
 test("the message about another account names both, and which side each is of", () => {
   const [finding] = check(leaf(`account: ${A}, credentials: "/b.creds"`, OPERATOR)).findings;
   expect(finding?.problem).toBe(
-    `/b.creds binds the leaf to account ${B} on the hub, and \`account\` binds it to ${A} here`,
+    `/b.creds binds the leafnode to account ${B} on the hub, but \`account\` binds it to ${A} here`,
   );
 });
 
