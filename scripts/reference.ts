@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain-table.ts";
+import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
 import { REFUSALS } from "../lib/domain/gate/gate.ts";
 import { LADDER } from "../lib/domain/ladder/rungs.ts";

@@ -7,8 +7,7 @@ import { createLeafPair } from "../../lab/leaf.ts";
 import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld } from "../../lab/world.ts";
-import { explain } from "../../lib/domain/advice/log-lines/explain.ts";
-import { LOG_KINDS } from "../../lib/domain/advice/log-lines/explain-table.ts";
+import { explain, LOG_KINDS } from "../../lib/domain/advice/log-lines/explain.ts";
 import { relight, relightReads } from "../support/relight.ts";
 
 /** What explain says is held against what servers write. */

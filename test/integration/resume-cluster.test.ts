@@ -5,7 +5,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
-import type { RungReport } from "../../lib/domain/ladder/rung-report.ts";
+import type { RungReport } from "../../lib/domain/ladder/rung.ts";
 import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
 import { runJobOn } from "../support/context.ts";

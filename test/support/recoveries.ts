@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RungReport } from "../../lib/domain/ladder/rung-report.ts";
+import type { RungReport } from "../../lib/domain/ladder/rung.ts";
 import { LADDER } from "../../lib/domain/ladder/rungs.ts";
 import type { Run } from "./relight.ts";
 

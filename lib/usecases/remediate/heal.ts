@@ -7,8 +7,7 @@ import {
 } from "../../domain/ladder/ladder.ts";
 import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
 import { whyLeft } from "../../domain/ladder/mode.ts";
-import type { Rung, RungId } from "../../domain/ladder/rung.ts";
-import type { RungReport } from "../../domain/ladder/rung-report.ts";
+import type { Rung, RungId, RungReport } from "../../domain/ladder/rung.ts";
 import type { Json } from "../../domain/time/json.ts";
 import { mendsItself } from "../../domain/verdict/settling.ts";
 import { isRevived } from "../../domain/verdict/verdict.ts";

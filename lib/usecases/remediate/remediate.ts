@@ -2,7 +2,7 @@ import { DUE } from "../../domain/expiry/expiry.ts";
 import { lastOutage } from "../../domain/journal/last-outage.ts";
 import { outcomeOfUnfinished } from "../../domain/journal/unfinished.ts";
 import { allows, modeJson } from "../../domain/ladder/mode.ts";
-import type { RungReport } from "../../domain/ladder/rung-report.ts";
+import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding } from "../../domain/verdict/verdict.ts";

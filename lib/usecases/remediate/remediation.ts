@@ -1,5 +1,5 @@
 import type { modeJson } from "../../domain/ladder/mode.ts";
-import type { RungReport } from "../../domain/ladder/rung-report.ts";
+import type { RungReport } from "../../domain/ladder/rung.ts";
 import type { Verdict } from "../../domain/verdict/verdict.ts";
 import type { Look } from "../observe/look.ts";
 import { describePush } from "../push/describe-push.ts";

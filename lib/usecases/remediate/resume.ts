@@ -7,7 +7,7 @@ import {
   unfinishedWork,
 } from "../../domain/journal/unfinished.ts";
 import { allows, describeMode } from "../../domain/ladder/mode.ts";
-import type { RungReport } from "../../domain/ladder/rung-report.ts";
+import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { asRelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";

@@ -1,7 +1,7 @@
 import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
-import type { RungReport } from "../../domain/ladder/rung-report.ts";
+import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { toSeconds } from "../../domain/time/time.ts";
 import { openDifference } from "../../domain/verdict/source-findings.ts";

@@ -15,10 +15,10 @@ import type { Job } from "../../ports/jobs.ts";
 import type { ListedJwt } from "../../ports/resolver.ts";
 import type { Context } from "../context/context.ts";
 import { loadedAccounts, sourced } from "../observe/inventory.ts";
+import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-judge.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
-import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";
 
-export type { SweepContext, SweepOrder, SweepSettings } from "./sweep-order.ts";
+export type { SweepContext, SweepOrder, SweepSettings } from "./sweep-judge.ts";
 
 export interface Sweep {
   /** Ties together what the sweep led to: its jobs carry it as their correlation. */

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { explain, kindOf } from "../../../../lib/domain/advice/log-lines/explain.ts";
-import { LOG_KINDS } from "../../../../lib/domain/advice/log-lines/explain-table.ts";
+import { explain, kindOf, LOG_KINDS } from "../../../../lib/domain/advice/log-lines/explain.ts";
 
 const APP = `A${"B".repeat(55)}`;
 
