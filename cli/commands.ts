@@ -4,7 +4,7 @@ import { expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { isoTime } from "../lib/domain/time/time.ts";
-import type { Health } from "../lib/domain/verdict/verdict.ts";
+import { type Health, verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowledge.ts";
@@ -41,7 +41,7 @@ export async function status(app: App): Promise<CommandResult> {
     if (alarm === "page" && !isRenewed) return EXIT.critical;
     return alarm !== "none" || renewal === "due" ? EXIT.warning : EXIT.ok;
   });
-  const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.verdict]);
+  const exits = rows.map(({ seen }) => EXIT_OF[seen.verdict.health]);
   const expiring = await notableExpiries(app);
   return {
     json: {
@@ -72,9 +72,9 @@ const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "di
 export async function verify(app: App, account: string): Promise<CommandResult> {
   const { verdict, correlation, mode } = await doJob(app, account, "verify", "relight verify");
   return {
-    json: { ...verdict, correlation, mode },
+    json: { ...verdictJson(verdict), correlation, mode },
     text: [renderVerdict(verdict, account), renderMode(mode)].join("\n"),
-    exit: EXIT_OF[verdict.verdict],
+    exit: EXIT_OF[verdict.health],
   };
 }
 
@@ -206,7 +206,7 @@ export function remediated(result: Remediation, name: string): CommandResult {
 
 /** Where something would be done that may not be, all is not well. */
 function exitOf({ verdict, outcome }: Remediation): ExitCode {
-  const exit = EXIT_OF[verdict.verdict];
+  const exit = EXIT_OF[verdict.health];
   return exit === EXIT.ok && outcome === "looked" ? EXIT.warning : exit;
 }
 
@@ -214,7 +214,7 @@ function exitOf({ verdict, outcome }: Remediation): ExitCode {
 function remediationJson({ verdict, pushed, ...rest }: Remediation): object {
   // What was changed may be an import with its activation token.
   const shown = pushed === undefined ? {} : { pushed: { ...pushed, changes: redact(pushed.changes) } };
-  return { ...verdict, ...rest, ...shown };
+  return { ...verdictJson(verdict), ...rest, ...shown };
 }
 
 function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {
@@ -227,7 +227,7 @@ function statusRow({ account, name, window, seen, alarm, manual }: Survey): obje
           renewAt: manual ? null : isoTime(window.renewAt),
         };
   const expiry = { ...times, manual, alarm };
-  const { verdict, depth, findings } = seen.verdict;
+  const { health: verdict, depth, findings } = seen.verdict;
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }
 
@@ -244,7 +244,7 @@ function planRow({ account, name, renewal, reconciliation, step, seen, decision 
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
-  const { verdict } = seen.verdict;
+  const { health: verdict } = seen.verdict;
   const steps = [...reconciling, ...renewing, ...climbing];
   return { account, name, verdict, steps, refused, renewal: decision };
 }

@@ -36,7 +36,7 @@ export function renderStatus(rows: readonly Survey[]): string {
     chars: EMPTY_BORDERS,
   });
   for (const row of rows)
-    table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.verdict)]);
+    table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.health)]);
   return rows.length === 0
     ? "no accounts"
     : [table.toString(), ...rows.flatMap(why), "", summary(rows)].join("\n");
@@ -46,7 +46,7 @@ export function renderVerdict(verdict: Verdict, name: string): string {
   const { servers, streams, consumers, findings, warnings, diagnosis, depth } = verdict;
   const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
   return [
-    `${colors.bold(name)} is ${paint(verdict.verdict)}: ${count(streams, "stream")}, ${count(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
+    `${colors.bold(name)} is ${paint(verdict.health)}: ${count(streams, "stream")}, ${count(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
     ...findings.map(renderFinding),
     ...warnings.map(renderWarning),
     ...diagnosis.map((line) => `  ${colors.cyan("»")} ${line}`),
@@ -72,7 +72,7 @@ export const renderMode = (mode: Remediation["mode"]): string => colors.dim(desc
 
 export function renderPlan(rows: readonly Survey[]): string {
   const lines = rows.flatMap((row) => [
-    `${colors.bold(row.name)} is ${paint(row.seen.verdict.verdict)}`,
+    `${colors.bold(row.name)} is ${paint(row.seen.verdict.health)}`,
     ...planOf(row),
   ]);
   return rows.length === 0 ? "no accounts" : lines.join("\n");
@@ -213,7 +213,7 @@ function why({ name, seen }: Survey): string[] {
 }
 
 function summary(rows: readonly Survey[]): string {
-  const of = (verdict: Health): number => rows.filter(({ seen }) => seen.verdict.verdict === verdict).length;
+  const of = (verdict: Health): number => rows.filter(({ seen }) => seen.verdict.health === verdict).length;
   const counts = (["healthy", "degraded", "unknown", "dead"] as const).map((verdict) => ({
     verdict,
     count: of(verdict),

@@ -89,7 +89,7 @@ function describeEnd(app: App, account: string, end: JobEnd): object {
       return { ...whose, outcome: "failed", error: end.error.toJSON() };
     case "done": {
       const { outcome, why, rungs, verdict, pushed, correlation, would } = end.result;
-      const ended = { ...whose, outcome, why, verdict: verdict.verdict, rungs, correlation };
+      const ended = { ...whose, outcome, why, verdict: verdict.health, rungs, correlation };
       return { ...ended, ...(pushed ? { pushed } : {}), ...(would ? { would } : {}) };
     }
   }
@@ -139,7 +139,7 @@ function endText(end: JobEnd): string {
   if (end.state === "queued") return "queued";
   if (end.state === "failed") return `failed: ${errorText(end.error)}`;
   const { outcome, why, verdict } = end.result;
-  return `${outcome}, ${verdict.verdict} (${why})`;
+  return `${outcome}, ${verdict.health} (${why})`;
 }
 
 const errorText = (error: RelightError): string => `${error.message.split("\n")[0]} [${error.code}]`;

@@ -1,5 +1,6 @@
 import middy from "@middy/core";
 import * as z from "zod";
+import { verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { RelightError } from "../lib/errors.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
@@ -21,5 +22,5 @@ export const handler = middy<unknown, unknown, Error, WithApp>()
     const account = await app.findAccount(name);
     const order = { account, action, trigger: "manual", reason, correlation } as const;
     const { verdict, ...result } = await app.remediate(order);
-    return { ...verdict, ...result };
+    return { ...verdictJson(verdict), ...result };
   });

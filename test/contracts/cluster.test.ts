@@ -50,13 +50,13 @@ const STORIES: readonly Story[] = [
       const rest = without(DEAF, "stream.deaf dead ORDERS", "consumer.deaf dead ORDERS shipping");
       expect(await findings(subject)).toEqual(["dead", ...rest]);
       const healed = await subject.heal();
-      expect(healed).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy", findings: [] } });
+      expect(healed).toMatchObject({ outcome: "healed", verdict: { health: "healthy", findings: [] } });
       expect(new Set(healed.rungs.map(({ rung }) => rung))).toEqual(
         new Set(["step-down-leaders", "scale-up", "toggle-direct-gets"]),
       );
       const start = await subject.killLeaderOf("JOBS");
       const gone = await subject.verify();
-      expect(gone.verdict.verdict).toBe("dead");
+      expect(gone.verdict.health).toBe("dead");
       expect(summaryOf(gone)).toContain("stream.unheld dead JOBS");
       expect(summaryOf(gone)).toContain("stream.replica_away degraded ORDERS");
       await start();

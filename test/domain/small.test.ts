@@ -137,11 +137,11 @@ test("a verdict's failure class", () => {
     message: "",
     evidence: {},
   } as const;
-  expect(failureClassOf({ ...verdict, verdict: "healthy", findings: [] })).toBeUndefined();
-  expect(failureClassOf({ ...verdict, verdict: "dead", findings: [] })).toBe("jetstream_dead");
-  expect(failureClassOf({ ...verdict, verdict: "dead", findings: [expired] })).toBe("account_expired");
-  expect(failureClassOf({ ...verdict, verdict: "unknown", findings: [] })).toBe("unknown");
-  expect(failureClassOf({ ...verdict, verdict: "degraded", findings: [] })).toBe("degraded");
+  expect(failureClassOf({ ...verdict, health: "healthy", findings: [] })).toBeUndefined();
+  expect(failureClassOf({ ...verdict, health: "dead", findings: [] })).toBe("jetstream_dead");
+  expect(failureClassOf({ ...verdict, health: "dead", findings: [expired] })).toBe("account_expired");
+  expect(failureClassOf({ ...verdict, health: "unknown", findings: [] })).toBe("unknown");
+  expect(failureClassOf({ ...verdict, health: "degraded", findings: [] })).toBe("degraded");
 });
 
 test.each([

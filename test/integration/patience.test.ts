@@ -57,7 +57,7 @@ test("a run asks for everybody once, and a server that is silent for two seconds
   const { seen, results, failures } = await sweep;
 
   expect({ seen, failures }).toEqual({ seen: MANY + 2, failures: [] });
-  expect(results.filter(({ verdict }) => verdict.verdict === "unknown")).toEqual([]);
+  expect(results.filter(({ verdict }) => verdict.health === "unknown")).toEqual([]);
   expect(await app.journal.read({ kinds: ["incident.opened"] })).toEqual([]);
   expect(asked("$SYS.REQ.CLAIMS.LIST")).toBe(0);
   expect(asked("$SYS.REQ.CLAIMS.PACK")).toBe(1);

@@ -138,7 +138,7 @@ describe("the guard before a restart", () => {
           (await probes.servers()).filter(({ name }) => shown.alone === "" || name === shown.alone),
       },
     }));
-    expect({ verdict: verdict.verdict, outcome }).toEqual({ verdict: "healthy", outcome: "healed" });
+    expect({ verdict: verdict.health, outcome }).toEqual({ verdict: "healthy", outcome: "healed" });
     expect(shown.alone).toBe("");
     expect(restarted.length).toBeGreaterThan(0);
     expect(new Set(restarted).size).toBe(restarted.length);

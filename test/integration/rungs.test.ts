@@ -163,7 +163,7 @@ test("a mirror ahead of an origin that a person made anew is found (nats-server 
   // One look: a verdict would wait for half a minute, since some versions set a mirror back by themselves.
   await using app = await openWorldApp(world);
   const { verdict } = await looking(await app.context(), await app.findOffline(world.accountId))();
-  expect(verdict.verdict).toBe("dead");
+  expect(verdict.health).toBe("dead");
   expect(verdict.findings).toContainEqual(
     expect.objectContaining({ code: "stream.ahead_of_origin", subject: { server: "lab", stream: "日本" } }),
   );

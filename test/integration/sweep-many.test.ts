@@ -62,7 +62,7 @@ test("sweeps take what is due, a bounded number at a time, until each account wa
   for (const queued of [20, ALL - KNOWN - 20, 0]) {
     const report = await sweepOnce(world);
     expect(report).toMatchObject({ seen: ALL, queued, unreadable: [], failures: [], pastPage: 0 });
-    expect(report.results.map(({ verdict }) => verdict.verdict)).toEqual(Array(queued).fill("healthy"));
+    expect(report.results.map(({ verdict }) => verdict.health)).toEqual(Array(queued).fill("healthy"));
     for (const { account } of report.results) {
       expect(looked).not.toContain(account);
       looked.add(account);

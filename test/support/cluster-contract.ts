@@ -148,7 +148,7 @@ export function summaryOf({ verdict }: Remediation): readonly string[] {
   const findings = verdict.findings.map(({ code, health, subject: { stream, consumer } }) =>
     [code, health, stream, consumer].filter((part) => part !== undefined).join(" "),
   );
-  return [verdict.verdict, ...[...new Set(findings)].sort()];
+  return [verdict.health, ...[...new Set(findings)].sort()];
 }
 
 /** Who tells what of itself, in whatever words. */

@@ -77,16 +77,16 @@ const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_a
 
 /** The failure class of a verdict; undefined if it is healthy. */
 export function failureClassOf(verdict: Verdict): FailureClass | undefined {
-  if (verdict.verdict === "healthy") return undefined;
+  if (verdict.health === "healthy") return undefined;
   if (verdict.findings.some(({ code }) => code === "account.expired")) return "account_expired";
   if (verdict.findings.some(({ code }) => code === "account.deleted" || code === "account.gone"))
     return "account_deleted";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
   if (verdict.findings.length > 0 && isRevived(verdict))
     return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";
-  if (verdict.verdict === "dead") return "jetstream_dead";
+  if (verdict.health === "dead") return "jetstream_dead";
   const isDifference =
     verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
-  if (verdict.verdict === "degraded" && isDifference) return "claims_differ";
-  return verdict.verdict;
+  if (verdict.health === "degraded" && isDifference) return "claims_differ";
+  return verdict.health;
 }

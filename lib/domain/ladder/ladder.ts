@@ -39,7 +39,7 @@ export function nextStep(
   unready: ReadonlyMap<RungId, string> = NONE,
 ): Step {
   const { verdict } = situation;
-  if (verdict.verdict === "healthy") return { kind: "done" };
+  if (verdict.health === "healthy") return { kind: "done" };
   const withdrawn = verdict.findings.find(
     ({ code }) => code === "account.deleted" || code === "account.gone",
   );
@@ -51,7 +51,7 @@ export function nextStep(
     };
   if (hasFinding(verdict, "account.expired"))
     return { kind: "renew", why: "an expired account must be renewed first" };
-  if (verdict.verdict === "unknown")
+  if (verdict.health === "unknown")
     return { kind: "stop", why: "the account's health is unknown, so no remedy is applied", refused: [] };
   // Remedies do not expect an account with another remedy in progress.
   const unfinished = verdict.findings.find(({ code }) => code === "remedy.unfinished");

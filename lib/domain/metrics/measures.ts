@@ -186,7 +186,7 @@ export interface JobFacts {
   readonly account: AccountId | string;
   readonly outcome: string;
   readonly rungs: readonly { readonly rung: string; readonly result: string }[];
-  readonly verdict: Pick<Verdict, "verdict" | "observedAt">;
+  readonly verdict: Pick<Verdict, "health" | "observedAt">;
   /** ISO 8601, UTC; absent if the account does not expire or the expiry is unknown. */
   readonly expiresAt?: string;
   readonly critical?: boolean;
@@ -204,7 +204,7 @@ export function measuresOfJob(job: JobFacts, now: EpochMillis): readonly Measure
   const isRenewal = outcome === "renewed" || rungs.some((rung) => rung.rung === "renew" && isTaken(rung));
   return present([
     { name: "JobsFinished", value: 1, dimensions: { Outcome: outcome } },
-    { name: "Verdicts", value: 1, dimensions: { Verdict: verdict.verdict } },
+    { name: "Verdicts", value: 1, dimensions: { Verdict: verdict.health } },
     ...rungs.filter(({ result }) => result !== "refused").map(({ rung }) => usedRung(rung)),
     { name: "Renewals", value: isRenewal ? 1 : undefined },
     { name: "TimeToRecoverSeconds", value: took },

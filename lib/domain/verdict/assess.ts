@@ -62,7 +62,7 @@ export function assess(observation: Observation, standards: Standards): Verdict 
   const streams = allStreams(observation);
   return {
     account: observation.account,
-    verdict: worst(findings.map(({ health }) => health)),
+    health: worst(findings.map(({ health }) => health)),
     depth: depthOf(observation),
     observedAt: observedAt(observation.at),
     servers: observation.servers.map(describeServer),

@@ -38,7 +38,7 @@ export function mendsItself({ findings }: Verdict): boolean {
  * How long to keep checking before the verdict counts; undefined if it counts at once. Relight waits for faults that clear
  * by themselves, unless something else is dead.
  */
-export function patienceWith({ verdict, findings }: Verdict, patience: Patience): Millis | undefined {
+export function patienceWith({ health, findings }: Verdict, patience: Patience): Millis | undefined {
   const { believedAfter } = patience;
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
   // Findings from the journal do not change with another check.
@@ -52,5 +52,5 @@ export function patienceWith({ verdict, findings }: Verdict, patience: Patience)
   if (findings.some(isOfAsset)) return believedAfter;
   // A client, or Relight's own last connection, may just be closing.
   if (findings.some(({ code }) => code === "limit.connections")) return believedAfter;
-  return verdict === "dead" && !isRevived({ findings }) ? believedAfter : undefined;
+  return health === "dead" && !isRevived({ findings }) ? believedAfter : undefined;
 }

@@ -1,5 +1,6 @@
 import type { AccountId } from "../claims/account.ts";
 import type { Evidence, LeafConnection, ServerFacts } from "../observation/observation.ts";
+import type { JsonObject } from "../time/json.ts";
 import { type EpochMillis, isoTime } from "../time/time.ts";
 
 /**
@@ -139,7 +140,7 @@ export interface Finding {
 /** The result of checking an account. Only the verify use case writes one. */
 export interface Verdict {
   readonly account: AccountId;
-  readonly verdict: Health;
+  readonly health: Health;
   readonly depth: Depth;
   /** ISO 8601, UTC. */
   readonly observedAt: string;
@@ -153,6 +154,11 @@ export interface Verdict {
   readonly warnings: readonly Warning[];
   /** Known causes, for instance a server defect that explains the findings. */
   readonly diagnosis: readonly string[];
+}
+
+/** As the journal, pages, events and `--json` have it: there the health is called `verdict`. */
+export function verdictJson({ account, health: verdict, ...rest }: Verdict): JsonObject {
+  return { account, verdict, ...rest } as unknown as JsonObject;
 }
 
 const WORST_FIRST: readonly Health[] = ["dead", "unknown", "degraded", "healthy"];

@@ -27,8 +27,7 @@ type Which = Pick<Job, "account" | "action" | "trigger" | "correlation">;
 /** Counts the job, and tells programs how it ended if it changed or refused something. */
 export async function tellEnd(deps: EndDependencies, job: Which, end: JobEnd): Promise<void> {
   deps.metrics.emit(measuresOfJob(end, deps.clock.now()));
-  if (changedSomething(end))
-    await announce(deps, job, { outcome: end.outcome, verdict: end.verdict.verdict });
+  if (changedSomething(end)) await announce(deps, job, { outcome: end.outcome, verdict: end.verdict.health });
 }
 
 /** The same of one that failed. A job that another try can mend has not ended, and is announced to nobody. */

@@ -8,6 +8,7 @@ import type { Ending } from "../../domain/journal/last-job.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
 import { isNews, sightIn } from "../../domain/observation/streams-seen.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
+import { verdictJson } from "../../domain/verdict/verdict.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
 import { provedBy, withProof } from "../journal/proof.ts";
 import { memoryOf, sightOf } from "../journal/remembered.ts";
@@ -23,14 +24,14 @@ import { closeLosses } from "./losses.ts";
  */
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
-  await record(context, job, "verdict", seen.verdict as unknown as JsonObject);
+  await record(context, job, "verdict", verdictJson(seen.verdict));
   if (seen.lost.length > 0)
     await record(context, job, "loss.found", { losses: seen.lost as unknown as Json });
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   await rememberDeletion(context, job, seen);
   if (seen.presence.state === "here") await sayIfBack(context, job);
-  if (seen.verdict.verdict === "healthy") {
+  if (seen.verdict.health === "healthy") {
     await rememberStreams(context, job, seen);
     await rememberMemory(context, job, seen);
     await resolveIncidents(context, job);
@@ -106,7 +107,7 @@ export function endingOf({ policyOf }: Context, seen: Look): Omit<Ending, "verif
   const claims = isWithdrawn(seen.presence) ? undefined : seen.known.renewable?.claims;
   const bounds = claims && windowBounds(claims, policyOf(claims.sub, claims));
   return {
-    verdict: seen.verdict.verdict,
+    verdict: seen.verdict.health,
     ...(isWithdrawn(seen.presence) ? { withdrawn: true } : {}),
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
     ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),

@@ -95,8 +95,8 @@ async function firstBroken(
     const was = accounts.find((done) => done.account === account);
     if (was?.result !== "rotated" || was.after !== "healthy") continue;
     const { verdict } = await lookBriefly(context, account);
-    if (verdict.verdict !== "healthy")
-      return `${name} was healthy after it was signed anew, and is ${verdict.verdict} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
+    if (verdict.health !== "healthy")
+      return `${name} was healthy after it was signed anew, and is ${verdict.health} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
   }
   return undefined;
 }
@@ -127,7 +127,7 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);
-  const before = seen.verdict.verdict;
+  const before = seen.verdict.health;
   const left = (result: "deleted" | "expired", why: string) =>
     ended(context, seen, { account, name, result, before, why });
   if (isWithdrawn(seen.presence)) return left("deleted", describeWithdrawal(seen.presence));
@@ -143,7 +143,7 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   const pushed = await push(context, job, order);
   const { servers } = pushed;
   const last = await verify(context, job);
-  const after = last.verdict.verdict;
+  const after = last.verdict.health;
   const broke = before === "healthy" && after !== "healthy";
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}`;
   const why = broke

@@ -1,6 +1,7 @@
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { failureClassOf } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
+import { verdictJson } from "../../domain/verdict/verdict.ts";
 import { probe } from "../../errors.ts";
 import { type Context, nameOf, type RunningJob } from "../context/context.ts";
 import type { Look } from "../observe/look.ts";
@@ -11,7 +12,7 @@ import type { HealReport } from "./heal.ts";
 /** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict, presence } = report.last;
-  const critical = verdict.verdict !== "degraded" || missingOf(report).length > 0;
+  const critical = verdict.health !== "degraded" || missingOf(report).length > 0;
   const isDeleted = isWithdrawn(presence);
   // Something that works, but not as it should, is told once, as is a deletion; what is dead is told again until it lives.
   const call = critical && !isDeleted ? escalate : escalateOnce;
@@ -21,7 +22,7 @@ export async function escalateReport(context: Context, job: RunningJob, report: 
     summary: summaryOf(report),
     advice: isDeleted ? await adviceAboutDeletion(context, job, report.last) : adviceFor(report),
     evidence: {
-      verdict: verdict as unknown as JsonObject,
+      verdict: verdictJson(verdict),
       rungs: report.rungs as unknown as JsonObject[],
       losses: report.losses.map(({ message }) => message),
     },
@@ -52,7 +53,7 @@ function summaryOf(report: HealReport): string {
   if (missing.length > 0) return `after a remedy something is missing: ${missing.join("; ")}`;
   const [first, ...others] = last.verdict.findings;
   const more = others.length > 0 ? ` (and ${others.length} more findings)` : "";
-  return `${last.verdict.verdict}: ${first?.message ?? why}${more}`;
+  return `${last.verdict.health}: ${first?.message ?? why}${more}`;
 }
 
 /** What a person can do that Relight may not. */
@@ -62,7 +63,7 @@ function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
     .filter(({ result }) => result === "refused")
     .map((rung) => `${rung.rung}: ${rung.why}`);
   const restart =
-    verdict.verdict === "dead"
+    verdict.health === "dead"
       ? [
           "Restart no server while any account with streams is expired: that does new damage, on every version.",
         ]

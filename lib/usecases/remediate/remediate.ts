@@ -104,7 +104,7 @@ function endOf(
   crashed: CrashedWork,
   rungs: readonly RungReport[],
 ): Pick<Done, "outcome" | "why"> {
-  const isWell = done.verdict.verdict === "healthy" && WELL.includes(done.outcome);
+  const isWell = done.verdict.health === "healthy" && WELL.includes(done.outcome);
   const outcome = outcomeOfUnfinished(crashed.work, crashed.push);
   if (!isWell || outcome === undefined) return done;
   const idle = done.outcome === "healthy" || done.outcome === "verified";
@@ -160,7 +160,7 @@ async function renewThenClimb(
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
   const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
   // Who was well before and after was not healed.
-  const wasHealthy = seen.verdict.verdict === "healthy" && result.outcome === "healed";
+  const wasHealthy = seen.verdict.health === "healthy" && result.outcome === "healed";
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
 }
 

@@ -149,7 +149,7 @@ export async function rungsOf(
 ): Promise<readonly RungReport[]> {
   const reports: RungReport[] = [];
   for (const begun of work.rungs) {
-    const report = reportOf(job, begun, verdict.verdict === "healthy" ? "helped" : "failed");
+    const report = reportOf(job, begun, verdict.health === "healthy" ? "helped" : "failed");
     if (begun.result === undefined) await record(context, job, "rung.finished", { ...report });
     reports.push(report);
   }

@@ -38,7 +38,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
     const restarted = new Set<string>();
     for (;;) {
       const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
-      if (candidates.length === 0 || now.verdict.verdict === "healthy") return;
+      if (candidates.length === 0 || now.verdict.health === "healthy") return;
       // A copy whose origin was restarted hears of it by itself, a moment later.
       if (restarted.size > 0 && mendsItself(now.verdict)) return;
       assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });

@@ -359,9 +359,9 @@ describe("the next step", () => {
       fc.property(world, means, rungs, (seen, can, tried) => {
         const here = situation(seen, can);
         const step = nextStep(here, climbed(here, tried));
-        if (here.verdict.verdict === "unknown") expect(step.kind).toBe("stop");
+        if (here.verdict.health === "unknown") expect(step.kind).toBe("stop");
         if (step.kind !== "climb") return;
-        expect(here.verdict.verdict).toBe("dead");
+        expect(here.verdict.health).toBe("dead");
         expect(tried).not.toContain(step.rung.id);
         const asAccount: readonly RungId[] = [
           ...(["step-down-leaders", "scale-up", "restore-consumers", "touch-metadata"] as const),

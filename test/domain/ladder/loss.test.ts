@@ -40,17 +40,17 @@ describe("a loss", () => {
 
   test("of a consumer is dead in each verdict, with the command to acknowledge it, and pages as a loss", () => {
     const verdict = verdictWith([GONE]);
-    expect(verdict).toMatchObject({ verdict: "dead", findings: [{ code: "asset.lost", health: "dead" }] });
+    expect(verdict).toMatchObject({ health: "dead", findings: [{ code: "asset.lost", health: "dead" }] });
     expect(verdict.findings[0]?.message).toContain(`relight acknowledge ${ACCOUNT} 'ORDERS > two' --reason`);
     expect(failureClassOf(verdict)).toBe("assets_lost");
   });
 
   test("of messages leaves a stream that works: degraded", () => {
-    expect(verdictWith([SHORTER])).toMatchObject({ verdict: "degraded", findings: [{ code: "asset.lost" }] });
+    expect(verdictWith([SHORTER])).toMatchObject({ health: "degraded", findings: [{ code: "asset.lost" }] });
   });
 
   test("is no finding while what was gone is there again", () => {
-    expect(verdictWith([GONE], [consumer({ name: "two" })]).verdict).toBe("healthy");
+    expect(verdictWith([GONE], [consumer({ name: "two" })]).health).toBe("healthy");
   });
 });
 

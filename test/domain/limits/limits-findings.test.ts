@@ -203,7 +203,7 @@ describe("what listens accepts", () => {
       unfinishedToggle: false,
       unfinishedChanges: [],
     });
-    expect(verdict).toMatchObject({ verdict: "healthy", warnings: [{ code: "limit.near" }] });
+    expect(verdict).toMatchObject({ health: "healthy", warnings: [{ code: "limit.near" }] });
   });
 });
 

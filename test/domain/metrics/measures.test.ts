@@ -29,7 +29,7 @@ const job = (fields: Partial<JobFacts> = {}): JobFacts => ({
   account: A,
   outcome: "healthy",
   rungs: [],
-  verdict: { verdict: "healthy", observedAt: ago(0) },
+  verdict: { health: "healthy", observedAt: ago(0) },
   ...fields,
 });
 
@@ -55,7 +55,7 @@ test.each<[string, Partial<JobFacts>, string[]]>([
     {
       outcome: "refused",
       rungs: [{ rung: "restart", result: "refused" }],
-      verdict: { verdict: "dead", observedAt: ago(0) },
+      verdict: { health: "dead", observedAt: ago(0) },
     },
     ["JobsFinished[refused] 1", "Verdicts[dead] 1"],
   ],

@@ -62,7 +62,7 @@ function judge(...looks: readonly Observation[]) {
   });
   if (last === undefined) throw new Error("there is no look");
   const { observation: agreed, isPending, ...agreement } = last.agreement;
-  const { verdict, findings } = assess(agreed, { ...STANDARDS, agreement });
+  const { health: verdict, findings } = assess(agreed, { ...STANDARDS, agreement });
   const codes = findings.map(({ code, subject }) => {
     const asset = [subject.stream, subject.consumer].filter(Boolean).join(" > ");
     return `${code} ${asset}`;

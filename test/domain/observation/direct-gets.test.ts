@@ -78,7 +78,7 @@ describe("the verdict on direct gets", () => {
     ],
   ])("%s", (_, facts, verdict, codes) => {
     const { findings, ...rest } = verdictOf(seen("2.10.27", facts));
-    expect({ verdict: rest.verdict, codes: findings.map(({ code }) => code) }).toEqual({ verdict, codes });
+    expect({ verdict: rest.health, codes: findings.map(({ code }) => code) }).toEqual({ verdict, codes });
   });
 
   test("says what people see of it, and names the defect", () => {

@@ -4,7 +4,13 @@ import { claimsInForce } from "../../../lib/domain/claims/claims-in-force.ts";
 import type { Observation } from "../../../lib/domain/observation/observation.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
-import { describeSubject, FINDINGS, type Health, worst } from "../../../lib/domain/verdict/verdict.ts";
+import {
+  describeSubject,
+  FINDINGS,
+  type Health,
+  verdictJson,
+  worst,
+} from "../../../lib/domain/verdict/verdict.ts";
 import {
   ACCOUNT,
   claims,
@@ -49,7 +55,7 @@ const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs cla
 describe("the verdict", () => {
   test("of an account with which all is well", () => {
     expect(verdictOf({})).toMatchObject({
-      verdict: "healthy",
+      health: "healthy",
       depth: "account",
       findings: [],
       diagnosis: [],
@@ -199,7 +205,7 @@ describe("the verdict", () => {
     ],
   ])("%s", (_what, changes, verdict, codes) => {
     const result = verdictOf(changes);
-    expect({ verdict: result.verdict, codes: result.findings.map(({ code }) => code) }).toEqual({
+    expect({ verdict: result.health, codes: result.findings.map(({ code }) => code) }).toEqual({
       verdict,
       codes,
     });
@@ -211,7 +217,7 @@ describe("the verdict", () => {
       streams: streams(),
     };
     expect(verdictOf({ ...nowhere, accountView: { ok: "not-asked", why: "no key" } })).toMatchObject({
-      verdict: "unknown",
+      health: "unknown",
       depth: "system",
       findings: [{ code: "account.not_loaded" }],
     });
@@ -222,11 +228,11 @@ describe("the verdict", () => {
       failing: [],
       domains: [],
     } as const;
-    expect(verdictOf({ ...nowhere, accountView: { ok: true, value: view } }).verdict).toBe("healthy");
+    expect(verdictOf({ ...nowhere, accountView: { ok: true, value: view } }).health).toBe("healthy");
     // Without JetStream in its claims there is nothing that could be dead.
     const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
     expect(
-      verdictOf({ ...nowhere, stored: stored(plain), accountView: { ok: "not-asked", why: "" } }).verdict,
+      verdictOf({ ...nowhere, stored: stored(plain), accountView: { ok: "not-asked", why: "" } }).health,
     ).toBe("healthy");
   });
 
@@ -238,13 +244,13 @@ describe("the verdict", () => {
       failing: [{ stream: "ORDERS", notFound: false, message: "timeout" }],
       domains: [],
     } as const;
-    const { findings, verdict } = verdictOf({ accountView: { ok: true, value: view } });
+    const { findings, health: verdict } = verdictOf({ accountView: { ok: true, value: view } });
     expect(findings.map(({ code }) => code)).toEqual(["stream.failing", "stream.unlisted"]);
     expect(verdict).toBe("dead");
   });
 
   test("an open toggle is dead, however well the rest looks", () => {
-    expect(verdictOf({}, true)).toMatchObject({ verdict: "dead", findings: [{ code: "remedy.unfinished" }] });
+    expect(verdictOf({}, true)).toMatchObject({ health: "dead", findings: [{ code: "remedy.unfinished" }] });
   });
 
   test("names the server's defect where its symptoms are seen on a version that has it, and not elsewhere", () => {
@@ -296,7 +302,7 @@ describe("a probe that fails", () => {
         fc.pre(
           !(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0),
         );
-        const { verdict, findings } = verdictOf(changes);
+        const { health: verdict, findings } = verdictOf(changes);
         const failed = JSON.stringify(changes).includes('"nats.timeout"');
         expect(verdict).not.toBe("dead");
         expect(findings.map(({ health }) => health)).not.toContain("dead");
@@ -319,14 +325,18 @@ describe("a probe that fails", () => {
   });
 
   test("does not hide what another proved", () => {
-    expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).verdict).toBe(
+    expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).health).toBe(
       "dead",
     );
   });
 });
 
 test("a forgotten consumer is dead and told with its position; one that is ephemeral is nobody's loss", () => {
-  const { verdict, findings, diagnosis } = verdictOf({
+  const {
+    health: verdict,
+    findings,
+    diagnosis,
+  } = verdictOf({
     streams: streams(stream({ forgotten: [forgotten(), forgotten({ name: "passing", durable: false })] })),
   });
   expect({ verdict, diagnosis }).toEqual({ verdict: "dead", diagnosis: [expect.stringMatching(/by hand/)] });
@@ -437,7 +447,7 @@ test("every finding there is, is found somewhere above", () => {
     unfinishedToggle: false,
     unfinishedChanges: [],
   });
-  expect(system).toMatchObject({ verdict: "dead", findings: [{ code: "claims.no_start" }] });
+  expect(system).toMatchObject({ health: "dead", findings: [{ code: "claims.no_start" }] });
   const mirror = stream({
     name: "COPY",
     lastSeq: 11,
@@ -460,9 +470,9 @@ test("every finding there is, is found somewhere above", () => {
 
 test("JetStream that a server does not have, or that the claims don't give, is not missed", () => {
   const off = running({ jetstream: false });
-  expect(verdictOf({ running: off, servers: [server({ jetstream: false })] }).verdict).toBe("healthy");
+  expect(verdictOf({ running: off, servers: [server({ jetstream: false })] }).health).toBe("healthy");
   const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
-  expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).verdict).toBe(
+  expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).health).toBe(
     "healthy",
   );
 });
@@ -544,4 +554,11 @@ describe("a restart while the account is expired", () => {
       expect.stringMatching(/2\.10\.20 \(s1, s2\) panic .*meta leader, now s2, last/),
     );
   });
+});
+
+test("programs read the health as `verdict`, in the journal, pages, events and --json", () => {
+  const verdict = verdictOf({});
+  const { account, verdict: health, ...rest } = verdictJson(verdict);
+  expect({ account, health, ...rest }).toEqual(verdict);
+  expect(Object.keys(verdictJson(verdict)).slice(0, 3)).toEqual(["account", "verdict", "depth"]);
 });

@@ -36,7 +36,7 @@ const verdictOf = (changes: Partial<Observation>, expected: Expectations = { dom
     expected,
   });
 const codesOf = (...order: Parameters<typeof verdictOf>) => {
-  const { verdict, findings } = verdictOf(...order);
+  const { health: verdict, findings } = verdictOf(...order);
   return { verdict, codes: findings.map(({ code }) => code) };
 };
 
@@ -185,7 +185,7 @@ describe("mirrors and sources", () => {
     ],
   ])("%s", (_what, changes, verdict, codes, said) => {
     const seen = verdictOf({ ...view([]), ...changes });
-    expect({ verdict: seen.verdict, codes: seen.findings.map(({ code }) => code) }).toEqual({
+    expect({ verdict: seen.health, codes: seen.findings.map(({ code }) => code) }).toEqual({
       verdict,
       codes,
     });
@@ -414,7 +414,7 @@ describe("leafnodes", () => {
     ["not to be looked at", { leafnodes: FAILED }, "unknown", ["probe.failed"], undefined],
   ])("%s", (_what, changes, verdict, codes, said) => {
     const seen = verdictOf(changes, NO_DOMAIN);
-    expect({ verdict: seen.verdict, codes: seen.findings.map(({ code }) => code) }).toEqual({
+    expect({ verdict: seen.health, codes: seen.findings.map(({ code }) => code) }).toEqual({
       verdict,
       codes,
     });
@@ -423,8 +423,8 @@ describe("leafnodes", () => {
 
   test("that nobody expects are no finding; those of the account are named", () => {
     const seen = verdictOf({ ...bound(ACCOUNT, OTHER) });
-    expect(seen).toMatchObject({ verdict: "healthy", leafnodes: [{ name: "edge-1", account: ACCOUNT }] });
-    expect(verdictOf({ leafnodes: FAILED }).verdict).toBe("healthy");
+    expect(seen).toMatchObject({ health: "healthy", leafnodes: [{ name: "edge-1", account: ACCOUNT }] });
+    expect(verdictOf({ leafnodes: FAILED }).health).toBe("healthy");
   });
 
   test("are the cause of what stalls behind them", () => {

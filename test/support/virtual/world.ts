@@ -256,7 +256,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
     /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
     work: (job: Job): Promise<string> =>
       remediate(deps(), job).then(
-        ({ outcome, verdict }: Remediation) => (verdict.verdict === "degraded" ? "degraded" : outcome),
+        ({ outcome, verdict }: Remediation) => (verdict.health === "degraded" ? "degraded" : outcome),
         (error: RelightError) => error.code,
       ),
     /** One sweep, which fills the queue. */

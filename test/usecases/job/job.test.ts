@@ -48,7 +48,7 @@ function newScene() {
   return { deps, log, journal, pages, counted, clock };
 }
 
-const verdict = { verdict: "healthy", observedAt: new Date(START).toISOString() } as const;
+const verdict = { health: "healthy", observedAt: new Date(START).toISOString() } as const;
 
 /** Work that ends so. */
 const ending =

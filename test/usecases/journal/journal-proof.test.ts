@@ -103,7 +103,7 @@ describe("claims in the journal", () => {
       for (const action of ["renew", "heal", "remediate"] as const) {
         const done = await run(action, account, { probes }).catch((thrown: RelightError) => thrown);
         if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
-        else expect(done).toMatchObject({ verdict: { verdict: "unknown" } });
+        else expect(done).toMatchObject({ verdict: { health: "unknown" } });
       }
       expect(world.machines.pushes).toEqual([]);
       expect(of("claims.seen").filter(isProved)).toEqual([]);
@@ -176,7 +176,7 @@ describe("claims in the journal", () => {
   test("stay without a proof where the key can't be used, and are not written again and again", async () => {
     const { run, of, isProved, world } = newScene();
     world.state.signerIsDown = true;
-    for (let looks = 0; looks < 3; looks++) expect((await run("verify")).verdict.verdict).toBe("healthy");
+    for (let looks = 0; looks < 3; looks++) expect((await run("verify")).verdict.health).toBe("healthy");
     expect(of("claims.seen").map(isProved)).toEqual([false]);
   });
 });

@@ -23,10 +23,10 @@ describe("what a look finds wrong", () => {
   test("is believed only if it is still so when an election would be over", async () => {
     const world = newWorld();
     orders(world)?.group.stepDown();
-    expect((await lookOnce(world.newContext(), APP.id)).verdict.verdict).toBe("unknown");
+    expect((await lookOnce(world.newContext(), APP.id)).verdict.health).toBe("unknown");
     orders(world)?.group.stepDown();
     const began = world.now();
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy", findings: [] } });
     expect(world.now() - began).toBeGreaterThan(600);
   });
 
@@ -53,7 +53,7 @@ describe("what a look finds wrong", () => {
     const made = world.machines.addStream(APP.id, { name: "NEW", subjects: ["n"], num_replicas: 3 });
     made.group.deaf.add(String(made.group.leader));
     world.machines.timeline.after(6_000, () => made.group.deaf.clear());
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
   });
 
   test("of an expiry is believed at once", async () => {
@@ -69,13 +69,13 @@ describe("what a look finds wrong", () => {
     const mirror = { name: "COPY", mirror: { name: "ORDERS" }, num_replicas: 1 };
     world.machines.addStream(APP.id, mirror);
     world.advance(60_000);
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
     orders(world)?.group.stepDown();
     world.advance(1_000);
     expect((await lookBriefly(world.newContext(), APP.id)).verdict.findings).toMatchObject([
       { code: "stream.stalled" },
     ]);
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy", findings: [] } });
   });
 });
 
@@ -128,7 +128,7 @@ describe("the journal after a look", () => {
     for (let looks = 0; looks < 2; looks++) {
       const done = await world.run("verify");
       expect(codes(done)).toEqual(["asset.lost", "asset.lost"]);
-      expect(done.verdict.verdict).toBe("degraded");
+      expect(done.verdict.health).toBe("degraded");
     }
     expect(of(world, "loss.found")).toHaveLength(1);
     expect(of(world, "loss.found")[0]?.data["losses"]).toMatchObject([
@@ -176,6 +176,6 @@ test("an account whose key can't be read is looked at without it", async () => {
   const other = newWorld({ version: "2.15.1" });
   other.settingsById.set(APP.id, { id: APP.id, signingKey: "file:elsewhere" });
   const done = await other.run("verify");
-  expect(done.verdict).toMatchObject({ verdict: "unknown", depth: "system" });
+  expect(done.verdict).toMatchObject({ health: "unknown", depth: "system" });
   expect(done.verdict.findings[0]?.message).toMatch(/file:elsewhere is not there/);
 });

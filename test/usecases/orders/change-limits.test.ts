@@ -193,7 +193,7 @@ describe("JetStream for an account", () => {
   test("is waited for on every server", async () => {
     const world = without();
     world.machines.timing.jetstream = 20_000;
-    expect(await change(world, enable)).toMatchObject({ outcome: "pushed", verdict: { verdict: "healthy" } });
+    expect(await change(world, enable)).toMatchObject({ outcome: "pushed", verdict: { health: "healthy" } });
     expect(world.machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jetstream)).toEqual([
       true,
       true,
@@ -220,7 +220,7 @@ describe("from flat limits to tiers", () => {
     const world = newWorld();
     const before = snapshot(world);
     const done = await change(world, toTiers);
-    expect(done).toMatchObject({ outcome: "pushed", verdict: { verdict: "healthy", findings: [] } });
+    expect(done).toMatchObject({ outcome: "pushed", verdict: { health: "healthy", findings: [] } });
     expect([...world.machines.streamsOf(APP.id).values()].map(({ tier }) => tier)).toEqual(["R3", "R3"]);
     expect(snapshot(world)).toEqual(before);
     expect(leftBehind(world)).toEqual([]);
@@ -273,7 +273,7 @@ describe("from flat limits to tiers", () => {
       await expect(changeLimits(jobDependencies(dying.context), orderOf(toTiers))).rejects.toThrow("no more");
       world.advance(60_000);
       const done = await world.run("heal");
-      expect({ last, verdict: done.verdict.verdict, left: leftBehind(world) }).toEqual({
+      expect({ last, verdict: done.verdict.health, left: leftBehind(world) }).toEqual({
         last,
         verdict: "healthy",
         left: [],

@@ -172,14 +172,14 @@ test.each(CASES)("%s", async (_what, setting) => {
     const dying = mortal(world.newContext(), last);
     await expect(remediate(jobDependencies(dying.context), job)).rejects.toThrow("this process is no more");
     let done = await again(world, setting, job);
-    if (done.verdict.verdict !== "healthy") expect(openPages(world)).not.toEqual([]);
+    if (done.verdict.health !== "healthy") expect(openPages(world)).not.toEqual([]);
     if (await confirmedByPerson(world)) done = await again(world, setting, job);
     if (setting.mayNeedPerson && done.verdict.findings.some(({ code }) => code === "remedy.unfinished")) {
       persons++;
       expect(openPages(world)).toEqual([expect.stringMatching(/changed the configuration of stream/)]);
       continue;
     }
-    const seen = { last, left: leftBehind(world), verdict: done.verdict.verdict, open: openPages(world) };
+    const seen = { last, left: leftBehind(world), verdict: done.verdict.health, open: openPages(world) };
     expect(seen).toEqual({ last, left: [], verdict: "healthy", open: [] });
     const after = snapshot(world);
     for (const stream of setting.mayEmpty ?? []) {

@@ -342,7 +342,7 @@ describe("is left to a person", () => {
       rungs,
       why: expect.stringMatching(why),
     });
-    expect(done.verdict.verdict).not.toBe("healthy");
+    expect(done.verdict.health).not.toBe("healthy");
     expect(world.incidents.at(-1)).toMatchObject({ status: "open", account: APP.id });
     expect(snapshot(world)).toEqual(before);
     expect(leftBehind(world).filter((left) => left !== "an open restart")).toEqual([]);
@@ -421,11 +421,11 @@ describe("what is missing after a rung", () => {
       },
     ]);
     expect(await world.run("heal")).toMatchObject({
-      verdict: { verdict: "dead", findings: [{ code: "asset.lost" }] },
+      verdict: { health: "dead", findings: [{ code: "asset.lost" }] },
     });
     world.machines.streamsOf(APP.id).get("ORDERS")?.addConsumer({ durable_name: "shipping" });
     world.advance(60_000);
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
     const closed = world.journal.entries.filter(({ kind }) => kind === "loss.acknowledged");
     expect(closed).toMatchObject([{ data: { by: "relight", reason: "it is back" } }]);
   });
@@ -434,7 +434,7 @@ describe("what is missing after a rung", () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     losing(world, (consumer) => world.machines.deleteAsset(APP.id, { stream: "ORDERS", consumer }));
-    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 
@@ -474,7 +474,7 @@ describe("a job that can't go on", () => {
     });
     expect(world.journal.entries.at(-1)?.kind).not.toBe("job.finished");
     expect(world.incidents).toEqual([]);
-    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(leftBehind(world)).toEqual([]);
   });
 
@@ -504,7 +504,7 @@ describe("a job that can't go on", () => {
       streams: { ok: false, code: "nats.timeout", message: "no answer" },
     });
     const done = await world.run("heal", {}, { probes: { ...probes, observe } });
-    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { verdict: "unknown" } });
+    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { health: "unknown" } });
     expect(done.why).toMatch(/health is unknown, so no remedy is applied/);
     // It may pass: nobody is called until it has lasted.
     expect(world.incidents).toEqual([]);

@@ -92,7 +92,7 @@ describe("a scale-up", () => {
     });
     world.machines.timing.catchUp = 1_000;
     world.advance(700_000);
-    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(snapshot(world)).toEqual(before);
     expect(leftBehind(world)).toEqual([]);
   });
@@ -138,7 +138,7 @@ describe("a scale-up", () => {
     world.faults.refusal = () => undefined;
     expect(await world.run("remediate")).toMatchObject({
       rungs: [{ rung: "finish-changes", result: "helped" }],
-      verdict: { verdict: "healthy" },
+      verdict: { health: "healthy" },
     });
     expect(snapshot(world)).toEqual(before);
   });
@@ -218,7 +218,7 @@ describe("what a dead job left changed", () => {
       world.machines.restart(name);
       world.advance(20_000);
     }
-    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
     expect(bucket?.config["allow_direct"]).toBe(true);
   });
 

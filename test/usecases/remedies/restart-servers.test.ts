@@ -50,7 +50,7 @@ describe("restarts", () => {
     const { world, before } = await damagedWorld();
     const leader = world.machines.meta?.leader;
     expect(leader).toBeDefined();
-    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     const { restarts } = world.machines;
     expect([...restarts].sort()).toEqual(["n1", "n2"]);
     if (restarts.includes(String(leader))) expect(restarts.at(-1)).toBe(leader);
@@ -77,7 +77,7 @@ describe("restarts", () => {
     world.advance(60_000);
     world.machines.force(world.issue(APP));
     world.advance(2_000);
-    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
     expect(world.machines.panics).toEqual([]);
   });
 
@@ -216,7 +216,7 @@ describe("a restart that is not seen to end", () => {
     await expect(confirmRestart(context(), other)).rejects.toMatchObject({ code: "usage" });
     expect(await confirmRestart(context(), server)).toBe(server);
     expect(await confirmRestart(context(), server)).toBeUndefined();
-    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
     expect(leftBehind(world)).toEqual([]);
   });
 

@@ -171,7 +171,7 @@ describe("a toggle that a dead job left open", () => {
     const { world, before } = await halfway();
     const done = await world.run("verify");
     expect(done.rungs).toContainEqual(expect.objectContaining({ rung: "finish-toggle", result: "helped" }));
-    expect(done.verdict.verdict).toBe("healthy");
+    expect(done.verdict.health).toBe("healthy");
     expect(snapshot(world)).toEqual(before);
     expect(claims(world)?.nats["limits"]).toEqual(WITH_JETSTREAM);
     expect(leftBehind(world)).toEqual([]);
@@ -180,7 +180,7 @@ describe("a toggle that a dead job left open", () => {
   test("is finished with renewed claims where they have expired meanwhile", async () => {
     const { world } = await halfway();
     world.advance(100 * 86_400_000);
-    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
     expect(Number(claims(world)?.exp)).toBeGreaterThan(toSeconds(world.now()));
     expect(claims(world)?.nats["limits"]).toEqual(WITH_JETSTREAM);
     expect(leftBehind(world)).toEqual([]);

@@ -188,7 +188,7 @@ describe("a policy to adopt", () => {
     const first = found({ exp: end({ world }), limits: MORE })(world);
     const done = await adopting(first);
     expect(steps(done.rungs)).toEqual(["reconcile helped"]);
-    expect(done.verdict.verdict).toBe("healthy");
+    expect(done.verdict.health).toBe("healthy");
     expect((await adopting(first)).rungs).toEqual([]);
     const second = found({ exp: end({ world }), limits: LESS })(world);
     expect(steps((await adopting(second)).rungs)).toEqual(["reconcile helped"]);
@@ -202,7 +202,7 @@ describe("a policy to page", () => {
     const world = await newWorld();
     const sourced = found({ exp: end({ world }), limits: MORE })(world);
     const done = await world.run("remediate", {}, sourceOf(sourced, "page"));
-    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { verdict: "degraded" } });
+    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { health: "degraded" } });
     expect(world.incidents).toMatchObject([{ status: "open", severity: "warning" }]);
     expect(world.machines.pushes).toEqual([]);
   });
