@@ -19,7 +19,7 @@ export function checkConfigFiles(files: readonly string[]): CommandResult {
   const { unchecked, findings } = check;
   const json = {
     files: check.files,
-    findings: findings.map(({ at, ...rest }) => ({ ...rest, ...at })),
+    findings: findings.map(({ at, advice: fix, ...rest }) => ({ ...rest, fix, ...at })),
     unchecked: unchecked.map(({ at, problem }) => ({ ...at, problem })),
   };
   return { json, text: render(check), exit: exitOf(check) };
@@ -68,13 +68,13 @@ function render({ files, findings, unchecked }: ConfigCheck): string {
   ].join("\n");
 }
 
-function renderFinding({ at, severity, code, problem, meaning, likely, fix }: ConfigFinding): string {
+function renderFinding({ at, severity, code, problem, meaning, likely, advice }: ConfigFinding): string {
   const mark = severity === "error" ? colors.red("error") : colors.yellow("warning");
   return [
     `${at.file}:${at.line}: ${mark}: ${problem} ${colors.dim(code)}`,
     `  means:  ${meaning}`,
     `  likely: ${likely}`,
-    `  fix:    ${fix}`,
+    `  fix:    ${advice}`,
   ].join("\n");
 }
 

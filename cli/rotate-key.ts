@@ -30,7 +30,7 @@ export async function rotateKey(
   const order = { ...options, configured: app.configured, tell };
   const plan = await planRotation(context, order);
   // Nothing was ever signed by a key that was mistyped: that it is unused would mean nothing.
-  if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, todo: CHECK_KEYS } : plan);
+  if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, advice: CHECK_KEYS } : plan);
   if (options.retire) return retire(order, plan);
   if (!options.yes || plan.waves.length === 0) return planned(plan);
   return rotated(plan, await app.rotateKey(order, plan));
@@ -40,17 +40,18 @@ const CHECK_KEYS = [
   "Compare --from and --to with what `nsc describe operator` lists: while one key goes, both are trusted, and the new one signs.",
 ];
 
-const jsonOf = (plan: RotationPlan, state: string, more: object = {}): object => ({
+const jsonOf = ({ advice: todo, ...plan }: RotationPlan, state: string, more: object = {}): object => ({
   state,
   ...plan,
+  todo,
   ...more,
 });
 
 function blocked(plan: RotationPlan): CommandResult {
-  const { problems, todo } = plan;
+  const { problems, advice } = plan;
   return {
     json: jsonOf(plan, "blocked"),
-    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(todo)].join(
+    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(advice)].join(
       "\n",
     ),
     exit: EXIT.critical,
@@ -95,7 +96,7 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
   const { waves, leftOut } = plan;
   const holders = [...waves.flat(), ...leftOut];
   const retirable = isRetirable(plan);
-  const todo = retirable ? retirement(order) : [];
+  const advice = retirable ? retirement(order) : [];
   const held = holders.map(({ name, stored, runningOn }) => {
     const places = [...(stored ? ["the resolver"] : []), ...runningOn];
     return `${colors.red("✗")} ${name}: a JWT of the old key's is in ${places.join(", ")}`;
@@ -105,12 +106,12 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
     ? [
         "Nothing that the resolver holds or a server runs was signed by the old key.",
         "To do:",
-        ...steps(todo),
+        ...steps(advice),
       ]
     : [...held, ...unread, "The old key must stay trusted until these are signed anew."];
   const state = retirable ? "retirable" : "in-use";
   return {
-    json: { ...jsonOf(plan, state, { holders }), todo },
+    json: jsonOf({ ...plan, advice }, state, { holders }),
     text: text.join("\n"),
     exit: retirable ? EXIT.ok : EXIT.warning,
   };
@@ -123,4 +124,4 @@ function leftovers({ leftOut, unknown }: RotationPlan): string[] {
   ];
 }
 
-const steps = (todo: readonly string[]): string[] => todo.map((step, index) => `  ${index + 1}. ${step}`);
+const steps = (advice: readonly string[]): string[] => advice.map((step, index) => `  ${index + 1}. ${step}`);

@@ -30,8 +30,8 @@ const TABLES: Readonly<Record<string, string>> = {
   ),
   "config-findings": table(
     ["finding", "severity", "what it means", "likely", "fix"],
-    Object.entries(CONFIG_FINDINGS).map(([code, { severity, meaning, likely, fix }]) =>
-      row(`\`${code}\``, severity, meaning, likely, fix),
+    Object.entries(CONFIG_FINDINGS).map(([code, { severity, meaning, likely, advice }]) =>
+      row(`\`${code}\``, severity, meaning, likely, advice),
     ),
   ),
   "log-lines": table(
@@ -68,7 +68,7 @@ export const METRIC_TABLES: Readonly<Record<string, string>> = {
   metrics: table(
     ["metric", "unit", "dimensions", "when", "what to do"],
     Object.entries(METRICS).map(([name, metric]) =>
-      row(`\`${name}\``, metric.unit, dimensionsOf(metric), metric.when, metric.act),
+      row(`\`${name}\``, metric.unit, dimensionsOf(metric), metric.when, metric.advice),
     ),
   ),
 };

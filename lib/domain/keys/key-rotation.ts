@@ -16,7 +16,7 @@ export interface ServerTrust {
 /** What a person must fix before accounts can change keys, and how. */
 export interface Obstacles {
   readonly problems: readonly string[];
-  readonly todo: readonly string[];
+  readonly advice: readonly string[];
 }
 
 const OPERATOR_KEY = /^O[A-Z2-7]{55}$/;
@@ -34,21 +34,21 @@ export function obstacles(
       problems: malformed.map(
         (key) => `${key} is not an operator's public key (O and 55 characters of A-Z2-7)`,
       ),
-      todo: ["Give public keys as `nsc describe operator` lists them, not seeds."],
+      advice: ["Give public keys as `nsc describe operator` lists them, not seeds."],
     };
   if (from === to)
-    return { problems: ["the old and the new key are the same"], todo: ["Give --from OLD --to NEW."] };
+    return { problems: ["the old and the new key are the same"], advice: ["Give --from OLD --to NEW."] };
   const untrusting = [from, to].flatMap((key) => distrust(key, trust, operator));
   const signs = signer === to;
   const problems = [
     ...untrusting,
     ...(signs ? [] : [`operator.signingKey is ${signer ?? "not configured"}, not the new key ${to}`]),
   ];
-  const todo = [
+  const advice = [
     ...(untrusting.length > 0 ? addKeys(operator, [from, to]) : []),
     ...(signs ? [] : [`Let operator.signingKey in Relight's configuration refer to ${to}.`]),
   ];
-  return { problems, todo };
+  return { problems, advice };
 }
 
 function distrust(key: string, trust: readonly ServerTrust[], operator: Operator): string[] {

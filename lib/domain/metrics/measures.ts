@@ -15,7 +15,7 @@ export interface MetricDescription {
   /** When a value is emitted, and what it means. */
   readonly when: string;
   /** Which values are bad, and what to do then. */
-  readonly act: string;
+  readonly advice: string;
 }
 
 /**
@@ -28,112 +28,121 @@ export const METRICS = {
     dimensions: [],
     total: true,
     when: "1 at the end of each sweep that saw all accounts; nothing if it failed.",
-    act: "Missing for 15 minutes: sweeps fail or hang, and no renewal happens. See the errors in the log of `sweep`.",
+    advice:
+      "Missing for 15 minutes: sweeps fail or hang, and no renewal happens. See the errors in the log of `sweep`.",
   },
   AccountsSeen: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "At the end of a sweep: the number of accounts, whether or not a job was due.",
-    act: "An unexpected drop: `relight status` names the accounts that the resolver lost.",
+    advice: "An unexpected drop: `relight status` names the accounts that the resolver lost.",
   },
   JobsQueued: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "At the end of a sweep: the number of accounts for which it queued a job.",
-    act: "As high as `AccountsSeen`, sweep after sweep, although `sweep.verifyEvery` is longer than `5m`: no account stays healthy. The log line `a job began` says why each was due.",
+    advice:
+      "As high as `AccountsSeen`, sweep after sweep, although `sweep.verifyEvery` is longer than `5m`: no account stays healthy. The log line `a job began` says why each was due.",
   },
   JobsPostponed: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "At the end of a sweep: the number of due jobs left to the next sweep because the queue is full.",
-    act: "Above 0 for an hour: jobs arrive faster than they finish. See `QueueAgeSeconds`, and raise `maximumConcurrency`.",
+    advice:
+      "Above 0 for an hour: jobs arrive faster than they finish. See `QueueAgeSeconds`, and raise `maximumConcurrency`.",
   },
   AccountsPastPage: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "At the end of a sweep: the number of accounts past the page threshold of their policy.",
-    act: "1 or more: an account has expired or is about to. `relight status` names it; `relight renew ACCOUNT` renews it.",
+    advice:
+      "1 or more: an account has expired or is about to. `relight status` names it; `relight renew ACCOUNT` renews it.",
   },
   OldestUnverifiedSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
     when: "At the end of a sweep: the age of the oldest verification. Accounts that were never verified do not count.",
-    act: "Above `sweep.verifyEvery` by more than two sweeps: jobs do not finish. See the dead letters and `QueueAgeSeconds`.",
+    advice:
+      "Above `sweep.verifyEvery` by more than two sweeps: jobs do not finish. See the dead letters and `QueueAgeSeconds`.",
   },
   SecondsUntilExpiry: {
     unit: "Seconds",
     dimensions: ["Account"],
     total: true,
     when: "At the end of a sweep, with `service` alone: the soonest expiry of all accounts. At the end of a job, with `Account`: the account's expiry, for critical accounts in high resolution; `metrics.perAccount` selects the accounts. Negative after the expiry.",
-    act: "Low: `relight plan ACCOUNT` says why the account was not renewed.",
+    advice: "Low: `relight plan ACCOUNT` says why the account was not renewed.",
   },
   JobsFinished: {
     unit: "Count",
     dimensions: ["Outcome"],
     total: true,
     when: "1 at the end of each job. `Outcome` is the job's outcome, `again` after an error that a retry may fix, or `failed` after any other error.",
-    act: "`failed`, `refused` or `escalated`: a person was paged. Many `again`: the cluster or AWS is hard to reach.",
+    advice:
+      "`failed`, `refused` or `escalated`: a person was paged. Many `again`: the cluster or AWS is hard to reach.",
   },
   Verdicts: {
     unit: "Count",
     dimensions: ["Verdict"],
     total: false,
     when: "1 at the end of each job that reached a verdict, with its last verdict.",
-    act: "`dead`: see the page. Many `unknown`: checks fail (`relight doctor`).",
+    advice: "`dead`: see the page. Many `unknown`: checks fail (`relight doctor`).",
   },
   RungsUsed: {
     unit: "Count",
     dimensions: ["Rung"],
     total: false,
     when: "At the end of a job: 1 for each remedy that was carried out, whether or not it helped. Refused and failed remedies do not count.",
-    act: "Often, except `renew`: something kills JetStream repeatedly. docs/recoveries.md says what each rung is for.",
+    advice:
+      "Often, except `renew`: something kills JetStream repeatedly. docs/recoveries.md says what each rung is for.",
   },
   Renewals: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "1 at the end of a job that renewed its account's claims and proved them in force.",
-    act: "Many at once: `relight plan --until 90d` shows the storm; a longer `renewBefore` spreads it.",
+    advice: "Many at once: `relight plan --until 90d` shows the storm; a longer `renewBefore` spreads it.",
   },
   TimeToRecoverSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
     when: "At the end of a job that healed: the time from the first verdict of the outage to the healthy verdict. The time before Relight noticed the outage is not included.",
-    act: "High: the log of the slowest recovery (a query is above) says which rung took long, or that a person had to act.",
+    advice:
+      "High: the log of the slowest recovery (a query is above) says which rung took long, or that a person had to act.",
   },
   QueueAgeSeconds: {
     unit: "Seconds",
     dimensions: [],
     total: true,
     when: "At the start of each job from the queue: the age of its message.",
-    act: "Above 300: jobs arrive faster than they finish. See `JobsPostponed`, and how long jobs take.",
+    advice: "Above 300: jobs arrive faster than they finish. See `JobsPostponed`, and how long jobs take.",
   },
   IncidentsOpened: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "1 when an incident is opened. Repeated pages do not count.",
-    act: "See the pages.",
+    advice: "See the pages.",
   },
   IncidentsResolved: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "1 when the resolution of an incident was delivered.",
-    act: "Fewer than `IncidentsOpened`: something stays broken (`relight status`).",
+    advice: "Fewer than `IncidentsOpened`: something stays broken (`relight status`).",
   },
   EscalationUndeliverable: {
     unit: "Count",
     dimensions: [],
     total: true,
     when: "1 whenever no channel accepted a page.",
-    act: "1 or more: nobody was paged. The log line `escalation channel failed` says why; `relight status` shows what is wrong.",
+    advice:
+      "1 or more: nobody was paged. The log line `escalation channel failed` says why; `relight status` shows what is wrong.",
   },
 } as const satisfies Readonly<Record<string, MetricDescription>>;
 

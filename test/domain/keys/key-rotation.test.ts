@@ -62,7 +62,7 @@ describe("what stands against a rotation", () => {
   ])("%s", (_what, trust, operator, signer, problems) => {
     const found = obstacles({ from, to }, trust, operator, signer);
     expect(found.problems).toEqual(problems);
-    expect(found.todo.length > 0).toBe(problems.length > 0);
+    expect(found.advice.length > 0).toBe(problems.length > 0);
   });
 
   test("the operator's own key counts unless signing keys are demanded", () => {
@@ -78,9 +78,9 @@ describe("what stands against a rotation", () => {
   });
 
   test("names the key to add, and that a reload will not do", () => {
-    const { todo } = obstacles({ from, to }, trusting(operatorWith([from])), operatorWith([from]), to);
-    expect(todo[0]).toBe(`nsc edit operator --sk ${to}`);
-    expect(todo.join()).toMatch(/Restart the servers one at a time.*a reload does not/);
+    const { advice } = obstacles({ from, to }, trusting(operatorWith([from])), operatorWith([from]), to);
+    expect(advice[0]).toBe(`nsc edit operator --sk ${to}`);
+    expect(advice.join()).toMatch(/Restart the servers one at a time.*a reload does not/);
   });
 });
 

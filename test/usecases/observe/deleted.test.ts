@@ -125,7 +125,7 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
         waves: [[holder]],
         leftOut: [],
         problems: [],
-        todo: [],
+        advice: [],
         unknown: [],
       });
     },

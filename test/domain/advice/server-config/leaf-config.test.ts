@@ -231,8 +231,8 @@ describe("a configuration with", () => {
 test("every finding has a row above, a likely mistake and a fix", () => {
   const found = ROWS.flatMap(([, codes]) => codes);
   expect(Object.keys(CONFIG_FINDINGS).filter((code) => !found.includes(code))).toEqual([]);
-  for (const { likely, fix, meaning } of Object.values(CONFIG_FINDINGS))
-    for (const text of [likely, fix, meaning]) expect(text).toMatch(/^.{20,}[.:]?/);
+  for (const { likely, advice, meaning } of Object.values(CONFIG_FINDINGS))
+    for (const text of [likely, advice, meaning]) expect(text).toMatch(/^.{20,}[.:]?/);
 });
 
 test("findings stand in the order of files and lines, each at its place", () => {
