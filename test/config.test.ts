@@ -12,18 +12,18 @@ const time = (days: number) => ({ unit: "time", before: days * DAY });
 
 const restartFaults: [string, string, RegExp][] = (
   [
-    ["no way to restart", "{ timeout: 1m }", /^restart: needs exactly one of command, .*; none is there$/],
+    ["no way to restart", "{ timeout: 1m }", /^restart: needs exactly one of command, .*; it has none$/],
     [
       "two ways to restart",
       '{ command: [a], webhook: { url: "http://x", secret: env:S } }',
-      /^restart: needs exactly one of command, webhook, kubernetes; command and webhook are there$/,
+      /^restart: needs exactly one of command, webhook, kubernetes; it has command and webhook$/,
     ],
     ["two ways to restart, both empty", "{ command: [], kubernetes: {} }", /restart: needs exactly one of /],
-    ["an unknown way to restart", "{ systemd: nats }", /^restart\.systemd: is not a key/],
+    ["an unknown way to restart", "{ systemd: nats }", /^restart\.systemd: is an unknown key/],
     ["a restart by nothing", "", /^restart: /],
     ["a command line for a list", "{ command: systemctl restart nats }", /^restart\.command: /],
-    ["an empty command", "{ command: [] }", /^restart\.command: needs the program to run/],
-    ["an empty program", '{ command: ["", x] }', /^restart\.command: needs the program to run/],
+    ["an empty command", "{ command: [] }", /^restart\.command: needs a program to run/],
+    ["an empty program", '{ command: ["", x] }', /^restart\.command: needs a program to run/],
     [
       "a restart webhook unsigned",
       '{ webhook: { url: "http://x" } }',
@@ -43,12 +43,12 @@ const restartFaults: [string, string, RegExp][] = (
     [
       "a StatefulSet that can't be",
       "{ kubernetes: { namespace: n, statefulSet: ../x } }",
-      /^restart\.kubernetes\.statefulSet: is not a name that Kubernetes allows/,
+      /^restart\.kubernetes\.statefulSet: is not a valid Kubernetes name/,
     ],
     [
       "a restart that takes forever",
       "{ command: [a], timeout: 0s }",
-      /^restart\.timeout: "0s" is not a length/,
+      /^restart\.timeout: "0s" is not a duration/,
     ],
   ] as const
 ).map(([what, restart, fault]) => [what, `${MINIMAL}restart: ${restart}\n`, fault]);
@@ -80,7 +80,7 @@ const clusterFaults: [string, string, RegExp][] = (
       "{ ca: ca.pem }",
       /^cluster\.tls\.ca: is not a secret reference; write file:/,
     ],
-    ["an unknown key of TLS", "[a]", "{ insecure: true }", /^cluster\.tls\.insecure: is not a key/],
+    ["an unknown key of TLS", "[a]", "{ insecure: true }", /^cluster\.tls\.insecure: is an unknown key/],
   ] as const
 ).map(([what, servers, tls, fault]) => [
   what,
@@ -94,7 +94,7 @@ const policyFaults: [string, string, RegExp][] = (
     [
       "a share of more than all",
       "policy: { renewBefore: 100% }",
-      /^policy\.renewBefore: "100%" is not a length of time.*33%/,
+      /^policy\.renewBefore: "100%" is not a duration.*33%/,
     ],
     ["a share of nothing", "policy: { renewBefore: 0% }", /^policy\.renewBefore: "0%" is not/],
     [
@@ -141,7 +141,7 @@ const policyFaults: [string, string, RegExp][] = (
     [
       "an override that leaves another at fault",
       `accounts: [{ id: ${ID}, policy: { lifetime: 20d } }]`,
-      /^accounts\[0\]\.policy\.lifetime: leaves renewBefore at fault/,
+      /^accounts\[0\]\.policy\.lifetime: makes renewBefore invalid/,
     ],
   ] as const
 ).map(([what, text, fault]) => [what, `${MINIMAL}${text}\n`, fault]);
@@ -157,7 +157,7 @@ function faultsOf(text: string): readonly string[] {
 
 test("a length of time beyond a century is none", () => {
   expect(faultsOf(`${MINIMAL}policy: { lifetime: 99999999999999999999d }\n`).join()).toMatch(
-    /is not a length of time/,
+    /is not a duration/,
   );
 });
 
@@ -227,27 +227,27 @@ describe("the configuration", () => {
     ["a key twice", `${MINIMAL}journal: sqlite:a\njournal: sqlite:b\n`, /Map keys must be unique/],
     ["no server address", MINIMAL.replace('"nats://a:4222"', ""), /^cluster\.servers: needs at least one/],
     ["no operator", MINIMAL.replace(/operator.*\n/, ""), /^operator: is missing/],
-    ["an unknown key", `${MINIMAL}nonsense: 1\n`, /^nonsense: is not a key/],
-    ["an unknown inner key", `${MINIMAL}policy: { lifetme: 1d }\n`, /^policy\.lifetme: is not a key/],
+    ["an unknown key", `${MINIMAL}nonsense: 1\n`, /^nonsense: is an unknown key/],
+    ["an unknown inner key", `${MINIMAL}policy: { lifetme: 1d }\n`, /^policy\.lifetme: is an unknown key/],
     [
       "a length of time without a unit",
       `${MINIMAL}policy: { lifetime: "90" }\n`,
-      /^policy\.lifetime: "90" is not a length of time/,
+      /^policy\.lifetime: "90" is not a duration/,
     ],
     [
       "a length of time that is a bare number",
       `${MINIMAL}policy: { lifetime: 90 }\n`,
-      /^policy\.lifetime: is not a length of time; write 90d/,
+      /^policy\.lifetime: is not a duration; write 90d/,
     ],
     [
       "a length of time that is none",
       `${MINIMAL}policy: { lifetime: 0s }\n`,
-      /^policy\.lifetime: "0s" is not a length/,
+      /^policy\.lifetime: "0s" is not a duration/,
     ],
     [
       "a length of time below zero",
       `${MINIMAL}policy: { lifetime: -1d }\n`,
-      /^policy\.lifetime: "-1d" is not a length/,
+      /^policy\.lifetime: "-1d" is not a duration/,
     ],
     [
       "a length of time in no known unit",
@@ -283,7 +283,7 @@ describe("the configuration", () => {
     [
       "an unknown key of an account",
       `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, nmae: x }]\n`,
-      /^accounts\[0\]\.nmae: is not a key/,
+      /^accounts\[0\]\.nmae: is an unknown key/,
     ],
     [
       "a window longer than the life",
@@ -298,7 +298,7 @@ describe("the configuration", () => {
     [
       "an account twice",
       `${MINIMAL}accounts: [{ id: A${"B".repeat(55)} }, { id: A${"B".repeat(55)} }]\n`,
-      /^accounts\[1\]\.id: A(B+) stands there twice/,
+      /^accounts\[1\]\.id: A(B+) appears twice/,
     ],
     [
       "a domain with a dot",
@@ -318,12 +318,12 @@ describe("the configuration", () => {
     [
       "a channel of two services",
       `${MINIMAL}escalation: [{ slack: { url: "env:X" }, sns: { topic: "arn:aws:sns:eu-west-1:123456789012:t" } }]\n`,
-      /^escalation\[0\]: needs exactly one of webhook, pagerDuty, slack, sns; slack and sns are there/,
+      /^escalation\[0\]: needs exactly one of webhook, pagerDuty, slack, sns; it has slack and sns/,
     ],
     [
       "a channel of none",
       `${MINIMAL}escalation: [{}]\n`,
-      /^escalation\[0\]: needs exactly one of .*; none is/,
+      /^escalation\[0\]: needs exactly one of .*; it has none/,
     ],
     [
       "Slack's address itself",
@@ -349,7 +349,7 @@ describe("the configuration", () => {
     [
       "a wait that is none",
       `${MINIMAL}escalation: { unknownAfter: soon }\n`,
-      /^escalation\.unknownAfter: "soon" is not a length of time/,
+      /^escalation\.unknownAfter: "soon" is not a duration/,
     ],
     ["an escalation of another kind", `${MINIMAL}escalation: pager\n`, /^escalation: /],
     ["another database", `${MINIMAL}journal: postgres\n`, /^journal: write sqlite:PATH/],
@@ -398,7 +398,7 @@ foo: 1
     expect(() => parseConfig(`${MINIMAL}foo: 1\n`, "r.yaml")).toThrow(
       expect.objectContaining({
         code: "config.invalid",
-        message: "the configuration r.yaml has one fault:\n  - foo: is not a key that Relight knows",
+        message: "the configuration r.yaml has one fault:\n  - foo: is an unknown key",
       }),
     );
     expect(() => parseConfig("", "r.yaml")).toThrow(

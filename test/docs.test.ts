@@ -96,7 +96,7 @@ describe("every page", () => {
       block("ini", "ExecStart=/usr/bin/relight watch --jsno"),
       /--jsno/,
     ],
-    ["an unknown key", block("yaml", "policy: { renewbefore: 3d }"), /policy.renewbefore: is not a key/],
+    ["an unknown key", block("yaml", "policy: { renewbefore: 3d }"), /policy.renewbefore: is an unknown key/],
     ["a value that is none", block("yaml", "cluster: { timeout: soon }"), /cluster.timeout: /],
     ["YAML that is none", block("yaml", "policy: { renewBefore: 3d"), /flow map/i],
     ["YAML of nothing known", block("yaml", "polices: []"), /neither a configuration nor a manifest/],

@@ -27,15 +27,15 @@ import type { Context } from "../usecases/context/context.ts";
 import type { CredentialRotation } from "../usecases/orders/rotate-credentials.ts";
 import { openOnce } from "./open-once.ts";
 
-/** Which adapter stands behind each port, as the configuration says. */
+/** Chooses the adapter for each port from the configuration. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
 /**
- * What a remedy must give back is journalled to the byte, though an import's activation token looks like a
- * secret to the redactor (docs/decisions/0006). Whoever shows the journal redacts it.
+ * Undo data is stored unredacted, because the redactor would remove an import's activation token (docs/decisions/0006).
+ * Code that shows the journal redacts it.
  */
 const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject => ({
   ...scrub(data),
@@ -45,7 +45,7 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
 export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
 
-/** The servers and how they are proved, with the secrets of `cluster.tls` read. @throws RelightError `secret.*` */
+/** The servers' addresses and TLS settings, with the secrets of `cluster.tls`. @throws RelightError `secret.*` */
 export async function openServers(
   { servers: addresses, tls }: Config["cluster"],
   secrets: Secrets,
@@ -58,14 +58,14 @@ export async function openServers(
   return { addresses, tls: checkTls({ ...Object.fromEntries(texts), handshakeFirst }) };
 }
 
-/** What signs: a key that is read, or one that is never given out. */
+/** The signer: a key that Relight reads, or one in KMS. */
 export async function openSigner(signingKey: string, secrets: Secrets, operator: Operator): Promise<Signer> {
   if (!signingKey.startsWith("aws-kms:")) return operatorSigner(await secrets.read(signingKey), operator);
   const { kmsKey } = await import("../adapters/aws/keys/kms-key.ts");
   return remoteSigner(await kmsKey(signingKey), operator);
 }
 
-/** What a rotation of the system user's credentials needs. @throws RelightError `rotation.refused` where it is not configured. */
+/** What a rotation of the system user's credentials needs. @throws RelightError `rotation.refused` if not configured. */
 export async function openRotation(
   { rotation }: Config,
   secrets: Secrets,
@@ -99,24 +99,24 @@ export async function openJournal(config: Config): Promise<OpenJournal> {
   return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }
 
-/** What a restart takes beside the order itself: waiting until the server is back and all is whole; milliseconds. */
+/** How long a restart may take after the request, until the server is back and everything works; milliseconds. */
 const RESTART_TAKES = 300_000;
 
-/** A restart that is cut off leaves a lock that only a person opens: it is not begun without the time for it. */
+/** Refuses to start a restart without enough time, because an interrupted one blocks restarts until a person confirms. */
 function mayRestart(
   { restart }: Pick<Config, "restart">,
   lasts: Millis | undefined,
 ): { whyNoRestart: string } | undefined {
   if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES)
     return undefined;
-  const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function has`;
-  return { whyNoRestart: `${why}; run \`relight heal\` where there is time for it` };
+  const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function can run`;
+  return { whyNoRestart: `${why}; run \`relight heal\` on a machine instead` };
 }
 
-/** How servers are restarted, or why they are not although it is configured. */
+/** The restarter, or why it must not be used although it is configured. */
 export interface Restarts {
   readonly restarts: Pick<Context, "restarter" | "whyNoRestart">;
-  /** Opens now what else is opened at the first restart. @throws RelightError `secret.*`, `config.invalid` */
+  /** Opens the restarter now instead of at the first restart. @throws RelightError `secret.*`, `config.invalid` */
   open(): Promise<unknown>;
 }
 
@@ -136,11 +136,11 @@ export function restartsAsNeeded(
 
 type RestartedServer = Parameters<Restarter["restart"]>[0];
 
-/** No server was touched, so nothing has to be looked after. */
+/** The restart did not begin, so no person needs to check a server. */
 function notBegun(cause: unknown): never {
   const { code, message } = asRelightError(cause);
   const details = { begun: false, reason: code };
-  throw new RelightError("restart.failed", `what restarts servers can't be opened: ${message}`, {
+  throw new RelightError("restart.failed", `the restarter can't be opened: ${message}`, {
     details,
     cause,
   });
@@ -156,7 +156,7 @@ async function openRestarter(
     const secret = await secrets.read(webhook.secret);
     return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });
   }
-  if (kubernetes === undefined) throw new RelightError("config.invalid", "restart names no way to restart");
+  if (kubernetes === undefined) throw new RelightError("config.invalid", "restart is empty");
   const { kubeconfig: reference, ...place } = kubernetes;
   const kubeconfig = reference === undefined ? {} : { kubeconfig: await secrets.read(reference) };
   const { kubernetesRestarter } = await import("../adapters/restart/kubernetes.ts");

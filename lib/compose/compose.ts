@@ -46,68 +46,68 @@ import { openParts, type PartsOptions } from "./open-parts.ts";
 
 export type AppOptions = PartsOptions;
 
-/** A sweep, and what came of the jobs that ran in this very process. */
+/** A sweep, and the results of the jobs that ran in this process. */
 export interface SweepReport extends Sweep, Ends {}
 
-/** Relight put together for one run. Dispose it: it holds a connection and the journal. */
+/** Relight composed for one run. Must be disposed, because it holds a connection and the journal. */
 export interface App extends AsyncDisposable {
-  /** What this run may change. */
+  /** The mode of this run. */
   readonly mode: RunMode;
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly journal: Journal;
-  /** The accounts that the configuration names. */
+  /** The configured accounts. */
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
   readonly monitoring: Monitoring;
   /** The account that a person means by an id or a name. @throws RelightError `account.unknown`, `nats.*` */
   findAccount(text: string): Promise<AccountId>;
-  /** The same without asking the cluster: as the configuration and the journal know it. @throws RelightError `account.unknown` */
+  /** The same from configuration and journal only, without the cluster. @throws RelightError `account.unknown` */
   findOffline(text: string): Promise<AccountId>;
-  /** The account that a person means; all that anybody knows, where none is named. @throws RelightError `nats.*` */
+  /** The account that a person means; all known accounts if none is named. @throws RelightError `nats.*` */
   accounts(text?: string): Promise<readonly AccountId[]>;
   /** What the use cases need; connects to the cluster on the first call. @throws RelightError `nats.*` */
   context(): Promise<Context>;
   /**
-   * Queues a job for each account that is due, or for every one if that is wanted; with the in-process queue it
-   * waits until they are done. By default the schedule wants what is due, and whoever else asks wants everything.
+   * Queues a job for each due account, or for every account. With the in-process queue it waits until they are done. By
+   * default the schedule sweeps due accounts, and all other triggers sweep everything.
    */
   sweep(trigger: Trigger, reason: string, which?: SweepOrder["which"]): Promise<SweepReport>;
   /** Everything that expires, the most urgent first. @throws RelightError `nats.*` */
   expiries(): Promise<readonly Expiring[]>;
   /** Runs one job to its end, in this process. @throws RelightError */
   remediate(job: NewJob): Promise<Remediation>;
-  /** @throws RelightError `limits.refused`, and whatever a push throws */
+  /** @throws RelightError `limits.refused`, and the errors of a push */
   changeLimits(order: LimitOrder): Promise<Remediation>;
   /** @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable` */
   rotateKey(order: RotationOrder, plan: RotationPlan): Promise<Rotation>;
-  /** Queues one job; with the in-process queue it waits until that has ended. @throws RelightError `queue.unavailable` */
+  /** Queues one job. With the in-process queue it waits until the job has ended. @throws RelightError `queue.unavailable` */
   order(job: Job): Promise<JobEnd>;
   /**
-   * Listens to the cluster until `signal` is aborted, each job and sweep on an app of its own.
-   * @throws RelightError `nats.*` if it can't be listened to from the start.
+   * Listens to the cluster until `signal` is aborted. Each job and sweep runs in its own app.
+   * @throws RelightError `nats.*` if listening fails at the start.
    */
   watch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void>;
-  /** Checks who sent a webhook. @throws RelightError `webhook.unauthorized` */
+  /** Verifies the sender of a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
-  /** What an event of the bus tells of. @throws RelightError `event.invalid` */
+  /** Parses an event of the bus. @throws RelightError `event.invalid` */
   readPage(body: string): Page;
   /**
-   * Tells the channels what an event of the bus says, once. @throws RelightError `page.busy`,
-   * `escalation.undeliverable`, `journal.unavailable`
+   * Sends the page of a bus event to the channels, once. @throws RelightError `page.busy`, `escalation.undeliverable`,
+   * `journal.unavailable`
    */
   tell(page: Page): Promise<Told>;
-  /** What a console asks and orders; it opens no connection to NATS. */
+  /** The requests and orders of a console. Opens no connection to NATS. */
   readonly console: Console;
   /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
   rotateCredentials(event: RotationEvent): Promise<RotationStepDone>;
 }
 
 /**
- * Reads the configuration and puts adapters behind the ports; the only place that chooses them.
+ * Reads the configuration and chooses the adapters.
  * @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`.
  */
 export async function openApp(options: AppOptions): Promise<App> {
@@ -123,13 +123,13 @@ export async function openApp(options: AppOptions): Promise<App> {
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
     work: async (job) => {
-      if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began, as asked");
+      if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began");
       results.push(await remediate(runner, job));
     },
     onError: (thrown, { account }) => void failures.push({ account, error: asRelightError(thrown) }),
   });
 
-  /** A queue in this process keeps nothing: a job that trying again can mend was not taken if it failed. */
+  /** An in-process queue does not retry, so a retryable failure of the job counts as not queued. */
   async function enqueueSafely(job: Job): Promise<void> {
     await jobs.enqueue(job);
     await jobs.drain();
@@ -173,7 +173,7 @@ export async function openApp(options: AppOptions): Promise<App> {
         .schedule(changed)
         .then(async (known) => watchExpiries(await context(), expirySources, base.newId(), known))
         .catch((thrown: unknown) =>
-          log.error("what expires could not be looked at", { error: asRelightError(thrown).toJSON() }),
+          log.error("expiries could not be checked", { error: asRelightError(thrown).toJSON() }),
         );
       return { ...report, results, failures };
     } catch (thrown) {

@@ -20,17 +20,17 @@ const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 type Channels = Pick<Config, "escalation" | "links">;
 
 /**
- * The channels of the configuration, side by side, each opened at its first page: whoever has nothing to tell reads
- * none of their secrets, and one that can't be opened keeps no other from telling.
+ * The configured channels, each opened at its first page. Without a page no secret is read, and a channel that can't be
+ * opened does not affect the others.
  */
 export function channelsAsNeeded(config: Channels, secrets: Secrets, log: Log): Escalation {
   return fanOutEscalation(channelsOf(config, secrets), log, config.links);
 }
 
 /**
- * The same, opened now, for a person who wants to hear at once what is missing. One whose secret can't be read just
- * now is opened once it is needed: neither the others nor what is to be healed wait for it.
- * @throws RelightError `secret.*` for what only a person can mend, `config.invalid`
+ * The same, opened now, because a person wants to know at once what is missing. A channel whose secret is temporarily
+ * unavailable is opened later.
+ * @throws RelightError `secret.*` for faults that only a person can fix, `config.invalid`
  */
 export async function openEscalation(config: Channels, secrets: Secrets, log: Log): Promise<Escalation> {
   const channels = channelsOf(config, secrets);
@@ -46,7 +46,7 @@ function unlessRetryable(thrown: unknown, log: Log): void {
   log.warn("an escalation channel can't be opened yet", { error: error.toJSON() });
 }
 
-/** Relight's event bus, where one is configured: who listens there tells the channels. */
+/** Relight's event bus, if one is configured. A subscriber notifies the channels. */
 export async function openBus({
   events,
 }: Pick<Config, "events">): Promise<(Escalation & Announcer) | undefined> {
@@ -56,7 +56,7 @@ export async function openBus({
   return eventBridgeBus({ bus, client: eventBridgeClient(), scrub });
 }
 
-/** Incidents to the bus, and into the log in any case. The bus itself is a channel like any other. */
+/** Sends incidents to the bus and to the log. The bus is a channel like any other. */
 export function busEscalation(
   bus: Escalation,
   { events, links }: Pick<Config, "events" | "links">,

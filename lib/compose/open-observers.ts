@@ -5,8 +5,8 @@ import type { Metrics, Tracer } from "../ports/observers.ts";
 import type { Environment } from "./adapters-of.ts";
 
 /**
- * Where numbers go: to CloudWatch where a namespace is named, to nobody elsewhere.
- * @param write takes each line
+ * Metrics for CloudWatch if a namespace is configured, otherwise none.
+ * @param write receives each line
  */
 export async function openMetrics(
   { metrics }: Config,
@@ -20,7 +20,7 @@ export async function openMetrics(
   return emfMetrics({ namespace, service, perAccount: metrics.perAccount, log, write });
 }
 
-/** Where steps are told: to the X-Ray daemon where Lambda runs one, to nobody elsewhere. */
+/** Traces for the X-Ray daemon if Lambda runs one, otherwise none. */
 export async function openTracer(): Promise<Tracer> {
   const { AWS_XRAY_DAEMON_ADDRESS: daemon } = process.env;
   if (daemon === undefined) return noTracer;

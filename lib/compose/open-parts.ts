@@ -46,26 +46,26 @@ export interface PartsOptions {
   readonly configFile: string;
   readonly log: Log;
   readonly signal?: AbortSignal;
-  /** The environment that `env:` references are read from. */
+  /** The environment for `env:` references. */
   readonly env?: Environment;
-  /** Times the steps of the run; nobody by default. Whoever gives it disposes it. */
+  /** Traces the run; by default nothing does. The caller disposes it. */
   readonly tracer?: Tracer;
-  /** How long this process may run; for as long as it takes by default. */
+  /** How long this process may run; unlimited by default. */
   readonly lasts?: Millis;
   /**
-   * Reads every secret that is configured before anything is done, for a person who wants to hear at once what is
-   * missing. By default each is read when it is first needed, so that a function reads only what its rights are for.
+   * Reads all configured secrets first, because a person wants to know at once what is missing. By default each is read
+   * when it is first needed, because a function has permission for only some of them.
    */
   readonly upFront?: boolean;
-  /** Takes each line of metrics; standard output by default, where Lambda reads them. */
+  /** Receives each line of metrics; by default standard output, which Lambda reads. */
   readonly writeMetrics?: (line: string) => void;
-  /** Looks and says what would be done; leaves nothing behind and calls nobody. */
+  /** Only reports what would be done; writes nothing and pages nobody. */
   readonly dryRun?: boolean;
-  /** Other times to wait than {@link TIMING}, for tests. */
+  /** Replaces {@link TIMING}, for tests. */
   readonly timing?: Partial<Timing>;
 }
 
-/** What is at hand without a secret and without a connection to NATS. */
+/** The parts that need neither a secret nor a connection to NATS. */
 export interface Base {
   readonly mode: RunMode;
   readonly clock: Clock;
@@ -75,7 +75,7 @@ export interface Base {
   readonly secrets: Secrets;
   readonly journal: OpenJournal;
   readonly leases: Leases;
-  /** What jobs tell people by: the bus where one is configured, else the channels. */
+  /** How jobs page people: through the bus if configured, otherwise through the channels. */
   readonly escalation: Escalation;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
@@ -83,24 +83,24 @@ export interface Base {
   readonly settingsOf: Context["settingsOf"];
 }
 
-/** The parts of one run, each opened when it is first asked for. Dispose it: it holds a connection and the journal. */
+/** The parts of one run, each opened at first use. Must be disposed, because it holds a connection and the journal. */
 export interface Parts extends AsyncDisposable {
   readonly config: Config;
   readonly settings: ReadonlyMap<AccountId, AccountSettings>;
   readonly base: Base;
-  /** The channels of the configuration themselves, whether there is a bus or not. */
+  /** The configured channels, even if there is a bus. */
   readonly channels: Escalation;
-  /** Absent where no bus is configured. */
+  /** Absent if no bus is configured. */
   readonly announcer?: Announcer;
   /** @throws RelightError `operator.invalid`, `secret.*` */
   operator(): Promise<Operator>;
   /** @throws as {@link operator} */
   pager(): Promise<EscalateDependencies>;
-  /** Where the servers are, and what TLS to them needs. @throws RelightError `secret.*` */
+  /** The servers' addresses and TLS settings. @throws RelightError `secret.*` */
   servers(): Promise<Servers>;
   /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `operator.invalid`, `secret.*` */
   context(): Promise<Context>;
-  /** A connection of its own; dispose it. @throws RelightError `nats.*` */
+  /** A separate connection, which the caller disposes. @throws RelightError `nats.*` */
   connectWith(systemCredentials: string): Promise<Cluster>;
 }
 
@@ -117,10 +117,10 @@ const onStandardOutput = (line: string): void => void process.stdout.write(`${li
 
 const tellsNobody: Escalation = { send: async () => undefined };
 
-/** Jobs are done here, where the mode is known, and not by whoever takes them from a queue; no program is told. */
+/** For a dry run: jobs run in this process, not through a queue without the dry-run mode, and no events are sent. */
 const withoutTrace = ({ events: _events, ...config }: Config): Config => ({ ...config, queue: "in-process" });
 
-/** A journal that is only read; who writes nothing stands in nobody's way, and needs no lease. */
+/** A read-only journal. A run that writes nothing needs no lease. */
 function unwritten(journal: OpenJournal): OpenJournal {
   return {
     append: async () => undefined,
@@ -158,13 +158,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     : upFront && bus === undefined
       ? await openEscalation(config, secrets, log)
       : channelsAsNeeded(config, secrets, log);
-  // What comes over a bus was counted when it was sent.
+  // Incidents from the bus were counted when they were sent to it.
   const channels = measuredEscalation(told, metrics, bus === undefined ? "all" : "failures");
   const escalation =
     bus === undefined ? channels : measuredEscalation(busEscalation(bus, config, log), metrics);
   const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
   if (upFront) await openRestarter();
-  // Each is read once per run, however often it is asked.
+  // Read each once per run.
   const source = openOnce(async () => openSource(config, await operator(), jwtCodec));
   const signer = signerOf(config, secrets, operator);
   const base: Base = {
@@ -194,10 +194,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     });
   const connect = async (): Promise<Cluster> =>
     connectWith(await secrets.read(config.cluster.systemCredentials));
-  // What could not be reached is not tried again by the same run, which would wait as long for each account.
+  // Do not retry an unreachable cluster in the same run, because the run would wait again for each account.
   let opening: Promise<Cluster> | undefined;
 
-  // An operator's JWT may leave it to the servers' configuration which account is the system account.
+  // The operator JWT may not name the system account; then the servers' configuration does.
   async function withSystemAccount(known: Operator): Promise<Operator> {
     const account = known.systemAccount ?? accountOf(await secrets.read(config.cluster.systemCredentials));
     return account === undefined ? known : { ...known, systemAccount: account };
@@ -222,7 +222,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       ...(restarter === undefined ? {} : { restarter: guarded(mode, restarter, RESTARTER_NEEDS) }),
       systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
       ...defined({ signer, signal }),
-      // Who has all the time is a person's command, which says at once that it can't.
+      // Without a time limit this is a person's command, which should fail at once.
       ...(lasts === undefined
         ? {}
         : { waitsWhileBusy: millis(Math.min(base.timing.busy.timeout, lasts / 4)) }),
@@ -250,7 +250,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   };
 }
 
-/** What signs, opened at the first signature; absent where no key is configured. */
+/** The signer, opened at the first signature; absent if no key is configured. */
 function signerOf(
   config: Config,
   secrets: Secrets,

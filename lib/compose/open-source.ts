@@ -8,7 +8,7 @@ import type { JwtCodec } from "../ports/keys.ts";
 import type { SourceEntry } from "../ports/source.ts";
 import type { Context } from "../usecases/context/context.ts";
 
-/** The source of truth that is configured, if one is; it is read when it is first asked. */
+/** The configured source of truth, if any; read at first use. */
 export function openSource(
   { source, baseDir }: Pick<Config, "source" | "baseDir">,
   operator: Operator,
@@ -33,7 +33,7 @@ function entriesOf(
   return inSecretsManager(place.slice("//".length), codec);
 }
 
-/** Imports the AWS SDK only when it is asked, so that those who have no use for it never load it. */
+/** Imports the AWS SDK only if it is needed. */
 async function* inSecretsManager(prefix: string, codec: JwtCodec): AsyncIterable<SourceEntry> {
   const { secretsManagerClient } = await import("../adapters/aws/secrets/secrets-manager.ts");
   const { secretsManagerClaims } = await import("../adapters/aws/secrets/secrets-manager-claims.ts");

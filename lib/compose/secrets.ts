@@ -8,13 +8,13 @@ export interface SecretsSettings {
   readonly baseDir: string;
   /** The environment that `env:` references read, usually `process.env`. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Makes the client for `aws-sm:` references, when the first one is read; by default from the environment. */
+  /** Creates the client for `aws-sm:` references at first use; by default from the environment. */
   readonly secretsManager?: () => SecretsManagerClient;
 }
 
 /**
- * Every kind of secret reference, each read once in this object's life: make one per run, and a rotated
- * secret is seen by the next run. Concurrent reads share one; a failed read is tried again when next asked.
+ * Reads all kinds of secret references, each once in the lifetime of this object. Create one per run, so the next run sees
+ * a rotated secret. Concurrent reads share one request; a failed read is retried at the next call.
  */
 export function createSecrets(settings: SecretsSettings): Secrets {
   const open = stores(settings);
@@ -37,7 +37,7 @@ function stores({ baseDir, env, secretsManager }: SecretsSettings): (reference: 
       aws ??= openSecretsManager(secretsManager);
       return aws;
     }
-    // What has no known scheme may be the secret itself, pasted: it must not be repeated.
+    // A reference without a known scheme may be the secret itself, so do not repeat it.
     throw new RelightError(
       "secret.invalid_reference",
       "a secret reference begins with file:, env: or aws-sm://",
@@ -45,7 +45,7 @@ function stores({ baseDir, env, secretsManager }: SecretsSettings): (reference: 
   };
 }
 
-/** Imports the AWS SDK only now, so that those who have no use for it never load it. */
+/** Imports the AWS SDK only if it is needed. */
 async function openSecretsManager(makeClient: SecretsSettings["secretsManager"]): Promise<Secrets> {
   const { secretsManagerClient, secretsManagerSecrets } = await import(
     "../adapters/aws/secrets/secrets-manager.ts"

@@ -2,18 +2,18 @@ import * as z from "zod";
 import { readServerAddress } from "../domain/observation/server-address.ts";
 import { EVEN_IF_FAULTY, secretReference } from "./values.ts";
 
-/** How the servers are reached: `cluster` of the configuration. */
+/** `cluster` of the configuration: how to reach the servers. */
 
-/** Where a nats-server listens for clients. What is wrong with it is said without repeating it: it may hold a password. */
+/** Where a nats-server listens for clients. Errors do not repeat the value, because it may contain a password. */
 export const serverAddress = z.string().superRefine((text, context) => {
   const read = readServerAddress(text);
   if (!read.ok) context.addIssue({ code: "custom", message: read.problem });
 });
 
-/** TLS to the servers; where it stands there, even empty, nothing is sent without TLS. */
+/** TLS to the servers. If present, even empty, nothing is sent without TLS. */
 export const clusterTls = z
   .strictObject({
-    /** What is trusted in place of the public CAs. */
+    /** Trusted CAs, instead of the public ones. */
     ca: secretReference.exactOptional(),
     /** Relight's own certificate, for servers that verify their clients. */
     cert: secretReference.exactOptional(),

@@ -16,7 +16,7 @@ import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingRefere
 
 const accountId = z
   .string()
-  .refine(isAccountId, { message: "is not an account's public key (A and 55 more of A-Z2-7)" });
+  .refine(isAccountId, { message: "is not an account's public key (A and 55 characters of A-Z2-7)" });
 
 const domainName = z
   .string()
@@ -39,40 +39,40 @@ const leafnode = z.strictObject({
   domain: domainName.exactOptional(),
 });
 
-/** Accounts, each once; a second one is found beside other faults too. */
+/** Accounts, each once. Duplicates are reported together with other faults. */
 const accounts = z.array(account).superRefine(
   (list: readonly { readonly id?: unknown }[], context) => {
     const ids = list.map((entry) => entry?.id);
     for (const [index, id] of ids.entries())
       if (typeof id === "string" && isAccountId(id) && ids.indexOf(id) < index)
-        context.addIssue({ code: "custom", path: [index, "id"], message: `${id} stands there twice` });
+        context.addIssue({ code: "custom", path: [index, "id"], message: `${id} appears twice` });
   },
   { when: ({ value }) => Array.isArray(value) },
 );
 
 const kubernetesName = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { message: "is not a name that Kubernetes allows" });
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { message: "is not a valid Kubernetes name" });
 
 const WAYS_TO_RESTART = ["command", "webhook", "kubernetes"] as const;
-/** As long as an HTTP request of Node waits for an answer (undici's `headersTimeout`). */
+/** How long Node waits for an HTTP answer (undici's `headersTimeout`). */
 const LONGEST_ANSWER = ms("5m");
 
-/** How one nats-server is restarted: in exactly one of three ways. */
+/** How to restart a nats-server, in exactly one of three ways. */
 const restart = z
   .strictObject({
-    /** The program and its arguments; `{name}` and `{id}` in them become the server's. */
+    /** The program and its arguments; `{name}` and `{id}` are replaced by the server's. */
     command: z
       .array(z.string())
-      .refine(([program]) => program, { message: "needs the program to run, then its arguments" })
+      .refine(([program]) => program, { message: "needs a program to run, followed by its arguments" })
       .optional(),
-    /** The secret is a must: a receiver that restarts servers has to know who asks. */
+    /** The secret is required, because a receiver that restarts servers must know who asks. */
     webhook: z.strictObject({ url: httpAddress, secret: secretReference }).optional(),
     kubernetes: z
       .strictObject({
         namespace: kubernetesName,
         statefulSet: kubernetesName,
-        /** Of the kubeconfig; its current context by default. */
+        /** A context of the kubeconfig; by default its current one. */
         context: z.string().min(1).exactOptional(),
         kubeconfig: secretReference.exactOptional(),
       })
@@ -83,7 +83,8 @@ const restart = z
   .superRefine(exactlyOne(WAYS_TO_RESTART), EVEN_IF_FAULTY)
   .refine(({ webhook, timeout }) => webhook === undefined || timeout <= LONGEST_ANSWER, {
     path: ["timeout"],
-    message: "can't be longer than 5m for a webhook; let it answer 202 once it has accepted",
+    message:
+      "can't be longer than 5m for a webhook; have the receiver answer 202 once it has accepted the request",
   });
 
 const document = z.strictObject({
@@ -91,55 +92,55 @@ const document = z.strictObject({
     servers: z.array(serverAddress).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
     tls: clusterTls.optional(),
-    /** The servers' HTTP monitoring, for a second opinion on their health. */
+    /** The servers' HTTP monitoring, as a second source for their health. */
     monitoring: z.array(httpAddress).default([]),
-    /** How long Relight waits for one answer. */
+    /** How long Relight waits for an answer. */
     timeout: duration.prefault("5s"),
   }),
   operator: z.strictObject({
     jwt: secretReference,
     signingKey: signingReference.optional(),
-    /** Public keys that are about to be given up: accounts still signed by one are listed. */
+    /** Public keys that will be removed. Accounts still signed by one are listed. */
     retiring: z
       .array(z.string().regex(/^O[A-Z2-7]{55}$/, { message: "is not an operator's public key (O…)" }))
       .default([]),
   }),
-  /** Nothing is changed, whatever else stands here. */
+  /** Relight changes nothing, whatever else is configured. */
   readOnly: z.boolean().default(false),
-  /** What may be changed at most; without it that hangs on whether there is a key to sign with. */
+  /** The most that Relight may do. By default it depends on whether there is a key to sign with. */
   mode: z.enum(CONFIGURED_MODES).optional(),
-  /** Credentials files whose expiry is watched beside Relight's own. */
+  /** Credentials files whose expiry is watched in addition to Relight's own. */
   watch: z.strictObject({ credentials: z.array(secretReference).default([]) }).prefault({}),
   policy: generalPolicy.prefault({}),
-  /** For accounts that fit; of several that do, a later one wins, key by key. */
+  /** Policies for matching accounts; later ones win, key by key. */
   policies: z.array(matchedPolicy).default([]),
   accounts: accounts.default([]),
   leafnodes: z.array(leafnode).default([]),
-  /** Where the accounts' JWTs are kept outside of the cluster. */
+  /** Where the accounts' JWTs are kept outside the cluster. */
   source: z
     .strictObject({
       from: z.string().regex(/^(nsc:.+|folder:.+|aws-sm-prefix:\/\/.+)$/, {
         message: "is not a source of JWTs; write nsc:PATH, folder:PATH or aws-sm-prefix://PREFIX",
       }),
-      /** What is done where it and the cluster disagree. */
+      /** What to do if it differs from the cluster. */
       onDifference: z.enum(["page", "push", "adopt"]).default("page"),
     })
     .optional(),
   escalation,
   links: pageLinks,
-  /** What signs the next system user when Secrets Manager rotates its credentials. */
+  /** The key that signs the next system user when Secrets Manager rotates its credentials. */
   rotation: z
     .strictObject({
       systemSigningKey: secretReference,
-      /** How long such a user lives; for ever by default. */
+      /** The lifetime of such a user; unlimited by default. */
       userLifetime: duration.exactOptional(),
     })
     .optional(),
   /** Without it Relight restarts nothing. */
   restart: restart.optional(),
-  /** Secrets that the issuer's webhook may sign with; several, so that they can be rotated. */
+  /** Secrets that the issuer's webhook may sign with; several allow rotation. */
   issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
-  /** Of which accounts the time until they expire is a metric; each costs money on AWS. */
+  /** Which accounts have a metric for their time until expiry; each costs money on AWS. */
   metrics: z
     .strictObject({ perAccount: z.enum(["critical", "all", "none"]).default("critical") })
     .prefault({}),
@@ -147,13 +148,13 @@ const document = z.strictObject({
     .string()
     .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
     .default("sqlite:relight.sqlite"),
-  /** How long the journal keeps what no later run needs; for ever by default. */
+  /** How long the journal keeps entries that no later run needs; forever by default. */
   journalKeeps: duration.exactOptional(),
   sweep: z
     .strictObject({
-      /** A healthy account is looked at again at the latest after this, as long as the queue has room. */
+      /** A healthy account is checked again within this time, if the queue has room. */
       verifyEvery: duration.prefault("5m"),
-      /** Sweeps queue no more once so many jobs wait. */
+      /** Sweeps stop queuing when this many jobs wait. */
       atMostWaiting: z.int().min(1).default(1_000),
     })
     .prefault({}),
@@ -161,16 +162,16 @@ const document = z.strictObject({
     .string()
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
     .default("in-process"),
-  /** Where Relight's own events go; then whoever listens there tells the channels. */
+  /** The bus for Relight's events. If set, a subscriber notifies the channels. */
   events: z
     .string()
     .regex(/^eventbridge:(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]+$/, {
-      message: "write eventbridge:BUS, its name or its ARN",
+      message: "write eventbridge:BUS with the bus' name or ARN",
     })
     .optional(),
 });
 
-/** A leafnode's account may be named by its name; it must be one that there is. Found beside other faults. */
+/** A leafnode's account may be a configured name. Reported together with other faults. */
 const checked = document.superRefine(
   (value: Raw, context) => {
     const names = value.accounts.map((entry) => entry?.name);
@@ -184,12 +185,12 @@ const checked = document.superRefine(
   { when: ({ value }) => isJsonObject(value) && LISTS.every((key) => Array.isArray(value[key])) },
 );
 const LISTS = ["accounts", "leafnodes"] as const;
-/** What is looked at where other parts may have faults. */
+/** The unvalidated parts that later checks need. */
 interface Raw {
   readonly accounts: readonly ({ readonly name?: unknown } | undefined)[];
   readonly leafnodes: readonly ({ readonly account?: unknown } | undefined)[];
 }
-/** What a configuration file may hold; the test of the reference walks it. */
+/** The schema of the configuration file. The test of the reference reads its keys. */
 export const schema = checked.superRefine(({ policy, policies, accounts: list }, context) => {
   const overrides = [
     ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
@@ -202,13 +203,13 @@ export const schema = checked.superRefine(({ policy, policies, accounts: list },
 
 export type Config = Omit<z.infer<typeof schema>, "escalation"> & {
   readonly escalation: readonly EscalationChannel[];
-  /** How long an account, or the whole cluster, is unknown before a person is called. */
+  /** How long an account, or the whole cluster, is unknown before a person is paged. */
   readonly unknownAfter: Millis;
   /** The folder that relative `file:` references and the journal's path start from. */
   readonly baseDir: string;
 };
 
-/** What a deployment decides, not the person who writes the file: where jobs, entries and events go. */
+/** Settings that a deployment knows and the author of the file may not: where jobs, entries and events go. */
 export interface Overrides {
   readonly RELIGHT_JOURNAL?: string | undefined;
   readonly RELIGHT_QUEUE?: string | undefined;
@@ -217,7 +218,7 @@ export interface Overrides {
 
 /**
  * Reads and checks a configuration file.
- * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and its remedy.
+ * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and how to fix it.
  */
 export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
@@ -226,7 +227,7 @@ export async function loadConfig(file: string, overrides: Overrides = {}): Promi
   return parseConfig(text, file, overrides);
 }
 
-/** The same for a text in hand; `origin` names it in errors, and relative paths start from its folder. */
+/** The same for a text. `origin` names it in errors, and relative paths start from its folder. */
 export function parseConfig(text: string, origin: string, overrides: Overrides = {}): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -245,7 +246,7 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   return { ...parsed.data, escalation: channels, unknownAfter, baseDir: dirname(resolve(origin)) };
 }
 
-/** What is configured about each account, with the leafnodes that are to be bound to it. */
+/** The configured accounts, with the leafnodes that must be bound to them. */
 export function accountSettings({
   accounts: configured,
   leafnodes,
@@ -266,7 +267,7 @@ function contentOf(document: Document.Parsed, origin: string): JsonObject {
     const content: unknown = document.toJS() ?? {};
     if (isJsonObject(content)) return content;
   } catch (cause) {
-    // An alias of nothing is found only here.
+    // Only this detects an alias without an anchor.
     throw invalid(origin, [(cause as Error).message]);
   }
   throw invalid(origin, ["the file: is not a map of keys and values"]);
@@ -275,9 +276,7 @@ function contentOf(document: Document.Parsed, origin: string): JsonObject {
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.join(".").replace(/\.(\d+)/g, "[$1]");
   if (issue.code === "unrecognized_keys")
-    return issue.keys.map(
-      (key) => `${[path, key].filter(Boolean).join(".")}: is not a key that Relight knows`,
-    );
+    return issue.keys.map((key) => `${[path, key].filter(Boolean).join(".")}: is an unknown key`);
   const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
   return [`${path || "the file"}: ${missing ? `is missing (${issue.expected})` : issue.message}`];
 }

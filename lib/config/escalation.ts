@@ -4,13 +4,13 @@ import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference } from "./valu
 
 const WAYS = ["webhook", "pagerDuty", "slack", "sns"] as const;
 
-/** Where a person is called: through exactly one service per channel. */
+/** A channel for pages, with exactly one service. */
 const channel = z
   .strictObject({
     webhook: z
       .strictObject({
         url: httpAddress,
-        /** Signs what is sent, as Standard Webhooks does, so that the receiver can trust it. */
+        /** Signs messages according to Standard Webhooks. */
         secret: secretReference.optional(),
       })
       .optional(),
@@ -21,7 +21,7 @@ const channel = z
         url: httpAddress.default("https://events.pagerduty.com/v2/enqueue"),
       })
       .optional(),
-    /** An incoming webhook; whoever knows its address can post, so that is a secret. */
+    /** An incoming webhook. Its address is a secret, because anybody who knows it can post. */
     slack: z.strictObject({ url: secretReference }).optional(),
     sns: z
       .strictObject({
@@ -33,17 +33,17 @@ const channel = z
   })
   .superRefine(exactlyOne(WAYS), EVEN_IF_FAULTY);
 
-/** A list is one of channels. */
+/** A list is short for `channels`. */
 export const escalation = z.preprocess(
   (value) => (Array.isArray(value) ? { channels: value } : (value ?? {})),
   z.strictObject({
-    /** How long an account, or the whole cluster, is unknown before a person is called. */
+    /** How long an account, or the whole cluster, is unknown before a person is paged. */
     unknownAfter: duration.prefault("5m"),
     channels: z.array(channel).default([]),
   }),
 );
 
-/** Where the fault is in the file: a list's channels have no key of their own. */
+/** The path of a fault in the file: in the short form, `channels` is not a key. */
 export const asWritten =
   (written: unknown) =>
   (issue: z.core.$ZodIssue): z.core.$ZodIssue => {
@@ -54,7 +54,7 @@ export const asWritten =
 
 export type EscalationChannel = z.infer<typeof channel>;
 
-/** Where a person who was called reads on; `{class}`, `{account}` and `{name}` become the incident's. */
+/** Links for pages; `{class}`, `{account}` and `{name}` are replaced by the incident's. */
 export const pageLinks = z
   .strictObject({ runbook: httpAddress.exactOptional(), console: httpAddress.exactOptional() })
   .prefault({});

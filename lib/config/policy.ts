@@ -10,11 +10,11 @@ import {
 } from "../domain/expiry/expiry-policy.ts";
 import { type Millis, millis } from "../domain/time/time.ts";
 
-const A_DURATION = "a length of time; write 90d, 12h, 30m or 45s";
-/** Nobody means more, and a JWT could not hold its end. */
+const A_DURATION = "a duration; write 90d, 12h, 30m or 45s";
+/** Nobody needs more, and a JWT could not express its expiry. */
 const LONGEST = ms("100y");
 
-/** `90d`, `12h`, `30m`, `45s`, `250ms`: a length of time, in milliseconds. */
+/** A duration such as `90d`, `12h`, `30m`, `45s`, `250ms`; in milliseconds. */
 export const duration = z.string(`is not ${A_DURATION}`).transform((text, context): Millis => {
   const value = readDuration(text);
   if (value !== undefined) return value;
@@ -29,7 +29,7 @@ function readDuration(text: string): Millis | undefined {
 
 const A_LEAD = `${A_DURATION}, or a share of the lifetime such as 33%`;
 
-/** `30d`, or `33%` of the lifetime that the JWT was given. */
+/** `30d`, or `33%` of the JWT's lifetime. */
 const lead = z.string(`is not ${A_LEAD}`).transform((text, context): Lead => {
   const share = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(text)?.[1] ?? Number.NaN) / 100;
   if (share > 0 && share < 1) return { unit: "share", share };
@@ -61,7 +61,7 @@ const blackout = z
       .refine(isTimeZone, { message: "is not a time zone; write one like Europe/Berlin, or UTC" })
       .default("UTC"),
   })
-  .refine(({ from, to }) => from !== to, { path: ["to"], message: "is the same as from: no time at all" });
+  .refine(({ from, to }) => from !== to, { path: ["to"], message: "is the same as from" });
 
 const rules = {
   lifetime: duration.exactOptional(),
@@ -72,9 +72,9 @@ const rules = {
   warnBefore: lead.exactOptional(),
   pageBefore: lead.exactOptional(),
   blackouts: z.array(blackout).exactOptional(),
-  /** Watched and warned about, never renewed. */
+  /** Watch and warn only; never renew. */
   manual: z.boolean().exactOptional(),
-  /** Renewed only if independent readings of its claims agree. */
+  /** Renew only if independent readings of the claims agree. */
   critical: z.boolean().exactOptional(),
 };
 
@@ -82,10 +82,10 @@ export const accountPolicy = z.strictObject(rules);
 
 const accountId = z
   .string()
-  .refine(isAccountId, { message: "is not an account's public key (A and 55 more of A-Z2-7)" });
+  .refine(isAccountId, { message: "is not an account's public key (A and 55 characters of A-Z2-7)" });
 const some = <T extends z.ZodType>(entry: T) => z.array(entry).min(1, { message: "needs an entry" });
 
-/** A policy for the accounts that fit. */
+/** A policy for matching accounts. */
 export const matchedPolicy = z.strictObject({
   match: z
     .strictObject({
@@ -94,7 +94,7 @@ export const matchedPolicy = z.strictObject({
       tags: some(z.string().min(1)).exactOptional(),
     })
     .refine((match) => Object.keys(match).length > 0, {
-      message: "needs accounts, names or tags; what is for all stands in policy",
+      message: "needs accounts, names or tags; to match all accounts, use policy",
     }),
   ...rules,
 });
@@ -107,7 +107,7 @@ export const generalPolicy = z
     blackouts: z.array(blackout).default([]),
     manual: z.boolean().default(false),
     critical: z.boolean().default(false),
-    /** Allowance for remedies that lose what is held in memory only. */
+    /** Allows remedies that lose what exists only in memory. */
     allowMemoryLoss: z.boolean().default(false),
   })
   .superRefine((policy, context) => {
@@ -115,7 +115,7 @@ export const generalPolicy = z
       context.addIssue({ code: "custom", path: [key], message: problem });
   });
 
-/** Reports what is wrong with the policies that overrides amount to, each at the override. */
+/** Reports faults of the policies that result from overrides, each at the override that causes it. */
 export function checkOverrides(
   general: ExpiryPolicy,
   overrides: readonly { readonly path: readonly (string | number)[]; readonly rules: PolicyRules }[],
@@ -124,7 +124,7 @@ export function checkOverrides(
   for (const { path, rules: own } of overrides)
     for (const { key, problem } of policyFaults({ ...general, ...own })) {
       const culprit = own[key] === undefined ? (Object.keys(own).find(isLead) ?? key) : key;
-      report([...path, culprit], culprit === key ? problem : `leaves ${key} at fault: it ${problem}`);
+      report([...path, culprit], culprit === key ? problem : `makes ${key} invalid: it ${problem}`);
     }
 }
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { isJsonObject } from "../domain/time/json.ts";
 
-/** Kinds of values that several parts of the configuration have. */
+/** Types of values that several parts of the configuration share. */
 
 const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?";
 const referenceOf = (forms: string, written: string) =>
@@ -9,10 +9,10 @@ const referenceOf = (forms: string, written: string) =>
     message: `is not a secret reference; write ${written} (never the secret itself)`,
   });
 
-/** A secret by reference; the secret itself never stands in a configuration. */
+/** A reference to a secret. The secret itself is never in the configuration. */
 export const secretReference = referenceOf(SECRET_FORMS, "file:PATH, env:NAME or aws-sm://NAME#FIELD");
 
-/** The operator's key may also be one that signs where it is kept, and is never read. */
+/** The operator's key may also be a KMS key, which is never read. */
 export const signingReference = referenceOf(
   `${SECRET_FORMS}|aws-kms://[A-Za-z0-9:/_-]+`,
   "file:PATH, env:NAME, aws-sm://NAME#FIELD or aws-kms://KEY",
@@ -20,13 +20,13 @@ export const signingReference = referenceOf(
 
 export const httpAddress = z.url({ protocol: /^https?$/, message: "is not an http(s) address" });
 
-/** For `superRefine`: exactly one of these keys is there. Found beside other faults with {@link EVEN_IF_FAULTY}. */
+/** For `superRefine`: requires exactly one of these keys. With {@link EVEN_IF_FAULTY}, runs even if there are other faults. */
 export function exactlyOne(ways: readonly string[]) {
   return (value: object, context: Pick<z.core.$RefinementCtx, "addIssue">): void => {
     const present = ways.filter((way) => (value as Readonly<Record<string, unknown>>)[way] !== undefined);
     if (present.length === 1) return;
-    const found = present.length === 0 ? "none is" : `${present.join(" and ")} are`;
-    const message = `needs exactly one of ${ways.join(", ")}; ${found} there`;
+    const found = present.length === 0 ? "has none" : `has ${present.join(" and ")}`;
+    const message = `needs exactly one of ${ways.join(", ")}; it ${found}`;
     context.addIssue({ code: "custom", message });
   };
 }

@@ -91,7 +91,7 @@ describe("folder", () => {
     await writeFile(join(folder, "large.jwt"), "x".repeat(1_048_577));
     const entries = await all(open(() => jwtFolder(folder, codec)));
     expect(entries).toMatchObject([
-      { ok: false, problem: "it has 1048577 bytes, more than any account JWT" },
+      { ok: false, problem: "it has 1048577 bytes, which is more than any account JWT" },
       { ok: false, problem: "it can't be read: ENOENT" },
     ]);
   });
@@ -139,7 +139,7 @@ describe("nsc store", () => {
     const folder = await newFolder();
     await expect(all(nsc(folder))).rejects.toMatchObject({
       code: "source.unavailable",
-      message: expect.stringMatching(/no nsc store/),
+      message: expect.stringMatching(/not an nsc store/),
     });
   });
 });

@@ -140,7 +140,7 @@ describe("Slack", () => {
     opener(slack, shown, (page) => [
       `${page.status === "open" ? "🚨" : "✅"} ${pageText(page).title}`,
       ...pageText(page).parts.map(({ heading, lines }) => `*${heading}*\n${lines.join("\n")}`),
-      "*Read on*\n• Runbook: https://wiki/jetstream_dead?a=1&amp;b=2\n• Console: https://relight/",
+      "*Links*\n• Runbook: https://wiki/jetstream_dead?a=1&amp;b=2\n• Console: https://relight/",
       page.key,
     ]),
   );

@@ -132,7 +132,7 @@ describeAws(moto, "SQS on moto", (settings) => {
     const again = sent.map((each) => ({ ...each, reason: "again" }));
     await expect(jobs.enqueueAll(again)).rejects.toMatchObject({
       code: "queue.unavailable",
-      message: expect.stringContaining("did not take 2 of 12 jobs: InvalidMessageContents"),
+      message: expect.stringContaining("did not accept 2 of 12 jobs: InvalidMessageContents"),
       details: { notTaken: 2 },
     });
     // Their own fault: sending them again would mend nothing; and the others are sent.

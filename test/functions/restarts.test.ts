@@ -14,7 +14,7 @@ test("a function with less time than a restart may take has no way to restart se
   await using short = await openApp({ configFile, log, lasts: millis(180_000) });
   const { restarter, whyNoRestart } = await short.context();
   expect(restarter).toBeUndefined();
-  expect(whyNoRestart).toMatch(/longer than the 180 s that this function has; run `relight heal`/);
+  expect(whyNoRestart).toMatch(/longer than the 180 s that this function can run; run `relight heal`/);
   await using long = await openApp({ configFile, log });
   expect((await long.context()).restarter).toBeDefined();
 });

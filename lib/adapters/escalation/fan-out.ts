@@ -4,16 +4,13 @@ import type { Escalation } from "../../ports/escalation.ts";
 import type { Log } from "../../ports/log.ts";
 import { logEscalation } from "./log.ts";
 
-/** A channel beyond this process, and what the log calls it. */
+/** A channel, and its name in the log. */
 export interface Channel {
   readonly name: string;
   readonly escalation: Escalation;
 }
 
-/**
- * Sends to every channel at once, and to the log in any case. One channel that takes the incident is
- * enough; each that fails is logged.
- */
+/** Sends to all channels at once and always to the log. One successful channel is enough; each failure is logged. */
 export function fanOutEscalation(channels: readonly Channel[], log: Log, links: Links = {}): Escalation {
   const own = logEscalation(log, links);
   return {
@@ -52,8 +49,12 @@ async function tryChannel(channel: string, send: () => Promise<void>): Promise<F
 
 function undeliverable(failures: readonly Failure[]): RelightError {
   const reasons = failures.map(({ channel, error }) => `${channel}: ${error.message}`);
-  return new RelightError("escalation.undeliverable", `no channel took the incident: ${reasons.join("; ")}`, {
-    details: { channels: failures.map(({ channel, error }) => ({ channel, ...error.details })) },
-    cause: new AggregateError(failures.map(({ error }) => error)),
-  });
+  return new RelightError(
+    "escalation.undeliverable",
+    `no channel accepted the incident: ${reasons.join("; ")}`,
+    {
+      details: { channels: failures.map(({ channel, error }) => ({ channel, ...error.details })) },
+      cause: new AggregateError(failures.map(({ error }) => error)),
+    },
+  );
 }

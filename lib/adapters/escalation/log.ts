@@ -3,7 +3,7 @@ import { type Links, pageText, textLines } from "../../domain/incidents/page-tex
 import type { Escalation } from "../../ports/escalation.ts";
 import type { Log } from "../../ports/log.ts";
 
-/** Writes incidents into the log: the channel that is always there. */
+/** Writes incidents to the log, which is always a channel. */
 export function logEscalation(log: Log, links: Links = {}): Escalation {
   return {
     send: async (incident) => {

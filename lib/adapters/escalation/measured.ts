@@ -3,8 +3,8 @@ import type { Escalation } from "../../ports/escalation.ts";
 import type { Metrics } from "../../ports/observers.ts";
 
 /**
- * Counts the incidents that are told, and the pages that reached nobody.
- * @param counts `failures` where the incidents were counted already by whoever handed them on
+ * Counts delivered incidents and undeliverable pages.
+ * @param counts `failures` if the sender already counted the incidents
  */
 export function measuredEscalation(
   { send }: Escalation,

@@ -5,26 +5,26 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
-/** Characters; PagerDuty takes 1,024 in a summary, and 512 kB in all (developer.pagerduty.com, Events API v2). */
+/** Characters. PagerDuty allows 1,024 in a summary, and 512 kB in total (developer.pagerduty.com, Events API v2). */
 const LONGEST_SUMMARY = 1_024;
 const LARGEST_EVIDENCE = 300_000;
 
 export interface PagerDutySettings extends ChannelSettings {
   readonly url: string;
-  /** Of a service's integration "Events API v2". */
+  /** The key of a service's integration "Events API v2". */
   readonly routingKey: string;
   readonly links?: Links;
 }
 
 /**
- * Triggers and resolves alerts of PagerDuty. Its `dedup_key` is the incident's key, so repetitions join the alert
- * that is open. @throws RelightError `config.invalid` for a bad address.
+ * Triggers and resolves PagerDuty alerts. The `dedup_key` is the incident's key, so repetitions join the open alert.
+ * @throws RelightError `config.invalid` for a bad address.
  */
 export function pagerDutyEscalation({ routingKey, links, ...settings }: PagerDutySettings): Escalation {
   return postedEscalation({
     ...settings,
     kind: "PagerDuty",
-    // The key is added to what was scrubbed, so it stays whole.
+    // Add the routing key after redaction, which would remove it.
     message: (incident) => ({ routing_key: routingKey, ...eventOf(incident, links) }),
   });
 }
@@ -58,8 +58,8 @@ function consoleOf(links: ReturnType<typeof pageText>["links"]): string {
   return links.find(({ text }) => text === "Console")?.href ?? "";
 }
 
-/** A page without its evidence is better than none. */
+/** Omits evidence that is too large, because a page without it is better than none. */
 function evidenceOf({ evidence }: Incident): JsonObject | string {
   const size = Buffer.byteLength(JSON.stringify(evidence));
-  return size > LARGEST_EVIDENCE ? "too large to send; `relight journal` has it" : evidence;
+  return size > LARGEST_EVIDENCE ? "too large to send; see `relight journal`" : evidence;
 }

@@ -10,29 +10,29 @@ import { type Delivery, webhookSender } from "../webhooks/delivery.ts";
 
 const RETRIES = 2;
 
-/** What every channel over HTTP is made with. */
+/** Settings of every channel over HTTP. */
 export interface ChannelSettings {
   readonly clock: Clock;
-  /** Takes secrets out of the incident before it is sent. */
+  /** Redacts the incident before it is sent. */
   readonly scrub: (value: JsonObject) => JsonObject;
   /** How long one try may take. */
   readonly timeout?: Millis;
-  /** How long to wait before the second try; twice as long before the third. */
+  /** How long to wait before the second try; the wait doubles before the third. */
   readonly pause?: Millis;
 }
 
 export interface Posted extends ChannelSettings {
-  /** What errors call the channel: `escalation`, `Slack`. */
+  /** The channel's name in errors: `escalation`, `Slack`. */
   readonly kind: string;
   readonly url: string;
   readonly secret?: string;
-  /** What is posted of an incident that has no secrets any more. */
+  /** The body to post for a redacted incident. */
   readonly message: (incident: Incident) => JsonObject;
 }
 
 /**
- * Posts incidents as JSON. Three tries, unless the receiver said no; `webhook-id` is the same each time the same
- * page is sent, so that a receiver can tell a repetition.
+ * Posts incidents as JSON. Tries three times, unless the receiver refuses. `webhook-id` is the same for repetitions of a
+ * page.
  * @throws RelightError `secret.malformed` at once if the secret can't sign; `config.invalid` for a bad address.
  */
 export function postedEscalation(settings: Posted): Escalation {
@@ -65,7 +65,7 @@ function undeliverable(
   return new RelightError("escalation.undeliverable", message, { details: { channel, ...details } });
 }
 
-/** Not if the receiver understood and refused. */
+/** Whether a retry may help: not if the receiver refused. */
 function mayHelpLater(error: Error): boolean {
   const status = error instanceof RelightError ? error.details["status"] : undefined;
   return typeof status !== "number" || status === 429 || status >= 500;

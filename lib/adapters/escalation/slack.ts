@@ -4,16 +4,16 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
-/** Characters that Slack takes in one section's text (docs.slack.dev, block kit reference). */
+/** The maximum length of a section's text (docs.slack.dev, block kit reference). */
 const LONGEST_SECTION = 3_000;
 
 export interface SlackSettings extends ChannelSettings {
-  /** Of an incoming webhook; whoever knows it can post. */
+  /** The address of an incoming webhook; a secret, because anybody who knows it can post. */
   readonly url: string;
   readonly links?: Links;
 }
 
-/** Posts incidents to a channel of Slack, in blocks. @throws RelightError `config.invalid` for a bad address. */
+/** Posts incidents to a Slack channel as blocks. @throws RelightError `config.invalid` for a bad address. */
 export function slackEscalation({ links, ...settings }: SlackSettings): Escalation {
   return postedEscalation({
     ...settings,
@@ -25,9 +25,9 @@ export function slackEscalation({ links, ...settings }: SlackSettings): Escalati
 function slackMessage(incident: Incident, links: Links | undefined): JsonObject {
   const text = pageText(incident, links);
   const readOn = text.links.map(linkLine);
-  const parts = readOn.length > 0 ? [...text.parts, { heading: "Read on", lines: readOn }] : text.parts;
+  const parts = readOn.length > 0 ? [...text.parts, { heading: "Links", lines: readOn }] : text.parts;
   return {
-    // What a phone's notification shows.
+    // Shown in notifications.
     text: escaped(`${text.title}. ${text.parts[0]?.lines[0] ?? ""}`),
     blocks: [
       {
@@ -48,12 +48,12 @@ function sectionOf({ heading, lines }: PagePart): string {
   const list = lines.length > 1 ? lines.map((line) => `• ${line}`) : lines;
   const text = [`*${heading}*`, ...list].map(escaped).join("\n");
   if (text.length <= LONGEST_SECTION) return text;
-  // Not within an escaped character, nor between the halves of one that needs two.
+  // Do not cut within an escaped character or a surrogate pair.
   const cut = text.slice(0, LONGEST_SECTION - 1);
   return `${cut.replace(/(&[a-z]{0,3}|[\uD800-\uDBFF])$/, "")}…`;
 }
 
-/** Nothing in an incident is Slack's markup: `<!channel>` in a message calls nobody. */
+/** Escapes Slack's markup, so `<!channel>` in a message notifies nobody. */
 function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -2,14 +2,14 @@ import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
 export interface WebhookSettings extends ChannelSettings {
-  /** Where to post; a name and a password in it are sent as basic authorization. */
+  /** Where to post. A user and password in it are sent as basic authorization. */
   readonly url: string;
-  /** Signs what is sent, as Standard Webhooks (`whsec_…`) does. */
+  /** Signs messages according to Standard Webhooks (`whsec_…`). */
   readonly secret?: string;
 }
 
 /**
- * Posts incidents, whole, under the Standard Webhooks specification.
+ * Posts complete incidents according to Standard Webhooks.
  * @throws RelightError `secret.malformed` at once if the secret can't sign; `config.invalid` for a bad address.
  */
 export function webhookEscalation(settings: WebhookSettings): Escalation {

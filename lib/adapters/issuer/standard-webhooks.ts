@@ -4,13 +4,13 @@ import { RelightError } from "../../errors.ts";
 export interface SignedRequest {
   /** Header names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** The body exactly as it was sent; parsed JSON can't be verified. */
+  /** The raw body, because parsed JSON can't be verified. */
   readonly body: string;
 }
 
 /**
- * Checks a Standard Webhooks signature against each of `secrets` (several, so that they can be rotated) and
- * the replay window of five minutes. Returns the webhook's id, for the memory of ids.
+ * Checks a Standard Webhooks signature against each of `secrets` (several allow rotation) and the replay window of five
+ * minutes. Returns the webhook's id, which identifies repetitions.
  * @throws RelightError `webhook.unauthorized`
  */
 export function verifySignature({ headers, body }: SignedRequest, secrets: readonly string[]): string {

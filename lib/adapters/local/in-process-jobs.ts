@@ -1,22 +1,22 @@
 import type { Job, Jobs } from "../../ports/jobs.ts";
 
 export interface InProcessJobsSettings {
-  /** Does one job. */
+  /** Runs one job. */
   readonly work: (job: Job) => Promise<void>;
-  /** Hears of a job that failed; the next one runs all the same. Must not throw. */
+  /** Called when a job fails; the next one runs anyway. Must not throw. */
   readonly onError: (error: unknown, job: Job) => void;
-  /** How many accounts are worked on at once. */
+  /** How many accounts to work on at once. */
   readonly parallel?: number;
 }
 
 /**
- * A queue in this process: first in, first out per account, several accounts at once. A job whose id is
- * waiting or running already is the same job and is not queued again. Nothing outlives the process.
+ * A queue in this process: first in, first out per account, several accounts at once. A job whose id is already waiting or
+ * running is not queued again. The queue ends with the process.
  */
 export function inProcessJobs({ work, onError, parallel = 4 }: InProcessJobsSettings): Jobs {
   const waiting: Job[] = [];
   const busyAccounts = new Set<string>();
-  /** The ids of all that wait or run. */
+  /** The ids of all waiting and running jobs. */
   const ids = new Set<string>();
   let idle = Promise.withResolvers<void>();
   idle.resolve();

@@ -6,10 +6,10 @@ import type { Millis } from "../../domain/time/time.ts";
 import type { Monitoring } from "../../ports/cluster.ts";
 
 const AT_ONCE = 8;
-/** A health answer is a line; whatever is longer is not one. */
+/** The maximum length of a health answer, which is a single line. */
 const LONGEST = 4_096;
 
-/** The servers' HTTP monitoring (`http_port`), at the addresses that are configured. */
+/** The servers' HTTP monitoring (`http_port`) at the configured addresses. */
 export function httpMonitoring(urls: readonly string[], timeout: Millis): Monitoring {
   return {
     check: () =>
@@ -19,7 +19,7 @@ export function httpMonitoring(urls: readonly string[], timeout: Millis): Monito
   };
 }
 
-/** The address without a password that may stand in it. */
+/** The address without user and password. */
 function shown(address: string): string {
   const url = new URL(address);
   return `${url.protocol}//${url.host}`;
@@ -34,7 +34,7 @@ async function checksOf(url: string, timeout: Millis): Promise<HealthChecks> {
   return { enabledOnly, serverOnly, full };
 }
 
-/** As a probe of Kubernetes sees it: the status decides, the body says why. */
+/** Like a Kubernetes probe: the status decides, the body gives the reason. */
 async function healthz(base: string, query: string, timeout: Millis): Promise<Probe<HealthAnswer>> {
   const { address, headers } = requestTo(base, query);
   try {
@@ -47,7 +47,7 @@ async function healthz(base: string, query: string, timeout: Millis): Promise<Pr
   }
 }
 
-/** A password in the address, for a proxy before the servers, goes into a header: fetch refuses it, and tells it. */
+/** Moves a password in the address, for a proxy, into a header, because fetch refuses such addresses and quotes them. */
 function requestTo(base: string, query: string): { address: URL; headers: Record<string, string> } {
   const address = new URL(base);
   const { username, password } = address;
@@ -69,7 +69,7 @@ function answerOf(response: Response, text: string, where: string): Probe<Health
   return { ok: true, value: { ok: response.ok && status === "ok", message } };
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** Uses the cause, because fetch's own message is only `fetch failed`. */
 function reason(thrown: unknown, timeout: Millis): string {
   const { name, message, cause } = thrown as Error & { readonly cause?: { readonly message?: string } };
   if (name === "TimeoutError") return `no answer within ${timeout} ms`;

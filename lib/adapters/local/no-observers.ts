@@ -1,9 +1,9 @@
 import type { Metrics, Tracer } from "../../ports/observers.ts";
 
-/** Nobody counts: on one machine the journal and `relight status` tell. */
+/** No metrics: on one machine, use the journal and `relight status`. */
 export const noMetrics: Metrics = { emit: () => {} };
 
-/** Nobody times. */
+/** No traces. */
 export const noTracer: Tracer = {
   step: (_name, work) => work(),
   [Symbol.asyncDispose]: async () => {},

@@ -11,23 +11,23 @@ export function fileSecrets(baseDir: string): Secrets {
     read: async (reference) => {
       const path = reference.slice("file:".length);
       if (path === "" || path.includes("\0"))
-        throw new RelightError("secret.invalid_reference", "file: needs a path after it");
+        throw new RelightError("secret.invalid_reference", "file: needs a path");
       const text = await readFile(resolve(baseDir, path), "utf8").catch((cause: NodeJS.ErrnoException) => {
         throw fileError(reference, cause);
       });
-      // Editors end a file with a newline; it is no part of the secret.
+      // Editors add a newline at the end of a file; it is not part of the secret.
       return text.replace(/[\r\n]+$/, "");
     },
   };
 }
 
-/** Secrets in the environment: `env:NAME`. `env` is the environment to read, usually `process.env`. */
+/** Secrets in the environment: `env:NAME`. `env` is usually `process.env`. */
 export function envSecrets(env: Readonly<Record<string, string | undefined>>): Secrets {
   return {
     read: async (reference) => {
       const name = reference.slice("env:".length);
       if (!ENV_NAME.test(name))
-        throw new RelightError("secret.invalid_reference", "env: needs the name of a variable after it");
+        throw new RelightError("secret.invalid_reference", "env: needs the name of a variable");
       const value = Object.hasOwn(env, name) ? env[name] : undefined;
       if (value === undefined) throw new RelightError("secret.not_found", `${reference} is not set`);
       return value;

@@ -18,12 +18,12 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Journal, JournalledAccount, JournalQuery } from "../../ports/journal.ts";
 import type { Leases } from "../../ports/leases.ts";
 
-/** How long to wait for another process that is writing, in milliseconds. */
+/** How long to wait while another process writes, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;
 
 const IS_KNOWN = `kind IN (${MAKES_KNOWN.map((kind) => `'${kind}'`).join(", ")})`;
 
-/** Triggers keep the journal append-only whoever opens the file; `seq` is the order of appending. */
+/** Triggers keep the journal append-only for every program; `seq` is the order of appending. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,19 +60,19 @@ const ACQUIRE = `
 `;
 
 export interface SqliteJournalSettings {
-  /** The database file; its folder is made if it is missing. */
+  /** The database file; its folder is created if missing. */
   readonly path: string;
-  /** What leases expire by. */
+  /** For the expiry of leases. */
   readonly clock: Clock;
-  /** Takes secrets out of an entry's data before it is stored. */
+  /** Redacts an entry's data before it is stored. */
   readonly scrub: (value: JsonObject) => JsonObject;
-  /** How long entries are kept that no later run needs, looked at when the journal is opened; for ever by default. */
+  /** How long to keep entries that no later run needs, applied when the journal is opened; forever by default. */
   readonly keeps?: Millis | undefined;
 }
 
 /**
- * The journal and the leases in one SQLite file that only its owner may read. Several processes may use it
- * at once; each entry is on the disk when `append` returns.
+ * The journal and the leases in one SQLite file, readable only by its owner. Several processes may use it at once. Each
+ * entry is on disk when `append` returns.
  * @throws RelightError `journal.unavailable` naming the file.
  */
 export async function sqliteJournal(
@@ -105,8 +105,8 @@ export async function sqliteJournal(
 }
 
 /**
- * Of processes that open a new file together, one turns the write-ahead log on, and there SQLite tells the
- * others "locked" at once, whatever the timeout.
+ * Retries opening: if several processes open a new file at once, one turns on the write-ahead log, and SQLite reports
+ * "locked" to the others immediately, whatever the timeout.
  */
 function openPatiently(open: () => DatabaseSync): Promise<DatabaseSync> {
   const shouldRetry = ({ error }: { error: Error }) => isBusy(error.cause);
@@ -114,7 +114,7 @@ function openPatiently(open: () => DatabaseSync): Promise<DatabaseSync> {
   return pRetry(open, { retries: 20, ...pauses, shouldRetry });
 }
 
-/** SQLITE_BUSY, or one of its extended codes, whose low byte it is. */
+/** SQLITE_BUSY, or one of its extended codes, which have it as their low byte. */
 function isBusy(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode !== undefined && (errcode & 0xff) === 5;
@@ -122,7 +122,7 @@ function isBusy(error: unknown): boolean {
 
 function openDatabase(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // Made before SQLite makes it, so that it is never readable by others; the -wal file inherits its mode.
+  // Create the file before SQLite does, so it is never readable by others. The -wal file inherits its mode.
   closeSync(openSync(path, "a", 0o600));
   chmodSync(path, 0o600);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
@@ -137,7 +137,7 @@ function openDatabase(path: string): DatabaseSync {
 }
 
 const JOB_KINDS = "'job.started', 'job.finished'";
-/** An account's newest entry about a job says how it stands, and stays however old it is. */
+/** Keeps an account's newest job entry, however old it is. */
 const EXPIRED = `
   kind IN (${EXPIRING_KINDS.map((kind) => `'${kind}'`).join(", ")}) AND at < ? AND (kind NOT IN (${JOB_KINDS}) OR EXISTS (
     SELECT 1 FROM journal AS newer
@@ -145,7 +145,7 @@ const EXPIRED = `
   ))
 `;
 
-/** The trigger that keeps entries stands aside within this one transaction, which no other process sees into. */
+/** Drops the trigger that forbids deletion within this transaction, invisibly to other processes. */
 function forget(database: DatabaseSync, before: EpochMillis): void {
   if (database.prepare(`SELECT 1 FROM journal WHERE ${EXPIRED} LIMIT 1`).get(before) === undefined) return;
   database.exec("BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS journal_never_forgets;");
@@ -171,7 +171,7 @@ function select(database: DatabaseSync, query: JournalQuery): readonly JournalEn
   return rows.map(entryOf).reverse();
 }
 
-/** From one account to the next, whatever lies between: the index has only the entries that make an account known. */
+/** Jumps from one account to the next. The index has only entries that make an account known. */
 const NEXT_ACCOUNT = `
   SELECT account FROM journal INDEXED BY journal_of_accounts
   WHERE ${IS_KNOWN} AND account > ? ORDER BY account LIMIT 1
@@ -206,7 +206,7 @@ const LATEST = `
   WHERE account = ? AND kind IN ('job.started', 'job.finished') ORDER BY seq DESC LIMIT 1
 `;
 
-/** Backwards through an account's entries: the newest job is among the last few. */
+/** Reads an account's entries backwards, because the newest job is among the last few. */
 function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, LastJob> {
   const query = database.prepare(LATEST);
   const found = new Map<AccountId, LastJob>();
@@ -218,7 +218,7 @@ function latest(database: DatabaseSync, accounts: readonly AccountId[]): Readonl
   return found;
 }
 
-/** The columns are STRICT and this file alone writes them, so their types are known. */
+/** Types are known, because the columns are STRICT and only this file writes them. */
 function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
   return {
     at: epochMillis(Number(row["at"])),

@@ -5,7 +5,7 @@ import type { ClaimsSource, SourceEntry } from "../../ports/source.ts";
 
 export interface SourceSettings {
   readonly name: string;
-  /** Reads everything there is. */
+  /** Reads all entries. */
   readonly entries: () => AsyncIterable<SourceEntry>;
   readonly operator: Operator;
 }
@@ -15,14 +15,14 @@ type Found = Extract<Sourced, { state: "found" }>;
 interface Index {
   readonly entries: readonly SourceEntry[];
   readonly accounts: ReadonlyMap<AccountId, readonly Found[]>;
-  /** What can't be read, and of which account it seems to be; undefined: of any. */
+  /** Unreadable entries, and the account that each seems to belong to, if known. */
   readonly problems: readonly { readonly text: string; readonly account: AccountId | undefined }[];
 }
 
 /**
- * A source of truth over whatever can list its entries. It is read once in this object's life for all look-ups, on
- * the first: make one per run, and a changed JWT is seen by the next. A failed reading is tried again. Until there
- * was a look-up, listing streams what is there and keeps nothing: a sweep asks for no account by itself.
+ * A source of truth from a list of entries. The first lookup reads and caches it for the lifetime of this object; create
+ * one per run, so the next run sees changes. A failed read is retried. Without lookups, listing only streams the entries,
+ * because a sweep of many accounts must not keep them in memory.
  */
 export function claimsSource({ name, entries, operator }: SourceSettings): ClaimsSource {
   let reading: Promise<Index> | undefined;
@@ -42,7 +42,7 @@ export function claimsSource({ name, entries, operator }: SourceSettings): Claim
       const { accounts, problems } = await index();
       const best = bestSourced(accounts.get(account) ?? [], operator);
       if (best !== undefined) return best;
-      // What can't be read may be the very JWT that is looked for.
+      // An unreadable entry may be the requested JWT.
       const doubts = problems.filter((problem) => [undefined, account].includes(problem.account));
       if (doubts.length === 0) return { state: "absent" };
       return { state: "unclear", problem: doubts.map(({ text }) => text).join("; ") };

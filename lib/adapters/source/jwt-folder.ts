@@ -7,11 +7,11 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import type { JwtCodec } from "../../ports/keys.ts";
 import type { SourceEntry } from "../../ports/source.ts";
 
-/** More than any account JWT has; a server refuses control lines far below it. Bytes. */
+/** More than any account JWT, because servers refuse far shorter control lines. Bytes. */
 const LARGEST = 1_048_576;
 
 /**
- * Account JWTs in a folder: every `*.jwt` in it, whatever its name.
+ * Account JWTs in a folder: every `*.jwt` file.
  * @throws RelightError `source.unavailable` if the folder can't be read.
  */
 export async function* jwtFolder(folder: string, codec: JwtCodec): AsyncIterable<SourceEntry> {
@@ -31,12 +31,12 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
   return names.sort();
 }
 
-/** One file. What is wrong with it is part of the answer: it must not hide the others. */
+/** Reads one file. Returns problems instead of throwing, because they must not hide other files. */
 export async function readJwt(place: string, codec: JwtCodec): Promise<SourceEntry> {
   try {
     const { size } = await stat(place);
     if (size > LARGEST)
-      return { ok: false, place, problem: `it has ${size} bytes, more than any account JWT` };
+      return { ok: false, place, problem: `it has ${size} bytes, which is more than any account JWT` };
     return decodeJwt(place, await readFile(place, "utf8"), codec);
   } catch (cause) {
     return { ok: false, place, problem: `it can't be read: ${(cause as NodeJS.ErrnoException).code}` };

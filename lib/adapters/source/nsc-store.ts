@@ -6,23 +6,23 @@ import type { SourceEntry } from "../../ports/source.ts";
 import { namesIn, readJwt } from "./jwt-folder.ts";
 
 export interface NscSettings {
-  /** nsc's folder, its `stores`, or one operator's folder in that. */
+  /** nsc's folder, its `stores` folder, or one operator's folder in that. */
   readonly folder: string;
   readonly codec: JwtCodec;
-  /** The operator's name: of several in one store only its folder is read, if it has one. */
+  /** The operator's name. If the store has several operators, only the one with this name is read. */
   readonly operatorName: string;
 }
 
 /**
  * The accounts of an nsc store: `stores/OPERATOR/accounts/NAME/NAME.jwt`.
- * @throws RelightError `source.unavailable` if the store can't be read, or is none.
+ * @throws RelightError `source.unavailable` if the store can't be read or is not an nsc store.
  */
 export async function* nscStore({ folder, codec, operatorName }: NscSettings): AsyncIterable<SourceEntry> {
   for (const operator of await operatorFolders(folder, operatorName)) {
     const accounts = join(operator, "accounts");
     for (const name of await namesIn(accounts)) {
       const place = join(accounts, name, `${name}.jwt`);
-      // Stray files beside the accounts' folders are none of them (`.DS_Store`).
+      // Ignore other files (`.DS_Store`).
       if (await isFolder(join(accounts, name))) yield await readJwt(place, codec);
     }
   }
@@ -37,7 +37,7 @@ async function operatorFolders(folder: string, operatorName: string): Promise<re
   if (operators.length === 0)
     throw new RelightError(
       "source.unavailable",
-      `${folder} is no nsc store: it has no OPERATOR/accounts in it`,
+      `${folder} is not an nsc store: it contains no OPERATOR/accounts`,
       {
         details: { folder },
       },

@@ -5,34 +5,34 @@ import { RelightError } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 
 export interface DeliverySettings {
-  /** What kind of webhook it is, as errors call it: `escalation`, `restart`. */
+  /** The kind of webhook, for errors: `escalation`, `restart`. */
   readonly kind: string;
-  /** Where to post; a name and a password in it are sent as basic authorization. */
+  /** Where to post. A user and password in it are sent as basic authorization. */
   readonly url: string;
-  /** Signs what is sent, as Standard Webhooks (`whsec_…`) does. */
+  /** Signs messages according to Standard Webhooks (`whsec_…`). */
   readonly secret?: string;
   readonly clock: Clock;
   /** How long one try may take. */
   readonly timeout: Millis;
 }
 
-/** What came of one try. */
+/** The result of one try. */
 export type Delivery =
   | { readonly ok: true; readonly status: number }
-  /** The receiver answered, and not with 2xx. */
+  /** The receiver did not answer with 2xx. */
   | { readonly ok: false; readonly why: string; readonly status: number }
   /** There was no answer: `ECONNREFUSED`, `TimeoutError`, … */
   | { readonly ok: false; readonly why: string; readonly reason: string };
 
 export interface WebhookSender {
-  /** What errors may call the receiver: paths and queries of webhooks are often secrets themselves. */
+  /** The receiver's name in errors, without path and query, which are often secrets. */
   readonly name: string;
-  /** One try. `id` is the message's, the same each time it is sent, so that a receiver can tell a repetition. */
+  /** One try. `id` identifies the message and stays the same for repetitions. */
   post(id: string, message: JsonObject): Promise<Delivery>;
 }
 
 /**
- * Posts messages as JSON under the Standard Webhooks specification, each once; redirections are not followed.
+ * Posts messages as JSON according to Standard Webhooks, each once, without following redirects.
  * @throws RelightError `secret.malformed` at once if the secret can't sign; `config.invalid` for a bad address.
  */
 export function webhookSender(settings: DeliverySettings): WebhookSender {
@@ -63,7 +63,10 @@ function webhookOf(kind: string, secret: string): Webhook {
   try {
     return new Webhook(secret);
   } catch {
-    throw new RelightError("secret.malformed", `the ${kind} webhook's secret is not whsec_ and base64`);
+    throw new RelightError(
+      "secret.malformed",
+      `the ${kind} webhook's secret is not whsec_ followed by base64`,
+    );
   }
 }
 
@@ -78,13 +81,13 @@ function targetOf({ kind, url: text }: DeliverySettings): Target {
   if (url === null) throw new RelightError("config.invalid", `the ${kind} webhook's url is not an address`);
   const { origin: name, username, password } = url;
   if (username === "" && password === "") return { url, name, headers: {} };
-  // fetch refuses an address with a name or password in it.
+  // fetch refuses an address with a user or password.
   const bare = Object.assign(new URL(url), { username: "", password: "" });
   const basic = Buffer.from([username, password].map(decoded).join(":")).toString("base64");
   return { url: bare, name, headers: { authorization: `Basic ${basic}` } };
 }
 
-/** A stray `%` stands for itself. */
+/** Keeps a `%` that is not an escape. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -105,11 +108,11 @@ async function postOnce({ url, headers }: Target, post: Post): Promise<Delivery>
       method: "POST",
       headers: { "content-type": "application/json", ...headers, ...post.headers },
       body: post.body,
-      // A followed redirect would become a GET, or carry the message to a stranger.
+      // A redirect would turn the request into a GET, or send the message to somebody else.
       redirect: "manual",
       signal: AbortSignal.timeout(post.timeout),
     });
-    // Only the status counts; whatever else comes is not waited for.
+    // Only the status counts, so do not wait for the body.
     void body?.cancel().catch(() => undefined);
     return ok ? { ok, status } : { ok, status, why: `HTTP ${status}` };
   } catch (thrown) {
@@ -118,7 +121,7 @@ async function postOnce({ url, headers }: Target, post: Post): Promise<Delivery>
   }
 }
 
-/** `ECONNREFUSED`, `TimeoutError`, …: what went wrong, without the address that fetch may have put in. */
+/** The error code (`ECONNREFUSED`, `TimeoutError`), because fetch's message may contain the address. */
 function networkReason(thrown: unknown): string {
   const { cause: root = thrown } = thrown as { cause?: unknown };
   const { code, name } = root as { code?: unknown; name?: unknown };

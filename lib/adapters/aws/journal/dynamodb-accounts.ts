@@ -5,14 +5,14 @@ import type { JournalledAccount } from "../../../ports/journal.ts";
 import type { DynamoDbJournalSettings } from "./dynamodb-table.ts";
 
 /**
- * One small item per account that was ever seen, all under one key, so that a sweep reads the list of accounts by a few
- * queries and never scans the table: about 100 bytes each, a page holds some 10,000.
+ * The partition key of the account list: one item of about 100 bytes per known account. A sweep reads the list with a few
+ * queries of some 10,000 items each, without scanning the table.
  */
 const ACCOUNTS_KEY = "known#accounts";
 
 /**
- * Notes the account of an entry that makes it known, before that is stored: an account that is listed and has no entry
- * harms nobody, one that is not listed would be lost sight of.
+ * Adds the account of an entry to the list, before the entry is stored: a listed account without an entry is harmless, but
+ * an unlisted one would be overlooked.
  */
 export async function putKnown(
   { client, table }: DynamoDbJournalSettings,
@@ -25,7 +25,7 @@ export async function putKnown(
     await client.send(new PutCommand({ TableName: table, Item: item }));
     return;
   }
-  // A query, since the roles of the functions may ask for entries in no other way.
+  // A query, because the functions' roles may not use GetItem.
   const { Items: [known] = [] } = await client.send(
     new QueryCommand({
       TableName: table,

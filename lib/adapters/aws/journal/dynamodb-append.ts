@@ -9,17 +9,17 @@ import { entryKey } from "./dynamodb-partitions.ts";
 import { type DynamoDbJournalSettings, type EntryItem, isIndexed, kindPrefix } from "./dynamodb-table.ts";
 import { packData } from "./entry-data.ts";
 
-/** Tries to find a free place behind the newest entry; each one lost is a place that another writer won. */
+/** How often to try to find a free place after the newest entry. Each failure means that another writer was faster. */
 const MAX_PLACES = 100;
 
 /** An entry's place among those of its partition, in order of appending. */
 interface Place {
-  /** Not before the entry's own time, nor before that of the entry it follows: clocks of machines differ. */
+  /** At least the entry's own time and that of the entry before it, because clocks differ. */
   readonly millis: number;
   readonly counter: number;
 }
 
-/** Puts the entry behind all others of its partition, and notes it as the account's newest job if it is about one. */
+/** Appends the entry to its partition, and if it is about a job, stores it as the account's newest job. */
 export async function append(settings: DynamoDbJournalSettings, entry: JournalEntry): Promise<void> {
   const { at, job, account, kind } = entry;
   const data = settings.scrub(entry.data);
@@ -36,7 +36,7 @@ export async function append(settings: DynamoDbJournalSettings, entry: JournalEn
   throw new Error(`${MAX_PLACES} other writers were faster`);
 }
 
-/** What the index and DynamoDB's expiry go by, for entries that they concern. */
+/** The attributes for the index and DynamoDB's expiry, if they apply. */
 function keysOf({ kind, at }: JournalEntry, sk: string, keeps: Millis | undefined) {
   return {
     ...(isIndexed(kind) ? { kindKey: `${kindPrefix(kind)}${sk}` } : {}),
@@ -68,12 +68,12 @@ function placeAfter(newest: Place | undefined, at: number): Place {
   return { ...newest, counter: newest.counter + 1 };
 }
 
-/** Zero-padded, so that text sorts as the numbers do. */
+/** Zero-padded, to sort like numbers. */
 function sortKey({ millis, counter }: Place): string {
   return `${String(millis).padStart(15, "0")}#${String(counter).padStart(8, "0")}`;
 }
 
-/** False if the place is taken by another write. If an answer got lost, the SDK's retry finds our own. */
+/** False if another writer took the place. After a lost answer, the SDK's retry finds our own entry. */
 async function putNew({ client, table }: DynamoDbJournalSettings, item: EntryItem): Promise<boolean> {
   const command = new PutCommand({
     TableName: table,

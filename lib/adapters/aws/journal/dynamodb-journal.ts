@@ -16,10 +16,10 @@ export const documentClient = (): DynamoDBDocumentClient =>
   DynamoDBDocumentClient.from(new DynamoDBClient(CLIENT_SETTINGS));
 
 /**
- * The journal and the leases in one DynamoDB table. Entries are put under a condition, so none is ever
- * written over another. An account's entries are read consistently, by kind from an index; a job's entries without
- * its account come from an index that may lag behind by a moment; a read of everything scans the table.
- * @throws RelightError `journal.unavailable`, and `journal.entry_too_large` before anything was stored.
+ * The journal and the leases in one DynamoDB table. Conditional writes never overwrite an entry. Reads of an account's
+ * entries are consistent, also by kind. Reads of a job without its account use an index that may lag slightly. Reading
+ * everything scans the table.
+ * @throws RelightError `journal.unavailable`, and `journal.entry_too_large` before anything is stored.
  */
 export function dynamoDbJournal(settings: DynamoDbJournalSettings): Journal & Leases {
   const attempt = <T>(work: () => Promise<T>): Promise<T> => attemptAt(settings.table, work);

@@ -7,12 +7,12 @@ import { conditionHolds } from "./dynamodb-leases.ts";
 import { entryOf } from "./dynamodb-read.ts";
 import type { DynamoDbJournalSettings, Item } from "./dynamodb-table.ts";
 
-/** One small item per account, with its newest job: a sweep reads it and not the account's entries. */
+/** One small item per account with its newest job, for sweeps. */
 const latestKey = (account: string) => ({ pk: `latest#${account}`, sk: "latest" });
 
 /**
- * Notes the entry, which is stored by now, unless a newer one is noted already. A note that fails is left: it would
- * make a job fail whose entry is safe, and costs no more than another look at the account.
+ * Stores the entry as the account's newest job, unless there is a newer one. Failures are ignored: the entry itself is
+ * already stored, and the cost is only an extra check of the account.
  */
 export async function putLatest(
   { client, table }: DynamoDbJournalSettings,
@@ -21,11 +21,11 @@ export async function putLatest(
 ): Promise<void> {
   if (entry.account === "-" || lastJobOf(entry) === undefined) return;
   const { at, job, account, kind, data } = entry;
-  // An error's text may be long, and is not what a sweep goes by.
+  // Sweeps do not need the error's message, which may be long.
   const { error: _error, ...known } = data;
   const command = new PutCommand({
     TableName: table,
-    // An attribute `job` would put the note into job-index, among the job's entries.
+    // An attribute `job` would add this item to job-index.
     Item: { ...latestKey(account), at, ofJob: job, account, kind, data: JSON.stringify(known), place },
     ConditionExpression: "attribute_not_exists(pk) OR #place < :place",
     ExpressionAttributeNames: { "#place": "place" },
@@ -34,9 +34,9 @@ export async function putLatest(
   await conditionHolds(client.send(command)).catch(() => undefined);
 }
 
-/** What BatchGetItem takes in one call. */
+/** The maximum number of keys for BatchGetItem. */
 const MOST_KEYS = 100;
-/** How often keys are asked for that DynamoDB left out, and the first pause before that in milliseconds. */
+/** How often to ask for keys that DynamoDB left out, and the first pause in milliseconds. */
 const MOST_TRIES = 6;
 const FIRST_PAUSE = 50;
 
@@ -57,12 +57,13 @@ export async function latest(
   return found;
 }
 
-/** DynamoDB gives what it can and names the rest; an account that stays unknown would be taken for a new one. */
+/** Retries unprocessed keys, because an account without its item would look new. */
 async function getAll({ client, table }: DynamoDbJournalSettings, keys: Item[]): Promise<readonly Item[]> {
   const items: Item[] = [];
   let left: Item[] | undefined = keys;
   for (let tries = 0; left !== undefined && left.length > 0; tries += 1) {
-    if (tries === MOST_TRIES) throw new Error(`${left.length} of ${keys.length} items were not given`);
+    if (tries === MOST_TRIES)
+      throw new Error(`DynamoDB did not return ${left.length} of ${keys.length} items`);
     if (tries > 0) await setTimeout(FIRST_PAUSE * 2 ** (tries - 1));
     const request = { [table]: { Keys: left, ConsistentRead: true } };
     const answer = await client.send(new BatchGetCommand({ RequestItems: request }));

@@ -11,7 +11,7 @@ export async function acquire(
   const until = now + lasts;
   const command = new PutCommand({
     TableName: table,
-    // DynamoDB clears away by the second and up to days late, so `until` decides and not `expiresAt`.
+    // DynamoDB expires items up to days late, so `until` decides, not `expiresAt`.
     Item: { ...leaseKey(key), holder, until, expiresAt: Math.ceil(until / 1000) },
     ConditionExpression: "attribute_not_exists(pk) OR #holder = :holder OR #until <= :now",
     ExpressionAttributeNames: { "#holder": "holder", "#until": "until" },

@@ -1,14 +1,14 @@
 import type { EntryKind } from "../../../domain/journal/journal.ts";
 
 /**
- * The partitions of one account's entries: `incident#ID` and so on. IAM can tell them apart
- * (`dynamodb:LeadingKeys`) and sees nothing else of an entry, so each function's role is held to the kinds that it
- * writes (docs/decisions/0021, deploy/roles.yml).
+ * The partitions of one account's entries, such as `incident#ID`. IAM can distinguish only partition keys
+ * (`dynamodb:LeadingKeys`), so they limit each function's role to the kinds that it writes (docs/decisions/0021,
+ * deploy/roles.yml).
  */
 const PARTITIONS = ["account", "incident", "request", "credentials", "rotation"] as const;
 export type Partition = (typeof PARTITIONS)[number];
 
-/** Where the entries of a kind lie: `account` is what jobs on accounts write, and no other role may write there. */
+/** The partition of each kind. Only the role that runs jobs may write to `account`. */
 const PARTITION_OF: Readonly<Record<EntryKind, Partition>> = {
   "job.requested": "request",
   "job.started": "account",
@@ -43,10 +43,10 @@ const PARTITION_OF: Readonly<Record<EntryKind, Partition>> = {
 
 export const partitionKey = (partition: Partition, account: string): string => `${partition}#${account}`;
 
-/** The partition key of the entries of a kind; a kind that only a later version knows is not taken from elsewhere. */
+/** The partition key for entries of a kind. */
 export const entryKey = (kind: EntryKind, account: string): string =>
   partitionKey(PARTITION_OF[kind] ?? "account", account);
 
-/** The partitions that entries of these kinds lie in, each once; all of them where no kinds are named. */
+/** The partitions of these kinds, each once; all partitions if no kinds are given. */
 export const partitionsOf = (kinds: readonly EntryKind[] | undefined): readonly Partition[] =>
   kinds === undefined ? PARTITIONS : [...new Set(kinds.map((kind) => PARTITION_OF[kind]))];

@@ -24,8 +24,8 @@ export async function select(
 }
 
 /**
- * An account's entries of some kinds are one query for each kind or group of kinds, all of its entries one for each
- * partition, and a job's entries one query.
+ * The queries for an account: one for each kind or group of kinds, or one for each partition for all kinds. For a job it
+ * is one query.
  */
 function queriesOf(query: JournalQuery): readonly Query[] {
   const { account, job, kinds, limit } = query;
@@ -48,7 +48,7 @@ function queriesOf(query: JournalQuery): readonly Query[] {
   }));
 }
 
-/** The newest of a group are not the last of its prefix, which sorts by kind first: a limited read asks for each kind. */
+/** Groups sort by kind before time, so a limited read needs a query for each kind. */
 function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly (readonly [string, EntryKind])[] {
   const left = new Set(kinds);
   const found: (readonly [string, EntryKind])[] = [];
@@ -61,7 +61,7 @@ function prefixesOf(kinds: Set<EntryKind>, isLimited: boolean): readonly (readon
   return [...found, ...[...left].map((kind) => [kindPrefix(kind), kind] as const)];
 }
 
-/** What a partition or a job has, less what a filter takes out: DynamoDB reads that all the same. */
+/** Queries a whole partition or job with a filter. DynamoDB also reads what the filter removes. */
 function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
   const filters = [account !== undefined && job !== undefined ? "#job = :job" : "", kindFilter(kinds)];
   const filter = filters.filter(Boolean).join(" AND ");
@@ -82,7 +82,7 @@ function wholeOf({ account, job, kinds }: JournalQuery, pk?: string): Query {
   };
 }
 
-/** At most `limit`, and without a filter no more than that is read. */
+/** At most `limit` entries; without a filter, no more are read. */
 async function newestFirst(
   { client, table }: DynamoDbJournalSettings,
   query: Query,
@@ -130,7 +130,7 @@ function newestOf(items: readonly Item[], limit: number): readonly JournalEntry[
   return sorted.slice(-Math.min(limit, sorted.length)).map(entryOf);
 }
 
-/** A role that may write to one partition can still claim any kind there: such an item is no entry. */
+/** Whether the item is in the right partition: a role that may write to one partition could write any kind to it. */
 function isInPlace({ pk, kind, account }: Item): boolean {
   return pk === entryKey(String(kind) as EntryKind, String(account));
 }
@@ -143,7 +143,7 @@ function kindValues(kinds: JournalQuery["kinds"] = []): Record<string, string> {
   return Object.fromEntries(kinds.map((kind, index) => [`:kind${index}`, kind]));
 }
 
-/** Only this adapter writes entries, so their types are known. */
+/** Types are known, because only this adapter writes entries. */
 export function entryOf(item: Item): JournalEntry {
   return {
     at: epochMillis(Number(item["at"])),

@@ -8,13 +8,12 @@ import type { Clock } from "../../../ports/clock.ts";
 import { errorName } from "../client-settings.ts";
 
 /**
- * The table, all but its name. `pk` is `PARTITION#ID` for entries (dynamodb-partitions.ts), `latest#ID` for an
- * account's newest job, `known#accounts` for the accounts that were ever seen and `lease#KEY` for leases, so a role may
- * be given `dynamodb:PutItem` on the partitions that it writes and `dynamodb:DeleteItem` on `lease#*` alone
- * (`dynamodb:LeadingKeys`).
+ * The table without its name. `pk` is `PARTITION#ID` for entries (dynamodb-partitions.ts), `latest#ID` for an account's
+ * newest job, `known#accounts` for known accounts, and `lease#KEY` for leases. So a role can have `dynamodb:PutItem` only
+ * for the partitions that it writes, and `dynamodb:DeleteItem` only for `lease#*` (`dynamodb:LeadingKeys`).
  *
- * `kind-index` is local, since only such an index can be read consistently. For that DynamoDB bounds what it
- * holds of one account, the index included, to 10 GB (docs/decisions/0013).
+ * `kind-index` is local, because only a local index can be read consistently. DynamoDB therefore limits an account's
+ * entries, including the index, to 10 GB (docs/decisions/0013).
  */
 export const JOURNAL_TABLE = {
   BillingMode: "PAY_PER_REQUEST",
@@ -50,24 +49,21 @@ export const JOURNAL_TABLE = {
   ],
 } as const satisfies Omit<CreateTableCommandInput, "TableName">;
 
-/**
- * The attribute, in epoch seconds, by which DynamoDB clears away forgotten leases, and entries that no later run
- * needs where an age for them is configured.
- */
+/** The attribute, in epoch seconds, after which DynamoDB removes old leases and, if configured, entries that no later run needs. */
 export const JOURNAL_TTL = { AttributeName: "expiresAt", Enabled: true } as const;
 
 export interface DynamoDbJournalSettings {
   readonly table: string;
   readonly client: DynamoDBDocumentClient;
-  /** What leases expire by. */
+  /** For the expiry of leases. */
   readonly clock: Clock;
-  /** Takes secrets out of an entry's data before it is stored. */
+  /** Redacts an entry's data before it is stored. */
   readonly scrub: (value: JsonObject) => JsonObject;
-  /** How long entries are kept that no later run needs; for ever by default. */
+  /** How long to keep entries that no later run needs; forever by default. */
   readonly keeps?: Millis | undefined;
 }
 
-/** What every entry has; its data is `data`, or `zipped` where it is large. */
+/** The attributes of an entry. Its data is in `data`, or compressed in `zipped` if large. */
 export interface EntryItem {
   readonly pk: string;
   readonly sk: string;
@@ -79,15 +75,15 @@ export interface EntryItem {
 export type Item = Record<string, unknown>;
 
 /**
- * A verdict is what most entries are and the largest of them, and no run reads verdicts by kind: it is left out of
- * the index, which would double what it costs to write.
+ * Verdicts are not indexed, because no run reads them by kind. They are the most frequent and largest entries, and the
+ * index would double the cost of writing them.
  */
 export const isIndexed = (kind: EntryKind): boolean => kind !== "verdict";
 
-/** Before the kinds that every look reads. A kind that comes to them later is not found in tables that hold it already. */
+/** The prefix of kinds that every check reads. A kind added to them later is not found in entries of older versions. */
 const LOOK = "look/";
 
-/** Kinds that are read together, and what their keys in the index begin with: one query finds all. The largest first. */
+/** Kinds that are read together, with their common prefix in the index, so one query reads all. Largest groups first. */
 export const GROUPS: readonly (readonly [prefix: string, ...kinds: EntryKind[]])[] = [
   [LOOK, ...REMEMBERED],
   ["incident.", "incident.opened", "incident.resolved"],
@@ -98,7 +94,7 @@ export const GROUPS: readonly (readonly [prefix: string, ...kinds: EntryKind[]])
 
 export const kindPrefix = (kind: EntryKind): string => `${REMEMBERED.includes(kind) ? LOOK : ""}${kind}#`;
 
-/** @throws RelightError `journal.unavailable` for all but our own errors. */
+/** @throws RelightError `journal.unavailable` for errors that are not RelightErrors. */
 export async function attemptAt<T>(table: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -5,14 +5,11 @@ import { truncate } from "../../../domain/time/truncate.ts";
 import { RelightError } from "../../../errors.ts";
 
 /**
- * From this many bytes on data is compressed: four write units, which compression makes one or two of, and twice
- * that with the indexes. What is shorter stays text that a person can read in AWS's console.
+ * Data of at least this many bytes is compressed. That saves write units, twice with the index. Shorter data stays text,
+ * which a person can read in the AWS console.
  */
 const ZIPPED_FROM = 4 * 1024;
-/**
- * DynamoDB takes 400 KB for an item *and* its copies in local indexes together, and there is one such index; the
- * rest is for keys and for the names of attributes.
- */
+/** DynamoDB allows 400 KB for an item *and* its copy in the local index. The rest is for keys and attribute names. */
 const MOST_BYTES = 190 * 1024;
 
 export interface PackedData {
@@ -21,9 +18,9 @@ export interface PackedData {
 }
 
 /**
- * Data as it is stored: text, since DynamoDB's own types would lose what they have no word for. What is too large
- * even when compressed loses its largest parts, and says which.
- * @throws RelightError `journal.entry_too_large` if that would take what a remedy must give back.
+ * The data as stored: text, because DynamoDB's own types cannot represent all JSON. If it is too large even when
+ * compressed, its largest parts are cut, and it says which.
+ * @throws RelightError `journal.entry_too_large` if undo data would have to be cut.
  */
 export function packData(kind: EntryKind, data: JsonObject): PackedData {
   let kept: JsonObject | undefined = data;
@@ -34,7 +31,7 @@ export function packData(kind: EntryKind, data: JsonObject): PackedData {
     if (bytes <= MOST_BYTES) return packed;
     kept = truncate(kept);
   }
-  const message = `an entry ${kind} of ${bytes} bytes, compressed, is larger than the ${MOST_BYTES} that DynamoDB holds`;
+  const message = `an entry ${kind} has ${bytes} bytes when compressed, but DynamoDB holds at most ${MOST_BYTES}`;
   throw new RelightError("journal.entry_too_large", message, { details: { kind, bytes, most: MOST_BYTES } });
 }
 
@@ -43,12 +40,12 @@ function pack(data: JsonObject): PackedData {
   return Buffer.byteLength(text) < ZIPPED_FROM ? { data: text } : { zipped: gzipSync(text) };
 }
 
-/** What {@link packData} was given, less what it cut; nothing of what it did not write. */
+/** Reverses {@link packData}, except for what it cut. Data that it did not write becomes empty. */
 export function unpackData({ data, zipped }: Readonly<Record<string, unknown>>): JsonObject {
   return entryData(zipped instanceof Uint8Array ? unzip(zipped) : String(data));
 }
 
-/** Text of a thousand times its size could be in there: what is larger than any entry is none. */
+/** The maximum uncompressed size, because small data could decompress to an enormous text. */
 const MOST_UNZIPPED = 64 * 1024 * 1024;
 
 function unzip(zipped: Uint8Array): string {

@@ -11,34 +11,34 @@ import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 const REFERENCE = /^aws-kms:\/\/(.+)$/;
 const SPEC = "ECC_NIST_EDWARDS25519";
-/** What Sign takes as RAW, and only RAW is plain Ed25519: ED25519_PH_SHA_512 signs a digest, which no NATS server verifies. */
+/** The maximum for RAW messages. Only RAW is plain Ed25519; ED25519_PH_SHA_512 signs a digest, which NATS servers do not accept. */
 const LONGEST_MESSAGE = 4096;
 /** The DER of an Ed25519 SubjectPublicKeyInfo before its 32 bytes of key (RFC 8410). */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 
-/** What KMS' errors mean here; all others (throttling, network, its own faults) are `signer.unavailable`. */
+/** Error codes for KMS errors; all others (throttling, network, internal errors) are `signer.unavailable`. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   AccessDeniedException: "signer.denied",
   NotFoundException: "signer.unusable_key",
   DisabledException: "signer.unusable_key",
-  // Marked for deletion, or its key material is not there.
+  // Scheduled for deletion, or without key material.
   KMSInvalidStateException: "signer.unusable_key",
-  // A key for encryption, or of a spec without that algorithm.
+  // An encryption key, or a key spec without this algorithm.
   InvalidKeyUsageException: "signer.unusable_key",
   UnsupportedOperationException: "signer.unusable_key",
   InvalidArnException: "signer.unusable_key",
   ValidationException: "signer.unusable_key",
 };
 
-/** A client for the region that the reference names by an ARN, else for the environment's. */
+/** A client for the region in the reference's ARN, otherwise for the environment's. */
 function kmsClient(reference: string): KMSClient {
   const [, region] = /^aws-kms:\/\/arn:[^:]+:kms:([^:]+):/.exec(reference) ?? [];
   return new KMSClient({ ...CLIENT_SETTINGS, ...defined({ region }) });
 }
 
 /**
- * The key that `aws-kms://KEY` names by key id, key ARN, `alias/NAME` or alias ARN. An alias is resolved once:
- * pointed elsewhere midway, it does not change what this object signs with.
+ * The key of `aws-kms://KEY`, where KEY is a key id, key ARN, `alias/NAME` or alias ARN. An alias is resolved only once,
+ * so changing it does not change the key of this object.
  * @throws RelightError `secret.invalid_reference`, `signer.unusable_key`, `signer.denied`, `signer.unavailable`.
  */
 export async function kmsKey(reference: string, client = kmsClient(reference)): Promise<RemoteKey> {
@@ -46,7 +46,7 @@ export async function kmsKey(reference: string, client = kmsClient(reference)): 
   if (name === undefined)
     throw new RelightError("secret.invalid_reference", `${reference} is not aws-kms://KEY`);
   const answer = await client.send(new GetPublicKeyCommand({ KeyId: name })).catch((cause: unknown) => {
-    throw kmsError(reference, "give its public key", cause);
+    throw kmsError(reference, "return its public key", cause);
   });
   const publicKey = edwardsKey(answer, reference);
   const KeyId = answer.KeyId ?? name;
@@ -60,7 +60,7 @@ export async function kmsKey(reference: string, client = kmsClient(reference)): 
         throw kmsError(reference, "sign", cause);
       });
       if (Signature?.length === 64) return Signature;
-      throw unusable(reference, "gave what is not an Ed25519 signature");
+      throw unusable(reference, "returned a signature that is not Ed25519");
     },
   };
 }
@@ -70,7 +70,7 @@ function edwardsKey(answer: GetPublicKeyCommandOutput, reference: string): Uint8
   const der = Buffer.from(PublicKey);
   if (der.length === SPKI_PREFIX.length + 32 && der.subarray(0, SPKI_PREFIX.length).equals(SPKI_PREFIX))
     return der.subarray(SPKI_PREFIX.length);
-  throw unusable(reference, `is of the spec ${KeySpec ?? CustomerMasterKeySpec ?? "(none)"}, not ${SPEC}`);
+  throw unusable(reference, `has the key spec ${KeySpec ?? CustomerMasterKeySpec ?? "(none)"}, not ${SPEC}`);
 }
 
 function unusable(reference: string, problem: string): RelightError {

@@ -13,29 +13,29 @@ import type { Escalation } from "../../../ports/escalation.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 import { INCIDENT_EVENTS } from "./page-events.ts";
 
-/** The `detail-type` of a job's end. */
+/** The `detail-type` of finished jobs. */
 export const JOB_EVENT = "Job Finished";
-/** The source of every event of Relight's. */
+/** The source of all Relight events. */
 const SOURCE = "relight";
 /**
- * Bytes of an event's detail. EventBridge takes 262,144 in all, and so did SQS behind it: the rest is for the envelope
+ * The maximum size of an event's detail in bytes. EventBridge allows 262,144 in total, and the rest is for the envelope
  * (EventBridge user guide, "Calculating PutEvents event entry size").
  */
 const LARGEST_DETAIL = 240_000;
 
 export interface BusSettings {
-  /** The bus' name or ARN. */
+  /** The bus's name or ARN. */
   readonly bus: string;
   readonly client: EventBridgeClient;
-  /** Takes secrets out of what is sent. */
+  /** Redacts events before they are sent. */
   readonly scrub: (value: JsonObject) => JsonObject;
 }
 
 export const eventBridgeClient = (): EventBridgeClient => new EventBridgeClient(CLIENT_SETTINGS);
 
 /**
- * Relight's events on an EventBridge bus: `Incident Opened`, `Incident Resolved` and `Job Finished`. An event counts
- * as sent once the bus took it; whether a rule wants it, the bus does not say. The SDK tries three times.
+ * Sends Relight's events to an EventBridge bus: `Incident Opened`, `Incident Resolved` and `Job Finished`. An event counts
+ * as sent once the bus accepts it, even if no rule matches. The SDK tries three times.
  */
 export function eventBridgeBus({ bus, client, scrub }: BusSettings): Escalation & Announcer {
   const put = async (type: string, detail: object): Promise<void> => {
@@ -66,7 +66,7 @@ export function eventBridgeBus({ bus, client, scrub }: BusSettings): Escalation 
 
 const isSmall = (detail: object): boolean => Buffer.byteLength(JSON.stringify(detail)) <= LARGEST_DETAIL;
 
-/** A request that was answered with 200, though the one event in it was not taken. */
+/** A request answered with 200 although its event was refused. */
 class RefusedEntry extends Error {
   constructor(entry: PutEventsResultEntry | undefined) {
     super("an entry was refused");
@@ -77,7 +77,7 @@ class RefusedEntry extends Error {
 function failed(code: "escalation.undeliverable" | "events.unavailable", bus: string, what: string) {
   return (cause: unknown): never => {
     const reason = errorName(cause);
-    const message = `the event bus ${bus} did not take ${what}: ${reason}`;
+    const message = `the event bus ${bus} did not accept ${what}: ${reason}`;
     throw new RelightError(code, message, { details: { channel: bus, reason }, cause });
   };
 }

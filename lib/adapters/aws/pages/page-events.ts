@@ -7,19 +7,22 @@ import { isJsonObject, type JsonObject, parseJson } from "../../../domain/time/j
 import { epochMillis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 
-/** What a message in the queue of pages tells of. */
+/** A message in the queue of pages. */
 export type PageEvent =
   | { readonly kind: "incident"; readonly incident: Incident }
   | { readonly kind: "alarm"; readonly alarm: StackAlarm };
 
 const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)), { message: "is not a time" });
 
-/** Unknown keys are let through: a page of a newer version is better told in part than not at all. */
+/** Accepts unknown keys, because a page of a newer version should be sent at least in part. */
 const incident = z.looseObject({
   key: z.string().min(1),
   status: z.enum(["open", "resolved"]),
-  // A newer version may call people for more than this one knows.
-  failureClass: z.custom<FailureClass>((value) => typeof value === "string" && value !== "", "is no class"),
+  // A newer version may have more classes.
+  failureClass: z.custom<FailureClass>(
+    (value) => typeof value === "string" && value !== "",
+    "is not a failure class",
+  ),
   account: z.union([
     z.literal("-"),
     z.string().refine(isAccountId, { message: "is not an account's public key" }),
@@ -56,7 +59,7 @@ const event = z.union([
       detail: incident,
     })
     .refine((it) => it["detail-type"] === INCIDENT_EVENTS[it.detail.status], {
-      message: "its type is not its status",
+      message: "does not match the incident's status",
     }),
   z.looseObject({
     source: z.literal("aws.cloudwatch"),
@@ -68,8 +71,8 @@ const event = z.union([
 ]);
 
 /**
- * The event in the body of a message, as EventBridge puts it into a queue.
- * @throws RelightError `event.invalid` with what it claims to be; it never quotes the body.
+ * Parses the body of a message that EventBridge put into the queue.
+ * @throws RelightError `event.invalid` with the faults; never quotes the body.
  */
 export function parsePageEvent(body: string): PageEvent {
   const parsed = event.safeParse(parseJson(body));
@@ -97,7 +100,7 @@ function invalidEvent(error: z.ZodError): RelightError {
   return new RelightError("event.invalid", message, { details: { faults } });
 }
 
-/** Of a union, those of the kind of event that came nearest. */
+/** The faults of an issue. For a union, those of the most similar kind of event. */
 function faultsOf(issue: z.core.$ZodIssue): string[] {
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     const [nearest = []] = [...issue.errors].sort((a, b) => a.length - b.length);

@@ -8,27 +8,27 @@ import { RelightError } from "../../../errors.ts";
 import type { Escalation } from "../../../ports/escalation.ts";
 import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
-/** Characters of a subject, which must be ASCII without line breaks (SNS API reference, Publish). */
+/** The maximum length of a subject, which must be ASCII without line breaks (SNS API reference, Publish). */
 const LONGEST_SUBJECT = 100;
 
 export interface SnsSettings {
   /** The topic's ARN. */
   readonly topic: string;
   readonly client: SNSClient;
-  /** Takes secrets out of the incident before it is sent. */
+  /** Redacts the incident before it is sent. */
   readonly scrub: (value: JsonObject) => JsonObject;
   readonly links?: Links;
 }
 
-/** A client in the topic's own region, wherever this runs. */
+/** A client for the topic's region. */
 export function snsClient(topic: string): SNSClient {
   const region = topic.split(":")[3];
   return new SNSClient({ ...CLIENT_SETTINGS, ...defined({ region }) });
 }
 
 /**
- * Publishes incidents as text that people can read; attributes carry what subscriptions filter by. The SDK tries
- * three times. On a FIFO topic each incident has its own order.
+ * Publishes incidents as readable text, with attributes for subscription filters. The SDK tries three times. On a FIFO
+ * topic each incident is its own message group.
  */
 export function snsEscalation({ topic, client, scrub, links }: SnsSettings): Escalation {
   return {
@@ -63,7 +63,7 @@ function ordered({ key, status, at }: Incident): Partial<PublishCommandInput> {
 
 function undeliverable(topic: string, cause: unknown): RelightError {
   const reason = errorName(cause);
-  const message = `the SNS topic ${topic} did not take the incident: ${reason}`;
+  const message = `the SNS topic ${topic} did not accept the incident: ${reason}`;
   return new RelightError("escalation.undeliverable", message, {
     details: { channel: topic, reason },
     cause,

@@ -22,9 +22,8 @@ export interface SqsJobsSettings {
 }
 
 /**
- * Jobs on an SQS FIFO queue. The account is the message group, so SQS gives out its jobs one after the
- * other, in order. A job id that was sent within the last five minutes is dropped by SQS, even if that job
- * is done already: whoever asks anew needs a new id.
+ * Jobs on an SQS FIFO queue. The account is the message group, so SQS delivers its jobs in order, one at a time. SQS drops
+ * a job whose id was sent within the last five minutes, even if that job is finished, so a new order needs a new id.
  */
 export function sqsJobs({ queueUrl, client }: SqsJobsSettings): Jobs {
   const attempt = <T>(what: string, work: () => Promise<T>): Promise<T> =>
@@ -34,10 +33,10 @@ export function sqsJobs({ queueUrl, client }: SqsJobsSettings): Jobs {
   return {
     enqueue: async (job) => {
       const message = { QueueUrl: queueUrl, ...messageOf(job) };
-      await attempt("did not take the job", () => client.send(new SendMessageCommand(message)));
+      await attempt("did not accept the job", () => client.send(new SendMessageCommand(message)));
     },
     enqueueAll: (jobs) => sendAll({ queueUrl, client }, jobs),
-    waiting: () => attempt("did not say how many jobs wait", () => countWaiting({ queueUrl, client })),
+    waiting: () => attempt("did not report how many jobs wait", () => countWaiting({ queueUrl, client })),
     drain: async () => {},
   };
 }
@@ -48,7 +47,7 @@ const messageOf = (job: Job) => ({
   MessageDeduplicationId: deduplicationId(job),
 });
 
-/** A FIFO queue counts those that are held back behind a job of their account as waiting, too. */
+/** A FIFO queue also counts jobs that wait for another job of their account. */
 async function countWaiting({ queueUrl, client }: SqsJobsSettings): Promise<number> {
   const { Attributes } = await client.send(
     new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ["ApproximateNumberOfMessages"] }),
@@ -56,12 +55,12 @@ async function countWaiting({ queueUrl, client }: SqsJobsSettings): Promise<numb
   return Number(Attributes?.["ApproximateNumberOfMessages"] ?? 0);
 }
 
-/** How often a batch is sent for the sake of single entries that SQS did not take. */
+/** How often to send a batch if SQS refuses single entries. */
 const MOST_TRIES = 4;
-/** The pause before the second try, in milliseconds; it doubles with each. */
+/** The pause before the second try, in milliseconds; it doubles each time. */
 const FIRST_PAUSE = 100;
 
-/** Every batch is tried, so that one that fails costs no other account its job. */
+/** Tries every batch, even if one fails. */
 async function sendAll(settings: SqsJobsSettings, jobs: readonly Job[]): Promise<void> {
   let notTaken = 0;
   let cause: unknown;
@@ -71,10 +70,12 @@ async function sendAll(settings: SqsJobsSettings, jobs: readonly Job[]): Promise
     cause ??= rest.error;
   }
   if (notTaken === 0) return;
-  throw queueError(settings.queueUrl, `did not take ${notTaken} of ${jobs.length} jobs`, cause, { notTaken });
+  throw queueError(settings.queueUrl, `did not accept ${notTaken} of ${jobs.length} jobs`, cause, {
+    notTaken,
+  });
 }
 
-/** Those that were not taken, and why. */
+/** The jobs that were refused, and why. */
 interface NotTaken {
   readonly jobs: readonly Job[];
   readonly error?: unknown;
@@ -98,15 +99,12 @@ async function sendBatch({ queueUrl, client }: SqsJobsSettings, batch: readonly 
   return jobs.length === 0 ? { jobs } : { jobs, error: Object.assign(new Error(code), { name: code }) };
 }
 
-/** What SQS takes in one call. */
+/** The maximum number of entries in a batch. */
 const MOST_ENTRIES = 10;
-/** In bytes. SQS takes 1 MiB since August 2025; a queue's own limit may still be the 256 KiB of before. */
+/** Bytes. SQS accepts 1 MiB since August 2025, but a queue's own limit may still be the former 256 KiB. */
 const MOST_BYTES = 256 * 1024;
 
-/**
- * In their order; an account comes once in a batch, since a job that is sent again would overtake the next of its
- * account.
- */
+/** Splits jobs into batches, in order. Each account appears once per batch, because a retried job would overtake the next one. */
 export function* batchesOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
   let batch: Job[] = [];
   let bytes = 0;
@@ -123,12 +121,12 @@ export function* batchesOf(jobs: readonly Job[]): Iterable<readonly Job[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** A job's id may be longer than the 128 characters, and hold others than those, that SQS takes. */
+/** A hash of the job's id, which may be too long for SQS or contain characters that SQS refuses. */
 export function deduplicationId({ id }: Pick<Job, "id">): string {
   return hash("sha256", id);
 }
 
-// Records, so that the compiler misses neither a name too many nor one too few.
+// Records, so the compiler checks that the names are complete.
 const ACTIONS: Record<Job["action"], true> = {
   remediate: true,
   heal: true,
@@ -155,9 +153,9 @@ const schema = z.strictObject({
 });
 
 /**
- * The job in the body of a queue's message. Unknown keys are refused: they are the wish of a newer version,
- * and to leave out a part of a wish is to do something else.
- * @throws RelightError `job.invalid` with every fault; it never quotes the body.
+ * Parses the body of a message. Refuses unknown keys: they come from a newer version, and ignoring them would do something
+ * else than requested.
+ * @throws RelightError `job.invalid` with every fault; never quotes the body.
  */
 export function parseJob(body: string): Job {
   const value = parseJson(body);

@@ -11,7 +11,7 @@ import { errorName } from "../client-settings.ts";
 import { secretsManagerClient } from "./secrets-manager.ts";
 
 const NOT_FOUND = "ResourceNotFoundException";
-/** What trying again can't mend; all others are `secret.unavailable`. */
+/** Errors that a retry cannot fix; all others are `secret.unavailable`. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   [NOT_FOUND]: "secret.not_found",
   InvalidRequestException: "rotation.refused",
@@ -19,7 +19,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ResourceExistsException: "rotation.refused",
 };
 
-/** The versions of a secret in AWS Secrets Manager, for the steps of its rotation. */
+/** The versions of a secret in AWS Secrets Manager, for its rotation. */
 export function rotatingSecret(client: SecretsManagerClient = secretsManagerClient()): RotatingSecret {
   async function send<T>(secret: string, request: Promise<T>): Promise<T> {
     return request.catch((cause: unknown) => {
@@ -43,11 +43,11 @@ export function rotatingSecret(client: SecretsManagerClient = secretsManagerClie
     current: async (SecretId) => {
       const text = await send(SecretId, textOf(SecretId, { VersionStage: "AWSCURRENT" }));
       if (text !== undefined) return text;
-      throw new RelightError("secret.malformed", `${SecretId} is binary and not text`);
+      throw new RelightError("secret.malformed", `${SecretId} is binary, not text`);
     },
     pending: async (SecretId, VersionId) => {
       const request = textOf(SecretId, { VersionId, VersionStage: "AWSPENDING" }).catch((cause: unknown) => {
-        // The label is there from the start; the value is what the first step puts there.
+        // The label exists from the start; the first step adds the value.
         if (errorName(cause) === NOT_FOUND) return undefined;
         throw cause;
       });

@@ -8,16 +8,16 @@ import { secretsManagerSecrets } from "./secrets-manager.ts";
 
 export interface SecretsManagerClaimsSettings {
   readonly client: SecretsManagerClient;
-  /** What the names of the secrets begin with. */
+  /** The prefix of the secrets' names. */
   readonly prefix: string;
   readonly codec: JwtCodec;
-  /** Secrets per answer, at most 100, which is the default. */
+  /** Secrets per page; at most 100, which is the default. */
   readonly pageSize?: number;
 }
 
 /**
- * Account JWTs in AWS Secrets Manager: each secret whose name begins with the prefix is one account's JWT, as
- * its whole text. Needs `secretsmanager:ListSecrets` beside `GetSecretValue`.
+ * Account JWTs in AWS Secrets Manager: the whole text of each secret whose name begins with the prefix. Needs
+ * `secretsmanager:ListSecrets` in addition to `GetSecretValue`.
  * @throws RelightError `source.unavailable` if they can't be listed.
  */
 export async function* secretsManagerClaims(
@@ -42,7 +42,7 @@ async function* namesOf({
 }: SecretsManagerClaimsSettings): AsyncIterable<string> {
   const filter = { Filters: [{ Key: "name" as const, Values: [prefix] }] };
   try {
-    // The service's filter takes words of the name too, and does not mind their case.
+    // The service's filter also matches words within the name, case-insensitively.
     for await (const { SecretList } of paginateListSecrets({ client, pageSize }, filter))
       for (const { Name: name } of SecretList ?? []) if (name?.startsWith(prefix)) yield name;
   } catch (cause) {

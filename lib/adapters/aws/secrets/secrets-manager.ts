@@ -10,10 +10,10 @@ import { CLIENT_SETTINGS, errorName } from "../client-settings.ts";
 
 const REFERENCE = /^aws-sm:\/\/([^#]+)(?:#(.+))?$/;
 
-/** What AWS' errors mean here; all others (throttling, network, rights) are `secret.unavailable`. */
+/** Error codes for AWS errors; all others (throttling, network, permissions) are `secret.unavailable`. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ResourceNotFoundException: "secret.not_found",
-  // Marked for deletion: it is still there and can't be read any more.
+  // Scheduled for deletion: it still exists but can't be read.
   InvalidRequestException: "secret.not_found",
   InvalidParameterException: "secret.invalid_reference",
   ValidationException: "secret.invalid_reference",
@@ -22,9 +22,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 export const secretsManagerClient = (): SecretsManagerClient => new SecretsManagerClient(CLIENT_SETTINGS);
 
 /**
- * Secrets in AWS Secrets Manager: `aws-sm://NAME` is the whole text, `aws-sm://NAME#FIELD` one text field of
- * the JSON object that it holds. NAME may contain slashes or be an ARN. Only the version in force
- * (`AWSCURRENT`) is ever given out: one that a rotation prepares (`AWSPENDING`) does not work yet.
+ * Secrets in AWS Secrets Manager: `aws-sm://NAME` is the whole text, `aws-sm://NAME#FIELD` a text field of a JSON object.
+ * NAME may contain slashes or be an ARN. Reads only the current version (`AWSCURRENT`), because one in rotation
+ * (`AWSPENDING`) does not work yet.
  */
 export function secretsManagerSecrets(client: SecretsManagerClient): Secrets {
   return {
@@ -48,7 +48,7 @@ async function fetchCurrent(
     throw awsError(reference, cause);
   });
   if (answer.VersionStages?.includes("AWSCURRENT") === true) return answer;
-  const message = `${reference}: the store gave a version that is not AWSCURRENT`;
+  const message = `${reference}: the store returned a version that is not AWSCURRENT`;
   throw new RelightError("secret.unavailable", message, { details: { reference } });
 }
 
@@ -57,7 +57,7 @@ function textOf({ SecretString, SecretBinary }: GetSecretValueCommandOutput, ref
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(SecretBinary ?? new Uint8Array());
   } catch {
-    throw malformed(reference, "is binary and not text");
+    throw malformed(reference, "is binary, not text");
   }
 }
 
@@ -65,7 +65,7 @@ function fieldOf(text: string, field: string, reference: string): string {
   const value = parseJsonObject(text);
   if (value === undefined) throw malformed(reference, "is not a JSON object, so it has no fields");
   const found = Object.hasOwn(value, field) ? value[field] : undefined;
-  if (typeof found !== "string") throw malformed(reference, "has no text field of that name");
+  if (typeof found !== "string") throw malformed(reference, "has no text field with that name");
   return found;
 }
 

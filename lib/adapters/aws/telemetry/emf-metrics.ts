@@ -10,8 +10,8 @@ import type { Log } from "../../../ports/log.ts";
 import type { Metrics } from "../../../ports/observers.ts";
 
 /**
- * Measurements in one line. EMF takes 100 metrics and 100 values of each; Powertools writes by itself when it has
- * so many, and forgets the dimensions of what comes after, so it is never let come to that.
+ * Measurements per line. EMF allows 100 metrics with 100 values each. At that point Powertools writes by itself and loses
+ * the dimensions of what follows, so stay below it.
  */
 const MOST_IN_LINE = 99;
 
@@ -20,13 +20,13 @@ export interface EmfSettings {
   readonly service: string;
   readonly perAccount: PerAccount;
   readonly log: Log;
-  /** Takes each line. */
+  /** Receives each line. */
   readonly write: (line: string) => void;
 }
 
 /**
- * Metrics as lines in CloudWatch's embedded metric format, written as they come: nothing is lost when a function is
- * killed. Its limits: docs.aws.amazon.com, "Embedded metric format specification".
+ * Writes metrics as lines in CloudWatch's embedded metric format immediately, so nothing is lost if a function is killed.
+ * Limits: docs.aws.amazon.com, "Embedded metric format specification".
  */
 export function emfMetrics({ namespace, service, perAccount, log, write }: EmfSettings): Metrics {
   const writer = new Powertools({ namespace, serviceName: service });
@@ -42,7 +42,7 @@ export function emfMetrics({ namespace, service, perAccount, log, write }: EmfSe
   };
 }
 
-/** One line has one value for each dimension, so what differs in them goes into lines of its own. */
+/** A line has one value per dimension, so measurements with different dimensions need separate lines. */
 function linesOf(measurements: readonly Measurement[]): readonly (readonly Measurement[])[] {
   const lines = new Map<string, Measurement[]>();
   for (const measurement of measurements) {
@@ -63,7 +63,7 @@ function chunksOf(line: readonly Measurement[]): readonly (readonly Measurement[
 function textOf(writer: Powertools, line: readonly Measurement[]): string {
   const [first] = line;
   try {
-    // An empty set is `service` alone.
+    // An empty set means `service` alone.
     if (first && isTotal(first)) writer.addDimensions({});
     if (first?.dimensions) writer.addDimensions(dimensionsOf(first.dimensions));
     for (const { name, value, highResolution } of line)
@@ -75,7 +75,7 @@ function textOf(writer: Powertools, line: readonly Measurement[]): string {
   }
 }
 
-/** The soonest expiry of all accounts is a sweep's to tell, never one account's. */
+/** One account's expiry must not count as the soonest of all accounts, which a sweep reports. */
 function isTotal({ name, dimensions }: Measurement): boolean {
   return METRICS[name].total && dimensions?.Account === undefined;
 }

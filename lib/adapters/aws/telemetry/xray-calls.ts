@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { defined } from "../../../domain/time/defined.ts";
 
-/** What goes into a segment document beside its name, ids and times. */
+/** Fields of a segment document besides name, ids and times. */
 export interface SegmentFields {
   readonly namespace?: "aws" | "remote";
   readonly aws?: object;
@@ -13,7 +13,7 @@ export interface SegmentFields {
   readonly cause?: object;
 }
 
-/** Tells how a call ended. */
+/** Called when a request ends. */
 export type CallEnded = (name: string, fields: SegmentFields) => void;
 
 const [CREATED, FINISHED, FAILED] = [
@@ -21,10 +21,10 @@ const [CREATED, FINISHED, FAILED] = [
 ];
 
 /**
- * Hears of each call of AWS in this process, from Node's own diagnostics: neither the SDK's clients nor the adapters
- * know of it. (The SDK calls through `node:http`; what goes through `fetch` is another channel's, and no AWS call.)
- * @param begin called in the context of whoever calls; undefined where nobody wants to know
- * @returns what ends the listening
+ * Observes every AWS request of this process through Node's diagnostics channels, without the SDK's clients. (The SDK uses
+ * `node:http`; `fetch` has other channels and is not used for AWS.)
+ * @param begin called in the caller's context; returns undefined to ignore the request
+ * @returns a function that stops observing
  */
 export function onCalls(begin: () => CallEnded | undefined): () => void {
   const calls = new WeakMap<ClientRequest, CallEnded>();
@@ -63,7 +63,7 @@ const NAMES: Readonly<Record<string, string>> = {
 const targetOf = (request: ClientRequest): string => String(request.getHeader("x-amz-target") ?? "");
 const isAws = (request: ClientRequest): boolean => request.getHeader("amz-sdk-request") !== undefined;
 
-/** By the protocol's target; the few older services are told by their host. */
+/** From the protocol's target, or from the host for older services. */
 function serviceOf(request: ClientRequest): string {
   const [service = ""] = targetOf(request).split(".");
   return NAMES[service] ?? (service || (request.host.split(".")[0] ?? "AWS"));

@@ -5,14 +5,14 @@ import { asRelightError } from "../../../errors.ts";
 import type { Tracer } from "../../../ports/observers.ts";
 import { onCalls, type SegmentFields } from "./xray-calls.ts";
 
-/** A step that is under way, as X-Ray knows it. */
+/** A running step in X-Ray's terms. */
 interface Segment {
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly id: string;
 }
 
-/** X-Ray refuses a trace above 500 kB: a job that looks every quarter of a second must not lose it. */
+/** X-Ray refuses traces above 500 kB, so the number of segments is bounded. */
 const MOST_SEGMENTS = 600;
 /** Characters. */
 const LONGEST_NAME = 200;
@@ -21,14 +21,14 @@ const LONGEST_ANNOTATION = 250;
 export interface XRaySettings {
   /** `AWS_XRAY_DAEMON_ADDRESS`: `host:port`, or `tcp:host:port udp:host:port`. */
   readonly daemon: string;
-  /** `_X_AMZN_TRACE_ID` as it is now: Lambda changes it with each request. */
+  /** The current `_X_AMZN_TRACE_ID`, which Lambda changes with each request. */
   readonly header: () => string | undefined;
 }
 
 /**
- * Tells the X-Ray daemon, over UDP, how long the steps of a run took: each is a subsegment of Lambda's own segment,
- * sent when it ends. Nobody waits for an answer, and without a daemon nothing happens. Calls of AWS are steps of
- * themselves. Format: docs.aws.amazon.com/xray, "Segment documents" and "Sending trace data".
+ * Sends the duration of each step to the X-Ray daemon over UDP, as a subsegment of Lambda's own segment, when the step
+ * ends. Waits for no answer. AWS requests are steps too. Format: docs.aws.amazon.com/xray, "Segment documents" and
+ * "Sending trace data".
  */
 export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
   const current = new AsyncLocalStorage<Segment>();
@@ -38,7 +38,7 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
   const parent = (): Segment | undefined => current.getStore() ?? sampledRoot(header());
   function tell(segment: Segment, above: Segment, name: string, began: number, fields: SegmentFields): void {
     const ended = Date.now();
-    // What took no time tells nothing: a secret that was read before, an entry on the same disk.
+    // Omit steps that took no time, such as a cached secret.
     if (ended === began && fields.fault === undefined) return;
     left -= 1;
     if (left < 0) return;
@@ -83,7 +83,7 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
   };
 }
 
-/** Lambda's own segment, if this request is traced: `Root=1-…;Parent=…;Sampled=1`, in any order. */
+/** Lambda's own segment if this request is sampled: `Root=1-…;Parent=…;Sampled=1`, in any order. */
 export function sampledRoot(header: string | undefined): Segment | undefined {
   const fields = new Map((header ?? "").split(";").map((field) => field.split("=", 2) as [string, string]));
   const [traceId, id] = [fields.get("Root"), fields.get("Parent")];
@@ -93,7 +93,7 @@ export function sampledRoot(header: string | undefined): Segment | undefined {
 
 const below = ({ traceId }: Segment): Segment => ({ traceId, id: randomBytes(8).toString("hex") });
 
-/** Letters, numbers, spaces and a few signs are allowed. */
+/** X-Ray allows letters, numbers, spaces and a few symbols. */
 const nameOf = (name: string): string =>
   name.replace(/[^\p{L}\p{N}\s_.:/%&#=+\\@-]/gu, "_").slice(0, LONGEST_NAME);
 
@@ -103,7 +103,7 @@ function annotationsOf(facts: Readonly<Record<string, string>>): Record<string, 
   );
 }
 
-/** The code only: an error's text may quote what it was about. */
+/** Only the code, because an error's message may quote data. */
 function causeOf(thrown: unknown): object {
   const { code } = asRelightError(thrown);
   return { exceptions: [{ id: randomBytes(8).toString("hex"), type: "RelightError", message: code }] };
@@ -115,7 +115,7 @@ function datagrams(daemon: string): { send: (document: object) => void; close: (
   const sending = new Set<Promise<void>>();
   const open = (): Socket => {
     const opened = createSocket("udp4").unref();
-    // Nobody listens: then nobody is told.
+    // Ignore errors: without a daemon, traces are lost.
     return opened.on("error", () => {});
   };
   return {
@@ -123,7 +123,7 @@ function datagrams(daemon: string): { send: (document: object) => void; close: (
       socket ??= open();
       const { promise, resolve } = Promise.withResolvers<void>();
       sending.add(promise);
-      // A datagram that is too long, as one that can't be sent, is lost and no more than that.
+      // A datagram that is too long or can't be sent is only lost.
       socket.send(`{"format": "json", "version": 1}\n${JSON.stringify(document)}`, port, host, () => {
         sending.delete(promise);
         resolve();
