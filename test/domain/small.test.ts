@@ -6,9 +6,9 @@ import {
   type JournalEntry,
   lastClaims,
   openIncidents,
-  openToggle,
   TOLD_ONLY,
 } from "../../lib/domain/journal/journal.ts";
+import { openToggle } from "../../lib/domain/journal/open-remedies.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
 import { epochMillis, formatDuration, millis, toMillis, toSeconds } from "../../lib/domain/time/time.ts";
 import { defectsOf, explainDefect } from "../../lib/domain/verdict/defects.ts";

@@ -4,15 +4,8 @@ import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import type { SourceView } from "../../domain/claims/claims-source.ts";
 import { type KnownClaims, knownClaims, needsJournal } from "../../domain/claims/known-claims.ts";
 import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/presence.ts";
-import {
-  type JournalEntry,
-  lastAdopted,
-  lastMemory,
-  openReconfigurations,
-  openToggle,
-  TOLD_ONLY,
-  unprovedOpenings,
-} from "../../domain/journal/journal.ts";
+import { type JournalEntry, lastAdopted, lastMemory, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { openReconfigurations, openToggle, unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
 import { agree, type Followed } from "../../domain/observation/agreement.ts";

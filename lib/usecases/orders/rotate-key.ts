@@ -2,7 +2,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import { describeWithdrawal, isWithdrawn } from "../../domain/claims/presence.ts";
 import { reissue } from "../../domain/claims/renewal.ts";
 import { expiryWindow } from "../../domain/expiry/expiry.ts";
-import { openRotation } from "../../domain/journal/journal.ts";
+import { openRotation } from "../../domain/journal/open-remedies.ts";
 import type { RotationAccount } from "../../domain/keys/key-rotation.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";

@@ -1,4 +1,4 @@
-import { openReconfigurations, openToggle } from "../../domain/journal/journal.ts";
+import { openReconfigurations, openToggle } from "../../domain/journal/open-remedies.ts";
 import {
   type BegunPush,
   type BegunRung,

@@ -1,4 +1,5 @@
-import { type JournalEntry, unprovedOpenings } from "../../domain/journal/journal.ts";
+import type { JournalEntry } from "../../domain/journal/journal.ts";
+import { unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { allows } from "../../domain/ladder/mode.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import { defined } from "../../domain/time/defined.ts";

@@ -1,4 +1,4 @@
-import { openReconfigurations } from "../../domain/journal/journal.ts";
+import { openReconfigurations } from "../../domain/journal/open-remedies.ts";
 import { hasLostNodes, originsFirst, type Reconfiguration } from "../../domain/ladder/reconfiguration.ts";
 import { nameOfGroup } from "../../domain/ladder/step-down.ts";
 import { updateDanger } from "../../domain/observation/direct-gets.ts";

@@ -1,6 +1,6 @@
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import { keepsServersDown } from "../../domain/gate/gate-harm.ts";
-import { type OpenRestart, openRestart } from "../../domain/journal/journal.ts";
+import { type OpenRestart, openRestart } from "../../domain/journal/open-remedies.ts";
 import { isLedIfPossible, serversToRestart } from "../../domain/ladder/restart.ts";
 import {
   inOrder,

@@ -1,7 +1,7 @@
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { isTrusted } from "../../domain/claims/claims-source.ts";
 import { reissue, renewClaims } from "../../domain/claims/renewal.ts";
-import { type OpenToggle, openToggle } from "../../domain/journal/journal.ts";
+import { type OpenToggle, openToggle } from "../../domain/journal/open-remedies.ts";
 import { enablesJetStream, withoutJetStream } from "../../domain/limits/jetstream-limits.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";

@@ -1,5 +1,5 @@
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import { openReconfigurations, openRestart, openToggle } from "../../../lib/domain/journal/journal.ts";
+import { openReconfigurations, openRestart, openToggle } from "../../../lib/domain/journal/open-remedies.ts";
 import type { Json } from "../../../lib/domain/time/json.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import type { VirtualAccount } from "./claims.ts";

@@ -1,13 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import { parseAccountClaims } from "../../../lib/domain/claims/claims.ts";
-import {
-  ACTED_ON,
-  type EntryKind,
-  type JournalEntry,
-  openRestart,
-} from "../../../lib/domain/journal/journal.ts";
+import { ACTED_ON, type EntryKind, type JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { PROOF } from "../../../lib/domain/journal/journal-proof.ts";
+import { openRestart } from "../../../lib/domain/journal/open-remedies.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
@@ -20,7 +16,6 @@ import { virtualKey } from "../../support/virtual/keys.ts";
 import { APP, KEYS, NO_JETSTREAM, START, virtualWorld } from "../../support/virtual/world.ts";
 
 /** What somebody who can write to the journal, and has no key of the operator's, can make Relight do: nothing. */
-
 const account = APP.id;
 const stranger = virtualAccount("stranger").id;
 const iat = toSeconds(START);
