@@ -10,8 +10,10 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
+import { TIMING } from "../../lib/usecases/context/timing.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 
@@ -33,9 +35,20 @@ describe("the guard before a restart", () => {
     await server?.start();
     restarted.push(name);
   }
-  const withRestarter = (restart: (name: string) => Promise<void>) => (): Partial<Context> => ({
-    restarter: { restart: ({ name }) => restart(name) },
-  });
+  /** What is broken here stays so, and what is refused has no effect to wait for. */
+  const timing = {
+    ...TIMING,
+    young: millis(2_000),
+    settles: { ...TIMING.settles, "restart-servers": millis(2_000) },
+  };
+  const withRestarter =
+    (restart: (name: string) => Promise<void>, restartAllowed = TIMING.restartAllowed) =>
+    (): Partial<Context> => ({
+      restarter: { restart: ({ name }) => restart(name) },
+      timing: { ...timing, restartAllowed },
+    });
+  /** Of what no time makes any better. */
+  const REFUSED = { timeout: millis(3_000), interval: millis(1_000) };
   const rungOf = async (change: (context: Context) => Partial<Context>) => {
     const { rungs } = await runJobOn(world, "heal", change);
     return rungs.find(({ rung }) => rung === "restart-servers");
@@ -64,7 +77,7 @@ describe("the guard before a restart", () => {
       const reply = await system.request(`$SYS.REQ.ACCOUNT.${id}.INFO`, "", { timeout: 2_000 });
       return reply.json<{ data?: { expired?: boolean } }>().data?.expired === true;
     });
-    const refused = await rungOf(withRestarter(restartForReal));
+    const refused = await rungOf(withRestarter(restartForReal, REFUSED));
     expect(refused).toMatchObject({
       result: "failed",
       why: expect.stringContaining(`account ${id} is expired`),
