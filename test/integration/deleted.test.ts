@@ -16,7 +16,8 @@ const codes = ({ json }: Run): string[] => (json.findings ?? []).map(({ code }: 
 
 /** An account with streams that is valid for long, was seen well, and is deleted. */
 async function deletedWorld(version: string, yaml = ""): Promise<World> {
-  const world = await createWorld({ binary: (await serverBinary(version)).path, lives: 80 * DAYS, yaml });
+  const { path: binary } = await serverBinary(version);
+  const world = await createWorld({ binary, lives: 80 * DAYS, yaml, timeout: "2s" });
   try {
     await fill(world, { messages: 5 });
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({ verdict: "healthy" });
@@ -47,7 +48,7 @@ async function pagesOf(world: World): Promise<readonly Record<string, string>[]>
     .map(({ data }: { data: object }) => data);
 }
 
-test.each(["2.9.10", "2.15.1"])(
+test.concurrent.each(["2.9.10", "2.15.1"])(
   "on %s no sweep and no remedy brings it back, nor after a restart",
   async (version) => {
     await using world = await deletedWorld(version);
@@ -64,7 +65,7 @@ test.each(["2.9.10", "2.15.1"])(
   },
 );
 
-test("no command pushes it; what is left is told once; a person brings it back", async () => {
+test.concurrent("no command pushes it; what is left is told once; a person brings it back", async () => {
   await using world = await deletedWorld("2.10.27");
   const verified = await relight(world, "verify", "APP", "--json");
   expect(codes(verified)).toEqual(["account.deleted"]);
@@ -109,7 +110,7 @@ test("no command pushes it; what is left is told once; a person brings it back",
 });
 
 describe("an account that was deleted", () => {
-  test("is not pushed by a webhook that says it may", async () => {
+  test.concurrent("is not pushed by a webhook that says it may", async () => {
     await using world = await deletedWorld("2.10.27");
     const token = world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 2 }));
     await expect(
@@ -120,7 +121,7 @@ describe("an account that was deleted", () => {
     await expectGone(world);
   });
 
-  test("while watch listens is written down as it is heard; an order that servers don't obey is a note", async () => {
+  test.concurrent("while watch listens is written down as it is heard; an order that servers don't obey is a note", async () => {
     await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
     await world.push(world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 1 })));
     await relight(world, "verify", "APP", "--json");
@@ -151,7 +152,7 @@ describe("an account that was deleted", () => {
     expect(hows[0]).toBe("ordered");
   });
 
-  test("and is forgotten on a person's word is shown no more, and still not pushed", async () => {
+  test.concurrent("and is forgotten on a person's word is shown no more, and still not pushed", async () => {
     await using world = await deletedWorld("2.15.1");
     expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(
       world.accountId,
@@ -167,7 +168,7 @@ describe("an account that was deleted", () => {
   });
 });
 
-test("a server that was away brings a deleted account back: a page, and no push", async () => {
+test.concurrent("a server that was away brings a deleted account back: a page, and no push", async () => {
   await using world = await createWorld({
     binary: (await serverBinary("2.10.27")).path,
     size: 3,

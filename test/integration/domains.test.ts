@@ -42,21 +42,24 @@ const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: st
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
   "a hub and a leaf in two domains (nats-server %s)",
   (version) => {
-    test.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
-      await using pair = await createPair(version, { system });
-      await fillDomains(pair);
-      await publishTo(pair, "hub", 5);
-      await publishTo(pair, "edge", 5);
-      await allCopied(pair, 5, 5);
-      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
-      expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
-      expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
-      const topologies = json.servers.map((server: { topology: string }) => server.topology);
-      expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
-      expect(json.streams).toBe(system === "own" ? 3 : 5);
-    });
+    test.concurrent.each(["own", "shared"] as const)(
+      "with %s system account: well, and no finding",
+      async (system) => {
+        await using pair = await createPair(version, { system });
+        await fillDomains(pair);
+        await publishTo(pair, "hub", 5);
+        await publishTo(pair, "edge", 5);
+        await allCopied(pair, 5, 5);
+        const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+        expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+        expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
+        const topologies = json.servers.map((server: { topology: string }) => server.topology);
+        expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
+        expect(json.streams).toBe(system === "own" ? 3 : 5);
+      },
+    );
 
-    test("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
+    test.concurrent("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
       await using pair = await createPair(version);
       await fillDomains(pair);
       await publishTo(pair, "hub", 5);
@@ -76,7 +79,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
       expect((await relight(pair.hub, "verify", "APP", "--json")).json.findings).toEqual([]);
     });
 
-    test("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
+    test.concurrent("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
       await using pair = await createPair(version, { as: "other" });
       await fillDomains(pair);
       const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
@@ -94,7 +97,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
       expect(stalled.message).toContain("stalled because leafnode edge-1 is bound to account");
     });
 
-    test("a leaf that is gone is missed; when it is back, all is well", async () => {
+    test.concurrent("a leaf that is gone is missed; when it is back, all is well", async () => {
       await using pair = await createPair(version);
       await fillDomains(pair);
       await pair.leaf.stop();
@@ -110,7 +113,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
   },
 );
 
-test("nats-server 2.9.10: an account that expired is healed, and the copies on both sides follow", async () => {
+test.concurrent("nats-server 2.9.10: an account that expired is healed, and the copies on both sides follow", async () => {
   await using pair = await createPair("2.9.10", { yaml: "" });
   await fillDomains(pair);
   await publishTo(pair, "hub", 5);
@@ -126,7 +129,7 @@ test("nats-server 2.9.10: an account that expired is healed, and the copies on b
   await allCopied(pair, 12, 12);
 });
 
-test("a hub of three with a leaf in its system account: each domain has its own servers and meta group", async () => {
+test.concurrent("a hub of three with a leaf in its system account: each domain has its own servers and meta group", async () => {
   await using pair = await createPair("2.10.27", { size: 3, system: "shared" });
   await fillDomains(pair);
   const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
@@ -144,7 +147,7 @@ test("a hub of three with a leaf in its system account: each domain has its own 
   expect(await probes.meta()).toMatchObject({ ok: false, message: expect.stringContaining("edge, hub") });
 });
 
-test("an account without JetStream on the hub, with a leaf attached: the API does not answer, and that is all", async () => {
+test.concurrent("an account without JetStream on the hub, with a leaf attached: the API does not answer, and that is all", async () => {
   await using pair = await createPair("2.10.27", { yaml: "" });
   const limits = { mem_storage: 0, disk_storage: 0 };
   await pair.hub.push(pair.hub.sign(pair.hub.claims({ limits, iat: nowSeconds() + 1 })));
@@ -156,7 +159,7 @@ test("an account without JetStream on the hub, with a leaf attached: the API doe
   });
 });
 
-test("an origin that is not there: the copy is dead, and it is said", async () => {
+test.concurrent("an origin that is not there: the copy is dead, and it is said", async () => {
   await using pair = await createPair("2.10.27");
   await fillDomains(pair);
   // An origin that was heard: the servers tell otherwise of one that never was.
@@ -183,14 +186,14 @@ test("an origin that is not there: the copy is dead, and it is said", async () =
   });
 });
 
-test("nats-server 2.9.10 does not name its leafnodes: unknown, not missing", async () => {
+test.concurrent("nats-server 2.9.10 does not name its leafnodes: unknown, not missing", async () => {
   await using pair = await createPair("2.9.10");
   const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
   expect({ exit, codes: codesOf(json) }).toEqual({ exit: 3, codes: ["probe.failed"] });
   expect(json.findings[0].message).toContain("does not report the names of leafnodes");
 });
 
-test("the system account is shared: the servers of both domains are deaf, and those of the other are left alone", async () => {
+test.concurrent("the system account is shared: the servers of both domains are deaf, and those of the other are left alone", async () => {
   await using pair = await createPair("2.10.27", { system: "shared" });
   await fillDomains(pair);
   await expire(pair.hub);

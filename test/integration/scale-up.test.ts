@@ -34,7 +34,7 @@ async function deafSingle(
 }
 
 describe("a stream of one replica is not scaled up", () => {
-  test.each<[string, Omit<WorldOptions, "binary">, object, object, RegExp]>([
+  test.concurrent.each<[string, Omit<WorldOptions, "binary">, object, object, RegExp]>([
     [
       "where too few servers have its placement tags",
       { config: (index) => (index === 0 ? 'server_tags: ["ssd"]' : "") },
@@ -72,7 +72,7 @@ describe("a stream of one replica is not scaled up", () => {
     expect(await configurations(world)).toEqual(before);
   });
 
-  test("where a server has as many replicated assets as it may (max_ha_assets): the servers' refusal is told, nothing is left changed", async () => {
+  test.concurrent("where a server has as many replicated assets as it may (max_ha_assets): the servers' refusal is told, nothing is left changed", async () => {
     await using world = await deafSingle({ jetstream: ", limits { max_ha_assets: 1 }" }, {}, {}, ["FULL"]);
     const before = await configurations(world);
     const { json, exit } = await relight(world, "heal", "APP", "--json");
