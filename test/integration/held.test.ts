@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { fillPlaced, peerRemove, tagged } from "../../lab/placed.ts";
 import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
@@ -36,10 +36,14 @@ async function withoutKey<T>(world: World, work: () => Promise<T>): Promise<T> {
 const verify = async (world: World) => await relight(world, "verify", "APP", "--json");
 
 const healthy = (world: World) =>
-  waitFor("the account to be healthy", async () => (await verify(world)).exit === 0, {
-    timeout: 90_000,
-    interval: 500,
-  });
+  retry(
+    "the account to be healthy",
+    async () => {
+      const { json, exit } = await verify(world);
+      expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+    },
+    90_000,
+  );
 
 /** One world a version, in the order of an outage. */
 describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
