@@ -8,8 +8,6 @@ export interface HomeFiles {
   readonly systemCredentials: string;
   readonly appCredentials: string;
   readonly urls: readonly string[];
-  /** How long Relight waits for an answer. */
-  readonly timeout: string;
   readonly accountId: string;
   /** Lines for relight.yaml's end. */
   readonly yaml: string;
@@ -30,7 +28,6 @@ export async function writeHome(folder: string, files: HomeFiles): Promise<void>
     `cluster:
   servers: ${JSON.stringify(files.urls)}
   systemCredentials: file:sys.creds
-  timeout: ${files.timeout}
 operator:
   jwt: file:operator.jwt
   signingKey: file:operator.nk

@@ -48,8 +48,6 @@ export interface WorldOptions {
   readonly signingKeys?: readonly string[];
   /** Lines for relight.yaml's end, such as an escalation. */
   readonly yaml?: string;
-  /** How long Relight waits for an answer: less than its own five seconds where much is silent for a reason. */
-  readonly timeout?: string;
   /** Seconds until the application account expires; never if absent. */
   readonly lives?: number;
   /** JetStream's domain; none if absent. */
@@ -90,7 +88,6 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
     size = 1,
     strict = false,
     yaml = "",
-    timeout = "5s",
     lives,
     domain,
     signingKeys,
@@ -148,7 +145,6 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
       operatorSeed: seedOf(signer),
       accountId: world.accountId,
       yaml,
-      timeout,
       accountSeed: seedOf(strict ? accountSigningKey : account),
       systemCredentials: credentials.system,
       appCredentials: credentials.app,

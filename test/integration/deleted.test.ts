@@ -17,7 +17,7 @@ const codes = ({ json }: Run): string[] => (json.findings ?? []).map(({ code }: 
 /** An account with streams that is valid for long, was seen well, and is deleted. */
 async function deletedWorld(version: string, yaml = ""): Promise<World> {
   const { path: binary } = await serverBinary(version);
-  const world = await createWorld({ binary, lives: 80 * DAYS, yaml, timeout: "2s" });
+  const world = await createWorld({ binary, lives: 80 * DAYS, yaml });
   try {
     await fill(world, { messages: 5 });
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({ verdict: "healthy" });

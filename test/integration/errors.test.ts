@@ -107,7 +107,7 @@ test("something that listens and is no NATS server is unreachable, within the ti
   const { port } = silent.address() as { port: number };
   const text = (await yaml())
     .replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${port}`)
-    .replace("timeout: 5s", "timeout: 500ms");
+    .replace("operator:", "  timeout: 500ms\noperator:");
   const run = await withFiles({ "relight.yaml": text }, () => relight(world, "verify", "APP", "--json"));
   silent.close();
   expect(run.json.error.code).toBe("nats.unreachable");

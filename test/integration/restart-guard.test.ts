@@ -22,9 +22,7 @@ describe("the guard before a restart", () => {
   let world: World;
   const restarted: string[] = [];
   beforeAll(async () => {
-    const { path: binary } = await serverBinary("2.10.27");
-    // Damaged streams are silent.
-    world = await createWorld({ binary, size: 3, timeout: "2s" });
+    world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
     await fill(world, { replicas: 3, messages: 3 });
     await restartWhileExpired(world);
   });

@@ -110,9 +110,12 @@ function lacksDirect({ directGets }: StreamFacts): boolean {
 /**
  * Why no configuration may be updated; undefined if it may. Servers that hold something without its Raft node panic at
  * updates before 2.12.8 and 2.14.0.
+ * @param updated the names of the streams that would be updated; all of them if absent
  */
-export function updateDanger(observation: Observation): string | undefined {
-  const damaged = allStreams(observation).filter(hasLostNodes);
+export function updateDanger(observation: Observation, updated?: readonly string[]): string | undefined {
+  const damaged = allStreams(observation).filter(
+    (stream) => hasLostNodes(stream) && (updated?.includes(stream.name) ?? true),
+  );
   if (damaged.length === 0) return undefined;
   const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
   if (unproved.length === 0) return undefined;

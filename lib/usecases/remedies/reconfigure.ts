@@ -127,7 +127,10 @@ async function giveBack(
   job: RunningJob,
   changes: readonly Reconfiguration[],
 ): Promise<void> {
-  const danger = updateDanger((await lookOnce(context, job.account)).observation);
+  const { observation } = await lookOnce(context, job.account);
+  // What lost nothing is given back beside what did: else nothing would, once another stream is damaged.
+  const names = changes.map(({ stream }) => stream);
+  const danger = updateDanger(observation, names);
   if (danger !== undefined) throw new RelightError("assets.not_configured", danger);
   const consumers = changes.flatMap(consumersBefore);
   const early = await configure(context, job, consumers, isWholeOrDamaged);

@@ -3,7 +3,7 @@ import { nextStep } from "../../../lib/domain/ladder/ladder.ts";
 import { scaleUps } from "../../../lib/domain/ladder/reconfiguration.ts";
 import { serversToRestart } from "../../../lib/domain/ladder/restart.ts";
 import { areHeard, silencedMirrorGroups } from "../../../lib/domain/ladder/step-down.ts";
-import { directToggles } from "../../../lib/domain/observation/direct-gets.ts";
+import { directToggles, updateDanger } from "../../../lib/domain/observation/direct-gets.ts";
 import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
@@ -187,4 +187,11 @@ describe("mirrors that stand in for their origin", () => {
     expect(areHeard(seen("2.10.27", mirror("idle"), DEAF), [{ stream: "COPY" }])).toBe(true);
     expect(serversToRestart(seen("2.10.27", mirror("broken")))).toEqual([]);
   });
+});
+
+test("a stream that lost its Raft node is no danger to the update of another", () => {
+  const look = seen("2.10.27", { name: "LOST", nodeMissingOn: ["s1"] }, { name: "WHOLE" });
+  expect(updateDanger(look)).toMatch(/^LOST lost Raft nodes/);
+  expect(updateDanger(look, ["WHOLE", "LOST"])).toMatch(/^LOST lost Raft nodes/);
+  expect(updateDanger(look, ["WHOLE"])).toBeUndefined();
 });
