@@ -183,7 +183,7 @@ describe("the operator's key", () => {
       `operator.signingKey is the seed of ${accountKey.getPublicKey()}, not of an operator (O…)`,
     );
     expect(why("SOMETHING", operator)).toBe("operator.signingKey is not an nkey seed (SO…)");
-    expect(why(seedOf(operatorKey), strict)).toMatch(/demands signing keys .* is its own key$/);
+    expect(why(seedOf(operatorKey), strict)).toMatch(/requires signing keys .* is its own key$/);
     expect(why(seedOf(stranger), operator)).toMatch(/which operator OP \(O\w+\) does not trust$/);
     expect(why(seedOf(signingKey), strict)).toBe(signingKey.getPublicKey());
   });
@@ -207,7 +207,7 @@ test("an operator's JWT says who may sign; a forged one says nothing", () => {
   const forged = `${header}.${body}.${signClaims({ sub: "x", nats }, stranger).split(".")[2]}`;
   expect(() => parseOperator("nonsense")).toThrow(expect.objectContaining({ code: "operator.invalid" }));
   expect(() => parseOperator(signClaims(claims, operatorKey))).toThrow(
-    /does not hold a validly signed operator/,
+    /does not contain a validly signed operator/,
   );
   expect(parseOperator(signClaims({ sub: operator.id, nats: { type: "operator" } }, operatorKey))).toEqual({
     id: operator.id,

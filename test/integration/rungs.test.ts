@@ -205,7 +205,7 @@ test.each([
   [
     "a payload limit",
     { payload: 200 },
-    /STREAM\.CREATE\.BARE \(it takes \d+ bytes, and the payload limit is 200\)/,
+    /STREAM\.CREATE\.BARE \(it needs \d+ bytes, but the payload limit is 200\)/,
   ],
 ])(
   "%s under which a stream in memory could not be made anew: the toggle is refused",

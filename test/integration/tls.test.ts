@@ -135,7 +135,7 @@ describe("each way that TLS fails says what to do", () => {
       () => "",
       () => ({}),
       "nats.no_tls",
-      /127\.0\.0\.1:\d+ has no TLS, and cluster\.servers says tls:/,
+      /127\.0\.0\.1:\d+ has no TLS, but cluster\.servers says tls:/,
     ],
     [
       "no TLS, by cluster.tls",
@@ -157,7 +157,7 @@ describe("each way that TLS fails says what to do", () => {
       () => withPair("good"),
       () => ({ tls: { ca: foreignCa } }),
       "nats.tls_failed",
-      /No certificate in cluster\.tls\.ca vouches/,
+      /No certificate in cluster\.tls\.ca signed/,
     ],
     [
       "a certificate for others",
@@ -192,14 +192,14 @@ describe("each way that TLS fails says what to do", () => {
       verifies,
       () => ({ tls: { ca } }),
       "nats.tls_failed",
-      /demands a client certificate.*cluster\.tls\.cert/,
+      /requires a client certificate.*cluster\.tls\.cert/,
     ],
     [
       "a certificate of ours is demanded at once",
       () => `${withPair("good", `ca_file: "${authority.ca}", verify: true, ${FIRST}`)}`,
       () => ({ tls: { ca, handshakeFirst: true } }),
       "nats.tls_failed",
-      /demands a client certificate/,
+      /requires a client certificate/,
     ],
     [
       "a certificate of ours that is a stranger's",
@@ -220,14 +220,14 @@ describe("each way that TLS fails says what to do", () => {
       () => withPair("good", FIRST),
       () => ({ tls: { ca } }),
       "nats.tls_failed",
-      /says nothing before TLS.*handshakeFirst: true/,
+      /sends nothing before TLS.*handshakeFirst: true/,
     ],
     [
       "we do not wait for INFO",
       () => withPair("good"),
       () => ({ tls: { ca, handshakeFirst: true } }),
       "nats.tls_failed",
-      /does not begin with TLS.*leave that out/,
+      /does not begin with TLS.*remove that/,
     ],
     [
       "we begin with TLS, and there is none",
@@ -248,14 +248,14 @@ describe("each way that TLS fails says what to do", () => {
     const port = await listening(http);
     await expect(reach(port, { timeout: 500 })).rejects.toMatchObject({
       code: "nats.unreachable",
-      message: expect.stringMatching(/no nats-server: it speaks HTTP/),
+      message: expect.stringMatching(/is not a nats-server: it speaks HTTP/),
     });
     http.closeAllConnections();
     http.close();
     await using ssh = await impostor("SSH-2.0-OpenSSH_9.2\r\n");
     await expect(reach(ssh.port, {})).rejects.toMatchObject({
       code: "nats.unreachable",
-      message: expect.stringMatching(/it says “SSH-2.0-OpenSSH_9.2”/),
+      message: expect.stringMatching(/it sent “SSH-2.0-OpenSSH_9.2”/),
     });
   });
 });

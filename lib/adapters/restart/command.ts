@@ -8,24 +8,24 @@ import type { Restarter } from "../../ports/remedies.ts";
 import { assertHarmless, type RedactText, restartFailed, type Server } from "./server.ts";
 
 export interface CommandSettings {
-  /** The program and its arguments; `{name}` and `{id}` in them become the server's. No shell reads them. */
+  /** The program and its arguments; `{name}` and `{id}` are replaced by the server's. No shell is involved. */
   readonly command: readonly string[];
-  /** How long it may run; then it is told to end (SIGTERM), and after {@link grace} it is ended (SIGKILL). */
+  /** How long it may run. Then it gets SIGTERM, and after {@link grace} SIGKILL. */
   readonly timeout: Millis;
-  /** What it gets beside RELIGHT_SERVER_NAME and RELIGHT_SERVER_ID. */
+  /** Its environment besides RELIGHT_SERVER_NAME and RELIGHT_SERVER_ID. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly redactText: RedactText;
   readonly grace?: Millis;
-  /** Where the file for its standard error is made; the system's temporary folder by default. */
+  /** The folder for the file with its standard error; by default the system's temporary folder. */
   readonly folder?: string;
 }
 
-/** So much of what the command said last goes into an error. */
+/** How much of the end of the command's standard error goes into an error. */
 const TAIL = { bytes: 4_096, lines: 5 };
 
 /**
- * Restarts servers by a command: exit code 0 means that it was carried out. What it writes to standard output
- * is dropped; the last lines of its standard error explain a failure.
+ * Restarts servers with a command. Exit code 0 means success. Its standard output is dropped; the last lines of its
+ * standard error explain a failure.
  */
 export function commandRestarter(settings: CommandSettings): Restarter {
   return {
@@ -42,9 +42,9 @@ export function commandRestarter(settings: CommandSettings): Restarter {
 }
 
 /**
- * Where the command's standard error goes: a file of no name, gone once nobody writes to it. Not a pipe: a server
- * that the command leaves running would die of a closed one (SIGPIPE).
- * @throws RelightError `restart.failed` where no file can be made, as on a disk that is read-only or full.
+ * An unlinked file for the command's standard error. Not a pipe, because a closed pipe would kill a server that the
+ * command leaves running (SIGPIPE).
+ * @throws RelightError `restart.failed` if the file can't be created, for instance on a full or read-only disk.
  */
 async function errorsFile({ folder = tmpdir() }: CommandSettings, server: Server): Promise<FileHandle> {
   try {
@@ -54,7 +54,7 @@ async function errorsFile({ folder = tmpdir() }: CommandSettings, server: Server
     return file;
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
-    const why = `no file could be made in ${folder} (${code}); TMPDIR names another folder`;
+    const why = `can't create a file in ${folder} (${code}); set TMPDIR to another folder`;
     throw restartFailed(server, why, { begun: false, reason: code });
   }
 }
@@ -72,7 +72,7 @@ async function run(settings: CommandSettings, server: Server, errors: FileHandle
   }
   const { exitCode, signalCode } = child;
   if (exitCode === 0) return;
-  const how = exitCode === null ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
+  const how = exitCode === null ? `was killed by ${signalCode}` : `ended with exit code ${exitCode}`;
   const said = redactText(await tail(errors));
   throw restartFailed(server, `the command ${how}${said === "" ? "" : `: ${said}`}`, {
     begun: true,
@@ -82,13 +82,13 @@ async function run(settings: CommandSettings, server: Server, errors: FileHandle
   });
 }
 
-/** @throws RelightError `restart.failed` if there is no such program, or it may not be run. */
+/** @throws RelightError `restart.failed` if the program does not exist or can't be started. */
 async function started(settings: CommandSettings, server: Server, errors: FileHandle): Promise<ChildProcess> {
   const [program = "", ...args] = settings.command.map((argument) => filled(argument, server));
   const child = spawn(program, args, {
     stdio: ["ignore", "ignore", errors.fd],
     env: { ...settings.env, RELIGHT_SERVER_NAME: server.name, RELIGHT_SERVER_ID: server.id },
-    // A process group of its own: Ctrl-C must not stop a restart halfway, and a time limit must stop all of it.
+    // In its own process group: Ctrl-C must not stop a restart halfway, and the time limit must stop all its processes.
     detached: true,
   });
   try {
@@ -124,11 +124,11 @@ async function within(limit: Millis, ended: Promise<unknown>): Promise<boolean> 
   }
 }
 
-/** Ends the command and all that it started in its process group. */
+/** Ends the command and everything in its process group. */
 async function end(child: ChildProcess, ended: Promise<unknown>, grace: Millis): Promise<void> {
   signal(child, "SIGTERM");
   await within(grace, ended);
-  // Also where the command itself is gone: what it started may not be.
+  // Even if the command has ended, its children may still run.
   signal(child, "SIGKILL");
   await ended;
 }
@@ -137,7 +137,7 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, name);
   } catch {
-    // No such group, or no groups at all (Windows).
+    // The group does not exist, or the system has no groups (Windows).
     child.kill(name);
   }
 }

@@ -15,9 +15,9 @@ import type { RedactText } from "./server.ts";
 
 export interface KubernetesAccess {
   readonly namespace: string;
-  /** A kubeconfig's text; without one the pod's service account, and outside of pods what kubectl would use. */
+  /** A kubeconfig's text. Without it, the pod's service account, and outside of pods kubectl's own configuration. */
   readonly kubeconfig?: string;
-  /** One of the kubeconfig's contexts; its current one by default. */
+  /** One of the kubeconfig's contexts; by default its current one. */
   readonly context?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly redactText: RedactText;
@@ -25,20 +25,20 @@ export interface KubernetesAccess {
   readonly requestTimeout?: Millis;
 }
 
-/** What the API server answered; `status` is absent where it did not. `why` is redacted. */
+/** An answer of the API server; `status` is absent if there was none. `why` is redacted. */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: string; readonly status?: number };
 
-/** The three requests that a restart needs, each bounded by its own time and by `limit`. */
+/** The three requests that a restart needs, each with its own time limit and `limit`. */
 export interface KubernetesApi {
   pod(name: string, limit: AbortSignal): Promise<Answer<V1Pod>>;
   statefulSet(name: string, limit: AbortSignal): Promise<Answer<V1StatefulSet>>;
-  /** Deletes the pod only if it still is the one of that uid; its own grace period is left as it is. */
+  /** Deletes the pod only if it still has that uid, with its own grace period. */
   deletePod(name: string, uid: string, limit: AbortSignal): Promise<Answer<unknown>>;
 }
 
-/** @throws RelightError `secret.malformed`, `config.invalid` if there is no such kubeconfig or context. */
+/** @throws RelightError `secret.malformed`, `config.invalid` if the kubeconfig or context does not exist. */
 export function kubernetesApi(access: KubernetesAccess): KubernetesApi {
   const { namespace, redactText, requestTimeout = millis(10_000) } = access;
   const config = kubeConfigOf(access);
@@ -79,7 +79,7 @@ function kubeConfigOf({ kubeconfig, context, env }: KubernetesAccess): KubeConfi
     else if (env["KUBERNETES_SERVICE_HOST"] !== undefined && context === undefined) config.loadFromCluster();
     else config.loadFromDefault();
   } catch {
-    // The parser's own words may quote a key.
+    // The parser's message may quote a key.
     throw new RelightError("secret.malformed", "restart.kubernetes: the kubeconfig can't be read");
   }
   if (context !== undefined) config.setCurrentContext(context);
@@ -98,7 +98,7 @@ interface CallOptions {
   readonly middlewareMergeStrategy: "append";
 }
 
-/** The library takes a signal only by way of a middleware. */
+/** The library accepts a signal only through a middleware. */
 function abortedBy(signal: AbortSignal): CallOptions {
   const middleware: ObservableMiddleware = {
     pre: (request) => {
@@ -110,7 +110,7 @@ function abortedBy(signal: AbortSignal): CallOptions {
   return { middleware: [middleware], middlewareMergeStrategy: "append" };
 }
 
-/** Getting credentials (a plugin's program, an identity provider) is not bounded by the request's signal. */
+/** Bounds the work: the request's signal does not bound getting credentials from a plugin or an identity provider. */
 async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const over = new Promise<never>((_, reject) => {
@@ -138,14 +138,14 @@ function refusalOf(
   return { ok: false, status, why: redactText(`HTTP ${status}: ${messageOf(body)}`) };
 }
 
-/** The message of the API's `Status`. Not the exception's own: that one holds the headers, too. */
+/** The message of the API's `Status`. The exception's own message also contains the headers. */
 function messageOf(body: unknown): string {
   const text = String(body);
   const status = parseJsonObject(text);
   return status === undefined ? text.slice(0, 200) : String(status["message"]);
 }
 
-/** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, or in words why there are no credentials. */
+/** `ECONNREFUSED`, `TimeoutError`, `DEPTH_ZERO_SELF_SIGNED_CERT`, or why there are no credentials. */
 function networkReason(thrown: unknown): string {
   const { cause: root = thrown } = thrown as { cause?: unknown };
   const { code, name, message } = root as { code?: unknown; name?: unknown; message?: unknown };

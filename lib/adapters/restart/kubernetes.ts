@@ -8,19 +8,19 @@ import { type Answer, type KubernetesAccess, type KubernetesApi, kubernetesApi }
 import { assertHarmless, restartFailed, type Server } from "./server.ts";
 
 export interface KubernetesSettings extends KubernetesAccess {
-  /** Whose pods the servers are. A server's name is its pod's, as the official Helm chart has it. */
+  /** The StatefulSet whose pods are the servers. A server's name is its pod's, as in the official Helm chart. */
   readonly statefulSet: string;
   /** How long a restart may take, until the new pod is Ready. */
   readonly timeout: Millis;
-  /** How often the new pod is looked for. */
+  /** How often to check for the new pod. */
   readonly interval?: Millis;
 }
 
 /**
- * Restarts a server by deleting its pod, which the StatefulSet makes anew, and returns once a pod of the same
- * name and another uid is Ready. Deletes only if all replicas are ready, if the pod would come back as it is
- * (no other revision), and only the very pod that was looked at.
- * @throws RelightError `secret.malformed`, `config.invalid` at once if the kubeconfig does not do.
+ * Restarts a server by deleting its pod, which the StatefulSet recreates, and returns once a pod with the same name and
+ * another uid is Ready. Deletes only if all replicas are ready and the pod would come back unchanged (same revision), and
+ * only the pod that it checked.
+ * @throws RelightError `secret.malformed`, `config.invalid` at once if the kubeconfig is unusable.
  */
 export function kubernetesRestarter(settings: KubernetesSettings): Restarter {
   const api = kubernetesApi(settings);
@@ -73,23 +73,23 @@ function belongs({ metadata: pod }: V1Pod, { metadata: set }: V1StatefulSet): bo
   return owner?.kind === "StatefulSet" && owner.uid === set?.uid;
 }
 
-/** Why deleting the pod would do more than restart it, or leave too few; undefined if it would not. */
+/** Why deleting the pod would do more than restart it, or leave too few replicas; undefined if it would not. */
 function whyNot({ metadata: pod }: V1Pod, { metadata, spec, status }: V1StatefulSet): string | undefined {
-  if (pod?.deletionTimestamp !== undefined) return "its pod is being ended already";
+  if (pod?.deletionTimestamp !== undefined) return "its pod is already terminating";
   const [wanted, ready] = [spec?.replicas ?? 1, status?.readyReplicas ?? 0];
   if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0))
-    return "the StatefulSet was changed just now, and its state is not known yet";
+    return "the StatefulSet has just changed, and its state is not known yet";
   if (ready < wanted) return `only ${ready} of the StatefulSet's ${wanted} replicas are ready`;
   const revision = pod?.labels?.["controller-revision-hash"];
   if (revision !== status?.updateRevision)
-    return `its pod would come back changed: it is of revision ${revision}, and the StatefulSet's is ${status?.updateRevision}`;
+    return `its pod would come back changed: it has revision ${revision}, but the StatefulSet has ${status?.updateRevision}`;
   return undefined;
 }
 
 async function deletePod(api: KubernetesApi, server: Server, uid: string, limit: AbortSignal): Promise<void> {
   const answer = await api.deletePod(server.name, uid, limit);
   if (answer.ok) return;
-  // A 5xx or no answer leaves open whether the pod was deleted.
+  // After a 5xx or no answer, the pod may have been deleted.
   const begun = answer.status === undefined || answer.status >= 500;
   const gone = answer.status === 404 || answer.status === 409;
   const why = gone ? "its pod was replaced meanwhile" : `the Kubernetes API: ${answer.why}`;
@@ -103,11 +103,11 @@ async function replaced(
   old: string,
   limit: AbortSignal,
 ): Promise<void> {
-  let state = "it was not looked at";
+  let state = "it was not checked";
   while (!limit.aborted) {
     const answer = await api.pod(server.name, limit);
     if (answer.ok && isReplaced(answer.value, old)) return;
-    // What the time limit itself cut off says nothing about the pod.
+    // A request that the time limit cut off says nothing about the pod.
     if (!limit.aborted) state = stateOf(answer, old);
     await pause(interval, undefined, { signal: limit }).catch(() => undefined);
   }
@@ -125,11 +125,11 @@ function isReplaced({ metadata, status }: V1Pod, old: string): boolean {
 const isTrue = ({ type, status }: { type: string; status: string }, wanted: string): boolean =>
   type === wanted && status === "True";
 
-/** What keeps a pod, for people: `Pending (Unschedulable)`, `Running (nats: CrashLoopBackOff)`. */
+/** Why a pod is not ready, for people: `Pending (Unschedulable)`, `Running (nats: CrashLoopBackOff)`. */
 function stateOf(answer: Answer<V1Pod>, old: string): string {
-  if (!answer.ok) return answer.status === 404 ? "there is none" : `the Kubernetes API: ${answer.why}`;
+  if (!answer.ok) return answer.status === 404 ? "it does not exist" : `the Kubernetes API: ${answer.why}`;
   const { metadata, status } = answer.value;
-  if (metadata?.uid === old) return "the old pod has not ended yet";
+  if (metadata?.uid === old) return "the old pod has not terminated yet";
   const containers = (status?.containerStatuses ?? [])
     .filter(({ state }) => state?.waiting?.reason !== undefined)
     .map(({ name, state }) => `${name}: ${state?.waiting?.reason}`);

@@ -2,16 +2,16 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import { RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
 
-/** A server as whoever asks for its restart names it. */
+/** A server to restart. */
 export type Server = Parameters<Restarter["restart"]>[0];
 
-/** Takes what may be secret out of a text that comes from outside. */
+/** Redacts a text that comes from outside. */
 export type RedactText = (text: string) => string;
 
-/** Servers choose their names themselves, so a name must be harmless in a command line, a path and a URL. */
+/** Servers choose their own names, so a name must be harmless in a command line, a path and a URL. */
 const HARMLESS = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}$/;
 
-/** @throws RelightError `restart.failed` if the name or the id could be read as anything but a name. */
+/** @throws RelightError `restart.failed` if the name or the id could mean anything but a name. */
 export function assertHarmless(server: Server): void {
   for (const [what, text] of [
     ["name", server.name],
@@ -20,17 +20,17 @@ export function assertHarmless(server: Server): void {
     if (!HARMLESS.test(text))
       throw restartFailed(
         server,
-        `its ${what} is refused: only A-Z, a-z, 0-9, ".", "_" and "-" may stand in it, and neither "-" nor "." first`,
+        `its ${what} is refused: it may contain only A-Z, a-z, 0-9, ".", "_" and "-", and must not start with "-" or "."`,
         { begun: false },
       );
 }
 
-/** `begun` is false only where it is certain that nothing was done to the server. */
+/** `begun` is false only if nothing was done to the server for certain. */
 export interface Failure extends JsonObject {
   readonly begun: boolean;
 }
 
-/** The one error of all restarters; `why` must be redacted already. */
+/** The error of all restarters; `why` must be redacted. */
 export function restartFailed({ id, name }: Server, why: string, details: Failure): RelightError {
   return new RelightError("restart.failed", `restarting the server ${JSON.stringify(name)} failed: ${why}`, {
     details: { server: { id, name }, ...details },

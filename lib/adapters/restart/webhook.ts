@@ -7,28 +7,28 @@ import { assertHarmless, restartFailed, type Server } from "./server.ts";
 
 const RETRIES = 2;
 /**
- * Nobody was connected to, so nobody can have taken the order. Not EHOSTUNREACH and ETIMEDOUT: a connection
- * that had carried it can end with those, too.
+ * Errors with which no connection was made, so the order cannot have arrived. Not EHOSTUNREACH and ETIMEDOUT, because a
+ * connection that delivered the order can also end with those.
  */
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 export interface WebhookSettings extends Pick<DeliverySettings, "url" | "clock" | "timeout"> {
-  /** Signs the order; a receiver that restarts servers has to know who asks. */
+  /** Signs the order, because a receiver that restarts servers must know who asks. */
   readonly secret: string;
-  /** A random id for each order. */
+  /** Creates a random id for each order. */
   readonly newId: () => string;
-  /** How long to wait before the second try to connect; twice as long before the third. */
+  /** How long to wait before the second try to connect; the wait doubles before the third. */
   readonly pause?: Millis;
 }
 
 /**
- * Asks an HTTP receiver to restart servers: `{type: "server.restart", timestamp, data: {server: {id, name}}}`,
- * signed as Standard Webhooks does. 2xx means that it was carried out, 202 that it was accepted; whether the
- * server came back is proved by whoever asked. Every order has a `webhook-id` of its own.
+ * Asks an HTTP receiver to restart servers: `{type: "server.restart", timestamp, data: {server: {id, name}}}`, signed
+ * according to Standard Webhooks. 2xx means that it was carried out, 202 that it was accepted. The caller checks whether
+ * the server came back. Every order has its own `webhook-id`.
  *
- * A restart that is carried out twice is harmful, so an order is sent again only where it never left: where no
- * connection could be made. After that nobody can tell a lost order from a lost answer (a 503 or a 429 may come
- * from a proxy after the receiver took it), so everything else is `restart.failed` at once.
+ * Restarting twice is harmful, so an order is sent again only if no connection could be made. After that, a lost order
+ * looks like a lost answer (a proxy may send a 503 or 429 after the receiver got the order), so everything else is
+ * `restart.failed` at once.
  * @throws RelightError `secret.malformed` at once if the secret can't sign; `config.invalid` for a bad address.
  */
 export function webhookRestarter(settings: WebhookSettings): Restarter {

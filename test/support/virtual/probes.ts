@@ -298,7 +298,7 @@ function originsOf(
   const { mirror, sources } = stream.config;
   const all = [...(mirror ? [mirror] : []), ...(Array.isArray(sources) ? sources : [])].filter(isJsonObject);
   if (all.length === 0) return { ok: true, value: [] };
-  if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not tell of it" };
+  if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not answer" };
   const value = all.map((config): OriginFacts => {
     const origin = machines.streamsOf(account).get(String(config["name"]));
     const activeAgo = millis(machines.heardOriginAgo(stream, origin));

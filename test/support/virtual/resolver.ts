@@ -51,7 +51,7 @@ export function virtualResolver(machines: Machines, link: Link): Resolver {
     const rejected = replies.filter(({ accepted }) => !accepted);
     if (rejected.length === 0) return replies;
     const reasons = rejected.map(({ server, message }) => `${server}: ${message}`).join("; ");
-    throw new RelightError("push.rejected", `the JWT was rejected by ${reasons}`);
+    throw new RelightError("push.rejected", `servers rejected the JWT: ${reasons}`);
   }
 
   function reply(server: VirtualServer, jwt: DecodedJwt): PushReply[] {

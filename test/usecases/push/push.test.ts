@@ -73,7 +73,7 @@ describe("a push", () => {
       "that a server refuses",
       ({ faults }) => faults.push.refused.set("n1", "the disk is full"),
       "push.rejected",
-      /rejected by n1: the disk is full/,
+      /rejected the JWT: n1: the disk is full/,
     ],
     ["whose answer is lost", ({ faults }) => faults.push.unheard.add("n1"), "nats.timeout", /silent: n1/],
   ])("%s is not proved", async (_what, befall, code, message) => {

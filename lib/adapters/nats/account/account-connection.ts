@@ -12,20 +12,20 @@ export interface AccountConnectionSettings {
   readonly servers: Servers;
   readonly timeout: Millis;
   readonly clock: Clock;
-  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  /** Whether the operator requires signing keys (`strict_signing_key_usage`). */
   readonly strict: boolean;
 }
 
 export interface AccountConnectionOrder {
   readonly account: AccountId;
-  /** The claims in force, to check the key against; undefined where they are not known. */
+  /** The claims in force, to check the key against; undefined if unknown. */
   readonly claims: AccountClaims | undefined;
   /** Seed of an account key or account signing key. */
   readonly accountKey: string;
   readonly mayAsk: readonly string[];
 }
 
-/** Works on a connection of the account's own, as a user minted for it, and closes it. */
+/** Connects as a new user of the account, does the work, and closes the connection. */
 export async function withAccountConnection<T>(
   { servers, timeout, clock, strict }: AccountConnectionSettings,
   { account, claims, accountKey, mayAsk }: AccountConnectionOrder,
@@ -47,13 +47,13 @@ export async function withAccountConnection<T>(
 
 export interface SharedWork<Item> extends Omit<AccountConnectionOrder, "mayAsk"> {
   readonly items: readonly Item[];
-  /** All that the work on one item may ask. */
+  /** All subjects that the work on one item needs. */
   readonly subjectsOf: (item: Item) => readonly string[];
 }
 
 /**
- * The same for any number of items, as users one after another, each of which may do what its share of the items needs.
- * Gives what the shares gave, in the items' order.
+ * The same for any number of items, with several users one after another, each with permissions for its share of the
+ * items. Returns the shares' results in the items' order.
  */
 export async function withAccountConnections<Item, T>(
   settings: AccountConnectionSettings,

@@ -8,36 +8,36 @@ import { type EpochMillis, toSeconds } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 import { encodeJwt, keyFromSeed } from "../jwt/jwt-codec.ts";
 
-/** Long enough for one look at many streams, short enough to be worth nothing to a thief. */
+/** Long enough to check many streams, short enough to be worthless if stolen. */
 const LIVES_SECONDS = 300;
 
-/** Only questions: nothing here creates, changes or takes a message. */
+/** Read-only requests: none creates, changes or consumes anything. */
 export const QUESTIONS = [
   ...(["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*"] as const),
-  // What no server holds, its clients can't ask about one by one.
+  // For streams that no server holds, only lists answer.
   ...(["$JS.API.CONSUMER.NAMES.*", "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"] as const),
 ] as const;
 
 export interface MintedUser {
-  /** The text of a credentials file; it is never written to one. */
+  /** The text of a credentials file. Never written to disk. */
   readonly credentials: string;
   readonly inbox: string;
 }
 
 export interface MintTerms {
   readonly now: EpochMillis;
-  /** The operator demands signing keys (`strict_signing_key_usage`). */
+  /** Whether the operator requires signing keys (`strict_signing_key_usage`). */
   readonly strict: boolean;
-  /** The API subjects that the user may publish to, and no others. */
+  /** The only API subjects that the user may publish to. */
   readonly mayAsk: readonly string[];
 }
 
 /**
- * A user of the account that lives for five minutes and may do only what is listed.
- * With a *scoped* signing key the key's own template decides what the user may do.
- * Its JWT is not made by `@nats-io/jwt`, whose `btoa` knows Latin-1 only: stream names may hold any letter.
- * @throws RelightError `secret.malformed` if `seed` is no account key; `signer.untrusted_key` if it is not
- * the account's or one of its signing keys, or is the account's own where the operator demands signing keys.
+ * Creates a user of the account that expires after five minutes and may do only what is listed. With a *scoped* signing
+ * key, the key's template decides instead. Does not use `@nats-io/jwt`, whose `btoa` supports only Latin-1, because stream
+ * names may contain any letter.
+ * @throws RelightError `secret.malformed` if `seed` is not an account key; `signer.untrusted_key` if it is not the
+ * account's or one of its signing keys, or if it is the account's own but the operator requires signing keys.
  */
 export async function mintUser(
   account: AccountId,
@@ -50,7 +50,7 @@ export async function mintUser(
   if (strict && issuerKey === account)
     throw new RelightError(
       "signer.untrusted_key",
-      "the operator demands signing keys, but the account's signingKey is the account's own key",
+      "the operator requires signing keys, but the account's signingKey is the account's own key",
     );
   const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
   const user = createUser();
@@ -77,7 +77,7 @@ export async function mintUser(
   return { credentials: Buffer.from(fmtCreds(token, user)).toString("utf8"), inbox };
 }
 
-/** Whether the key is a scoped one; throws if the account does not know it at all. */
+/** Whether the key is scoped. Throws if the account does not have the key. */
 function assertIssuer(account: AccountId, { nats }: AccountClaims, issuer: string): boolean {
   if (issuer === account) return false;
   const keys: readonly Json[] = Array.isArray(nats["signing_keys"]) ? nats["signing_keys"] : [];

@@ -5,8 +5,8 @@ import type { RemoteKey, Signer } from "../../../ports/keys.ts";
 import { jwtSigner } from "../jwt/jwt-codec.ts";
 
 /**
- * A signer whose key stays where it is kept.
- * @throws RelightError `signer.untrusted_key` if the servers would not trust what it signs.
+ * A signer with a remote key.
+ * @throws RelightError `signer.untrusted_key` if servers would not trust its signatures.
  */
 export function remoteSigner(key: RemoteKey, operator: Operator): Signer {
   return jwtSigner(encodePublicKey(key.publicKey, "operator"), operator, async (body) => {
@@ -16,6 +16,6 @@ export function remoteSigner(key: RemoteKey, operator: Operator): Signer {
 }
 
 function tooLarge(size: number, most: number): RelightError {
-  const message = `the account's JWT has ${size} bytes to be signed, and its key signs ${most} at most`;
+  const message = `the account's JWT has ${size} bytes to sign, but the key signs at most ${most}`;
   return new RelightError("signer.too_large", message, { details: { size, most } });
 }

@@ -8,18 +8,18 @@ import { RelightError } from "../../../errors.ts";
 import { encodeJwt, keyFromSeed } from "../jwt/jwt-codec.ts";
 
 export interface SuccessorTerms {
-  /** Seed of the account's key or of one of its signing keys. */
+  /** Seed of the account or of one of its signing keys. */
   readonly signingKey: string;
   readonly id: string;
   readonly now: EpochMillis;
-  /** Absent: the user never expires. */
+  /** Absent if the user never expires. */
   readonly lifetime?: Millis;
 }
 
 /**
- * A new user with its own key in place of the one whose credentials are given: same account, name, limits and
+ * Creates a new user with a new key to replace the one of the given credentials: same account, name, limits and
  * permissions.
- * @throws RelightError `secret.malformed` if the text is no credentials file, or the key no account's.
+ * @throws RelightError `secret.malformed` if the text is not a credentials file, or the key is not an account's.
  */
 export async function succeedUser(
   credentials: string,
@@ -45,7 +45,7 @@ export async function succeedUser(
   return Buffer.from(fmtCreds(token, user)).toString("utf8");
 }
 
-/** The account whose user the credentials are of; undefined for what holds no user. */
+/** The account of the credentials' user; undefined if the text contains no user. */
 export function accountOf(credentials: string): string | undefined {
   try {
     const { iss, nats } = userClaims(credentials);
@@ -55,7 +55,7 @@ export function accountOf(credentials: string): string | undefined {
   }
 }
 
-/** The user of credentials as servers go by it; undefined for what holds no user. */
+/** The credentials' user as servers see it; undefined if the text contains no user. */
 export function systemUserOf(credentials: string): SystemUser | undefined {
   try {
     const { iss, sub, iat, nats } = userClaims(credentials);
@@ -82,7 +82,7 @@ function userClaims(credentials: string): UserClaims {
   const claims = readPayload(token);
   const nats = claims?.["nats"];
   if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "user")
-    throw new RelightError("secret.malformed", "the credentials in force hold no user JWT");
+    throw new RelightError("secret.malformed", "the current credentials contain no user JWT");
   const { iss, sub, iat, name } = claims;
   return { iss: String(iss), sub: String(sub), iat: Number(iat ?? 0), name: String(name ?? ""), nats };
 }

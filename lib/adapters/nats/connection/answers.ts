@@ -3,10 +3,7 @@ import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 
-/**
- * The shapes of the servers' answers, as far as Relight reads them. Servers add fields with every version;
- * what is read must be there, everything else may be.
- */
+/** The parts of the servers' answers that Relight reads. Other fields are ignored, because servers add some in every version. */
 export const serverInfo = z.looseObject({
   id: z.string(),
   name: z.string(),
@@ -15,11 +12,11 @@ export const serverInfo = z.looseObject({
   cluster: z.string().optional(),
   domain: z.string().optional(),
   tags: z.array(z.string()).nullish(),
-  /** The server's clock as it answered. */
+  /** The server's time when it answered. */
   time: z.string().optional(),
 });
 export type ServerInfo = z.infer<typeof serverInfo> & {
-  /** How far its clock is ahead of ours for certain, in milliseconds; negative: behind. */
+  /** How far its clock is certainly ahead of ours, in milliseconds; negative if behind. */
   readonly clockSkew?: Millis;
 };
 
@@ -28,19 +25,19 @@ const failure = z.looseObject({
   description: z.string().default("no reason given"),
 });
 
-/** Every system answer: the server, and data or an error. */
+/** The frame of every system answer: the server, and data or an error. */
 export const envelope = z.looseObject({
   server: serverInfo,
   data: z.unknown().optional(),
   error: failure.optional(),
 });
 
-/** A member of the meta group, as its leader tells of it. */
+/** A member of the meta group, according to its leader. */
 export const metaPeer = z.looseObject({
   name: z.string(),
   current: z.boolean().default(false),
   offline: z.boolean().default(false),
-  /** Nanoseconds since the leader heard from it; 0: never. */
+  /** Nanoseconds since the leader heard from it; 0 if never. */
   active: z.number().default(0),
 });
 
@@ -60,7 +57,7 @@ export const statsz = z.looseObject({
 export type Statsz = z.infer<typeof statsz>;
 
 const named = z.looseObject({ name: z.string().optional() }).default({});
-/** A server with a cluster of its own has a port for it; a leaf alone only has the name, which is its own. */
+/** A server in a cluster has a cluster port. A standalone leafnode has only a cluster name, its own. */
 const cluster = z
   .looseObject({ name: z.string().optional(), cluster_port: z.number().optional() })
   .default({});
@@ -120,7 +117,7 @@ export type ConsumerDetail = z.infer<typeof consumerDetail>;
 
 const external = z.looseObject({ api: z.string().default("") }).nullish();
 
-/** A mirror or source as it is configured. */
+/** A mirror or source in the configuration. */
 const originConfig = z.looseObject({
   name: z.string(),
   external,
@@ -129,15 +126,15 @@ const originConfig = z.looseObject({
 });
 export type OriginConfig = z.infer<typeof originConfig>;
 
-/** A mirror or source as its leader tells of it. */
+/** The state of a mirror or source according to its leader. */
 const originDetail = z.looseObject({
   name: z.string(),
   external,
   filter_subject: z.string().optional(),
   lag: z.number().default(0),
-  /** Nanoseconds since it heard of its origin; -1: never. */
+  /** Nanoseconds since something arrived from its origin; -1 if never. */
   active: z.number().default(-1),
-  /** The last sequence taken from the origin; from 2.12. */
+  /** The last sequence received from the origin; since 2.12. */
   seq: z.number().optional(),
   error: z.looseObject({ description: z.string().default("no reason given") }).nullish(),
 });
@@ -167,7 +164,7 @@ const streamDetail = z.looseObject({
   sources: z.array(originDetail).nullish(),
   state: streamState,
   consumer_detail: z.array(consumerDetail).nullish(),
-  /** From 2.10, with `raft`: absent on a server that has no node of the stream's group. */
+  /** Since 2.10, with `raft`; absent on a server that has no node of the stream's group. */
   stream_raft_group: z.string().optional(),
 });
 export type StreamDetail = z.infer<typeof streamDetail>;
@@ -189,7 +186,7 @@ const listEntry = z.looseObject({
   cluster: group,
 });
 export type ListEntry = z.infer<typeof listEntry>;
-/** A page of `$JS.API.STREAM.LIST` or `$JS.API.CONSUMER.LIST.…`; those that no server tells of have no name but in `config`. */
+/** A page of `$JS.API.STREAM.LIST` or `$JS.API.CONSUMER.LIST.…`. Entries that no server holds have a name only in `config`. */
 export const apiList = z.looseObject({
   total: z.number(),
   limit: z.number().optional(),
@@ -199,13 +196,13 @@ export const apiList = z.looseObject({
 
 const accountDetail = z.looseObject({ id: z.string(), stream_detail: z.array(streamDetail).nullish() });
 export type AccountDetail = z.infer<typeof accountDetail>;
-/** `accounts` is how many have JetStream on the server, whatever part of them is listed. */
+/** `accounts` is the number of accounts with JetStream on the server, even if only some are listed. */
 export const jsz = z.looseObject({
   accounts: z.number().optional(),
   account_details: z.array(accountDetail).nullish(),
 });
 
-// Before 2.10 there is neither a name nor who asked for the connection.
+// Before 2.10 there is no name, and no information about who initiated the connection.
 const leafDetail = z.looseObject({
   account: z.string(),
   name: z.string().optional(),
@@ -218,7 +215,7 @@ export const leafz = z.looseObject({
   leafs: z.array(leafDetail).nullish(),
 });
 
-/** Without accounts: what the server may give to JetStream, what streams' `max_bytes` reserve, and what it holds; bytes. */
+/** JetStream totals of a server in bytes: capacity, reserved by streams' `max_bytes`, and stored. */
 export const jszTotals = z.looseObject({
   config: z.looseObject({ max_memory: z.number(), max_storage: z.number() }),
   reserved_memory: z.number().default(0),
@@ -227,7 +224,7 @@ export const jszTotals = z.looseObject({
   storage: z.number().default(0),
 });
 
-/** Ids alone, of every account that is loaded; the server sends them all at once, about 60 bytes each. */
+/** The ids of all loaded accounts, in one answer of about 60 bytes each. */
 export const accountz = z.looseObject({ accounts: z.array(z.string()).nullish() });
 
 export const pushAnswer = z.looseObject({
@@ -238,7 +235,7 @@ export const pushAnswer = z.looseObject({
 
 export const listAnswer = z.looseObject({ server: serverInfo, data: z.array(z.string()).nullish() });
 
-/** @throws RelightError `nats.bad_answer` naming the field that is not as it should be. */
+/** @throws RelightError `nats.bad_answer` naming the invalid field. */
 export function read<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -246,7 +243,7 @@ export function read<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw new RelightError("nats.bad_answer", `${what}: ${issue?.path.join(".")}: ${issue?.message}`);
 }
 
-/** The data of an answer, or its error as ours. */
+/** The data of an answer. @throws RelightError for its error */
 export function readData<T>(schema: z.ZodType<T>, answer: JsonObject, what: string): T {
   const { data, error, server } = read(envelope, answer, what);
   if (error !== undefined)

@@ -15,14 +15,14 @@ import { RelightError } from "../../../errors.ts";
 import { inTurn } from "./in-flight.ts";
 
 /**
- * After how long a question that nobody answered is put again, in milliseconds since it was first put, as far as the
- * time for it goes. A late answer to an earlier one counts as well: what is asked this way must change nothing.
+ * When to repeat an unanswered request, in milliseconds since the first one, within the timeout. Late answers to earlier
+ * requests count, so requests made this way must be read-only.
  */
 const AGAIN_AFTER = [1_000, 3_000] as const;
 
 /**
- * Asks and takes the first answer; asks again with growing pauses until `timeout` is over. That nobody listens there is
- * an answer, too ({@link isNoResponders}), and comes at once.
+ * Sends a request and returns the first answer; repeats it with growing pauses until `timeout`. "No responders"
+ * ({@link isNoResponders}) is an answer too, and comes at once.
  * @throws RelightError `nats.*`
  */
 export async function ask(
@@ -41,7 +41,7 @@ export async function ask(
   return answer;
 }
 
-/** The same for what is to be done and may be done once only: it is put once. @throws RelightError `nats.*` */
+/** Sends a request once, for writes that must not be repeated. @throws RelightError `nats.*` */
 export async function order(
   connection: NatsConnection,
   subject: string,
@@ -55,17 +55,17 @@ export async function order(
   }
 }
 
-/** Whom to wait for, and how long. */
+/** Which answers to wait for, and how long. */
 export interface Gathering {
   readonly timeout: Millis;
   readonly enough: (answers: readonly Msg[]) => boolean;
-  /** Judged by the latest answer of each: enough as well, if nobody else answers within `quiet`. */
+  /** A weaker condition on each server's latest answer: enough if no other answer arrives within `quiet`. */
   readonly unlessMore?: { readonly enough: (answers: readonly Msg[]) => boolean; readonly quiet: Millis };
 }
 
 /**
- * Asks every server and takes one answer of each until `enough` of them came or `timeout` is over; asks again meanwhile,
- * as {@link ask} does. Too few is no error here: the caller knows how many there should be.
+ * Sends a request to every server and collects one answer of each until there are `enough` or `timeout` is over; repeats
+ * the request like {@link ask}. Too few answers are not an error here, because the caller knows how many to expect.
  */
 export async function gather(
   connection: NatsConnection,
@@ -98,7 +98,7 @@ export async function gather(
   return [...answers.values()];
 }
 
-/** The same for what is put once only: an order, or a question whose answers don't say whose they are. */
+/** Like {@link gather}, but sends once: for writes, and for requests whose answers do not name their server. */
 export async function gatherOnce(
   connection: NatsConnection,
   subject: string,
@@ -116,14 +116,14 @@ export async function gatherOnce(
 
 interface Putting {
   readonly timeout: Millis;
-  /** Hears each answer; true: nothing more is wanted. */
+  /** Receives each answer; returns true if no more are needed. */
   readonly take: (reply: Msg) => boolean;
   readonly again: readonly number[];
-  /** Nothing more is wanted from then on. */
+  /** Ends the wait. */
   readonly until?: Promise<void>;
 }
 
-/** Puts a question, in its turn, and again at each of these times, until enough was heard or the time is over. */
+/** Sends a request, when its turn comes, and repeats it at these times until there are enough answers or the timeout. */
 async function put(
   connection: NatsConnection,
   subject: string,
@@ -156,19 +156,19 @@ async function put(
   });
 }
 
-/** Who answered, as far as the answer says so. */
+/** The id of the server that answered, if the answer contains it. */
 function serverOf(reply: Msg): string | undefined {
   try {
     const answer = reply.json<unknown>();
     const server = isJsonObject(answer) ? answer["server"] : undefined;
     return isJsonObject(server) && typeof server["id"] === "string" ? server["id"] : undefined;
   } catch {
-    // What is no JSON is the caller's to judge.
+    // The caller judges answers that are not JSON.
     return undefined;
   }
 }
 
-/** The client's errors as ours, in this one place. */
+/** Converts the client's errors to RelightErrors. */
 export function requestError(
   cause: unknown,
   connection: NatsConnection,
@@ -177,10 +177,10 @@ export function requestError(
 ): RelightError {
   const chain = causes(cause);
   const is = (type: new (...args: never[]) => Error): boolean => chain.some((error) => error instanceof type);
-  if (is(NoRespondersError)) return new RelightError("nats.timeout", `nobody answers ${subject}`, { cause });
+  if (is(NoRespondersError)) return new RelightError("nats.timeout", `nothing answers ${subject}`, { cause });
   if (is(PermissionViolationError))
-    return new RelightError("nats.unauthorized", `the user may not ask ${subject}`, { cause });
-  // A closing connection rejects its requests with a plain RequestError before it calls itself closed.
+    return new RelightError("nats.unauthorized", `the user may not publish to ${subject}`, { cause });
+  // A closing connection rejects requests with a plain RequestError before it reports that it is closed.
   const closing = chain.some(({ message }) => message === "connection closed");
   if (closing || is(ClosedConnectionError) || connection.isClosed()) return lost(subject, cause);
   if (is(TimeoutError)) return silence(subject, timeout, cause);
@@ -198,12 +198,12 @@ function silence(subject: string, timeout: Millis, cause?: unknown): RelightErro
 }
 
 export function lost(subject: string, cause?: unknown): RelightError {
-  return new RelightError("nats.connection_lost", `the connection was lost while asking ${subject}`, {
+  return new RelightError("nats.connection_lost", `the connection was lost during the request ${subject}`, {
     cause,
   });
 }
 
-/** Whether nobody listens on a subject at all, as opposed to nobody answering in time. */
+/** Whether nothing subscribes to the subject, in contrast to a missing answer. */
 export function isNoResponders(error: unknown): boolean {
   return causes(error).some((cause) => cause instanceof NoRespondersError);
 }

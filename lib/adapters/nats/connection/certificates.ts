@@ -5,10 +5,7 @@ import { epochMillis, type Millis } from "../../../domain/time/time.ts";
 import type { ServerCertificates } from "../../../ports/cluster.ts";
 import { addressOf } from "./dial.ts";
 
-/**
- * Looks at the certificates of these addresses. Nothing is proved of them and nothing is sent to the servers but the
- * handshake: whether a certificate can be trusted is the business of who connects with it.
- */
+/** Reads the certificates of these addresses, without verifying them. Sends nothing but the handshake. */
 export function serverCertificates(
   addresses: readonly string[],
   timeout: Millis,
@@ -33,8 +30,8 @@ async function look(address: string, timeout: Millis): Promise<ServerCertificate
 }
 
 /**
- * A server says INFO in the clear first, and TLS follows it if it offers that; one with `handshake_first` (from
- * 2.10.4) says nothing and waits for the handshake.
+ * A server first sends INFO in plain text, and then TLS begins if the server offers it. A server with `handshake_first`
+ * (since 2.10.4) sends nothing and waits for the handshake.
  */
 async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<"plain" | "tls"> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
@@ -70,7 +67,7 @@ async function certificate(socket: Socket, host: string, signal: AbortSignal) {
   }
 }
 
-/** What listens where nobody said INFO: TLS that waits for its handshake, HTTP, or nobody knows what. */
+/** What listens at an address that sends no INFO: TLS that waits for the handshake, HTTP, or unknown. */
 export async function silentListener(address: string, timeout: Millis): Promise<"tls" | "http" | "unknown"> {
   const { host, port } = addressOf(address);
   const signal = AbortSignal.timeout(timeout);
@@ -80,7 +77,7 @@ export async function silentListener(address: string, timeout: Millis): Promise<
     await certificate(socket, host, signal);
     return "tls";
   } catch (error) {
-    // A server that wants a certificate of ours, too, says so in the language of TLS.
+    // A server that requires a client certificate answers with a TLS alert.
     if (/ALERT/.test((error as NodeJS.ErrnoException).code ?? "")) return "tls";
   } finally {
     socket.destroy();

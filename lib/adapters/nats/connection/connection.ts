@@ -16,31 +16,31 @@ export interface ConnectionSettings {
   readonly servers: Servers;
   /** The text of a credentials file. */
   readonly credentials: string;
-  /** How long to wait for the connection and for one answer. */
+  /** How long to wait for the connection and for an answer. */
   readonly timeout: Millis;
-  /** Replies come to `<inbox>.>`; must be what the user may subscribe to. */
+  /** Replies come to `<inbox>.>`, which the user must be allowed to subscribe to. */
   readonly inbox?: string;
-  /** What the connection is, for the servers' own lists. */
+  /** The connection's name in the servers' lists. */
   readonly name: string;
   /**
-   * How long to wait before each attempt to reconnect, in milliseconds; it is tried for ever. Absent: a lost
-   * connection stays lost.
+   * How long to wait before each attempt to reconnect, in milliseconds; it retries forever. Absent: a lost connection stays
+   * lost.
    */
   readonly reconnectDelay?: () => number;
 }
 
-/** A lost connection is noticed within three of these, even where no packet says so; milliseconds. */
+/** A dead connection is noticed within three of these intervals; milliseconds. */
 const HEARTBEAT = 10_000;
 
 /**
- * How long to wait before each further attempt to connect, in milliseconds: a server that restarts is back within
- * moments, and one that is away is told of within two seconds.
+ * How long to wait before each further attempt to connect, in milliseconds. A restarting server is back quickly, and an
+ * absent one is reported within two seconds.
  */
 const CONNECT_AGAIN_AFTER = [250, 1_000] as const;
 
 /**
- * Connects. What is refused is heard at once; a server that can't be reached, or that breaks a sign-in off before it has
- * judged it, is tried again, unless the time for an answer is over.
+ * Connects. A refusal is reported at once. Retries, within the timeout, if a server is unreachable or closes the connection
+ * during the sign-in.
  * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
 export async function openConnection(settings: ConnectionSettings): Promise<NatsConnection> {
@@ -50,7 +50,7 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
     let attempts: Attempt[] | undefined = [];
     try {
       const connection = await dial(servers, optionsOf(settings), (attempt) => attempts?.push(attempt));
-      // Those of a reconnect are nobody's business, and without end.
+      // Ignore failed attempts to reconnect, which have no end.
       attempts = undefined;
       return connection;
     } catch (cause) {
@@ -69,7 +69,7 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
 function optionsOf(settings: ConnectionSettings): DialOptions {
   const { credentials, timeout, inbox, name, reconnectDelay } = settings;
   return {
-    // The client's parser wants the newline at the end, which secret stores and editors drop.
+    // The client's parser needs a newline at the end, which secret stores and editors drop.
     authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
     name,
     timeout,
@@ -80,7 +80,7 @@ function optionsOf(settings: ConnectionSettings): DialOptions {
   };
 }
 
-/** A server that is starting may refuse everybody for a while: that is no reason to give up, either. */
+/** Reconnects forever, also after refusals, because a starting server may refuse everybody for a while. */
 function forEver(reconnectDelayHandler: () => number): DialOptions {
   const pings = { pingInterval: HEARTBEAT, maxPingOut: 2 };
   return {
@@ -92,14 +92,14 @@ function forEver(reconnectDelayHandler: () => number): DialOptions {
   };
 }
 
-/** A server gives a client two seconds to sign in. On a busy machine they pass before it could read what was sent. */
+/** A server allows two seconds for the sign-in. On a busy machine they may pass before it reads what was sent. */
 const isLate = (cause: unknown): boolean => /authentication timeout/i.test(messageOf(cause));
 
-/** Node's own errors may come from another realm, and are then no instances of this one's. */
+/** Node's errors may come from another realm, where `instanceof Error` is false. */
 const messageOf = (cause: unknown): string =>
   String((cause as { readonly message?: string } | undefined)?.message ?? cause);
 
-/** A server that closed the connection while the client wrote to it may have said why: the next attempt may hear it. */
+/** A server that closed the connection during a write may have sent a reason, which another attempt may receive. */
 const brokeOff = (cause: unknown): boolean =>
   isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
 
@@ -116,6 +116,6 @@ function connectError(cause: unknown, servers: readonly string[]): RelightError 
     });
   if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
-  const why = reason.includes("undefined error") ? "it closed the connection without a word" : reason;
+  const why = reason.includes("undefined error") ? "it closed the connection without a reason" : reason;
   return new RelightError("nats.unreachable", `cannot reach ${where}: ${why}`, { cause });
 }

@@ -16,12 +16,12 @@ import {
 import { RelightError } from "../../../errors.ts";
 import type { Servers, Tls } from "./tls.ts";
 
-/** One try to reach one server, for who tells why it failed. */
+/** One attempt to reach a server, for explaining a failure. */
 export interface Attempt {
   readonly server: string;
-  /** The TCP connection came about. */
+  /** Whether the TCP connection was made. */
   reached: boolean;
-  /** The first line that the server said. */
+  /** The first line that the server sent. */
   said: string;
   encrypted: boolean;
   error?: unknown;
@@ -29,12 +29,12 @@ export interface Attempt {
 
 export type DialOptions = Omit<NodeConnectionOptions, "servers" | "tls" | "ignoreClusterUpdates">;
 
-/** What the transport is told beside the client's own options, on the one way there is. */
+/** The client's options with additional ones for the transport; the client passes no others through. */
 interface Dialled extends NodeConnectionOptions {
   readonly onAttempt?: (attempt: Attempt) => void;
 }
 
-/** Why a connection is not gone on with, before a byte of it is sent. */
+/** Thrown to give up a connection before a byte is sent. */
 export class TlsRefusal extends Error {
   readonly why: "no-tls" | "certificate-demanded" | "injected";
 
@@ -44,7 +44,7 @@ export class TlsRefusal extends Error {
   }
 }
 
-/** Whether these servers are spoken to over TLS or not at all: one `tls://` among them is enough, as for other clients. */
+/** Whether TLS is required for these servers. As in other clients, one `tls://` address is enough. */
 const wantsTls = ({ addresses, tls }: Servers): boolean =>
   tls !== undefined || addresses.some((text) => addressOf(text).tls);
 
@@ -56,15 +56,15 @@ export function addressOf(text: string): ServerAddress {
 }
 
 /**
- * The one way to a server. Where TLS is wanted, nothing is sent before it is up, neither at first nor at a reconnect.
- * Throws what the client throws; `onAttempt` hears of each try.
+ * Connects to a server. If TLS is required, nothing is sent before it is established, also at a reconnect. Throws the
+ * client's errors; `onAttempt` receives each attempt.
  */
 export function dial(
   servers: Servers,
   options: DialOptions,
   onAttempt: (attempt: Attempt) => void,
 ): Promise<NatsConnection> {
-  // The client is given no choice of what it connects with: this is what its own `connect` does.
+  // Sets the transport, as the client's own `connect` does.
   setTransportFactory({ factory: () => new Transport(), dnsResolveFn: nodeResolveHost });
   const dialled: Dialled = {
     ...options,
@@ -75,20 +75,17 @@ export function dial(
   return NatsConnectionImpl.connect(dialled as ConnectionOptions);
 }
 
-/**
- * Which other servers there are is said before TLS is up, by whoever sits on the wire: with TLS nobody is believed but
- * the configuration.
- */
+/** INFO names other servers before TLS is established, so anybody on the network could add some: with TLS, ignore them. */
 const secured = (tls: Partial<Tls> = {}) => ({ tls: { ...tls }, ignoreClusterUpdates: true });
 
 /**
- * The client's transport, stricter: it takes no plain text where TLS is wanted, nothing that was said before TLS but
- * INFO, no way back from TLS, and no other name for an IP address.
+ * A stricter version of the client's transport. If TLS is required, it accepts no plain text, nothing before TLS except
+ * INFO, no return from TLS, and no certificate for another name than the IP address.
  */
 class Transport extends NodeTransport {
   #host = "";
   #attempt: Attempt | undefined;
-  /** The client's own options, which outlive this connection. */
+  /** The client's options, which are reused for reconnects. */
   #lasting: NodeConnectionOptions = {};
 
   override async connect(server: Parameters<NodeTransport["connect"]>[0], options: Dialled): Promise<void> {
@@ -107,7 +104,7 @@ class Transport extends NodeTransport {
     }
   }
 
-  /** The client leaves a connection open that it gave up before it was made. */
+  /** Closes connections that the client gave up before they were made, because the client leaves them open. */
   override async close(error?: Error): Promise<void> {
     if (!this.connected) this.#fail(error);
     return super.close(error);
@@ -122,7 +119,7 @@ class Transport extends NodeTransport {
   override async tlsFirst(server: Parameters<NodeTransport["tlsFirst"]>[0]): Promise<TLSSocket> {
     const socket = await super.tlsFirst(server);
     if (this.#attempt !== undefined) Object.assign(this.#attempt, { reached: true, encrypted: true });
-    // It is there, whatever INFO says of it: a load balancer may have done it in the server's place.
+    // TLS is established, whatever INFO says: a load balancer may terminate it.
     delete this.options.tls;
     return socket;
   }
@@ -141,17 +138,17 @@ class Transport extends NodeTransport {
   }
 
   override async startTLS(): Promise<TLSSocket> {
-    // Without it the client proves an IP address by a certificate for "localhost".
+    // Without this the client accepts a certificate for "localhost" for an IP address.
     const tls = { ...this.options.tls, host: this.#host };
     this.options = { ...this.options, tls };
     const socket = await super.startTLS();
     if (this.#attempt !== undefined) this.#attempt.encrypted = true;
-    // From now on this connection knows no plain text, whatever a server says at a reconnect.
+    // From now on this connection never uses plain text, whatever a server says at a reconnect.
     Object.assign(this.#lasting, secured(this.#lasting.tls ?? {}));
     return socket;
   }
 
-  /** Nothing goes on with a connection that did not come about. */
+  /** Closes a connection that failed. */
   #fail(error: unknown): void {
     if (this.#attempt !== undefined) this.#attempt.error ??= error;
     this.#hear();

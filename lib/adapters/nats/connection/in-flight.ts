@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 
-/** Questions in flight at once on one connection: a cluster in trouble is not stormed, however many looks want to ask. */
+/** The maximum number of requests in flight on a connection, to protect an overloaded cluster. */
 export const AT_ONCE = 16;
 
 interface Lane {
@@ -10,7 +10,7 @@ interface Lane {
 
 const lanes = new WeakMap<NatsConnection, Lane>();
 
-/** Does `work` once fewer than {@link AT_ONCE} others are under way on the connection; first come, first served. */
+/** Runs `work` once fewer than {@link AT_ONCE} others run on the connection; first come, first served. */
 export async function inTurn<T>(connection: NatsConnection, work: () => Promise<T>): Promise<T> {
   const lane = lanes.get(connection) ?? { busy: 0, waiting: [] };
   lanes.set(connection, lane);
@@ -20,7 +20,7 @@ export async function inTurn<T>(connection: NatsConnection, work: () => Promise<
     return await work();
   } finally {
     const next = lane.waiting.shift();
-    // Whoever is next takes the place as it is: nobody else can come between.
+    // Hand the slot directly to the next one, so nothing else can take it.
     if (next === undefined) lane.busy--;
     else next();
   }

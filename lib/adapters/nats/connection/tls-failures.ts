@@ -5,31 +5,31 @@ import { serverCertificates, silentListener } from "./certificates.ts";
 import { type Attempt, TlsRefusal } from "./dial.ts";
 import { describeOwn, type Servers, type Tls } from "./tls.ts";
 
-/** Why no connection came about, where TLS, or that there is none, is the reason. */
+/** Explains connection failures that are caused by TLS or its absence. */
 
-/** What OpenSSL finds wrong with a chain of certificates, as Node names it, and what that means. */
+/** Node's codes for OpenSSL's verification errors, and their meanings. */
 const UNTRUSTED: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: "it is signed by itself",
-  SELF_SIGNED_CERT_IN_CHAIN: "its CA is a private one",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "its CA is private",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     "its CA is unknown, or the server leaves out the intermediate certificates",
   UNABLE_TO_GET_ISSUER_CERT: "its CA is unknown",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     "its CA is unknown, or the server leaves out the intermediate certificates",
-  CERT_SIGNATURE_FAILURE: "another CA of the same name signed it",
+  CERT_SIGNATURE_FAILURE: "another CA with the same name signed it",
   CERT_UNTRUSTED: "its CA is not trusted",
-  INVALID_CA: "what signed it is no CA",
-  INVALID_PURPOSE: "it is not one for servers",
+  INVALID_CA: "its issuer is not a CA",
+  INVALID_PURPOSE: "it is not a server certificate",
   CERT_CHAIN_TOO_LONG: "its chain is too long",
 };
 const OUT_OF_TIME = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"]);
 const NOT_TLS = /^(EPROTO|ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))$/;
-/** How servers say that they want a certificate, by the version of TLS. */
+/** TLS alerts with which servers require a client certificate, depending on the TLS version. */
 const DEMANDED = /CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE/;
-/** How long a second look may take, which only makes an error clearer; milliseconds. */
+/** How long a second connection, which only improves the error message, may take; milliseconds. */
 const LOOK = 2_000;
 
-/** One error of what was tried, the first that has a reason here. Undefined: TLS has no part in it. */
+/** The first failure with an explanation; undefined if TLS is not the cause. */
 export async function tlsFailure(
   attempts: readonly Attempt[],
   servers: Servers,
@@ -57,12 +57,12 @@ async function explain(
     new RelightError("nats.tls_failed", message, { cause, details: { server } });
   if (cause instanceof TlsRefusal && cause.why === "no-tls") {
     const wanted = tls === undefined ? "cluster.servers says tls://" : "cluster.tls is configured";
-    const message = `the server at ${server} has no TLS, and ${wanted}: secure connection not available. Nothing was sent to it`;
+    const message = `the server at ${server} has no TLS, but ${wanted}: secure connection not available. Nothing was sent to it`;
     return new RelightError("nats.no_tls", message, { cause, details: { server } });
   }
   if (cause instanceof TlsRefusal && cause.why === "injected")
     return failed(
-      `the server at ${server} went on in plain text where TLS should begin: somebody may sit between. Nothing was sent to it`,
+      `the server at ${server} continued in plain text where TLS should begin: somebody may be intercepting the connection. Nothing was sent to it`,
     );
   if (cause instanceof TlsRefusal) return failed(demands(server));
   const { code = "" } = (cause ?? {}) as { readonly code?: string };
@@ -72,7 +72,7 @@ async function explain(
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return failed(wrongName(server, cause as UnfitName));
   if (NOT_TLS.test(code) && said === "" && !encrypted)
     return failed(
-      `the server at ${server} does not begin with TLS, and cluster.tls.handshakeFirst is true: leave that out, unless the server has handshake_first`,
+      `the server at ${server} does not begin with TLS, but cluster.tls.handshakeFirst is true: remove that, unless the server has handshake_first`,
     );
   if (/ALERT/.test(code)) return failed(alerted(server, code, tls));
   if (/^ERR_(SSL|TLS|OSSL)|^EPROTO$/.test(code)) return failed(`TLS with ${server} failed: ${code}`);
@@ -80,27 +80,27 @@ async function explain(
     new RelightError("nats.unreachable", message, { cause });
   if (encrypted && tls?.cert !== undefined && /^(EPIPE|ECONNRESET)$/.test(code))
     return unreachable(
-      `${server} closed the connection as soon as TLS was up (${code}): it may refuse the client certificate in cluster.tls.cert (${describeOwn(tls)})`,
+      `${server} closed the connection as soon as TLS was established (${code}): it may refuse the client certificate in cluster.tls.cert (${describeOwn(tls)})`,
     );
   if (encrypted && said === "" && cause !== undefined)
-    return unreachable(`${server} took TLS and then said nothing: it may be no nats-server`);
+    return unreachable(`${server} accepted TLS and then sent nothing: it may not be a nats-server`);
   if (said !== "" && !said.startsWith("INFO"))
-    return unreachable(`${server} is no nats-server: it says “${quote(said)}”`);
+    return unreachable(`${server} is not a nats-server: it sent “${quote(said)}”`);
   return undefined;
 }
 
 const demands = (server: string): string =>
-  `the server at ${server} demands a client certificate: give Relight one (cluster.tls.cert and cluster.tls.key)`;
+  `the server at ${server} requires a client certificate: configure one (cluster.tls.cert and cluster.tls.key)`;
 
 function untrusted(server: string, reason: string, tls: Tls | undefined): string {
   const advice =
     tls?.ca === undefined
       ? "Name the CA in cluster.tls.ca (the machine's own list of CAs is not used)"
-      : "No certificate in cluster.tls.ca vouches for it";
+      : "No certificate in cluster.tls.ca signed it";
   return `the certificate of ${server} is not trusted: ${reason}. ${advice}`;
 }
 
-/** The client's error does not say when; a second look does. */
+/** Connects again to get the dates, which the client's error lacks. */
 async function outOfTime(server: string, code: string, patience: Millis): Promise<string> {
   const [certificate] = await serverCertificates([server], patience);
   const seen = certificate?.seen.ok === true ? certificate.seen.value : undefined;
@@ -110,27 +110,27 @@ async function outOfTime(server: string, code: string, patience: Millis): Promis
   const isOwn = seen.expiresAt < Date.now() || seen.begins > Date.now();
   const whose = isOwn
     ? `the certificate of ${server} (${quote(seen.name)})`
-    : `what signed the certificate of ${server}`;
+    : `the issuer of the certificate of ${server}`;
   const dates = isOwn ? `: it is valid from ${from} until ${until}` : "";
-  return `${whose} ${what}${dates}; it is ${new Date().toISOString()} here`;
+  return `${whose} ${what}${dates}; this machine's time is ${new Date().toISOString()}`;
 }
 
-/** The part of Node's error that says whom the certificate is for. */
+/** The part of Node's error with the certificate's names. */
 interface UnfitName {
   readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: string } };
 }
 
 function wrongName(server: string, { cert }: UnfitName): string {
   const names = cert?.subjectaltname ?? cert?.subject?.CN ?? "nobody";
-  return `the certificate of ${server} is for another name: it is for ${quote(names)}. Connect by one of these names, or give the server a certificate for this one`;
+  return `the certificate of ${server} is for another name: it is for ${quote(names)}. Connect with one of these names, or give the server a certificate for this one`;
 }
 
 function alerted(server: string, code: string, tls: Tls | undefined): string {
   const alert = code.replace(/^ERR_SSL_/, "");
-  if (tls?.cert === undefined && DEMANDED.test(code)) return `${demands(server)} (it said ${alert})`;
+  if (tls?.cert === undefined && DEMANDED.test(code)) return `${demands(server)} (its alert: ${alert})`;
   if (tls?.cert !== undefined && /CERT|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE/.test(code))
     return `the server at ${server} refused the client certificate in cluster.tls.cert (${describeOwn(tls)}): ${alert}`;
-  return `the server at ${server} broke TLS off: ${alert}`;
+  return `the server at ${server} aborted TLS: ${alert}`;
 }
 
 async function explainSilence(
@@ -141,13 +141,13 @@ async function explainSilence(
   if (listener === "tls")
     return new RelightError(
       "nats.tls_failed",
-      `the server at ${server} says nothing before TLS is up (handshake_first): set cluster.tls.handshakeFirst: true`,
+      `the server at ${server} sends nothing before TLS is established (handshake_first): set cluster.tls.handshakeFirst: true`,
       { cause, details: { server } },
     );
   if (listener === "http")
-    return new RelightError("nats.unreachable", `${server} is no nats-server: it speaks HTTP`, { cause });
+    return new RelightError("nats.unreachable", `${server} is not a nats-server: it speaks HTTP`, { cause });
   return undefined;
 }
 
-/** What a stranger says, short and printable. */
+/** Untrusted text, shortened and printable. */
 const quote = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 300);

@@ -1,29 +1,29 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { RelightError } from "../../../errors.ts";
 
-/** How Relight proves servers and itself: `cluster.tls` with its secrets read. Texts are PEM. */
+/** `cluster.tls` with its secrets. Texts are PEM. */
 export interface Tls {
-  /** Certificates that are trusted in place of the public CAs. */
+  /** Trusted CAs, instead of the public ones. */
   readonly ca?: string;
-  /** Relight's own certificate, for servers that demand one (`verify: true`), with `key`. */
+  /** Relight's own certificate, for servers that require one (`verify: true`), with `key`. */
   readonly cert?: string;
   readonly key?: string;
-  /** TLS comes before INFO, as servers with `handshake_first` want it. */
+  /** Whether TLS comes before INFO, for servers with `handshake_first`. */
   readonly handshakeFirst: boolean;
 }
 
-/** Where the servers are. */
+/** How to reach the servers. */
 export interface Servers {
-  /** As the configuration writes them: `HOST:PORT`, `nats://HOST:PORT` or `tls://HOST:PORT`. */
+  /** As configured: `HOST:PORT`, `nats://HOST:PORT` or `tls://HOST:PORT`. */
   readonly addresses: readonly string[];
-  /** Undefined where `cluster.tls` is not configured. */
+  /** Undefined if `cluster.tls` is not configured. */
   readonly tls: Tls | undefined;
 }
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const PRIVATE_KEY = /-----BEGIN ((?:\w+ )*)PRIVATE KEY-----[\s\S]+?-----END \1PRIVATE KEY-----/;
 
-/** Checks what was read, so that a mistake is named before any server is asked. @throws RelightError `secret.malformed` */
+/** Checks the texts before connecting to any server. @throws RelightError `secret.malformed` */
 export function checkTls(tls: Tls): Tls {
   if (tls.ca !== undefined) certificates("ca", tls.ca);
   if (tls.cert === undefined || tls.key === undefined) return tls;
@@ -35,7 +35,7 @@ export function checkTls(tls: Tls): Tls {
   return { ...tls, key: String(block) };
 }
 
-/** Relight's own certificate in words; empty where it has none. */
+/** Describes Relight's own certificate; empty if it has none. */
 export function describeOwn({ cert }: Pick<Tls, "cert">): string {
   if (cert === undefined) return "";
   const [own] = certificates("cert", cert);
@@ -47,22 +47,23 @@ const line = (name: string | undefined): string => (name ?? "").split("\n").join
 
 function certificates(field: "ca" | "cert", text: string): readonly X509Certificate[] {
   const blocks = text.match(CERTIFICATES);
-  if (blocks === null) throw malformed(field, "holds no certificate (PEM, -----BEGIN CERTIFICATE-----)");
+  if (blocks === null) throw malformed(field, "contains no certificate (PEM, -----BEGIN CERTIFICATE-----)");
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch (cause) {
-    throw malformed(field, "holds a certificate that can't be read", cause);
+    throw malformed(field, "contains a certificate that can't be read", cause);
   }
 }
 
 function privateKey(block: string | undefined): KeyObject {
-  if (block === undefined) throw malformed("key", "holds no private key (PEM, -----BEGIN PRIVATE KEY-----)");
+  if (block === undefined)
+    throw malformed("key", "contains no private key (PEM, -----BEGIN PRIVATE KEY-----)");
   if (/ENCRYPTED/.test(block))
-    throw malformed("key", "is encrypted, and Relight has no passphrase: store it without one");
+    throw malformed("key", "is encrypted, but Relight has no passphrase: store it without one");
   try {
     return createPrivateKey(block);
   } catch (cause) {
-    throw malformed("key", "holds a private key that can't be read", cause);
+    throw malformed("key", "contains a private key that can't be read", cause);
   }
 }
 

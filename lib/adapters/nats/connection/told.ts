@@ -1,21 +1,21 @@
 import type { ForgottenConsumer, Peer } from "../../../domain/observation/observation.ts";
 import type { ConsumerDetail, StreamDetail } from "./answers.ts";
 
-/** Streams and consumers as servers tell of them, and what is the same of both. */
+/** Streams and consumers as servers report them. */
 
-/** A stream or consumer as one server tells of it. */
+/** A stream or consumer as one server reports it. */
 export interface Told<Detail> {
   readonly server: string;
   readonly detail: Detail;
-  /** Only in a cluster have streams and consumers Raft groups. */
+  /** Whether the server is in a cluster: only there have streams and consumers Raft groups. */
   readonly clustered: boolean;
-  /** The server is in a cluster and has no node of the group: it speaks for nobody but itself. */
+  /** Whether the server is in a cluster but has no node of the group. Then it knows nothing about other replicas. */
   readonly nodeMissing: boolean;
 }
 export type Replica = Told<StreamDetail>;
 export type ConsumerReplica = Told<ConsumerDetail>;
 
-/** What all servers tell of one stream or consumer; `best` is the one to believe. */
+/** All servers' reports of one stream or consumer; `best` is the most reliable one. */
 export interface Gathered<Detail> {
   readonly best: Told<Detail>;
   readonly told: readonly Told<Detail>[];
@@ -29,7 +29,7 @@ export interface StreamGroup extends Gathered<StreamDetail> {
 
 export type Led = { readonly server: string; readonly detail: Pick<StreamDetail, "cluster"> };
 
-/** Who leads it. Where nothing is said of a group there is none: the server that holds it leads it. */
+/** The leader. Without a group, it is the server that holds the stream or consumer. */
 export function leaderOf({ server, detail }: Led): string | undefined {
   return detail.cluster === undefined ? server : detail.cluster.leader;
 }
@@ -38,7 +38,7 @@ export function peersOf({ detail }: Led): readonly Peer[] {
   return (detail.cluster?.replicas ?? []).map(({ name, current }) => ({ name, current }));
 }
 
-/** Hundreds of streams on several servers are gone through once. (`Map.groupBy` is not in Node 20.) */
+/** Groups items in one pass. (Node 20 lacks `Map.groupBy`.) */
 export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items) {

@@ -8,8 +8,8 @@ import { ask, readJson } from "./asking.ts";
 import { AT_ONCE } from "./in-flight.ts";
 
 /**
- * The operators that each server trusts: VARZ gives their JWTs whole (2.9.10, 2.10.27 and 2.15.1), and they are
- * those it was started with, since no reload changes them.
+ * The operators that each server trusts, from VARZ, which contains their JWTs (2.9.10, 2.10.27 and 2.15.1). They are those
+ * from the server's start, because no reload changes them.
  */
 export function serversTrust(
   connection: NatsConnection,

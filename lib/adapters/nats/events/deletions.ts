@@ -4,15 +4,12 @@ import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
 import { parseJsonObject } from "../../../domain/time/json.ts";
 import type { Deletions } from "../../../ports/cluster.ts";
 
-/**
- * What clients ask of JetStream's API comes to the system account, with the account that asks in a header (ran: 2.9.10,
- * 2.10.27).
- */
+/** The system account receives all JetStream API requests, with the requesting account in a header (tested on 2.9.10, 2.10.27). */
 const STREAM = "$JS.API.STREAM.DELETE.";
 const CONSUMER = "$JS.API.CONSUMER.DELETE.";
 const WHO = "Nats-Request-Info";
 
-/** Hears who asks to delete what; on another connection from then on, where a run connects anew. */
+/** Records deletion requests. After the run reconnects, it listens on the new connection. */
 export interface Ear {
   listen(account: AccountId): Promise<Deletions>;
   move(connection: NatsConnection): Promise<void>;
@@ -30,7 +27,7 @@ export function earOn(first: NatsConnection): Ear {
 
   async function attach(listener: Listener): Promise<void> {
     const callback = (error: unknown, message: Msg): void => {
-      // A user that may not listen hears nothing: then what is gone is a loss.
+      // If the user may not subscribe, nothing is recorded, and everything that is gone counts as a loss.
       if (error) return;
       const group = groupIn(message, listener.account);
       if (group !== undefined) listener.asked.add(nameOfGroup(group));
@@ -62,11 +59,11 @@ export function earOn(first: NatsConnection): Ear {
   };
 }
 
-/** What the account asks to delete by this message; undefined where another one asks. */
+/** What the account requests to delete; undefined for other accounts' requests. */
 function groupIn({ headers, subject }: Msg, account: AccountId): Group | undefined {
   if (accountIn(headers?.get(WHO) ?? "") !== account) return undefined;
   if (subject.startsWith(STREAM)) return { stream: subject.slice(STREAM.length) };
-  // Names have no dots.
+  // Stream and consumer names have no dots.
   const [stream = "", consumer = ""] = subject.slice(CONSUMER.length).split(".");
   return { stream, consumer };
 }

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { ClusterEvent } from "../../../domain/watch/watch.ts";
 import type { RelightError } from "../../../errors.ts";
 
-/** Events kept for a listener that is slower than the cluster; what is beyond is told as one `events-missed`. */
+/** The maximum number of waiting events. Beyond that, they become one `events-missed`. */
 const MOST_WAITING = 1_000;
 
 export interface EventBuffer {
@@ -11,10 +11,10 @@ export interface EventBuffer {
   end(error: RelightError | undefined): void;
 }
 
-/** Keeps what is heard until it is read, with a bound. An error that ends it goes to whoever reads. */
+/** A bounded buffer of events. The reader receives an error that ends it. */
 export function eventBuffer(): EventBuffer {
   const stream = new Readable({ objectMode: true, read: () => undefined });
-  // The error may come before anybody reads; without this it would end the process.
+  // The error may arrive before anybody reads; an unhandled rejection would end the process.
   stream.on("error", () => undefined);
   let missed = false;
   let over = false;

@@ -10,7 +10,7 @@ import { read } from "../connection/answers.ts";
 import { readJson } from "../connection/asking.ts";
 import { decodeDeletion } from "../jwt/jwt-codec.ts";
 
-/** The servers' messages as events. What is none, or can't be read, is undefined: servers say more than this. */
+/** Converts the servers' messages to events. Returns undefined for messages that are not events. */
 
 const client = z.looseObject({ acc: z.string(), user: z.string().default(""), jwt: z.string().optional() });
 const server = z.looseObject({ id: z.string(), name: z.string() });
@@ -21,14 +21,14 @@ const advisory = z.looseObject({
   consumer: z.string().optional(),
   leader: z.string().default("nobody"),
 });
-/** A user's JWT; its signature is not checked, for nothing here is trusted. */
+/** A user JWT, without verifying its signature, because nothing here relies on it. */
 const userClaims = z.looseObject({
   iss: z.string().optional(),
   name: z.string().optional(),
   nats: z.looseObject({ issuer_account: z.string().optional() }).optional(),
 });
 
-/** Said by the server of an account's or a user's expiry alike. */
+/** The server's reason for an account's and for a user's expiry. */
 const EXPIRED = "Authentication Expired";
 
 export function readPush(message: Msg, codec: JwtCodec): ClusterEvent {
@@ -40,7 +40,7 @@ export function readPush(message: Msg, codec: JwtCodec): ClusterEvent {
   }
 }
 
-/** One event for each account that the order names. */
+/** One event for each account that the request names. */
 export function readDeletion(message: Msg): readonly ClusterEvent[] {
   const { accounts, ...order } = decodeDeletion(message.string());
   return accounts.filter(isAccountId).map((account) => ({ kind: "deletion-ordered", account, ...order }));
@@ -54,7 +54,7 @@ export function readDisconnect(message: Msg): ClusterEvent | undefined {
   return { kind: "client-expired", account: who.acc, user: who.user, ...named };
 }
 
-/** The server files a refused client under `$G`; which account it meant only its JWT says. */
+/** The server reports a refused client under `$G`; only the client's JWT names its account. */
 export function readRefusal(message: Msg): ClusterEvent {
   const { client: who, server: where } = read(disconnect, readJson(message), "AUTH.ERR");
   const { iss, nats } = userOf(who.jwt);
@@ -70,7 +70,7 @@ export function readAdvisory(message: Msg): ClusterEvent | undefined {
   return { kind: message.subject.includes("QUORUM_LOST") ? "quorum-lost" : "leader-elected", account, asset };
 }
 
-/** The server that speaks of itself in `$SYS.SERVER.<id>.…`. */
+/** The server that sent `$SYS.SERVER.<id>.…`. */
 export function readServer(message: Msg): { readonly id: string; readonly name: string } {
   const id = message.subject.split(".")[2] ?? "";
   const parsed = z.looseObject({ server }).safeParse(message.data.length > 0 ? readJson(message) : {});
@@ -78,7 +78,7 @@ export function readServer(message: Msg): { readonly id: string; readonly name: 
 }
 
 function userOf(jwt: string | undefined): z.infer<typeof userClaims> {
-  // Refused clients send anything at all.
+  // Refused clients may send anything.
   const parsed = userClaims.safeParse(readPayload(jwt ?? ""));
   return parsed.success ? parsed.data : {};
 }

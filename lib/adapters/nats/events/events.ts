@@ -29,8 +29,8 @@ export interface EventsSettings {
 }
 
 /**
- * Opens a connection of the system account to listen on. The first attempt must succeed; from then on it
- * reconnects by itself for ever.
+ * Opens a connection of the system account for events. The first attempt must succeed; afterwards it reconnects by itself
+ * forever.
  * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`,
  * `nats.not_system_account`, `secret.malformed`.
  */
@@ -59,7 +59,7 @@ export async function openEvents(settings: EventsSettings): Promise<Events> {
   };
 }
 
-/** Waits longer the longer it is down, up to ten seconds, and never in step with others. */
+/** Growing pauses of up to ten seconds, with jitter. */
 function backoff(): { readonly next: () => number; readonly reset: () => void } {
   let since: number | undefined;
   const next = (): number => {
@@ -88,7 +88,7 @@ async function* listen(
     heard.put({ kind: "connection-regained" });
   };
   void follow(connection, { lost, regained }).then((error) => heard.end(error));
-  // Closed already means that nobody wants to hear: the events end at once.
+  // If it was closed already, the events end at once.
   await connection.flush().catch(() => undefined);
   await roster.learn();
   yield* heard.events;
@@ -97,15 +97,15 @@ async function* listen(
 interface Roster {
   readonly joined: Reader;
   readonly stopped: Reader;
-  /** Takes those who are there for those who were: they have not joined, neither at the start nor after a gap. */
+  /** Treats the current servers as known: they have not joined, neither at the start nor after a gap. */
   learn(): Promise<void>;
-  /** Until the next {@link learn} nobody knows who joined. */
+  /** Forgets all servers until the next {@link learn}. */
   forget(): void;
 }
 
-/** Which servers there are; one that joins is known only by its first statistics. */
+/** Tracks the servers. A server that joins is noticed by its first statistics. */
 function serverRoster(alive: () => Promise<readonly ServerInfo[]>): Roster {
-  /** Names by ids; a server that stops no longer says its name. */
+  /** Names by id, because a stopping server does not send its name. */
   const known = new Map<string, string>();
   let learnt = false;
   return {
@@ -161,7 +161,7 @@ function subscribeAll(
         const events = refused === null ? reader(message) : undefined;
         for (const event of events === undefined ? [] : [events].flat()) heard.put(event);
       } catch (thrown) {
-        log.warn("a server said what can't be read", { subject, error: asRelightError(thrown).toJSON() });
+        log.warn("can't read a server's message", { subject, error: asRelightError(thrown).toJSON() });
       }
     };
     connection.subscribe(subject, { callback });
@@ -169,10 +169,10 @@ function subscribeAll(
 }
 
 function mayNotListen(subject: string, cause: Error): RelightError {
-  return new RelightError("nats.unauthorized", `the user may not listen on ${subject}`, { cause });
+  return new RelightError("nats.unauthorized", `the user may not subscribe to ${subject}`, { cause });
 }
 
-/** Follows the connection until it is closed; gives the reason if nobody asked for that. */
+/** Follows the connection until it is closed; returns the reason unless it was closed on purpose. */
 async function follow(
   connection: NatsConnection,
   { lost, regained }: { lost: () => void; regained: () => Promise<void> },
@@ -191,5 +191,5 @@ async function follow(
   void watchStatus();
   const cause = await connection.closed();
   if (cause === undefined) return undefined;
-  return new RelightError("nats.connection_lost", "the connection to listen on is closed", { cause });
+  return new RelightError("nats.connection_lost", "the connection for events is closed", { cause });
 }

@@ -14,9 +14,8 @@ import type { DecodedJwt, JwtCodec, Signer } from "../../../ports/keys.ts";
 const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
 
 /**
- * Reads and signs account JWTs from their text. `@nats-io/jwt` is not used for it: it parses to a
- * JavaScript object (which rounds 64-bit limits), fills missing limits with zero, mutates what it encodes
- * and stamps `iat` itself; a renewal must keep every byte that it does not own.
+ * Reads and signs account JWTs as text. Does not use `@nats-io/jwt`, which parses into a JavaScript object (rounding 64-bit
+ * limits), fills missing limits with zero, mutates its input and sets `iat` itself. A renewal must keep all other bytes.
  */
 export const jwtCodec: JwtCodec = {
   decode(token: string): DecodedJwt {
@@ -28,7 +27,7 @@ export const jwtCodec: JwtCodec = {
     if (!parsed.ok) throw malformed(parsed.problem);
     const { document } = parsed;
     if (!isPublicKey(document.claims.sub, "account"))
-      throw malformed('the checksum of "sub" is wrong, and servers would refuse it');
+      throw malformed('the checksum of "sub" is wrong; servers would refuse it');
     assertBase64(signature, "its signature is not");
     const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
     return { token: token.trim(), document, signatureValid };
@@ -37,14 +36,14 @@ export const jwtCodec: JwtCodec = {
   attests: (key, statement, signature) => verifies(key, attestation(statement), signature),
 };
 
-/** An order to delete accounts, as `nsc push -R` and `-P` send it. */
+/** A request to delete accounts, as sent by `nsc push -R` and `-P`. */
 export interface DeletionOrder {
   readonly issuer: string;
   /** Seconds since 1970. */
   readonly iat: number;
   readonly jti: string;
   readonly accounts: readonly string[];
-  /** Signed by whom it names, and about nobody else, as servers demand; says nothing about trust. */
+  /** Whether the named issuer signed it and is also its subject, as servers require. Says nothing about trust. */
   readonly isSelfSigned: boolean;
 }
 
@@ -55,7 +54,7 @@ export function decodeDeletion(token: string): DeletionOrder {
   const nats = isJsonObject(claims) ? claims["nats"] : undefined;
   const accounts = isJsonObject(nats) ? nats["accounts"] : undefined;
   if (!isJsonObject(claims) || !Array.isArray(accounts))
-    throw new RelightError("jwt.malformed", "this is not an order to delete accounts");
+    throw new RelightError("jwt.malformed", "this is not a request to delete accounts");
   const { iss, sub, iat, jti } = claims;
   const issuer = String(iss);
   return {
@@ -68,8 +67,8 @@ export function decodeDeletion(token: string): DeletionOrder {
 }
 
 /**
- * What is signed to attest a statement. A JWT's signature is over two base64url texts with a dot between, and a
- * server's nonce is one: neither can hold a space or a line break.
+ * The text to sign for a statement. It contains spaces and line breaks, so its signature can never be valid for a JWT or a
+ * server's nonce, which are base64url.
  */
 function attestation(statement: string): string {
   return `relight journal v1\nsha512 ${hash("sha512", statement)}\n`;
@@ -77,8 +76,8 @@ function attestation(statement: string): string {
 
 /**
  * A signer from the seed of the operator or of one of its signing keys.
- * @throws RelightError `secret.malformed` if it is no operator seed, `signer.untrusted_key` if the servers would
- * not trust what it signs.
+ * @throws RelightError `secret.malformed` if it is not an operator seed, `signer.untrusted_key` if servers would not trust
+ * its signatures.
  */
 export function operatorSigner(seed: string, operator: Operator): Signer {
   const key = keyFromSeed(seed, "O", "operator.signingKey");
@@ -86,8 +85,8 @@ export function operatorSigner(seed: string, operator: Operator): Signer {
 }
 
 /**
- * Signs JWTs with whatever can sign bytes for `publicKey`.
- * @throws RelightError `signer.untrusted_key` if the servers would not trust what it signs.
+ * A signer that signs JWTs with a function that signs bytes for `publicKey`.
+ * @throws RelightError `signer.untrusted_key` if servers would not trust its signatures.
  */
 export function jwtSigner(
   publicKey: string,
@@ -108,7 +107,7 @@ export function jwtSigner(
   };
 }
 
-/** A JWT of exactly this payload. */
+/** A JWT with exactly this payload. */
 export async function encodeJwt(
   payload: string,
   signBytes: (body: Uint8Array) => Promise<Uint8Array>,
@@ -117,7 +116,7 @@ export async function encodeJwt(
   return `${body}.${Buffer.from(await signBytes(Buffer.from(body))).toString("base64url")}`;
 }
 
-/** The key pair of a seed, with its kind checked. `what` names the secret in errors. */
+/** The key pair of a seed of the given kind. `what` names the secret in errors. */
 export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPair {
   const names = { O: "an operator", A: "an account" };
   const key = attempt(() => fromSeed(Buffer.from(seed.trim())));
@@ -132,12 +131,12 @@ export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPai
   return key;
 }
 
-/** What an operator's JWT says about who may sign. @throws RelightError `operator.invalid` */
+/** Reads an operator JWT. @throws RelightError `operator.invalid` */
 export function parseOperator(token: string): Operator {
   const claims = attempt(() => verifiedClaims(token.trim()));
   const nats = claims?.["nats"];
   if (claims === undefined || !isJsonObject(nats) || nats["type"] !== "operator")
-    throw new RelightError("operator.invalid", "operator.jwt does not hold a validly signed operator JWT");
+    throw new RelightError("operator.invalid", "operator.jwt does not contain a validly signed operator JWT");
   const { sub, name } = claims;
   const { signing_keys: keys, strict_signing_key_usage: strict, system_account: system } = nats;
   return {
@@ -149,7 +148,7 @@ export function parseOperator(token: string): Operator {
   };
 }
 
-/** Checks it with the library, which would read other letters than Latin-1 wrongly, and reads it itself. */
+/** Verifies the JWT with the library, but decodes it here, because the library supports only Latin-1. */
 function verifiedClaims(token: string): JsonObject | undefined {
   decode(token);
   const claims: unknown = JSON.parse(decodePart(token.split(".")[1] ?? "", "its payload is not JSON"));
@@ -158,7 +157,7 @@ function verifiedClaims(token: string): JsonObject | undefined {
 
 function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Operator): string {
   if (publicKey === id && strictSigningKeyUsage)
-    return `operator ${name} demands signing keys (strict_signing_key_usage), but operator.signingKey is its own key`;
+    return `operator ${name} requires signing keys (strict_signing_key_usage), but operator.signingKey is its own key`;
   return `operator.signingKey is ${publicKey}, which operator ${name} (${id}) does not trust`;
 }
 
@@ -168,18 +167,18 @@ function assertHeader(part: string): void {
   if (!isJsonObject(header)) throw malformed("its header is not JSON");
   const tree = parseTree(text);
   const twice = duplicateKey(tree);
-  const otherwise = twice === undefined ? goProblem(tree, text, JWT_HEADER) : `"${twice}" stands there twice`;
+  const otherwise = twice === undefined ? goProblem(tree, text, JWT_HEADER) : `"${twice}" appears twice`;
   if (otherwise !== undefined) throw malformed(`in its header, ${otherwise}`);
   if (String(header["typ"]).toUpperCase() !== "JWT") throw malformed('its header\'s "typ" is not JWT');
   if (header["alg"] !== "ed25519-nkey")
     throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
 }
 
-/** What stands before an Ed25519 key's 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
+/** The bytes before an Ed25519 key's 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
 const KEY_INFO = Buffer.from("302a300506032b6570032100", "hex");
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/** By Node's own Ed25519: the nkeys library takes milliseconds for each, and a sweep reads a hundred thousand. */
+/** Uses Node's Ed25519, because the nkeys library takes milliseconds each, and a sweep may verify a hundred thousand. */
 function verifies(issuer: string, body: string, signature: string): boolean {
   const valid = attempt(() =>
     verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")),
@@ -187,7 +186,7 @@ function verifies(issuer: string, body: string, signature: string): boolean {
   return valid === true;
 }
 
-/** Keys by issuer: an operator has a few, and making one takes as long as half a verification. */
+/** Cached keys by issuer, because creating one takes half as long as a verification. */
 const keys = new Map<string, KeyObject>();
 const MOST_KEYS = 100;
 
@@ -220,7 +219,7 @@ function decodePart(part: string, what: string): string {
   return text;
 }
 
-/** Servers take unpadded base64url and nothing else; Node takes almost anything. */
+/** Servers accept only unpadded base64url; Node accepts almost anything. */
 function assertBase64(part: string, what: string): void {
   if (Buffer.from(part, "base64url").toString("base64url") !== part)
     throw malformed(`${what} in base64url without padding`);
@@ -230,7 +229,7 @@ function malformed(problem: string): RelightError {
   return new RelightError("jwt.malformed", `this is not an account JWT: ${problem}`);
 }
 
-/** The library's errors say nothing that the caller could not say better, so they end here. */
+/** Drops the library's errors, because the caller's are clearer. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -22,23 +22,23 @@ export interface ResolverSettings {
   readonly connection: NatsConnection;
   readonly codec: JwtCodec;
   readonly timeout: Millis;
-  /** The servers that must answer, found once per run. */
+  /** The servers that must answer, discovered once per run. */
   servers(): Promise<readonly ServerInfo[]>;
 }
 
-/** The first version that says so if it lacks an account; a server before it does not answer a look-up then. */
+/** Since this version a server answers a lookup even if it lacks the account; older ones stay silent. */
 const SAYS_NO = "2.10.0";
-/** So long such a server is waited for: time to ask it twice, and for a list at hand to ask it once. */
+/** How long to wait for an older server: enough to ask twice, or once if the list of names is at hand. */
 const LOOKUP_PATIENCE = millis(3_000);
 const LOOKUP_PATIENCE_WITH_LIST = millis(1_000);
-/** A list may pause for so many times the time for an answer: its server sends thousands of JWTs beside all else. */
+/** A list may pause for this many timeouts, because its server sends thousands of JWTs besides other work. */
 const LIST_PAUSE = 3;
-/** How often it is asked for, if it breaks off. */
+/** How often to request the list if it is incomplete. */
 const LIST_TRIES = 2;
-/** How long the list of all accounts serves the look-ups of one run; milliseconds. */
+/** How long the list of all accounts is valid for the lookups of one run; milliseconds. */
 const LIST_SERVES = 5 * 60_000;
 
-/** The NATS-based resolver, spoken to over its `$SYS.REQ.CLAIMS.*` subjects. */
+/** The NATS-based resolver, through its `$SYS.REQ.CLAIMS.*` subjects. */
 export function natsResolver(settings: ResolverSettings): Resolver {
   const { connection, codec, timeout } = settings;
   const names = listedNames(settings);
@@ -57,23 +57,22 @@ export function natsResolver(settings: ResolverSettings): Resolver {
   }
 
   async function push(token: string): Promise<readonly PushReply[]> {
-    // What was listed before is not what there is now.
+    // The list is outdated after a push.
     names.forget();
-    // The body must be the bare JWT, without headers. It is put once: a later push must not be undone by an earlier one.
+    // The body must be only the JWT, without headers. Send it once, because a late repetition could undo a newer push.
     const answers = await askEvery(settings, "$SYS.REQ.CLAIMS.UPDATE", token, gatherOnce).catch(noResolver);
     const replies = answers.map(pushReply);
     const rejected = replies.filter(({ accepted }) => !accepted);
     if (rejected.length === 0) return replies;
     const reasons = rejected.map(({ server, message }) => `${server}: ${message}`).join("; ");
-    throw new RelightError("push.rejected", `the JWT was rejected by ${reasons}`, {
+    throw new RelightError("push.rejected", `servers rejected the JWT: ${reasons}`, {
       details: { rejected: rejected.map(({ server }) => server) },
     });
   }
 
   /**
-   * The server sends everything at once, can't be told to wait, and closes the connection of a client that does not read
-   * for ten seconds. So all of it is taken before the first account is given, whose jobs may be busy for longer: it is held
-   * as it came, undecoded, which is one to two kilobytes for each account.
+   * Reads the whole list before yielding the first account, because the server sends everything at once and closes the
+   * connection of a client that does not read for ten seconds. Keeps it undecoded, one to two kilobytes per account.
    */
   async function* list(): AsyncIterable<ListedJwt> {
     const lines = await pack({ connection, timeout });
@@ -84,8 +83,8 @@ export function natsResolver(settings: ResolverSettings): Resolver {
 }
 
 /**
- * The lines of the resolver's list, the last first. One server answers (`$SYS.REQ.CLAIMS.PACK` is served by a queue group),
- * so no account comes twice.
+ * The lines of the resolver's list, in reverse order. One server answers (`$SYS.REQ.CLAIMS.PACK` has a queue group), so no
+ * account appears twice.
  * @throws RelightError `nats.no_resolver`, `nats.timeout`, `nats.connection_lost`
  */
 async function pack({
@@ -100,7 +99,7 @@ async function pack({
     try {
       const options = { strategy: "stall", maxWait: pause, stall: pause } as const;
       for await (const reply of await connection.requestMany(subject, "", options)) {
-        // One message per account, then an empty one: without that the list is not whole.
+        // One message per account, then an empty one. Without that the list is incomplete.
         isWhole = reply.data.length === 0;
         if (isWhole) break;
         lines.push(reply.string());
@@ -111,14 +110,13 @@ async function pack({
     if (isWhole) return lines.reverse();
     if (connection.isClosed()) throw lost(subject);
   }
-  throw new RelightError("nats.timeout", "the resolver's list of accounts broke off before its end");
+  throw new RelightError("nats.timeout", "the resolver's list of accounts is incomplete");
 }
 
 /**
- * What the resolver holds of an account; empty where it holds nothing. From 2.10 every server with a resolver says so, and
- * one that does not answer is unknown, never a no. What servers before that don't answer, and those without a resolver,
- * the list of all accounts tells: it is asked for once per run, since a server that is slow to answer would be slower
- * still if each look asked for everything.
+ * The account's JWT in the resolver; empty if there is none. Since 2.10 every server with a resolver answers, so a missing
+ * answer means unknown. If older servers or servers without a resolver are silent, the list of all accounts decides. It is
+ * requested once per run, because requesting it for each account would overload slow servers.
  */
 async function lookupToken(
   settings: ResolverSettings,
@@ -141,7 +139,7 @@ async function lookupToken(
   }
 }
 
-/** A server that lacks an account may be faster to say so than those that have it. */
+/** Asks all servers, because one that lacks the account may answer before those that have it. */
 async function lookupEverywhere(
   { connection, servers, timeout }: ResolverSettings,
   names: ListedNames,
@@ -152,14 +150,14 @@ async function lookupEverywhere(
   const holds = (answer: Msg): boolean => answer.data.length > 0;
   const enough = (all: readonly Msg[]): boolean => all.length >= expected || all.some(holds);
   const patience = millis(Math.min(LOOKUP_PATIENCE_WITH_LIST, timeout));
-  // Such answers don't say whose they are, so that those of two questions could not be told apart.
+  // Sent once, because the answers do not name their server, so repetitions could not be distinguished.
   const answers = await gatherOnce(connection, subject, "", { timeout: patience, enough });
   const token = answers.find(holds)?.string() ?? "";
   if (token !== "" || answers.length >= expected || !(await names.all()).has(account)) return token;
-  throw new RelightError("nats.timeout", `the resolver lists ${account}, and no server gives its JWT`);
+  throw new RelightError("nats.timeout", `the resolver lists ${account}, but no server returns its JWT`);
 }
 
-/** The ids of all accounts that any server's resolver holds, listed when they are first asked for. */
+/** The ids of all accounts in any server's resolver, requested at first use. */
 interface ListedNames {
   atHand(): boolean;
   /** @throws RelightError `nats.timeout` if no server listed them. */
@@ -183,7 +181,7 @@ function listedNames(settings: ResolverSettings): ListedNames {
   return { atHand, all, forget };
 }
 
-/** Servers without a NATS-based resolver don't answer, so that their silence says nothing: one answer is needed. */
+/** Requires at least one answer, because servers without a NATS-based resolver do not answer. */
 async function listNames({ connection, servers, timeout }: ResolverSettings): Promise<ReadonlySet<string>> {
   const subject = "$SYS.REQ.CLAIMS.LIST";
   const { length: expected } = await servers();
@@ -217,7 +215,7 @@ async function askEvery(
 function listed(line: string, codec: JwtCodec): ListedJwt {
   const [account = "", token = ""] = line.split("|");
   const decoded = attempt(codec, token);
-  // One bad file in the resolver must not hide all the others.
+  // A bad file in the resolver must not hide the others.
   return decoded.ok ? { ok: true, jwt: decoded.value } : { ok: false, account, problem: decoded.message };
 }
 

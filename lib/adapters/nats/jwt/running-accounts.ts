@@ -7,7 +7,7 @@ import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import { accountInfo, envelope, read } from "../connection/answers.ts";
 import { readJson } from "../connection/asking.ts";
 
-/** A JWT, or why it can't be read. */
+/** A decoded JWT, or why it can't be read. */
 type Attempt =
   | { readonly ok: true; readonly value: DecodedJwt }
   | { readonly ok: false; readonly message: string };
@@ -20,22 +20,22 @@ export function attempt(codec: JwtCodec, token: string): Attempt {
   }
 }
 
-/** To a server it is one. */
+/** Removed from messages here, because for servers it is an account JWT. */
 const NO_JWT = "this is not an account JWT: ";
 
-/** Servers take claims that Relight does not read: then all that is known of the account is what they say themselves. */
+/** The error for claims that servers accept but Relight can't read. */
 export function unreadable(
   account: AccountId,
   { what, problem, ...details }: { what: string; problem: string; expiredOn?: readonly string[] },
 ): RelightError {
   const expired = details.expiredOn?.length
-    ? `; ${details.expiredOn.join(", ")} refuse its clients: they are over, or somebody deleted it (then add --undelete)`
+    ? `; ${details.expiredOn.join(", ")} refuse its clients: the claims have expired, or somebody deleted the account (then add --undelete)`
     : "";
   const message = `${what} claims of account ${account} that Relight can't read: ${problem.replace(NO_JWT, "")}${expired}`;
   return new RelightError("claims.unreadable", message, { details: { account, expiredOn: [], ...details } });
 }
 
-/** @throws RelightError `claims.unreadable` if any server runs such claims, and who of them calls them expired. */
+/** @throws RelightError `claims.unreadable` if any server runs such claims; names the servers that report them as expired. */
 export function runningAccounts(
   answers: readonly Msg[],
   account: AccountId,
@@ -66,7 +66,7 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
     );
   const info = read(accountInfo, data, `ACCOUNT.INFO of ${account} on ${server.name}`);
   const { expired, jetstream_enabled: jetstream, jwt } = info;
-  // `decoded_jwt` went through Go's types and proves what the server reads; the raw JWT keeps what those don't know.
+  // `decoded_jwt` shows how the server reads the claims; the raw JWT also has claims that the server does not know.
   if (jwt === undefined)
     throw new RelightError("nats.bad_answer", `${server.name} runs account ${account} without a JWT`);
   const own = attempt(codec, jwt);

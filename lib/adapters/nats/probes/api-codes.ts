@@ -1,4 +1,4 @@
-/** Codes of JetStream's API errors (`err_code`) that Relight tells apart. */
+/** Codes of JetStream's API errors (`err_code`) that Relight distinguishes. */
 export const CONSUMER_NOT_FOUND = 10014;
 export const ACCOUNT_NOT_FOUND = 10035;
 export const NOT_ENABLED = 10039;

@@ -7,7 +7,7 @@ import { jszTotals, readData } from "../connection/answers.ts";
 import { ask, readJson } from "../connection/asking.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 
-/** What each server with JetStream may give to it. @throws RelightError `nats.*` */
+/** The JetStream capacity of each server. @throws RelightError `nats.*` */
 export async function capacities(
   { connection, timeout }: { readonly connection: NatsConnection; readonly timeout: Millis },
   servers: readonly ServerFacts[],

@@ -62,7 +62,7 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
   };
 }
 
-/** One connection and what asks over it; {@link openCluster} exchanges it for another. */
+/** A connection and the ports that use it. {@link openCluster} replaces it when it reconnects. */
 interface Connected extends Pick<Cluster, "resolver" | "assets"> {
   readonly connection: NatsConnection;
   readonly probes: Omit<Cluster["probes"], "deletions">;
@@ -96,8 +96,8 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
 }
 
 /**
- * The servers alive: as many answers as the servers themselves say there are. They count one that crashed for two
- * minutes and a half; where the meta leader tells which one is silent, it is not waited for.
+ * The responding servers. Waits for as many answers as the servers count. They count a crashed server for two and a half
+ * minutes, but if the meta leader reports it as silent, this does not wait for it.
  * @throws RelightError `nats.not_system_account`, `nats.timeout`.
  */
 export async function discover(
@@ -118,7 +118,7 @@ export async function discover(
   return infos.map((info) => ({ ...info, ...skewOf(info.time, asked, heard) }));
 }
 
-/** The answer was made between `asked` and `heard`: only what lies outside of that is certain. */
+/** The server answered between `asked` and `heard`, so only a time outside of that is certain skew. */
 function skewOf(time: string | undefined, asked: EpochMillis, heard: EpochMillis): { clockSkew?: Millis } {
   const told = Date.parse(time ?? "");
   if (Number.isNaN(told)) return {};
@@ -135,10 +135,10 @@ function allAlive(replies: readonly Msg[]): boolean {
   return replies.length > 0 && replies.length >= counted(statszIn(replies));
 }
 
-/** Long enough to be asked twice: whether a silent server is still counted, nobody says. */
+/** Long enough for a repeated request, because servers do not reveal whether they still count a silent server. */
 const unlessMore = { enough: allButSilent, quiet: millis(1_500) };
 
-/** Everyone told that anyone names but those that the meta leader no longer hears, which account for the rest. */
+/** Whether all servers answered except those that the meta leader no longer hears, which account for the rest. */
 function allButSilent(replies: readonly Msg[]): boolean {
   const answers = statszIn(replies);
   const names = new Set(answers.map(({ server }) => server.name));
@@ -156,9 +156,9 @@ function allButSilent(replies: readonly Msg[]): boolean {
   );
 }
 
-/** Only the system account may ask for statistics: to every other account nobody is there. */
+/** Only the system account gets statistics; for other accounts the request has no responders. */
 function notSystemAccount(error: unknown): never {
   if (!isNoResponders(error)) throw error;
-  const message = "systemCredentials are not of the system account: no server answers this user";
+  const message = "systemCredentials do not belong to the system account: no server answers this user";
   throw new RelightError("nats.not_system_account", message, { cause: error });
 }

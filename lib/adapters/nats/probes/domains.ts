@@ -16,7 +16,7 @@ const NO_JETSTREAM: readonly unknown[] = [ACCOUNT_NOT_FOUND, NOT_ENABLED];
 const infoOf = (domain: string): string => `$JS.${domain}.API.INFO`;
 const streamInfoOf = (domain: string, stream: string): string => `$JS.${domain}.API.STREAM.INFO.${stream}`;
 
-/** What a user must be allowed to ask for {@link askDomains}; nothing else, unless that is too much to list. */
+/** The permissions that a user needs for {@link askDomains}; wildcards if there are too many subjects. */
 export function subjectsFor(questions: readonly DomainQuestion[]): readonly string[] {
   const subjects = questions.flatMap(({ domain, origins }) => [
     infoOf(domain),
@@ -26,7 +26,7 @@ export function subjectsFor(questions: readonly DomainQuestion[]): readonly stri
   return questions.flatMap(({ domain }) => [infoOf(domain), streamInfoOf(domain, "*")]);
 }
 
-/** Asks as the account; a domain that does not answer is part of the answer. */
+/** Asks the domains as the account. A domain that does not answer is part of the result. */
 export async function askDomains(
   connection: NatsConnection,
   questions: readonly DomainQuestion[],
@@ -69,12 +69,12 @@ async function askOrigin(
     return { stream, answer: gone ? "not-found" : "failed", message: said.message };
   }
   const { success, data } = streamState.safeParse(said.body["state"]);
-  if (!success) return { stream, answer: "failed", message: "its information has no last sequence" };
+  if (!success) return { stream, answer: "failed", message: "its info has no last sequence" };
   const { messages, first_seq: firstSeq, last_seq: lastSeq } = data;
   return { stream, answer: "found", messages, firstSeq, lastSeq };
 }
 
-/** What the API said: an answer, an error, nothing, or that it could not be asked. */
+/** The result of an API request: an answer, an error, no answer, or it could not be sent. */
 type Said =
   | { readonly kind: "answer"; readonly body: ReturnType<typeof readJson> }
   | { readonly kind: "error"; readonly code: number | undefined; readonly message: string }

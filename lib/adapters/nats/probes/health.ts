@@ -11,10 +11,10 @@ import { AT_ONCE } from "../connection/in-flight.ts";
 
 const PING = "$SYS.REQ.SERVER.PING.STATSZ";
 
-/** 2.9 knows `status` and `error` only; `errors` stands in place of `error` where details were asked for. */
+/** 2.9 has only `status` and `error`. If details were requested, `errors` replaces `error`. */
 const healthz = z.looseObject({ status: z.string(), error: z.string().optional() });
 
-/** Asks each of `servers` the three questions, and how many servers there should be. */
+/** Runs the three health checks on each of `servers`, and asks how many servers there should be. */
 export async function serversHealth(
   connection: NatsConnection,
   timeout: Millis,
@@ -29,7 +29,7 @@ export async function serversHealth(
   return { expected: Math.max(expected, servers.length), servers: health };
 }
 
-/** How many servers the first to answer counts, itself included. One that was killed is counted for a while. */
+/** How many servers the first one to answer counts, including itself. A killed server is counted for a while. */
 async function countServers(connection: NatsConnection, timeout: Millis): Promise<number> {
   const active = (reply: Msg): number => read(statsz, readJson(reply), "STATSZ").statsz.active_servers;
   const answers = await gather(connection, PING, "", { timeout, enough: ({ length }) => length > 0 });

@@ -8,7 +8,7 @@ import { AT_ONCE } from "../connection/in-flight.ts";
 import { isNodeMissing } from "../streams/streams.ts";
 import { askingServer, jetStreamAccounts, type ListSettings } from "./lists.ts";
 
-/** Every stream of every account, once for each server that holds it. @throws RelightError `nats.*` */
+/** All streams of all accounts, once per server that holds them. @throws RelightError `nats.*` */
 export async function hostedStreams(
   settings: ListSettings,
   servers: readonly ServerFacts[],
@@ -65,7 +65,7 @@ function hostedStream(
     config: config as JsonObject,
     ...defined({ created }),
     ...(withConsumers ? { consumers: (consumers ?? []).map(consumerOf) } : {}),
-    // Where nothing is said of a group there is none: the server that holds it leads it.
+    // Without a group, the server that holds the stream is its leader.
     ...(cluster === undefined ? { leader: server } : cluster.leader ? { leader: cluster.leader } : {}),
     peers: (cluster?.replicas ?? []).map((peer) => ({ name: peer.name, current: peer.current })),
   };

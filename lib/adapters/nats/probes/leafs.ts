@@ -5,13 +5,13 @@ import type { LeafConnection, ServerFacts } from "../../../domain/observation/ob
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { askingServer, type ListSettings, leafConnectionsOf } from "./lists.ts";
 
-/** The first version of which LEAFZ says who asked for a connection. */
+/** Since this version LEAFZ reports who initiated a connection. */
 const TELLS_DIRECTION = "2.10.0";
 
 /**
- * The leafnode connections that the servers accepted, each bound to one account; those that they asked for
- * themselves are the other end. Servers before 2.10 don't tell which is which, so there leaves are not asked.
- * @param account only its own; all by default, to find those that are bound to a wrong one.
+ * The leafnode connections that the servers accepted, each bound to one account, without those that they initiated. Servers
+ * before 2.10 do not report the direction, so there leafnodes themselves are not asked.
+ * @param account only its connections; by default all, to find those that are bound to a wrong account.
  */
 export async function leafConnections(
   settings: ListSettings,

@@ -19,48 +19,47 @@ import {
 import { ask, readJson } from "../connection/asking.ts";
 
 /**
- * The lists that a server may cut: all of them are read here, and each is given whole or not at all. What is not in a
- * cut list may be all the same, so that nothing can be said of it.
+ * Lists that a server may truncate. Each is returned complete or not at all, because something missing from a truncated
+ * list may exist.
  */
 
-/** Puts one question with this body, and gives the answer's body. @throws RelightError `nats.*` */
+/** Sends a request with this body and returns the answer's body. @throws RelightError `nats.*` */
 export type AskPage = (body: JsonObject) => Promise<JsonObject>;
 
-/** Whom to ask: a server as the system account, or JetStream's API as an account. */
+/** Where to send requests: to a server as the system account, or to JetStream's API as an account. */
 export interface ListSettings {
   readonly connection: NatsConnection;
   readonly timeout: Millis;
 }
 
-/** How the system account asks one server. */
+/** Requests to one server as the system account. */
 export const askingServer =
   ({ connection, timeout }: ListSettings, server: string, what: string): AskPage =>
   async (body) =>
     readJson(await ask(connection, `$SYS.REQ.SERVER.${server}.${what}`, JSON.stringify(body), timeout));
 
-/** How an account asks JetStream's API. */
+/** Requests to JetStream's API as an account. */
 export const askingApi =
   ({ connection, timeout }: ListSettings, subject: string): AskPage =>
   async (body) =>
     readJson(await ask(connection, subject, JSON.stringify(body), timeout));
 
-/** Most servers cut their lists here, unless told otherwise. */
+/** The default page size of most lists. */
 const PAGE = 1024;
-/** Accounts in one answer: a server with thousands of them should not send one of many megabytes. */
+/** Accounts per page, because thousands in one answer would be many megabytes. */
 const ACCOUNTS_PAGE = 256;
-/** A list that changes while it is read is read again, so often. */
+/** How often to read a list that changes while it is read. */
 const ROUNDS = 4;
-/** More subscriptions than this, a hundred bytes each, are not asked for in one answer. */
+/** The maximum number of subscriptions in one answer, at a hundred bytes each. */
 const MOST_SUBSCRIPTIONS = 262_144;
 
 /**
- * Subscriptions of the account's own on one server, its internal ones included.
+ * The account's subscriptions on one server, including internal ones.
  *
- * A server lists them in another order each time, so that pages do not fit together; and before 2.11.6 its `total` is no
- * more than what this page holds (ran: 2.9.10, 2.10.27). So they are asked for in one answer, with more room until some
- * of it stays empty.
+ * A server lists them in a different order each time, so pages are inconsistent, and before 2.11.6 its `total` is only the
+ * size of the page (tested on 2.9.10, 2.10.27). So this requests a single page, and a larger one until it is not full.
  * @param test only those that match this subject, which has no wildcards.
- * @param most room for so many at most.
+ * @param most the largest page to request.
  * @throws RelightError `nats.list_cut` if there are more.
  */
 export async function accountSubscriptions(
@@ -75,11 +74,11 @@ export async function accountSubscriptions(
     const { subscriptions_list: found, total = 0, limit: granted = limit } = page;
     if (found.length < Math.min(limit, granted) && total <= found.length) return found;
     if (limit >= most || granted < limit)
-      throw cut("SUBSZ", `the server holds ${Math.max(total, found.length)} subscriptions or more`);
+      throw cut("SUBSZ", `the server has at least ${Math.max(total, found.length)} subscriptions`);
   }
 }
 
-/** Ids of the account's client connections on one server, those that closed lately included. */
+/** Ids of the account's client connections on one server, including recently closed ones. */
 export async function accountConnections(
   askConnz: AskPage,
   account: AccountId,
@@ -92,13 +91,13 @@ export async function accountConnections(
   return new Set(found.keys());
 }
 
-/** `ConnAll` of the server's monitoring: connections that are open and those lately closed. */
+/** `ConnAll` of the server's monitoring: open and recently closed connections. */
 const OPEN_AND_CLOSED = 2;
 
 /**
- * Every account that has JetStream on one server. Before 2.10.28 and 2.11.2 the first page is not sorted and the others
- * are, so that pages may miss some (read in monitor.go, `Jsz`): what misses some is asked for in one answer.
- * @param more what is wanted of each.
+ * All accounts with JetStream on one server. Before 2.10.28 and 2.11.2 the first page is unsorted and the others are
+ * sorted, so pages may miss some (read in monitor.go, `Jsz`); then this requests a single page.
+ * @param more further options of the request.
  */
 export async function jetStreamAccounts(
   askJsz: AskPage,
@@ -116,18 +115,18 @@ export async function jetStreamAccounts(
   return [...found.values()];
 }
 
-/** What one account has on one server; undefined where it has no JetStream there. */
+/** One account's JetStream on one server; undefined if it has none there. */
 export async function jetStreamAccount(
   askJsz: AskPage,
   account: AccountId,
   more: JsonObject,
 ): Promise<AccountDetail | undefined> {
-  // A server that has not this one lists all others instead, up to the limit.
+  // A server that lacks the account lists all others instead, up to the limit.
   const answer = await askJsz({ ...more, account, limit: 1 });
   return readData(jsz, answer, "JSZ").account_details?.find(({ id }) => id === account);
 }
 
-/** The leafnode connections of one server, of one account or of all. Servers don't cut this list, and count it. */
+/** The leafnode connections of one server, of one account or of all. Servers do not truncate this list. */
 export async function leafConnectionsOf(
   askLeafz: AskPage,
   account?: AccountId,
@@ -136,18 +135,18 @@ export async function leafConnectionsOf(
   const { leafs, leafnodes = 0 } = readData(leafz, answer, "LEAFZ");
   const found = leafs ?? [];
   if (found.length >= leafnodes) return found;
-  throw cut("LEAFZ", `${found.length} of ${leafnodes} were listed`);
+  throw cut("LEAFZ", `it lists ${found.length} of ${leafnodes}`);
 }
 
-/** The names of the account's streams, as the cluster's metadata has them. */
+/** The names of the account's streams in the cluster's metadata. */
 export const streamNames = (settings: ListSettings): Promise<ReadonlySet<string>> =>
   namesOf(settings, "STREAM.NAMES", STREAM_NAMES);
 
-/** The names of a stream's consumers, as the cluster's metadata has them. */
+/** The names of a stream's consumers in the cluster's metadata. */
 export const consumerNames = (settings: ListSettings, stream: string): Promise<ReadonlySet<string>> =>
   namesOf(settings, "CONSUMER.NAMES", consumerNamesSubject(stream));
 
-/** What a user must be allowed to ask for these lists. */
+/** The permissions that a user needs for these lists. */
 const STREAM_NAMES = "$JS.API.STREAM.NAMES";
 export const consumerNamesSubject = (stream: string): string => `$JS.API.CONSUMER.NAMES.${stream}`;
 
@@ -161,7 +160,7 @@ async function namesOf(settings: ListSettings, what: string, subject: string): P
   return new Set(found.keys());
 }
 
-/** One page of a list, and how long the server says that the whole list is. */
+/** One page of a list, and the length of the whole list according to the server. */
 interface Page<K, T> {
   readonly items: readonly (readonly [K, T])[];
   readonly total: number;
@@ -170,15 +169,15 @@ interface Page<K, T> {
 interface Pages<K, T> {
   readonly found: ReadonlyMap<K, T>;
   readonly total: number;
-  /** Whether the list was another one by the time that a further page was read. */
+  /** Whether the list changed before a later page was read. */
   readonly moved: boolean;
 }
 
 const isWhole = <K, T>({ found, total, moved }: Pages<K, T>): boolean => !moved && found.size >= total;
 
 /**
- * Reads a list that keeps its order, page by page, as a whole. What comes and goes meanwhile moves the others from one
- * page to the next, so that one may be missed: then it is read again.
+ * Reads a whole sorted list page by page. If entries are added or removed meanwhile, others move between pages and could be
+ * missed; then it reads the list again.
  * @throws RelightError `nats.list_cut`
  */
 async function paged<K, T>(
@@ -188,12 +187,12 @@ async function paged<K, T>(
   let pages = await pagesOf(pageAt);
   for (let round = 1; round < ROUNDS && !isWhole(pages); round++) pages = await pagesOf(pageAt);
   if (isWhole(pages)) return pages.found;
-  throw cut(what, pages.moved ? MOVED : `${pages.found.size} of ${pages.total} were listed`);
+  throw cut(what, pages.moved ? MOVED : `it lists ${pages.found.size} of ${pages.total}`);
 }
 
-const MOVED = "it changed each time that it was read";
+const MOVED = "it changed each time it was read";
 
-/** Each page begins with the last of the one before: if it does not, something between them may be missed. */
+/** Each page starts with the last entry of the page before. Otherwise something in between may be missing. */
 async function pagesOf<K, T>(pageAt: (offset: number) => Promise<Page<K, T>>): Promise<Pages<K, T>> {
   const first = await pageAt(0);
   const found = new Map(first.items);
@@ -212,5 +211,5 @@ async function pagesOf<K, T>(pageAt: (offset: number) => Promise<Page<K, T>>): P
 }
 
 function cut(what: string, why: string): RelightError {
-  return new RelightError("nats.list_cut", `the server's list ${what} is not whole: ${why}`);
+  return new RelightError("nats.list_cut", `the server's list ${what} is incomplete: ${why}`);
 }

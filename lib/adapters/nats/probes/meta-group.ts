@@ -23,7 +23,7 @@ const metaCluster = z.looseObject({
 
 const jszMeta = z.looseObject({ meta_cluster: metaCluster.nullish() });
 
-/** What one server says of the meta group that it is in; nothing where it is in none. */
+/** One server's view of its meta group, if it is in one. */
 interface View {
   readonly server: string;
   readonly domain: string | undefined;
@@ -32,9 +32,9 @@ interface View {
 }
 
 /**
- * The meta group of `servers`, which are of one JetStream domain; undefined where they have none, since the
- * server stands alone. Only the leader's own word counts: before 2.11 no one else lists the peers, and
- * newer followers list them with states they can't know (ran: 2.9.10, 2.10.27, 2.15.1).
+ * The meta group of `servers`, which belong to one JetStream domain; undefined for a standalone server. Only the leader's
+ * report counts: before 2.11 only the leader lists the peers, and newer followers list them with states they can't know
+ * (tested on 2.9.10, 2.10.27, 2.15.1).
  */
 export async function metaGroup(
   connection: NatsConnection,
@@ -56,10 +56,13 @@ export async function metaGroup(
 
 function severalDomains(domains: ReadonlySet<string | undefined>): RelightError {
   const names = [...domains]
-    .map((domain) => domain ?? "the nameless one")
+    .map((domain) => domain ?? "(no name)")
     .sort()
     .join(", ");
-  return new RelightError("nats.bad_answer", `these domains have a meta group each: ${names}`);
+  return new RelightError(
+    "nats.bad_answer",
+    `there are several domains, each with its own meta group: ${names}`,
+  );
 }
 
 function viewOf(message: Msg): View {
@@ -72,7 +75,7 @@ function viewOf(message: Msg): View {
 
 const isLeader = ({ server, meta }: View): boolean => meta?.leader === server;
 
-/** The leader told, and everyone who it does not say is away. Without a leader: all that there should be. */
+/** Whether the leader and all members that it hears have answered; without a leader, all servers. */
 function isComplete(views: readonly View[], hosts: number): boolean {
   if (views.length >= hosts) return true;
   const leader = views.find(isLeader);
@@ -91,13 +94,13 @@ function judge(views: readonly View[], hosts: readonly ServerFacts[]): MetaGroup
   throw new RelightError("nats.timeout", `the meta leader ${named} does not answer ${SUBJECT}`);
 }
 
-/** That no server told of a group proves that there is none only if all answered, and none is in a cluster. */
+/** If no server reports a group, there is none only if all servers answered and none is in a cluster. */
 function assertAlone(views: readonly View[], hosts: readonly ServerFacts[]): undefined {
   if (views.length < hosts.length)
     throw new RelightError("nats.timeout", `${views.length} of ${hosts.length} servers answered ${SUBJECT}`);
   const clustered = hosts.find(({ topology }) => topology !== "standalone" && topology !== "leaf");
   if (clustered === undefined) return undefined;
-  throw new RelightError("nats.bad_answer", `${clustered.name} is not alone, and tells of no meta group`);
+  throw new RelightError("nats.bad_answer", `${clustered.name} is in a cluster but reports no meta group`);
 }
 
 function ledBy({ server, meta }: View, members: readonly View[], size: number): MetaGroup {

@@ -71,7 +71,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     ]);
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
-    // Asked in vain, it would hide what the servers tell.
+    // If this failed, it would hide what the servers report.
     const itsKey = closedDoor(running) === undefined ? accountKey : undefined;
     const askForgotten = forgottenBy(settings.asAccount, account, itsKey, running);
     const [found, foundElsewhere, leafnodes, group, stores] = await Promise.all([
@@ -97,7 +97,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const wanted = { questions, holdings };
     const listened = async (told: Probe<readonly StreamFacts[]>) =>
       told.ok && listens ? probe(() => listenToOrigins(settings, account, able, told.value)) : told;
-    // At once, so that the account is told of what the servers were just asked about.
+    // Right after the servers' answers, to compare the same state.
     const [accountView, streams, elsewhere] = await Promise.all([
       lookAsAccount(asAccount, account, accountKey, facts, running, wanted),
       listened(found),
@@ -106,7 +106,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
     const home = defined({ domain });
     const whole = { account, at: clock.now(), ...home, ...seen, capacities: stores };
-    // Where all is well nothing has vanished meanwhile that would matter.
+    // If everything is healthy, nothing relevant has been deleted meanwhile.
     const faults = [...jetStreamFindings(whole), ...originFindings(whole, expected, [])];
     if (!faults.some(isOfAsset)) return whole;
     const still = await probe(() => existingOn(settings, account, able));
@@ -147,8 +147,8 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
 }
 
 /**
- * Whatever has streams is loaded as the server starts, so that JSZ names no account that ACCOUNTZ does not (ran: 2.9.10,
- * 2.10.27, 2.15.1). It is no list in pages: ACCOUNTZ takes neither a limit nor an offset.
+ * All loaded accounts of a server. Accounts with streams are loaded at the server's start, so ACCOUNTZ has every account of
+ * JSZ (tested on 2.9.10, 2.10.27, 2.15.1). ACCOUNTZ has no pages.
  */
 async function accountsOn(
   { connection, timeout }: ProbeSettings,
@@ -158,7 +158,7 @@ async function accountsOn(
   return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
 }
 
-/** Whether members of the meta group are away, and whether its leader has given up all of them. */
+/** Whether members of the meta group are away, and whether its leader has given up on all of them. */
 function awayIn(
   meta: Probe<MetaGroup | undefined>,
   servers: readonly ServerFacts[],
@@ -174,7 +174,7 @@ function awayIn(
 const within = (servers: readonly ServerFacts[], domain: string | undefined): readonly ServerFacts[] =>
   servers.filter((server) => server.domain === domain);
 
-/** Domains apart from each other: streams of one name in two of them are two streams. */
+/** Observes each domain separately, because two domains may have streams with the same name. */
 async function findElsewhere(
   settings: ProbeSettings,
   account: AccountId,
@@ -186,7 +186,7 @@ async function findElsewhere(
   return (await Promise.all(perDomain)).flat();
 }
 
-/** The servers that can hold streams of the account: those with JetStream that have it loaded. */
+/** The servers that may hold streams of the account: those with JetStream that have it loaded. */
 function hosts(
   servers: readonly ServerFacts[],
   running: Probe<readonly RunningAccount[]>,
@@ -212,8 +212,8 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
 }
 
 /**
- * A server alone is proved, not assumed: no cluster, no gateway, no route. A leaf that is in no cluster calls
- * itself one, by its own name (ran: 2.9.10, 2.10.27, 2.15.1).
+ * A standalone server must be proved: no cluster, no gateway, no route. A leafnode without a cluster reports its own name
+ * as a cluster (tested on 2.9.10, 2.10.27, 2.15.1).
  */
 async function topologyOf(
   { connection, timeout }: ProbeSettings,

@@ -31,21 +31,18 @@ import { askDomains, subjectsFor } from "../probes/domains.ts";
 import { streamNames } from "../probes/lists.ts";
 import { findUnheld, type Inquiry as UnheldInquiry } from "./unheld.ts";
 
-/**
- * The API answers in milliseconds; where a stream is dead it does not answer at all, and hundreds may be.
- * So many are asked at once, and not for long.
- */
+/** The API answers in milliseconds, or for a dead stream not at all. Hundreds may be dead, so ask many at once, and not for long. */
 const INFOS_AT_ONCE = 64;
 const INFO_PATIENCE = millis(2_000);
 
-/** What is asked beside what everybody asks. */
+/** Additional requests. */
 export interface Wanted {
   readonly questions: readonly DomainQuestion[];
-  /** What servers hold of the account; undefined where that could not be looked at. */
+  /** What servers hold of the account; undefined if unknown. */
   readonly holdings: Omit<UnheldInquiry, "consumers"> | undefined;
 }
 
-/** Looks at JetStream as the account's own clients see it, through a user minted for minutes. */
+/** Observes JetStream as the account's own clients see it, through a short-lived user. */
 export async function lookAsAccount(
   settings: AccountConnectionSettings,
   account: AccountId,
@@ -72,7 +69,7 @@ export async function lookAsAccount(
     );
     return { ok: true, value };
   } catch (thrown) {
-    // What goes wrong on this connection says nothing of the system account's: it is a failed probe.
+    // Problems of this connection do not affect the system account's, so they are a failed probe.
     const { code, message } = asRelightError(thrown);
     return { ok: false, code, message };
   }
@@ -117,7 +114,7 @@ async function view(
   };
 }
 
-/** Who holds it answers: where a server is away and nobody else holds a stream, nobody does. */
+/** Whether a stream can answer: if a server is away and no other holds the stream, nothing answers. */
 const mayAnswer = (stream: string, holdings: Wanted["holdings"]): boolean =>
   holdings === undefined || holdings.away === "none" || holdings.held.has(stream);
 
@@ -126,18 +123,18 @@ async function accountInfo(
   mayHave: boolean,
 ): Promise<JetStreamAccountStats | Exclude<AccountView["jetstream"], "enabled">> {
   try {
-    // Where the account should have JetStream silence is no answer yet.
+    // If the account should have JetStream, silence is not an answer yet.
     return await askTwice(() => manager.getAccountInfo(), mayHave ? isLate : isNever);
   } catch (error) {
     if (error instanceof JetStreamApiError && error.code === NOT_ENABLED) return "disabled";
     if (error instanceof JetStreamApiError && error.code === ACCOUNT_NOT_FOUND) return "account_not_found";
-    // With a leafnode attached, a server without JetStream for the account does not even say so.
+    // With a leafnode attached, a server without JetStream for the account does not answer at all.
     if (!mayHave && isSilence(error)) return "disabled";
     throw new RelightError("nats.timeout", `$JS.API.INFO: ${reason(error)}`, { cause: error });
   }
 }
 
-/** With tiers the server still sends a flat total, but its limits are zero and mean nothing. */
+/** With tiers the server also sends a flat total, but its limits are zero and meaningless. */
 function limitsOf(info: JetStreamAccountStats): AccountView["info"]["limits"] {
   const tiers: Record<string, JetStreamUsageAccountLimits | undefined> = info.tiers ?? { flat: info };
   const rooms = Object.entries(tiers).map(([tier, usage]) => [tier, usage && roomOf(usage)] as const);
@@ -152,7 +149,7 @@ function roomOf({ memory, storage, streams, limits }: JetStreamUsageAccountLimit
   };
 }
 
-/** What was listed and is not found may have been deleted in between: then it is not listed again. */
+/** Streams whose requests failed. A listed stream that is not found may have been deleted meanwhile, so list them again. */
 async function failuresOf(
   manager: JetStreamManager,
   listed: readonly string[],
@@ -185,10 +182,10 @@ async function failureOf(
 
 const isNever = (): boolean => false;
 
-/** Whether an answer did not come in time, while somebody may listen. */
+/** Whether an answer did not come in time although something may listen. */
 const isLate = (error: unknown): boolean => isSilence(error) && !isNoResponders(error);
 
-/** Once more where nobody answered: what is asked here changes nothing. */
+/** Repeats the request once if there was no answer; requests here are read-only. */
 async function askTwice<T>(question: () => Promise<T>, isToRepeat: (error: unknown) => boolean): Promise<T> {
   try {
     return await question();

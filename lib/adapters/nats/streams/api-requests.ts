@@ -4,15 +4,15 @@ import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 import { order, readJson } from "../connection/asking.ts";
 
-/** Requests of JetStream's API as an account, each put once: plain ones, since stream names may hold whatever a server takes. */
+/** Requests to JetStream's API as an account, each sent once. Plain requests, because the client refuses some valid stream names. */
 
-/** What became of a request. `silent`: nobody answered in time, so it may have been carried out all the same. */
+/** The result of a request. `silent`: there was no answer in time, but it may have been carried out. */
 export type ApiAnswer =
   | { readonly state: "done"; readonly body: JsonObject }
   | { readonly state: "refused"; readonly code: number; readonly reason: string }
   | { readonly state: "silent"; readonly reason: string };
 
-/** @throws RelightError `nats.*` but for a time that ran out. */
+/** @throws RelightError `nats.*`, except for a timeout */
 export async function requestApi(
   connection: NatsConnection,
   subject: string,

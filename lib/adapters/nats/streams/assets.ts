@@ -15,11 +15,11 @@ import { requestApi } from "./api-requests.ts";
 import { piecesOf, recreateAsset, recreationSubjects } from "./recreate.ts";
 
 export interface AssetsSettings extends AccountConnectionSettings {
-  /** Tells the claims in force: what a scoped key's user may do, its template decides. */
+  /** Reads the claims in force, because a scoped key's template limits its users. */
   readonly resolver: Pick<Resolver, "running">;
 }
 
-/** Acts as the account, each time through a user minted for it that may do just what is to be done. */
+/** Acts as the account, each time through a new user with only the permissions it needs. */
 export function natsAssets(settings: AssetsSettings): Assets {
   const { timeout } = settings;
 
@@ -92,30 +92,30 @@ export function natsAssets(settings: AssetsSettings): Assets {
   };
 }
 
-/** A subject, and how many bytes are asked there. */
+/** A subject, and the size of its request in bytes. */
 type Question = readonly [subject: string, bytes: number];
 
-/** No request is longer than what it is about with its own words around. */
+/** Estimates the size of requests: no request is much longer than its subject matter. */
 function sized(subjects: readonly string[], about: unknown): readonly Question[] {
   const bytes = Buffer.byteLength(JSON.stringify(about));
   return subjects.map((subject) => [subject, bytes]);
 }
 
-/** A server refuses a subject at once; whoever does not answer such a question refuses nothing. */
+/** A server refuses a subject at once; no answer means that it is allowed. */
 const RIGHTS_PATIENCE = millis(1_000);
-/** No server can read it, so that nothing comes of the question but whether it may be asked. */
+/** A body that no server can read, so the request has no effect and only tests the permission. */
 const UNREADABLE = '{"';
 
-/** What may not be asked, for people. */
+/** Why the subject may not be used, for people; undefined if it may. */
 async function denialOf(
   connection: NatsConnection,
   [subject, bytes]: Question,
   patience: Millis,
 ): Promise<string | undefined> {
   if (await isDenied(connection, subject, patience)) return subject;
-  // The account's own limit is told after the sign-in, and so is here by now.
+  // The account's own limit arrives after the sign-in, so it is known by now.
   const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-  return bytes > most ? `${subject} (it takes ${bytes} bytes, and the payload limit is ${most})` : undefined;
+  return bytes > most ? `${subject} (it needs ${bytes} bytes, but the payload limit is ${most})` : undefined;
 }
 
 async function isDenied(connection: NatsConnection, subject: string, patience: Millis): Promise<boolean> {
@@ -154,7 +154,7 @@ async function configureOne(
   timeout: Millis,
 ): Promise<RefusedConfiguration | undefined> {
   const { stream, consumer, config, create } = wanted;
-  // To servers before 2.10 an update is a creation: an ephemeral consumer that has gone must not come back.
+  // Servers before 2.10 treat an update as a creation, but an ephemeral consumer that is gone must not come back.
   const mayHaveGone = consumer !== undefined && config["durable_name"] === undefined;
   const gone = mayHaveGone ? await refusal(connection, wanted, infoSubject(wanted), "", timeout) : undefined;
   if (gone?.gone) return gone;
@@ -163,7 +163,7 @@ async function configureOne(
   return refusal(connection, wanted, updateSubject(wanted), JSON.stringify(body), timeout);
 }
 
-/** Asks, and gives the server's refusal if it was one; undefined where it agreed or did not answer. */
+/** Sends a request and returns the server's refusal; undefined if it agreed or did not answer. */
 async function refusal(
   connection: NatsConnection,
   { stream, consumer }: Group,

@@ -3,21 +3,21 @@ import type { Probe } from "../../../domain/observation/observation.ts";
 import type { Interest } from "./interest.ts";
 
 /**
- * Direct gets (`allow_direct`, from 2.9) are how clients read KV buckets and object stores. Each current replica of a
- * stream subscribes to both of these in the queue group `_sys_`, and the leader of a mirror with `mirror_direct` to those
- * of its origin (read in stream.go and jetstream_cluster.go of 2.9.10, 2.10.27 and 2.15; ran on them).
+ * The subjects of direct gets (`allow_direct`, since 2.9), with which clients read KV buckets and object stores. Each
+ * current replica of a stream subscribes to both in the queue group `_sys_`, and the leader of a mirror with
+ * `mirror_direct` to its origin's (read in stream.go and jetstream_cluster.go of 2.9.10, 2.10.27 and 2.15; tested on them).
  */
 export function directSubjects(stream: string): readonly [all: string, lastBySubject: string] {
   return [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`];
 }
 
-/** A server with a current replica; without an interest it did not answer. */
+/** A server with a current replica; it has no interest if it did not answer. */
 export interface Member {
   readonly server: string;
   readonly interest: Interest | undefined;
 }
 
-/** Who of `members` answers direct gets of `stream`. @param isMirror whether the stream is a mirror itself. */
+/** Which `members` answer direct gets of `stream`. @param isMirror whether the stream is a mirror itself. */
 export function directGetsOf(
   stream: string,
   members: readonly Member[],
@@ -29,7 +29,7 @@ export function directGetsOf(
     if (interest === undefined) return silent(server);
     const answering = holdersOfBoth(stream, interest);
     if (!answering.ok) return answering;
-    // A mirror of the stream answers there too, in its place: that is not the stream's own doing.
+    // A mirror of the stream also subscribes to these subjects, but that does not mean that the stream itself does.
     const own = answering.value.both.filter((id) => isMirror || !interest.receivers?.has(id));
     (own.length > 0 ? heardOn : deafOn).push(server);
   }
@@ -37,10 +37,10 @@ export function directGetsOf(
 }
 
 /**
- * The servers on which more connections take direct gets of `stream` than there are to answer them. Before 2.10.28 and
- * 2.11.2 a stream that was healed in place goes on with a connection that is closed; if its replica is stopped there, as
- * when the stream is deleted, moved or scaled down, its subscriptions stay until the server restarts (ran on 2.10.27).
- * @param expected how many replicas of the stream, and leaders of mirrors that answer in its place, a server holds
+ * The servers on which more connections subscribe to direct gets of `stream` than can answer. Before 2.10.28 and 2.11.2 a
+ * stream that was healed in place keeps using a closed connection. If its replica is stopped, for instance because the
+ * stream is deleted, moved or scaled down, the subscriptions remain until the server restarts (tested on 2.10.27).
+ * @param expected how many replicas of the stream, and leaders of mirrors that also answer, a server holds
  */
 export function straysOf(
   stream: string,
@@ -63,14 +63,14 @@ export function mirrorDirectOf(origin: string, { server, interest }: Member): Pr
   if (!held.ok) return held;
   const { firstOnly, both } = held.value;
   if (firstOnly.length > 0) return { ok: true, value: "broken" };
-  // Where receivers are not told apart, the origin's own may be taken for the mirror's: that alarms nobody.
+  // If receivers can't be distinguished, the origin's own may count as the mirror's, which causes no finding.
   const answers = both.some((id) => interest.receivers?.has(id) ?? true);
   return { ok: true, value: answers ? "answers" : "idle" };
 }
 
 interface HoldersOfBoth {
   readonly both: readonly number[];
-  /** A leader of before may still hold the second alone, on healthy servers too; nobody healthy holds the first alone. */
+  /** A former leader may keep only the second subject, also on healthy servers. On healthy servers nothing has only the first. */
   readonly firstOnly: readonly number[];
 }
 

@@ -7,7 +7,7 @@ import { AT_ONCE } from "../connection/in-flight.ts";
 import type { ListSettings } from "../probes/lists.ts";
 import { heldOn } from "./streams.ts";
 
-/** What these servers hold of the account now. @throws RelightError `nats.*` if one does not tell */
+/** What these servers hold of the account now. @throws RelightError `nats.*` if one does not answer */
 export async function existingOn(
   settings: ListSettings,
   account: AccountId,

@@ -15,18 +15,18 @@ import type { StreamDetail } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { consumerNames, consumerNamesSubject } from "../probes/lists.ts";
 
-/** A stream as one server holds it. */
+/** A stream on one server. */
 export interface Held {
   readonly server: ServerFacts;
   readonly detail: StreamDetail;
 }
 
-/** Which of these consumers the cluster's metadata lacks; by {@link nameOfGroup}. */
+/** Asks which of these consumers the cluster's metadata lacks; by {@link nameOfGroup}. */
 export type AskForgotten = (suspects: readonly Group[]) => Promise<ReadonlySet<string>>;
 
 export const NOBODY: AskForgotten = async () => new Set();
 
-/** Consumers of which no server that holds them knows a group: either it lost its node, or the cluster the consumer. */
+/** Consumers without a group on every server that holds them: either the servers lost their nodes, or the cluster the consumer. */
 export function suspectsAmong(held: readonly Held[]): readonly Group[] {
   const grouped = new Map<string, { readonly group: Group; known: boolean }>();
   for (const { server, detail } of held)
@@ -39,7 +39,7 @@ export function suspectsAmong(held: readonly Held[]): readonly Group[] {
   return [...grouped.values()].filter(({ known }) => !known).map(({ group }) => group);
 }
 
-/** Those of the servers' consumers that are forgotten, as each server that holds one tells of it. */
+/** The forgotten consumers, as reported by each server that holds one. */
 export function forgottenAmong(
   held: readonly Held[],
   forgotten: ReadonlySet<string>,
@@ -61,8 +61,8 @@ export function forgottenAmong(
 }
 
 /**
- * Asks as the account, whose API lists a stream's consumers from the metadata, whether they work or not. Whoever
- * can't be asked about stays what it looks like, without its Raft node: that is never healthier.
+ * Asks as the account, whose API lists a stream's consumers from the metadata even if they do not work. A consumer that
+ * can't be looked up stays one without its Raft node, which is no healthier.
  */
 export function forgottenBy(
   settings: AccountConnectionSettings,

@@ -17,9 +17,9 @@ import type { ListSettings } from "../probes/lists.ts";
 import { directGetsOf, directSubjects, type Member, mirrorDirectOf, straysOf } from "./direct.ts";
 import { findInterest, type Interest } from "./interest.ts";
 
-/** All that JetStream subscribes to for streams and consumers, and whether it does. */
+/** The subscriptions that JetStream needs for streams and consumers, and whether they exist. */
 
-/** What JetStream subscribes to, by the name of the server. */
+/** JetStream's subscriptions by server name. */
 export type Interests = ReadonlyMap<string, Interest>;
 
 export async function findInterests(
@@ -64,7 +64,7 @@ function directQuestions(stream: StreamGroup): readonly Question[] {
   return [...own, ...directSubjects(mirror.name).map((subject) => ({ server, subject }))];
 }
 
-/** The servers whose replica of the stream has all of it: those that lag do not answer yet. */
+/** The servers with a current replica of the stream; replicas that lag do not answer yet. */
 function membersOf({ best, told }: StreamGroup): readonly string[] {
   const leader = leaderOf(best);
   const peers = peersOf(best).filter((peer) => peer.current);
@@ -74,7 +74,7 @@ function membersOf({ best, told }: StreamGroup): readonly string[] {
     .map(({ server }) => server);
 }
 
-/** Whether what `led` stands for is heard on `subject`, by who leads it. */
+/** Whether the leader of a stream or consumer subscribes to `subject`. */
 export function heardBy(interests: Interests, led: Led, subject: string): Probe<boolean> {
   const leader = leaderOf(led);
   const interest = leader === undefined ? undefined : interests.get(leader);
@@ -88,9 +88,9 @@ export function subjectsOf({ detail }: Replica): readonly string[] {
 }
 
 /**
- * Every consumer listens here, push consumers and those without acknowledgements too (2.9.10 to 2.15.1). It subscribes to
- * its acknowledgements before that, in the same call and on the same connection, and stops if it can't (consumer.go,
- * `setLeader`): who hears this hears those. What a push consumer delivers to is no subscription of its own.
+ * A subject to which every consumer subscribes, even push consumers and those without acknowledgments (2.9.10 to 2.15.1).
+ * Before that it subscribes to its acknowledgments in the same call and on the same connection, and stops if that fails
+ * (consumer.go, `setLeader`), so this subscription implies the other.
  */
 export function nextMessage(stream: Replica, consumer: ConsumerReplica): string {
   return `$JS.API.CONSUMER.MSG.NEXT.${stream.detail.name}.${consumer.detail.name}`;
@@ -123,7 +123,7 @@ function withStrays(
   if (!own.ok) return own;
   const { name } = best.detail;
   const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
-  // Of a mirror only the leader answers for its origin.
+  // Only a mirror's leader answers for its origin.
   const holders = [...told.map(({ server }) => server), ...mirrors.map((mirror) => leaderOf(mirror.best))];
   const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
   return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };

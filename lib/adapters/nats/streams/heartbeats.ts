@@ -17,12 +17,12 @@ import { leaderOf } from "../connection/told.ts";
 import { originsTold } from "./origins.ts";
 import { heldOn, type StreamProbeSettings } from "./streams.ts";
 
-/** Two gaps: servers try again after three seconds at the earliest (ran: 2.9.10), so one has no attempt in it. */
+/** Two gaps between readings. Servers retry after three seconds at the earliest (tested on 2.9.10), so one gap has no retry. */
 const MORE_READINGS = 2;
 
 /**
- * Reads again what copies hear of their origins, a few times. Takes three seconds where there are copies, and no time
- * where there are none, or where something else is ill, which comes first.
+ * Reads the state of mirrors and sources several times, which takes three seconds. Does nothing if there are none, or if
+ * something else is faulty, which must be fixed first.
  */
 export async function listenToOrigins(
   settings: StreamProbeSettings,
@@ -42,7 +42,7 @@ export async function listenToOrigins(
 
 const isCopy = (stream: StreamFacts): boolean => originsOf([stream]).length > 0;
 
-/** What the leaders of these copies tell now; a leader that does not answer tells nothing. */
+/** The current state from the leaders of these mirrors and sources, if they answer. */
 async function readOrigins(
   settings: StreamProbeSettings,
   account: AccountId,
@@ -74,7 +74,7 @@ function withReadings(stream: StreamFacts, told: readonly OriginFacts[] | undefi
   return { ...stream, origins: { ok: true, value } };
 }
 
-/** An empty one where nobody told: what was not heard is not taken for heard. */
+/** A reading; empty if no server answered. */
 function readingOf({ activeAgo, taken, error }: Partial<OriginFacts> = {}): OriginReading {
   return {
     ...defined({ activeAgo, taken, error }),

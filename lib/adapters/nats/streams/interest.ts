@@ -13,29 +13,29 @@ import {
 
 export interface InterestSettings extends ListSettings {
   readonly account: AccountId;
-  /** Id of the server to ask: who listens does so on one server. */
+  /** Id of the server to ask. */
   readonly server: string;
 }
 
-/** What JetStream subscribes to on one server; a failed probe where the server did not say. */
+/** JetStream's subscriptions on one server; failed probes if the server did not answer. */
 export interface Interest {
-  /** Whether a subject is heard. One that was asked about several times is heard if as many subscribe to it. */
+  /** Whether JetStream subscribes to a subject. If the subject was asked about several times, as many must subscribe. */
   hears(subject: string): Probe<boolean>;
   /**
-   * The ids of JetStream's connections that subscribe to exactly a subject; each stream and consumer has its own. Of a
-   * subject that was not asked about it is known only where the server's list could be read at once.
+   * The ids of JetStream's connections that subscribe to exactly this subject; each stream and consumer has its own
+   * connection. For subjects that were not asked about, known only if the server's list could be read at once.
    */
   holders(subject: string): Probe<readonly number[]>;
-  /** The ids of those among them on which mirrors receive; undefined: subscriptions are too many to look through. */
+  /** The ids of those on which mirrors receive messages; undefined if there are too many subscriptions to read. */
   readonly receivers: ReadonlySet<number> | undefined;
 }
 
-/** Up to so many subscriptions are read at once, and looked through here; of more, each subject is asked about alone. */
+/** Up to this many subscriptions are read at once and searched here. If there are more, ask about each subject. */
 const AT_A_TIME = 16_384;
 
 /**
- * What an account imports from the system account on every server: JetStream's API, and its own statistics (seen on
- * 2.9.10, 2.10.27 and 2.15.1). One internal connection holds all of the account's imports.
+ * The imports of every account from the system account: JetStream's API and its own statistics (seen on 2.9.10, 2.10.27 and
+ * 2.15.1). One internal connection holds all imports of an account.
  */
 const API = "$JS.API.>";
 const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ"] as const;
@@ -43,9 +43,9 @@ const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ
 /**
  * Asks a server which of `subjects` its JetStream subscribes to, without side effects (SUBSZ).
  *
- * A match is not yet JetStream: `$JS.API.CONSUMER.MSG.NEXT.…` is matched by the account's import of the API even
- * when the consumer is deaf, and a stream's subject by any client that subscribes to it. So a subscription
- * counts only if its subject is the very one, and if no client and not the account's imports hold it.
+ * A match may not be JetStream's: the account's import of the API matches `$JS.API.CONSUMER.MSG.NEXT.…` even if the
+ * consumer is deaf, and any client may subscribe to a stream's subject. So a subscription counts only if its subject is
+ * equal, and if it belongs to neither a client nor the account's imports.
  */
 export async function findInterest(
   settings: InterestSettings,
@@ -54,7 +54,7 @@ export async function findInterest(
   const wanted = new Map<string, number>();
   for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
   const { holdersOf, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
-  // Last, and with those lately closed: every client that was seen to subscribe is still known here.
+  // Read last, with recently closed connections, so every client that subscribed is included.
   const clients = await probe(() =>
     accountConnections(askingServer(settings, settings.server, "CONNZ"), settings.account),
   );
@@ -78,7 +78,7 @@ const notAsked = (subject: string): Probe<never> => {
   return { ok: false, code: "internal", message: `${subject} was not asked about` };
 };
 
-/** Ids of the connections, the server's internal ones included, that subscribe to exactly a subject. */
+/** Ids of the connections, including internal ones, that subscribe to exactly this subject. */
 type Holders = (subject: string) => Probe<readonly number[]>;
 
 const withoutClients =
@@ -89,8 +89,8 @@ const withoutClients =
   };
 
 /**
- * The connection that holds the account's imports. A stream may listen on the very subjects of some, as an audit stream
- * on `$JS.API.>`, but not on all; and the imports are there before any stream is.
+ * The connection of the account's imports. A stream may have some of their subjects, like an audit stream on `$JS.API.>`,
+ * but not all, and the imports exist before any stream.
  */
 function importerAmong(holdersOf: Holders): Probe<number | undefined> {
   const held = IMPORTS.map(holdersOf);
@@ -102,7 +102,7 @@ function importerAmong(holdersOf: Holders): Probe<number | undefined> {
   return { ok: true, value: candidates.length === 0 ? undefined : Math.min(...candidates) };
 }
 
-/** Where the messages of a mirror's origin come in. */
+/** The inbox of messages from a mirror's origin. */
 const MIRROR_INBOX = "$JS.M.";
 
 interface Found {
@@ -110,7 +110,7 @@ interface Found {
   readonly receivers: Interest["receivers"];
 }
 
-/** One answer has them all, as a rule, and of one moment. */
+/** Usually one answer has all subscriptions at one moment. */
 async function findHolders(settings: InterestSettings, subjects: readonly string[]): Promise<Found> {
   const all = await probe(() => subscriptions(settings, { most: AT_A_TIME }));
   if (all.ok) {
@@ -157,7 +157,7 @@ function holdersAmong(
   return [...new Set(exact.map(({ cid }) => cid))];
 }
 
-/** A subject without wildcards that `filter` matches. */
+/** A literal subject that `filter` matches. */
 function literal(filter: string): string {
   return filter
     .split(".")

@@ -7,14 +7,14 @@ const NANOS_PER_MILLI = 1_000_000;
 const DOMAIN_API = /^\$JS\.([^.*>\s]+)\.API$/;
 
 /**
- * What a stream copies from, as its leader tells it: the others hold copies of the copy, and hear of no origin.
- * @param byLeader whether the leader told of the stream.
+ * A stream's origins according to its leader. Only the leader knows their state.
+ * @param byLeader whether the leader reported the stream.
  */
 export function originsTold(detail: StreamDetail, byLeader: boolean): Probe<readonly OriginFacts[]> {
   const { mirror, sources } = detail.config;
   const configured = [...(mirror ? [mirror] : []), ...(sources ?? [])];
   if (configured.length === 0) return { ok: true, value: [] };
-  if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not tell of it" };
+  if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not answer" };
   const told = [...(detail.mirror ? [detail.mirror] : []), ...(detail.sources ?? [])];
   return { ok: true, value: configured.map((config) => originFacts(config, told, detail)) };
 }
@@ -39,7 +39,7 @@ function originFacts(
   };
 }
 
-/** One stream may be a source several times, each with another filter; before 2.10 the filter is not told. */
+/** A stream may be a source several times with different filters; before 2.10 the filter is not reported. */
 function isSame(told: OriginDetail, { name, external, filter_subject: filter }: OriginConfig): boolean {
   return (
     told.name === name &&
@@ -55,7 +55,7 @@ function placeOf({ external }: OriginConfig): Pick<OriginFacts, "domain" | "api"
   return domain === undefined ? { api } : { domain };
 }
 
-/** Whether it copies every message, so that sequences can be compared. */
+/** Whether it copies every message, which makes sequences comparable. */
 function isWhole({ filter_subject: filter, subject_transforms: transforms }: OriginConfig): boolean {
   return !filter && !transforms?.length;
 }

@@ -7,7 +7,7 @@ import { asRelightError } from "../../../errors.ts";
 import { CONSUMER_NOT_FOUND, STREAM_NOT_FOUND } from "../probes/api-codes.ts";
 import { type ApiAnswer, requestApi } from "./api-requests.ts";
 
-/** Every subject that {@link recreateAsset} may ask on. */
+/** All API subjects that {@link recreateAsset} may use. */
 export function recreationSubjects({ stream, config, consumers }: MemoryAsset): readonly string[] {
   const own = ["CREATE", "INFO", "PURGE", "UPDATE"].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
   const names = consumers.map(nameOfConsumer);
@@ -18,13 +18,13 @@ export function recreationSubjects({ stream, config, consumers }: MemoryAsset): 
   ];
 }
 
-/** An asset's stream, and each of its consumers by itself: there may be more than one user can be allowed to make. */
+/** The stream, and each consumer separately, because one user may not have room for all permissions. */
 export function piecesOf({ consumers, ...asset }: MemoryAsset): readonly MemoryAsset[] {
   const own = asset.config === undefined ? [] : [{ ...asset, consumers: [] }];
   return [...own, ...consumers.map((consumer) => ({ stream: asset.stream, consumers: [consumer] }))];
 }
 
-/** Makes a stream and its consumers anew; what exists is left alone. Each is tried. Gives what failed, with its reason. */
+/** Recreates a stream and its consumers, and keeps those that exist. Tries each, and returns the failures with their reasons. */
 export async function recreateAsset(
   connection: NatsConnection,
   asset: MemoryAsset,
@@ -34,19 +34,19 @@ export async function recreateAsset(
     requestApi(connection, subject, body === undefined ? "" : JSON.stringify(body), timeout);
   const { stream, config, consumers } = asset;
   const failed = config === undefined ? undefined : await reasonOf(() => recreateStream(request, asset));
-  if (failed !== undefined) return [`stream ${stream} could not be made anew: ${failed}`];
+  if (failed !== undefined) return [`stream ${stream} could not be recreated: ${failed}`];
   const failures: string[] = [];
   for (const consumer of consumers) {
     const why = await reasonOf(() => recreateConsumer(request, stream, consumer));
     const name = nameOfGroup({ stream, consumer: nameOfConsumer(consumer) });
-    if (why !== undefined) failures.push(`consumer ${name} could not be made anew: ${why}`);
+    if (why !== undefined) failures.push(`consumer ${name} could not be recreated: ${why}`);
   }
   return failures;
 }
 
 type Request = (subject: string, body?: JsonObject) => Promise<ApiAnswer>;
 
-/** A lost connection is for the caller; anything else is why this one asset failed. */
+/** Rethrows lost connections; other errors are the reason why this asset failed. */
 async function reasonOf(work: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await work();
@@ -60,10 +60,10 @@ async function reasonOf(work: () => Promise<string | undefined>): Promise<string
 const nameOfConsumer = (config: JsonObject): string => String(config["durable_name"]);
 
 /**
- * The new stream goes on where the old one ended: a mirror takes nothing from an origin that is behind it (ran: 2.9.10,
- * 2.15.1), and revisions of a KV bucket must never come again. Servers before 2.10 know no `first_seq`, and it would
- * stay in the configuration; but a purge up to a sequence moves an empty stream there (ran: 2.9.10, 2.10.27, 2.15.1).
- * Nobody may publish before it, so the stream has another subject until then.
+ * Recreates a stream that continues at the old one's sequence, because a mirror receives nothing from an origin that is
+ * behind it (tested on 2.9.10, 2.15.1), and revisions of a KV bucket must not repeat. Does not use `first_seq`, which
+ * servers before 2.10 do not know and which would stay in the configuration. Instead, a purge up to a sequence moves an
+ * empty stream there (tested on 2.9.10, 2.10.27, 2.15.1). Until then the stream has an unused subject, so nobody publishes.
  */
 async function recreateStream(
   request: Request,
@@ -87,16 +87,16 @@ async function recreateStream(
   return undefined;
 }
 
-/** A copy fills itself: what it takes at once must not be purged. */
+/** Not for mirrors and sources, which receive messages at once that must not be purged. */
 const canGoOn = ({ mirror, sources, subjects }: JsonObject): boolean =>
   !mirror && !sources && Array.isArray(subjects) && subjects.length > 0;
 
 const placeholder = (stream: string): string => `_relight.anew.${stream}`;
 
-/** What may never be purged can't be set to go on, either; an update may turn that on. */
+/** Allows purging at first; a later update may forbid it. */
 const halfMade = (stream: string): JsonObject => ({ subjects: [placeholder(stream)], deny_purge: false });
 
-/** Whether a job that died left the stream with the subject that nobody publishes to. */
+/** Whether a crashed job left the stream with its unused subject. */
 function isHalfMade(stream: string, { config }: JsonObject): boolean {
   const subjects = (config as JsonObject | undefined)?.["subjects"];
   return Array.isArray(subjects) && subjects.includes(placeholder(stream));

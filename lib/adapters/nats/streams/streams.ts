@@ -40,9 +40,9 @@ export interface StreamProbeSettings {
 }
 
 /**
- * Every stream and consumer of the account on servers of one domain, and whether JetStream hears them. Only a
- * leader listens, and a consumer's leader need not be its stream's: each is asked about on the server that
- * leads it. Direct gets are answered by every replica.
+ * All streams and consumers of the account on the servers of one domain, and whether JetStream listens for them. Only a
+ * leader subscribes, and a consumer's leader may differ from its stream's, so each is checked on its own leader. Every
+ * replica answers direct gets.
  */
 export async function findStreams(
   settings: StreamProbeSettings,
@@ -61,7 +61,7 @@ export async function findStreams(
   return streams.map((stream) => streamFacts(stream, interests, streams, servers[0]?.domain));
 }
 
-/** What a server holds of the account; its consumers and Raft groups too, unless told otherwise. */
+/** What a server holds of the account, by default with consumers and Raft groups. */
 export async function heldOn(
   settings: StreamProbeSettings,
   account: AccountId,
@@ -74,7 +74,7 @@ export async function heldOn(
   return details.map((detail) => ({ server, detail }));
 }
 
-/** By name, all that these streams are and have, forgotten by the cluster or not. */
+/** The names of these streams and their consumers, including forgotten ones. */
 export const holdingsOf = (streams: readonly StreamFacts[]): Holdings =>
   new Set(
     streams.flatMap(({ name: stream, consumers, forgotten }) => [
@@ -83,7 +83,7 @@ export const holdingsOf = (streams: readonly StreamFacts[]): Holdings =>
     ]),
   );
 
-/** The same as servers tell it now. */
+/** The same, as servers report it now. */
 export async function holdingsNow(
   settings: StreamProbeSettings,
   account: AccountId,
@@ -103,7 +103,7 @@ export async function holdingsNow(
   );
 }
 
-/** A forgotten consumer has no group either, and says nothing of its stream's. */
+/** Forgotten consumers also lack a group, but this does not mean that their stream lost its node. */
 function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Replica {
   const known = detail.consumer_detail?.filter(
     ({ name: consumer }) => !forgotten.has(nameOfGroup({ stream: detail.name, consumer })),
@@ -117,7 +117,7 @@ function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Re
   };
 }
 
-/** A consumer of one replica lives on one server, which need not be the stream's leader: all tell of all. */
+/** Combines the reports of all servers, because a single-replica consumer may not be on the stream's leader. */
 function groupByStream(
   held: readonly Held[],
   asked: ReadonlySet<string>,
@@ -131,7 +131,7 @@ function groupByStream(
         server,
         clustered,
         detail: consumer,
-        // Where streams have groups, a consumer always tells of its own, a group of one included.
+        // If streams have groups, every consumer reports its own, even a group of one.
         nodeMissing: clustered && consumer.cluster === undefined,
       })),
     );
@@ -158,7 +158,7 @@ function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
   });
 }
 
-/** Members of the group that were asked and do not even hold it: what was in memory is gone there altogether. */
+/** Members of the group that answered but do not hold it, because it was in memory and is gone there. */
 function absentMembers<Detail extends Led["detail"]>(
   best: Told<Detail>,
   told: readonly Told<Detail>[],
@@ -170,12 +170,12 @@ function absentMembers<Detail extends Led["detail"]>(
 }
 
 /**
- * Whether the server holds a stream of a cluster without a Raft node of its group: what a restart while the
- * account was expired leaves behind (tried on 2.9.10, 2.10.27 and 2.15.1). Such a server calls itself leader.
+ * Whether the server holds a stream without a Raft node of its group, after a restart while the account was expired (tested
+ * on 2.9.10, 2.10.27 and 2.15.1). Such a server reports itself as the leader.
  */
 export function isNodeMissing({ version, name, topology }: ServerFacts, detail: StreamDetail): boolean {
   const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
-  // A server that stands alone calls itself leader, too, and has no groups at all.
+  // A standalone server also reports itself as the leader, and has no groups.
   if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
   if (!tellsRaftGroups(version)) {
     const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
@@ -184,7 +184,7 @@ export function isNodeMissing({ version, name, topology }: ServerFacts, detail: 
   return true;
 }
 
-/** The leader's own word, else that of one who knows of a leader, else that of any with a node, else anyone's. */
+/** The leader's report, otherwise one that names a leader, otherwise one with a Raft node, otherwise any. */
 function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
   const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
   return (

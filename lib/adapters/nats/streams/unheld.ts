@@ -9,27 +9,27 @@ import { AT_ONCE } from "../connection/in-flight.ts";
 import { groupBy } from "../connection/told.ts";
 import { askingApi, consumerNames, type ListSettings, streamNames } from "../probes/lists.ts";
 
-/** What servers hold of the account, as they tell of it themselves; by {@link nameOfGroup}. */
+/** What servers report to hold of the account; by {@link nameOfGroup}. */
 export type Holdings = ReadonlySet<string>;
 
 export interface Inquiry {
-  /** What servers held before the names were asked. */
+  /** What servers held before the names were requested. */
   readonly held: Holdings;
   /** Asks the servers again. */
   readonly heldNow: () => Promise<Holdings>;
-  /** How many consumers the account has, as it was told. */
+  /** How many consumers the account has, according to its API. */
   readonly consumers: number;
-  /** `silent`: a server is away that the meta leader has not given up. `given-up`: it has. `none`: all answer. */
+  /** `silent`: the meta leader has not given up on an absent server yet. `given-up`: it has. `none`: all answer. */
   readonly away: "none" | "given-up" | "silent";
 }
 
-/** A list asks the servers themselves, and answers at once if none of those is waited for. */
+/** A list waits for servers; if it waits for none, it answers at once. */
 const LIST_PATIENCE = millis(2_000);
 
 /**
- * Streams and consumers of the cluster's metadata that no server holds. Names come from the metadata alone, whoever
- * answers; infos and lists wait for who holds it. What was made or deleted meanwhile is none of them: it has to be in
- * the metadata before and after the servers are asked.
+ * Streams and consumers in the cluster's metadata that no server holds. Names come only from the metadata; infos and lists
+ * wait for the servers that hold them. To exclude creations and deletions, a name must be in the metadata before and after
+ * the servers are asked.
  */
 export async function findUnheld(
   settings: ListSettings,
@@ -38,7 +38,7 @@ export async function findUnheld(
 ): Promise<readonly Unheld[]> {
   const streams = [...names].filter((stream) => !held.has(stream));
   const known = [...held].filter((name) => name.includes(" > ")).length;
-  // The numbers agree and everybody answers: nothing can be missing, and each stream need not be asked about.
+  // If the numbers agree and all servers answer, nothing can be missing, so do not ask about each stream.
   const isAsked = away !== "none" || known !== consumers;
   const suspects = [
     ...streams.map((stream): Group => ({ stream })),
@@ -89,8 +89,8 @@ async function stillNamed(settings: ListSettings, groups: readonly Group[]): Pro
 }
 
 /**
- * Of what it has given up the meta leader gives the configuration and the servers that hold it, in its lists. While a
- * server is waited for, the answer takes four seconds, and says nothing of it.
+ * For servers that it has given up on, the meta leader's lists contain the configurations and servers. While it still waits
+ * for a server, the answer takes four seconds and lacks them.
  */
 async function describe(
   settings: ListSettings,
@@ -113,7 +113,7 @@ async function describe(
 const listOf = ({ stream, consumer }: Group): string =>
   consumer === undefined ? "$JS.API.STREAM.LIST" : `$JS.API.CONSUMER.LIST.${stream}`;
 
-/** An ephemeral consumer that no server tells of has no name there. */
+/** An ephemeral consumer that no server reports has no name there. */
 function describeAll(groups: readonly Group[], list: GivenUp | undefined): readonly Unheld[] {
   const told = groups.map(({ stream, consumer }) => list?.named.get(consumer ?? stream));
   const nameless = told.filter((one) => one === undefined).length;
@@ -127,14 +127,14 @@ function describeAll(groups: readonly Group[], list: GivenUp | undefined): reado
   }));
 }
 
-/** What a list tells of those that no server answered for. */
+/** The part of a list about entries that no server answered for. */
 interface GivenUp {
   readonly named: ReadonlyMap<string, Pick<Unheld, "holders" | "replicas" | "durable">>;
   /** How many have no name. */
   readonly nameless: number;
 }
 
-/** Undefined where the list did not come in time, or not whole. */
+/** Undefined if the list did not arrive in time or is incomplete. */
 async function givenUp(
   { connection }: ListSettings,
   subject: string,
