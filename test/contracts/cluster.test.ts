@@ -101,7 +101,7 @@ const STORIES: readonly Story[] = [
         ["toggle-jetstream", "helped"],
       ]);
       expect(summaryOf(healed)).toEqual(["healthy"]);
-      expect(healed.losses).toEqual(["stream CACHE, held in memory, lost its 2 messages"]);
+      expect(healed.losses).toEqual(["memory stream CACHE lost its 2 messages"]);
     },
   },
 ];

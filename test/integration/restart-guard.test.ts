@@ -80,7 +80,7 @@ describe("the guard before a restart", () => {
     const refused = await rungOf(withRestarter(restartForReal, REFUSED));
     expect(refused).toMatchObject({
       result: "failed",
-      why: expect.stringContaining(`account ${id} is expired`),
+      why: expect.stringContaining(`account ${id} has expired`),
     });
     expect(restarted).toEqual([]);
     await push(nowSeconds() + 3_600);
