@@ -1,12 +1,11 @@
-import Table from "cli-table3";
 import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/expiry/calendar.ts";
 import { epochMillis, isoTime, type Millis } from "../lib/domain/time/time.ts";
 import { EXIT } from "../lib/errors.ts";
 import { schedule, type UnknownAccount } from "../lib/usecases/reports/schedule.ts";
-import { EMPTY_BORDERS } from "./render.ts";
 import type { CommandResult } from "./session.ts";
+import { minute, newTable } from "./table.ts";
 
 /** `plan --until`: the renewals to come, and the storms among them. Looks at claims only, not at JetStream. */
 
@@ -50,18 +49,14 @@ function toJson({ days, storms }: Calendar): object {
 }
 
 function render({ days, storms }: Calendar, unknown: readonly UnknownAccount[], most: number): string {
-  const table = new Table({
-    head: ["DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", ""],
-    style: { head: [], border: [], compact: true },
-    chars: EMPTY_BORDERS,
-  });
+  const table = newTable("DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", "");
   for (const { day, renewals } of days)
     for (const [index, renewal] of renewals.entries()) table.push(cells(index === 0 ? day : "", renewal));
   return [
     days.length === 0 ? "no renewals" : table.toString(),
     ...storms.map(
       ({ from, until, perHour, accounts }) =>
-        `${colors.yellow("!")} a renewal storm from ${minute(isoTime(from))} to ${minute(isoTime(until))}: ${accounts.length} accounts, up to ${perHour} within an hour (more than ${most})`,
+        `${colors.yellow("!")} a renewal storm from ${minute(from)} to ${minute(until)}: ${accounts.length} accounts, up to ${perHour} within an hour (more than ${most})`,
     ),
     ...unknown.map(({ name, problem }) => `${colors.magenta("?")} ${name}: ${problem}`),
   ].join("\n");
@@ -75,7 +70,5 @@ const NOTES = {
 
 function cells(day: string, { at, name, account, expiresAt, kind, inBlackout }: ComingRenewal): string[] {
   const note = [NOTES[kind], inBlackout ? "in a blackout" : ""].filter(Boolean).join(", ");
-  return [day, isoTime(at).slice(11, 16), name, account, minute(isoTime(expiresAt)), note];
+  return [day, isoTime(at).slice(11, 16), name, account, minute(expiresAt), note];
 }
-
-const minute = (iso: string): string => iso.slice(0, 16).replace("T", " ");

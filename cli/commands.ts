@@ -4,7 +4,7 @@ import { expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { isoTime } from "../lib/domain/time/time.ts";
-import { type Health, verdictJson } from "../lib/domain/verdict/verdict.ts";
+import { verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowledge.ts";
@@ -14,7 +14,8 @@ import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import { entriesByCorrelation } from "../lib/usecases/reports/entries-by-correlation.ts";
 import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
-import { exitOfExpiring, notableExpiries, renderExpiring } from "./expiries.ts";
+import { notableExpiries, renderExpiring } from "./expiries.ts";
+import { EXIT_OF, worstExit } from "./levels.ts";
 import {
   renderJournal,
   renderMode,
@@ -26,13 +27,6 @@ import {
 import type { CommandResult } from "./session.ts";
 
 /** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
-const EXIT_OF: Record<Health, ExitCode> = {
-  healthy: EXIT.ok,
-  degraded: EXIT.warning,
-  dead: EXIT.critical,
-  unknown: EXIT.unknown,
-};
-
 export async function status(app: App): Promise<CommandResult> {
   const rows = await survey(await app.context(), await app.accounts());
   const mayRenew = allows(app.mode.mode, "renew");
@@ -50,7 +44,7 @@ export async function status(app: App): Promise<CommandResult> {
       expiring: expiring.map(expiringJson),
     },
     text: [renderStatus(rows), ...expiring.map(renderExpiring), renderMode(app.mode)].join("\n"),
-    exit: worstExit([...exits, ...warned, ...expiring.map(exitOfExpiring)]),
+    exit: worstExit([...exits, ...warned, ...expiring.map(({ severity }) => EXIT[severity])]),
   };
 }
 
@@ -247,10 +241,4 @@ function planRow({ account, name, renewal, reconciliation, step, seen, decision 
   const { health: verdict } = seen.verdict;
   const steps = [...reconciling, ...renewing, ...climbing];
   return { account, name, verdict, steps, refused, renewal: decision };
-}
-
-/** Critical outranks unknown, unknown outranks a warning. */
-export function worstExit(exits: readonly ExitCode[]): ExitCode {
-  const order = [EXIT.critical, EXIT.unknown, EXIT.warning];
-  return order.find((exit) => exits.includes(exit)) ?? EXIT.ok;
 }

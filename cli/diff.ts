@@ -6,7 +6,7 @@ import { isoTime, toMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { type AccountDiff, diffAccounts } from "../lib/usecases/reports/diff.ts";
 import { changesJson, renderChanges } from "./changes.ts";
-import { worstExit } from "./commands.ts";
+import { PAINT, worstExit } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
 
 /** `relight diff [ACCOUNT]`: source of truth, resolver and servers, claim by claim. */
@@ -16,13 +16,6 @@ const EXIT_OF: Record<ComparisonState, ExitCode> = {
   differs: EXIT.warning,
   missing: EXIT.critical,
   unknown: EXIT.unknown,
-};
-
-const PAINT: Record<ComparisonState, (text: string) => string> = {
-  same: colors.green,
-  differs: colors.yellow,
-  missing: colors.red,
-  unknown: colors.magenta,
 };
 
 export async function diff(app: App, account: string | undefined): Promise<CommandResult> {
@@ -61,7 +54,7 @@ function jwtJson({ claims: { jti, iss, iat, exp } }: ClaimsDocument): object {
 
 function renderDiff({ name, state, notes, comparisons, places }: AccountDiff): string {
   return [
-    `${colors.bold(name)}: ${PAINT[state](state)}`,
+    `${colors.bold(name)}: ${PAINT[EXIT_OF[state]](state)}`,
     ...notes.map((note) => `  ! ${note}`),
     ...ages(places),
     ...comparisons.flatMap(({ from, to, changes }) => [

@@ -1,22 +1,15 @@
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
 import type { App } from "../lib/compose/compose.ts";
 import { checkManifest } from "../lib/domain/advice/probes/probe-manifest.ts";
 import { modeJson } from "../lib/domain/ladder/mode.ts";
-import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { diagnose } from "../lib/usecases/reports/doctor.ts";
+import { EXIT_OF, worstExit } from "./levels.ts";
 import { type DoctorReport, type ManifestReport, renderDoctor } from "./render-doctor.ts";
-import { type CommandResult, type GlobalOptions, runCommand } from "./session.ts";
+import { type CommandResult, type GlobalOptions, print, readInput, runCommand } from "./session.ts";
 
 /** `relight doctor`: the layers of a cluster's health, and what its Kubernetes probes would do to it. */
-
-const EXIT_OF: Readonly<Record<Health, ExitCode>> = {
-  healthy: EXIT.ok,
-  degraded: EXIT.warning,
-  dead: EXIT.critical,
-  unknown: EXIT.unknown,
-};
 
 /**
  * Manifests are read first: what can't be read ends it before the cluster is bothered. Without a
@@ -44,24 +37,17 @@ function resultOf(report: DoctorReport): CommandResult {
   return { json, text: renderDoctor(report), exit: exitOf(report) };
 }
 
-/** Critical outranks unknown, unknown outranks a warning. */
 function exitOf({ cluster, manifests }: DoctorReport): ExitCode {
   const severities = manifests.flatMap(({ containers }) =>
     containers.flatMap(({ findings }) => findings.map(({ severity }) => severity)),
   );
-  const exits: readonly ExitCode[] = [
+  return worstExit([
     ...(cluster === undefined ? [] : [EXIT_OF[cluster.verdict]]),
     ...(cluster !== undefined && cluster.healthz.length > 0 ? [EXIT.warning] : []),
     ...severities.map(
       (severity) => ({ critical: EXIT.critical, warning: EXIT.warning, note: EXIT.ok })[severity],
     ),
-  ];
-  return [EXIT.critical, EXIT.unknown, EXIT.warning].find((exit) => exits.includes(exit)) ?? EXIT.ok;
-}
-
-function print({ json: asJson }: GlobalOptions, { json, text, exit }: CommandResult): ExitCode {
-  process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
-  return exit;
+  ]);
 }
 
 const exists = (file: string): Promise<boolean> =>
@@ -74,7 +60,7 @@ const nameOf = (file: string): string => (file === "-" ? "standard input" : file
 
 /** Reads a manifest of one or more YAML documents (`-`: standard input), and checks it. */
 async function readManifest(file: string): Promise<ManifestReport> {
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
+  const text = await readInput(file).catch((cause: unknown) => {
     throw new RelightError("manifest.invalid", `cannot read the manifest ${file}`, { cause });
   });
   const containers = checkManifest(parseYaml(text, file));

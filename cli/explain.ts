@@ -4,6 +4,7 @@ import { type Explained, type Explanation, explain } from "../lib/domain/advice/
 import type { Worry } from "../lib/domain/advice/log-lines/explain-kind.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
 import { redactText } from "../lib/log.ts";
+import { PAINT } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
 
 /** Of what is not explained so many kinds are shown; all are counted. */
@@ -52,11 +53,6 @@ function toJson({ lines, worry, explained, unexplained }: Explanation): object {
   };
 }
 
-const PAINT: Record<Worry, (text: string) => string> = {
-  act: colors.red,
-  look: colors.yellow,
-  none: colors.green,
-};
 const MARK: Record<Worry, string> = { act: "act", look: "look", none: "fine" };
 
 function render({ lines, explained, unexplained }: Explanation): string {
@@ -76,7 +72,7 @@ function renderExplained({ kind, count, example, accounts }: Explained): string 
   const { worry, title, meaning, advice, id } = kind;
   const named = [...accounts].map(([account, times]) => `${account} (${times})`).join(", ");
   return [
-    `${PAINT[worry](MARK[worry])}: ${title}, ${count}× ${colors.dim(id)}`,
+    `${PAINT[EXIT_OF[worry]](MARK[worry])}: ${title}, ${count}× ${colors.dim(id)}`,
     ...(named === "" ? [] : [`  in:      ${named}`]),
     `  means:   ${meaning}`,
     `  advice:  ${advice}`,

@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
 import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
 import { type PushPreview, previewPush } from "../lib/usecases/orders/preview-push.ts";
 import { changesJson, renderChanges } from "./changes.ts";
 import { remediated } from "./commands.ts";
-import type { CommandResult, Console } from "./session.ts";
+import { type CommandResult, type Console, readInput } from "./session.ts";
 
 export interface PushOptions {
   /** Shows what the JWT changes beyond a renewal, and pushes it if a person says yes. */
@@ -64,7 +63,7 @@ export async function push(
 }
 
 async function readToken(file: string): Promise<string> {
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause: unknown) => {
+  const text = await readInput(file).catch((cause: unknown) => {
     throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
   });
   return text.trim();

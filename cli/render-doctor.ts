@@ -9,6 +9,7 @@ import { describeMode, type RunMode } from "../lib/domain/ladder/mode.ts";
 import { PANICS_AT_ELECTION } from "../lib/domain/verdict/defects.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import type { Diagnosis, VersionDefects } from "../lib/usecases/reports/doctor.ts";
+import { paint } from "./levels.ts";
 
 /** What people read of `relight doctor`: a line for each layer, and under it only what is not well. */
 
@@ -23,13 +24,6 @@ export interface DoctorReport {
   /** Where the configuration was read. */
   readonly mode?: RunMode;
 }
-
-const PAINT: Readonly<Record<Health, (text: string) => string>> = {
-  healthy: colors.green,
-  degraded: colors.yellow,
-  dead: colors.red,
-  unknown: colors.magenta,
-};
 
 const MARKS: Readonly<Record<Health, string>> = { healthy: "✓", degraded: "!", dead: "✗", unknown: "?" };
 
@@ -50,7 +44,7 @@ export function renderDoctor({ cluster, manifests, mode }: DoctorReport): string
 
 function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {
   return [
-    `the cluster is ${PAINT[diagnosis.verdict](diagnosis.verdict)}`,
+    `the cluster is ${paint(diagnosis.verdict)}`,
     ...diagnosis.layers.flatMap(renderLayer),
     ...renderWarning(diagnosis),
     ...renderHealthz(diagnosis),
@@ -60,7 +54,7 @@ function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {
 
 function renderLayer({ title, verdict, evidence }: Layer): readonly string[] {
   const worse = evidence.filter(({ health }) => health !== "healthy");
-  const line = `${PAINT[verdict](`${MARKS[verdict]} ${verdict.padEnd(8)}`)} ${title}`;
+  const line = `${paint(verdict, `${MARKS[verdict]} ${verdict.padEnd(8)}`)} ${title}`;
   // Of a healthy layer one line is enough; of any other, all that makes it so.
   const [first] = evidence;
   if (worse.length > 0) return [line, ...worse.map(renderEvidence)];
@@ -72,7 +66,7 @@ const told = ({ about, message }: Evidence): string =>
   about === undefined ? message : `${about}: ${message}`;
 
 const renderEvidence = (evidence: Evidence): string =>
-  `    ${PAINT[evidence.health](MARKS[evidence.health])} ${told(evidence)}`;
+  `    ${paint(evidence.health, MARKS[evidence.health])} ${told(evidence)}`;
 
 function renderWarning({ doNotRestart, noServerWouldStart, versions }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];

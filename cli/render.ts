@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import colors from "picocolors";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { readLosses } from "../lib/domain/ladder/loss.ts";
@@ -15,26 +14,17 @@ import {
 } from "../lib/domain/verdict/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { Survey } from "../lib/usecases/reports/survey.ts";
+import { paint } from "./levels.ts";
+import { minute, newTable } from "./table.ts";
 
 /** What people read. Programs use `--json`. */
-const PAINT: Record<Health, (text: string) => string> = {
-  healthy: colors.green,
-  degraded: colors.yellow,
-  dead: colors.red,
-  unknown: colors.magenta,
-};
-
 const DEPTH = {
   system: "as the system account sees it",
   account: "as the system account and the account itself see it",
 } as const;
 
 export function renderStatus(rows: readonly Survey[]): string {
-  const table = new Table({
-    head: ["NAME", "ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT"],
-    style: { head: [], border: [], compact: true },
-    chars: EMPTY_BORDERS,
-  });
+  const table = newTable("NAME", "ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT");
   for (const row of rows)
     table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.health)]);
   return rows.length === 0
@@ -178,7 +168,7 @@ function notRenewed({ decision, why }: Survey["decision"]): string[] {
 }
 
 function renderFinding({ health, code, subject, message }: Finding): string {
-  return `  ${PAINT[health](health === "dead" ? "✗" : "!")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
+  return `  ${paint(health, health === "dead" ? "✗" : "!")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
 }
 
 function renderWarning({ code, subject, message }: Warning): string {
@@ -196,7 +186,7 @@ function expiryCells(row: Survey): [string, string, string] {
   if (window === undefined || window.state === "unknown") return ["?", "?", "?"];
   if (window.state === "perpetual") return ["never", "", "perpetual"];
   const left = formatDuration(window.left);
-  const date = isoTime(window.expiresAt).slice(0, 16).replace("T", " ");
+  const date = minute(window.expiresAt);
   return [date, window.left < 0 ? `${left} ago` : left, stateOf(window.state, row)];
 }
 
@@ -209,7 +199,7 @@ function why({ name, seen }: Survey): string[] {
   const [first, ...others] = seen.verdict.findings;
   if (first === undefined) return [];
   const more = others.length === 0 ? "" : ` (and ${count(others.length, "more finding")})`;
-  return [` ${PAINT[first.health]("✗")} ${name}: ${first.message}${more}`];
+  return [` ${paint(first.health, "✗")} ${name}: ${first.message}${more}`];
 }
 
 function summary(rows: readonly Survey[]): string {
@@ -226,29 +216,9 @@ function summary(rows: readonly Survey[]): string {
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-const paint = (health: Health): string => PAINT[health]?.(health) ?? health;
-
 const MARKS = {
   helped: colors.green("✓"),
   no_effect: colors.yellow("·"),
   failed: colors.red("✗"),
   refused: colors.red("✗"),
 } as const;
-
-export const EMPTY_BORDERS = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: " ",
-};

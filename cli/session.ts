@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import ora from "ora";
 import { type App, openApp } from "../lib/compose/compose.ts";
@@ -47,15 +48,14 @@ export async function runCommand(
       dryRun: options.dryRun ?? false,
       writeMetrics: onStandardError,
     });
-    const { json, text, exit } = await command(app, {
+    const result = await command(app, {
       confirm: (text, what) => {
         progress.end();
         return confirm(options, text, what);
       },
     });
     progress.end();
-    process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
-    return exit;
+    return print(options, result);
   } catch (thrown) {
     progress.end();
     return reportError(thrown, options);
@@ -63,6 +63,19 @@ export async function runCommand(
     stop.end();
   }
 }
+
+/** Prints the result for people, or for programs. */
+export function print(
+  { json: asJson }: Pick<GlobalOptions, "json">,
+  { json, text, exit }: CommandResult,
+): ExitCode {
+  process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
+  return exit;
+}
+
+/** The text of a file, or of standard input (`-`). */
+export const readInput = (file: string): Promise<string> =>
+  readFile(file === "-" ? "/dev/stdin" : file, "utf8");
 
 /** Standard output belongs to the result. */
 export const onStandardError = (line: string): void => void process.stderr.write(`${line}\n`);
