@@ -1,4 +1,4 @@
-/** Whether a process of this id runs. One that we may not signal counts as gone: it is none of ours. */
+/** Whether our process with this id runs. A process that we may not signal is not ours. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

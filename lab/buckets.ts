@@ -4,14 +4,14 @@ import { type ObjectStore, Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { retry, waitFor } from "./wait.ts";
 
-/** KV buckets and object stores, made and used by the official clients' own calls, whose defaults are untouched. */
+/** KV buckets and object stores, created and used through the official clients with their defaults. */
 
 export interface Bucket {
   readonly name: string;
   readonly replicas: number;
 }
 
-/** One of each kind with three replicas, and one with one. */
+/** One of each kind with three replicas, and one with a single replica. */
 export const BUCKETS = {
   kv: [
     { name: "cfg", replicas: 3 },
@@ -25,7 +25,7 @@ export const BUCKETS = {
 
 const BYTES = new TextEncoder().encode("an object's content");
 
-/** Makes the buckets with at most so many replicas, each with something in it. */
+/** Creates the buckets with at most this many replicas, each with some content. */
 export async function fillBuckets(connection: NatsConnection, most = 3): Promise<void> {
   for (const bucket of BUCKETS.kv.filter(({ replicas }) => replicas <= most)) {
     const kv = await retry(`KV bucket ${bucket.name} to be made`, () => openKv(connection, bucket), 60_000);
@@ -39,14 +39,14 @@ export async function fillBuckets(connection: NatsConnection, most = 3): Promise
   }
 }
 
-/** A bucket that is there is opened by the same call. */
+/** The same call opens an existing bucket. */
 const openKv = (connection: NatsConnection, { name, replicas }: Bucket): Promise<KV> =>
   new Kvm(jetstream(connection)).create(name, { replicas });
 
 const openStore = (connection: NatsConnection, { name, replicas }: Bucket): Promise<ObjectStore> =>
   new Objm(jetstream(connection)).create(name, { replicas });
 
-/** Uses each bucket that is there as an application does. @throws Error naming the first that does not work. */
+/** Uses each existing bucket as an application does. @throws Error naming the first that does not work. */
 export async function assertBucketsWork(connection: NatsConnection): Promise<void> {
   const manager = await jetstreamManager(connection, { timeout: 10_000, checkAPI: false });
   const streams = new Set<string>();
@@ -80,7 +80,7 @@ async function useKv(kv: KV): Promise<void> {
   await kv.purge("shape");
 }
 
-/** Any replica may answer: each of a few questions may go to another one. */
+/** Repeated, because any replica may answer. */
 async function getsDirectly(manager: JetStreamManager, { name }: Bucket): Promise<void> {
   for (let count = 0; count < 6; count++) {
     const found = await manager.direct.getMessage(`KV_${name}`, { last_by_subj: `$KV.${name}.colour` });
@@ -105,13 +105,10 @@ async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 function equal(what: string, found: unknown, wanted: unknown): void {
-  if (found !== wanted) throw new Error(`${what} gave ${String(found)} in place of ${String(wanted)}`);
+  if (found !== wanted) throw new Error(`${what} returned ${String(found)} instead of ${String(wanted)}`);
 }
 
-/**
- * What was written is read in the end: a replica, or a mirror of the bucket, may answer while it lags behind. A `get`
- * that fails is not waited for.
- */
+/** Waits until a read returns what was written, because a lagging replica or mirror may answer. Fails at once if the read fails. */
 async function comes(what: string, read: () => Promise<unknown>, wanted: unknown): Promise<void> {
   let last: unknown;
   const isThere = async (): Promise<boolean> => {

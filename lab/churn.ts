@@ -3,28 +3,28 @@ import { AckPolicy, type JetStreamManager, jetstreamManager, StorageType } from 
 import type { World } from "./world.ts";
 
 /**
- * Applications that make and delete streams and consumers all the time, as test suites do, and services with a stream or
- * a consumer for each request.
+ * Applications that create and delete streams and consumers all the time, like test suites, or services with a stream or
+ * consumer per request.
  */
 export interface Churn extends AsyncDisposable {
-  /** How many streams were made and deleted so far. */
+  /** How many streams were created and deleted so far. */
   readonly rounds: number;
 }
 
 export interface ChurnOptions {
-  /** How many applications do so at once. */
+  /** How many applications run at once. */
   readonly workers?: number;
-  /** Replicas of the streams; each application takes the next of these. */
+  /** The streams' replica counts; each application uses the next one. */
   readonly replicas?: readonly number[];
-  /** A stream that stays, and gets a new consumer in each round. */
+  /** A permanent stream that gets a new consumer in each round. */
   readonly steady?: string;
-  /** How long each stream is left alone before it is deleted; milliseconds, each application takes the next of these. */
+  /** How long each stream lives, in milliseconds; each application uses the next one. */
   readonly lives?: readonly number[];
-  /** Whether every other stream is held in memory; they are unless told otherwise. */
+  /** Whether every other stream is in memory; by default true. */
   readonly memory?: boolean;
 }
 
-/** Begins at once, and goes on until it is disposed. What fails is tried anew: servers may be busy. */
+/** Runs until disposed. Retries failures, because servers may be busy. */
 export async function churn(world: World, options: ChurnOptions = {}): Promise<Churn> {
   const {
     workers = 6,
@@ -39,7 +39,7 @@ export async function churn(world: World, options: ChurnOptions = {}): Promise<C
   let rounds = 0;
   const work = async (worker: number): Promise<void> => {
     for (let round = 0; !isOver; round++) {
-      // Every other one has the name of the one before last: a name is no identity.
+      // Every other stream reuses a name, because a name does not identify a stream.
       const name = round % 2 === 0 ? `TEST_${worker}` : `REQUEST_${worker}_${round}`;
       const size = replicas[worker % replicas.length] ?? 1;
       const life = lives[worker % lives.length] ?? 0;

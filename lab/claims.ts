@@ -1,7 +1,7 @@
 import type { KeyPair } from "@nats-io/nkeys";
 import type { Claims } from "./keys.ts";
 
-/** Every limit said: a limit left out means zero, and a system account with zero connections locks out all. */
+/** All limits, because a missing one means zero, and a system account with zero connections locks out everybody. */
 export const UNLIMITED = {
   subs: -1,
   data: -1,
@@ -29,7 +29,7 @@ export function accountClaims(name: string, key: KeyPair, signingKey: KeyPair, l
       signing_keys: [signingKey.getPublicKey()],
       default_permissions: { pub: {}, sub: {} },
       authorization: {},
-      // A claim that no library knows, with what encoders like to rewrite; renewal must keep it.
+      // An unknown claim with characters that encoders rewrite; a renewal must keep it.
       x_note: "kept as it is: <&> é",
       type: "account",
       version: 2,

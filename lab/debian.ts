@@ -2,17 +2,14 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fetchChecked, fetchFile, output } from "./download.ts";
 
-/** The releases that package the server versions Relight is tried on. */
+/** The Debian releases that package the server versions on which Relight is tested. */
 export const DEBIAN_SUITES: Readonly<Record<string, string>> = {
   "2.9.10": "bookworm",
   "2.10.27": "trixie",
   "2.15.1": "sid",
 };
 
-/**
- * Unpacks nats-server from Debian's archive into `folder`, and gives the path of the binary. The archive is
- * the one that this machine's apt uses.
- */
+/** Unpacks nats-server from the Debian archive that this machine's apt uses into `folder`, and returns the binary's path. */
 export async function fetchFromDebian(version: string, folder: string): Promise<string> {
   const suite = DEBIAN_SUITES[version];
   if (suite === undefined) throw new Error(`no Debian release packages ${version}`);
@@ -40,11 +37,11 @@ async function aptMirror(): Promise<string> {
       .map((name) => readFile(name, "utf8").catch(() => "")),
   );
   const mirror = texts.map(debianMirror).find((found) => found !== undefined);
-  if (mirror === undefined) throw new Error("apt knows no Debian archive");
+  if (mirror === undefined) throw new Error("apt has no Debian archive configured");
   return mirror;
 }
 
-/** The Debian archive in a text of apt sources, of the old form (`deb URI suite main`) or the new (`URIs:`). */
+/** The Debian archive in apt sources, in the old format (`deb URI suite main`) or the new one (`URIs:`). */
 export function debianMirror(text: string): string | undefined {
   const old = [...text.matchAll(/^deb(?:\s+\[[^\]]*\])?\s+(\S+)\s+\S+\s+.*\bmain\b/gm)].map(([, uri]) => uri);
   const stanzas = text.split(/\n\s*\n/).filter((stanza) => /^Components:.*\bmain\b/m.test(stanza));

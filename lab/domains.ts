@@ -8,23 +8,23 @@ import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 import { retry, waitFor } from "./wait.ts";
 import { createWorld, type World, type WorldOptions } from "./world.ts";
 
-/** One deployment in two JetStream domains: a hub (`hub`), and a leaf server `edge-1` (`edge`) of the same operator. */
+/** One operator with two JetStream domains: a hub (`hub`), and a leafnode `edge-1` (`edge`). */
 export interface Domains extends AsyncDisposable {
   readonly hub: World;
   readonly leaf: NatsServer;
-  /** An account of the hub that has nothing to do with the application. */
+  /** An unrelated account of the hub. */
   readonly other: KeyPair;
   connectTo(side: "hub" | "edge"): Promise<NatsConnection>;
-  /** The hub's accounts that leafnode connections from other than `SYS` are bound to now. */
+  /** The hub's accounts, without `SYS`, to which leafnode connections are bound now. */
   bound(): Promise<readonly string[]>;
 }
 
 const LEAF = "edge-1";
 
 export interface DomainsOptions extends Pick<WorldOptions, "binary" | "size" | "yaml"> {
-  /** Whether the leaf joins the system account, too: then its server answers beside the hub's. */
+  /** Whether the leafnode also joins the system account: then its server answers in addition to the hub's. */
   readonly system?: "shared" | "own";
-  /** Whose user the leaf's credentials are of. */
+  /** The account of the leafnode's credentials. */
   readonly as?: "app" | "other";
 }
 
@@ -80,7 +80,7 @@ leafnodes { reconnect: 1, remotes: [ ${remotes.join(", ")} ] }
   return domains;
 }
 
-/** The operator, and every account that the leaf must know from the start. */
+/** The operator, and the accounts that the leafnode must know from the start. */
 async function preloads(hub: World): Promise<string> {
   const app = await storedJwt(hub);
   const system = hub.systemAccount.getPublicKey();
@@ -90,7 +90,7 @@ system_account: ${system}
 resolver_preload { ${system}: ${hub.sign(claims)}, ${hub.accountId}: ${app} }`;
 }
 
-/** The very JWT that the hub runs: another of the same claims would count as a drift. */
+/** The JWT that the hub runs; another one with the same claims would count as drift. */
 async function storedJwt(hub: World): Promise<string> {
   const connection = await hub.connectAs("system");
   try {

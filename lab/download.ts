@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
-/** What the sources of server binaries share: running a program, and fetching a file and checking it. */
+/** Shared by the sources of server binaries: runs programs, fetches files and checks them. */
 
 const run = promisify(execFile);
 
-/** A tool's standard output. @throws Error with what it said, or that it is missing. */
+/** A tool's standard output. @throws Error with its message, or that it is missing. */
 export async function output(
   command: string,
   args: readonly string[],
@@ -32,7 +32,7 @@ export async function fetchFile(url: string): Promise<Buffer> {
 export async function fetchChecked(url: string, sha256: string, path: string): Promise<void> {
   const content = await fetchFile(url);
   const actual = createHash("sha256").update(content).digest("hex");
-  if (actual !== sha256) throw new Error(`${fileName(url)} has SHA-256 ${actual}, and should have ${sha256}`);
+  if (actual !== sha256) throw new Error(`${fileName(url)} has SHA-256 ${actual}, but should have ${sha256}`);
   await writeFile(path, content);
 }
 

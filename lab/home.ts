@@ -9,11 +9,11 @@ export interface HomeFiles {
   readonly appCredentials: string;
   readonly urls: readonly string[];
   readonly accountId: string;
-  /** Lines for relight.yaml's end. */
+  /** Additional lines of relight.yaml. */
   readonly yaml: string;
 }
 
-/** Writes the folder that a user of Relight would have: keys, credentials and relight.yaml. */
+/** Writes a user's folder: keys, credentials and relight.yaml. */
 export async function writeHome(folder: string, files: HomeFiles): Promise<void> {
   await mkdir(folder, { recursive: true });
   const write = (name: string, text: string): Promise<void> =>

@@ -5,7 +5,7 @@ import pMap from "p-map";
 import { retry } from "./wait.ts";
 import type { World } from "./world.ts";
 
-/** What streams are used as beside buckets: a work queue, and one that is kept for interest. */
+/** Streams besides buckets: a work queue, and one with interest retention. */
 const STREAMS = [
   { name: "WORK", subjects: ["work.>"], retention: "workqueue" },
   { name: "EVENTS", subjects: ["events.*"], retention: "interest" },
@@ -14,11 +14,11 @@ const STREAMS = [
 const CONSUMERS = [
   { stream: "WORK", config: { durable_name: "worker", ack_policy: "explicit" } },
   { stream: "EVENTS", config: { durable_name: "reader", ack_policy: "explicit" } },
-  // Ephemeral: it has no durable name, and lives as long as somebody uses it, or this long.
+  // Ephemeral: without a durable name, it lives as long as somebody uses it, or this long.
   { stream: "WORK_LOG", config: { ack_policy: "explicit", inactive_threshold: 3_600_000_000_000 } },
 ];
 
-/** Makes a KV bucket and an object store, as their clients do, and one of each, and puts a message into each of them. */
+/** Creates a KV bucket, an object store and the streams above, each with a message. */
 export async function fillKinds(world: World): Promise<void> {
   const connection = await world.connectAs("app");
   const ask = async (subject: string, body: object): Promise<void> => {
@@ -49,13 +49,13 @@ export async function fillKinds(world: World): Promise<void> {
   }
 }
 
-/** Makes `count` streams of one consumer each, some at once. */
+/** Creates `count` streams with one consumer each, several at once. */
 export async function fillMany(world: World, count: number, replicas: number): Promise<void> {
   const connection = await world.connectAs("app");
   const ask = async (subject: string, body: object): Promise<void> => {
     const reply = await connection.request(subject, JSON.stringify(body), { timeout: 10_000 });
     const { error } = reply.json<{ error?: { err_code: number; description: string } }>();
-    // A request that was tried again may have been carried out the first time.
+    // A retried request may have been carried out the first time.
     if (error !== undefined && error.err_code !== NAME_IN_USE) throw new Error(error.description);
   };
   const makeOne = async (index: number): Promise<void> => {

@@ -1,22 +1,22 @@
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 
-/** A hub and a leaf without an operator, each with JetStream and logs at debug level. */
+/** A hub and a leafnode without an operator, each with JetStream and debug logs. */
 export interface LeafPair extends AsyncDisposable {
   readonly hub: NatsServer;
   readonly leaf: NatsServer;
-  /** The accounts that the leafnode connections of one side are bound to now, as its `/leafz` says. */
+  /** The accounts to which one side's leafnode connections are bound now, from its `/leafz`. */
   accounts(side: "hub" | "leaf"): Promise<readonly string[]>;
 }
 
 export interface LeafPairOptions {
   readonly binary: string;
-  /** More of the hub's configuration, such as its accounts. */
+  /** Additional configuration of the hub, such as its accounts. */
   readonly hub?: string;
-  /** More of the leaf's configuration. */
+  /** Additional configuration of the leafnode. */
   readonly leaf?: string;
-  /** What the leaf's remote holds beside its url. */
+  /** The leafnode's remote besides its url. */
   readonly remote?: string;
-  /** JetStream's domains; each side has one of its own name by default, and none if it is empty. */
+  /** JetStream domains; by default each side's name, none if empty. */
   readonly domains?: { readonly hub: string; readonly leaf: string };
 }
 

@@ -3,9 +3,9 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { waitFor } from "./wait.ts";
 
 /**
- * Lists of streams and consumers that leave nothing out. A server of a cluster asks the others, and answers
- * after four seconds with what it has by then; the rest it names in `missing`, which the client's own lists pass
- * over (read in jetstream_cluster.go of 2.9.10, `jsClusteredConsumerListRequest`). A busy machine needs longer.
+ * Complete lists of streams and consumers. A server in a cluster asks the others and answers after four seconds with what
+ * it has; the rest is in `missing`, which the client's lists ignore (read in jetstream_cluster.go of 2.9.10,
+ * `jsClusteredConsumerListRequest`). A busy machine needs longer.
  */
 
 interface Page {
@@ -15,21 +15,21 @@ interface Page {
   readonly error?: { readonly description: string };
 }
 
-/** Every stream of the account, by its own view. */
+/** All streams of the account. */
 export const allStreams = async (connection: NatsConnection): Promise<readonly StreamInfo[]> =>
   (await wholeList(connection, "STREAM.LIST")).streams ?? [];
 
-/** Every consumer of a stream, by the account's own view. */
+/** All consumers of a stream. */
 export const allConsumers = async (
   connection: NatsConnection,
   stream: string,
 ): Promise<readonly ConsumerInfo[]> =>
   (await wholeList(connection, `CONSUMER.LIST.${stream}`)).consumers ?? [];
 
-/** The first page, which has room for more than the lab ever makes. */
+/** The first page, which is larger than any list in the lab. */
 async function wholeList(connection: NatsConnection, what: string): Promise<Page> {
   return waitFor(
-    `${what} to leave nothing out`,
+    `${what} to be complete`,
     async () => {
       const reply = await connection.request(`$JS.API.${what}`, "{}", { timeout: 10_000 });
       const page = reply.json<Page>();

@@ -7,13 +7,13 @@ import { nowSeconds, seedOf } from "./keys.ts";
 import type { World } from "./world.ts";
 
 /**
- * Lays `count` accounts that nobody uses into the resolver's folder and restarts the server, which takes them in as it
- * starts: to push thousands takes minutes, as does to make their keys, so that they have none. Returns their ids.
+ * Writes `count` unused accounts into the resolver's folder and restarts the server, which loads them. Pushing thousands
+ * would take minutes, and so would creating real keys, so they have none. Returns their ids.
  */
 export async function layAccounts({ server, operator, accountSigningKey }: World, count: number) {
   const key = createPrivateKey({ key: pkcs8(operator), format: "der", type: "pkcs8" });
   const ids = Array.from({ length: count }, () => publicKey(ACCOUNT, randomBytes(32)));
-  // Each of these would be worked out anew from the seed, which takes ten times as long as all the rest.
+  // Computed once: deriving it from the seed for each account takes ten times as long as everything else.
   const issuer = operator.getPublicKey();
   const signingKey = named(accountSigningKey.getPublicKey());
   await server.stop();
@@ -37,11 +37,11 @@ function jwt(payload: string, key: KeyObject): string {
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-/** What makes the first letter of a key an A. */
+/** The prefix byte of account keys, which encodes as A. */
 const ACCOUNT = 0;
 const ED25519 = "302e020100300506032b657004220420";
 
-/** The seed's 32 bytes, behind two of its kind, as OpenSSL takes them. */
+/** The seed's 32 bytes, after its two prefix bytes, in OpenSSL's format. */
 function pkcs8(key: KeyPair): Buffer {
   const bits = [...seedOf(key)]
     .map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0"))
@@ -50,7 +50,7 @@ function pkcs8(key: KeyPair): Buffer {
   return Buffer.concat([Buffer.from(ED25519, "hex"), Buffer.from(bytes.slice(2, 34))]);
 }
 
-/** Base32 of the kind, the bytes and their CRC-16 (XMODEM), as NKeys are written. */
+/** An NKey: base32 of prefix, bytes and CRC-16 (XMODEM). */
 function publicKey(kind: number, key: Buffer): string {
   const body = Buffer.from([kind, ...key]);
   let crc = 0;

@@ -11,16 +11,16 @@ interface MetaAnswer {
   };
 }
 
-/** Nanoseconds without a word, from which a member of the meta group is not heard. */
+/** Nanoseconds of silence after which a member of the meta group counts as away. */
 const SILENT = 2_000_000_000;
 
-/** The name of the server that leads the meta group; undefined while there is none. */
+/** The name of the meta leader; undefined while there is none. */
 export async function metaLeader(system: NatsConnection): Promise<string | undefined> {
   const reply = await system.request("$SYS.REQ.SERVER.PING.JSZ", "", { timeout: 2_000 });
   return reply.json<MetaAnswer>().data?.meta_cluster?.leader;
 }
 
-/** Has another server lead the meta group. */
+/** Moves the meta leader to another server. */
 export async function moveMetaLeader(system: NatsConnection, from: string): Promise<string> {
   await system.request("$JS.API.META.LEADER.STEPDOWN", "", { timeout: 2_000 });
   return waitFor("another meta leader", async () => {
@@ -29,7 +29,7 @@ export async function moveMetaLeader(system: NatsConnection, from: string): Prom
   });
 }
 
-/** Whether the meta group has a leader, and as many members as there are servers, all of which keep up with it. */
+/** Whether the meta group has a leader and this many members, all current. */
 export async function isMetaCurrent(system: NatsConnection, servers: number): Promise<boolean> {
   const replies = await system.requestMany("$SYS.REQ.SERVER.PING.JSZ", "", {
     strategy: "count",

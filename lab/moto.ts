@@ -1,7 +1,4 @@
-/**
- * Installs moto, which the tests have answer in place of AWS, into a folder of its own: `node lab/moto.ts`.
- * Does nothing where it is installed already.
- */
+/** Installs moto, the AWS emulator of the tests, into its own folder: `node lab/moto.ts`. Does nothing if it is installed. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,23 +8,23 @@ import { waitFor } from "./wait.ts";
 
 export const MOTO_VERSION = "5.2.5";
 /**
- * It comes with moto, which takes any; a newer one finds other things wrong with the template. An installation is known
- * by moto's version, so this is raised together with it.
+ * Pinned, because newer versions report other problems of the template. Installations are identified by moto's version
+ * only, so raise both together.
  */
 const CFN_LINT_VERSION = "1.58.0";
 
 const CACHE = join(import.meta.dirname, "..", ".cache");
 const FOLDER = join(CACHE, "moto-venv");
-/** Written last, so a half-made folder is never taken for a whole one. */
+/** Written last, so an incomplete folder never counts as installed. */
 const DONE = join(FOLDER, "relight-moto-version");
 const LOCK = join(CACHE, "moto-venv.lock");
 const PYTHON =
   process.platform === "win32" ? join(FOLDER, "Scripts", "python.exe") : join(FOLDER, "bin", "python");
 
-/** What moto lacks; see there. */
+/** The folder with patches for moto. */
 const PATCHES = join(import.meta.dirname, "..", "scripts");
 
-/** In milliseconds; an install over a slow line takes minutes. */
+/** In milliseconds; installing over a slow connection takes minutes. */
 const INSTALL_TIMEOUT = 300_000;
 
 const run = promisify(execFile);
@@ -36,7 +33,7 @@ export type MotoInstall =
   | { readonly ok: true; readonly python: string }
   | { readonly ok: false; readonly missing: string };
 
-/** Moto's Python, installed now if need be; or what is missing for that. Safe to call from several processes. */
+/** Moto's Python, installed if necessary, or what is missing. Safe to call from several processes. */
 export async function installMoto(): Promise<MotoInstall> {
   if (await isInstalled()) return { ok: true, python: PYTHON };
   try {
@@ -79,7 +76,7 @@ async function takeLock(): Promise<boolean> {
     return true;
   } catch {
     const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
-    // A holder that was killed can't give its lock back.
+    // A killed process can't release its lock.
     if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
     return false;
   }
@@ -93,8 +90,8 @@ function whatIsMissing(cause: unknown): string {
 }
 
 /**
- * Moto ends when its standard input does: a test process that is killed can't leave it behind. Port 0 lets
- * the system choose a free one; moto prints which. What its KMS lacks is put in before it starts.
+ * Moto ends when its standard input closes, so it does not outlive a killed test process. With port 0 the system chooses a
+ * free port, which moto prints. The patches are applied before it starts.
  */
 const SERVE = `
 import os, sys, threading
@@ -108,7 +105,7 @@ from moto.server import main
 main(["-H", "127.0.0.1", "-p", "0"])
 `;
 
-/** Starts the server; its address stands on its standard error once it listens. */
+/** Starts the server. It prints its address to standard error once it listens. */
 export function spawnMoto(python: string): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "", PYTHONUNBUFFERED: "1" };
   return spawn(python, ["-c", SERVE, PATCHES], { env, stdio: ["pipe", "ignore", "pipe"] });

@@ -6,44 +6,44 @@ import { join } from "node:path";
 import { isAlive } from "./alive.ts";
 import { waitFor } from "./wait.ts";
 
-/** A nats-server of our own on loopback, in a temporary folder, stopped by its own process id. */
+/** A nats-server on loopback in a temporary folder. */
 export interface NatsServer extends AsyncDisposable {
   readonly url: string;
   readonly folder: string;
   pid(): number | undefined;
   log(): Promise<string>;
-  /** What it wrote as it crashed; empty if it never did. */
+  /** What it wrote when it crashed; empty if it never did. */
   panics(): Promise<string>;
-  /** Stops it gently, then hard; the folder stays until disposal. */
+  /** Stops it with SIGTERM, then SIGKILL. The folder stays until disposal. */
   stop(): Promise<void>;
-  /** Ends it at once, as a crash would. */
+  /** Kills it at once, like a crash. */
   kill(): Promise<void>;
-  /** Starts it again on the same port with the same store. */
+  /** Starts it again with the same port and store. */
   start(): Promise<void>;
 }
 
 export interface ServerOptions {
   readonly binary: string;
-  /** The configuration, given the folder that is the server's own. */
+  /** The configuration, given the server's folder. */
   readonly config: (folder: string) => string;
-  /** The port for clients; a free one by default. */
+  /** The client port; by default a free one. */
   readonly port?: number | undefined;
 }
 
 const PREFIX = "relight-lab-";
-/** In a server's folder: who started it, and its process id, for {@link reapServers}. */
+/** The file in a server's folder with its starter's and its own process id, for {@link reapServers}. */
 const OWNER = "owner.json";
 
-/** In a server's folder: what it wrote to standard error. */
+/** The file in a server's folder with its standard error. */
 export const PANICS = "server.err";
 
 const children = new Set<ChildProcess>();
-// However this process ends, short of SIGKILL, no server outlives it.
+// Kill all servers when this process ends, unless it ends by SIGKILL.
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-/** Stops servers whose starter was killed before it could, and removes their folders. Returns how many. */
+/** Stops servers whose starter was killed, and removes their folders. Returns their number. */
 export async function reapServers(): Promise<number> {
   const names = (await readdir(tmpdir())).filter((name) => name.startsWith(PREFIX));
   const reaped = await Promise.all(names.map((name) => reap(join(tmpdir(), name))));
@@ -52,11 +52,11 @@ export async function reapServers(): Promise<number> {
 
 async function reap(folder: string): Promise<boolean> {
   const text = await readFile(join(folder, OWNER), "utf8").catch(() => undefined);
-  // Empty: just being written.
+  // Empty while it is being written.
   if (text === undefined || text === "") return false;
   const { owner, server } = JSON.parse(text) as { owner: number; server: number };
   if (isAlive(owner)) return false;
-  // The id may have been given to another program since: only one that runs this very folder is ours.
+  // The id may belong to another program now; only one that runs this folder is ours.
   const command = await readFile(`/proc/${server}/cmdline`, "utf8").catch(() => folder);
   if (isAlive(server) && command.includes(folder)) process.kill(server, "SIGKILL");
   await rm(folder, { recursive: true, force: true });
@@ -109,7 +109,7 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
     [Symbol.asyncDispose]: async () => {
-      // Its folder goes with it, so nothing needs to be written any more.
+      // The folder is removed anyway, so the server need not shut down properly.
       await end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
     },
@@ -123,10 +123,7 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
   }
 }
 
-/**
- * Ports that are free now and differ from each other: they are held together before they are let go, or one
- * server's port could be given to the next.
- */
+/** Distinct free ports. Holds all of them before releasing any, because otherwise the same port could be returned twice. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const probes = await Promise.all(Array.from({ length: count }, () => holdPort()));
   const ports = probes.map(({ port }) => port);

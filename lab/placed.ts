@@ -3,7 +3,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { retry, waitFor } from "./wait.ts";
 import type { World } from "./world.ts";
 
-/** Streams and consumers of few replicas, and the server that one of them depends on. */
+/** Streams and consumers with few replicas, and the server that one of them depends on. */
 
 interface Answer {
   readonly name?: string;
@@ -11,13 +11,13 @@ interface Answer {
   readonly cluster?: { readonly leader?: string; readonly replicas?: readonly { readonly name: string }[] };
 }
 
-/** Tags for each server of a world, so that a stream of two replicas can be placed beside the first server. */
+/** Server tags with which a stream of two replicas can be placed on the servers other than the first. */
 export const tagged = (index: number): string => `server_tags: ["${index === 0 ? "first" : "pair"}"]`;
 
 /**
- * Makes ONE (one replica), TWO (two) and THREE (three), with messages, and of each a durable consumer that acknowledged
- * some; and on THREE a consumer of one replica, `solo`, and an ephemeral one. ONE, those two and one half of TWO are on one server, whose
- * name is given: any but the first.
+ * Creates ONE (one replica), TWO (two) and THREE (three), with messages, each with a durable consumer that acknowledged
+ * some; and on THREE a single-replica consumer `solo` and an ephemeral one. ONE, those two and a replica of TWO are on one
+ * server, not the first. Returns its name.
  */
 export async function fillPlaced(world: World): Promise<string> {
   const connection = await world.connectAs("app");
@@ -46,7 +46,7 @@ export async function fillPlaced(world: World): Promise<string> {
       () => ask("CONSUMER.DELETE.THREE.solo", {}),
       (leader) => leader === one,
     );
-    // Its user makes another where its server goes: nobody misses it.
+    // Clients recreate an ephemeral consumer if its server goes, so nobody misses it.
     await placed(
       () => ask("CONSUMER.CREATE.THREE", { stream_name: "THREE", config: EPHEMERAL }),
       ({ name }) => ask(`CONSUMER.DELETE.THREE.${name}`, {}),
@@ -88,7 +88,7 @@ const durable = (ask: Ask, stream: string, name: string, replicas = 0): Promise<
 
 const EPHEMERAL = { ack_policy: "explicit", inactive_threshold: 3_600_000_000_000 };
 
-/** Makes it until its leader is where it should be; servers choose by themselves, and often the same. */
+/** Creates it again until its leader is on the wanted server, because servers choose by themselves. */
 async function placed(
   make: () => Promise<Answer>,
   remove: (answer: Answer) => Promise<unknown>,
@@ -107,7 +107,7 @@ async function placed(
   );
 }
 
-/** A message comes on its own subject, by which nothing but a subscription of its own knows it. */
+/** Uses a subscription, because a message arrives with its own subject. */
 async function acknowledge(connection: NatsConnection, consumer: string, count: number): Promise<void> {
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${consumer}`;
   for (let left = count; left > 0; left--)
@@ -118,7 +118,7 @@ async function acknowledge(connection: NatsConnection, consumer: string, count: 
     });
 }
 
-/** Takes a server out of the meta group for good, as people do with one that is away. */
+/** Removes a server from the meta group, as people do with an absent one. */
 export async function peerRemove(world: World, peer: string): Promise<void> {
   const system = await world.connectAs("system");
   try {

@@ -1,6 +1,6 @@
 /**
- * `npm run quickstart`: a real nats-server, a real expired account, dead after its renewal, healed before
- * your eyes. Every line is checked as it is printed; what is not true ends it with exit code 1.
+ * `npm run quickstart`: starts a real nats-server, lets an account expire, renews it by hand, and heals it with Relight.
+ * Checks every line that it prints, and exits with 1 if one is not true.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import { chapter, prove, say } from "./show.ts";
 import { createWorld, type World } from "./world.ts";
 
 const MESSAGES = 500;
-/** Any version before 2.10.28 will do; this one is packaged by a Debian release that is in use. */
+/** Any version before 2.10.28 works; a current Debian release packages this one. */
 const VERSION = "2.10.27";
 const COMMAND = join(import.meta.dirname, "..", "bin", "relight.js");
 
-/** Runs the command as its user would, shows what it prints, and gives its exit code. */
+/** Runs the command as a user would, shows its output, and returns its exit code. */
 function relight(world: World, ...args: string[]): number | null {
   console.log(`\n${colors.cyan(`$ relight ${args.join(" ")}`)}`);
   const env = { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) };
@@ -47,7 +47,7 @@ async function show(world: World, version: string): Promise<void> {
   const pid = world.server.pid();
   say(`account APP has two streams, two consumers and ${MESSAGES + 1} messages`);
 
-  chapter("The account expires, and is renewed the way people do it today");
+  chapter("The account expires, and somebody renews it by hand");
   await expire(world);
   say("its JWT expired: the server disconnected its clients, and its own JetStream with them");
   await renewByHand(world, 90 * 86_400);
@@ -55,21 +55,21 @@ async function show(world: World, version: string): Promise<void> {
 
   chapter("Every usual check is green, and nothing works");
   const sick = await symptoms(world);
-  prove("$JS.API.INFO says that all is well", sick.apiInfo === "ok", sick);
-  prove("$JS.API.STREAM.INFO says that all is well", sick.streamInfo === "ok", sick);
+  prove("$JS.API.INFO reports no problem", sick.apiInfo === "ok", sick);
+  prove("$JS.API.STREAM.INFO reports no problem", sick.streamInfo === "ok", sick);
   prove(`publishing fails: ${sick.publish}`, sick.publish.includes("no responders"), sick);
   prove(`fetching fails: ${sick.fetch}`, sick.fetch !== "ok", sick);
 
-  chapter("Relight looks deeper");
+  chapter("Relight finds the dead streams");
   prove("relight verify says: dead (exit code 2)", relight(world, "verify", "APP") === 2);
   relight(world, "plan", "APP");
 
   chapter("Relight heals it");
   prove("relight heal says: healed (exit code 0)", relight(world, "heal", "APP") === 0);
 
-  chapter("And it is true");
+  chapter("Everything works again");
   prove(
-    "no message was lost, every consumer stands where it stood",
+    "no message was lost, and every consumer is at its position",
     isDeepStrictEqual(await snapshot(world), before),
   );
   prove("the server was not restarted", world.server.pid() === pid);
@@ -78,9 +78,9 @@ async function show(world: World, version: string): Promise<void> {
   prove("fetching works", well.fetch === "ok", well);
   prove("relight verify says: healthy (exit code 0)", relight(world, "verify", "APP") === 0);
 
-  chapter("The journal, which is the audit log");
-  prove("it is all there", relight(world, "journal", "APP") === 0);
-  say(`done: an account on nats-server ${version} died and came back`);
+  chapter("The journal is the audit log");
+  prove("it has every step", relight(world, "journal", "APP") === 0);
+  say(`done: an account on nats-server ${version} died and was healed`);
 }
 
 const { path, version } = await brokenServer();

@@ -1,7 +1,7 @@
 /**
- * Restarts one server of the lab, as a service manager would: `node lab/restart-server.ts NAME FOLDER…`. It is the
- * one whose configuration has that `server_name`; it ends when the server that took its place is ready.
- * That one is not the child of whoever started the first: end it with {@link endServer}.
+ * Restarts the lab's server with this `server_name`, as a service manager would: `node lab/restart-server.ts NAME
+ * FOLDER…`. Exits when the new server is ready. The new server is not a child of the first one's starter: stop it with
+ * {@link endServer}.
  */
 import { spawn } from "node:child_process";
 import { open, readFile, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { isAlive } from "./alive.ts";
 import { PANICS } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
-/** As lab/nats-server.ts writes it: who started the server, and the server's own process id. */
+/** The file of lab/nats-server.ts: the starter's and the server's process id. */
 interface Owner {
   readonly owner: number;
   readonly server: number;
@@ -19,10 +19,10 @@ interface Owner {
 const ownerOf = async (folder: string): Promise<Owner> =>
   JSON.parse(await readFile(join(folder, "owner.json"), "utf8")) as Owner;
 
-/** The process id of the server that now runs in this folder, whoever started it. */
+/** The process id of the server that runs in this folder. */
 export const processIdOf = async (folder: string): Promise<number> => (await ownerOf(folder)).server;
 
-/** Ends the server that now runs in this folder, whoever started it. */
+/** Stops the server that runs in this folder. */
 export async function endServer(folder: string): Promise<void> {
   const pid = await processIdOf(folder);
   if (!isAlive(pid)) return;
@@ -51,7 +51,7 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
     const config = await readFile(join(folder, "server.conf"), "utf8");
     if (config.split("\n").includes(`server_name: ${name}`)) return folder;
   }
-  throw new Error(`none of the folders is of the server ${name}`);
+  throw new Error(`no folder belongs to the server ${name}`);
 }
 
 if (process.argv[1] === import.meta.filename) {

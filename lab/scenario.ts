@@ -16,18 +16,18 @@ import { isMetaCurrent } from "./meta.ts";
 import { retry, waitFor } from "./wait.ts";
 import { type AccountState, accountStates, type World } from "./world.ts";
 
-/** What happens to an account in the field: it is used, it expires, it is renewed, and it is dead. */
+/** The life of an account in production: it is used, expires, is renewed, and is dead. */
 
 export interface FillOptions {
   /** Messages published to the ORDERS stream. */
   readonly messages?: number;
-  /** Also a stream that is held in memory only. */
+  /** Also create a memory stream. */
   readonly memory?: boolean;
   /** Replicas of each stream, in a cluster. */
   readonly replicas?: number;
 }
 
-/** Makes streams, a pull and a push consumer and messages, and acknowledges some of them. */
+/** Creates streams, a pull and a push consumer and messages, and acknowledges some. */
 export async function fill(
   world: World,
   { messages = 100, memory = false, replicas = 1 }: FillOptions = {},
@@ -36,8 +36,8 @@ export async function fill(
   try {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
     const common = { storage: StorageType.File, num_replicas: replicas };
-    // In a cluster it takes a meta leader, and what the servers know of each other's storage: on a busy
-    // machine a server may learn that only from the next round of statistics.
+    // In a cluster this needs a meta leader, and servers must know each other's storage. On a busy machine a server may
+    // learn that only with the next statistics.
     const first = { ...common, name: "ORDERS", subjects: ["orders.*"] };
     await retry("the first stream to be made", () => manager.streams.add(first), 110_000);
     await manager.streams.add({
@@ -57,7 +57,7 @@ export async function fill(
     for (let count = 1; count <= messages; count++)
       await client.publish(`orders.${count % 7}`, `order ${count}`);
     await client.publish("jobs.one", "the only job");
-    if (memory) await client.publish("cache.one", "held in memory only");
+    if (memory) await client.publish("cache.one", "only in memory");
     const shipping = await client.consumers.get("ORDERS", "shipping");
     for (let left = Math.min(messages, 3); left > 0; left--) await (await shipping.next())?.ackAck();
   } finally {
@@ -70,40 +70,42 @@ async function addMemoryStream(manager: JetStreamManager): Promise<void> {
   await manager.consumers.add("CACHE", { durable_name: "reader", ack_policy: AckPolicy.Explicit });
 }
 
-/** Seconds that the claims of an expiry live, in the order in which they are tried. */
+/** Lifetimes in seconds of the expiring claims, in the order in which they are tried. */
 const LIVES = [2, 4, 8, 16];
-/** What a server that runs claims needs at most to act on their end; milliseconds. */
+/** How long a server needs at most to act on an expiry; milliseconds. */
 const EXPIRES_WITHIN = 10_000;
 
-/** Lets the account expire: pushes claims that live for two seconds, and waits for the servers to say so. */
+/** Lets the account expire: pushes short-lived claims, and waits until the servers report the expiry. */
 export async function expire(world: World, limits: object = {}): Promise<void> {
   const system = await world.connectAs("system");
   try {
     for (const lives of LIVES) {
       if (await expiresAfter(world, system, lives, limits)) return;
-      // The claims ran out before every server had taken them: some never ran them, or disconnected nobody.
+      // The claims expired before every server had loaded them, so some never ran them or disconnected nobody.
       await world.push(world.sign(world.claims({ exp: nowSeconds() + 3_600, limits })));
     }
-    throw new Error(`${world.accountId} did not expire on every server: claims ran out before they arrived`);
+    throw new Error(
+      `${world.accountId} did not expire on every server: the claims expired before they arrived`,
+    );
   } finally {
     await system.close();
   }
 }
 
-/** Whether claims that live so many seconds were run by every server, and then ran out. */
+/** Whether every server ran claims with this lifetime, and they then expired. */
 async function expiresAfter(
   world: World,
   system: NatsConnection,
   lives: number,
   limits: object,
 ): Promise<boolean> {
-  // A client is connected when it happens, as in the field; the server disconnects it.
+  // A client is connected when it happens, as in production; the server disconnects it.
   const client = await world.connectAs("app");
   try {
     const before = new Set((await accountStates(system, world)).map(({ jwt }) => jwt));
     const token = world.sign(world.claims({ exp: nowSeconds() + lives, limits }));
     await system.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
-    // Whoever watches may have renewed it by the time that we look.
+    // A running `watch` may already have renewed it.
     const isOver = ({ jwt, expired }: AccountState): boolean =>
       !before.has(jwt) && (jwt !== token || expired === true);
     const hasExpired = async (): Promise<boolean> => {
@@ -117,10 +119,7 @@ async function expiresAfter(
   }
 }
 
-/**
- * Deletes the account as `nsc push -R` and `-P` do, and waits until every server says that it did. Each
- * that answers is counted, so that a server that is down is left out.
- */
+/** Deletes the account like `nsc push -R` and `-P`, and waits until this many servers report it. */
 export async function deleteAccount({ operator, accountId, connectAs }: World, servers = 1): Promise<void> {
   const system = await connectAs("system");
   try {
@@ -138,14 +137,14 @@ export async function deleteAccount({ operator, accountId, connectAs }: World, s
 }
 
 /**
- * Takes the JWT out of every resolver's folder, as a full resolver does within a minute of its end
- * (test/contracts/resolver.test.ts waits for that), or as a person does by hand.
+ * Removes the JWT from every resolver's folder, as a full resolver does within a minute of its expiry
+ * (test/contracts/resolver.test.ts waits for that).
  */
 export async function forgetJwt({ accountId, servers }: World): Promise<void> {
   await Promise.all(servers.map(({ folder }) => rm(join(folder, "jwt", `${accountId}.jwt`))));
 }
 
-/** Renews it the way people do today: sign again, push again. On a broken version JetStream stays dead. */
+/** Renews it by hand: signs and pushes again. On an affected version JetStream stays dead. */
 export async function renewByHand(world: World, lives = 3_600, limits: object = {}): Promise<void> {
   await world.push(world.sign(world.claims({ exp: nowSeconds() + lives, iat: nowSeconds() + 1, limits })));
   const system = await world.connectAs("system");
@@ -160,8 +159,8 @@ export async function renewByHand(world: World, lives = 3_600, limits: object = 
 }
 
 /**
- * What does new damage on every version: the servers restart while the account is expired, one after another,
- * as an orchestrator does it, and only then is it renewed.
+ * Does new damage on every version: restarts the servers one after another while the account is expired, like an
+ * orchestrator, and only then renews it.
  */
 export async function restartWhileExpired(world: World, order = world.servers): Promise<void> {
   await expire(world);
@@ -184,7 +183,7 @@ async function metaIsCurrent(world: World): Promise<void> {
   }
 }
 
-/** What everybody checks, and what is true. */
+/** The usual checks, and whether the account really works. */
 export interface Symptoms {
   /** `$JS.API.INFO` answered without an error. */
   readonly apiInfo: "ok" | "error";
@@ -194,14 +193,14 @@ export interface Symptoms {
   readonly fetch: string;
 }
 
-/** Asks as a client of the account would. Publishes one message and fetches one. */
+/** Checks as a client of the account: publishes a message and fetches one. */
 export async function symptoms(world: World): Promise<Symptoms> {
   const connection = await world.connectAs("app");
   try {
     return {
       apiInfo: await api(connection, "$JS.API.INFO"),
       streamInfo: await api(connection, "$JS.API.STREAM.INFO.ORDERS"),
-      // A plain request shows the server's own answer; the JetStream client words it as "not enabled".
+      // A plain request shows the server's own answer; the JetStream client turns it into "not enabled".
       publish: await attempt(() => connection.request("orders.probe", "probe", { timeout: 10_000 })),
       fetch: await attempt(() => fetchOne(connection)),
     };
@@ -210,7 +209,7 @@ export async function symptoms(world: World): Promise<Symptoms> {
   }
 }
 
-/** Messages by their contents, sequences and consumer positions: what must be the same before and after. */
+/** Message contents, sequences and consumer positions, which must be the same before and after. */
 export async function snapshot(world: World): Promise<Record<string, unknown>> {
   const connection = await world.connectAs("app");
   try {
@@ -233,7 +232,7 @@ export async function snapshot(world: World): Promise<Record<string, unknown>> {
   }
 }
 
-/** A hash over every message, read through the API, which works even where the stream is deaf. */
+/** A hash over all messages, read through the API, which works even if the stream is deaf. */
 async function digest(
   manager: JetStreamManager,
   stream: string,

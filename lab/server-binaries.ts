@@ -1,6 +1,6 @@
 /**
  * Finds or fetches nats-server binaries: `node lab/server-binaries.ts 2.9.10 2.10.27 2.15.1`.
- * They are what the quickstart and the tests run; Relight itself needs none.
+ * For the quickstart and the tests; Relight itself needs none.
  */
 import { access, chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { arch, platform, tmpdir } from "node:os";
@@ -21,7 +21,7 @@ const CACHE = process.env["RELIGHT_CACHE"] ?? join(import.meta.dirname, "..", ".
 
 type Source = readonly [name: string, fetch: (version: string, folder: string) => Promise<string>];
 
-/** Where a server can come from, in the order in which they are tried. */
+/** Sources of server binaries, in the order in which they are tried. */
 const SOURCES: readonly Source[] = [
   ["Debian package", fetchFromDebian],
   ["official release", fetchRelease],
@@ -30,8 +30,8 @@ const SOURCES: readonly Source[] = [
 ];
 
 /**
- * A server of exactly this version: `NATS_SERVER` or the PATH if it is one, else from the cache, else fetched.
- * @throws Error that says what was tried, what failed and how to mend it.
+ * A server of exactly this version: from `NATS_SERVER` or the PATH, otherwise from the cache, otherwise downloaded.
+ * @throws Error that says what was tried, why it failed, and how to fix it.
  */
 export async function serverBinary(
   version: string,
@@ -49,18 +49,18 @@ export async function serverBinary(
     try {
       await install(await temporary(), cached, (folder) => fetchFrom(version, folder));
       if ((await versionOf(cached)) === version) return { path: cached, version };
-      failures.push(`${name}: gave another version`);
+      failures.push(`${name}: has another version`);
     } catch (error) {
       failures.push(`${name}: ${(error as Error).message.trim().split("\n").at(-1)}`);
     }
   }
   throw new Error(
-    `no nats-server ${version} could be had:\n${failures.map((line) => `  - ${line}`).join("\n")}\n` +
-      "Put one on the PATH, name it in NATS_SERVER, or install Docker or Go, and run this again.",
+    `could not get nats-server ${version}:\n${failures.map((line) => `  - ${line}`).join("\n")}\n` +
+      "Put one on the PATH, set NATS_SERVER to its path, or install Docker or Go, and run this again.",
   );
 }
 
-/** The version that a binary says it is; undefined where there is none. */
+/** The version that a binary reports; undefined if it does not run. */
 export async function versionOf(path: string): Promise<string | undefined> {
   const text = await output(path, ["--version"]).catch(() => "");
   return /v(\d+\.\d+\.\d+\S*)/.exec(text)?.[1];
@@ -68,7 +68,7 @@ export async function versionOf(path: string): Promise<string | undefined> {
 
 const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), "relight-server-"));
 
-/** Moves the binary into the cache in one step, so that two processes at once don't see half of one. */
+/** Moves the binary into the cache atomically, because several processes may do so at once. */
 async function install(
   folder: string,
   target: string,
@@ -101,7 +101,7 @@ async function fetchRelease(version: string, folder: string): Promise<string> {
 }
 
 async function fetchFromDocker(version: string, folder: string): Promise<string> {
-  if (platform() !== "linux") throw new Error("the image holds a Linux binary");
+  if (platform() !== "linux") throw new Error("the image contains a Linux binary");
   const container = (await output("docker", ["create", `nats:${version}`])).trim();
   const binary = join(folder, "nats-server");
   try {

@@ -1,6 +1,6 @@
 import colors from "picocolors";
 
-/** How a show for a person speaks: what it says with the time since it began, and what it claims proved first. */
+/** Output of the quickstart and the twin: lines with the elapsed time, and facts that are checked before they are printed. */
 
 const begun = Date.now();
 
@@ -13,13 +13,13 @@ export function chapter(title: string): void {
   console.log(`\n${colors.bold(title)}`);
 }
 
-/** Prints a fact, or ends the show: nothing is claimed that is not so. */
+/** Prints a fact if it is true, otherwise throws. */
 export function prove(fact: string, isTrue: boolean, seen?: unknown): void {
   if (isTrue) {
     say(`${colors.green("✓")} ${fact}`);
     return;
   }
   const saw = seen === undefined ? "" : ` (saw ${JSON.stringify(seen)})`;
-  say(`${colors.red("✗")} this is not so: ${fact}${saw}`);
-  throw new Error("this did not go as it should; please report it with the lines above");
+  say(`${colors.red("✗")} not true: ${fact}${saw}`);
+  throw new Error("this should not happen; please report it with the lines above");
 }

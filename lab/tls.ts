@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** Certificates as an operator makes them: by openssl, signed by a CA of one's own. */
+/** Certificates created with openssl and signed by a private CA. */
 
 const run = promisify(execFile);
 const HOUR = 3_600_000;
@@ -16,14 +16,14 @@ export interface Pair {
 
 export interface Issue {
   readonly name: string;
-  /** Whom it is for, such as `DNS:localhost` or `IP:127.0.0.1`. */
+  /** Its names, such as `DNS:localhost` or `IP:127.0.0.1`. */
   readonly for?: readonly string[];
-  /** From when to when it is valid, in milliseconds from now; for two days by default. */
+  /** Its validity in milliseconds from now; by default two days. */
   readonly valid?: readonly [from: number, to: number];
 }
 
 export interface Authority {
-  /** The file with its own certificate. */
+  /** The file with the CA's certificate. */
   readonly ca: string;
   issue(order: Issue): Promise<Pair>;
 }
@@ -43,7 +43,7 @@ copy_extensions = copy
 commonName = supplied
 `;
 
-/** As openssl writes times: 20261129083600Z. */
+/** A time in openssl's format: 20261129083600Z. */
 const stamp = (ahead: number): string =>
   `${new Date(Date.now() + ahead).toISOString().slice(0, 19).replace(/\D/g, "")}Z`;
 
@@ -76,7 +76,7 @@ export async function createAuthority(parent: string, name = "lab-ca"): Promise<
   };
 }
 
-/** The block `tls` of a nats-server's configuration. */
+/** The `tls` block of a nats-server configuration. */
 export const tlsBlock = ({ cert, key }: Pair, more = ""): string =>
   `tls { cert_file: "${cert}", key_file: "${key}"\n ${more} }`;
 

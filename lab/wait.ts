@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Waits for a condition, with a bound: the value it gives once it is neither `undefined` nor `false`.
- * @throws Error naming what was waited for.
+ * Waits, with a bound, until the condition returns neither `undefined` nor `false`, and returns that value.
+ * @throws Error naming what it waited for.
  */
 export async function waitFor<T>(
   what: string,
@@ -13,12 +13,12 @@ export async function waitFor<T>(
   for (;;) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() >= end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    if (performance.now() >= end) throw new Error(`timed out after ${timeout} ms waiting for ${what}`);
     await sleep(interval);
   }
 }
 
-/** Tries until it does not throw, with a bound. @throws Error naming what was tried and what it said last. */
+/** Retries, with a bound, until the work does not throw. @throws Error naming what it tried, with the last error. */
 export async function retry<T>(what: string, work: () => Promise<T>, timeout = 30_000): Promise<T> {
   let last: unknown;
   const attempt = async (): Promise<{ readonly value: T } | undefined> => {
@@ -30,7 +30,7 @@ export async function retry<T>(what: string, work: () => Promise<T>, timeout = 3
     }
   };
   const done = await waitFor(what, attempt, { timeout, interval: 100 }).catch((error: Error) => {
-    throw new Error(`${error.message}; it said last: ${String(last)}`);
+    throw new Error(`${error.message}; last error: ${String(last)}`);
   });
   return done.value;
 }

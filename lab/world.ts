@@ -14,15 +14,14 @@ import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
 /**
- * A whole NATS deployment as people have it: operator mode, a full resolver, a system account, an
- * application account with JetStream, and the files that a user of Relight would have beside it.
- * Nothing here uses the product, so that the product can't fool its own tests.
+ * A complete NATS deployment: operator mode, a full resolver, a system account, an application account with JetStream, and
+ * the files of a Relight user. Uses none of Relight's own code, because that could hide its own mistakes from the tests.
  */
 export interface World extends AsyncDisposable {
   /** The servers; the first is `server`. */
   readonly servers: readonly NatsServer[];
   readonly server: NatsServer;
-  /** Holds relight.yaml, keys and credentials. */
+  /** The folder with relight.yaml, keys and credentials. */
   readonly home: string;
   readonly operator: KeyPair;
   readonly operatorSigningKey: KeyPair;
@@ -30,49 +29,49 @@ export interface World extends AsyncDisposable {
   readonly account: KeyPair;
   readonly accountSigningKey: KeyPair;
   readonly accountId: string;
-  /** The application account's claims, ready to be changed and signed. */
+  /** The application account's claims, to change and sign. */
   claims(changes?: { readonly exp?: number; readonly iat?: number; readonly limits?: object }): Claims;
   sign(claims: Claims, key?: KeyPair): string;
-  /** Pushes a JWT as `nsc push` does, and waits until the resolver has it and the servers run it. */
+  /** Pushes a JWT like `nsc push`, and waits until the resolver has it and the servers run it. */
   push(token: string): Promise<void>;
   connectAs(who: "system" | "app"): Promise<NatsConnection>;
 }
 
 export interface WorldOptions {
   readonly binary: string;
-  /** How many servers; more than one are a cluster. */
+  /** The number of servers; more than one form a cluster. */
   readonly size?: number;
-  /** Demand signing keys of the operator (`strict_signing_key_usage`). */
+  /** Whether the operator requires signing keys (`strict_signing_key_usage`). */
   readonly strict?: boolean;
-  /** Public keys of more signing keys of the operator. */
+  /** Further public signing keys of the operator. */
   readonly signingKeys?: readonly string[];
-  /** Lines for relight.yaml's end, such as an escalation. */
+  /** Additional lines of relight.yaml, such as an escalation. */
   readonly yaml?: string;
   /** Seconds until the application account expires; never if absent. */
   readonly lives?: number;
-  /** JetStream's domain; none if absent. */
+  /** The JetStream domain, if any. */
   readonly domain?: string;
-  /** More of the block `jetstream`, such as limits. */
+  /** Additional lines of the `jetstream` block, such as limits. */
   readonly jetstream?: string;
-  /** How many accounts the resolver takes. */
+  /** The maximum number of accounts in the resolver. */
   readonly limit?: number;
-  /** More of each server's configuration, such as a listener for leafnodes. */
+  /** Additional configuration of each server, such as a leafnode listener. */
   readonly config?: (index: number) => string;
-  /** What clients need where `config` has TLS. */
+  /** TLS options for clients, if `config` has TLS. */
   readonly tls?: NodeConnectionOptions["tls"];
 }
 
-/** How often a world that did not come about, or a sign-in that took too long, is tried anew. */
+/** How often to retry creating a world, or a sign-in that took too long. */
 const MORE_ATTEMPTS = 2;
-/** Milliseconds: servers that form a meta group at all mostly do so in two, and seldom in more than eight. */
+/** Milliseconds: servers usually form a meta group within two seconds, rarely in more than eight. */
 const JOINED_WITHIN = 12_000;
-/** The last attempt gets as long as a busy machine may need. */
+/** The time for the last attempt, long enough for a busy machine. */
 const JOINED_AT_LAST = 40_000;
 
 /**
- * Starts the servers and makes the accounts. What fails is tried anew with other ports: on a busy machine a port
- * may be taken by the time it is listened on, and servers that start at once may form a meta group that never
- * takes in the last of them (seen on 2.10.27; then there are "no suitable peers for placement" for ever).
+ * Starts the servers and creates the accounts. Retries failures with other ports: on a busy machine a port may be taken
+ * meanwhile, and servers that start at the same time may form a meta group that never includes the last one (seen on
+ * 2.10.27; then "no suitable peers for placement" remains forever).
  */
 export async function createWorld(options: WorldOptions): Promise<World> {
   for (let left = MORE_ATTEMPTS; left > 0; left--) {
@@ -100,15 +99,15 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
   const operatorSigningKey = createOperator();
   const systemAccount = createAccount();
   const account = createAccount();
-  // One signing key for both accounts: with strict signing keys users must be signed by one, too.
+  // One signing key for both accounts: with strict signing keys, users must be signed by one too.
   const accountSigningKey = createAccount();
   const keys = { operator, operatorSigningKey, systemAccount, account, accountSigningKey };
   const signer = strict ? operatorSigningKey : operator;
   const operatorJwt = signClaims(operatorClaims(keys, strict, signingKeys), operator);
-  // Signed once: servers that were each given a JWT of their own would not agree on the claims in force.
+  // Signed once, because with a different JWT on each server the claims in force would differ.
   const system = signClaims(accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED), signer);
 
-  // A client has two seconds to sign in by default, which a busy machine may not give it.
+  // The default of two seconds for the sign-in may be too short on a busy machine.
   const security = (folder: string): string => `
 operator: ${operatorJwt}
 system_account: ${systemAccount.getPublicKey()}
@@ -159,7 +158,7 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
   }
 }
 
-/** A server gives two seconds to sign in; a busy machine may need more, and the client then sees one of these. */
+/** Client errors if a sign-in takes too long on a busy machine. */
 const TOO_LATE = /authentication timeout|\bEPIPE\b|\bECONNRESET\b/i;
 
 async function signIn(
@@ -178,7 +177,7 @@ async function signIn(
   }
 }
 
-/** The same deployment seen with another account of the same kind, which is made now. */
+/** Creates another account of the same kind, and returns the deployment with that account. */
 export async function anotherAccount(world: World, name: string): Promise<World> {
   const { accountSigningKey, operator, server } = world;
   const account = createAccount();
@@ -228,7 +227,7 @@ async function startServers(
   throw failed.reason;
 }
 
-/** Waits until every server knows of all the others, and their meta group does. */
+/** Waits until every server knows all others, and the meta group is complete. */
 async function allJoined({ connectAs, servers }: World, timeout: number): Promise<void> {
   const connection = await connectAs("system");
   try {
@@ -272,15 +271,15 @@ async function lookup(connection: NatsConnection, account: string): Promise<stri
   return reply?.string();
 }
 
-/** What a server says of an account that it runs. */
+/** A server's report about an account that it runs. */
 export interface AccountState {
   readonly jwt?: string;
   readonly expired?: boolean;
 }
 
 /**
- * What each server that answers runs; none of those that have not loaded the account, which is no failure.
- * @throws Error if none answers.
+ * The account's state on each responding server that has it loaded.
+ * @throws Error if no server answers.
  */
 export async function accountStates(
   connection: NatsConnection,
@@ -293,6 +292,6 @@ export async function accountStates(
   });
   const answers: (AccountState | null | undefined)[] = [];
   for await (const reply of replies) answers.push(reply.json<{ data?: AccountState | null }>().data);
-  if (answers.length === 0) throw new Error(`no server says what it runs of ${accountId}`);
+  if (answers.length === 0) throw new Error(`no server reports the state of ${accountId}`);
   return answers.filter((state): state is AccountState => state?.jwt !== undefined);
 }

@@ -12,23 +12,23 @@ import { fill } from "./scenario.ts";
 import { retry, waitFor } from "./wait.ts";
 import type { World } from "./world.ts";
 
-/** One of everything that JetStream holds in a cluster, and the proof that each of it works. */
+/** One of everything that JetStream supports in a cluster, and a check that each works. */
 
-/** Ten minutes are longer than any test lets a client be away; nanoseconds. */
+/** Ten minutes, longer than any test; nanoseconds. */
 const STAYS = 600_000_000_000;
 
 export interface ZooOptions {
-  /** A mirror and a source; they are there unless told otherwise. */
+  /** Whether to create a mirror and a source; by default true. */
   readonly copies?: boolean;
-  /** An ephemeral consumer; as above. */
+  /** Whether to create an ephemeral consumer; by default true. */
   readonly ephemeral?: boolean;
-  /** The most replicas that KV buckets and object stores have; three unless told otherwise. */
+  /** The maximum replicas of KV buckets and object stores; by default three. */
   readonly bucketReplicas?: number;
 }
 
 /**
- * Streams with three replicas and one, on file and in memory, a work queue, KV buckets and object stores, with `copies`
- * mirrors and a source, and pull, push, ephemeral consumers and such of one replica; with messages in each.
+ * Creates streams with three replicas and one, on file and in memory, a work queue, KV buckets and object stores, with
+ * `copies` mirrors and a source, and pull, push, ephemeral and single-replica consumers; with messages in each.
  */
 export async function fillZoo(
   world: World,
@@ -36,7 +36,7 @@ export async function fillZoo(
 ): Promise<void> {
   await fill(world, { replicas: 3, messages: 10 });
   await asApp(world, async (connection, manager) => {
-    // On a busy machine a server may be thought away for a moment ("no suitable peers, peer offline").
+    // On a busy machine a server may look offline for a moment ("no suitable peers, peer offline").
     const add = (config: Parameters<JetStreamManager["streams"]["add"]>[0]) =>
       retry(`stream ${config.name} to be made`, () => manager.streams.add(config), 60_000);
     const memory = { storage: StorageType.Memory };
@@ -46,7 +46,7 @@ export async function fillZoo(
     await add({ name: "MEM3", subjects: ["mem3.*"], num_replicas: 3, ...memory });
     await fillBuckets(connection, bucketReplicas);
     if (copies) {
-      // The server has it answer direct gets of the bucket, too (`mirror_direct`).
+      // The server makes it answer direct gets of the bucket too (`mirror_direct`).
       await add({ name: "BUCKET_COPY", mirror: { name: "KV_local" }, num_replicas: 1 });
       await add({ name: "MIRROR", mirror: { name: "ONE" }, num_replicas: 1 });
       await add({ name: "SOURCED", sources: [{ name: "BARE" }], num_replicas: 3 });
@@ -65,9 +65,8 @@ export async function fillZoo(
 }
 
 /**
- * Every stream that takes messages takes one, every pull consumer gives one, an ordered consumer gives all, the buckets
- * work as applications use them, and the copies follow. `without` are
- * consumers that are not there, as `ORDERS > single`.
+ * Checks that every stream accepts a message, every pull consumer and an ordered consumer deliver, buckets work as
+ * applications use them, and mirrors and sources follow. `without` are missing consumers, such as `ORDERS > single`.
  */
 export async function assertZooWorks(world: World, without: readonly string[] = []): Promise<void> {
   await asApp(world, async (connection, manager) => {
@@ -79,7 +78,7 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
     for (const consumer of PULLED.filter((one) => !without.includes(one))) {
       const [stream = "", name = ""] = consumer.split(" > ");
       const message = await (await client.consumers.get(stream, name)).next({ expires: 5_000 });
-      if (message === null) throw new Error(`${consumer} gave no message`);
+      if (message === null) throw new Error(`${consumer} delivered no message`);
       await message.ackAck();
     }
     await readInOrder(connection, "ONE");
@@ -89,7 +88,7 @@ export async function assertZooWorks(world: World, without: readonly string[] = 
   });
 }
 
-/** As an application replays a stream. */
+/** Replays a stream like an application. */
 async function readInOrder(connection: NatsConnection, stream: string): Promise<void> {
   const consumer = await jetstream(connection).consumers.get(stream);
   const message = await consumer.next({ expires: 5_000 });
@@ -99,7 +98,7 @@ async function readInOrder(connection: NatsConnection, stream: string): Promise<
 
 const PULLED = ["ORDERS > shipping", "ORDERS > single", "ORDERS > passing", "ONE > oner", "MEM > reader"];
 
-/** The consumers that the cluster's metadata has, as `ORDERS > single`, whether they work or not. */
+/** The consumers in the cluster's metadata, such as `ORDERS > single`, whether or not they work. */
 export async function knownConsumers(world: World): Promise<readonly string[]> {
   return asApp(world, async (connection) => {
     const known: string[] = [];
@@ -115,7 +114,7 @@ export async function knownConsumers(world: World): Promise<readonly string[]> {
   });
 }
 
-/** @throws Error where the API answers with one, as it does while the meta group elects its leader. */
+/** @throws Error if the API answers with one, as during an election of the meta leader. */
 async function namesOf(connection: NatsConnection, stream = ""): Promise<readonly string[]> {
   const reply = await connection.request(`$JS.API.CONSUMER.NAMES.${stream}`, "{}", { timeout: 10_000 });
   const { consumers, error } = reply.json<{
@@ -126,7 +125,7 @@ async function namesOf(connection: NatsConnection, stream = ""): Promise<readonl
   return consumers ?? [];
 }
 
-/** The streams' configurations as the account sees them, by name. */
+/** The streams' configurations by name. */
 export async function configurations(world: World): Promise<Readonly<Record<string, unknown>>> {
   return asApp(world, async (connection) => {
     const found: Record<string, unknown> = {};
@@ -140,7 +139,7 @@ export async function configurations(world: World): Promise<Readonly<Record<stri
   });
 }
 
-/** Mirrors and sources that stalled go on by themselves, 10 to 15 seconds after their origin works again. */
+/** Waits for mirrors and sources, which resume by themselves 10 to 15 seconds after their origin works again. */
 async function copied(
   manager: JetStreamManager,
   ...wanted: readonly (readonly [string, number])[]

@@ -1,6 +1,6 @@
 /**
- * Bundles the command and the functions: `node scripts/build.ts`. A file each, without node_modules, and beside it
- * chunks with what only some runs need (docs/decisions/0017). Does nothing where nothing has changed since.
+ * Bundles the command and the functions: `node scripts/build.ts`. One file each, without node_modules, and chunks with what
+ * only some runs need (docs/decisions/0017). Does nothing if nothing has changed.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,15 +11,15 @@ import manifest from "../package.json" with { type: "json" };
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
-/** Built aside, so that whoever runs Relight meanwhile finds the bundles that were there. */
+/** A temporary folder, because Relight may be running from the old bundles. */
 const out = join(root, `dist-${process.pid}`);
 
-/** In `dist`: what the bundles were made of. */
+/** The file in `dist` with the hash of the bundles' sources. */
 const MADE_OF = "made-of";
 const SOURCES = ["lib", "cli", "functions"];
 const OTHERS = ["package.json", "package-lock.json", join("scripts", "build.ts")];
 
-/** A hash over all that goes into the bundles. */
+/** A hash over everything that goes into the bundles. */
 function sources(): string {
   const hash = createHash("sha256");
   const below = SOURCES.flatMap((folder) =>
@@ -49,7 +49,7 @@ const common: BuildOptions = {
   format: "esm",
   platform: "node",
   target: manifest.engines.node.replace(">=", "node"),
-  // ES modules first: the other form of some packages (UMD) hides its requires from the bundler.
+  // ES modules first, because the UMD form of some packages hides its requires from the bundler.
   mainFields: ["module", "main"],
   sourcemap: "linked",
   sourcesContent: false,
@@ -62,9 +62,8 @@ const common: BuildOptions = {
 const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials", "escalate", "api"];
 
 /**
- * What every run on AWS imports on demand: loaded with the function, in Lambda's init phase, which has a whole CPU
- * where a run of it has a third. Kubernetes' client, KMS, SNS, EventBridge and ways to log in that no function has
- * are left to the runs that need them.
+ * Modules that every run on AWS needs, loaded with the function in Lambda's init phase, which has a whole CPU instead of a
+ * third. The Kubernetes client, KMS, SNS, EventBridge and other sign-in methods are loaded only by runs that need them.
  */
 const ALWAYS = [
   "journal/dynamodb-journal",
@@ -74,7 +73,7 @@ const ALWAYS = [
   "telemetry/xray-tracer",
 ];
 
-/** The function and its chunks in a folder of its own name, so that a zip holds no other function's. */
+/** The function, and its chunks in a folder with its name, so a zip contains no other function's chunks. */
 function bundleFunction(name: string): Promise<unknown> {
   const early = ALWAYS.map((adapter) => `import "./lib/adapters/aws/${adapter}.ts";`);
   const contents = [...early, `export { handler } from "./functions/${name}.ts";`].join("\n");
@@ -91,11 +90,11 @@ function bundleFunction(name: string): Promise<unknown> {
   });
 }
 
-/** Builds all and puts it in the place of what was there. */
+/** Builds everything and replaces the old bundles. */
 async function buildAll(madeOf: string): Promise<void> {
   try {
     await Promise.all([
-      // Splitting keeps the AWS SDK out of the way of those who run Relight without AWS.
+      // Splitting avoids loading the AWS SDK when Relight runs without AWS.
       build({
         ...common,
         entryPoints: [{ in: "cli/main.ts", out: "relight" }],

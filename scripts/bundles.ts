@@ -1,7 +1,7 @@
 /**
- * Measures bundles of the functions, side by side in one run: `node scripts/bundles.ts FOLDER…`, where a folder is a
- * `dist/functions` (dist/functions of this checkout by default). For each: what a zip holds, what importing it
- * loads, and how long that takes in a new process, as the median of 21.
+ * Compares bundles of the functions: `node scripts/bundles.ts FOLDER…`, where a folder is a `dist/functions` (by default
+ * this checkout's). For each: the size of its zip, the size of what an import loads, and how long the import takes in a new
+ * process (median of 21).
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 
 const TIMES = 21;
 
-/** Prints the milliseconds of the import and the files that it loaded. */
+/** Prints how long the import took, in milliseconds, and the files that it loaded. */
 const IMPORT = `
 import { registerHooks } from "node:module";
 const loaded = [];
@@ -36,7 +36,7 @@ const kilobytes = (bytes: number): string => `${Math.round(bytes / 1000).toLocal
 const sizeOf = (files: readonly string[]): number =>
   files.reduce((sum, file) => sum + statSync(file).size, 0);
 
-/** The bundle and its chunks: what its zip holds before it is compressed. */
+/** The bundle and its chunks, which are the uncompressed contents of its zip. */
 function filesOf(folder: string, name: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((file) => file === `${name}.mjs` || (file.startsWith(`${name}/`) && file.endsWith(".mjs")))
@@ -53,7 +53,7 @@ console.log("| function | folder | in the zip, unpacked | loaded by an import | 
 console.log("| --- | --- | --- | --- | --- |");
 for (const name of names) {
   const runs = folders.map((): Import[] => []);
-  // In turn, so that what else this machine does meets all of them.
+  // Alternate, to distribute the machine's other load evenly.
   for (let time = 0; time < TIMES; time += 1)
     for (const [index, folder] of folders.entries())
       runs[index]?.push(importOnce(join(folder, `${name}.mjs`)));

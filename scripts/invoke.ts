@@ -22,15 +22,15 @@ type Handler = (event: unknown, context: unknown) => Promise<unknown>;
 const FUNCTIONS = ["sweep", "remediate", "issuer-webhook", "manual", "rotate-credentials", "escalate", "api"];
 /** The account of the events in events/. */
 const PLACEHOLDER = /A{56}/g;
-/** Milliseconds; what serverless.yml gives the functions that work on an account. */
+/** Milliseconds; the timeout in serverless.yml of functions that work on an account. */
 const TIMEOUT = 180_000;
 
 const command = new Command("invoke")
-  .description("run a function from its bundle (npm run build makes it) on an event, as Lambda would")
-  .addArgument(new Argument("<function>", "which one").choices(FUNCTIONS))
+  .description("run a function from its bundle (from npm run build) with an event, as Lambda would")
+  .addArgument(new Argument("<function>", "the function").choices(FUNCTIONS))
   .argument("<event>", "a JSON file, such as those in events/")
   .option("-c, --config <file>", "the configuration", "relight.yaml")
-  .option("-a, --account <id>", "the account to put where an event of events/ has its placeholder")
+  .option("-a, --account <id>", "the account that replaces the placeholder in an event of events/")
   .option("--secret-env <name>", "sign an issuer-webhook event with the secret in this environment variable")
   .action(invoke);
 
@@ -49,7 +49,7 @@ async function invoke(name: string, eventFile: string, options: Options): Promis
 
 async function loadHandler(name: string): Promise<Handler> {
   const bundle = join(import.meta.dirname, "..", "dist", "functions", `${name}.mjs`);
-  if (!existsSync(bundle)) command.error(`there is no ${bundle}; \`npm run build\` makes it`);
+  if (!existsSync(bundle)) command.error(`${bundle} does not exist; run \`npm run build\``);
   const { handler } = (await import(pathToFileURL(bundle).href)) as { handler: Handler };
   return handler;
 }
@@ -65,7 +65,7 @@ async function readEvent(file: string): Promise<Event> {
   }
 }
 
-/** The event with the account in place of the placeholder, in a body that is encoded, too. */
+/** The event with the account instead of the placeholder, also in an encoded body. */
 function fill(event: Event, account: string | undefined): Event {
   if (account === undefined) return event;
   const filled = JSON.parse(JSON.stringify(event).replace(PLACEHOLDER, account)) as Event;
@@ -78,9 +78,9 @@ function bodyOf({ body, isBase64Encoded }: Event): string {
   return isBase64Encoded === true ? Buffer.from(String(body), "base64").toString() : String(body);
 }
 
-/** A fresh signature, since an old one would be refused as a replay. */
+/** Signs now, because an old signature would be refused as a replay. */
 function sign(name: string, event: Event, variable: string): void {
-  if (name !== "issuer-webhook") command.error("--secret-env is for issuer-webhook: nothing else is signed");
+  if (name !== "issuer-webhook") command.error("--secret-env works only with issuer-webhook");
   const secret = process.env[variable] || command.error(`${variable} is not set`);
   const id = `msg_${randomUUID()}`;
   const now = new Date();

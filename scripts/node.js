@@ -1,5 +1,5 @@
 /**
- * Gets a Node.js that runs TypeScript (22.18 or newer) where this one does not, from npm's registry into the cache.
+ * If this Node.js can't run TypeScript (older than 22.18), downloads one from the npm registry into the cache.
  * Plain JavaScript without dependencies, for Node 20.20 or newer.
  */
 import { spawnSync } from "node:child_process";
@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-/** The same folder as that of lab/server-binaries.ts. */
+/** The same folder as in lab/server-binaries.ts. */
 const CACHE = process.env["RELIGHT_CACHE"] ?? join(import.meta.dirname, "..", ".cache");
 
 /** By `process.platform` and `process.arch`: the package, its newest version 24, and the hash of its tarball. */
@@ -40,8 +40,8 @@ const PACKAGES = {
 };
 
 /**
- * The path of a Node that runs this checkout: this one, or one that is fetched once.
- * @param {(line: string) => void} say told when something is fetched
+ * The path of a Node that runs this checkout: this one, or one that is downloaded once.
+ * @param {(line: string) => void} say called when something is downloaded
  * @throws Error that says what to do
  */
 export function workingNode(say) {
@@ -60,17 +60,17 @@ export function workingNode(say) {
     const { stdout, error } = spawnSync(node, ["--version"], { encoding: "utf8" });
     if (stdout?.trim() === `v${wanted.version}`) return node;
     rmSync(folder, { recursive: true, force: true });
-    throw new Error(`it does not run here (${error?.message ?? "it says no version"})`);
+    throw new Error(`it does not run here (${error?.message ?? "it reports no version"})`);
   } catch (cause) {
     throw new Error(
-      `${tooOld}, and Node ${wanted.version} could not be had: ${cause.message}\n` +
+      `${tooOld}, and Node ${wanted.version} could not be downloaded: ${cause.message}\n` +
         "Install Node 24, or let npm reach its registry or the mirror in your .npmrc, and run this again.",
       { cause },
     );
   }
 }
 
-/** Puts the package into `folder` in one step, so that two processes at once don't see half of it. */
+/** Puts the package into `folder` atomically, because several processes may do so at once. */
 function fetchInto(folder, { name, version, sha512 }) {
   mkdirSync(join(folder, ".."), { recursive: true });
   const temporary = mkdtempSync(`${folder}-`);
@@ -88,14 +88,14 @@ function fetchInto(folder, { name, version, sha512 }) {
   }
 }
 
-/** Runs npm, the one that runs this if there is one. @throws Error with what it wrote */
+/** Runs npm, if possible the one that runs this script. @throws Error with its output */
 export function npm(args) {
   const npmScript = process.env["npm_execpath"];
   const command = npmScript ? [process.execPath, npmScript] : ["npm"];
   run(`npm ${args[0]}`, [...command, ...args, "--loglevel=error"], join(import.meta.dirname, ".."));
 }
 
-/** @throws Error with what the program wrote */
+/** @throws Error with the program's output */
 function run(name, [command, ...args], cwd) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
   if (status !== 0)

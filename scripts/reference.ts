@@ -1,6 +1,6 @@
 /**
- * Writes the tables of docs/reference.md and docs/observability.md from the code: `node scripts/reference.ts`. They
- * stand between `<!-- name -->` and `<!-- /name -->`; a test fails where they are not what this would write.
+ * Writes the tables of docs/reference.md and docs/observability.md from the code: `node scripts/reference.ts`. They are
+ * between `<!-- name -->` and `<!-- /name -->`. A test fails if they are outdated.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -78,7 +78,7 @@ function dimensionsOf({ dimensions, total }: MetricDescription): string {
   return [...(total ? ["`service`"] : []), ...named].join("; ");
 }
 
-/** `text` with every table as the code has it now. */
+/** `text` with current tables. */
 export function withTables(text: string, tables: Readonly<Record<string, string>> = TABLES): string {
   return Object.entries(tables).reduce((before, [name, content]) => {
     const place = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);

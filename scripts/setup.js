@@ -1,7 +1,7 @@
 /**
- * Sets up what a task needs and runs it: `node scripts/setup.js quickstart|twin|costs|test|build|… [arguments]`.
+ * Installs what a task needs and runs it: `node scripts/setup.js quickstart|twin|costs|test|build|… [arguments]`.
  * Plain JavaScript without dependencies, because it runs before there are any, on Node 20.20 or newer.
- * Idempotent: what is there already is not fetched again.
+ * Idempotent: downloads nothing twice.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,12 +13,12 @@ const root = join(import.meta.dirname, "..");
 const modules = join(root, "node_modules");
 const stamp = join(modules, ".relight-lock-hash");
 
-/** What tests on real servers need: those of the versions they run, and AWS's emulator. */
+/** What tests on real servers need: the server versions, and the AWS emulator. */
 const LAB = [["lab/server-binaries.ts", "2.9.10", "2.10.27", "2.15.1"], ["lab/moto.ts"]];
 
 const PACKAGE = ["node_modules/osls/bin/serverless.js", "package"];
 
-/** What each task needs beside node_modules and the bundles, and what it then runs. */
+/** What each task needs besides node_modules and the bundles, and what it then runs. */
 const TASKS = {
   build: { needs: [], run: undefined },
   prepare: { needs: [], run: undefined },
@@ -50,7 +50,7 @@ function fail(message) {
   process.exit(1);
 }
 
-/** Runs a script with `node`, which its children find first on their PATH. @returns {Promise<number>} the exit code */
+/** Runs a script with `node`, which is first on its children's PATH. @returns {Promise<number>} the exit code */
 function run(node, args) {
   const path = [dirname(node), join(modules, ".bin"), process.env.PATH].join(delimiter);
   const child = spawn(node, args, { cwd: root, stdio: "inherit", env: { ...process.env, PATH: path } });
@@ -92,13 +92,12 @@ if (task === undefined) fail(`usage: node scripts/setup.js ${Object.keys(TASKS).
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < OLDEST_MAJOR || (major === OLDEST_MAJOR && minor < OLDEST_MINOR))
   fail(`Node ${process.versions.node} is too old: install Node 20.20 or newer, best 24.`);
-// Ctrl-C goes to the task, which cleans up after itself; this process only waits for it.
+// Ctrl-C reaches the task, which cleans up; this process only waits for it.
 process.on("SIGINT", () => {});
 
-// npm runs `prepare` in the middle of an installation of its own.
+// npm runs `prepare` during its own installation.
 if (name !== "prepare") installPackages();
-if (!existsSync(process.execPath))
-  fail("The Node that ran this was among the packages that were replaced: run it again.");
+if (!existsSync(process.execPath)) fail("The installation replaced the Node that ran this: run it again.");
 const node = findNode();
 const needs = args.includes("--help") ? [] : [["scripts/build.ts"], ...task.needs];
 for (const need of needs)

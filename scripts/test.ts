@@ -1,7 +1,7 @@
 /**
- * Runs every check, cheapest first: `npm test [-- jest arguments]`. With arguments only Jest runs. `npm run check` leaves
- * out all that starts a server, `npm run unit` and `npm run integration` run one half of the tests each, and `npm run
- * test:exhaustive` runs the second half in its whole form.
+ * Runs every check, cheapest first: `npm test [-- jest arguments]`. With arguments only Jest runs. `npm run check` skips
+ * everything that starts a server, `npm run unit` and `npm run integration` run one half of the tests each, and `npm run
+ * test:exhaustive` runs the second half in full.
  * The last line says how many tests passed, failed and were skipped.
  */
 import { spawnSync } from "node:child_process";
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reapServers } from "../lab/nats-server.ts";
 
-/** What became of one file's tests, as test/support/tally.js writes it. */
+/** The results of one file's tests, written by test/support/tally.js. */
 interface Tally {
   readonly file: string;
   readonly passed: number;
@@ -18,14 +18,14 @@ interface Tally {
   readonly skipped: number;
 }
 
-/** More failed files than this are no chance of a busy machine. */
+/** If more files than this fail, a busy machine is not the cause. */
 const SECOND_LOOKS = 2;
 
 interface Part {
   readonly jest: readonly string[];
-  /** Whether format, lint and types are checked first. */
+  /** Whether to check format, lint and types first. */
   readonly lints: boolean;
-  /** Each test in its whole form (test/support/exhaustive.ts). */
+  /** Whether to run each test in full (test/support/exhaustive.ts). */
   readonly isExhaustive?: boolean;
 }
 
@@ -52,7 +52,7 @@ function run(title: string, command: string, args: readonly string[]): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Runs Jest. Undefined: it crashed, so nobody knows what failed. */
+/** Runs Jest. Undefined if it crashed, so the failures are unknown. */
 async function jest(title: string, args: readonly string[]): Promise<readonly Tally[] | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "relight-test-"));
   const tally = join(folder, "tally.json");
@@ -63,12 +63,12 @@ async function jest(title: string, args: readonly string[]): Promise<readonly Ta
     join(root, "node_modules", "jest", "bin", "jest.js"),
     ...args,
   ]);
-  // A worker that Jest had to kill could not stop its servers.
+  // A worker that Jest killed could not stop its servers.
   const reaped = await reapServers();
   if (reaped > 0) console.error(`stopped ${reaped} servers that a killed test worker left running`);
   const tallies = existsSync(tally) ? (JSON.parse(readFileSync(tally, "utf8")) as Tally[]) : undefined;
   rmSync(folder, { recursive: true, force: true });
-  // Jest that fails though no test did has something to say that no count tells.
+  // If Jest fails although no test did, report that too.
   const isExplained = status === 0 || (tallies ?? []).some(({ failed }) => failed > 0);
   return isExplained ? tallies : undefined;
 }
@@ -77,24 +77,17 @@ const failedOf = (tallies: readonly Tally[]): readonly string[] =>
   tallies.filter(({ failed }) => failed > 0).map(({ file }) => file);
 
 /**
- * Runs a few files that failed once more, with nothing beside them, and says by name which pass only then: those are
- * to be mended too, but what failed once among servers that fail by chance is no reason to distrust the rest
- * (docs/decisions/0018-report-retried-tests.md).
+ * Runs a few failed files again, alone, and names those that pass only then. They need a fix too, but a single failure
+ * with real servers on a busy machine does not make the whole run fail (docs/decisions/0018-report-retried-tests.md).
  */
 async function secondLook(first: readonly Tally[]): Promise<readonly Tally[]> {
   const suspects = failedOf(first);
   if (suspects.length === 0 || suspects.length > SECOND_LOOKS) return first;
-  const second = await jest("once more, alone: what failed", [
-    "--runInBand",
-    "--runTestsByPath",
-    ...suspects,
-  ]);
+  const second = await jest("failed files again, alone", ["--runInBand", "--runTestsByPath", ...suspects]);
   if (second === undefined) return first;
   const failedAgain = failedOf(second);
   for (const file of suspects.filter((suspect) => !failedAgain.includes(suspect)))
-    console.error(
-      `UNRELIABLE, to be mended: ${file} failed, and passed alone; its first failure stands above`,
-    );
+    console.error(`UNRELIABLE, needs a fix: ${file} failed, and passed alone; see its first failure above`);
   return [...first.filter(({ file }) => !suspects.includes(file)), ...second];
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** One call to AWS, as it was seen on the wire between a function and the emulator. */
+/** One call to AWS, as seen between a function and the emulator. */
 export interface Call {
   /** Counts all calls through the proxy, from 1; in the order in which they arrived. */
   readonly number: number;
@@ -14,12 +14,12 @@ export interface Call {
   readonly service: string;
   /** The operation as IAM and the API reference write it: `PutItem`. */
   readonly operation: string;
-  /** The parameters. They hold secrets where the operation takes any: don't print them. */
+  /** The parameters. They may contain secrets: do not print them. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly requestBytes: number;
   /** Epoch milliseconds. */
   readonly at: number;
-  /** Set once it is answered; the status is 0 where the connection was cut. */
+  /** Set once it is answered; the status is 0 if the connection was cut. */
   status?: number;
   responseBytes?: number;
   /** Milliseconds until it was answered. */
@@ -35,17 +35,17 @@ export interface RawRequest {
 
 export type Operation = Pick<Call, "service" | "operation" | "input">;
 
-/** Services whose name in a signature is not IAM's. */
+/** Services whose name in a signature differs from IAM's. */
 const IAM_NAMES: Readonly<Record<string, string>> = { monitoring: "cloudwatch", email: "ses" };
 
-/** Who signed: the access key's id and the service, from the signature's credential scope. */
+/** The signer: the access key's id and the service, from the signature's credential scope. */
 export function signerOf({ headers }: RawRequest): { readonly key: string; readonly service: string } {
   const scope = /Credential=([^/,]+)\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? "");
   const [, key = "", service = ""] = scope ?? [];
   return { key, service: IAM_NAMES[service] ?? service };
 }
 
-/** Reads all three protocols of AWS: JSON with a target, a form with an action, and REST by its path. */
+/** Reads all three AWS protocols: JSON with a target, a form with an action, and REST paths. */
 export function operationOf(request: RawRequest): Operation {
   const { service } = signerOf(request);
   const { headers, body, method, path } = request;

@@ -5,13 +5,13 @@ import { seedOf } from "../keys.ts";
 import type { World } from "../world.ts";
 import type { MotoSettings } from "./moto.ts";
 
-/** What signs the issuer's webhooks in the twin. */
+/** The secret that signs the issuer's webhooks in the twin. */
 export const WEBHOOK_SECRET = `whsec_${Buffer.from("the issuer's secret in the twin").toString("base64")}`;
 
-/** What signs the pages. */
+/** The secret that signs pages. */
 const CHANNEL_SECRET = `whsec_${Buffer.from("the pages' secret in the twin").toString("base64")}`;
 
-/** Puts the keys and credentials of the lab's world where the configuration below looks for them. */
+/** Stores the keys and credentials of the lab's world where the configuration below reads them. */
 export async function createSecrets(
   { home, accounts }: Deployed,
   settings: MotoSettings,
@@ -35,20 +35,20 @@ export async function createSecrets(
   return arns;
 }
 
-/** What the configuration tells of. */
+/** What the configuration needs. */
 export interface Deployed {
   /** The folder with the keys and credentials of the lab's world. */
   readonly home: string;
   readonly servers: readonly { readonly url: string }[];
-  /** By name; each has a field of its own in the secret `relight/accounts`. */
+  /** By name; each has its own field in the secret `relight/accounts`. */
   readonly accounts: Readonly<Record<string, Pick<World, "account" | "accountId">>>;
-  /** Where pages go. */
+  /** The address for pages. */
   readonly pages: string;
-  /** Lines for the end of relight.yaml. */
+  /** Additional lines of relight.yaml. */
   readonly yaml: string;
 }
 
-/** What lies beside serverless.yml when a team packages it: relight.yaml and the operator's JWT, no secret. */
+/** The files beside serverless.yml when a team packages it: relight.yaml and the operator JWT, without secrets. */
 export async function filesFor(deployed: Deployed): Promise<Readonly<Record<string, string>>> {
   const operator = await readFile(join(deployed.home, "operator.jwt"), "utf8");
   return { "relight.yaml": configurationFor(deployed), "operator.jwt": operator };

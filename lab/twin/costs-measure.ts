@@ -12,25 +12,25 @@ import { every } from "./faults.ts";
 import { bySchedule, byWebhook } from "./triggers.ts";
 import { startTwin, type Twin } from "./twin.ts";
 
-/** What was measured, by what was done. */
+/** The measurements of each kind of run. */
 export interface Scenes {
   readonly sweeps: Readonly<Record<number, Recorded>>;
   readonly look: Recorded;
   readonly renewal: Recorded;
   readonly heal: Recorded;
-  /** A sweep that can't queue, and the page that comes of it. */
+  /** A sweep that can't queue jobs, and the resulting page. */
   readonly page: Recorded;
   readonly told: Recorded;
   readonly webhook: Recorded;
 }
 
 /**
- * After one sweep there is no room for more jobs: what a sweep does for each account is measured without the sends of
- * those that are due, which are jobs' costs, and which take the emulator longer the more messages it has.
+ * Fills the queue after one sweep: a sweep's cost per account is measured without sending jobs, because that belongs to
+ * the jobs' costs, and because the emulator becomes slower with more messages.
  */
 const FULL_QUEUE = "sweep: { atMostWaiting: 5 }\n";
 
-/** A twin whose functions tell what they used. */
+/** A twin whose functions report what they used. */
 export function startMeasuredTwin(world: World, artefacts?: string): Promise<Twin> {
   const probe = pathToFileURL(join(import.meta.dirname, "costs-probe.ts")).href;
   const environment = { NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${probe}` };
@@ -42,7 +42,7 @@ export function startMeasuredTwin(world: World, artefacts?: string): Promise<Twi
   });
 }
 
-/** Runs everything that costs money, once in peace. The world is broken in between and healthy at the end. */
+/** Runs everything that costs money once. Breaks the world in between; it is healthy at the end. */
 export async function measure(twin: Twin, world: World, say: (line: string) => void): Promise<Scenes> {
   const resume = twin.queues.pause();
   const sweeps = await sweepsOf(twin, world, say);
@@ -76,7 +76,7 @@ async function sweepsOf(twin: Twin, world: World, say: (line: string) => void): 
   return sweeps;
 }
 
-/** The second look: the first one at an account writes more. */
+/** Measures the second check of an account, because the first one writes more. */
 export async function routineLook(twin: Twin, account: string): Promise<Recorded> {
   await remediate(twin, account);
   return recorded(twin, "remediate", () => remediate(twin, account));
@@ -91,7 +91,7 @@ async function recorded(twin: Twin, name: string, work: () => Promise<unknown>):
 const EVENT = join(import.meta.dirname, "..", "..", "events", "remediate.sqs.json");
 let jobs = 0;
 
-/** A job as a sweep queues it, given to `remediate` past the queue. */
+/** Invokes `remediate` with a job of a sweep, without the queue. */
 async function remediate(twin: Twin, account: string): Promise<void> {
   jobs += 1;
   const text = (await readFile(EVENT, "utf8"))
@@ -102,7 +102,7 @@ async function remediate(twin: Twin, account: string): Promise<void> {
     throw new Error(`remediate did not do its job: ${JSON.stringify(end)}`);
 }
 
-/** What the sweeps queued is not run: one run of each kind was measured. */
+/** Drops the sweeps' jobs, because one run of each kind has been measured. */
 async function dropJobs({ deployment, settings }: Twin): Promise<void> {
   const client = new SQSClient(settings);
   const QueueUrl = String(deployment.stack.resolve({ Ref: "JobsQueue" }));
@@ -110,7 +110,7 @@ async function dropJobs({ deployment, settings }: Twin): Promise<void> {
   client.destroy();
 }
 
-/** A sweep that fails tells so over the bus; `escalate` tells the channel. */
+/** A failing sweep sends an incident to the bus, and `escalate` notifies the channel. */
 async function aPage(twin: Twin, resume: () => void): Promise<Pick<Scenes, "page" | "told">> {
   const [page, told] = [recording(twin, "sweep"), recording(twin, "escalate")];
   using _fault = twin.proxy.meddle(

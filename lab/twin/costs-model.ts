@@ -1,7 +1,7 @@
 import { costOf } from "./costs-prices.ts";
 import type { Start, Usage } from "./costs-record.ts";
 
-/** The rows of what was measured: one run of each, and of a sweep its fixed part and what each account adds. */
+/** The rows of the measurements: one run of each kind; a sweep has a fixed part and a part per account. */
 export const STEPS = ["sweep", "account", "look", "renewal", "heal", "page", "told", "webhook"] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -12,7 +12,7 @@ export interface Measured {
   readonly alarms: number;
 }
 
-/** What a team chooses, and what happens to it. */
+/** A team's settings and its number of accounts. */
 export interface Setting {
   readonly accounts: number;
   /** `sweep.verifyEvery`, in minutes. */
@@ -25,13 +25,13 @@ export interface Bill {
   readonly lines: Readonly<Record<string, number>>;
   readonly total: number;
   readonly looksAMonth: number;
-  /** How many jobs run at once on average: `jobsAtOnce` must be more. */
+  /** The average number of concurrent jobs; `jobsAtOnce` must be higher. */
   readonly atOnce: number;
-  /** Seconds that a sweep takes. */
+  /** The duration of a sweep in seconds. */
   readonly sweepTakes: number;
 }
 
-/** What is assumed and can't be measured here; the document says each of them. */
+/** Assumptions that can't be measured here; the document lists them. */
 export const ASSUMED = {
   /** Minutes. */
   month: 30 * 24 * 60,
@@ -40,18 +40,18 @@ export const ASSUMED = {
   renewedEvery: 60,
   /** Of all accounts in a month. */
   healed: 0.01,
-  /** A month, for each thousand accounts, and ten in any case. */
+  /** Per month: for each thousand accounts, but at least ten. */
   pages: { fixed: 10, perThousand: 10 },
   /** `journalKeeps`, in months; and how long logs are kept. */
   keeps: 3,
-  /** The share of runs that start anew; of sweeps all do. */
+  /** The share of cold starts; sweeps are always cold. */
   coldStarts: 0.02,
   secrets: 6,
   /** Messages that a sweep sends in one request. */
   batch: 10,
-  /** Milliseconds until AWS answers a call; the emulator's own time says nothing about it. */
+  /** Milliseconds until AWS answers a call; the emulator's time is not representative. */
   call: 10,
-  /** Lambda polls a queue five times at once, 20 s each, also where nothing comes. */
+  /** Lambda polls a queue with five concurrent requests of 20 s, even if it is empty. */
   pollsAMonth: (5 * 30 * 24 * 3600) / 20,
   /** Lambda's own lines for each run (START, END, REPORT), in bytes. */
   linesOfLambda: 450,
@@ -65,14 +65,14 @@ const MEMORY = { sweep: 1769, remediate: 512, escalate: 256, webhook: 256 } as c
 const ONE_CPU = 1769;
 const GB = 1e9;
 
-/** Seconds of a run: it computes with its share of a CPU, waits for the cluster as long as here, and for AWS. */
+/** The duration of a run in seconds: computing with its share of a CPU, waiting for the cluster as here, and for AWS. */
 export function secondsOf({ cpu, waited, calls }: Usage, memory: number): number {
   return ((cpu * ONE_CPU) / memory + waited + calls * ASSUMED.call) / 1000;
 }
 
 /**
- * How often an account is looked at in a month. Each has an instant of its own in the last quarter of the time, and
- * what would be late at the next sweep is due at this one (lib/domain/sweep/due.ts).
+ * How often an account is checked per month. Accounts are spread over the last quarter of the interval, and an account that
+ * would be late at the next sweep is due at this one (lib/domain/sweep/due.ts).
  */
 export function looksOf({ verifyEvery }: Setting): number {
   const { month, sweepEvery } = ASSUMED;
@@ -113,7 +113,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     runs.reduce((all, { step, count }) => all + count * value(usageOf(step)), 0);
   const all = runs.reduce((total, { count }) => total + count, 0);
   const gbSeconds = runs.reduce((total, { step, count, memory, cold: share }) => {
-    // Imports are charged, too; they have a whole CPU.
+    // Imports are charged too, with a whole CPU.
     const seconds = secondsOf(usageOf(step), memory) + (share * steps[step].imports) / 1000;
     return total + (count * seconds * memory) / 1024;
   }, 0);
@@ -124,7 +124,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
   const storedGb = (sum(({ stored }) => stored) * ASSUMED.keeps) / GB;
   const lines = {
     Lambda: costOf("lambdaRequest", all) + costOf("lambdaGbSecond", gbSeconds),
-    // Of each job: its share of a batch that is sent, and it is received and deleted.
+    // For each job: its share of a sent batch, receiving and deleting.
     SQS:
       costOf("sqsFifo", jobs * (1 / ASSUMED.batch + 2) + sweeps * steps.sweep.sqs + ASSUMED.pollsAMonth) +
       costOf("sqsStandard", told * 3 + ASSUMED.pollsAMonth),
@@ -149,7 +149,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
         "secretCall",
         sum(({ secrets }) => secrets),
       ),
-    // DynamoDB asks for its key once in five minutes for each role; three are at work.
+    // DynamoDB requests its key every five minutes for each role; three roles are active.
     KMS: costOf("kmsCall", sweeps * 3),
     "X-Ray": costOf("trace", traces),
     "API Gateway": costOf("httpRequest", renewals),
@@ -165,7 +165,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
   };
 }
 
-/** A sweep over so many accounts; the messages that it sends are counted with the jobs. */
+/** A sweep over this many accounts; its messages are counted with the jobs. */
 function plus(fixed: Usage & Start, each: Usage, count: number): Usage {
   const add = (key: keyof Usage): number => fixed[key] + count * each[key];
   return {

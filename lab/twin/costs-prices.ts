@@ -1,7 +1,7 @@
-/** A price on AWS' public list for US East (N. Virginia), without free tiers and tiers of volume. */
+/** A price on AWS's public list for US East (N. Virginia), without free tiers and volume discounts. */
 export interface Price {
   readonly usd: number;
-  /** Of how many that is the price. */
+  /** The number of units for this price. */
   readonly per: number;
   readonly of: string;
   readonly source: string;
@@ -10,9 +10,9 @@ export interface Price {
 const MILLION = 1_000_000;
 const price = (usd: number, per: number, of: string, source: string): Price => ({ usd, per, of, source });
 
-/** When the sources were read; each was a stored copy, so look at the list itself before you decide by it. */
+/** When the sources were read. They were stored copies, so check the list itself before you decide. */
 export const READ_ON = "November 2026";
-/** Known, but without a source at hand. */
+/** Without a source. */
 const FROM_MEMORY = "from memory of the public price list, check";
 
 export const PRICES = {
@@ -86,7 +86,7 @@ export const PRICES = {
 
 export type Priced = keyof typeof PRICES;
 
-/** US dollars for so many. */
+/** US dollars for this many units. */
 export function costOf(what: Priced, count: number): number {
   const { usd, per } = PRICES[what];
   return (count / per) * usd;

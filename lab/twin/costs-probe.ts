@@ -1,18 +1,18 @@
 /**
- * Loaded into a function's process by `node --import`: tells on its last line of standard error what the process
- * used, all in all and up to the end of its imports.
+ * Loaded into a function's process by `node --import`. Writes what the process used, in total and for its imports, as the
+ * last line of standard error.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { writeSync } from "node:fs";
 import { IMPORTED } from "./runtime-channel.ts";
 
-/** What the process used so far: CPU time of all threads and wall time, in milliseconds. */
+/** CPU time of all threads and wall time so far, in milliseconds. */
 export interface Used {
   readonly cpu: number;
   readonly wall: number;
 }
 
-/** One line; `memory` is the most that was resident, in megabytes. */
+/** One line; `memory` is the peak resident memory in megabytes. */
 export interface ProbeLine {
   readonly probe: { readonly imported: Used; readonly end: Used; readonly memory: number };
 }
@@ -29,6 +29,6 @@ subscribe(IMPORTED, () => {
 process.once("exit", () => {
   const memory = process.resourceUsage().maxRSS / 1024;
   const line: ProbeLine = { probe: { imported, end: used(), memory } };
-  // Nothing asynchronous is done after this.
+  // Nothing asynchronous runs after this.
   writeSync(2, `${JSON.stringify(line)}\n`);
 });

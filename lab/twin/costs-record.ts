@@ -3,7 +3,7 @@ import type { ProbeLine } from "./costs-probe.ts";
 import { unitsOf } from "./costs-units.ts";
 import type { Twin } from "./twin.ts";
 
-/** What runs of one function used, on average for one run. Units as the bill has them. */
+/** What one run of a function used on average, in the units of the bill. */
 export interface Usage {
   readonly calls: number;
   readonly read: number;
@@ -17,11 +17,11 @@ export interface Usage {
   readonly logs: number;
   /** Milliseconds of CPU after the imports, on this machine. */
   readonly cpu: number;
-  /** Milliseconds in which it neither computed nor waited for AWS: the cluster, and pauses. */
+  /** Milliseconds waiting for the cluster and pausing, without computing or waiting for AWS. */
   readonly waited: number;
 }
 
-/** What belongs to a run that had to be started anew, and what it needed of memory. */
+/** A cold start and memory. */
 export interface Start {
   /** Milliseconds of CPU until everything is imported. */
   readonly imports: number;
@@ -33,16 +33,16 @@ export interface Recorded {
   readonly runs: number;
   readonly usage: Usage;
   readonly start: Start;
-  /** Operations with how often one run called each, most often first. */
+  /** Operations and how often one run called each, most frequent first. */
   readonly operations: readonly (readonly [string, number])[];
-  /** Each metric with its dimensions' values: what CloudWatch charges for one by one. */
+  /** Each metric with its dimensions' values, which CloudWatch charges separately. */
   readonly metrics: ReadonlySet<string>;
 }
 
-/** What CloudWatch counts beside each line's text; from its pricing page. */
+/** Bytes that CloudWatch charges for each line besides its text; from its pricing page. */
 const EVENT_OVERHEAD = 26;
 
-/** Notes where the twin's record stands; what is called returns what `name` did since then. */
+/** Starts recording; the returned function returns what `name` did since then. */
 export function recording({ proxy, functions }: Twin, name: string): () => Recorded {
   const [call, line, run] = [proxy.calls.length, functions.lines.length, functions.runs.length];
   return () => {
@@ -55,7 +55,7 @@ export function recording({ proxy, functions }: Twin, name: string): () => Recor
       .map(({ text }) => text);
     const probes = texts.filter(isProbe).map((text) => (JSON.parse(text) as ProbeLine).probe);
     if (probes.length !== runs)
-      throw new Error(`${runs} runs of ${name}, and ${probes.length} told what they used`);
+      throw new Error(`${runs} runs of ${name}, but ${probes.length} reported what they used`);
     const each = (total: number): number => total / runs;
     const sum = <T>(list: readonly T[], value: (one: T) => number): number =>
       each(list.reduce((all, one) => all + value(one), 0));
@@ -109,7 +109,7 @@ interface Emf {
   };
 }
 
-/** The series that a line of EMF adds to: a metric in each of its sets of dimensions. */
+/** The series in a line of EMF: a metric in each of its dimension sets. */
 function metricsIn(text: string): readonly string[] {
   if (!text.includes('"_aws"')) return [];
   const line = JSON.parse(text) as Emf & Readonly<Record<string, unknown>>;
@@ -120,7 +120,7 @@ function metricsIn(text: string): readonly string[] {
   );
 }
 
-/** Milliseconds in which a call to the emulator was under way; its time is not AWS's. */
+/** Milliseconds in which calls to the emulator were in flight, whose duration differs from AWS's. */
 function timeIn(calls: readonly Call[]): number {
   let [until, total] = [0, 0];
   for (const { at, took = 0 } of calls.toSorted((a, b) => a.at - b.at)) {

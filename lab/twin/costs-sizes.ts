@@ -1,2 +1,2 @@
-/** The sizes between which a sweep's part for each account is worked out. */
+/** The sizes from which a sweep's cost per account is computed. */
 export const SIZES = [10, 800] as const;

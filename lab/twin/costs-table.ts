@@ -3,7 +3,7 @@ import { type Bill, billOf, type Measured, type Setting, STEPS, type Step } from
 import type { Recorded, Start, Usage } from "./costs-record.ts";
 import { SIZES } from "./costs-sizes.ts";
 
-/** What the tables of docs/deploy-aws.md are made of, and read from: `npm run costs` prints them. */
+/** Writes and reads the tables of docs/deploy-aws.md; `npm run costs` prints them. */
 
 const COLUMNS = [
   "calls",
@@ -46,7 +46,7 @@ const NAMES: Readonly<Record<Step, string>> = {
   webhook: "a webhook",
 };
 
-/** Sizes as people have them; the last three differ in how often each account is looked at. */
+/** Typical sizes; the last three differ in how often accounts are checked. */
 export const SETTINGS: readonly Setting[] = [
   { accounts: 10, verifyEvery: 5 },
   { accounts: 1_000, verifyEvery: 5 },
@@ -55,7 +55,7 @@ export const SETTINGS: readonly Setting[] = [
   { accounts: 100_000, verifyEvery: 5 },
 ];
 
-/** A sweep is measured at two sizes: the difference is what an account adds, the rest is there at any size. */
+/** A sweep is measured at two sizes: the difference is the cost per account, the rest the fixed cost. */
 export function measuredOf(
   { sweeps, look, renewal, heal, page, told, webhook }: Scenes,
   alarms: number,
@@ -91,7 +91,7 @@ function mapped(value: (key: keyof Usage) => number): Usage {
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 const rule = (count: number): string => row(Array.from({ length: count }, () => "---"));
 
-/** Two decimals where it is little, none where it is much. */
+/** Two decimals for small values, none for large ones. */
 const short = (value: number): string =>
   value < 10 ? String(Number(value.toFixed(2))) : String(Math.round(value));
 
@@ -101,7 +101,7 @@ export function measuredTable({ steps, metrics, alarms }: Measured): string {
   return [...head, ...rows, "", `Series of metrics: ${metrics}. Alarms: ${alarms}.`].join("\n");
 }
 
-/** Reads {@link measuredTable} back. @throws Error if it is not of this form. */
+/** Reads {@link measuredTable} back. @throws Error if the format is wrong. */
 export function readMeasured(text: string): Measured {
   const cellsOf = (line: string): string[] =>
     line
@@ -114,8 +114,7 @@ export function readMeasured(text: string): Measured {
     .map(cellsOf);
   const stepOf = (step: Step): Usage & Start => {
     const cells = lines.find(([name]) => name === NAMES[step]);
-    if (cells?.length !== COLUMNS.length + 1)
-      throw new Error(`the table has no row "${NAMES[step]}" of its form`);
+    if (cells?.length !== COLUMNS.length + 1) throw new Error(`the table has no valid row "${NAMES[step]}"`);
     return Object.fromEntries(
       COLUMNS.map((key, index) => [key, Number(cells[index + 1])]),
     ) as unknown as Usage & Start;
@@ -156,7 +155,7 @@ export function costTable(measured: Measured, settings: readonly Setting[] = SET
 export const BEGIN = "<!-- costs -->";
 export const END = "<!-- /costs -->";
 
-/** What stands in docs/deploy-aws.md between its marks: the second table is worked out from the first as printed. */
+/** The part of docs/deploy-aws.md between its markers. The second table is computed from the first one as printed. */
 export function costsText(measured: Measured): string {
   const table = measuredTable(measured);
   return [BEGIN, table, "", costTable(readMeasured(table)), END].join("\n");

@@ -1,10 +1,10 @@
 import type { Call } from "./call.ts";
 
-/** What DynamoDB charges for a call, worked out from what was on the wire: moto does not count it. */
+/** What DynamoDB charges for a call, computed from the request, because moto does not count it. */
 export interface Units {
   readonly read: number;
   readonly write: number;
-  /** Bytes that stay, in the table and its indexes. */
+  /** Bytes stored in the table and its indexes. */
   readonly stored: number;
 }
 
@@ -25,7 +25,7 @@ export function sizeOf(item: Item): number {
 function valueSize(value: Value): number {
   const [[type, content] = ["NULL", true]] = Object.entries(value);
   if (type === "S") return bytes(String(content));
-  // Two digits a byte, and one more.
+  // Two digits per byte, plus one byte.
   if (type === "N") return Math.ceil(String(content).replace(/[-.]/g, "").length / 2) + 1;
   if (type === "B") return Buffer.from(String(content), "base64").length;
   if (type === "M")
@@ -44,8 +44,8 @@ function valueSize(value: Value): number {
 const sizeOfNames = (item: Item): number => Object.keys(item).reduce((sum, name) => sum + bytes(name), 0);
 
 /**
- * The units of one call on the journal. A read is charged by what was read and not by what was given, so a query of
- * one item with a projection counts as one unit: no item here is larger. An index is written once more each.
+ * The units of one call on the journal. Reads are charged by what is read, not by what is returned, so a query of one item
+ * with a projection counts as one unit (no item is larger here). Each index is an additional write.
  */
 export function unitsOf({
   service,
@@ -60,10 +60,10 @@ export function unitsOf({
   if (operation === "BatchGetItem") return { ...NONE, read: batchUnits(input["RequestItems"]) };
   if (operation === "Query" || operation === "GetItem")
     return { ...NONE, read: Math.max(1, Math.ceil(responseBytes / READ_UNIT)) * (isConsistent ? 1 : 0.5) };
-  throw new Error(`what DynamoDB charges for ${operation} is not known here`);
+  throw new Error(`unknown DynamoDB charges for ${operation}`);
 }
 
-/** Entries have a `job`, which puts them into job-index, and those that runs read by kind a `kindKey`. */
+/** Entries have a `job` for job-index, and those that runs read by kind have a `kindKey`. */
 function written(item: Item): Units {
   const size = sizeOf(item);
   const copies = 1 + (item["job"] === undefined ? 0 : 1) + (item["kindKey"] === undefined ? 0 : 1);
@@ -71,7 +71,7 @@ function written(item: Item): Units {
   return { read: 0, write: Math.ceil(size / WRITE_UNIT) * copies, stored: isEntry ? size * copies : 0 };
 }
 
-/** Each key is charged by itself, also one that is not there. */
+/** Each key is charged separately, even if it does not exist. */
 function batchUnits(requests: unknown): number {
   const tables = Object.values(requests as Record<string, { Keys: unknown[]; ConsistentRead?: boolean }>);
   return tables.reduce(

@@ -1,6 +1,6 @@
 /**
- * `npm run costs`: runs the stack on this machine, measures what each kind of run uses of AWS, and works out what
- * that costs in a month. What it prints stands in docs/deploy-aws.md; with `--write` it is put there.
+ * `npm run costs`: runs the stack on this machine, measures each kind of run's use of AWS, and computes the monthly costs.
+ * Prints the tables of docs/deploy-aws.md; `--write` updates them.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,12 +17,12 @@ const VERSION = "2.10.27";
 const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "deploy-aws.md");
 
 const options = new Command("costs")
-  .description("measures what runs of the functions use of AWS, and works out the monthly costs")
-  .option("--write", "put the tables into docs/deploy-aws.md")
+  .description("measures the functions' use of AWS and computes the monthly costs")
+  .option("--write", "write the tables to docs/deploy-aws.md")
   .parse()
   .opts<{ readonly write?: boolean }>();
 
-/** What one run of each kind called, most often first. */
+/** The calls of one run, most frequent first. */
 function callsOf(name: string, { operations }: Recorded): string {
   return `${name}: ${operations.map(([operation, count]) => `${operation} ${count}`).join(", ")}`;
 }

@@ -18,18 +18,17 @@ const STACK = "relight-prod";
 
 const run = promisify(execFile);
 
-/** The stack as it stands in the emulator. */
+/** The stack in the emulator. */
 export interface Deployment {
   readonly stack: Stack;
-  /** Types that CloudFormation made in the emulator, and those that only the template holds. */
+  /** Resource types that the emulator created, and those that it does not support. */
   readonly made: readonly string[];
   readonly missing: readonly string[];
 }
 
 /**
- * Deploys what lies in `artefacts` as the Serverless Framework does it: a stack with only a bucket, the code
- * into the bucket, then the whole stack. Moto leaves out the types that it does not know; what they would
- * do (routes, schedules) is done by the twin, from the same template.
+ * Deploys `artefacts` like the Serverless Framework: first a stack with only a bucket, then the code into the bucket, then
+ * the whole stack. Moto skips unknown types; the twin does their work (routes, schedules) from the same template.
  * @throws Error with CloudFormation's reason if the stack is refused.
  */
 export async function deploy(artefacts: string, settings: MotoSettings): Promise<Deployment> {
@@ -42,7 +41,7 @@ export async function deploy(artefacts: string, settings: MotoSettings): Promise
   await client.send(new UpdateStackCommand({ StackName: STACK, TemplateBody: forMoto }));
   await succeeded(client);
   const ids = await physicalIds(client);
-  // Moto makes a bus, and tells no id of it.
+  // Moto creates a bus but reports no id.
   const isMade = (id: string): boolean =>
     ids[id] !== undefined || whole.Resources[id]?.Type === "AWS::Events::EventBus";
   const types = (keep: (id: string) => boolean): string[] => [
@@ -56,8 +55,8 @@ export async function deploy(artefacts: string, settings: MotoSettings): Promise
 }
 
 /**
- * Moto would receive each message in the moment it is sent, to invoke a function in Docker, and would count it
- * as received even where there is no Docker: mappings are the twin's work alone.
+ * Without event source mappings, because moto would receive each message at once to invoke a function in Docker, even
+ * without Docker. The twin handles mappings.
  */
 function withoutMappings(template: Template): Template {
   const kept = Object.entries(template.Resources).filter(
@@ -102,7 +101,7 @@ async function upload(
 
 const zipOf = (artefacts: string, key: string): string => join(artefacts, key.split("/").at(-1) ?? key);
 
-/** What the twin reads of a function in the template. */
+/** The function properties that the twin uses. */
 export interface FunctionProperties {
   readonly FunctionName: string;
   readonly Handler: string;
@@ -116,7 +115,7 @@ export interface FunctionProperties {
   readonly Environment?: { readonly Variables?: Readonly<Record<string, string>> };
 }
 
-/** Unzips a function's artefact, as Lambda does, so that exactly what would be deployed runs. */
+/** Unzips a function's artifact like Lambda, to run exactly what would be deployed. */
 export async function unzip(artefacts: string, key: string, folder: string, python: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await run(python, ["-m", "zipfile", "-e", zipOf(artefacts, key), folder]);

@@ -1,27 +1,27 @@
 import type { Call } from "./call.ts";
 
 /**
- * What the proxy does with a call instead of only passing it on. `when` says on which side of the emulator:
- * `before`, so the call has no effect, or `after`, so it has its effect and nobody hears of it.
+ * What the proxy does with a call besides passing it on. `before`: the call has no effect. `after`: it has its effect, but
+ * the caller gets no answer.
  */
 export type Fault =
-  /** Held up, then passed on; milliseconds. */
+  /** Delayed, then passed on; milliseconds. */
   | { readonly kind: "delay"; readonly millis: number }
   /** The service's own throttling error; the call has no effect. */
   | { readonly kind: "throttle" }
-  /** An error of the service's side; `when` is `before` by default. */
+  /** A server-side error; `when` is `before` by default. */
   | { readonly kind: "fail"; readonly status: 500 | 503; readonly when?: When }
   /** The connection is reset. */
   | { readonly kind: "cut"; readonly when: When }
-  /** Any other work, such as killing the caller; then the call goes on, if anyone is left to hear of it. */
+  /** Any other work, such as killing the caller; then the call continues. */
   | { readonly kind: "run"; readonly when: When; readonly work: (call: Call) => unknown };
 
 export type When = "before" | "after";
 
-/** Decides about each call: `undefined` passes it on. */
+/** Chooses a fault for each call; `undefined` passes it on. */
 export type Meddler = (call: Call) => Fault | undefined;
 
-/** Every `count`-th call that `fits`, from the first such call on; 1 is each of them. */
+/** Affects every `count`-th call that `fits`, starting with the first. */
 export function every(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): Meddler {
   let seen = 0;
   return (call) => {
@@ -31,7 +31,7 @@ export function every(count: number, fault: Fault, fits: (call: Call) => boolean
   };
 }
 
-/** The first `count` calls that fit. */
+/** Affects the first `count` calls that fit. */
 export function first(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): Meddler {
   let seen = 0;
   return (call) => {

@@ -12,13 +12,13 @@ const RUNTIME = join(import.meta.dirname, "runtime.ts");
 const TIMEOUT = 3;
 const MEMORY = 128;
 
-/** How an invocation ended. `killed`: the process died, by itself or by a test's hand. */
+/** How an invocation ended. `killed`: the process crashed, or a test killed it. */
 export type End =
   | { readonly kind: "answered"; readonly answer: unknown }
   | { readonly kind: "failed"; readonly errorType: string; readonly errorMessage: string }
   | { readonly kind: "killed" }
   | { readonly kind: "timed out" }
-  /** More at once than its reserved concurrency allows. */
+  /** Beyond its reserved concurrency. */
   | { readonly kind: "throttled" };
 
 /** One run of a function. */
@@ -28,22 +28,22 @@ export interface Run {
   readonly request: string;
   readonly started: number;
   readonly end: Promise<End>;
-  /** Ends the process at once, as a lost host would. */
+  /** Kills the process at once, as if the host failed. */
   kill(): void;
 }
 
-/** The functions of the stack, each in processes of its own: every invocation is a cold start. */
+/** The functions of the stack. Each invocation is a new process, that is, a cold start. */
 export interface Functions extends AsyncDisposable {
-  /** Names as the stack has them: `sweep`, `remediate`, … */
+  /** The names in the stack: `sweep`, `remediate`, … */
   readonly names: readonly string[];
   /** The function's properties in the template. */
   properties(name: string): FunctionProperties;
-  /** The short name of a function that the template names by its name or ARN. */
+  /** The short name of a function, given its name or ARN. */
   nameOf(reference: string): string;
   invoke(name: string, event: unknown): Run;
-  /** Every run so far, oldest first; the list grows. */
+  /** All runs so far, oldest first; the list grows. */
   readonly runs: readonly Run[];
-  /** Every line that functions wrote to their logs, oldest first; the list grows. */
+  /** All log lines of the functions, oldest first; the list grows. */
   readonly lines: readonly LogLine[];
 }
 
@@ -56,12 +56,12 @@ export interface LogLine {
 export interface FunctionsOptions {
   readonly proxy: AwsProxy;
   readonly properties: readonly FunctionProperties[];
-  /** Where a function's zip was unpacked. */
+  /** The folder of a function's unpacked zip. */
   readonly folder: (name: string) => string;
-  /** What was seen as it happens. */
+  /** Called for each event as it happens. */
   readonly onRun?: (run: Run) => void;
   readonly onLine?: (line: LogLine) => void;
-  /** More of the environment, such as a level for the log. */
+  /** Additional environment variables, such as the log level. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -93,7 +93,7 @@ export function hostFunctions(options: FunctionsOptions): Functions {
   };
 }
 
-/** `dist/functions/issuer-webhook.handler` → `issuer-webhook`: what the stack calls it. */
+/** `dist/functions/issuer-webhook.handler` → `issuer-webhook`, its name in the stack. */
 function shortName({ Handler }: FunctionProperties): string {
   return (Handler.split("/").at(-1) ?? Handler).replace(/\.[^.]+$/, "");
 }
@@ -135,7 +135,7 @@ function startProcess(
   properties: FunctionProperties,
   request: string,
 ): ChildProcess {
-  // One key for each invocation: the proxy knows by it whose call it sees.
+  // An access key per invocation, by which the proxy identifies the caller.
   const key = `TWIN${request.replaceAll("-", "").slice(0, 16).toUpperCase()}`;
   host.proxy.introduce(key, { name, request });
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", RUNTIME], {
@@ -155,7 +155,7 @@ function startProcess(
   return child;
 }
 
-/** What Lambda gives a function, and nothing of this machine's own environment. */
+/** The environment that Lambda gives a function, without this machine's own. */
 function environmentOf({ proxy, environment, folder }: Host, properties: FunctionProperties) {
   const { FunctionName, MemorySize = MEMORY } = properties;
   return {
@@ -173,14 +173,14 @@ function environmentOf({ proxy, environment, folder }: Host, properties: Functio
     AWS_SECRET_ACCESS_KEY: "twin",
     AWS_SESSION_TOKEN: "twin",
     AWS_ENDPOINT_URL: proxy.url,
-    // No instance profile of the machine that this runs on.
+    // Do not use this machine's instance profile.
     AWS_EC2_METADATA_DISABLED: "true",
     ...variablesOf(properties, proxy.url),
     ...environment,
   };
 }
 
-/** The SDK sends to the host of a queue's URL, whatever the endpoint; in an emulator that is the emulator's. */
+/** Replaces the host of queue URLs, because the SDK sends to that host, whatever the endpoint. */
 function variablesOf({ Environment }: FunctionProperties, url: string): Readonly<Record<string, string>> {
   const queues = `https://sqs.${REGION}.amazonaws.com`;
   return Object.fromEntries(
@@ -211,7 +211,7 @@ function invocationOf(
   return { event, context, handler: Handler, deadline: started + Timeout * 1000 };
 }
 
-/** Waits for the answer, the process's death or the end of its time, whichever is first. */
+/** Waits for the answer, the end of the process, or the timeout, whichever comes first. */
 function settle(host: Host, child: ChildProcess, timeout: number): Promise<End> {
   let isOver = false;
   const timer = setTimeout(() => {
@@ -222,7 +222,7 @@ function settle(host: Host, child: ChildProcess, timeout: number): Promise<End> 
   child.once("message", (message) => {
     outcome = message as Outcome;
   });
-  // `close`, not `exit`: its last lines are read by then.
+  // `close` instead of `exit`, because then all its output has been read.
   return new Promise((done) =>
     child
       .on("error", () => {})

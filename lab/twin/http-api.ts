@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import type { End, Functions } from "./functions.ts";
 import { ACCOUNT, REGION, type Stack } from "./template.ts";
 
-/** An HTTP API's integration ends after this at the latest; milliseconds. */
+/** The maximum duration of an HTTP API integration; milliseconds. */
 const LONGEST = 30_000;
 
-/** The routes of the stack's HTTP API on loopback, as payloads of format 2.0. */
+/** The routes of the stack's HTTP API on loopback, with payload format 2.0. */
 export interface HttpApi extends AsyncDisposable {
   readonly url: string;
   /** `POST /issuer`, … */
@@ -56,7 +56,7 @@ function routesOf(stack: Stack, functions: Functions): readonly Route[] {
   );
   return stack.resources<RouteProperties>("AWS::ApiGatewayV2::Route").map(({ properties }) => {
     const { RouteKey: key, Target: target, AuthorizationType: authorization } = properties;
-    // `integrations/NAME`: moto knows no HTTP APIs in a stack, so the name is the template's.
+    // `integrations/NAME`: moto does not support HTTP APIs in a stack, so the name is the template's.
     const integration = integrations.get(target.split("/").at(-1) ?? "");
     if (integration === undefined) throw new Error(`the route ${key} has no integration`);
     const timeout = Math.min(integration.TimeoutInMillis ?? LONGEST, LONGEST);
@@ -172,7 +172,7 @@ function contextOf(route: Route, url: URL, incoming: IncomingMessage, key: strin
   };
 }
 
-/** A person named by their access key, as the authorizer tells of them. */
+/** The identity of the person with this access key, as the authorizer reports it. */
 function identityOf(key: string) {
   const userArn = `arn:aws:iam::${ACCOUNT}:user/${key}`;
   return {
@@ -193,7 +193,7 @@ interface HttpAnswer {
   readonly isBase64Encoded?: boolean;
 }
 
-/** As API Gateway has it: an answer without a status is a body with 200, an error is a bare 500. */
+/** Like API Gateway: an answer without a status is a body with 200, an error an empty 500. */
 function answer(response: ServerResponse, end: End | "late"): void {
   if (end === "late" || end.kind === "throttled") refuse(response, 503, "Service Unavailable");
   else if (end.kind !== "answered") refuse(response, 500, "Internal Server Error");

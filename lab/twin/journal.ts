@@ -2,7 +2,7 @@ import { type AttributeValue, DynamoDBClient, paginateQuery } from "@aws-sdk/cli
 import type { MotoSettings } from "./moto.ts";
 import type { Stack } from "./template.ts";
 
-/** An entry as it lies in the table; read without the product, so that it can't vouch for itself. */
+/** An entry in the table, read without Relight's own code, as an independent check. */
 export interface JournalEntry {
   /** Epoch milliseconds. */
   readonly at: number;
@@ -11,10 +11,10 @@ export interface JournalEntry {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What the partition keys of an account's entries begin with. */
+/** The prefixes of the partition keys of an account's entries. */
 export const PARTITIONS = ["account", "incident", "request", "credentials", "rotation"] as const;
 
-/** What the journal has of an account, oldest first. */
+/** The journal's entries of an account, oldest first. */
 export async function readJournal(
   stack: Stack,
   settings: MotoSettings,

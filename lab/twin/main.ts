@@ -1,7 +1,7 @@
 /**
- * `npm run twin`: the whole stack on this machine. The functions from their packaged bundles, an emulator in
- * place of AWS and a real NATS cluster, whose account dies three times and is healed by each of the triggers.
- * Every line is checked as it is printed; what is not true ends it with exit code 1.
+ * `npm run twin`: the whole stack on this machine. Packaged functions, an emulator instead of AWS, and a real NATS cluster
+ * with three accounts that die; each is healed by another trigger. Checks every line that it prints, and exits with 1 if
+ * one is not true.
  */
 import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
@@ -15,20 +15,20 @@ import type { Run } from "./functions.ts";
 import { byHand, bySchedule, byWebhook } from "./triggers.ts";
 import { startTwin, type Twin } from "./twin.ts";
 
-/** Any version before 2.10.28 will do; this one is packaged by a Debian release that is in use. */
+/** Any version before 2.10.28 works; a current Debian release packages this one. */
 const VERSION = "2.10.27";
 
 const options = new Command("twin")
   .description("runs the whole stack on this machine and heals an account through each of its triggers")
   .option("--keep", "leave everything running afterwards, with its addresses printed, until Ctrl-C")
   .option("--log", "show the functions' own log lines")
-  .addHelpText("after", "\nIt needs Python 3 for the emulator (moto), and what `npm run package` makes.")
+  .addHelpText("after", "\nNeeds Python 3 for the emulator (moto), and the output of `npm run package`.")
   .parse()
   .opts<{ readonly keep?: boolean; readonly log?: boolean }>();
 
-/** Says that a function starts, and how it ended. */
+/** Prints that a function starts, and how it ended. */
 function tell(run: Run): void {
-  say(`${colors.cyan("λ")} ${run.function} starts, in a process of its own`);
+  say(`${colors.cyan("λ")} ${run.function} starts in its own process`);
   void run.end.then((end) => {
     const took = `${Date.now() - run.started} ms`;
     const told = end.kind === "answered" ? JSON.stringify(end.answer) : JSON.stringify(end);
@@ -37,7 +37,7 @@ function tell(run: Run): void {
 }
 
 async function deployTwin(world: World, accounts: Readonly<Record<string, World>>): Promise<Twin> {
-  chapter("An empty emulator, and the stack that `npm run package` made");
+  chapter("An empty emulator, and the stack from `npm run package`");
   const twin = await startTwin({
     world,
     accounts,
@@ -47,8 +47,8 @@ async function deployTwin(world: World, accounts: Readonly<Record<string, World>
       : {}),
   });
   const { made, missing } = twin.deployment;
-  say(`CloudFormation made ${made.map(short).join(", ")}`);
-  say(`moto knows nothing of ${missing.map(short).join(", ")}: the twin acts for them where they act`);
+  say(`CloudFormation created ${made.map(short).join(", ")}`);
+  say(`moto does not support ${missing.map(short).join(", ")}: the twin replaces those that do something`);
   say(`functions: ${twin.functions.names.join(", ")}`);
   return twin;
 }
@@ -59,21 +59,21 @@ async function die(world: World): Promise<void> {
   await expire(world);
   await renewByHand(world, 90 * 86_400);
   const sick = await symptoms(world);
-  prove("its JWT expired and was renewed by hand: $JS.API.INFO says that all is well", sick.apiInfo === "ok");
+  prove("its JWT expired and was renewed by hand: $JS.API.INFO reports no problem", sick.apiInfo === "ok");
   prove(`publishing and fetching fail: ${sick.publish}`, sick.publish !== "ok" && sick.fetch !== "ok", sick);
 }
 
 async function isHealed(world: World, twin: Twin, before: unknown): Promise<void> {
   await twin.queues.idle();
   const after = await snapshot(world);
-  prove("no message was lost, every consumer stands where it stood", isDeepStrictEqual(after, before));
+  prove("no message was lost, and every consumer is at its position", isDeepStrictEqual(after, before));
   const well = await symptoms(world);
   prove("publishing and fetching work", well.publish === "ok" && well.fetch === "ok", well);
 }
 
 type Trigger = (twin: Twin, account: string) => Promise<void>;
 
-/** Each heals an account of its own: one that came back by a step-down does not die of its next expiry. */
+/** Each heals its own account, because an account healed by a step-down survives its next expiry. */
 const TRIGGERS: readonly (readonly [account: string, title: string, trigger: Trigger])[] = [
   [
     "APP",
@@ -85,7 +85,7 @@ const TRIGGERS: readonly (readonly [account: string, title: string, trigger: Tri
   ],
   [
     "BILLING",
-    "The issuer: a webhook, signed as Standard Webhooks has it",
+    "The issuer: a webhook, signed according to Standard Webhooks",
     async (twin, account) => {
       const status = await byWebhook(twin, account);
       prove("POST /issuer answered 202: the job is queued", status === 202, status);
@@ -93,7 +93,7 @@ const TRIGGERS: readonly (readonly [account: string, title: string, trigger: Tri
   ],
   [
     "SHOP",
-    "A person: invokes the function `manual`",
+    "A person: an invocation of the function `manual`",
     async (twin, account) => {
       const end = await byHand(twin, account);
       prove("it answered: healed", JSON.stringify(end).includes('"outcome":"healed"'), end);
@@ -116,7 +116,7 @@ async function show(twin: Twin, accounts: Readonly<Record<string, World>>): Prom
     const healed = ends.filter(({ data }) => data["outcome"] === "healed");
     prove(`the journal says that ${name} was healed, once`, healed.length === 1, ends);
   }
-  prove("nobody was called: there was no need", twin.receiver.pages.length === 0, twin.receiver.pages);
+  prove("nobody was paged", twin.receiver.pages.length === 0, twin.receiver.pages);
   console.log(summary(twin.proxy.calls));
 }
 
@@ -132,7 +132,7 @@ async function fillAccounts(world: World): Promise<Readonly<Record<string, World
   return accounts;
 }
 
-/** Calls to AWS by function and operation, on average for one run. */
+/** Average calls to AWS per run, by function and operation. */
 function summary(calls: readonly Call[]): string {
   const functions = [...new Set(calls.map(({ caller }) => caller))];
   return functions
@@ -150,9 +150,9 @@ function summary(calls: readonly Call[]): string {
     .join("\n");
 }
 
-/** Runs the schedules by the clock until it is interrupted. */
+/** Runs the schedules until interrupted. */
 function keep(world: World, twin: Twin): void {
-  chapter("It goes on until you press Ctrl-C");
+  chapter("Running until you press Ctrl-C");
   say(`NATS        ${world.servers.map(({ url }) => url).join(" ")}`);
   say(`its keys    ${world.home}: sys.creds, app.creds, and a relight.yaml for the command`);
   say(`HTTP API    ${twin.http.url} ${twin.http.routes.map(({ key }) => key).join(", ")}`);

@@ -11,13 +11,13 @@ import { ACCOUNT } from "./template.ts";
 import { passTime } from "./time.ts";
 import type { Twin } from "./twin.ts";
 
-/** The stack's queues by what they hold. */
+/** The stack's queues. */
 export type QueueName = "jobs.fifo" | "jobs-dead.fifo" | "pages" | "pages-dead";
 
 const urlOf = ({ settings }: Twin, queue: QueueName): string =>
   `${settings.endpoint}/${ACCOUNT}/relight-prod-${queue}`;
 
-/** Puts a message into a queue, past the proxy; into a FIFO queue under its own group and deduplication id. */
+/** Sends a message to a queue, bypassing the proxy; for a FIFO queue with its own group and deduplication id. */
 export async function sendTo(
   twin: Twin,
   queue: QueueName,
@@ -31,7 +31,7 @@ export async function sendTo(
   client.destroy();
 }
 
-/** A job on the account, as a newer or an older version, or another program, may write it. */
+/** Sends a job on the account as another version or another program may write it. */
 export function sendJob(twin: Twin, account: string, more: object = {}): Promise<void> {
   const id = crypto.randomUUID();
   const job = {
@@ -46,7 +46,7 @@ export function sendJob(twin: Twin, account: string, more: object = {}): Promise
   return sendTo(twin, "jobs.fifo", JSON.stringify(job), { group: account });
 }
 
-/** Puts an event on a bus, as CloudWatch or Relight does; the rules decide where it goes. */
+/** Sends an event to a bus like CloudWatch or Relight; rules decide where it goes. */
 export async function putEvent(
   twin: Twin,
   event: {
@@ -62,10 +62,10 @@ export async function putEvent(
   const Entries = [{ EventBusName, Source, DetailType, Resources, Detail: JSON.stringify(detail) }];
   const { FailedEntryCount } = await client.send(new PutEventsCommand({ Entries }));
   client.destroy();
-  if (FailedEntryCount !== 0) throw new Error("the bus took no event");
+  if (FailedEntryCount !== 0) throw new Error("the bus did not accept the event");
 }
 
-/** How many messages wait in a queue, and how many are hidden since they were given out. */
+/** How many messages wait in a queue, and how many are hidden because they were delivered. */
 export async function countIn(twin: Twin, queue: QueueName): Promise<{ waiting: number; hidden: number }> {
   const client = new SQSClient(twin.settings);
   const wish = new GetQueueAttributesCommand({ QueueUrl: urlOf(twin, queue), AttributeNames: ["All"] });
@@ -75,7 +75,7 @@ export async function countIn(twin: Twin, queue: QueueName): Promise<{ waiting: 
   return { waiting: Number(waiting), hidden: Number(hidden) };
 }
 
-/** The bodies of the messages that wait in a queue; they stay there. */
+/** The bodies of the waiting messages, which stay in the queue. */
 export async function bodiesIn(twin: Twin, queue: QueueName): Promise<readonly string[]> {
   const client = new SQSClient(twin.settings);
   const wish = { QueueUrl: urlOf(twin, queue), MaxNumberOfMessages: 10, VisibilityTimeout: 0 };
@@ -84,10 +84,10 @@ export async function bodiesIn(twin: Twin, queue: QueueName): Promise<readonly s
   return Messages.map(({ Body = "" }) => Body);
 }
 
-/** Who is given the messages. */
+/** The function that receives the messages. */
 export type Taker = "remediate" | "escalate";
 
-/** The deliveries of messages whose text holds `part`, oldest first. */
+/** The deliveries of messages whose text contains `part`, oldest first. */
 export function deliveriesOf(
   { queues }: Pick<Twin, "queues">,
   part: string,
@@ -98,7 +98,7 @@ export function deliveriesOf(
   );
 }
 
-/** Waits until so many deliveries are over. */
+/** Waits until this many deliveries are over. */
 export async function isDelivered(
   twin: Twin,
   part: string,
@@ -110,12 +110,12 @@ export async function isDelivered(
   await waitFor(`delivery ${times} of ${part} to be over`, isOver, { timeout: 120_000 });
 }
 
-/** Waits for the delivery `from` of a job, and gives it out again until the queue is done with it. */
+/** Waits for the delivery `from` of a job, and redelivers it until the queue is done with it. */
 export function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
   return giveOutUntilDone(twin, account, { from, by: "remediate", pass: () => passTime(twin, account) });
 }
 
-/** The same for a page; two minutes pass before its message comes again. */
+/** The same for a page, whose message comes again after two minutes. */
 export function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
   const pass = (): Promise<number> => passTime(twin, key, `page/${key}`);
   return giveOutUntilDone(twin, key, { from, by: "escalate", pass });
@@ -129,7 +129,7 @@ async function giveOutUntilDone(
   let wanted = from;
   do {
     await isDelivered(twin, part, wanted, by);
-    // Counted before time passes: while it does the next delivery may begin.
+    // Count before time passes, because the next delivery may begin meanwhile.
     wanted = deliveriesOf(twin, part, by).length + 1;
   } while ((await pass()) > 0);
   return deliveriesOf(twin, part, by);

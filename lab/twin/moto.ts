@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { installMoto, spawnMoto } from "../moto.ts";
 
-/** How long moto may take to listen, in milliseconds; importing all of it takes seconds on a busy machine. */
+/** How long moto may take to start, in milliseconds; importing it takes seconds on a busy machine. */
 const READY_TIMEOUT = 60_000;
 
-/** What every AWS client is made with: moto's address and credentials that open nothing. */
+/** Settings for AWS clients: moto's address and dummy credentials. */
 export interface MotoSettings {
   readonly endpoint: string;
   readonly region: string;
@@ -16,7 +16,7 @@ export type Moto =
   | { readonly ok: true; readonly settings: MotoSettings; readonly stop: () => Promise<void> }
   | { readonly ok: false; readonly missing: string };
 
-/** Starts moto, an empty AWS of the caller's own; or says what is missing for that. */
+/** Starts moto as an empty AWS, or returns what is missing. */
 export async function startMoto(): Promise<Moto> {
   const installed = await installMoto();
   if (!installed.ok) return installed;
@@ -47,10 +47,10 @@ async function addressOf(server: ReturnType<typeof spawnMoto>): Promise<string> 
     const [, address] = /Running on (http:\/\/127\.0\.0\.1:\d+)/.exec(line) ?? [];
     if (address === undefined) continue;
     clearTimeout(timer);
-    // It logs every request; unread, the pipe would fill up and moto would stand still.
+    // It logs every request; without reading, the pipe would fill up and block moto.
     stderr.resume();
     return address;
   }
   clearTimeout(timer);
-  throw new Error(said.slice(-3).join(" | ") || "it said nothing");
+  throw new Error(said.slice(-3).join(" | ") || "no output");
 }

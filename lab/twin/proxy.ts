@@ -4,23 +4,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, operationOf, type RawRequest, signerOf } from "./call.ts";
 import { type ErrorAnswer, type Fault, failure, type Meddler, throttlingError } from "./faults.ts";
 
-/** Whom an access key was given to: every invocation gets one of its own, so that calls can be told apart. */
+/** The owner of an access key. Every invocation gets its own key, which identifies its calls. */
 export interface Caller {
   readonly name: string;
   readonly request: string;
 }
 
 /**
- * Stands between the functions and the emulator: records every call, and meddles with those that a test
- * chooses. Point the SDK at it by `AWS_ENDPOINT_URL`.
+ * A proxy between the functions and the emulator: records every call, and injects the faults that a test chooses. Point the
+ * SDK at it with `AWS_ENDPOINT_URL`.
  */
 export interface AwsProxy extends AsyncDisposable {
   readonly url: string;
   /** All calls so far, oldest first; the list grows. */
   readonly calls: readonly Call[];
-  /** Makes an access key known. Calls under a key that nobody introduced are refused with 403. */
+  /** Registers an access key. Calls with an unknown key are refused with 403. */
   introduce(key: string, caller: Caller): void;
-  /** Asks `meddler` about each call from now on. Several are asked in turn, the newest first. */
+  /** Asks `meddler` about each call from now on; of several, the newest first. */
   meddle(meddler: Meddler): Disposable;
 }
 
@@ -28,7 +28,7 @@ interface State {
   readonly target: URL;
   readonly calls: Call[];
   readonly callers: Map<string, Caller>;
-  /** How many calls each invocation made. */
+  /** The number of calls of each invocation. */
   readonly counts: Map<string, number>;
   readonly meddlers: Meddler[];
 }
@@ -42,7 +42,7 @@ export async function startProxy(endpoint: string): Promise<AwsProxy> {
     counts: new Map(),
   };
   const server = createServer((incoming, response) => {
-    // Neither a caller that was killed nor one that was cut off is an error of the proxy.
+    // Killed or disconnected callers are not errors of the proxy.
     incoming.on("error", () => {});
     response.on("error", () => {});
     handle(state, incoming, response).catch(() => response.destroy());
@@ -117,7 +117,7 @@ async function carryOut(state: State, fault: Fault | undefined, exchange: Exchan
   if (fault?.kind === "delay") await sleep(fault.millis);
   if (fault?.kind === "run" && fault.when === "before") await fault.work(call);
   const isBefore = fault?.kind === "cut" || fault?.kind === "fail" ? fault.when !== "after" : false;
-  // A caller that is dead has sent what it sent, but what was held back here never left it.
+  // A killed caller's call that was held back here never takes effect.
   const got = isBefore || response.destroyed ? undefined : await passOn(state, exchange.raw);
   if (fault?.kind === "run" && fault.when === "after") await fault.work(call);
   if (fault?.kind === "fail") return answer(exchange, failure(call, fault.status));

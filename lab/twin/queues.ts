@@ -12,7 +12,7 @@ import type { End, Functions, Run } from "./functions.ts";
 import type { MotoSettings } from "./moto.ts";
 import { ACCOUNT, REGION, type Stack } from "./template.ts";
 
-/** How long a poller waits when the queue was empty; milliseconds. */
+/** How long a poller waits if the queue is empty; milliseconds. */
 const PAUSE = 100;
 /** Lambda's own default. */
 const BATCH = 10;
@@ -26,31 +26,30 @@ interface MappingProperties {
   readonly ScalingConfig?: { readonly MaximumConcurrency?: number };
 }
 
-/** A batch that was given to a function. */
+/** A batch delivered to a function. */
 export interface Delivery {
   readonly function: string;
   readonly queue: string;
   readonly messages: readonly Message[];
   readonly run: Run;
-  /** Once it is over: the ids of the messages that stay in the queue. */
+  /** The ids of the messages that stay in the queue; set once it is over. */
   failed?: readonly string[];
-  /** The ids of those that were made visible again. */
+  /** The ids of messages that were made visible again. */
   readonly back: Set<string>;
 }
 
 /**
- * The event source mappings of the stack: they poll SQS by its API as Lambda does. What succeeded is deleted;
- * what failed stays in the queue until its visibility timeout is over, and goes to the dead letters when the
- * queue's redrive policy says so (that is the queue's work).
+ * The event source mappings of the stack. They poll SQS like Lambda. Successful messages are deleted; failed ones stay in
+ * the queue until their visibility timeout, and the queue's redrive policy moves them to the dead letters.
  */
 export interface Queues extends AsyncDisposable {
-  /** Every delivery so far, oldest first; the list grows. */
+  /** All deliveries so far, oldest first; the list grows. */
   readonly deliveries: readonly Delivery[];
-  /** Lets the visibility timeout be over now of all that failed and `fits`. Returns how many messages that are. */
+  /** Ends the visibility timeout of failed messages that fit. Returns their number. */
   redeliver(fits?: (message: Message) => boolean): Promise<number>;
-  /** Waits until every queue with a mapping has no message to give out and no delivery is under way. */
+  /** Waits until no queue with a mapping has visible messages and no delivery is in progress. */
   idle(options?: { readonly timeout?: number }): Promise<void>;
-  /** Stops polling until the returned is called; what is under way goes on. */
+  /** Stops polling until the returned function is called. Running deliveries continue. */
   pause(): () => void;
 }
 
@@ -69,7 +68,7 @@ interface Source {
   readonly deliveries: Delivery[];
   readonly stop: AbortController;
   isPaused: boolean;
-  /** Polls and deliveries that are under way. */
+  /** Polls and deliveries in progress. */
   readonly busy: Set<Promise<unknown>>;
 }
 
@@ -119,7 +118,7 @@ function mappingOf(properties: MappingProperties, functions: Functions, { endpoi
   };
 }
 
-/** Receives while fewer runs than the mapping allows are under way. */
+/** Receives while fewer runs than the mapping allows are in progress. */
 async function poll(source: Source, mapping: Mapping): Promise<void> {
   const { stop, busy } = source;
   const running = new Set<Promise<void>>();
@@ -154,7 +153,7 @@ async function receive({ client, stop }: Source, { url, batch }: Mapping): Promi
     MessageAttributeNames: ["All"],
   });
   const answer = await client.send(command).catch((error: unknown) => {
-    // The emulator may be gone before its poller.
+    // The emulator may end before its poller.
     if (stop.signal.aborted) return { Messages: [] };
     throw error;
   });
@@ -178,7 +177,7 @@ async function deliver(source: Source, mapping: Mapping, messages: readonly Mess
   delivery.failed = failed;
 }
 
-/** An answer that names a message which was not given counts as a failure of all, as Lambda has it. */
+/** As in Lambda, an answer that names an unknown message counts as a failure of all. */
 function failuresOf({ reportsFailures }: Mapping, messages: readonly Message[], end: End): readonly string[] {
   const all = messages.map(({ MessageId = "" }) => MessageId);
   if (end.kind !== "answered") return all;
@@ -239,7 +238,7 @@ async function isIdle({ client, busy, deliveries }: Source, mappings: readonly M
     const { Attributes: attributes } = await client.send(wish);
     if (Number(attributes?.[names[0]]) > 0) return false;
   }
-  // A message that a poller holds in its hand is neither in the queue nor delivered yet.
+  // A message that a poller has just received is neither in the queue nor delivered.
   await Promise.allSettled(busy);
   return deliveries.every(({ failed }) => failed !== undefined);
 }

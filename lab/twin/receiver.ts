@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A page as Relight's webhook channel sent it. */
+/** A page from Relight's webhook channel. */
 export interface Page {
   readonly type: string;
   readonly data: { readonly key: string; readonly status: string; readonly failureClass: string } & Readonly<
@@ -9,10 +9,10 @@ export interface Page {
   >;
 }
 
-/** Where the pages of the twin arrive: an escalation channel on loopback. */
+/** Receives the twin's pages: an escalation channel on loopback. */
 export interface Receiver extends AsyncDisposable {
   readonly url: string;
-  /** Every page so far, oldest first; the list grows. */
+  /** All pages so far, oldest first; the list grows. */
   readonly pages: readonly Page[];
 }
 

@@ -3,15 +3,14 @@ import type { Functions } from "./functions.ts";
 import { ACCOUNT, REGION, type Stack } from "./template.ts";
 
 /**
- * Whether the role of a function allows a call, by the statements of the stack's template: actions, resources
- * and those conditions that the call's own parameters decide. Moto's own enforcement can't say it: it compares
- * every resource with `*`, and denies whatever has a condition.
+ * Whether a function's role allows a call, from the template's statements: actions, resources, and conditions on the call's
+ * parameters. Moto's own enforcement compares every resource with `*` and denies everything with a condition.
  */
 export interface Right {
   /** `dynamodb:PutItem` */
   readonly action: string;
   readonly resource: string;
-  /** Values of condition keys that are known; a key that is absent has none. */
+  /** Values of known condition keys; an absent key has none. */
   readonly context: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -30,7 +29,7 @@ interface Policy {
   readonly PolicyDocument: { readonly Statement: Statement | readonly Statement[] };
 }
 
-/** The statements of a function's role, its own and attached ones of the same stack. */
+/** The statements of a function's role, both inline and attached ones of the same stack. */
 export function statementsOf(stack: Stack, functions: Functions, name: string): readonly Statement[] {
   const arn = functions.properties(name).Role;
   const role = stack
@@ -50,12 +49,12 @@ export function statementsOf(stack: Stack, functions: Functions, name: string): 
   return statementsIn(policies);
 }
 
-/** All statements of a role's policies, one or many in each. */
+/** All statements of a role's policies. */
 export function statementsIn(policies: readonly Policy[]): readonly Statement[] {
   return policies.flatMap(({ PolicyDocument: { Statement: statement } }) => statement);
 }
 
-/** A denial wins over everything; what nothing allows is denied. */
+/** A denial wins over everything; by default everything is denied. */
 export function isAllowed(statements: readonly Statement[], right: Right): boolean {
   const fitting = statements.filter((statement) => fits(statement, right));
   return (
@@ -79,15 +78,15 @@ function fits(statement: Statement, { action, resource, context }: Right): boole
   );
 }
 
-/** @throws Error for an operator that is not known here: it must not pass for one that holds. */
+/** @throws Error for an unknown operator, because it must not count as fulfilled. */
 function holds(operator: string, wanted: readonly string[], values: readonly string[]): boolean {
   const [, set, name = "", ifExists] =
     /^(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?$/.exec(operator) ?? [];
   if (ifExists !== undefined && values.length === 0) return true;
   const test = OPERATORS[name];
-  if (test === undefined) throw new Error(`the condition operator ${operator} is not known`);
+  if (test === undefined) throw new Error(`the condition operator ${operator} is unknown`);
   const fitsOne = (value: string): boolean => test(wanted, value);
-  // For all of nothing is true, as AWS has it.
+  // As in AWS, `ForAllValues` is true for no values.
   return set === "ForAllValues" ? values.every(fitsOne) : values.some(fitsOne);
 }
 
@@ -117,7 +116,7 @@ function like(pattern: string, text: string): boolean {
 type Input = Readonly<Record<string, unknown>>;
 type Key = Readonly<Record<string, { readonly S?: string }>>;
 
-/** What a call needs. `secretArn` knows the random end of a secret's ARN. */
+/** The permissions that a call needs. `secretArn` knows the random end of a secret's ARN. */
 export function rightsOf(
   { service, operation, input }: Pick<Call, "service" | "operation" | "input">,
   secretArn: (name: string) => string | undefined = () => undefined,
@@ -153,7 +152,7 @@ function kmsContext({ KeyId, SigningAlgorithm }: Input): Right["context"] {
   };
 }
 
-/** Operations on many items need what each part needs; transactions name the parts' own actions. */
+/** Operations on many items need the permissions of each part; transactions need the parts' own actions. */
 function dynamoRights(operation: string, input: Input): readonly Right[] {
   const transaction = input["TransactItems"] as readonly Readonly<Record<string, Input>>[] | undefined;
   const parts = transaction?.flatMap((item) => Object.entries(item));
@@ -175,7 +174,7 @@ function dynamoRights(operation: string, input: Input): readonly Right[] {
   }));
 }
 
-/** The partition keys that the call touches. */
+/** The partition keys of the call. */
 function leadingKeys(input: Input, batch: unknown): readonly string[] {
   const items = [input["Item"], input["Key"], ...batchItems(batch)] as (Key | undefined)[];
   const keys = items.flatMap((item) => (item?.["pk"]?.S === undefined ? [] : [item["pk"].S]));

@@ -1,2 +1,2 @@
-/** A diagnostics channel: the runtime says on it that the function's module is imported. */
+/** A diagnostics channel on which the runtime reports that the function's module is imported. */
 export const IMPORTED = "relight.twin.imported";

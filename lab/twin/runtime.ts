@@ -1,34 +1,34 @@
 /**
- * What runs in a function's own process: it stands for Lambda's Node.js runtime. It imports the bundle, gives
- * the handler one event, and tells the twin what came of it.
+ * Runs in a function's process, in place of Lambda's Node.js runtime: imports the bundle, passes one event to the handler,
+ * and sends the outcome to the twin.
  */
 import { channel } from "node:diagnostics_channel";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { IMPORTED } from "./runtime-channel.ts";
 
-/** From the twin to the process. */
+/** The message from the twin to the process. */
 export interface Invocation {
   readonly event: unknown;
   readonly context: Readonly<Record<string, unknown>>;
   /** Epoch milliseconds at which Lambda ends it. */
   readonly deadline: number;
-  /** `dist/functions/sweep.handler`, below the folder in which the zip was unpacked. */
+  /** `dist/functions/sweep.handler`, relative to the unpacked zip. */
   readonly handler: string;
 }
 
-/** From the process to the twin; errors as Lambda's runtime words them. */
+/** The message from the process to the twin; errors as in Lambda's runtime. */
 export type Outcome =
   | { readonly ok: true; readonly answer: unknown }
   | { readonly ok: false; readonly errorType: string; readonly errorMessage: string };
 
 process.once("message", async (message) => {
   const outcome = await invoke(message as Invocation);
-  // Lambda freezes the process as soon as it has the answer; nothing that is left over may run on.
+  // Lambda freezes the process once it has the answer, so nothing may continue to run.
   process.send?.(outcome, () => process.exit(0));
 });
 
-// The twin itself is gone: nothing may be left behind.
+// The twin has ended, so end too.
 process.once("disconnect", () => process.exit(1));
 
 async function invoke({ event, context, deadline, handler }: Invocation): Promise<Outcome> {

@@ -17,16 +17,16 @@ interface RuleProperties {
   readonly Targets?: readonly Target[];
 }
 
-/** A function that the stack starts by the clock. */
+/** A scheduled function of the stack. */
 export interface Schedule {
   readonly function: string;
   /** `rate(5 minutes)` */
   readonly expression: string;
-  /** Starts the function now, with the event of the schedule. */
+  /** Starts the function now with the schedule's event. */
   fire(): Run;
 }
 
-/** The schedules of the stack, of EventBridge Scheduler and of rules; moto starts nothing by the clock. */
+/** The stack's schedules from EventBridge Scheduler and rules, because moto does not run them. */
 export function schedulesOf(stack: Stack, functions: Functions): readonly Schedule[] {
   const schedules = stack
     .resources<ScheduleProperties>("AWS::Scheduler::Schedule")
@@ -55,7 +55,7 @@ export function schedulesOf(stack: Stack, functions: Functions): readonly Schedu
   });
 }
 
-/** Without an input of its own a schedule sends AWS's event; Scheduler has placeholders in an input. */
+/** Without an input, a schedule sends AWS's event. Scheduler replaces placeholders in an input. */
 function eventOf({ Input: input }: Target, source: string, arn: string): unknown {
   const time = `${new Date().toISOString().slice(0, 19)}Z`;
   const id = randomUUID();

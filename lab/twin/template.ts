@@ -1,10 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/**
- * What `npm run package` made, as CloudFormation would read it. Only the functions of the template language
- * that the stack uses are known; another one is an error, never a guess.
- */
+/** The template from `npm run package`, resolved like CloudFormation. Supports only the intrinsics that the stack uses; others are errors. */
 export interface Template {
   readonly Parameters?: Readonly<Record<string, { readonly Default?: unknown }>>;
   readonly Conditions?: Readonly<Record<string, unknown>>;
@@ -18,7 +15,7 @@ export interface Resource {
   readonly DependsOn?: string | readonly string[];
 }
 
-/** A resource whose references are resolved. */
+/** A resource with resolved references. */
 export interface Resolved<P> {
   /** Its name in the template. */
   readonly id: string;
@@ -26,7 +23,7 @@ export interface Resolved<P> {
   readonly properties: P;
 }
 
-/** Where moto puts everything. */
+/** Moto's account and region. */
 export const ACCOUNT = "123456789012";
 export const REGION = "eu-central-1";
 
@@ -38,7 +35,7 @@ const PSEUDO: Readonly<Record<string, unknown>> = {
   "AWS::StackName": "relight-prod",
   "AWS::StackId": `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/relight-prod/twin`,
 };
-/** What `AWS::NoValue` stands for: the property is left out. */
+/** The value of `AWS::NoValue`: the property is omitted. */
 const NOTHING = Symbol("AWS::NoValue");
 
 export type Stage = "create" | "update";
@@ -48,11 +45,11 @@ export async function readTemplate(folder: string, stage: Stage): Promise<Templa
   return JSON.parse(text) as Template;
 }
 
-/** A template whose references can be resolved, given the physical ids of what was created. */
+/** A template with resolvable references, given the physical ids of the created resources. */
 export interface Stack {
-  /** The resources of the given types that the template's conditions keep. */
+  /** The resources of the given types whose conditions hold. */
   resources<P>(...types: readonly string[]): readonly Resolved<P>[];
-  /** A value of the template with every reference in it resolved. */
+  /** A value of the template with all references resolved. */
   resolve(value: unknown): unknown;
 }
 
@@ -98,7 +95,7 @@ function resolveIn(template: Template, ids: Ids, value: unknown): unknown {
 
 function intrinsic(name: string): Intrinsic {
   const found = INTRINSICS[name];
-  if (found === undefined) throw new Error(`the template uses ${name}, which the twin does not know`);
+  if (found === undefined) throw new Error(`the template uses ${name}, which the twin does not support`);
   return found;
 }
 
@@ -137,14 +134,14 @@ function refOf(template: Template, ids: Ids, name: string): unknown {
   return PSEUDO[name] ?? idOf(template, ids, name);
 }
 
-/** Types whose physical id is a property, for those that moto tells no id of. */
+/** Types whose physical id is a property, for those without an id in moto. */
 const NAMES: Readonly<Record<string, string>> = {
   "AWS::Events::EventBus": "Name",
   "AWS::Scheduler::Schedule": "Name",
   "AWS::CloudWatch::Alarm": "AlarmName",
 };
 
-/** What CloudFormation named it; a resource that moto does not know keeps its name in the template. */
+/** The physical id; for a resource that moto does not support, its name in the template. */
 function idOf(template: Template, ids: Ids, name: string): string {
   const resource = template.Resources[name];
   if (resource === undefined) throw new Error(`the template has no ${name}`);
@@ -170,7 +167,7 @@ function substitute(
   });
 }
 
-/** ARNs by type; `name` is the last part of the physical id, which for a queue is a URL and may be an ARN. */
+/** ARNs by type; `name` is the last part of the physical id, which may be a URL or an ARN. */
 const ARNS: Readonly<Record<string, (name: string, id: string) => string>> = {
   "AWS::SQS::Queue": (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
   "AWS::DynamoDB::Table": (name) => `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${name}`,
@@ -194,6 +191,6 @@ function attributeOf(template: Template, ids: Ids, name: string, attribute: stri
   if (/name$/i.test(attribute)) return last;
   const arn = ARNS[template.Resources[name]?.Type ?? ""];
   if (arn === undefined || !/arn$/i.test(attribute))
-    throw new Error(`the twin does not know the attribute ${attribute} of ${name}`);
+    throw new Error(`the twin does not support the attribute ${attribute} of ${name}`);
   return arn(last, id);
 }

@@ -10,9 +10,9 @@ import { PARTITIONS } from "./journal.ts";
 import type { Twin } from "./twin.ts";
 
 /**
- * Lets the time pass that a lost run costs, without waiting for it: its lease is over (half a minute), and its
- * messages are visible again (their visibility timeout). With an account, for that account alone; a page's leases
- * are `page/KEY`. Returns how many messages that are.
+ * Simulates the time that passes after a lost run: ends its lease (half a minute) and makes its messages visible again
+ * (their visibility timeout). With an account, only for that account; a page's leases are `page/KEY`. Returns the number of
+ * messages.
  */
 export async function passTime(
   twin: Twin,
@@ -31,10 +31,7 @@ export async function passTime(
   return twin.queues.redeliver(({ Body: body }) => account === undefined || body?.includes(account) === true);
 }
 
-/**
- * Lets milliseconds pass for what the journal knows of the account, `-` for the cluster's own incidents: its entries
- * are so much older.
- */
+/** Makes the journal's entries of the account, or of `-` for the cluster's incidents, older by this many milliseconds. */
 export async function ageJournal(twin: Twin, account: string, millis: number): Promise<void> {
   const change = {
     UpdateExpression: "SET #at = #at - :millis",
@@ -52,7 +49,7 @@ export async function ageJournal(twin: Twin, account: string, millis: number): P
 
 type Pages = AsyncIterable<{ readonly Items?: readonly Record<string, AttributeValue>[] | undefined }>;
 
-/** Changes each item of the journal's table that is found. */
+/** Changes each found item of the journal's table. */
 async function changeEach(
   { deployment, settings }: Twin,
   find: (client: DynamoDBClient, table: string | undefined) => Pages,

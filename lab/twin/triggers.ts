@@ -4,16 +4,16 @@ import { WEBHOOK_SECRET } from "./configuration.ts";
 import type { End } from "./functions.ts";
 import type { Twin } from "./twin.ts";
 
-/** What starts Relight: the clock, the issuer, a person. */
+/** The triggers of Relight: the schedule, the issuer, a person. */
 
-/** The clock: fires the schedule of `sweep` now, and waits for the sweep alone. */
+/** The schedule: starts `sweep` now, and waits for the sweep only. */
 export async function bySchedule({ schedules }: Twin): Promise<End> {
   const schedule = schedules.find(({ function: name }) => name === "sweep");
   if (schedule === undefined) throw new Error("the stack has no schedule for sweep");
   return schedule.fire().end;
 }
 
-/** The issuer: a notice, signed as Standard Webhooks has it; gives the HTTP status. A repetition has the same id. */
+/** The issuer: sends a notice signed according to Standard Webhooks, and returns the HTTP status. A repetition has the same id. */
 export async function byWebhook(
   { http }: Twin,
   account: string,
@@ -38,10 +38,10 @@ export async function byWebhook(
 
 /** A person: invokes the function `manual` and waits for its answer. */
 export function byHand({ functions }: Twin, account: string, action = "remediate"): Promise<End> {
-  return functions.invoke("manual", { account, action, reason: "a person asked the twin" }).end;
+  return functions.invoke("manual", { account, action, reason: "a person at the twin" }).end;
 }
 
-/** A person at the console: asks over the HTTP API, named by an access key; gives the answer's status and body. */
+/** A person at the console: sends a request to the HTTP API with an access key, and returns the answer's status and body. */
 export async function byConsole({ http }: Twin, account: string, action = "remediate") {
   const answer = await askApi(http.url, `/accounts/${account}/jobs`, {
     method: "POST",
@@ -50,7 +50,7 @@ export async function byConsole({ http }: Twin, account: string, action = "remed
   return { status: answer.status, body: (await answer.json()) as Readonly<Record<string, string>> };
 }
 
-/** A request to a route with the authorizer `aws_iam`. The twin's listener takes the key and checks nothing. */
+/** A request to a route with the authorizer `aws_iam`. The twin's listener only reads the key. */
 export function askApi(url: string, path: string, init: RequestInit = {}): Promise<Response> {
   const authorization =
     "AWS4-HMAC-SHA256 Credential=AKIATWINPERSON/20260101/eu-central-1/execute-api/aws4_request";

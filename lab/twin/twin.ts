@@ -14,46 +14,46 @@ import { pollQueues, type Queues } from "./queues.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { type Schedule, schedulesOf } from "./schedules.ts";
 
-/** What `npm run package` makes, and where. */
+/** The folder with the output of `npm run package`. */
 export const ARTEFACTS = join(import.meta.dirname, "..", "..", ".serverless");
 
 /**
- * The whole stack on this machine, as it would be deployed: the functions from their packaged bundles, an
- * emulator in place of AWS, and everything that would call them.
+ * The whole stack on this machine, as it would be deployed: the packaged functions, an emulator instead of AWS, and
+ * everything that calls the functions.
  */
 export interface Twin extends AsyncDisposable {
   readonly deployment: Deployment;
-  /** How the emulator is asked directly, past the proxy. */
+  /** Settings for direct access to the emulator, without the proxy. */
   readonly settings: MotoSettings;
-  /** Every call of every function, and what may be done to them. */
+  /** Records the functions' calls and injects faults. */
   readonly proxy: AwsProxy;
   readonly functions: Functions;
   readonly queues: Queues;
   readonly http: HttpApi;
   readonly schedules: readonly Schedule[];
-  /** Where pages arrive. */
+  /** Receives pages. */
   readonly receiver: Receiver;
-  /** The ARN of a secret by its name, as the emulator chose it. */
+  /** The ARN of a secret by its name. */
   secretArn(name: string): string | undefined;
-  /** All that the journal holds on the account, oldest first. */
+  /** The journal's entries of the account, oldest first. */
   journal(account: string): Promise<readonly JournalEntry[]>;
 }
 
 export interface TwinOptions {
   readonly world: World;
-  /** What `npm run package` made; {@link ARTEFACTS} by default. */
+  /** The output of `npm run package`; by default {@link ARTEFACTS}. */
   readonly artefacts?: string;
-  /** The accounts of relight.yaml by name; the world's own, as `APP`, by default. */
+  /** The accounts of relight.yaml by name; by default the world's own, as `APP`. */
   readonly accounts?: Readonly<Record<string, World>>;
-  /** Lines for the end of relight.yaml. */
+  /** Additional lines of relight.yaml. */
   readonly yaml?: string;
-  /** More of the functions' environment. */
+  /** Additional environment variables of the functions. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly onRun?: (run: Run) => void;
   readonly onLine?: (line: LogLine) => void;
 }
 
-/** @throws Error saying what is missing: Python, moto, or the artefacts. */
+/** @throws Error that says what is missing: Python, moto, or the artifacts. */
 export async function startTwin(options: TwinOptions): Promise<Twin> {
   const parts = new AsyncDisposableStack();
   try {
@@ -69,7 +69,7 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
   const folder = await mkdtemp(join(tmpdir(), "relight-twin-"));
   parts.defer(() => rm(folder, { recursive: true, force: true }));
   const moto = await startMoto();
-  if (!moto.ok) throw new Error(`the twin needs an emulator in place of AWS: ${moto.missing}`);
+  if (!moto.ok) throw new Error(`the twin needs an emulator of AWS: ${moto.missing}`);
   parts.defer(moto.stop);
   const { settings } = moto;
   const deployment = await deploy(artefacts, settings);
@@ -105,7 +105,7 @@ async function assemble(options: TwinOptions, parts: AsyncDisposableStack): Prom
     schedules: schedulesOf(deployment.stack, functions),
     secretArn: (name) => secrets[name],
     journal: (account) => readJournal(deployment.stack, settings, account),
-    // The queues wait for what is under way, so the functions are ended first.
+    // The queues wait for running deliveries, so end the functions first.
     [Symbol.asyncDispose]: async () => {
       queues.pause();
       await functions[Symbol.asyncDispose]();
@@ -121,7 +121,7 @@ interface Unpacking {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** One folder for each function, named as {@link Functions} names it, with the team's own files in its root. */
+/** Unpacks each function into its own folder, with the team's files in its root. */
 async function unpack({ artefacts, folder, properties, files }: Unpacking): Promise<void> {
   const installed = await installMoto();
   if (!installed.ok) throw new Error(installed.missing);

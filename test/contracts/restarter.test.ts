@@ -192,7 +192,7 @@ describe("as the configuration has it", () => {
       const connection = await world.connectAs("app");
       await connection.close();
       const error = await failureOf(restarter?.restart(server("nats-1")));
-      expect(error.message).toContain("none of the folders is of the server nats-1");
+      expect(error.message).toContain("no folder belongs to the server nats-1");
     } finally {
       await endServer(folder);
     }

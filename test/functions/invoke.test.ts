@@ -135,7 +135,7 @@ test.each<[string, string[], RegExp]>([
   [
     "a signature for what has none",
     ["manual", "events/manual.heal.json", "--secret-env", "ISSUER"],
-    /--secret-env is for issuer-webhook/,
+    /--secret-env works only with issuer-webhook/,
   ],
 ])("%s is refused in one line", async (_what, args, message) => {
   const { exit, stdout, stderr } = await invoke(args);

@@ -6,17 +6,17 @@ import type { ClaimsDocument } from "./claims.ts";
 import { isTrusted, type SourceView } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
-/** What is known of an account's claims beside those in force. */
+/** Claims of an account besides those in force. */
 export interface KnownClaims {
   /**
-   * The claims to renew: those in force. Without any (a full resolver deletes what expired), the newer of the source's,
-   * if trusted, and those last seen, if the journal proves them. A newer JWT in the source never replaces claims in
-   * force: a renewal must not smuggle in a change that nobody reviewed. Undefined if nobody can read what runs.
+   * The claims to renew: those in force. If there are none (a full resolver deletes expired JWTs), the newer of the
+   * source's, if trusted, and the journal's, if proved. A newer JWT in the source never replaces claims in force, because
+   * nobody would have reviewed that change. Undefined if running claims are unreadable.
    */
   readonly renewable: ClaimsDocument | undefined;
-  /** Those last seen, if the journal proves them; undefined while any are in force. */
+  /** The journal's last claims, if proved; undefined while any are in force. */
   readonly lastSeen: ClaimsDocument | undefined;
-  /** The same for what is only compared, as by the gate: that an entry is not proved must not open it wider. */
+  /** The same for comparisons, as by the gate: an unproved entry must not make the gate less strict. */
   readonly comparable: ClaimsDocument | undefined;
   /** The newest entry with claims, if none is proved; undefined while any are in force. */
   readonly unproved: JournalEntry | undefined;
@@ -26,13 +26,13 @@ interface Sources {
   readonly observation: Observation;
   readonly inForce: ClaimsDocument | undefined;
   readonly source: SourceView | undefined;
-  /** The entries `claims.seen` of the account; asked for only if {@link needsJournal}. */
+  /** The entries `claims.seen` of the account; needed only if {@link needsJournal}. */
   readonly seen: readonly JournalEntry[];
   readonly operator: Operator;
   readonly isProved: IsProved;
 }
 
-/** Whether the journal has to be asked: what is in force needs nothing else, if it can be read. */
+/** Whether the journal is needed: not if there are readable claims in force. */
 export const needsJournal = ({ observation, inForce }: Pick<Sources, "observation" | "inForce">): boolean =>
   inForce === undefined || unreadable(observation) !== undefined;
 

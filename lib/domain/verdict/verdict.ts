@@ -156,7 +156,7 @@ export interface Verdict {
   readonly diagnosis: readonly string[];
 }
 
-/** As the journal, pages, events and `--json` have it: there the health is called `verdict`. */
+/** The verdict for the journal, pages, events and `--json`, where the health is called `verdict`. */
 export function verdictJson({ account, health: verdict, ...rest }: Verdict): JsonObject {
   return { account, verdict, ...rest } as unknown as JsonObject;
 }

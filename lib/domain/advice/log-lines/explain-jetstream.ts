@@ -118,7 +118,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     worry: "act",
     title: "two servers have the same name",
     meaning: "One refused the connection of the other.",
-    advice: "Give each a `server_name` of its own (relight check-config FILES).",
+    advice: "Give each its own `server_name` (relight check-config FILES).",
   },
   {
     id: "server.address_in_use",
