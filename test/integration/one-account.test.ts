@@ -273,7 +273,12 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
     });
 
     test("run does the others' jobs, and leaves the broken as they are", async () => {
-      const before = await held();
+      // What is over by the servers' count they delete by themselves, within a minute.
+      const lasting = async () => {
+        const over = rows.filter(({ isRefused }) => isRefused).map(({ id }) => id);
+        return [...(await held())].filter(([account]) => !over.includes(account));
+      };
+      const before = await lasting();
       const { exit, json } = await ask("run");
       expect(exit).toBe(3);
       expect(json.failures).toEqual([]);
@@ -285,7 +290,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
           outcome: "escalated",
           rungs: [],
         });
-      expect(await held()).toEqual(before);
+      expect(await lasting()).toEqual(before);
     });
 
     test("a JWT that is made anew mends it, by the command that the finding names", async () => {

@@ -50,8 +50,10 @@ describe("the guard before a restart", () => {
   /** Of what no time makes any better. */
   const REFUSED = { timeout: millis(3_000), interval: millis(1_000) };
   const rungOf = async (change: (context: Context) => Partial<Context>) => {
-    const { rungs } = await runJobOn(world, "heal", change);
-    return rungs.find(({ rung }) => rung === "restart-servers");
+    const { rungs, verdict } = await runJobOn(world, "heal", change);
+    const found = rungs.find(({ rung }) => rung === "restart-servers");
+    if (found === undefined) throw new Error(`nothing was restarted: ${JSON.stringify({ rungs, verdict })}`);
+    return found;
   };
 
   test("another account that is expired: no server is restarted, since that would damage it", async () => {
@@ -77,15 +79,18 @@ describe("the guard before a restart", () => {
       const reply = await system.request(`$SYS.REQ.ACCOUNT.${id}.INFO`, "", { timeout: 2_000 });
       return reply.json<{ data?: { expired?: boolean } }>().data?.expired === true;
     });
-    const refused = await rungOf(withRestarter(restartForReal, REFUSED));
-    expect(refused).toMatchObject({
-      result: "failed",
-      why: expect.stringContaining(`account ${id} has expired`),
-    });
-    expect(restarted).toEqual([]);
-    await push(nowSeconds() + 3_600);
-    await client.close();
-    await system.close();
+    try {
+      const refused = await rungOf(withRestarter(restartForReal, REFUSED));
+      expect(refused).toMatchObject({
+        result: "failed",
+        why: expect.stringContaining(`account ${id} has expired`),
+      });
+      expect(restarted).toEqual([]);
+    } finally {
+      await push(nowSeconds() + 3_600);
+      await client.close();
+      await system.close();
+    }
   });
 
   test("a restarter that refused before it began leaves nothing to confirm", async () => {
