@@ -81,6 +81,7 @@ describe("a server of the lab", () => {
     const { path: binary } = await serverBinary("2.15.1");
     const module = join(import.meta.dirname, "..", "lab", "nats-server.ts");
     const script = `import { startServer } from ${JSON.stringify(module)};
+import { environment } from "./support/relight.ts";
       const server = await startServer({ binary: ${JSON.stringify(binary)}, config: () => "" });
       console.log(server.pid());
       setInterval(() => {}, 1000);`;
@@ -109,6 +110,7 @@ test("the quickstart tells only what is so, and leaves nothing running", async (
   const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
     encoding: "utf8",
     timeout: 55_000,
+    env: environment(),
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout).toMatch(

@@ -31,7 +31,7 @@ export function relightReads(input: string, ...args: string[]): Promise<Run> {
  * Jest gives each test file an environment of its own, which a child does not inherit by itself; and where it
  * prints in colours, as under CI, it asks its children for colours too.
  */
-function environment(): NodeJS.ProcessEnv {
+export function environment(): NodeJS.ProcessEnv {
   const { FORCE_COLOR: _, ...env } = process.env;
   return { ...env, NO_COLOR: "1" };
 }
