@@ -6,6 +6,7 @@ import { debianMirror, parsePackage } from "../lab/debian.ts";
 import { reapServers, startServer } from "../lab/nats-server.ts";
 import { serverBinary, versionOf } from "../lab/server-binaries.ts";
 import { waitFor } from "../lab/wait.ts";
+import { environment } from "./support/relight.ts";
 
 /** The lab is what the other tests stand on, so it has a few of its own. */
 
@@ -81,7 +82,6 @@ describe("a server of the lab", () => {
     const { path: binary } = await serverBinary("2.15.1");
     const module = join(import.meta.dirname, "..", "lab", "nats-server.ts");
     const script = `import { startServer } from ${JSON.stringify(module)};
-import { environment } from "./support/relight.ts";
       const server = await startServer({ binary: ${JSON.stringify(binary)}, config: () => "" });
       console.log(server.pid());
       setInterval(() => {}, 1000);`;
