@@ -24,13 +24,13 @@ import { withProof } from "../journal/proof.ts";
 import { requireMode } from "./mode.ts";
 import type { Timing } from "./timing.ts";
 
-/** All that the use cases need from the world: one value per run, made by `compose`. */
+/** Everything that use cases need from outside; `compose` creates one per run. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
-  /** What may be changed; the ports obey it, too. */
+  /** What may be changed. The ports enforce it too. */
   readonly mode: RunMode;
   readonly clock: Clock;
   readonly timing: Timing;
-  /** A random id, unique among JWTs and jobs. */
+  /** Creates a random id for a JWT or job. */
   readonly newId: () => string;
   readonly log: Log;
   readonly secrets: Secrets;
@@ -40,32 +40,32 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly codec: JwtCodec;
   readonly operator: Operator;
   /**
-   * Absent where no key to sign with is configured: then nothing can be renewed or pushed anew. The key is read
-   * when this is first called. @throws RelightError `secret.*`, `signer.*`
+   * Absent if no signing key is configured: then nothing can be renewed or signed. Reads the key at the first call.
+   * @throws RelightError `secret.*`, `signer.*`
    */
   readonly signer?: () => Promise<Signer>;
-  /** The user of the system account that Relight is connected as; undefined where its JWT can't be read. */
+  /** The system account's user that Relight is connected as; undefined if its JWT can't be read. */
   readonly systemUser?: () => Promise<SystemUser | undefined>;
-  /** Absent where no source of truth is configured. */
+  /** Absent if no source of truth is configured. */
   readonly source?: { readonly claims: ClaimsSource; readonly onDifference: OnDifference };
-  /** Absent where no way to restart servers is configured: then none is restarted. */
+  /** Absent if no restart method is configured: then no server is restarted. */
   readonly restarter?: Restarter;
-  /** Why there is none, although a way is configured. */
+  /** Why there is no restarter although a method is configured. */
   readonly whyNoRestart?: string;
   readonly policy: { readonly allowMemoryLoss: boolean };
-  /** How long nobody is called about what is only unknown; at once by default. */
+  /** How long to wait before paging for `unknown`; by default not at all. */
   readonly unknownAfter?: Millis;
-  /** The expiry policy of one account; its claims say which rules fit it. */
+  /** The expiry policy of one account; its claims decide which rules match. */
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
-  /** What is configured about an account; undefined for one that only the resolver knows. */
+  /** The account's configuration; undefined for an account that is not configured. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
-  /** Of what triggered the job under way: in each of its log lines and pages. */
+  /** The id of the current job's trigger, for its log lines and pages. */
   readonly correlation?: string;
-  /** Absent where nobody looks at traces. */
+  /** Absent without tracing. */
   readonly tracer?: Tracer;
-  /** How long to wait for an account on which another job works; not at all by default. */
+  /** How long to wait for an account that another job works on; by default not at all. */
   readonly waitsWhileBusy?: Millis;
-  /** Aborted when a person wants to stop; looked at between two steps, never within one. */
+  /** Aborted when a person wants to stop. Checked between steps, never within one. */
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +73,7 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
 export const modeFor = (context: Context, account: AccountId): RunMode =>
   withLoss(context.mode, mayLose(context, account));
 
-/** Whether the policy allows remedies that lose what the account holds in memory, where remedies are allowed at all. */
+/** Whether the policy allows remedies that lose the account's data in memory. */
 export function mayLose(
   { settingsOf, policy }: Pick<Context, "settingsOf" | "policy">,
   account: AccountId,
@@ -81,7 +81,7 @@ export function mayLose(
   return settingsOf(account)?.allowMemoryLoss ?? policy.allowMemoryLoss;
 }
 
-/** What people call the account: as it is configured, else as its claims have it; its id where it has no name. */
+/** The account's name from the configuration or its claims, or its id if it has none. */
 export function nameOf(
   { settingsOf }: Pick<Context, "settingsOf">,
   account: AccountId,
@@ -90,15 +90,15 @@ export function nameOf(
   return settingsOf(account)?.name ?? (claims?.name || account);
 }
 
-/** A job under way: its id ties its journal entries together, and holds the account's lease. */
+/** A running job. Its id is in all its journal entries and holds the account's lease. */
 export interface RunningJob {
   readonly id: string;
   readonly account: AccountId;
-  /** Aborted when the job's lease was lost, so that another may be at work. */
+  /** Aborted when the job lost its lease, because another job may be running. */
   readonly lost: AbortSignal;
-  /** The newest job on the account before this one, if it did not end. */
+  /** The previous job on the account, if it did not end. */
   readonly resumes?: string;
-  /** A person at the command ordered the account's return, although somebody deleted it. */
+  /** A person wants the account back although somebody deleted it. */
   readonly undelete?: true;
 }
 
@@ -109,8 +109,8 @@ export async function accountKeyOf(context: Context, account: AccountId): Promis
 }
 
 /**
- * Appends an entry, with a proof where a later run would act on it and there is a key to sign with.
- * @throws RelightError `journal.*`, and for what must be proved to be closed again `secret.*`, `signer.*`.
+ * Appends an entry, with a proof if a later run would act on it and there is a signing key.
+ * @throws RelightError `journal.*`, and for entries that must be proved `secret.*`, `signer.*`.
  */
 export async function record(
   context: Pick<Context, "journal" | "clock"> & Partial<Pick<Context, "signer" | "log" | "mode">>,
@@ -133,8 +133,8 @@ export async function requireAccountKey(
 }
 
 /**
- * Before the first step that it is needed for: a key that can't be used stops nothing midway. Where nothing may be
- * signed the key is not even read. @throws RelightError `secret.*`, `signer.*`, `mode.forbids`
+ * Called before the first step that needs the key, because an unusable key must not stop a job midway. If nothing may be
+ * signed, the key is not read. @throws RelightError `secret.*`, `signer.*`, `mode.forbids`
  */
 export async function requireSigner({ signer, mode }: Context): Promise<Signer> {
   if (signer === undefined) throw new RelightError("signer.missing", "there is no key to sign with");
@@ -142,7 +142,7 @@ export async function requireSigner({ signer, mode }: Context): Promise<Signer> 
   return signer();
 }
 
-/** Asked between two steps. @throws RelightError `interrupted` if a person asked to stop, or the lease was lost. */
+/** Called between steps. @throws RelightError `interrupted` if a person asked to stop or the lease was lost. */
 export function assertNotInterrupted({ signal }: Context, { lost }: RunningJob): void {
   if (lost.aborted)
     throw new RelightError("interrupted", "stopped between two steps: the account's lease was lost");

@@ -3,12 +3,12 @@ import { asRelightError, RelightError } from "../../errors.ts";
 import type { Context } from "./context.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** The account that a job works on, or the restarts of the whole cluster: one at a time. */
+/** What a lease protects: an account, or all server restarts of the cluster. */
 export type LeaseKey = `account/${string}` | "restarts";
 
 /**
- * Works while holding a lease. `signal` is aborted if the lease is lost all the same (the process
- * was stopped for half a minute): then somebody else may be at work, and no further step is taken.
+ * Does the work while holding a lease. `signal` is aborted if the lease is lost, for instance because the process was
+ * suspended for half a minute. Then another job may be running, and no further step is taken.
  * @throws RelightError `account.busy`, `restart.busy` if another job holds it.
  */
 export async function withLease<T>(
@@ -24,13 +24,13 @@ export async function withLease<T>(
     return await work(lost.signal);
   } finally {
     done.abort();
-    // A heartbeat that is under way would take the lease again after it was given up.
+    // A running heartbeat would take the lease again after its release.
     await beating;
     await context.leases.release(key, holder);
   }
 }
 
-/** Extends the lease again and again until the work is done. */
+/** Extends the lease until the work is done. */
 async function keep(
   { leases, log, clock, timing }: Context,
   key: LeaseKey,
@@ -46,14 +46,14 @@ async function keep(
   for (;;) {
     await clock.sleep(timing.leaseHeartbeat, done);
     if (done.aborted) return beating;
-    // Not waited for: the next heartbeat is due all the same, and one that fails is no loss.
+    // Not awaited: the next heartbeat is due anyway, and a failed one does no harm.
     beating = beat().catch((thrown: unknown) => {
       log.warn("a heartbeat failed", { key, error: asRelightError(thrown).toJSON() });
     });
   }
 }
 
-/** Whoever may wait does so until a dead holder's lease would be over; a living one is done by then, mostly. */
+/** Waits, if allowed, until a crashed holder's lease would end; a live holder has usually finished by then. */
 async function acquired(
   { leases, signal, clock, timing, waitsWhileBusy = millis(0) }: Context,
   key: LeaseKey,
@@ -66,7 +66,6 @@ async function acquired(
 }
 
 function busy(key: LeaseKey): RelightError {
-  if (key === "restarts")
-    return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
+  if (key === "restarts") return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
   return new RelightError("account.busy", `another job works on ${key.replace("account/", "")}`);
 }

@@ -8,7 +8,7 @@ import {
 } from "../../domain/ladder/mode.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 
-/** @throws RelightError `mode.forbids` where the mode does not allow what `what` names. */
+/** @throws RelightError `mode.forbids` if the mode does not allow `what`. */
 export function requireMode(mode: RunMode, needed: Mode, what: string): void {
   if (allows(mode.mode, needed)) return;
   throw new RelightError("mode.forbids", `${what} was not done: ${describeMode(mode)}`, {
@@ -16,16 +16,16 @@ export function requireMode(mode: RunMode, needed: Mode, what: string): void {
   });
 }
 
-/** What each method of a port needs; a method without an entry does not compile. */
+/** The mode that each method of a port needs. A missing method does not compile. */
 export type Needs<Port> = { readonly [Name in keyof Port]: Mode };
 
-/** A port whose methods throw `mode.forbids` where the mode does not allow them; all that need more give promises. */
+/** A port whose methods throw `mode.forbids` if the mode does not allow them. Methods that change something must be async. */
 export function guarded<Port extends object>(mode: RunMode, port: Port, needs: Needs<Port>): Port {
   return new Proxy(port, {
     get: (target, key, receiver) => {
       const value: unknown = Reflect.get(target, key, receiver);
       if (typeof value !== "function") return value;
-      // What nobody classed is taken for a change.
+      // An unlisted method counts as a change.
       const needed = Object.hasOwn(needs, key) ? needs[key as keyof Port] : "heal";
       if (allows(mode.mode, needed)) return value;
       return async () => requireMode(mode, needed, String(key));
@@ -33,7 +33,7 @@ export function guarded<Port extends object>(mode: RunMode, port: Port, needs: N
   });
 }
 
-/** How a job ends that left something, which would have been done before all else that it left. */
+/** The end of a job that the mode kept from a step, which comes first in `would`. */
 export function left<Done extends { readonly would?: readonly string[] }>(
   mode: RunMode,
   done: Done,
@@ -43,7 +43,7 @@ export function left<Done extends { readonly would?: readonly string[] }>(
   return { ...done, outcome: "looked" as const, would, why: whyLeft(mode, would) };
 }
 
-/** What was ordered; in a dry run all that comes before the first change, and then `seen`. @throws whatever `work` throws */
+/** Runs the work; in a dry run, only up to the first change, and then returns `seen`. @throws the errors of `work` */
 export async function tried<Done extends { readonly would?: readonly string[] }>(
   mode: RunMode,
   what: string,

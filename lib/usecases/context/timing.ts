@@ -7,11 +7,11 @@ const within = (timeout: number, interval: number) => ({
   interval: millis(interval),
 });
 
-/** Groups elect, and copies follow their origins again within ten to fifteen seconds (ran: 2.9.10, 2.10.27, 2.15.1). */
+/** Elections, and until mirrors and sources follow their origins again: ten to fifteen seconds (tested on 2.9.10, 2.10.27, 2.15.1). */
 const ELECTED = millis(20_000);
-/** How long after a remedy its effect may show. */
+/** How long a remedy may take to show its effect. */
 const SETTLES: Readonly<Record<RungId, Millis>> = {
-  /** In a cluster servers enable JetStream a second or more after they run what was pushed. */
+  /** In a cluster, servers enable JetStream a second or more after they run the pushed claims. */
   "push-again": millis(5_000),
   "restore-consumers": ELECTED,
   "step-down-leaders": ELECTED,
@@ -19,65 +19,65 @@ const SETTLES: Readonly<Record<RungId, Millis>> = {
   "toggle-direct-gets": ELECTED,
   "touch-metadata": ELECTED,
   "toggle-jetstream": ELECTED,
-  /** Servers tell each other what they store every one and a half seconds (`usageTick`). */
+  /** Servers exchange their storage usage every one and a half seconds (`usageTick`). */
   "enter-tiers": millis(10_000),
-  /** Leafnodes bind again within seconds, and copies follow after them. */
+  /** Leafnodes bind again within seconds; mirrors and sources follow. */
   "restart-servers": millis(30_000),
 };
 
 /**
- * How long use cases wait, and how often they look meanwhile. Not for users to configure: tests give `openApp` other
- * times. What only decides, as when a storm ends, is a constant of the domain.
+ * How long use cases wait, and how often they check meanwhile. Not configurable for users, but tests pass other times to
+ * `openApp`. Times that only decide something, such as the end of a storm, are constants of the domain.
  */
 export const TIMING = {
-  /** A lease outlives its dead holder by no more than this, so that nobody waits long to finish its job. */
+  /** The maximum time that a lease outlives its crashed holder, because another job must finish the work soon. */
   leaseLasts: millis(30_000),
-  /** How often a living holder extends its lease: one heartbeat may fail, and two more come in time. */
+  /** How often a holder extends its lease: one heartbeat may fail, and two more follow in time. */
   leaseHeartbeat: millis(10_000),
   /**
-   * How long a queued job waits for a busy account. To fail costs it more: the message is seen again only after the
-   * queue's visibility timeout (18 minutes in serverless.yml) with everything behind it, and each such return is one of
-   * the few before the dead letters. So it waits for longer than a lease outlives its holder.
+   * How long a queued job waits for a busy account: longer than a lease outlives its holder. Failing would cost more: the
+   * message and all behind it come back only after the queue's visibility timeout (18 minutes in serverless.yml), and after
+   * a few such returns it becomes a dead letter.
    */
   busy: within(35_000, 1_000),
 
-  /** A fault of a stream or a consumer must be found for so long without a break: an election takes less. */
+  /** How long a fault of a stream or consumer must be found without a gap. An election takes less. */
   believedAfter: millis(1_000),
-  /** What is younger is still being made: it is waited for before its fault is believed. */
+  /** Younger streams and consumers count as being created; their faults count only later. */
   young: YOUNG,
-  /** The longest pause between two looks that are to agree; a look at hundreds of streams costs something. */
+  /** The longest pause between two checks for confirmation, because checking hundreds of streams is expensive. */
   looksAgainEvery: millis(1_000),
-  /** Servers tell each other what they store every one and a half seconds (`usageTick`). */
+  /** Servers exchange their storage usage every one and a half seconds (`usageTick`). */
   countsWithin: millis(5_000),
-  /** A replica looks every two seconds whether it has all messages; servers elect another leader within four to nine. */
+  /** A replica checks every two seconds whether it is current; servers elect a new leader within four to nine. */
   catchesUpWithin: millis(10_000),
-  /** Leafnodes bind again within seconds, copies follow within ten to fifteen (ran: 2.9.10, 2.10.27, 2.15.1). */
+  /** Leafnodes bind again within seconds; mirrors and sources follow within ten to fifteen (tested on 2.9.10, 2.10.27, 2.15.1). */
   reconnectsWithin: millis(30_000),
-  /** Doctor looks again at a layer that seems dead: an election looks like a death. */
+  /** How long doctor checks a dead layer again, because an election looks dead for a moment. */
   doctorConfirms: within(1_000, 250),
 
-  /** Servers run what they accepted within milliseconds; a busy one takes longer. */
+  /** Servers run accepted claims within milliseconds, or later if busy. */
   pushProved: within(10_000, 100),
-  /** To give an account its JetStream back a server recovers its files. */
+  /** When JetStream is turned on, a server recovers the account's files. */
   jetStreamSwitched: within(30_000, 100),
-  /** A new account's JetStream can take a second or more to be there on every server. */
+  /** Enabling a new account's JetStream on every server can take a second or more. */
   limitsInForce: within(30_000, 250),
 
   settles: SETTLES,
-  /** How often the effect of a remedy is looked for while it settles. */
+  /** How often to check for the effect of a remedy. */
   settlesLookedAt: millis(250),
-  /** What seems to be missing may be told again, as after an election. */
+  /** A missing stream may be reported again, for instance after an election. */
   missing: within(5_000, 500),
-  /** Groups that step down are heard under their new leaders. */
+  /** How long until new leaders subscribe after a step-down. */
   election: within(8_000, 250),
-  /** Changed groups are whole again; a new replica that copies a stream gets more, by its size. */
+  /** How long until changed groups are complete; a new replica gets more time, by the stream's size. */
   replicasCurrent: within(30_000, 250),
 
-  /** A moment that the restart guard objects to passes, an election for instance. */
+  /** How long to wait for a passing objection of the restart guard, such as an election. */
   restartAllowed: within(15_000, 1_000),
-  /** A restarted server is back, and then everything is whole again: recovering large files takes minutes. */
+  /** How long until a restarted server is back and everything works: recovering large files takes minutes. */
   serverBack: within(300_000, 1_000),
-  /** The account's own streams elect before the next server is restarted. */
+  /** How long the account's own streams may take to elect before the next restart. */
   streamsLed: within(45_000, 500),
 
   watch: {
@@ -87,10 +87,10 @@ export const TIMING = {
     afterPush: millis(2_000),
     /** After a change in the cluster, leaders are elected and streams recovered first. */
     afterChange: millis(5_000),
-    /** An account that always gives cause for another job is worked on at growing intervals: it takes no turn from others. */
+    /** Growing pauses for an account that keeps causing jobs, which must not delay others. */
     firstPause: millis(2_000),
     longestPause: millis(60_000),
-    /** Another process that is at work on the account is given the time of a short job, once. */
+    /** How long to wait, once, if another process works on the account: the time of a short job. */
     busyAgain: millis(10_000),
   },
 };

@@ -1,8 +1,8 @@
 import type { Tracer } from "../../ports/observers.ts";
 
 /**
- * A port whose methods that `names` names are steps of the trace.
- * @param port all of whose named methods give a promise
+ * A port whose named methods are steps of the trace.
+ * @param port its named methods must return promises
  */
 export function tracedPort<T extends object>(
   tracer: Tracer,

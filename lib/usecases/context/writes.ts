@@ -5,8 +5,8 @@ import type { RotatingSecret } from "../../ports/secrets.ts";
 import type { Needs } from "./mode.ts";
 
 /**
- * Every method of the ports that reach the cluster or what it lives on, by what it needs: `look` changes nothing.
- * Whoever adds a method says here what it is.
+ * The mode that each method of the ports to the cluster and its platform needs; `look` changes nothing. A new method must
+ * be added here.
  */
 export const RESOLVER_NEEDS: Needs<Resolver> = {
   list: "look",
@@ -36,7 +36,7 @@ export const ASSETS_NEED: Needs<Assets> = {
 
 export const RESTARTER_NEEDS: Needs<Restarter> = { restart: "heal" };
 
-/** The system user's credentials are a way into the cluster. */
+/** The system user's credentials give access to the cluster. */
 export const ROTATING_SECRET_NEEDS: Needs<RotatingSecret> = {
   describe: "look",
   current: "look",

@@ -7,10 +7,10 @@ import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import { escalate } from "../paging/escalate.ts";
 import { isNearEnd } from "../paging/near-end.ts";
 
-/** The next try mends these, or the dead letters' alarm calls; a journal that fails would call for every account. */
+/** Errors that page nobody: a retry fixes them, or the dead letters' alarm pages. A failing journal would page for every account. */
 const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
 
-/** Calls a person about the error that ended a job, where one has to know. */
+/** Pages a person about the error that ended a job, if necessary. */
 export async function callAboutFailure(
   context: Context,
   job: RunningJob,
@@ -18,7 +18,7 @@ export async function callAboutFailure(
   trigger: Trigger,
 ): Promise<void> {
   if (UNCALLED.includes(error.code)) return;
-  // Who ordered by hand what the mode forbids is told so; what came by itself is told to whoever is called.
+  // A person who orders something that the mode forbids sees the error; for other triggers, page.
   if (error.code === "mode.forbids" && trigger === "manual") return;
   const failureClass = classOf(error);
   const mayPass = failureClass === "unknown" && error.retryable && !(await hasSeen(context, job));
@@ -35,7 +35,7 @@ export async function callAboutFailure(
   });
 }
 
-/** Whether the job came to a verdict that says something: what it found then is nothing to wait with. */
+/** Whether the job reached a known verdict; then there is no reason to wait. */
 async function hasSeen({ journal }: Context, { id, account }: RunningJob): Promise<boolean> {
   const verdicts = await latestVerdicts(journal, account);
   return verdicts.some(({ job, data }) => job === id && data["verdict"] !== "unknown");

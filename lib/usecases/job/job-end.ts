@@ -7,37 +7,37 @@ import type { Job } from "../../ports/jobs.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Metrics } from "../../ports/observers.ts";
 
-/** Who hears of the end of a job. */
+/** What reporting the end of a job needs. */
 export interface EndDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Absent where no program listens. */
+  /** Absent if no event bus is configured. */
   readonly announcer?: Announcer;
 }
 
 /** How a job ended. */
 export interface JobEnd extends JobFacts {
-  /** The JWT that was pushed, if one was. */
+  /** The pushed JWT, if any. */
   readonly pushed?: object;
 }
 
 type Which = Pick<Job, "account" | "action" | "trigger" | "correlation">;
 
-/** Counts the job, and tells programs how it ended if it changed or refused something. */
+/** Counts the job, and announces its end if it changed or refused something. */
 export async function tellEnd(deps: EndDependencies, job: Which, end: JobEnd): Promise<void> {
   deps.metrics.emit(measuresOfJob(end, deps.clock.now()));
   if (changedSomething(end)) await announce(deps, job, { outcome: end.outcome, verdict: end.verdict.health });
 }
 
-/** The same of one that failed. A job that another try can mend has not ended, and is announced to nobody. */
+/** The same for a failed job. A job that will be retried has not ended and is not announced. */
 export async function tellFailure(deps: EndDependencies, job: Which, thrown: unknown): Promise<void> {
   const { retryable, code } = asRelightError(thrown);
   deps.metrics.emit(measuresOfFailedJob({ retryable }));
   if (!retryable) await announce(deps, job, { outcome: "failed", error: code });
 }
 
-/** How a job ends that found nothing to do, or may do nothing. */
+/** Outcomes of jobs that found nothing to do, or were not allowed to do anything. */
 const IDLE: readonly string[] = ["healthy", "verified", "looked", "expired", "deleted"];
 
 /** Or refused it. */
@@ -45,7 +45,7 @@ function changedSomething({ outcome, rungs, pushed }: JobEnd): boolean {
   return !IDLE.includes(outcome) || rungs.length > 0 || pushed !== undefined;
 }
 
-/** What can't be announced is logged and nothing else: the journal has it, and a page is another matter. */
+/** Only logs failed announcements: the journal has the end, and pages are separate. */
 async function announce(
   { log, announcer }: EndDependencies,
   { account, action, trigger, correlation }: Which,

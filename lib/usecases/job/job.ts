@@ -10,14 +10,14 @@ import { rememberingJournal } from "../journal/remembering-journal.ts";
 import { callAboutFailure } from "./failed-job.ts";
 import { type EndDependencies, type JobEnd, tellEnd, tellFailure } from "./job-end.ts";
 
-/** What a job needs before it is connected to anything, and who hears of its end. */
+/** What a job needs before it connects to anything, and to report its end. */
 export interface JobDependencies extends EndDependencies {
   readonly newId: () => string;
   /** Connects to the cluster at the first call. @throws RelightError `nats.*`, `secret.*` */
   readonly context: () => Promise<Context>;
 }
 
-/** What the work of a job gives back: how it ended, and what the journal keeps of that for the next sweep. */
+/** The result of a job's work: how it ended, and what the journal keeps for the next sweep. */
 export interface WorkDone<End extends JobEnd> {
   readonly end: End;
   readonly ending: Omit<Ending, "verifiedAt">;
@@ -26,10 +26,11 @@ export interface WorkDone<End extends JobEnd> {
 export type Work<End extends JobEnd> = (context: Context, job: RunningJob) => Promise<WorkDone<End>>;
 
 /**
- * The one path of every job, whoever triggered it. It works under the account's lease, between `job.started` and
- * `job.finished` in the journal; its log lines, pages and trace carry the trigger's correlation id; its end is counted,
- * and announced if it changed or refused something.
- * @throws RelightError `account.busy`, and whatever `work` throws, after calling a person about what only they can mend
+ * Runs a job, whatever triggered it: under the account's lease, between `job.started` and `job.finished` in the journal.
+ * Its log lines, pages and trace carry the trigger's correlation id. Its end is counted, and announced if it changed or
+ * refused something.
+ * @throws RelightError `account.busy`, and the errors of `work`, after paging a person about those that only a person can
+ * fix
  */
 export async function runJob<End extends JobEnd>(
   deps: JobDependencies,
@@ -48,13 +49,13 @@ export async function runJob<End extends JobEnd>(
   }
 }
 
-/** What ties together all that one trigger led to. */
+/** The id of everything that one trigger led to. */
 interface Correlated {
   readonly correlation: string;
 }
 type Order = NewJob & Correlated;
 
-/** A line for the beginning and one for the end, and a step of the trace for all between. */
+/** Logs the beginning and the end, and adds a step to the trace. */
 async function logged<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
   const { account, action, trigger, reason, correlation } = order;
   const { clock } = outer;
@@ -85,8 +86,8 @@ function whatCame({ outcome, expiresAt, unwellSince, healthySince }: JobEnd, now
 }
 
 /**
- * One job per account at a time. While the lease is held nobody else writes what the job reads of its account, so its
- * journal remembers what it read.
+ * Runs one job per account at a time. While the job holds the lease, nobody else writes what it reads about its account,
+ * so journal reads are cached.
  */
 function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
   const { account, trigger, undelete } = order;
@@ -98,7 +99,7 @@ function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End
   });
 }
 
-/** A job that ends in an error that trying again can mend stays unfinished on purpose: the next one resumes. */
+/** After a retryable error the job stays unfinished in the journal on purpose: the next job resumes it. */
 async function journaled<End extends JobEnd>(
   context: Context,
   job: RunningJob,

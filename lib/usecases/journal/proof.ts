@@ -10,20 +10,19 @@ import type { Log } from "../../ports/log.ts";
 interface Proving {
   readonly signer?: () => Promise<Signer>;
   readonly log?: Log;
-  /** Where nothing may be signed the key is not even read. */
+  /** If nothing may be signed, the key is not read. */
   readonly mode?: RunMode;
 }
 
 /**
- * The entry with the operator's proof that Relight wrote it, where later runs act on what it says. Without a key, or
- * where the key can't be used, it stays without one, and no run will act on it; only what opens a remedy is not
- * written then, since nobody could finish that.
+ * Adds a proof by the operator's key to an entry that later runs act on. Without a usable key the entry has no proof, and
+ * no run acts on it. An entry that opens a remedy must have one, because otherwise nobody could finish the remedy.
  * @throws RelightError `secret.*`, `signer.*` for an entry that opens a remedy
  */
 export async function withProof({ signer, log, mode }: Proving, entry: JournalEntry): Promise<JournalEntry> {
   const mayNotSign = mode !== undefined && !allows(mode.mode, "renew");
   if (signer === undefined || mayNotSign || !ACTED_ON[entry.kind]) return entry;
-  // As it will be read: JSON has no undefined.
+  // Sign what will be read back: JSON has no undefined.
   const plain = { ...entry, data: JSON.parse(JSON.stringify(entry.data)) as JsonObject };
   try {
     const { publicKey: by, attest } = await signer();
@@ -41,13 +40,13 @@ export async function withProof({ signer, log, mode }: Proving, entry: JournalEn
   }
 }
 
-/** By which keys servers trust what is signed. */
+/** The keys that servers trust. */
 export interface Trust {
   readonly codec: Pick<JwtCodec, "attests">;
   readonly operator: Operator;
 }
 
-/** Tells the entries that Relight wrote from those that anybody could have: by a key that servers trust still. */
+/** Recognizes entries that Relight wrote: signed with a key that servers still trust. */
 export function provedBy({ codec, operator }: Trust): IsProved {
   const trusted = trustedIssuers(operator);
   return (entry) => {

@@ -8,11 +8,10 @@ interface Remembered {
 }
 
 /**
- * The journal for one job on one account, which asks for the same entries at every look. What was read of the
- * account's entries by kind is remembered until the job appends one of these kinds. That holds while the job has the
- * account's lease: what others write without it (`job.requested`, by a person's order) no job reads. Everything else,
- * the cluster's own entries first of all, is read anew each time.
- * @param lost aborted when the lease was lost: from then on nothing is remembered
+ * Caches journal reads of one job on one account, which needs the same entries at every check. Reads by kind are cached
+ * until the job appends an entry of that kind. This works while the job holds the account's lease, because jobs do not
+ * read what others write without it (`job.requested`). Everything else, such as the cluster's entries, is read each time.
+ * @param lost aborted when the lease is lost: from then on nothing is cached
  */
 export function rememberingJournal(journal: Journal, account: AccountId, lost: AbortSignal): Journal {
   const remembered = new Map<string, Remembered>();
@@ -26,7 +25,7 @@ export function rememberingJournal(journal: Journal, account: AccountId, lost: A
       try {
         await journal.append(entry);
       } finally {
-        // Read meanwhile, it may lack the entry; and an append that failed may have arrived all the same.
+        // A concurrent read may lack the entry, and a failed append may have arrived anyway.
         forget(entry);
       }
     },
@@ -46,6 +45,6 @@ export function rememberingJournal(journal: Journal, account: AccountId, lost: A
   };
 }
 
-/** `watch` writes down a deletion without the lease, and a push asks for it at the last moment. */
+/** Not deletions: `watch` writes them without the lease, and a push checks for them at the last moment. */
 const isRememberable = ({ account, job, kinds }: JournalQuery, own: AccountId): boolean =>
   account === own && job === undefined && !(kinds?.length === 1 && kinds[0] === "account.deleted");

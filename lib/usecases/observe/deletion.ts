@@ -16,7 +16,7 @@ import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
 import type { Look } from "./look.ts";
 
 /**
- * Stands before every push, whoever asks for it: what somebody deleted comes back by nobody but a person who says so.
+ * Called before every push, because only a person may bring back a deleted account.
  * @throws RelightError `account.deleted`, `nats.*`
  */
 export async function assertNotDeleted(context: Context, job: RunningJob): Promise<void> {
@@ -31,15 +31,12 @@ export function refuseDeleted(account: AccountId, presence: Presence): void {
   throw new RelightError("account.deleted", message, { details: { state: presence.state } });
 }
 
-/**
- * Whether nothing can be given back to the account, since somebody deleted it; should a person bring it back, what is
- * open is done then.
- */
+/** Whether nothing can be restored because somebody deleted the account. If a person brings it back, open remedies are finished then. */
 export async function isDeletedNow(context: Context, { account, undelete }: RunningJob): Promise<boolean> {
   return !undelete && isWithdrawn(await presenceNow(context, account));
 }
 
-/** What runs; `unreadable`: claims that Relight can't read, and no server refuses. @throws RelightError `nats.*`, `claims.unreadable` */
+/** The running account; `unreadable` if Relight can't read its claims but no server refuses them. @throws RelightError `nats.*`, `claims.unreadable` */
 async function runningNow(
   { resolver }: Context,
   account: AccountId,
@@ -49,13 +46,13 @@ async function runningNow(
   } catch (thrown) {
     const { code, details } = asRelightError(thrown);
     const { expiredOn } = details;
-    // Refused they may be over, or somebody deleted the account: nobody can tell.
+    // If servers refuse them, they may have expired, or somebody deleted the account.
     if (code !== "claims.unreadable" || !Array.isArray(expiredOn) || expiredOn.length > 0) throw thrown;
     return "unreadable";
   }
 }
 
-/** Whether the account is there now, asked of the servers, the resolver and the journal; no streams are looked at. */
+/** Whether the account exists now, according to the servers, the resolver and the journal. Does not read streams. */
 export async function presenceNow(context: Context, account: AccountId): Promise<Presence> {
   const { resolver, probes, operator, clock } = context;
   const deletion = lastDeletion(await deletionsOf(context.journal, account));
@@ -84,11 +81,11 @@ export async function presenceNow(context: Context, account: AccountId): Promise
   } as const;
   const presence = presenceOf({ ...facts, ahead: NO_SKEW.ahead });
   if (!isWithdrawn(presence)) return presence;
-  // A server whose clock is ahead lets claims end before their time.
+  // A server whose clock is ahead expires claims early.
   return presenceOf({ ...facts, ahead: skewOf(await probes.servers()).ahead });
 }
 
-/** Journals a deletion that was seen, once: it counts for as long as no newer claims are in force. */
+/** Records an observed deletion once. It counts until newer claims are in force. */
 export async function rememberDeletion(
   context: Context,
   job: Pick<RunningJob, "id" | "account">,

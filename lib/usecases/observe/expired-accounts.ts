@@ -7,10 +7,10 @@ import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Context } from "../context/context.ts";
 
-/** Accounts asked about at once. */
+/** Concurrent requests. */
 const AT_ONCE = 16;
 
-/** Accounts that a server calls expired, and those whose claims in the resolver are and give them JetStream. */
+/** Accounts that a server reports as expired, or whose claims in the resolver have expired and give them JetStream. */
 export async function expiredAccounts(
   { resolver, clock }: Context,
   hosted: RestartEvidence["hosted"],
@@ -34,13 +34,13 @@ export async function expiredAccounts(
     return { ok: true, value: [...expired] };
   } catch (thrown) {
     const { code, message } = asRelightError(thrown);
-    // With a memory or URL resolver there is nothing to list; what the servers run was asked.
+    // A memory or URL resolver has no list; the servers were already asked.
     if (code === "nats.no_resolver") return { ok: true, value: [...expired] };
     return { ok: false, code, message };
   }
 }
 
-/** Servers say so themselves, also of claims that Relight can't read. */
+/** Servers report this themselves, even for claims that Relight can't read. */
 async function isCalledExpired(resolver: Context["resolver"], account: AccountId): Promise<boolean> {
   try {
     const running = await resolver.running(account);

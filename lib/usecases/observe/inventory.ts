@@ -16,7 +16,7 @@ import type { Context } from "../context/context.ts";
 
 const AT_ONCE = 8;
 
-/** What is known of names without a connection to the cluster: the configuration's and the journal's. */
+/** Names that are known without the cluster: from the configuration and the journal. */
 export interface OfflineNames {
   readonly configured: readonly AccountId[];
   readonly settingsOf: Context["settingsOf"];
@@ -24,9 +24,9 @@ export interface OfflineNames {
 }
 
 /**
- * All accounts that the configuration, the resolver, the source of truth, the running servers or the journal know: who
- * was there once can't vanish unnoticed. What was forgotten on a person's word is left out, unless somebody has it again.
- * @throws RelightError `nats.*` where the resolver's list breaks off, `journal.unavailable`.
+ * All accounts that the configuration, the resolver, the source of truth, the servers or the journal know, so none
+ * vanishes unnoticed. Without accounts that a person marked as gone (`forget`), unless they reappeared.
+ * @throws RelightError `nats.*` if the resolver's list is incomplete, `journal.unavailable`.
  */
 export async function takeInventory(
   context: Context,
@@ -46,7 +46,7 @@ export async function takeInventory(
   return inventoryOf(mentions);
 }
 
-/** The ids of {@link takeInventory}, for whoever looks at each account anyway. */
+/** The ids of {@link takeInventory}. */
 export async function knownAccounts(
   context: Context,
   configured: readonly AccountId[],
@@ -55,9 +55,9 @@ export async function knownAccounts(
 }
 
 /**
- * The account that a person means: an id, or a name that any place has for it. The configuration is asked first.
- * @param connect opens the cluster, which knows more; without it the journal is asked
- * @throws RelightError `account.unknown`, also where a name is not unique.
+ * The account that a person means by an id or a name from any place. Checks the configuration first.
+ * @param connect opens the cluster; without it only the journal is searched
+ * @throws RelightError `account.unknown`, also if a name is ambiguous.
  */
 export async function findAccount(
   names: OfflineNames,
@@ -77,7 +77,7 @@ export async function findAccount(
   return theOne(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
 }
 
-/** The accounts that servers have loaded; none where they could not be asked, which is logged. */
+/** The accounts that servers have loaded; none if the request fails, which is logged. */
 export async function loadedAccounts({ probes, log }: Context): Promise<readonly AccountId[]> {
   const loaded = await probes.accounts();
   if (loaded.ok) return loaded.value;
@@ -85,10 +85,7 @@ export async function loadedAccounts({ probes, log }: Context): Promise<readonly
   return [];
 }
 
-/**
- * What the source of truth has and the cluster may lack; nothing where there is none. One that can't be read
- * stops no sweep: each account's verdict says so.
- */
+/** The entries of the source of truth, if any. An unreadable source does not stop a sweep, because each verdict reports it. */
 export async function* sourced({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
   if (source === undefined) return;
   try {
@@ -126,7 +123,7 @@ async function fromJournal(journal: Pick<Journal, "accounts">) {
   return { journalled, forgotten };
 }
 
-/** ACCOUNTZ gives ids alone: the names of accounts that nobody else can name are asked for one by one. */
+/** ACCOUNTZ has only ids, so names that no other place has are requested one by one. */
 async function withServersNames(
   { resolver, log }: Context,
   known: readonly KnownAccount[],
@@ -158,7 +155,7 @@ function theOne(matches: readonly AccountId[], text: string): AccountId {
     `${matches.length} accounts are called "${text}"; use an id: ${list}`,
   );
 }
-/** The claims of the other accounts; what is promised to such that are loaded nowhere counts: they are loaded sooner or later. */
+/** The claims of the other accounts. Promises to accounts that no server has loaded count, because they may be loaded later. */
 export async function otherAccounts(
   context: Pick<Context, "resolver" | "clock">,
   account: AccountId,

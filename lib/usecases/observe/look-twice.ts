@@ -6,14 +6,13 @@ import type { Timing } from "../context/timing.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { type AgreedLook, type Look, type LookAgain, looking } from "./look.ts";
 
-/** What is waited for may change while waiting, but not for ever. */
+/** How often the reason for waiting may change. */
 const MOST_WAITS = 3;
 
 /**
- * A first look that finds something wrong may have caught a leader election, a stream or a consumer that is being made or
- * deleted, or a leafnode or a mirror on its way back: what it found is believed only if it is still found when that would
- * be over.
- * @param most no longer than this is waited for what mends itself; as long as that takes by default
+ * Checks an account. If the first check finds a fault, checks again until the fault can no longer be a leader election, a
+ * creation or deletion, or a leafnode or mirror that is reconnecting.
+ * @param most the maximum time to wait for faults that clear by themselves; by default as long as they take
  */
 export async function lookTwice(context: Context, account: AccountId, most?: Millis): Promise<Look> {
   const { timing } = context;
@@ -29,15 +28,15 @@ export async function lookTwice(context: Context, account: AccountId, most?: Mil
   return seen;
 }
 
-/** As {@link lookTwice}, for whoever wants to know how the account is now, not what becomes of it. */
+/** Like {@link lookTwice}, without waiting for faults that clear by themselves. */
 export const lookBriefly = (context: Context, account: AccountId): Promise<Look> =>
   lookTwice(context, account, context.timing.believedAfter);
 
-/** A loss that no job has journalled is no more certain than a fault. */
+/** A loss that is not in the journal yet must be confirmed like a fault. */
 const patienceWithLook = ({ verdict, lost }: Look, timing: Timing): Millis | undefined =>
   patienceWith(verdict, timing) ?? (lost.length > 0 ? timing.believedAfter : undefined);
 
-/** Looks at least once more, until what was found is another matter or the time is over, and a while for what is young. */
+/** Checks at least once more, until the findings change or the time is over, and waits for young streams. */
 async function lookWhile(
   { clock, timing }: Context,
   again: LookAgain,

@@ -19,42 +19,42 @@ import { accountKeyOf, type Context } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
 import { claimsSeen, lastSeenOf, memoryOf, sightOf } from "../journal/remembered.ts";
 
-/** One look at an account: what was seen, what it means, and its claims. */
+/** One check of an account: the observation, the verdict, and its claims. */
 export interface Look {
   readonly observation: Observation;
   readonly verdict: Verdict;
   /** The claims in force. */
   readonly claims: ClaimsDocument | undefined;
-  /** What else is known of its claims. */
+  /** Other known claims. */
   readonly known: KnownClaims;
-  /** What was held in memory when the account was last healthy. */
+  /** The streams and consumers in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
-  /** What is missing since the account was last seen well, and is not in the journal yet. */
+  /** Losses since the account was last healthy that are not in the journal yet. */
   readonly lost: readonly Loss[];
-  /** What the source of truth says, where one is configured. */
+  /** The source of truth, if one is configured. */
   readonly source?: SourceView;
-  /** Whether the account is there, and if not, what became of it. */
+  /** Whether the account exists, and if not, why. */
   readonly presence: Presence;
 }
 
 /**
- * Looks and judges once, and leaves no trace: neither in the cluster nor in the journal. One look sees what is being made
- * or deleted as dead, and proves nothing: see {@link looking} and `lookTwice`. Nothing hangs here on what mirrors and
- * sources hear, which takes three seconds to prove.
+ * Observes and judges once, without side effects in the cluster or the journal. A single check does not prove a fault,
+ * because streams look dead while they are created or deleted: see {@link looking} and `lookTwice`. Ignores heartbeats of
+ * mirrors and sources, which take three seconds to check.
  */
 export async function lookOnce(context: Context, account: AccountId): Promise<Look> {
   return (await lookAt(context, account, false)).look;
 }
 
-/** Looks as often as it is called, and gives what it saw as far as the looks before agree; the first is taken as it is. */
+/** Checks at each call, and returns what earlier checks confirm. The first check counts as it is. */
 export type LookAgain = () => Promise<AgreedLook>;
 
 export interface AgreedLook extends Look {
-  /** Whether something is not believed yet, and the next look tells more. */
+  /** Whether something is unconfirmed, so another check is needed. */
   readonly isPending: boolean;
 }
 
-/** @param listens whether what mirrors and sources hear counts, too: as for {@link lookOnce} */
+/** @param listens whether to check heartbeats of mirrors and sources too, unlike {@link lookOnce} */
 export function looking(context: Context, account: AccountId, listens = true): LookAgain {
   let followed: Followed | undefined;
   let first: number | undefined;
@@ -68,7 +68,7 @@ export function looking(context: Context, account: AccountId, listens = true): L
     const before = followed;
     const agreed = agree({ observation, findings: verdict.findings, after }, context.timing, before);
     followed = agreed.followed;
-    // As of a fault: what one look alone misses is not lost.
+    // Like a fault, a loss must be confirmed by another check.
     const lost = look.lost.filter((loss) => lostBefore?.has(keyOfLoss(loss)) ?? true);
     lostBefore = new Set(lost.map(keyOfLoss));
     const { observation: agreedOn, ...agreement } = agreed.agreement;
@@ -82,7 +82,7 @@ export function looking(context: Context, account: AccountId, listens = true): L
   };
 }
 
-/** A look, and what it is judged against. */
+/** A check, and what it is judged by. */
 interface Judged {
   readonly look: Look;
   readonly standards: Standards;
@@ -93,7 +93,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const expected = expectationsOf(context.settingsOf(account));
   const key = await probe(() => accountKeyOf(context, account));
   const seen = await probes.observe(account, key.ok ? key.value : undefined, expected, listens);
-  // A key that can't be read is this account's fault alone: it is not seen as it sees itself.
+  // An unreadable account key affects only this account: it is checked without its own view.
   const observation = key.ok ? seen : { ...seen, accountView: key };
   const [remembered, sight] = await Promise.all([memoryOf(journal, account), sightOf(journal, account)]);
   const isProved = provedBy(context);
@@ -126,7 +126,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   return { look, standards };
 }
 
-/** A source that can't be read is part of what was seen, never taken for an answer. */
+/** An unreadable source is a failed probe, not an answer. */
 async function lookIntoSource(
   context: Context,
   account: AccountId,

@@ -19,21 +19,21 @@ import { waitUntil } from "../context/wait-until.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { type Look, lookOnce } from "./look.ts";
 
-/** While any of these is found, servers tell of no streams, or not of all. */
+/** With any of these findings, servers may not report all streams. */
 const UNTOLD: readonly FindingCode[] = ["remedy.unfinished", "account.expired", "jetstream.not_enabled"];
 
-/** What there was, and may be missing later. */
+/** The state before the first rung, to find losses later. */
 export interface Baseline {
   readonly streams: readonly Sketch[];
-  /** What was held in memory when the account was last healthy. */
+  /** The streams and consumers in memory when the account was last healthy. */
   readonly memorySeen: readonly MemoryAsset[];
-  /** What its users asked to delete since; not heard where the job that looked first has died. */
+  /** The deletions that its clients requested since; absent if the job that made the baseline crashed. */
   readonly deletions?: Pick<Deletions, "has">;
 }
 
 /**
- * What there is before the first rung, by the first look of a job, and from now on what the account's own users delete.
- * What they deleted between that look and now is not in it.
+ * The baseline before the first rung, from the job's first check, and from now on the deletions by the account's clients.
+ * Excludes what they deleted between that check and now.
  */
 export async function beginBaseline(
   context: Context,
@@ -41,14 +41,14 @@ export async function beginBaseline(
   { observation, memorySeen }: Pick<Look, "observation" | "memorySeen">,
 ): Promise<Baseline & { readonly deletions: Deletions }> {
   const deletions = await context.probes.deletions(account);
-  // Nothing is compared with what could not be looked at.
+  // Without readable streams there is nothing to compare.
   if (!observation.streams.ok) return { streams: [], memorySeen: [], deletions };
   const now = (await lookOnce(context, account)).observation;
   const streams = sketchOf(observation.streams.value);
   return { streams: now.streams.ok ? stillThere(streams, now) : streams, memorySeen, deletions };
 }
 
-/** Where a server of one is away nothing is known to be deleted. */
+/** While a server of a stream is away, the stream does not count as deleted. */
 function stillThere(before: readonly Sketch[], now: Observation): readonly Sketch[] {
   const here = new Set(now.servers.map(({ name }) => name));
   const existing = new Map(now.streams.ok ? now.streams.value.map((stream) => [stream.name, stream]) : []);
@@ -62,9 +62,9 @@ function stillThere(before: readonly Sketch[], now: Observation): readonly Sketc
 }
 
 /**
- * What is missing now of what there was, journalled before the next verdict, so that it is a finding of it and of each
- * later one. One look proves no absence: what is missing has to stay so for a while.
- * @param known losses that were found before, which are not journalled again.
+ * Finds losses compared with the baseline, and records them before the next verdict, because they are findings of every
+ * later one. One check does not prove a loss: it must persist for a while.
+ * @param known losses that were found before, which are not recorded again.
  */
 export async function noteLosses(
   context: Context,
@@ -77,7 +77,7 @@ export async function noteLosses(
     const { observation, verdict } = await lookOnce(context, job.account);
     const { streams, servers } = observation;
     losses = [];
-    // What could not be looked at is not lost: the next look of this job tells.
+    // Unreadable streams are not lost; the next check will tell.
     if (!streams.ok || UNTOLD.some((code) => hasFinding(verdict, code))) return true;
     const here = new Set(servers.map(({ name }) => name));
     const told = baseline.streams.filter((stream) => stream.servers.every((server) => here.has(server)));
@@ -94,11 +94,11 @@ export async function noteLosses(
   return [...known, ...found];
 }
 
-/** Found twice, a consumer is told of once: as the comparison with this job's first look has it. */
+/** Reports a consumer that was found twice only once, as in the comparison with this job's first check. */
 const unique = (losses: readonly Loss[]): readonly Loss[] =>
   losses.filter((loss, index) => losses.findIndex((one) => keyOfLoss(one) === keyOfLoss(loss)) === index);
 
-/** A loss that is good again is closed: what is deleted on purpose later is none. */
+/** Closes a loss that is back, because a later deletion may be intentional. */
 export async function closeLosses(
   context: Context,
   job: RunningJob,

@@ -19,8 +19,8 @@ import { lookTwice } from "./look-twice.ts";
 import { closeLosses } from "./losses.ts";
 
 /**
- * Looks, judges and records: the verdict, and claims not seen before (without their signature), from which
- * an account can be brought back that the resolver deleted. A healthy verdict resolves what was escalated.
+ * Checks, judges and records: the verdict, and new claims (without their signature), from which an account can be renewed
+ * after the resolver deleted it. A healthy verdict resolves open incidents.
  */
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
@@ -47,14 +47,14 @@ async function rememberClaims(
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
   const last = entries.at(-1);
   const isKnown = last?.data["jti"] === claims.jti && last.data["claims"] === text;
-  // A proof would say that the operator signed them.
+  // A proof would mean that the operator signed them.
   const isOurs = trustedIssuers(context.operator).includes(claims.iss);
   const { signer: _signer, ...unable } = context;
   const data = { jti: claims.jti, name: claims.name, claims: text };
   await remember(isOurs ? context : unable, job, "claims.seen", data, isKnown ? last : undefined);
 }
 
-/** A page of a deletion ends when the account is back, whoever brought it back and however well it is. */
+/** Resolves the incident of a deletion once the account is back, even if it is not healthy. */
 async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
   await resolveIncidents(
     context,
@@ -64,14 +64,14 @@ async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
   );
 }
 
-/** What a server holds that goes, no other tells; once an account is deleted, none tells of its streams at all. */
+/** Records the streams, because other servers do not report what an absent one holds, and none reports a deleted account's. */
 async function rememberStreams(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   const sight = sightIn(observation);
   if (sight === undefined || !isNews(sight, await sightOf(context.journal, job.account))) return;
   await record(context, job, "streams.seen", sight as unknown as JsonObject);
 }
 
-/** What is in memory only is journalled while it is well: once no server holds it, no server tells how it was. */
+/** Records the configurations of what is in memory, because no server knows them once it is lost. */
 async function rememberMemory(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
   const last = newest(await memoryOf(context.journal, job.account), "memory.seen", TOLD_ONLY);
@@ -86,7 +86,7 @@ async function rememberMemory(context: Context, job: RunningJob, { observation }
   );
 }
 
-/** Appends what is new, and what `known` says already where that is not proved and now can be. */
+/** Appends new data, and known data again if its entry has no proof but can have one now. */
 async function remember(
   context: Pick<Context, "codec" | "operator" | "journal" | "clock" | "signer" | "log" | "mode">,
   job: RunningJob,
@@ -101,9 +101,9 @@ async function remember(
   await context.journal.append(entry);
 }
 
-/** What a job that ends with this look leaves behind for the next sweep. */
+/** What a job that ends with this check stores for the next sweep. */
 export function endingOf({ policyOf }: Context, seen: Look): Omit<Ending, "verifiedAt"> {
-  // What somebody deleted is not renewed: that it expires is no matter.
+  // A deleted account is not renewed, so its expiry does not matter.
   const claims = isWithdrawn(seen.presence) ? undefined : seen.known.renewable?.claims;
   const bounds = claims && windowBounds(claims, policyOf(claims.sub, claims));
   return {

@@ -9,7 +9,7 @@ import type { JwtCodec } from "../../ports/keys.ts";
 import type { Leases } from "../../ports/leases.ts";
 import type { Log } from "../../ports/log.ts";
 
-/** What the issuer says: an account changed, with its new JWT or without. */
+/** The issuer's notice that an account changed, possibly with its new JWT. */
 export interface Delivery {
   /** The webhook's id; the same for every repetition. */
   readonly id: string;
@@ -30,28 +30,28 @@ interface DeliveryDependencies {
   readonly leases: Leases;
   readonly jobs: Pick<Jobs, "enqueue">;
   readonly codec: JwtCodec;
-  /** Whom to trust; only asked where a JWT was delivered. */
+  /** The operator; read only if there is a JWT. */
   readonly operator: () => Promise<Operator>;
 }
 
-/** Longer than any sender's repetitions (Standard Webhooks: about three days). */
+/** Longer than senders retry (Standard Webhooks: about three days). */
 const REMEMBERED = millis(4 * 24 * 60 * 60_000);
 
-/** Longer than a function that takes a delivery may run, and over before the sender's third try after five minutes. */
+/** Longer than the function may run, but shorter than the time until the sender's third try (five minutes). */
 const ACCEPTING = millis(2 * 60_000);
 
 /**
- * Takes a delivery that is proved to be the issuer's: queues it once, whatever is repeated. A JWT is checked
- * here as far as it can be without the cluster, so that the issuer hears at once what is wrong with it; the
- * job passes it through the whole gate again, against the claims in force. Only what is queued is remembered: a run
- * that is killed before leaves no more than a lease of two minutes, and the sender's repetition gets through.
+ * Accepts a verified delivery of the issuer: queues it once, however often it is repeated. Checks a JWT as far as possible
+ * without the cluster, to report problems to the issuer at once; the job checks it again against the claims in force. Only
+ * queued deliveries are remembered: if a run is killed before, it leaves a lease of two minutes, and a repetition is
+ * accepted afterwards.
  * @throws RelightError `jwt.malformed`, `gate.refused`, `webhook.busy`, `queue.unavailable`, `journal.unavailable`.
  */
 export async function acceptDelivery(deps: DeliveryDependencies, delivery: Delivery): Promise<Acceptance> {
   const { newId, leases } = deps;
   const { id, account, token } = delivery;
   if (token !== undefined) await passFirstGate(deps, account, token);
-  // Every attempt is a holder of its own, so that a repetition finds the id taken.
+  // Each attempt is a different holder, so a repetition finds the id taken.
   const holder = newId();
   const accepting = `accepting/${id}`;
   if (!(await leases.acquire(accepting, holder, ACCEPTING)))
@@ -70,7 +70,7 @@ async function acceptOnce(
 ) {
   const { leases, jobs, log } = deps;
   const memory = `webhook/${id}`;
-  // For no time at all: this only asks whether it is remembered.
+  // For zero time, only to check whether it is remembered.
   if (!(await leases.acquire(memory, holder, millis(0)))) return { outcome: "repeated", account } as const;
   const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
   await jobs.enqueue(
@@ -81,7 +81,7 @@ async function acceptOnce(
   return { outcome: "queued", account } as const;
 }
 
-/** What is queued is taken: at worst a repetition is queued again, and its job finds nothing to do. */
+/** Only logs failures: the delivery is queued; at worst a repetition is queued again, and its job finds nothing to do. */
 async function orWarn({ log }: DeliveryDependencies, id: string, work: Promise<unknown>): Promise<void> {
   await work.catch((thrown: unknown) => {
     log.warn("a delivery's lease failed", { correlation: id, error: asRelightError(thrown).toJSON() });

@@ -7,8 +7,8 @@ import { type Context, record } from "../context/context.ts";
 import { memoryOf } from "../journal/remembered.ts";
 
 /**
- * Takes losses for known: they are a finding no longer. Returns what was acknowledged; nothing if none is open.
- * @throws RelightError `usage` if `what` is none of the open ones.
+ * Acknowledges losses, which are then no longer findings. Returns the acknowledged losses; empty if none is open.
+ * @throws RelightError `usage` if `what` is not an open loss.
  */
 export async function acknowledge(
   context: Context,
@@ -29,10 +29,10 @@ export async function acknowledge(
 /** `A>two` is `A > two`. */
 const normal = (what: string): string => what.replace(/\s*>\s*/, " > ").trim();
 
-/** Who acknowledges, and why: a loss is a person's to accept. */
+/** Who acknowledges a loss, and why. */
 export interface Acknowledgement {
   readonly account: AccountId;
-  /** A stream, or `STREAM > CONSUMER`; all that is open by default. */
+  /** A stream, or `STREAM > CONSUMER`; by default all open losses. */
   readonly what?: string;
   readonly by: string;
   readonly reason: string;

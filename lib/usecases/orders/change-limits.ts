@@ -24,9 +24,9 @@ import {
 } from "./plan-limits.ts";
 
 /**
- * Changes the limits in the claims in force and nothing else; pushes them, proves them on every server, and
- * waits until JetStream runs with them.
- * @throws RelightError `limits.refused` (nothing was pushed), and whatever {@link push} throws.
+ * Changes only the limits in the claims in force, pushes them, proves them on every server, and waits until JetStream runs
+ * with them.
+ * @throws RelightError `limits.refused` (nothing was pushed), and the errors of {@link push}.
  */
 export async function changeLimits(deps: JobDependencies, order: LimitOrder): Promise<Remediation> {
   const { account, action } = order;
@@ -38,7 +38,7 @@ export async function changeLimits(deps: JobDependencies, order: LimitOrder): Pr
     const plan = await planFrom(context, order, await verify(context, job));
     assertAllowed(order, plan);
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, job, order, plan);
-    // Whatever else keeps them from it is the finding `limit.outside_tiers`, which heal goes on with.
+    // If something else prevents the move, the finding `limit.outside_tiers` remains, and heal continues.
     if (pushed !== undefined && plan.movesStreams)
       await enterTiers(context, job, await lookOnce(context, account));
     const last = await verify(context, job);
@@ -80,8 +80,8 @@ const RESTART_NOW =
   "restart each server now, one after the other: until then messages to streams that were there are refused (10120)";
 
 /**
- * A new account's JetStream can take a second or more to be there on every server, and one that stands alone
- * may keep the limits that it had: the claims in force do not prove either.
+ * Waits until JetStream has the new limits, which the claims in force do not prove: enabling JetStream can take a second or
+ * more, and a standalone server may keep the old limits.
  */
 async function waitUntilInForce(
   context: Context,
@@ -89,7 +89,7 @@ async function waitUntilInForce(
   { request }: LimitOrder,
   wanted: AccountClaims,
 ): Promise<void> {
-  // Taken from the system account it is gone only with the next start.
+  // If JetStream is removed from the system account, it is gone only after the next start.
   if (!enablesJetStream(wanted)) return;
   let lagging = "";
   const isInForce = async (): Promise<boolean> => {

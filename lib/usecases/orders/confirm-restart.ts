@@ -5,8 +5,8 @@ import { withLease } from "../context/lease.ts";
 import { gatherEvidence, openRestartOf, recordRestart } from "../remedies/restart-servers.ts";
 
 /**
- * Says that a restart which was begun and not seen to end has been looked at, so that Relight may restart
- * servers again. Returns the server; undefined where there is none to confirm.
+ * Confirms that a person checked a server whose restart did not end properly, so Relight may restart servers again.
+ * Returns the server; undefined if there is nothing to confirm.
  * @throws RelightError `restart.refused` while the guard still objects, `usage` for another server.
  */
 export async function confirmRestart(context: Context, server: string): Promise<string | undefined> {

@@ -18,24 +18,24 @@ import type { Journal } from "../../ports/journal.ts";
 import { type Context, nameOf, record } from "../context/context.ts";
 import { findAccount } from "../observe/inventory.ts";
 
-/** What a console needs: the journal and the queue, and neither a secret nor a connection to NATS. */
+/** What a console needs: the journal and the queue, but no secret and no connection to NATS. */
 export interface ConsoleDesk {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly journal: Journal;
   readonly jobs: Pick<Jobs, "enqueue">;
-  /** The accounts that the configuration names. */
+  /** The configured accounts. */
   readonly configured: readonly AccountId[];
   readonly settingsOf: Context["settingsOf"];
 }
 
-/** What a person orders. */
+/** A person's order. */
 export interface Order {
   /** An id, or a configured name. */
   readonly account: string;
   readonly action: Exclude<Job["action"], "push">;
   readonly reason: string;
-  /** Who it is, as whoever let the person in calls them; it goes into the journal. */
+  /** The person, as identified by the authorizer; recorded in the journal. */
   readonly actor: string;
 }
 
@@ -44,16 +44,16 @@ export interface Ordered {
   readonly correlation: string;
 }
 
-/** Accounts in the order of their ids. */
+/** A page of accounts, ordered by id. */
 export interface Page {
   readonly limit: number;
-  /** The id behind which the page begins. */
+  /** The page begins after this id. */
   readonly after?: string | undefined;
 }
 
-/** What a console asks and orders. */
+/** The requests and orders of a console. */
 export interface Console {
-  /** The configured accounts and how the newest job on each stands; `next` where there are more. */
+  /** The configured accounts with the newest job on each; `next` if there are more. */
   accounts(page: Page): Promise<JsonObject>;
   /** @throws RelightError `account.unknown` */
   account(name: string): Promise<JsonObject>;
@@ -63,7 +63,7 @@ export interface Console {
   ended(name: string, correlation: string): Promise<JsonObject>;
 }
 
-/** So many entries back an account's jobs are looked for, and so many incidents. */
+/** How many entries to search for an account's jobs and incidents. */
 const FAR_ENOUGH = 500;
 const ORDERED: readonly EntryKind[] = ["job.requested", "job.started", "job.finished"];
 const INCIDENTS: readonly EntryKind[] = ["incident.opened", "incident.resolved"];
@@ -77,7 +77,7 @@ export function consoleOf(deps: ConsoleDesk): Console {
   };
 }
 
-/** Also known: one that nobody configured, once it was seen or a job was done on it. */
+/** An account is also known if the journal has its claims or a job on it. */
 async function knownAccount(deps: ConsoleDesk, name: string): Promise<AccountId> {
   const account = await findAccount(deps, name);
   if (deps.configured.includes(account)) return account;
@@ -98,7 +98,7 @@ async function accountsReport(deps: ConsoleDesk, { limit, after = "" }: Page): P
   return { accounts, next: rest.length > limit ? (page.at(-1) ?? null) : null };
 }
 
-/** Times as people write them. */
+/** The newest job with ISO 8601 times. */
 function lastJobShown(lastJob: LastJob | undefined): JsonObject | null {
   if (lastJob === undefined) return null;
   const iso = (value: unknown): Json =>
@@ -128,12 +128,12 @@ async function accountReport(deps: ConsoleDesk, name: string): Promise<JsonObjec
   };
 }
 
-/** An entry for people and programs: when, and what it says. */
+/** An entry for people and programs: its time and data. */
 function shown(entry: JournalEntry | undefined): JsonObject | null {
   return entry === undefined ? null : { at: isoTime(entry.at), job: entry.job, ...entry.data };
 }
 
-/** JWT ids and times; the claims themselves hold activation tokens. */
+/** JWT ids and times, without the claims, which may contain activation tokens. */
 function claimsShown(entries: readonly JournalEntry[]): Json {
   const claims = lastClaims(entries, TOLD_ONLY)?.claims;
   if (claims === undefined) return null;
@@ -150,8 +150,8 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
 }
 
 /**
- * The wish is journalled first: who asked for what is known even of a job that never began. Its id is the
- * correlation that the job and its pages will carry.
+ * Records the order first, so the journal has it even if the job never begins. The order's id is the correlation of its job
+ * and pages.
  */
 async function place(deps: ConsoleDesk, order: Order): Promise<Ordered> {
   const account = await knownAccount(deps, order.account);

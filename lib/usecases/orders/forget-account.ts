@@ -6,9 +6,9 @@ import { presenceNow } from "../observe/deletion.ts";
 import { resolveIncidents } from "../paging/escalate.ts";
 
 /**
- * Forgets an account that somebody deleted, on a person's word: it is shown and swept no more. It is still never pushed
- * but by a person, and known again once somebody has it.
- * @throws RelightError `account.unknown` if it is still there, or never was.
+ * Marks a deleted account as gone for good, as a person requests: it is no longer shown or swept until it reappears. Only a
+ * person may push it.
+ * @throws RelightError `account.unknown` if it still exists, or never did.
  */
 export async function forgetAccount(
   context: Context,

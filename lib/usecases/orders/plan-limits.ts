@@ -31,42 +31,45 @@ export interface LimitOrder {
   /** `enable` is for an account without JetStream, `limits` for one that has it. */
   readonly action: "enable" | "limits";
   readonly request: LimitRequest;
-  /** Goes on despite the objections that can be overridden. */
+  /** Overrides the objections that can be overridden. */
   readonly force: boolean;
-  /** Goes from flat limits to tiers although Relight can't move the streams: each server is restarted afterwards. */
+  /** Changes from flat limits to tiers although Relight can't move the streams, because a restart of each server follows. */
   readonly restartFollows?: boolean;
 }
 
-/** What would be done, and what stands against it; nothing was touched. */
+/** The planned change, and the reasons against it. Nothing has been changed. */
 export interface LimitPlan {
   readonly changes: readonly ClaimChange[];
-  /** Refused whatever is forced. */
+  /** Always refused. */
   readonly refusals: readonly string[];
-  /** Refused unless forced. */
+  /** Refused without `--force`. */
   readonly objections: readonly string[];
   readonly current: ClaimsDocument;
   readonly changed: ClaimsDocument;
-  /** The streams that were seen, for the gate. */
+  /** The observed streams, for the gate. */
   readonly use: Observation["streams"];
-  /** The streams count in none of the tiers that are pushed, until Relight moves them. */
+  /** Whether existing streams count in none of the new tiers until Relight moves them. */
   readonly movesStreams: boolean;
 }
 
 /**
- * The change of an account's JetStream limits, before it is made: as a diff, and with every reason why not.
+ * Plans a change of an account's JetStream limits: the diff, and all reasons against it.
  * @throws RelightError `account.no_claims`, `account.deleted`, `usage`.
  */
 export async function planLimits(context: Context, order: LimitOrder): Promise<LimitPlan> {
   return planFrom(context, order, await lookOnce(context, order.account));
 }
 
-/** The same from a look that is at hand. */
+/** The same, from an existing check. */
 export async function planFrom(context: Context, order: LimitOrder, seen: Look): Promise<LimitPlan> {
   const { account, action, request } = order;
   const current = seen.claims;
   refuseDeleted(account, seen.presence);
   if (current === undefined)
-    throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
+    throw new RelightError(
+      "account.no_claims",
+      `no server and no resolver knows account ${account}`,
+    );
   const edits = limitEdits(current.claims, request);
   const use = seen.observation.streams;
   if (!edits.ok) {
@@ -128,11 +131,11 @@ export function harmAllowed(
   return [...(force ? (["below_use"] as const) : []), ...(switches ? (["tier_switch"] as const) : [])];
 }
 
-/** Whether flat limits become tiers while there are streams, and nobody said that a restart follows. */
+/** Whether flat limits become tiers while streams exist, without `--restart-follows`. */
 const needsMove = ({ request, restartFollows }: LimitOrder, use: Observation["streams"]): boolean =>
   request.toTiers !== undefined && !restartFollows && use.ok && use.value.length > 0;
 
-/** Why Relight could not move the streams into the tiers once those are pushed; proved before the push. */
+/** Why Relight could not move the streams into their tiers; checked before the push. */
 async function moveObjection(
   context: Context,
   order: LimitOrder,
@@ -193,7 +196,11 @@ async function reservationOf(
 export function assertAllowed({ force, account }: LimitOrder, { refusals, objections }: LimitPlan): void {
   const reasons = [...refusals, ...(force ? [] : objections)];
   if (reasons.length === 0) return;
-  throw new RelightError("limits.refused", `the limits of ${account} stay: ${reasons.join("; ")}`, {
-    details: { refusals, objections },
-  });
+  throw new RelightError(
+    "limits.refused",
+    `the limits of ${account} stay: ${reasons.join("; ")}`,
+    {
+      details: { refusals, objections },
+    },
+  );
 }

@@ -19,20 +19,20 @@ const ACCOUNTS_AT_ONCE = 4;
 
 export interface RotationOrder extends KeyChange {
   readonly configured: readonly AccountId[];
-  /** How many accounts are signed anew before all of them are looked at again. */
+  /** How many accounts to sign before all of them are checked again. */
   readonly wave: number;
   readonly includeSystem: boolean;
-  /** Told before each account, and before each look at a whole wave. */
+  /** Called before each account, and before each check of a whole wave. */
   readonly tell: (line: string) => void;
 }
 
-/** What rests on the old key, and what stands against replacing it. */
+/** The accounts that the old key signs, and the reasons against replacing it. */
 export interface RotationPlan extends WavePlan, Obstacles {
-  /** Accounts of which it is not known who signed them, with why; nothing is retired while there are any. */
+  /** Accounts with an unknown signer, and why. While there are any, the old key must not be removed. */
   readonly unknown: readonly { readonly account: string; readonly problem: string }[];
 }
 
-/** Looks what is signed by the old key; touches nothing. @throws RelightError `nats.*` */
+/** Finds the accounts that the old key signs, without side effects. @throws RelightError `nats.*` */
 export async function planRotation(context: Context, order: RotationOrder): Promise<RotationPlan> {
   const trust = await context.probes.trust();
   const blocked = obstacles(order, trust, context.operator, (await context.signer?.())?.publicKey);
@@ -47,7 +47,7 @@ interface Holders {
   readonly unknown: RotationPlan["unknown"];
 }
 
-/** Every account of which the resolver holds, or a server runs, a JWT that the old key signed. */
+/** Every account for which the resolver holds, or a server runs, a JWT signed by the old key. */
 async function holdersOf(context: Context, { from, configured }: RotationOrder): Promise<Holders> {
   const stored = new Map<AccountId, DecodedJwt | undefined>(configured.map((id) => [id, undefined]));
   const unread = new Map<string, string>();
@@ -64,7 +64,7 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
       const seen = await probe(() => context.resolver.running(account));
       const running = seen.ok ? seen.value.flatMap((it) => (it.loaded ? [it] : [])) : [];
       const claims = jwt?.document.claims ?? running[0]?.document.claims;
-      // What is wrong with one account is not to stop the rotation of the others.
+      // A problem with one account must not stop the rotation of the others.
       if (!seen.ok) unread.set(account, seen.message);
       if (unread.has(account)) return [];
       const holder: RotationAccount = {
@@ -86,12 +86,12 @@ async function holdersOf(context: Context, { from, configured }: RotationOrder):
   return { holders: holders.flat(), unknown };
 }
 
-/** Why the gate would refuse the claims, whoever signs them. */
+/** Why the gate would refuse the claims, whatever key signs them. */
 function unsignable({ clock }: Context, claims: AccountClaims | undefined): string | undefined {
   return claims?.exp === undefined || isCountable(claims.exp, clock.now()) ? undefined : UNCOUNTABLE;
 }
 
-/** Whether nothing rests on the old key any more: no JWT that it signed is stored or runs, and all are known. */
+/** Whether the old key is unused: no stored or running JWT is signed by it, and all signers are known. */
 export function isRetirable({ waves, leftOut, unknown }: RotationPlan): boolean {
   return waves.length === 0 && leftOut.length === 0 && unknown.length === 0;
 }

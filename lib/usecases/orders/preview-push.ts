@@ -8,18 +8,18 @@ import type { Context } from "../context/context.ts";
 import { lookOnce } from "../observe/look.ts";
 import { gateFacts } from "../push/gate-facts.ts";
 
-/** What a JWT would change, for a person to look at before it is pushed. */
+/** What a JWT would change, for a person to review before the push. */
 export interface PushPreview {
   readonly account: AccountId;
-  /** Every difference from the claims in force, but for what each new JWT has of its own. */
+  /** All differences from the claims in force, except those that every new JWT has. */
   readonly changes: readonly ClaimChange[];
-  /** What nobody can give leave for. */
+  /** Refusals that a person can't override. */
   readonly refusals: readonly Refusal[];
-  /** Id of the JWT in force that it was compared with; absent for an account that nobody knows. */
+  /** Id of the JWT in force that it was compared with; absent for an unknown account. */
   readonly comparedWith?: string;
 }
 
-/** Compares a JWT with the claims in force and asks the gate; pushes nothing. @throws RelightError `jwt.malformed` */
+/** Compares a JWT with the claims in force and runs the gate, without pushing. @throws RelightError `jwt.malformed` */
 export async function previewPush(
   context: Context,
   token: string,

@@ -4,7 +4,7 @@ import type { Log } from "../../ports/log.ts";
 import type { RotatingSecret } from "../../ports/secrets.ts";
 import { type Context, record } from "../context/context.ts";
 
-/** The steps in the order in which Secrets Manager calls them; each may come again. */
+/** The steps in the order in which Secrets Manager calls them. Each may be repeated. */
 export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;
 export type RotationStep = (typeof ROTATION_STEPS)[number];
 
@@ -12,18 +12,18 @@ export interface RotationEvent {
   readonly step: RotationStep;
   /** The secret's ARN. */
   readonly secretId: string;
-  /** The id of the version that is to come into force. */
+  /** The id of the new version. */
   readonly version: string;
 }
 
 export interface CredentialRotation extends Pick<Context, "clock" | "newId" | "journal"> {
   readonly log: Log;
   readonly secret: RotatingSecret;
-  /** `cluster.systemCredentials`: the one secret that is rotated. */
+  /** `cluster.systemCredentials`: the only secret to rotate. */
   readonly reference: string;
-  /** Credentials of a new user in place of the one whose credentials are given. */
+  /** Creates credentials of a new user that replaces the given one. */
   readonly mint: (current: string) => Promise<string>;
-  /** Connects with credentials, and asks what only the system account may. @throws RelightError `nats.*` */
+  /** Connects with the credentials and sends a request that only the system account may send. @throws RelightError `nats.*` */
   readonly prove: (credentials: string) => Promise<void>;
 }
 
@@ -34,9 +34,8 @@ export interface RotationStepDone {
 }
 
 /**
- * One step of a rotation of the system user's credentials, as Secrets Manager orders it. Doing one again changes
- * nothing.
- * @throws RelightError `rotation.refused` for what is no rotation under way of that very secret; `secret.*`, `nats.*`.
+ * One step of a rotation of the system user's credentials, called by Secrets Manager. Repeating a step changes nothing.
+ * @throws RelightError `rotation.refused` unless a rotation of this secret is in progress; `secret.*`, `nats.*`.
  */
 export async function rotateCredentials(
   rotation: CredentialRotation,
@@ -83,7 +82,7 @@ async function create(
   return { step, outcome: "done", why: "a new user was minted; the old one stays as it is" };
 }
 
-/** Only what passes the test once more comes into force: a finish may be called by hand, or late. */
+/** Tests the version again before it becomes the current one, because the step may be called by hand or late. */
 async function finish(
   rotation: CredentialRotation,
   event: RotationEvent,
@@ -125,7 +124,7 @@ function credentialsIn(text: string, field: string | undefined): string {
   throw new RelightError("secret.malformed", `the secret has no text field "${field}"`);
 }
 
-/** What else the secret holds stays as it is. */
+/** Replaces the credentials and keeps the secret's other fields. */
 function withCredentials(text: string, field: string | undefined, credentials: string): string {
   return field === undefined ? credentials : JSON.stringify({ ...fieldsOf(text), [field]: credentials });
 }

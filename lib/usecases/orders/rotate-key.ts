@@ -27,20 +27,20 @@ export interface RotatedAccount {
 }
 
 export interface Rotation {
-  /** `stopped`: an account was not well afterwards, or could not be signed anew; those behind it were left. */
+  /** `stopped`: an account was not healthy afterwards or could not be signed; the following accounts were left. */
   readonly state: "finished" | "stopped" | "interrupted";
   readonly why: string;
   readonly accounts: readonly RotatedAccount[];
   /** How many accounts of the plan were not reached. */
   readonly left: number;
-  /** Ties together the rotation's own journal entries and those of its jobs. */
+  /** The id of the rotation's journal entries and of its jobs. */
   readonly correlation: string;
   readonly error?: RelightError;
 }
 
 /**
- * Signs every account of the plan anew, wave by wave, and stops at the first that is not well afterwards. What is
- * left is found by the next run: it begins with what still bears the old key's signature.
+ * Signs every account of the plan with the new key, wave by wave, and stops at the first one that is not healthy
+ * afterwards. The next run continues with the accounts that the old key still signs.
  * @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable`.
  */
 export async function rotate(
@@ -82,10 +82,10 @@ export async function rotate(
   return end("finished", `${accounts.length} accounts were signed anew`);
 }
 
-/** What keeps no other account from being signed anew. */
+/** Results after which the rotation continues. */
 const GOES_ON: readonly RotatedAccount["result"][] = ["rotated", "expired", "deleted"];
 
-/** A loss may show only once an account's neighbours have changed, so a wave ends with a look at all of it. */
+/** Checks a whole wave again, because a fault may show only after other accounts changed. */
 async function firstBroken(
   context: Context,
   accounts: readonly RotatedAccount[],
@@ -154,7 +154,7 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   return ended(context, last, done, pushed);
 }
 
-/** The end of the job, and what the rotation says of the account. */
+/** The end of the job, and the account's result in the rotation. */
 function ended(context: Context, last: Look, done: RotatedAccount, pushed?: ProvedPush) {
   const { account, result: outcome } = done;
   const end = { account, outcome, rungs: [], verdict: last.verdict, done, ...defined({ pushed }) };

@@ -23,7 +23,7 @@ import { asRelightError } from "../../errors.ts";
 import { type Context, nameOf, record } from "../context/context.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 
-/** What escalation needs; less than a whole context, so that "the cluster is unreachable" can be told too. */
+/** What escalation needs: less than a whole context, because it must also page if the cluster is unreachable. */
 export type EscalateDependencies = Pick<
   Context,
   | "clock"
@@ -43,31 +43,31 @@ export interface Trouble {
   readonly summary: string;
   readonly advice: readonly string[];
   readonly evidence: JsonObject;
-  /** What tells this trouble from another of the same class: a change is told at once. */
+  /** Distinguishes failures of the same class; if it changes, a page is sent at once. */
   readonly about?: string;
   /**
-   * Nothing but that no answer came: a person is called once that has lasted ({@link Context.unknownAfter}). `not-at-all`,
-   * if absent: what is certain, and what can't wait.
+   * `until-it-lasts`: only a missing answer, so page once it has lasted ({@link Context.unknownAfter}). `not-at-all`, the
+   * default: a certain fault, or one that can't wait.
    */
   readonly waits?: "until-it-lasts" | "not-at-all";
 }
 
-/** Which account it is about, and the job that noticed it. */
+/** The affected account, and the job that noticed the failure. */
 interface Occasion {
   readonly id: string;
   readonly account: AccountId | "-";
 }
 
 /**
- * Calls a person: at once when it is new or worse, else with growing pauses for as long as it is not resolved
- * ({@link isToBeTold}). A channel that fails is logged and journalled, never fatal: what was healed or seen must
- * not be lost because a page was; the next call tries again.
+ * Pages a person: at once if the failure is new or worse, otherwise with growing pauses until it is resolved
+ * ({@link isToBeTold}). Failing channels are logged and recorded but never fatal, because the job's work must not be lost;
+ * the next call tries again.
  */
 export function escalate(context: EscalateDependencies, job: Occasion, trouble: Trouble): Promise<void> {
   return call(context, job, trouble, true);
 }
 
-/** The same, but what is known and has not changed is not repeated. */
+/** The same, without repeating an unchanged failure. */
 export function escalateOnce(context: EscalateDependencies, job: Occasion, trouble: Trouble): Promise<void> {
   return call(context, job, trouble, false);
 }
@@ -81,7 +81,7 @@ async function call(
   const { failureClass, severity } = certain;
   const key = incidentKey(context.operator.id, job.account, failureClass);
   const known = await incidentsSoFar(context, job);
-  // Without a journal a person is called nevertheless, and too often rather than not at all.
+  // Without a journal, page too often rather than not at all.
   const entries = known ?? [];
   const now = context.clock.now();
   const period = waits === "until-it-lasts" && known ? await periodOf(context, job, key, known) : undefined;
@@ -121,7 +121,7 @@ async function call(
   await opened(delivery);
 }
 
-/** Undefined where the journal can't be read: then a person is called at once, as ever. */
+/** Undefined if the journal can't be read: then a person is paged at once. */
 async function periodOf(
   { journal, clock }: EscalateDependencies,
   { account, id }: Occasion,
@@ -146,7 +146,7 @@ function withPeriod(trouble: Trouble, period: UnknownPeriod): Trouble {
   };
 }
 
-/** Undefined where the journal can't be read. */
+/** Undefined if the journal can't be read. */
 async function incidentsSoFar(
   { journal, log }: EscalateDependencies,
   { account }: Occasion,
@@ -161,11 +161,11 @@ async function incidentsSoFar(
 
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
 
-/** Health resolves every class of failure but those that are about the renewal or the journal. */
+/** A healthy verdict resolves every class except those about renewals or the journal. */
 const ABOUT_HEALTH = (failureClass: FailureClass): boolean =>
   !RENEWAL_CLASSES.includes(failureClass) && failureClass !== "journal_unproved";
 
-/** Resolves the incidents of the account that are still open, of the classes that `which` takes. */
+/** Resolves the account's open incidents of the classes that `which` accepts. */
 export async function resolveIncidents(
   context: EscalateDependencies,
   job: Occasion,
@@ -199,12 +199,12 @@ export async function resolveIncidents(
       correlation: correlationOf(context, job),
     };
     const delivery = await deliver(context, incident);
-    // An undelivered "resolved" stays open here, so that the next healthy verdict sends it again.
+    // An undelivered resolution leaves the incident open, so the next healthy verdict sends it again.
     if (delivery === "delivered") await resolved();
   }
 }
 
-/** What was waited for says itself when it began: it may have come and gone before. */
+/** When the incident was opened, without waiting entries, because the failure may have come and gone before. */
 function sinceOf(openings: readonly JournalEntry[]): string | undefined {
   const first = openings.find(({ data }) => data["delivery"] !== "waiting");
   const since = first?.data["since"];
@@ -228,7 +228,7 @@ async function deliver(
   }
 }
 
-/** Whatever is not done by a job, as a sweep that fails, is found by an id of its own. */
+/** Without a job, for instance for a failed sweep, the page has its own id. */
 const correlationOf = ({ correlation }: EscalateDependencies, { id }: Occasion): string => correlation ?? id;
 
 const subjectOf = (context: EscalateDependencies, account: AccountId | "-"): string =>

@@ -8,10 +8,10 @@ import type { Context } from "../context/context.ts";
 import { claimsSeen } from "../journal/remembered.ts";
 import type { EscalateDependencies } from "./escalate.ts";
 
-/** Accounts whose newest jobs are read together. */
+/** How many accounts' newest jobs to read at once. */
 const CHUNK = 100;
 
-/** When a wait that begins now would be over. */
+/** When a wait that begins now would end. */
 const endOfWait = ({
   clock,
   unknownAfter,
@@ -19,8 +19,8 @@ const endOfWait = ({
   epochMillis(clock.now() + (unknownAfter ?? 0));
 
 /**
- * Whether the account expires so soon, by its policy, that a person must know at once what is unknown of it.
- * @param claims those in force; the last that were seen where nobody knows
+ * Whether the account reaches its page threshold so soon that a person must be paged for `unknown` at once.
+ * @param claims those in force, or the last known ones
  */
 export async function isNearEnd(
   context: Context,
@@ -36,7 +36,7 @@ export async function isNearEnd(
   );
 }
 
-/** The same of any account that has not expired yet, by what the newest jobs left: nobody can be asked. */
+/** The same for any account that has not expired yet, from the newest jobs' entries, because the cluster is unreachable. */
 export async function isAnyNearEnd(pager: EscalateDependencies): Promise<boolean> {
   const { journal, clock } = pager;
   const until = endOfWait(pager);

@@ -3,8 +3,8 @@ import { type EscalateDependencies, escalate, resolveIncidents } from "./escalat
 import { isAnyNearEnd } from "./near-end.ts";
 
 /**
- * Whoever runs sweeps on a schedule reads no output: a sweep that can't even begin calls a person. Where it is only that
- * nobody answers it does so once that has lasted, unless an account comes near its end meanwhile.
+ * Pages a person about a failed sweep, because nobody reads the output of scheduled sweeps. If only answers are missing, it
+ * waits until that has lasted, unless an account nears its expiry meanwhile.
  */
 export async function pageSweepFailure(
   pager: EscalateDependencies,
@@ -28,7 +28,7 @@ export async function pageSweepFailure(
   );
 }
 
-/** A journal that can't say it is no reason to wait. */
+/** Without a readable journal, do not wait. */
 async function mayNotWait(pager: EscalateDependencies): Promise<boolean> {
   try {
     return await isAnyNearEnd(pager);

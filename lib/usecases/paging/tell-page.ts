@@ -6,29 +6,29 @@ import { type EpochMillis, epochMillis, millis } from "../../domain/time/time.ts
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type Context, record } from "../context/context.ts";
 
-/** What telling a page needs: less than any job does, so that it works while much else does not. */
+/** What sending a page needs: less than a job, because it must work while other things fail. */
 export type PageDependencies = Pick<Context, "clock" | "newId" | "log" | "journal" | "leases" | "escalation">;
 
-/** What is to be told. */
+/** A page to send. */
 export type Page =
   | { readonly kind: "incident"; readonly incident: Incident }
   | { readonly kind: "alarm"; readonly alarm: StackAlarm };
 
 /**
- * `told`: a channel took it. `repeated`: it was told before. `outdated`: the journal knows of something later that
- * undoes it. `nothing-to-tell`: nobody would do anything about it.
+ * `told`: a channel accepted it. `repeated`: it was sent before. `outdated`: the journal has a later opposite page.
+ * `nothing-to-tell`: it needs no action.
  */
 export type Told = "told" | "repeated" | "outdated" | "nothing-to-tell";
 
-/** How long one run may take to tell a page: three tries of every channel, and as much again. */
+/** How long a run may take to send a page: twice the time of three tries on every channel. */
 const TELLING = millis(2 * 60_000);
-/** As long as the queue keeps a message, and so can bring it again. */
+/** As long as the queue keeps a message and may deliver it again. */
 const REMEMBERED = millis(4 * 24 * 60 * 60_000);
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
 
 /**
- * Tells the channels a page that came over the bus, once, however often and in whichever order messages come.
- * @throws RelightError `escalation.undeliverable`, `page.busy`: then the message has to come again.
+ * Sends a page from the bus to the channels, once, however often and in whatever order messages arrive.
+ * @throws RelightError `escalation.undeliverable`, `page.busy`: then the message must be delivered again.
  */
 export function tellPage(deps: PageDependencies, page: Page): Promise<Told> {
   return page.kind === "incident" ? tellIncident(deps, page.incident) : tellAlarm(deps, page.alarm);
@@ -44,10 +44,10 @@ async function tellIncident(deps: PageDependencies, incident: Incident): Promise
 }
 
 /**
- * An alarm of the stack has no job that journals it, so this does: OK resolves only what ALARM opened, and a state
- * that is older than the last one known changes nothing. INSUFFICIENT_DATA tells nothing and resolves nothing: every
- * alarm is born in it, and to see nothing is not to see that all is well. The alarm for missed sweeps counts missing
- * data as trouble, so a stack that falls silent is told of all the same.
+ * Handles an alarm of the stack, and records it, because no job does. OK resolves only what ALARM opened, and a state older
+ * than the last known one is ignored. INSUFFICIENT_DATA does neither, because every alarm starts in that state, and missing
+ * data does not mean that everything is fine. The alarm for missed sweeps treats missing data as a failure, so a stack
+ * that stops is still noticed.
  */
 async function tellAlarm(deps: PageDependencies, alarm: StackAlarm): Promise<Told> {
   if (alarm.state === "INSUFFICIENT_DATA") return "nothing-to-tell";
@@ -64,7 +64,7 @@ async function tellAlarm(deps: PageDependencies, alarm: StackAlarm): Promise<Tol
   });
 }
 
-/** An OK that resolves nothing is journalled, too: an ALARM from before it may still be on its way. */
+/** Records an OK even if it resolves nothing, because an earlier ALARM may arrive later. */
 async function recordAlarm(deps: PageDependencies, incident: Incident): Promise<void> {
   const { key, failureClass, severity, summary, at, status } = incident;
   const opened = { key, failureClass, severity, summary, delivery: "delivered", asOf: at };
@@ -75,19 +75,19 @@ async function recordAlarm(deps: PageDependencies, incident: Incident): Promise<
   await record(deps, { id: deps.newId(), account: "-" }, kind, data);
 }
 
-/** The instant of the state, not of the moment when it was told. */
+/** The time of the state, not of the page. */
 function asOf({ at, data }: JournalEntry): EpochMillis {
   const time = Date.parse(String(data["asOf"]));
   return Number.isNaN(time) ? at : epochMillis(time);
 }
 
-/** Whether the journal has the contrary of this page, from after it was made. */
+/** Whether the journal has the opposite of this page from a later time. */
 function isOutdated(entries: readonly JournalEntry[], { status, at }: Incident): boolean {
   const contrary = status === "open" ? "incident.resolved" : "incident.opened";
   return entries.some((entry) => entry.kind === contrary && entry.at > Date.parse(at));
 }
 
-/** Without a journal a person is called nevertheless, and too often rather than not at all. */
+/** Without a journal, page too often rather than not at all. */
 async function entriesOf(
   { journal, log }: PageDependencies,
   { account, key }: Pick<Incident, "account" | "key">,
@@ -102,8 +102,8 @@ async function entriesOf(
 }
 
 /**
- * One run at a time, and what was told is remembered. A run that is killed midway leaves only a lease that ends by
- * itself, so the page comes again; one that was told but not remembered is told twice, which is better than never.
+ * One run at a time, and sent pages are remembered. A killed run leaves only a lease that ends by itself, so the page is
+ * sent again. A page that was sent but not remembered is sent twice, which is better than never.
  */
 async function onlyOnce(
   deps: PageDependencies,
@@ -113,7 +113,7 @@ async function onlyOnce(
   const { leases, newId, log } = deps;
   const holder = newId();
   const [busy, told] = [`page/${key}/${status}/${at}`, `told/${key}/${status}/${at}`];
-  // A journal that fails silences nobody: without its leases a page is told too often rather than not at all.
+  // If leases fail, page too often rather than not at all.
   if ((await acquired(deps, busy, holder)) === "held")
     throw new RelightError("page.busy", `another run tells the page ${key} of ${at}`);
   try {
@@ -144,7 +144,7 @@ async function acquired(
   }
 }
 
-/** One that can't be released ends by itself. */
+/** A lease that can't be released ends by itself. */
 async function released({ leases, log }: PageDependencies, key: string, holder: string): Promise<void> {
   await leases.release(key, holder).catch((thrown: unknown) => {
     log.warn("a page's lease could not be released", { key, error: asRelightError(thrown).toJSON() });

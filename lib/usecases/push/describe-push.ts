@@ -2,13 +2,13 @@ import type { BegunPush } from "../../domain/journal/unfinished.ts";
 import { epochSeconds } from "../../domain/time/time.ts";
 import type { ProvedPush } from "./push.ts";
 
-/** What a person or a program is told of a push. */
+/** A push, for people and programs. */
 export function describePush({ document, servers, changes }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
   return { jti, iss, iat, exp: exp ?? null, servers, changes };
 }
 
-/** The same of one that a job began which died. */
+/** A push by a crashed job, for people and programs. */
 export function describeBegun({
   jwt,
   servers,

@@ -13,7 +13,7 @@ interface Change {
   readonly allowance: Allowance;
 }
 
-/** What the gate goes by beside the claims themselves: by whom Relight signs in, and what servers can reserve. */
+/** Facts for the gate besides the claims: Relight's own users, and what servers can reserve. */
 export async function gateFacts(
   context: Context,
   account: AccountId,
@@ -29,8 +29,8 @@ export async function gateFacts(
 }
 
 /**
- * The public key that Relight's users of the account are signed with, where the JWT changes who may sign; a key that
- * can't be read is for whoever needs it to say.
+ * The public key that signs Relight's users of the account, if the JWT changes its signing keys. Ignores an unreadable key,
+ * which is reported when it is needed.
  */
 async function publicAccountKey(
   context: Context,
@@ -43,7 +43,7 @@ async function publicAccountKey(
   return seed === undefined ? undefined : context.codec.publicKeyOf(seed);
 }
 
-/** Why servers can't reserve what the claims promise more than those in force; not asked where that is nothing. */
+/** Why servers can't reserve the additional storage that the claims promise; asks only if they promise more. */
 async function lacks(
   context: Context,
   account: AccountId,
@@ -51,11 +51,11 @@ async function lacks(
 ): Promise<readonly string[]> {
   const [old, wanted] = [current && promised(current.claims), promised(candidate.claims)];
   const isMore = wanted.memory > (old?.memory ?? 0) || wanted.file > (old?.file ?? 0);
-  // A toggle gives back what it found, and proved that there is room for it.
+  // A toggle restores the old limits, and readiness has checked that there is room.
   if (!isMore || allowance === "jetstream-switch") return [];
   const servers = await context.probes.servers();
   const capacities = await context.probes.capacity();
-  // A cluster takes any limits, and who does not tell proves no lack.
+  // A cluster accepts any limits, and a server that does not answer proves nothing.
   if (!capacities.ok || !servers.some(({ topology }) => topology === "standalone")) return [];
   const others = await probe(() => otherAccounts(context, account));
   return shortages({

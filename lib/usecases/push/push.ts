@@ -18,19 +18,19 @@ import { gateFacts } from "./gate-facts.ts";
 
 export interface PushOrder {
   readonly token: string;
-  /** What the JWT replaces, for the gate. */
+  /** The claims that the JWT replaces, for the gate. */
   readonly current: ClaimsDocument | undefined;
   readonly allowance: Allowance;
   readonly purpose: string;
   /** How far the servers' clocks are off, for the gate. */
   readonly skew?: ClockSkew;
-  /** The account's streams as they were seen, for the gate: limits may not fall below them. */
+  /** The account's observed streams, for the gate: limits must not fall below their usage. */
   readonly use?: Observation["streams"];
-  /** Harm that a person ordered, knowing it. */
+  /** Harm that a person allowed. */
   readonly allowed?: readonly HarmLeave[];
 }
 
-/** A push that was proved: the JWT's claims, and the servers seen to run it. */
+/** A proved push: the JWT's claims, and the servers that run it. */
 export interface ProvedPush {
   readonly document: ClaimsDocument;
   readonly servers: readonly string[];
@@ -38,7 +38,7 @@ export interface ProvedPush {
 }
 
 /**
- * The only way to the resolver: gate, journal, push, prove on every server.
+ * The only function that pushes to the resolver: gate, journal, push, proof on every server.
  * @throws RelightError `jwt.malformed`, `gate.refused`, `mode.forbids` and `account.deleted` (nothing was pushed),
  * `push.*`, `nats.*`.
  */
@@ -91,8 +91,8 @@ async function passGate(
 }
 
 /**
- * Waits until every server that has the account loaded runs the JWT and reads in it what Relight reads, and the resolver
- * holds it. The servers' own 200 "jwt updated" proves nothing. A server without the account loaded is no failure.
+ * Waits until every server that has the account loaded runs the JWT and reads it like Relight, and the resolver holds it.
+ * The servers' 200 "jwt updated" proves nothing. Servers that have not loaded the account do not count.
  */
 async function prove(
   context: Context,
@@ -120,16 +120,16 @@ async function prove(
 interface InForce {
   /** The servers that run the JWT. */
   readonly proved: readonly string[];
-  /** Who has the account loaded and runs another; also the resolver, if it is the only one to hold another. */
+  /** Servers that run another JWT of the account; also the resolver, if only it holds another one. */
   readonly lagging: readonly string[];
-  /** What a server that runs it reads otherwise than Relight, by server. */
+  /** What servers that run it read differently from Relight. */
   readonly misread: readonly string[];
 }
 
-/** Whether claims are those that are looked for. */
+/** Whether these are the wanted claims. */
 type IsWanted = (document: ClaimsDocument) => boolean;
 
-/** One look for a JWT at the servers that have the account loaded, and at the resolver. */
+/** Checks once where the JWT is in force: on the servers that have the account loaded, and in the resolver. */
 export async function whereInForce(
   context: Pick<Context, "resolver">,
   account: AccountId,
@@ -140,7 +140,7 @@ export async function whereInForce(
   } catch (thrown) {
     const { code, message } = asRelightError(thrown);
     if (code !== "claims.unreadable") throw thrown;
-    // It replaces claims that nobody can read, and not everybody has taken it yet.
+    // It replaces unreadable claims, and not every server has loaded it yet.
     return { proved: [], lagging: [message], misread: [] };
   }
 }

@@ -9,7 +9,7 @@ import { verify } from "../observe/verify.ts";
 import { push } from "../push/push.ts";
 import { type Done, lookOnly } from "./remediation.ts";
 
-/** Pushes a JWT that was made elsewhere; what came before, or comes again, is no fault of its issuer's. */
+/** Pushes a JWT issued elsewhere. A repeated or overtaken one is not an error. */
 export async function pushDelivered(
   context: Context,
   job: RunningJob,
@@ -18,7 +18,7 @@ export async function pushDelivered(
 ): Promise<Done> {
   if (token === undefined) throw new RelightError("usage", "there is no JWT to push");
   const current = seen.known.comparable;
-  // A message that comes again is no fault of the issuer's; a person at the console is told.
+  // A repeated message is not the issuer's fault; a person at the command line gets the refusal.
   const { document, signatureValid } = context.codec.decode(token);
   const isInForce = signatureValid && document.text === seen.claims?.text;
   if (trigger === "webhook" && isInForce)
@@ -27,7 +27,7 @@ export async function pushDelivered(
   if (trigger === "webhook" && isLate)
     return { ...lookOnly("pushed", seen), why: "a later renewal is in force" };
   const skew = skewOf(seen.observation.servers);
-  // Accepted were the differences from one JWT; if another is in force by now, nobody has seen these.
+  // The person accepted the differences from one JWT; if another is in force by now, nobody reviewed them.
   const isAccepted = acceptedOver !== undefined && current?.claims.jti === acceptedOver;
   const allowance = isAccepted ? "claims" : "nothing";
   const purpose = isAccepted ? "delivered, changes accepted" : "delivered";

@@ -9,12 +9,12 @@ import { escalate, escalateOnce, type Trouble } from "../paging/escalate.ts";
 import { isNearEnd } from "../paging/near-end.ts";
 import type { HealReport } from "./heal.ts";
 
-/** Calls a person about what the ladder could not heal, with the evidence and what is left to do. */
+/** Pages a person about what the ladder could not heal, with the evidence and advice. */
 export async function escalateReport(context: Context, job: RunningJob, report: HealReport): Promise<void> {
   const { verdict, presence } = report.last;
   const critical = verdict.health !== "degraded" || missingOf(report).length > 0;
   const isDeleted = isWithdrawn(presence);
-  // Something that works, but not as it should, is told once, as is a deletion; what is dead is told again until it lives.
+  // Degraded accounts and deletions are paged once; dead ones are paged again until they work.
   const call = critical && !isDeleted ? escalate : escalateOnce;
   await call(context, job, {
     failureClass: failureClassOf(verdict) ?? "degraded",
@@ -31,7 +31,7 @@ export async function escalateReport(context: Context, job: RunningJob, report: 
   });
 }
 
-/** What nobody answered in time is asked again by the next sweep, before a person is. */
+/** For missing answers, wait for the next sweep before paging. */
 async function waitsFor(
   context: Context,
   { account }: RunningJob,
@@ -43,7 +43,7 @@ async function waitsFor(
   return { waits: "until-it-lasts" };
 }
 
-/** What nobody allowed to go. */
+/** Losses that the policy did not allow. */
 const missingOf = ({ losses }: HealReport): readonly string[] =>
   losses.filter(({ allowed }) => allowed !== true).map(({ message }) => message);
 
@@ -56,7 +56,7 @@ function summaryOf(report: HealReport): string {
   return `${last.verdict.health}: ${first?.message ?? why}${more}`;
 }
 
-/** What a person can do that Relight may not. */
+/** What a person can do about it. */
 function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
   const { verdict } = last;
   const refusals = rungs
@@ -72,7 +72,7 @@ function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
   return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
 }
 
-/** How to clean up, or to bring it back: Relight does neither. What servers still name of it is told in their words. */
+/** How to clean up or bring the account back, which Relight does not do. Quotes what servers report about it. */
 async function adviceAboutDeletion(
   context: Context,
   { account }: RunningJob,

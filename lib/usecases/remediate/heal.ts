@@ -23,21 +23,21 @@ import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { renewalDecision } from "../renewal/renewal-decision.ts";
 
 export interface HealReport {
-  /** `looked`: the mode does not allow what is next. */
+  /** `looked`: the mode does not allow the next step. */
   readonly outcome: "healthy" | "healed" | "refused" | "stuck" | "looked";
   /** Why it ended so; for people. */
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly last: Look;
-  /** What was lost on the way, if anything; nothing ever should be but what the policy allowed. */
+  /** Losses; none should occur except those that the policy allows. */
   readonly losses: readonly Loss[];
-  /** What would have been done, of one that looked. */
+  /** What would have been done, if the outcome is `looked`. */
   readonly would?: readonly string[];
 }
 
 /**
- * Climbs the ladder: looks, takes the cheapest safe rung, looks again, until the account is healthy or no
- * rung is left. `done` are steps already taken (a renewal, a finished toggle, what a job that died had begun).
+ * Applies the ladder: checks, applies the cheapest safe rung, and checks again, until the account is healthy or no rung is
+ * left. `done` are steps already taken (a renewal, a finished toggle, steps of a crashed job).
  */
 export async function heal(
   context: Context,
@@ -60,7 +60,7 @@ export async function heal(
 interface Start {
   readonly first: Look;
   readonly done: readonly RungReport[];
-  /** What there is to lose, from before the first rung. */
+  /** The baseline before the first rung. */
   readonly baseline: () => Promise<Baseline>;
 }
 
@@ -114,7 +114,7 @@ async function climbAll(
   }
 }
 
-/** Why the ladder may not renew the expired account: whatever is decided but that it is to be renewed. */
+/** Why the ladder must not renew the expired account; undefined if it may. */
 async function renewalObjection(context: Context, job: RunningJob, seen: Look): Promise<string | undefined> {
   const { decision, why } = await renewalDecision(context, job, seen);
   switch (decision) {
@@ -131,7 +131,7 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
   }
 }
 
-/** One rung, from intent to effect. Returns the error that it failed with, or undefined. */
+/** Applies one rung. Returns the error that it failed with, or undefined. */
 async function climb(
   context: Context,
   job: RunningJob,
@@ -139,7 +139,7 @@ async function climb(
   { why }: { why: string },
   seen: Look,
 ): Promise<RelightError | undefined> {
-  // Whoever finds this job dead compares: what the rung lost must not be lost with it.
+  // If this job crashes, the next one compares with this, so the rung's losses are not overlooked.
   const { streams } = seen.observation;
   const assets = (streams.ok ? sketchOf(streams.value) : []) as unknown as Json;
   await record(context, job, "rung.started", { rung, target: job.account, why, assets });
@@ -149,15 +149,15 @@ async function climb(
     return undefined;
   } catch (thrown) {
     const error = asRelightError(thrown);
-    // A lost connection is no answer to the question whether the rung worked: the job stops and resumes.
+    // After a lost connection it is unknown whether the rung worked: the job stops, and the next one resumes.
     if (error.retryable || error.code === "internal") throw thrown;
     return error;
   }
 }
 
 /**
- * Gives a rung's effect the time it needs: until the account is healthy, or until nothing is left that the
- * rung helps against and another would, but for what mends itself.
+ * Waits for a rung's effect: until the account is healthy, or until only faults are left that another rung treats or that
+ * clear by themselves.
  */
 async function settle(
   context: Context,
@@ -171,7 +171,7 @@ async function settle(
     const seen = await again();
     looks++;
     if (isRevived(seen.verdict)) return true;
-    // One look proves no fault.
+    // One check does not prove a fault.
     if (looks === 1 || mendsItself(seen.verdict)) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
@@ -206,7 +206,7 @@ function refusedRung({ account }: RunningJob, { rung, why }: RefusedRung): RungR
   return { rung, target: account, result: "refused", why };
 }
 
-/** What helped, for people. */
+/** The rungs that helped, for people. */
 export function summaryOf(rungs: readonly RungReport[]): string {
   const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
   return helped.length > 0 ? `by ${helped.join(", then ")}` : "nothing to heal";

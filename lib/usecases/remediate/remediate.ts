@@ -25,7 +25,7 @@ import { type Done, type Ended, lookOnly, type Remediation } from "./remediation
 import { type CrashedWork, renewalOf, resume, rungsOf } from "./resume.ts";
 import { refuseUnproved } from "./unproved.ts";
 
-/** Does one job, whoever triggered it. */
+/** Runs one job, whatever triggered it. */
 export function remediate(deps: JobDependencies, order: NewJob): Promise<Remediation> {
   return runJob(deps, order, async (context, job) => {
     const crashed = await resume(context, job);
@@ -44,14 +44,14 @@ export function remediate(deps: JobDependencies, order: NewJob): Promise<Remedia
       await watchExpiry(context, job, last, calls);
       return { end: result, ending: endingOf(context, last) };
     } catch (thrown) {
-      // What could not be renewed is what expires: a failure must not hide how near that is.
+      // Report a coming expiry even after a failure, because a failed renewal is a likely reason for it.
       await watchExpiry(context, job, seen, calls);
       throw thrown;
     }
   });
 }
 
-/** What is to be known of the account beside how the job went. */
+/** Adds facts about the account to the job's end. */
 async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Done, "last">> {
   const { verdict, claims } = done.last;
   const { critical } = context.policyOf(verdict.account, claims?.claims);
@@ -89,7 +89,7 @@ async function act(
   }
 }
 
-/** What dead jobs did is told by the one that ends: it may have found nothing left to do. */
+/** Adds the work of crashed jobs, because this job may have found nothing left to do. */
 function withCrashedWork(done: Done, crashed: CrashedWork, begun: readonly RungReport[]): Done {
   const { push: left } = crashed;
   const rungs = [...begun.filter((report) => !done.rungs.includes(report)), ...done.rungs];
@@ -98,7 +98,7 @@ function withCrashedWork(done: Done, crashed: CrashedWork, begun: readonly RungR
   return { ...pushed, ...done, rungs, outcome, why };
 }
 
-/** Nobody else will ever say that the account was healed; who found that it was not says so, as ever. */
+/** Reports the crashed jobs' outcome if this job had nothing to do, because nobody else will. */
 function endOf(
   done: Done,
   crashed: CrashedWork,
@@ -136,7 +136,7 @@ async function reconcileThenRenew(
 
 interface Climb {
   readonly resumed: readonly RungReport[];
-  /** Whether the account is renewed first only if it has expired. */
+  /** Whether to renew only if the account has expired. */
   readonly onlyExpired: boolean;
 }
 
@@ -150,7 +150,7 @@ async function renewThenClimb(
   if (why === undefined) return climb(context, job, seen, resumed);
   if (!allows(context.mode.mode, "renew")) {
     const { would, ...looked } = await climb(context, job, seen, resumed);
-    // What comes after the renewal of what has expired is seen only then.
+    // The steps after the renewal of an expired account are known only then.
     const isAlive = seen.claims !== undefined && !hasFinding(seen.verdict, "account.expired");
     const others: Done = isAlive && would !== undefined ? { ...looked, would } : looked;
     return left(context.mode, others, `renew (${why})`);
@@ -159,12 +159,12 @@ async function renewThenClimb(
   const proved = await renew(context, job, seen);
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
   const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
-  // Who was well before and after was not healed.
+  // An account that was healthy before and after was not healed.
   const wasHealthy = seen.verdict.health === "healthy" && result.outcome === "healed";
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
 }
 
-/** Why the account is to be renewed first, if it is. */
+/** Why to renew the account first; undefined if not. */
 async function whyRenew(
   context: Context,
   job: RunningJob,

@@ -5,12 +5,12 @@ import type { Look } from "../observe/look.ts";
 import { describePush } from "../push/describe-push.ts";
 import type { ProvedPush } from "../push/push.ts";
 
-/** The end of one job on one account. */
+/** The result of one job on one account. */
 export interface Remediation {
   readonly account: string;
   /**
-   * `verified`, `renewed` and `pushed` end with a look, not with a climb: the verdict says how it went. `looked`: the
-   * mode did not allow what would have been done.
+   * `verified`, `renewed` and `pushed` end with a check, without applying the ladder; see the verdict. `looked`: the mode
+   * did not allow the next step.
    */
   readonly outcome:
     | "healthy"
@@ -24,35 +24,35 @@ export interface Remediation {
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly verdict: Verdict;
-  /** What this run might change of the account, and why. */
+  /** The mode for this account. */
   readonly mode: ReturnType<typeof modeJson>;
-  /** What would have been done, of one that looked. */
+  /** What would have been done, if the outcome is `looked`. */
   readonly would?: readonly string[];
-  /** What is missing since, for people; absent where nothing is. A person was called, unless the policy allowed it. */
+  /** Losses, for people; absent if there are none. A person was paged, unless the policy allowed them. */
   readonly losses?: readonly string[];
-  /** The JWT that was pushed and where it was proved, if one was. */
+  /** The pushed JWT and where it was proved, if any. */
   readonly pushed?: ReturnType<typeof describePush>;
-  /** Ties together all that the trigger led to. */
+  /** The id of everything that the trigger led to. */
   readonly correlation: string;
-  /** When the claims expire; ISO 8601, UTC. Absent where they don't, or nobody knows. */
+  /** When the claims expire; ISO 8601, UTC. Absent if they don't or it is unknown. */
   readonly expiresAt?: string;
-  /** Whether the account's policy calls it critical; absent where nobody asked. */
+  /** Whether the account is critical by policy; absent if unknown. */
   readonly critical?: boolean;
-  /** Of a job that healed: when the account was first seen not to be healthy; ISO 8601, UTC. */
+  /** If the job healed: when the outage was first noticed; ISO 8601, UTC. */
   readonly unwellSince?: string;
-  /** When it was first seen to be healthy again, perhaps by a job that died before it could say so; as above. */
+  /** If the job healed: when the account was first healthy again, perhaps in a crashed job; ISO 8601, UTC. */
   readonly healthySince?: string;
 }
 
-/** What the work of the job gives back. */
+/** The result of the job's work. */
 export type Ended = Omit<Remediation, "correlation">;
 
-/** With the last look, from which the rest is read. */
+/** The result with the last check. */
 export type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
   readonly last: Look;
 };
 
-/** The end of a job that took no rung. */
+/** The result of a job that applied no rung. */
 export function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
   const { verdict } = last;
   const why = verdict.findings[0]?.message ?? "everything that was looked at works";

@@ -19,12 +19,12 @@ import { whereInForce } from "../push/push.ts";
 import { finishReconfigurations } from "../remedies/reconfigure.ts";
 import { finishToggle } from "../remedies/toggle.ts";
 
-/** More entries than this are not looked through; a job that heals writes about 13. */
+/** The maximum number of entries to search; a healing job writes about 13. */
 const LATEST_ENTRIES = 200;
 
-/** What jobs that never ended left to this one. */
+/** What crashed jobs left to this one. */
 export interface CrashedWork {
-  /** What was finished for them. */
+  /** What this job finished for them. */
   readonly finished: readonly RungReport[];
   readonly work: Unfinished;
   /** Their last push that is in force. */
@@ -33,7 +33,7 @@ export interface CrashedWork {
 
 const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnwell: false };
 
-/** Finishes what must not stay as a dead job left it, and finds out what else such jobs did. */
+/** Finishes what crashed jobs left open, and determines what else they did. */
 export async function resume(context: Context, job: RunningJob): Promise<CrashedWork> {
   const work = await unfinishedBefore(context, job);
   const finished = await finish(context, job);
@@ -42,14 +42,14 @@ export async function resume(context: Context, job: RunningJob): Promise<Crashed
   return { finished, work, ...defined({ push }) };
 }
 
-/** What a rung lost whose job did not live to see it. */
+/** Records the losses of a rung whose job crashed. */
 async function noteLossesOf(context: Context, job: RunningJob, { rungs }: Unfinished): Promise<void> {
   const begun = rungs.find(({ result }) => result === undefined);
   if (begun === undefined || begun.assets.length === 0) return;
   await noteLosses(context, job, { streams: begun.assets, memorySeen: [] }, []);
 }
 
-/** One read without a kind, which is one query of a bounded size in DynamoDB, and only after a job that did not end. */
+/** One read of all kinds, which is one bounded query in DynamoDB, and only after a job that did not end. */
 async function unfinishedBefore(
   { journal }: Context,
   { id, account, resumes }: RunningJob,
@@ -83,7 +83,7 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
   return reports;
 }
 
-/** What can't be finished is a finding, and must not keep this job from looking and calling a person. */
+/** A remedy that can't be finished is a finding, and must not keep this job from checking and paging a person. */
 async function orTell(work: () => Promise<void>, tell: (why: string) => void): Promise<void> {
   try {
     await work();
@@ -95,7 +95,7 @@ async function orTell(work: () => Promise<void>, tell: (why: string) => void): P
   }
 }
 
-/** What was lent is given back by whoever may heal: the verdict tells of it, and a person is called. */
+/** Without the mode `heal`, temporary changes are not undone: the verdict reports them, and a person is paged. */
 async function leave(context: Context, job: RunningJob): Promise<readonly RungReport[]> {
   const remembered = await memoryOf(context.journal, job.account);
   const isProved = provedBy(context);
@@ -114,7 +114,7 @@ async function leave(context: Context, job: RunningJob): Promise<readonly RungRe
   ];
 }
 
-/** The proof that the dead job did not live to write is written now; a push that never arrived leaves nothing. */
+/** Records the proof of a crashed job's push that is in force. */
 async function pushInForce(
   context: Context,
   job: RunningJob,
@@ -138,8 +138,8 @@ async function pushInForce(
 }
 
 /**
- * The rungs of dead jobs as this job's report has them. What they left open is closed in the journal by what is
- * seen now, so that every rung that was begun has an end.
+ * The rungs of crashed jobs for this job's report. Records a result for those without one, so every rung in the journal
+ * has an end.
  */
 export async function rungsOf(
   context: Context,
@@ -169,7 +169,7 @@ function reportOf({ account }: RunningJob, begun: BegunRung, result: RungReport[
   };
 }
 
-/** A renewal is a step of its job's report, too, though no rung of the journal's. */
+/** A renewal is a step of the report, although it is not a rung in the journal. */
 export function renewalOf({ account }: RunningJob, { work, push }: CrashedWork): readonly RungReport[] {
   if (push?.purpose !== RENEWAL || work.rungs.some(({ rung }) => rung === "renew")) return [];
   const why = begunBefore("it was renewed");

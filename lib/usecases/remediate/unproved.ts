@@ -13,10 +13,9 @@ import { escalate, resolveIncidents } from "../paging/escalate.ts";
 const CLASS = "journal_unproved";
 
 /**
- * Calls a person about remedies that the journal calls open and that nobody can prove to be Relight's own, and does
- * nothing else about them: somebody may have written them to have them carried out. What is told is closed, so that
- * it is told once; only while the account is without JetStream it stays open, since then there may be something to
- * give back. Returns whether it closed any, so that the look does not hold any more.
+ * Pages a person about open remedies in the journal without a valid proof, and does nothing else, because somebody may have
+ * forged them. Closes them, so they are reported once, except while the account has no JetStream, because then there may be
+ * something to restore. Returns whether it closed any, which invalidates the check.
  */
 export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<boolean> {
   const unproved = unprovedOpenings(await memoryOf(context.journal, job.account), provedBy(context));
@@ -33,7 +32,7 @@ export async function refuseUnproved(context: Context, job: RunningJob, { claims
       "Else somebody else wrote to the journal: find out who can.",
       ...unproved.map(adviceFor),
     ],
-    // The entry itself, with claims and configurations, stays where it is.
+    // Without the entry itself, which contains claims and configurations.
     evidence: {
       entries: unproved.map(({ at, job: by, kind, data }) => ({
         at: isoTime(at),

@@ -18,7 +18,7 @@ import { toggleJetStream } from "./toggle.ts";
 
 type Action = (context: Context, job: RunningJob, seen: Look) => Promise<unknown>;
 
-/** What each rung of the ladder does. Whether it may was decided before, and what came of it is seen after. */
+/** The action of each rung. The caller decides whether it may run, and checks its effect. */
 export const ACTIONS: Readonly<Record<RungId | "renew", Action>> = {
   renew,
   "push-again": pushAgain,
@@ -48,7 +48,7 @@ async function scaleUp(context: Context, job: RunningJob, { observation }: Look)
   });
 }
 
-/** Each replica subscribes anew as they are turned on: nothing is to be done in between. */
+/** Replicas subscribe again when direct gets are turned on, so nothing happens in between. */
 async function toggleDirectGets(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   await reconfigure(context, job, directToggles(observation).possible, async () => undefined);
 }
@@ -68,7 +68,7 @@ async function touch(context: Context, job: RunningJob, { observation, memorySee
   await reconfigure(context, job, touches(observation, memorySeen, job.id), async () => undefined);
 }
 
-/** What the servers count is changed by the update itself: nothing is to be done in between. */
+/** The update itself moves the streams into their tiers, so nothing happens in between. */
 export async function enterTiers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   await reconfigure(context, job, tierEntries(observation), async () => undefined);
 }
@@ -79,7 +79,7 @@ async function toggle(context: Context, job: RunningJob, seen: Look): Promise<vo
   await toggleJetStream(context, job, { claims: requireClaims(seen), memory });
 }
 
-/** The ladder refuses what needs claims where there are none. */
+/** Never throws after the ladder's checks, which refuse rungs that need missing claims. */
 function requireClaims({ claims, observation }: Look) {
   if (claims !== undefined) return claims;
   throw new RelightError("account.no_claims", `nobody knows the claims of account ${observation.account}`);

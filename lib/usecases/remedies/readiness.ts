@@ -25,9 +25,9 @@ import type { Look } from "../observe/look.ts";
 import { consumerChanges, streamChange } from "./reconfigure.ts";
 
 /**
- * The next step, if all that it will need is there. What a look does not tell is asked before a rung's first step, with
- * the very user and the very limits that the rung will use: a right that is missing afterwards would leave half a
- * remedy. Nothing is changed.
+ * The next step, if everything that it needs is available. Before a rung's first step this checks what an observation does
+ * not show, with the user and the limits that the rung will use, because a missing permission would leave half a remedy.
+ * Changes nothing.
  */
 export async function readyStep(
   context: Context,
@@ -45,7 +45,7 @@ export async function readyStep(
   }
 }
 
-/** What the rung would need and does not have; undefined: it may begin. A lost connection is no lack: the job stops. */
+/** What the rung needs but lacks; undefined if it may begin. Rethrows a lost connection, which stops the job. */
 async function lackOf(
   context: Context,
   account: AccountId,
@@ -75,7 +75,7 @@ const PROOFS: Readonly<Partial<Record<RungId, Proof>>> = {
   "enter-tiers": (context, account, { observation }) =>
     lackOfRights(context, account, { configure: changesOf(tierEntries(observation)) }),
   "toggle-jetstream": async (context, account, situation) => {
-    // Who only looks has no key to prove: the step is shown, and not taken.
+    // In mode `look` no key may be read: the step is only shown.
     if (allows(context.mode.mode, "renew")) await requireSigner(context);
     const { streams } = situation.observation;
     const recreate = memoryAssets(streams.ok ? streams.value : []);
@@ -93,7 +93,7 @@ const groupsOf = (changes: readonly Reconfiguration[]): readonly Group[] =>
     ...consumers.map(({ name: consumer }) => ({ stream, consumer })),
   ]);
 
-/** Which of these a user made with the account's key may not do; undefined: all. */
+/** Which of these a user created with the account's key may not do; undefined if all are allowed. */
 export async function lackOfRights(
   context: Context,
   account: AccountId,
@@ -111,7 +111,7 @@ export async function lackOfRights(
 
 const MOST_SHOWN = 3;
 
-/** What the server must have free to give the account its JetStream back: what it lacks is only in its log. */
+/** Why the server can't reserve what it needs to enable JetStream again; it would report that only in its log. */
 async function lackOfRoom(
   context: Context,
   account: AccountId,
@@ -138,7 +138,7 @@ const withoutLimits = (claims: ClaimsDocument): AccountClaims =>
 const describe = (objections: readonly Objection[]): string =>
   `the server would not give JetStream back: ${objections.map(({ message }) => message).join("; ")}`;
 
-/** What the account's own streams have reserved is free once its JetStream is off. */
+/** The server's capacity once the account's JetStream is off, which frees its streams' reservations. */
 function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerCapacity {
   const reservedBy = (storage: StreamFacts["storage"]): number =>
     own
@@ -152,10 +152,10 @@ function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerC
   return { ...capacity, reserved };
 }
 
-/** Accounts asked about at once. */
+/** Concurrent requests. */
 const AT_ONCE = 16;
 
-/** A server that starts makes the streams of all accounts anew, and goes by the limits of each. */
+/** What other accounts would lose: a starting server recreates the streams of all accounts within their limits. */
 async function lossElsewhere(context: Context, account: AccountId): Promise<string | undefined> {
   const hosted = await context.probes.hosted(true);
   if (!hosted.ok) return `what other accounts have is unknown: ${hosted.message}`;
@@ -182,7 +182,7 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
   return more.length === 0 ? first : `${first} (and of ${more.length} more accounts)`;
 }
 
-/** Each stream once, with the consumers that any server holds of it. */
+/** Each stream once, with its consumers on all servers. */
 function assetsOf(hosted: readonly HostedStream[]): readonly Counted[] {
   const names = new Set(hosted.map(({ name }) => name));
   return [...names].flatMap((name) => {
@@ -191,7 +191,7 @@ function assetsOf(hosted: readonly HostedStream[]): readonly Counted[] {
     return told.slice(0, 1).map((stream) => ({ ...stream, consumers: [...consumers.values()] }));
   });
 }
-/** What the ladder looks at: one look, and what the policy and the keys at hand allow. */
+/** The situation for the ladder: a check, the policy and the available keys. */
 export function situationOf(
   context: Context,
   account: AccountId,

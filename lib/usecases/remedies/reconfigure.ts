@@ -22,17 +22,16 @@ import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
 import { lookOnce } from "../observe/look.ts";
 
-/** A new replica copies the stream first, for which it gets time: bytes per millisecond, 5 MB/s. */
+/** The assumed speed at which a new replica copies a stream: bytes per millisecond, that is 5 MB/s. */
 const COPIED_PER_MS = 5_000;
 
-/** Streams changed at once: a cluster is not stormed with new Raft groups, nor filled with replicas. */
+/** Streams changed at once, to avoid overloading the cluster with new Raft groups and replicas. */
 const AT_ONCE = 20;
 
 /**
- * Changes configurations for a while, lets `meanwhile` work on what they made possible, and changes them
- * back, some streams at a time. The journal knows the way back before the first change: whoever finds one
- * open must close it with {@link finishReconfigurations}.
- * @throws RelightError `assets.not_configured` if a server refused a change; the others were made all the same.
+ * Changes configurations temporarily, runs `meanwhile`, and restores them, some streams at a time. The journal has the
+ * originals before the first change; a later job that finds an open entry must call {@link finishReconfigurations}.
+ * @throws RelightError `assets.not_configured` if a server refused a change; the others were made anyway.
  */
 export async function reconfigure(
   context: Context,
@@ -65,7 +64,7 @@ async function reconfigureSome(
     await waitUntilReady(context, job, changes.flatMap(streamChange), isWhole);
     await meanwhile();
   } catch (thrown) {
-    // Whatever went wrong, nothing stays lent; what can't be given back now is said in place of it, and stays open.
+    // Restore the configurations after any error. If that fails too, throw that error instead; the entry stays open.
     await takeBack(context, job, changes);
     throw thrown;
   }
@@ -73,7 +72,7 @@ async function reconfigureSome(
   return refused;
 }
 
-/** The way back from the midst of it: without current replicas, a server could choose one to stay that lacks messages. */
+/** Restores after an error. Waits for current replicas first, because a server could otherwise keep one that lacks messages. */
 async function takeBack(
   context: Context,
   job: RunningJob,
@@ -85,7 +84,7 @@ async function takeBack(
   await giveBack(context, job, changes);
 }
 
-/** Changes what the servers agree to, and waits until each stream has its replicas and `isReady`; origins first. */
+/** Makes the changes that servers accept, and waits until each stream has its replicas and `isReady`; origins first. */
 async function configure(
   context: Context,
   job: RunningJob,
@@ -112,15 +111,15 @@ async function configureWave(
   return refused;
 }
 
-/** What changes for a while, as the stream's leader has it. */
+/** Whether the stream's leader reports the changed configuration. */
 function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObject): boolean {
   const isSameDirect = Boolean(now["allow_direct"]) === Boolean(config["allow_direct"]);
   return replicas === config["num_replicas"] && isSameDirect;
 }
 
 /**
- * The way back. A stream or consumer that is gone by now was removed by someone else, and stays so.
- * @throws RelightError `assets.not_configured` where an update would end servers, or a server refuses it
+ * Restores the configurations. A stream or consumer that is gone by now was removed by somebody else, and stays removed.
+ * @throws RelightError `assets.not_configured` if an update would make servers panic, or a server refuses it
  */
 async function giveBack(
   context: Context,
@@ -128,14 +127,14 @@ async function giveBack(
   changes: readonly Reconfiguration[],
 ): Promise<void> {
   const { observation } = await lookOnce(context, job.account);
-  // What lost nothing is given back beside what did: else nothing would, once another stream is damaged.
+  // Restore undamaged streams even if others are damaged; otherwise one damaged stream would block all.
   const names = changes.map(({ stream }) => stream);
   const danger = updateDanger(observation, names);
   if (danger !== undefined) throw new RelightError("assets.not_configured", danger);
   const consumers = changes.flatMap(consumersBefore);
   const early = await configure(context, job, consumers, isWholeOrDamaged);
   const streams = await configure(context, job, changes.flatMap(streamBefore), isWholeOrDamaged);
-  // What a server refused while the stream was changed it may agree to now.
+  // A server may accept now what it refused while the stream was changed.
   const again = consumers.filter((one) => early.some((refusal) => !refusal.gone && isSame(refusal, one)));
   const late = await configure(context, job, again, isWholeOrDamaged);
   const kept = [...streams, ...late].filter(({ gone }) => !gone);
@@ -145,13 +144,13 @@ async function giveBack(
   assertAccepted(kept);
 }
 
-/** Gives back what a job that died left changed. Returns the streams' names. */
+/** Restores what a crashed job left changed. Returns the streams' names. */
 export async function finishReconfigurations(context: Context, job: RunningJob): Promise<readonly string[]> {
   const open = openReconfigurations(await memoryOf(context.journal, job.account), provedBy(context));
   if (open.length === 0 || (await isDeletedNow(context, job))) return [];
   const { observation } = await lookOnce(context, job.account);
   const changed = open.filter((change) => !isAsBefore(observation, change));
-  // That job died before its first change came about.
+  // That job crashed before its first change.
   for (const { stream } of open.filter((change) => !changed.includes(change)))
     await record(context, job, "reconfigure.closed", { stream });
   if (changed.length === 0) return [];
@@ -161,7 +160,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
   return streams;
 }
 
-/** Whether a stream and its consumers are configured as they were before the change, as servers tell it. */
+/** Whether servers report the stream's and consumers' original configurations. */
 function isAsBefore({ streams }: Observation, { stream: name, before, consumers }: Reconfiguration): boolean {
   const found = streams.ok ? streams.value.find((stream) => stream.name === name) : undefined;
   if (found === undefined) return false;
@@ -176,14 +175,14 @@ function isAsBefore({ streams }: Observation, { stream: name, before, consumers 
   );
 }
 
-/** What lost its Raft node is not whole until a remedy of its own: nothing stays lent until then. */
+/** A stream that lost its Raft node becomes complete only through another remedy, so do not wait for it. */
 const isWholeOrDamaged = (stream: StreamFacts): boolean => isWhole(stream) || hasLostNodes(stream);
 
 type IsReady = (stream: StreamFacts, wanted: Configuration) => boolean;
 
 /**
- * Waits until each stream is as it should be; one that is gone is waited for no longer.
- * @throws RelightError `assets.not_settled`: then nothing may be changed further until it is.
+ * Waits until each stream is as it should be; does not wait for streams that are gone.
+ * @throws RelightError `assets.not_settled`: then nothing else may be changed until it is.
  */
 async function waitUntilReady(
   context: Context,

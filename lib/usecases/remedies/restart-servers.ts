@@ -22,9 +22,9 @@ import { expiredAccounts } from "../observe/expired-accounts.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
 
 /**
- * Restarts the servers that hold what is dead, one at a time, the meta leader last, until the account is healthy. Before
- * each the guard must have no objection, and after each it waits until the server is back and everything is whole.
- * A restart that was begun and never seen to end stops all further ones until a person has looked.
+ * Restarts the servers that hold dead streams or consumers, one at a time, the meta leader last, until the account is
+ * healthy. Before each restart the guard must have no objection, and after it this waits until the server is back and
+ * everything works. A restart that did not end properly blocks further ones until a person confirms it.
  * @throws RelightError `restart.refused`, `restart.unfinished`, `restart.failed`, `restart.busy`.
  */
 export async function restartServers(context: Context, job: RunningJob, seen: Look): Promise<void> {
@@ -39,7 +39,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
     for (;;) {
       const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
       if (candidates.length === 0 || now.verdict.health === "healthy") return;
-      // A copy whose origin was restarted hears of it by itself, a moment later.
+      // A mirror or source whose origin was restarted resumes by itself a moment later.
       if (restarted.size > 0 && mendsItself(now.verdict)) return;
       assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
       const next = await chooseServer(context, job, candidates);
@@ -51,8 +51,8 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
 }
 
 /**
- * The next look, once the account's own streams are led again as far as they can be: a server that goes away
- * while they elect would take a replica from them that they are about to count on.
+ * Checks once the account's own streams have leaders again, as far as possible, because restarting another server during
+ * their election could take away a replica that they need.
  */
 async function lookWhenLed(context: Context, { account }: RunningJob, before: Look): Promise<Look> {
   let seen = before;
@@ -61,12 +61,12 @@ async function lookWhenLed(context: Context, { account }: RunningJob, before: Lo
     const { streams } = seen.observation;
     return streams.ok && streams.value.every(isLedIfPossible);
   };
-  // One that elects nobody may need the next server, too.
+  // A stream without a leader may need the next server's restart too.
   await waitUntil(context.clock, areLed, context.timing.streamsLed);
   return seen;
 }
 
-/** The first that may be restarted. @throws RelightError `restart.refused` if none may, for a while. */
+/** The first server that may be restarted. @throws RelightError `restart.refused` if none may within the wait. */
 async function chooseServer(
   context: Context,
   { account }: RunningJob,
@@ -106,7 +106,7 @@ async function restartOne(
   await recordRestart(context, job.id, "restart.closed", { server: name });
 }
 
-/** A restart that certainly was not begun leaves nothing to look after. */
+/** If a restart certainly did not begin, closes it in the journal, so no person needs to confirm it. */
 async function carryOut(
   context: Context,
   job: RunningJob,
@@ -140,11 +140,11 @@ function assertFinished(open: OpenRestart | undefined): void {
   throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
 }
 
-/** @throws RelightError `restart.refused` if a server that is restarted would not start again. */
+/** @throws RelightError `restart.refused` if a restarted server could not start again. */
 async function assertStartable({ operator: { systemAccount }, resolver }: Context): Promise<void> {
   if (systemAccount === undefined || !isAccountId(systemAccount)) return;
   const stored = await resolver.lookup(systemAccount).catch((thrown: unknown) => {
-    // With a memory or URL resolver there is none to look up; what the servers run was asked besides.
+    // A memory or URL resolver has no lookup; the servers were asked as well.
     if (asRelightError(thrown).code === "nats.no_resolver") return undefined;
     throw thrown;
   });
@@ -156,8 +156,8 @@ async function assertStartable({ operator: { systemAccount }, resolver }: Contex
 }
 
 /**
- * Back is a server of that name with another id, since a server makes itself a new one whenever it starts. A connection
- * to one that has just started may show it alone: it is taken for one only once it shows all that were there before.
+ * Waits until a server with that name and another id answers, because a server gets a new id at each start. Also waits
+ * until all former servers answer, because a server that has just started may see only itself.
  */
 async function waitForReturn(
   context: Context,
@@ -176,7 +176,7 @@ async function waitForReturn(
       missing = before.map((server) => server.name).filter((wanted) => !isThere(wanted));
       return missing.length === 0;
     } catch (thrown) {
-      // While it is away even the connection may be refused; only what can't mend itself ends the wait.
+      // While it is away even the connection may be refused; only permanent errors end the wait.
       if (asRelightError(thrown).retryable) return false;
       throw thrown;
     }
@@ -192,7 +192,7 @@ interface Patience extends Wait {
   readonly code: "restart.refused" | "restart.unfinished";
 }
 
-/** Waits until one of the orders finds no objection, and gives its server; else all objections are told. */
+/** Waits until there is no objection to one of the orders, and returns its server. Otherwise throws with all objections. */
 async function waitUntilClear(
   context: Context,
   orders: readonly RestartOrder[],
@@ -201,7 +201,7 @@ async function waitUntilClear(
   let chosen: string | undefined;
   let objections: readonly string[] = [];
   const isClear = async (): Promise<boolean> => {
-    // All of them hold streams of the one domain that remedies treat.
+    // All of them hold streams of the same domain.
     const evidence = await gatherEvidence(context, orders[0]?.server);
     const judged = inOrder(orders, evidence).map((order) => ({
       ...order,
@@ -219,7 +219,7 @@ async function waitUntilClear(
   });
 }
 
-/** Each JetStream domain has a meta group of its own: that of the server counts. */
+/** Gathers evidence for the guard. Each JetStream domain has its own meta group; the server's counts. */
 export async function gatherEvidence(context: Context, server: string | undefined): Promise<RestartEvidence> {
   const { probes } = context;
   const servers = await probes.servers();

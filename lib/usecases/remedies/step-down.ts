@@ -10,21 +10,22 @@ import { type Context, type RunningJob, requireAccountKey } from "../context/con
 import { waitUntil } from "../context/wait-until.ts";
 import { type Look, looking } from "../observe/look.ts";
 
-/** A group that is electing a leader hears nobody who asks it to step down, so it is asked again. */
+/** How often to ask, because a group does not answer during an election. */
 const ROUNDS = 3;
 
 type Groups = (observation: Observation) => readonly Group[];
 
 /**
- * Lets the leaders of mirrors that no longer stand in for their origin, and of deaf streams step down, waits until the streams are heard, then does the same for
- * the consumers that still are deaf: each listens only under a leader of its own that came to it anew.
+ * Makes the leaders of deaf streams, and of mirrors that no longer answer their origin's direct gets, step down, and waits
+ * until JetStream listens on the streams. Then does the same for consumers that are still deaf, because each listens again
+ * only with a new leader of its own.
  */
 export async function stepDownLeaders(
   context: Context,
   job: RunningJob,
   { observation }: Pick<Look, "observation">,
 ): Promise<void> {
-  // They answer with the next message that they take, which nobody waits for.
+  // Mirrors answer only after their next message, so do not wait for them.
   const mirrors = silencedMirrorGroups(observation);
   if (mirrors.length > 0)
     await context.assets.stepDown(job.account, await requireAccountKey(context, job), mirrors);
@@ -32,7 +33,7 @@ export async function stepDownLeaders(
   await stepDown(context, job, now, deafConsumerGroups);
 }
 
-/** Asks until none of `groups` is left, a few times; the next verdict names those that are. Gives the last look. */
+/** Asks a few times until no group is left; the next verdict names remaining ones. Returns the last check. */
 async function stepDown(
   context: Context,
   job: RunningJob,
@@ -48,7 +49,7 @@ async function stepDown(
   return now;
 }
 
-/** The look that finds the groups heard, or the last one before the patience was over. */
+/** The check that finds JetStream listening for the groups, or the last one before the timeout. */
 async function lookWhenHeard(
   context: Context,
   { account }: RunningJob,

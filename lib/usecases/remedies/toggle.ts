@@ -14,9 +14,9 @@ import { isDeletedNow } from "../observe/deletion.ts";
 import { push } from "../push/push.ts";
 
 /**
- * Takes JetStream from the account and gives it back, so that the server starts its streams anew from
- * their files. Only the ladder decides whether that is safe. The journal knows the way back before the
- * first push: whoever finds it open must close it with {@link finishToggle}.
+ * Turns the account's JetStream off and on, which makes the server load its streams from their files again. The ladder
+ * decides whether that is safe. The journal has the original claims before the first push; a later job that finds an open
+ * entry must call {@link finishToggle}.
  */
 export async function toggleJetStream(context: Context, job: RunningJob, toggle: OpenToggle): Promise<void> {
   const { claims, memory } = toggle;
@@ -46,15 +46,15 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
   await giveBack(context, job, toggle, off);
 }
 
-/** JetStream may be off on some servers, or be so in a moment: it is given back at once, whatever went wrong. */
+/** Turns JetStream on again after any error, because it may be off on some servers, or soon. */
 async function undo(context: Context, job: RunningJob, { code, message }: RelightError): Promise<void> {
   if (code === "gate.refused") return record(context, job, "toggle.closed", { refused: message });
-  // Nothing can be asked, or this process is no more: whoever comes next finishes it.
+  // Without a connection, or if this process must stop, the next job finishes it.
   if (code === "nats.connection_lost" || code === "internal" || code === "interrupted") return;
   await finishToggle(context, job);
 }
 
-/** Closes a toggle that a job which died left open. Returns whether there was one. */
+/** Finishes a toggle that a crashed job left open. Returns whether there was one. */
 export async function finishToggle(context: Context, job: RunningJob): Promise<boolean> {
   const toggle = openToggle(await memoryOf(context.journal, job.account), provedBy(context));
   if (toggle === undefined || (await isDeletedNow(context, job))) return false;
@@ -69,8 +69,8 @@ export async function finishToggle(context: Context, job: RunningJob): Promise<b
 }
 
 /**
- * Whether other claims came into force since, which give the account JetStream: those that the journal kept must not
- * be pushed over them. Other claims without JetStream meet the gate.
+ * Whether newer claims with JetStream are in force, over which the journal's claims must not be pushed. For newer claims
+ * without JetStream, the gate decides.
  */
 function isOvertaken({ claims: original, off }: OpenToggle, current: ClaimsDocument): boolean {
   if (current.claims.jti === original.claims.jti || current.claims.jti === off) return false;
@@ -96,7 +96,7 @@ async function giveBack(
   await close(context, job, { memory }, on);
 }
 
-/** With JetStream in force again, what was in memory is made anew, and the journal's way back ends. */
+/** Waits for JetStream, recreates what was in memory, and closes the toggle in the journal. */
 async function close(
   context: Context,
   job: RunningJob,

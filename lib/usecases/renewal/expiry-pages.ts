@@ -13,8 +13,8 @@ import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
 import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts";
 
 /**
- * After a job: calls a person about an expiry that comes too near, and takes back what no longer holds.
- * @param calls whether to call, or only to take back: what a person does at the console calls nobody.
+ * After a job: pages a person about a coming expiry, and resolves incidents that no longer apply.
+ * @param calls whether to page, or only to resolve: a person's own command pages nobody.
  */
 export async function watchExpiry(
   context: Context,
@@ -46,7 +46,7 @@ export async function watchExpiry(
   if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
 }
 
-/** The same for an account that can't be looked at: the journal knows when it expires, and time goes on. */
+/** The same for an account that can't be checked, from the journal, because it still expires. */
 export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
   const { journal, clock } = context;
   const { account } = job;
@@ -98,7 +98,7 @@ async function callAboutExpiry(
   const isManual = context.policyOf(job.account, claims).manual;
   await escalateOnce(context, job, {
     failureClass: alarm === "page" ? "expiry_imminent" : "expiry_near",
-    // Without the system account nobody mends anything: a warning about it is as bad as a call.
+    // Without the system account nobody can fix anything, so its warnings are critical.
     severity: alarm === "page" || job.account === context.operator.systemAccount ? "critical" : "warning",
     summary: `the account's claims ${left > 0 ? "expire" : "expired"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
     advice: [

@@ -11,7 +11,7 @@ import type { Look } from "../observe/look.ts";
 import { escalate } from "../paging/escalate.ts";
 import { type ProvedPush, push } from "../push/push.ts";
 
-/** What became of a difference between the source of truth and the cluster; both absent: nothing was to be done. */
+/** The result for a difference between the source of truth and the cluster; both absent if there was nothing to do. */
 export interface Reconciliation {
   readonly report?: RungReport;
   readonly pushed?: ProvedPush;
@@ -23,7 +23,7 @@ export interface Planned {
   readonly why: string;
 }
 
-/** What {@link reconcile} would do, for people who only look. */
+/** What {@link reconcile} would do, without doing it. */
 export function planned({ source: policy, operator }: Context, seen: Look): Planned | undefined {
   const difference = seen.source && openDifference(seen.observation, operator, seen.source);
   if (isWithdrawn(seen.presence)) return undefined;
@@ -37,14 +37,13 @@ export function planned({ source: policy, operator }: Context, seen: Look): Plan
 type Found = Extract<Sourced, { state: "found" }>;
 
 /**
- * Does what the policy says about a difference: pushes the source's claims, adopts what is in force, or
- * nothing, since the verdict pages. What the gate refuses calls a person and stops nothing else: an account
- * may be dead besides.
+ * Handles a difference by policy: pushes the source's claims, adopts the claims in force, or does nothing, because the
+ * verdict pages. A refusal by the gate pages a person but does not stop the job, because the account may also be dead.
  */
 export async function reconcile(context: Context, job: RunningJob, seen: Look): Promise<Reconciliation> {
   const { source } = seen;
   if (source === undefined || context.source === undefined || !source.sourced.ok) return {};
-  // A source that was not told of a deletion must not undo it.
+  // A source that does not know about a deletion must not undo it.
   if (isWithdrawn(seen.presence)) return {};
   const difference = openDifference(seen.observation, context.operator, source);
   if (difference === undefined) return {};
@@ -99,8 +98,8 @@ async function pushSafely(
 }
 
 /**
- * The source's own JWT where it is valid and newer; else its claims signed anew: a JWT that is older than the
- * one in force, or expired, is refused by the gate whatever it says.
+ * Pushes the source's own JWT if it is valid and newer; otherwise its claims signed again, because the gate refuses a JWT
+ * that is older than the one in force or expired.
  */
 async function pushSourced(
   context: Context,
@@ -108,7 +107,7 @@ async function pushSourced(
   seen: Look,
   { claims: { document }, token }: Found,
 ): Promise<ProvedPush> {
-  // An account that nobody runs may have had claims, too.
+  // An account that no server runs may have had claims too.
   const current = seen.claims ?? seen.known.lastSeen;
   const { exp, iat } = document.claims;
   const hasExpired = exp !== undefined && exp <= toSeconds(context.clock.now());

@@ -9,13 +9,13 @@ import { type ProvedPush, push } from "../push/push.ts";
 import { UNPROVED_CLAIMS } from "./renewal-decision.ts";
 
 /**
- * Re-signs the account's claims with a new expiry, through the gate, and proves them on every server.
- * @throws RelightError `signer.missing`, `account.no_claims`, and whatever {@link push} throws.
+ * Signs the account's claims with a new expiry, pushes them through the gate, and proves them on every server.
+ * @throws RelightError `signer.missing`, `account.no_claims`, and the errors of {@link push}.
  */
 export async function renew(context: Context, job: RunningJob, seen: Look): Promise<ProvedPush> {
   const { token, current } = await renewed(context, job, seen).catch(noteSecret);
   const skew = skewOf(seen.observation.servers);
-  // The policy says how long claims live: where that is shorter than what is left, it is what somebody wants.
+  // The policy's lifetime may be shorter than the remaining time; then the earlier expiry is intended.
   const allowed = ["expires_earlier"] as const;
   return push(context, job, { token, current, allowance: "nothing", purpose: "renewal", skew, allowed });
 }
@@ -41,7 +41,7 @@ async function renewed(
   return { token: await signer.sign(claims), current };
 }
 
-/** The only secret that is read on the way to a signature is the signer's; a `secret.*` does not say so by itself. */
+/** Marks a `secret.*` error as preventing the renewal, because the only secret read for a signature is the signer's. */
 function noteSecret(thrown: unknown): never {
   const { code, message, details } = asRelightError(thrown);
   if (!code.startsWith("secret.")) throw thrown;

@@ -11,12 +11,12 @@ import type { Context, RunningJob } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
 import type { Look } from "../observe/look.ts";
 
-/** What to do about the account's renewal, or why it can't be trusted to be right. */
+/** What to do about the account's renewal, or why a renewal is not safe. */
 export type Decision =
   | RenewalDecision
   | { readonly decision: "disagree"; readonly why: string }
   | { readonly decision: "nothing known"; readonly why: string }
-  /** Nobody but a person may bring it back. */
+  /** Only a person may bring it back. */
   | { readonly decision: "withdrawn"; readonly why: string };
 
 export const momentOf = ({ clock }: Context, { observation }: Look): Moment => ({
@@ -25,8 +25,8 @@ export const momentOf = ({ clock }: Context, { observation }: Look): Moment => (
 });
 
 /**
- * Decides on the account's renewal now. One that the cluster no longer knows is brought back only if its last
- * known claims have expired, which is when a full resolver deletes them; else a person deleted it.
+ * Decides on the account's renewal. An account that the cluster no longer has is renewed only if its last known claims have
+ * expired, because then a full resolver deletes the JWT; otherwise a person deleted it.
  */
 export async function renewalDecision(
   context: Context,
@@ -54,11 +54,11 @@ function whyNothing({ observation, known }: Look): string {
   return known.unproved === undefined ? "nobody knows its claims" : UNPROVED_CLAIMS;
 }
 
-/** Why an account of which only the journal knows is not renewed; for people. */
+/** Why an account that only the journal knows is not renewed; for people. */
 export const UNPROVED_CLAIMS =
   "the claims in the journal are not proved: nobody knows whether the operator ever signed them; push the account's JWT from its source of truth";
 
-/** Where nothing is in force, what was last seen counts: a source that was renewed since is not in force. */
+/** Without claims in force, the last known ones count; a source that was renewed since is not in force. */
 function decide(
   context: Context,
   seen: Look,

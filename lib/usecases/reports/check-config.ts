@@ -17,17 +17,17 @@ export type FileRead =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly missing: boolean; readonly why: string };
 
-/** The files and variables that configurations refer to, as a server that runs here would see them. */
+/** Files and variables that configurations refer to, as a server on this machine would see them. */
 export interface ConfigFiles {
   read(path: string): FileRead;
-  /** `path`, taken from the folder in which `file` lies. */
+  /** Resolves `path` from the folder of `file`. */
   beside(file: string, path: string): string;
-  /** A path with `~` and the environment's variables filled in. */
+  /** Expands `~` and environment variables in a path. */
   expand(path: string): string;
   variable(name: string): string | undefined;
 }
 
-/** A file that could not be checked. `at.line` is 1 where the whole file is meant. */
+/** A file that could not be checked. `at.line` is 1 for the whole file. */
 export interface UncheckedFile {
   readonly at: Position;
   readonly problem: string;
@@ -39,7 +39,7 @@ export interface ConfigCheck {
   readonly findings: readonly ConfigFinding[];
 }
 
-/** Checks nats-server configurations, each by itself and those that are joined by leafnode together. */
+/** Checks nats-server configurations, each separately and those connected by leafnodes together. */
 export function checkConfig(
   paths: readonly string[],
   { now, world }: { readonly now: EpochMillis; readonly world: ConfigFiles },

@@ -14,7 +14,7 @@ export interface AccountDiff extends ClaimsComparison {
 
 const ACCOUNTS_AT_ONCE = 4;
 
-/** The claims of each account in the source of truth, in the resolver and on each server; touches nothing. */
+/** Compares the claims of each account in the source of truth, in the resolver and on each server. Changes nothing. */
 export async function diffAccounts(
   context: Context,
   accounts: readonly AccountId[],
@@ -41,12 +41,12 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
   };
 }
 
-/** Servers with a memory or URL resolver hold no JWTs to look up: that is an answer. */
+/** A memory or URL resolver has no JWTs to look up, which is an answer. */
 function withoutResolver<T>(stored: Probe<T | undefined>): Probe<T | undefined> {
   return !stored.ok && stored.code === "nats.no_resolver" ? { ok: true, value: undefined } : stored;
 }
 
-/** The claims of the first place that names the account. */
+/** The claims of the first place that has a name for the account. */
 function namedIn({ source, stored, running }: Places): AccountClaims | undefined {
   const sourced = source?.ok && source.value.state === "found" ? source.value.claims.document : undefined;
   const held = stored.ok ? stored.value?.document : undefined;

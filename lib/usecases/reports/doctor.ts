@@ -16,15 +16,15 @@ import { waitUntil } from "../context/wait-until.ts";
 import { takeInventory } from "../observe/inventory.ts";
 import { lookBriefly } from "../observe/look-twice.ts";
 
-/** What `relight doctor` says of a cluster; looking left no trace. */
+/** The result of `relight doctor` for a cluster, without side effects. */
 export interface Diagnosis {
   readonly verdict: Health;
   readonly layers: readonly Layer[];
-  /** Accounts that make it destructive to restart any server now, by name. */
+  /** Names of the accounts because of which no server must be restarted now. */
   readonly doNotRestart: readonly string[];
-  /** Those among them whose claims no server starts with. */
+  /** Those among them with whose claims no server can start. */
   readonly noServerWouldStart: readonly string[];
-  /** Servers whose full `/healthz` fails, in their own words: what a probe on it would do to them. */
+  /** Servers whose full `/healthz` fails, with their messages. A probe on it would restart them. */
   readonly healthz: readonly { readonly where: string; readonly message: string }[];
   readonly versions: readonly VersionDefects[];
 }
@@ -45,9 +45,9 @@ export interface Doctor extends Pick<Context, "clock" | "timing"> {
 const ACCOUNTS_AT_ONCE = 4;
 
 /**
- * Looks at every layer of the cluster's health, cheapest first. A layer that seems dead is looked at again:
- * an election looks like a death.
- * @throws RelightError what is wrong with the configuration or its secrets; never for a sick cluster.
+ * Checks every layer of the cluster's health, cheapest first. Checks a dead layer again, because an election looks dead for
+ * a moment.
+ * @throws RelightError for faults of the configuration or its secrets, never for a faulty cluster.
  */
 export async function diagnose(doctor: Doctor): Promise<Diagnosis> {
   let seen = await diagnoseOnce(doctor);
@@ -112,7 +112,7 @@ async function lookAtAccounts(
   );
 }
 
-/** A cluster that can't be asked is part of what was seen; a fault of the configuration is not. */
+/** An unreachable cluster is part of the result; a fault of the configuration is an error. */
 async function attempt<T>(work: () => Promise<T>): Promise<Probe<T>> {
   return settle(async () => ({ ok: true, value: await work() }));
 }

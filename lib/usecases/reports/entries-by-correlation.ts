@@ -3,7 +3,7 @@ import type { JournalEntry } from "../../domain/journal/journal.ts";
 import type { Journal } from "../../ports/journal.ts";
 
 export interface CorrelationQuery {
-  /** Without it every account's beginnings are read, which is a scan of a table in DynamoDB. */
+  /** Without it the beginnings of all accounts' jobs are read, which is a table scan in DynamoDB. */
   readonly account?: AccountId;
   readonly correlation: string;
   /** At most this many entries, the newest. */
@@ -12,7 +12,7 @@ export interface CorrelationQuery {
 
 const TIED = ["job.started", "rotation.started", "incident.opened", "incident.resolved"] as const;
 
-/** All that one trigger led to, oldest first: the jobs that carried its id, whole, and its pages. */
+/** Everything that one trigger led to, oldest first: all entries of its jobs, and its pages. */
 export async function entriesByCorrelation(
   journal: Journal,
   { correlation, limit, ...of }: CorrelationQuery,
@@ -23,6 +23,6 @@ export async function entriesByCorrelation(
   const jobs = new Set(tied.map(({ job }) => job));
   const entries: JournalEntry[] = [];
   for (const job of jobs) entries.push(...(await journal.read({ ...of, job })));
-  // Times of one account never go back; the sort is stable, so its order holds.
+  // Times of one account never decrease, and the sort is stable, so its order is kept.
   return entries.sort((a, b) => a.at - b.at).slice(-limit);
 }

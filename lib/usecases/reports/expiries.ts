@@ -28,23 +28,23 @@ import { knownAccounts } from "../observe/inventory.ts";
 import { escalateOnce, resolveIncidents, type Trouble } from "../paging/escalate.ts";
 import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
 
-/** Where the things lie that expire beside the accounts. */
+/** Sources of other expiries than accounts. */
 export interface ExpirySources {
-  /** By these leads everything but accounts is judged. */
+  /** The policy for everything except accounts. */
   readonly policy: ExpiryPolicy;
   /** Secret references. */
   readonly operatorJwt: string;
   readonly systemCredentials: string;
   readonly credentials: readonly string[];
-  /** Public keys of the operator that are about to be given up. */
+  /** Public keys of the operator that will be removed. */
   readonly retiring: readonly string[];
   certificates(): Promise<readonly ServerCertificates[]>;
   readonly configured: readonly AccountId[];
 }
 
 /**
- * Everything that expires, the most urgent first. Looks only.
- * @param scheduled the accounts' claims, for whoever has them already; they are asked for by default
+ * Everything that expires, most urgent first. Changes nothing.
+ * @param scheduled the accounts' claims, if the caller has them; by default they are requested
  */
 export async function findExpiries(
   context: Context,
@@ -133,7 +133,7 @@ function certificateEnding({ address, seen }: ServerCertificates): Ending[] {
   return [{ ...base, what: `${address} (${name})`, ...span }];
 }
 
-/** The class of failure of each kind; accounts have their own, with their jobs. */
+/** The failure class of each kind; jobs handle those of accounts. */
 const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
   operator: "operator_expiring",
   "system-credentials": "credentials_expiring",
@@ -143,7 +143,7 @@ const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
   certificate: "certificate_expiring",
 };
 
-/** After a sweep: calls a person about what comes near its end, once, and takes back what no longer does. */
+/** After a sweep: pages a person once about coming expiries, and resolves those that no longer apply. */
 export async function watchExpiries(
   context: Context,
   sources: ExpirySources,

@@ -15,7 +15,7 @@ import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
-  /** Accounts of which it is not known when their claims end, with why. What somebody deleted is in neither list: it does not expire. */
+  /** Accounts with an unknown expiry, and why. Deleted accounts are in neither list. */
   readonly unknown: readonly UnknownAccount[];
 }
 
@@ -27,10 +27,7 @@ export interface UnknownAccount {
 
 const AT_ONCE = 8;
 
-/**
- * The claims and policies of accounts: what their renewals can be foretold from. What is wrong with one account leaves
- * the others as they are.
- */
+/** The claims and policies of accounts, from which renewals are projected. A problem with one account does not affect others. */
 export async function schedule(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
   const found = (
     await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
@@ -41,12 +38,12 @@ export async function schedule(context: Context, ids: readonly AccountId[]): Pro
   };
 }
 
-/** What a sweep hears of everybody from the resolver's list, so that whoever comes after it need not ask again. */
+/** Collects the claims from the resolver's list during a sweep, for use afterwards. */
 export interface ListedSchedule {
   hear(jwt: DecodedJwt): void;
   /**
-   * The schedule of all that was listed; whose claims were changed since is asked about. Undefined where nothing was
-   * listed, as without a NATS-based resolver.
+   * The schedule of all listed accounts; claims that changed since are requested again. Undefined if nothing was listed, for
+   * instance without a NATS-based resolver.
    */
   schedule(changed: readonly AccountId[]): Promise<Schedule | undefined>;
 }
@@ -72,7 +69,7 @@ export function listedSchedule(context: Context): ListedSchedule {
   };
 }
 
-/** Nothing of one that somebody deleted. */
+/** Empty for a deleted account. */
 async function scheduleOne(
   context: Context,
   account: AccountId,
@@ -88,7 +85,7 @@ async function scheduleOne(
   return [{ account, name, claims, policy: context.policyOf(account, claims) }];
 }
 
-/** The claims that count, if there are any; what somebody deleted has none. */
+/** The account's claims, if any; a deleted account has none. */
 export interface FoundClaims {
   readonly document?: ClaimsDocument;
   readonly withdrawn?: true;
@@ -96,7 +93,7 @@ export interface FoundClaims {
 
 const NOTHING = { ok: true, value: [] } as const;
 
-/** In force, or last seen there: without a look at its streams, which would take long for thousands. */
+/** The claims in force, or the last known ones. Does not read streams, which would take long for thousands of accounts. */
 export async function claimsOf(context: Context, account: AccountId): Promise<FoundClaims> {
   const { resolver, operator, clock } = context;
   const running = await resolver.running(account);

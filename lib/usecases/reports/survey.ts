@@ -9,28 +9,28 @@ import { readyStep, situationOf } from "../remedies/readiness.ts";
 import { type Planned, planned } from "../renewal/reconcile.ts";
 import { type Decision, momentOf, renewalDecision } from "../renewal/renewal-decision.ts";
 
-/** One account as `status` and `plan` show it; looking left no trace. */
+/** One account in `status` and `plan`, without side effects. */
 export interface Survey {
   readonly account: AccountId;
   readonly name: string;
-  /** Undefined where nobody knows the account's claims. */
+  /** Undefined if the account's claims are unknown. */
   readonly window: ExpiryWindow | undefined;
   readonly seen: Look;
-  /** What a sweep would do first, beside a due renewal. */
+  /** What a sweep would do first, besides a due renewal. */
   readonly step: Step;
   readonly renewal: "due" | "expired" | undefined;
-  /** What the policy does about a difference between the source of truth and the cluster, if there is one. */
+  /** What the policy does about a difference from the source of truth, if any. */
   readonly reconciliation: Planned | undefined;
-  /** What the policy says of the renewal now, and how urgent the expiry is. */
+  /** The renewal's state by policy, and how urgent the expiry is. */
   readonly decision: Decision;
   readonly alarm: Alarm;
-  /** Renewed by hand. */
+  /** Whether a person renews it. */
   readonly manual: boolean;
 }
 
 const ACCOUNTS_AT_ONCE = 4;
 
-/** Looks at every account that is configured or that the resolver lists, without touching anything. */
+/** Checks all given accounts, without side effects. */
 export async function survey(context: Context, accounts: readonly AccountId[]): Promise<readonly Survey[]> {
   return pMap(accounts, (account) => surveyOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
 }

@@ -15,9 +15,9 @@ import type { Metrics } from "../../ports/observers.ts";
 import type { Context } from "../context/context.ts";
 
 export interface SweepSettings {
-  /** A healthy account is looked at again at the latest after this, as long as there is room in the queue. */
+  /** A healthy account is checked again within this time, if the queue has room. */
   readonly verifyEvery: Millis;
-  /** Sweeps queue no more once about so many jobs wait; what is imminent excepted. */
+  /** Sweeps stop queuing when about this many jobs wait, except for imminent accounts. */
   readonly atMostWaiting: number;
 }
 
@@ -26,32 +26,32 @@ export interface SweepContext extends Context {
   readonly jobs: Jobs;
   readonly configured: readonly AccountId[];
   readonly settings: SweepSettings;
-  /** Hears each JWT that the resolver lists. */
+  /** Called for each JWT in the resolver's list. */
   readonly onListed?: (jwt: DecodedJwt) => void;
 }
 
 export interface SweepOrder {
   readonly trigger: Trigger;
   readonly reason: string;
-  /** `due`: what is due, as far as the queue has room. `everything`: every account, now. */
+  /** `due`: due accounts, if the queue has room. `everything`: every account now. */
   readonly which: "due" | "everything";
 }
 
-/** An account that a sweep came upon. */
+/** An account in a sweep. */
 export interface Met {
   readonly account: AccountId;
   readonly listed: Listed;
 }
 
-/** An account that is due. */
+/** A due account. */
 export interface Judged {
   readonly account: AccountId;
   readonly due: Due;
-  /** When it was last verified; 0 for one that never was. */
+  /** When it was last verified; 0 if never. */
   readonly verifiedAt: EpochMillis;
 }
 
-/** What is counted over all accounts, due or not. */
+/** Counts over all accounts, due or not. */
 export interface Tally {
   seen: number;
   pastPage: number;
@@ -61,7 +61,7 @@ export interface Tally {
 
 export const newTally = (): Tally => ({ seen: 0, pastPage: 0 });
 
-/** Those of a chunk that are due, and why; every one of them is counted. */
+/** The due accounts of a chunk, and why. Counts all accounts of the chunk. */
 export async function judge(
   context: SweepContext,
   which: SweepOrder["which"],

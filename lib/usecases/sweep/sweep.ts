@@ -21,41 +21,40 @@ import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judg
 export type { SweepContext, SweepOrder, SweepSettings } from "./sweep-judge.ts";
 
 export interface Sweep {
-  /** Ties together what the sweep led to: its jobs carry it as their correlation. */
+  /** The id of everything that the sweep led to; the correlation of its jobs. */
   readonly id: string;
-  /** How many accounts were met. */
+  /** The number of accounts. */
   readonly seen: number;
   readonly queued: number;
-  /** The same by why they were due. */
+  /** The queued accounts by reason. */
   readonly queuedBy: Readonly<Partial<Record<DueReason, number>>>;
-  /** How many are due and wait for a later sweep, since the queue has no room. */
+  /** The number of due accounts left for a later sweep because the queue is full. */
   readonly postponed: number;
-  /** The first entries of the resolver and of the source of truth that could not be read, with what is wrong. */
+  /** The first unreadable entries of the resolver and the source of truth, with their problems. */
   readonly unreadable: readonly { readonly account: string; readonly problem: string }[];
-  /** How many accounts are past the page threshold of their policy. */
+  /** The number of accounts past the page threshold of their policy. */
   readonly pastPage: number;
-  /** For how long the account has not been verified that waits longest, of those that ever were. */
+  /** Age of the oldest verification. Accounts that were never verified do not count. */
   readonly oldestUnverified?: Millis;
-  /** When the first of the accounts' claims expire, which may be over. */
+  /** The soonest expiry of all accounts; may be in the past. */
   readonly soonestExpiry?: EpochMillis;
-  /** About how many jobs waited before this sweep. */
+  /** The approximate number of waiting jobs before this sweep. */
   readonly waiting: number;
 }
 
-/** So many accounts are judged together: what one BatchGetItem takes. No more are held than that and a backlog. */
+/** Accounts judged together: the maximum of one BatchGetItem. Only these and a backlog are in memory. */
 export const CHUNK = 100;
-/** Places for imminent accounts in each sweep, however full the queue is: a full queue must not let one expire. */
+/** Imminent accounts queued per sweep even if the queue is full, because a full queue must not let an account expire. */
 export const IMMINENT_PLACES = 100;
-/** A share of the room that urgent accounts leave to routine ones, so that none is forgotten. */
+/** The share of the room that is reserved for routine accounts, so none is forgotten. */
 const ROUTINE_SHARE = 0.25;
-/** Unreadable entries that are reported one by one; the log has them all. */
+/** The maximum number of unreadable entries in the result; the log has all. */
 const MOST_UNREADABLE = 100;
 
 /**
- * Queues a job for each account that is due (docs/decisions/0013): those that the resolver lists, and those that are
- * configured or in the source of truth, since a full resolver deletes an expired account's JWT and an account missing
- * there is the very one to look at. Accounts stream through; of each only its id is kept, about 100 bytes, so that
- * none is met twice.
+ * Queues a job for each due account (docs/decisions/0013), from the resolver's list, the configuration and the source of
+ * truth, because a full resolver deletes expired JWTs, and these accounts need a check most. Streams the accounts, and
+ * keeps only their ids (about 100 bytes each) to avoid duplicates.
  */
 export async function sweep(context: SweepContext, order: SweepOrder): Promise<Sweep> {
   const id = context.newId();
@@ -98,11 +97,11 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
   return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
 }
 
-/** What a sweep has come to so far. */
+/** The state of a running sweep. */
 interface Run {
   readonly id: string;
   readonly order: SweepOrder;
-  /** How many jobs may still be queued in all. */
+  /** How many jobs may still be queued. */
   readonly room: number;
   readonly tally: Tally;
   readonly queuedBy: Partial<Record<DueReason, number>>;
@@ -116,7 +115,7 @@ function roomOf({ atMostWaiting }: SweepSettings, { which }: SweepOrder, waiting
   return which === "everything" ? Number.POSITIVE_INFINITY : Math.max(0, atMostWaiting - waiting);
 }
 
-/** Most urgent first: what is imminent, then what is unknown, then whoever was not verified for longest. */
+/** Most urgent first: imminent accounts, then unknown ones, then the oldest verification. */
 const byUrgency = (one: Judged, other: Judged): number =>
   Number(isImminent(other.due)) - Number(isImminent(one.due)) ||
   Number(isUnknown(other.due)) - Number(isUnknown(one.due)) ||
@@ -124,7 +123,7 @@ const byUrgency = (one: Judged, other: Judged): number =>
 
 const newBacklog = (room: number): Backlog<Judged> => backlog(Number.isFinite(room) ? room : 0, byUrgency);
 
-/** Whether an urgent account is queued at once; it then counts. */
+/** Whether to queue an urgent account at once; counts it. */
 function takesPlace(run: Run, due: Due): boolean {
   const hasReserve = isImminent(due) && run.imminent < IMMINENT_PLACES;
   if (run.queued >= run.room * (1 - ROUTINE_SHARE) && !hasReserve) return false;
@@ -133,7 +132,7 @@ function takesPlace(run: Run, due: Due): boolean {
   return true;
 }
 
-/** Fills what room is left: the routine accounts' share, then urgent ones, then further routine ones. */
+/** Fills the remaining room: first the routine accounts' share, then urgent ones, then more routine ones. */
 async function enqueueBacklogs(
   context: SweepContext,
   run: Run,
@@ -163,7 +162,7 @@ function jobOf({ id, order: { trigger, reason } }: Run, { account, due }: Judged
   return { account, trigger, reason: why, action: "remediate", correlation: id, id: `${id}/${account}` };
 }
 
-/** Each account once. What the resolver lists comes first, since only its claims are those in force. */
+/** Each account once. Those in the resolver's list come first, because only the list has claims in force. */
 async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> {
   const seen = new Set<AccountId>();
   const isNew = (account: AccountId): boolean => seen.size < seen.add(account).size;
@@ -187,7 +186,7 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
     else if (isNew(entry.jwt.document.claims.sub))
       yield { account: entry.jwt.document.claims.sub, listed: unlisted };
   }
-  // Who was there once and is gone from all of these is the one to look at: it expired, or somebody deleted it.
+  // An account that only the journal knows needs a check: it expired, or somebody deleted it.
   for await (const { account, forgotten } of context.journal.accounts())
     if (isNew(account) && !forgotten) yield { account, listed: unlisted };
   for (const account of await loadedAccounts(context))
@@ -215,13 +214,13 @@ async function* chunksOf<T>(all: AsyncIterable<T>): AsyncIterable<readonly T[]> 
 /** How the resolver's list ended. */
 interface Listing {
   isWhole: boolean;
-  /** Why it broke off: the sweep fails, once it has queued what it knows all the same. */
+  /** Why it is incomplete. The sweep queues what it knows, and then fails. */
   brokenOff?: RelightError;
 }
 
 /**
- * Without a NATS-based resolver there is nothing to list, and the configured accounts are all there is. They are swept
- * too where the list breaks off: one of them may expire while nobody answers.
+ * The resolver's list. Without a NATS-based resolver it is empty. If it is incomplete, configured accounts are still swept,
+ * because one of them may expire meanwhile.
  */
 async function* listed({ resolver, log }: Context, list: Listing): AsyncIterable<ListedJwt> {
   try {

@@ -4,19 +4,19 @@ import type { Job, Trigger } from "../../ports/jobs.ts";
 import type { Remediation } from "../remediate/remediation.ts";
 import type { JobEnd, SweepEnd, Watching } from "./watch.ts";
 
-/** How the jobs that ran in this very process ended. */
+/** The results of the jobs that ran in this process. */
 export interface Ends {
   readonly results: readonly Remediation[];
   readonly failures: readonly { readonly account: AccountId; readonly error: RelightError }[];
 }
 
-/** Relight put together for one run. */
+/** Relight composed for one run. */
 interface Run extends AsyncDisposable {
   order(job: Job): Promise<JobEnd>;
   sweep(trigger: Trigger, reason: string): Promise<Ends & { readonly queued: number }>;
 }
 
-/** A connection, and what it knew of the servers, is good for one run: whoever runs for ever takes new ones. */
+/** Uses a new connection for each job and sweep, because a connection and its list of servers become outdated. */
 export function onFreshRuns(open: () => Promise<Run>): Pick<Watching, "work" | "sweep"> {
   return {
     work: async (job) => {
@@ -31,7 +31,7 @@ export function onFreshRuns(open: () => Promise<Run>): Pick<Watching, "work" | "
   };
 }
 
-/** The ends of all accounts, or of some. */
+/** The results of all accounts, or of some. */
 export function endsOf({ results, failures }: Ends, of?: readonly AccountId[]): SweepEnd["ends"] {
   const done = results.map((result) => {
     return { account: result.account as AccountId, end: { state: "done", result } as const };

@@ -3,46 +3,46 @@ import { type Millis, millis } from "../../domain/time/time.ts";
 import { pauseAfter, STREAK_ENDS } from "../../domain/watch/watch.ts";
 import type { Context } from "../context/context.ts";
 
-/** How many accounts are worked on at once because of events. */
+/** How many accounts to work on at once because of events. */
 const AT_ONCE = 4;
-/** More accounts than this waiting are a matter for a sweep. */
+/** If more accounts than this wait, one sweep replaces them. */
 const MOST_WAITING = 1_000;
-/** Reasons kept of one job. */
+/** The maximum number of reasons kept per job. */
 const MOST_REASONS = 20;
 
 export interface WatchQueueSettings extends Pick<Context, "clock" | "timing"> {
-  /** Does the job on one account; `busy` if another process is at work on it. Must not throw. */
+  /** Runs the job on one account; `busy` if another process works on it. Must not throw. */
   readonly work: (account: AccountId, reason: string) => Promise<"done" | "busy">;
-  /** Too many accounts wait: one sweep instead. */
+  /** Called if too many accounts wait: run one sweep instead. */
   readonly onOverflow: () => void;
 }
 
 export interface WatchQueue {
-  /** Asks for a job on the account once `settle` is over; one that waits already takes the reason with it. */
+  /** Requests a job on the account after `settle`. A job that is already waiting gets the reason too. */
   ask(account: AccountId, reason: string, settle: Millis): void;
-  /** Whether a job waits that will see whatever happened by now. */
+  /** Whether a job is waiting that will see everything that has happened so far. */
   waits(account: AccountId): boolean;
-  /** Starts nothing any more; returns when the jobs under way have ended. */
+  /** Starts no more jobs; returns when the running ones have ended. */
   stop(): Promise<void>;
 }
 
 interface Waiting {
   readonly reasons: Set<string>;
-  /** One each: a signal that hundreds listen to is taken for a leak by Node. */
+  /** One each, because Node warns about a leak if hundreds listen to one signal. */
   readonly dropped: AbortController;
-  /** Its time has come; it waits for a place. */
+  /** Whether it is due and only waits for a slot. */
   due: boolean;
   readonly again: boolean;
 }
 
-/** Events of one account become one job; accounts take turns, and one that never rests waits longer and longer. */
+/** Events of one account become one job. Accounts take turns, and one that keeps causing jobs waits longer each time. */
 export function watchQueue({ clock, timing, work, onOverflow }: WatchQueueSettings): WatchQueue {
   const waiting = new Map<AccountId, Waiting>();
   const running = new Map<AccountId, Promise<void>>();
   const streaks = new Map<AccountId, { readonly count: number; readonly at: Millis }>();
   let stopped = false;
 
-  /** How long the account is still left alone since its last job ended; milliseconds. */
+  /** How long the account's pause after its last job still lasts; milliseconds. */
   function pauseOf(account: AccountId): number {
     const now = clock.monotonic();
     for (const [other, { at }] of streaks) if (now - at > STREAK_ENDS) streaks.delete(other);
@@ -60,7 +60,7 @@ export function watchQueue({ clock, timing, work, onOverflow }: WatchQueueSettin
 
   function put(account: AccountId, entry: Waiting, settle: number): void {
     waiting.set(account, entry);
-    // The end of the job under way is when its time is set.
+    // Its time is set when the running job ends.
     if (!running.has(account)) void arm(entry, Math.max(settle, pauseOf(account)));
   }
 
@@ -116,7 +116,7 @@ function remember({ reasons }: Waiting, reason: string): void {
   if (reasons.size < MOST_REASONS) reasons.add(reason);
 }
 
-/** The first few reasons; a stream's hundred consumers are not named one by one. */
+/** The first few reasons, because a stream may have hundreds of consumers. */
 function summary(reasons: readonly string[]): string {
   const more = reasons.length > 3 ? ` and ${reasons.length - 3} more` : "";
   return `${reasons.slice(0, 3).join("; ")}${more}`;

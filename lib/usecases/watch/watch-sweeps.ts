@@ -4,16 +4,16 @@ import type { Trigger } from "../../ports/jobs.ts";
 
 export interface WatchSweepsSettings {
   readonly clock: Clock;
-  /** How long after the end of one sweep the next begins of itself; never if undefined. */
+  /** How long after a sweep the next periodic one begins; never if undefined. */
   readonly every: Millis | undefined;
-  /** Does one sweep. Must not throw. */
+  /** Runs one sweep. Must not throw. */
   readonly work: (trigger: Trigger, reason: string) => Promise<void>;
 }
 
 export interface WatchSweeps {
-  /** Asks for one sweep once `settle` is over; one that begins earlier serves as well. */
+  /** Requests a sweep after `settle`; an earlier one also satisfies it. */
   ask(trigger: Trigger, reason: string, settle: Millis): void;
-  /** Forgets a sweep that an event asked for: a better occasion comes. The periodic ones stay. */
+  /** Cancels a sweep that an event requested, because another one follows. Periodic ones stay. */
   forget(): void;
   stop(): Promise<void>;
 }
@@ -24,7 +24,7 @@ interface Waiting {
   readonly dropped: AbortController;
 }
 
-/** One sweep at a time, and one that waits. */
+/** Runs one sweep at a time; at most one waits. */
 export function watchSweeps({ clock, every, work }: WatchSweepsSettings): WatchSweeps {
   let waiting: Waiting | undefined;
   let running: Promise<void> | undefined;

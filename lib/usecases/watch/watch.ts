@@ -15,7 +15,7 @@ import type { Remediation } from "../remediate/remediation.ts";
 import { type WatchQueue, watchQueue } from "./watch-queue.ts";
 import { type WatchSweeps, watchSweeps } from "./watch-sweeps.ts";
 
-/** How a job ended; `queued` where it is done elsewhere. */
+/** How a job ended; `queued` if it runs elsewhere. */
 export type JobEnd =
   | { readonly state: "done"; readonly result: Remediation }
   | { readonly state: "failed"; readonly error: RelightError }
@@ -27,7 +27,7 @@ export interface SweepEnd {
   readonly ends: readonly { readonly account: AccountId; readonly end: JobEnd }[];
 }
 
-/** What is told of a watch as it goes. */
+/** Notes about a running watch. */
 export type WatchNote =
   | { readonly what: "heard"; readonly event: ClusterEvent; readonly action: WatchAction }
   | { readonly what: "job"; readonly account: AccountId; readonly reason: string; readonly end: JobEnd }
@@ -41,25 +41,25 @@ export interface Watching extends Pick<Context, "clock" | "timing"> {
   readonly configured: readonly AccountId[];
   readonly events: Events;
   /**
-   * Does one job on a connection of its own: what this connection knew may be long out of date.
-   * @throws RelightError where it could not even be queued.
+   * Runs one job on its own connection, because this connection's list of servers may be outdated.
+   * @throws RelightError if it could not be queued.
    */
   readonly work: (job: Job) => Promise<JobEnd>;
   readonly sweep: (trigger: Trigger, reason: string) => Promise<SweepEnd>;
   readonly tell: (note: WatchNote) => void;
-  /** How long between two sweeps; none but at the start and after a gap if undefined. */
+  /** The time between two sweeps; if undefined, only at the start and after a gap. */
   readonly sweepEvery: Millis | undefined;
 }
 
 const AT_ONCE = millis(0);
-/** A job that began longer ago than this and has not ended is dead, not under way; milliseconds. */
+/** A job that began longer ago than this without ending has crashed; milliseconds. */
 const LONGEST_JOB = 10 * 60_000;
-/** A push is among its account's last few. */
+/** How many of an account's latest pushes to search. */
 const LATEST_PUSHES = 20;
 
 /**
- * Listens until the events end, and turns what it hears into jobs and sweeps; then lets what is under way end.
- * @throws RelightError what `events` throws: nobody listens any more.
+ * Listens until the events end, and turns them into jobs and sweeps; then waits for running ones to end.
+ * @throws RelightError the errors of `events`.
  */
 export async function watch(watching: Watching): Promise<void> {
   const { clock, timing, events } = watching;
@@ -106,11 +106,11 @@ function act(
   }
   if (action.do === "job") queue.ask(action.account, action.why, action.settle);
   if (action.do === "sweep") sweeps.ask("event", action.why, action.settle);
-  // There is nobody to ask now, and one sweep follows when the connection is back.
+  // Without a connection nothing can be requested, and a sweep follows when it is back.
   if (event.kind === "connection-lost") sweeps.forget();
 }
 
-/** What the decision needs to know, asked only where it matters; undefined if a job waits that will see it all. */
+/** The facts for the decision, requested only if needed; undefined if a waiting job will see everything. */
 async function gather(
   watching: Watching,
   queue: WatchQueue,
@@ -127,7 +127,7 @@ async function gather(
   };
   if (!("account" in event) || event.account === undefined) return facts;
   const { account } = event;
-  // A push or a deletion is told all the same: the journal shall say who changed what.
+  // Always report pushes and deletions, because the log should show who changed what.
   const isToBeTold = event.kind === "claims-pushed" || event.kind === "deletion-ordered";
   if (queue.waits(account) && !isToBeTold) return undefined;
   switch (event.kind) {
@@ -150,8 +150,8 @@ async function gather(
 }
 
 /**
- * An order is written down as it is heard: of an account that has expired besides, nothing tells later that somebody
- * deleted it. What the servers make of it the next look sees.
+ * Records a deletion request when it arrives, because for an account that also expired, nothing shows later that somebody
+ * deleted it. The next check sees whether servers obeyed.
  */
 async function rememberOrder(
   watching: Watching,
@@ -166,7 +166,7 @@ async function rememberOrder(
   await orUndefined(watching, () => journal.append(entry));
 }
 
-/** Every push of Relight's, by whatever process, is in the journal before it is sent. */
+/** All of Relight's pushes, from any process, are in the journal before they are sent. */
 async function isOwnPush(watching: Watching, account: AccountId, jti: string): Promise<boolean> {
   const query = { account, kinds: ["push.started"], limit: LATEST_PUSHES } as const;
   const pushes = await orUndefined(watching, () => watching.journal.read(query));
@@ -195,7 +195,7 @@ async function isKnown(watching: Watching, account: AccountId): Promise<boolean>
   return (running ?? []).some(({ loaded }) => loaded);
 }
 
-/** A question that fails is no reason to stop listening. */
+/** A failed request must not stop listening. */
 async function orUndefined<T>({ log }: Watching, question: () => Promise<T>): Promise<T | undefined> {
   try {
     return await question();
