@@ -35,17 +35,13 @@ describe("the guard before a restart", () => {
     await server?.start();
     restarted.push(name);
   }
-  /** What is broken here stays so, and what is refused has no effect to wait for. */
-  const timing = {
-    ...TIMING,
-    young: millis(2_000),
-    settles: { ...TIMING.settles, "restart-servers": millis(2_000) },
-  };
+  /** What is refused has no effect to wait for. */
+  const settles = { ...TIMING.settles, "restart-servers": millis(2_000) };
   const withRestarter =
     (restart: (name: string) => Promise<void>, restartAllowed = TIMING.restartAllowed) =>
-    (): Partial<Context> => ({
+    ({ timing }: Context): Partial<Context> => ({
       restarter: { restart: ({ name }) => restart(name) },
-      timing: { ...timing, restartAllowed },
+      timing: { ...timing, settles, restartAllowed },
     });
   /** Of what no time makes any better. */
   const REFUSED = { timeout: millis(3_000), interval: millis(1_000) };

@@ -8,6 +8,7 @@ import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenari
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { millis } from "../../lib/domain/time/time.ts";
 import { RelightError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
 import { runJobOn } from "../support/context.ts";
@@ -57,6 +58,13 @@ const diesAfterEntry =
     return { journal: { ...journal, append } };
   };
 
+/**
+ * A heal that something stops. On a single server nothing is elected: what is damaged stays so, and a stream's age of
+ * ten seconds is not waited for.
+ */
+const healUntil = (world: World, change: (context: Context) => Partial<Context>) =>
+  runJobOn(world, "heal", change, { timing: { young: millis(2_000) } });
+
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
 /**
  * A heal writes 13 entries: job.started, verdict, claims.seen, rung.started, toggle.opened, push.started and
@@ -75,7 +83,7 @@ const GROUPS = sampleOf(
 async function dieAndResume(count: number): Promise<void> {
   await using world = await brokenWorld();
   const before = await snapshot(world);
-  await expect(runJobOn(world, "heal", diesAfterEntry(count))).rejects.toThrow("the process died");
+  await expect(healUntil(world, diesAfterEntry(count))).rejects.toThrow("the process died");
   const { json, exit } = await relight(world, "heal", "APP", "--json");
   const end = { count, exit, verdict: json.verdict, findings: json.findings };
   expect(end).toEqual({ count, exit: 0, verdict: "healthy", findings: [] });
@@ -94,7 +102,7 @@ describe("a heal that dies", () => {
   test("between off and on leaves an account that verify calls dead, not one that merely has no JetStream", async () => {
     await using world = await brokenWorld();
     // job.started, verdict, claims.seen, rung.started, toggle.opened, push.started, push.proved
-    await expect(runJobOn(world, "heal", diesAfterEntry(7))).rejects.toThrow("the process died");
+    await expect(healUntil(world, diesAfterEntry(7))).rejects.toThrow("the process died");
     // Who may not heal finishes nothing, and says what was left.
     const file = `${world.home}/relight.yaml`;
     const yaml = await readFile(file, "utf8");
@@ -115,7 +123,7 @@ test("claims that hold a JWT of their own (an import's activation token) come ba
   const token = world.sign(world.claims());
   const claims = world.claims({ iat: nowSeconds() + 5 });
   await world.push(world.sign({ ...claims, nats: { ...claims.nats, x_activation: token } }));
-  await expect(runJobOn(world, "heal", diesAfterEntry(7))).rejects.toThrow("the process died");
+  await expect(healUntil(world, diesAfterEntry(7))).rejects.toThrow("the process died");
   expect((await relight(world, "heal", "APP")).exit).toBe(0);
   const system = await world.connectAs("system");
   const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
@@ -138,7 +146,7 @@ test("a server that stops midway: a clear error, exit 3, and the next heal finis
       },
     },
   });
-  await expect(runJobOn(world, "heal", stopsServer)).rejects.toMatchObject({
+  await expect(healUntil(world, stopsServer)).rejects.toMatchObject({
     code: "nats.connection_lost",
     exitCode: 3,
   });
@@ -168,7 +176,7 @@ test("a push that fails midway: JetStream is given back by the very job that too
     };
     return { resolver: { ...resolver, push } };
   };
-  await expect(runJobOn(world, "heal", failsOnce)).rejects.toMatchObject({ code: "nats.timeout" });
+  await expect(healUntil(world, failsOnce)).rejects.toMatchObject({ code: "nats.timeout" });
   expect((await kindsOf(world)).filter((kind) => kind.startsWith("toggle."))).toEqual([
     "toggle.opened",
     "toggle.closed",

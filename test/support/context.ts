@@ -3,13 +3,14 @@ import { type App, openApp } from "../../lib/compose/compose.ts";
 import { createLog } from "../../lib/log.ts";
 import type { Job } from "../../lib/ports/jobs.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
+import type { Timing } from "../../lib/usecases/context/timing.ts";
 import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
 import { jobDependencies } from "./job-dependencies.ts";
 
 /** The app of a world, in this process, silent; dispose it. */
-export function openWorldApp({ home }: World): Promise<App> {
-  return openApp({ configFile: `${home}/relight.yaml`, log: createLog({ level: "silent" }) });
+export function openWorldApp({ home }: World, timing: Partial<Timing> = {}): Promise<App> {
+  return openApp({ configFile: `${home}/relight.yaml`, log: createLog({ level: "silent" }), timing });
 }
 
 /** One job on the world's account, as the command would run it, with parts of the context replaced. */
@@ -17,9 +18,9 @@ export async function runJobOn(
   world: World,
   action: Job["action"],
   change: (context: Context) => Partial<Context> = () => ({}),
-  more: Partial<Job> = {},
+  { timing, ...more }: Partial<Job> & { readonly timing?: Partial<Timing> } = {},
 ): Promise<Remediation> {
-  await using app = await openWorldApp(world);
+  await using app = await openWorldApp(world, timing);
   const context = await app.context();
   const { accountId: account } = world;
   const deps = jobDependencies({ ...context, ...change(context) });
