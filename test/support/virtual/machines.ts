@@ -380,6 +380,11 @@ export class Machines {
     for (const hear of this.#listeners) hear(account, group);
   }
 
+  /** How many listen to what is asked to be deleted. */
+  get listening(): number {
+    return this.#listeners.size;
+  }
+
   /** Names what is asked to be deleted of an account, until it is disposed. */
   listen(account: AccountId): { readonly asked: ReadonlySet<string>; stop(): void } {
     const asked = new Set<string>();

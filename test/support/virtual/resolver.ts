@@ -9,12 +9,20 @@ import type { PushReply, Resolver } from "../../../lib/ports/resolver.ts";
 import type { Link } from "./link.ts";
 import type { Machines, VirtualServer } from "./machines.ts";
 
+/** What servers decode of a JWT, once for each. */
+const decodedOf = new WeakMap<DecodedJwt, JsonObject>();
+function decode(jwt: DecodedJwt): JsonObject {
+  const decoded = decodedOf.get(jwt) ?? (JSON.parse(jwt.document.text) as JsonObject);
+  decodedOf.set(jwt, decoded);
+  return decoded;
+}
+
 /** The account as one server has it, now. */
 export function runningOn(machines: Machines, server: VirtualServer, account: AccountId): RunningAccount {
   const loaded = server.accounts.get(account);
   if (loaded === undefined) return { server: server.name, loaded: false };
   const { document, signatureValid } = loaded.jwt;
-  const decoded = machines.faults.push.misread.get(server.name) ?? (JSON.parse(document.text) as JsonObject);
+  const decoded = machines.faults.push.misread.get(server.name) ?? decode(loaded.jwt);
   return {
     server: server.name,
     loaded: true,

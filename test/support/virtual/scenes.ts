@@ -87,7 +87,7 @@ export function snapshot({ machines }: VirtualWorld, account: AccountId = APP.id
   return Object.fromEntries(streams) as Record<string, Json>;
 }
 
-/** What no job may leave behind, whatever became of it: panics, leases, remedies that are not finished. */
+/** What no job may leave behind, whatever became of it: panics, leases, listeners, remedies that are not finished. */
 export function leftBehind({ machines, journal, clock }: VirtualWorld): readonly string[] {
   const { entries, leases } = journal;
   const isProved = () => true;
@@ -104,5 +104,6 @@ export function leftBehind({ machines, journal, clock }: VirtualWorld): readonly
       ...(begun > ended ? [`${begun - ended} rungs without an end`] : []),
     ];
   });
-  return [...machines.panics.map((server) => `a panic of ${server}`), ...held, ...open];
+  const panics = machines.panics.map((server) => `a panic of ${server}`);
+  return [...panics, ...held, ...open, ...(machines.listening > 0 ? ["a listener to deletions"] : [])];
 }

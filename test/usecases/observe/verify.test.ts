@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
-import { lookOnce } from "../../../lib/usecases/observe/look.ts";
+import { looking, lookOnce } from "../../../lib/usecases/observe/look.ts";
 import { lookBriefly } from "../../../lib/usecases/observe/look-twice.ts";
 import { virtualKey } from "../../support/virtual/keys.ts";
 import { expire, fill, renewByHand } from "../../support/virtual/scenes.ts";
@@ -79,6 +79,38 @@ describe("what a look finds wrong", () => {
   });
 });
 
+describe("what changes while it is looked at", () => {
+  test("is waited for again: a mirror after its origin", async () => {
+    const world = newWorld();
+    world.machines.addStream(APP.id, { name: "COPY", mirror: { name: "ORDERS" } });
+    world.advance(60_000);
+    await world.run("verify");
+    orders(world)?.group.deaf.add(String(orders(world)?.group.leader));
+    world.machines.timeline.after(500, () => orders(world)?.group.stepDown());
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+  });
+
+  test("is no loss where one look alone misses it", async () => {
+    const world = newWorld({ version: "2.15.1" });
+    await world.run("verify");
+    const { messages, lastSeq } = orders(world) ?? { messages: 0, lastSeq: 0 };
+    Object.assign(orders(world) ?? {}, { messages: 0, lastSeq: 0 });
+    world.machines.timeline.after(300, () => Object.assign(orders(world) ?? {}, { messages, lastSeq }));
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(of(world, "loss.found")).toEqual([]);
+  });
+
+  test("is no loss by the first look of several that misses it", async () => {
+    const world = newWorld({ version: "2.15.1" });
+    await world.run("verify");
+    const again = looking(world.newContext(), APP.id);
+    expect((await again()).verdict.findings).toEqual([]);
+    Object.assign(orders(world) ?? {}, { messages: 0, lastSeq: 0 });
+    const second = await again();
+    expect({ lost: second.lost, findings: second.verdict.findings }).toEqual({ lost: [], findings: [] });
+  });
+});
+
 describe("the journal after a look", () => {
   test("has the verdict each time, and what was seen only when it is new", async () => {
     const world = newWorld();
@@ -94,6 +126,13 @@ describe("the journal after a look", () => {
     await world.run("verify");
     const more = ["claims.seen", "streams.seen", "memory.seen"].map((kind) => of(world, kind).length);
     expect(more).toEqual([2, 2, 2]);
+  });
+
+  test("has nothing of memory where none is held", async () => {
+    const world = virtualWorld({ servers: 3 });
+    fill(world, { replicas: 3 });
+    await world.run("verify");
+    expect(of(world, "memory.seen")).toEqual([]);
   });
 
   test("forgets what was in memory once nothing is", async () => {

@@ -11,7 +11,15 @@ import {
   restartWhileExpired,
   snapshot,
 } from "../../support/virtual/scenes.ts";
-import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
+import {
+  APP,
+  KEYS,
+  NO_JETSTREAM,
+  type VirtualWorld,
+  virtualWorld,
+  WITH_JETSTREAM,
+  type WorldSettings,
+} from "../../support/virtual/world.ts";
 
 /** What heals an account, what does not, and who is called then. Nothing is lost on the way. */
 
@@ -177,6 +185,54 @@ describe("is healed", () => {
     expect(leftBehind(world)).toEqual([]);
     expect(world.incidents.filter(({ status }) => status === "open")).toEqual([]);
     expect(await world.run("heal")).toMatchObject({ outcome: "healthy", rungs: [] });
+  });
+});
+
+describe("a rung", () => {
+  test("gets the time that its effect takes, before another is tried", async () => {
+    const world = virtualWorld({ servers: 3, accounts: [{ ...APP, limits: NO_JETSTREAM }] });
+    const { machines, faults } = world;
+    faults.withoutJetStream.add("n2");
+    machines.force(world.issue(APP));
+    world.advance(2_000);
+    faults.withoutJetStream.clear();
+    machines.timing.jetstream = 4_000;
+    expect(steps(await world.run("heal"))).toEqual(["push-again helped"]);
+  });
+
+  test("is not followed by another for a mirror that hears of its origin by itself", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    world.machines.addStream(APP.id, { name: "COPY", mirror: { name: "ORDERS" } });
+    world.advance(60_000);
+    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    deaf(world);
+    const done = await world.run("heal");
+    expect({ steps: steps(done), verdict: done.verdict.verdict }).toEqual({
+      steps: ["step-down-leaders helped"],
+      verdict: "healthy",
+    });
+  });
+
+  test("that the guard refuses has no effect to wait for", async () => {
+    const world = await newWorld({ version: "2.10.27", more: { canRestart: true } });
+    restartWhileExpired(world, ["n1", "n2"]);
+    world.machines.force(world.issue(KEYS.system, { limits: WITH_JETSTREAM }));
+    world.advance(60_000);
+    const began = world.now();
+    expect(await world.run("heal")).toMatchObject({
+      rungs: [{ rung: "restart-servers", result: "failed" }, {}],
+    });
+    expect(world.now() - began).toBeLessThan(world.context.timing.settles["restart-servers"]);
+  });
+
+  test("of renewal is tried once: an account that stays expired is left to a person", async () => {
+    const world = await newWorld({ version: "2.10.27", has: { replicas: 1 } });
+    deaf(world);
+    world.machines.force(world.issue(APP, { exp: toSeconds(world.now()) + 6 }));
+    for (const { name } of world.machines.servers) world.faults.push.refused.set(name, "the disk is full");
+    const done = await world.run("heal");
+    expect(steps(done)).toEqual(["scale-up failed", "renew failed"]);
+    expect(done).toMatchObject({ outcome: "escalated", why: expect.stringMatching(/renew first/) });
   });
 });
 
@@ -438,6 +494,62 @@ describe("what is missing after a rung", () => {
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 
+  test("is journalled once, whatever rungs come after it", async () => {
+    const world = await newWorld({ version: "2.10.27", has: { replicas: 3, bucket: true } });
+    deaf(world);
+    losing(world, drop(world));
+    const done = await world.run("heal");
+    expect(done.rungs.length).toBeGreaterThan(1);
+    expect(done.losses).toEqual(["consumer ORDERS > shipping is gone"]);
+    expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toHaveLength(1);
+  });
+
+  test("is no loss where a stream is told again a moment later", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    const streams = world.machines.streamsOf(APP.id);
+    const jobs = streams.get("JOBS");
+    world.faults.isLost = ({ stream }) => {
+      if (stream === "JOBS" && streams.delete("JOBS") && jobs !== undefined)
+        world.machines.timeline.after(4_000, () => void streams.set("JOBS", jobs));
+      return false;
+    };
+    for (const group of jobs?.groups ?? []) world.machines.timeline.after(3_000, () => group.deaf.clear());
+    const done = await world.run("heal");
+    expect(done.losses).toBeUndefined();
+    expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
+  });
+
+  test("is no loss while JetStream is off: nothing is told of the streams then", async () => {
+    const world = await newWorld({ servers: 1, version: "2.10.27", has: {} });
+    deaf(world);
+    const { resolver } = world.newContext();
+    const push: typeof resolver.push = async (token) => {
+      const replies = await resolver.push(token);
+      world.faults.push.refused.set("n1", "the disk is full");
+      return replies;
+    };
+    const done = await world.run("heal", {}, { resolver: { ...resolver, push } });
+    expect(done).toMatchObject({
+      outcome: "escalated",
+      rungs: [{ rung: "toggle-jetstream", result: "failed" }],
+    });
+    expect({ losses: done.losses, streams: done.verdict.streams }).toEqual({ losses: undefined, streams: 0 });
+    world.faults.push.refused.clear();
+    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy", streams: 2 } });
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("is missed where it was in memory, and a restart before this job took it", async () => {
+    const world = await newWorld({ version: "2.10.27", has: { replicas: 3, memory: true } });
+    deaf(world);
+    world.machines.streamsOf(APP.id).get("CACHE")?.consumers.delete("reader");
+    expect(await world.run("heal")).toMatchObject({
+      outcome: "escalated",
+      losses: ["consumer CACHE > reader, which was held in memory, is gone"],
+    });
+  });
+
   test("is told, and calls nobody, where the policy allowed it", async () => {
     const world = await newWorld({
       servers: 1,
@@ -476,6 +588,22 @@ describe("a job that can't go on", () => {
     expect(world.incidents).toEqual([]);
     expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("stops before a rung that could not stop itself", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    world.machines.forget(APP.id);
+    const asked = new AbortController();
+    const { resolver } = world.newContext();
+    const push: typeof resolver.push = (token) => {
+      asked.abort();
+      return resolver.push(token);
+    };
+    const changes = { signal: asked.signal, resolver: { ...resolver, push } };
+    await expect(world.run("heal", {}, changes)).rejects.toMatchObject({ code: "interrupted" });
+    const begun = world.journal.entries.filter(({ kind }) => kind === "rung.started");
+    expect(begun.map(({ data }) => data["rung"])).toEqual(["push-again"]);
   });
 
   test("leaves a rung without an end where its answer is lost, and the next one tells how it went", async () => {
