@@ -78,11 +78,19 @@ async function takeBack(
   job: RunningJob,
   changes: readonly Reconfiguration[],
 ): Promise<void> {
+  const { observation } = await lookOnce(context, job.account);
+  const damaged = namesOfDamaged(observation);
+  const touched = changes.filter(({ stream }) => damaged.has(stream)).flatMap(consumerChanges);
+  // A touch that stopped halfway: without its second half they would never be whole.
+  if (updateDanger(observation) === undefined) await configure(context, job, touched, () => true);
   await waitUntilReady(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
     return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
   });
   await giveBack(context, job, changes);
 }
+
+const namesOfDamaged = ({ streams }: Observation): ReadonlySet<string> =>
+  new Set((streams.ok ? streams.value.filter(hasLostNodes) : []).map(({ name }) => name));
 
 /** Makes the changes that servers accept, and waits until each stream has its replicas and `isReady`; origins first. */
 async function configure(

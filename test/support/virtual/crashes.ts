@@ -1,7 +1,8 @@
+import { RelightError } from "../../../lib/errors.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
 
-/** A process that dies midway. */
-export interface Mortal {
+/** A process that something happens to at one of its writes. */
+export interface Troubled {
   readonly context: Context;
   /** How many writes were asked for. */
   readonly writes: () => number;
@@ -16,11 +17,10 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   restarter: ["restart"],
 };
 
-/**
- * The context of a process that dies as it is about to write for the `last`th time: that write and all that it asks of
- * the world from then on is never done, the lease is not given up, and nobody is told.
- */
-export function mortal(context: Context, last = Number.POSITIVE_INFINITY): Mortal {
+/** What is made of a call of a port. @param count how many writes were asked for, this one included */
+type Intercept = (port: string, count: number, isWrite: boolean, call: () => unknown) => unknown;
+
+function intercepted(context: Context, intercept: Intercept): Troubled {
   let writes = 0;
   const wrapped = (name: string, port: object): object =>
     new Proxy(port, {
@@ -28,9 +28,9 @@ export function mortal(context: Context, last = Number.POSITIVE_INFINITY): Morta
         const value: unknown = Reflect.get(target, key, receiver);
         if (typeof value !== "function") return value;
         return (...args: unknown[]) => {
-          if (WRITES[name]?.includes(String(key))) writes++;
-          if (writes >= last) throw new Error("this process is no more");
-          return value.apply(target, args);
+          const isWrite = WRITES[name]?.includes(String(key)) ?? false;
+          if (isWrite) writes++;
+          return intercept(name, writes, isWrite, () => value.apply(target, args));
         };
       },
     });
@@ -40,4 +40,27 @@ export function mortal(context: Context, last = Number.POSITIVE_INFINITY): Morta
     return port === undefined ? [] : [[name, wrapped(name, port)] as const];
   });
   return { context: { ...context, ...Object.fromEntries(all) }, writes: () => writes };
+}
+
+/**
+ * The context of a process that dies as it is about to write for the `last`th time: that write and all that it asks of
+ * the world from then on is never done, the lease is not given up, and nobody is told.
+ */
+export function mortal(context: Context, last = Number.POSITIVE_INFINITY): Troubled {
+  return intercepted(context, (_port, count, _isWrite, call) => {
+    if (count >= last) throw new Error("this process is no more");
+    return call();
+  });
+}
+
+/** The context of a process whose `nth` write is done, and whose answer it never gets. */
+export function unanswered(context: Context, nth: number): Context {
+  const code = { journal: "journal.unavailable", escalation: "escalation.undeliverable" } as const;
+  return intercepted(context, (port, count, isWrite, call) => {
+    if (!isWrite || count !== nth) return call();
+    return (async () => {
+      await call();
+      throw new RelightError(code[port as keyof typeof code] ?? "nats.timeout", "no answer came");
+    })();
+  }).context;
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
@@ -6,7 +6,7 @@ import { confirmRestart } from "../../../lib/usecases/orders/confirm-restart.ts"
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import { jobDependencies } from "../../support/job-dependencies.ts";
-import { mortal } from "../../support/virtual/crashes.ts";
+import { mortal, unanswered } from "../../support/virtual/crashes.ts";
 import {
   expire,
   type FillOptions,
@@ -31,8 +31,6 @@ interface Case {
   readonly action?: Job["action"];
   /** What a remedy that was allowed to takes along. */
   readonly mayEmpty?: readonly string[];
-  /** Whether there are deaths after which only a person can go on. */
-  readonly mayNeedPerson?: true;
 }
 
 const deaf = (world: VirtualWorld): void => {
@@ -70,8 +68,6 @@ const CASES: readonly (readonly [string, Case])[] = [
       settings: { servers: 3, version: "2.15.1" },
       has: { replicas: 1 },
       befall: restartWhileExpired,
-      // Streams that were given replicas may not lose them while their consumers lack Raft nodes.
-      mayNeedPerson: true,
     },
   ],
   [
@@ -161,34 +157,63 @@ function openPages({ incidents }: VirtualWorld): readonly string[] {
   return [...last.values()].flatMap(({ status, summary }) => (status === "open" ? [summary] : []));
 }
 
-test.each(CASES)("%s", async (_what, setting) => {
-  const first = await sceneOf(setting);
-  const whole = mortal(first.world.newContext());
-  await remediate(jobDependencies(whole.context), first.job);
-  expect(whole.writes()).toBeGreaterThan(3);
-  let persons = 0;
-  for (let last = 1; last <= whole.writes(); last++) {
-    const { world, before, job } = await sceneOf(setting);
-    const dying = mortal(world.newContext(), last);
-    await expect(remediate(jobDependencies(dying.context), job)).rejects.toThrow("this process is no more");
-    let done = await again(world, setting, job);
-    if (done.verdict.health !== "healthy") expect(openPages(world)).not.toEqual([]);
-    if (await confirmedByPerson(world)) done = await again(world, setting, job);
-    if (setting.mayNeedPerson && done.verdict.findings.some(({ code }) => code === "remedy.unfinished")) {
-      persons++;
-      expect(openPages(world)).toEqual([expect.stringMatching(/changed the configuration of stream/)]);
-      continue;
-    }
-    const seen = { last, left: leftBehind(world), verdict: done.verdict.health, open: openPages(world) };
-    expect(seen).toEqual({ last, left: [], verdict: "healthy", open: [] });
-    const after = snapshot(world);
-    for (const stream of setting.mayEmpty ?? []) {
-      expect(after).toHaveProperty(stream);
-      delete before[stream];
-      delete after[stream];
-    }
-    expect(after).toEqual(before);
+/** What must be true in the end, whatever happened to the job before. */
+async function expectWell(
+  scene: Awaited<ReturnType<typeof sceneOf>>,
+  { mayEmpty = [] }: Case,
+  { verdict }: Remediation,
+  last: number,
+): Promise<void> {
+  const { world, before } = scene;
+  const seen = { last, left: leftBehind(world), verdict: verdict.health, open: openPages(world) };
+  expect(seen).toEqual({ last, left: [], verdict: "healthy", open: [] });
+  const after = snapshot(world);
+  for (const stream of mayEmpty) {
+    expect(after).toHaveProperty(stream);
+    delete before[stream];
+    delete after[stream];
   }
-  // One moment at most, between two steps that follow each other at once.
-  expect(persons).toBeLessThanOrEqual(setting.mayNeedPerson ? 1 : 0);
+  expect(after).toEqual(before);
+}
+
+/** How many times the job writes if nothing happens to it. */
+async function writesOf(setting: Case): Promise<number> {
+  const { world, job } = await sceneOf(setting);
+  const whole = mortal(world.newContext());
+  await remediate(jobDependencies(whole.context), job);
+  return whole.writes();
+}
+
+describe("a job that dies at any of its writes", () => {
+  test.each(CASES)("%s", async (_what, setting) => {
+    const writes = await writesOf(setting);
+    expect(writes).toBeGreaterThan(3);
+    for (let last = 1; last <= writes; last++) {
+      const scene = await sceneOf(setting);
+      const { world, job } = scene;
+      const dying = mortal(world.newContext(), last);
+      await expect(remediate(jobDependencies(dying.context), job)).rejects.toThrow("this process is no more");
+      let done = await again(world, setting, job);
+      if (done.verdict.health !== "healthy") expect(openPages(world)).not.toEqual([]);
+      if (await confirmedByPerson(world)) done = await again(world, setting, job);
+      await expectWell(scene, setting, done, last);
+    }
+  });
+});
+
+describe("a job that gets no answer to any of its writes", () => {
+  test.each(CASES)("%s", async (_what, setting) => {
+    const writes = await writesOf(setting);
+    for (let nth = 1; nth <= writes; nth++) {
+      const scene = await sceneOf(setting);
+      const { world, job } = scene;
+      const first = await remediate(jobDependencies(unanswered(world.newContext(), nth)), job).catch(
+        asRelightError,
+      );
+      expect(first).not.toMatchObject({ code: "internal" });
+      let done = await again(world, setting, job);
+      if (await confirmedByPerson(world)) done = await again(world, setting, job);
+      await expectWell(scene, setting, done, nth);
+    }
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
-import { RelightError } from "../../../lib/errors.ts";
+import { asRelightError, RelightError } from "../../../lib/errors.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import {
   expire,
@@ -517,6 +517,25 @@ describe("what is missing after a rung", () => {
     for (const group of jobs?.groups ?? []) world.machines.timeline.after(3_000, () => group.deaf.clear());
     const done = await world.run("heal");
     expect(done.losses).toBeUndefined();
+    expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
+  });
+
+  test("is no loss while the server that holds it is away", async () => {
+    const servers = ["n1", "n2", "n3"].map((name) => ({ name, tags: [name] }));
+    const world = virtualWorld({ servers, version: "2.10.27" });
+    fill(world, { replicas: 3 });
+    world.machines
+      .addStream(APP.id, { name: "ALONE", subjects: ["a"], placement: { tags: ["n3"] } })
+      .publish(1);
+    world.advance(60_000);
+    await world.run();
+    deaf(world);
+    world.faults.isLost = () => {
+      world.machines.kill("n3");
+      return false;
+    };
+    const done = await world.run("heal").catch(asRelightError);
+    expect(done).not.toHaveProperty("losses");
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 

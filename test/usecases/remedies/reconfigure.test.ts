@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
+import { RelightError } from "../../../lib/errors.ts";
 import { record } from "../../../lib/usecases/context/context.ts";
 import {
   expire,
@@ -124,6 +125,19 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
+  test("is given back by the job itself where what it was for can't be done", async () => {
+    const world = await deafWorld();
+    const before = snapshot(world);
+    const { assets } = world.newContext();
+    const denied = new RelightError("nats.unauthorized", "denied");
+    const stepDown = () => Promise.reject(denied);
+    const done = await world.run("heal", {}, { assets: { ...assets, stepDown } });
+    expect(done.rungs[0]).toMatchObject({ rung: "scale-up", result: "failed", why: "denied" });
+    expect(done.verdict.findings.map(({ code }) => code)).not.toContain("remedy.unfinished");
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
   test("stays open where a server refuses the way back, and is a finding until it is given back", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
@@ -227,7 +241,7 @@ describe("what a dead job left changed", () => {
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
     world.machines.deleteAccount(APP.id);
-    await world.run("heal");
+    expect((await world.run("heal")).rungs).toEqual([]);
     expect(orders(world)?.replicas).toBe(1);
     expect(leftBehind(world)).toEqual(["the configuration of ORDERS"]);
   });
