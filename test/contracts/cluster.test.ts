@@ -82,6 +82,10 @@ const STORIES: readonly Story[] = [
       expect(damaged).not.toContain("stream.failing dead JOBS");
       expect(damaged).toContain("stream.failing dead CACHE");
       look(await subject.observe());
+      expect(await subject.healHalfway()).toMatchObject({ message: "the process died" });
+      const healed = await subject.heal();
+      expect(healed.rungs.map(({ rung }) => rung)).toContain("finish-changes");
+      expect(healed.verdict).toMatchObject({ verdict: "healthy", findings: [] });
     },
   },
   {

@@ -7,7 +7,7 @@ import type { AccountId } from "../../lib/domain/claims/account.ts";
 import type { Group } from "../../lib/domain/ladder/step-down.ts";
 import type { Observation } from "../../lib/domain/observation/observation.ts";
 import type { Json } from "../../lib/domain/time/json.ts";
-import { accountKeyOf } from "../../lib/usecases/context/context.ts";
+import { accountKeyOf, type Context } from "../../lib/usecases/context/context.ts";
 import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
 import { openWorldApp, runJobOn } from "./context.ts";
 import * as virtual from "./virtual/scenes.ts";
@@ -46,6 +46,8 @@ export interface Situation {
 export interface Subject extends AsyncDisposable {
   verify(): Promise<Remediation>;
   heal(): Promise<Remediation>;
+  /** A heal whose process dies once it has changed configurations for the first time. */
+  healHalfway(): Promise<unknown>;
   observe(): Promise<Observation>;
   expire(): Promise<void>;
   renew(): Promise<void>;
@@ -54,6 +56,24 @@ export interface Subject extends AsyncDisposable {
   stepDown(group: Group): Promise<void>;
   /** The server that leads the stream is killed. Gives back what starts it again. */
   killLeaderOf(stream: string): Promise<() => Promise<void>>;
+}
+
+/** Parts of a context whose process dies once configurations were changed. */
+function dying({ assets, journal }: Context): Partial<Context> {
+  let isDead = false;
+  const assertAlive = (): void => {
+    if (isDead) throw new Error("the process died");
+  };
+  const configure: typeof assets.configure = async (...asked) => {
+    await assets.configure(...asked);
+    isDead = true;
+    throw new Error("the process died");
+  };
+  const append: typeof journal.append = async (entry) => {
+    assertAlive();
+    return journal.append(entry);
+  };
+  return { assets: { ...assets, configure }, journal: { ...journal, append } };
 }
 
 export async function virtualSubject({ version, size }: Situation): Promise<Subject> {
@@ -72,6 +92,7 @@ export async function virtualSubject({ version, size }: Situation): Promise<Subj
   return {
     verify: () => world.run("verify"),
     heal: () => world.run("heal"),
+    healHalfway: () => world.run("heal", {}, dying(world.newContext())).catch((thrown: unknown) => thrown),
     observe: () => world.newContext().probes.observe(APP.id, APP.key.seed),
     expire: async () => virtual.expire(world),
     renew: async () => virtual.renewByHand(world),
@@ -103,6 +124,7 @@ export async function realSubject({ version, size }: Situation): Promise<Subject
   return {
     verify: () => runJobOn(world, "verify"),
     heal: () => runJobOn(world, "heal"),
+    healHalfway: () => runJobOn(world, "heal", dying).catch((thrown: unknown) => thrown),
     observe: async () => {
       await using app = await openWorldApp(world);
       const context = await app.context();

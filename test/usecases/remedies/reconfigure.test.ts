@@ -125,6 +125,21 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
+  test("gives a consumer back last where a server refuses that while its stream has replicas", async () => {
+    const world = await deafWorld();
+    orders(world)?.addConsumer({ durable_name: "single", num_replicas: 1 });
+    orders(world)?.consumers.get("single")?.group.deaf.add("n1");
+    world.advance(60_000);
+    const before = snapshot(world);
+    world.faults.refusal = ({ consumer, config }) =>
+      consumer === "single" && config["num_replicas"] === 1 && orders(world)?.replicas === 3
+        ? "not yet"
+        : undefined;
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(snapshot(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
   test("is given back by the job itself where what it was for can't be done", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
@@ -174,6 +189,30 @@ describe("a scale-up", () => {
     expect(of(world, "reconfigure.opened")).toHaveLength(20);
     expect(of(world, "reconfigure.closed")).toHaveLength(20);
   });
+});
+
+test("direct gets of an origin are turned off and on before those of its mirror", async () => {
+  const world = virtualWorld({ servers: 3, version: "2.10.27" });
+  const bucket = { name: "KV_B", subjects: ["$KV.B.>"], allow_direct: true, num_replicas: 3 };
+  world.machines.addStream(APP.id, { ...bucket, name: "A_COPY", subjects: [], mirror: { name: "KV_B" } });
+  world.machines.addStream(APP.id, bucket).publish(3);
+  world.advance(60_000);
+  await world.run();
+  expire(world);
+  renewByHand(world);
+  const asked: [string, unknown, number][] = [];
+  world.faults.refusal = ({ stream, config }) => {
+    asked.push([stream, config["allow_direct"], world.now()]);
+    return undefined;
+  };
+  expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+  expect(asked.map(([stream, direct]) => [stream, direct])).toEqual([
+    ["KV_B", false],
+    ["A_COPY", false],
+    ["KV_B", true],
+    ["A_COPY", true],
+  ]);
+  expect(new Set(asked.map(([, , at]) => at)).size).toBe(4);
 });
 
 describe("what a dead job left changed", () => {
