@@ -82,7 +82,8 @@ async function takeBack(
   const damaged = namesOfDamaged(observation);
   const touched = changes.filter(({ stream }) => damaged.has(stream)).flatMap(consumerChanges);
   // A touch that stopped halfway: without its second half they would never be whole.
-  if (updateDanger(observation) === undefined) await configure(context, job, touched, () => true);
+  if (updateDanger(observation, [...damaged]) === undefined)
+    await configure(context, job, touched, () => true);
   await waitUntilReady(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
     return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
   });

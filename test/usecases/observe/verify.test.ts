@@ -87,7 +87,7 @@ describe("what changes while it is looked at", () => {
     await world.run("verify");
     orders(world)?.group.deaf.add(String(orders(world)?.group.leader));
     world.machines.timeline.after(500, () => orders(world)?.group.stepDown());
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy", findings: [] } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy", findings: [] } });
   });
 
   test("is no loss where one look alone misses it", async () => {
@@ -96,7 +96,7 @@ describe("what changes while it is looked at", () => {
     const { messages, lastSeq } = orders(world) ?? { messages: 0, lastSeq: 0 };
     Object.assign(orders(world) ?? {}, { messages: 0, lastSeq: 0 });
     world.machines.timeline.after(300, () => Object.assign(orders(world) ?? {}, { messages, lastSeq }));
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
     expect(of(world, "loss.found")).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../lib/errors.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
@@ -204,13 +205,39 @@ describe("a rung", () => {
     const world = await newWorld({ version: "2.10.27" });
     world.machines.addStream(APP.id, { name: "COPY", mirror: { name: "ORDERS" } });
     world.advance(60_000);
-    expect(await world.run("verify")).toMatchObject({ verdict: { verdict: "healthy" } });
+    expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
     deaf(world);
     const done = await world.run("heal");
-    expect({ steps: steps(done), verdict: done.verdict.verdict }).toEqual({
+    expect({ steps: steps(done), verdict: done.verdict.health }).toEqual({
       steps: ["step-down-leaders helped"],
       verdict: "healthy",
     });
+  });
+
+  test("asks leaders again whose first request was lost", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    const asked = new Map<string, number>();
+    world.faults.isLost = (group) => {
+      const name = nameOfGroup(group);
+      asked.set(name, (asked.get(name) ?? 0) + 1);
+      return asked.get(name) === 1;
+    };
+    expect(steps(await world.run("heal"))).toEqual(["step-down-leaders helped"]);
+    expect(new Set(asked.values())).toEqual(new Set([2]));
+  });
+
+  test("leaves alone the leader of a consumer that is heard by then", async () => {
+    const world = await newWorld({ version: "2.10.27" });
+    deaf(world);
+    const asked: string[] = [];
+    world.faults.isLost = (group) => {
+      asked.push(nameOfGroup(group));
+      world.machines.streamsOf(APP.id).get("ORDERS")?.consumers.get("shipping")?.group.deaf.clear();
+      return false;
+    };
+    expect(steps(await world.run("heal"))).toEqual(["step-down-leaders helped"]);
+    expect(asked.sort()).toEqual(["JOBS", "ORDERS", "ORDERS > audit"]);
   });
 
   test("that the guard refuses has no effect to wait for", async () => {
@@ -232,7 +259,7 @@ describe("a rung", () => {
     for (const { name } of world.machines.servers) world.faults.push.refused.set(name, "the disk is full");
     const done = await world.run("heal");
     expect(steps(done)).toEqual(["scale-up failed", "renew failed"]);
-    expect(done).toMatchObject({ outcome: "escalated", why: expect.stringMatching(/renew first/) });
+    expect(done).toMatchObject({ outcome: "escalated", why: expect.stringMatching(/must be renewed first/) });
   });
 });
 
@@ -555,7 +582,7 @@ describe("what is missing after a rung", () => {
     });
     expect({ losses: done.losses, streams: done.verdict.streams }).toEqual({ losses: undefined, streams: 0 });
     world.faults.push.refused.clear();
-    expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy", streams: 2 } });
+    expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy", streams: 2 } });
     expect(leftBehind(world)).toEqual([]);
   });
 
@@ -565,7 +592,7 @@ describe("what is missing after a rung", () => {
     world.machines.streamsOf(APP.id).get("CACHE")?.consumers.delete("reader");
     expect(await world.run("heal")).toMatchObject({
       outcome: "escalated",
-      losses: ["consumer CACHE > reader, which was held in memory, is gone"],
+      losses: ["consumer CACHE > reader, which was in memory, is gone"],
     });
   });
 

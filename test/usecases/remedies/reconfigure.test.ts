@@ -135,7 +135,7 @@ describe("a scale-up", () => {
       consumer === "single" && config["num_replicas"] === 1 && orders(world)?.replicas === 3
         ? "not yet"
         : undefined;
-    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { verdict: "healthy" } });
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(snapshot(world)).toEqual(before);
     expect(leftBehind(world)).toEqual([]);
   });
@@ -205,7 +205,7 @@ test("direct gets of an origin are turned off and on before those of its mirror"
     asked.push([stream, config["allow_direct"], world.now()]);
     return undefined;
   };
-  expect(await world.run("heal")).toMatchObject({ verdict: { verdict: "healthy" } });
+  expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
   expect(asked.map(([stream, direct]) => [stream, direct])).toEqual([
     ["KV_B", false],
     ["A_COPY", false],
