@@ -61,11 +61,9 @@ function render({ files, findings, unchecked }: ConfigCheck): string {
   const faults = unchecked.map(
     ({ at, problem }) => `${at.file}:${at.line}: ${colors.magenta("not checked")}: ${problem}`,
   );
-  return [
-    ...faults,
-    ...findings.map(renderFinding),
-    summary(files.length, errors, findings.length - errors),
-  ].join("\n");
+  return [...faults, ...findings.map(renderFinding), summary(files.length, errors, findings.length - errors)].join(
+    "\n",
+  );
 }
 
 function renderFinding({ at, severity, code, problem, meaning, likely, advice }: ConfigFinding): string {

@@ -16,14 +16,7 @@ import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { notableExpiries, renderExpiring } from "./expiries.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
-import {
-  renderJournal,
-  renderMode,
-  renderPlan,
-  renderRemediation,
-  renderStatus,
-  renderVerdict,
-} from "./render.ts";
+import { renderJournal, renderMode, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import type { CommandResult } from "./session.ts";
 
 /** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
@@ -148,8 +141,7 @@ export async function journal(
 /** Lets Relight restart servers again after a person looked at one whose restart was not seen to end. */
 export async function confirmRestart(app: App, server: string): Promise<CommandResult> {
   const confirmed = (await confirmRestartOf(await app.context(), server)) ?? null;
-  const text =
-    confirmed === null ? "there is no restart to confirm" : `the restart of ${server} is confirmed`;
+  const text = confirmed === null ? "there is no restart to confirm" : `the restart of ${server} is confirmed`;
   return { json: { confirmed }, text, exit: EXIT.ok };
 }
 
@@ -171,9 +163,7 @@ export async function acknowledge(
   const text =
     losses.length === 0
       ? `no loss is open on ${name}`
-      : [...losses.map((loss) => `acknowledged: ${loss}`), `look again with \`relight verify ${name}\``].join(
-          "\n",
-        );
+      : [...losses.map((loss) => `acknowledged: ${loss}`), `look again with \`relight verify ${name}\``].join("\n");
   return { json: { account, by, reason, acknowledged: losses }, text, exit: EXIT.ok };
 }
 
@@ -227,9 +217,7 @@ function statusRow({ account, name, window, seen, alarm, manual }: Survey): obje
 
 function planRow({ account, name, renewal, reconciliation, step, seen, decision }: Survey): object {
   const reconciling =
-    reconciliation === undefined
-      ? []
-      : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
+    reconciliation === undefined ? [] : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
   const climbing =
     step.kind === "climb"

@@ -16,10 +16,7 @@ export function explainLog(file = "-"): CommandResult {
   return { json: toJson(explanation), text: render(explanation), exit: EXIT_OF[explanation.worry] };
 }
 
-const EXIT_OF = { none: EXIT.ok, look: EXIT.warning, act: EXIT.critical } as const satisfies Record<
-  Worry,
-  number
->;
+const EXIT_OF = { none: EXIT.ok, look: EXIT.warning, act: EXIT.critical } as const satisfies Record<Worry, number>;
 
 function readLog(file: string): string {
   try {

@@ -54,10 +54,9 @@ function withLimits(command: Command): Command {
     .option("--no-max-bytes-required", "streams may leave it out")
     .option("--tier <tier>", "the limits of streams with so many replicas (R1, R3)")
     .addOption(
-      new Option(
-        "--to-tiers <tiers>",
-        "replace the flat limits by tiers (R1,R3), each with what is said",
-      ).argParser((value: string) => value.split(",").map((tier) => tier.trim())),
+      new Option("--to-tiers <tiers>", "replace the flat limits by tiers (R1,R3), each with what is said").argParser(
+        (value: string) => value.split(",").map((tier) => tier.trim()),
+      ),
     )
     .option(
       "--restart-follows",

@@ -18,8 +18,7 @@ export const PAINT: Readonly<Record<ExitCode, (text: string) => string>> = {
 };
 
 /** A journal that somebody else wrote to may have any word for the health. */
-export const paint = (health: Health, text: string = health): string =>
-  PAINT[EXIT_OF[health]]?.(text) ?? text;
+export const paint = (health: Health, text: string = health): string => PAINT[EXIT_OF[health]]?.(text) ?? text;
 
 /** Critical outranks unknown, unknown outranks a warning. */
 export function worstExit(exits: readonly ExitCode[]): ExitCode {

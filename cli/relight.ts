@@ -39,9 +39,7 @@ export const program = new Command("relight")
     "Keeps NATS accounts alive: renews their JWTs, proves that JetStream came back, revives it when it did not.",
   )
   .version(manifest.version)
-  .addOption(
-    new Option("-c, --config <file>", "the configuration").default("relight.yaml").env("RELIGHT_CONFIG"),
-  )
+  .addOption(new Option("-c, --config <file>", "the configuration").default("relight.yaml").env("RELIGHT_CONFIG"))
   .option("--json", "one JSON document on standard output, for programs", false)
   .option("-v, --verbose", "what is done, as log lines on standard error", false)
   .addHelpText("after", EXIT_CODES)
@@ -93,12 +91,7 @@ program
 program
   .command("doctor")
   .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
-  .option(
-    "-m, --manifest <file>",
-    "check the probes in a Kubernetes manifest (- reads standard input)",
-    collect,
-    [],
-  )
+  .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
   .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
     const configNamed = program.getOptionValueSource("config") !== "default";
     exitCode = await runDoctor({ ...program.opts<GlobalOptions>(), configNamed }, files);
@@ -142,9 +135,7 @@ program
 
 program
   .command("confirm-restart <server>")
-  .description(
-    "say that you looked at a server whose restart was not seen to end; refused while not all is well",
-  )
+  .description("say that you looked at a server whose restart was not seen to end; refused while not all is well")
   .action(act("looking at the cluster", commands.confirmRestart));
 
 program
@@ -194,9 +185,7 @@ program
 
 program
   .command("diff [account]")
-  .description(
-    "claim by claim: source of truth, resolver, each server (exit 0 same, 1 differs, 2 missing, 3 unknown)",
-  )
+  .description("claim by claim: source of truth, resolver, each server (exit 0 same, 1 differs, 2 missing, 3 unknown)")
   .action(act("comparing", diff));
 
 addJetStreamCommand(program, async (doing, command) => {
@@ -221,9 +210,7 @@ program
 
 program
   .command("explain [file]")
-  .description(
-    "what the lines of a nats-server's log mean (nothing or - reads standard input); needs no connection",
-  )
+  .description("what the lines of a nats-server's log mean (nothing or - reads standard input); needs no connection")
   .action(async (file?: string) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
@@ -241,8 +228,7 @@ function collect(value: string, previous: readonly string[]): readonly string[] 
 
 function readCount(text: string): number {
   const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw new InvalidArgumentError("it is not a positive whole number");
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("it is not a positive whole number");
   return count;
 }
 

@@ -1,9 +1,5 @@
 import colors from "picocolors";
-import type {
-  ManifestFinding,
-  NatsContainer,
-  Severity,
-} from "../lib/domain/advice/probes/probe-manifest-facts.ts";
+import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/advice/probes/probe-manifest-facts.ts";
 import type { Evidence, Layer } from "../lib/domain/doctor/layers-facts.ts";
 import { describeMode, type RunMode } from "../lib/domain/ladder/mode.ts";
 import { PANICS_AT_ELECTION } from "../lib/domain/verdict/defects.ts";
@@ -62,8 +58,7 @@ function renderLayer({ title, verdict, evidence }: Layer): readonly string[] {
   return [first === undefined ? line : `${line}: ${colors.dim(`${told(first)}${more}`)}`];
 }
 
-const told = ({ about, message }: Evidence): string =>
-  about === undefined ? message : `${about}: ${message}`;
+const told = ({ about, message }: Evidence): string => (about === undefined ? message : `${about}: ${message}`);
 
 const renderEvidence = (evidence: Evidence): string =>
   `    ${paint(evidence.health, MARKS[evidence.health])} ${told(evidence)}`;
@@ -115,32 +110,19 @@ function renderHealthz({ healthz }: Diagnosis): readonly string[] {
 }
 
 function renderVersion({ version, servers, defects }: VersionDefects): readonly string[] {
-  if (defects.length === 0)
-    return ["", `nats-server ${version}: no defect is known that Relight has to do with`];
+  if (defects.length === 0) return ["", `nats-server ${version}: no defect is known that Relight has to do with`];
   return [
     "",
     `${colors.yellow("!")} nats-server ${version} (${servers.join(", ")}) carries known defects; upgrade:`,
-    ...defects.map(
-      ({ issue, title, fixedIn }) => `    ${issue} ${title} (fixed in ${fixedIn.join(" and ")})`,
-    ),
+    ...defects.map(({ issue, title, fixedIn }) => `    ${issue} ${title} (fixed in ${fixedIn.join(" and ")})`),
   ];
 }
 
 function renderManifest({ file, containers }: ManifestReport): readonly string[] {
-  return [
-    "",
-    `${colors.bold(file === "-" ? "standard input" : file)}`,
-    ...containers.flatMap(renderContainer),
-  ];
+  return ["", `${colors.bold(file === "-" ? "standard input" : file)}`, ...containers.flatMap(renderContainer)];
 }
 
-function renderContainer({
-  workload,
-  container,
-  image,
-  version,
-  findings,
-}: NatsContainer): readonly string[] {
+function renderContainer({ workload, container, image, version, findings }: NatsContainer): readonly string[] {
   const tag = version === undefined ? "version unknown" : `version ${version}`;
   const head = `  ${workload}, container ${container} (${image}, ${tag})`;
   if (findings.length === 0) return [head, `    ${colors.green("✓")} its probes are as they should be`];

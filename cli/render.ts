@@ -25,11 +25,8 @@ const DEPTH = {
 
 export function renderStatus(rows: readonly Survey[]): string {
   const table = newTable("NAME", "ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT");
-  for (const row of rows)
-    table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.health)]);
-  return rows.length === 0
-    ? "no accounts"
-    : [table.toString(), ...rows.flatMap(why), "", summary(rows)].join("\n");
+  for (const row of rows) table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.health)]);
+  return rows.length === 0 ? "no accounts" : [table.toString(), ...rows.flatMap(why), "", summary(rows)].join("\n");
 }
 
 export function renderVerdict(verdict: Verdict, name: string): string {
@@ -49,9 +46,7 @@ export function renderRemediation(result: Remediation, name: string): string {
   const outcome = painted(result.outcome);
   return [
     `${colors.bold(name)}: ${outcome} (${result.why})`,
-    ...result.rungs.map(
-      ({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`,
-    ),
+    ...result.rungs.map(({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`),
     ...(result.losses ?? []).map((loss) => `  ${colors.red("lost")} ${loss}`),
     ...(result.pushed ? [renderPush(result.pushed)] : []),
     renderVerdict(result.verdict, name),
@@ -208,9 +203,7 @@ function summary(rows: readonly Survey[]): string {
     verdict,
     count: of(verdict),
   }));
-  const parts = counts
-    .filter(({ count }) => count > 0)
-    .map(({ verdict, count }) => `${count} ${paint(verdict)}`);
+  const parts = counts.filter(({ count }) => count > 0).map(({ verdict, count }) => `${count} ${paint(verdict)}`);
   return `${count(rows.length, "account")}: ${parts.join(", ")}`;
 }
 

@@ -51,9 +51,7 @@ function blocked(plan: RotationPlan): CommandResult {
   const { problems, advice } = plan;
   return {
     json: jsonOf(plan, "blocked"),
-    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(advice)].join(
-      "\n",
-    ),
+    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(advice)].join("\n"),
     exit: EXIT.critical,
   };
 }
@@ -103,11 +101,7 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
   });
   const unread = plan.unknown.map(({ account, problem }) => `${colors.red("?")} ${account}: ${problem}`);
   const text = retirable
-    ? [
-        "Nothing that the resolver holds or a server runs was signed by the old key.",
-        "To do:",
-        ...steps(advice),
-      ]
+    ? ["Nothing that the resolver holds or a server runs was signed by the old key.", "To do:", ...steps(advice)]
     : [...held, ...unread, "The old key must stay trusted until these are signed anew."];
   const state = retirable ? "retirable" : "in-use";
   return {

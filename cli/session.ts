@@ -65,27 +65,20 @@ export async function runCommand(
 }
 
 /** Prints the result for people, or for programs. */
-export function print(
-  { json: asJson }: Pick<GlobalOptions, "json">,
-  { json, text, exit }: CommandResult,
-): ExitCode {
+export function print({ json: asJson }: Pick<GlobalOptions, "json">, { json, text, exit }: CommandResult): ExitCode {
   process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
   return exit;
 }
 
 /** The text of a file, or of standard input (`-`). */
-export const readInput = (file: string): Promise<string> =>
-  readFile(file === "-" ? "/dev/stdin" : file, "utf8");
+export const readInput = (file: string): Promise<string> => readFile(file === "-" ? "/dev/stdin" : file, "utf8");
 
 /** Standard output belongs to the result. */
 export const onStandardError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 async function confirm({ json }: GlobalOptions, text: string, what: string): Promise<boolean> {
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
-    throw new RelightError(
-      "usage",
-      `${what} needs --yes where nobody can be asked (--dry-run only shows it)`,
-    );
+    throw new RelightError("usage", `${what} needs --yes where nobody can be asked (--dry-run only shows it)`);
   process.stderr.write(`${redactText(text)}\n`);
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and Ctrl-D are a no.
@@ -114,8 +107,7 @@ export async function runOffline(
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
 export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json" | "verbose">): ExitCode {
   const error = asRelightError(thrown);
-  if (options.json)
-    process.stdout.write(`${redactText(JSON.stringify({ error: error.toJSON() }, null, 2))}\n`);
+  if (options.json) process.stdout.write(`${redactText(JSON.stringify({ error: error.toJSON() }, null, 2))}\n`);
   else process.stderr.write(redactText(`relight: ${error.message}\n  ${error.advice} [${error.code}]\n`));
   if (options.verbose && error.stack) process.stderr.write(`${redactText(error.stack)}\n`);
   return error.exitCode;

@@ -100,8 +100,7 @@ const nameOf = (app: App, event: ClusterEvent): object =>
 
 /** A note as people read it. */
 function linesOf(app: App, note: WatchNote, at: string): readonly string[] {
-  const line = (who: string, text: string): string =>
-    `${colors.dim(at)} ${colors.bold(plain(who))}: ${plain(text)}`;
+  const line = (who: string, text: string): string => `${colors.dim(at)} ${colors.bold(plain(who))}: ${plain(text)}`;
   switch (note.what) {
     case "heard":
       return [line(subjectOf(app, note.event), `${note.action.why}${consequence(note.action)}`)];

@@ -9,10 +9,7 @@ const ACCOUNT = "/accounts/{account}";
 
 const routes = [
   route("GET", "/accounts", async ({ console }, event) => [200, await console.accounts(readPage(event))]),
-  route("GET", ACCOUNT, async ({ console }, event) => [
-    200,
-    await console.account(parameter(event, "account")),
-  ]),
+  route("GET", ACCOUNT, async ({ console }, event) => [200, await console.account(parameter(event, "account"))]),
   route("POST", `${ACCOUNT}/jobs`, async ({ console }, event, actor) => {
     const order = { ...readOrder(event), account: parameter(event, "account"), actor };
     return [202, await console.order(order)];

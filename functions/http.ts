@@ -15,12 +15,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 };
 
 /** Errors as HTTP answers: the sender learns what to mend; what is ours to mend is only named by its code. */
-export function problems(): MiddlewareObj<
-  APIGatewayProxyEventV2,
-  APIGatewayProxyStructuredResultV2,
-  Error,
-  WithApp
-> {
+export function problems(): MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, WithApp> {
   return {
     onError: (request) => {
       const { code, message, details, retryable } = asRelightError(request.error);

@@ -22,11 +22,7 @@ export const handler = middy<SQSEvent, unknown, Error, WithApp>()
     return ends;
   });
 
-async function settle(
-  app: App,
-  record: SQSRecord,
-  blocked: Set<string>,
-): Promise<PromiseSettledResult<string>> {
+async function settle(app: App, record: SQSRecord, blocked: Set<string>): Promise<PromiseSettledResult<string>> {
   const group = record.attributes.MessageGroupId ?? record.messageId;
   if (blocked.has(group)) return { status: "rejected", reason: "an earlier message of this account failed" };
   try {

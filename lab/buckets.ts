@@ -33,9 +33,7 @@ export async function fillBuckets(connection: NatsConnection, most = 3): Promise
   }
   for (const bucket of BUCKETS.objects.filter(({ replicas }) => replicas <= most)) {
     const store = await retry(`store ${bucket.name} to be made`, () => openStore(connection, bucket), 60_000);
-    await retry(`store ${bucket.name} to be heard of everywhere`, () =>
-      store.putBlob({ name: "letter" }, BYTES),
-    );
+    await retry(`store ${bucket.name} to be heard of everywhere`, () => store.putBlob({ name: "letter" }, BYTES));
   }
 }
 

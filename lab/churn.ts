@@ -26,13 +26,7 @@ export interface ChurnOptions {
 
 /** Runs until disposed. Retries failures, because servers may be busy. */
 export async function churn(world: World, options: ChurnOptions = {}): Promise<Churn> {
-  const {
-    workers = 6,
-    replicas = [1],
-    steady = "ORDERS",
-    lives = [0, 20, 200, 700],
-    memory = true,
-  } = options;
+  const { workers = 6, replicas = [1], steady = "ORDERS", lives = [0, 20, 200, 700], memory = true } = options;
   const connection = await world.connectAs("app");
   const manager = await jetstreamManager(connection, { timeout: 10_000, checkAPI: false });
   let isOver = false;

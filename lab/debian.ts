@@ -32,9 +32,7 @@ async function aptMirror(): Promise<string> {
   const names = await readdir(lists).catch(() => []);
   const files = [join(folder, "sources.list"), ...names.map((name) => join(lists, name))];
   const texts = await Promise.all(
-    files
-      .filter((name) => /\.(list|sources)$/.test(name))
-      .map((name) => readFile(name, "utf8").catch(() => "")),
+    files.filter((name) => /\.(list|sources)$/.test(name)).map((name) => readFile(name, "utf8").catch(() => "")),
   );
   const mirror = texts.map(debianMirror).find((found) => found !== undefined);
   if (mirror === undefined) throw new Error("apt has no Debian archive configured");

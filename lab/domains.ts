@@ -66,17 +66,14 @@ leafnodes { reconnect: 1, remotes: [ ${remotes.join(", ")} ] }
     hub,
     leaf,
     other,
-    connectTo: async (side) =>
-      side === "hub" ? hub.connectAs("app") : connectApp(leaf, join(hub.home, "app.creds")),
+    connectTo: async (side) => (side === "hub" ? hub.connectAs("app") : connectApp(leaf, join(hub.home, "app.creds"))),
     bound: () => boundAccounts(hub),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-  await waitFor("the leaf to be bound", async () => (await domains.bound()).length > 0).catch(
-    async (error) => {
-      await all.disposeAsync();
-      throw error;
-    },
-  );
+  await waitFor("the leaf to be bound", async () => (await domains.bound()).length > 0).catch(async (error) => {
+    await all.disposeAsync();
+    throw error;
+  });
   return domains;
 }
 
@@ -189,8 +186,7 @@ export async function publishTo(domains: Domains, side: "hub" | "edge", count: n
   const connection = await domains.connectTo(side);
   const subject = side === "hub" ? "orders.one" : "readings.one";
   try {
-    for (let sent = 0; sent < count; sent++)
-      await connection.request(subject, `${side} ${sent}`, { timeout: 10_000 });
+    for (let sent = 0; sent < count; sent++) await connection.request(subject, `${side} ${sent}`, { timeout: 10_000 });
   } finally {
     await connection.close();
   }

@@ -8,11 +8,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /** A tool's standard output. @throws Error with its message, or that it is missing. */
-export async function output(
-  command: string,
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv } = {},
-) {
+export async function output(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}) {
   const { stdout } = await run(command, args, { maxBuffer: 256 * 1024 * 1024, timeout: 300_000, ...options });
   return stdout;
 }

@@ -16,8 +16,7 @@ export interface HomeFiles {
 /** Writes a user's folder: keys, credentials and relight.yaml. */
 export async function writeHome(folder: string, files: HomeFiles): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const write = (name: string, text: string): Promise<void> =>
-    writeFile(join(folder, name), text, { mode: 0o600 });
+  const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text, { mode: 0o600 });
   await write("operator.jwt", files.operatorJwt);
   await write("operator.nk", files.operatorSeed);
   await write("app.nk", files.accountSeed);

@@ -37,9 +37,7 @@ export async function fillKinds(world: World): Promise<void> {
     for (const { stream, config } of CONSUMERS) {
       const name = "durable_name" in config ? config.durable_name : undefined;
       const subject =
-        name === undefined
-          ? `$JS.API.CONSUMER.CREATE.${stream}`
-          : `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${name}`;
+        name === undefined ? `$JS.API.CONSUMER.CREATE.${stream}` : `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${name}`;
       await ask(subject, { stream_name: stream, config });
     }
     const subjects = ["work.one", "events.one", "log.one"];

@@ -20,10 +20,7 @@ export const allStreams = async (connection: NatsConnection): Promise<readonly S
   (await wholeList(connection, "STREAM.LIST")).streams ?? [];
 
 /** All consumers of a stream. */
-export const allConsumers = async (
-  connection: NatsConnection,
-  stream: string,
-): Promise<readonly ConsumerInfo[]> =>
+export const allConsumers = async (connection: NatsConnection, stream: string): Promise<readonly ConsumerInfo[]> =>
   (await wholeList(connection, `CONSUMER.LIST.${stream}`)).consumers ?? [];
 
 /** The first page, which is larger than any list in the lab. */

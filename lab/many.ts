@@ -43,9 +43,7 @@ const ED25519 = "302e020100300506032b657004220420";
 
 /** The seed's 32 bytes, after its two prefix bytes, in OpenSSL's format. */
 function pkcs8(key: KeyPair): Buffer {
-  const bits = [...seedOf(key)]
-    .map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0"))
-    .join("");
+  const bits = [...seedOf(key)].map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0")).join("");
   const bytes = (bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
   return Buffer.concat([Buffer.from(ED25519, "hex"), Buffer.from(bytes.slice(2, 34))]);
 }

@@ -18,8 +18,7 @@ const FOLDER = join(CACHE, "moto-venv");
 /** Written last, so an incomplete folder never counts as installed. */
 const DONE = join(FOLDER, "relight-moto-version");
 const LOCK = join(CACHE, "moto-venv.lock");
-const PYTHON =
-  process.platform === "win32" ? join(FOLDER, "Scripts", "python.exe") : join(FOLDER, "bin", "python");
+const PYTHON = process.platform === "win32" ? join(FOLDER, "Scripts", "python.exe") : join(FOLDER, "bin", "python");
 
 /** The folder with patches for moto. */
 const PATCHES = join(import.meta.dirname, "..", "scripts");

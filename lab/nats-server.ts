@@ -83,8 +83,7 @@ export async function startServer({ binary, config, port: wanted }: ServerOption
     child = started;
     await writeFile(join(folder, OWNER), JSON.stringify({ owner: process.pid, server: started.pid }));
     const isReady = async (): Promise<boolean> => {
-      if (started.exitCode !== null)
-        throw new Error(`nats-server ended at once:\n${(await log()).slice(-2000)}`);
+      if (started.exitCode !== null) throw new Error(`nats-server ended at once:\n${(await log()).slice(-2000)}`);
       return (await log()).slice(seen).includes("Server is ready");
     };
     await waitFor("nats-server to listen", isReady);

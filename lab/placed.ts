@@ -53,8 +53,7 @@ export async function fillPlaced(world: World): Promise<string> {
       (leader) => leader === one,
     );
     for (const name of ["one", "two", "three"])
-      for (let count = 0; count < 5; count++)
-        await connection.request(`${name}.x`, "message", { timeout: 5_000 });
+      for (let count = 0; count < 5; count++) await connection.request(`${name}.x`, "message", { timeout: 5_000 });
     for (const [stream, consumer] of [
       ["ONE", "reader"],
       ["TWO", "reader"],

@@ -68,10 +68,7 @@ async function show(world: World, version: string): Promise<void> {
   prove("relight heal says: healed (exit code 0)", relight(world, "heal", "APP") === 0);
 
   chapter("Everything works again");
-  prove(
-    "no message was lost, and every consumer is at its position",
-    isDeepStrictEqual(await snapshot(world), before),
-  );
+  prove("no message was lost, and every consumer is at its position", isDeepStrictEqual(await snapshot(world), before));
   prove("the server was not restarted", world.server.pid() === pid);
   const well = await symptoms(world);
   prove("publishing works", well.publish === "ok", well);

@@ -32,9 +32,7 @@ export async function endServer(folder: string): Promise<void> {
 
 async function restart(folder: string): Promise<void> {
   const { owner, server } = await ownerOf(folder);
-  const [binary = "", ...args] = (await readFile(`/proc/${server}/cmdline`, "utf8"))
-    .split("\0")
-    .filter(Boolean);
+  const [binary = "", ...args] = (await readFile(`/proc/${server}/cmdline`, "utf8")).split("\0").filter(Boolean);
   await endServer(folder);
   const log = (): Promise<string> => readFile(join(folder, "server.log"), "utf8");
   const seen = (await log()).length;

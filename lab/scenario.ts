@@ -54,8 +54,7 @@ export async function fill(
       deliver_subject: "audit.in",
     });
     const client = jetstream(connection);
-    for (let count = 1; count <= messages; count++)
-      await client.publish(`orders.${count % 7}`, `order ${count}`);
+    for (let count = 1; count <= messages; count++) await client.publish(`orders.${count % 7}`, `order ${count}`);
     await client.publish("jobs.one", "the only job");
     if (memory) await client.publish("cache.one", "only in memory");
     const shipping = await client.consumers.get("ORDERS", "shipping");
@@ -84,21 +83,14 @@ export async function expire(world: World, limits: object = {}): Promise<void> {
       // The claims expired before every server had loaded them, so some never ran them or disconnected nobody.
       await world.push(world.sign(world.claims({ exp: nowSeconds() + 3_600, limits })));
     }
-    throw new Error(
-      `${world.accountId} did not expire on every server: the claims expired before they arrived`,
-    );
+    throw new Error(`${world.accountId} did not expire on every server: the claims expired before they arrived`);
   } finally {
     await system.close();
   }
 }
 
 /** Whether every server ran claims with this lifetime, and they then expired. */
-async function expiresAfter(
-  world: World,
-  system: NatsConnection,
-  lives: number,
-  limits: object,
-): Promise<boolean> {
+async function expiresAfter(world: World, system: NatsConnection, lives: number, limits: object): Promise<boolean> {
   // A client is connected when it happens, as in production; the server disconnects it.
   const client = await world.connectAs("app");
   try {
@@ -106,8 +98,7 @@ async function expiresAfter(
     const token = world.sign(world.claims({ exp: nowSeconds() + lives, limits }));
     await system.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
     // A running `watch` may already have renewed it.
-    const isOver = ({ jwt, expired }: AccountState): boolean =>
-      !before.has(jwt) && (jwt !== token || expired === true);
+    const isOver = ({ jwt, expired }: AccountState): boolean => !before.has(jwt) && (jwt !== token || expired === true);
     const hasExpired = async (): Promise<boolean> => {
       const states = await accountStates(system, world);
       return client.isClosed() && states.length > 0 && states.every(isOver);
@@ -128,8 +119,7 @@ export async function deleteAccount({ operator, accountId, connectAs }: World, s
     const options = { strategy: "count", maxMessages: servers, maxWait: 5_000 } as const;
     const replies = await system.requestMany("$SYS.REQ.CLAIMS.DELETE", order, options);
     let deleted = 0;
-    for await (const reply of replies)
-      if (reply.json<{ data?: { code: number } }>().data?.code === 200) deleted++;
+    for await (const reply of replies) if (reply.json<{ data?: { code: number } }>().data?.code === 200) deleted++;
     if (deleted < servers) throw new Error(`${deleted} of ${servers} servers deleted ${accountId}`);
   } finally {
     await system.close();
@@ -233,12 +223,7 @@ export async function snapshot(world: World): Promise<Record<string, unknown>> {
 }
 
 /** A hash over all messages, read through the API, which works even if the stream is deaf. */
-async function digest(
-  manager: JetStreamManager,
-  stream: string,
-  first: number,
-  last: number,
-): Promise<string> {
+async function digest(manager: JetStreamManager, stream: string, first: number, last: number): Promise<string> {
   const hash = createHash("sha256");
   for (let seq = first; seq > 0 && seq <= last; seq++) {
     const message = await manager.streams.getMessage(stream, { seq });

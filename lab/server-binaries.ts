@@ -33,10 +33,7 @@ const SOURCES: readonly Source[] = [
  * A server of exactly this version: from `NATS_SERVER` or the PATH, otherwise from the cache, otherwise downloaded.
  * @throws Error that says what was tried, why it failed, and how to fix it.
  */
-export async function serverBinary(
-  version: string,
-  say: (line: string) => void = () => undefined,
-): Promise<Binary> {
+export async function serverBinary(version: string, say: (line: string) => void = () => undefined): Promise<Binary> {
   const installed = [process.env["NATS_SERVER"], "nats-server"].filter((path) => path !== undefined);
   for (const path of installed) if ((await versionOf(path)) === version) return { path, version };
 
@@ -69,11 +66,7 @@ export async function versionOf(path: string): Promise<string | undefined> {
 const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), "relight-server-"));
 
 /** Moves the binary into the cache atomically, because several processes may do so at once. */
-async function install(
-  folder: string,
-  target: string,
-  fetchInto: (folder: string) => Promise<string>,
-): Promise<void> {
+async function install(folder: string, target: string, fetchInto: (folder: string) => Promise<string>): Promise<void> {
   try {
     const binary = await fetchInto(folder);
     await access(binary);

@@ -1,11 +1,6 @@
 import { join } from "node:path";
 import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
-import {
-  connect,
-  credsAuthenticator,
-  type NatsConnection,
-  type NodeConnectionOptions,
-} from "@nats-io/transport-node";
+import { connect, credsAuthenticator, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { accountClaims, JETSTREAM, operatorClaims, UNLIMITED } from "./claims.ts";
 import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
@@ -215,8 +210,7 @@ async function startServers(
       startServer({
         binary,
         port: ports[index],
-        config: (folder) =>
-          `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}\n${more(index)}`,
+        config: (folder) => `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}\n${more(index)}`,
       }),
     ),
   );
@@ -251,10 +245,7 @@ async function push(world: World, token: string): Promise<void> {
   const connection = await world.connectAs("system");
   try {
     await connection.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
-    await waitFor(
-      "the JWT to be in the resolver",
-      async () => (await lookup(connection, world.accountId)) === token,
-    );
+    await waitFor("the JWT to be in the resolver", async () => (await lookup(connection, world.accountId)) === token);
     await waitFor("the JWT to run", async () => {
       const states = await accountStates(connection, world);
       return states.every(({ jwt }) => jwt === token);

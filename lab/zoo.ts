@@ -1,10 +1,4 @@
-import {
-  AckPolicy,
-  type JetStreamManager,
-  jetstream,
-  jetstreamManager,
-  StorageType,
-} from "@nats-io/jetstream";
+import { AckPolicy, type JetStreamManager, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { assertBucketsWork, fillBuckets } from "./buckets.ts";
 import { allConsumers, allStreams } from "./lists.ts";
@@ -55,8 +49,7 @@ export async function fillZoo(
     await manager.consumers.add("ONE", { durable_name: "oner", ...explicit });
     await manager.consumers.add("MEM", { durable_name: "reader", ...explicit });
     await manager.consumers.add("ORDERS", { durable_name: "single", num_replicas: 1, ...explicit });
-    if (ephemeral)
-      await manager.consumers.add("ORDERS", { name: "passing", inactive_threshold: STAYS, ...explicit });
+    if (ephemeral) await manager.consumers.add("ORDERS", { name: "passing", inactive_threshold: STAYS, ...explicit });
     const client = jetstream(connection);
     for (const subject of ["one.a", "one.b", "bare.a", "mem.a", "mem3.a"])
       await client.publish(subject, `first on ${subject}`);
@@ -103,11 +96,7 @@ export async function knownConsumers(world: World): Promise<readonly string[]> {
   return asApp(world, async (connection) => {
     const known: string[] = [];
     for (const stream of new Set(PULLED.map((consumer) => consumer.split(" > ")[0]))) {
-      const names = await retry(
-        `the names of ${stream}'s consumers`,
-        () => namesOf(connection, stream),
-        60_000,
-      );
+      const names = await retry(`the names of ${stream}'s consumers`, () => namesOf(connection, stream), 60_000);
       known.push(...names.map((name) => `${stream} > ${name}`));
     }
     return known;
@@ -140,10 +129,7 @@ export async function configurations(world: World): Promise<Readonly<Record<stri
 }
 
 /** Waits for mirrors and sources, which resume by themselves 10 to 15 seconds after their origin works again. */
-async function copied(
-  manager: JetStreamManager,
-  ...wanted: readonly (readonly [string, number])[]
-): Promise<void> {
+async function copied(manager: JetStreamManager, ...wanted: readonly (readonly [string, number])[]): Promise<void> {
   for (const [stream, messages] of wanted)
     await waitFor(
       `${stream} to hold ${messages} messages`,

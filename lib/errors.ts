@@ -29,10 +29,7 @@ export const ERRORS = {
   ),
   "config.invalid": final(EXIT.unknown, "Fix each key that is named; docs/reference.md lists all keys."),
   "secret.invalid_reference": final(EXIT.unknown, "Use file:PATH, env:NAME or aws-sm://NAME#FIELD."),
-  "secret.not_found": final(
-    EXIT.unknown,
-    "Store the secret where the reference points, or correct the reference.",
-  ),
+  "secret.not_found": final(EXIT.unknown, "Store the secret where the reference points, or correct the reference."),
   "secret.unavailable": again(EXIT.unknown, "Check the secret store and the permission to read it."),
   "secret.malformed": final(
     EXIT.critical,
@@ -54,10 +51,7 @@ export const ERRORS = {
     EXIT.critical,
     "Allow kms:GetPublicKey and kms:Sign on the key, in the key policy and in the policy of Relight's role.",
   ),
-  "signer.unavailable": again(
-    EXIT.unknown,
-    "Try again; check the network to KMS, its quotas and the AWS credentials.",
-  ),
+  "signer.unavailable": again(EXIT.unknown, "Try again; check the network to KMS, its quotas and the AWS credentials."),
   "signer.too_large": final(
     EXIT.critical,
     "KMS signs at most 4096 bytes: make the account's claims smaller, or sign with a seed (docs/keys.md).",
@@ -73,22 +67,13 @@ export const ERRORS = {
   ),
   "jwt.malformed": final(EXIT.critical, "Use an encoded account JWT of version 2."),
   "claims.unreadable": final(EXIT.unknown, "Have the JWT issued again."),
-  "gate.refused": final(
-    EXIT.critical,
-    "Nothing was pushed. Have the JWT issued again without the refused claims.",
-  ),
-  "source.unavailable": again(
-    EXIT.unknown,
-    "Check source.from in the configuration, and the permission to read it.",
-  ),
+  "gate.refused": final(EXIT.critical, "Nothing was pushed. Have the JWT issued again without the refused claims."),
+  "source.unavailable": again(EXIT.unknown, "Check source.from in the configuration, and the permission to read it."),
   "limits.refused": final(
     EXIT.critical,
     "Nothing was pushed. See the reasons; --force overrides those that do not come from the servers.",
   ),
-  "nats.unreachable": again(
-    EXIT.unknown,
-    "Check cluster.servers, the network, and that a nats-server listens there.",
-  ),
+  "nats.unreachable": again(EXIT.unknown, "Check cluster.servers, the network, and that a nats-server listens there."),
   "nats.no_tls": final(
     EXIT.critical,
     "Configure TLS on the server (docs/tls.md). Use nats:// without cluster.tls only if others may read the traffic.",
@@ -110,10 +95,7 @@ export const ERRORS = {
     "The server closed the connection. Run the command again; it continues where it stopped.",
   ),
   "nats.timeout": again(EXIT.unknown, "A server did not answer in time; check its load and the network."),
-  "nats.no_resolver": final(
-    EXIT.unknown,
-    "The servers need a NATS-based resolver (resolver: { type: full, … }).",
-  ),
+  "nats.no_resolver": final(EXIT.unknown, "The servers need a NATS-based resolver (resolver: { type: full, … })."),
   "nats.bad_answer": again(EXIT.unknown, "A server's answer was invalid; please report it."),
   "nats.list_cut": again(
     EXIT.unknown,
@@ -135,10 +117,7 @@ export const ERRORS = {
     EXIT.critical,
     "Check the named streams with `nats stream report`; Relight's next run undoes its changes.",
   ),
-  "restart.refused": final(
-    EXIT.critical,
-    "Fix what the guard objects to; a restart now could do more harm than good.",
-  ),
+  "restart.refused": final(EXIT.critical, "Fix what the guard objects to; a restart now could do more harm than good."),
   "restart.busy": again(EXIT.unknown, "Wait for the other job; Relight restarts servers one at a time."),
   "restart.unfinished": final(
     EXIT.critical,

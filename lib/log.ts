@@ -13,15 +13,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Fields whose value is always a secret. */
-const SECRET_FIELDS = new Set([
-  "seed",
-  "password",
-  "token",
-  "secret",
-  "creds",
-  "credentials",
-  "authorization",
-]);
+const SECRET_FIELDS = new Set(["seed", "password", "token", "secret", "creds", "credentials", "authorization"]);
 
 /** `text` without secrets. */
 export function redactText(text: string): string {

@@ -33,8 +33,7 @@ function importOnce(file: string): Import {
 }
 
 const kilobytes = (bytes: number): string => `${Math.round(bytes / 1000).toLocaleString("en")} kB`;
-const sizeOf = (files: readonly string[]): number =>
-  files.reduce((sum, file) => sum + statSync(file).size, 0);
+const sizeOf = (files: readonly string[]): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 /** The bundle and its chunks, which are the uncompressed contents of its zip. */
 function filesOf(folder: string, name: string): readonly string[] {
@@ -55,17 +54,12 @@ for (const name of names) {
   const runs = folders.map((): Import[] => []);
   // Alternate, to distribute the machine's other load evenly.
   for (let time = 0; time < TIMES; time += 1)
-    for (const [index, folder] of folders.entries())
-      runs[index]?.push(importOnce(join(folder, `${name}.mjs`)));
+    for (const [index, folder] of folders.entries()) runs[index]?.push(importOnce(join(folder, `${name}.mjs`)));
   for (const [index, folder] of folders.entries()) {
     const sorted = (runs[index] ?? []).toSorted((a, b) => a.millis - b.millis);
     const { millis, loaded } = sorted[Math.floor(TIMES / 2)] as Import;
     const own = loaded.map((url) => new URL(url).pathname);
-    const cells = [
-      kilobytes(sizeOf(filesOf(folder, name))),
-      kilobytes(sizeOf(own)),
-      `${Math.round(millis)} ms`,
-    ];
+    const cells = [kilobytes(sizeOf(filesOf(folder, name))), kilobytes(sizeOf(own)), `${Math.round(millis)} ms`];
     console.log(`| ${[name, folder, ...cells].join(" | ")} |`);
   }
 }

@@ -49,8 +49,7 @@ export function workingNode(say) {
   const system = `${process.platform}-${process.arch}`;
   const wanted = PACKAGES[system];
   const tooOld = `Node ${process.versions.node} is too old for this checkout`;
-  if (wanted === undefined)
-    throw new Error(`${tooOld}, and npm has no newer one for ${system}: install Node 24.`);
+  if (wanted === undefined) throw new Error(`${tooOld}, and npm has no newer one for ${system}: install Node 24.`);
   const folder = join(CACHE, "node", `${system}-${wanted.version}`);
   const node = join(folder, "bin", process.platform === "win32" ? "node.exe" : "node");
   if (existsSync(node)) return node;
@@ -79,8 +78,7 @@ function fetchInto(folder, { name, version, sha512 }) {
     const [tarball = ""] = readdirSync(temporary);
     const path = join(temporary, tarball);
     const found = createHash("sha512").update(readFileSync(path)).digest("base64");
-    if (found !== sha512)
-      throw new Error(`${name}@${version} has the hash sha512-${found}, not sha512-${sha512}`);
+    if (found !== sha512) throw new Error(`${name}@${version} has the hash sha512-${found}, not sha512-${sha512}`);
     run("tar", ["tar", "-xzf", tarball], temporary);
     if (!existsSync(folder)) renameSync(join(temporary, "package"), folder);
   } finally {
@@ -98,6 +96,5 @@ export function npm(args) {
 /** @throws Error with the program's output */
 function run(name, [command, ...args], cwd) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
-  if (status !== 0)
-    throw new Error(`${name} failed: ${error?.message ?? ""}\n${stderr ?? ""}${stdout ?? ""}`.trim());
+  if (status !== 0) throw new Error(`${name} failed: ${error?.message ?? ""}\n${stderr ?? ""}${stdout ?? ""}`.trim());
 }

@@ -37,14 +37,7 @@ const TABLES: Readonly<Record<string, string>> = {
   "log-lines": table(
     ["kind", "the server writes", "in", "worry", "what it means", "advice"],
     LOG_KINDS.map(({ id, texts, versions, worry, meaning, advice }) =>
-      row(
-        `\`${id}\``,
-        texts.map((text) => `\`${text}\``).join("<br>"),
-        versions.join(", "),
-        worry,
-        meaning,
-        advice,
-      ),
+      row(`\`${id}\``, texts.map((text) => `\`${text}\``).join("<br>"), versions.join(", "), worry, meaning, advice),
     ),
   ),
   refusals: table(

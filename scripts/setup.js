@@ -101,6 +101,5 @@ if (!existsSync(process.execPath)) fail("The installation replaced the Node that
 const node = findNode();
 const needs = args.includes("--help") ? [] : [["scripts/build.ts"], ...task.needs];
 for (const need of needs)
-  if ((await run(node, need)) !== 0)
-    fail(`\`${need.join(" ")}\` failed; see above what is missing and how to get it.`);
+  if ((await run(node, need)) !== 0) fail(`\`${need.join(" ")}\` failed; see above what is missing and how to get it.`);
 process.exit(task.run === undefined ? 0 : await run(node, [...task.run, ...args]));

@@ -23,9 +23,7 @@ function readGraph(folders: readonly string[]): Graph {
 /** Every import and re-export of a module: static or dynamic, of values or of types. */
 function importsOf(file: string, source: string): readonly string[] {
   const names = specifiersIn(parseSync(source, { syntax: "typescript", target: "es2024" }));
-  return names.map((name) =>
-    name.startsWith(".") ? relative(root, resolve(root, dirname(file), name)) : name,
-  );
+  return names.map((name) => (name.startsWith(".") ? relative(root, resolve(root, dirname(file), name)) : name));
 }
 
 type SyntaxNode = Readonly<Record<string, unknown>>;
@@ -134,8 +132,7 @@ function violations(graph: Graph): string[] {
     if (rule === undefined) return [`${file} has no rule`];
     return imports
       .filter(
-        (name) =>
-          (name === COMPUTED && file !== LOADER) || !(OWN.test(name) ? rule.own : rule.packages).test(name),
+        (name) => (name === COMPUTED && file !== LOADER) || !(OWN.test(name) ? rule.own : rule.packages).test(name),
       )
       .map((name) => `${file} imports ${name}`);
   });
@@ -173,12 +170,7 @@ function foldersOf(files: Graph, place: string): Graph {
 const codeOf = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
 
 /** Modules that let time pass themselves; all others call `waitUntil`. */
-const SLEEPERS = [
-  "context/lease.ts",
-  "context/wait-until.ts",
-  "watch/watch-queue.ts",
-  "watch/watch-sweeps.ts",
-];
+const SLEEPERS = ["context/lease.ts", "context/wait-until.ts", "watch/watch-queue.ts", "watch/watch-sweeps.ts"];
 
 /** Where the domain or a use case reads or waits for another time than the clock's, or says itself how long to wait. */
 function timeFaults(file: string, source: string): string[] {
@@ -192,9 +184,7 @@ function timeFaults(file: string, source: string): string[] {
     ...fault("has a timer", /\bset(Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/),
     ...(SLEEPERS.includes(name) ? [] : fault("sleeps by itself", /\.sleep\(/)),
     // Zero is no length of time.
-    ...(waits
-      ? fault("says how long it waits", /\bmillis\([\d_]*[1-9]|\b(timeout|interval): *[\d_]*[1-9]/)
-      : []),
+    ...(waits ? fault("says how long it waits", /\bmillis\([\d_]*[1-9]|\b(timeout|interval): *[\d_]*[1-9]/) : []),
   ];
 }
 
@@ -211,8 +201,7 @@ describe("the architecture", () => {
     expect(graph.get("lib/compose/adapters-of.ts")).toContain("lib/adapters/aws/journal/dynamodb-journal.ts");
     for (const [file, imports] of graph)
       for (const name of imports)
-        if (name.endsWith(".ts"))
-          expect({ file, name, exists: graph.has(name) }).toMatchObject({ exists: true });
+        if (name.endsWith(".ts")) expect({ file, name, exists: graph.has(name) }).toMatchObject({ exists: true });
   });
 
   test("keeps adapters behind compose, the clouds' and NATS's libraries in their folders", () => {
@@ -234,8 +223,7 @@ describe("the architecture", () => {
       dirname,
     );
     expect(folders.get("lib")).toEqual(["lib/errors.ts", "lib/log.ts"]);
-    for (const layer of ["domain", "usecases", "adapters"])
-      expect(folders.get(`lib/${layer}`)).toBeUndefined();
+    for (const layer of ["domain", "usecases", "adapters"]) expect(folders.get(`lib/${layer}`)).toBeUndefined();
     expect([...folders].filter(([, files]) => files.length > 15)).toEqual([]);
   });
 
@@ -258,9 +246,7 @@ describe("the architecture", () => {
 
   test("keeps the domain pure: it never asks for chance, the environment or a console", () => {
     for (const file of [...graph.keys()].filter((name) => name.startsWith("lib/domain/"))) {
-      expect(codeOf(sourceOf(file))).not.toMatch(
-        /Math\.random|process\.|console\.|randomUUID|globalThis|fetch\(/,
-      );
+      expect(codeOf(sourceOf(file))).not.toMatch(/Math\.random|process\.|console\.|randomUUID|globalThis|fetch\(/);
     }
   });
 
@@ -424,16 +410,8 @@ describe("its checks can fail", () => {
     ["a heartbeat", "has a timer", "const heart = setInterval(beat, every);"],
     ["a signal that time gives", "has a timer", "ask({ signal: AbortSignal.timeout(limit) });"],
     ["a pause", "sleeps by itself", "await clock.sleep(timing.pause);"],
-    [
-      "a literal time",
-      "says how long it waits",
-      "const WITHIN = millis(5_000); waitUntil(clock, isOver, WITHIN);",
-    ],
-    [
-      "a literal bound",
-      "says how long it waits",
-      "waitUntil(clock, isOver, { timeout: 500 as Millis, interval });",
-    ],
+    ["a literal time", "says how long it waits", "const WITHIN = millis(5_000); waitUntil(clock, isOver, WITHIN);"],
+    ["a literal bound", "says how long it waits", "waitUntil(clock, isOver, { timeout: 500 as Millis, interval });"],
   ])("on %s", (_what, fault, source) => {
     expect(timeFaults("lib/usecases/remedies/b.ts", source)).toEqual([`lib/usecases/remedies/b.ts ${fault}`]);
     expect(timeFaults("lib/adapters/nats/c.ts", source)).toEqual([]);

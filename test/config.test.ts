@@ -24,11 +24,7 @@ const restartFaults: [string, string, RegExp][] = (
     ["a command line for a list", "{ command: systemctl restart nats }", /^restart\.command: /],
     ["an empty command", "{ command: [] }", /^restart\.command: needs a program to run/],
     ["an empty program", '{ command: ["", x] }', /^restart\.command: needs a program to run/],
-    [
-      "a restart webhook unsigned",
-      '{ webhook: { url: "http://x" } }',
-      /^restart\.webhook\.secret: is missing/,
-    ],
+    ["a restart webhook unsigned", '{ webhook: { url: "http://x" } }', /^restart\.webhook\.secret: is missing/],
     [
       "a restart webhook elsewhere",
       '{ webhook: { url: "ftp://x", secret: env:S } }',
@@ -45,41 +41,17 @@ const restartFaults: [string, string, RegExp][] = (
       "{ kubernetes: { namespace: n, statefulSet: ../x } }",
       /^restart\.kubernetes\.statefulSet: is not a valid Kubernetes name/,
     ],
-    [
-      "a restart that takes forever",
-      "{ command: [a], timeout: 0s }",
-      /^restart\.timeout: "0s" is not a duration/,
-    ],
+    ["a restart that takes forever", "{ command: [a], timeout: 0s }", /^restart\.timeout: "0s" is not a duration/],
   ] as const
 ).map(([what, restart, fault]) => [what, `${MINIMAL}restart: ${restart}\n`, fault]);
 
 const clusterFaults: [string, string, RegExp][] = (
   [
     ["a WebSocket address", '["wss://a"]', "", /^cluster\.servers\[0\]: is a WebSocket address.*write nats:/],
-    [
-      "a user in an address",
-      '["a", "nats://u:p@b"]',
-      "",
-      /^cluster\.servers\[1\]: contains a user or a token/,
-    ],
-    [
-      "a certificate without its key",
-      "[a]",
-      "{ cert: file:c }",
-      /^cluster\.tls\.key: is missing: .* needs both/,
-    ],
-    [
-      "a key without its certificate",
-      "[a]",
-      "{ key: file:k }",
-      /^cluster\.tls\.cert: is missing: .* needs both/,
-    ],
-    [
-      "a path for a reference",
-      "[a]",
-      "{ ca: ca.pem }",
-      /^cluster\.tls\.ca: is not a secret reference; write file:/,
-    ],
+    ["a user in an address", '["a", "nats://u:p@b"]', "", /^cluster\.servers\[1\]: contains a user or a token/],
+    ["a certificate without its key", "[a]", "{ cert: file:c }", /^cluster\.tls\.key: is missing: .* needs both/],
+    ["a key without its certificate", "[a]", "{ key: file:k }", /^cluster\.tls\.cert: is missing: .* needs both/],
+    ["a path for a reference", "[a]", "{ ca: ca.pem }", /^cluster\.tls\.ca: is not a secret reference; write file:/],
     ["an unknown key of TLS", "[a]", "{ insecure: true }", /^cluster\.tls\.insecure: is an unknown key/],
   ] as const
 ).map(([what, servers, tls, fault]) => [
@@ -97,11 +69,7 @@ const policyFaults: [string, string, RegExp][] = (
       /^policy\.renewBefore: "100%" is not a duration.*33%/,
     ],
     ["a share of nothing", "policy: { renewBefore: 0% }", /^policy\.renewBefore: "0%" is not/],
-    [
-      "a share as long as the rest",
-      "policy: { lifetime: 2d, renewBefore: 50%, renewBy: 1d }",
-      /^policy\.renewBy: /,
-    ],
+    ["a share as long as the rest", "policy: { lifetime: 2d, renewBefore: 50%, renewBy: 1d }", /^policy\.renewBy: /],
     ["a warning before anything is late", "policy: { warnBefore: 20d }", /^policy\.warnBefore: must not be/],
     ["a call before the warning", "policy: { pageBefore: 12d }", /^policy\.pageBefore: must not be/],
     [
@@ -110,27 +78,11 @@ const policyFaults: [string, string, RegExp][] = (
       /blackouts\[0\]\.days\[0\]: is not a day; write sun/,
     ],
     ["no day", "policy: { blackouts: [{ days: [] }] }", /blackouts\[0\]\.days: needs a day/],
-    [
-      "no time of day",
-      'policy: { blackouts: [{ from: "24:01" }] }',
-      /blackouts\[0\]\.from: "24:01" is not a time/,
-    ],
+    ["no time of day", 'policy: { blackouts: [{ from: "24:01" }] }', /blackouts\[0\]\.from: "24:01" is not a time/],
     ["a time of day with an hour of 75", 'policy: { blackouts: [{ from: "2:75" }] }', /from: "2:75" is not/],
-    [
-      "no time at all",
-      'policy: { blackouts: [{ from: "08:00", to: "08:00" }] }',
-      /blackouts\[0\]\.to: is the same/,
-    ],
-    [
-      "a time zone of nowhere",
-      "policy: { blackouts: [{ timeZone: Berlin }] }",
-      /timeZone: is not a time zone/,
-    ],
-    [
-      "a policy for nobody",
-      "policies: [{ match: {}, manual: true }]",
-      /^policies\[0\]\.match: needs accounts/,
-    ],
+    ["no time at all", 'policy: { blackouts: [{ from: "08:00", to: "08:00" }] }', /blackouts\[0\]\.to: is the same/],
+    ["a time zone of nowhere", "policy: { blackouts: [{ timeZone: Berlin }] }", /timeZone: is not a time zone/],
+    ["a policy for nobody", "policies: [{ match: {}, manual: true }]", /^policies\[0\]\.match: needs accounts/],
     ["a policy without a match", "policies: [{ manual: true }]", /^policies\[0\]\.match: is missing/],
     ["a match of no names", "policies: [{ match: { names: [] } }]", /match\.names: needs an entry/],
     [
@@ -156,9 +108,7 @@ function faultsOf(text: string): readonly string[] {
 }
 
 test("a length of time beyond a century is none", () => {
-  expect(faultsOf(`${MINIMAL}policy: { lifetime: 99999999999999999999d }\n`).join()).toMatch(
-    /is not a duration/,
-  );
+  expect(faultsOf(`${MINIMAL}policy: { lifetime: 99999999999999999999d }\n`).join()).toMatch(/is not a duration/);
 });
 
 describe("the configuration", () => {
@@ -179,10 +129,7 @@ describe("the configuration", () => {
   test.each([
     ["{ command: [ssh, '{name}', '', restart] }", { command: ["ssh", "{name}", "", "restart"] }],
     ['{ webhook: { url: "http://x", secret: env:S } }', { webhook: { url: "http://x", secret: "env:S" } }],
-    [
-      "{ kubernetes: { namespace: n, statefulSet: s } }",
-      { kubernetes: { namespace: "n", statefulSet: "s" } },
-    ],
+    ["{ kubernetes: { namespace: n, statefulSet: s } }", { kubernetes: { namespace: "n", statefulSet: "s" } }],
   ])("takes restart: %s, and gives it five minutes", (text, expected) => {
     const { restart } = parseConfig(`${MINIMAL}restart: ${text}\n`, "r.yaml");
     expect(restart).toEqual({ ...expected, timeout: 300_000 });
@@ -273,11 +220,7 @@ describe("the configuration", () => {
     ...clusterFaults,
     ...policyFaults,
     ["events nowhere", `${MINIMAL}events: kafka:x\n`, /^events: write eventbridge:BUS/],
-    [
-      "events on a bus without a name",
-      `${MINIMAL}events: "eventbridge:"\n`,
-      /^events: write eventbridge:BUS/,
-    ],
+    ["events on a bus without a name", `${MINIMAL}events: "eventbridge:"\n`, /^events: write eventbridge:BUS/],
     ["another queue", `${MINIMAL}queue: kafka\n`, /^queue: write in-process or sqs:/],
     ["no webhook secrets", `${MINIMAL}issuerWebhook: { secrets: [] }\n`, /^issuerWebhook\.secrets: /],
     [
@@ -320,11 +263,7 @@ describe("the configuration", () => {
       `${MINIMAL}escalation: [{ slack: { url: "env:X" }, sns: { topic: "arn:aws:sns:eu-west-1:123456789012:t" } }]\n`,
       /^escalation\[0\]: needs exactly one of webhook, pagerDuty, slack, sns; it has slack and sns/,
     ],
-    [
-      "a channel of none",
-      `${MINIMAL}escalation: [{}]\n`,
-      /^escalation\[0\]: needs exactly one of .*; it has none/,
-    ],
+    ["a channel of none", `${MINIMAL}escalation: [{}]\n`, /^escalation\[0\]: needs exactly one of .*; it has none/],
     [
       "Slack's address itself",
       `${MINIMAL}escalation: [{ slack: { url: "https://hooks.slack.com/services/T/B/X" } }]\n`,
@@ -401,9 +340,7 @@ foo: 1
         message: "the configuration r.yaml has one fault:\n  - foo: is an unknown key",
       }),
     );
-    expect(() => parseConfig("", "r.yaml")).toThrow(
-      /r\.yaml has 2 faults:\n {2}- cluster: .*\n {2}- operator: /,
-    );
+    expect(() => parseConfig("", "r.yaml")).toThrow(/r\.yaml has 2 faults:\n {2}- cluster: .*\n {2}- operator: /);
   });
 
   test.each([
@@ -419,15 +356,12 @@ foo: 1
     expect(config.cluster.timeout).toBe(length);
   });
 
-  test.each([
-    "file:/run/secrets/x",
-    "file:../x",
-    "env:OP_JWT",
-    "aws-sm://relight/op",
-    "aws-sm://relight/op#jwt",
-  ])("takes %s for a secret's reference", (reference) => {
-    expect(parseConfig(MINIMAL.replace("file:op.jwt", reference), "r.yaml").operator.jwt).toBe(reference);
-  });
+  test.each(["file:/run/secrets/x", "file:../x", "env:OP_JWT", "aws-sm://relight/op", "aws-sm://relight/op#jwt"])(
+    "takes %s for a secret's reference",
+    (reference) => {
+      expect(parseConfig(MINIMAL.replace("file:op.jwt", reference), "r.yaml").operator.jwt).toBe(reference);
+    },
+  );
 
   test("takes a key in KMS as the operator's, and nowhere else, since it can't be read", () => {
     const kms = '"aws-kms://alias/relight-operator"';
@@ -448,10 +382,7 @@ foo: 1
     ["an account's key", `${MINIMAL}accounts: [{ id: A${"B".repeat(55)}, signingKey: ${seed} }]\n`],
     ["a channel's secret", `${MINIMAL}escalation: [{ webhook: { url: "http://x", secret: ${seed} } }]\n`],
     ["a restart's secret", `${MINIMAL}restart: { webhook: { url: "http://x", secret: ${seed} } }\n`],
-    [
-      "a kubeconfig",
-      `${MINIMAL}restart: { kubernetes: { namespace: n, statefulSet: s, kubeconfig: ${seed} } }\n`,
-    ],
+    ["a kubeconfig", `${MINIMAL}restart: { kubernetes: { namespace: n, statefulSet: s, kubeconfig: ${seed} } }\n`],
     ["the issuer's secret", `${MINIMAL}issuerWebhook: { secrets: [${seed}] }\n`],
     ["an environment variable's name", MINIMAL.replace("file:op.jwt", '"env:"')],
     ["a file's name", MINIMAL.replace("file:op.jwt", '"file:"')],

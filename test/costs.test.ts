@@ -23,9 +23,7 @@ const NOTHING: Usage & Start = {
   imports: 0,
   memory: 0,
 };
-const measured = (
-  changes: Partial<Record<(typeof STEPS)[number], Partial<Usage & Start>>> = {},
-): Measured => ({
+const measured = (changes: Partial<Record<(typeof STEPS)[number], Partial<Usage & Start>>> = {}): Measured => ({
   steps: Object.fromEntries(
     STEPS.map((step) => [step, { ...NOTHING, ...changes[step] }]),
   ) as unknown as Measured["steps"],
@@ -48,11 +46,7 @@ describe("units of DynamoDB", () => {
     ["a number, two digits a byte and one more", { n: { N: "12345" } }, 5],
     ["a truth", { b: { BOOL: true } }, 2],
     ["bytes", { z: { B: Buffer.from("four").toString("base64") } }, 5],
-    [
-      "a list and a map with their overhead",
-      { l: { L: [{ S: "a" }] }, m: { M: { k: { S: "v" } } } },
-      1 + 5 + 1 + 6,
-    ],
+    ["a list and a map with their overhead", { l: { L: [{ S: "a" }] }, m: { M: { k: { S: "v" } } } }, 1 + 5 + 1 + 6],
   ])("an item's size: %s", (_what, item, expected) => {
     expect(sizeOf(item)).toBe(expected);
   });
@@ -71,9 +65,7 @@ describe("units of DynamoDB", () => {
     expect(call("Query", { ConsistentRead: true }, 10).read).toBe(1);
     expect(call("Query", { ConsistentRead: true }, 4097).read).toBe(2);
     expect(call("Query", {}, 10).read).toBe(0.5);
-    expect(
-      call("BatchGetItem", { RequestItems: { t: { Keys: [1, 2, 3], ConsistentRead: true } } }).read,
-    ).toBe(3);
+    expect(call("BatchGetItem", { RequestItems: { t: { Keys: [1, 2, 3], ConsistentRead: true } } }).read).toBe(3);
     expect(unitsOf({ service: "sqs", operation: "SendMessage", input: {} })).toEqual({
       read: 0,
       write: 0,

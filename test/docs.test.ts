@@ -49,9 +49,7 @@ test("the metrics in docs/observability.md are what the code says (npm run docs 
 test("the ways to restart that are shown are all that there are", () => {
   const cluster = "cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\n";
   const blocks = [...read("docs/restarts.md").matchAll(/```yaml\n(restart:[\s\S]*?)```/g)];
-  const ways = blocks.map(
-    ([, yaml = ""]) => Object.keys(parseConfig(cluster + yaml, "r.yaml").restart ?? {})[0],
-  );
+  const ways = blocks.map(([, yaml = ""]) => Object.keys(parseConfig(cluster + yaml, "r.yaml").restart ?? {})[0]);
   expect(ways).toEqual(["command", "webhook", "kubernetes"]);
 });
 
@@ -82,20 +80,12 @@ describe("every page", () => {
   test.each([
     ["an unknown command", "Say `relight revive APP`.", /no command revive/],
     ["an unknown option", "Say `relight plan --unitl 90d`.", /--unitl is unknown/],
-    [
-      "an unknown option of a command in a table",
-      "| `relight heal APP --undelete` |",
-      /--undelete is unknown/,
-    ],
+    ["an unknown option of a command in a table", "| `relight heal APP --undelete` |", /--undelete is unknown/],
     ["a script that is none", "Run `npm run chekc`.", /no `npm run chekc`/],
     ["a missing argument", block("sh", "npx relight heal   # APP"), /takes 1 to 1 arguments/],
     ["an argument too many", block("sh", "relight heal APP ORDERS"), /takes 1 to 1 arguments/],
     ["a missing option", block("sh", "relight forget APP"), /lacks --reason/],
-    [
-      "a service that calls with another option",
-      block("ini", "ExecStart=/usr/bin/relight watch --jsno"),
-      /--jsno/,
-    ],
+    ["a service that calls with another option", block("ini", "ExecStart=/usr/bin/relight watch --jsno"), /--jsno/],
     ["an unknown key", block("yaml", "policy: { renewbefore: 3d }"), /policy.renewbefore: is an unknown key/],
     ["a value that is none", block("yaml", "cluster: { timeout: soon }"), /cluster.timeout: /],
     ["YAML that is none", block("yaml", "policy: { renewBefore: 3d"), /flow map/i],

@@ -49,9 +49,9 @@ describe("an account JWT", () => {
   test("is not valid with one byte of its payload changed, or another's or no signature", () => {
     const good = signClaims({ ...claims, name: "AAA" }, signingKey);
     const [header = "", payload = "", signature = ""] = good.split(".");
-    const changed = Buffer.from(
-      Buffer.from(payload, "base64url").toString().replace('"AAA"', '"AAB"'),
-    ).toString("base64url");
+    const changed = Buffer.from(Buffer.from(payload, "base64url").toString().replace('"AAA"', '"AAB"')).toString(
+      "base64url",
+    );
     const other = signClaims({ ...claims, name: "BBB" }, signingKey).split(".")[2];
     const foreign = signClaims({ ...claims, iss: operator.id }, stranger);
     expect(jwtCodec.decode(good).signatureValid).toBe(true);
@@ -88,21 +88,9 @@ describe("an account JWT", () => {
     ["a header that is a list", `${part("[]")}.e30.AA`, /its header is not JSON/],
     ["a header without a type", "e30.e30.AA", /"typ" is not JWT/],
     ["a header in another case", `${part('{"Typ":"JWT","alg":"ed25519-nkey"}')}.e30.AA`, /"Typ" as "typ"/],
-    [
-      "a header with a list",
-      `${part('{"typ":["JWT"],"alg":"ed25519-nkey"}')}.e30.AA`,
-      /"typ" is not a string/,
-    ],
-    [
-      "a header that says it twice",
-      `${part('{"typ":"JWT","alg":"x","alg":"ed25519-nkey"}')}.e30.AA`,
-      /"alg".*twice/,
-    ],
-    [
-      "a payload that is no UTF-8",
-      `${HEADER}.${Buffer.from([0x7b, 0xff, 0x7d]).toString("base64url")}.AA`,
-      /UTF-8/,
-    ],
+    ["a header with a list", `${part('{"typ":["JWT"],"alg":"ed25519-nkey"}')}.e30.AA`, /"typ" is not a string/],
+    ["a header that says it twice", `${part('{"typ":"JWT","alg":"x","alg":"ed25519-nkey"}')}.e30.AA`, /"alg".*twice/],
+    ["a payload that is no UTF-8", `${HEADER}.${Buffer.from([0x7b, 0xff, 0x7d]).toString("base64url")}.AA`, /UTF-8/],
     [
       "another algorithm",
       `${part('{"typ":"JWT","alg":"ed25519"}')}.e30.AA`,
@@ -111,21 +99,13 @@ describe("an account JWT", () => {
     ["no algorithm at all", `${part('{"typ":"jwt","alg":"none"}')}.e30.AA`, /algorithm is "none"/],
     ["a payload that is no JSON", `${HEADER}.${part("hello")}.AA`, /the payload is not a JSON object/],
     ["a payload without claims", `${HEADER}.e30.AA`, /"sub" is not an account/],
-    [
-      "a user's",
-      signClaims({ ...claims, sub: createUser().getPublicKey() }, operatorKey),
-      /"sub" is not an account/,
-    ],
+    ["a user's", signClaims({ ...claims, sub: createUser().getPublicKey() }, operatorKey), /"sub" is not an account/],
     [
       "an operator's",
       signClaims({ ...claims, nats: { type: "operator", version: 2 } }, operatorKey),
       /of type "operator"/,
     ],
-    [
-      "one of version 1",
-      signClaims({ ...claims, nats: { type: "account" } }, operatorKey),
-      /not a version 2 JWT/,
-    ],
+    ["one of version 1", signClaims({ ...claims, nats: { type: "account" } }, operatorKey), /not a version 2 JWT/],
     [
       "one nested without end",
       `${HEADER}.${part(`{"x":${"[".repeat(50_000)}${"]".repeat(50_000)}}`)}.AA`,
@@ -149,10 +129,7 @@ describe("the operator's key", () => {
     [
       "with a slip",
       // Not the last letter: two of its bits are padding, and a slip in these changes nothing.
-      seedOf(signingKey).replace(
-        /^(.{20})(.)/,
-        (_, before, letter) => `${before}${letter === "A" ? "B" : "A"}`,
-      ),
+      seedOf(signingKey).replace(/^(.{20})(.)/, (_, before, letter) => `${before}${letter === "A" ? "B" : "A"}`),
       operator,
       "secret.malformed",
     ],
@@ -206,9 +183,7 @@ test("an operator's JWT says who may sign; a forged one says nothing", () => {
   const [header, body] = token.split(".");
   const forged = `${header}.${body}.${signClaims({ sub: "x", nats }, stranger).split(".")[2]}`;
   expect(() => parseOperator("nonsense")).toThrow(expect.objectContaining({ code: "operator.invalid" }));
-  expect(() => parseOperator(signClaims(claims, operatorKey))).toThrow(
-    /does not contain a validly signed operator/,
-  );
+  expect(() => parseOperator(signClaims(claims, operatorKey))).toThrow(/does not contain a validly signed operator/);
   expect(parseOperator(signClaims({ sub: operator.id, nats: { type: "operator" } }, operatorKey))).toEqual({
     id: operator.id,
     name: operator.id,

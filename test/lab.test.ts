@@ -73,9 +73,7 @@ describe("a server of the lab", () => {
 
   test("that can't start says why", async () => {
     const { path: binary } = await serverBinary("2.15.1");
-    await expect(startServer({ binary, config: () => "no such thing" })).rejects.toThrow(
-      /nats-server ended at once/,
-    );
+    await expect(startServer({ binary, config: () => "no such thing" })).rejects.toThrow(/nats-server ended at once/);
   });
 
   test("whose starter was killed is reaped by the next who looks", async () => {
@@ -88,9 +86,7 @@ describe("a server of the lab", () => {
     const starter = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const pid = await new Promise<number>((resolve) =>
-      starter.stdout.once("data", (line) => resolve(Number(line))),
-    );
+    const pid = await new Promise<number>((resolve) => starter.stdout.once("data", (line) => resolve(Number(line))));
     starter.kill("SIGKILL");
     await waitFor("the starter to end", () => starter.signalCode !== null);
     expect(await reapServers()).toBeGreaterThanOrEqual(1);
@@ -113,9 +109,7 @@ test("the quickstart tells only what is so, and leaves nothing running", async (
     env: environment(),
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  expect(stdout).toMatch(
-    /publishing fails: no responders[\s\S]*relight heal says: healed[\s\S]*no message was lost/,
-  );
+  expect(stdout).toMatch(/publishing fails: no responders[\s\S]*relight heal says: healed[\s\S]*no message was lost/);
   expect(stdout).not.toContain("✗ this is not so");
   const readme = readFileSync(join(import.meta.dirname, "..", "README.md"), "utf8");
   const [, shown = ""] = /```\n(Every usual check[\s\S]*?)```/.exec(readme) ?? [];

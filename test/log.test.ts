@@ -1,13 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { fmtCreds } from "@nats-io/jwt";
-import {
-  createAccount,
-  createCluster,
-  createCurve,
-  createOperator,
-  createServer,
-  createUser,
-} from "@nats-io/nkeys";
+import { createAccount, createCluster, createCurve, createOperator, createServer, createUser } from "@nats-io/nkeys";
 import fc from "fast-check";
 import { newCredentials, seedOf, signClaims } from "../lab/keys.ts";
 import { RelightError } from "../lib/errors.ts";
@@ -16,8 +9,8 @@ import { createLog, redact, redactText } from "../lib/log.ts";
 /** Seeds, JWTs and credentials never leave in words, wherever in a value they hide. */
 
 // Keys are slow to make, so a few are made once; the rest of the values is arbitrary.
-const POOL = [createOperator, createAccount, createUser, createCluster, createServer, createCurve].map(
-  (create) => seedOf(create()),
+const POOL = [createOperator, createAccount, createUser, createCluster, createServer, createCurve].map((create) =>
+  seedOf(create()),
 );
 const issuer = createAccount();
 const seed = fc.constantFrom(...POOL);
@@ -59,20 +52,14 @@ describe("the redactor", () => {
 
   test("stands before all that is logged: message, data and the fields of every line", () => {
     fc.assert(
-      fc.property(
-        secret,
-        around,
-        wrap,
-        fc.constantFrom("info", "warn", "error"),
-        (text, before, hide, level) => {
-          const lines: string[] = [];
-          const write = (line: string) => void lines.push(line);
-          const log = createLog({ level: "info", write, fields: { always: hide(text) } });
-          log[level](`${before}${text}`, { value: hide(`${before}${text} after`) });
-          expect(lines).toHaveLength(1);
-          for (const part of sensitiveParts(text)) expect(lines[0]).not.toContain(part);
-        },
-      ),
+      fc.property(secret, around, wrap, fc.constantFrom("info", "warn", "error"), (text, before, hide, level) => {
+        const lines: string[] = [];
+        const write = (line: string) => void lines.push(line);
+        const log = createLog({ level: "info", write, fields: { always: hide(text) } });
+        log[level](`${before}${text}`, { value: hide(`${before}${text} after`) });
+        expect(lines).toHaveLength(1);
+        for (const part of sensitiveParts(text)) expect(lines[0]).not.toContain(part);
+      }),
     );
   });
 
@@ -134,7 +121,5 @@ function sensitiveParts(text: string): string[] {
 
 test("credentials are what the NATS tools write", () => {
   const user = createUser();
-  expect(redact(Buffer.from(fmtCreds("eyJh.eyJi.c2ln", user)).toString())).not.toMatch(
-    /S[U][A-Z2-7]{56}|eyJh/,
-  );
+  expect(redact(Buffer.from(fmtCreds("eyJh.eyJi.c2ln", user)).toString())).not.toMatch(/S[U][A-Z2-7]{56}|eyJh/);
 });

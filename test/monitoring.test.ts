@@ -21,8 +21,7 @@ test("each question is asked as Kubernetes asks it; the full one may fail alone"
   const asked: (string | undefined)[] = [];
   const checks = await check((request, response) => {
     asked.push(request.url);
-    if (request.url === "/healthz")
-      response.writeHead(503).end('{"status":"unavailable","error":"account expired"}');
+    if (request.url === "/healthz") response.writeHead(503).end('{"status":"unavailable","error":"account expired"}');
     else response.end('{"status":"ok"}');
   }, "/");
   expect(asked.sort()).toEqual(["/healthz", "/healthz?js-enabled-only=true", "/healthz?js-server-only=true"]);

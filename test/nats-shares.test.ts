@@ -9,8 +9,7 @@ test("shares hold all items in their order, and no more than one user can be all
       const subjectsOf = (item: string) => [`$JS.API.STREAM.UPDATE.${item}`, `$JS.API.STREAM.INFO.${item}`];
       const shares = inShares(items, subjectsOf);
       expect(shares.flat()).toEqual(items);
-      for (const share of shares)
-        expect(share.length === 1 || fitsOneUser(share.flatMap(subjectsOf))).toBe(true);
+      for (const share of shares) expect(share.length === 1 || fitsOneUser(share.flatMap(subjectsOf))).toBe(true);
     }),
   );
 });

@@ -41,21 +41,11 @@ test.each<[string, () => object, RegExp]>([
   ["a key for a certificate", () => ({ ...own, cert: own.key }), /cluster\.tls\.cert holds no certificate/],
   ["a certificate for a key", () => ({ ...own, key: own.cert }), /cluster\.tls\.key holds no private key/],
   ["an encrypted key", () => ({ ...own, key: ENCRYPTED }), /cluster\.tls\.key is encrypted.*passphrase/],
-  [
-    "a key that is broken",
-    () => ({ ...own, key: ENCRYPTED.replaceAll("ENCRYPTED ", "") }),
-    /key that can't be read/,
-  ],
-  [
-    "another one's key",
-    () => ({ ...own, key: other.key }),
-    /does not belong to .*\(CN=own, issued by CN=lab-ca/,
-  ],
+  ["a key that is broken", () => ({ ...own, key: ENCRYPTED.replaceAll("ENCRYPTED ", "") }), /key that can't be read/],
+  ["another one's key", () => ({ ...own, key: other.key }), /does not belong to .*\(CN=own, issued by CN=lab-ca/],
 ])("%s is named and not shown", (_what, texts, message) => {
   const check = () => checkTls({ ...texts(), handshakeFirst });
-  expect(check).toThrow(
-    expect.objectContaining({ code: "secret.malformed", message: expect.stringMatching(message) }),
-  );
+  expect(check).toThrow(expect.objectContaining({ code: "secret.malformed", message: expect.stringMatching(message) }));
   const shown = [own, other].map(({ key }) => key.split("\n")[1]);
   try {
     check();

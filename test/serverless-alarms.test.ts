@@ -11,15 +11,12 @@ const stack = packageStack({ alarmEmail: "oncall@example.com" });
 const SERVICE = "relight-prod";
 const alarms = stack.ofType("AWS::CloudWatch::Alarm").map(([, properties]) => properties);
 const functions = stack.ofType("AWS::Lambda::Function").map(([id]) => id);
-const alarmOf = (name: string): Properties =>
-  alarms.find(({ AlarmName }) => AlarmName === `${SERVICE}/${name}`);
+const alarmOf = (name: string): Properties => alarms.find(({ AlarmName }) => AlarmName === `${SERVICE}/${name}`);
 
 describe("alarms", () => {
   test("each function has one for its errors, and those that must not wait for their throttles", () => {
     const watched = (metric: string) =>
-      alarms
-        .filter(({ MetricName }) => MetricName === metric)
-        .map(({ Dimensions }) => Dimensions[0].Value.Ref);
+      alarms.filter(({ MetricName }) => MetricName === metric).map(({ Dimensions }) => Dimensions[0].Value.Ref);
     expect(watched("Errors").sort()).toEqual(functions.toSorted());
     expect(watched("Throttles").sort()).toEqual([
       "EscalateLambdaFunction",
@@ -35,27 +32,9 @@ describe("alarms", () => {
   test.each([
     ["accounts-past-page", "AccountsPastPage", "GreaterThanOrEqualToThreshold", 1, "ignore"],
     ["sweep-missed", "SweepFinished", "LessThanThreshold", 1, "breaching"],
-    [
-      "escalation-undeliverable",
-      "EscalationUndeliverable",
-      "GreaterThanOrEqualToThreshold",
-      1,
-      "notBreaching",
-    ],
-    [
-      "jobs-dead-letters",
-      "ApproximateNumberOfMessagesVisible",
-      "GreaterThanOrEqualToThreshold",
-      1,
-      "notBreaching",
-    ],
-    [
-      "pages-dead-letters",
-      "ApproximateNumberOfMessagesVisible",
-      "GreaterThanOrEqualToThreshold",
-      1,
-      "notBreaching",
-    ],
+    ["escalation-undeliverable", "EscalationUndeliverable", "GreaterThanOrEqualToThreshold", 1, "notBreaching"],
+    ["jobs-dead-letters", "ApproximateNumberOfMessagesVisible", "GreaterThanOrEqualToThreshold", 1, "notBreaching"],
+    ["pages-dead-letters", "ApproximateNumberOfMessagesVisible", "GreaterThanOrEqualToThreshold", 1, "notBreaching"],
     ["oldest-job", "ApproximateAgeOfOldestMessage", "GreaterThanOrEqualToThreshold", 1800, "notBreaching"],
   ])("%s is raised by %s", (name, metric, comparison, threshold, missing) => {
     expect(alarmOf(name)).toMatchObject({
@@ -109,8 +88,7 @@ describe("alarms", () => {
 
   test("call people by two ways: the topic, and the queue of pages", () => {
     const topic = [{ Ref: "AlarmsTopic" }];
-    for (const { AlarmActions, OKActions } of alarms)
-      expect([AlarmActions, OKActions]).toEqual([topic, topic]);
+    for (const { AlarmActions, OKActions } of alarms) expect([AlarmActions, OKActions]).toEqual([topic, topic]);
     expect(stack.resources["AlarmsTopic"]?.Properties.Subscription).toEqual([
       { Protocol: "email", Endpoint: "oncall@example.com" },
     ]);
@@ -134,9 +112,7 @@ describe("the dashboard", () => {
   const widgets: readonly Properties[] = body.widgets.map(({ properties }: Properties) => properties);
   const metrics = widgets.flatMap(({ metrics = [] }) => named(metrics));
   const searches = [
-    ...String(text).matchAll(
-      /SEARCH\('\{Relight,service,(\w+)\} MetricName=\\"(\w+)\\" service=\\"([\w-]+)\\"'/g,
-    ),
+    ...String(text).matchAll(/SEARCH\('\{Relight,service,(\w+)\} MetricName=\\"(\w+)\\" service=\\"([\w-]+)\\"'/g),
   ];
 
   test("shows all that Relight emits, and nothing that there is not", () => {

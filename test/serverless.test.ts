@@ -35,8 +35,7 @@ const full = packageStack(ALL_PARAMETERS);
 const DIST = join(import.meta.dirname, "..", "dist", "functions");
 const NAMES = ["api", "escalate", "issuer-webhook", "manual", "remediate", "rotate-credentials", "sweep"];
 const functions = stack.ofType("AWS::Lambda::Function");
-const nameOf = ({ Handler }: Properties): string =>
-  /^dist\/functions\/(.+)\.handler$/.exec(Handler)?.[1] ?? Handler;
+const nameOf = ({ Handler }: Properties): string => /^dist\/functions\/(.+)\.handler$/.exec(Handler)?.[1] ?? Handler;
 const functionOf = (name: string): readonly [string, Properties] => {
   const found = functions.find(([, properties]) => nameOf(properties) === name);
   if (found === undefined) throw new Error(`no function ${name}`);
@@ -109,22 +108,16 @@ describe("the functions", () => {
     };
     expect(shown(full)).toEqual(NAMES.map(() => inside));
     for (const [, { Role }] of full.ofType("AWS::Lambda::Function"))
-      expect(full.resources[Role["Fn::GetAtt"][0]]?.Properties.ManagedPolicyArns).toEqual([
-        { Ref: "NetworkPolicy" },
-      ]);
+      expect(full.resources[Role["Fn::GetAtt"][0]]?.Properties.ManagedPolicyArns).toEqual([{ Ref: "NetworkPolicy" }]);
     expect(stack.resources["NetworkPolicy"]).toBeUndefined();
     expect(functionOf("sweep")[1].ReservedConcurrentExecutions).toBe(1);
-    expect(full.resources["SweepLambdaFunction"]?.Properties).not.toHaveProperty(
-      "ReservedConcurrentExecutions",
-    );
+    expect(full.resources["SweepLambdaFunction"]?.Properties).not.toHaveProperty("ReservedConcurrentExecutions");
   });
 });
 
 describe("the roles", () => {
   const rights = (packaged: PackagedStack) =>
-    Object.fromEntries(
-      packaged.ofType("AWS::IAM::Role").map(([id, role]) => [id, rightsOf(role).toSorted()] as const),
-    );
+    Object.fromEntries(packaged.ofType("AWS::IAM::Role").map(([id, role]) => [id, rightsOf(role).toSorted()] as const));
 
   test("allow what their functions need and nothing else", () => {
     const expected = Object.entries(RIGHTS).map(([id, list]) => [id, list.toSorted()]);
@@ -139,44 +132,32 @@ describe("the roles", () => {
     expect(rights(full)).toEqual(Object.fromEntries(expected));
   });
 
-  test.each(Object.entries(WRITES))(
-    "let %s write its own kinds of entries, and no other",
-    (name, { kinds, on }) => {
-      const packaged = stackOf(JSON.parse(stack.text), {});
-      const properties = packaged
-        .resources<Properties>("AWS::Lambda::Function")
-        .map((each) => each.properties);
-      const own = properties.find((each) => nameOf(each) === name);
-      const role = packaged.resources<Properties>("AWS::IAM::Role");
-      const [found] = role.filter(({ id }) => packaged.resolve({ "Fn::GetAtt": [id, "Arn"] }) === own?.Role);
-      const statements = statementsIn(found?.properties.Policies);
-      const resource = String(packaged.resolve({ "Fn::GetAtt": ["JournalTable", "Arn"] }));
-      const may = (action: string, key: string): boolean =>
-        isAllowed(statements, { action, resource, context: { "dynamodb:LeadingKeys": [key] } });
-      for (const kind of Object.keys(ACTED_ON) as EntryKind[])
-        for (const account of ["A".repeat(56), "-"]) {
-          const key = entryKey(kind, account);
-          const isOwn = kinds.includes(kind) && on.includes(account === "-" ? "-" : "account");
-          expect({ kind, key, may: may("dynamodb:PutItem", key) }).toEqual({ kind, key, may: isOwn });
-          for (const action of [
-            "UpdateItem",
-            "DeleteItem",
-            "BatchWriteItem",
-            "PartiQLInsert",
-            "PartiQLUpdate",
-          ])
-            expect({ action, key, may: may(`dynamodb:${action}`, key) }).toEqual({ action, key, may: false });
-        }
-    },
-  );
+  test.each(Object.entries(WRITES))("let %s write its own kinds of entries, and no other", (name, { kinds, on }) => {
+    const packaged = stackOf(JSON.parse(stack.text), {});
+    const properties = packaged.resources<Properties>("AWS::Lambda::Function").map((each) => each.properties);
+    const own = properties.find((each) => nameOf(each) === name);
+    const role = packaged.resources<Properties>("AWS::IAM::Role");
+    const [found] = role.filter(({ id }) => packaged.resolve({ "Fn::GetAtt": [id, "Arn"] }) === own?.Role);
+    const statements = statementsIn(found?.properties.Policies);
+    const resource = String(packaged.resolve({ "Fn::GetAtt": ["JournalTable", "Arn"] }));
+    const may = (action: string, key: string): boolean =>
+      isAllowed(statements, { action, resource, context: { "dynamodb:LeadingKeys": [key] } });
+    for (const kind of Object.keys(ACTED_ON) as EntryKind[])
+      for (const account of ["A".repeat(56), "-"]) {
+        const key = entryKey(kind, account);
+        const isOwn = kinds.includes(kind) && on.includes(account === "-" ? "-" : "account");
+        expect({ kind, key, may: may("dynamodb:PutItem", key) }).toEqual({ kind, key, may: isOwn });
+        for (const action of ["UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate"])
+          expect({ action, key, may: may(`dynamodb:${action}`, key) }).toEqual({ action, key, may: false });
+      }
+  });
 
   test('take "*" for a resource only where AWS takes nothing else, and never a part of a secret or a key', () => {
     for (const [, role] of full.ofType("AWS::IAM::Role"))
       for (const { Action, Resource } of statementsOf(role))
         for (const resource of [Resource].flat().map((each) => JSON.stringify(each)))
           if (resource === '"*"') expect(WITHOUT_RESOURCE).toEqual(expect.arrayContaining([Action].flat()));
-          else if (resource.includes(":secret:"))
-            expect(resource).toMatch(/[\w-]-\?{6}"}$|secret:jwts\/\*"}$/);
+          else if (resource.includes(":secret:")) expect(resource).toMatch(/[\w-]-\?{6}"}$|secret:jwts\/\*"}$/);
           else expect(resource).not.toMatch(/[*?]|alias/);
     expect(JSON.stringify(RIGHTS)).not.toMatch(/kms:|secret:[^"]*\*/);
   });
@@ -274,9 +255,7 @@ describe("queues, table and triggers", () => {
 
   test("rules put pages into the queue, which takes them from no one else; so do its dead letters", () => {
     const rules = stack.ofType("AWS::Events::Rule");
-    expect(
-      rules.map(([, { EventBusName, EventPattern }]) => [EventBusName, EventPattern["detail-type"]]),
-    ).toEqual([
+    expect(rules.map(([, { EventBusName, EventPattern }]) => [EventBusName, EventPattern["detail-type"]])).toEqual([
       [{ "Fn::GetAtt": ["EventsBus", "Name"] }, ["Incident Opened", "Incident Resolved"]],
       [undefined, ["CloudWatch Alarm State Change"]],
     ]);
@@ -301,17 +280,14 @@ describe("the template", () => {
   test.each([
     ["as it comes", stack],
     ["with every parameter", full],
-  ])(
-    "%s refers to nothing that isn't there, holds no secret, and is within CloudFormation's limits",
-    (_, packaged) => {
-      const wanted = referencesIn(packaged.resources).filter((name) => !name.startsWith("AWS::"));
-      expect(wanted.length).toBeGreaterThan(100);
-      expect(wanted.filter((name) => packaged.resources[name] === undefined)).toEqual([]);
-      expect(packaged.text).not.toMatch(/\bS[OAUN][A-Z2-7]{56}\b|eyJ[\w-]+\.eyJ|whsec_|\$\{param:/);
-      expect(Object.keys(packaged.resources).length).toBeLessThan(500);
-      expect(Buffer.byteLength(packaged.text)).toBeLessThan(1_000_000);
-    },
-  );
+  ])("%s refers to nothing that isn't there, holds no secret, and is within CloudFormation's limits", (_, packaged) => {
+    const wanted = referencesIn(packaged.resources).filter((name) => !name.startsWith("AWS::"));
+    expect(wanted.length).toBeGreaterThan(100);
+    expect(wanted.filter((name) => packaged.resources[name] === undefined)).toEqual([]);
+    expect(packaged.text).not.toMatch(/\bS[OAUN][A-Z2-7]{56}\b|eyJ[\w-]+\.eyJ|whsec_|\$\{param:/);
+    expect(Object.keys(packaged.resources).length).toBeLessThan(500);
+    expect(Buffer.byteLength(packaged.text)).toBeLessThan(1_000_000);
+  });
 
   test("passes cfn-lint, which knows CloudFormation's own schemas", async () => {
     const moto = await installMoto();

@@ -77,9 +77,7 @@ describe("a checkout on a Node that runs no TypeScript", () => {
   test("says what npm said, and what to do", () => {
     const { status, stderr } = findNode('console.error("npm error code ENOTFOUND"); process.exit(1);');
     expect(status).toBe(1);
-    expect(stderr).toMatch(
-      /ENOTFOUND\nInstall Node 24, or let npm reach its registry or the mirror in your \.npmrc/,
-    );
+    expect(stderr).toMatch(/ENOTFOUND\nInstall Node 24, or let npm reach its registry or the mirror in your \.npmrc/);
     expect(inCache()).toEqual([]);
   });
 

@@ -12,8 +12,7 @@ interface Nacl {
   };
 }
 
-const load = (...path: string[]): Nacl =>
-  createRequire(import.meta.url)(join(import.meta.dirname, ...path)) as Nacl;
+const load = (...path: string[]): Nacl => createRequire(import.meta.url)(join(import.meta.dirname, ...path)) as Nacl;
 const original = load("..", "node_modules", "tweetnacl", "nacl-fast.js");
 const ours = load("support", "tweetnacl.cjs");
 

@@ -117,8 +117,7 @@ async function aPage(twin: Twin, resume: () => void): Promise<Pick<Scenes, "page
     every(
       1,
       { kind: "throttle" },
-      ({ caller, service, operation }) =>
-        caller === "sweep" && service === "sqs" && operation.startsWith("Get"),
+      ({ caller, service, operation }) => caller === "sweep" && service === "sqs" && operation.startsWith("Get"),
     ),
   );
   await bySchedule(twin);

@@ -141,8 +141,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     Scheduler: costOf("schedule", sweeps),
     "CloudWatch metrics": costOf("metric", measured.metrics),
     "CloudWatch alarms and dashboard": costOf("alarm", measured.alarms) + costOf("dashboard", 1),
-    "CloudWatch logs":
-      costOf("logGb", logGb) + costOf("logStoredGb", logGb * ASSUMED.keeps * ASSUMED.compressed),
+    "CloudWatch logs": costOf("logGb", logGb) + costOf("logStoredGb", logGb * ASSUMED.keeps * ASSUMED.compressed),
     "Secrets Manager":
       costOf("secret", ASSUMED.secrets) +
       costOf(

@@ -75,10 +75,7 @@ export function recording({ proxy, functions }: Twin, name: string): () => Recor
         events: count("events"),
         cpu,
         logs: sum(lines, (text) => Buffer.byteLength(text) + EVENT_OVERHEAD),
-        waited: Math.max(
-          0,
-          sum(probes, ({ imported, end }) => end.wall - imported.wall) - cpu - each(timeIn(calls)),
-        ),
+        waited: Math.max(0, sum(probes, ({ imported, end }) => end.wall - imported.wall) - cpu - each(timeIn(calls))),
       },
       start: {
         imports: sum(probes, ({ imported }) => imported.cpu),

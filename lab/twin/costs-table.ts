@@ -56,10 +56,7 @@ export const SETTINGS: readonly Setting[] = [
 ];
 
 /** A sweep is measured at two sizes: the difference is the cost per account, the rest the fixed cost. */
-export function measuredOf(
-  { sweeps, look, renewal, heal, page, told, webhook }: Scenes,
-  alarms: number,
-): Measured {
+export function measuredOf({ sweeps, look, renewal, heal, page, told, webhook }: Scenes, alarms: number): Measured {
   const [small, large] = SIZES;
   const [few, many] = [sweeps[small], sweeps[large]];
   if (few === undefined || many === undefined) throw new Error("a sweep was not measured");
@@ -92,8 +89,7 @@ const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 const rule = (count: number): string => row(Array.from({ length: count }, () => "---"));
 
 /** Two decimals for small values, none for large ones. */
-const short = (value: number): string =>
-  value < 10 ? String(Number(value.toFixed(2))) : String(Math.round(value));
+const short = (value: number): string => (value < 10 ? String(Number(value.toFixed(2))) : String(Math.round(value)));
 
 export function measuredTable({ steps, metrics, alarms }: Measured): string {
   const rows = STEPS.map((step) => row([NAMES[step], ...COLUMNS.map((key) => short(steps[step][key]))]));
@@ -115,9 +111,7 @@ export function readMeasured(text: string): Measured {
   const stepOf = (step: Step): Usage & Start => {
     const cells = lines.find(([name]) => name === NAMES[step]);
     if (cells?.length !== COLUMNS.length + 1) throw new Error(`the table has no valid row "${NAMES[step]}"`);
-    return Object.fromEntries(
-      COLUMNS.map((key, index) => [key, Number(cells[index + 1])]),
-    ) as unknown as Usage & Start;
+    return Object.fromEntries(COLUMNS.map((key, index) => [key, Number(cells[index + 1])])) as unknown as Usage & Start;
   };
   const [, metrics, alarms] = /Series of metrics: (\d+)\. Alarms: (\d+)\./.exec(text) ?? [];
   if (alarms === undefined) throw new Error("the table does not say how many metrics and alarms there are");

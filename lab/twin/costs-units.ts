@@ -30,14 +30,9 @@ function valueSize(value: Value): number {
   if (type === "B") return Buffer.from(String(content), "base64").length;
   if (type === "M")
     return (
-      3 +
-      Object.values(content as Item).reduce(
-        (sum, each) => sum + 1 + valueSize(each),
-        sizeOfNames(content as Item),
-      )
+      3 + Object.values(content as Item).reduce((sum, each) => sum + 1 + valueSize(each), sizeOfNames(content as Item))
     );
-  if (type === "L")
-    return 3 + (content as readonly Value[]).reduce((sum, each) => sum + 1 + valueSize(each), 0);
+  if (type === "L") return 3 + (content as readonly Value[]).reduce((sum, each) => sum + 1 + valueSize(each), 0);
   return 1;
 }
 
@@ -74,8 +69,5 @@ function written(item: Item): Units {
 /** Each key is charged separately, even if it does not exist. */
 function batchUnits(requests: unknown): number {
   const tables = Object.values(requests as Record<string, { Keys: unknown[]; ConsistentRead?: boolean }>);
-  return tables.reduce(
-    (sum, { Keys, ConsistentRead }) => sum + Keys.length * (ConsistentRead === true ? 1 : 0.5),
-    0,
-  );
+  return tables.reduce((sum, { Keys, ConsistentRead }) => sum + Keys.length * (ConsistentRead === true ? 1 : 0.5), 0);
 }

@@ -37,8 +37,7 @@ async function measureAll(): Promise<{ readonly scenes: Scenes; readonly alarms:
 
 const { scenes, alarms } = await measureAll();
 const { sweeps, ...others } = scenes;
-for (const [size, sweep] of Object.entries(sweeps))
-  console.log(callsOf(`a sweep over ${size} accounts`, sweep));
+for (const [size, sweep] of Object.entries(sweeps)) console.log(callsOf(`a sweep over ${size} accounts`, sweep));
 for (const [name, recorded] of Object.entries(others)) console.log(callsOf(name, recorded));
 const text = costsText(measuredOf(scenes, alarms));
 console.log(`\n${text}\n`);

@@ -59,9 +59,7 @@ export async function deploy(artefacts: string, settings: MotoSettings): Promise
  * without Docker. The twin handles mappings.
  */
 function withoutMappings(template: Template): Template {
-  const kept = Object.entries(template.Resources).filter(
-    ([, { Type }]) => Type !== "AWS::Lambda::EventSourceMapping",
-  );
+  const kept = Object.entries(template.Resources).filter(([, { Type }]) => Type !== "AWS::Lambda::EventSourceMapping");
   return { ...template, Resources: Object.fromEntries(kept) };
 }
 
@@ -90,9 +88,7 @@ async function upload(
   settings: MotoSettings,
 ): Promise<void> {
   const client = new S3Client({ ...settings, forcePathStyle: true });
-  for (const { properties } of stackOf(template, ids).resources<FunctionProperties>(
-    "AWS::Lambda::Function",
-  )) {
+  for (const { properties } of stackOf(template, ids).resources<FunctionProperties>("AWS::Lambda::Function")) {
     const { S3Bucket: bucket, S3Key: key } = properties.Code;
     const body = await readFile(zipOf(artefacts, key));
     await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));

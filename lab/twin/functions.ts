@@ -129,12 +129,7 @@ function remember(host: Host, run: Run): Run {
   return run;
 }
 
-function startProcess(
-  host: Host,
-  name: string,
-  properties: FunctionProperties,
-  request: string,
-): ChildProcess {
+function startProcess(host: Host, name: string, properties: FunctionProperties, request: string): ChildProcess {
   // An access key per invocation, by which the proxy identifies the caller.
   const key = `TWIN${request.replaceAll("-", "").slice(0, 16).toUpperCase()}`;
   host.proxy.introduce(key, { name, request });
@@ -184,10 +179,7 @@ function environmentOf({ proxy, environment, folder }: Host, properties: Functio
 function variablesOf({ Environment }: FunctionProperties, url: string): Readonly<Record<string, string>> {
   const queues = `https://sqs.${REGION}.amazonaws.com`;
   return Object.fromEntries(
-    Object.entries(Environment?.Variables ?? {}).map(([name, value]) => [
-      name,
-      String(value).replaceAll(queues, url),
-    ]),
+    Object.entries(Environment?.Variables ?? {}).map(([name, value]) => [name, String(value).replaceAll(queues, url)]),
   );
 }
 

@@ -100,12 +100,10 @@ function findRoute(routes: readonly Route[], method: string, path: string) {
 
 function match(pattern: string, path: string): Readonly<Record<string, string>> | undefined {
   const names: string[] = [];
-  const expression = pattern
-    .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
-    .replace(/\{(\w+)(\\\+)?\}/g, (_, name, greedy) => {
-      names.push(name);
-      return greedy === undefined ? "([^/]+)" : "(.+)";
-    });
+  const expression = pattern.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)(\\\+)?\}/g, (_, name, greedy) => {
+    names.push(name);
+    return greedy === undefined ? "([^/]+)" : "(.+)";
+  });
   const found = new RegExp(`^${expression}$`).exec(path);
   if (found === null) return undefined;
   return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
@@ -128,9 +126,7 @@ async function eventOf({ route, parameters, url, incoming, key }: Arrived) {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk as Buffer);
   const body = Buffer.concat(chunks);
-  const headers = Object.fromEntries(
-    Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]),
-  );
+  const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
   const isText = /json|text|urlencoded|xml/.test(headers["content-type"] ?? "text");
   const query = Object.fromEntries(url.searchParams);
   return {
@@ -149,8 +145,7 @@ async function eventOf({ route, parameters, url, incoming, key }: Arrived) {
 
 function contextOf(route: Route, url: URL, incoming: IncomingMessage, key: string | undefined) {
   const now = new Date();
-  const authorizer =
-    route.authorization === "AWS_IAM" ? { authorizer: { iam: identityOf(String(key)) } } : {};
+  const authorizer = route.authorization === "AWS_IAM" ? { authorizer: { iam: identityOf(String(key)) } } : {};
   return {
     accountId: ACCOUNT,
     apiId: "twin",

@@ -42,9 +42,7 @@ async function deployTwin(world: World, accounts: Readonly<Record<string, World>
     world,
     accounts,
     onRun: tell,
-    ...(options.log === true
-      ? { onLine: ({ function: name, text }) => say(colors.dim(`${name}: ${text}`)) }
-      : {}),
+    ...(options.log === true ? { onLine: ({ function: name, text }) => say(colors.dim(`${name}: ${text}`)) } : {}),
   });
   const { made, missing } = twin.deployment;
   say(`CloudFormation created ${made.map(short).join(", ")}`);
@@ -139,12 +137,10 @@ function summary(calls: readonly Call[]): string {
     .map((name) => {
       const own = calls.filter(({ caller }) => caller === name);
       const runs = new Set(own.map(({ request }) => request)).size;
-      const operations = [...new Set(own.map(({ service, operation }) => `${service}:${operation}`))].map(
-        (each) => {
-          const count = own.filter(({ service, operation }) => `${service}:${operation}` === each).length;
-          return `${each} ${(count / runs).toFixed(1)}`;
-        },
-      );
+      const operations = [...new Set(own.map(({ service, operation }) => `${service}:${operation}`))].map((each) => {
+        const count = own.filter(({ service, operation }) => `${service}:${operation}` === each).length;
+        return `${each} ${(count / runs).toFixed(1)}`;
+      });
       return `         ${name}, ${runs} runs, calls to AWS in each: ${operations.join(", ")}`;
     })
     .join("\n");

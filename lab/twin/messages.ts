@@ -1,10 +1,5 @@
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
-import {
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SendMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { waitFor } from "../wait.ts";
 import type { Delivery } from "./queues.ts";
 import { ACCOUNT } from "./template.ts";
@@ -14,8 +9,7 @@ import type { Twin } from "./twin.ts";
 /** The stack's queues. */
 export type QueueName = "jobs.fifo" | "jobs-dead.fifo" | "pages" | "pages-dead";
 
-const urlOf = ({ settings }: Twin, queue: QueueName): string =>
-  `${settings.endpoint}/${ACCOUNT}/relight-prod-${queue}`;
+const urlOf = ({ settings }: Twin, queue: QueueName): string => `${settings.endpoint}/${ACCOUNT}/relight-prod-${queue}`;
 
 /** Sends a message to a queue, bypassing the proxy; for a FIFO queue with its own group and deduplication id. */
 export async function sendTo(
@@ -99,12 +93,7 @@ export function deliveriesOf(
 }
 
 /** Waits until this many deliveries are over. */
-export async function isDelivered(
-  twin: Twin,
-  part: string,
-  times: number,
-  by: Taker = "remediate",
-): Promise<void> {
+export async function isDelivered(twin: Twin, part: string, times: number, by: Taker = "remediate"): Promise<void> {
   const isOver = (): boolean =>
     deliveriesOf(twin, part, by).filter(({ failed }) => failed !== undefined).length >= times;
   await waitFor(`delivery ${times} of ${part} to be over`, isOver, { timeout: 120_000 });

@@ -57,9 +57,7 @@ export function statementsIn(policies: readonly Policy[]): readonly Statement[] 
 /** A denial wins over everything; by default everything is denied. */
 export function isAllowed(statements: readonly Statement[], right: Right): boolean {
   const fitting = statements.filter((statement) => fits(statement, right));
-  return (
-    fitting.some(({ Effect }) => Effect === "Allow") && fitting.every(({ Effect }) => Effect === "Allow")
-  );
+  return fitting.some(({ Effect }) => Effect === "Allow") && fitting.every(({ Effect }) => Effect === "Allow");
 }
 
 function fits(statement: Statement, { action, resource, context }: Right): boolean {
@@ -80,8 +78,7 @@ function fits(statement: Statement, { action, resource, context }: Right): boole
 
 /** @throws Error for an unknown operator, because it must not count as fulfilled. */
 function holds(operator: string, wanted: readonly string[], values: readonly string[]): boolean {
-  const [, set, name = "", ifExists] =
-    /^(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?$/.exec(operator) ?? [];
+  const [, set, name = "", ifExists] = /^(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?$/.exec(operator) ?? [];
   if (ifExists !== undefined && values.length === 0) return true;
   const test = OPERATORS[name];
   if (test === undefined) throw new Error(`the condition operator ${operator} is unknown`);
@@ -91,8 +88,7 @@ function holds(operator: string, wanted: readonly string[], values: readonly str
 }
 
 const equal = (wanted: readonly string[], value: string): boolean => wanted.includes(value);
-const likeOne = (wanted: readonly string[], value: string): boolean =>
-  wanted.some((pattern) => like(pattern, value));
+const likeOne = (wanted: readonly string[], value: string): boolean => wanted.some((pattern) => like(pattern, value));
 
 const OPERATORS: Readonly<Record<string, (wanted: readonly string[], value: string) => boolean>> = {
   StringEquals: equal,
@@ -185,7 +181,6 @@ function leadingKeys(input: Input, batch: unknown): readonly string[] {
 }
 
 function batchItems(batch: unknown): readonly unknown[] {
-  if (Array.isArray(batch))
-    return batch.map(({ PutRequest, DeleteRequest }) => PutRequest?.Item ?? DeleteRequest?.Key);
+  if (Array.isArray(batch)) return batch.map(({ PutRequest, DeleteRequest }) => PutRequest?.Item ?? DeleteRequest?.Key);
   return (batch as { Keys?: readonly unknown[] } | undefined)?.Keys ?? [];
 }

@@ -68,11 +68,7 @@ export function stackOf(template: Template, ids: Readonly<Record<string, string>
   };
 }
 
-function holds(
-  template: Template,
-  ids: Readonly<Record<string, string>>,
-  condition: string | undefined,
-): boolean {
+function holds(template: Template, ids: Readonly<Record<string, string>>, condition: string | undefined): boolean {
   return condition === undefined || resolveIn(template, ids, template.Conditions?.[condition]) === true;
 }
 
@@ -87,9 +83,7 @@ function resolveIn(template: Template, ids: Ids, value: unknown): unknown {
   const isFunction = others.length === 0 && (key === "Ref" || key === "Condition" || key.startsWith("Fn::"));
   if (isFunction && !(key === "Condition" && typeof argument !== "string"))
     return intrinsic(key)(template, ids, argument as never);
-  const entries = Object.entries(value).map(
-    ([name, each]) => [name, resolveIn(template, ids, each)] as const,
-  );
+  const entries = Object.entries(value).map(([name, each]) => [name, resolveIn(template, ids, each)] as const);
   return Object.fromEntries(entries.filter(([, each]) => each !== NOTHING));
 }
 
@@ -121,10 +115,8 @@ const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
     return String(left) === String(right);
   },
   "Fn::Not": (template, ids, [one]: readonly [unknown]) => resolveIn(template, ids, one) !== true,
-  "Fn::And": (template, ids, all: readonly unknown[]) =>
-    all.every((each) => resolveIn(template, ids, each) === true),
-  "Fn::Or": (template, ids, all: readonly unknown[]) =>
-    all.some((each) => resolveIn(template, ids, each) === true),
+  "Fn::And": (template, ids, all: readonly unknown[]) => all.every((each) => resolveIn(template, ids, each) === true),
+  "Fn::Or": (template, ids, all: readonly unknown[]) => all.some((each) => resolveIn(template, ids, each) === true),
 };
 
 function refOf(template: Template, ids: Ids, name: string): unknown {
@@ -160,9 +152,7 @@ function substitute(
     if (Object.hasOwn(own, name)) return String(resolveIn(template, ids, own[name]));
     const [id = "", ...attribute] = name.split(".");
     return String(
-      attribute.length === 0
-        ? refOf(template, ids, name)
-        : attributeOf(template, ids, id, attribute.join(".")),
+      attribute.length === 0 ? refOf(template, ids, name) : attributeOf(template, ids, id, attribute.join(".")),
     );
   });
 }

@@ -52,7 +52,6 @@ export async function byConsole({ http }: Twin, account: string, action = "remed
 
 /** A request to a route with the authorizer `aws_iam`. The twin's listener only reads the key. */
 export function askApi(url: string, path: string, init: RequestInit = {}): Promise<Response> {
-  const authorization =
-    "AWS4-HMAC-SHA256 Credential=AKIATWINPERSON/20260101/eu-central-1/execute-api/aws4_request";
+  const authorization = "AWS4-HMAC-SHA256 Credential=AKIATWINPERSON/20260101/eu-central-1/execute-api/aws4_request";
   return fetch(`${url}${path}`, { ...init, headers: { "content-type": "application/json", authorization } });
 }

@@ -46,10 +46,7 @@ export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
 export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError">;
 
 /** The servers' addresses and TLS settings, with the secrets of `cluster.tls`. @throws RelightError `secret.*` */
-export async function openServers(
-  { servers: addresses, tls }: Config["cluster"],
-  secrets: Secrets,
-): Promise<Servers> {
+export async function openServers({ servers: addresses, tls }: Config["cluster"], secrets: Secrets): Promise<Servers> {
   if (tls === undefined) return { addresses, tls };
   const { handshakeFirst, ...references } = tls;
   const texts = await Promise.all(
@@ -71,8 +68,7 @@ export async function openRotation(
   secrets: Secrets,
   { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
 ): Promise<Pick<CredentialRotation, "secret" | "mint">> {
-  if (rotation === undefined)
-    throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
+  if (rotation === undefined) throw new RelightError("rotation.refused", "rotation.systemSigningKey is not configured");
   const { systemSigningKey, userLifetime: lifetime } = rotation;
   const { rotatingSecret } = await import("../adapters/aws/secrets/rotating-secret.ts");
   const mint: CredentialRotation["mint"] = async (current) =>
@@ -107,8 +103,7 @@ function mayRestart(
   { restart }: Pick<Config, "restart">,
   lasts: Millis | undefined,
 ): { whyNoRestart: string } | undefined {
-  if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES)
-    return undefined;
+  if (restart === undefined || lasts === undefined || lasts >= restart.timeout + RESTART_TAKES) return undefined;
   const why = `a restart may take longer than the ${Math.round(lasts / 1000)} s that this function can run`;
   return { whyNoRestart: `${why}; run \`relight heal\` on a machine instead` };
 }
@@ -129,8 +124,7 @@ export function restartsAsNeeded(
   const reason = mayRestart({ restart }, lasts);
   if (restart === undefined || reason !== undefined) return { restarts: reason ?? {}, open: async () => {} };
   const open = openOnce(() => openRestarter(restart, secrets, env));
-  const byNeed = async (server: RestartedServer): Promise<void> =>
-    (await open().catch(notBegun)).restart(server);
+  const byNeed = async (server: RestartedServer): Promise<void> => (await open().catch(notBegun)).restart(server);
   return { restarts: { restarter: { restart: byNeed } }, open };
 }
 

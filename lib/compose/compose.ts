@@ -26,11 +26,7 @@ import { changeLimits } from "../usecases/orders/change-limits.ts";
 import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
 import type { LimitOrder } from "../usecases/orders/plan-limits.ts";
 import type { RotationOrder, RotationPlan } from "../usecases/orders/plan-rotation.ts";
-import {
-  type RotationEvent,
-  type RotationStepDone,
-  rotateCredentials,
-} from "../usecases/orders/rotate-credentials.ts";
+import { type RotationEvent, type RotationStepDone, rotateCredentials } from "../usecases/orders/rotate-credentials.ts";
 import { type Rotation, rotate } from "../usecases/orders/rotate-key.ts";
 import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
 import { type Page, type Told, tellPage } from "../usecases/paging/tell-page.ts";
@@ -166,9 +162,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       const report = await sweep(sweeping, { trigger, reason, which });
       await jobs.drain();
       await sweepWorked(await parts.pager(), base.newId());
-      const changed = results
-        .filter(({ pushed }) => pushed !== undefined)
-        .map(({ verdict }) => verdict.account);
+      const changed = results.filter(({ pushed }) => pushed !== undefined).map(({ verdict }) => verdict.account);
       await listed
         .schedule(changed)
         .then(async (known) => watchExpiries(await context(), expirySources, base.newId(), known))
@@ -226,9 +220,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     findAccount: (text) => findAccount(deps, text, context),
     findOffline: (text) => findAccount(deps, text),
     accounts: async (text) =>
-      text === undefined
-        ? knownAccounts(await context(), configured)
-        : [await findAccount(deps, text, context)],
+      text === undefined ? knownAccounts(await context(), configured) : [await findAccount(deps, text, context)],
     remediate: (job) => remediate(runner, job),
     changeLimits: (order) => changeLimits(runner, order),
     rotateKey: (order, plan) => rotate(runner, order, plan),

@@ -34,9 +34,7 @@ export function channelsAsNeeded(config: Channels, secrets: Secrets, log: Log): 
  */
 export async function openEscalation(config: Channels, secrets: Secrets, log: Log): Promise<Escalation> {
   const channels = channelsOf(config, secrets);
-  await Promise.all(
-    channels.map(({ open }) => open().catch((thrown: unknown) => unlessRetryable(thrown, log))),
-  );
+  await Promise.all(channels.map(({ open }) => open().catch((thrown: unknown) => unlessRetryable(thrown, log))));
   return fanOutEscalation(channels, log, config.links);
 }
 
@@ -47,9 +45,7 @@ function unlessRetryable(thrown: unknown, log: Log): void {
 }
 
 /** Relight's event bus, if one is configured. A subscriber notifies the channels. */
-export async function openBus({
-  events,
-}: Pick<Config, "events">): Promise<(Escalation & Announcer) | undefined> {
+export async function openBus({ events }: Pick<Config, "events">): Promise<(Escalation & Announcer) | undefined> {
   if (events === undefined) return undefined;
   const { eventBridgeBus, eventBridgeClient } = await import("../adapters/aws/pages/eventbridge-bus.ts");
   const bus = events.slice("eventbridge:".length);

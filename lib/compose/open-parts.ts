@@ -160,8 +160,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       : channelsAsNeeded(config, secrets, log);
   // Incidents from the bus were counted when they were sent to it.
   const channels = measuredEscalation(told, metrics, bus === undefined ? "all" : "failures");
-  const escalation =
-    bus === undefined ? channels : measuredEscalation(busEscalation(bus, config, log), metrics);
+  const escalation = bus === undefined ? channels : measuredEscalation(busEscalation(bus, config, log), metrics);
   const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
   if (upFront) await openRestarter();
   // Read each once per run.
@@ -192,8 +191,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       clock: systemClock,
       operator: await operator(),
     });
-  const connect = async (): Promise<Cluster> =>
-    connectWith(await secrets.read(config.cluster.systemCredentials));
+  const connect = async (): Promise<Cluster> => connectWith(await secrets.read(config.cluster.systemCredentials));
   // Do not retry an unreachable cluster in the same run, because the run would wait again for each account.
   let opening: Promise<Cluster> | undefined;
 
@@ -223,9 +221,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       systemUser: async () => systemUserOf(await secrets.read(config.cluster.systemCredentials)),
       ...defined({ signer, signal }),
       // Without a time limit this is a person's command, which should fail at once.
-      ...(lasts === undefined
-        ? {}
-        : { waitsWhileBusy: millis(Math.min(base.timing.busy.timeout, lasts / 4)) }),
+      ...(lasts === undefined ? {} : { waitsWhileBusy: millis(Math.min(base.timing.busy.timeout, lasts / 4)) }),
       ...whyNone,
       ...(await source()),
     };

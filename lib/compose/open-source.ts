@@ -20,16 +20,10 @@ export function openSource(
   return { source: { claims: claimsSource({ name, entries, operator }), onDifference } };
 }
 
-function entriesOf(
-  name: string,
-  baseDir: string,
-  operator: Operator,
-  codec: JwtCodec,
-): AsyncIterable<SourceEntry> {
+function entriesOf(name: string, baseDir: string, operator: Operator, codec: JwtCodec): AsyncIterable<SourceEntry> {
   const [, kind, place = ""] = /^([\w-]+):(.+)$/.exec(name) ?? [];
   if (kind === "folder") return jwtFolder(resolve(baseDir, place), codec);
-  if (kind === "nsc")
-    return nscStore({ folder: resolve(baseDir, place), codec, operatorName: operator.name });
+  if (kind === "nsc") return nscStore({ folder: resolve(baseDir, place), codec, operatorName: operator.name });
   return inSecretsManager(place.slice("//".length), codec);
 }
 

@@ -38,18 +38,13 @@ function stores({ baseDir, env, secretsManager }: SecretsSettings): (reference: 
       return aws;
     }
     // A reference without a known scheme may be the secret itself, so do not repeat it.
-    throw new RelightError(
-      "secret.invalid_reference",
-      "a secret reference begins with file:, env: or aws-sm://",
-    );
+    throw new RelightError("secret.invalid_reference", "a secret reference begins with file:, env: or aws-sm://");
   };
 }
 
 /** Imports the AWS SDK only if it is needed. */
 async function openSecretsManager(makeClient: SecretsSettings["secretsManager"]): Promise<Secrets> {
-  const { secretsManagerClient, secretsManagerSecrets } = await import(
-    "../adapters/aws/secrets/secrets-manager.ts"
-  );
+  const { secretsManagerClient, secretsManagerSecrets } = await import("../adapters/aws/secrets/secrets-manager.ts");
   return secretsManagerSecrets(makeClient?.() ?? secretsManagerClient());
 }
 

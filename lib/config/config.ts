@@ -83,8 +83,7 @@ const restart = z
   .superRefine(exactlyOne(WAYS_TO_RESTART), EVEN_IF_FAULTY)
   .refine(({ webhook, timeout }) => webhook === undefined || timeout <= LONGEST_ANSWER, {
     path: ["timeout"],
-    message:
-      "can't be longer than 5m for a webhook; have the receiver answer 202 once it has accepted the request",
+    message: "can't be longer than 5m for a webhook; have the receiver answer 202 once it has accepted the request",
   });
 
 const document = z.strictObject({
@@ -141,9 +140,7 @@ const document = z.strictObject({
   /** Secrets that the issuer's webhook may sign with; several allow rotation. */
   issuerWebhook: z.strictObject({ secrets: z.array(secretReference).min(1) }).optional(),
   /** Which accounts have a metric for their time until expiry; each costs money on AWS. */
-  metrics: z
-    .strictObject({ perAccount: z.enum(["critical", "all", "none"]).default("critical") })
-    .prefault({}),
+  metrics: z.strictObject({ perAccount: z.enum(["critical", "all", "none"]).default("critical") }).prefault({}),
   journal: z
     .string()
     .regex(/^(sqlite|dynamodb):.+$/, { message: "write sqlite:PATH or dynamodb:TABLE" })
@@ -196,9 +193,7 @@ export const schema = checked.superRefine(({ policy, policies, accounts: list },
     ...policies.map(({ match: _match, ...rules }, index) => ({ path: ["policies", index], rules })),
     ...list.map((entry, index) => ({ path: ["accounts", index, "policy"], rules: entry.policy ?? {} })),
   ];
-  checkOverrides(policy, overrides, (path, message) =>
-    context.addIssue({ code: "custom", path: [...path], message }),
-  );
+  checkOverrides(policy, overrides, (path, message) => context.addIssue({ code: "custom", path: [...path], message }));
 });
 
 export type Config = Omit<z.infer<typeof schema>, "escalation"> & {
@@ -247,10 +242,7 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
 }
 
 /** The configured accounts, with the leafnodes that must be bound to them. */
-export function accountSettings({
-  accounts: configured,
-  leafnodes,
-}: Config): Map<AccountId, AccountSettings> {
+export function accountSettings({ accounts: configured, leafnodes }: Config): Map<AccountId, AccountSettings> {
   const settings = new Map<AccountId, AccountSettings>(configured.map((entry) => [entry.id, entry]));
   for (const { account: text, ...expected } of leafnodes) {
     const id = isAccountId(text) ? text : configured.find(({ name }) => name === text)?.id;

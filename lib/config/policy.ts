@@ -2,12 +2,7 @@ import ms from "ms";
 import * as z from "zod";
 import { isAccountId } from "../domain/claims/account.ts";
 import { isTimeZone, WEEKDAYS } from "../domain/expiry/blackouts.ts";
-import {
-  type ExpiryPolicy,
-  type Lead,
-  type PolicyRules,
-  policyFaults,
-} from "../domain/expiry/expiry-policy.ts";
+import { type ExpiryPolicy, type Lead, type PolicyRules, policyFaults } from "../domain/expiry/expiry-policy.ts";
 import { type Millis, millis } from "../domain/time/time.ts";
 
 const A_DURATION = "a duration; write 90d, 12h, 30m or 45s";
@@ -128,5 +123,4 @@ export function checkOverrides(
     }
 }
 
-const isLead = (key: string): boolean =>
-  key === "lifetime" || key.startsWith("renewB") || key.endsWith("Before");
+const isLead = (key: string): boolean => key === "lifetime" || key.startsWith("renewB") || key.endsWith("Before");

@@ -34,12 +34,7 @@ export interface Probes {
    * @param listens whether to wait three seconds for heartbeats of mirrors and sources, if everything else is healthy.
    * Without this, none is proved to work.
    */
-  observe(
-    account: AccountId,
-    accountKey?: string,
-    expected?: Expectations,
-    listens?: boolean,
-  ): Promise<Observation>;
+  observe(account: AccountId, accountKey?: string, expected?: Expectations, listens?: boolean): Promise<Observation>;
   /** The accounts that any server has loaded. Expired and deleted ones stay loaded until the server restarts. */
   accounts(): Promise<Probe<readonly AccountId[]>>;
   /** The streams of every account according to the servers; with their consumers if requested. */

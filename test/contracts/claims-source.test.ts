@@ -1,11 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  CreateSecretCommand,
-  PutSecretValueCommand,
-  SecretsManagerClient,
-} from "@aws-sdk/client-secrets-manager";
+import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { createAccount, createOperator, type KeyPair } from "@nats-io/nkeys";
 import { accountClaims, UNLIMITED } from "../../lab/claims.ts";
@@ -219,10 +215,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
 
   test.each([
     ["nonsense", "no JWT at all"],
-    [
-      "a user's JWT",
-      `${jwt(createAccount()).split(".")[0]}.${Buffer.from('{"sub":"U"}').toString("base64url")}.AA`,
-    ],
+    ["a user's JWT", `${jwt(createAccount()).split(".")[0]}.${Buffer.from('{"sub":"U"}').toString("base64url")}.AA`],
     ["half of one", jwt(createAccount()).slice(0, 60)],
   ])("%s hides no others; what is looked for in vain may be what can't be read", async (_what, text) => {
     const store = await newStore();

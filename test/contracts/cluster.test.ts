@@ -63,8 +63,7 @@ const STORIES: readonly Story[] = [
     },
   },
   {
-    title:
-      "a cluster of 2.15.1 hears on, and loses Raft nodes where it restarts while the account is expired",
+    title: "a cluster of 2.15.1 hears on, and loses Raft nodes where it restarts while the account is expired",
     version: "2.15.1",
     size: 3,
     tell: async (subject, look) => {
@@ -75,8 +74,7 @@ const STORIES: readonly Story[] = [
       expect(await findings(subject)).toEqual(["healthy"]);
       await subject.restartWhileExpired();
       const damaged = summaryOf(await subject.verify());
-      for (const name of ["JOBS", "KV_B", "ORDERS"])
-        expect(damaged).toContain(`stream.node_missing dead ${name}`);
+      for (const name of ["JOBS", "KV_B", "ORDERS"]) expect(damaged).toContain(`stream.node_missing dead ${name}`);
       expect(damaged).toContain("consumer.node_missing dead ORDERS shipping");
       expect(damaged).toContain("stream.failing dead ORDERS");
       expect(damaged).not.toContain("stream.failing dead JOBS");
@@ -89,8 +87,7 @@ const STORIES: readonly Story[] = [
     },
   },
   {
-    title:
-      "a server of 2.10.27 that stands alone goes deaf, and a toggle revives it but for what is in memory",
+    title: "a server of 2.10.27 that stands alone goes deaf, and a toggle revives it but for what is in memory",
     version: "2.10.27",
     size: 1,
     tell: async (subject, look) => {
@@ -101,9 +98,7 @@ const STORIES: readonly Story[] = [
       await subject.renew();
       expect(await findings(subject)).toEqual(["dead", ...DEAF]);
       const healed = await subject.heal();
-      expect(healed.rungs.map(({ rung, result }) => [rung, result])).toEqual([
-        ["toggle-jetstream", "helped"],
-      ]);
+      expect(healed.rungs.map(({ rung, result }) => [rung, result])).toEqual([["toggle-jetstream", "helped"]]);
       expect(summaryOf(healed)).toEqual(["healthy"]);
       expect(healed.losses).toEqual(["memory stream CACHE lost its 2 messages"]);
     },

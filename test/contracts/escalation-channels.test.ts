@@ -124,9 +124,7 @@ describe("PagerDuty", () => {
 
   test("what PagerDuty would refuse as too large is sent without its evidence", async () => {
     await using server = await receiver(202);
-    await pagerDuty(server.url).send(
-      incident({ summary: "x".repeat(5_000), evidence: { x: "ü".repeat(300_000) } }),
-    );
+    await pagerDuty(server.url).send(incident({ summary: "x".repeat(5_000), evidence: { x: "ü".repeat(300_000) } }));
     const { payload } = JSON.parse(server.received[0]?.body ?? "");
     expect(payload.summary).toHaveLength(1_024);
     expect(payload.custom_details.evidence).toMatch(/too large/);

@@ -86,9 +86,7 @@ describeAws(moto, "SQS on moto", (settings) => {
     for (const each of [job("1"), job("2"), job("3", { account: account("B") })]) await jobs.enqueue(each);
     const out = await client.send(new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: 1 }));
     expect(out.Messages?.map(({ Body = "" }) => parseJob(Body).id)).toEqual(["1"]);
-    const next = await client.send(
-      new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: 10 }),
-    );
+    const next = await client.send(new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: 10 }));
     expect(next.Messages?.map(({ Body = "" }) => parseJob(Body).id)).toEqual(["3"]);
   });
 
@@ -252,12 +250,7 @@ function inProcessTests(): void {
 
   test("never works on one account twice at once, and on no more accounts than allowed", async () => {
     const { jobs, started, end } = gatedQueue(2);
-    const sent = [
-      job("a1"),
-      job("a2"),
-      job("b1", { account: account("B") }),
-      job("c1", { account: account("C") }),
-    ];
+    const sent = [job("a1"), job("a2"), job("b1", { account: account("B") }), job("c1", { account: account("C") })];
     for (const each of sent) await jobs.enqueue(each);
     expect(started).toEqual(["a1", "b1"]);
     end("b1");

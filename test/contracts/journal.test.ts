@@ -158,9 +158,7 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
 
   test("reads all of a journal of many megabytes", async () => {
     await using journal = await opened(open);
-    const entries = Array.from({ length: 24 }, (_, index) =>
-      entry({ data: { index, text: "x".repeat(100_000) } }),
-    );
+    const entries = Array.from({ length: 24 }, (_, index) => entry({ data: { index, text: "x".repeat(100_000) } }));
     for (const each of entries) await journal.append(each);
     for (const query of [{}, { account: ACCOUNT }, { job: "job-1" }] satisfies JournalQuery[])
       expect((await journal.read(query)).map(({ data }) => data["index"])).toEqual(entries.map((_, i) => i));
@@ -192,12 +190,7 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     const read = await journal.read({ account: ACCOUNT, kinds });
     expect(read.map((each) => [each.kind, isProved(each)])).toEqual(kinds.map((kind) => [kind, true]));
     const [first = entry()] = read;
-    for (const changed of [
-      { at: AT(99) },
-      { job: "job-2" },
-      { account: OTHER },
-      { data: { ...first.data, list: [] } },
-    ])
+    for (const changed of [{ at: AT(99) }, { job: "job-2" }, { account: OTHER }, { data: { ...first.data, list: [] } }])
       expect(isProved({ ...first, ...changed })).toBe(false);
   });
 
@@ -216,8 +209,7 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
         async (entries, queries) => {
           await using journal = await opened(open);
           for (const each of inTime(entries)) await journal.append(each);
-          for (const query of queries)
-            expect(await journal.read(query)).toEqual(expected(inTime(entries), query));
+          for (const query of queries) expect(await journal.read(query)).toEqual(expected(inTime(entries), query));
         },
       ),
       { numRuns: runs },
@@ -275,20 +267,12 @@ function latestContract(open: Open): void {
     ],
     [
       "had one that failed",
-      [
-        started(),
-        finished({ data: { outcome: "failed", error: { code: "gate.refused" }, verifiedAt: AT(1) } }),
-      ],
+      [started(), finished({ data: { outcome: "failed", error: { code: "gate.refused" }, verifiedAt: AT(1) } })],
       { state: "finished", job: "job-1", at: AT(5), outcome: "failed", verifiedAt: AT(1) },
     ],
     [
       "ended one, and began another that remembers",
-      [
-        started(),
-        finished(),
-        started({ job: "job-2", at: AT(6), data: { verifiedAt: AT(5) } }),
-        entry({ at: AT(7) }),
-      ],
+      [started(), finished(), started({ job: "job-2", at: AT(6), data: { verifiedAt: AT(5) } }), entry({ at: AT(7) })],
       { state: "running", job: "job-2", since: AT(6), verifiedAt: AT(5) },
     ],
     [
@@ -551,10 +535,7 @@ function sqliteTests(newPath: () => Promise<string>): void {
       ...[entry({ kind: "job.finished" }), entry({ kind: "push.started" })],
       ...[entry({ kind: "job.started", account: OTHER }), entry({ kind: "job.finished", account: OTHER })],
     ];
-    const fresh = [
-      entry({ at: AT(1), kind: "verdict" }),
-      entry({ at: AT(1), kind: "job.started", job: "job-2" }),
-    ];
+    const fresh = [entry({ at: AT(1), kind: "verdict" }), entry({ at: AT(1), kind: "job.started", job: "job-2" })];
     {
       await using journal = await sqliteJournal({ path, clock, scrub });
       for (const each of [...old, ...fresh]) await journal.append(each);
@@ -618,26 +599,15 @@ function sqliteTests(newPath: () => Promise<string>): void {
 
 async function runWriter(path: string, job: string, count: number): Promise<{ leased: boolean }> {
   const script = join(import.meta.dirname, "sqlite-writer.ts");
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", script, path, job, String(count)],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  const [out, err, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close"),
-  ]);
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script, path, job, String(count)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   expect({ code, err }).toEqual({ code: 0, err: "" });
   return JSON.parse(out);
 }
 
-function dynamoDbTests(
-  settings: MotoSettings,
-  openSettings: (clock: Clock) => Promise<DynamoDbJournalSettings>,
-): void {
+function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => Promise<DynamoDbJournalSettings>): void {
   test("two writers never write over each other, nor when an answer is lost on the way", async () => {
     const clock = fakeClock();
     const shared = await openSettings(clock);
@@ -694,10 +664,7 @@ function dynamoDbTests(
     );
     const counted = dynamoDbJournal({ ...shared, client: counting });
     const kinds = ["claims.seen", "push.started", "toggle.opened"] as const;
-    expect((await counted.read({ account: ACCOUNT, kinds, limit: 2 })).map(({ at }) => at)).toEqual([
-      AT(28),
-      AT(29),
-    ]);
+    expect((await counted.read({ account: ACCOUNT, kinds, limit: 2 })).map(({ at }) => at)).toEqual([AT(28), AT(29)]);
     expect(scanned.toSorted()).toEqual([0, 2, 2]);
     counting.destroy();
   });
@@ -705,13 +672,7 @@ function dynamoDbTests(
   test("no entry is an item that lies where its kind does not belong: a role can't plant another's kinds", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
-    const kinds = [
-      "claims.seen",
-      "job.requested",
-      "incident.opened",
-      "credentials.rotated",
-      "toggle.opened",
-    ] as const;
+    const kinds = ["claims.seen", "job.requested", "incident.opened", "credentials.rotated", "toggle.opened"] as const;
     for (const kind of kinds) await journal.append(entry({ kind, at: AT(kinds.indexOf(kind)) }));
     const honest = await journal.read({});
     expect(honest.map(({ kind }) => kind)).toEqual(kinds);
@@ -733,17 +694,10 @@ function dynamoDbTests(
         };
         await shared.client.send(new PutCommand({ TableName: shared.table, Item }));
       }
-    for (const query of [
-      {},
-      { account: ACCOUNT },
-      { job: "job-1" },
-      { account: ACCOUNT, job: "job-1" },
-      { kinds },
-    ])
+    for (const query of [{}, { account: ACCOUNT }, { job: "job-1" }, { account: ACCOUNT, job: "job-1" }, { kinds }])
       expect(await journal.read(query)).toEqual(honest);
     expect(await journal.read({ account: ACCOUNT, kinds })).toEqual(honest);
-    for (const kind of kinds)
-      expect(await journal.read({ account: ACCOUNT, kinds: [kind], limit: 1 })).toHaveLength(1);
+    for (const kind of kinds) expect(await journal.read({ account: ACCOUNT, kinds: [kind], limit: 1 })).toHaveLength(1);
   });
 
   test("an item that somebody else wrote hides no other", async () => {
@@ -785,8 +739,7 @@ function dynamoDbTests(
   test("keys that DynamoDB leaves out are asked for again, and in the end missed loudly", async () => {
     const shared = await openSettings(fakeClock());
     const accounts = Array.from({ length: 12 }, (_, index) => accountOf(index));
-    for (const account of accounts)
-      await dynamoDbJournal(shared).append(entry({ kind: "job.started", account }));
+    for (const account of accounts) await dynamoDbJournal(shared).append(entry({ kind: "job.started", account }));
     let gives = 5;
     const raw = new DynamoDBClient(settings);
     raw.middlewareStack.add(
@@ -820,9 +773,7 @@ function dynamoDbTests(
     const journal = dynamoDbJournal(shared);
     const findings = Array.from({ length: 2_000 }, (_, index) => ({ code: "stream.deaf", index }));
     await journal.append(entry({ data: { verdict: "dead", findings } }));
-    expect(await journal.read({ account: ACCOUNT })).toEqual([
-      entry({ data: { verdict: "dead", findings } }),
-    ]);
+    expect(await journal.read({ account: ACCOUNT })).toEqual([entry({ data: { verdict: "dead", findings } })]);
     const { Items = [] } = await shared.client.send(new ScanCommand({ TableName: shared.table }));
     expect(Items[0]?.["zipped"].length).toBeLessThan(20_000);
     expect(Items[0]).not.toHaveProperty("data");
@@ -866,9 +817,7 @@ function dynamoDbTests(
 
   test("DynamoDB takes the documented time-to-live", async () => {
     const { table, client } = await openSettings(fakeClock());
-    await client.send(
-      new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification: JOURNAL_TTL }),
-    );
+    await client.send(new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification: JOURNAL_TTL }));
     const answer = await client.send(new DescribeTimeToLiveCommand({ TableName: table }));
     expect(answer.TimeToLiveDescription?.AttributeName).toBe("expiresAt");
   });

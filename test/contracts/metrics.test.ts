@@ -1,12 +1,7 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { emfMetrics } from "../../lib/adapters/aws/telemetry/emf-metrics.ts";
-import {
-  METRICS,
-  type Measurement,
-  type MetricName,
-  type PerAccount,
-} from "../../lib/domain/metrics/measures.ts";
+import { METRICS, type Measurement, type MetricName, type PerAccount } from "../../lib/domain/metrics/measures.ts";
 import { emfSummary, isEmf, readEmf } from "../support/emf.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 
@@ -78,9 +73,7 @@ test("what can't be written is a warning, and no more", () => {
 test("any measurements come out whole and within CloudWatch's limits", () => {
   const measurement: fc.Arbitrary<Measurement> = fc.record({
     name: fc.constantFrom(...NAMES),
-    value: fc
-      .double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 })
-      .map((value) => value || 0),
+    value: fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 }).map((value) => value || 0),
     dimensions: fc.constantFrom({}, { Outcome: "healed" }, { Rung: "renew" }, { Account: A }),
     highResolution: fc.boolean(),
   });

@@ -33,8 +33,7 @@ async function virtual(): Promise<Subject> {
   const { resolver } = virtualCluster({ clock, operator, servers: [{ name: "s1" }] }).open();
   return {
     resolver,
-    sign: (account, changes) =>
-      signClaims({ ...accountClaims("X", account, account, UNLIMITED), ...changes }, key),
+    sign: (account, changes) => signClaims({ ...accountClaims("X", account, account, UNLIMITED), ...changes }, key),
     load: async () => undefined,
     passTime: () => {
       ahead += 10_000;
@@ -50,8 +49,7 @@ async function real(): Promise<Subject> {
   const clients: NatsConnection[] = [];
   return {
     resolver,
-    sign: (account, changes) =>
-      world.sign({ ...accountClaims("X", account, account, UNLIMITED), ...changes } as never),
+    sign: (account, changes) => world.sign({ ...accountClaims("X", account, account, UNLIMITED), ...changes } as never),
     load: async (account) => {
       const authenticator = credsAuthenticator(Buffer.from(newCredentials(account, "x")));
       clients.push(await connect({ servers: world.server.url, reconnect: false, authenticator }));

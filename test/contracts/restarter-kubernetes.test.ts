@@ -8,15 +8,7 @@ import type { Restarter } from "../../lib/ports/remedies.ts";
 import { type FakeKubernetes, fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server, type TestKubernetes, type Who } from "../support/kubernetes.ts";
 import { realKubernetes } from "../support/real-kubernetes.ts";
-import {
-  allOf,
-  failureOf,
-  LONG,
-  type Open,
-  restarterContract,
-  SHORT,
-  secrets,
-} from "../support/restarter-contract.ts";
+import { allOf, failureOf, LONG, type Open, restarterContract, SHORT, secrets } from "../support/restarter-contract.ts";
 
 const none = (): void => undefined;
 
@@ -74,24 +66,10 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
 
   test.each<[string, string, (cluster: TestKubernetes) => unknown, Who, object, string | RegExp]>([
     ["a server without a pod", "nats-7", none, "admin", {}, "the namespace nats has no pod nats-7"],
-    [
-      "a foreign pod",
-      "web-0",
-      (it) => it.addPod("web-0"),
-      "admin",
-      {},
-      "does not belong to the StatefulSet nats",
-    ],
+    ["a foreign pod", "web-0", (it) => it.addPod("web-0"), "admin", {}, "does not belong to the StatefulSet nats"],
     ["a replica not ready", "nats-1", (it) => it.spoil("nats-2"), "relight", {}, /only 2 of .* 3 replicas/],
     ["a changed template", "nats-1", (it) => it.changeTemplate(), "relight", {}, /would come back changed/],
-    [
-      "no right to delete",
-      "nats-1",
-      none,
-      "reader",
-      {},
-      'not allowed to delete pods "nats-1" in the namespace nats',
-    ],
+    ["no right to delete", "nats-1", none, "reader", {}, 'not allowed to delete pods "nats-1" in the namespace nats'],
     ["an unknown token", "nats-1", none, "stranger", {}, "credentials were not accepted (HTTP 401)"],
     ["no such StatefulSet", "nats-1", none, "admin", { statefulSet: "web" }, "has no StatefulSet web"],
   ])("%s: nothing is deleted, and it says why", async (_, name, prepare, who, settings, why) => {
@@ -100,9 +78,7 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
     const before = await cluster.uids();
     const error = await failureOf(kubernetes(cluster, who, settings).restart(server(name)));
     expect(error).toMatchObject({ code: "restart.failed", details: { begun: false } });
-    expect(error.message).toEqual(
-      why instanceof RegExp ? expect.stringMatching(why) : expect.stringContaining(why),
-    );
+    expect(error.message).toEqual(why instanceof RegExp ? expect.stringMatching(why) : expect.stringContaining(why));
     expect(allOf(error)).not.toMatch(secrets);
     expect(await cluster.uids()).toEqual(before);
   });
@@ -181,9 +157,7 @@ function kubernetesTroubles(): void {
 
   test("at the time limit it says what keeps the new pod", async () => {
     const { error } = await restart((it) => it.holdBack(), { timeout: SHORT });
-    expect(error?.message).toContain(
-      "no new pod was Ready within 1s: it is Pending (nats: ContainerCreating)",
-    );
+    expect(error?.message).toContain("no new pod was Ready within 1s: it is Pending (nats: ContainerCreating)");
   });
 
   test("a time limit that comes before the deletion leaves the pod alone", async () => {
@@ -207,12 +181,7 @@ function kubernetesTroubles(): void {
     ["is none", { kubeconfig: "{ a: [that-must-stay-secret" }, "secret.malformed", "can't be read"],
     ["is empty", { kubeconfig: "{}" }, "config.invalid", "no current context"],
     ["lacks the context", { context: "absent" }, "config.invalid", 'no context "absent"'],
-    [
-      "lacks the context's cluster",
-      { context: "broken" },
-      "config.invalid",
-      'no context "broken" with a cluster',
-    ],
+    ["lacks the context's cluster", { context: "broken" }, "config.invalid", 'no context "broken" with a cluster'],
   ])("a kubeconfig that %s is refused at once", async (_, settings, code, why) => {
     await using cluster = await fakeKubernetes();
     const open = () => kubernetes(cluster, "relight", settings);

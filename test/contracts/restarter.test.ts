@@ -69,9 +69,7 @@ async function openCommand(how: "works" | "fails" | "hangs"): Promise<Harness> {
 function commandTests(): void {
   test("gets the server's name and id, as arguments and in the environment, and no shell reads them", async () => {
     const script = `[ "$1|$2|$3" = "x-nats-1-nats-1|N${"A".repeat(55)}|{other} \\$(x)" ] && [ "$RELIGHT_SERVER_NAME|$RELIGHT_SERVER_ID" = "nats-1|$2" ]`;
-    await command(["sh", "-c", script, "sh", "x-{name}-{name}", "{id}", "{other} $(x)"]).restart(
-      server("nats-1"),
-    );
+    await command(["sh", "-c", script, "sh", "x-{name}-{name}", "{id}", "{other} $(x)"]).restart(server("nats-1"));
   });
 
   test("the last lines of its standard error say why it failed", async () => {
@@ -117,9 +115,7 @@ function commandTests(): void {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     const file = join(folder, "pids");
     const script = `trap "" TERM; sleep 60 & echo $! $$ > ${file}; wait; sleep 60`;
-    const error = await failureOf(
-      command(["sh", "-c", script], { timeout: millis(500) }).restart(server("nats-1")),
-    );
+    const error = await failureOf(command(["sh", "-c", script], { timeout: millis(500) }).restart(server("nats-1")));
     expect(error.message).toContain("did not end within");
     const pids = (await readFile(file, "utf8")).trim().split(" ").map(Number);
     expect(pids).toHaveLength(2);
@@ -248,8 +244,7 @@ async function openWebhook(how: "works" | "fails" | "hangs"): Promise<Harness> {
   const http = await receiver(behaviour);
   return {
     restarter: webhook({ url: http.url, timeout: how === "hangs" ? SHORT : LONG }),
-    restarted: async () =>
-      how === "works" ? http.received.map(({ body }) => JSON.parse(body).data.server.name) : [],
+    restarted: async () => (how === "works" ? http.received.map(({ body }) => JSON.parse(body).data.server.name) : []),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
 }

@@ -11,10 +11,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import {
-  secretsManagerClient,
-  secretsManagerSecrets,
-} from "../../lib/adapters/aws/secrets/secrets-manager.ts";
+import { secretsManagerClient, secretsManagerSecrets } from "../../lib/adapters/aws/secrets/secrets-manager.ts";
 import { createSecrets } from "../../lib/compose/secrets.ts";
 import type { Secrets } from "../../lib/ports/secrets.ts";
 import { fakeSecrets } from "../support/fakes/secrets.ts";
@@ -157,11 +154,7 @@ async function create(client: SecretsManagerClient, value: string | Uint8Array):
   return name;
 }
 
-function secretsManagerTests(
-  settings: MotoSettings,
-  client: SecretsManagerClient,
-  newRun: () => Secrets,
-): void {
+function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClient, newRun: () => Secrets): void {
   test("a version that a rotation prepares is not given out until it is in force", async () => {
     const name = await create(client, "current");
     const pending = { SecretId: name, SecretString: "pending", VersionStages: ["AWSPENDING"] };
@@ -270,10 +263,7 @@ describe("Secrets Manager that misbehaves", () => {
     const both = await Promise.allSettled([secrets.read("aws-sm://x"), secrets.read("aws-sm://x")]);
     expect(both.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     expect(reads()).toBe(1);
-    expect(await Promise.all([secrets.read("aws-sm://x"), secrets.read("aws-sm://x")])).toEqual([
-      "value",
-      "value",
-    ]);
+    expect(await Promise.all([secrets.read("aws-sm://x"), secrets.read("aws-sm://x")])).toEqual(["value", "value"]);
     expect(await secrets.read("aws-sm://x")).toBe("value");
     expect(reads()).toBe(2);
   });

@@ -73,18 +73,11 @@ const naming = (document: ClaimsDocument, issuer: string): ClaimsDocument => ({
   ...document,
   text: document.text.replace(document.claims.iss, issuer),
 });
-const operatorWith = (
-  signingKeys: readonly string[],
-  own = createOperator().getPublicKey(),
-  strict = false,
-) => ({ id: own, name: "OP", signingKeys, strictSigningKeyUsage: strict }) satisfies Operator;
+const operatorWith = (signingKeys: readonly string[], own = createOperator().getPublicKey(), strict = false) =>
+  ({ id: own, name: "OP", signingKeys, strictSigningKeyUsage: strict }) satisfies Operator;
 
 /** As compose does it, from the configuration's text on. */
-async function open(
-  reference: string,
-  operator: Operator,
-  env: Record<string, string> = {},
-): Promise<Signer> {
+async function open(reference: string, operator: Operator, env: Record<string, string> = {}): Promise<Signer> {
   const yaml = `cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o, signingKey: "${reference}" }\n`;
   const config = parseConfig(yaml, join(folder, "relight.yaml"));
   const { signingKey = "none" } = config.operator;

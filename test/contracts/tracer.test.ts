@@ -38,9 +38,7 @@ describe.each<[string, (header?: string) => Tracer]>([
 test("steps lie within each other as the calls do, side by side too", async () => {
   await using tracer = open();
   await tracer.step("job", async () => {
-    await Promise.all(
-      ["left", "right"].map((side) => tracer.step(side, () => tracer.step(`in ${side}`, moment))),
-    );
+    await Promise.all(["left", "right"].map((side) => tracer.step(side, () => tracer.step(`in ${side}`, moment))));
   });
   const steps = await daemon.until("job");
   const idOf = (name: string) => steps.find((step) => step.name === name)?.id;
@@ -76,8 +74,7 @@ test("facts are annotations, by which a trace is found; odd names are made allow
 test("a job that looks a thousand times does not lose its trace for it", async () => {
   await using tracer = open();
   const error = new RelightError("nats.timeout", "nobody answers");
-  for (let look = 0; look < 1_000; look += 1)
-    await tracer.step("look", () => Promise.reject(error)).catch(() => {});
+  for (let look = 0; look < 1_000; look += 1) await tracer.step("look", () => Promise.reject(error)).catch(() => {});
   await tracer[Symbol.asyncDispose]();
   await daemon.until("look");
   expect(daemon.datagrams.length).toBeLessThanOrEqual(600);
@@ -152,8 +149,7 @@ describe("a call of AWS", () => {
     const nowhere = { endpoint: "http://127.0.0.1:1", region: "eu-central-1", maxAttempts: 1 };
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     const client = new SQSClient({ ...nowhere, credentials });
-    const call = () =>
-      client.send(new SendMessageCommand({ QueueUrl: "http://127.0.0.1:1/1/jobs", MessageBody: "b" }));
+    const call = () => client.send(new SendMessageCommand({ QueueUrl: "http://127.0.0.1:1/1/jobs", MessageBody: "b" }));
     const tracer = open();
     await expect(tracer.step("job", () => moment().then(call))).rejects.toThrow();
     const steps = await daemon.until("job");

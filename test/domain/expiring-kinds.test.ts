@@ -24,17 +24,14 @@ const modulesOf = (folder: string): readonly string[] =>
 /** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */
 function mentions(folder: string): readonly string[] {
   return modulesOf(folder).flatMap((file) => {
-    if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...TELLERS].includes(file))
-      return [];
+    if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...TELLERS].includes(file)) return [];
     const text = readFileSync(join(ROOT, file), "utf8");
     return EXPIRING_KINDS.flatMap((kind) =>
       [...text.matchAll(new RegExp(`"${kind.replace(".", "\\.")}"`, "g"))].flatMap(({ index }) => {
         const before = text.slice(Math.max(0, index - 60), index);
         // To write it is no memory.
         const isWritten =
-          /record\w*\((?:context|\{[^}]*\}), [\w.]+, (?:[^,()]* \? )?$|record\(\s*context,\s*job,\s*$/.test(
-            before,
-          );
+          /record\w*\((?:context|\{[^}]*\}), [\w.]+, (?:[^,()]* \? )?$|record\(\s*context,\s*job,\s*$/.test(before);
         return isWritten || AMBIGUOUS.includes(kind) ? [] : [`${file}: ${kind}`];
       }),
     );

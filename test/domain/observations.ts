@@ -35,10 +35,7 @@ export const LIMITS = {
 };
 
 /** Claims as a document; throws where they are none, since then the test is wrong. */
-export function claims(
-  changes: Record<string, unknown> = {},
-  limits: Record<string, unknown> = {},
-): ClaimsDocument {
+export function claims(changes: Record<string, unknown> = {}, limits: Record<string, unknown> = {}): ClaimsDocument {
   const nats = { limits: { ...LIMITS, ...limits }, type: "account", version: 2 };
   const text = JSON.stringify({
     jti: "J1",
@@ -122,9 +119,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     stored: { ok: true, value: { document, signatureValid: true } },
     running: {
       ok: true,
-      value: [
-        { server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document },
-      ],
+      value: [{ server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document }],
     },
     streams: { ok: true, value: [stream({ consumers: [consumer()] })] },
     elsewhere: { ok: true, value: [] },

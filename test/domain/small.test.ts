@@ -80,35 +80,24 @@ describe("the journal", () => {
     expect(openIn([entry("toggle.opened", { claims: "torn" })])).toBeUndefined();
     expect(openIn([entry("toggle.opened", { claims: text })])?.memory).toEqual([]);
     expect(
-      openIn([opened, entry("toggle.closed"), entry("toggle.opened", { claims: text, memory: [1] }, "j2")])
-        ?.memory,
+      openIn([opened, entry("toggle.closed"), entry("toggle.opened", { claims: text, memory: [1] }, "j2")])?.memory,
     ).toEqual([]);
   });
 
   test("incidents are open until resolved, each for itself", () => {
     const [a, b] = [{ key: "a" }, { key: "b" }];
     expect(
-      openIncidents([
-        entry("incident.opened", a),
-        entry("incident.opened", b),
-        entry("incident.resolved", a),
-      ]),
+      openIncidents([entry("incident.opened", a), entry("incident.opened", b), entry("incident.resolved", a)]),
     ).toEqual(["b"]);
     expect(
-      openIncidents([
-        entry("incident.opened", a),
-        entry("incident.resolved", a),
-        entry("incident.opened", a),
-      ]),
+      openIncidents([entry("incident.opened", a), entry("incident.resolved", a), entry("incident.opened", a)]),
     ).toEqual(["a"]);
   });
 
   test("remembers the claims last seen", () => {
     expect(
-      lastClaims(
-        [entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })],
-        TOLD_ONLY,
-      )?.text,
+      lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })], TOLD_ONLY)
+        ?.text,
     ).toBe(text);
     expect(lastClaims([], TOLD_ONLY)).toBeUndefined();
   });

@@ -52,9 +52,7 @@ describeAws(moto, "api", (aws) => {
     return {
       ...config,
       queued: async () => {
-        const { Messages = [] } = await sqs.send(
-          new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }),
-        );
+        const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }));
         return Messages.map(({ Body = "" }) => JSON.parse(Body));
       },
       /** As a job would write it. */
@@ -93,9 +91,7 @@ describeAws(moto, "api", (aws) => {
       },
     });
     const query = { limit: "1", after: first.body.next };
-    expect(
-      await call("api.accounts", (event) => Object.assign(event, { queryStringParameters: query })),
-    ).toEqual({
+    expect(await call("api.accounts", (event) => Object.assign(event, { queryStringParameters: query }))).toEqual({
       status: 200,
       body: { accounts: [{ id: billing, name: "BILL ING", newestJob: null }], next: null },
     });
@@ -215,13 +211,7 @@ describeAws(moto, "api", (aws) => {
       "request.invalid",
     ],
     ["no body", "api.order", (event) => delete event.body, 400, "request.invalid"],
-    [
-      "no reason",
-      "api.order",
-      (event) => Object.assign(event, { body: '{"action":"heal"}' }),
-      400,
-      "request.invalid",
-    ],
+    ["no reason", "api.order", (event) => Object.assign(event, { body: '{"action":"heal"}' }), 400, "request.invalid"],
     [
       "a push",
       "api.order",

@@ -39,10 +39,7 @@ const batch = (...events: Event[]) => ({ Records: events.flatMap(({ Records }) =
 describe("escalate", () => {
   test("tells what was opened and what was resolved, once; a channel without its secret stops no other", async () => {
     await using it = await stack(204);
-    const [opened, resolved] = [
-      await eventOf("escalate.incident-opened"),
-      await eventOf("escalate.incident-resolved"),
-    ];
+    const [opened, resolved] = [await eventOf("escalate.incident-opened"), await eventOf("escalate.incident-resolved")];
     expect(await run("escalate", opened)).toEqual(DONE);
     expect(await run("escalate", opened)).toEqual(DONE);
     expect(await run("escalate", resolved)).toEqual(DONE);
@@ -69,9 +66,7 @@ describe("escalate", () => {
   test("tells a page of a newer version, as far as it is understood", async () => {
     await using it = await stack(204);
     const event = await eventOf("escalate.incident-opened");
-    change(event, (inner) =>
-      Object.assign(inner.detail, { failureClass: "new_class", severity: "warning", more: 1 }),
-    );
+    change(event, (inner) => Object.assign(inner.detail, { failureClass: "new_class", severity: "warning", more: 1 }));
     expect(await run("escalate", event)).toEqual(DONE);
     expect(it.told()).toMatchObject([{ data: { failureClass: "new_class", more: 1 } }]);
   });
@@ -86,18 +81,12 @@ describe("escalate", () => {
 
   test.each<[string, (event: Event) => void]>([
     ["no JSON", (event) => Object.assign(event.Records[0], { body: "hello" })],
-    [
-      "the end of a job",
-      (event) => change(event, (it) => Object.assign(it, { "detail-type": "Job Finished" })),
-    ],
+    ["the end of a job", (event) => change(event, (it) => Object.assign(it, { "detail-type": "Job Finished" }))],
     [
       "an opening that says it is resolved",
       (event) => change(event, (it) => Object.assign(it.detail, { status: "resolved" })),
     ],
-    [
-      "of no source that is known",
-      (event) => change(event, (it) => Object.assign(it, { source: "somebody" })),
-    ],
+    ["of no source that is known", (event) => change(event, (it) => Object.assign(it, { source: "somebody" }))],
     ["without a key", (event) => change(event, (it) => delete it.detail.key)],
   ])("gives back what is %s, for the dead letters, and tells the rest", async (_what, spoil) => {
     await using it = await stack(204);

@@ -52,10 +52,7 @@ describe("on a real server", () => {
     expect(lines.map(({ msg }) => msg)).toEqual(["started", "a job began", "a job ended", "finished"]);
     expect(lines[2]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
     // The request is what triggered it.
-    expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([
-      lines[0].request,
-      lines[0].request,
-    ]);
+    expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([lines[0].request, lines[0].request]);
     expect(new Set(lines.map(({ request }) => request)).size).toBe(1);
     for (const line of lines) expect(line).toMatchObject({ request: expect.any(String), function: "manual" });
   });
@@ -147,8 +144,7 @@ test.each<[string, string[], RegExp]>([
 test("--help says how it is used", async () => {
   const { exit, stdout } = await invoke(["--help"]);
   expect(exit).toBe(0);
-  for (const part of ["--config", "--account", "--secret-env", "issuer-webhook"])
-    expect(stdout).toContain(part);
+  for (const part of ["--config", "--account", "--secret-env", "issuer-webhook"]) expect(stdout).toContain(part);
 });
 
 function linesOf(stderr: string) {

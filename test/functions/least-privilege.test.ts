@@ -9,12 +9,7 @@ import {
   PutTargetsCommand,
 } from "@aws-sdk/client-eventbridge";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import {
-  CreateQueueCommand,
-  DeleteMessageCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
+import { CreateQueueCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
 import { expire, fill } from "../../lab/scenario.ts";
@@ -98,8 +93,7 @@ describeAws(moto, "which secrets a function reads", (aws) => {
 
   async function keepSecrets(tls: Pair & { readonly ca: string }): Promise<void> {
     const file = (name: string): Promise<string> => readFile(join(world.home, name), "utf8");
-    const put = (Name: string, SecretString: string) =>
-      secrets.send(new CreateSecretCommand({ Name, SecretString }));
+    const put = (Name: string, SecretString: string) => secrets.send(new CreateSecretCommand({ Name, SecretString }));
     await put("relight/system", await file("sys.creds"));
     await put("relight/operator", await file("operator.nk"));
     await put("relight/accounts", JSON.stringify({ APP: (await file("app.nk")).trim() }));
@@ -262,22 +256,19 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     ["a channel's", (yaml) => yaml.replace("aws-sm://relight/channels#slack", "env:MISSING")],
     ["what restarts servers", (yaml) => yaml.replace("aws-sm://relight/restarts", "env:MISSING")],
     ["the operator's key", (yaml) => yaml.replace("aws-sm://relight/operator", "env:MISSING")],
-  ])(
-    "a person hears at once that a secret is missing (%s), a function once it needs it",
-    async (_what, spoil) => {
-      const configFile = join(world.home, "spoilt.yaml");
-      await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
-      Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
-      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
-      const log = createLog({ level: "silent" });
-      const open = async (upFront: boolean): Promise<void> => {
-        await using app = await openApp({ configFile, log, upFront });
-        await app.context();
-      };
-      await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
-      await expect(open(false)).resolves.toBeUndefined();
-    },
-  );
+  ])("a person hears at once that a secret is missing (%s), a function once it needs it", async (_what, spoil) => {
+    const configFile = join(world.home, "spoilt.yaml");
+    await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
+    Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
+    const log = createLog({ level: "silent" });
+    const open = async (upFront: boolean): Promise<void> => {
+      await using app = await openApp({ configFile, log, upFront });
+      await app.context();
+    };
+    await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
+    await expect(open(false)).resolves.toBeUndefined();
+  });
 
   test("a sweep that fails tells the bus, not the channels", async () => {
     await world.server.stop();
@@ -309,14 +300,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     }
     expect([...(kindsOf["api"] ?? [])]).toEqual(["job.requested"]);
     expect([...(kindsOf["sweep"] ?? [])]).toEqual(["incident.opened"]);
-    for (const kind of [
-      "job.started",
-      "job.finished",
-      "claims.seen",
-      "verdict",
-      "push.started",
-      "push.proved",
-    ])
+    for (const kind of ["job.started", "job.finished", "claims.seen", "verdict", "push.started", "push.proved"])
       expect(kindsOf["remediate"]).toContain(kind);
     expect(Object.keys(kindsOf).sort()).toEqual(["api", "escalate", "remediate", "sweep"]);
   });

@@ -56,25 +56,21 @@ async function invoke(name: string, event: string, env: Readonly<Record<string, 
   const { FORCE_COLOR: _, ...inherited } = process.env;
   const signing = name === "issuer-webhook" ? ["--secret-env", "ISSUER"] : [];
   const where = ["--config", `${world.home}/relight.yaml`, "--account", world.accountId];
-  const child = spawn(
-    process.execPath,
-    [join(ROOT, "scripts", "invoke.ts"), name, event, ...where, ...signing],
-    {
-      cwd: ROOT,
-      env: {
-        ...inherited,
-        ISSUER: SECRET,
-        RELIGHT_LOG_LEVEL: "info",
-        POWERTOOLS_METRICS_NAMESPACE: "Relight",
-        POWERTOOLS_SERVICE_NAME: "relight-test",
-        AWS_XRAY_DAEMON_ADDRESS: daemon.address,
-        AWS_LAMBDA_FUNCTION_NAME: name,
-        _X_AMZN_TRACE_ID: `Root=${TRACE};Parent=53995c3f42cd8ad8;Sampled=1`,
-        ...env,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
+  const child = spawn(process.execPath, [join(ROOT, "scripts", "invoke.ts"), name, event, ...where, ...signing], {
+    cwd: ROOT,
+    env: {
+      ...inherited,
+      ISSUER: SECRET,
+      RELIGHT_LOG_LEVEL: "info",
+      POWERTOOLS_METRICS_NAMESPACE: "Relight",
+      POWERTOOLS_SERVICE_NAME: "relight-test",
+      AWS_XRAY_DAEMON_ADDRESS: daemon.address,
+      AWS_LAMBDA_FUNCTION_NAME: name,
+      _X_AMZN_TRACE_ID: `Root=${TRACE};Parent=53995c3f42cd8ad8;Sampled=1`,
+      ...env,
     },
-  );
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const [out, err] = [[] as string[], [] as string[]];
   child.stdout.on("data", (chunk) => out.push(String(chunk)));
   child.stderr.on("data", (chunk) => err.push(String(chunk)));
@@ -136,9 +132,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
   });
 
   test("a sweep that can't reach the cluster finishes nothing, and once that lasts its page to nobody is counted", async () => {
-    await openWorld(
-      "escalation: { unknownAfter: 1ms, channels: [{ webhook: { url: 'http://127.0.0.1:1/hook' } }] }\n",
-    );
+    await openWorld("escalation: { unknownAfter: 1ms, channels: [{ webhook: { url: 'http://127.0.0.1:1/hook' } }] }\n");
     await world.server.stop();
     expect(await invoke("sweep", event("sweep.schedule"))).toMatchObject({ exit: 1, emf: [] });
     const { emf, exit } = await invoke("sweep", event("sweep.schedule"));
@@ -250,9 +244,7 @@ describeAws(moto, "from the sweep to the page, through SQS", (settings) => {
 
       const story = await relight(world, "journal", "APP", "--correlation", correlation, "--json");
       const kinds = story.json.entries.map(({ kind }: Line) => kind);
-      expect(kinds).toEqual(
-        expect.arrayContaining(["job.started", "verdict", "incident.opened", "job.finished"]),
-      );
+      expect(kinds).toEqual(expect.arrayContaining(["job.started", "verdict", "incident.opened", "job.finished"]));
       const other = await relight(world, "journal", "--correlation", "no-such-id", "--json");
       expect(other.json.entries).toEqual([]);
     } finally {
@@ -269,8 +261,7 @@ test("the queries of the documentation ask for fields that there are", async () 
   const text = await readFile(join(ROOT, "docs", "observability.md"), "utf8");
   const queries = [...text.matchAll(/```\n((?:fields|filter)[\s\S]*?)```/g)].map(([, query = ""]) => query);
   expect(queries).toHaveLength(3);
-  const words =
-    /\b(fields|filter|sort|limit|stats|latest|ispresent|by|as|and|desc|asc|expires|error|code|\d+)\b/g;
+  const words = /\b(fields|filter|sort|limit|stats|latest|ispresent|by|as|and|desc|asc|expires|error|code|\d+)\b/g;
   for (const query of queries)
     for (const name of query
       .replace(/"[^"]*"|@\w+/g, "")
@@ -300,11 +291,6 @@ async function receiveAll(client: SQSClient, QueueUrl: string): Promise<readonly
 
 /** As Lambda hands on what it received. */
 function recordOf(message: Message | undefined): object {
-  const {
-    MessageId: messageId,
-    Body: body,
-    Attributes: attributes,
-    ReceiptHandle: receiptHandle,
-  } = message ?? {};
+  const { MessageId: messageId, Body: body, Attributes: attributes, ReceiptHandle: receiptHandle } = message ?? {};
   return { messageId, body, attributes, receiptHandle, eventSource: "aws:sqs" };
 }

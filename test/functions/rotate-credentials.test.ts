@@ -89,19 +89,14 @@ describeAws(moto, "rotate-credentials", (settings) => {
   }
 
   async function step(name: (typeof STEPS)[number], changes: object = {}) {
-    const text = await readFile(
-      new URL(`../../events/rotate-credentials.${name}.json`, import.meta.url),
-      "utf8",
-    );
+    const text = await readFile(new URL(`../../events/rotate-credentials.${name}.json`, import.meta.url), "utf8");
     const event = { ...JSON.parse(text), SecretId: arn, ClientRequestToken: token, ...changes };
     const { handler } = await import("../../functions/rotate-credentials.ts");
     return handler(event, { ...context } as never) as Promise<{ outcome: string }>;
   }
 
   async function value(VersionStage: string): Promise<{ systemCredentials: string; other: string }> {
-    const { SecretString = "" } = await client.send(
-      new GetSecretValueCommand({ SecretId: Name, VersionStage }),
-    );
+    const { SecretString = "" } = await client.send(new GetSecretValueCommand({ SecretId: Name, VersionStage }));
     return JSON.parse(SecretString);
   }
 

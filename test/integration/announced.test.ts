@@ -63,9 +63,7 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
   async function announced(): Promise<readonly unknown[]> {
     const heard: unknown[] = [];
     for (;;) {
-      const { Messages = [] } = await sqs.send(
-        new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10 }),
-      );
+      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10 }));
       if (Messages.length === 0) return heard;
       for (const { Body = "", ReceiptHandle } of Messages as Message[]) {
         heard.push(JSON.parse(Body).detail);

@@ -21,31 +21,13 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "relight-tls-"));
-  const args = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "2",
-  ];
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
   const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
-  await run("openssl", [
-    ...args,
-    ...files,
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=DNS:localhost",
-  ]);
+  await run("openssl", [...args, ...files, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
 });
 afterAll(async () => await rm(folder, { recursive: true }));
 
-const tls = (more = ""): string =>
-  `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem"${more} }`;
+const tls = (more = ""): string => `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem"${more} }`;
 
 async function seenAt(config: string, scheme = "tls") {
   const [port] = await freePorts(1);
@@ -92,9 +74,7 @@ test("expiries lists what a deployment has, and a sweep calls about what is near
     `${text.replace("  signingKey: file:operator.nk", `  signingKey: file:operator.nk\n  retiring: [${retiring}]`)}watch: { credentials: [file:app.creds, file:gone.creds] }\n`,
   );
   const { json, exit } = await relight(world, "expiries", "--json");
-  const kinds = json.expiries.map(
-    ({ kind, severity }: { kind: string; severity: string }) => `${kind} ${severity}`,
-  );
+  const kinds = json.expiries.map(({ kind, severity }: { kind: string; severity: string }) => `${kind} ${severity}`);
   expect(kinds.sort()).toEqual([
     ...["account ok", "credentials ok", "credentials unknown", "operator ok"],
     ...["signing-key warning", "signing-key warning", "system-account ok", "system-credentials ok"],
@@ -105,21 +85,13 @@ test("expiries lists what a deployment has, and a sweep calls about what is near
   const opened = async (): Promise<string[]> => {
     const { entries } = (await relight(world, "journal", "--json")).json;
     return entries
-      .filter(
-        ({ kind, account }: { kind: string; account: string }) =>
-          account === "-" && kind.startsWith("incident"),
-      )
-      .map(
-        ({ kind, data }: { kind: string; data: { key: string } }) => `${kind} ${data.key.split("/").at(-1)}`,
-      );
+      .filter(({ kind, account }: { kind: string; account: string }) => account === "-" && kind.startsWith("incident"))
+      .map(({ kind, data }: { kind: string; data: { key: string } }) => `${kind} ${data.key.split("/").at(-1)}`);
   };
   await relight(world, "run");
   await relight(world, "run");
   expect(await opened()).toEqual(["incident.opened signing_key_retiring"]);
   await writeFile(file, text);
   await relight(world, "run");
-  expect(await opened()).toEqual([
-    "incident.opened signing_key_retiring",
-    "incident.resolved signing_key_retiring",
-  ]);
+  expect(await opened()).toEqual(["incident.opened signing_key_retiring", "incident.resolved signing_key_retiring"]);
 });

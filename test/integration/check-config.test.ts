@@ -33,8 +33,7 @@ const OPERATOR_MODE = `operator: ${signClaims(
   operatorClaims({ operator, operatorSigningKey: createOperator(), systemAccount: createAccount() }, false),
   operator,
 )}\nresolver: MEMORY`;
-const remoteWith = (entries: string): string =>
-  `leafnodes { remotes: [ { url: nats://127.0.0.1:7422, ${entries} } ] }`;
+const remoteWith = (entries: string): string => `leafnodes { remotes: [ { url: nats://127.0.0.1:7422, ${entries} } ] }`;
 const SEED = seedOf(createUser());
 
 /** Findings that say "the server refuses to start", and what it says then. */
@@ -46,11 +45,7 @@ const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said
     remoteWith(`nkey: ${SEED}, credentials: a.creds`),
     "can not have both creds and nkey",
   ],
-  [
-    "remote.account_required",
-    `${OPERATOR_MODE}\n${remoteWith("")}`,
-    "operator mode requires account nkeys in remotes",
-  ],
+  ["remote.account_required", `${OPERATOR_MODE}\n${remoteWith("")}`, "operator mode requires account nkeys in remotes"],
   [
     "remote.account_not_public_key",
     `${OPERATOR_MODE}\n${remoteWith("account: APP")}`,
@@ -62,11 +57,7 @@ const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said
     "mix of websocket and non-websocket",
   ],
   ["url.malformed", 'leafnodes { remotes: [ { url: "127.0.0.1:7422" } ] }', "error parsing leafnode url"],
-  [
-    "listener.account_unknown",
-    "leafnodes { port: -1, authorization { account: APP } }",
-    "cannot find local account",
-  ],
+  ["listener.account_unknown", "leafnodes { port: -1, authorization { account: APP } }", "cannot find local account"],
   [
     "listener.account_not_public_key",
     `${OPERATOR_MODE}\nleafnodes { port: -1, authorization { account: APP } }`,
@@ -174,23 +165,15 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
       return connection;
     };
     const [hub, leaf] = [await open(pair.hub.url), await open(pair.leaf.url)];
-    await hub.request(
-      "$JS.API.STREAM.CREATE.AT_HUB",
-      JSON.stringify({ name: "AT_HUB", subjects: ["at.hub"] }),
-    );
-    await leaf.request(
-      "$JS.API.STREAM.CREATE.AT_LEAF",
-      JSON.stringify({ name: "AT_LEAF", subjects: ["at.leaf"] }),
-    );
+    await hub.request("$JS.API.STREAM.CREATE.AT_HUB", JSON.stringify({ name: "AT_HUB", subjects: ["at.hub"] }));
+    await leaf.request("$JS.API.STREAM.CREATE.AT_LEAF", JSON.stringify({ name: "AT_LEAF", subjects: ["at.leaf"] }));
     const names = await hub.request(`${api}.STREAM.NAMES`, "", { timeout: 2_000 }).then(
       (reply) => reply.json<{ streams: string[] }>().streams,
       () => "nobody",
     );
     expect(names).toEqual(seen);
     const files = [pair.hub, pair.leaf].map((server) => join(server.folder, "server.conf"));
-    expect(codesOf((await relight({ home: folder }, "check-config", "--json", ...files)).json)).toEqual(
-      codes,
-    );
+    expect(codesOf((await relight({ home: folder }, "check-config", "--json", ...files)).json)).toEqual(codes);
   });
 
   test("a leaf with the hub's listener without authorization is bound to $G, or refused", async () => {
@@ -200,23 +183,15 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     const refused = async (): Promise<boolean> => (await pair.leaf.log()).includes("Authorization Violation");
     await waitFor("an end", async () => (await bound()) || (await refused()));
     const ends = { bound: await pair.accounts("hub"), refused: await refused() };
-    expect(ends).toEqual(
-      version === "2.10.27" ? { bound: ["$G"], refused: false } : { bound: [], refused: true },
-    );
-    const { json } = await relight(
-      { home: folder },
-      "check-config",
-      "--json",
-      join(pair.hub.folder, "server.conf"),
-    );
+    expect(ends).toEqual(version === "2.10.27" ? { bound: ["$G"], refused: false } : { bound: [], refused: true });
+    const { json } = await relight({ home: folder }, "check-config", "--json", join(pair.hub.folder, "server.conf"));
     expect(codesOf(json)).toEqual(["listener.binds_to_global"]);
   });
 
   test("two leaves of one name throw each other out", async () => {
     await using pair = await createLeafPair({ binary });
     const url = /url: "([^"]+)"/.exec(await readFile(join(pair.leaf.folder, "server.conf"), "utf8"))?.[1];
-    const config = (): string =>
-      `server_name: leaf\nleafnodes { reconnect: 1s, remotes: [ { url: "${url}" } ] }`;
+    const config = (): string => `server_name: leaf\nleafnodes { reconnect: 1s, remotes: [ { url: "${url}" } ] }`;
     await using twin = await startServer({ binary, config });
     const replaced = async (): Promise<number> =>
       ((await pair.hub.log()).match(/Replacing connection from same server/g) ?? []).length;
@@ -230,9 +205,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     await using hub = await startServer({ binary, config: () => "" });
     const remote = `leafnodes { reconnect: 1s, remotes: [ { url: "${hub.url.replace("nats:", "nats-leaf:")}" } ] }`;
     await using leaf = await startServer({ binary, config: () => remote });
-    await waitFor("the leaf to say so", async () =>
-      (await leaf.log()).includes("attempted to connect to wrong port"),
-    );
+    await waitFor("the leaf to say so", async () => (await leaf.log()).includes("attempted to connect to wrong port"));
   });
 
   test.each(REFUSED)("refuses to start, as %s says", async (code, config, said) => {
@@ -270,13 +243,7 @@ describe("the command", () => {
   test("ends with 3 where it could not look, and says in which file and line", async () => {
     const broken = await write("broken.conf", "port: 4222\ninclude inner.conf\n");
     await write("inner.conf", "\nserver_name: a b\n");
-    const { exit, json } = await relight(
-      { home: folder },
-      "check-config",
-      "--json",
-      broken,
-      join(folder, "none.conf"),
-    );
+    const { exit, json } = await relight({ home: folder }, "check-config", "--json", broken, join(folder, "none.conf"));
     expect(exit).toBe(3);
     expect(json.unchecked).toMatchObject([
       { file: join(folder, "inner.conf"), line: 2 },
@@ -285,10 +252,7 @@ describe("the command", () => {
   });
 
   test("says what is wrong, what likely led to it, and the fix, at its place", async () => {
-    const file = await write(
-      "leaf.conf",
-      "leafnodes { remotes: [\n  { url: nats://me:hunter2@hub:4222 }\n] }\n",
-    );
+    const file = await write("leaf.conf", "leafnodes { remotes: [\n  { url: nats://me:hunter2@hub:4222 }\n] }\n");
     const { exit, stdout } = await relight({ home: folder }, "check-config", file);
     expect(exit).toBe(1);
     expect(stdout).toMatch(

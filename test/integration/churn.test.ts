@@ -28,14 +28,10 @@ describe.each([1, 3])("streams and consumers come and go all the time, on %i ser
       const app = status.accounts.find(({ name }: { name: string }) => name === "APP");
       seen.push(`status: ${app.verdict}${told(app.findings)}`);
       const { json: healed } = await relight(world, "heal", "APP", "--json");
-      seen.push(
-        `heal: ${healed.outcome} ${healed.verdict}${told(healed.findings)}${JSON.stringify(healed.rungs)}`,
-      );
+      seen.push(`heal: ${healed.outcome} ${healed.verdict}${told(healed.findings)}${JSON.stringify(healed.rungs)}`);
     }
     expect(busy.rounds).toBeGreaterThan(LOOKS);
-    expect(
-      seen.filter((line) => !/^(verify|status): healthy$|^heal: healthy healthy\[\]$/.test(line)),
-    ).toEqual([]);
+    expect(seen.filter((line) => !/^(verify|status): healthy$|^heal: healthy healthy\[\]$/.test(line))).toEqual([]);
   });
 
   test("a dead account is seen dead, and healed", async () => {

@@ -122,16 +122,12 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     const { json } = await relight(world, "run", "--json");
     expect(resultOf(json, world.accountId)).toMatchObject({
       verdict: "degraded",
-      rungs: [
-        { rung: "reconcile", result: "refused", why: expect.stringMatching(/lowers nats.limits.conn/) },
-      ],
+      rungs: [{ rung: "reconcile", result: "refused", why: expect.stringMatching(/lowers nats.limits.conn/) }],
     });
     expect(await inResolver(world)).toBe(before);
     const { entries } = (await relight(world, "journal", "APP", "--json")).json;
     const opened = entries.filter(({ kind }: { kind: string }) => kind === "incident.opened");
-    expect(opened.map(({ data }: { data: { failureClass: string } }) => data.failureClass)).toContain(
-      "push_refused",
-    );
+    expect(opened.map(({ data }: { data: { failureClass: string } }) => data.failureClass)).toContain("push_refused");
   });
 
   test("push: the source's claims win over newer ones in force, signed anew", async () => {
@@ -167,61 +163,58 @@ async function forget(world: World): Promise<void> {
   await world.server.start();
 }
 
-describe.each(["2.10.27"])(
-  "an account that the resolver deleted after it expired (nats-server %s)",
-  (version) => {
-    test("is brought back from the source of truth, though Relight never saw it", async () => {
-      await using world = await worldWithSource(version, "page", 3_600);
-      await fill(world, { messages: 5 });
-      // As the source has it, it expired too.
-      await store(
-        world,
-        "APP",
-        world.sign(world.claims({ iat: nowSeconds() - 600, exp: nowSeconds() - 1, limits: { streams: 50 } })),
-      );
-      await expire(world);
-      await forget(world);
-      expect((await relight(world, "diff", "APP")).exit).toBe(2);
-      const { json } = await relight(world, "run", "--json");
-      expect(resultOf(json, world.accountId)).toMatchObject({
-        verdict: "healthy",
-        rungs: [{ rung: "renew", why: "it had expired, and the resolver deleted it" }],
-      });
-      expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
-      const [, payload = ""] = (await inResolver(world)).split(".");
-      expect(Buffer.from(payload, "base64url").toString()).toContain('"streams":50');
+describe.each(["2.10.27"])("an account that the resolver deleted after it expired (nats-server %s)", (version) => {
+  test("is brought back from the source of truth, though Relight never saw it", async () => {
+    await using world = await worldWithSource(version, "page", 3_600);
+    await fill(world, { messages: 5 });
+    // As the source has it, it expired too.
+    await store(
+      world,
+      "APP",
+      world.sign(world.claims({ iat: nowSeconds() - 600, exp: nowSeconds() - 1, limits: { streams: 50 } })),
+    );
+    await expire(world);
+    await forget(world);
+    expect((await relight(world, "diff", "APP")).exit).toBe(2);
+    const { json } = await relight(world, "run", "--json");
+    expect(resultOf(json, world.accountId)).toMatchObject({
+      verdict: "healthy",
+      rungs: [{ rung: "renew", why: "it had expired, and the resolver deleted it" }],
     });
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+    const [, payload = ""] = (await inResolver(world)).split(".");
+    expect(Buffer.from(payload, "base64url").toString()).toContain('"streams":50');
+  });
 
-    test("is brought back from what the journal knows, where there is no source", async () => {
-      await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
-      await fill(world, { messages: 5 });
-      expect((await relight(world, "verify", "APP")).exit).toBe(0);
-      await expire(world);
-      await forget(world);
-      const { json } = await relight(world, "run", "--json");
-      // It was last seen with an hour to live, which is not over: as it looks, somebody deleted it.
-      expect(resultOf(json, world.accountId)).toMatchObject({
-        verdict: "dead",
-        findings: [{ code: "account.gone" }],
-      });
-      expect((await relight(world, "renew", "APP", "--json")).json.error.code).toBe("account.deleted");
-      const renewed = await relight(world, "renew", "APP", "--undelete", "--json");
-      expect(renewed.json).toMatchObject({ outcome: "renewed", verdict: "healthy" });
-      expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+  test("is brought back from what the journal knows, where there is no source", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
+    await fill(world, { messages: 5 });
+    expect((await relight(world, "verify", "APP")).exit).toBe(0);
+    await expire(world);
+    await forget(world);
+    const { json } = await relight(world, "run", "--json");
+    // It was last seen with an hour to live, which is not over: as it looks, somebody deleted it.
+    expect(resultOf(json, world.accountId)).toMatchObject({
+      verdict: "dead",
+      findings: [{ code: "account.gone" }],
     });
+    expect((await relight(world, "renew", "APP", "--json")).json.error.code).toBe("account.deleted");
+    const renewed = await relight(world, "renew", "APP", "--undelete", "--json");
+    expect(renewed.json).toMatchObject({ outcome: "renewed", verdict: "healthy" });
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+  });
 
-    test("is brought back by a sweep, where the journal saw the claims that expired", async () => {
-      await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
-      await fill(world, { messages: 5 });
-      await expire(world);
-      expect((await relight(world, "verify", "APP")).exit).toBe(2);
-      await forget(world);
-      const { json } = await relight(world, "run", "--json");
-      expect(resultOf(json, world.accountId)).toMatchObject({
-        verdict: "healthy",
-        rungs: [{ rung: "renew" }],
-      });
-      expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+  test("is brought back by a sweep, where the journal saw the claims that expired", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
+    await fill(world, { messages: 5 });
+    await expire(world);
+    expect((await relight(world, "verify", "APP")).exit).toBe(2);
+    await forget(world);
+    const { json } = await relight(world, "run", "--json");
+    expect(resultOf(json, world.accountId)).toMatchObject({
+      verdict: "healthy",
+      rungs: [{ rung: "renew" }],
     });
-  },
-);
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+  });
+});

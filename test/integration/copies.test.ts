@@ -55,9 +55,7 @@ function closing<T extends { close(): Promise<void> }>(connection: T): T & Async
 }
 
 /** What one look at the account says of the mirror. */
-async function judge(
-  world: World,
-): Promise<{ readonly origin: OriginFacts; readonly codes: readonly string[] }> {
+async function judge(world: World): Promise<{ readonly origin: OriginFacts; readonly codes: readonly string[] }> {
   await using app = await openWorldApp(world);
   const { observation, verdict } = await looking(await app.context(), world.accountId as AccountId)();
   const { streams } = observation;

@@ -154,16 +154,12 @@ describe("an account that was deleted", () => {
 
   test.concurrent("and is forgotten on a person's word is shown no more, and still not pushed", async () => {
     await using world = await deletedWorld("2.15.1");
-    expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(
-      world.accountId,
-    );
+    expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(world.accountId);
     const config = join(world.home, "relight.yaml");
     await writeFile(config, (await readFile(config, "utf8")).replace(/accounts:[\s\S]*$/, ""));
     const { json } = await relight(world, "status", "--json");
     expect(json.accounts.map(({ id }: { id: string }) => id)).not.toContain(world.accountId);
-    expect((await relight(world, "renew", world.accountId, "--json")).json.error.code).toBe(
-      "account.deleted",
-    );
+    expect((await relight(world, "renew", world.accountId, "--json")).json.error.code).toBe("account.deleted");
     await expectGone(world);
   });
 });

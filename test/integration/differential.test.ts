@@ -89,9 +89,7 @@ const privateKey = createPrivateKey({
 /** The 32 bytes behind the two of the prefix. */
 function rawSeed(key: KeyPair): Buffer {
   const bits = [...seedOf(key)].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  return Buffer.from(
-    Array.from({ length: 32 }, (_, at) => Number.parseInt(bits.slice(8 * (at + 2), 8 * (at + 3)), 2)),
-  );
+  return Buffer.from(Array.from({ length: 32 }, (_, at) => Number.parseInt(bits.slice(8 * (at + 2), 8 * (at + 3)), 2)));
 }
 
 interface Made {
@@ -118,10 +116,7 @@ function make(number: number, odds: readonly Odd[]): Made {
   const header = odds.find((odd) => odd.header !== undefined)?.header ?? '{"typ":"JWT","alg":"ed25519-nkey"}';
   const parts = [Buffer.from(header).toString("base64url"), bytes.toString("base64url"), ""];
   const encode = (part: number): string =>
-    odds.reduce(
-      (it, { encoding }) => (encoding?.part === part ? encoding.change(it) : it),
-      parts[part] ?? "",
-    );
+    odds.reduce((it, { encoding }) => (encoding?.part === part ? encoding.change(it) : it), parts[part] ?? "");
   const body = `${encode(0)}.${encode(1)}`;
   parts[2] = sign(null, Buffer.from(body), privateKey).toString("base64url");
   return {
@@ -216,9 +211,7 @@ function said(value: unknown): unknown {
   const entries = Object.entries(whole)
     .filter(([key]) => KNOWN.has(key))
     .map(([key, inner]) => [key, said(inner)] as const)
-    .filter(
-      ([, inner]) => inner !== undefined && JSON.stringify(inner) !== "{}" && JSON.stringify(inner) !== "[]",
-    );
+    .filter(([, inner]) => inner !== undefined && JSON.stringify(inner) !== "{}" && JSON.stringify(inner) !== "[]");
   return Object.fromEntries(entries.sort(byText));
 }
 
@@ -230,10 +223,10 @@ const exact = (text: string): unknown =>
     typeof value === "number" ? context?.source : value,
   );
 
-const RUNS = fc.sample(
-  fc.array(oddities(rawOf(JSON.parse(make(0, []).text))), { minLength: 1, maxLength: 2 }),
-  { numRuns: COUNT, seed: SEED },
-);
+const RUNS = fc.sample(fc.array(oddities(rawOf(JSON.parse(make(0, []).text))), { minLength: 1, maxLength: 2 }), {
+  numRuns: COUNT,
+  seed: SEED,
+});
 
 describe.each(VERSIONS)("nats-server %s", (version) => {
   let jwts: readonly (Made & { readonly seen: Seen | undefined })[];
@@ -271,8 +264,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
       if (seen?.accepted && !isRun) problems.push(`${what}: ${text} is refused: ${answer}`);
       if (!seen || !isRun) continue;
       const [theirs, ours] = [said(running.decoded_jwt), said(exact(seen.document.text))];
-      if (!isDeepStrictEqual(theirs, ours))
-        problems.push(`${what}: ${text} is read as ${JSON.stringify(theirs)}`);
+      if (!isDeepStrictEqual(theirs, ours)) problems.push(`${what}: ${text} is read as ${JSON.stringify(theirs)}`);
       if (seen.accepted && running.expired) problems.push(`${what}: ${text} has expired`);
     }
     expect(problems).toEqual([]);

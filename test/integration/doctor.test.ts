@@ -44,12 +44,7 @@ const HEALTHY = {
 };
 
 /** Runs the doctor until its report is as it should be; what an election or a catch-up makes of it passes. */
-async function doctorUntil(
-  world: World,
-  what: string,
-  is: (run: Run) => boolean,
-  timeout = 60_000,
-): Promise<Run> {
+async function doctorUntil(world: World, what: string, is: (run: Run) => boolean, timeout = 60_000): Promise<Run> {
   let last: Run | undefined;
   const look = async (): Promise<Run | undefined> => {
     last = await relight(world, "doctor", "--json");
@@ -82,9 +77,7 @@ describe.each(sampleOf<Version>(["2.10.27"], ["2.10.27", "2.15.1"]))(
       );
       expect(verdicts(less)).toMatchObject({ jetstream: "healthy", meta: "degraded", accounts: "healthy" });
       expect(less.exit).not.toBe(0);
-      const seen = await doctorUntil(world, "which replicas lag", (run) =>
-        /lab-3/.test(saysOf(run, "streams")),
-      );
+      const seen = await doctorUntil(world, "which replicas lag", (run) => /lab-3/.test(saysOf(run, "streams")));
       expect(seen).toMatchObject({ exit: 1, json: { cluster: { verdict: "degraded" } } });
     });
   },
@@ -147,9 +140,7 @@ describe("HTTP monitoring", () => {
     const well = await doctorUntil(world, "healthy", isHealthy);
     expect(verdicts(well)).toEqual(HEALTHY);
     const { evidence } = layersOf(well)[1] ?? {};
-    expect(evidence).toContainEqual(
-      expect.objectContaining({ about: `http://127.0.0.1:${port}`, health: "healthy" }),
-    );
+    expect(evidence).toContainEqual(expect.objectContaining({ about: `http://127.0.0.1:${port}`, health: "healthy" }));
     expect(layersOf(well)[2]?.evidence[0]?.message).toContain("standalone");
 
     await monitored(world, [`http://127.0.0.1:${closed}`]);

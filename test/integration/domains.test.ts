@@ -42,22 +42,19 @@ const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: st
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
   "a hub and a leaf in two domains (nats-server %s)",
   (version) => {
-    test.concurrent.each(["own", "shared"] as const)(
-      "with %s system account: well, and no finding",
-      async (system) => {
-        await using pair = await createPair(version, { system });
-        await fillDomains(pair);
-        await publishTo(pair, "hub", 5);
-        await publishTo(pair, "edge", 5);
-        await allCopied(pair, 5, 5);
-        const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
-        expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
-        expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
-        const topologies = json.servers.map((server: { topology: string }) => server.topology);
-        expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
-        expect(json.streams).toBe(system === "own" ? 3 : 5);
-      },
-    );
+    test.concurrent.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
+      await using pair = await createPair(version, { system });
+      await fillDomains(pair);
+      await publishTo(pair, "hub", 5);
+      await publishTo(pair, "edge", 5);
+      await allCopied(pair, 5, 5);
+      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+      expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+      expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
+      const topologies = json.servers.map((server: { topology: string }) => server.topology);
+      expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
+      expect(json.streams).toBe(system === "own" ? 3 : 5);
+    });
 
     test.concurrent("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
       await using pair = await createPair(version);

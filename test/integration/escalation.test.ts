@@ -43,9 +43,7 @@ test("PagerDuty and Slack are told in words what is dead, though SNS can't be re
     payload: { custom_details: { "What was tried": expect.stringMatching(/: refused \(.*stream CACHE/) } },
     links: [{ href: "https://wiki.example.com/jetstream_dead", text: "Runbook" }],
   });
-  expect(event.payload.summary).toMatch(
-    /^\[CRITICAL\] .*: JetStream is dead: dead: JetStream does not listen/,
-  );
+  expect(event.payload.summary).toMatch(/^\[CRITICAL\] .*: JetStream is dead: dead: JetStream does not listen/);
   const blocks = JSON.parse(slack.received[0]?.body ?? "").blocks;
   expect(JSON.stringify(blocks)).toMatch(/What to do now\*.*Restart no server/);
   expect(stderr).toMatch(/SNS arn:aws:sns:.*ECONNREFUSED/);

@@ -21,9 +21,7 @@ async function incidents(world: World): Promise<string[]> {
   const { entries } = (await relight(world, "journal", "APP", "--json")).json;
   return entries
     .filter(({ kind }: { kind: string }) => kind.startsWith("incident."))
-    .map(
-      ({ kind, data }: { kind: string; data: { key: string } }) => `${kind} ${data.key.split("/").at(-1)}`,
-    );
+    .map(({ kind, data }: { kind: string; data: { key: string } }) => `${kind} ${data.key.split("/").at(-1)}`);
 }
 
 const outcomeOf = async (world: World): Promise<string> => {

@@ -28,21 +28,13 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
   test("a healthy hub and leaf in two domains, at debug level: lines of the clamping, and no worry", async () => {
     await using pair = await createLeafPair({ binary });
     const bothLogs = async (): Promise<string> => (await pair.hub.log()) + (await pair.leaf.log());
-    await waitFor(
-      "the clamping",
-      async () => ((await bothLogs()).match(/Not permitted to/g) ?? []).length >= 3,
-    );
+    await waitFor("the clamping", async () => ((await bothLogs()).match(/Not permitted to/g) ?? []).length >= 3);
     const lines = (await bothLogs()).split("\n");
     const { worry, explained } = explain(lines);
     expect(worry).toBe("none");
     const clamped = explained.find(({ kind }) => kind.id === "leaf.clamped");
     expect(clamped?.count).toBe(lines.filter((line) => line.includes("Not permitted to")).length);
-    const run = await relight(
-      { home: pair.leaf.folder },
-      "explain",
-      "--json",
-      join(pair.leaf.folder, "server.log"),
-    );
+    const run = await relight({ home: pair.leaf.folder }, "explain", "--json", join(pair.leaf.folder, "server.log"));
     expect(run).toMatchObject({ exit: 0, json: { worry: "none" } });
   });
 
@@ -50,15 +42,12 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     await using world = await createWorld({ binary, lives: 5 });
     await appendFile(join(world.server.folder, "server.conf"), "\ndebug: true\n");
     process.kill(world.server.pid() ?? 0, "SIGHUP");
-    await waitFor("the log at debug level", async () =>
-      (await world.server.log()).includes("Reloaded: debug = true"),
-    );
+    await waitFor("the log at debug level", async () => (await world.server.log()).includes("Reloaded: debug = true"));
     const connection = await world.connectAs("app");
     await connection.closed();
     const refused = await world.connectAs("app").then(() => undefined, String);
     expect(refused).toMatch(/Authorization/i);
-    const found = async () =>
-      explain((await world.server.log()).split("\n")).explained.map(({ kind }) => kind.id);
+    const found = async () => explain((await world.server.log()).split("\n")).explained.map(({ kind }) => kind.id);
     await waitFor("the refusal to be logged", async () => (await found()).includes("auth.refused"));
     expect(await found()).toEqual(
       expect.arrayContaining(["account.expired_clients_closed", "connection.expired", "account.expired"]),

@@ -86,9 +86,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
   });
 
   test("without an account key the system account's view alone still tells the truth", async () => {
-    const { json, exit } = await configured(withoutKey, () =>
-      relight(world, "verify", world.accountId, "--json"),
-    );
+    const { json, exit } = await configured(withoutKey, () => relight(world, "verify", world.accountId, "--json"));
     expect(json).toMatchObject({ verdict: "dead", depth: "system" });
     expect(exit).toBe(2);
   });

@@ -18,8 +18,7 @@ interface Found {
 
 const about = ({ code, subject: { stream, consumer } }: Found): string =>
   [code, stream, consumer].filter((part) => part !== undefined).join(" ");
-const codes = (json: { readonly findings: readonly Found[] }): readonly string[] =>
-  json.findings.map(about).sort();
+const codes = (json: { readonly findings: readonly Found[] }): readonly string[] => json.findings.map(about).sort();
 
 /** Runs with the account's key taken out of the configuration. */
 async function withoutKey<T>(world: World, work: () => Promise<T>): Promise<T> {

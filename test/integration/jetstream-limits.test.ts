@@ -85,9 +85,7 @@ describe.each(
     await fill(world, { messages: 20 });
     const before = await snapshot(world);
 
-    const less = await pushesDuring(world, () =>
-      jetstream(world, "limits", "APP", "--storage", "100", "--yes"),
-    );
+    const less = await pushesDuring(world, () => jetstream(world, "limits", "APP", "--storage", "100", "--yes"));
     expect(less.result.json.error).toMatchObject({
       code: "limits.refused",
       message: expect.stringMatching(/hold/),
@@ -116,28 +114,25 @@ describe.each(
   });
 });
 
-describe.each(["2.9.10", "2.10.27", "2.15.1"])(
-  "JetStream limits that are not to be (nats-server %s)",
-  (version) => {
-    test("what the server can't reserve is refused, forced or not; it would keep the old limits in silence", async () => {
-      await using world = await createWorld({ binary: (await serverBinary(version)).path });
-      await fill(world, { messages: 5 });
-      const { result, pushes } = await pushesDuring(world, () =>
-        jetstream(world, "limits", "APP", "--memory", "1GiB", "--yes", "--force"),
-      );
-      expect(result.json.error).toMatchObject({
-        code: "limits.refused",
-        message: expect.stringMatching(/1 GiB of memory can't be reserved: lab has 256 MB/),
-      });
-      expect(pushes).toBe(0);
-
-      // What it protects from: the claims are in force and JetStream is not what they say.
-      const claims = world.claims({ iat: nowSeconds() + 5, limits: { mem_storage: 2 ** 30 } });
-      await world.push(world.sign(claims));
-      expect((await limitsOf(world)).flat.max_memory).toBe(67_108_864);
+describe.each(["2.9.10", "2.10.27", "2.15.1"])("JetStream limits that are not to be (nats-server %s)", (version) => {
+  test("what the server can't reserve is refused, forced or not; it would keep the old limits in silence", async () => {
+    await using world = await createWorld({ binary: (await serverBinary(version)).path });
+    await fill(world, { messages: 5 });
+    const { result, pushes } = await pushesDuring(world, () =>
+      jetstream(world, "limits", "APP", "--memory", "1GiB", "--yes", "--force"),
+    );
+    expect(result.json.error).toMatchObject({
+      code: "limits.refused",
+      message: expect.stringMatching(/1 GiB of memory can't be reserved: lab has 256 MB/),
     });
-  },
-);
+    expect(pushes).toBe(0);
+
+    // What it protects from: the claims are in force and JetStream is not what they say.
+    const claims = world.claims({ iat: nowSeconds() + 5, limits: { mem_storage: 2 ** 30 } });
+    await world.push(world.sign(claims));
+    expect((await limitsOf(world)).flat.max_memory).toBe(67_108_864);
+  });
+});
 
 test.each(sampleOf(["2.10.27"], VERSIONS))(
   "without --yes and without a person nothing is changed; --dry-run shows the change (nats-server %s)",

@@ -38,28 +38,24 @@ describe("on a real server", () => {
   });
   afterAll(async () => world?.[Symbol.asyncDispose]());
 
-  test.each(["renew", "heal", "run"])(
-    "claims for an account of one's own: %s signs nothing",
-    async (command) => {
-      const own = createAccount().getPublicKey();
-      const claims = {
-        jti: "planted",
-        iat: nowSeconds(),
-        iss: world.operator.getPublicKey(),
-        sub: own,
-        name: "MINE",
-        nats: { ...(world.claims().nats as object), limits: { conn: -1, subs: -1, disk_storage: -1 } },
-      };
-      for (const exp of [nowSeconds() - 5, nowSeconds() + 86_400]) {
-        plant(world, own, "claims.seen", { jti: "planted", claims: JSON.stringify({ ...claims, exp }) });
-        const { json } = await relight(world, command, ...(command === "run" ? [] : [own]), "--json");
-        if (command === "renew") expect(json.error).toMatchObject({ code: "account.no_claims" });
-        if (command === "renew")
-          expect(json.error.message).toContain("the claims in the journal are not proved");
-        expect(await inResolver(world, own)).toBe("absent");
-      }
-    },
-  );
+  test.each(["renew", "heal", "run"])("claims for an account of one's own: %s signs nothing", async (command) => {
+    const own = createAccount().getPublicKey();
+    const claims = {
+      jti: "planted",
+      iat: nowSeconds(),
+      iss: world.operator.getPublicKey(),
+      sub: own,
+      name: "MINE",
+      nats: { ...(world.claims().nats as object), limits: { conn: -1, subs: -1, disk_storage: -1 } },
+    };
+    for (const exp of [nowSeconds() - 5, nowSeconds() + 86_400]) {
+      plant(world, own, "claims.seen", { jti: "planted", claims: JSON.stringify({ ...claims, exp }) });
+      const { json } = await relight(world, command, ...(command === "run" ? [] : [own]), "--json");
+      if (command === "renew") expect(json.error).toMatchObject({ code: "account.no_claims" });
+      if (command === "renew") expect(json.error.message).toContain("the claims in the journal are not proved");
+      expect(await inResolver(world, own)).toBe("absent");
+    }
+  });
 
   test("what proves the claims that were seen is no signature of a JWT", async () => {
     const database = new DatabaseSync(`${world.home}/relight.sqlite`, { readOnly: true });
@@ -79,8 +75,7 @@ describe("on a real server", () => {
   test("a toggle and a configuration to give back: a person is called, nothing changes", async () => {
     const before = await snapshot(world);
     const system = await world.connectAs("system");
-    const jwt = async () =>
-      (await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`)).string();
+    const jwt = async () => (await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`)).string();
     const token = await jwt();
     const running = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
     const more = {

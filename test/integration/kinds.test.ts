@@ -90,10 +90,7 @@ describe("a cluster of three (nats-server 2.10.27)", () => {
       { timeout: 60_000, interval: 1_000 },
     );
     for (const { health, message } of stalled)
-      expect([health, message]).toEqual([
-        "degraded",
-        expect.stringContaining("because the account has expired"),
-      ]);
+      expect([health, message]).toEqual(["degraded", expect.stringContaining("because the account has expired")]);
     await renewByHand(world);
     const dead = (await relight(world, "verify", "APP", "--json")).json;
     expect(deafIn(dead, "stream.deaf")).toEqual(["JOBS", "ORDERS"]);

@@ -47,9 +47,7 @@ const addStreams = (world: World, ...configs: (Partial<StreamConfig> & { name: s
   asApp(world, async (connection) => {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
     for (const config of configs)
-      await retry(`stream ${config.name}`, () =>
-        manager.streams.add({ subjects: [`${config.name}.>`], ...config }),
-      );
+      await retry(`stream ${config.name}`, () => manager.streams.add({ subjects: [`${config.name}.>`], ...config }));
   });
 
 /** `ok`, or the code that a publisher gets. */
@@ -97,68 +95,60 @@ async function asTold(world: World, message: string) {
   return relight(world, ...command.split(" "), "--json");
 }
 
-describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
-  "storage that is used up (nats-server %s)",
-  (version) => {
-    test("of flat limits: publishers get 10002, and the verdict says which limit and what raises it", async () => {
-      await using world = await worldOf(version);
-      await limit(world, { disk_storage: 100_000, streams: 3 });
-      await addStreams(
-        world,
-        { name: "A" },
-        { name: "OWN", max_bytes: 20_000 },
-        { name: "MEM", storage: "memory" },
-      );
-      expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
-      expect(await fillUp(world, "A")).toBe("10002");
-      // Servers count before they discard: room of its own helps a stream nothing. Memory is another limit.
-      expect([await publish(world, "OWN"), await publish(world, "MEM")]).toEqual(["10002", "ok"]);
+describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used up (nats-server %s)", (version) => {
+  test("of flat limits: publishers get 10002, and the verdict says which limit and what raises it", async () => {
+    await using world = await worldOf(version);
+    await limit(world, { disk_storage: 100_000, streams: 3 });
+    await addStreams(world, { name: "A" }, { name: "OWN", max_bytes: 20_000 }, { name: "MEM", storage: "memory" });
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
+    expect(await fillUp(world, "A")).toBe("10002");
+    // Servers count before they discard: room of its own helps a stream nothing. Memory is another limit.
+    expect([await publish(world, "OWN"), await publish(world, "MEM")]).toEqual(["10002", "ok"]);
 
-      const seen = await verify(world);
-      expect(seen).toMatchObject({ verdict: "dead", depth: "account", exit: 2 });
-      expect(seen.findings).toMatchObject([
-        {
-          code: "limit.storage",
-          message: expect.stringMatching(/disk_storage: .* its limit is 100 kB.*to A.*10002/i),
-        },
-      ]);
-      expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", depth: "account", exit: 2 });
+    expect(seen.findings).toMatchObject([
+      {
+        code: "limit.storage",
+        message: expect.stringMatching(/disk_storage: .* its limit is 100 kB.*to A.*10002/i),
+      },
+    ]);
+    expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);
 
-      const raised = await asTold(world, seen.findings[0]?.message ?? "");
-      expect(raised.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
-      expect(await publish(world, "A")).toBe("ok");
-    });
+    const raised = await asTold(world, seen.findings[0]?.message ?? "");
+    expect(raised.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
+    expect(await publish(world, "A")).toBe("ok");
+  });
 
-    test("of a server: it refuses everything, and is named; nine tenths are a warning", async () => {
-      await using world = await worldOf(version, { jetstream: ", max_file: 200000" });
-      await addStreams(world, { name: "A" }, { name: "MEM", storage: "memory" });
-      for (let count = 0; count < 18; count++) expect(await publish(world, "A", 10_000)).toBe("ok");
-      const near = await verify(world);
-      expect(near).toMatchObject({ verdict: "healthy", exit: 0 });
-      expect(near.warnings).toMatchObject([{ code: "limit.near", subject: { server: "lab" } }]);
-      expect(await fillUp(world, "A", 10_000)).toBe("10023");
-      const seen = await verify(world);
-      expect(seen).toMatchObject({ verdict: "dead", exit: 2 });
-      expect(seen.findings).toMatchObject([
-        {
-          code: "limit.server_storage",
-          subject: { server: "lab" },
-          message: expect.stringMatching(/max_file.*10023/),
-        },
-      ]);
-      expect(await publish(world, "MEM")).toBe("ok");
-    });
+  test("of a server: it refuses everything, and is named; nine tenths are a warning", async () => {
+    await using world = await worldOf(version, { jetstream: ", max_file: 200000" });
+    await addStreams(world, { name: "A" }, { name: "MEM", storage: "memory" });
+    for (let count = 0; count < 18; count++) expect(await publish(world, "A", 10_000)).toBe("ok");
+    const near = await verify(world);
+    expect(near).toMatchObject({ verdict: "healthy", exit: 0 });
+    expect(near.warnings).toMatchObject([{ code: "limit.near", subject: { server: "lab" } }]);
+    expect(await fillUp(world, "A", 10_000)).toBe("10023");
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "dead", exit: 2 });
+    expect(seen.findings).toMatchObject([
+      {
+        code: "limit.server_storage",
+        subject: { server: "lab" },
+        message: expect.stringMatching(/max_file.*10023/),
+      },
+    ]);
+    expect(await publish(world, "MEM")).toBe("ok");
+  });
 
-    test("a stream that discards what is new is as it was made: a warning", async () => {
-      await using world = await worldOf(version);
-      await addStreams(world, { name: "NEW", max_msgs: 3, discard: "new" as never });
-      expect(await fillUp(world, "NEW")).toBe("10077");
-      const seen = await verify(world);
-      expect(seen).toMatchObject({ verdict: "healthy", exit: 0 });
-      expect(seen.warnings).toMatchObject([{ code: "stream.full", subject: { stream: "NEW" } }]);
-    });
-  },
-);
+  test("a stream that discards what is new is as it was made: a warning", async () => {
+    await using world = await worldOf(version);
+    await addStreams(world, { name: "NEW", max_msgs: 3, discard: "new" as never });
+    expect(await fillUp(world, "NEW")).toBe("10077");
+    const seen = await verify(world);
+    expect(seen).toMatchObject({ verdict: "healthy", exit: 0 });
+    expect(seen.warnings).toMatchObject([{ code: "stream.full", subject: { stream: "NEW" } }]);
+  });
+});
 
 test("before 2.12.5 the limit of the largest stream counts against all of them together", async () => {
   await using world = await worldOf("2.10.27");
@@ -175,45 +165,42 @@ test("before 2.12.5 the limit of the largest stream counts against all of them t
   expect(await publish(world, "B")).toBe("ok");
 });
 
-describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
-  "tiers in a cluster (nats-server %s)",
-  (version) => {
-    test("one that is used up, and one that is not there, are told by their names", async () => {
-      await using world = await worldOf(version, { size: 3 });
-      await tiers(world, { R1: tier(60_000), R3: tier(1_000_000) });
-      await addStreams(world, { name: "ONE" }, { name: "THREE", num_replicas: 3 });
-      expect(await publish(world, "THREE")).toBe("ok");
-      expect(await verify(world)).toMatchObject({ verdict: "healthy", findings: [] });
-      expect(await fillUp(world, "ONE")).toBe("10002");
-      const full = await verify(world);
-      expect(full).toMatchObject({ verdict: "dead" });
-      expect(full.findings).toMatchObject([
-        {
-          code: "limit.storage",
-          message: expect.stringMatching(/disk_storage of tier R1.*to ONE.*--tier R1/),
-        },
-      ]);
-      expect((await asTold(world, full.findings[0]?.message ?? "")).json).toMatchObject({
-        verdict: "healthy",
-      });
-      expect(await publish(world, "ONE")).toBe("ok");
-
-      await tiers(world, { R1: tier(1_000_000) });
-      await waitFor("the tier to be gone", async () => (await publish(world, "THREE")) === "10120");
-      const missing = await verify(world);
-      expect(missing).toMatchObject({ verdict: "dead" });
-      expect(missing.findings).toMatchObject([
-        { code: "limit.no_tier", message: expect.stringMatching(/no tier R3, which THREE needs.*10120/) },
-      ]);
-      // The lab's servers have no room for the gigabyte that it says.
-      const command = missing.findings[0]?.message.replace("1024MiB", "100MiB");
-      expect((await asTold(world, command ?? "")).json).toMatchObject({
-        verdict: "healthy",
-      });
-      expect(await publish(world, "THREE")).toBe("ok");
+describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (nats-server %s)", (version) => {
+  test("one that is used up, and one that is not there, are told by their names", async () => {
+    await using world = await worldOf(version, { size: 3 });
+    await tiers(world, { R1: tier(60_000), R3: tier(1_000_000) });
+    await addStreams(world, { name: "ONE" }, { name: "THREE", num_replicas: 3 });
+    expect(await publish(world, "THREE")).toBe("ok");
+    expect(await verify(world)).toMatchObject({ verdict: "healthy", findings: [] });
+    expect(await fillUp(world, "ONE")).toBe("10002");
+    const full = await verify(world);
+    expect(full).toMatchObject({ verdict: "dead" });
+    expect(full.findings).toMatchObject([
+      {
+        code: "limit.storage",
+        message: expect.stringMatching(/disk_storage of tier R1.*to ONE.*--tier R1/),
+      },
+    ]);
+    expect((await asTold(world, full.findings[0]?.message ?? "")).json).toMatchObject({
+      verdict: "healthy",
     });
-  },
-);
+    expect(await publish(world, "ONE")).toBe("ok");
+
+    await tiers(world, { R1: tier(1_000_000) });
+    await waitFor("the tier to be gone", async () => (await publish(world, "THREE")) === "10120");
+    const missing = await verify(world);
+    expect(missing).toMatchObject({ verdict: "dead" });
+    expect(missing.findings).toMatchObject([
+      { code: "limit.no_tier", message: expect.stringMatching(/no tier R3, which THREE needs.*10120/) },
+    ]);
+    // The lab's servers have no room for the gigabyte that it says.
+    const command = missing.findings[0]?.message.replace("1024MiB", "100MiB");
+    expect((await asTold(world, command ?? "")).json).toMatchObject({
+      verdict: "healthy",
+    });
+    expect(await publish(world, "THREE")).toBe("ok");
+  });
+});
 
 /** As many clients of the account as it may have. */
 async function occupy(world: World, count: number): Promise<AsyncDisposable> {

@@ -82,8 +82,7 @@ async function fillUsed(world: World): Promise<void> {
       for (const [kind, own] of Object.entries(kinds)) {
         const consumer = { ...common, ...own, filter_subject: `${retention}.${kind}` };
         await manager.consumers.add(retention, consumer);
-        for (let count = 0; count < 5; count++)
-          await jetstream(connection).publish(`${retention}.${kind}`, "m");
+        for (let count = 0; count < 5; count++) await jetstream(connection).publish(`${retention}.${kind}`, "m");
         const used = await jetstream(connection).consumers.get(retention, kind);
         for (let count = 0; count < 2; count++) await (await used.next({ expires: 5_000 }))?.ackAck();
       }
@@ -108,7 +107,6 @@ test("in a cluster: used consumers of one replica are healed under each retentio
     isTold ? ["ephemeral consumer limits > passing is back at message 0; it was at 12"] : [],
   );
   // Beside that one's position all is as it was.
-  for (const all of [now, state])
-    delete (all["limits"] as { consumers: Record<string, unknown> }).consumers["passing"];
+  for (const all of [now, state]) delete (all["limits"] as { consumers: Record<string, unknown> }).consumers["passing"];
   expect(now).toEqual(state);
 });

@@ -27,11 +27,7 @@ describe.each(["2.10.27", "2.15.1"] as const)("the meta group of three nats-serv
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     const whole = await metaThat(world, "whole", healthy);
     expect(whole.size).toBe(3);
-    expect([whole.leader, ...whole.peers.map(({ name }) => name)].sort()).toEqual([
-      "lab-1",
-      "lab-2",
-      "lab-3",
-    ]);
+    expect([whole.leader, ...whole.peers.map(({ name }) => name)].sort()).toEqual(["lab-1", "lab-2", "lab-3"]);
 
     const index = ["lab-1", "lab-2", "lab-3"].findIndex((name) => name !== whole.leader);
     const away = world.servers[index];

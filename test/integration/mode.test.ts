@@ -20,11 +20,9 @@ async function stateOf(world: World): Promise<unknown> {
   try {
     const state: unknown[] = [];
     for (const { config, cluster, state: held } of await allStreams(app)) {
-      const consumers = (await allConsumers(app, config.name)).map(
-        ({ name, cluster: group, config: own }) => {
-          return { name, leader: group?.leader, own };
-        },
-      );
+      const consumers = (await allConsumers(app, config.name)).map(({ name, cluster: group, config: own }) => {
+        return { name, leader: group?.leader, own };
+      });
       state.push({ config, leader: cluster?.leader, held: [held.messages, held.last_seq], consumers });
     }
     return state;
@@ -93,9 +91,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
       const orders = await ordersDuring(world, async () => {
         const swept = await relight(world, "run", ...options, "--json");
         expect(swept.exit).toBe(2);
-        const result = swept.json.results.find(
-          ({ account }: { account: string }) => account === world.accountId,
-        );
+        const result = swept.json.results.find(({ account }: { account: string }) => account === world.accountId);
         expect(result).toMatchObject({
           outcome: "looked",
           verdict: "dead",
@@ -159,9 +155,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
     for (const command of [["status"], ["plan"], ["verify", "APP"], ["doctor"]]) {
       const { json } = await relight(world, ...command, "--json");
       expect(json.mode).toMatchObject({ mode: "look", because: expect.stringContaining("readOnly") });
-      expect((await relight(world, ...command)).stdout).toMatch(
-        /Relight changes nothing, because .*readOnly/,
-      );
+      expect((await relight(world, ...command)).stdout).toMatch(/Relight changes nothing, because .*readOnly/);
     }
   });
 

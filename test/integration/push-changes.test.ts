@@ -46,17 +46,9 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("push --allow-changes (nats-serve
 
   test.each<[string, () => string, string]>([
     ["an untrusted issuer", () => world.sign(world.claims(later()), createOperator()), "untrusted_issuer"],
-    [
-      "a JWT that is older",
-      () => world.sign({ ...world.claims({ iat: nowSeconds() - 600 }), name: "X" }),
-      "stale",
-    ],
+    ["a JWT that is older", () => world.sign({ ...world.claims({ iat: nowSeconds() - 600 }), name: "X" }), "stale"],
     ["a lowered limit", () => world.sign(world.claims({ ...later(), limits: { conn: 3 } })), "limit_lowered"],
-    [
-      "one that has expired",
-      () => world.sign(world.claims({ ...later(), exp: nowSeconds() - 1 })),
-      "expired",
-    ],
+    ["one that has expired", () => world.sign(world.claims({ ...later(), exp: nowSeconds() - 1 })), "expired"],
   ])("nobody can give leave for %s", async (_what, make, code) => {
     const before = await running();
     const { json, exit } = await push(make(), "--allow-changes", "--yes");

@@ -26,8 +26,7 @@ async function leaderLast(world: World): Promise<readonly NatsServer[]> {
     const leader = await metaLeader(system);
     const last = leader === cluster.leader ? await moveMetaLeader(system, leader) : leader;
     const named = world.servers.map((server, index) => ({ server, name: `lab-${index + 1}` }));
-    const place = ({ name }: { name: string }): number =>
-      name === cluster.leader ? 0 : name === last ? 2 : 1;
+    const place = ({ name }: { name: string }): number => (name === cluster.leader ? 0 : name === last ? 2 : 1);
     return named.toSorted((one, other) => place(one) - place(other)).map(({ server }) => server);
   } finally {
     await Promise.all([app.close(), system.close()]);
@@ -106,6 +105,4 @@ interface Found {
 }
 
 const consumersIn = (findings: readonly Found[], code: string): string[] =>
-  findings
-    .filter((finding) => finding.code === code)
-    .map(({ subject }) => `${subject.stream} > ${subject.consumer}`);
+  findings.filter((finding) => finding.code === code).map(({ subject }) => `${subject.stream} > ${subject.consumer}`);

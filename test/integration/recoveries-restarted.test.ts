@@ -48,9 +48,7 @@ function deafServers({ findings }: any): readonly string[] {
   const codes = new Set(findings.map(({ code }: { code: string }) => code));
   codes.delete("stream.stalled");
   expect([...codes]).toEqual(["stream.direct_partly_deaf"]);
-  const deaf = findings.flatMap(
-    (found: { evidence: { deafOn?: readonly string[] } }) => found.evidence.deafOn,
-  );
+  const deaf = findings.flatMap((found: { evidence: { deafOn?: readonly string[] } }) => found.evidence.deafOn);
   return [...new Set<string>(deaf.filter((name: string | undefined) => name !== undefined))];
 }
 

@@ -20,32 +20,12 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
   const foreign = createAccount();
 
   test.each<[string, () => string, string]>([
-    [
-      "of an untrusted operator",
-      () => world.sign(world.claims(later()), createOperator()),
-      "untrusted_issuer",
-    ],
-    [
-      "older than the one in force",
-      () => world.sign(world.claims({ ...later(), iat: nowSeconds() - 600 })),
-      "stale",
-    ],
-    [
-      "that lowers a limit",
-      () => world.sign(world.claims({ ...later(), limits: { conn: 3 } })),
-      "limit_lowered",
-    ],
-    [
-      "that changes a permission",
-      () => world.sign({ ...world.claims(later()), name: "OTHER" }),
-      "claims_changed",
-    ],
+    ["of an untrusted operator", () => world.sign(world.claims(later()), createOperator()), "untrusted_issuer"],
+    ["older than the one in force", () => world.sign(world.claims({ ...later(), iat: nowSeconds() - 600 })), "stale"],
+    ["that lowers a limit", () => world.sign(world.claims({ ...later(), limits: { conn: 3 } })), "limit_lowered"],
+    ["that changes a permission", () => world.sign({ ...world.claims(later()), name: "OTHER" }), "claims_changed"],
     ["that has expired", () => world.sign(world.claims({ ...later(), exp: nowSeconds() - 1 })), "expired"],
-    [
-      "whose signature is not its issuer's",
-      () => tampered(world.sign(world.claims(later()))),
-      "bad_signature",
-    ],
+    ["whose signature is not its issuer's", () => tampered(world.sign(world.claims(later()))), "bad_signature"],
   ])("refuses a JWT %s, before the resolver sees it", async (_situation, make, code) => {
     const { run, pushes } = await pushAndWatch(world, make());
     expect(run.json.error).toMatchObject({ code: "gate.refused" });
@@ -64,11 +44,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
   test.each([
     ["nonsense", "nonsense", /three parts/],
     ["a user's JWT", "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.AA", /"sub" is not an account/],
-    [
-      "another algorithm",
-      `${Buffer.from('{"typ":"JWT","alg":"HS256"}').toString("base64url")}.e30.AA`,
-      /HS256/,
-    ],
+    ["another algorithm", `${Buffer.from('{"typ":"JWT","alg":"HS256"}').toString("base64url")}.e30.AA`, /HS256/],
   ])("refuses what is not an account JWT: %s", async (_what, token, message) => {
     const { run, pushes } = await pushAndWatch(world, token);
     expect(run.json.error).toMatchObject({ code: "jwt.malformed", message: expect.stringMatching(message) });

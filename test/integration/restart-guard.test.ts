@@ -148,8 +148,7 @@ describe("the guard before a restart", () => {
       },
       probes: {
         ...probes,
-        servers: async () =>
-          (await probes.servers()).filter(({ name }) => shown.alone === "" || name === shown.alone),
+        servers: async () => (await probes.servers()).filter(({ name }) => shown.alone === "" || name === shown.alone),
       },
     }));
     expect({ verdict: verdict.health, outcome }).toEqual({ verdict: "healthy", outcome: "healed" });
@@ -168,8 +167,7 @@ async function waitForMeta(world: World): Promise<void> {
       const context = await app.context();
       const meta = await context.probes.meta();
       const all = await context.probes.observe(world.accountId as AccountId);
-      const isWhole =
-        meta.ok && meta.value?.leader !== undefined && meta.value.peers.every(({ current }) => current);
+      const isWhole = meta.ok && meta.value?.leader !== undefined && meta.value.peers.every(({ current }) => current);
       return isWhole && all.servers.length === 3;
     },
     { timeout: 60_000, interval: 500 },

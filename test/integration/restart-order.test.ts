@@ -56,9 +56,7 @@ async function assertWarned(world: World): Promise<void> {
   expect(people.stdout).toMatch(/2\.10\.20 \(.*\) then panic at each election/);
   const verdict = await relight(world, "verify", "APP", "--json");
   const message = expect.stringMatching(/^do not restart any server: a server with version 2\.10\.20 \(/);
-  expect(verdict.json.findings).toContainEqual(
-    expect.objectContaining({ code: "server.restart_panics", message }),
-  );
+  expect(verdict.json.findings).toContainEqual(expect.objectContaining({ code: "server.restart_panics", message }));
 }
 
 test("on nats-server 2.10.20 damaged servers are restarted before the meta leader: no panic, and all is healed", async () => {

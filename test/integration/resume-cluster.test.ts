@@ -90,9 +90,7 @@ test("a scale-up that dies at any step is finished by the next heal: replicas as
     assets: { ...assets, stepDown: () => Promise.reject(new RelightError("nats.unauthorized", "denied")) },
   });
   const { rungs, verdict } = await runJobOn(world, "heal", denied);
-  expect(rungs).toContainEqual(
-    expect.objectContaining({ rung: "scale-up", result: "failed", why: "denied" }),
-  );
+  expect(rungs).toContainEqual(expect.objectContaining({ rung: "scale-up", result: "failed", why: "denied" }));
   expect(verdict.findings.map(({ code }) => code)).not.toContain("remedy.unfinished");
   expect(await configurations(world)).toEqual(before);
   expect(await snapshot(world)).toEqual(state);

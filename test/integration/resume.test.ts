@@ -92,12 +92,9 @@ async function dieAndResume(count: number): Promise<void> {
 }
 
 describe("a heal that dies", () => {
-  test.each(GROUPS)(
-    "after entry %j of its journal is finished by the next one, without a loss",
-    async (...counts) => {
-      await Promise.all(counts.map(dieAndResume));
-    },
-  );
+  test.each(GROUPS)("after entry %j of its journal is finished by the next one, without a loss", async (...counts) => {
+    await Promise.all(counts.map(dieAndResume));
+  });
 
   test("between off and on leaves an account that verify calls dead, not one that merely has no JetStream", async () => {
     await using world = await brokenWorld();

@@ -43,14 +43,10 @@ async function addAccount(name: string): Promise<void> {
   });
 }
 
-async function asSystem<T>(
-  work: (request: (subject: string, body: string) => Promise<string>) => Promise<T>,
-) {
+async function asSystem<T>(work: (request: (subject: string, body: string) => Promise<string>) => Promise<T>) {
   const connection = await world.connectAs("system");
   try {
-    return await work(async (subject, body) =>
-      (await connection.request(subject, body, { timeout: 2_000 })).string(),
-    );
+    return await work(async (subject, body) => (await connection.request(subject, body, { timeout: 2_000 })).string());
   } finally {
     await connection.close();
   }
@@ -142,8 +138,7 @@ describe("relight rotate-key", () => {
     const child = startRelight(world, ...args("--yes"));
     let stdout = "";
     child.stdout.on("data", (chunk) => (stdout += chunk));
-    for await (const line of createInterface({ input: child.stderr }))
-      if (line.includes(": APP")) child.kill("SIGINT");
+    for await (const line of createInterface({ input: child.stderr })) if (line.includes(": APP")) child.kill("SIGINT");
     if (child.exitCode === null) await once(child, "exit");
     expect(JSON.parse(stdout)).toMatchObject({ state: "interrupted", accounts: [{ name: "APP" }], left: 2 });
     expect(child.exitCode).toBe(3);
@@ -177,9 +172,7 @@ describe("relight rotate-key", () => {
     };
     const rotation = await rotate(jobDependencies({ ...context, journal: dying }), order, plan);
     expect(rotation).toMatchObject({ state: "stopped", left: 1 });
-    expect(rotation.why).toMatch(
-      /^APP was healthy after it was signed anew, and is dead at the end of its wave/,
-    );
+    expect(rotation.why).toMatch(/^APP was healthy after it was signed anew, and is dead at the end of its wave/);
     expect((await issuers())["SYS"]).toBe("old");
   });
 

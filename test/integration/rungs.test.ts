@@ -202,30 +202,23 @@ test("a signing key whose template lacks a right: the toggle is refused before i
 
 test.each([
   ["a limit of no memory", { mem_storage: 0 }, /mem_storage: .* but the limit is 0; raise it/],
-  [
-    "a payload limit",
-    { payload: 200 },
-    /STREAM\.CREATE\.BARE \(it needs \d+ bytes, but the payload limit is 200\)/,
-  ],
-])(
-  "%s under which a stream in memory could not be made anew: the toggle is refused",
-  async (_, limits, why) => {
-    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml: ALLOWED });
-    await asApp(world, async (connection) => {
-      const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
-      await manager.streams.add({ name: "BARE", subjects: ["bare.*"], storage: StorageType.Memory });
-    });
-    await brokenBelow(world, limits);
-    const { json } = await relight(world, "heal", "APP", "--json");
-    expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
-    expect(json.rungs[0]).toMatchObject({
-      rung: "toggle-jetstream",
-      result: "refused",
-      why: expect.stringMatching(why),
-    });
-    expect(Object.keys(await configurations(world))).toEqual(["BARE"]);
-  },
-);
+  ["a payload limit", { payload: 200 }, /STREAM\.CREATE\.BARE \(it needs \d+ bytes, but the payload limit is 200\)/],
+])("%s under which a stream in memory could not be made anew: the toggle is refused", async (_, limits, why) => {
+  await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml: ALLOWED });
+  await asApp(world, async (connection) => {
+    const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
+    await manager.streams.add({ name: "BARE", subjects: ["bare.*"], storage: StorageType.Memory });
+  });
+  await brokenBelow(world, limits);
+  const { json } = await relight(world, "heal", "APP", "--json");
+  expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
+  expect(json.rungs[0]).toMatchObject({
+    rung: "toggle-jetstream",
+    result: "refused",
+    why: expect.stringMatching(why),
+  });
+  expect(Object.keys(await configurations(world))).toEqual(["BARE"]);
+});
 
 test("a loss is found though the job died, and stays a finding until a person acknowledges it", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
@@ -250,9 +243,7 @@ test("a loss is found though the job died, and stays a finding until a person ac
   for (const command of ["heal", "verify"]) {
     const { json, exit } = await relight(world, command, "APP", "--json");
     expect({ exit, verdict: json.verdict }).toEqual({ exit: 2, verdict: "dead" });
-    expect(json.findings).toMatchObject([
-      { code: "asset.lost", subject: { stream: "ORDERS", consumer: "shipping" } },
-    ]);
+    expect(json.findings).toMatchObject([{ code: "asset.lost", subject: { stream: "ORDERS", consumer: "shipping" } }]);
   }
   const nobody = await relight(world, "acknowledge", "APP", "ORDERS > audit", "--reason", "x", "--json");
   expect(nobody.json.error.code).toBe("usage");

@@ -68,10 +68,7 @@ describe("run, one sweep", () => {
     expect(first.exit).toBe(0);
 
     const second = await relight(world, "run", "--json");
-    expect(second.json.results.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
-      "healthy",
-      "healthy",
-    ]);
+    expect(second.json.results.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["healthy", "healthy"]);
     const status = await relight(world, "status", "--json");
     expect(status.json.accounts[0]).toMatchObject({
       name: "APP",
@@ -85,10 +82,7 @@ describe("run, one sweep", () => {
   test("heals a dead account", async () => {
     await using world = await deadWorld();
     const { json, exit } = await relight(world, "run", "--json");
-    expect(json.results.map(({ outcome }: { outcome: string }) => outcome).sort()).toEqual([
-      "healed",
-      "healthy",
-    ]);
+    expect(json.results.map(({ outcome }: { outcome: string }) => outcome).sort()).toEqual(["healed", "healthy"]);
     expect(exit).toBe(0);
   });
 });
@@ -174,10 +168,7 @@ describe("escalation", () => {
 
 test("what people and programs read, and the journal's file, hold no secret", async () => {
   await using world = await deadWorld();
-  const runs = [
-    await relight(world, "heal", "APP", "--json", "--verbose"),
-    await relight(world, "journal", "--json"),
-  ];
+  const runs = [await relight(world, "heal", "APP", "--json", "--verbose"), await relight(world, "journal", "--json")];
   const journal = await readFile(`${world.home}/relight.sqlite`, "latin1");
   const text = [...runs.flatMap(({ stdout, stderr }) => [stdout, stderr]), journal].join("\n");
   for (const name of ["operator.nk", "app.nk", "sys.creds", "operator.jwt"]) {

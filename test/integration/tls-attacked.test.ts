@@ -49,9 +49,7 @@ test.each<[string, string, string]>([
   ["a PONG in plain text behind INFO", `${infoOf(OFFERS)}PONG\r\n`, "nats.tls_failed"],
 ])("%s: nothing is sent", async (_what, greeting, code) => {
   await using server = await impostor(greeting);
-  await expect(open({ addresses: [`tls://127.0.0.1:${server.port}`], tls: undefined })).rejects.toMatchObject(
-    { code },
-  );
+  await expect(open({ addresses: [`tls://127.0.0.1:${server.port}`], tls: undefined })).rejects.toMatchObject({ code });
   expect(server.heard()).toBe("");
 });
 
@@ -101,10 +99,7 @@ test.each<[string, () => Servers["tls"]]>([
   // Without cluster.tls the CA is one that everybody trusts.
   setDefaultCACertificates([...publicly, ca]);
   try {
-    const connection = await open(
-      { addresses: [`${scheme}://127.0.0.1:${between.port}`], tls: tls() },
-      forEver,
-    );
+    const connection = await open({ addresses: [`${scheme}://127.0.0.1:${between.port}`], tls: tls() }, forEver);
     await connection.flush();
     const before = between.heard().length;
     between.pretend(infoOf({}));
@@ -150,8 +145,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
     }
   }
   const servers = (port = portOf(world.server.url)): string => `  servers: ["tls://127.0.0.1:${port}"]\n`;
-  const tls = (): string =>
-    `  tls: { ca: "file:${caFile}", cert: "file:${own.cert}", key: "file:${own.key}" }\n`;
+  const tls = (): string => `  tls: { ca: "file:${caFile}", cert: "file:${own.cert}", key: "file:${own.key}" }\n`;
 
   test("every command works, the account's own view included", async () => {
     await configured(servers() + tls(), async () => {
@@ -182,14 +176,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
   test("status, doctor, verify, run and watch all refuse a server without TLS, and tell it nothing", async () => {
     await using server = await impostor(infoOf({}));
     await configured(servers(server.port), async () => {
-      for (const command of [
-        ["status"],
-        ["doctor"],
-        ["verify", "APP"],
-        ["renew", "APP"],
-        ["run"],
-        ["watch"],
-      ]) {
+      for (const command of [["status"], ["doctor"], ["verify", "APP"], ["renew", "APP"], ["run"], ["watch"]]) {
         const { stdout, exit } = await relight(world, ...command, "--json");
         expect(stdout).toContain("has no TLS");
         expect(exit).not.toBe(0);

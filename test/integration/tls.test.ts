@@ -91,11 +91,7 @@ const FIRST = "handshake_first: true";
 describe("a connection with TLS comes about", () => {
   test.each<[string, () => string, () => Wanted]>([
     ["by tls:// and the CA", () => withPair("good"), () => ({ tls: { ca } })],
-    [
-      "by nats://, because the server demands it",
-      () => withPair("good"),
-      () => ({ scheme: "nats", tls: { ca } }),
-    ],
+    ["by nats://, because the server demands it", () => withPair("good"), () => ({ scheme: "nats", tls: { ca } })],
     ["with one's own certificate", verifies, () => ({ tls: { ca, ...own } })],
     ["with handshake_first", () => withPair("good", FIRST), () => ({ tls: { ca, handshakeFirst: true } })],
     [
@@ -105,11 +101,7 @@ describe("a connection with TLS comes about", () => {
     ],
     ["to an address that the certificate is for", () => withPair("numbered"), () => ({ tls: { ca } })],
     ["to a name", () => withPair("local"), () => ({ host: "localhost", tls: { ca } })],
-    [
-      "where plain text would do, too",
-      () => `allow_non_tls: true\n${withPair("good")}`,
-      () => ({ tls: { ca } }),
-    ],
+    ["where plain text would do, too", () => `allow_non_tls: true\n${withPair("good")}`, () => ({ tls: { ca } })],
   ])("%s", async (_how, config, wanted) => {
     await expect(through(config(), wanted())).resolves.toBe("connected");
   });

@@ -34,11 +34,7 @@ const eventJobs = (entries: readonly JournalEntry[]): readonly JournalEntry[] =>
 async function pushAndWait(world: World, watch: Watch, limits: object = {}) {
   const jti = crypto.randomUUID();
   await world.push(world.sign({ ...world.claims({ iat: nowSeconds() + 5, limits }), jti }));
-  return watch.until(
-    `the job for ${jti}`,
-    ({ what, reason }) => what === "job" && reason.includes(jti),
-    SOON,
-  );
+  return watch.until(`the job for ${jti}`, ({ what, reason }) => what === "job" && reason.includes(jti), SOON);
 }
 
 /** A user of the account that lives so many seconds. */

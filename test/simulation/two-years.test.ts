@@ -202,17 +202,14 @@ async function simulate() {
       const left = claims.exp - toSeconds(world.now());
       const lifetime = claims.exp - claims.iat;
       if (left > lifetime * 0.4 || during("the issuer is silent", hour)) continue;
-      if (outbox.some((later) => later.hour > hour && "account" in later && later.account === account.id))
-        continue;
+      if (outbox.some((later) => later.hour > hour && "account" in later && later.account === account.id)) continue;
       const iat = toSeconds(world.now());
       const exp = iat + between(20, 90) * DAY;
       const token = world.issue(account, { iat, exp, limits: NO_JETSTREAM });
       const id = world.newId();
       const send = async (): Promise<void> => {
         counts.deliveries++;
-        const end = await world
-          .deliver({ id, account: account.id, token, reason: "issued" })
-          .catch(() => undefined);
+        const end = await world.deliver({ id, account: account.id, token, reason: "issued" }).catch(() => undefined);
         if (end?.outcome === "repeated") counts.repeated++;
       };
       // The webhook is sent again: at once, after an hour, after two days.
@@ -237,8 +234,7 @@ async function simulate() {
     world.faults.isDown = during("the cluster does not answer", hour);
     const [first, second] = world.machines.servers;
     if (first) first.skew = millis(during("a server's clock is 40 minutes ahead", hour) ? 40 * 60_000 : 0);
-    if (second)
-      second.skew = millis(during("a server's clock is 25 minutes behind", hour) ? -25 * 60_000 : 0);
+    if (second) second.skew = millis(during("a server's clock is 25 minutes behind", hour) ? -25 * 60_000 : 0);
 
     issue(hour);
     for (const due of outbox.filter((entry) => entry.hour === hour)) await due.send();
@@ -317,9 +313,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       const window = renewalWindow(claims, result.world.policyOf(account, claims));
       const calls = result.world.incidents.filter(
         (incident) =>
-          incident.account === account &&
-          incident.status === "open" &&
-          incident.failureClass === "expiry_imminent",
+          incident.account === account && incident.status === "open" && incident.failureClass === "expiry_imminent",
       );
       const before = calls.filter(
         ({ at, evidence }) => Date.parse(at) < (claims.exp ?? 0) * 1000 && evidence["jti"] === claims.jti,
@@ -327,9 +321,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       const [first] = before;
       return window === undefined || first === undefined || Date.parse(first.at) > window.pageAt + HOUR;
     });
-    expect(
-      late.map(({ name, claims }) => `${name} ${isoTime(epochMillis((claims.exp ?? 0) * 1000))}`),
-    ).toEqual([]);
+    expect(late.map(({ name, claims }) => `${name} ${isoTime(epochMillis((claims.exp ?? 0) * 1000))}`)).toEqual([]);
   });
 
   test("no renewal was made outside its window, but where it was hindered", () => {
@@ -342,9 +334,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       const isFirstLook = hourOf(at) < 3;
       return at > window.closesAt + HOUR && !isFirstLook && !hindered(window.renewAt, at);
     });
-    expect(
-      wrong.map(({ at, before }) => `${result.nameOf.get(before.sub)} ${isoTime(epochMillis(at))}`),
-    ).toEqual([]);
+    expect(wrong.map(({ at, before }) => `${result.nameOf.get(before.sub)} ${isoTime(epochMillis(at))}`)).toEqual([]);
     expect(own.length).toBeGreaterThan(FORM.least.renewals);
   });
 
@@ -355,10 +345,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       if (!isAutomatic(result.nameOf.get(after.sub)) || window === undefined) return false;
       const [on] = blackedOut(rules.blackouts, { start: epochMillis(at), end: epochMillis(at + 1) });
       if (on === undefined || window.blackedOut || at >= window.closesAt) return false;
-      return (
-        blackedOut(rules.blackouts, { start: epochMillis(at), end: window.closesAt })[0]?.end !==
-        window.closesAt
-      );
+      return blackedOut(rules.blackouts, { start: epochMillis(at), end: window.closesAt })[0]?.end !== window.closesAt;
     });
     expect(wrong).toEqual([]);
   });
@@ -377,12 +364,9 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
   });
 
   test("nobody was called about what never was: those who never expire, and alarms without an expiry", () => {
-    const never = new Set(
-      result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ id }) => id),
-    );
+    const never = new Set(result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ id }) => id));
     const calls = result.world.incidents.filter(
-      ({ account, failureClass }) =>
-        account !== "-" && never.has(account) && failureClass.startsWith("expiry"),
+      ({ account, failureClass }) => account !== "-" && never.has(account) && failureClass.startsWith("expiry"),
     );
     expect(calls).toEqual([]);
     const open = new Map<string, string>();

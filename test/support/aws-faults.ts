@@ -2,14 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { renewByHand } from "../../lab/scenario.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import { every, first, type Meddler } from "../../lab/twin/faults.ts";
-import {
-  deliveriesOf,
-  seePageThrough,
-  seeThrough,
-  sendJob,
-  sendTo,
-  type Taker,
-} from "../../lab/twin/messages.ts";
+import { deliveriesOf, seePageThrough, seeThrough, sendJob, sendTo, type Taker } from "../../lab/twin/messages.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import type { Twin } from "../../lab/twin/twin.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -97,10 +90,7 @@ export interface Ended {
 /** Meddles with the calls of a case, and counts them. */
 function disturb(twin: Twin, { name, operation, kind }: Case, fits: (call: Call) => boolean = () => true) {
   const seen = { count: 0 };
-  const ask = meddlerOf(
-    kind,
-    (call) => call.caller === name && operationOf(call) === operation && fits(call),
-  );
+  const ask = meddlerOf(kind, (call) => call.caller === name && operationOf(call) === operation && fits(call));
   const meddling = twin.proxy.meddle((call) => {
     const fault = ask(call);
     if (fault !== undefined) seen.count += 1;
@@ -201,13 +191,11 @@ async function jobsOf(twin: Twin, part: string): Promise<number> {
   await waitFor(part, () => deliveriesOf(twin, part).length > 0, { timeout: 60_000 });
   // A second message would be given out with the next polls.
   await sleep(300);
-  return new Set(deliveriesOf(twin, part).flatMap(({ messages: [message] }) => message?.MessageId ?? []))
-    .size;
+  return new Set(deliveriesOf(twin, part).flatMap(({ messages: [message] }) => message?.MessageId ?? [])).size;
 }
 
 /** A page that could not be journalled, since that begins with a query, is called off by nobody but a person. */
-export const isCalledOff = ({ operation }: Pick<Case, "operation">): boolean =>
-  operation !== "dynamodb:Query";
+export const isCalledOff = ({ operation }: Pick<Case, "operation">): boolean => operation !== "dynamodb:Query";
 
 /** A sweep that meets an account which is due, and the next one: how often it was renewed, and what people heard. */
 export async function swept(

@@ -51,9 +51,7 @@ function yamlFaults(text: string): readonly string[] {
     if (!isJsonObject(content)) return ["an example is no map"];
     if (Object.keys(content).every((key) => key in schema.shape)) return configFaults(content);
     if ("template" in ((content["spec"] as object | undefined) ?? {})) return probeFaults(content);
-    return "kind" in content && "apiVersion" in content
-      ? []
-      : [`neither a configuration nor a manifest:\n${text}`];
+    return "kind" in content && "apiVersion" in content ? [] : [`neither a configuration nor a manifest:\n${text}`];
   });
 }
 
@@ -79,9 +77,7 @@ function configFaults(content: JsonObject): readonly string[] {
 /** Probes that are recommended and that `relight doctor --manifest` would complain about. */
 function probeFaults(content: JsonObject): readonly string[] {
   const text = JSON.stringify({ kind: "StatefulSet", metadata: { name: "nats" }, ...content });
-  const withImage = JSON.parse(
-    text.replace('"name":"nats",', '"name":"nats","image":"nats:2.15.1",'),
-  ) as unknown;
+  const withImage = JSON.parse(text.replace('"name":"nats",', '"name":"nats","image":"nats:2.15.1",')) as unknown;
   const containers = checkManifest([withImage]);
   const findings = containers.flatMap((container) => container.findings);
   const faults = findings.filter(({ severity }) => severity !== "note");

@@ -4,8 +4,7 @@ import { z } from "zod";
  * CloudWatch's embedded metric format, as its specification has it (docs.aws.amazon.com, "Specification: Embedded
  * metric format"): what breaks these rules is dropped by CloudWatch without a word.
  */
-const UNITS =
-  /^(Seconds|Microseconds|Milliseconds|Count|Percent|None|(Kilo|Mega|Giga|Tera)?(Bytes|Bits)(\/Second)?)$/;
+const UNITS = /^(Seconds|Microseconds|Milliseconds|Count|Percent|None|(Kilo|Mega|Giga|Tera)?(Bytes|Bits)(\/Second)?)$/;
 
 const definition = z.strictObject({
   Name: z.string().min(1).max(1_024),

@@ -115,17 +115,12 @@ export async function fakeKubernetes(): Promise<FakeKubernetes> {
     code,
     { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code },
   ];
-  const missing = (resource: string, name: string): Reply =>
-    status(404, "NotFound", `${resource} "${name}" not found`);
+  const missing = (resource: string, name: string): Reply => status(404, "NotFound", `${resource} "${name}" not found`);
 
   const forbidden = (verb: string, name: string): Reply => {
     const user = 'User "system:serviceaccount:nats:reader"';
     const place = 'API group "" in the namespace "nats"';
-    return status(
-      403,
-      "Forbidden",
-      `pods "${name}" is forbidden: ${user} cannot ${verb} resource "pods" in ${place}`,
-    );
+    return status(403, "Forbidden", `pods "${name}" is forbidden: ${user} cannot ${verb} resource "pods" in ${place}`);
   };
 
   async function answer(request: IncomingMessage): Promise<Reply> {
@@ -147,11 +142,7 @@ export async function fakeKubernetes(): Promise<FakeKubernetes> {
     if (gracePeriodSeconds !== undefined) return status(400, "BadRequest", "the test wants the pod's own");
     if (preconditions?.uid !== undefined && preconditions.uid !== pod.uid) {
       const why = `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${pod.uid})`;
-      return status(
-        409,
-        "Conflict",
-        `Operation cannot be fulfilled on Pod "${name}": Precondition failed: ${why}`,
-      );
+      return status(409, "Conflict", `Operation cannot be fulfilled on Pod "${name}": Precondition failed: ${why}`);
     }
     if (!pod.ending) end(name, pod);
     return [200, podObject(name, pod)];
@@ -164,9 +155,7 @@ export async function fakeKubernetes(): Promise<FakeKubernetes> {
     if (trouble === "hang") return;
     if (trouble === "drop") return void request.socket.destroy();
     const [code, body] =
-      trouble === undefined
-        ? await answer(request)
-        : status(trouble, "InternalError", "trouble with whsec_c2VjcmV0");
+      trouble === undefined ? await answer(request) : status(trouble, "InternalError", "trouble with whsec_c2VjcmV0");
     response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
   }
 

@@ -42,8 +42,7 @@ export async function interloper(port: number, alter: (info: object) => object):
     const server = connect(port, "127.0.0.1").on("error", () => client.destroy());
     between.add(server);
     server.once("data", (first) => {
-      const [, info = "{}", rest = ""] =
-        /^INFO (\{.*\})\s*\r\n([\s\S]*)$/.exec(first.toString("latin1")) ?? [];
+      const [, info = "{}", rest = ""] = /^INFO (\{.*\})\s*\r\n([\s\S]*)$/.exec(first.toString("latin1")) ?? [];
       client.write(`INFO ${JSON.stringify(alter(JSON.parse(info) as object))}\r\n${rest}`);
       server.pipe(client);
       client.pipe(server);

@@ -24,10 +24,7 @@ export const VALID: readonly (readonly [situation: string, text: string])[] = [
     "a list on many lines, without commas",
     "cluster {\n  name: c\n  routes: [\n    nats://a:6222\n    nats://b:6222\n  ]\n}",
   ],
-  [
-    "a list with comments",
-    "cluster { name: c, routes: [ # first\n nats://a:6222, // second\n nats://b:6222 ] }",
-  ],
+  ["a list with comments", "cluster { name: c, routes: [ # first\n nats://a:6222, // second\n nats://b:6222 ] }"],
   ["an empty list and an empty map", "cluster { name: c, routes: [] }\naccounts {}\n"],
   ["maps in lists in maps", "accounts { A { users: [ {user: a, password: b}, {user: c, password: d} ] } }"],
   ["a variable", "NAME: lab\nserver_name: $NAME\n"],
@@ -36,10 +33,7 @@ export const VALID: readonly (readonly [situation: string, text: string])[] = [
     "P: outer\nauthorization { P: inner, user: $P, password: $P }\nserver_name: $P",
   ],
   ["a password hashed with bcrypt, without quotes", "authorization { user: a, password: $2a$11$ooo }"],
-  [
-    "leafnode remotes",
-    "leafnodes { remotes: [ { url: nats-leaf://a:7422, account: $G } ] }".replace("$G", "'$G'"),
-  ],
+  ["leafnode remotes", "leafnodes { remotes: [ { url: nats-leaf://a:7422, account: $G } ] }".replace("$G", "'$G'")],
   ["a key that stands twice: the last counts", "port: 1\nport: 4222"],
   ["keys in any case", "Server_Name: a\nPORT: 4222"],
   ["carriage returns", "port: 4222\r\nserver_name: a\r\n"],

@@ -59,10 +59,7 @@ function changeAt(raw: Raw, path: readonly number[], change: (raw: Raw) => Raw):
   if (raw.kind === "text") return raw;
   return {
     ...raw,
-    entries: raw.entries.map(([key, value], at) => [
-      key,
-      at === index ? changeAt(value, rest, change) : value,
-    ]),
+    entries: raw.entries.map(([key, value], at) => [key, at === index ? changeAt(value, rest, change) : value]),
   };
 }
 
@@ -91,11 +88,7 @@ export function oddities(payload: Raw): fc.Arbitrary<Odd> {
     let found: Raw | undefined = payload;
     for (const index of path)
       found =
-        found?.kind === "list"
-          ? found.items[index]
-          : found?.kind === "object"
-            ? found.entries[index]?.[1]
-            : undefined;
+        found?.kind === "list" ? found.items[index] : found?.kind === "object" ? found.entries[index]?.[1] : undefined;
     return found?.kind === "object" && found.entries.length > 0;
   });
   const value = fc.tuple(fc.constantFrom(...places.slice(1)), fc.constantFrom(...VALUES)).map(
@@ -126,9 +119,7 @@ export function oddities(payload: Raw): fc.Arbitrary<Odd> {
               way === "rename" && index === at ? ([odd, before] as const) : it,
             );
             if (way === "before") return { ...object, entries: [[odd, text(other)], ...entries] };
-            return way === "after"
-              ? { ...object, entries: [...entries, [odd, text(other)]] }
-              : { ...object, entries };
+            return way === "after" ? { ...object, entries: [...entries, [odd, text(other)]] } : { ...object, entries };
           }),
       }),
     );
@@ -143,9 +134,7 @@ export function oddities(payload: Raw): fc.Arbitrary<Odd> {
         what: `${name} = ${other} at ${path.join("/")}`,
         payload: (raw) =>
           changeAt(raw, path, (object) =>
-            object.kind === "object"
-              ? { ...object, entries: [...object.entries, [name, text(other)]] }
-              : object,
+            object.kind === "object" ? { ...object, entries: [...object.entries, [name, text(other)]] } : object,
           ),
       }),
     );

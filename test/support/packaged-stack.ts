@@ -37,9 +37,7 @@ export function packageStack(params: Readonly<Record<string, string>> = {}): Pac
     text,
     resources,
     ofType: (type) =>
-      Object.entries(resources).flatMap(([id, { Type, Properties }]) =>
-        Type === type ? [[id, Properties]] : [],
-      ),
+      Object.entries(resources).flatMap(([id, { Type, Properties }]) => (Type === type ? [[id, Properties]] : [])),
   };
 }
 
@@ -86,14 +84,10 @@ export function referencesIn(value: unknown): readonly string[] {
 export function rightsOf({ Policies }: Properties): readonly string[] {
   return statementsOf({ Policies }).flatMap(({ Effect, Action, Resource, Condition }) => {
     const bounds = Object.values<Properties>(Condition ?? {}).flatMap((each) => Object.entries(each));
-    const where = bounds.map(
-      ([key, wanted]) => ` where ${key} is ${[wanted].flat().map(nameOf).join(" or ")}`,
-    );
+    const where = bounds.map(([key, wanted]) => ` where ${key} is ${[wanted].flat().map(nameOf).join(" or ")}`);
     const on = [Resource].flat().map((resource) => ` on ${nameOf(resource)}${where.join("")}`);
     const actions: string[] = [Action].flat();
-    return actions.flatMap((action) =>
-      on.map((place) => `${Effect === "Allow" ? "" : "never "}${action}${place}`),
-    );
+    return actions.flatMap((action) => on.map((place) => `${Effect === "Allow" ? "" : "never "}${action}${place}`));
   });
 }
 

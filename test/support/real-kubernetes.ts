@@ -15,14 +15,7 @@ import {
 } from "@kubernetes/client-node";
 import { freePorts } from "../../lab/nats-server.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
-import {
-  kubeconfigFor,
-  NAMESPACE,
-  STATEFUL_SET,
-  type TestKubernetes,
-  tokenOf,
-  type Who,
-} from "./kubernetes.ts";
+import { kubeconfigFor, NAMESPACE, STATEFUL_SET, type TestKubernetes, tokenOf, type Who } from "./kubernetes.ts";
 
 /** Users by token: the service account of docs/restarts.md, one that may only read, and an admin. */
 const USERS = [
@@ -96,17 +89,14 @@ export async function realKubernetes(binaries: string): Promise<TestKubernetes> 
   await apps.createNamespacedStatefulSet({ namespace: NAMESPACE, body: statefulSet() });
 
   const kubelet = startKubelet(core);
-  const pods = async (): Promise<readonly V1Pod[]> =>
-    (await core.listNamespacedPod({ namespace: NAMESPACE })).items;
+  const pods = async (): Promise<readonly V1Pod[]> => (await core.listNamespacedPod({ namespace: NAMESPACE })).items;
   const readyReplicas = async (): Promise<number> =>
-    (await apps.readNamespacedStatefulSet({ namespace: NAMESPACE, name: STATEFUL_SET })).status
-      ?.readyReplicas ?? 0;
+    (await apps.readNamespacedStatefulSet({ namespace: NAMESPACE, name: STATEFUL_SET })).status?.readyReplicas ?? 0;
   await waitFor("three pods to be ready", async () => (await readyReplicas()) === 3, { timeout: 30_000 });
 
   return {
     kubeconfig,
-    uids: async () =>
-      Object.fromEntries((await pods()).map(({ metadata }) => [metadata?.name, metadata?.uid])),
+    uids: async () => Object.fromEntries((await pods()).map(({ metadata }) => [metadata?.name, metadata?.uid])),
     isReady: async (name) => (await pods()).some((pod) => pod.metadata?.name === name && isReady(pod)),
     holdBack: () => kubelet.holdBack(),
     spoil: async (name) => {

@@ -58,9 +58,7 @@ const STAND_INS: readonly (readonly [row: string, keys: RegExp])[] = [
 ];
 
 function configFaults(rows: Rows): readonly string[] {
-  const rowOf = new Map(
-    rows.flatMap((row) => codeIn(row[0] ?? "").map((key) => [withoutEnd(key), row] as const)),
-  );
+  const rowOf = new Map(rows.flatMap((row) => codeIn(row[0] ?? "").map((key) => [withoutEnd(key), row] as const)));
   const isDescribed = (key: string): boolean => {
     if (rowOf.has(key)) return true;
     const [row] = STAND_INS.find(([, stoodFor]) => stoodFor.test(key)) ?? [];
@@ -91,9 +89,7 @@ function configKeys(of: z.core.$ZodType, path = ""): readonly string[] {
     case "object":
       return Object.entries(def.shape).flatMap(([key, part]) => {
         const inner = path === "" ? key : `${path}.${key}`;
-        return isListToo(part)
-          ? listToo(part, inner)
-          : [...presence(part, inner), ...configKeys(part, inner)];
+        return isListToo(part) ? listToo(part, inner) : [...presence(part, inner), ...configKeys(part, inner)];
       });
     case "array":
       return configKeys(def.element, `${path}[]`);
@@ -142,10 +138,7 @@ function commandFaults(rows: Rows, read: ReadPage): readonly string[] {
     );
     const isThere = own.some(([first = ""]) => codeIn(first).some((code) => isLike(synopsis, code)));
     const linked = own.flatMap((row) => linksIn(row.join()).map(read));
-    const told = [
-      ...rows.filter((row) => own.includes(row) || codeIn(row.join()).includes(path)),
-      ...linked,
-    ].join();
+    const told = [...rows.filter((row) => own.includes(row) || codeIn(row.join()).includes(path)), ...linked].join();
     const untold = command.options.filter(({ long }) => !told.includes(`${long}`));
     return [
       ...(isThere ? [] : [`the command ${synopsis} has no row`]),
@@ -180,8 +173,7 @@ const needed = ({ options }: Command): readonly string[] =>
   options.filter(({ mandatory }) => mandatory).map(({ long }: Option) => `${long} VALUE`);
 
 /** Whether `code` is the synopsis, whatever it calls the values of options. */
-const isLike = (synopsis: string, code: string): boolean =>
-  code.replaceAll(/(--\S+) [A-Z]+/g, "$1 VALUE") === synopsis;
+const isLike = (synopsis: string, code: string): boolean => code.replaceAll(/(--\S+) [A-Z]+/g, "$1 VALUE") === synopsis;
 
 /** Every field, or the compiler objects. */
 type All<T> = Readonly<Record<keyof T, true>>;

@@ -60,20 +60,7 @@ export function restarterContract(open: Open): void {
 }
 
 const HARMFUL = [
-  ...[
-    "",
-    "-oProxyCommand=x",
-    "a b",
-    "a;b",
-    "$(x)",
-    "{name}",
-    "../x",
-    ".",
-    "a/b",
-    "a\nb",
-    "ä",
-    "x".repeat(300),
-  ],
+  ...["", "-oProxyCommand=x", "a b", "a;b", "$(x)", "{name}", "../x", ".", "a/b", "a\nb", "ä", "x".repeat(300)],
 ];
 
 export const secrets = new RegExp(`${SEED}|QUERY-SECRET|that-must-stay-secret|${SECRET.slice(6)}`);

@@ -8,9 +8,7 @@ import type { EntryKind } from "../../lib/domain/journal/journal.ts";
 const traces = ["xray:PutTraceSegments on *", "xray:PutTelemetryRecords on *"];
 const logs = (group: string) => [`logs:CreateLogStream on ${group}`, `logs:PutLogEvents on ${group}`];
 const receive = (queue: string) =>
-  ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"].map(
-    (action) => `${action} on ${queue}`,
-  );
+  ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"].map((action) => `${action} on ${queue}`);
 const secret = (name: string) => `secretsmanager:GetSecretValue on secret:${name}-??????`;
 const read = ["dynamodb:Query on JournalTable", "dynamodb:Query on JournalTable/index/kind-index"];
 const latest = "dynamodb:BatchGetItem on JournalTable where dynamodb:LeadingKeys is latest#*";
@@ -136,13 +134,7 @@ const bySecretsManager = "where kms:ViaService is secretsmanager.${AWS::Region}.
 const decrypt = `kms:Decrypt on ${SECRETS_KEY} ${bySecretsManager}`;
 const source = ["secretsmanager:GetSecretValue on secret:jwts/*", "secretsmanager:ListSecrets on *"];
 const work = [
-  ...[
-    decrypt,
-    ...source,
-    secret("relight/restart"),
-    secret("relight/tls"),
-    `kms:GetPublicKey on ${OPERATOR_KEY}`,
-  ],
+  ...[decrypt, ...source, secret("relight/restart"), secret("relight/tls"), `kms:GetPublicKey on ${OPERATOR_KEY}`],
   `kms:Sign on ${OPERATOR_KEY} where kms:SigningAlgorithm is ED25519_SHA_512`,
 ];
 
@@ -154,11 +146,7 @@ export const ADDED_RIGHTS: Readonly<Record<string, readonly string[]>> = {
   IssuerWebhookRole: [decrypt],
   ApiRole: [],
   EscalateRole: [decrypt, `sns:Publish on ${PAGES_TOPIC}`],
-  RotateCredentialsRole: [
-    decrypt,
-    secret("relight/tls"),
-    `kms:GenerateDataKey on ${SECRETS_KEY} ${bySecretsManager}`,
-  ],
+  RotateCredentialsRole: [decrypt, secret("relight/tls"), `kms:GenerateDataKey on ${SECRETS_KEY} ${bySecretsManager}`],
   SweepScheduleRole: [],
 };
 export const REMOVED_RIGHT = secret("relight/operator");

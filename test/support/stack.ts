@@ -15,10 +15,7 @@ const context = {
   getRemainingTimeInMillis: () => 180_000,
 } as LambdaContext;
 
-export async function eventOf(
-  name: string,
-  change: (text: string) => string = (text) => text,
-): Promise<Event> {
+export async function eventOf(name: string, change: (text: string) => string = (text) => text): Promise<Event> {
   return JSON.parse(change(await readFile(new URL(`../../events/${name}.json`, import.meta.url), "utf8")));
 }
 

@@ -9,10 +9,8 @@ const SEED_LENGTH = 32;
 const PRIVATE = Buffer.from("302e020100300506032b657004220420", "hex");
 const PUBLIC = Buffer.from("302a300506032b6570032100", "hex");
 
-const privateKey = (seed) =>
-  createPrivateKey({ key: Buffer.concat([PRIVATE, seed]), format: "der", type: "pkcs8" });
-const publicKey = (bytes) =>
-  createPublicKey({ key: Buffer.concat([PUBLIC, bytes]), format: "der", type: "spki" });
+const privateKey = (seed) => createPrivateKey({ key: Buffer.concat([PRIVATE, seed]), format: "der", type: "pkcs8" });
+const publicKey = (bytes) => createPublicKey({ key: Buffer.concat([PUBLIC, bytes]), format: "der", type: "spki" });
 
 function fromSeed(seed) {
   const der = createPublicKey(privateKey(seed)).export({ format: "der", type: "spki" });

@@ -39,9 +39,7 @@ describeTwin("the costs that the document tells", () => {
     for (const key of ["calls", "read", "write", "stored", "secrets", "logs"] as const) {
       const times = usage[key] / look[key];
       if (times > FACTOR || times < 1 / FACTOR)
-        throw new Error(
-          `${key}: ${usage[key]}, and docs/deploy-aws.md says ${look[key]}: npm run costs -- --write`,
-        );
+        throw new Error(`${key}: ${usage[key]}, and docs/deploy-aws.md says ${look[key]}: npm run costs -- --write`);
     }
     expect(usage.calls).toBeGreaterThan(0);
   });

@@ -58,10 +58,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     await sendJob(twin, twice.accountId, { id, correlation: id });
     await isDelivered(twin, twice.accountId, 2);
     expect(await kindsOf(twice, "push.started")).toHaveLength(1);
-    expect((await kindsOf(twice, "job.finished")).map(({ outcome }) => outcome)).toEqual([
-      "renewed",
-      "healthy",
-    ]);
+    expect((await kindsOf(twice, "job.finished")).map(({ outcome }) => outcome)).toEqual(["renewed", "healthy"]);
   });
 
   test("an older JWT that is delivered after a newer one is left, and nobody is called", async () => {
@@ -112,11 +109,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
 
   const POISON: readonly (readonly [what: string, queue: QueueName, body: () => string])[] = [
     ["a job of a future version", "jobs.fifo", () => jobOf({ account: world.accountId, urgency: "high" })],
-    [
-      "a job with an action of the future",
-      "jobs.fifo",
-      () => jobOf({ account: world.accountId, action: "fly" }),
-    ],
+    ["a job with an action of the future", "jobs.fifo", () => jobOf({ account: world.accountId, action: "fly" })],
     ["no JSON at all", "jobs.fifo", () => "poison: not JSON"],
     ["a page of no known kind", "pages", () => JSON.stringify({ source: "poison", detail: {} })],
     ["a page that is garbage", "pages", () => "poison page"],
@@ -195,8 +188,6 @@ function jobOf(more: object): string {
 
 /** What the stack says of its alarm. */
 function descriptionOf({ deployment }: Twin, name: string): string {
-  const alarms = deployment.stack.resources<{ AlarmName: string; AlarmDescription: string }>(
-    "AWS::CloudWatch::Alarm",
-  );
+  const alarms = deployment.stack.resources<{ AlarmName: string; AlarmDescription: string }>("AWS::CloudWatch::Alarm");
   return alarms.find(({ properties }) => properties.AlarmName === name)?.properties.AlarmDescription ?? "";
 }

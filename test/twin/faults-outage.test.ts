@@ -69,9 +69,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
   });
 
   const cluster = (status: string) =>
-    twin.receiver.pages.filter(
-      ({ data }) => data.failureClass === "cluster_unreachable" && data.status === status,
-    );
+    twin.receiver.pages.filter(({ data }) => data.failureClass === "cluster_unreachable" && data.status === status);
 
   test("sweeps call a person with growing pauses, and queue nothing", async () => {
     const heardAt: number[] = [];

@@ -122,10 +122,7 @@ describeTwin("the other functions, killed midway", () => {
         {
           using killed = killing("escalate", point);
           await sendTo(twin, "pages", pageOf(key));
-          await waitFor(
-            "the run to be over",
-            () => deliveriesOf(twin, key, "escalate")[0]?.failed !== undefined,
-          );
+          await waitFor("the run to be over", () => deliveriesOf(twin, key, "escalate")[0]?.failed !== undefined);
           expect(killed.seen.call).toContain(point[2]);
         }
         expect(await deliveriesOf(twin, key, "escalate")[0]?.run.end).toEqual({ kind: "killed" });
@@ -147,8 +144,7 @@ describeTwin("the other functions, killed midway", () => {
       async (...point) => {
         const reason = `killed ${point[0]} ${point[1]}`;
         const body = JSON.stringify({ action: "verify", reason });
-        const order = () =>
-          askApi(twin.http.url, `/accounts/${world.accountId}/jobs`, { method: "POST", body });
+        const order = () => askApi(twin.http.url, `/accounts/${world.accountId}/jobs`, { method: "POST", body });
         {
           using killed = killing("api", point);
           expect((await order()).status).toBe(500);

@@ -88,8 +88,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
     world = await createWorld({ binary, size: 3 });
     await fill(world, { messages: 1, replicas: 3 });
     const accounts: Record<string, World> = {};
-    for (const [index] of POINTS.entries())
-      accounts[`APP${index}`] = await anotherAccount(world, `APP${index}`);
+    for (const [index] of POINTS.entries()) accounts[`APP${index}`] = await anotherAccount(world, `APP${index}`);
     twin = await startTwin({ world, artefacts, accounts });
     const run = async (point: Point, index: number): Promise<PromiseSettledResult<Case>> => {
       const [end] = await Promise.allSettled([runCase(twin, point, accounts[`APP${index}`] as World)]);
@@ -116,9 +115,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
     expect(one.deliveries).toBe(2);
     expect(endsOf(one.journal)).toEqual(endsAfter(one.point));
     expect(openIn(one.journal)).toEqual(isNeverSent(one.point) ? ["push.started"] : []);
-    expect(one.told).toEqual(
-      isToldBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 },
-    );
+    expect(one.told).toEqual(isToldBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 });
     expect(one.journal.filter(({ kind }) => kind.startsWith("incident."))).toEqual([]);
   });
 });

@@ -21,12 +21,7 @@ describe("whether a role allows a call", () => {
     ["another resource", [allow("dynamodb:PutItem", `${JOURNAL}2`)], {}, false],
     ["wildcards in both", [allow("dynamodb:*", "arn:aws:dynamodb:*:table/jour?al")], {}, true],
     ["actions in any case", [allow("DynamoDB:putitem", JOURNAL)], {}, true],
-    [
-      "a wildcard that is a letter too short",
-      [allow("dynamodb:PutItem", JOURNAL.replace("nal", "?"))],
-      {},
-      false,
-    ],
+    ["a wildcard that is a letter too short", [allow("dynamodb:PutItem", JOURNAL.replace("nal", "?"))], {}, false],
     ["one of several", [allow(["sqs:SendMessage", "dynamodb:PutItem"], ["*"])], {}, true],
     [
       "a denial beside it",

@@ -101,8 +101,7 @@ describeTwin("the stack, from its packaged bundles", () => {
   test("a page travels over the bus and its queue to the channel, and is resolved there", async () => {
     const pagesOf = (status: string) => twin.receiver.pages.filter(({ data }) => data.status === status);
     {
-      const isSending = ({ service, operation }: Call): boolean =>
-        service === "sqs" && operation.startsWith("Send");
+      const isSending = ({ service, operation }: Call): boolean => service === "sqs" && operation.startsWith("Send");
       using _fault = twin.proxy.meddle(every(1, { kind: "fail", status: 500 }, isSending));
       expect(await bySchedule(twin)).toMatchObject({ kind: "failed" });
     }

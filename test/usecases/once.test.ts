@@ -56,8 +56,7 @@ describe("nothing is done twice", () => {
   test("by an issuer that sends the same JWT under another id", async () => {
     const world = newWorld();
     const token = world.issue(APP);
-    for (const id of ["hook-1", "hook-2"])
-      await world.deliver({ id, account: APP.id, token, reason: "issued" });
+    for (const id of ["hook-1", "hook-2"]) await world.deliver({ id, account: APP.id, token, reason: "issued" });
     const ends = [];
     for (const job of world.queue.splice(0)) ends.push(await world.work(job));
     expect(ends).toEqual(["pushed", "pushed"]);

@@ -17,9 +17,7 @@ export function fanOutEscalation(channels: readonly Channel[], log: Log, links: 
     send: async (incident) => {
       await own.send(incident);
       const failures = (
-        await Promise.all(
-          channels.map(({ name, escalation }) => tryChannel(name, () => escalation.send(incident))),
-        )
+        await Promise.all(channels.map(({ name, escalation }) => tryChannel(name, () => escalation.send(incident))))
       ).filter((failure) => failure !== undefined);
       for (const { channel, error } of failures)
         log.error("escalation channel failed", {
@@ -49,12 +47,8 @@ async function tryChannel(channel: string, send: () => Promise<void>): Promise<F
 
 function undeliverable(failures: readonly Failure[]): RelightError {
   const reasons = failures.map(({ channel, error }) => `${channel}: ${error.message}`);
-  return new RelightError(
-    "escalation.undeliverable",
-    `no channel accepted the incident: ${reasons.join("; ")}`,
-    {
-      details: { channels: failures.map(({ channel, error }) => ({ channel, ...error.details })) },
-      cause: new AggregateError(failures.map(({ error }) => error)),
-    },
-  );
+  return new RelightError("escalation.undeliverable", `no channel accepted the incident: ${reasons.join("; ")}`, {
+    details: { channels: failures.map(({ channel, error }) => ({ channel, ...error.details })) },
+    cause: new AggregateError(failures.map(({ error }) => error)),
+  });
 }

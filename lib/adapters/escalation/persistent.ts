@@ -56,11 +56,7 @@ function messageId({ key, status, at }: Incident): string {
   return `msg_${hash("sha256", JSON.stringify([key, status, at]), "base64url").slice(0, 27)}`;
 }
 
-function undeliverable(
-  kind: string,
-  channel: string,
-  { ok, why, ...details }: Delivery & { ok: false },
-): RelightError {
+function undeliverable(kind: string, channel: string, { ok, why, ...details }: Delivery & { ok: false }): RelightError {
   const message = `the ${kind} webhook at ${channel} failed: ${why}`;
   return new RelightError("escalation.undeliverable", message, { details: { channel, ...details } });
 }

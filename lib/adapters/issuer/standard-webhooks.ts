@@ -18,10 +18,7 @@ export function verifySignature({ headers, body }: SignedRequest, secrets: reado
   const timestamp = headers["webhook-timestamp"];
   const signature = headers["webhook-signature"];
   if (id === undefined || timestamp === undefined || signature === undefined)
-    throw new RelightError(
-      "webhook.unauthorized",
-      "webhook-id, webhook-timestamp or webhook-signature is missing",
-    );
+    throw new RelightError("webhook.unauthorized", "webhook-id, webhook-timestamp or webhook-signature is missing");
   const signed = { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature };
   const problems = secrets.map((secret) => problemOf(secret, body, signed));
   if (problems.includes(undefined)) return id;

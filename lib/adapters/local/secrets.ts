@@ -10,8 +10,7 @@ export function fileSecrets(baseDir: string): Secrets {
   return {
     read: async (reference) => {
       const path = reference.slice("file:".length);
-      if (path === "" || path.includes("\0"))
-        throw new RelightError("secret.invalid_reference", "file: needs a path");
+      if (path === "" || path.includes("\0")) throw new RelightError("secret.invalid_reference", "file: needs a path");
       const text = await readFile(resolve(baseDir, path), "utf8").catch((cause: NodeJS.ErrnoException) => {
         throw fileError(reference, cause);
       });
@@ -26,8 +25,7 @@ export function envSecrets(env: Readonly<Record<string, string | undefined>>): S
   return {
     read: async (reference) => {
       const name = reference.slice("env:".length);
-      if (!ENV_NAME.test(name))
-        throw new RelightError("secret.invalid_reference", "env: needs the name of a variable");
+      if (!ENV_NAME.test(name)) throw new RelightError("secret.invalid_reference", "env: needs the name of a variable");
       const value = Object.hasOwn(env, name) ? env[name] : undefined;
       if (value === undefined) throw new RelightError("secret.not_found", `${reference} is not set`);
       return value;

@@ -75,9 +75,7 @@ export interface SqliteJournalSettings {
  * entry is on disk when `append` returns.
  * @throws RelightError `journal.unavailable` naming the file.
  */
-export async function sqliteJournal(
-  settings: SqliteJournalSettings,
-): Promise<Journal & Leases & AsyncDisposable> {
+export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Journal & Leases & AsyncDisposable> {
   const { path, clock, scrub, keeps } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
   const database = await openPatiently(() => attempt(() => openDatabase(path)));
@@ -181,10 +179,7 @@ const NEWEST_KNOWN = `
   WHERE ${IS_KNOWN} AND account = ? AND (kind = ? OR ? IS NULL) ORDER BY seq DESC LIMIT 1
 `;
 
-async function* accountsIn(
-  database: DatabaseSync,
-  attempt: <T>(work: () => T) => T,
-): AsyncIterable<JournalledAccount> {
+async function* accountsIn(database: DatabaseSync, attempt: <T>(work: () => T) => T): AsyncIterable<JournalledAccount> {
   const next = attempt(() => database.prepare(NEXT_ACCOUNT));
   const newest = attempt(() => database.prepare(NEWEST_KNOWN));
   for (let account = ""; ; ) {
@@ -193,9 +188,7 @@ async function* accountsIn(
     account = String(row["account"]);
     const last = attempt(() => newest.get(account, null, null));
     const seen =
-      last?.["kind"] === "claims.seen"
-        ? last
-        : attempt(() => newest.get(account, "claims.seen", "claims.seen"));
+      last?.["kind"] === "claims.seen" ? last : attempt(() => newest.get(account, "claims.seen", "claims.seen"));
     const name = seen === undefined ? "" : nameSeen(entryData(String(seen["data"])));
     if (isAccountId(account)) yield { account, name, forgotten: last?.["kind"] === "account.forgotten" };
   }

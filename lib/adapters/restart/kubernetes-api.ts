@@ -85,10 +85,7 @@ function kubeConfigOf({ kubeconfig, context, env }: KubernetesAccess): KubeConfi
   if (context !== undefined) config.setCurrentContext(context);
   if (config.getCurrentCluster()?.server !== undefined) return config;
   const which = context === undefined ? "current context" : `context "${context}"`;
-  throw new RelightError(
-    "config.invalid",
-    `restart.kubernetes: the kubeconfig has no ${which} with a cluster`,
-  );
+  throw new RelightError("config.invalid", `restart.kubernetes: the kubeconfig has no ${which} with a cluster`);
 }
 
 type Request = readonly [verb: string, resource: string, name: string];
@@ -125,8 +122,7 @@ function refusalOf(
   namespace: string,
   redactText: RedactText,
 ): Answer<never> & { ok: false } {
-  if (!(thrown instanceof ApiException))
-    return { ok: false, why: `no answer (${redactText(networkReason(thrown))})` };
+  if (!(thrown instanceof ApiException)) return { ok: false, why: `no answer (${redactText(networkReason(thrown))})` };
   const { code: status, body } = thrown;
   if (status === 403)
     return {

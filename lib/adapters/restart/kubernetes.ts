@@ -43,11 +43,7 @@ async function podToRestart(
   limit: AbortSignal,
 ): Promise<string> {
   const refuse = (why: string): RelightError => restartFailed(server, why, { begun: false });
-  const pod = found(
-    await api.pod(server.name, limit),
-    server,
-    `the namespace ${namespace} has no pod ${server.name}`,
-  );
+  const pod = found(await api.pod(server.name, limit), server, `the namespace ${namespace} has no pod ${server.name}`);
   const set = found(
     await api.statefulSet(statefulSet, limit),
     server,
@@ -65,8 +61,7 @@ function found<T>(answer: Answer<T>, server: Server, missing: string): T {
   throw restartFailed(server, why, { begun: false, ...statusOf(answer) });
 }
 
-const statusOf = ({ status }: { readonly status?: number }): { readonly status?: number } =>
-  defined({ status });
+const statusOf = ({ status }: { readonly status?: number }): { readonly status?: number } => defined({ status });
 
 function belongs({ metadata: pod }: V1Pod, { metadata: set }: V1StatefulSet): boolean {
   const owner = pod?.ownerReferences?.find(({ controller }) => controller);

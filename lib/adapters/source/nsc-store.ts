@@ -35,13 +35,9 @@ async function operatorFolders(folder: string, operatorName: string): Promise<re
   const checked = await Promise.all(names.map((name) => isFolder(join(stores, name, "accounts"))));
   const operators = names.filter((_name, index) => checked[index]);
   if (operators.length === 0)
-    throw new RelightError(
-      "source.unavailable",
-      `${folder} is not an nsc store: it contains no OPERATOR/accounts`,
-      {
-        details: { folder },
-      },
-    );
+    throw new RelightError("source.unavailable", `${folder} is not an nsc store: it contains no OPERATOR/accounts`, {
+      details: { folder },
+    });
   const own = operators.filter((name) => name === operatorName);
   return (own.length > 0 ? own : operators).map((name) => join(stores, name));
 }

@@ -63,10 +63,7 @@ function webhookOf(kind: string, secret: string): Webhook {
   try {
     return new Webhook(secret);
   } catch {
-    throw new RelightError(
-      "secret.malformed",
-      `the ${kind} webhook's secret is not whsec_ followed by base64`,
-    );
+    throw new RelightError("secret.malformed", `the ${kind} webhook's secret is not whsec_ followed by base64`);
   }
 }
 

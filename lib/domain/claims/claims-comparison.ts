@@ -44,10 +44,8 @@ export function compareClaims(places: Places, operator: Operator): ClaimsCompari
   const missing = missingNotes(sourced, stored, running, loaded);
   const others = [...absentInSource(sourced, held, loaded), ...untrustedNotes(sourced, held, operator)];
   const unknown = [...unasked, ...unclear];
-  const differs =
-    others.length > 0 || comparisons.some((one) => isDifference(one, sourced, held, loaded, operator));
-  const state =
-    missing.length > 0 ? "missing" : unknown.length > 0 ? "unknown" : differs ? "differs" : "same";
+  const differs = others.length > 0 || comparisons.some((one) => isDifference(one, sourced, held, loaded, operator));
+  const state = missing.length > 0 ? "missing" : unknown.length > 0 ? "unknown" : differs ? "differs" : "same";
   return { state, comparisons, notes: [...missing, ...unknown, ...others] };
 }
 
@@ -68,9 +66,7 @@ function comparisonsOf(
         ? compare("source", source, "resolver", held.document)
         : loaded.flatMap(({ server, document }) => compare("source", source, server, document));
   if (held === undefined) return fromSource;
-  const drift = loaded.flatMap(({ server, document }) =>
-    compare("resolver", held.document, server, document),
-  );
+  const drift = loaded.flatMap(({ server, document }) => compare("resolver", held.document, server, document));
   return [...fromSource, ...drift];
 }
 
@@ -110,11 +106,7 @@ function absentInSource(
   return sourced?.state === "absent" && isSomewhere ? ["the source of truth lacks the account"] : [];
 }
 
-function untrustedNotes(
-  sourced: Sourced | undefined,
-  held: StoredClaims | undefined,
-  operator: Operator,
-): string[] {
+function untrustedNotes(sourced: Sourced | undefined, held: StoredClaims | undefined, operator: Operator): string[] {
   const of = (what: string, claims: StoredClaims | undefined): string[] =>
     claims === undefined || isTrusted(claims, operator)
       ? []

@@ -63,8 +63,7 @@ export function accountsNamed(known: Iterable<KnownAccount>, text: string): read
 export function typedNames(known: readonly KnownAccount[]): ReadonlyMap<AccountId, string> {
   const byName = new Map<string, KnownAccount[]>();
   for (const entry of known)
-    for (const name of new Set(Object.values(entry.names)))
-      byName.set(name, [...(byName.get(name) ?? []), entry]);
+    for (const name of new Set(Object.values(entry.names))) byName.set(name, [...(byName.get(name) ?? []), entry]);
   return new Map(
     known.map((entry) => {
       const name = displayName(entry);

@@ -12,9 +12,7 @@ export function undecorated(text: string): string {
 export function readPayload(token: string): JsonObject | undefined {
   const [, part = ""] = token.trim().split(".");
   try {
-    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (byte) =>
-      byte.charCodeAt(0),
-    );
+    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (byte) => byte.charCodeAt(0));
     return parseJsonObject(new TextDecoder().decode(bytes));
   } catch {
     return undefined;

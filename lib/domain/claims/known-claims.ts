@@ -47,10 +47,7 @@ export function knownClaims(sources: Sources): KnownClaims {
   return { renewable, lastSeen: proved, comparable: renewable ?? told, unproved };
 }
 
-function newer(
-  sourced: ClaimsDocument | undefined,
-  seen: ClaimsDocument | undefined,
-): ClaimsDocument | undefined {
+function newer(sourced: ClaimsDocument | undefined, seen: ClaimsDocument | undefined): ClaimsDocument | undefined {
   if (seen === undefined || sourced === undefined) return sourced ?? seen;
   return sourced.claims.iat > seen.claims.iat ? sourced : seen;
 }

@@ -100,8 +100,7 @@ export function presenceOf(facts: PresenceFacts): Presence {
   const others = loaded.filter((entry) => !refusing.includes(entry));
   const isBack = isNewer(held, deletedIat) || others.some(({ document }) => isNewer(document, deletedIat));
   // Servers may ignore a deletion request.
-  const isDisobeyed =
-    open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
+  const isDisobeyed = open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
   // The account was only missing, and is back.
   const isFound = open?.how === "gone" && (held !== undefined || others.length > 0);
   const counts = open !== undefined && !isDisobeyed && !isFound;
@@ -126,18 +125,12 @@ export function presenceIn(
   known: Pick<PresenceFacts, "lastSeen" | "deletion">,
 ): Presence {
   const held = stored.ok && stored.value !== undefined && isTrusted(stored.value, operator);
-  const trusted = stored.ok
-    ? ({ ok: true, value: held ? stored.value?.document : undefined } as const)
-    : stored;
+  const trusted = stored.ok ? ({ ok: true, value: held ? stored.value?.document : undefined } as const) : stored;
   return presenceOf({ running, stored: trusted, now: at, ahead: skewOf(servers).ahead, ...known });
 }
 
 /** The presence if nothing indicates a deletion. */
-function presentOf(
-  facts: PresenceFacts,
-  loaded: readonly Loaded[],
-  held: ClaimsDocument | undefined,
-): Presence {
+function presentOf(facts: PresenceFacts, loaded: readonly Loaded[], held: ClaimsDocument | undefined): Presence {
   const newest = [...loaded.map(({ document }) => document), ...(held === undefined ? [] : [held])].reduce<
     ClaimsDocument | undefined
   >((best, next) => (best === undefined || next.claims.iat > best.claims.iat ? next : best), undefined);
@@ -151,9 +144,7 @@ function presentOf(
       ? { state: "never_here" }
       : { state: "unknown", why: stored.message };
   if (hasEnded(lastSeen, facts)) return expired(lastSeen, true);
-  return stored.ok
-    ? { state: "gone", claims: lastSeen, known: undefined }
-    : { state: "unknown", why: stored.message };
+  return stored.ok ? { state: "gone", claims: lastSeen, known: undefined } : { state: "unknown", why: stored.message };
 }
 
 function expired({ claims }: ClaimsDocument, forgotten: boolean): Presence {
@@ -161,11 +152,7 @@ function expired({ claims }: ClaimsDocument, forgotten: boolean): Presence {
 }
 
 /** By the fastest server's clock. @param uncertain additional tolerance; milliseconds */
-function hasEnded(
-  { claims: { exp } }: ClaimsDocument,
-  { now, ahead }: PresenceFacts,
-  uncertain = 0,
-): boolean {
+function hasEnded({ claims: { exp } }: ClaimsDocument, { now, ahead }: PresenceFacts, uncertain = 0): boolean {
   if (exp === undefined) return false;
   // Servers may treat an uncountable expiry as over at any time, so this is no deletion.
   return toMillis(exp) <= epochMillis(now + ahead + uncertain) || (uncertain > 0 && !isCountable(exp, now));
@@ -175,9 +162,7 @@ const isNewer = (document: ClaimsDocument | undefined, iat: number): boolean =>
   document !== undefined && document.claims.iat > iat;
 
 /** Whether only a person may push the account. */
-export function isWithdrawn(
-  presence: Presence,
-): presence is Extract<Presence, { state: "deleted" | "gone" }> {
+export function isWithdrawn(presence: Presence): presence is Extract<Presence, { state: "deleted" | "gone" }> {
   return presence.state === "deleted" || presence.state === "gone";
 }
 

@@ -40,17 +40,7 @@ function limitDifferences(path: string, theirs: JsonObject, ours: JsonObject): r
   });
 }
 
-const PLAIN = [
-  "subs",
-  "data",
-  "payload",
-  "imports",
-  "exports",
-  "wildcards",
-  "disallow_bearer",
-  "conn",
-  "leaf",
-];
+const PLAIN = ["subs", "data", "payload", "imports", "exports", "wildcards", "disallow_bearer", "conn", "leaf"];
 const KNOWN = new Set([...PLAIN, ...JETSTREAM_LIMITS.map((limit) => limit.slice("nats.limits.".length))]);
 
 /** Every name in `tiered_limits` is a limit. */

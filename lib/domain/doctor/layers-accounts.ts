@@ -27,9 +27,7 @@ export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
     if (found.length > 0) return found;
     if (!health.observation.streams.ok) return [blocked(health, "its streams could not be read")];
     if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are damaged")];
-    return [
-      well(health, "JetStream listens on every stream's subjects, for every consumer, and for direct gets"),
-    ];
+    return [well(health, "JetStream listens on every stream's subjects, for every consumer, and for direct gets")];
   });
 
 /**

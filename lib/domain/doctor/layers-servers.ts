@@ -69,8 +69,7 @@ function groupEvidence({ domain, meta: probe }: DomainMeta): readonly Evidence[]
   const about = domain === undefined ? {} : { about: `domain ${domain}` };
   if (!probe.ok) return [{ ...about, health: "unknown", message: probe.message }];
   const meta = probe.value;
-  if (meta === undefined)
-    return [{ ...about, health: "healthy", message: "a standalone server needs no meta group" }];
+  if (meta === undefined) return [{ ...about, health: "healthy", message: "a standalone server needs no meta group" }];
   const problems = quorumProblems(meta);
   if (problems.length === 0) return [{ ...about, health: "healthy", message: describe(meta) }];
   const health = hasQuorum(meta) ? "degraded" : "dead";

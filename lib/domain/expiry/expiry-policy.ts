@@ -67,9 +67,7 @@ export function leadsOf(policy: ExpiryPolicy, lifetime: Millis): Leads {
 export function policyFaults(policy: ExpiryPolicy): readonly { key: keyof PolicyRules; problem: string }[] {
   const { renewBefore, renewBy, warnBefore, pageBefore } = leadsOf(policy, policy.lifetime);
   if (renewBefore >= policy.lifetime)
-    return [
-      { key: "renewBefore", problem: "must be shorter than lifetime, or every sweep would renew again" },
-    ];
+    return [{ key: "renewBefore", problem: "must be shorter than lifetime, or every sweep would renew again" }];
   const faults: { key: keyof PolicyRules; problem: string }[] = [];
   if (renewBy >= renewBefore)
     faults.push({ key: "renewBy", problem: "must be shorter than renewBefore, or there is no window" });
@@ -78,7 +76,6 @@ export function policyFaults(policy: ExpiryPolicy): readonly { key: keyof Policy
       key: "warnBefore",
       problem: "must not be longer than renewBy, because before that nothing is late",
     });
-  if (pageBefore > warnBefore)
-    faults.push({ key: "pageBefore", problem: "must not be longer than warnBefore" });
+  if (pageBefore > warnBefore) faults.push({ key: "pageBefore", problem: "must not be longer than warnBefore" });
   return faults;
 }

@@ -163,8 +163,7 @@ function withinBlackout(
   const [current] = blackedOut(blackouts, { start: now, end: epochMillis(now + 1) });
   if (current === undefined) return { decision: "renew", why };
   const [next] = now < closesAt ? freeTimes(blackouts, { start: now, end: closesAt }) : [];
-  if (next !== undefined)
-    return { decision: "wait", why: "it can wait until the blackout ends", until: next.start };
+  if (next !== undefined) return { decision: "wait", why: "it can wait until the blackout ends", until: next.start };
   return { decision: "renew", why, warning: "in a blackout, because after it would be too late" };
 }
 

@@ -50,15 +50,7 @@ export interface HarmInput extends LockoutInput {
 
 /** All harm that the change would do. */
 export function harmOf(input: HarmInput): readonly Harm[] {
-  const rules = [
-    serversRefuse,
-    crashesServers,
-    systemJetStream,
-    systemImports,
-    lockouts,
-    misread,
-    unknownTiers,
-  ];
+  const rules = [serversRefuse, crashesServers, systemJetStream, systemImports, lockouts, misread, unknownTiers];
   return [...rules, tiersBesideFlat, tierSwitch, belowUse, noRoom, expiresEarlier]
     .flatMap((rule) => rule(input))
     .concat(harmOfTimes(input));
@@ -75,11 +67,7 @@ export function harmOfTimes(input: Pick<HarmInput, "before" | "after" | "now">):
 }
 
 /** Claims that running servers accept but no server can start with. */
-export function keepsServersDown(
-  account: AccountId,
-  systemAccount: string | undefined,
-  claims: AccountClaims,
-) {
+export function keepsServersDown(account: AccountId, systemAccount: string | undefined, claims: AccountClaims) {
   return account === systemAccount && enablesJetStream(claims);
 }
 

@@ -13,14 +13,7 @@ import { type ClockSkew, NO_SKEW } from "../observation/clocks.ts";
 import type { Observation } from "../observation/observation.ts";
 import { defined } from "../time/defined.ts";
 import type { EpochSeconds } from "../time/time.ts";
-import {
-  type HarmLeave,
-  harmEverywhere,
-  harmOf,
-  harmOfTimes,
-  isIssuedAhead,
-  keepsServersDown,
-} from "./gate-harm.ts";
+import { type HarmLeave, harmEverywhere, harmOf, harmOfTimes, isIssuedAhead, keepsServersDown } from "./gate-harm.ts";
 import type { SystemUser } from "./lockout.ts";
 
 /** Why the gate refuses a JWT. docs/reference.md lists all reasons; a test enforces it. */
@@ -34,8 +27,7 @@ export const REFUSALS = {
   stale: "It is older than the claims in force, or is already in force.",
   limit_lowered: "It lowers a limit, which can kill JetStream (nats-server #6766).",
   claims_changed: "It changes more than a renewal may: `exp`, `iat`, `jti` and `iss`.",
-  servers_refuse:
-    "It fails the checks that servers do after decoding: each server would answer with an error.",
+  servers_refuse: "It fails the checks that servers do after decoding: each server would answer with an error.",
   crashes_servers:
     "It maps to a function whose count is not a positive 32-bit number (`{{partition(0,1)}}`): the first matching message crashes the server. No option overrides this.",
   system_jetstream:
@@ -55,8 +47,7 @@ export const REFUSALS = {
   no_room:
     "Its JetStream limits promise more than a standalone server can reserve: at its next start it would give the account no JetStream.",
   issued_ahead: "Its `iat` is more than five minutes ahead: every later JWT would be older.",
-  expires_too_late:
-    "Its `exp` is more than a hundred years ahead: beyond 292 years servers treat it as expired.",
+  expires_too_late: "Its `exp` is more than a hundred years ahead: beyond 292 years servers treat it as expired.",
   expires_earlier: "It expires before the claims in force do.",
 } as const;
 
@@ -187,16 +178,11 @@ function tokenRefusals(input: GateInput): Refusal[] {
   if (exp !== undefined && exp <= now) refuse("expired", `it expired ${now - exp} s ago`);
   else if (exp !== undefined && exp <= now + ahead)
     refuse("expired", `it has expired by a server's clock, which is ${Math.round(ahead)} s ahead`);
-  if (nbf !== undefined && nbf > now)
-    refuse("not_yet_valid", `it is not valid before ${nbf - now} s from now`);
+  if (nbf !== undefined && nbf > now) refuse("not_yet_valid", `it is not valid before ${nbf - now} s from now`);
   else if (nbf !== undefined && nbf > now - behind)
-    refuse(
-      "not_yet_valid",
-      `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`,
-    );
+    refuse("not_yet_valid", `it is not valid yet by a server's clock, which is ${Math.round(behind)} s behind`);
   // An `iat` in the future must not block a JWT that a person accepted.
-  const isUndone =
-    input.allowance === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
+  const isUndone = input.allowance === "claims" && current !== undefined && isIssuedAhead(current.claims, now);
   if (current !== undefined && iat < current.claims.iat && !isUndone)
     refuse(
       "stale",
@@ -217,8 +203,7 @@ function untrusted(iss: string, operator: Operator): string {
 function undoneLimits({ account, operator, current, candidate }: GateInput): readonly string[] {
   if (current === undefined) return [];
   const [before, after] = [current.claims, candidate.claims];
-  const isDown = (claims: AccountClaims): boolean =>
-    keepsServersDown(account, operator.systemAccount, claims);
+  const isDown = (claims: AccountClaims): boolean => keepsServersDown(account, operator.systemAccount, claims);
   if (isDown(before) && !isDown(after)) return JETSTREAM_LIMITS;
   return hasTiers(limitsOf(before)) ? FLAT_LIMITS : [];
 }
@@ -230,9 +215,7 @@ function changeRefusals(
 ): Refusal[] {
   const allowed = new Set([...RENEWAL_CLAIMS, ...ALLOWED[allowance]]);
   const foreign = changes.filter(({ path }) => path !== "sub" && !isWithin(path, allowed));
-  const lowered = foreign.filter(
-    (change) => isLoweredLimit(change) && !isWithin(change.path, new Set(undone)),
-  );
+  const lowered = foreign.filter((change) => isLoweredLimit(change) && !isWithin(change.path, new Set(undone)));
   const others = foreign.filter((change) => !lowered.includes(change));
   const refusals: Refusal[] = lowered.map(({ path, before, after }) => ({
     code: "limit_lowered",

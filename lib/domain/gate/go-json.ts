@@ -40,9 +40,7 @@ function problemOf(place: Place, shape: GoShape): string | undefined {
     case "integer":
       return integerProblem(place, shape);
     case "choice":
-      return shape.of.includes(String(node.value))
-        ? undefined
-        : wrong(place, `one of ${shape.of.join(", ")}`);
+      return shape.of.includes(String(node.value)) ? undefined : wrong(place, `one of ${shape.of.join(", ")}`);
     case "float-first":
       return problemOf({ ...place, floats: true }, shape.of);
     case "either":
@@ -64,8 +62,7 @@ function integerProblem(place: Place, { min, max }: Extract<GoShape, { is: "inte
   if (node.type !== "number" || !isWhole) return wrong(place, expected);
   const value = BigInt(digits);
   if (value < min || value > max) return wrong(place, expected);
-  if (floats && BigInt(Number(digits)) !== value)
-    return wrong(place, "a number that a 64-bit float can hold exactly");
+  if (floats && BigInt(Number(digits)) !== value) return wrong(place, "a number that a 64-bit float can hold exactly");
   return undefined;
 }
 
@@ -133,10 +130,7 @@ function wrong({ path }: Place, expected: string): string {
 
 const shown = ({ path }: Place, name: string): string => JSON.stringify([...path, name].join("."));
 
-function first<T>(
-  items: readonly T[],
-  problem: (item: T, index: number) => string | undefined,
-): string | undefined {
+function first<T>(items: readonly T[], problem: (item: T, index: number) => string | undefined): string | undefined {
   for (const [index, item] of items.entries()) {
     const found = problem(item, index);
     if (found !== undefined) return found;

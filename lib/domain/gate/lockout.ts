@@ -39,9 +39,7 @@ export interface LockoutInput {
 /** How claims would lock out everybody, or Relight, which then could not correct them. */
 export function lockouts(input: LockoutInput): readonly Lockout[] {
   const rules = [withoutLimits, revokedAll, signingKeys, permissions, jetStreamApi];
-  return [...rules, ...(input.account === input.systemAccount ? SYSTEM_RULES : [])].flatMap((rule) =>
-    rule(input),
-  );
+  return [...rules, ...(input.account === input.systemAccount ? SYSTEM_RULES : [])].flatMap((rule) => rule(input));
 }
 
 const lockedOut = (message: string): readonly Lockout[] => [{ code: "locked_out", message }];
@@ -57,9 +55,7 @@ function withoutLimits({ before, after }: LockoutInput): readonly Lockout[] {
   return Object.entries(NEEDED).flatMap(([limit, verb]): readonly Lockout[] => {
     const value = limitsOf(after)[limit];
     if (!isNone(value)) return [];
-    return lockedOut(
-      `nats.limits.${limit} would be ${value ?? "absent, which means 0"}: nobody could ${verb}`,
-    );
+    return lockedOut(`nats.limits.${limit} would be ${value ?? "absent, which means 0"}: nobody could ${verb}`);
   });
 }
 
@@ -177,12 +173,7 @@ function mappedAway(
 
 /** Subjects that Relight publishes and subscribes to as the system user. */
 const USED = {
-  pub: [
-    "$SYS.REQ.CLAIMS.UPDATE",
-    "$SYS.REQ.CLAIMS.PACK",
-    "$SYS.REQ.SERVER.PING.STATSZ",
-    "$SYS.REQ.ACCOUNT.A.INFO",
-  ],
+  pub: ["$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.CLAIMS.PACK", "$SYS.REQ.SERVER.PING.STATSZ", "$SYS.REQ.ACCOUNT.A.INFO"],
   sub: ["_INBOX.x.y", "$SYS.ACCOUNT.A.DISCONNECT"],
 } as const;
 
@@ -199,9 +190,7 @@ const SYSTEM_RULES: readonly ((input: LockoutInput) => readonly Lockout[])[] = [
     if (systemUser === undefined || systemUser.hasPermissions) return [];
     return (["pub", "sub"] as const).flatMap((way) => {
       const [was, is] = [before, after].map((it) => it && permissionsOf(it, systemUser.signedBy));
-      const lost = USED[way].find(
-        (it) => !mayUse(is ?? {}, way, it) && (was === undefined || mayUse(was, way, it)),
-      );
+      const lost = USED[way].find((it) => !mayUse(is ?? {}, way, it) && (was === undefined || mayUse(was, way, it)));
       const verb = way === "pub" ? "publish" : "subscribe";
       return lost === undefined
         ? []

@@ -49,11 +49,9 @@ export function mappingProblems(claims: AccountClaims): readonly string[] {
 
 function mismatch(from: string, to: string): string | undefined {
   const isOpen = (subject: string): boolean => subject.split(".").at(-1) === ">";
-  if ([from, to].some((subject) => subject.split(".").slice(0, -1).includes(">")))
-    return "a > is not at the end";
+  if ([from, to].some((subject) => subject.split(".").slice(0, -1).includes(">"))) return "a > is not at the end";
   if (/\s/.test(`${from}${to}`)) return "it contains whitespace";
-  if (to.split(".").includes("*"))
-    return "the destination contains *; refer to the wildcard by its number ($1)";
+  if (to.split(".").includes("*")) return "the destination contains *; refer to the wildcard by its number ($1)";
   return isOpen(from) === isOpen(to) ? undefined : "only one of the two ends in >";
 }
 
@@ -103,8 +101,7 @@ const indicesOf = (name: string, args: readonly string[]): readonly string[] =>
 
 function isOverfull(mappings: readonly Mapping[], from: string): boolean {
   const weights = new Map<string, number>();
-  for (const it of mappings)
-    if (it.from === from) weights.set(it.cluster, (weights.get(it.cluster) ?? 0) + it.weight);
+  for (const it of mappings) if (it.from === from) weights.set(it.cluster, (weights.get(it.cluster) ?? 0) + it.weight);
   return [...weights.values()].some((sum) => sum > 100);
 }
 

@@ -69,12 +69,8 @@ function importProblems(it: JsonObject, { sub }: AccountClaims): Problems {
     ...subjectObjections(subject, where),
     ...(local === "" ? [] : renamingProblems(local, subject, where)),
     ...(local !== "" && to !== "" ? [always(`${where} has both local_subject and to`)] : []),
-    ...(it["share"] === true && type !== "service"
-      ? [always(`${where} has share, but is not a service`)]
-      : []),
-    ...(it["allow_trace"] === true && type === "service"
-      ? [newer(`${where} has allow_trace, but is a service`)]
-      : []),
+    ...(it["share"] === true && type !== "service" ? [always(`${where} has share, but is not a service`)] : []),
+    ...(it["allow_trace"] === true && type === "service" ? [newer(`${where} has allow_trace, but is a service`)] : []),
     ...(token === "" ? [] : activationProblems(token, { ...it, to }, sub, where)),
   ];
 }
@@ -86,9 +82,7 @@ function renamingProblems(local: string, from: string, where: string): Problems 
   const tooFar = references.some((token) => Number(token.slice(1)) > wildcards);
   return [
     ...subjectObjections(local, `${where}: local_subject`),
-    ...(isOpen(local) === isOpen(from)
-      ? []
-      : [always(`${where}: only one of subject and local_subject ends in >`)]),
+    ...(isOpen(local) === isOpen(from) ? [] : [always(`${where}: only one of subject and local_subject ends in >`)]),
     ...(references.length === wildcards && !tooFar
       ? []
       : [always(`${where}: local_subject refers to wildcards that do not exist`)]),
@@ -118,13 +112,8 @@ function overlapsOfImports(imports: readonly JsonObject[]): Problems {
   return services.flatMap(({ account, subject }, at) => {
     const other = services
       .slice(0, at)
-      .find(
-        (it) =>
-          it.account === account && (isContained(it.subject, subject) || isContained(subject, it.subject)),
-      );
-    return other === undefined
-      ? []
-      : [always(`the imports ${quoted(other.subject)} and ${quoted(subject)} overlap`)];
+      .find((it) => it.account === account && (isContained(it.subject, subject) || isContained(subject, it.subject)));
+    return other === undefined ? [] : [always(`the imports ${quoted(other.subject)} and ${quoted(subject)} overlap`)];
   });
 }
 
@@ -156,12 +145,8 @@ function exportProblems(it: JsonObject): Problems {
     ...(RESPONSES.includes(response) && (isService || response === "")
       ? []
       : [always(`${where} has the response_type ${quoted(response)}`)]),
-    ...(it["allow_trace"] === true && type === "stream"
-      ? [newer(`${where} has allow_trace, but is a stream`)]
-      : []),
-    ...(isJsonObject(latency) && !isService
-      ? [always(`${where} has service_latency, but is not a service`)]
-      : []),
+    ...(it["allow_trace"] === true && type === "stream" ? [newer(`${where} has allow_trace, but is a stream`)] : []),
+    ...(isJsonObject(latency) && !isService ? [always(`${where} has service_latency, but is not a service`)] : []),
     ...(isJsonObject(latency) ? subjectObjections(results, `${where}: the results of service_latency`) : []),
     ...(hasWildcards(results) ? [always(`${where}: the results of service_latency have wildcards`)] : []),
     ...(threshold < 0 || (threshold > 0 && !isService) ? [always(`${where} has a response_threshold`)] : []),
@@ -180,8 +165,7 @@ function overlapsOfExports(exports: readonly JsonObject[]): Problems {
   return exports.flatMap((it, at) => {
     const subject = textOf(it["subject"]);
     const other = exports.find(
-      (one, index) =>
-        index !== at && one["type"] === it["type"] && isContained(subject, textOf(one["subject"])),
+      (one, index) => index !== at && one["type"] === it["type"] && isContained(subject, textOf(one["subject"])),
     );
     return other === undefined
       ? []
@@ -227,9 +211,7 @@ function authorizationProblems({ auth_users, allowed_accounts, xkey }: JsonObjec
   ];
   return [
     ...wrong.map((it) => newer(`nats.authorization: ${quoted(it)} is not a public key of the right kind`)),
-    ...(accounts.length > 0 && users.length === 0
-      ? [newer("nats.authorization has accounts but no users")]
-      : []),
+    ...(accounts.length > 0 && users.length === 0 ? [newer("nats.authorization has accounts but no users")] : []),
   ];
 }
 
@@ -239,9 +221,7 @@ function traceProblems(trace: Json | undefined): Problems {
   const problem = subjectProblem(dest) ?? (hasWildcards(dest) ? `${quoted(dest)} has wildcards` : undefined);
   return [
     ...(problem === undefined ? [] : [newer(`nats.trace.dest: ${problem}`)]),
-    ...(sampling >= 0 && sampling <= 100
-      ? []
-      : [newer(`nats.trace.sampling is ${sampling}, not between 1 and 100`)]),
+    ...(sampling >= 0 && sampling <= 100 ? [] : [newer(`nats.trace.sampling is ${sampling}, not between 1 and 100`)]),
   ];
 }
 

@@ -85,8 +85,7 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.findings.length > 0 && isRevived(verdict))
     return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";
   if (verdict.health === "dead") return "jetstream_dead";
-  const isDifference =
-    verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
+  const isDifference = verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
   if (verdict.health === "degraded" && isDifference) return "claims_differ";
   return verdict.health;
 }

@@ -62,9 +62,7 @@ export function pageText(incident: Incident, links: Links = {}): PageText {
     title: clip(`[${mood}] ${accountName}: ${TITLES[failureClass] ?? failureClass}`, 140),
     parts: status === "resolved" ? resolvedParts(incident) : openParts(incident),
     links: linksOf(incident, links),
-    ...(incident.correlation === undefined
-      ? {}
-      : { reference: clip(`Correlation id: ${incident.correlation}`, 200) }),
+    ...(incident.correlation === undefined ? {} : { reference: clip(`Correlation id: ${incident.correlation}`, 200) }),
   };
 }
 
@@ -133,9 +131,7 @@ function linksOf(incident: Incident, { runbook, console }: Links): PageText["lin
     { text: "Runbook", href: runbook },
     { text: "Console", href: console },
   ];
-  return named.flatMap(({ text, href }) =>
-    href === undefined ? [] : [{ text, href: filled(href, incident) }],
-  );
+  return named.flatMap(({ text, href }) => (href === undefined ? [] : [{ text, href: filled(href, incident) }]));
 }
 
 function filled(href: string, { failureClass, account, accountName }: Incident): string {

@@ -25,8 +25,7 @@ export function unknownPeriod(
   now: EpochMillis,
 ): UnknownPeriod {
   const isEnd = ({ kind, data }: JournalEntry): boolean =>
-    (kind === "verdict" && data["verdict"] !== "unknown") ||
-    (kind === "incident.resolved" && data["key"] === key);
+    (kind === "verdict" && data["verdict"] !== "unknown") || (kind === "incident.resolved" && data["key"] === key);
   const isPart = ({ kind, data }: JournalEntry): boolean =>
     kind === "verdict" || (kind === "incident.opened" && data["key"] === key);
   const period = entries.slice(entries.findLastIndex(isEnd) + 1).filter(isPart);

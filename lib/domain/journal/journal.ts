@@ -69,8 +69,7 @@ export const REMEMBERED: readonly EntryKind[] = [
   "account.deleted",
 ];
 
-export const mayExpire = (kind: EntryKind): boolean =>
-  (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
+export const mayExpire = (kind: EntryKind): boolean => (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);
 
 /**
  * Whether a later run acts on such an entry: signs its claims, changes the cluster, or omits something because of it.
@@ -167,11 +166,7 @@ export function lastAdopted(entries: readonly JournalEntry[], isProved: IsProved
 }
 
 /** The newest entry by its signed time, because a copy of an old entry may come last. Of equal ones the last. */
-export function newest(
-  entries: readonly JournalEntry[],
-  of: EntryKind,
-  isProved: IsProved,
-): JournalEntry | undefined {
+export function newest(entries: readonly JournalEntry[], of: EntryKind, isProved: IsProved): JournalEntry | undefined {
   const candidates = entries
     .map((entry, index) => ({ entry, index }))
     .filter(({ entry }) => entry.kind === of)
@@ -190,9 +185,7 @@ export function claimsKnownBefore(
   disagreement: string,
   isProved: IsProved,
 ): ClaimsDocument | undefined {
-  const about = entries.filter(
-    ({ data, kind }) => kind.startsWith("incident.") && data["key"] === disagreement,
-  );
+  const about = entries.filter(({ data, kind }) => kind.startsWith("incident.") && data["key"] === disagreement);
   const resolved = about.findLastIndex(({ kind }) => kind === "incident.resolved");
   const opened = about[resolved + 1];
   const before = opened === undefined ? entries : entries.slice(0, entries.indexOf(opened));

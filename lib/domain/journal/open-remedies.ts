@@ -25,10 +25,7 @@ export function openToggle(entries: readonly JournalEntry[], isProved: IsProved)
 }
 
 /** The open reconfigurations; `entries` of one account, oldest first. */
-export function openReconfigurations(
-  entries: readonly JournalEntry[],
-  isProved: IsProved,
-): readonly Reconfiguration[] {
+export function openReconfigurations(entries: readonly JournalEntry[], isProved: IsProved): readonly Reconfiguration[] {
   const open = new Map<string, Reconfiguration>();
   const about = entries.filter(({ kind }) => kind.startsWith("reconfigure."));
   for (const { kind, data } of provedOnce(about, isProved)) {
@@ -43,10 +40,7 @@ export function openReconfigurations(
  * Open toggles and reconfigurations whose entries have no valid proof. Relight only reports them.
  * `entries` of one account, oldest first.
  */
-export function unprovedOpenings(
-  entries: readonly JournalEntry[],
-  isProved: IsProved,
-): readonly JournalEntry[] {
+export function unprovedOpenings(entries: readonly JournalEntry[], isProved: IsProved): readonly JournalEntry[] {
   const open = new Map<string, JournalEntry>();
   for (const entry of entries) {
     const [what, step] = entry.kind.split(".");

@@ -68,8 +68,7 @@ const rungOf = ({ job, data }: JournalEntry): BegunRung => ({
 function endRung(rungs: BegunRung[], { data }: JournalEntry): void {
   const index = rungs.findLastIndex(({ rung, result }) => rung === data["rung"] && result === undefined);
   const begun = rungs[index];
-  if (begun !== undefined)
-    rungs[index] = { ...begun, result: String(data["result"]), why: String(data["why"]) };
+  if (begun !== undefined) rungs[index] = { ...begun, result: String(data["result"]), why: String(data["why"]) };
 }
 
 function pushOf({ job, data }: JournalEntry): BegunPush {

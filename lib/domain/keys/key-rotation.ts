@@ -31,13 +31,10 @@ export function obstacles(
   const malformed = [from, to].filter((key) => !OPERATOR_KEY.test(key));
   if (malformed.length > 0)
     return {
-      problems: malformed.map(
-        (key) => `${key} is not an operator's public key (O and 55 characters of A-Z2-7)`,
-      ),
+      problems: malformed.map((key) => `${key} is not an operator's public key (O and 55 characters of A-Z2-7)`),
       advice: ["Give public keys as `nsc describe operator` lists them, not seeds."],
     };
-  if (from === to)
-    return { problems: ["the old and the new key are the same"], advice: ["Give --from OLD --to NEW."] };
+  if (from === to) return { problems: ["the old and the new key are the same"], advice: ["Give --from OLD --to NEW."] };
   const untrusting = [from, to].flatMap((key) => distrust(key, trust, operator));
   const signs = signer === to;
   const problems = [
@@ -107,18 +104,11 @@ export interface WavePlan {
  */
 export function planWaves(
   accounts: readonly RotationAccount[],
-  {
-    size,
-    includeSystem,
-    systemAccount,
-  }: { size: number; includeSystem: boolean; systemAccount: string | undefined },
+  { size, includeSystem, systemAccount }: { size: number; includeSystem: boolean; systemAccount: string | undefined },
 ): WavePlan {
   const ordinary = accounts
     .filter(({ account }) => account !== systemAccount)
-    .sort(
-      (a, b) =>
-        Number(a.critical) - Number(b.critical) || a.streams - b.streams || (a.name < b.name ? -1 : 1),
-    );
+    .sort((a, b) => Number(a.critical) - Number(b.critical) || a.streams - b.streams || (a.name < b.name ? -1 : 1));
   const system = accounts.filter(({ account }) => account === systemAccount);
   const waves = Array.from({ length: Math.ceil(ordinary.length / size) }, (_, index) =>
     ordinary.slice(index * size, (index + 1) * size),

@@ -40,17 +40,14 @@ export function nextStep(
 ): Step {
   const { verdict } = situation;
   if (verdict.health === "healthy") return { kind: "done" };
-  const withdrawn = verdict.findings.find(
-    ({ code }) => code === "account.deleted" || code === "account.gone",
-  );
+  const withdrawn = verdict.findings.find(({ code }) => code === "account.deleted" || code === "account.gone");
   if (withdrawn !== undefined)
     return {
       kind: "stop",
       why: `${withdrawn.message}; only a person may push the account again`,
       refused: [],
     };
-  if (hasFinding(verdict, "account.expired"))
-    return { kind: "renew", why: "an expired account must be renewed first" };
+  if (hasFinding(verdict, "account.expired")) return { kind: "renew", why: "an expired account must be renewed first" };
   if (verdict.health === "unknown")
     return { kind: "stop", why: "the account's health is unknown, so no remedy is applied", refused: [] };
   // Remedies do not expect an account with another remedy in progress.

@@ -1,11 +1,6 @@
 import type { JournalEntry } from "../journal/journal.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
-import type {
-  ConsumerFacts,
-  ForgottenConsumer,
-  Observation,
-  StreamFacts,
-} from "../observation/observation.ts";
+import type { ConsumerFacts, ForgottenConsumer, Observation, StreamFacts } from "../observation/observation.ts";
 import { isYoung } from "../observation/still-there.ts";
 import type { LastSight, SeenStream } from "../observation/streams-seen.ts";
 import { defined } from "../time/defined.ts";
@@ -141,11 +136,7 @@ function startsOver(now: ConsumerFacts, { consumers }: SeenStream, sight: LastSi
   return !holders.some((name) => before.servers.includes(name)) || now.ackFloor < before.ackFloor / 2;
 }
 
-function lossesOf(
-  before: Omit<Sketch, "servers">,
-  after: StreamFacts | undefined,
-  allowMemoryLoss: boolean,
-): Loss[] {
+function lossesOf(before: Omit<Sketch, "servers">, after: StreamFacts | undefined, allowMemoryLoss: boolean): Loss[] {
   const { name: stream } = before;
   if (after === undefined) return [{ stream, kind: "gone", message: `stream ${stream} is gone` }];
   const consumers = new Set([...after.consumers, ...after.forgotten].map(({ name }) => name));
@@ -164,11 +155,7 @@ function lossesOf(
  * An ephemeral consumer may start over when its replicas change, because servers choose its leader by the durable name
  * (tested on 2.10.27).
  */
-function lostPositions(
-  before: Omit<Sketch, "servers">,
-  after: StreamFacts,
-  allowMemoryLoss: boolean,
-): readonly Loss[] {
+function lostPositions(before: Omit<Sketch, "servers">, after: StreamFacts, allowMemoryLoss: boolean): readonly Loss[] {
   if (before.storage === "memory") return [];
   const { name: stream } = before;
   return before.consumers.flatMap(({ name: consumer, durable, storage, ackFloor = 0 }): Loss[] => {
@@ -215,8 +202,7 @@ function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allow
 
 /** A stream recreated at its old sequence differs only in its creation time. */
 function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
-  if (before.created !== undefined && after.created !== undefined && before.created !== after.created)
-    return true;
+  if (before.created !== undefined && after.created !== undefined && before.created !== after.created) return true;
   return after.lastSeq < before.lastSeq || (after.messages === 0 && after.firstSeq < before.firstSeq);
 }
 

@@ -4,13 +4,7 @@ import { fitting, lacksRoom } from "../limits/room.ts";
 import { deafStreams, isDeafConsumer, isSilencedMirror, silencedMirrors } from "../observation/deafness.ts";
 import { missedConsumers } from "../observation/forgotten.ts";
 import { quorumProblems } from "../observation/meta-group.ts";
-import type {
-  AccountView,
-  ConsumerFacts,
-  Observation,
-  ServerFacts,
-  StreamFacts,
-} from "../observation/observation.ts";
+import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "../observation/observation.ts";
 import { needsParity, staysSingle } from "../observation/replicas.ts";
 import { isJsonObject, type JsonObject } from "../time/json.ts";
 import { keepsEphemerals, keepsParity, tellsRaftGroups } from "../verdict/defects.ts";
@@ -59,9 +53,7 @@ export function scaleUps(observation: Observation): ScaleUps {
     return change === undefined ? [] : [{ stream, change, why: cannotScale(stream, servers, view, claims) }];
   });
   const placed = wanted.flatMap(({ change, why }) => (why === undefined ? [change] : []));
-  const unplaced = wanted.flatMap(({ stream, why }) =>
-    why === undefined ? [] : [{ stream: stream.name, why }],
-  );
+  const unplaced = wanted.flatMap(({ stream, why }) => (why === undefined ? [] : [{ stream: stream.name, why }]));
   const { possible, refused } = fitting(observation, placed);
   return { possible, refused: [...unplaced, ...refused] };
 }
@@ -71,11 +63,7 @@ function isNodeSure({ subjects, consumers }: StreamFacts, servers: readonly Serv
   return subjects.length + consumers.length > 0 || servers.every(({ version }) => tellsRaftGroups(version));
 }
 
-function scaleUp(
-  stream: StreamFacts,
-  isDeaf: boolean,
-  servers: readonly ServerFacts[],
-): Reconfiguration | undefined {
+function scaleUp(stream: StreamFacts, isDeaf: boolean, servers: readonly ServerFacts[]): Reconfiguration | undefined {
   // A consumer may follow its stream: an update of either can end a server that lacks the Raft node.
   if (hasLostNodes(stream)) return undefined;
   const isSingle = stream.replicas === 1 && stream.peers.length === 0;
@@ -130,8 +118,7 @@ function placesFor({ server, config }: StreamFacts, servers: readonly ServerFact
   const own = servers.find(({ name }) => name === server)?.cluster;
   const wanted = placementTags(config);
   return servers.filter(
-    ({ jetstream, cluster, tags }) =>
-      jetstream && cluster === own && wanted.every((tag) => tags.includes(tag)),
+    ({ jetstream, cluster, tags }) => jetstream && cluster === own && wanted.every((tag) => tags.includes(tag)),
   );
 }
 
@@ -174,10 +161,7 @@ export function hasLostNodes({ nodeMissingOn, consumers }: StreamFacts): boolean
   return nodeMissingOn.length > 0 || consumers.some((consumer) => consumer.nodeMissingOn.length > 0);
 }
 
-function touch(
-  { name, config, replicas, nodeMissingOn, consumers }: StreamFacts,
-  mark: string,
-): Reconfiguration {
+function touch({ name, config, replicas, nodeMissingOn, consumers }: StreamFacts, mark: string): Reconfiguration {
   const touched = replicas > 1 ? marked(config, mark) : { ...config, num_replicas: REPLICAS };
   return {
     stream: name,

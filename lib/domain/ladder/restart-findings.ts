@@ -23,10 +23,7 @@ export function restartFindings(
 }
 
 /** What a person must know who restarts damaged servers by hand; empty on versions that survive an election. */
-export function orderOfRestarts(
-  { servers, meta }: Observation,
-  damaged: readonly string[],
-): readonly string[] {
+export function orderOfRestarts({ servers, meta }: Observation, damaged: readonly string[]): readonly string[] {
   const delicate = servers.filter((server) => damaged.includes(server.name) && panics(server));
   if (delicate.length === 0) return [];
   const leader = meta.ok ? meta.value?.leader : undefined;

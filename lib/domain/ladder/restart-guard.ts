@@ -111,9 +111,7 @@ function metaProblems(server: string, group: MetaGroup | undefined): readonly st
 
 /** On every version, a server that starts while an account is expired loses the Raft nodes of its streams. */
 function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
-  return accounts.map(
-    (account) => `account ${account} has expired: a server that starts now would damage its streams`,
-  );
+  return accounts.map((account) => `account ${account} has expired: a server that starts now would damage its streams`);
 }
 
 /** Without streams of other domains, which do not matter and may have the same names. */

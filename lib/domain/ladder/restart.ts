@@ -51,9 +51,7 @@ export function losesByRestart(observation: Observation): readonly string[] {
   return streams.flatMap((stream) => [
     ...(stream.messages > 0 && isOnlyInMemoryOn(stream, servers) ? [`stream ${stream.name}`] : []),
     ...stream.consumers
-      .filter(
-        (consumer) => consumer.durable && stream.storage === "file" && isOnlyInMemoryOn(consumer, servers),
-      )
+      .filter((consumer) => consumer.durable && stream.storage === "file" && isOnlyInMemoryOn(consumer, servers))
       .map(({ name }) => `consumer ${stream.name} > ${name}`),
   ]);
 }
@@ -61,10 +59,7 @@ export function losesByRestart(observation: Observation): readonly string[] {
 type Held = Pick<StreamFacts, "server" | "storage" | "peers" | "nodeMissingOn">;
 
 /** Whether no current replica elsewhere keeps it. Without a Raft node there is nothing to lose. */
-function isOnlyInMemoryOn(
-  { server, storage, peers, nodeMissingOn }: Held,
-  servers: ReadonlySet<string>,
-): boolean {
+function isOnlyInMemoryOn({ server, storage, peers, nodeMissingOn }: Held, servers: ReadonlySet<string>): boolean {
   if (storage === "file" || nodeMissingOn.includes(server)) return false;
   return servers.has(server) && !peers.some(({ current }) => current);
 }

@@ -35,10 +35,7 @@ export function losesMemory(situation: Situation): string | undefined {
   if (!situation.allowMemoryLoss)
     return `it would lose what exists only in memory: ${inMemory}; allow this with allowMemoryLoss, or save it first`;
   const mute = cannotAsk(situation);
-  return (
-    mute &&
-    `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${mute}`
-  );
+  return mute && `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${mute}`;
 }
 
 export function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {

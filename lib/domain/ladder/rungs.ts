@@ -68,8 +68,7 @@ const STEP_DOWN_LEADERS: Rung = {
   undo: "not needed",
   targets: ({ observation }) => groupsToStepDown(observation).map(nameOfGroup),
   // Tested on 2.9.10 and 2.10.27 for replicated streams and consumers, on file and in memory.
-  helps: ({ observation }) =>
-    groupsToStepDown(observation).length > 0 ? "a new leader subscribes again" : undefined,
+  helps: ({ observation }) => (groupsToStepDown(observation).length > 0 ? "a new leader subscribes again" : undefined),
   forbids: (situation) => {
     const mute = cannotAsk(situation);
     if (mute !== undefined) return mute;
@@ -81,8 +80,7 @@ const STEP_DOWN_LEADERS: Rung = {
 
 const SCALE_UP: Rung = {
   id: "scale-up",
-  title:
-    "temporarily scale deaf single-replica streams and consumers to R3, and make their leaders step down",
+  title: "temporarily scale deaf single-replica streams and consumers to R3, and make their leaders step down",
   risk: "each stream is copied twice temporarily, and has no leader for a moment; an ephemeral consumer may start over",
   undo: "remove the added replicas (the journal holds each configuration before the first change)",
   targets: ({ observation }) => scaleUps(observation).possible.flatMap(namesOfChange),
@@ -113,9 +111,7 @@ const TOGGLE_DIRECT_GETS: Rung = {
       : undefined;
   },
   forbids: (situation) =>
-    cannotAsk(situation) ??
-    updateDanger(situation.observation) ??
-    allRefused(directToggles(situation.observation)),
+    cannotAsk(situation) ?? updateDanger(situation.observation) ?? allRefused(directToggles(situation.observation)),
 };
 
 const TOUCH_METADATA: Rung = {
@@ -179,8 +175,7 @@ const ENTER_TIERS: Rung = {
 
 const RESTART_SERVERS: Rung = {
   id: "restart-servers",
-  title:
-    "restart the servers that hold dead streams or consumers, one at a time, each only if nothing else is at risk",
+  title: "restart the servers that hold dead streams or consumers, one at a time, each only if nothing else is at risk",
   risk: "each server is away for a moment; what exists only in the memory of one server is lost",
   undo: "none; before the next server, everything is proved to work again",
   targets: wholeAccount,
@@ -190,8 +185,7 @@ const RESTART_SERVERS: Rung = {
       ? "a server that starts while the account is valid recreates all of its streams and consumers"
       : undefined,
   forbids: (situation) => {
-    if (!situation.canRestart)
-      return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
+    if (!situation.canRestart) return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
     return losesMemoryByRestart(situation) ?? limitObjection(situation.observation);
   },
 };
@@ -218,11 +212,7 @@ function allRefused({ possible, refused }: ScaleUps | DirectToggles): string | u
 const NOTHING: ScaleUps = { possible: [], refused: [] };
 
 function groupsToStepDown(observation: Observation): readonly Group[] {
-  return [
-    ...deafStreamGroups(observation),
-    ...silencedMirrorGroups(observation),
-    ...deafConsumerGroups(observation),
-  ];
+  return [...deafStreamGroups(observation), ...silencedMirrorGroups(observation), ...deafConsumerGroups(observation)];
 }
 
 function wholeAccount({ observation }: Situation): readonly string[] {

@@ -42,8 +42,7 @@ export function connectionUse(running: Running): ConnectionUse | undefined {
   const entries = loaded({ running });
   const limits = entries.map(({ document }) => Number(limitsOf(document.claims)["conn"] ?? 0));
   const limit = Math.min(...limits.filter((one) => one > 0));
-  if (!Number.isFinite(limit) || entries.some(({ connections }) => connections === undefined))
-    return undefined;
+  if (!Number.isFinite(limit) || entries.some(({ connections }) => connections === undefined)) return undefined;
   const counts = entries.flatMap(({ connections }) => connections ?? []);
   const clients = counts.reduce((sum, count) => sum + count.clients, 0);
   return { used: clients + Math.min(...counts.map(({ leafnodes }) => leafnodes)), limit };

@@ -23,9 +23,7 @@ export interface Misfit {
 
 /** The limits that the streams and their consumers exceed; empty if all could be recreated. */
 export function misfits(claims: AccountClaims, streams: readonly Counted[]): readonly Misfit[] {
-  const exceeded = limitProblems(limitsOf(claims), streams).filter(
-    ({ kind }) => kind === "over" || kind === "no-tier",
-  );
+  const exceeded = limitProblems(limitsOf(claims), streams).filter(({ kind }) => kind === "over" || kind === "no-tier");
   return [...exceeded, ...reservations(claims, streams)];
 }
 
@@ -133,5 +131,4 @@ function byTier(found: readonly Pick<Misfit, "options">[]): ReadonlyMap<string, 
 }
 
 /** The name, or the id if the name would need quotes. */
-export const nameForShell = ({ name, sub }: AccountClaims): string =>
-  name && /^[\w.-]+$/.test(name) ? name : sub;
+export const nameForShell = ({ name, sub }: AccountClaims): string => (name && /^[\w.-]+$/.test(name) ? name : sub);

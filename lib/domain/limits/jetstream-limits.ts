@@ -34,9 +34,7 @@ export function withoutJetStream(claims: AccountClaims): readonly ClaimsEdit[] {
 }
 
 /** The paths that {@link withoutJetStream} may change. */
-export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits"].map(
-  (key) => `nats.limits.${key}`,
-);
+export const JETSTREAM_SWITCHES = ["mem_storage", "disk_storage", "tiered_limits"].map((key) => `nats.limits.${key}`);
 
 /** The paths of the flat JetStream limits, which servers drop beside tiers. */
 export const FLAT_LIMITS = [

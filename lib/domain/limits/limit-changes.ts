@@ -64,8 +64,7 @@ function tierEdits(limits: JsonObject, request: LimitRequest, tiers: readonly st
   const wrong = tiers.find((tier) => replicasOf(tier) === undefined);
   if (wrong !== undefined || tiers.length === 0) return { ok: false, problem: noTierName(wrong ?? "") };
   if (request.tier !== undefined) return { ok: false, problem: "--tier and --to-tiers exclude each other" };
-  if (hasTiers(limits))
-    return { ok: false, problem: "the account already has tiers; change each with --tier" };
+  if (hasTiers(limits)) return { ok: false, problem: "the account already has tiers; change each with --tier" };
   const flat = FLAT_CLAIMS.flatMap((claim) => {
     const value = limits[claim];
     return value === undefined ? [] : [[claim, value] as const];

@@ -6,11 +6,7 @@ import { limitsAt, storageOf } from "./limit-changes.ts";
  * Empty if JetStream reports the wanted limits to the account, otherwise the difference. Also empty without an account
  * key, because then Relight cannot ask.
  */
-export function limitsAreLike(
-  view: AccountViewProbe,
-  wanted: AccountClaims,
-  tier: string | undefined,
-): string {
+export function limitsAreLike(view: AccountViewProbe, wanted: AccountClaims, tier: string | undefined): string {
   if (view.ok === "not-asked") return "";
   if (!view.ok) return view.message;
   const { jetstream, info } = view.value;

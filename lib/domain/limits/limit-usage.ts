@@ -112,10 +112,7 @@ function problemsAt(
 }
 
 /** A server refuses a message that would exceed the limit, and every message once it is exceeded. */
-function refusedBy(
-  limit: number,
-  { used, messages = [] }: Use,
-): Pick<LimitProblem, "refused" | "refusesAll"> {
+function refusedBy(limit: number, { used, messages = [] }: Use): Pick<LimitProblem, "refused" | "refusesAll"> {
   const refused = messages.filter(({ bytes }) => used >= limit || used + bytes > limit);
   const inUse = messages.filter(({ bytes }) => bytes > 0);
   return {
@@ -178,8 +175,7 @@ function optionsFor(claim: string, tier: string | undefined, used: number, limit
 }
 
 /** Twice as many bytes, at least `least`, in whole MiB. */
-const roomFor = (bytes: number, least: number): string =>
-  `${Math.ceil(Math.max(bytes * 2, least) / 2 ** 20)}MiB`;
+const roomFor = (bytes: number, least: number): string => `${Math.ceil(Math.max(bytes * 2, least) / 2 ** 20)}MiB`;
 
 /**
  * Why lowered limits would fall below current usage; empty if they don't. Servers would accept them, and then refuse to
@@ -195,9 +191,7 @@ export function belowUse(
   const lowered = loweredClaims(before, after);
   if (lowered.length === 0) return [];
   if (!streams.ok)
-    return [
-      `${lowered.join(", ")} can't be lowered safely, because current usage is unknown (${streams.message})`,
-    ];
+    return [`${lowered.join(", ")} can't be lowered safely, because current usage is unknown (${streams.message})`];
   const inTier = streams.value.filter(({ replicas }) => tier === undefined || tier === `R${replicas}`);
   return lowered.flatMap((claim) => objection(claim, after, usesOf(inTier, tier)));
 }
@@ -208,8 +202,7 @@ function objection(claim: string, after: JsonObject, uses: Readonly<Record<strin
   const limit = storageOf(after[claim]);
   const isNone = limit === 0 && (claim === "mem_storage" || claim === "disk_storage");
   const wanted = claim === "max_bytes_required" ? 0 : limit;
-  if (wanted < 0 || (wanted === 0 && !isNone && claim !== "max_bytes_required") || use.used <= wanted)
-    return [];
+  if (wanted < 0 || (wanted === 0 && !isNone && claim !== "max_bytes_required") || use.used <= wanted) return [];
   const to = claim === "max_bytes_required" ? "on" : use.show(limit);
   return [`${claim} would be ${to}, but ${use.what} ${use.show(use.used)}`];
 }

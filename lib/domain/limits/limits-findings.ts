@@ -102,14 +102,12 @@ function outsideTiers(observation: Observation): Finding[] {
 
 const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` updates them`;
 
-const isUsed = ({ memory, file, streams = 0 }: LimitsRoom): boolean =>
-  memory.used + file.used > 0 || streams > 0;
+const isUsed = ({ memory, file, streams = 0 }: LimitsRoom): boolean => memory.used + file.used > 0 || streams > 0;
 
 function connectionFindings({ running, accountView }: Observation): Finding[] {
   const door = closedDoor(running);
   if (door === undefined) return [];
-  if (door.kind === "locked")
-    return [finding("limit.locked", "dead", {}, door.message, { probe: "ACCOUNT.INFO" })];
+  if (door.kind === "locked") return [finding("limit.locked", "dead", {}, door.message, { probe: "ACCOUNT.INFO" })];
   const evidence = { probe: "ACCOUNT.INFO", used: door.used ?? 0, limit: door.limit ?? 0 };
   // If Relight could connect as the account, its own connection was the last one.
   if (accountView.ok === true) return [];

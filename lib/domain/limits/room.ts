@@ -70,9 +70,7 @@ export function lacksRoom(
     return claims === undefined ? "" : `; ${raising([{ options }], claims)}`;
   };
   if (flat === undefined && limits[tier] === undefined)
-    return Object.keys(limits).length === 0
-      ? undefined
-      : `the account's limits have no tier ${tier}${raise(reserved)}`;
+    return Object.keys(limits).length === 0 ? undefined : `the account's limits have no tier ${tier}${raise(reserved)}`;
   const needed = flat === undefined ? reserved : reserved * (replicas - 1);
   if (room === undefined || room.limit < 0 || room.used + needed <= room.limit) return undefined;
   return `two more replicas need ${needed} bytes of ${storage} storage, but the account has ${Math.max(0, room.limit - room.used)} left of ${room.limit}${raise(room.used + needed)}`;

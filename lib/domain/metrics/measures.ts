@@ -245,8 +245,7 @@ export function measuresOfMessage(sentAt: EpochMillis, now: EpochMillis): readon
 }
 
 const usedRung = (rung: string): Measurement => ({ name: "RungsUsed", value: 1, dimensions: { Rung: rung } });
-const isTaken = ({ result }: { readonly result: string }): boolean =>
-  result !== "refused" && result !== "failed";
+const isTaken = ({ result }: { readonly result: string }): boolean => result !== "refused" && result !== "failed";
 
 const at = (iso: string): EpochMillis => epochMillis(Date.parse(iso));
 const seconds = (from: EpochMillis, to: EpochMillis): number => (to - from) / 1_000;

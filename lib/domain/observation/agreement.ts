@@ -146,11 +146,7 @@ function beliefIn(
 }
 
 /** A stream that only the account's view listed at first has no known identity, so it may be the same. */
-function wasIllAtFirst(
-  illAtFirst: Followed["illAtFirst"],
-  asset: string,
-  identity: string | undefined,
-): boolean {
+function wasIllAtFirst(illAtFirst: Followed["illAtFirst"], asset: string, identity: string | undefined): boolean {
   const then = illAtFirst.get(asset);
   return illAtFirst.has(asset) && (then === undefined || then === identity);
 }
@@ -172,8 +168,7 @@ function agreementOn(
   );
   return {
     observation: withoutDoubted(observation, doubts),
-    counts: (finding) =>
-      !isOfAsset(finding) || (known.has(assetOf(finding)) && isOf(finding, "believed", "pending")),
+    counts: (finding) => !isOfAsset(finding) || (known.has(assetOf(finding)) && isOf(finding, "believed", "pending")),
     unsettled: [...unsettled].map(([asset, finding]) => unsettledFinding(asset, finding)),
     isPending: ills.some((finding) => isOf(finding, "pending", "unsettled")),
   };

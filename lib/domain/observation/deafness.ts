@@ -30,8 +30,7 @@ const NO_BEAT = BEAT_GAP - 250;
 export function isQuiet({ activeAgo, error, later }: OriginFacts): boolean {
   const readings = [{ activeAgo, error }, ...later];
   const most = later.length === 0 ? QUIET : OVERDUE;
-  if (readings.some((reading) => reading.error !== undefined || !(Number(reading.activeAgo) <= most)))
-    return true;
+  if (readings.some((reading) => reading.error !== undefined || !(Number(reading.activeAgo) <= most))) return true;
   const times = readings.map((reading) => Number(reading.activeAgo));
   return times.some((time, index) => time - (times[index - 1] ?? time) >= NO_BEAT);
 }
@@ -54,8 +53,7 @@ export function takesNothing({ taken, later }: OriginFacts, sight: Sight): boole
  */
 export function isAhead(copy: StreamFacts, { later }: OriginFacts, sight: Sight): boolean {
   const last = lastSeqOf(sight);
-  if (!copy.config["mirror"] || last === undefined || copy.lastSeq <= last || later.length === 0)
-    return false;
+  if (!copy.config["mirror"] || last === undefined || copy.lastSeq <= last || later.length === 0) return false;
   return later.every(({ taken }) => taken === undefined || taken === copy.lastSeq);
 }
 
@@ -104,9 +102,7 @@ export function silencedMirrors(observation: Observation): readonly StreamFacts[
   const { streams } = observation;
   if (!streams.ok) return [];
   const isAnyDeaf = streams.value.some((stream) => isDeaf(stream) || stream.consumers.some(isDeafConsumer));
-  return streams.value.filter(
-    (stream) => isSilencedMirror(stream) || (isAnyDeaf && hasDirect(stream, "idle")),
-  );
+  return streams.value.filter((stream) => isSilencedMirror(stream) || (isAnyDeaf && hasDirect(stream, "idle")));
 }
 
 export const isSilencedMirror = (stream: StreamFacts): boolean => hasDirect(stream, "broken");
@@ -135,8 +131,7 @@ export function isIll(stream: StreamFacts): boolean {
   return (
     illness(stream) !== undefined ||
     stream.consumers.some(
-      (consumer) =>
-        consumer.leader === undefined || consumer.nodeMissingOn.length > 0 || isDeafConsumer(consumer),
+      (consumer) => consumer.leader === undefined || consumer.nodeMissingOn.length > 0 || isDeafConsumer(consumer),
     )
   );
 }

@@ -32,11 +32,7 @@ function strayFindings({ name }: StreamFacts, strayOn: readonly string[]): Findi
   });
 }
 
-function deafFindings(
-  { name, server }: StreamFacts,
-  deafOn: readonly string[],
-  heardOn: readonly string[],
-): Finding[] {
+function deafFindings({ name, server }: StreamFacts, deafOn: readonly string[], heardOn: readonly string[]): Finding[] {
   if (deafOn.length === 0) return [];
   const subject = { server, stream: name };
   const evidence = { probe: "SUBSZ", deafOn, heardOn };
@@ -53,16 +49,13 @@ function deafFindings(
 function impactOn(stream: string): string {
   const [, kind, bucket] = /^(KV|OBJ)_(.+)$/.exec(stream) ?? [];
   if (bucket === undefined) return "";
-  return kind === "KV"
-    ? `: every get of KV bucket ${bucket} fails`
-    : `: reading object store ${bucket} fails`;
+  return kind === "KV" ? `: every get of KV bucket ${bucket} fails` : `: reading object store ${bucket} fails`;
 }
 
 function mirrorFindings({ name, server, mirrorDirect }: StreamFacts): Finding[] {
   if (mirrorDirect === undefined) return [];
   const subject = { server, stream: name };
-  if (!mirrorDirect.ok)
-    return [failedProbe(`the direct gets that mirror ${name} answers`, mirrorDirect, subject)];
+  if (!mirrorDirect.ok) return [failedProbe(`the direct gets that mirror ${name} answers`, mirrorDirect, subject)];
   if (mirrorDirect.value !== "broken") return [];
   const message = `mirror ${name} answers only some of the direct gets of its origin`;
   return [finding("mirror.direct_deaf", "degraded", subject, message, { probe: "SUBSZ" })];
@@ -81,12 +74,10 @@ export interface DirectToggles {
 export function directToggles(observation: Observation): DirectToggles {
   const { streams, servers } = observation;
   const wanted = (streams.ok ? streams.value : []).filter(
-    (stream) =>
-      lacksDirect(stream) && stream.leader !== undefined && !isDeaf(stream) && !hasLostNodes(stream),
+    (stream) => lacksDirect(stream) && stream.leader !== undefined && !isDeaf(stream) && !hasLostNodes(stream),
   );
   const old = servers.filter(({ version }) => !directTogglesOn(version)).map(({ version }) => version);
-  const isRefused = ({ replicas, peers }: StreamFacts): boolean =>
-    old.length > 0 && (replicas > 1 || peers.length > 0);
+  const isRefused = ({ replicas, peers }: StreamFacts): boolean => old.length > 0 && (replicas > 1 || peers.length > 0);
   return {
     possible: wanted
       .filter((stream) => !isRefused(stream))

@@ -1,11 +1,4 @@
-import type {
-  AskedOrigin,
-  DomainView,
-  Observation,
-  OriginFacts,
-  ServerFacts,
-  StreamFacts,
-} from "./observation.ts";
+import type { AskedOrigin, DomainView, Observation, OriginFacts, ServerFacts, StreamFacts } from "./observation.ts";
 
 /** A request to another JetStream domain: whether it answers, and the state of copied streams. */
 export interface DomainQuestion {
@@ -46,8 +39,7 @@ export function domainQuestions(
   for (const domain of expected) ask(domain);
   for (const { stream, origin } of originsOf(streams)) {
     const domain = domainOf(origin, stream);
-    if (origin.api === undefined && !known.has(keyOf({ domain, name: origin.stream })))
-      ask(domain)?.add(origin.stream);
+    if (origin.api === undefined && !known.has(keyOf({ domain, name: origin.stream }))) ask(domain)?.add(origin.stream);
   }
   return [...questions].map(([domain, origins]) => ({ domain, origins: [...origins] }));
 }

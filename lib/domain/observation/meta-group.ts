@@ -86,8 +86,7 @@ function lostQuorum(meta: MetaGroup): string {
 function peerProblem(peer: MetaPeer): string | undefined {
   const { name, activeAgoMillis = 0 } = peer;
   if (peer.offline) return `${name} is offline`;
-  if (activeAgoMillis > SILENT)
-    return `the meta leader last heard ${name} ${Math.round(activeAgoMillis / 1000)} s ago`;
+  if (activeAgoMillis > SILENT) return `the meta leader last heard ${name} ${Math.round(activeAgoMillis / 1000)} s ago`;
   return peer.current ? undefined : `${name} has not caught up with the meta leader`;
 }
 

@@ -12,8 +12,7 @@ export function staysSingle({ config, durable }: ConsumerFacts, stream: StreamFa
 }
 
 /** Whether each consumer must have as many replicas as its stream. */
-export const needsParity = ({ config }: StreamFacts): boolean =>
-  (config["retention"] ?? "limits") !== "limits";
+export const needsParity = ({ config }: StreamFacts): boolean => (config["retention"] ?? "limits") !== "limits";
 
 /** Whether a stream and its consumers have a leader and all their replicas, each current. */
 export function isWhole(stream: StreamFacts): boolean {

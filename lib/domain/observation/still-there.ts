@@ -56,17 +56,12 @@ export function withoutVanished(observation: Observation, now: readonly Existing
 
 function namesOf(stream: Existing): readonly string[] {
   const own = ownName(stream);
-  return [
-    own,
-    ...stream.consumers.flatMap(({ name, created }) => [within(own, name), within(own, name, created)]),
-  ];
+  return [own, ...stream.consumers.flatMap(({ name, created }) => [within(own, name), within(own, name, created)])];
 }
 
-const ownName = ({ created = "", ...stream }: Omit<Existing, "consumers">): string =>
-  `${keyOf(stream)} ${created}`;
+const ownName = ({ created = "", ...stream }: Omit<Existing, "consumers">): string => `${keyOf(stream)} ${created}`;
 
-const within = (stream: string, consumer: string, created = ""): string =>
-  `${stream} > ${consumer} ${created}`;
+const within = (stream: string, consumer: string, created = ""): string => `${stream} > ${consumer} ${created}`;
 
 /** The identity of a stream or consumer, and its creation time as the server writes it. */
 export interface Identity {
@@ -75,9 +70,7 @@ export interface Identity {
 }
 
 /** The identities of all reported streams and consumers by name (`ORDERS`, `ORDERS > worker`). */
-export function identitiesOf(
-  observation: Pick<Observation, "streams" | "elsewhere">,
-): ReadonlyMap<string, Identity> {
+export function identitiesOf(observation: Pick<Observation, "streams" | "elsewhere">): ReadonlyMap<string, Identity> {
   const byName = new Map<string, Identity>();
   const add = (name: string, text: string, created: string | undefined): void => {
     // Streams with the same name in several domains share one identity, which changes if any of them changes.

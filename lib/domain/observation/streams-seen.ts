@@ -72,11 +72,7 @@ function seenStream(stream: StreamFacts, withConsumers: boolean): SeenStream {
   };
 }
 
-function holdersOf({
-  server,
-  leader,
-  peers,
-}: Pick<StreamFacts, "server" | "leader" | "peers">): readonly string[] {
+function holdersOf({ server, leader, peers }: Pick<StreamFacts, "server" | "leader" | "peers">): readonly string[] {
   const servers = [server, ...(leader === undefined ? [] : [leader]), ...peers.map(({ name }) => name)];
   return [...new Set(servers)].sort();
 }
@@ -101,9 +97,7 @@ function readStream(value: Json): SeenStream[] {
       ...(typeof replicas === "number" ? { replicas } : {}),
       ...(typeof created === "string" ? { created } : {}),
       ...(typeof lastSeq === "number" ? { lastSeq } : {}),
-      ...(Array.isArray(consumers)
-        ? { consumers: consumers.filter(isJsonObject).flatMap(readConsumer) }
-        : {}),
+      ...(Array.isArray(consumers) ? { consumers: consumers.filter(isJsonObject).flatMap(readConsumer) } : {}),
     },
   ];
 }
@@ -120,8 +114,7 @@ function readConsumer({ name, servers, created, ackFloor }: JsonObject): SeenCon
   ];
 }
 
-const readNames = (value: Json | undefined): readonly string[] =>
-  Array.isArray(value) ? value.map(String) : [];
+const readNames = (value: Json | undefined): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
 
 /**
  * Whether the observation is worth another entry: something was added, removed, moved or reset. Growth counts only after

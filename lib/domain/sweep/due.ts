@@ -1,13 +1,6 @@
 import type { AccountId } from "../claims/account.ts";
 import type { AccountClaims } from "../claims/claims.ts";
-import {
-  type Alarm,
-  alarmOf,
-  type ExpiryWindow,
-  expiryWindow,
-  fraction,
-  isFarOff,
-} from "../expiry/expiry.ts";
+import { type Alarm, alarmOf, type ExpiryWindow, expiryWindow, fraction, isFarOff } from "../expiry/expiry.ts";
 import type { ExpiryPolicy } from "../expiry/expiry-policy.ts";
 import type { LastJob } from "../journal/last-job.ts";
 import { NO_SKEW } from "../observation/clocks.ts";
@@ -63,11 +56,7 @@ const GOOD: readonly string[] = ["healthy", "healed", "renewed", "pushed", "veri
  * The most urgent reason to check an account now; undefined if there is none.
  * @param expiry of the account, if the caller has computed it already
  */
-export function dueOf(
-  met: SweptAccount,
-  sweeping: Sweeping,
-  expiry = expiryOf(met, sweeping.now),
-): Due | undefined {
+export function dueOf(met: SweptAccount, sweeping: Sweeping, expiry = expiryOf(met, sweeping.now)): Due | undefined {
   // Ignore a job dated in the future: it must not prevent checks until then.
   const swept = isAhead(met.lastJob, sweeping.now) ? { ...met, lastJob: undefined } : met;
   const { lastJob, listed } = swept;
@@ -154,8 +143,7 @@ function leftOf(swept: SweptAccount, now: EpochMillis): Millis | undefined {
 
 /** When the account's claims expire, according to the resolver or else to the newest job. */
 export function expiresAtOf({ listed, lastJob }: SweptAccount): EpochMillis | undefined {
-  if (listed.state === "listed")
-    return listed.claims.exp === undefined ? undefined : toMillis(listed.claims.exp);
+  if (listed.state === "listed") return listed.claims.exp === undefined ? undefined : toMillis(listed.claims.exp);
   return lastJob?.state === "finished" ? lastJob.expiresAt : undefined;
 }
 

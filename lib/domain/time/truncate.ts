@@ -33,5 +33,4 @@ function halfOf(value: Json): string | readonly Json[] | undefined {
   return value.length < 2 ? undefined : value.slice(0, Math.floor(value.length / 2));
 }
 
-const lengthOf = (value: Json): number =>
-  typeof value === "string" || Array.isArray(value) ? value.length : 1;
+const lengthOf = (value: Json): number => (typeof value === "string" || Array.isArray(value) ? value.length : 1);

@@ -104,10 +104,7 @@ function allFindings(
 
 /** Findings about leafnodes, other domains, and the mirrors and sources that depend on them. */
 function connectionFindings(observation: Observation, expected: Expectations, operator: Operator): Finding[] {
-  const beyond = [
-    ...leafnodeFindings(observation, expected, operator),
-    ...domainFindings(observation, expected),
-  ];
+  const beyond = [...leafnodeFindings(observation, expected, operator), ...domainFindings(observation, expected)];
   return [...beyond, ...originFindings(observation, expected, beyond)];
 }
 
@@ -121,10 +118,7 @@ const DEAF: ReadonlySet<FindingCode> = new Set(["stream.deaf", "consumer.deaf", 
 /** Names a known server defect if the findings are its symptoms. */
 function diagnose(observation: Observation, findings: readonly Finding[]): string[] {
   const { servers, accountView } = observation;
-  const restarted = [
-    ...restartedWhileExpired(observation, findings),
-    ...forgottenConsumers(observation, findings),
-  ];
+  const restarted = [...restartedWhileExpired(observation, findings), ...forgottenConsumers(observation, findings)];
   const deaf = findings.filter(({ code }) => DEAF.has(code));
   if (deaf.length === 0 || restarted.length > 0) return restarted;
   const known = carriedBy(servers, "#6806");
@@ -143,9 +137,7 @@ function carriedBy(servers: readonly ServerFacts[], issue: string): readonly str
 
 /** Every version has this problem, including the newest. */
 function restartedWhileExpired(observation: Observation, findings: readonly Finding[]): string[] {
-  const lost = findings.filter(
-    ({ code }) => code === "stream.node_missing" || code === "consumer.node_missing",
-  );
+  const lost = findings.filter(({ code }) => code === "stream.node_missing" || code === "consumer.node_missing");
   const servers = [...new Set(lost.flatMap(({ subject }) => subject.server ?? []))].sort();
   if (servers.length === 0) return [];
   return [
@@ -178,7 +170,6 @@ function unfinishedChange(stream: string): Finding {
 }
 
 function unfinishedRemedy(): Finding {
-  const message =
-    "Relight turned JetStream off for this account and has not fully restored it; heal restores it";
+  const message = "Relight turned JetStream off for this account and has not fully restored it; heal restores it";
   return finding("remedy.unfinished", "dead", {}, message);
 }

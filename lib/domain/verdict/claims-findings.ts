@@ -52,23 +52,14 @@ function absenceFinding(presence: Presence): Finding {
       return finding("account.expired", "dead", {}, message, { forgotten: true });
     }
     case "unknown":
-      return finding(
-        "account.not_found",
-        "unknown",
-        {},
-        `no server has the account loaded, and ${presence.why}`,
-      );
+      return finding("account.not_found", "unknown", {}, `no server has the account loaded, and ${presence.why}`);
     default:
       return finding("account.not_found", "unknown", {}, "no server and no resolver knows this account");
   }
 }
 
 /** A server would not load such claims: it trusts another operator or key, or something else answered in its name. */
-function untrustedFindings(
-  observation: Observation,
-  operator: Operator,
-  health: "unknown" | "degraded",
-): Finding[] {
+function untrustedFindings(observation: Observation, operator: Operator, health: "unknown" | "degraded"): Finding[] {
   return loaded(observation)
     .filter((claims) => !isItsOwn(observation, claims, operator))
     .map(({ server, document: { claims } }) => {

@@ -86,9 +86,7 @@ export const survivesElection = (version: string): boolean =>
   });
 
 /** "2.10.20 (s1, s2)" */
-export function describeVersions(
-  servers: readonly { readonly name: string; readonly version: string }[],
-): string {
+export function describeVersions(servers: readonly { readonly name: string; readonly version: string }[]): string {
   const versions = [...new Set(servers.map(({ version }) => version))];
   const named = (wanted: string): string =>
     servers

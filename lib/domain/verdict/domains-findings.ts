@@ -28,13 +28,9 @@ function domainFinding({ domain, jetstream, message = "" }: DomainView): Finding
     case "enabled":
       return [];
     case "disabled":
-      return [
-        finding("domain.disabled", "dead", subject, `JetStream in domain ${domain}: ${message}`, evidence),
-      ];
+      return [finding("domain.disabled", "dead", subject, `JetStream in domain ${domain}: ${message}`, evidence)];
     case "silent":
-      return [
-        finding("domain.silent", "dead", subject, `domain ${domain} does not answer: ${message}`, evidence),
-      ];
+      return [finding("domain.silent", "dead", subject, `domain ${domain} does not answer: ${message}`, evidence)];
     case "unknown":
       return [failedProbe(`domain ${domain}`, { code: "nats.unauthorized", message }, subject)];
   }

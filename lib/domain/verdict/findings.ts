@@ -12,11 +12,7 @@ export function finding(
 }
 
 /** The finding of a failed probe: what it should have checked is unknown. */
-export function failedProbe(
-  what: string,
-  probe: { code: string; message: string },
-  subject: Subject = {},
-): Finding {
+export function failedProbe(what: string, probe: { code: string; message: string }, subject: Subject = {}): Finding {
   const { code, message } = probe;
   return finding("probe.failed", "unknown", subject, `could not check ${what}: ${message}`, {
     error: code,

@@ -24,9 +24,7 @@ export function heldFindings(observation: Observation, sight: LastSight | undefi
   const told = toldUnheld(observation);
   return [
     ...unheld.map(unheldFinding),
-    ...(told?.ok === false
-      ? [failedProbe("the account's streams and consumers in the cluster's metadata", told)]
-      : []),
+    ...(told?.ok === false ? [failedProbe("the account's streams and consumers in the cluster's metadata", told)] : []),
     ...replicaFindings(observation, answering, sight),
     ...awayFindings(observation, sight, answering, holders),
   ];
@@ -127,8 +125,7 @@ function seenAway(
   answering: ReadonlySet<string>,
 ): readonly Missing[] {
   if (!observation.streams.ok || !observation.elsewhere.ok) return [];
-  const isAway = (servers: readonly string[]) =>
-    servers.length > 0 && !servers.some((name) => answering.has(name));
+  const isAway = (servers: readonly string[]) => servers.length > 0 && !servers.some((name) => answering.has(name));
   const now = new Map(allStreams(observation).map((stream) => [keyOf(stream), stream]));
   return (sight?.streams ?? []).flatMap((stream): Missing[] => {
     const held = now.get(keyOf(stream));
@@ -148,11 +145,7 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
   const what = consumer === undefined ? "stream" : "consumer";
   const size = replicas === undefined ? "" : ` (R${replicas})`;
   const it =
-    source === "journal"
-      ? "according to the journal it"
-      : certain
-        ? "it"
-        : "it may be a durable consumer, and";
+    source === "journal" ? "according to the journal it" : certain ? "it" : "it may be a durable consumer, and";
   const gone = holders.length > 0 ? holders : away;
   const place = gone.length === 0 ? "" : `${holders.length > 0 ? "" : "one of "}${gone.join(" and ")}`;
   const where =
@@ -198,9 +191,7 @@ function awayFindings(
     ? `when the account was last healthy (${isoTime(sight.at)}), ${told.size > 0 ? "nothing else" : "nothing"} existed only there; newer streams can't be seen without the account's key`
     : "streams that exist only there can't be seen, because Relight has neither the account's key nor an earlier healthy check";
   const message = `${missing.join(", ")} ${doesNot(missing)} answer: ${known}`;
-  return [
-    finding("server.away", whole ? "degraded" : "unknown", server, message, { probe: "JSZ", away: names }),
-  ];
+  return [finding("server.away", whole ? "degraded" : "unknown", server, message, { probe: "JSZ", away: names })];
 }
 
 function mayHaveAssets(observation: Observation): boolean {

@@ -39,9 +39,7 @@ function isExplained({ code, subject }: Finding, held: readonly Finding[]): bool
 }
 
 function notEnabled(observation: Observation): Finding[] {
-  const withJetStream = new Set(
-    observation.servers.filter((server) => server.jetstream).map(({ name }) => name),
-  );
+  const withJetStream = new Set(observation.servers.filter((server) => server.jetstream).map(({ name }) => name));
   return loaded(observation)
     .filter(({ server, jetstream, document }) => {
       return withJetStream.has(server) && !jetstream && enablesJetStream(document.claims);
@@ -111,15 +109,7 @@ function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Find
   if (deafSubjects.value.length === 0) return [];
   const deaf = deafSubjects.value.join(", ");
   const evidence = { probe: "SUBSZ", deaf: deafSubjects.value, subjects };
-  return [
-    finding(
-      "stream.deaf",
-      "dead",
-      subject,
-      `JetStream does not listen on ${deaf} of stream ${name}`,
-      evidence,
-    ),
-  ];
+  return [finding("stream.deaf", "dead", subject, `JetStream does not listen on ${deaf} of stream ${name}`, evidence)];
 }
 
 function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: ConsumerFacts): Finding[] {
@@ -128,13 +118,7 @@ function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: Co
   if (heard.value) return [];
   const evidence = { probe: "SUBSZ", subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}` };
   return [
-    finding(
-      "consumer.deaf",
-      "dead",
-      subject,
-      `JetStream does not listen for consumer ${stream} > ${name}`,
-      evidence,
-    ),
+    finding("consumer.deaf", "dead", subject, `JetStream does not listen for consumer ${stream} > ${name}`, evidence),
   ];
 }
 
@@ -146,12 +130,7 @@ function accountViewFindings({ accountView, streams }: Observation): Finding[] {
   const unlisted = streams.ok ? streams.value.filter(({ name }) => !listed.has(name)) : [];
   return [
     ...failing.map(({ stream, message }) =>
-      finding(
-        "stream.failing",
-        "dead",
-        { stream },
-        `the account got no answer about stream ${stream}: ${message}`,
-      ),
+      finding("stream.failing", "dead", { stream }, `the account got no answer about stream ${stream}: ${message}`),
     ),
     ...unlisted.map(({ name, server }) => {
       const message = `${server} runs stream ${name}, but the account's API does not list it`;

@@ -2,12 +2,7 @@ import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
 import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "../observation/deafness.ts";
 import { allStreams, domainOf, originsOf, type Sight, sightOf } from "../observation/domains.ts";
-import {
-  BEAT_GAP,
-  type Observation,
-  type OriginFacts,
-  type StreamFacts,
-} from "../observation/observation.ts";
+import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "../observation/observation.ts";
 import { formatDuration, millis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
@@ -49,12 +44,7 @@ function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFact
   return finding("stream.ahead_of_origin", "dead", { server, stream: name }, message, evidence);
 }
 
-function stalledFinding(
-  stream: StreamFacts,
-  origin: OriginFacts,
-  sight: Sight,
-  cause: string | undefined,
-): Finding {
+function stalledFinding(stream: StreamFacts, origin: OriginFacts, sight: Sight, cause: string | undefined): Finding {
   const missing = missingOf(origin, sight);
   const health = cause !== undefined || missing === 0 ? "degraded" : "dead";
   const { lag, activeAgo = null, error = null, domain = null } = origin;
@@ -118,9 +108,7 @@ function causeOf(
   const ill = sight.kind === "seen" ? illness(sight.stream) : undefined;
   if (ill !== undefined) return `its origin ${origin.stream} ${ill}`;
   const domain = domainOf(origin, copy);
-  const leafnodes = new Set(
-    expected.leafnodes.filter((leaf) => leaf.domain === domain).map(({ name }) => name),
-  );
+  const leafnodes = new Set(expected.leafnodes.filter((leaf) => leaf.domain === domain).map(({ name }) => name));
   return others.find(
     ({ health, subject }) =>
       health === "dead" &&

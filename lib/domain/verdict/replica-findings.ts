@@ -45,10 +45,7 @@ function replicasOf(
   sight: LastSight | undefined,
 ): readonly Finding[] {
   const seen = sight?.streams.find((known) => keyOf(known) === keyOf(stream));
-  const own = judgeReplicas(
-    { ...stream, group: { stream: stream.name }, seen: seen?.servers ?? [] },
-    answering,
-  );
+  const own = judgeReplicas({ ...stream, group: { stream: stream.name }, seen: seen?.servers ?? [] }, answering);
   if (own.some(({ health }) => health === "dead")) return own;
   const told = new Set(own.map(({ code, subject }) => `${code.split(".")[1]} ${subject.server}`));
   const consumers = stream.consumers.flatMap((consumer) => {
@@ -59,10 +56,7 @@ function replicasOf(
     return judgeReplicas(replicated, answering);
   });
   // Do not repeat a stream's finding for each of its consumers.
-  return [
-    ...own,
-    ...consumers.filter(({ code, subject }) => !told.has(`${code.split(".")[1]} ${subject.server}`)),
-  ];
+  return [...own, ...consumers.filter(({ code, subject }) => !told.has(`${code.split(".")[1]} ${subject.server}`))];
 }
 
 function judgeReplicas(asset: Replicated, answering: ReadonlySet<string>): readonly Finding[] {
@@ -126,11 +120,7 @@ function noMajority(
   );
 }
 
-function leaderless(
-  what: "stream" | "consumer",
-  name: string,
-  { group, leader, server }: Replicated,
-): Finding {
+function leaderless(what: "stream" | "consumer", name: string, { group, leader, server }: Replicated): Finding {
   const code = what === "stream" ? "stream.no_leader" : "consumer.no_leader";
   const why = leader ? `: its leader ${leader} does not answer` : "";
   return finding(code, "unknown", { server, ...group }, `${name} has no leader${why}`, { probe: "JSZ" });

@@ -43,8 +43,7 @@ export function patienceWith({ health, findings }: Verdict, patience: Patience):
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
   // Findings from the journal do not change with another check.
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
-  if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers"))
-    return patience.countsWithin;
+  if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers")) return patience.countsWithin;
   if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return believedAfter;
   if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return patience.reconnectsWithin;
   if (findings.some(({ code }) => CATCHES_UP.has(code))) return patience.catchesUpWithin;

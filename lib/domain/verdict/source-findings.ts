@@ -7,11 +7,7 @@ import { finding } from "./findings.ts";
 import type { Finding } from "./verdict.ts";
 
 /** Differences between the source of truth and the cluster, except adopted ones. */
-export function sourceFindings(
-  observation: Observation,
-  operator: Operator,
-  view: SourceView | undefined,
-): Finding[] {
+export function sourceFindings(observation: Observation, operator: Operator, view: SourceView | undefined): Finding[] {
   if (view === undefined) return [];
   const { name, sourced } = view;
   if (!sourced.ok) return [unavailable(name, sourced.message)];
@@ -63,8 +59,7 @@ function differenceFinding(name: string, difference: Difference): Finding {
 
 function differs(name: string, { newer, changes }: Extract<Difference, { kind: "differs" }>): Finding {
   const lasting = changes.map(({ path }) => path).filter((path) => !RENEWAL_CLAIMS.includes(path));
-  const where =
-    newer === "source" ? `${name} has newer claims` : `the claims in force are newer than those of ${name}`;
+  const where = newer === "source" ? `${name} has newer claims` : `the claims in force are newer than those of ${name}`;
   const what = lasting.length === 0 ? "only renewed" : `different in ${lasting.join(", ")}`;
   const message = `${where}, ${what}; see relight diff`;
   return finding("source.differs", "degraded", {}, message, { newer, claims: lasting });

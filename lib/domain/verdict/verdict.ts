@@ -37,16 +37,14 @@ export const FINDINGS = {
   "source.differs": "The source of truth and the cluster have different claims of the account.",
   "source.unknown_account": "The account runs, but the source of truth lacks it.",
   "source.unavailable": "The source of truth can't be read, or only in part.",
-  "server.clock_skew":
-    "A server's clock and Relight's differ by more than a minute: one of the two is wrong.",
+  "server.clock_skew": "A server's clock and Relight's differ by more than a minute: one of the two is wrong.",
   "jetstream.not_enabled": "The claims give the account JetStream, but a server does not.",
   "stream.deaf": "JetStream does not listen on the stream's subjects: publishing gets 503 no responders.",
   "stream.failing": "The stream exists, but the account gets no answer about it.",
   "stream.unlisted": "A server runs the stream, but the account's API does not list it.",
   "stream.direct_deaf":
     "No server answers direct gets of the stream: every get on a KV bucket fails, and so does reading an object store.",
-  "stream.direct_partly_deaf":
-    "Some replicas do not answer direct gets of the stream: fewer servers share the load.",
+  "stream.direct_partly_deaf": "Some replicas do not answer direct gets of the stream: fewer servers share the load.",
   "stream.direct_stray":
     "Remains of a stopped replica receive direct gets of the stream and never answer, until the server restarts.",
   "mirror.direct_deaf":
@@ -68,8 +66,7 @@ export const FINDINGS = {
     "Too few servers with a replica of the consumer answer: nothing can be fetched until more are back.",
   "stream.no_leader": "The stream's replicas have not elected a leader yet.",
   "consumer.no_leader": "The consumer's replicas have not elected a leader yet.",
-  "stream.replica_away":
-    "A server with a replica of the stream does not answer, or the stream lacks a replica.",
+  "stream.replica_away": "A server with a replica of the stream does not answer, or the stream lacks a replica.",
   "consumer.replica_away": "A server with a replica of the consumer does not answer.",
   "stream.replica_behind": "A replica of the stream has not caught up with its leader.",
   "consumer.replica_behind": "A replica of the consumer has not caught up with its leader.",
@@ -91,8 +88,7 @@ export const FINDINGS = {
   "journal.unproved":
     "The journal has an entry that Relight would act on, but without a valid proof. Relight does not act on it.",
   "limit.storage": "The account's storage limit is used up: servers refuse messages (10002).",
-  "limit.no_tier":
-    "The account's limits have no tier for existing streams: servers refuse their messages (10120).",
+  "limit.no_tier": "The account's limits have no tier for existing streams: servers refuse their messages (10120).",
   "limit.outside_tiers":
     "Streams were created under flat limits and count in none of the tiers: servers refuse their messages (10120, nats-server #2971).",
   "limit.server_storage": "A server's own JetStream storage is used up: it refuses every message (10023).",
@@ -108,8 +104,7 @@ export type FindingCode = keyof typeof FINDINGS;
 export const WARNINGS = {
   "limit.near": "Nine tenths of a limit are in use.",
   "limit.reached": "A limit is reached, but only prevents new streams or consumers.",
-  "stream.full":
-    "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",
+  "stream.full": "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",
 } as const;
 
 export interface Warning {
@@ -174,9 +169,7 @@ export const observedAt = (at: EpochMillis): string => isoTime(at);
 export function describeSubject({ server, stream, consumer, domain, leafnode }: Subject): string {
   const asset = [stream, consumer].filter((part) => part !== undefined).join(" > ");
   const beyond = [domain && `domain ${domain}`, leafnode && `leafnode ${leafnode}`];
-  return (
-    [asset, ...beyond, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account"
-  );
+  return [asset, ...beyond, server === undefined ? "" : `on ${server}`].filter(Boolean).join(" ") || "the account";
 }
 
 /** Findings that no remedy fixes. */

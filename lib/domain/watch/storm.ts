@@ -37,8 +37,7 @@ export function countRefusal(
 
 function count(storms: Storms, key: string, whose: "account" | "server", now: EpochMillis): Counted {
   const { refusals, quietUntil } = storms;
-  if (quietUntil.has(key) || (!refusals.has(key) && refusals.size >= MOST_KEYS))
-    return { storms, storm: "none" };
+  if (quietUntil.has(key) || (!refusals.has(key) && refusals.size >= MOST_KEYS)) return { storms, storm: "none" };
   const times = [...(refusals.get(key) ?? []), now];
   if (times.length < STORM[whose])
     return { storms: { refusals: new Map(refusals).set(key, times), quietUntil }, storm: "none" };
@@ -48,9 +47,7 @@ function count(storms: Storms, key: string, whose: "account" | "server", now: Ep
 }
 
 function forget({ refusals, quietUntil }: Storms, now: EpochMillis): Storms {
-  const recent = [...refusals].map(
-    ([key, times]) => [key, times.filter((at) => at > now - STORM.window)] as const,
-  );
+  const recent = [...refusals].map(([key, times]) => [key, times.filter((at) => at > now - STORM.window)] as const);
   return {
     refusals: new Map(recent.filter(([, times]) => times.length > 0)),
     quietUntil: new Map([...quietUntil].filter(([, until]) => until > now)),

@@ -86,8 +86,7 @@ export function decide(event: ClusterEvent, facts: WatchFacts, waits: WatchWaits
     case "push-unreadable":
       return note(`somebody pushed something that is not an account JWT: ${event.problem}`);
     case "deletion-ordered":
-      if (!facts.trusted)
-        return note("somebody asked to delete the account, but servers ignore this request");
+      if (!facts.trusted) return note("somebody asked to delete the account, but servers ignore this request");
       return job(event.account, "the operator ordered its deletion", afterPush);
     case "client-expired":
       return afterExpiry(event, facts, waits);

@@ -74,10 +74,7 @@ export const modeFor = (context: Context, account: AccountId): RunMode =>
   withLoss(context.mode, mayLose(context, account));
 
 /** Whether the policy allows remedies that lose the account's data in memory. */
-export function mayLose(
-  { settingsOf, policy }: Pick<Context, "settingsOf" | "policy">,
-  account: AccountId,
-): boolean {
+export function mayLose({ settingsOf, policy }: Pick<Context, "settingsOf" | "policy">, account: AccountId): boolean {
   return settingsOf(account)?.allowMemoryLoss ?? policy.allowMemoryLoss;
 }
 
@@ -123,10 +120,7 @@ export async function record(
 }
 
 /** @throws RelightError `signer.missing` */
-export async function requireAccountKey(
-  context: Context,
-  { account }: Pick<RunningJob, "account">,
-): Promise<string> {
+export async function requireAccountKey(context: Context, { account }: Pick<RunningJob, "account">): Promise<string> {
   const key = await accountKeyOf(context, account);
   if (key !== undefined) return key;
   throw new RelightError("signer.missing", `the signingKey of account ${account} is not configured`);
@@ -144,7 +138,6 @@ export async function requireSigner({ signer, mode }: Context): Promise<Signer> 
 
 /** Called between steps. @throws RelightError `interrupted` if a person asked to stop or the lease was lost. */
 export function assertNotInterrupted({ signal }: Context, { lost }: RunningJob): void {
-  if (lost.aborted)
-    throw new RelightError("interrupted", "stopped between two steps: the account's lease was lost");
+  if (lost.aborted) throw new RelightError("interrupted", "stopped between two steps: the account's lease was lost");
   if (signal?.aborted) throw new RelightError("interrupted", "stopped between two steps, as asked");
 }

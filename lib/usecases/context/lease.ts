@@ -66,6 +66,7 @@ async function acquired(
 }
 
 function busy(key: LeaseKey): RelightError {
-  if (key === "restarts") return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
+  if (key === "restarts")
+    return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
   return new RelightError("account.busy", `another job works on ${key.replace("account/", "")}`);
 }

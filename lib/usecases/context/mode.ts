@@ -1,11 +1,4 @@
-import {
-  allows,
-  describeMode,
-  type Mode,
-  modeJson,
-  type RunMode,
-  whyLeft,
-} from "../../domain/ladder/mode.ts";
+import { allows, describeMode, type Mode, modeJson, type RunMode, whyLeft } from "../../domain/ladder/mode.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 
 /** @throws RelightError `mode.forbids` if the mode does not allow `what`. */
@@ -34,11 +27,7 @@ export function guarded<Port extends object>(mode: RunMode, port: Port, needs: N
 }
 
 /** The end of a job that the mode kept from a step, which comes first in `would`. */
-export function left<Done extends { readonly would?: readonly string[] }>(
-  mode: RunMode,
-  done: Done,
-  first: string,
-) {
+export function left<Done extends { readonly would?: readonly string[] }>(mode: RunMode, done: Done, first: string) {
   const would = [first, ...(done.would ?? [])];
   return { ...done, outcome: "looked" as const, would, why: whyLeft(mode, would) };
 }

@@ -3,8 +3,7 @@ import type { Context } from "./context.ts";
 
 /** A log that adds these fields to every line. */
 export function logWith(log: Log, fields: object): Log {
-  const line = (level: keyof Log) => (message: string, data?: object) =>
-    log[level](message, { ...fields, ...data });
+  const line = (level: keyof Log) => (message: string, data?: object) => log[level](message, { ...fields, ...data });
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }
 

@@ -4,11 +4,7 @@ import type { Tracer } from "../../ports/observers.ts";
  * A port whose named methods are steps of the trace.
  * @param port its named methods must return promises
  */
-export function tracedPort<T extends object>(
-  tracer: Tracer,
-  port: T,
-  names: { readonly [K in keyof T]?: string },
-): T {
+export function tracedPort<T extends object>(tracer: Tracer, port: T, names: { readonly [K in keyof T]?: string }): T {
   return new Proxy(port, {
     get: (target, key, receiver) => {
       const value: unknown = Reflect.get(target, key, receiver);

@@ -22,8 +22,7 @@ export async function callAboutFailure(
   if (error.code === "mode.forbids" && trigger === "manual") return;
   const failureClass = classOf(error);
   const mayPass = failureClass === "unknown" && error.retryable && !(await hasSeen(context, job));
-  const waits =
-    mayPass && !(await isNearEnd(context, job.account, undefined)) ? "until-it-lasts" : "not-at-all";
+  const waits = mayPass && !(await isNearEnd(context, job.account, undefined)) ? "until-it-lasts" : "not-at-all";
   await escalate(context, job, {
     failureClass,
     waits,

@@ -1,12 +1,7 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
-import {
-  accountsNamed,
-  inventoryOf,
-  type KnownAccount,
-  type Mention,
-} from "../../domain/claims/inventory.ts";
+import { accountsNamed, inventoryOf, type KnownAccount, type Mention } from "../../domain/claims/inventory.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Journal } from "../../ports/journal.ts";
@@ -47,10 +42,7 @@ export async function takeInventory(
 }
 
 /** The ids of {@link takeInventory}. */
-export async function knownAccounts(
-  context: Context,
-  configured: readonly AccountId[],
-): Promise<readonly AccountId[]> {
+export async function knownAccounts(context: Context, configured: readonly AccountId[]): Promise<readonly AccountId[]> {
   return (await takeInventory(context, configured)).map(({ account }) => account);
 }
 
@@ -128,9 +120,7 @@ async function withServersNames(
   { resolver, log }: Context,
   known: readonly KnownAccount[],
 ): Promise<readonly KnownAccount[]> {
-  const nameless = known.filter(
-    ({ names, from }) => Object.keys(names).length === 0 && from.includes("servers"),
-  );
+  const nameless = known.filter(({ names, from }) => Object.keys(names).length === 0 && from.includes("servers"));
   return pMap(
     nameless,
     async (entry) => {
@@ -150,10 +140,7 @@ function theOne(matches: readonly AccountId[], text: string): AccountId {
   if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
   if (others.length === 0) return match;
   const list = matches.join(", ");
-  throw new RelightError(
-    "account.unknown",
-    `${matches.length} accounts are called "${text}"; use an id: ${list}`,
-  );
+  throw new RelightError("account.unknown", `${matches.length} accounts are called "${text}"; use an id: ${list}`);
 }
 /** The claims of the other accounts. Promises to accounts that no server has loaded count, because they may be loaded later. */
 export async function otherAccounts(

@@ -74,9 +74,7 @@ export function looking(context: Context, account: AccountId, listens = true): L
     const { observation: agreedOn, ...agreement } = agreed.agreement;
     const isPending = agreement.isPending || (lost.length > 0 && after < context.timing.believedAfter);
     if (before === undefined) return { ...look, isPending };
-    const losses = (standards.losses ?? []).filter(
-      (loss) => !look.lost.includes(loss) || lost.includes(loss),
-    );
+    const losses = (standards.losses ?? []).filter((loss) => !look.lost.includes(loss) || lost.includes(loss));
     const judged = assess(agreedOn, { ...standards, losses, agreement });
     return { ...look, isPending, lost, observation: agreedOn, verdict: judged };
   };
@@ -113,10 +111,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),
-    unproved: [
-      ...unprovedOpenings(remembered, isProved),
-      ...(known.unproved === undefined ? [] : [known.unproved]),
-    ],
+    unproved: [...unprovedOpenings(remembered, isProved), ...(known.unproved === undefined ? [] : [known.unproved])],
     expected,
   };
   const verdict = assess(observation, standards);

@@ -99,11 +99,7 @@ const unique = (losses: readonly Loss[]): readonly Loss[] =>
   losses.filter((loss, index) => losses.findIndex((one) => keyOfLoss(one) === keyOfLoss(loss)) === index);
 
 /** Closes a loss that is back, because a later deletion may be intentional. */
-export async function closeLosses(
-  context: Context,
-  job: RunningJob,
-  { streams }: Observation,
-): Promise<void> {
+export async function closeLosses(context: Context, job: RunningJob, { streams }: Observation): Promise<void> {
   if (!streams.ok) return;
   const open = openLosses(await memoryOf(context.journal, job.account));
   const back = open.filter((loss) => isBack(loss, streams.value));

@@ -25,8 +25,7 @@ import { closeLosses } from "./losses.ts";
 export async function verify(context: Context, job: RunningJob): Promise<Look> {
   const seen = await lookTwice(context, job.account);
   await record(context, job, "verdict", verdictJson(seen.verdict));
-  if (seen.lost.length > 0)
-    await record(context, job, "loss.found", { losses: seen.lost as unknown as Json });
+  if (seen.lost.length > 0) await record(context, job, "loss.found", { losses: seen.lost as unknown as Json });
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   await rememberDeletion(context, job, seen);
@@ -39,11 +38,7 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
   return seen;
 }
 
-async function rememberClaims(
-  context: Context,
-  job: RunningJob,
-  { claims, text }: ClaimsDocument,
-): Promise<void> {
+async function rememberClaims(context: Context, job: RunningJob, { claims, text }: ClaimsDocument): Promise<void> {
   const entries = await context.journal.read({ account: job.account, kinds: ["claims.seen"], limit: 1 });
   const last = entries.at(-1);
   const isKnown = last?.data["jti"] === claims.jti && last.data["claims"] === text;
@@ -56,12 +51,7 @@ async function rememberClaims(
 
 /** Resolves the incident of a deletion once the account is back, even if it is not healthy. */
 async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
-  await resolveIncidents(
-    context,
-    job,
-    (open) => open === "account_deleted",
-    "somebody brought the account back",
-  );
+  await resolveIncidents(context, job, (open) => open === "account_deleted", "somebody brought the account back");
 }
 
 /** Records the streams, because other servers do not report what an absent one holds, and none reports a deleted account's. */
@@ -77,13 +67,7 @@ async function rememberMemory(context: Context, job: RunningJob, { observation }
   const last = newest(await memoryOf(context.journal, job.account), "memory.seen", TOLD_ONLY);
   const isKnown = JSON.stringify(memory) === JSON.stringify(last?.data["memory"] ?? []);
   if (isKnown && last === undefined) return;
-  await remember(
-    context,
-    job,
-    "memory.seen",
-    { memory: memory as unknown as Json },
-    isKnown ? last : undefined,
-  );
+  await remember(context, job, "memory.seen", { memory: memory as unknown as Json }, isKnown ? last : undefined);
 }
 
 /** Appends new data, and known data again if its entry has no proof but can have one now. */

@@ -63,19 +63,13 @@ export async function acceptDelivery(deps: DeliveryDependencies, delivery: Deliv
   }
 }
 
-async function acceptOnce(
-  deps: DeliveryDependencies,
-  { id, account, token, reason }: Delivery,
-  holder: string,
-) {
+async function acceptOnce(deps: DeliveryDependencies, { id, account, token, reason }: Delivery, holder: string) {
   const { leases, jobs, log } = deps;
   const memory = `webhook/${id}`;
   // For zero time, only to check whether it is remembered.
   if (!(await leases.acquire(memory, holder, millis(0)))) return { outcome: "repeated", account } as const;
   const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
-  await jobs.enqueue(
-    token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token },
-  );
+  await jobs.enqueue(token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token });
   await orWarn(deps, id, leases.acquire(memory, holder, REMEMBERED));
   log.info("queued a delivery of the issuer", { account, correlation: id });
   return { outcome: "queued", account } as const;

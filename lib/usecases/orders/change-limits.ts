@@ -14,14 +14,7 @@ import { describePush } from "../push/describe-push.ts";
 import { push } from "../push/push.ts";
 import type { Remediation } from "../remediate/remediation.ts";
 import { enterTiers } from "../remedies/actions.ts";
-import {
-  assertAllowed,
-  harmAllowed,
-  type LimitOrder,
-  type LimitPlan,
-  planFrom,
-  planLimits,
-} from "./plan-limits.ts";
+import { assertAllowed, harmAllowed, type LimitOrder, type LimitPlan, planFrom, planLimits } from "./plan-limits.ts";
 
 /**
  * Changes only the limits in the claims in force, pushes them, proves them on every server, and waits until JetStream runs
@@ -39,8 +32,7 @@ export async function changeLimits(deps: JobDependencies, order: LimitOrder): Pr
     assertAllowed(order, plan);
     const pushed = plan.changes.length === 0 ? undefined : await pushLimits(context, job, order, plan);
     // If something else prevents the move, the finding `limit.outside_tiers` remains, and heal continues.
-    if (pushed !== undefined && plan.movesStreams)
-      await enterTiers(context, job, await lookOnce(context, account));
+    if (pushed !== undefined && plan.movesStreams) await enterTiers(context, job, await lookOnce(context, account));
     const last = await verify(context, job);
     const { verdict } = last;
     const why = order.restartFollows
@@ -96,8 +88,7 @@ async function waitUntilInForce(
     const { running, accountView } = (await lookOnce(context, account)).observation;
     const without = running.ok ? running.value.filter((entry) => entry.loaded && !entry.jetstream) : [];
     if (!running.ok) lagging = running.message;
-    else if (without.length > 0)
-      lagging = `${without.map(({ server }) => server).join(", ")} did not enable JetStream`;
+    else if (without.length > 0) lagging = `${without.map(({ server }) => server).join(", ")} did not enable JetStream`;
     else lagging = request.toTiers === undefined ? limitsAreLike(accountView, wanted, request.tier) : "";
     return lagging === "";
   };

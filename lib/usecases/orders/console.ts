@@ -101,8 +101,7 @@ async function accountsReport(deps: ConsoleDesk, { limit, after = "" }: Page): P
 /** The newest job with ISO 8601 times. */
 function lastJobShown(lastJob: LastJob | undefined): JsonObject | null {
   if (lastJob === undefined) return null;
-  const iso = (value: unknown): Json =>
-    typeof value === "number" ? isoTime(epochMillis(value)) : String(value);
+  const iso = (value: unknown): Json => (typeof value === "number" ? isoTime(epochMillis(value)) : String(value));
   return Object.fromEntries(Object.entries(lastJob).map(([key, value]) => [key, iso(value)]));
 }
 

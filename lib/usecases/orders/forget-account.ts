@@ -10,11 +10,7 @@ import { resolveIncidents } from "../paging/escalate.ts";
  * person may push it.
  * @throws RelightError `account.unknown` if it still exists, or never did.
  */
-export async function forgetAccount(
-  context: Context,
-  account: AccountId,
-  reason: string,
-): Promise<AccountId> {
+export async function forgetAccount(context: Context, account: AccountId, reason: string): Promise<AccountId> {
   const presence = await presenceNow(context, account);
   if (!isWithdrawn(presence))
     throw new RelightError("account.unknown", `account ${account} was not deleted: it is ${presence.state}`);

@@ -66,10 +66,7 @@ export async function planFrom(context: Context, order: LimitOrder, seen: Look):
   const current = seen.claims;
   refuseDeleted(account, seen.presence);
   if (current === undefined)
-    throw new RelightError(
-      "account.no_claims",
-      `no server and no resolver knows account ${account}`,
-    );
+    throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
   const edits = limitEdits(current.claims, request);
   const use = seen.observation.streams;
   if (!edits.ok) {
@@ -81,9 +78,7 @@ export async function planFrom(context: Context, order: LimitOrder, seen: Look):
   const reservation = await reservationOf(context, account, seen, current, changed);
   const [before, after] = [current, changed].map(({ claims }) => limitsAt(claims, request.tier));
   const inUse =
-    request.toTiers === undefined && before && after
-      ? belowUse(before, after, seen.observation, request.tier)
-      : [];
+    request.toTiers === undefined && before && after ? belowUse(before, after, seen.observation, request.tier) : [];
   const stays = await moveObjection(context, order, seen);
   const movesStreams = needsMove(order, use) && stays === undefined;
   const harm = harmOf({
@@ -123,10 +118,7 @@ export async function planFrom(context: Context, order: LimitOrder, seen: Look):
 const tierSteps = (stays: string | undefined): string =>
   `Relight would move them into their tiers at once, but ${stays}. With --restart-follows the limits are pushed all the same, and you restart each server at once, one after the other (relight doctor says when the next may go)`;
 
-export function harmAllowed(
-  { force, restartFollows }: LimitOrder,
-  movesStreams: boolean,
-): readonly HarmLeave[] {
+export function harmAllowed({ force, restartFollows }: LimitOrder, movesStreams: boolean): readonly HarmLeave[] {
   const switches = restartFollows || movesStreams;
   return [...(force ? (["below_use"] as const) : []), ...(switches ? (["tier_switch"] as const) : [])];
 }
@@ -136,11 +128,7 @@ const needsMove = ({ request, restartFollows }: LimitOrder, use: Observation["st
   request.toTiers !== undefined && !restartFollows && use.ok && use.value.length > 0;
 
 /** Why Relight could not move the streams into their tiers; checked before the push. */
-async function moveObjection(
-  context: Context,
-  order: LimitOrder,
-  { observation }: Look,
-): Promise<string | undefined> {
+async function moveObjection(context: Context, order: LimitOrder, { observation }: Look): Promise<string | undefined> {
   const { account } = order;
   if (!needsMove(order, observation.streams)) return undefined;
   const mode = modeFor(context, account);
@@ -159,11 +147,7 @@ function messages(objections: readonly Objection[], forced: boolean): readonly s
   return objections.filter(({ canBeForced }) => canBeForced === forced).map(({ message }) => message);
 }
 
-function switchRefusals(
-  action: LimitOrder["action"],
-  before: AccountClaims,
-  after: AccountClaims,
-): readonly string[] {
+function switchRefusals(action: LimitOrder["action"], before: AccountClaims, after: AccountClaims): readonly string[] {
   const had = enablesJetStream(before);
   if (action === "enable" && had)
     return ["the account has JetStream already; change its limits with `relight jetstream limits`"];
@@ -182,8 +166,7 @@ async function reservationOf(
   after: ClaimsDocument,
 ): Promise<readonly Objection[]> {
   const capacities = await context.probes.capacity();
-  if (!capacities.ok)
-    return [{ message: `what can be reserved is unknown: ${capacities.message}`, canBeForced: true }];
+  if (!capacities.ok) return [{ message: `what can be reserved is unknown: ${capacities.message}`, canBeForced: true }];
   return reservationObjections({
     servers: observation.servers,
     capacities: capacities.value,
@@ -196,11 +179,7 @@ async function reservationOf(
 export function assertAllowed({ force, account }: LimitOrder, { refusals, objections }: LimitPlan): void {
   const reasons = [...refusals, ...(force ? [] : objections)];
   if (reasons.length === 0) return;
-  throw new RelightError(
-    "limits.refused",
-    `the limits of ${account} stay: ${reasons.join("; ")}`,
-    {
-      details: { refusals, objections },
-    },
-  );
+  throw new RelightError("limits.refused", `the limits of ${account} stay: ${reasons.join("; ")}`, {
+    details: { refusals, objections },
+  });
 }

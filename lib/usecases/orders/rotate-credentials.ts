@@ -37,10 +37,7 @@ export interface RotationStepDone {
  * One step of a rotation of the system user's credentials, called by Secrets Manager. Repeating a step changes nothing.
  * @throws RelightError `rotation.refused` unless a rotation of this secret is in progress; `secret.*`, `nats.*`.
  */
-export async function rotateCredentials(
-  rotation: CredentialRotation,
-  event: RotationEvent,
-): Promise<RotationStepDone> {
+export async function rotateCredentials(rotation: CredentialRotation, event: RotationEvent): Promise<RotationStepDone> {
   const { step, secretId, version } = event;
   const { name, field } = parseReference(rotation.reference);
   const { stages, ...described } = await rotation.secret.describe(secretId);
@@ -49,8 +46,7 @@ export async function rotateCredentials(
   if (!described.rotationEnabled) throw refused(`the rotation of ${secretId} is not enabled`);
   const labels = stages.get(version);
   if (labels === undefined) throw refused(`${secretId} has no version ${version}`);
-  if (labels.includes("AWSCURRENT"))
-    return { step, outcome: "already-done", why: "this version is in force already" };
+  if (labels.includes("AWSCURRENT")) return { step, outcome: "already-done", why: "this version is in force already" };
   if (!labels.includes("AWSPENDING")) throw refused(`version ${version} is not labelled AWSPENDING`);
   switch (step) {
     case "createSecret":
@@ -103,10 +99,7 @@ async function finish(
   };
 }
 
-async function pendingOf(
-  { secret }: CredentialRotation,
-  { secretId, version }: RotationEvent,
-): Promise<string> {
+async function pendingOf({ secret }: CredentialRotation, { secretId, version }: RotationEvent): Promise<string> {
   const text = await secret.pending(secretId, version);
   if (text !== undefined) return text;
   throw refused(`version ${version} holds nothing yet: createSecret comes first`);

@@ -43,11 +43,7 @@ export interface Rotation {
  * afterwards. The next run continues with the accounts that the old key still signs.
  * @throws RelightError `signer.missing`, `mode.forbids`, `journal.unavailable`.
  */
-export async function rotate(
-  deps: JobDependencies,
-  order: RotationOrder,
-  plan: RotationPlan,
-): Promise<Rotation> {
+export async function rotate(deps: JobDependencies, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
   const context = await deps.context();
   requireMode(context.mode, "renew", "the rotation");
   const { from, to, tell } = order;
@@ -131,12 +127,10 @@ async function signAnew(context: Context, job: RunningJob, name: string) {
   const left = (result: "deleted" | "expired", why: string) =>
     ended(context, seen, { account, name, result, before, why });
   if (isWithdrawn(seen.presence)) return left("deleted", describeWithdrawal(seen.presence));
-  if (seen.claims === undefined)
-    throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
+  if (seen.claims === undefined) throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
   const { claims: current } = seen.claims;
   const window = expiryWindow(current, context.policyOf(account, current), momentOf(context, seen));
-  if (window.state === "expired")
-    return left("expired", "it has expired; `relight heal` renews it, with the new key");
+  if (window.state === "expired") return left("expired", "it has expired; `relight heal` renews it, with the new key");
   const terms = { issuer: signer.publicKey, id: context.newId(), now: context.clock.now() };
   const token = await signer.sign(reissue(seen.claims, terms));
   const order = { token, current: seen.claims, allowance: "nothing", purpose: "key rotation" } as const;

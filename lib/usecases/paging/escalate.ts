@@ -1,10 +1,5 @@
 import type { AccountId } from "../../domain/claims/account.ts";
-import {
-  type FailureClass,
-  type Incident,
-  incidentKey,
-  RENEWAL_CLASSES,
-} from "../../domain/incidents/incident.ts";
+import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "../../domain/incidents/incident.ts";
 import { isToBeTold, openingsOf } from "../../domain/incidents/repeats.ts";
 import {
   type Delivery,
@@ -26,15 +21,7 @@ import { latestVerdicts } from "../journal/latest-verdicts.ts";
 /** What escalation needs: less than a whole context, because it must also page if the cluster is unreachable. */
 export type EscalateDependencies = Pick<
   Context,
-  | "clock"
-  | "journal"
-  | "escalation"
-  | "log"
-  | "operator"
-  | "settingsOf"
-  | "correlation"
-  | "mode"
-  | "unknownAfter"
+  "clock" | "journal" | "escalation" | "log" | "operator" | "settingsOf" | "correlation" | "mode" | "unknownAfter"
 >;
 
 export interface Trouble {

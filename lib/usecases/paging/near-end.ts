@@ -12,10 +12,7 @@ import type { EscalateDependencies } from "./escalate.ts";
 const CHUNK = 100;
 
 /** When a wait that begins now would end. */
-const endOfWait = ({
-  clock,
-  unknownAfter,
-}: Pick<EscalateDependencies, "clock" | "unknownAfter">): EpochMillis =>
+const endOfWait = ({ clock, unknownAfter }: Pick<EscalateDependencies, "clock" | "unknownAfter">): EpochMillis =>
   epochMillis(clock.now() + (unknownAfter ?? 0));
 
 /**
@@ -30,10 +27,7 @@ export async function isNearEnd(
   const document = claims ?? lastClaims(await claimsSeen(context.journal, account), TOLD_ONLY);
   if (document === undefined) return false;
   const moment = { now: endOfWait(context), skew: NO_SKEW };
-  return (
-    alarmOf(expiryWindow(document.claims, context.policyOf(account, document.claims), moment), moment) ===
-    "page"
-  );
+  return alarmOf(expiryWindow(document.claims, context.policyOf(account, document.claims), moment), moment) === "page";
 }
 
 /** The same for any account that has not expired yet, from the newest jobs' entries, because the cluster is unreachable. */

@@ -6,11 +6,7 @@ import { isAnyNearEnd } from "./near-end.ts";
  * Pages a person about a failed sweep, because nobody reads the output of scheduled sweeps. If only answers are missing, it
  * waits until that has lasted, unless an account nears its expiry meanwhile.
  */
-export async function pageSweepFailure(
-  pager: EscalateDependencies,
-  id: string,
-  error: RelightError,
-): Promise<void> {
+export async function pageSweepFailure(pager: EscalateDependencies, id: string, error: RelightError): Promise<void> {
   const mayPass = error.retryable && error.code.startsWith("nats.");
   const waits = mayPass && !(await mayNotWait(pager)) ? "until-it-lasts" : "not-at-all";
   await escalate(

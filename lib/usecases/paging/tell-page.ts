@@ -69,9 +69,7 @@ async function recordAlarm(deps: PageDependencies, incident: Incident): Promise<
   const { key, failureClass, severity, summary, at, status } = incident;
   const opened = { key, failureClass, severity, summary, delivery: "delivered", asOf: at };
   const [kind, data] =
-    status === "open"
-      ? (["incident.opened", opened] as const)
-      : (["incident.resolved", { key, asOf: at }] as const);
+    status === "open" ? (["incident.opened", opened] as const) : (["incident.resolved", { key, asOf: at }] as const);
   await record(deps, { id: deps.newId(), account: "-" }, kind, data);
 }
 

@@ -94,11 +94,7 @@ async function passGate(
  * Waits until every server that has the account loaded runs the JWT and reads it like Relight, and the resolver holds it.
  * The servers' 200 "jwt updated" proves nothing. Servers that have not loaded the account do not count.
  */
-async function prove(
-  context: Context,
-  { account }: RunningJob,
-  document: ClaimsDocument,
-): Promise<readonly string[]> {
+async function prove(context: Context, { account }: RunningJob, document: ClaimsDocument): Promise<readonly string[]> {
   const { claims } = document;
   let seen: InForce = { proved: [], lagging: [], misread: [] };
   const isProved = async (): Promise<boolean> => {

@@ -59,14 +59,10 @@ function summaryOf(report: HealReport): string {
 /** What a person can do about it. */
 function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
   const { verdict } = last;
-  const refusals = rungs
-    .filter(({ result }) => result === "refused")
-    .map((rung) => `${rung.rung}: ${rung.why}`);
+  const refusals = rungs.filter(({ result }) => result === "refused").map((rung) => `${rung.rung}: ${rung.why}`);
   const restart =
     verdict.health === "dead"
-      ? [
-          "Restart no server while any account with streams is expired: that does new damage, on every version.",
-        ]
+      ? ["Restart no server while any account with streams is expired: that does new damage, on every version."]
       : [];
   const stopped = outcome === "looked" ? `Relight ${why}.` : `Relight stopped because ${why}.`;
   return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
@@ -86,13 +82,9 @@ async function adviceAboutDeletion(
       : [],
   );
   const isBack = presence.state === "deleted" && presence.broughtBackBy.length > 0;
-  const again = isBack
-    ? ["Delete it again while every server is up, or the next one that restarts loads it."]
-    : [];
+  const again = isBack ? ["Delete it again while every server is up, or the next one that restarts loads it."] : [];
   const sourced = source?.sourced.ok && source.sourced.value.state === "found";
-  const inSource = sourced
-    ? [`Take it out of the source of truth (${source?.name}), which still has it.`]
-    : [];
+  const inSource = sourced ? [`Take it out of the source of truth (${source?.name}), which still has it.`] : [];
   return [
     "Relight pushes it never again, whatever the policy says.",
     ...named,

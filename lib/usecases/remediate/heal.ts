@@ -1,10 +1,4 @@
-import {
-  type Attempt,
-  attemptsOf,
-  forbiddenStep,
-  nextStep,
-  type RefusedRung,
-} from "../../domain/ladder/ladder.ts";
+import { type Attempt, attemptsOf, forbiddenStep, nextStep, type RefusedRung } from "../../domain/ladder/ladder.ts";
 import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
 import { whyLeft } from "../../domain/ladder/mode.ts";
 import type { Rung, RungId, RungReport } from "../../domain/ladder/rung.ts";
@@ -64,11 +58,7 @@ interface Start {
   readonly baseline: () => Promise<Baseline>;
 }
 
-async function climbAll(
-  context: Context,
-  job: RunningJob,
-  { first, done, baseline }: Start,
-): Promise<HealReport> {
+async function climbAll(context: Context, job: RunningJob, { first, done, baseline }: Start): Promise<HealReport> {
   const rungs: RungReport[] = [...done];
   const tried = new Set<Attempt>();
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
@@ -88,10 +78,8 @@ async function climbAll(
     const step = await readyStep(context, job.account, situation, tried);
     if (step.kind === "done") return report(rungs.length > 0 ? "healed" : "healthy", summaryOf(rungs));
     const forbidden = forbiddenStep(context.mode, step);
-    if (forbidden !== undefined)
-      return { ...report("looked", whyLeft(context.mode, [forbidden])), would: [forbidden] };
-    const objection =
-      step.kind === "renew" && !hasRenewed ? await renewalObjection(context, job, last) : undefined;
+    if (forbidden !== undefined) return { ...report("looked", whyLeft(context.mode, [forbidden])), would: [forbidden] };
+    const objection = step.kind === "renew" && !hasRenewed ? await renewalObjection(context, job, last) : undefined;
     if (objection !== undefined) return report("stuck", objection);
     if (step.kind === "stop" || (step.kind === "renew" && hasRenewed)) {
       const refused = step.kind === "stop" ? step.refused : [];
@@ -105,8 +93,7 @@ async function climbAll(
     const there = step.kind === "climb" ? await baseline() : undefined;
     const failure = await climb(context, job, rung, step, before);
     // A restart that the guard refused has no effect to wait for.
-    if (step.kind === "climb" && failure?.code !== "restart.refused")
-      await settle(context, job, step.rung, tried);
+    if (step.kind === "climb" && failure?.code !== "restart.refused") await settle(context, job, step.rung, tried);
     if (there !== undefined) losses = await noteLosses(context, job, there, losses);
     last = await verify(context, job);
     const why = failure?.message ?? step.why;
@@ -159,12 +146,7 @@ async function climb(
  * Waits for a rung's effect: until the account is healthy, or until only faults are left that another rung treats or that
  * clear by themselves.
  */
-async function settle(
-  context: Context,
-  job: RunningJob,
-  rung: Rung,
-  tried: ReadonlySet<Attempt>,
-): Promise<void> {
+async function settle(context: Context, job: RunningJob, rung: Rung, tried: ReadonlySet<Attempt>): Promise<void> {
   const again = looking(context, job.account);
   let looks = 0;
   const hasSettled = async (): Promise<boolean> => {
@@ -180,11 +162,7 @@ async function settle(
   await waitUntil(context.clock, hasSettled, { interval, timeout: settles[rung.id] });
 }
 
-function resultOf(
-  failure: RelightError | undefined,
-  before: Look,
-  after: Look,
-): { result: RungReport["result"] } {
+function resultOf(failure: RelightError | undefined, before: Look, after: Look): { result: RungReport["result"] } {
   if (failure !== undefined) return { result: "failed" };
   if (isRevived(after.verdict)) return { result: "helped" };
   const deadBefore = before.verdict.findings.length;

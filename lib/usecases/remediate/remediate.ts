@@ -99,11 +99,7 @@ function withCrashedWork(done: Done, crashed: CrashedWork, begun: readonly RungR
 }
 
 /** Reports the crashed jobs' outcome if this job had nothing to do, because nobody else will. */
-function endOf(
-  done: Done,
-  crashed: CrashedWork,
-  rungs: readonly RungReport[],
-): Pick<Done, "outcome" | "why"> {
+function endOf(done: Done, crashed: CrashedWork, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
   const isWell = done.verdict.health === "healthy" && WELL.includes(done.outcome);
   const outcome = outcomeOfUnfinished(crashed.work, crashed.push);
   if (!isWell || outcome === undefined) return done;
@@ -186,12 +182,7 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
   });
 }
 
-async function climb(
-  context: Context,
-  job: RunningJob,
-  seen: Look,
-  done: readonly RungReport[],
-): Promise<Done> {
+async function climb(context: Context, job: RunningJob, seen: Look, done: readonly RungReport[]): Promise<Done> {
   const report = await heal(context, job, seen, done);
   const { outcome, why, rungs, last, losses, would } = report;
   const planning = defined({ would });

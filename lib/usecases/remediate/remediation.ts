@@ -12,15 +12,7 @@ export interface Remediation {
    * `verified`, `renewed` and `pushed` end with a check, without applying the ladder; see the verdict. `looked`: the mode
    * did not allow the next step.
    */
-  readonly outcome:
-    | "healthy"
-    | "healed"
-    | "escalated"
-    | "refused"
-    | "verified"
-    | "renewed"
-    | "pushed"
-    | "looked";
+  readonly outcome: "healthy" | "healed" | "escalated" | "refused" | "verified" | "renewed" | "pushed" | "looked";
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly verdict: Verdict;

@@ -50,10 +50,7 @@ async function noteLossesOf(context: Context, job: RunningJob, { rungs }: Unfini
 }
 
 /** One read of all kinds, which is one bounded query in DynamoDB, and only after a job that did not end. */
-async function unfinishedBefore(
-  { journal }: Context,
-  { id, account, resumes }: RunningJob,
-): Promise<Unfinished> {
+async function unfinishedBefore({ journal }: Context, { id, account, resumes }: RunningJob): Promise<Unfinished> {
   if (resumes === undefined) return NOTHING;
   return unfinishedWork(await journal.read({ account, limit: LATEST_ENTRIES }), id);
 }
@@ -115,19 +112,11 @@ async function leave(context: Context, job: RunningJob): Promise<readonly RungRe
 }
 
 /** Records the proof of a crashed job's push that is in force. */
-async function pushInForce(
-  context: Context,
-  job: RunningJob,
-  { pushes }: Unfinished,
-): Promise<CrashedWork["push"]> {
+async function pushInForce(context: Context, job: RunningJob, { pushes }: Unfinished): Promise<CrashedWork["push"]> {
   const last = pushes.at(-1);
   if (last !== undefined && last.servers === undefined) {
     const { jti } = last.jwt;
-    const { proved: servers, lagging } = await whereInForce(
-      context,
-      job.account,
-      ({ claims }) => claims.jti === jti,
-    );
+    const { proved: servers, lagging } = await whereInForce(context, job.account, ({ claims }) => claims.jti === jti);
     if (lagging.length === 0) {
       await record(context, job, "push.proved", { jti, servers, begunBy: last.job });
       return { ...last, servers };

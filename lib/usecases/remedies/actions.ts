@@ -54,9 +54,7 @@ async function toggleDirectGets(context: Context, job: RunningJob, { observation
 }
 
 async function restoreConsumers(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
-  const wanted = restorations(observation).possible.map(
-    (consumer) => ({ ...consumer, create: true }) as const,
-  );
+  const wanted = restorations(observation).possible.map((consumer) => ({ ...consumer, create: true }) as const);
   const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
   const [first] = refused;
   if (first === undefined) return;

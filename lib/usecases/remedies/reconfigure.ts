@@ -9,13 +9,7 @@ import type { JsonObject } from "../../domain/time/json.ts";
 import { millis } from "../../domain/time/time.ts";
 import { RelightError } from "../../errors.ts";
 import type { Configuration, RefusedConfiguration } from "../../ports/remedies.ts";
-import {
-  assertNotInterrupted,
-  type Context,
-  type RunningJob,
-  record,
-  requireAccountKey,
-} from "../context/context.ts";
+import { assertNotInterrupted, type Context, type RunningJob, record, requireAccountKey } from "../context/context.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
@@ -73,17 +67,12 @@ async function reconfigureSome(
 }
 
 /** Restores after an error. Waits for current replicas first, because a server could otherwise keep one that lacks messages. */
-async function takeBack(
-  context: Context,
-  job: RunningJob,
-  changes: readonly Reconfiguration[],
-): Promise<void> {
+async function takeBack(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
   const { observation } = await lookOnce(context, job.account);
   const damaged = namesOfDamaged(observation);
   const touched = changes.filter(({ stream }) => damaged.has(stream)).flatMap(consumerChanges);
   // A touch that stopped halfway: without its second half they would never be whole.
-  if (updateDanger(observation, [...damaged]) === undefined)
-    await configure(context, job, touched, () => true);
+  if (updateDanger(observation, [...damaged]) === undefined) await configure(context, job, touched, () => true);
   await waitUntilReady(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
     return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
   });
@@ -101,8 +90,7 @@ async function configure(
   isReady: (stream: StreamFacts) => boolean,
 ): Promise<readonly RefusedConfiguration[]> {
   const refused: RefusedConfiguration[] = [];
-  for (const wave of originsFirst(wanted))
-    refused.push(...(await configureWave(context, job, wave, isReady)));
+  for (const wave of originsFirst(wanted)) refused.push(...(await configureWave(context, job, wave, isReady)));
   return refused;
 }
 
@@ -130,11 +118,7 @@ function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObje
  * Restores the configurations. A stream or consumer that is gone by now was removed by somebody else, and stays removed.
  * @throws RelightError `assets.not_configured` if an update would make servers panic, or a server refuses it
  */
-async function giveBack(
-  context: Context,
-  job: RunningJob,
-  changes: readonly Reconfiguration[],
-): Promise<void> {
+async function giveBack(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
   const { observation } = await lookOnce(context, job.account);
   // Restore undamaged streams even if others are damaged; otherwise one damaged stream would block all.
   const names = changes.map(({ stream }) => stream);
@@ -173,8 +157,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
 function isAsBefore({ streams }: Observation, { stream: name, before, consumers }: Reconfiguration): boolean {
   const found = streams.ok ? streams.value.find((stream) => stream.name === name) : undefined;
   if (found === undefined) return false;
-  const isSameConfig = (now: JsonObject, then: JsonObject): boolean =>
-    JSON.stringify(now) === JSON.stringify(then);
+  const isSameConfig = (now: JsonObject, then: JsonObject): boolean => JSON.stringify(now) === JSON.stringify(then);
   return (
     (before === undefined || isSameConfig(found.config, before)) &&
     consumers.every((change) => {
@@ -210,9 +193,7 @@ async function waitUntilReady(
       return !streams.ok || (stream !== undefined && !isReady(stream, one));
     });
     lacking = waiting.map(nameOfGroup);
-    const unready = [...new Set(waiting.map(({ stream }) => stream))].flatMap(
-      (name) => found.get(name) ?? [],
-    );
+    const unready = [...new Set(waiting.map(({ stream }) => stream))].flatMap((name) => found.get(name) ?? []);
     why = streams.ok ? unready.flatMap(shortcomings) : [streams.message];
     bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
     return lacking.length === 0;

@@ -29,8 +29,7 @@ import { type Look, lookOnce } from "../observe/look.ts";
  */
 export async function restartServers(context: Context, job: RunningJob, seen: Look): Promise<void> {
   const { restarter } = context;
-  if (restarter === undefined)
-    throw new RelightError("restart.refused", "no way to restart servers is configured");
+  if (restarter === undefined) throw new RelightError("restart.refused", "no way to restart servers is configured");
   await withLease(context, "restarts", job.id, async (lost) => {
     assertFinished(await openRestartOf(context));
     await assertStartable(context);
@@ -67,11 +66,7 @@ async function lookWhenLed(context: Context, { account }: RunningJob, before: Lo
 }
 
 /** The first server that may be restarted. @throws RelightError `restart.refused` if none may within the wait. */
-async function chooseServer(
-  context: Context,
-  { account }: RunningJob,
-  candidates: readonly string[],
-): Promise<string> {
+async function chooseServer(context: Context, { account }: RunningJob, candidates: readonly string[]): Promise<string> {
   const orders = candidates.map((server) => ({
     ...orderFor(context, account, server),
     others: candidates.filter((other) => other !== server),
@@ -83,12 +78,7 @@ async function chooseServer(
   });
 }
 
-async function restartOne(
-  context: Context,
-  job: RunningJob,
-  restarter: Restarter,
-  name: string,
-): Promise<void> {
+async function restartOne(context: Context, job: RunningJob, restarter: Restarter, name: string): Promise<void> {
   const before = await context.probes.servers();
   const server = before.find((candidate) => candidate.name === name);
   if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
@@ -170,9 +160,7 @@ async function waitForReturn(
       await context.reopen();
       const seen = await context.probes.servers();
       const isThere = (wanted: string): boolean =>
-        seen.some(
-          (server) => server.name === wanted && (wanted !== name || (server.id !== id && server.jetstream)),
-        );
+        seen.some((server) => server.name === wanted && (wanted !== name || (server.id !== id && server.jetstream)));
       missing = before.map((server) => server.name).filter((wanted) => !isThere(wanted));
       return missing.length === 0;
     } catch (thrown) {

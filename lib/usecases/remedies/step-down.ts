@@ -27,8 +27,7 @@ export async function stepDownLeaders(
 ): Promise<void> {
   // Mirrors answer only after their next message, so do not wait for them.
   const mirrors = silencedMirrorGroups(observation);
-  if (mirrors.length > 0)
-    await context.assets.stepDown(job.account, await requireAccountKey(context, job), mirrors);
+  if (mirrors.length > 0) await context.assets.stepDown(job.account, await requireAccountKey(context, job), mirrors);
   const now = await stepDown(context, job, observation, deafStreamGroups);
   await stepDown(context, job, now, deafConsumerGroups);
 }

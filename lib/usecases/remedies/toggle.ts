@@ -105,8 +105,7 @@ async function close(
 ): Promise<void> {
   await waitForJetStream(context, job, true);
   const accountKey = await accountKeyOf(context, job.account);
-  if (memory.length > 0 && accountKey !== undefined)
-    await context.assets.recreate(job.account, accountKey, memory);
+  if (memory.length > 0 && accountKey !== undefined) await context.assets.recreate(job.account, accountKey, memory);
   await record(context, job, "toggle.closed", { jti: claims.jti });
 }
 

@@ -16,12 +16,7 @@ import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts"
  * After a job: pages a person about a coming expiry, and resolves incidents that no longer apply.
  * @param calls whether to page, or only to resolve: a person's own command pages nobody.
  */
-export async function watchExpiry(
-  context: Context,
-  job: RunningJob,
-  seen: Look,
-  calls: boolean,
-): Promise<void> {
+export async function watchExpiry(context: Context, job: RunningJob, seen: Look, calls: boolean): Promise<void> {
   if (isWithdrawn(seen.presence)) {
     const isOwn = (failureClass: FailureClass): boolean => OWN_CLASSES.includes(failureClass);
     return resolveIncidents(context, job, isOwn, "the account was deleted");
@@ -59,12 +54,7 @@ export async function watchUnseen(context: Context, job: RunningJob): Promise<vo
   if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
 }
 
-const OWN_CLASSES: readonly FailureClass[] = [
-  "expiry_near",
-  "expiry_imminent",
-  "renewal_failed",
-  "readings_disagree",
-];
+const OWN_CLASSES: readonly FailureClass[] = ["expiry_near", "expiry_imminent", "renewal_failed", "readings_disagree"];
 
 async function callAboutReadings(
   context: Context,

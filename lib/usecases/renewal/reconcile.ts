@@ -73,12 +73,7 @@ async function adopt(
   };
 }
 
-async function pushSafely(
-  context: Context,
-  job: RunningJob,
-  seen: Look,
-  sourced: Found,
-): Promise<Reconciliation> {
+async function pushSafely(context: Context, job: RunningJob, seen: Look, sourced: Found): Promise<Reconciliation> {
   try {
     const pushed = await pushSourced(context, job, seen, sourced);
     return { pushed, report: report(job, "helped", "the source of truth had other claims") };

@@ -59,12 +59,7 @@ export const UNPROVED_CLAIMS =
   "the claims in the journal are not proved: nobody knows whether the operator ever signed them; push the account's JWT from its source of truth";
 
 /** Without claims in force, the last known ones count; a source that was renewed since is not in force. */
-function decide(
-  context: Context,
-  seen: Look,
-  document: ClaimsDocument,
-  policy: ExpiryPolicy,
-): RenewalDecision {
+function decide(context: Context, seen: Look, document: ClaimsDocument, policy: ExpiryPolicy): RenewalDecision {
   const moment = momentOf(context, seen);
   const decision = decideRenewal((seen.known.lastSeen ?? document).claims, policy, moment);
   return decision.decision === "renew" && decision.why === EXPIRED

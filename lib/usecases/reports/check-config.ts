@@ -1,12 +1,5 @@
-import {
-  isServerConfig,
-  readServerConfig,
-  type ServerConfig,
-} from "../../domain/advice/server-config/leaf-config.ts";
-import {
-  type CredentialsFile,
-  readCredentials,
-} from "../../domain/advice/server-config/leaf-config-credentials.ts";
+import { isServerConfig, readServerConfig, type ServerConfig } from "../../domain/advice/server-config/leaf-config.ts";
+import { type CredentialsFile, readCredentials } from "../../domain/advice/server-config/leaf-config-credentials.ts";
 import type { ConfigFinding } from "../../domain/advice/server-config/leaf-config-findings.ts";
 import { checkServers } from "../../domain/advice/server-config/leaf-config-sites.ts";
 import type { Position } from "../../domain/advice/server-config/nats-config.ts";

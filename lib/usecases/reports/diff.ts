@@ -15,10 +15,7 @@ export interface AccountDiff extends ClaimsComparison {
 const ACCOUNTS_AT_ONCE = 4;
 
 /** Compares the claims of each account in the source of truth, in the resolver and on each server. Changes nothing. */
-export async function diffAccounts(
-  context: Context,
-  accounts: readonly AccountId[],
-): Promise<readonly AccountDiff[]> {
+export async function diffAccounts(context: Context, accounts: readonly AccountId[]): Promise<readonly AccountDiff[]> {
   return pMap(accounts, (account) => diffOne(context, account), { concurrency: ACCOUNTS_AT_ONCE });
 }
 

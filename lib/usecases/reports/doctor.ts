@@ -86,9 +86,7 @@ async function lookAtCluster(open: Doctor["context"], configured: readonly Accou
   const { probes } = opened.value;
   const servers = await attempt(() => probes.health());
   const domains = new Set(
-    servers.ok
-      ? servers.value.servers.filter(({ server }) => server.jetstream).map(({ server }) => server.domain)
-      : [],
+    servers.ok ? servers.value.servers.filter(({ server }) => server.jetstream).map(({ server }) => server.domain) : [],
   );
   const meta = await pMap(domains, async (domain) => ({
     ...defined({ domain }),
@@ -97,10 +95,7 @@ async function lookAtCluster(open: Doctor["context"], configured: readonly Accou
   return { servers, meta, accounts: await attempt(() => lookAtAccounts(opened.value, configured)) };
 }
 
-async function lookAtAccounts(
-  context: Context,
-  configured: readonly AccountId[],
-): Promise<readonly AccountHealth[]> {
+async function lookAtAccounts(context: Context, configured: readonly AccountId[]): Promise<readonly AccountHealth[]> {
   const names = typedNames(await takeInventory(context, configured));
   return pMap(
     [...names],

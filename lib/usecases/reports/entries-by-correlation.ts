@@ -17,9 +17,7 @@ export async function entriesByCorrelation(
   journal: Journal,
   { correlation, limit, ...of }: CorrelationQuery,
 ): Promise<readonly JournalEntry[]> {
-  const tied = (await journal.read({ ...of, kinds: TIED })).filter(
-    ({ data }) => data["correlation"] === correlation,
-  );
+  const tied = (await journal.read({ ...of, kinds: TIED })).filter(({ data }) => data["correlation"] === correlation);
   const jobs = new Set(tied.map(({ job }) => job));
   const entries: JournalEntry[] = [];
   for (const job of jobs) entries.push(...(await journal.read({ ...of, job })));

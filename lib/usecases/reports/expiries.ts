@@ -3,13 +3,7 @@ import type { AccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
 import type { Operator } from "../../domain/claims/operator.ts";
 import type { Scheduled } from "../../domain/expiry/calendar.ts";
-import {
-  byUrgency,
-  type Ending,
-  type Expiring,
-  type ExpiringKind,
-  judge,
-} from "../../domain/expiry/expiring.ts";
+import { byUrgency, type Ending, type Expiring, type ExpiringKind, judge } from "../../domain/expiry/expiring.ts";
 import {
   activationEnding,
   activationsOf,
@@ -155,8 +149,7 @@ export async function watchExpiries(
   const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
   for (const failureClass of new Set(Object.values(CLASSES))) {
     const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);
-    if (items.length === 0)
-      await resolveIncidents(context, job, (open) => open === failureClass, "no longer so");
+    if (items.length === 0) await resolveIncidents(context, job, (open) => open === failureClass, "no longer so");
     else await escalateOnce(context, job, troubleOf(failureClass, items));
   }
 }

@@ -29,9 +29,7 @@ const AT_ONCE = 8;
 
 /** The claims and policies of accounts, from which renewals are projected. A problem with one account does not affect others. */
 export async function schedule(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
-  const found = (
-    await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })
-  ).flat();
+  const found = (await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })).flat();
   return {
     accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
     unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
@@ -70,16 +68,12 @@ export function listedSchedule(context: Context): ListedSchedule {
 }
 
 /** Empty for a deleted account. */
-async function scheduleOne(
-  context: Context,
-  account: AccountId,
-): Promise<readonly (Scheduled | UnknownAccount)[]> {
+async function scheduleOne(context: Context, account: AccountId): Promise<readonly (Scheduled | UnknownAccount)[]> {
   const found = await probe(() => claimsOf(context, account));
   if (found.ok && found.value.withdrawn) return [];
   const claims = found.ok ? found.value.document?.claims : undefined;
   const name = nameOf(context, account, claims);
-  if (claims === undefined)
-    return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
+  if (claims === undefined) return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
   const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
   if (!isKnown) return [{ account, name, problem: UNCOUNTABLE }];
   return [{ account, name, claims, policy: context.policyOf(account, claims) }];

@@ -1,13 +1,6 @@
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import { measuresOfSweep } from "../../domain/metrics/measures.ts";
-import {
-  type Due,
-  type DueReason,
-  describeDue,
-  isImminent,
-  isRoutine,
-  isUnknown,
-} from "../../domain/sweep/due.ts";
+import { type Due, type DueReason, describeDue, isImminent, isRoutine, isUnknown } from "../../domain/sweep/due.ts";
 import { type Backlog, backlog } from "../../domain/time/backlog.ts";
 import type { EpochMillis, Millis } from "../../domain/time/time.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
@@ -145,8 +138,7 @@ async function enqueueBacklogs(
   const more = Math.min(pressing.first.length, left - share);
   const chosen = [...pressing.first.slice(0, more), ...usual.first.slice(0, left - more)];
   run.queued += chosen.length;
-  for (let from = 0; from < chosen.length; from += CHUNK)
-    await enqueue(context, run, chosen.slice(from, from + CHUNK));
+  for (let from = 0; from < chosen.length; from += CHUNK) await enqueue(context, run, chosen.slice(from, from + CHUNK));
   const due = pressing.first.length + pressing.others + usual.first.length + usual.others;
   return due - chosen.length;
 }
@@ -183,20 +175,15 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
   for (const account of context.configured) if (isNew(account)) yield { account, listed: unlisted };
   for await (const entry of sourced(context)) {
     if (!entry.ok) noteUnreadable(run, { account: entry.place, problem: entry.problem });
-    else if (isNew(entry.jwt.document.claims.sub))
-      yield { account: entry.jwt.document.claims.sub, listed: unlisted };
+    else if (isNew(entry.jwt.document.claims.sub)) yield { account: entry.jwt.document.claims.sub, listed: unlisted };
   }
   // An account that only the journal knows needs a check: it expired, or somebody deleted it.
   for await (const { account, forgotten } of context.journal.accounts())
     if (isNew(account) && !forgotten) yield { account, listed: unlisted };
-  for (const account of await loadedAccounts(context))
-    if (isNew(account)) yield { account, listed: unlisted };
+  for (const account of await loadedAccounts(context)) if (isNew(account)) yield { account, listed: unlisted };
 }
 
-function noteUnreadable(
-  { unreadable }: Run,
-  { account, problem }: { account: string; problem: string },
-): void {
+function noteUnreadable({ unreadable }: Run, { account, problem }: { account: string; problem: string }): void {
   if (unreadable.length < MOST_UNREADABLE) unreadable.push({ account, problem });
 }
 

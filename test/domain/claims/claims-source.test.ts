@@ -87,22 +87,10 @@ describe("findings about the source of truth", () => {
     ["other claims", findings(found(claims({}, { conn: 1 }))), ["source.differs degraded"]],
     ["a foreign JWT", findings(found(claims({ iss: stranger }))), ["source.differs degraded"]],
     ["nothing", findings(ABSENT), ["source.unknown_account degraded"]],
-    [
-      "what can't be read",
-      findings({ state: "unclear", problem: "BAD.jwt" }),
-      ["source.unavailable unknown"],
-    ],
-    [
-      "an account that the cluster lacks",
-      findings(found(claims()), NOWHERE),
-      ["source.missing_account dead"],
-    ],
+    ["what can't be read", findings({ state: "unclear", problem: "BAD.jwt" }), ["source.unavailable unknown"]],
+    ["an account that the cluster lacks", findings(found(claims()), NOWHERE), ["source.missing_account dead"]],
     ["an account that neither has", findings(ABSENT, NOWHERE), []],
-    [
-      "anything, while the cluster does not answer",
-      findings(found(claims({}, { conn: 1 })), { running: FAILED }),
-      [],
-    ],
+    ["anything, while the cluster does not answer", findings(found(claims({}, { conn: 1 })), { running: FAILED }), []],
     ["anything, while the resolver does not answer", findings(ABSENT, { stored: FAILED }), []],
   ])("%s", (_what, seen, expected) => expect(seen).toEqual(expected));
 
@@ -158,30 +146,15 @@ describe("the comparison of source, resolver and servers", () => {
   test.each<[string, object, string, readonly string[]]>([
     ["the same everywhere", { source: sourced(found(document)) }, "same", []],
     ["no source, and no drift", {}, "same", []],
-    [
-      "renewed in the cluster",
-      { source: sourced(found(claims(older))) },
-      "same",
-      ["source → resolver: iat,exp,jti"],
-    ],
-    [
-      "newer in the source",
-      { source: sourced(found(claims(newer))) },
-      "differs",
-      ["source → resolver: iat,exp,jti"],
-    ],
+    ["renewed in the cluster", { source: sourced(found(claims(older))) }, "same", ["source → resolver: iat,exp,jti"]],
+    ["newer in the source", { source: sourced(found(claims(newer))) }, "differs", ["source → resolver: iat,exp,jti"]],
     [
       "other limits",
       { source: sourced(found(claims({}, { conn: 3 }))) },
       "differs",
       ["source → resolver: nats.limits.conn"],
     ],
-    [
-      "a server that runs another",
-      { running: on(document, claims({ jti: "J9" })) },
-      "differs",
-      ["resolver → s2: jti"],
-    ],
+    ["a server that runs another", { running: on(document, claims({ jti: "J9" })) }, "differs", ["resolver → s2: jti"]],
     [
       "not in the resolver",
       { stored: held(undefined), source: sourced(found(claims({}, { conn: 3 }))) },

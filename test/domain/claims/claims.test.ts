@@ -9,8 +9,7 @@ import {
 import { claims } from "../observations.ts";
 
 const { text: GOOD } = claims();
-const changed = (change: Record<string, unknown>): string =>
-  JSON.stringify({ ...JSON.parse(GOOD), ...change });
+const changed = (change: Record<string, unknown>): string => JSON.stringify({ ...JSON.parse(GOOD), ...change });
 
 describe("reading claims", () => {
   test.each<[string, string, RegExp]>([
@@ -24,11 +23,7 @@ describe("reading claims", () => {
     ["a time with a fraction", changed({ iat: 1.5 }), /"iat" is not a time/],
     ["a time before 1970", changed({ iat: -1 }), /"iat" is not a time/],
     ["no time of issue", changed({ iat: undefined }), /"iat" is not a time/],
-    [
-      "a time that JavaScript can't hold",
-      GOOD.replace(/"exp":\d+/, `"exp":${2 ** 53}`),
-      /"exp" is not a time/,
-    ],
+    ["a time that JavaScript can't hold", GOOD.replace(/"exp":\d+/, `"exp":${2 ** 53}`), /"exp" is not a time/],
     ["a time as text", changed({ exp: "tomorrow" }), /"exp" is not a time/],
     ["a time that is null", changed({ nbf: null }), /"nbf" is not a time/],
     ["no NATS part", changed({ nats: undefined }), /"nats" is missing/],
@@ -36,11 +31,7 @@ describe("reading claims", () => {
     ["one without a type", changed({ nats: { version: 2 } }), /type "undefined"/],
     ["version 1", changed({ nats: { type: "account", version: 1 } }), /version 2/],
     ["a claim twice", GOOD.replace('"jti":"J1"', '"jti":"J1","jti":"J9"'), /"jti" appears twice/],
-    [
-      "a claim twice, once in disguise",
-      GOOD.replace('"jti"', '"jt\\u0069":"J0","jti"'),
-      /"jti" appears twice/,
-    ],
+    ["a claim twice, once in disguise", GOOD.replace('"jti"', '"jt\\u0069":"J0","jti"'), /"jti" appears twice/],
     ["a claim twice within a list", changed({}).replace("{", '{"x":[0,{"a":1,"a":2}],'), /"a" appears twice/],
     [
       "one nested without end",
@@ -160,11 +151,7 @@ describe("limits", () => {
   test.each<[string, Record<string, unknown>, string[]]>([
     ["flat", {}, ["mem_storage", "disk_storage"]],
     ["disk only", { mem_storage: undefined }, ["disk_storage"]],
-    [
-      "tiers",
-      { mem_storage: undefined, disk_storage: undefined, tiered_limits: { R1: {} } },
-      ["tiered_limits"],
-    ],
+    ["tiers", { mem_storage: undefined, disk_storage: undefined, tiered_limits: { R1: {} } }, ["tiered_limits"]],
     ["none", { mem_storage: undefined, disk_storage: undefined }, []],
   ])("taking JetStream away from an account with %s storage edits what is there", (_what, limits, keys) => {
     expect(withoutJetStream(claims({}, limits).claims)).toEqual(

@@ -15,12 +15,7 @@ const of = (account: AccountId, place: Place, name?: string): Mention => ({ acco
 
 test("what the places know is joined, each account once, in the order of being mentioned", () => {
   const known = inventoryOf([
-    ...[
-      of(B, "journal", "old"),
-      of(A, "resolver", "APP"),
-      of(B, "configuration", "BILLING"),
-      of(B, "servers"),
-    ],
+    ...[of(B, "journal", "old"), of(A, "resolver", "APP"), of(B, "configuration", "BILLING"), of(B, "servers")],
   ]);
   expect(known).toEqual([
     {
@@ -55,12 +50,7 @@ describe("a name means", () => {
 
 test("what is to be typed is a name that means the account, and else its id", () => {
   const known = inventoryOf([
-    ...[
-      of(A, "resolver", "APP"),
-      of(B, "journal", "APP"),
-      of(C, "resolver", "TWICE"),
-      of(id("D"), "source", "TWICE"),
-    ],
+    ...[of(A, "resolver", "APP"), of(B, "journal", "APP"), of(C, "resolver", "TWICE"), of(id("D"), "source", "TWICE")],
   ]);
   expect([...typedNames(known).values()]).toEqual(["APP", B, C, id("D")]);
   for (const [account, name] of typedNames(known))

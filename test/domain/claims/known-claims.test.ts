@@ -48,21 +48,11 @@ function known({ inForce, source, seen, proved = true, unreadable }: Scene): Kno
 describe("what an account is renewed from, and compared with", () => {
   test.each<[string, Scene, string | undefined, string | undefined]>([
     ["what is in force", { inForce }, "J1", "J1"],
-    [
-      "what is in force, though the source has newer claims",
-      { inForce, source: sourceOf(newer) },
-      "J1",
-      "J1",
-    ],
+    ["what is in force, though the source has newer claims", { inForce, source: sourceOf(newer) }, "J1", "J1"],
     ["what was last seen", { seen: seenClaims }, "SEEN", "SEEN"],
     ["the source's, where nothing was seen", { source: sourceOf(older) }, "OLDER", "OLDER"],
     ["the source's, if they are newer", { source: sourceOf(newer), seen: seenClaims }, "NEWER", "NEWER"],
-    [
-      "what was last seen, if the source's are older",
-      { source: sourceOf(older), seen: seenClaims },
-      "SEEN",
-      "SEEN",
-    ],
+    ["what was last seen, if the source's are older", { source: sourceOf(older), seen: seenClaims }, "SEEN", "SEEN"],
     ["never what the source has and nobody trusts", { source: sourceOf(newer, false) }, undefined, undefined],
     [
       "never an entry that is not proved, which is compared with",

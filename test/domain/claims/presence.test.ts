@@ -51,27 +51,15 @@ describe("what became of an account", () => {
     ["the resolver holds it, and no client ever came", { running: running(nowhere) }, "here"],
     ["it runs, and there is no resolver to ask", { stored: { ...FAILED, code: "nats.no_resolver" } }, "here"],
     ["its claims are over", { running: running(on("s1", ended, true)), stored: holds(ended) }, "expired"],
-    [
-      "over, and forgotten by the resolver",
-      { running: running(on("s1", ended, true)), stored: holds() },
-      "expired",
-    ],
-    [
-      "over, forgotten and loaded nowhere",
-      { running: running(nowhere), stored: holds(), lastSeen: ended },
-      "expired",
-    ],
+    ["over, and forgotten by the resolver", { running: running(on("s1", ended, true)), stored: holds() }, "expired"],
+    ["over, forgotten and loaded nowhere", { running: running(nowhere), stored: holds(), lastSeen: ended }, "expired"],
     [
       "over, and no resolver to ask",
       { running: running(nowhere), stored: { ...FAILED, code: "nats.no_resolver" }, lastSeen: ended },
       "expired",
     ],
     ["a server refuses it, and the resolver has nothing", { running: refused, stored: holds() }, "deleted"],
-    [
-      "the same of one that never expires",
-      { running: running(on("s1", perpetual, true)), stored: holds() },
-      "deleted",
-    ],
+    ["the same of one that never expires", { running: running(on("s1", perpetual, true)), stored: holds() }, "deleted"],
     [
       "a server refuses it, since it can't count to its end",
       { running: running(on("s1", uncountable, true)), stored: holds(uncountable) },
@@ -117,11 +105,7 @@ describe("what became of an account", () => {
     ],
     ["nobody ever had it", { running: running(nowhere), stored: holds() }, "never_here"],
     ["no server answers", { running: FAILED }, "unknown"],
-    [
-      "the resolver does not answer, and no server has it",
-      { running: running(nowhere), stored: FAILED },
-      "unknown",
-    ],
+    ["the resolver does not answer, and no server has it", { running: running(nowhere), stored: FAILED }, "unknown"],
   ])("%s", (_what, changes, state) => {
     expect(presenceOf(facts(changes)).state).toBe(state);
   });
@@ -186,9 +170,7 @@ describe("what the journal knows of a deletion", () => {
 });
 
 test("a deletion is told with who refuses, and where it is back", () => {
-  const seen = presenceOf(
-    facts({ running: running(on("s1", claims(), true), on("s2")), stored: holds(claims()) }),
-  );
+  const seen = presenceOf(facts({ running: running(on("s1", claims(), true), on("s2")), stored: holds(claims()) }));
   expect(isWithdrawn(seen) && describeWithdrawal(seen)).toBe(
     "somebody deleted it; s1 refuses its clients although its claims are valid; its deleted JWT is back on the resolver, s2: a server that was away during the deletion brings it back",
   );

@@ -76,11 +76,7 @@ const payload = fc
       ],
     ].map(([key, item]) => [`"${key}"`, item ?? ""]);
     const taken = new Set(["jti", "iat", "iss", "sub", "nats", "exp", "nbf"]);
-    const all = [
-      ...known,
-      ...unknown.filter(([key]) => !taken.has(JSON.parse(key))),
-      ...(exp.length > 0 ? [exp] : []),
-    ];
+    const all = [...known, ...unknown.filter(([key]) => !taken.has(JSON.parse(key))), ...(exp.length > 0 ? [exp] : [])];
     const turned = [...all.slice(turn % all.length), ...all.slice(0, turn % all.length)];
     return `${gap}{${gap}${turned.map(([key, item]) => `${key}${gap}:${gap}${item}`).join(`${gap},${gap}`)}${gap}}${gap}`;
   })
@@ -181,12 +177,9 @@ describe("renewal", () => {
           const places = foreignValues(renewed);
           const { offset, length } = places[pick % places.length] as Node;
           fc.pre(JSON.stringify(JSON.parse(renewed.slice(offset, offset + length))) !== other);
-          const parsed = parseAccountClaims(
-            `${renewed.slice(0, offset)}${other}${renewed.slice(offset + length)}`,
-          );
+          const parsed = parseAccountClaims(`${renewed.slice(0, offset)}${other}${renewed.slice(offset + length)}`);
           // What is no account's any more (another "sub", no "nats") does not get as far as the gate.
-          if (parsed.ok)
-            expect(gate(renewalInput(current, parsed.document))).toMatchObject({ decision: "refuse" });
+          if (parsed.ok) expect(gate(renewalInput(current, parsed.document))).toMatchObject({ decision: "refuse" });
         },
       ),
       { numRuns: 1_000 },
@@ -230,12 +223,7 @@ describe("renewal", () => {
   test("taking JetStream away touches the switches and nothing else", () => {
     const current = claims({}, { tiered_limits: { R1: { disk_storage: 5 } } });
     const off = reissue(current, terms, withoutJetStream(current.claims));
-    const {
-      mem_storage: _m,
-      disk_storage: _d,
-      tiered_limits: _t,
-      ...rest
-    } = JSON.parse(current.text).nats.limits;
+    const { mem_storage: _m, disk_storage: _d, tiered_limits: _t, ...rest } = JSON.parse(current.text).nats.limits;
     expect(JSON.parse(off.text).nats.limits).toEqual(rest);
   });
 });

@@ -111,11 +111,7 @@ describe("the layers", () => {
   test.each<[string, Partial<ClusterFacts>, Row]>([
     ["all is well", {}, [H, H, H, H, H, H]],
     ["monitoring agrees", monitoring(), [H, H, H, H, H, H]],
-    [
-      "monitoring can't be reached",
-      monitoring({ enabledOnly: FAILED, serverOnly: FAILED }),
-      [U, H, H, H, H, H],
-    ],
+    ["monitoring can't be reached", monitoring({ enabledOnly: FAILED, serverOnly: FAILED }), [U, H, H, H, H, H]],
     [
       "monitoring says that JetStream is off",
       monitoring({ enabledOnly: no("JetStream is not enabled") }),
@@ -133,11 +129,7 @@ describe("the layers", () => {
       withServers(...["s1", "s2", "s3"].map((name) => up(name, { enabledOnly: no("off") }))),
       [H, D, U, U, U, U],
     ],
-    [
-      "a server does not say",
-      withServers(up("s1"), up("s2"), up("s3", { enabledOnly: FAILED })),
-      [H, U, H, H, H, H],
-    ],
+    ["a server does not say", withServers(up("s1"), up("s2"), up("s3", { enabledOnly: FAILED })), [H, U, H, H, H, H]],
     [
       "a server has not caught up",
       withServers(up("s1"), up("s2"), up("s3", { serverOnly: no("not current") })),
@@ -158,18 +150,12 @@ describe("the layers", () => {
     ["the meta group could not be asked", { meta: [{ meta: FAILED }] }, [H, H, U, H, H, H]],
     ["there is no account", withAccounts(), [H, H, H, U, U, U]],
     ["an account has expired, with streams", withAccounts(account(EXPIRED)), [H, H, H, D, U, U]],
-    [
-      "an account has expired, without any",
-      withAccounts(account({ ...EXPIRED, ...streams() })),
-      [H, H, H, G, H, H],
-    ],
+    ["an account has expired, without any", withAccounts(account({ ...EXPIRED, ...streams() })), [H, H, H, G, H, H]],
     ["a stream has no leader", withAccounts(account(streams(led({ leader: "" })))), [H, H, H, H, D, U]],
     ["a stream is deaf", withAccounts(account(streams(led(DEAF)))), [H, H, H, H, H, D]],
     [
       "nobody answers direct gets of a stream",
-      withAccounts(
-        account(streams(led({ directGets: { ok: true, value: { heardOn: [], deafOn: ["s1"] } } }))),
-      ),
+      withAccounts(account(streams(led({ directGets: { ok: true, value: { heardOn: [], deafOn: ["s1"] } } })))),
       [H, H, H, H, H, D],
     ],
     [
@@ -199,9 +185,7 @@ describe("the layers", () => {
     ],
     [
       "replicas are missing",
-      withAccounts(
-        account({ ...CLUSTER, ...streams(led({ replicas: 3, peers: [{ name: "s2", current: true }] })) }),
-      ),
+      withAccounts(account({ ...CLUSTER, ...streams(led({ replicas: 3, peers: [{ name: "s2", current: true }] })) })),
       [H, H, H, H, G, H],
     ],
   ])("%s", (_situation, changes, row) => {
@@ -241,27 +225,18 @@ describe("the layers", () => {
       ),
     );
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(health, health), { minLength: 1 }),
-        group,
-        accounts,
-        (servers, meta, found) => {
-          const answered = servers.map(([enabledOnly, serverOnly], index) =>
-            up(`s${index}`, { enabledOnly, serverOnly }),
-          );
-          const layers = judgeLayers(
-            facts({ ...withServers(...answered), meta: [{ meta }], accounts: found }),
-          );
-          const dead = layers.findIndex(
-            ({ verdict, id }) => verdict === "dead" && ["jetstream", "meta"].includes(id),
-          );
-          for (const { verdict, evidence } of layers) {
-            expect(evidence.length).toBeGreaterThan(0);
-            expect(verdict).toBe(worst(evidence.map((entry) => entry.health)));
-          }
-          if (dead >= 0) for (const { verdict } of layers.slice(dead + 1)) expect(verdict).toBe("unknown");
-        },
-      ),
+      fc.property(fc.array(fc.tuple(health, health), { minLength: 1 }), group, accounts, (servers, meta, found) => {
+        const answered = servers.map(([enabledOnly, serverOnly], index) =>
+          up(`s${index}`, { enabledOnly, serverOnly }),
+        );
+        const layers = judgeLayers(facts({ ...withServers(...answered), meta: [{ meta }], accounts: found }));
+        const dead = layers.findIndex(({ verdict, id }) => verdict === "dead" && ["jetstream", "meta"].includes(id));
+        for (const { verdict, evidence } of layers) {
+          expect(evidence.length).toBeGreaterThan(0);
+          expect(verdict).toBe(worst(evidence.map((entry) => entry.health)));
+        }
+        if (dead >= 0) for (const { verdict } of layers.slice(dead + 1)) expect(verdict).toBe("unknown");
+      }),
     );
   });
 });

@@ -45,9 +45,7 @@ describe("the calendar of renewals", () => {
     const [today] = calendar([overdue], until(1)).days;
     expect(today?.renewals).toMatchObject([{ at: now, kind: "renewal" }]);
     const byHand = calendar([scheduled(90, newPolicy({ manual: true }))], until(900)).days;
-    expect(byHand.flatMap(({ renewals }) => renewals)).toMatchObject([
-      { kind: "manual", at: now + inDays(75) },
-    ]);
+    expect(byHand.flatMap(({ renewals }) => renewals)).toMatchObject([{ kind: "manual", at: now + inDays(75) }]);
   });
 
   test("comes to an end for lifetimes of hours", () => {
@@ -60,10 +58,7 @@ describe("the calendar of renewals", () => {
     const narrow = newPolicy({ renewBy: hours(30 * 24 - 0.5) });
     const many = (count: number, lives: number, from: number): Scheduled[] =>
       Array.from({ length: count }, (_, index) => scheduled(lives, narrow, from + index));
-    const { storms } = calendar(
-      [...many(30, 90, 0), ...many(25, 100, 100), ...many(20, 110, 200)],
-      until(100),
-    );
+    const { storms } = calendar([...many(30, 90, 0), ...many(25, 100, 100), ...many(20, 110, 200)], until(100));
     expect(storms.map(({ perHour, accounts }) => [perHour, accounts.length])).toEqual([
       [30, 30],
       [25, 25],

@@ -14,8 +14,7 @@ import { ACCOUNT, claims, NOW } from "../observations.ts";
 import { inDays, newPolicy } from "../policies.ts";
 
 const now = toMillis(NOW);
-const jwtOf = (payload: object): string =>
-  `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
+const jwtOf = (payload: object): string => `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
 const ending = (kind: Ending["kind"], left: number, more: Partial<Ending> = {}): Ending => ({
   kind,
   what: "x",
@@ -45,12 +44,7 @@ describe("what expires is judged", () => {
   });
 
   test("says when, and puts the most urgent first", () => {
-    const all = [
-      ending("account", 60),
-      ending("credentials", 20),
-      ending("credentials", -2),
-      ending("operator", 3),
-    ];
+    const all = [ending("account", 60), ending("credentials", 20), ending("credentials", -2), ending("operator", 3)];
     const judged = all.map((item) => judge(item, newPolicy(), now)).sort(byUrgency);
     expect(judged.map(({ message }) => message)).toEqual([
       "expired 2d ago",
@@ -76,13 +70,10 @@ describe("tokens", () => {
     expect(endingOf("operator", "o", jwtOf({ exp: 0 }))).toEqual({ kind: "operator", what: "o" });
   });
 
-  test.each(["", "a.b", "a.!!.c", `x.${Buffer.from("[1]").toString("base64url")}.y`])(
-    "that are none: %j",
-    (text) => {
-      expect(readPayload(text)).toBeUndefined();
-      expect(endingOf("operator", "o", text).unseen).toBeDefined();
-    },
-  );
+  test.each(["", "a.b", "a.!!.c", `x.${Buffer.from("[1]").toString("base64url")}.y`])("that are none: %j", (text) => {
+    expect(readPayload(text)).toBeUndefined();
+    expect(endingOf("operator", "o", text).unseen).toBeDefined();
+  });
 
   test.each([
     ["a.b", "a.b", true],
@@ -135,12 +126,7 @@ describe("activation tokens", () => {
   test.each<[string, string, ReturnType<typeof exporting> | undefined, string | undefined]>([
     ["good", token(), exporting(), undefined],
     ["signed by a scoped signing key", token({ iss: KEY }), exporting(), undefined],
-    [
-      "signed by a key that is gone",
-      token({ iss: KEY }),
-      exporting({}, []),
-      "no longer one of its exporter's",
-    ],
+    ["signed by a key that is gone", token({ iss: KEY }), exporting({}, []), "no longer one of its exporter's"],
     ["for what is no longer exported", token(), exporting({ subject: "b" }), "no longer exports"],
     ["for a service that is a stream", token(), exporting({ type: "service" }), "no longer exports"],
     ["revoked", token(), exporting({ revocations: { [ACCOUNT]: NOW - 10 } }), "revoked"],

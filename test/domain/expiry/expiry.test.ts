@@ -29,8 +29,7 @@ const windowOf = (...args: Parameters<typeof renewalWindow>): RenewalWindow => {
   if (window === undefined) throw new Error("it never expires");
   return window;
 };
-const daysLeft = ({ expiresAt }: RenewalWindow, instant: number): number =>
-  (expiresAt - instant) / (DAY * 1000);
+const daysLeft = ({ expiresAt }: RenewalWindow, instant: number): number => (expiresAt - instant) / (DAY * 1000);
 const utc = (text: string): number => Date.parse(`${text}Z`);
 
 describe("a renewal window", () => {
@@ -43,11 +42,7 @@ describe("a renewal window", () => {
 
   test.each([
     ["a length of time", newPolicy(), [30, 15, 10, 5]],
-    [
-      "a share of the lifetime that the JWT was given",
-      newPolicy({ renewBefore: share(0.25) }),
-      [15, 7.5, 5, 2.5],
-    ],
+    ["a share of the lifetime that the JWT was given", newPolicy({ renewBefore: share(0.25) }), [15, 7.5, 5, 2.5]],
     ["renewed by hand: warned of when it opens", newPolicy({ manual: true }), [30, 15, 30, 5]],
   ])("has defaults: %s", (_what, policy, expected) => {
     const leads = leadsOf(policy, inDays(60));
@@ -76,13 +71,7 @@ describe("a renewal window", () => {
       days: fc.subarray<Weekday>(["sun", "mon", "tue", "wed", "thu", "fri", "sat"], { minLength: 1 }),
       from: fc.integer({ min: 0, max: 1439 }),
       to: fc.integer({ min: 1, max: 1440 }),
-      timeZone: fc.constantFrom(
-        "UTC",
-        "Europe/Berlin",
-        "America/St_Johns",
-        "Pacific/Apia",
-        "Australia/Lord_Howe",
-      ),
+      timeZone: fc.constantFrom("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Australia/Lord_Howe"),
     }),
     { maxLength: 3 },
   );
@@ -105,22 +94,18 @@ describe("a renewal window", () => {
   });
   test("property: what is far off is fresh and alarms nobody, and what is fresh and long before its window is far off", () => {
     fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 400 }),
-        fc.double({ min: 0, max: 1.2, noNaN: true }),
-        (lives, part) => {
-          const policy = newPolicy({ renewBefore: share(0.3) });
-          const claimed = given(lives);
-          const { opensAt, warnAt, pageAt, begins, expiresAt } = windowOf(claimed, policy);
-          const now = epochMillis(begins + part * (expiresAt - begins));
-          const isFar = isFarOff(claimed, policy, now);
-          expect(isFar).toBe(now < Math.min(opensAt, warnAt, pageAt));
-          if (!isFar) return;
-          const moment = { now, skew: at(NOW).skew };
-          const window = expiryWindow(claimed, policy, moment);
-          expect([window.state, alarmOf(window, moment)]).toEqual(["fresh", "none"]);
-        },
-      ),
+      fc.property(fc.integer({ min: 1, max: 400 }), fc.double({ min: 0, max: 1.2, noNaN: true }), (lives, part) => {
+        const policy = newPolicy({ renewBefore: share(0.3) });
+        const claimed = given(lives);
+        const { opensAt, warnAt, pageAt, begins, expiresAt } = windowOf(claimed, policy);
+        const now = epochMillis(begins + part * (expiresAt - begins));
+        const isFar = isFarOff(claimed, policy, now);
+        expect(isFar).toBe(now < Math.min(opensAt, warnAt, pageAt));
+        if (!isFar) return;
+        const moment = { now, skew: at(NOW).skew };
+        const window = expiryWindow(claimed, policy, moment);
+        expect([window.state, alarmOf(window, moment)]).toEqual(["fresh", "none"]);
+      }),
     );
   });
   const minuteOf = (start: number): Interval => ({ start: epochMillis(start), end: epochMillis(start + 1) });
@@ -169,12 +154,7 @@ describe("what is done now", () => {
     ["after the expiry", NOW + 91 * DAY, policy, { decision: "renew", why: "it had expired" }],
     ["by hand only", inWindow, { ...policy, manual: true }, { decision: "manual" }],
     ["by hand only, expired", NOW + 91 * DAY, { ...policy, manual: true }, { decision: "manual" }],
-    [
-      "after the expiry, in a blackout",
-      NOW + 91 * DAY,
-      { ...policy, blackouts: [blackout()] },
-      { decision: "renew" },
-    ],
+    ["after the expiry, in a blackout", NOW + 91 * DAY, { ...policy, blackouts: [blackout()] }, { decision: "renew" }],
     [
       "in a blackout that lasts beyond the window",
       inWindow,
@@ -207,9 +187,7 @@ describe("what is done now", () => {
     const { renewAt } = windowOf(given(90), newPolicy());
     const before = { now: epochMillis(renewAt - 5_000), skew: at(NOW).skew };
     expect(decideRenewal(given(90), newPolicy(), before).decision).toBe("wait");
-    expect(decideRenewal(given(90), newPolicy(), { ...before, skew: at(NOW, 5_000).skew }).decision).toBe(
-      "renew",
-    );
+    expect(decideRenewal(given(90), newPolicy(), { ...before, skew: at(NOW, 5_000).skew }).decision).toBe("renew");
     // Renewed just now, by a clock that is off by a year: not again.
     expect(decideRenewal(given(90), newPolicy(), at(NOW, inDays(365))).decision).toBe("wait");
     expect(expiryWindow(given(90, 89.9), newPolicy(), at(NOW, inDays(1))).state).toBe("expired");
@@ -240,13 +218,7 @@ describe("what is done now", () => {
       const moment = at(NOW, ahead);
       return alarmOf(expiryWindow(given(90, 90 - left), newPolicy(), moment), moment);
     };
-    expect([11, 9.9, 5.1, 4.9, -1].map((left) => alarmAt(left))).toEqual([
-      "none",
-      "warn",
-      "warn",
-      "page",
-      "page",
-    ]);
+    expect([11, 9.9, 5.1, 4.9, -1].map((left) => alarmAt(left))).toEqual(["none", "warn", "warn", "page", "page"]);
     expect(alarmAt(11, inDays(2))).toBe("warn");
     const never = expiryWindow(claims({ exp: 0 }).claims, newPolicy(), at(NOW));
     expect(alarmOf(never, at(NOW))).toBe("none");
@@ -264,18 +236,8 @@ describe("blackouts keep to the clocks of their place", () => {
   const rows: [string, string, string, string[], Parameters<typeof blackout>[0]?][] = [
     ["in winter", "2030-01-15T12:00", "2030-01-16T12:00", ["2030-01-15T21:00/2030-01-16T05:00"]],
     ["in summer", "2030-07-15T12:00", "2030-07-16T12:00", ["2030-07-15T20:00/2030-07-16T04:00"]],
-    [
-      "over the spring's change",
-      "2030-03-30T12:00",
-      "2030-03-31T12:00",
-      ["2030-03-30T21:00/2030-03-31T04:00"],
-    ],
-    [
-      "over the autumn's change",
-      "2030-10-26T12:00",
-      "2030-10-27T12:00",
-      ["2030-10-26T20:00/2030-10-27T05:00"],
-    ],
+    ["over the spring's change", "2030-03-30T12:00", "2030-03-31T12:00", ["2030-03-30T21:00/2030-03-31T04:00"]],
+    ["over the autumn's change", "2030-10-26T12:00", "2030-10-27T12:00", ["2030-10-26T20:00/2030-10-27T05:00"]],
     [
       "from within the hour that does not exist",
       "2030-03-31T00:00",
@@ -307,12 +269,9 @@ describe("blackouts keep to the clocks of their place", () => {
     ["cut to what was asked", "2030-01-15T23:00", "2030-01-16T01:00", ["2030-01-15T23:00/2030-01-16T01:00"]],
     ["not at other times", "2030-01-15T06:00", "2030-01-15T20:00", []],
   ];
-  test.each(rows.map(([when, ...row]) => ({ when, row })))(
-    "$when",
-    ({ row: [start, end, expected, what] }) => {
-      expect(during(start, end, what === undefined ? night : blackout(what))).toEqual(expected);
-    },
-  );
+  test.each(rows.map(([when, ...row]) => ({ when, row })))("$when", ({ row: [start, end, expected, what] }) => {
+    expect(during(start, end, what === undefined ? night : blackout(what))).toEqual(expected);
+  });
 });
 
 describe("overrides", () => {

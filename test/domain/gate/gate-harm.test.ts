@@ -72,11 +72,7 @@ describe("claims that do harm", () => {
       { operator: system, candidate: claims(renewed, { mem_storage: 0, disk_storage: 0, conn: 5 }) },
       ["limit_lowered"],
     ],
-    [
-      "a negative limit that is none",
-      { candidate: claims(renewed, { conn: -5 }) },
-      ["limit_lowered", "limit_misread"],
-    ],
+    ["a negative limit that is none", { candidate: claims(renewed, { conn: -5 }) }, ["limit_lowered", "limit_misread"]],
     [
       "a limit beyond 32 bits",
       { current: claims({}, { conn: 5 }), candidate: claims(renewed, { conn: 2 ** 32 }) },
@@ -290,11 +286,7 @@ describe("what a server reads", () => {
   test.each<[string, object, string]>([
     ["exp", { exp: 5 }, "exp as 5 instead of 1800009000"],
     ["sub", { sub: "A" }, `sub as "A" instead of "${ACCOUNT}"`],
-    [
-      "conn",
-      { nats: { limits: { ...decoded.nats.limits, conn: 1 } } },
-      "nats.limits.conn as 1 instead of -1",
-    ],
+    ["conn", { nats: { limits: { ...decoded.nats.limits, conn: 1 } } }, "nats.limits.conn as 1 instead of -1"],
     [
       "a limit that is missing",
       { nats: { limits: { ...decoded.nats.limits, subs: undefined } } },

@@ -43,11 +43,7 @@ describe("the push gate", () => {
       [],
     ],
     ["one that has expired", { candidate: claims({ ...renewed, exp: NOW }) }, ["expired"]],
-    [
-      "one of the future",
-      { candidate: claims({ ...renewed, nbf: NOW + 1 }) },
-      ["not_yet_valid", "claims_changed"],
-    ],
+    ["one of the future", { candidate: claims({ ...renewed, nbf: NOW + 1 }) }, ["not_yet_valid", "claims_changed"]],
     ["an older one", { candidate: claims({ ...renewed, iat: NOW - 200 }) }, ["stale"]],
     ["the very one in force", { candidate: current }, ["stale"]],
     ["one with a lowered limit", { candidate: claims(renewed, { conn: 5 }) }, ["limit_lowered"]],
@@ -75,11 +71,7 @@ describe("the push gate", () => {
       { allowance: "claims", candidate: claims({ ...renewed, nats: { type: "account", version: 2 } }) },
       ["limit_lowered"],
     ],
-    [
-      "a raised limit that a person accepted",
-      { allowance: "claims", candidate: claims(renewed, { subs: 200 }) },
-      [],
-    ],
+    ["a raised limit that a person accepted", { allowance: "claims", candidate: claims(renewed, { subs: 200 }) }, []],
     [
       "wildcards off, even accepted",
       { allowance: "claims", candidate: claims(renewed, { wildcards: false }) },
@@ -149,11 +141,7 @@ describe("the push gate", () => {
     ["an expiry where there was none", { current: claims({ exp: undefined }) }, []],
     ["one that never expires", { candidate: claims({ ...renewed, exp: undefined }) }, []],
     ["one that never expires, as a zero", { candidate: claims({ ...renewed, exp: 0 }) }, []],
-    [
-      "one valid from now on",
-      { current: claims({ nbf: NOW }), candidate: claims({ ...renewed, nbf: NOW }) },
-      [],
-    ],
+    ["one valid from now on", { current: claims({ nbf: NOW }), candidate: claims({ ...renewed, nbf: NOW }) }, []],
     ["another one of the same second", { candidate: claims({ ...renewed, iat: NOW - 100 }) }, []],
     [
       "everything wrong at once",
@@ -175,17 +163,13 @@ describe("the push gate", () => {
 
   test("knows a great number from its neighbour", () => {
     const big = (digits: string, changes: Record<string, unknown>) => {
-      const parsed = parseAccountClaims(
-        claims(changes, { big: 1 }).text.replace('"big":1', `"big":${digits}`),
-      );
+      const parsed = parseAccountClaims(claims(changes, { big: 1 }).text.replace('"big":1', `"big":${digits}`));
       if (!parsed.ok) throw new Error(parsed.problem);
       return parsed.document;
     };
     const before = big("9223372036854775807", {});
     expect(refusals({ current: before, candidate: big("9223372036854775807", renewed) })).toEqual([]);
-    expect(refusals({ current: before, candidate: big("9223372036854775808", renewed) })).toEqual([
-      "claims_changed",
-    ]);
+    expect(refusals({ current: before, candidate: big("9223372036854775808", renewed) })).toEqual(["claims_changed"]);
     expect(refusals({ current: before, candidate: big("5", renewed) })).toEqual(["limit_lowered"]);
   });
 

@@ -27,11 +27,7 @@ describe("any account", () => {
     ["one of two signing keys", { signing_keys: ["A2"] }, []],
     ["all signing keys in place of others", { signing_keys: ["A3"] }, ["signing_key_removed"]],
     ["all of them scoped", { signing_keys: [scope(), { ...scope(), key: "A2" }] }, ["signing_key_removed"]],
-    [
-      "one plain and scoped, where the last counts",
-      { signing_keys: ["A1", scope()] },
-      ["signing_key_removed"],
-    ],
+    ["one plain and scoped, where the last counts", { signing_keys: ["A1", scope()] }, ["signing_key_removed"]],
     ["all denied", { default_permissions: { sub: { deny: ["a", ">"] } } }, ["locked_out"]],
     ["all but some denied", { default_permissions: { sub: { deny: ["a.>"] } } }, []],
     ["JetStream's API mapped", { mappings: { "$JS.*.INFO": [{ subject: "a" }] } }, ["locked_out"]],
@@ -67,12 +63,7 @@ describe("the system account", () => {
     ["requests mapped", { mappings: { "$SYS.>": [{ subject: "a.>" }] } }, {}, ["locked_out"]],
     ["only answers", { default_permissions: { resp: { max: 1, ttl: 1 } } }, {}, ["locked_out"]],
     ["no inbox", { default_permissions: { sub: { deny: ["_INBOX.>"] } } }, {}, ["locked_out"]],
-    [
-      "no inbox for others",
-      { default_permissions: { sub: { deny: ["_INBOX.>"] } } },
-      { hasPermissions: true },
-      [],
-    ],
+    ["no inbox for others", { default_permissions: { sub: { deny: ["_INBOX.>"] } } }, { hasPermissions: true }, []],
     [
       "what it needs",
       { default_permissions: { pub: { allow: ["$SYS.>"] }, sub: { allow: ["$SYS.>", "_INBOX.>"] } } },

@@ -21,16 +21,8 @@ describe("what servers refuse beyond decoding", () => {
   test.each<[string, object, RegExp]>([
     ["an import without a type", imported({ type: undefined }), /has no type/],
     ["an import of nobody", imported({ account: "" }), /names no account/],
-    [
-      "an import renamed with too few wildcards",
-      imported({ local_subject: "b" }),
-      /wildcards that do not exist/,
-    ],
-    [
-      "an import renamed with a wildcard too far",
-      imported({ local_subject: "b.$2" }),
-      /wildcards that do not exist/,
-    ],
+    ["an import renamed with too few wildcards", imported({ local_subject: "b" }), /wildcards that do not exist/],
+    ["an import renamed with a wildcard too far", imported({ local_subject: "b.$2" }), /wildcards that do not exist/],
     ["an import that is open on one side", imported({ subject: "a.>", local_subject: "b" }), /ends in >/],
     ["an import renamed twice", imported({ local_subject: "b.$1", to: "c" }), /both local_subject and to/],
     ["an import with a token of nothing", imported({ token: "a.b.c" }), /token is not an activation/],

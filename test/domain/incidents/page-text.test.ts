@@ -19,12 +19,7 @@ test("a page has what a person needs who was woken, in that order", () => {
     ...["What is wrong:", "JetStream is dead: Grüße", ""],
     ...["Since:", "2029-12-31 23:00 UTC (for 1h)", ""],
     ...["Who is affected:", `account ORDERS (${ACCOUNT})`, ""],
-    ...[
-      "What was tried:",
-      "renew: helped (it had expired)",
-      "step-down of stream S: refused (no quorum)",
-      "",
-    ],
+    ...["What was tried:", "renew: helped (it had expired)", "step-down of stream S: refused (no quorum)", ""],
     ...["What to do now:", "Do this.", "Then that.", ""],
     ...[`Runbook: https://wiki/jetstream_dead?a=${ACCOUNT}#ORDERS`, "Console: https://relight/"],
   ]);

@@ -79,8 +79,7 @@ test("a trouble that comes and goes with another is no storm", () => {
       const told: JournalEntry[] = [];
       for (const [index, about] of abouts.entries())
         for (const repeats of [true, false])
-          if (isToBeTold(told, telling({ about, repeats }), at(index * 5)))
-            told.push(opened(index * 5, { about }));
+          if (isToBeTold(told, telling({ about, repeats }), at(index * 5))) told.push(opened(index * 5, { about }));
       // A day of sweeps: at most five pages of each, as if each were alone.
       expect(told.length).toBeLessThanOrEqual(10);
     }),

@@ -11,12 +11,13 @@ import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 const MINUTE = 60_000;
 const KEY = "relight/O/A/unknown";
 const at = (minutes: number) => epochMillis(minutes * MINUTE);
-const entry = (
-  kind: EntryKind,
-  minutes: number,
-  data: JournalEntry["data"],
-  job = `j${minutes}`,
-): JournalEntry => ({ at: at(minutes), job, account: "-", kind, data });
+const entry = (kind: EntryKind, minutes: number, data: JournalEntry["data"], job = `j${minutes}`): JournalEntry => ({
+  at: at(minutes),
+  job,
+  account: "-",
+  kind,
+  data,
+});
 const saw = (verdict: string, minutes: number, job?: string) => entry("verdict", minutes, { verdict }, job);
 const opened = (minutes: number, delivery = "waiting", key = KEY) =>
   entry("incident.opened", minutes, { key, delivery });
@@ -27,18 +28,8 @@ describe("a period of unknown verdicts", () => {
     ["of which nobody wrote yet begins now", [], 20, 1],
     ["begins with the first unknown verdict", [saw("unknown", 5), saw("unknown", 10)], 5, 3],
     ["counts a job that looked twice once", [saw("unknown", 5, "a"), saw("unknown", 6, "a")], 5, 2],
-    [
-      "begins anew after a healthy verdict",
-      [saw("unknown", 1), saw("healthy", 5), saw("unknown", 10)],
-      10,
-      2,
-    ],
-    [
-      "begins anew after any that says something",
-      [saw("unknown", 1), saw("degraded", 5), saw("unknown", 10)],
-      10,
-      2,
-    ],
+    ["begins anew after a healthy verdict", [saw("unknown", 1), saw("healthy", 5), saw("unknown", 10)], 10, 2],
+    ["begins anew after any that says something", [saw("unknown", 1), saw("degraded", 5), saw("unknown", 10)], 10, 2],
     ["is over with a known verdict", [saw("unknown", 1), saw("dead", 5)], 20, 1],
     ["begins with the first look that came to no verdict", [opened(5), saw("unknown", 10)], 5, 3],
     ["ends with the incident", [opened(5), resolved(7), opened(12)], 12, 2],

@@ -35,16 +35,8 @@ describe("what jobs left that never ended", () => {
       { rungs: [], pushes: [], wasUnwell: false },
     ],
     ["nothing of the one that asks", [saw("now", "dead"), began("now")], { rungs: [], wasUnwell: false }],
-    [
-      "a rung without an end",
-      [saw("1", "dead"), began("1")],
-      { rungs: [{ ...RUNG, job: "1" }], wasUnwell: true },
-    ],
-    [
-      "a rung with its end",
-      [began("1"), ended("1", "helped")],
-      { rungs: [{ ...RUNG, job: "1", result: "helped" }] },
-    ],
+    ["a rung without an end", [saw("1", "dead"), began("1")], { rungs: [{ ...RUNG, job: "1" }], wasUnwell: true }],
+    ["a rung with its end", [began("1"), ended("1", "helped")], { rungs: [{ ...RUNG, job: "1", result: "helped" }] }],
     [
       "of two jobs: the second closed what the first began, and began it again",
       [began("1"), ended("2", "failed"), began("2")],
@@ -68,11 +60,7 @@ describe("what jobs left that never ended", () => {
   test.each<[string, readonly Written[], string | undefined]>([
     ["healed, by a rung", [saw("1", "dead"), began("1")], "healed"],
     ["healed, by the renewal of what was unwell", [saw("1", "dead"), pushed("1", "renewal")], "healed"],
-    [
-      "healed, by what the source had",
-      [saw("1", "degraded"), pushed("1", "from the source of truth")],
-      "healed",
-    ],
+    ["healed, by what the source had", [saw("1", "degraded"), pushed("1", "from the source of truth")], "healed"],
     ["renewed, of what was well", [saw("1", "healthy"), pushed("1", "renewal")], "renewed"],
     ["pushed, what was delivered", [saw("1", "dead"), pushed("1", "delivered")], "pushed"],
     ["nothing, by who only looked", [saw("1", "dead")], undefined],

@@ -3,12 +3,7 @@ import { createAccount, createOperator } from "@nats-io/nkeys";
 import fc from "fast-check";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { Operator } from "../../../lib/domain/claims/operator.ts";
-import {
-  obstacles,
-  planWaves,
-  type RotationAccount,
-  type ServerTrust,
-} from "../../../lib/domain/keys/key-rotation.ts";
+import { obstacles, planWaves, type RotationAccount, type ServerTrust } from "../../../lib/domain/keys/key-rotation.ts";
 
 const [own, from, to, other] = [1, 2, 3, 4].map(() => createOperator().getPublicKey()) as [
   ...[string, string, string, string],
@@ -32,32 +27,15 @@ describe("what stands against a rotation", () => {
       trusting(operatorWith([from, to], true, other)),
       ...([both, to, [`n1 does not trust ${from}`, `n1 does not trust ${to}`]] as const),
     ] as never,
-    [
-      "a server without operators",
-      trusting(),
-      both,
-      to,
-      [`n1 does not trust ${from}`, `n1 does not trust ${to}`],
-    ],
-    [
-      "an operator.jwt that is older",
-      trusting(both),
-      operatorWith([from]),
-      to,
-      [`operator.jwt does not trust ${to}`],
-    ],
+    ["a server without operators", trusting(), both, to, [`n1 does not trust ${from}`, `n1 does not trust ${to}`]],
+    ["an operator.jwt that is older", trusting(both), operatorWith([from]), to, [`operator.jwt does not trust ${to}`]],
     [
       "the old key as the one that signs",
       ...([trusting(both), both, from, [`operator.signingKey is ${from}, not the new key ${to}`]] as const),
     ] as never,
     [
       "no key that signs",
-      ...([
-        trusting(both),
-        both,
-        undefined,
-        [`operator.signingKey is not configured, not the new key ${to}`],
-      ] as const),
+      ...([trusting(both), both, undefined, [`operator.signingKey is not configured, not the new key ${to}`]] as const),
     ] as never,
   ])("%s", (_what, trust, operator, signer, problems) => {
     const found = obstacles({ from, to }, trust, operator, signer);
@@ -102,9 +80,7 @@ describe("the waves", () => {
         const systemAccount = ids[0] as string;
         const { waves, leftOut } = planWaves(list, { size, includeSystem, systemAccount });
         const flat = waves.flat();
-        expect([...flat, ...leftOut].map(({ name }) => name).sort()).toEqual(
-          list.map(({ name }) => name).sort(),
-        );
+        expect([...flat, ...leftOut].map(({ name }) => name).sort()).toEqual(list.map(({ name }) => name).sort());
         for (const wave of waves) expect(wave.length).toBeLessThanOrEqual(size);
         for (const wave of waves) expect(wave.length).toBeGreaterThan(0);
         const ordinary = flat

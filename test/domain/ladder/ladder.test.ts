@@ -66,11 +66,7 @@ function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> 
   return new Set(LADDER.filter(({ id }) => ids.includes(id)).flatMap((rung) => attemptsOf(rung, here)));
 }
 
-function stepOf(
-  seen: Partial<Observation>,
-  changes: Partial<Situation> = {},
-  tried: readonly RungId[] = [],
-): string {
+function stepOf(seen: Partial<Observation>, changes: Partial<Situation> = {}, tried: readonly RungId[] = []): string {
   const here = situation(seen, changes);
   const step = nextStep(here, climbed(here, tried));
   if (step.kind === "climb") return step.rung.id;
@@ -270,12 +266,7 @@ describe("the next step", () => {
       /not proved to be standalone/,
     ],
     ["on no server", { servers: [], streams: deaf() }, {}, /0 servers answered/],
-    [
-      "with memory streams",
-      { streams: deaf({ storage: "memory" }) },
-      {},
-      /exists only in memory: stream ORDERS/,
-    ],
+    ["with memory streams", { streams: deaf({ storage: "memory" }) }, {}, /exists only in memory: stream ORDERS/],
     [
       "with consumers in memory",
       { streams: deaf({ consumers: [consumer({ storage: "memory" })] }) },
@@ -289,12 +280,7 @@ describe("the next step", () => {
       /could not recreate it/,
     ],
     ["without a key to sign with", { streams: deaf() }, { canSign: false }, /no key to sign with/],
-    [
-      "without claims to give back",
-      { streams: deaf() },
-      { claims: undefined },
-      /claims in force could not be read/,
-    ],
+    ["without claims to give back", { streams: deaf() }, { claims: undefined }, /claims in force could not be read/],
   ])("the toggle is impossible %s, even as the last rung", (_where, seen, changes, reason) => {
     for (const tried of [[], ["push-again", "step-down-leaders"]] as RungId[][]) {
       const here = situation(seen, changes);
@@ -306,9 +292,7 @@ describe("the next step", () => {
   });
 
   test("memory streams may be toggled with the policy's leave and the account's key", () => {
-    expect(stepOf({ streams: deaf({ storage: "memory" }) }, { allowMemoryLoss: true })).toBe(
-      "toggle-jetstream",
-    );
+    expect(stepOf({ streams: deaf({ storage: "memory" }) }, { allowMemoryLoss: true })).toBe("toggle-jetstream");
   });
 
   test.each<[string, Partial<StreamFacts>, Partial<Situation>, RegExp]>([
@@ -393,11 +377,8 @@ describe("the next step", () => {
     const streams = deaf({ ...facts, forgotten: [forgotten()] });
     const here = situation({ servers: CLUSTER, streams }, { canRestart: true, ...changes });
     const step = nextStep(here, climbed(here, ["step-down-leaders"]));
-    const why =
-      step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
-    const lost = /it would lose what exists only in the memory of one server: (.*); allow this/.exec(
-      why ?? "",
-    )?.[1];
+    const why = step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
+    const lost = /it would lose what exists only in the memory of one server: (.*); allow this/.exec(why ?? "")?.[1];
     const seen = step.kind === "climb" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;
     expect(seen).toBe(expected);
   });
@@ -461,9 +442,7 @@ describe("what was lost", () => {
     expect(told(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 6 })] })]))).toEqual([
       "consumer ORDERS > worker starts over; it was at message 7",
     ]);
-    expect(told(findLosses(held, [stream()]))).toEqual([
-      "consumer ORDERS > worker is gone; it was at message 7",
-    ]);
+    expect(told(findLosses(held, [stream()]))).toEqual(["consumer ORDERS > worker is gone; it was at message 7"]);
   });
 
   test("a consumer that was in memory is missed where its stream is there without it", () => {
@@ -471,9 +450,7 @@ describe("what was lost", () => {
     const seen = [{ stream: "ORDERS", config: { name: "ORDERS" }, consumers: [config] }];
     expect(findVanished(seen, before)).toEqual([]);
     expect(findVanished(seen, [])).toEqual([]);
-    expect(told(findVanished(seen, [stream()]))).toEqual([
-      "consumer ORDERS > worker, which was in memory, is gone",
-    ]);
+    expect(told(findVanished(seen, [stream()]))).toEqual(["consumer ORDERS > worker, which was in memory, is gone"]);
   });
 
   test("an ephemeral consumer may go, and is told of", () => {
@@ -512,9 +489,7 @@ describe("what was lost", () => {
 test("what is in memory only is known with all it takes to make it anew", () => {
   const inMemory = consumer({ storage: "memory", config: { durable_name: "m" } });
   expect(
-    memoryAssets([
-      stream({ consumers: [consumer(), inMemory, consumer({ storage: "memory", durable: false })] }),
-    ]),
+    memoryAssets([stream({ consumers: [consumer(), inMemory, consumer({ storage: "memory", durable: false })] })]),
   ).toEqual([{ stream: "ORDERS", consumers: [{ durable_name: "m" }] }]);
   expect(memoryAssets([stream({ storage: "memory", consumers: [inMemory] })])).toEqual([
     { stream: "ORDERS", config: { name: "ORDERS" }, consumers: [{ durable_name: "m" }] },

@@ -61,8 +61,7 @@ test("what the journal keeps of the streams is enough to find what a dead job lo
 });
 
 test("a consumer that was acknowledged further is told of; only an ephemeral one, and what was in memory, may go back", () => {
-  const at = (ackFloor: number, changes: object = {}) =>
-    stream({ consumers: [consumer({ ackFloor, ...changes })] });
+  const at = (ackFloor: number, changes: object = {}) => stream({ consumers: [consumer({ ackFloor, ...changes })] });
   const lost = (changes: object, allowMemoryLoss = false) =>
     findLosses(sketchOf([at(4, changes)]), [at(0, changes)], allowMemoryLoss);
   const message = "consumer ORDERS > worker is back at message 0; it was at 4";

@@ -10,12 +10,7 @@ describe("the mode of a run", () => {
     ["a key to sign with", {}, "heal", /operator\.signingKey is configured/],
     ["no key to sign with", { canSign: false }, "look", /operator\.signingKey is not configured/],
     ["a mode", { configured: "renew" }, "renew", /mode: renew/],
-    [
-      "a mode without a key: a word is a permission",
-      { configured: "heal", canSign: false },
-      "heal",
-      /mode: heal/,
-    ],
+    ["a mode without a key: a word is a permission", { configured: "heal", canSign: false }, "heal", /mode: heal/],
     ["mode: look", { configured: "look" }, "look", /mode: look/],
     ["readOnly, whatever mode stands beside it", { readOnly: true, configured: "heal" }, "look", /readOnly/],
     ["--dry-run, whatever the configuration says", { dryRun: true, configured: "heal" }, "look", /--dry-run/],

@@ -1,10 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import {
-  originsFirst,
-  readReconfiguration,
-  scaleUps,
-  touches,
-} from "../../../lib/domain/ladder/reconfiguration.ts";
+import { originsFirst, readReconfiguration, scaleUps, touches } from "../../../lib/domain/ladder/reconfiguration.ts";
 import type { Observation } from "../../../lib/domain/observation/observation.ts";
 import { isWhole, shortcomings } from "../../../lib/domain/observation/replicas.ts";
 import { consumer, DEAF, observation, server, stream } from "../observations.ts";
@@ -147,11 +142,7 @@ test.each<[string, Facts, string | undefined]>([
     { replicas: 3, peers: PEERS.map((peer, index) => ({ ...peer, current: index === 0 })) },
     "stream ORDERS is behind on s3",
   ],
-  [
-    "one of them missing",
-    { replicas: 3, peers: PEERS.slice(1) },
-    "stream ORDERS has 2 replicas and should have 3",
-  ],
+  ["one of them missing", { replicas: 3, peers: PEERS.slice(1) }, "stream ORDERS has 2 replicas and should have 3"],
   [
     "its consumer's are not there yet",
     { replicas: 3, peers: PEERS, consumers: [consumer({ leader: "s1" })] },

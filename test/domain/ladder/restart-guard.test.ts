@@ -101,26 +101,15 @@ describe("the guard", () => {
       { hosted: { ok: true, value: hosted().map(({ leader: _leader, ...rest }) => rest) } },
       /stream AX+ > S has no leader/,
     ],
-    [
-      "another account's messages in memory",
-      { hosted: inMemory(OTHER) },
-      /exists only on s2 and would be lost/,
-    ],
-    [
-      "the account's own messages in memory",
-      { hosted: inMemory(ACCOUNT) },
-      /exists only on s2 and would be lost/,
-    ],
+    ["another account's messages in memory", { hosted: inMemory(OTHER) }, /exists only on s2 and would be lost/],
+    ["the account's own messages in memory", { hosted: inMemory(ACCOUNT) }, /exists only on s2 and would be lost/],
   ])("objects to %s", (_what, changes, reason) => {
     expect(objectionsTo(order, evidence(changes)).join("; ")).toMatch(reason);
   });
 
   test.each<[string, Partial<RestartEvidence>]>([
     ["a server that stands alone", { meta: { ok: true, value: undefined } }],
-    [
-      "the very server being stuck",
-      { meta: meta({ peers: [peer("s2", { current: false }), peer("s3", {})] }) },
-    ],
+    ["the very server being stuck", { meta: meta({ peers: [peer("s2", { current: false }), peer("s3", {})] }) }],
     [
       "the account's own streams being damaged",
       { hosted: { ok: true, value: hosted({ account: ACCOUNT, peers: [] }) } },
@@ -147,20 +136,18 @@ describe("the guard", () => {
     value: [{ ...(hosted({ replicas: 1, peers: [], leader: "s3" })[2] as HostedStream), nodeMissing: true }],
   };
 
-  test.each<[string, string, Partial<Parameters<typeof objectionsTo>[0]>, Partial<RestartEvidence>, boolean]>(
-    [
-      ["damaged servers are left", "2.10.20", { others: ["s2", "s3"] }, {}, true],
-      ["one is left", "2.10.16", { others: ["s3"] }, {}, true],
-      ["none is left", "2.10.20", { others: [] }, {}, false],
-      ["another account's streams are damaged elsewhere", "2.10.22", {}, { hosted: damagedElsewhere }, true],
-      ["a version that was not tried, beside those that panic", "2.10.13", { others: ["s3"] }, {}, true],
-      ["a version that nobody can read", "unknown", { others: ["s3"] }, {}, true],
-      ["it is another that leads", "2.10.20", { server: "s2", others: ["s1", "s3"] }, {}, false],
-      ["versions that survive it: 2.10.27", "2.10.27", { others: ["s2", "s3"] }, {}, false],
-      ["versions that survive it: 2.10.10", "2.10.10", { others: ["s2", "s3"] }, {}, false],
-      ["versions that survive it: 2.15.1", "2.15.1", { others: ["s2", "s3"] }, {}, false],
-    ],
-  )("the meta leader's restart, where %s (%s)", (_what, version, change, more, objects) => {
+  test.each<[string, string, Partial<Parameters<typeof objectionsTo>[0]>, Partial<RestartEvidence>, boolean]>([
+    ["damaged servers are left", "2.10.20", { others: ["s2", "s3"] }, {}, true],
+    ["one is left", "2.10.16", { others: ["s3"] }, {}, true],
+    ["none is left", "2.10.20", { others: [] }, {}, false],
+    ["another account's streams are damaged elsewhere", "2.10.22", {}, { hosted: damagedElsewhere }, true],
+    ["a version that was not tried, beside those that panic", "2.10.13", { others: ["s3"] }, {}, true],
+    ["a version that nobody can read", "unknown", { others: ["s3"] }, {}, true],
+    ["it is another that leads", "2.10.20", { server: "s2", others: ["s1", "s3"] }, {}, false],
+    ["versions that survive it: 2.10.27", "2.10.27", { others: ["s2", "s3"] }, {}, false],
+    ["versions that survive it: 2.10.10", "2.10.10", { others: ["s2", "s3"] }, {}, false],
+    ["versions that survive it: 2.15.1", "2.15.1", { others: ["s2", "s3"] }, {}, false],
+  ])("the meta leader's restart, where %s (%s)", (_what, version, change, more, objects) => {
     const all = objectionsTo({ ...leads, ...change }, evidence({ servers: of(version), ...more })).join("; ");
     if (objects) expect(all).toMatch(/s1 leads the meta group, and .* would panic at the election/);
     else expect(all).toBe("");
@@ -218,11 +205,7 @@ describe("which servers to restart", () => {
   test.each<[string, Parameters<typeof stream>[0], readonly string[]]>([
     ["a deaf stream in memory", { ...DEAF, storage: "memory" }, ["stream ORDERS"]],
     ["one that is empty", { ...DEAF, storage: "memory", messages: 0 }, []],
-    [
-      "one with a current replica",
-      { ...DEAF, storage: "memory", peers: [{ name: "s2", current: true }] },
-      [],
-    ],
+    ["one with a current replica", { ...DEAF, storage: "memory", peers: [{ name: "s2", current: true }] }, []],
     ["one on file", DEAF, []],
     ["one in memory on a server that is left alone", { storage: "memory", server: "s3" }, []],
     ["one in memory without its Raft node: it is gone", { storage: "memory", nodeMissingOn: ["s1"] }, []],
@@ -247,11 +230,7 @@ describe("which servers to restart", () => {
 });
 
 test.each<[string, Parameters<typeof stream>[0], boolean]>([
-  [
-    "led, with current replicas",
-    { replicas: 3, peers: ["s2", "s3"].map((name) => ({ name, current: true })) },
-    true,
-  ],
+  ["led, with current replicas", { replicas: 3, peers: ["s2", "s3"].map((name) => ({ name, current: true })) }, true],
   [
     "a replica is behind",
     { replicas: 3, peers: ["s2", "s3"].map((name) => ({ name, current: name === "s2" })) },

@@ -17,9 +17,7 @@ function under(limits: Record<string, unknown>, streams: readonly StreamFacts[])
     streams: { ok: true, value: streams },
     running: {
       ok: true,
-      value: [
-        { server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document },
-      ],
+      value: [{ server: "s1", loaded: true, expired: false, signatureValid: true, jetstream: true, document }],
     },
   });
 }
@@ -32,12 +30,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
       [stream({ consumers: two })],
       /number of consumers of one stream is 2, and its limit is 1; raise it \(`relight jetstream limits APP --consumers \d+ --yes`\)/,
     ],
-    [
-      "streams",
-      { streams: 1 },
-      [stream(), stream({ name: "B" })],
-      /streams is 2, and its limit is 1; .* --streams /,
-    ],
+    ["streams", { streams: 1 }, [stream(), stream({ name: "B" })], /streams is 2, and its limit is 1; .* --streams /],
     [
       "what a consumer may have open",
       { max_ack_pending: 5 },
@@ -78,9 +71,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
   });
 
   test("bytes in use and bytes reserved are not added up", () => {
-    expect(misfits(claims({}, { ...UNLIMITED, disk_storage: MIB }).claims, [sized(MIB), stream()])).toEqual(
-      [],
-    );
+    expect(misfits(claims({}, { ...UNLIMITED, disk_storage: MIB }).claims, [sized(MIB), stream()])).toEqual([]);
   });
 
   test("an id where the name would have to be quoted", () => {
@@ -88,9 +79,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
     const document = claims({ name: "a b" }, { ...UNLIMITED, consumer: 1 });
     const named = running.ok ? running.value.map((entry) => ({ ...entry, document })) : [];
     const seen = under({}, [stream({ consumers: two })]);
-    expect(limitObjection({ ...seen, running: { ok: true, value: named as never } })).toMatch(
-      /limits AB{55} /,
-    );
+    expect(limitObjection({ ...seen, running: { ok: true, value: named as never } })).toMatch(/limits AB{55} /);
   });
 });
 

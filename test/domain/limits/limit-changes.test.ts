@@ -2,11 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { diffClaims, editClaims } from "../../../lib/domain/claims/claims.ts";
 import { gate } from "../../../lib/domain/gate/gate.ts";
-import {
-  promised,
-  type ReservationInput,
-  reservationObjections,
-} from "../../../lib/domain/limits/capacity.ts";
+import { promised, type ReservationInput, reservationObjections } from "../../../lib/domain/limits/capacity.ts";
 import { type LimitRequest, limitEdits } from "../../../lib/domain/limits/limit-changes.ts";
 import { limitsAreLike } from "../../../lib/domain/limits/limit-proof.ts";
 import { belowUse } from "../../../lib/domain/limits/limit-usage.ts";
@@ -72,9 +68,7 @@ describe("a change of limits", () => {
     const before = claims();
     const after = asked(before, { memory: 2_048, streams: 20 });
     expect(after).toMatchObject({
-      text: before.text
-        .replace('"mem_storage":1024', '"mem_storage":2048')
-        .replace('"streams":10', '"streams":20'),
+      text: before.text.replace('"mem_storage":1024', '"mem_storage":2048').replace('"streams":10', '"streams":20'),
     });
   });
 
@@ -183,12 +177,7 @@ describe("limits below what is in use", () => {
     ["no disk at all", { disk_storage: 0 }, {}, /disk_storage/],
     ["memory that is not used", { mem_storage: 1 }, {}, undefined],
     ["memory that is used", { mem_storage: 1 }, { storage: "memory" }, /mem_storage/],
-    [
-      "fewer consumers than a stream has",
-      { consumer: 1 },
-      { consumers: [consumer(), consumer()] },
-      /consumer/,
-    ],
+    ["fewer consumers than a stream has", { consumer: 1 }, { consumers: [consumer(), consumer()] }, /consumer/],
     ["zero streams, which is no limit", { streams: 0 }, {}, undefined],
     [
       "fewer open messages than a consumer has",
@@ -197,19 +186,9 @@ describe("limits below what is in use", () => {
       /max_ack_pending/,
     ],
     ["max_bytes that a stream lacks", { max_bytes_required: true }, {}, /max_bytes_required would be on/],
-    [
-      "max_bytes that all streams have",
-      { max_bytes_required: true },
-      { config: { max_bytes: 5 } },
-      undefined,
-    ],
+    ["max_bytes that all streams have", { max_bytes_required: true }, { config: { max_bytes: 5 } }, undefined],
     ["streams smaller than one is", { disk_max_stream_bytes: 5 }, {}, /disk_max_stream_bytes/],
-    [
-      "streams smaller than one may become",
-      { disk_max_stream_bytes: 500 },
-      { config: { max_bytes: 501 } },
-      /501/,
-    ],
+    ["streams smaller than one may become", { disk_max_stream_bytes: 500 }, { config: { max_bytes: 501 } }, /501/],
     ["more of everything", { mem_storage: 2_000, streams: 20 }, {}, undefined],
   ])("%s", (_what, after, seen, objection) => {
     const found = belowUse(flat, { ...flat, ...after }, held(seen), undefined);
@@ -258,17 +237,9 @@ describe("what can be reserved", () => {
 
   test.each<[string, ReturnType<typeof alone>, readonly (RegExp | boolean)[]]>([
     ["all that there is", alone({ after: limits(100, 1_000) }), []],
-    [
-      "more memory than there is",
-      alone({ after: limits(101) }),
-      [/101 B of memory can't be reserved/, false],
-    ],
+    ["more memory than there is", alone({ after: limits(101) }), [/101 B of memory can't be reserved/, false]],
     ["no limit at all", alone({ after: limits(-1, -1) }), []],
-    [
-      "what others were promised",
-      alone({ after: limits(60), others: [limits(41)] }),
-      [/promise 41 B/, false],
-    ],
+    ["what others were promised", alone({ after: limits(60), others: [limits(41)] }), [/promise 41 B/, false]],
     [
       "what streams have taken",
       alone({ after: limits(60), capacities: [capacity("s1", { reserved: { memory: 41, file: 0 } })] }),

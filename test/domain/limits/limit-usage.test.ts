@@ -29,12 +29,7 @@ describe("use and limits", () => {
       [R3],
       ["full disk_storage 3000 3200 --storage 1MiB"],
     ],
-    [
-      "more than is allowed",
-      { ...FLAT, disk_storage: 2_000 },
-      [R3],
-      ["over disk_storage 3000 2000 --storage 1MiB"],
-    ],
+    ["more than is allowed", { ...FLAT, disk_storage: 2_000 }, [R3], ["over disk_storage 3000 2000 --storage 1MiB"]],
     ["no memory at all", { ...FLAT, mem_storage: 0 }, [MEMORY, R1], ["over mem_storage 100 0 --memory 1MiB"]],
     ["as many streams as may be", { ...FLAT, streams: 2 }, [R1, R3], ["full streams 2 2 --streams 4"]],
     ["a count of zero is no limit", { ...FLAT, streams: 0, consumer: 0, max_ack_pending: 0 }, [R1], []],

@@ -40,8 +40,7 @@ const seen = (
   limits: object,
   streams: readonly StreamFacts[] = [ORDERS],
   changes: Partial<Observation> = {},
-): Observation =>
-  observation({ running: running(limits), streams: { ok: true, value: streams }, ...changes });
+): Observation => observation({ running: running(limits), streams: { ok: true, value: streams }, ...changes });
 
 const room = (used: number, limit: number, streams?: number): LimitsRoom => ({
   memory: { used: 0, limit: 0 },
@@ -55,9 +54,8 @@ function told(limits: AccountView["info"]["limits"]): Pick<Observation, "account
   return { accountView: { ok: true, value } };
 }
 
-const short = (
-  found: readonly { readonly code: string; readonly health?: string; readonly message: string }[],
-) => found.map(({ code, health }) => [code, health].filter(Boolean).join(" "));
+const short = (found: readonly { readonly code: string; readonly health?: string; readonly message: string }[]) =>
+  found.map(({ code, health }) => [code, health].filter(Boolean).join(" "));
 
 const capacity = (file: number, max = 1_000, name = "s1"): Partial<Observation> => ({
   capacities: {
@@ -79,12 +77,7 @@ describe("what listens accepts", () => {
     ["with room", seen({ disk_storage: 4_000 }), [], []],
     ["with nine tenths used", seen({ disk_storage: 444 }), [], ["limit.near"]],
     ["without room for one more", seen({ disk_storage: 420 }), ["limit.storage dead"], []],
-    [
-      "without room for what is large",
-      seen({ disk_storage: 1_900 }, [ORDERS, BIG]),
-      ["limit.storage degraded"],
-      [],
-    ],
+    ["without room for what is large", seen({ disk_storage: 1_900 }, [ORDERS, BIG]), ["limit.storage degraded"], []],
     ["beyond its limit", seen({ disk_storage: 100 }), ["limit.storage dead"], []],
     [
       "beyond it as the servers count",
@@ -94,11 +87,7 @@ describe("what listens accepts", () => {
     ],
     [
       "in a tier, of which servers tell three replicas",
-      seen(
-        { ...NO_FLAT, tiered_limits: { R3: { disk_storage: 500 } } },
-        [THREE],
-        told({ R3: room(1_200, 500) }),
-      ),
+      seen({ ...NO_FLAT, tiered_limits: { R3: { disk_storage: 500 } } }, [THREE], told({ R3: room(1_200, 500) })),
       [],
       [],
     ],
@@ -122,21 +111,13 @@ describe("what listens accepts", () => {
     ],
     [
       "of an empty one that counts in none",
-      seen(
-        { ...NO_FLAT, tiered_limits: { R1: { disk_storage: -1 } } },
-        [ORDERS],
-        told({ "": room(0, 0, 1) }),
-      ),
+      seen({ ...NO_FLAT, tiered_limits: { R1: { disk_storage: -1 } } }, [ORDERS], told({ "": room(0, 0, 1) })),
       ["limit.outside_tiers dead"],
       [],
     ],
     [
       "once all have moved",
-      seen(
-        { ...NO_FLAT, tiered_limits: { R1: { disk_storage: -1 } } },
-        [ORDERS],
-        told({ "": room(0, 0, 0) }),
-      ),
+      seen({ ...NO_FLAT, tiered_limits: { R1: { disk_storage: -1 } } }, [ORDERS], told({ "": room(0, 0, 0) })),
       [],
       [],
     ],
@@ -227,9 +208,7 @@ describe("connections", () => {
   test("that are used up are degraded, and make nothing unknown", () => {
     const observed = observation({ running: running({ conn: 3 }, clients(3)), ...NOT_ASKED });
     expect(short(limitFindings(observed))).toEqual(["limit.connections degraded"]);
-    expect(limitFindings(observed)[0]?.message).toMatch(
-      /^3 of 3 connections \(conn\) are in use: .*raise `conn`/,
-    );
+    expect(limitFindings(observed)[0]?.message).toMatch(/^3 of 3 connections \(conn\) are in use: .*raise `conn`/);
   });
 
   test("that are nearly used up are a warning", () => {

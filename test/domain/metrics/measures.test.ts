@@ -118,24 +118,14 @@ test.each<[string, SweepFacts, string[]]>([
       ...["OldestUnverifiedSeconds 600", "SecondsUntilExpiry 86400"],
     ],
   ],
-  [
-    "of a cluster without accounts",
-    { seen: 0, queued: 0 },
-    ["SweepFinished 1", "AccountsSeen 0", "JobsQueued 0"],
-  ],
+  ["of a cluster without accounts", { seen: 0, queued: 0 }, ["SweepFinished 1", "AccountsSeen 0", "JobsQueued 0"]],
 ])("a sweep %s", (_what, facts, expected) => {
   expect(measuresOfSweep(facts, NOW).map(short)).toEqual(expected);
 });
 
 test.each<[string, "open" | "resolved", string, "delivered" | "undeliverable", string[]]>([
   ["the first of its incident", "open", ago(0), "delivered", ["IncidentsOpened 1"]],
-  [
-    "the first, to nobody",
-    "open",
-    ago(0),
-    "undeliverable",
-    ["IncidentsOpened 1", "EscalationUndeliverable 1"],
-  ],
+  ["the first, to nobody", "open", ago(0), "undeliverable", ["IncidentsOpened 1", "EscalationUndeliverable 1"]],
   ["a repetition", "open", ago(900), "delivered", []],
   ["a repetition, to nobody", "open", ago(900), "undeliverable", ["EscalationUndeliverable 1"]],
   ["a resolution", "resolved", ago(900), "delivered", ["IncidentsResolved 1"]],

@@ -6,17 +6,7 @@ import { withoutVanished } from "../../../lib/domain/observation/still-there.ts"
 import { type EpochMillis, epochMillis, isoTime, millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
-import {
-  consumer,
-  DEAF,
-  FAILED,
-  forgotten,
-  NOW,
-  observation,
-  operator,
-  server,
-  stream,
-} from "../observations.ts";
+import { consumer, DEAF, FAILED, forgotten, NOW, observation, operator, server, stream } from "../observations.ts";
 
 const STANDARDS = { operator, unfinishedToggle: false, unfinishedChanges: [] } as const;
 
@@ -127,8 +117,7 @@ describe("looks one after the other", () => {
   });
 
   test("what comes and goes hides nothing that is dead", () => {
-    const busy = (name: string) =>
-      look(stream({ ...OLD, ...DEAF }), stream({ name, created: ago(0), ...DEAF }));
+    const busy = (name: string) => look(stream({ ...OLD, ...DEAF }), stream({ name, created: ago(0), ...DEAF }));
     expect(judge(busy("A"), busy("B"), busy("C"))).toMatchObject({
       verdict: "dead",
       codes: ["stream.deaf X"],
@@ -172,11 +161,7 @@ describe("what was read one after the other", () => {
   test.each<[string, Parameters<typeof withoutVanished>[1], readonly string[]]>([
     ["what is gone is left out", [steady], ["STEADY: 1"]],
     ["what was made anew is left out", [steady, { ...OLD, created: ago(0), consumers: [] }], ["STEADY: 1"]],
-    [
-      "so is a consumer",
-      [steady, { ...OLD, consumers: [{ name: "worker", created: ago(0) }] }],
-      ["STEADY: 1", "X: 0"],
-    ],
+    ["so is a consumer", [steady, { ...OLD, consumers: [{ name: "worker", created: ago(0) }] }], ["STEADY: 1", "X: 0"]],
     [
       "what any server tells of is there",
       [steady, { ...OLD, consumers: [] }, { ...OLD, consumers: [{ name: "worker", created: LONG_AGO }] }],

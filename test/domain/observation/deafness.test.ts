@@ -46,9 +46,7 @@ describe("a copy that hears nothing of an origin that works", () => {
     expect(scaleUps(replicated)).toEqual({ possible: [], refused: [] });
     expect(deafStreamGroups(replicated)).toEqual([{ stream: "COPY" }]);
     expect(areHeard(replicated, [{ stream: "COPY" }])).toBe(false);
-    expect(
-      areHeard(seen([stream(), copy({ origins: { ok: true, value: HEARD } })]), [{ stream: "COPY" }]),
-    ).toBe(true);
+    expect(areHeard(seen([stream(), copy({ origins: { ok: true, value: HEARD } })]), [{ stream: "COPY" }])).toBe(true);
   });
 
   test("asks for a restart of its server if nothing else helps", () => {
@@ -64,10 +62,7 @@ describe("a copy that hears nothing of an origin that works", () => {
     ],
     [
       "its origin says why",
-      seen([
-        stream(),
-        copy({ origins: { ok: true, value: SILENT.map((one) => ({ ...one, error: "gone" })) } }),
-      ]),
+      seen([stream(), copy({ origins: { ok: true, value: SILENT.map((one) => ({ ...one, error: "gone" })) } })]),
     ],
     ["its origin is not there", seen([copy()])],
     [
@@ -76,10 +71,7 @@ describe("a copy that hears nothing of an origin that works", () => {
         servers: SERVERS.map((one) => (one.name === "s1" ? clustered("s1", { cluster: "C2" }) : one)),
       }),
     ],
-    [
-      "its server stands alone",
-      seen([stream(), copy()], { servers: [server(), server({ id: "N2", name: "s2" })] }),
-    ],
+    ["its server stands alone", seen([stream(), copy()], { servers: [server(), server({ id: "N2", name: "s2" })] })],
   ])("is left alone where %s", (_why, state) => {
     expect(scaleUps(state).possible.map(({ stream: name }) => name)).not.toContain("COPY");
     expect(deafStreamGroups(state)).not.toContainEqual({ stream: "COPY" });

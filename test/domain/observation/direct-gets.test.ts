@@ -70,12 +70,7 @@ describe("the verdict on direct gets", () => {
     ["of which a probe failed", { directGets: FAILED }, "unknown", ["probe.failed"]],
     ["of no stream", {}, "healthy", []],
     ["by an idle mirror", { mirrorDirect: { ok: true, value: "idle" } }, "healthy", []],
-    [
-      "in part by a mirror",
-      { mirrorDirect: { ok: true, value: "broken" } },
-      "degraded",
-      ["mirror.direct_deaf"],
-    ],
+    ["in part by a mirror", { mirrorDirect: { ok: true, value: "broken" } }, "degraded", ["mirror.direct_deaf"]],
   ])("%s", (_, facts, verdict, codes) => {
     const { findings, ...rest } = verdictOf(seen("2.10.27", facts));
     expect({ verdict: rest.health, codes: findings.map(({ code }) => code) }).toEqual({ verdict, codes });
@@ -124,9 +119,7 @@ describe("the rung that turns direct gets off and on", () => {
     const single = { ...direct(["s1"]), replicas: 1, peers: [] };
     expect(step(seen("2.9.10", single))).toBe("toggle-direct-gets");
     expect(step(seen("2.9.12", ALL))).toBe("toggle-direct-gets");
-    expect(step(seen("2.9.10", ALL))).toMatch(
-      /2\.9\.10 can turn direct gets .* restart the servers one at a time/,
-    );
+    expect(step(seen("2.9.10", ALL))).toMatch(/2\.9\.10 can turn direct gets .* restart the servers one at a time/);
     expect(serversToRestart(seen("2.9.10", ALL))).toEqual(["s1", "s2", "s3"]);
   });
 

@@ -64,8 +64,6 @@ describe("readings", () => {
   test("disagree where more was changed since the journal knew it than a renewal changes", () => {
     const renewed = claims({ jti: "J0", exp: claims().claims.exp });
     expect(of({}, renewed)).toBeUndefined();
-    expect(of({}, claims({ jti: "J0" }, { conn: 5 }))).toBe(
-      "its claims differ from the journal's in nats.limits.conn",
-    );
+    expect(of({}, claims({ jti: "J0" }, { conn: 5 }))).toBe("its claims differ from the journal's in nats.limits.conn");
   });
 });

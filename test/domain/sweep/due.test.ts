@@ -70,16 +70,8 @@ describe("an account is due", () => {
     ["whose job failed", { lastJob: well({ outcome: "failed", verdict: undefined }) }, "unwell"],
     ["that was healed: not", { lastJob: well({ outcome: "healed" }) }, undefined],
     ["with another JWT", { lastJob: well({ jti: "J0" }) }, "changed"],
-    [
-      "that was deleted, and a person told: not",
-      { listed: { state: "absent" }, lastJob: deleted(0) },
-      undefined,
-    ],
-    [
-      "that was deleted, a day later",
-      { listed: { state: "absent" }, lastJob: deleted(DAY * 1000) },
-      "unwell",
-    ],
+    ["that was deleted, and a person told: not", { listed: { state: "absent" }, lastJob: deleted(0) }, undefined],
+    ["that was deleted, a day later", { listed: { state: "absent" }, lastJob: deleted(DAY * 1000) }, "unwell"],
     ["that was deleted, and is listed again", { lastJob: deleted(0) }, "unwell"],
     ["that the resolver lost", { listed: { state: "absent" } }, "changed"],
     [
@@ -102,11 +94,7 @@ describe("an account is due", () => {
     ["past its warn threshold", { listed: listed(81) }, "warn"],
     ["past its window", { listed: listed(75.1) }, "renewal"],
     ["last looked at an hour ago", { lastJob: well({ at: epochMillis(NOW - 60 * MINUTE) }) }, "routine"],
-    [
-      "last looked at half an hour ago: not",
-      { lastJob: well({ at: epochMillis(NOW - 30 * MINUTE) }) },
-      undefined,
-    ],
+    ["last looked at half an hour ago: not", { lastJob: well({ at: epochMillis(NOW - 30 * MINUTE) }) }, undefined],
     ["that expired while a job is at it: not", { listed: listed(91), lastJob: running(1) }, undefined],
     ["that never expires: not", { listed: { state: "listed", claims: perpetual() } }, undefined],
   ];

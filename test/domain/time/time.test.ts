@@ -50,10 +50,7 @@ describe("an end later than servers can count", () => {
     expect(expiryWindow(far, policy, at(NOW))).toEqual({ state: "unknown" });
     expect(decideRenewal(far, policy, at(NOW))).toMatchObject({ decision: "wait" });
     const last = epochSeconds(NOW + 9_223_372_036);
-    expect([isCountable(epochSeconds(last - 1), at(NOW).now), isCountable(last, at(NOW).now)]).toEqual([
-      true,
-      false,
-    ]);
+    expect([isCountable(epochSeconds(last - 1), at(NOW).now), isCountable(last, at(NOW).now)]).toEqual([true, false]);
   });
 
   test("has a window all the same that is worked out at once", () => {
@@ -61,15 +58,11 @@ describe("an end later than servers can count", () => {
   });
 });
 
-const jwt = (payload: object): string =>
-  `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.AAAA`;
+const jwt = (payload: object): string => `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.AAAA`;
 
-test.each([["soon"], [-1], [1.5], [true], [1e300]])(
-  "a token that ends %j has no end that is known",
-  (exp) => {
-    expect(endingOf("credentials", "user", jwt({ exp })).unseen).toMatch(/is not a time in whole seconds/);
-  },
-);
+test.each([["soon"], [-1], [1.5], [true], [1e300]])("a token that ends %j has no end that is known", (exp) => {
+  expect(endingOf("credentials", "user", jwt({ exp })).unseen).toMatch(/is not a time in whole seconds/);
+});
 
 test("whose a JWT is that can't be read, it says itself, if servers would read no other", () => {
   expect(subjectOf(jwt({ sub: ACCOUNT, exp: null }))).toBe(ACCOUNT);

@@ -4,13 +4,7 @@ import { claimsInForce } from "../../../lib/domain/claims/claims-in-force.ts";
 import type { Observation } from "../../../lib/domain/observation/observation.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
-import {
-  describeSubject,
-  FINDINGS,
-  type Health,
-  verdictJson,
-  worst,
-} from "../../../lib/domain/verdict/verdict.ts";
+import { describeSubject, FINDINGS, type Health, verdictJson, worst } from "../../../lib/domain/verdict/verdict.ts";
 import {
   ACCOUNT,
   claims,
@@ -84,24 +78,14 @@ describe("the verdict", () => {
       "dead",
       ["account.expired"],
     ],
-    [
-      "missing in the resolver",
-      { stored: { ok: true, value: undefined } },
-      "degraded",
-      ["account.not_in_resolver"],
-    ],
+    ["missing in the resolver", { stored: { ok: true, value: undefined } }, "degraded", ["account.not_in_resolver"]],
     [
       "a server's clock that is off",
       { servers: [server({ clockSkew: millis(-61_000) })] },
       "degraded",
       ["server.clock_skew"],
     ],
-    [
-      "a server's clock that is off by less",
-      { servers: [server({ clockSkew: millis(60_000) })] },
-      "healthy",
-      [],
-    ],
+    ["a server's clock that is off by less", { servers: [server({ clockSkew: millis(60_000) })] }, "healthy", []],
     [
       "a server that is said to run a forged JWT, and no other",
       { running: running({ signatureValid: false }), stored: { ok: true, value: undefined } },
@@ -127,30 +111,15 @@ describe("the verdict", () => {
       ["claims.untrusted", "claims.drift"],
     ],
     ["a forged JWT in the resolver", { stored: stored(claims(), false) }, "degraded", ["claims.untrusted"]],
-    [
-      "a stranger's JWT in the resolver",
-      { stored: stored(claims({ iss: "OX" })) },
-      "degraded",
-      ["claims.untrusted"],
-    ],
-    [
-      "newer claims in the resolver",
-      { stored: stored(claims({ jti: "J2", iat: NOW })) },
-      "degraded",
-      ["claims.drift"],
-    ],
+    ["a stranger's JWT in the resolver", { stored: stored(claims({ iss: "OX" })) }, "degraded", ["claims.untrusted"]],
+    ["newer claims in the resolver", { stored: stored(claims({ jti: "J2", iat: NOW })) }, "degraded", ["claims.drift"]],
     [
       "other claims of the same id in the resolver",
       { stored: stored(claims({ name: "X" })) },
       "degraded",
       ["claims.drift"],
     ],
-    [
-      "JetStream off against the claims",
-      { running: running({ jetstream: false }) },
-      "dead",
-      ["jetstream.not_enabled"],
-    ],
+    ["JetStream off against the claims", { running: running({ jetstream: false }) }, "dead", ["jetstream.not_enabled"]],
     ["a deaf stream", { streams: streams(stream(DEAF)) }, "dead", ["stream.deaf"]],
     [
       "a deaf consumer",
@@ -178,12 +147,7 @@ describe("the verdict", () => {
     ],
     ["no probe of the resolver", { stored: FAILED }, "unknown", ["probe.failed"]],
     ["no probe of the streams", { streams: FAILED }, "unknown", ["probe.failed"]],
-    [
-      "no probe of one stream",
-      { streams: streams(stream({ deafSubjects: FAILED })) },
-      "unknown",
-      ["probe.failed"],
-    ],
+    ["no probe of one stream", { streams: streams(stream({ deafSubjects: FAILED })) }, "unknown", ["probe.failed"]],
     [
       "no probe of a consumer",
       { streams: streams(stream({ consumers: [consumer({ heard: FAILED })] })) },
@@ -197,12 +161,7 @@ describe("the verdict", () => {
       "dead",
       ["stream.deaf", "probe.failed"],
     ],
-    [
-      "no NATS-based resolver is no failure",
-      { stored: { ...FAILED, code: "nats.no_resolver" } },
-      "healthy",
-      [],
-    ],
+    ["no NATS-based resolver is no failure", { stored: { ...FAILED, code: "nats.no_resolver" } }, "healthy", []],
   ])("%s", (_what, changes, verdict, codes) => {
     const result = verdictOf(changes);
     expect({ verdict: result.health, codes: result.findings.map(({ code }) => code) }).toEqual({
@@ -231,9 +190,9 @@ describe("the verdict", () => {
     expect(verdictOf({ ...nowhere, accountView: { ok: true, value: view } }).health).toBe("healthy");
     // Without JetStream in its claims there is nothing that could be dead.
     const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
-    expect(
-      verdictOf({ ...nowhere, stored: stored(plain), accountView: { ok: "not-asked", why: "" } }).health,
-    ).toBe("healthy");
+    expect(verdictOf({ ...nowhere, stored: stored(plain), accountView: { ok: "not-asked", why: "" } }).health).toBe(
+      "healthy",
+    );
   });
 
   test("a stream that the account's API does not list or answer for is dead", () => {
@@ -299,9 +258,7 @@ describe("a probe that fails", () => {
     fc.assert(
       fc.property(undead, (changes) => {
         // The account's view knows of no stream that the servers run: the one death in these parts.
-        fc.pre(
-          !(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0),
-        );
+        fc.pre(!(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0));
         const { health: verdict, findings } = verdictOf(changes);
         const failed = JSON.stringify(changes).includes('"nats.timeout"');
         expect(verdict).not.toBe("dead");
@@ -325,9 +282,7 @@ describe("a probe that fails", () => {
   });
 
   test("does not hide what another proved", () => {
-    expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).health).toBe(
-      "dead",
-    );
+    expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).health).toBe("dead");
   });
 });
 
@@ -433,9 +388,7 @@ test("every finding there is, is found somewhere above", () => {
       expected: { domains: ["a", "b"], leafnodes: [{ name: "edge-1" }, { name: "edge-2" }] },
     },
   );
-  const found = worlds.flatMap(([changes, open]) =>
-    verdictOf(changes, open).findings.map(({ code }) => code),
-  );
+  const found = worlds.flatMap(([changes, open]) => verdictOf(changes, open).findings.map(({ code }) => code));
   const gone = assess(observation({}), {
     operator,
     unfinishedToggle: false,
@@ -472,9 +425,7 @@ test("JetStream that a server does not have, or that the claims don't give, is n
   const off = running({ jetstream: false });
   expect(verdictOf({ running: off, servers: [server({ jetstream: false })] }).health).toBe("healthy");
   const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
-  expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).health).toBe(
-    "healthy",
-  );
+  expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).health).toBe("healthy");
 });
 
 test("the observation is left as it was", () => {
@@ -535,24 +486,18 @@ describe("a restart while the account is expired", () => {
     for (const version of ["2.9.25", "2.10.10", "2.10.23", "2.10.27", "2.11.0", "2.15.1"])
       expect(on(version)).toEqual(["account.expired"]);
     expect(on("2.10.20", "standalone")).toEqual(["account.expired"]);
-    expect(verdictOf({ servers: [server({ version: "2.10.20", topology: "clustered" })] }).findings).toEqual(
-      [],
-    );
+    expect(verdictOf({ servers: [server({ version: "2.10.20", topology: "clustered" })] }).findings).toEqual([]);
   });
 
   test("once done is to be mended in an order: the meta leader last", () => {
-    const servers = ["s1", "s2"].map((name) =>
-      server({ name, id: name, version: "2.10.20", topology: "clustered" }),
-    );
+    const servers = ["s1", "s2"].map((name) => server({ name, id: name, version: "2.10.20", topology: "clustered" }));
     const meta: Observation["meta"] = { ok: true, value: { leader: "s2", size: 2, peers: [] } };
     const { diagnosis } = verdictOf({
       servers,
       meta,
       streams: streams(stream({ nodeMissingOn: ["s1", "s2"] })),
     });
-    expect(diagnosis).toContainEqual(
-      expect.stringMatching(/2\.10\.20 \(s1, s2\) panic .*meta leader, now s2, last/),
-    );
+    expect(diagnosis).toContainEqual(expect.stringMatching(/2\.10\.20 \(s1, s2\) panic .*meta leader, now s2, last/));
   });
 });
 

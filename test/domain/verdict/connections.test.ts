@@ -12,17 +12,7 @@ import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
 import type { Health } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
-import {
-  ACCOUNT,
-  claims,
-  DEAF,
-  FAILED,
-  OVER,
-  observation,
-  operator,
-  server,
-  stream,
-} from "../observations.ts";
+import { ACCOUNT, claims, DEAF, FAILED, OVER, observation, operator, server, stream } from "../observations.ts";
 
 const OTHER = `A${"D".repeat(55)}`;
 const SYSTEM = `A${"E".repeat(55)}`;
@@ -252,13 +242,7 @@ describe("domains", () => {
   const silent = view([{ domain: "edge", jetstream: "silent", message: "nobody answers", origins: [] }]);
   const here = streams(hubStream({}), hubStream({ name: "COPY" }));
   test.each<[string, Partial<Observation>, Expectations, Health, string[]]>([
-    [
-      "expected and silent",
-      { ...here, ...silent },
-      { domains: ["edge"], leafnodes: [] },
-      "dead",
-      ["domain.silent"],
-    ],
+    ["expected and silent", { ...here, ...silent }, { domains: ["edge"], leafnodes: [] }, "dead", ["domain.silent"]],
     [
       "expected, without JetStream",
       { ...here, ...view([{ domain: "edge", jetstream: "disabled", origins: [] }]) },
@@ -280,13 +264,7 @@ describe("domains", () => {
       "unknown",
       ["probe.failed"],
     ],
-    [
-      "the home domain needs no asking",
-      { ...here, ...view([]) },
-      { domains: ["hub"], leafnodes: [] },
-      "healthy",
-      [],
-    ],
+    ["the home domain needs no asking", { ...here, ...view([]) }, { domains: ["hub"], leafnodes: [] }, "healthy", []],
     [
       "silent, and copied from by what hears it",
       { ...streams(hubStream({}), copy({ ...QUIET_EDGE, activeAgo: millis(500) })), ...silent },
@@ -306,10 +284,7 @@ describe("domains", () => {
   });
 
   test("a domain is known by its servers, too, if they answer the same system account", () => {
-    const servers = [
-      server({ domain: "hub" }),
-      server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" }),
-    ];
+    const servers = [server({ domain: "hub" }), server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" })];
     const loaded = {
       loaded: true,
       expired: false,
@@ -325,9 +300,7 @@ describe("domains", () => {
       ],
     };
     const accountView = { ok: "not-asked", why: "no key" } as const;
-    expect(
-      codesOf({ ...here, servers, running, accountView }, { domains: ["edge"], leafnodes: [] }).codes,
-    ).toEqual([]);
+    expect(codesOf({ ...here, servers, running, accountView }, { domains: ["edge"], leafnodes: [] }).codes).toEqual([]);
   });
 
   test("streams elsewhere are judged, and no one asks why the API here does not list them", () => {
@@ -431,11 +404,7 @@ describe("leafnodes", () => {
     const seen = { ...streams(hubStream({}), copy(QUIET_EDGE)), ...bound(OTHER) };
     const silent = view([{ domain: "edge", jetstream: "silent", origins: [] }]);
     const { findings } = verdictOf({ ...seen, ...silent }, EDGE);
-    expect(findings.map(({ code }) => code)).toEqual([
-      "leaf.wrong_account",
-      "domain.silent",
-      "stream.stalled",
-    ]);
+    expect(findings.map(({ code }) => code)).toEqual(["leaf.wrong_account", "domain.silent", "stream.stalled"]);
     expect(findings[2]).toMatchObject({
       health: "degraded",
       message: expect.stringMatching(/stalled because leafnode edge-1/),
@@ -446,9 +415,7 @@ describe("leafnodes", () => {
 test("what mends itself is waited for, unless something else is dead or the account has expired", () => {
   const quiet = streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 }));
   expect(patienceWith(verdictOf({ ...quiet, ...view([]) }), TIMING)).toBe(30_000);
-  expect(
-    patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING),
-  ).toBe(1_000);
+  expect(patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING)).toBe(1_000);
   expect(patienceWith(verdictOf({}), TIMING)).toBeUndefined();
   const expired = verdictOf({
     stored: { ok: true, value: undefined },

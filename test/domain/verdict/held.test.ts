@@ -17,17 +17,7 @@ import { hiddenByAway } from "../../../lib/domain/verdict/held-findings.ts";
 import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
 import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
-import {
-  ACCOUNT,
-  claims,
-  consumer,
-  DEAF,
-  FAILED,
-  observation,
-  operator,
-  server,
-  stream,
-} from "../observations.ts";
+import { ACCOUNT, claims, consumer, DEAF, FAILED, observation, operator, server, stream } from "../observations.ts";
 
 const peers = (...names: string[]) => names.map((name) => ({ name, current: true }));
 const R3 = { replicas: 3, leader: "s1", peers: peers("s2", "s3") };
@@ -50,12 +40,7 @@ interface Scene {
 }
 
 /** Three servers, of which s3 does not answer. */
-function seen({
-  streams,
-  unheld,
-  answering = ["s1", "s2"],
-  meta = { ok: true, value: META },
-}: Scene): Observation {
+function seen({ streams, unheld, answering = ["s1", "s2"], meta = { ok: true, value: META } }: Scene): Observation {
   const view = observation().accountView;
   const names = streams.map(({ name }) => name);
   return observation({
@@ -161,10 +146,7 @@ describe("what nobody holds", () => {
         { name: "ORDERS", servers: ["s1"], consumers: [{ name: "solo", servers: ["s3"] }] },
       ]);
       const verdict = judge(seen({ streams: [stream()] }), last);
-      expect(found(verdict)).toEqual([
-        ...["dead stream.unheld", "dead consumer.unheld"],
-        "degraded server.away",
-      ]);
+      expect(found(verdict)).toEqual([...["dead stream.unheld", "dead consumer.unheld"], "degraded server.away"]);
       expect(verdict.findings[0]?.message).toMatch(/ONE \(R1\): according to the journal it is on s3/);
     });
 
@@ -184,12 +166,8 @@ describe("what nobody holds", () => {
 
     test("is unknown where nobody names who is away, or tells of the meta group", () => {
       const leaderless = { ok: true, value: { size: 3, peers: [] } } as const;
-      expect(found(judge(seen({ streams: [stream()], meta: leaderless }), sight([])))).toEqual([
-        "unknown server.away",
-      ]);
-      expect(found(judge(seen({ streams: [stream()], meta: FAILED }), sight([])))).toEqual([
-        "unknown probe.failed",
-      ]);
+      expect(found(judge(seen({ streams: [stream()], meta: leaderless }), sight([])))).toEqual(["unknown server.away"]);
+      expect(found(judge(seen({ streams: [stream()], meta: FAILED }), sight([])))).toEqual(["unknown probe.failed"]);
     });
 
     test("is nothing to an account that can have no streams", () => {
@@ -218,21 +196,13 @@ describe("replicas", () => {
       { replicas: 2, leader: undefined as never, peers: peers("s1") },
       ["dead stream.no_majority"],
     ],
-    [
-      "one of two taken out, and the other leads",
-      { replicas: 2, peers: [] },
-      ["degraded stream.replica_away"],
-    ],
+    ["one of two taken out, and the other leads", { replicas: 2, peers: [] }, ["degraded stream.replica_away"]],
     [
       "the leader has just gone: a follower tells, and does not list itself",
       { server: "s3", replicas: 3, leader: "s3", toldBy: "s1", peers: peers("s2") },
       ["unknown stream.no_leader", "degraded stream.replica_away"],
     ],
-    [
-      "one that lags",
-      { replicas: 2, peers: [{ name: "s2", current: false }] },
-      ["degraded stream.replica_behind"],
-    ],
+    ["one that lags", { replicas: 2, peers: [{ name: "s2", current: false }] }, ["degraded stream.replica_behind"]],
     [
       "a name that is not known yet",
       { replicas: 2, peers: [{ name: "Server name unknown at this time (peerID: x)", current: true }] },
@@ -337,9 +307,7 @@ test("who of the meta group is away", () => {
 describe("the last sight", () => {
   const made = "2026-01-01T00:00:00.5Z";
   const worker = consumer({ created: made, ackFloor: 8, leader: "s1" });
-  const now = (
-    changes: Partial<StreamFacts> = {},
-  ): Pick<Observation, "streams" | "servers" | "elsewhere"> => ({
+  const now = (changes: Partial<StreamFacts> = {}): Pick<Observation, "streams" | "servers" | "elsewhere"> => ({
     streams: { ok: true, value: [stream({ created: made, consumers: [worker], ...changes })] },
     elsewhere: { ok: true, value: [] },
     servers: clustered("s1", "s2"),
@@ -406,9 +374,9 @@ describe("the last sight", () => {
     ["its consumer is a little behind after a crash", { consumers: [{ ...worker, ackFloor: 7 }] }, []],
     ["its consumer starts over", { consumers: [{ ...worker, ackFloor: 0 }] }, ["position ORDERS > worker"]],
   ])("%s", (_what, changes, losses) => {
-    expect(
-      lost(changes).map(({ kind, stream, consumer: of }) => `${kind} ${stream}${of ? ` > ${of}` : ""}`),
-    ).toEqual(losses);
+    expect(lost(changes).map(({ kind, stream, consumer: of }) => `${kind} ${stream}${of ? ` > ${of}` : ""}`)).toEqual(
+      losses,
+    );
   });
 
   test("what is in memory, and mirrors, servers may set back", () => {

@@ -35,13 +35,7 @@ describe("decide", () => {
     ["an expiry of a user or the account", expiry, { expired: undefined }, "job", /may have, too/],
     ["one refusal", refusal, {}, "nothing", /single/],
     ["an account's storm", refusal, { storm: "account" }, "job", /many of its clients/],
-    [
-      "a storm for an unknown account",
-      refusal,
-      { storm: "account", known: false },
-      "note",
-      /unknown account/,
-    ],
+    ["a storm for an unknown account", refusal, { storm: "account", known: false }, "note", /unknown account/],
     ["a server's storm", stranger, { storm: "server" }, "sweep", /server s1 refuses many/],
     ["a server's storm, some account named", refusal, { storm: "server" }, "sweep", /server s1/],
     ["a new leader", election, {}, "job", /stream ORDERS has a new leader/],
@@ -75,17 +69,12 @@ describe("refusals", () => {
   function told(refusals: readonly (readonly [server: string, account: string | undefined, ms: number])[]) {
     let storms: Storms = NO_STORMS;
     return refusals.map(([server, name, ms]) => {
-      const counted = countRefusal(
-        storms,
-        { server, ...(name === undefined ? {} : { account: name }) },
-        at(ms),
-      );
+      const counted = countRefusal(storms, { server, ...(name === undefined ? {} : { account: name }) }, at(ms));
       storms = counted.storms;
       return counted.storm;
     });
   }
-  const times = <T>(count: number, of: (index: number) => T): T[] =>
-    Array.from({ length: count }, (_, i) => of(i));
+  const times = <T>(count: number, of: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => of(i));
   const storms = (all: readonly string[]): readonly string[] => all.filter((storm) => storm !== "none");
 
   test.each<[string, Parameters<typeof told>[0], readonly string[]]>([
@@ -98,10 +87,7 @@ describe("refusals", () => {
     ["of two accounts", times(100, (i) => ["s", `A${i % 2}`, i]), ["account", "account"]],
     [
       "and again once it was quiet",
-      [
-        ...times(20, (i) => ["s", "A", i] as const),
-        ...times(20, (i) => ["s", "A", STORM.quiet + 20 + i] as const),
-      ],
+      [...times(20, (i) => ["s", "A", i] as const), ...times(20, (i) => ["s", "A", STORM.quiet + 20 + i] as const)],
       ["account", "account"],
     ],
   ])("%s", (_situation, refusals, expected) => {
@@ -113,8 +99,7 @@ describe("refusals", () => {
     fc.assert(
       fc.property(names, (accounts) => {
         let counted: Storms = NO_STORMS;
-        for (const name of accounts)
-          counted = countRefusal(counted, { server: "s", account: name }, at(0)).storms;
+        for (const name of accounts) counted = countRefusal(counted, { server: "s", account: name }, at(0)).storms;
         expect(counted.refusals.size + counted.quietUntil.size).toBeLessThanOrEqual(2_000);
       }),
       { numRuns: 5 },

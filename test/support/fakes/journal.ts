@@ -1,10 +1,5 @@
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
-import {
-  type EntryKind,
-  type JournalEntry,
-  MAKES_KNOWN,
-  nameSeen,
-} from "../../../lib/domain/journal/journal.ts";
+import { type EntryKind, type JournalEntry, MAKES_KNOWN, nameSeen } from "../../../lib/domain/journal/journal.ts";
 import { type LastJob, lastJobOf } from "../../../lib/domain/journal/last-job.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { EpochMillis } from "../../../lib/domain/time/time.ts";

@@ -36,8 +36,7 @@ export interface Asked {
 
 export async function accountView(machines: Machines, link: Link, asked: Asked): Promise<AccountViewProbe> {
   const { account, accountKey, running, streams, expected } = asked;
-  if (accountKey === undefined)
-    return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
   const door = closedDoor(running);
   if (door !== undefined) return { ok: "not-asked", why: door.message };
   const loaded = loadedOn({ running });
@@ -66,20 +65,14 @@ export async function accountView(machines: Machines, link: Link, asked: Asked):
     info: { streams: assigned.length, consumers, limits },
     streamNames: assigned.map(({ name }) => name),
     failing,
-    ...(streams.ok
-      ? { unheld: { ok: true, value: unheldOf(machines, assigned, streams.value) } as const }
-      : {}),
+    ...(streams.ok ? { unheld: { ok: true, value: unheldOf(machines, assigned, streams.value) } as const } : {}),
     domains,
   };
   return { ok: true, value };
 }
 
 /** Why servers refuse a user that this key signed; undefined where they take it. */
-export function refusedUser(
-  nats: JsonObject | undefined,
-  account: AccountId,
-  accountKey: string,
-): string | undefined {
+export function refusedUser(nats: JsonObject | undefined, account: AccountId, accountKey: string): string | undefined {
   const keys = nats?.["signing_keys"];
   const key = keyOfSeed(accountKey);
   const isKnown = key === account || (Array.isArray(keys) && keys.map(String).includes(key));
@@ -91,8 +84,7 @@ function failureOf(machines: Machines, stream: VirtualStream): AccountView["fail
   const { name, group } = stream;
   const up = group.members.filter((member) => machines.server(member).isUp);
   const holding = up.filter((member) => group.holders.has(member));
-  if (up.length > 0 && holding.length === 0)
-    return [{ stream: name, notFound: true, message: "stream not found" }];
+  if (up.length > 0 && holding.length === 0) return [{ stream: name, notFound: true, message: "stream not found" }];
   const answers = group.isLed || (stream.replicas === 1 && holding.length > 0);
   if (answers || up.length === 0) return [];
   return [{ stream: name, notFound: false, message: "timeout" }];
@@ -124,19 +116,13 @@ function unheldOf(
 }
 
 /** The limits by tier, and what counts against them: each replica. */
-function roomOf(
-  limits: JsonObject,
-  streams: readonly VirtualStream[],
-): { readonly [tier: string]: LimitsRoom } {
+function roomOf(limits: JsonObject, streams: readonly VirtualStream[]): { readonly [tier: string]: LimitsRoom } {
   const tiers = tiersOf(limits);
   const places = Object.keys(tiers).length === 0 ? { flat: limits } : tiers;
-  const entries = Object.entries(places).map(
-    ([tier, own]) => [tier, roomIn(own, streamsIn(streams, tier))] as const,
-  );
+  const entries = Object.entries(places).map(([tier, own]) => [tier, roomIn(own, streamsIn(streams, tier))] as const);
   const outside = streams.filter(({ tier }) => tier === undefined || places[tier] === undefined);
   const none = { mem_storage: 0, disk_storage: 0 };
-  const rest =
-    outside.length === 0 || places["flat"] !== undefined ? [] : [["", roomIn(none, outside)] as const];
+  const rest = outside.length === 0 || places["flat"] !== undefined ? [] : [["", roomIn(none, outside)] as const];
   return Object.fromEntries([...entries, ...rest]);
 }
 

@@ -25,10 +25,7 @@ export function virtualAssets(machines: Machines, link: Link, resolver: Pick<Res
     return machines.streamsOf(account);
   }
 
-  function configureOne(
-    streams: Map<string, VirtualStream>,
-    wanted: Configuration,
-  ): RefusedConfiguration | undefined {
+  function configureOne(streams: Map<string, VirtualStream>, wanted: Configuration): RefusedConfiguration | undefined {
     const { stream: name, consumer, config, create } = wanted;
     const stream = streams.get(name);
     const refuse = (reason: string, gone = false): RefusedConfiguration => ({

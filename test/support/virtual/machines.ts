@@ -7,13 +7,7 @@ import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { enablesJetStream, limitsOf } from "../../../lib/domain/limits/jetstream-limits.ts";
 import { tiersOf } from "../../../lib/domain/limits/limit-changes.ts";
 import type { ServerCapacity } from "../../../lib/domain/limits/server-use.ts";
-import {
-  type EpochMillis,
-  epochMillis,
-  type Millis,
-  millis,
-  toMillis,
-} from "../../../lib/domain/time/time.ts";
+import { type EpochMillis, epochMillis, type Millis, millis, toMillis } from "../../../lib/domain/time/time.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
 import type { DecodedJwt } from "../../../lib/ports/keys.ts";
 import { type Faults, noFaults } from "./faults.ts";
@@ -260,8 +254,7 @@ export class Machines {
       if (!stream.group.members.includes(server.name)) continue;
       if (stream.storage === "memory") this.streamsOf(account).delete(stream.name);
       for (const { name, storage, group } of [...stream.consumers.values()])
-        if (storage === "memory" || (this.isClustered && group.members.length === 1))
-          stream.consumers.delete(name);
+        if (storage === "memory" || (this.isClustered && group.members.length === 1)) stream.consumers.delete(name);
       stream.direct.delete(server.name);
       for (const group of stream.groups) group.leave(server.name);
     }
@@ -272,8 +265,7 @@ export class Machines {
     if (this.isClustered) return;
     for (const stream of this.streamsOf(account).values()) {
       for (const group of stream.groups)
-        if (group.members.includes(server.name) && !group.nodes.has(server.name))
-          stream.revive(group, server.name);
+        if (group.members.includes(server.name) && !group.nodes.has(server.name)) stream.revive(group, server.name);
     }
   }
 

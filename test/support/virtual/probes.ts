@@ -152,10 +152,7 @@ export function virtualProbes(
 }
 
 /** The servers that can hold streams of the account: those with JetStream that have it loaded. */
-function hosts(
-  servers: readonly VirtualServer[],
-  running: Probe<readonly RunningAccount[]>,
-): readonly VirtualServer[] {
+function hosts(servers: readonly VirtualServer[], running: Probe<readonly RunningAccount[]>): readonly VirtualServer[] {
   const without = running.ok ? running.value.filter((entry) => !entry.loaded || !entry.jetstream) : [];
   const names = new Set(without.map(({ server }) => server));
   return servers.filter(({ name, jetstream }) => jetstream && !names.has(name));
@@ -260,8 +257,7 @@ function hostedStreams(
   const { name, storage, replicas, messages, bytes, created, config, group } = stream;
   return group.members.flatMap((member): HostedStream[] => {
     const server = machines.server(member);
-    if (!server.isUp || !group.holders.has(member) || server.accounts.get(account)?.jetstream !== true)
-      return [];
+    if (!server.isUp || !group.holders.has(member) || server.accounts.get(account)?.jetstream !== true) return [];
     const isMissing = !group.nodes.has(member);
     const leader = isMissing ? member : group.leader;
     const others = isMissing ? [] : group.members.filter((other) => other !== member);
@@ -280,9 +276,7 @@ function hostedStreams(
         ...defined({ leader }),
         peers: others.map((other) => ({ name: other, current: group.isCurrent(other) })),
         ...(isMissing ? { nodeMissing: true } : {}),
-        ...(withConsumers
-          ? { consumers: consumers.map((one) => ({ name: one.name, config: one.config })) }
-          : {}),
+        ...(withConsumers ? { consumers: consumers.map((one) => ({ name: one.name, config: one.config })) } : {}),
       },
     ];
   });

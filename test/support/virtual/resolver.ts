@@ -39,8 +39,7 @@ export function runningOn(machines: Machines, server: VirtualServer, account: Ac
 export function virtualResolver(machines: Machines, link: Link): Resolver {
   const { faults, timeline } = machines;
   const assertResolver = (): void => {
-    if (faults.hasNoResolver)
-      throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver");
+    if (faults.hasNoResolver) throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver");
   };
 
   async function push(token: string): Promise<readonly PushReply[]> {

@@ -77,10 +77,7 @@ export function restartWhileExpired(
 export function snapshot({ machines }: VirtualWorld, account: AccountId = APP.id): Record<string, Json> {
   const streams = [...machines.streamsOf(account).values()].map((stream) => {
     const { name, config, created, messages, firstSeq, lastSeq, consumers } = stream;
-    const positions = [...consumers.values()].map((one) => [
-      one.name,
-      { config: one.config, at: one.ackFloor },
-    ]);
+    const positions = [...consumers.values()].map((one) => [one.name, { config: one.config, at: one.ackFloor }]);
     const all = { config, created, messages, firstSeq, lastSeq, consumers: Object.fromEntries(positions) };
     return [name, all] as const;
   });

@@ -86,10 +86,7 @@ export class VirtualStream {
     const { placement } = this.config as { readonly placement?: { readonly tags?: readonly string[] } };
     const fitting = this.#home
       .hosts()
-      .filter(
-        ({ name, tags }) =>
-          !beside.includes(name) && (placement?.tags ?? []).every((tag) => tags.includes(tag)),
-      );
+      .filter(({ name, tags }) => !beside.includes(name) && (placement?.tags ?? []).every((tag) => tags.includes(tag)));
     return fitting.map(({ name }) => name).slice(0, replicas - beside.length);
   }
 

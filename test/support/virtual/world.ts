@@ -5,25 +5,14 @@ import type { ExpiryPolicy } from "../../../lib/domain/expiry/expiry-policy.ts";
 import { type MatchedRules, policiesOf } from "../../../lib/domain/expiry/policy-match.ts";
 import type { RunMode } from "../../../lib/domain/ladder/mode.ts";
 import { defined } from "../../../lib/domain/time/defined.ts";
-import {
-  type EpochMillis,
-  epochMillis,
-  type Millis,
-  millis,
-  toSeconds,
-} from "../../../lib/domain/time/time.ts";
+import { type EpochMillis, epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job, NewJob } from "../../../lib/ports/jobs.ts";
 import type { JwtCodec } from "../../../lib/ports/keys.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
 import { guarded } from "../../../lib/usecases/context/mode.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
-import {
-  ASSETS_NEED,
-  PROBES_NEED,
-  RESOLVER_NEEDS,
-  RESTARTER_NEEDS,
-} from "../../../lib/usecases/context/writes.ts";
+import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../../../lib/usecases/context/writes.ts";
 import { acceptDelivery, type Delivery } from "../../../lib/usecases/orders/accept-delivery.ts";
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
@@ -127,10 +116,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
   /** A JWT of the account's claims, signed by the operator. */
   function issue(account: VirtualAccount, changes: Partial<ClaimsChanges> = {}, key = ownKey): string {
     const iat = toSeconds(clock.now());
-    return signText(
-      claimsText(account, { jti: newId(), iat, exp: iat + 90 * DAY, iss: key.id, ...changes }),
-      key,
-    );
+    return signText(claimsText(account, { jti: newId(), iat, exp: iat + 90 * DAY, iss: key.id, ...changes }), key);
   }
   if (hasSystemAccount) machines.force(issue(SYSTEM, { exp: undefined, limits: UNLIMITED }));
   for (const { id, name, key, ...changes } of accounts)
@@ -140,10 +126,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
   machines.timing.jetstream = 800;
 
   const settingsById = new Map<AccountId, AccountSettings>(
-    accounts.map(({ id, name }) => [
-      id,
-      { id, name, ...(hasAccountKeys ? { signingKey: `file:${id}` } : {}) },
-    ]),
+    accounts.map(({ id, name }) => [id, { id, name, ...(hasAccountKeys ? { signingKey: `file:${id}` } : {}) }]),
   );
   const keysById = new Map(accounts.map(({ id, key }) => [`file:${id}`, key.seed]));
   const runMode: RunMode = { mode, because: "a test says so", dryRun: false };
@@ -151,11 +134,9 @@ export function virtualWorld(settings: WorldSettings = {}) {
     signWith === "none"
       ? undefined
       : async () => {
-          if (state.signerIsDown)
-            throw new RelightError("secret.unavailable", "the key service does not answer");
+          if (state.signerIsDown) throw new RelightError("secret.unavailable", "the key service does not answer");
           return jwtSigner(signWith.id, operator, async (bytes) => {
-            if (state.signerIsDown)
-              throw new RelightError("secret.unavailable", "the key service does not answer");
+            if (state.signerIsDown) throw new RelightError("secret.unavailable", "the key service does not answer");
             return signWith.sign(bytes);
           });
         };

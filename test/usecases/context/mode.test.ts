@@ -51,9 +51,7 @@ describe("the writes", () => {
 
   test("are these", () => {
     const named = Object.entries(PORTS).flatMap(([port, needs]) =>
-      Object.entries(needs).flatMap(([method, mode]) =>
-        mode === "look" ? [] : [`${port}.${method}: ${mode}`],
-      ),
+      Object.entries(needs).flatMap(([method, mode]) => (mode === "look" ? [] : [`${port}.${method}: ${mode}`])),
     );
     expect(named.sort()).toEqual([
       ...["Assets.configure: heal", "Assets.recreate: heal", "Assets.stepDown: heal"],

@@ -43,8 +43,7 @@ function newScene() {
     escalation: { send: async (incident: Incident) => void pages.push(incident) },
   } as unknown as Context;
   const deps = jobDependencies(context);
-  const counted = () =>
-    deps.measured.map(({ name, dimensions }) => [name, ...Object.values(dimensions ?? {})]);
+  const counted = () => deps.measured.map(({ name, dimensions }) => [name, ...Object.values(dimensions ?? {})]);
   return { deps, log, journal, pages, counted, clock };
 }
 
@@ -80,12 +79,7 @@ describe("the end of a job", () => {
   });
 
   test.each<[string, "gate.refused" | "nats.timeout", string, readonly Partial<JobNotice>[]]>([
-    [
-      "that a person must mend is one",
-      "gate.refused",
-      "failed",
-      [{ outcome: "failed", error: "gate.refused" }],
-    ],
+    ["that a person must mend is one", "gate.refused", "failed", [{ outcome: "failed", error: "gate.refused" }]],
     ["that another try can mend is none: it comes again", "nats.timeout", "again", []],
   ])("an error %s", async (_what, code, outcome, expected) => {
     const { deps, counted, journal } = newScene();

@@ -43,8 +43,7 @@ function newScene() {
     world.run(action, { account: of, trigger: "manual" }, change);
   const plant = (kind: EntryKind, data: JsonObject, of: AccountId | "-" = account): Promise<void> =>
     journal.append({ at: world.now(), job: "planted", account: of, kind, data });
-  const of = (kind: EntryKind): readonly JournalEntry[] =>
-    journal.entries.filter((entry) => entry.kind === kind);
+  const of = (kind: EntryKind): readonly JournalEntry[] => journal.entries.filter((entry) => entry.kind === kind);
   const isProved = provedBy(world.context);
   const codes = ({ verdict }: Awaited<ReturnType<typeof run>>): readonly string[] =>
     verdict.findings.map(({ code }) => code);
@@ -66,44 +65,37 @@ describe("claims in the journal", () => {
 
   test.each<[string, string, boolean]>([
     ["nobody signed", PLANTED, false],
-    [
-      "another operator signed",
-      PLANTED.replaceAll(KEYS.operator.id, virtualKey("operator", "another").id),
-      true,
-    ],
+    ["another operator signed", PLANTED.replaceAll(KEYS.operator.id, virtualKey("operator", "another").id), true],
     ["are another account's", claimsOf(stranger, { conn: -1 }), true],
-  ])(
-    "that a server is said to run and that %s are neither renewed nor proved",
-    async (_what, text, signatureValid) => {
-      const { run, world, of, isProved } = newScene();
-      const parsed = parseAccountClaims(text);
-      if (!parsed.ok) throw new Error(parsed.problem);
-      const { document } = parsed;
-      const told = {
-        server: "n1",
-        loaded: true,
-        expired: false,
-        jetstream: true,
-        document,
-        signatureValid,
-      } as const;
-      const probes: Context["probes"] = {
-        ...world.context.probes,
-        observe: async (...asked) => ({
-          ...(await world.context.probes.observe(...asked)),
-          running: { ok: true, value: [told] },
-          stored: { ok: true, value: undefined },
-        }),
-      };
-      for (const action of ["renew", "heal", "remediate"] as const) {
-        const done = await run(action, account, { probes }).catch((thrown: RelightError) => thrown);
-        if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
-        else expect(done).toMatchObject({ verdict: { health: "unknown" } });
-      }
-      expect(world.machines.pushes).toEqual([]);
-      expect(of("claims.seen").filter(isProved)).toEqual([]);
-    },
-  );
+  ])("that a server is said to run and that %s are neither renewed nor proved", async (_what, text, signatureValid) => {
+    const { run, world, of, isProved } = newScene();
+    const parsed = parseAccountClaims(text);
+    if (!parsed.ok) throw new Error(parsed.problem);
+    const { document } = parsed;
+    const told = {
+      server: "n1",
+      loaded: true,
+      expired: false,
+      jetstream: true,
+      document,
+      signatureValid,
+    } as const;
+    const probes: Context["probes"] = {
+      ...world.context.probes,
+      observe: async (...asked) => ({
+        ...(await world.context.probes.observe(...asked)),
+        running: { ok: true, value: [told] },
+        stored: { ok: true, value: undefined },
+      }),
+    };
+    for (const action of ["renew", "heal", "remediate"] as const) {
+      const done = await run(action, account, { probes }).catch((thrown: RelightError) => thrown);
+      if (action === "renew") expect(done).toMatchObject({ code: "account.no_claims" });
+      else expect(done).toMatchObject({ verdict: { health: "unknown" } });
+    }
+    expect(world.machines.pushes).toEqual([]);
+    expect(of("claims.seen").filter(isProved)).toEqual([]);
+  });
 
   test("that were in force are proved, and renewed once the resolver has deleted them", async () => {
     const { run, world, of, isProved } = newScene();
@@ -183,14 +175,10 @@ describe("what a dead job is said to have left", () => {
   ])("%s: a person is called, once, and nothing is done", async (kind, data) => {
     const { run, plant, world, codes, of } = newScene();
     const limits = { conn: -1, disk_storage: 1_000 };
-    world.machines.force(
-      signText(claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 }), KEYS.operator),
-    );
+    world.machines.force(signText(claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 }), KEYS.operator));
     world.advance(1_000);
     await plant(kind, data);
-    expect((await looking(world.context, account)()).verdict.findings).toMatchObject([
-      { code: "journal.unproved" },
-    ]);
+    expect((await looking(world.context, account)()).verdict.findings).toMatchObject([{ code: "journal.unproved" }]);
     await run("verify");
     expect(world.machines.pushes).toEqual([]);
     expect(world.incidents).toMatchObject([{ failureClass: "journal_unproved", status: "open" }]);
@@ -216,9 +204,7 @@ describe("what a dead job is said to have left", () => {
     const opened = { jti: "now", off: "off", claims: original, memory: [] };
     await record(world.context, { id: "died", account }, "toggle.opened", opened);
     await plant("toggle.closed", { jti: "planted" });
-    world.machines.force(
-      signText(claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 }), KEYS.operator),
-    );
+    world.machines.force(signText(claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 }), KEYS.operator));
     world.advance(1_000);
     await run("verify");
     // Other claims are in force since: they stay, and the toggle ends.

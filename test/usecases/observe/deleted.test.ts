@@ -90,17 +90,12 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
   ],
   [
     "a message that says it may",
-    (world) =>
-      world.work(jobOf({ action: "push", trigger: "webhook", token: renewedToken(world), undelete: true })),
+    (world) => world.work(jobOf({ action: "push", trigger: "webhook", token: renewedToken(world), undelete: true })),
   ],
-  [
-    "a person's push",
-    (world) => world.work(jobOf({ action: "push", trigger: "manual", token: renewedToken(world) })),
-  ],
+  ["a person's push", (world) => world.work(jobOf({ action: "push", trigger: "manual", token: renewedToken(world) }))],
   [
     "a change of its limits",
-    ({ deps }) =>
-      changeLimits(deps(), { account: id, action: "enable", request: { storage: 1_000 }, force: true }),
+    ({ deps }) => changeLimits(deps(), { account: id, action: "enable", request: { storage: 1_000 }, force: true }),
   ],
   [
     "a rotation of the operator's key",
@@ -173,8 +168,7 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
           () => undefined,
           (thrown: unknown) => thrown,
         );
-        const isOther =
-          error !== undefined && !(error instanceof RelightError && error.code === "account.deleted");
+        const isOther = error !== undefined && !(error instanceof RelightError && error.code === "account.deleted");
         return isOther ? [trigger, String(error)] : [trigger, world.machines.pushes.length];
       }),
     );

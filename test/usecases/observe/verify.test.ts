@@ -13,10 +13,8 @@ function newWorld(settings: WorldSettings = {}): VirtualWorld {
   fill(world, { replicas: 3, memory: true });
   return world;
 }
-const of = ({ journal }: VirtualWorld, kind: string) =>
-  journal.entries.filter((entry) => entry.kind === kind);
-const codes = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) =>
-  verdict.findings.map(({ code }) => code);
+const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((entry) => entry.kind === kind);
+const codes = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) => verdict.findings.map(({ code }) => code);
 const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("ORDERS");
 
 describe("what a look finds wrong", () => {
@@ -115,9 +113,7 @@ describe("the journal after a look", () => {
   test("has the verdict each time, and what was seen only when it is new", async () => {
     const world = newWorld();
     for (let looks = 0; looks < 3; looks++) await world.run("verify");
-    const counts = ["verdict", "claims.seen", "streams.seen", "memory.seen"].map(
-      (kind) => of(world, kind).length,
-    );
+    const counts = ["verdict", "claims.seen", "streams.seen", "memory.seen"].map((kind) => of(world, kind).length);
     expect(counts).toEqual([3, 1, 1, 1]);
     expect(of(world, "memory.seen")[0]?.data["memory"]).toMatchObject([{ stream: "CACHE" }]);
     world.machines.addStream(APP.id, { name: "NEW", subjects: ["n"], storage: "memory" });
@@ -180,8 +176,7 @@ describe("the journal after a look", () => {
     const world = newWorld({ version: "2.15.1" });
     await world.run("verify");
     world.machines.deleteAccount(APP.id);
-    for (let looks = 0; looks < 2; looks++)
-      expect(codes(await world.run("verify"))).toEqual(["account.deleted"]);
+    for (let looks = 0; looks < 2; looks++) expect(codes(await world.run("verify"))).toEqual(["account.deleted"]);
     expect(of(world, "account.deleted")).toMatchObject([{ data: { how: "seen" } }]);
   });
 

@@ -62,12 +62,7 @@ describe("limits", () => {
   });
 
   test.each<[string, WorldSettings, Order, RegExp]>([
-    [
-      "below what is in use",
-      {},
-      { request: { streams: 1 } },
-      /streams would be 1, but the number of streams is 2/,
-    ],
+    ["below what is in use", {}, { request: { streams: 1 } }, /streams would be 1, but the number of streams is 2/],
     [
       "beyond what the servers have",
       { servers: ["n1", "n2", "n3"].map((name) => ({ name, room: 100 * MIB })) },
@@ -194,11 +189,7 @@ describe("JetStream for an account", () => {
     const world = without();
     world.machines.timing.jetstream = 20_000;
     expect(await change(world, enable)).toMatchObject({ outcome: "pushed", verdict: { health: "healthy" } });
-    expect(world.machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jetstream)).toEqual([
-      true,
-      true,
-      true,
-    ]);
+    expect(world.machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jetstream)).toEqual([true, true, true]);
   });
 
   test("that a server does not enable is told", async () => {
@@ -206,9 +197,7 @@ describe("JetStream for an account", () => {
     world.faults.withoutJetStream.add("n2");
     await expect(change(world, enable)).rejects.toMatchObject({
       code: "push.not_proved",
-      message: expect.stringMatching(
-        /after 30 s JetStream does not run with them: n2 did not enable JetStream/,
-      ),
+      message: expect.stringMatching(/after 30 s JetStream does not run with them: n2 did not enable JetStream/),
     });
   });
 });

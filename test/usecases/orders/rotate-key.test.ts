@@ -132,9 +132,7 @@ describe("a rotation", () => {
     };
     expect(await rotated(world, { tell })).toMatchObject({
       state: "stopped",
-      why: expect.stringMatching(
-        /APP was healthy after it was signed anew, and is dead at the end of its wave/,
-      ),
+      why: expect.stringMatching(/APP was healthy after it was signed anew, and is dead at the end of its wave/),
     });
   });
 

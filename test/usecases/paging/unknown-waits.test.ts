@@ -44,10 +44,7 @@ function newPager() {
   const write = (kind: EntryKind, data: JsonObject, job = "j") =>
     journal.append({ at: clock.now(), job, account, kind, data });
   /** A job that ends with this verdict, and with a call where nobody knows. */
-  const look = async (
-    verdict: "healthy" | "degraded" | "unknown",
-    waits: Trouble["waits"] = "until-it-lasts",
-  ) => {
+  const look = async (verdict: "healthy" | "degraded" | "unknown", waits: Trouble["waits"] = "until-it-lasts") => {
     const job = { id: `j${++jobs}`, account };
     await write("verdict", { verdict }, job.id);
     if (verdict === "healthy") return resolveIncidents(pager, job);

@@ -22,9 +22,7 @@ const renewal = (world: VirtualWorld, changes: Parameters<VirtualWorld["issue"]>
 const push = (world: VirtualWorld, token: string, more: Partial<NewJob> = {}) =>
   world.run("push", { trigger: "manual", token, ...more });
 const kinds = ({ journal }: VirtualWorld): readonly string[] =>
-  journal.entries
-    .map(({ kind }) => kind)
-    .filter((kind) => kind.startsWith("push.") || kind === "gate.refused");
+  journal.entries.map(({ kind }) => kind).filter((kind) => kind.startsWith("push.") || kind === "gate.refused");
 const jtisRunning = ({ machines }: VirtualWorld): readonly (string | undefined)[] =>
   machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jwt.document.claims.jti);
 

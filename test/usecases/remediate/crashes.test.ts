@@ -39,10 +39,7 @@ const deaf = (world: VirtualWorld): void => {
 };
 
 const CASES: readonly (readonly [string, Case])[] = [
-  [
-    "leaders that step down",
-    { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3 }, befall: deaf },
-  ],
+  ["leaders that step down", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3 }, befall: deaf }],
   ["a scale-up", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 1 }, befall: deaf }],
   [
     "direct gets that are turned off and on",
@@ -58,10 +55,7 @@ const CASES: readonly (readonly [string, Case])[] = [
       mayEmpty: ["CACHE"],
     },
   ],
-  [
-    "a touch",
-    { settings: { servers: 3, version: "2.15.1" }, has: { replicas: 3 }, befall: restartWhileExpired },
-  ],
+  ["a touch", { settings: { servers: 3, version: "2.15.1" }, has: { replicas: 3 }, befall: restartWhileExpired }],
   [
     "a touch of what has one replica",
     {
@@ -207,9 +201,7 @@ describe("a job that gets no answer to any of its writes", () => {
     for (let nth = 1; nth <= writes; nth++) {
       const scene = await sceneOf(setting);
       const { world, job } = scene;
-      const first = await remediate(jobDependencies(unanswered(world.newContext(), nth)), job).catch(
-        asRelightError,
-      );
+      const first = await remediate(jobDependencies(unanswered(world.newContext(), nth)), job).catch(asRelightError);
       expect(first).not.toMatchObject({ code: "internal" });
       let done = await again(world, setting, job);
       if (await confirmedByPerson(world)) done = await again(world, setting, job);

@@ -42,12 +42,7 @@ const steps = ({ rungs }: Pick<Remediation, "rungs">): readonly string[] =>
   rungs.map(({ rung, result }) => `${rung} ${result}`);
 
 /** An account that was seen while it was well. */
-async function newWorld({
-  servers = 3,
-  version,
-  more = {},
-  has = { replicas: 3 },
-}: Omit<Case, "befall" | "rungs">) {
+async function newWorld({ servers = 3, version, more = {}, has = { replicas: 3 } }: Omit<Case, "befall" | "rungs">) {
   const world = virtualWorld({ servers, version, ...more });
   fill(world, has);
   expect(await world.run()).toMatchObject({ outcome: "healthy", rungs: [] });
@@ -163,9 +158,7 @@ const HEALED: readonly (readonly [string, Case])[] = [
     {
       version: "2.15.1",
       befall: (world) =>
-        world.machines.store(
-          world.context.codec.decode(world.issue(APP, {}, { ...APP.key, id: APP.key.id })),
-        ),
+        world.machines.store(world.context.codec.decode(world.issue(APP, {}, { ...APP.key, id: APP.key.id }))),
       rungs: ["push-again helped"],
     },
   ],
@@ -315,8 +308,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       has: { replicas: 1 },
       befall: (world) => {
         deaf(world);
-        world.faults.refusal = ({ config }) =>
-          config["num_replicas"] === 3 ? "no suitable peers" : undefined;
+        world.faults.refusal = ({ config }) => (config["num_replicas"] === 3 ? "no suitable peers" : undefined);
       },
       outcome: "escalated",
       rungs: ["scale-up failed", "toggle-jetstream refused", "restart-servers refused"],
@@ -439,8 +431,7 @@ describe("is left to a person", () => {
     expect(page).toMatchObject({ failureClass: "jetstream_dead", severity: "critical", status: "open" });
     expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account itself may request it/);
     expect(page?.advice.join("\n")).toMatch(/Restart no server while any account with streams is expired/);
-    for (const stream of world.machines.streamsOf(APP.id).values())
-      for (const group of stream.groups) group.stepDown();
+    for (const stream of world.machines.streamsOf(APP.id).values()) for (const group of stream.groups) group.stepDown();
     world.advance(10_000);
     await world.run("verify");
     expect(world.incidents.map(({ status }) => status)).toEqual(["open", "resolved"]);
@@ -551,9 +542,7 @@ describe("what is missing after a rung", () => {
     const servers = ["n1", "n2", "n3"].map((name) => ({ name, tags: [name] }));
     const world = virtualWorld({ servers, version: "2.10.27" });
     fill(world, { replicas: 3 });
-    world.machines
-      .addStream(APP.id, { name: "ALONE", subjects: ["a"], placement: { tags: ["n3"] } })
-      .publish(1);
+    world.machines.addStream(APP.id, { name: "ALONE", subjects: ["a"], placement: { tags: ["n3"] } }).publish(1);
     world.advance(60_000);
     await world.run();
     deaf(world);

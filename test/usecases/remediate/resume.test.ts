@@ -61,9 +61,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     expect(result.rungs).toEqual([
       { ...HELPED, target: account, why: "begun by a job that died: deaf", begunBy: "dead" },
     ]);
-    expect(scene.of("rung.finished")).toMatchObject([
-      { data: { ...RUNG, result: "helped", why: expect.any(String) } },
-    ]);
+    expect(scene.of("rung.finished")).toMatchObject([{ data: { ...RUNG, result: "helped", why: expect.any(String) } }]);
     expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
     expect(outcomes(scene)).toEqual(["healed", "healthy"]);
   });
@@ -138,20 +136,17 @@ describe("a push of a dead job's", () => {
     ["delivered", "dead", "pushed", []],
     ["from the source of truth", "degraded", "healed", []],
     ["key rotation", "healthy", "pushed", []],
-  ])(
-    "%s of an account that was %s: %s, and its proof is written",
-    async (purpose, verdict, outcome, rungs) => {
-      const scene = newWorld();
-      const jti = await scene.jtiInForce();
-      await diedPushing(scene, purpose, verdict, jti);
-      const result = await scene.run();
-      expect(result).toMatchObject({ outcome, pushed: { jti, servers: PROOF.servers } });
-      expect(result.rungs.map(({ rung }) => rung)).toEqual(rungs);
-      expect(scene.of("push.proved")).toMatchObject([{ data: { jti, ...PROOF } }]);
-      expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
-      expect(scene.world.machines.pushes).toEqual([]);
-    },
-  );
+  ])("%s of an account that was %s: %s, and its proof is written", async (purpose, verdict, outcome, rungs) => {
+    const scene = newWorld();
+    const jti = await scene.jtiInForce();
+    await diedPushing(scene, purpose, verdict, jti);
+    const result = await scene.run();
+    expect(result).toMatchObject({ outcome, pushed: { jti, servers: PROOF.servers } });
+    expect(result.rungs.map(({ rung }) => rung)).toEqual(rungs);
+    expect(scene.of("push.proved")).toMatchObject([{ data: { jti, ...PROOF } }]);
+    expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
+    expect(scene.world.machines.pushes).toEqual([]);
+  });
 
   test("that never arrived is nobody's doing", async () => {
     const scene = newWorld();
@@ -220,9 +215,7 @@ describe("a secret that can't be read", () => {
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found", details: { stops: "renewal" } });
     await expect(run()).rejects.toMatchObject({ code: "secret.not_found" });
     const classes = scene.world.incidents.map(({ failureClass, status }) => [failureClass, status]);
-    expect(classes.filter(([failureClass]) => failureClass === "renewal_failed")).toEqual([
-      ["renewal_failed", "open"],
-    ]);
+    expect(classes.filter(([failureClass]) => failureClass === "renewal_failed")).toEqual([["renewal_failed", "open"]]);
     expect(classes.map(([failureClass]) => failureClass)).not.toContain("unknown");
     await scene.run();
     expect(scene.world.incidents.at(-1)).toMatchObject({ status: "resolved" });

@@ -6,16 +6,7 @@ import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
 import { readyStep } from "../../../lib/usecases/remedies/readiness.ts";
-import {
-  ACCOUNT,
-  claims,
-  consumer,
-  DEAF,
-  observation,
-  operator,
-  server,
-  stream,
-} from "../../domain/observations.ts";
+import { ACCOUNT, claims, consumer, DEAF, observation, operator, server, stream } from "../../domain/observations.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 
 /** What a rung will need is asked for before it begins. */

@@ -2,14 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import { record } from "../../../lib/usecases/context/context.ts";
-import {
-  expire,
-  fill,
-  leftBehind,
-  renewByHand,
-  restartWhileExpired,
-  snapshot,
-} from "../../support/virtual/scenes.ts";
+import { expire, fill, leftBehind, renewByHand, restartWhileExpired, snapshot } from "../../support/virtual/scenes.ts";
 import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
 
 /** Configurations that are changed for a while, and changed back whatever happens meanwhile. */
@@ -27,8 +20,7 @@ async function deafWorld(settings: WorldSettings = {}, streams = 0): Promise<Vir
 }
 
 const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("ORDERS");
-const of = ({ journal }: VirtualWorld, kind: string) =>
-  journal.entries.filter((entry) => entry.kind === kind);
+const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((entry) => entry.kind === kind);
 
 describe("a scale-up", () => {
   test("is journalled with the way back before the first change, and closed stream by stream", async () => {
@@ -132,9 +124,7 @@ describe("a scale-up", () => {
     world.advance(60_000);
     const before = snapshot(world);
     world.faults.refusal = ({ consumer, config }) =>
-      consumer === "single" && config["num_replicas"] === 1 && orders(world)?.replicas === 3
-        ? "not yet"
-        : undefined;
+      consumer === "single" && config["num_replicas"] === 1 && orders(world)?.replicas === 3 ? "not yet" : undefined;
     expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(snapshot(world)).toEqual(before);
     expect(leftBehind(world)).toEqual([]);
@@ -160,9 +150,7 @@ describe("a scale-up", () => {
       stream === "ORDERS" && consumer === undefined && config["num_replicas"] === 1 ? "not now" : undefined;
     const done = await world.run("heal");
     expect(done).toMatchObject({ outcome: "escalated", rungs: [{ rung: "scale-up", result: "failed" }] });
-    expect(done.verdict.findings).toMatchObject([
-      { code: "remedy.unfinished", subject: { stream: "ORDERS" } },
-    ]);
+    expect(done.verdict.findings).toMatchObject([{ code: "remedy.unfinished", subject: { stream: "ORDERS" } }]);
     expect(leftBehind(world)).toEqual(["the configuration of ORDERS"]);
     world.faults.refusal = () => undefined;
     expect(await world.run("remediate")).toMatchObject({
@@ -235,9 +223,7 @@ describe("what a dead job left changed", () => {
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
     world.advance(60_000);
     expect(await world.run()).toMatchObject({
-      rungs: [
-        { rung: "finish-changes", result: "helped", why: expect.stringMatching(/configuration of ORDERS/) },
-      ],
+      rungs: [{ rung: "finish-changes", result: "helped", why: expect.stringMatching(/configuration of ORDERS/) }],
     });
     expect(snapshot(world)).toEqual(before);
   });

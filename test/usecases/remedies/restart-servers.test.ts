@@ -38,8 +38,7 @@ async function damagedWorld({ settings = {}, replicas = 3, servers = ["n1", "n2"
   world.advance(60_000);
   return { world, before };
 }
-const of = ({ journal }: VirtualWorld, kind: string) =>
-  journal.entries.filter((entry) => entry.kind === kind);
+const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((entry) => entry.kind === kind);
 const rungOf = async (world: VirtualWorld) => {
   const { rungs } = await world.run("heal");
   return rungs.find(({ rung }) => rung === "restart-servers");

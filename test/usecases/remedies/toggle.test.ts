@@ -21,10 +21,8 @@ async function deafWorld(settings: WorldSettings = {}, memory = false): Promise<
   return world;
 }
 const claims = ({ machines }: VirtualWorld) => machines.stored(APP.id)?.document.claims;
-const of = ({ journal }: VirtualWorld, kind: string) =>
-  journal.entries.filter((entry) => entry.kind === kind);
-const findings = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) =>
-  verdict.findings.map(({ code }) => code);
+const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((entry) => entry.kind === kind);
+const findings = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) => verdict.findings.map(({ code }) => code);
 
 describe("a toggle", () => {
   test("gives back every claim but the id and the time, in two pushes, and journals the way back first", async () => {

@@ -98,9 +98,7 @@ describe("a policy to push", () => {
 
   test("pushes nothing where the source's claims are only an older renewal", async () => {
     const world = await newWorld();
-    const sourced = found({ iat: toSeconds(world.now()) - 30 * DAY, exp: toSeconds(world.now()) + DAY })(
-      world,
-    );
+    const sourced = found({ iat: toSeconds(world.now()) - 30 * DAY, exp: toSeconds(world.now()) + DAY })(world);
     expect(await world.run("remediate", {}, sourceOf(sourced, "push"))).toMatchObject({
       outcome: "healthy",
       rungs: [],
@@ -115,9 +113,7 @@ describe("a policy to push", () => {
     expect(steps(done.rungs)).toEqual(["reconcile refused", "renew helped", "step-down-leaders helped"]);
     expect(world.incidents[0]).toMatchObject({
       failureClass: "push_refused",
-      summary: expect.stringMatching(
-        /the source's claims were not pushed: .*lowers nats\.limits\.mem_storage/,
-      ),
+      summary: expect.stringMatching(/the source's claims were not pushed: .*lowers nats\.limits\.mem_storage/),
     });
     expect(limitsOf(world)).toMatchObject({ mem_storage: WITH_JETSTREAM.mem_storage });
   });
@@ -134,11 +130,7 @@ describe("a policy to push", () => {
   test.each<[string, Says, string]>([
     ["what nobody trusts", found({ limits: MORE }, virtualKey("operator", "another")), "source.differs"],
     ["where the source lacks the account", () => ({ state: "absent" }), "source.unknown_account"],
-    [
-      "where not all of the source can be read",
-      () => ({ state: "unclear", problem: "x.jwt" }),
-      "source.unavailable",
-    ],
+    ["where not all of the source can be read", () => ({ state: "unclear", problem: "x.jwt" }), "source.unavailable"],
   ])("never pushes %s", async (_what, says, code) => {
     const world = await newWorld();
     const done = await world.run("remediate", {}, sourceOf(says(world), "push"));

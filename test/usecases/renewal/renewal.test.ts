@@ -24,8 +24,7 @@ async function worldAfter(days: number, settings: WorldSettings = {}): Promise<V
   world.advance(days * DAY);
   return world;
 }
-const inForce = ({ machines }: VirtualWorld) =>
-  machines.server("n1").accounts.get(APP.id)?.jwt.document.claims;
+const inForce = ({ machines }: VirtualWorld) => machines.server("n1").accounts.get(APP.id)?.jwt.document.claims;
 const classes = ({ incidents }: VirtualWorld) => incidents.map((it) => `${it.failureClass} ${it.status}`);
 
 describe("a renewal", () => {
@@ -164,10 +163,7 @@ describe("a critical account", () => {
       "a server runs other claims",
       ({ machines, context }, token) => machines.load(machines.server("n3"), context.codec.decode(token)),
     ],
-    [
-      "the resolver holds other claims",
-      ({ machines, context }, token) => machines.store(context.codec.decode(token)),
-    ],
+    ["the resolver holds other claims", ({ machines, context }, token) => machines.store(context.codec.decode(token))],
   ])("of which %s is renewed only once they agree again", async (_what, befall) => {
     const world = await worldAfter(80, critical);
     befall(world, world.issue(APP, { exp: toSeconds(world.now()) + 9 * 86_400 }));

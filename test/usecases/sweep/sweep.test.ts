@@ -126,9 +126,7 @@ const byIndex = (lastJob: (index: number) => LastJob | undefined) => (account: A
 describe("a sweep", () => {
   test("queues each due account once with why it is due, and leaves the others alone", async () => {
     const list = () => of([entryOf(0), entryOf(1), entryOf(2, 91), entryOf(3), entryOf(2, 91)]);
-    const lastJob = byIndex(
-      (index) => [undefined, well(1, 0), well(2, 1), well(3, 1, { verdict: "dead" })][index],
-    );
+    const lastJob = byIndex((index) => [undefined, well(1, 0), well(2, 1), well(3, 1, { verdict: "dead" })][index]);
     const { report, jobs } = await run({ list, lastJob, settings: { verifyEvery: millis(60 * MINUTE) } });
     expect(jobs.map(({ account, reason }) => [indexOf.get(account), reason])).toEqual([
       [0, "schedule: it has never been checked"],
@@ -234,11 +232,8 @@ describe("a sweep", () => {
 describe("a queue that has little room", () => {
   test("gets the routine accounts that waited longest; the others follow, and none is forgotten", async () => {
     const verified = new Map<number, EpochMillis>();
-    const lastJob = byIndex((index) =>
-      well(index, 0, { at: epochMillis(0), verifiedAt: verified.get(index) ?? NOW }),
-    );
-    for (const index of range(300))
-      verified.set(index, epochMillis(NOW - 10 * DAY * 1000 - ((index * 7_919) % 300)));
+    const lastJob = byIndex((index) => well(index, 0, { at: epochMillis(0), verifiedAt: verified.get(index) ?? NOW }));
+    for (const index of range(300)) verified.set(index, epochMillis(NOW - 10 * DAY * 1000 - ((index * 7_919) % 300)));
     const met = new Set<number>();
     for (const round of range(6)) {
       const list = () => of([...range(300)].map((index) => entryOf(index)));

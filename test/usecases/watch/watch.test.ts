@@ -255,9 +255,7 @@ describe("the story", () => {
       jobs: 1,
       running,
     });
-    expect(jobs.map(({ reason }) => reason)).toEqual([
-      "a client's authentication expired; the account may have, too",
-    ]);
+    expect(jobs.map(({ reason }) => reason)).toEqual(["a client's authentication expired; the account may have, too"]);
     expect(log.lines).toContainEqual(expect.objectContaining({ level: "warn" }));
   });
 

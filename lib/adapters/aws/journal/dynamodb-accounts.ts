@@ -38,10 +38,7 @@ export async function putKnown(
   await client.send(new PutCommand({ TableName: table, Item: item }));
 }
 
-export async function* knownAccounts({
-  client,
-  table,
-}: DynamoDbJournalSettings): AsyncIterable<JournalledAccount> {
+export async function* knownAccounts({ client, table }: DynamoDbJournalSettings): AsyncIterable<JournalledAccount> {
   const pages = paginateQuery(
     { client },
     {

@@ -44,10 +44,7 @@ function keysOf({ kind, at }: JournalEntry, sk: string, keeps: Millis | undefine
   };
 }
 
-async function newestPlace(
-  { client, table }: DynamoDbJournalSettings,
-  pk: string,
-): Promise<Place | undefined> {
+async function newestPlace({ client, table }: DynamoDbJournalSettings, pk: string): Promise<Place | undefined> {
   const newest = await client.send(
     new QueryCommand({
       TableName: table,

@@ -62,8 +62,7 @@ async function getAll({ client, table }: DynamoDbJournalSettings, keys: Item[]):
   const items: Item[] = [];
   let left: Item[] | undefined = keys;
   for (let tries = 0; left !== undefined && left.length > 0; tries += 1) {
-    if (tries === MOST_TRIES)
-      throw new Error(`DynamoDB did not return ${left.length} of ${keys.length} items`);
+    if (tries === MOST_TRIES) throw new Error(`DynamoDB did not return ${left.length} of ${keys.length} items`);
     if (tries > 0) await setTimeout(FIRST_PAUSE * 2 ** (tries - 1));
     const request = { [table]: { Keys: left, ConsistentRead: true } };
     const answer = await client.send(new BatchGetCommand({ RequestItems: request }));

@@ -20,11 +20,7 @@ export async function acquire(
   return await conditionHolds(client.send(command));
 }
 
-export async function release(
-  { client, table }: DynamoDbJournalSettings,
-  key: string,
-  holder: string,
-): Promise<void> {
+export async function release({ client, table }: DynamoDbJournalSettings, key: string, holder: string): Promise<void> {
   const command = new DeleteCommand({
     TableName: table,
     Key: leaseKey(key),

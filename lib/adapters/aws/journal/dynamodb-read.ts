@@ -11,10 +11,7 @@ import { unpackData } from "./entry-data.ts";
 type Query = Omit<QueryCommandInput, "TableName">;
 
 /** Matching entries, oldest first. */
-export async function select(
-  settings: DynamoDbJournalSettings,
-  query: JournalQuery,
-): Promise<readonly JournalEntry[]> {
+export async function select(settings: DynamoDbJournalSettings, query: JournalQuery): Promise<readonly JournalEntry[]> {
   const { account, job, kinds, limit = Number.POSITIVE_INFINITY } = query;
   if (limit <= 0 || kinds?.length === 0) return [];
   if (account === undefined && job === undefined) return newestOf(await scan(settings, kinds), limit);
@@ -89,10 +86,7 @@ async function newestFirst(
   limit: number,
 ): Promise<readonly Item[]> {
   const bounded = Number.isFinite(limit) && query.FilterExpression === undefined ? { Limit: limit } : {};
-  const pages = paginateQuery(
-    { client },
-    { TableName: table, ...query, ...bounded, ScanIndexForward: false },
-  );
+  const pages = paginateQuery({ client }, { TableName: table, ...query, ...bounded, ScanIndexForward: false });
   const items: Item[] = [];
   for await (const page of pages) {
     items.push(...(page.Items ?? []));
@@ -101,10 +95,7 @@ async function newestFirst(
   return items.slice(0, limit);
 }
 
-async function scan(
-  { client, table }: DynamoDbJournalSettings,
-  kinds: JournalQuery["kinds"],
-): Promise<Item[]> {
+async function scan({ client, table }: DynamoDbJournalSettings, kinds: JournalQuery["kinds"]): Promise<Item[]> {
   const partitions = partitionsOf(kinds);
   const entries = partitions.map((partition) => `begins_with(pk, :${partition})`).join(" OR ");
   const filter = [`(${entries})`, kindFilter(kinds)].filter(Boolean).join(" AND ");

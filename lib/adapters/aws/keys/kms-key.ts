@@ -1,9 +1,4 @@
-import {
-  GetPublicKeyCommand,
-  type GetPublicKeyCommandOutput,
-  KMSClient,
-  SignCommand,
-} from "@aws-sdk/client-kms";
+import { GetPublicKeyCommand, type GetPublicKeyCommandOutput, KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { defined } from "../../../domain/time/defined.ts";
 import { type ErrorCode, RelightError } from "../../../errors.ts";
 import type { RemoteKey } from "../../../ports/keys.ts";
@@ -43,8 +38,7 @@ function kmsClient(reference: string): KMSClient {
  */
 export async function kmsKey(reference: string, client = kmsClient(reference)): Promise<RemoteKey> {
   const [, name] = REFERENCE.exec(reference) ?? [];
-  if (name === undefined)
-    throw new RelightError("secret.invalid_reference", `${reference} is not aws-kms://KEY`);
+  if (name === undefined) throw new RelightError("secret.invalid_reference", `${reference} is not aws-kms://KEY`);
   const answer = await client.send(new GetPublicKeyCommand({ KeyId: name })).catch((cause: unknown) => {
     throw kmsError(reference, "return its public key", cause);
   });

@@ -45,11 +45,8 @@ export function eventBridgeBus({ bus, client, scrub }: BusSettings): Escalation 
       DetailType: type,
       Detail: JSON.stringify(detail),
     };
-    const { FailedEntryCount = 0, Entries = [] } = await client.send(
-      new PutEventsCommand({ Entries: [entry] }),
-    );
-    if (FailedEntryCount > 0)
-      throw new RefusedEntry(Entries.find(({ ErrorCode }) => ErrorCode !== undefined));
+    const { FailedEntryCount = 0, Entries = [] } = await client.send(new PutEventsCommand({ Entries: [entry] }));
+    if (FailedEntryCount > 0) throw new RefusedEntry(Entries.find(({ ErrorCode }) => ErrorCode !== undefined));
   };
   return {
     send: async (incident) => {

@@ -19,14 +19,8 @@ const incident = z.looseObject({
   key: z.string().min(1),
   status: z.enum(["open", "resolved"]),
   // A newer version may have more classes.
-  failureClass: z.custom<FailureClass>(
-    (value) => typeof value === "string" && value !== "",
-    "is not a failure class",
-  ),
-  account: z.union([
-    z.literal("-"),
-    z.string().refine(isAccountId, { message: "is not an account's public key" }),
-  ]),
+  failureClass: z.custom<FailureClass>((value) => typeof value === "string" && value !== "", "is not a failure class"),
+  account: z.union([z.literal("-"), z.string().refine(isAccountId, { message: "is not an account's public key" })]),
   accountName: z.string(),
   severity: z.enum(["warning", "critical"]),
   summary: z.string(),

@@ -89,8 +89,7 @@ async function sendBatch({ queueUrl, client }: SqsJobsSettings, batch: readonly 
     if (tries > 0) await setTimeout(FIRST_PAUSE * 2 ** (tries - 1));
     const Entries = left.map((job, index) => ({ Id: String(index), ...messageOf(job) }));
     const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
-    const of = (failed: readonly BatchResultErrorEntry[]): Job[] =>
-      failed.flatMap(({ Id }) => left[Number(Id)] ?? []);
+    const of = (failed: readonly BatchResultErrorEntry[]): Job[] => failed.flatMap(({ Id }) => left[Number(Id)] ?? []);
     faulty.push(...of(Failed.filter(({ SenderFault }) => SenderFault)));
     code ??= Failed[0]?.Code;
     left = of(Failed.filter(({ SenderFault }) => !SenderFault));
@@ -162,9 +161,7 @@ export function parseJob(body: string): Job {
   if (value === undefined) throw invalidJob(["body: is not JSON"]);
   const parsed = schema.safeParse(value);
   if (!parsed.success)
-    throw invalidJob(
-      parsed.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`),
-    );
+    throw invalidJob(parsed.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`));
   return parsed.data;
 }
 

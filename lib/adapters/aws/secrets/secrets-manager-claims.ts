@@ -20,9 +20,7 @@ export interface SecretsManagerClaimsSettings {
  * `secretsmanager:ListSecrets` in addition to `GetSecretValue`.
  * @throws RelightError `source.unavailable` if they can't be listed.
  */
-export async function* secretsManagerClaims(
-  settings: SecretsManagerClaimsSettings,
-): AsyncIterable<SourceEntry> {
+export async function* secretsManagerClaims(settings: SecretsManagerClaimsSettings): AsyncIterable<SourceEntry> {
   const { client, codec } = settings;
   const secrets = secretsManagerSecrets(client);
   for await (const name of namesOf(settings)) {
@@ -35,11 +33,7 @@ export async function* secretsManagerClaims(
   }
 }
 
-async function* namesOf({
-  client,
-  prefix,
-  pageSize = 100,
-}: SecretsManagerClaimsSettings): AsyncIterable<string> {
+async function* namesOf({ client, prefix, pageSize = 100 }: SecretsManagerClaimsSettings): AsyncIterable<string> {
   const filter = { Filters: [{ Key: "name" as const, Values: [prefix] }] };
   try {
     // The service's filter also matches words within the name, case-insensitively.

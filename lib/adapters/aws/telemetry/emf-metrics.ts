@@ -55,9 +55,7 @@ function linesOf(measurements: readonly Measurement[]): readonly (readonly Measu
 
 function chunksOf(line: readonly Measurement[]): readonly (readonly Measurement[])[] {
   const count = Math.ceil(line.length / MOST_IN_LINE);
-  return Array.from({ length: count }, (_, index) =>
-    line.slice(index * MOST_IN_LINE, (index + 1) * MOST_IN_LINE),
-  );
+  return Array.from({ length: count }, (_, index) => line.slice(index * MOST_IN_LINE, (index + 1) * MOST_IN_LINE));
 }
 
 function textOf(writer: Powertools, line: readonly Measurement[]): string {

@@ -94,13 +94,10 @@ export function sampledRoot(header: string | undefined): Segment | undefined {
 const below = ({ traceId }: Segment): Segment => ({ traceId, id: randomBytes(8).toString("hex") });
 
 /** X-Ray allows letters, numbers, spaces and a few symbols. */
-const nameOf = (name: string): string =>
-  name.replace(/[^\p{L}\p{N}\s_.:/%&#=+\\@-]/gu, "_").slice(0, LONGEST_NAME);
+const nameOf = (name: string): string => name.replace(/[^\p{L}\p{N}\s_.:/%&#=+\\@-]/gu, "_").slice(0, LONGEST_NAME);
 
 function annotationsOf(facts: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([key, value]) => [key, value.slice(0, LONGEST_ANNOTATION)]),
-  );
+  return Object.fromEntries(Object.entries(facts).map(([key, value]) => [key, value.slice(0, LONGEST_ANNOTATION)]));
 }
 
 /** Only the code, because an error's message may quote data. */

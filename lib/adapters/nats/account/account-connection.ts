@@ -64,9 +64,7 @@ export async function withAccountConnections<Item, T>(
   for (const share of inShares(items, subjectsOf)) {
     const mayAsk = share.flatMap(subjectsOf);
     done.push(
-      ...(await withAccountConnection(settings, { ...order, mayAsk }, (connection) =>
-        work(connection, share),
-      )),
+      ...(await withAccountConnection(settings, { ...order, mayAsk }, (connection) => work(connection, share))),
     );
   }
   return done;

@@ -83,8 +83,5 @@ function assertIssuer(account: AccountId, { nats }: AccountClaims, issuer: strin
   const keys: readonly Json[] = Array.isArray(nats["signing_keys"]) ? nats["signing_keys"] : [];
   if (keys.includes(issuer)) return false;
   if (keys.some((key) => isJsonObject(key) && key["key"] === issuer)) return true;
-  throw new RelightError(
-    "signer.untrusted_key",
-    `${issuer} is neither account ${account} nor one of its signing keys`,
-  );
+  throw new RelightError("signer.untrusted_key", `${issuer} is neither account ${account} nor one of its signing keys`);
 }

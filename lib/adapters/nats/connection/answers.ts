@@ -58,9 +58,7 @@ export type Statsz = z.infer<typeof statsz>;
 
 const named = z.looseObject({ name: z.string().optional() }).default({});
 /** A server in a cluster has a cluster port. A standalone leafnode has only a cluster name, its own. */
-const cluster = z
-  .looseObject({ name: z.string().optional(), cluster_port: z.number().optional() })
-  .default({});
+const cluster = z.looseObject({ name: z.string().optional(), cluster_port: z.number().optional() }).default({});
 export const varz = z.looseObject({
   cluster,
   gateway: named,
@@ -246,7 +244,6 @@ export function read<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
 /** The data of an answer. @throws RelightError for its error */
 export function readData<T>(schema: z.ZodType<T>, answer: JsonObject, what: string): T {
   const { data, error, server } = read(envelope, answer, what);
-  if (error !== undefined)
-    throw new RelightError("nats.bad_answer", `${what} on ${server.name}: ${error.description}`);
+  if (error !== undefined) throw new RelightError("nats.bad_answer", `${what} on ${server.name}: ${error.description}`);
   return read(schema, data, `${what} on ${server.name}`);
 }

@@ -25,12 +25,7 @@ const AGAIN_AFTER = [1_000, 3_000] as const;
  * ({@link isNoResponders}) is an answer too, and comes at once.
  * @throws RelightError `nats.*`
  */
-export async function ask(
-  connection: NatsConnection,
-  subject: string,
-  body: string,
-  timeout: Millis,
-): Promise<Msg> {
+export async function ask(connection: NatsConnection, subject: string, body: string, timeout: Millis): Promise<Msg> {
   let answer: Msg | undefined;
   const take = (reply: Msg): boolean => {
     answer ??= reply;
@@ -42,12 +37,7 @@ export async function ask(
 }
 
 /** Sends a request once, for writes that must not be repeated. @throws RelightError `nats.*` */
-export async function order(
-  connection: NatsConnection,
-  subject: string,
-  body: string,
-  timeout: Millis,
-): Promise<Msg> {
+export async function order(connection: NatsConnection, subject: string, body: string, timeout: Millis): Promise<Msg> {
   try {
     return await connection.request(subject, body, { timeout });
   } catch (cause) {

@@ -8,11 +8,7 @@ import {
   setTransportFactory,
 } from "@nats-io/transport-node";
 import { NodeTransport, nodeResolveHost } from "@nats-io/transport-node/lib/node_transport.js";
-import {
-  hostAndPort,
-  readServerAddress,
-  type ServerAddress,
-} from "../../../domain/observation/server-address.ts";
+import { hostAndPort, readServerAddress, type ServerAddress } from "../../../domain/observation/server-address.ts";
 import { RelightError } from "../../../errors.ts";
 import type { Servers, Tls } from "./tls.ts";
 

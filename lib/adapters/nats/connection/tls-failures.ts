@@ -11,11 +11,9 @@ import { describeOwn, type Servers, type Tls } from "./tls.ts";
 const UNTRUSTED: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
   SELF_SIGNED_CERT_IN_CHAIN: "its CA is private",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its CA is unknown, or the server leaves out the intermediate certificates",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its CA is unknown, or the server leaves out the intermediate certificates",
   UNABLE_TO_GET_ISSUER_CERT: "its CA is unknown",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its CA is unknown, or the server leaves out the intermediate certificates",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its CA is unknown, or the server leaves out the intermediate certificates",
   CERT_SIGNATURE_FAILURE: "another CA with the same name signed it",
   CERT_UNTRUSTED: "its CA is not trusted",
   INVALID_CA: "its issuer is not a CA",
@@ -76,8 +74,7 @@ async function explain(
     );
   if (/ALERT/.test(code)) return failed(alerted(server, code, tls));
   if (/^ERR_(SSL|TLS|OSSL)|^EPROTO$/.test(code)) return failed(`TLS with ${server} failed: ${code}`);
-  const unreachable = (message: string): RelightError =>
-    new RelightError("nats.unreachable", message, { cause });
+  const unreachable = (message: string): RelightError => new RelightError("nats.unreachable", message, { cause });
   if (encrypted && tls?.cert !== undefined && /^(EPIPE|ECONNRESET)$/.test(code))
     return unreachable(
       `${server} closed the connection as soon as TLS was established (${code}): it may refuse the client certificate in cluster.tls.cert (${describeOwn(tls)})`,
@@ -133,10 +130,7 @@ function alerted(server: string, code: string, tls: Tls | undefined): string {
   return `the server at ${server} aborted TLS: ${alert}`;
 }
 
-async function explainSilence(
-  { server, error: cause }: Attempt,
-  patience: Millis,
-): Promise<RelightError | undefined> {
+async function explainSilence({ server, error: cause }: Attempt, patience: Millis): Promise<RelightError | undefined> {
   const listener = await silentListener(server, patience);
   if (listener === "tls")
     return new RelightError(

@@ -56,8 +56,7 @@ function certificates(field: "ca" | "cert", text: string): readonly X509Certific
 }
 
 function privateKey(block: string | undefined): KeyObject {
-  if (block === undefined)
-    throw malformed("key", "contains no private key (PEM, -----BEGIN PRIVATE KEY-----)");
+  if (block === undefined) throw malformed("key", "contains no private key (PEM, -----BEGIN PRIVATE KEY-----)");
   if (/ENCRYPTED/.test(block))
     throw malformed("key", "is encrypted, but Relight has no passphrase: store it without one");
   try {

@@ -11,14 +11,7 @@ import { jwtCodec } from "../jwt/jwt-codec.ts";
 import { natsResolver } from "../jwt/resolver.ts";
 import { discover } from "../probes/cluster.ts";
 import { type EventBuffer, eventBuffer } from "./event-buffer.ts";
-import {
-  readAdvisory,
-  readDeletion,
-  readDisconnect,
-  readPush,
-  readRefusal,
-  readServer,
-} from "./event-messages.ts";
+import { readAdvisory, readDeletion, readDisconnect, readPush, readRefusal, readServer } from "./event-messages.ts";
 
 export interface EventsSettings {
   readonly servers: Servers;

@@ -120,14 +120,10 @@ export async function encodeJwt(
 export function keyFromSeed(seed: string, kind: "O" | "A", what: string): KeyPair {
   const names = { O: "an operator", A: "an account" };
   const key = attempt(() => fromSeed(Buffer.from(seed.trim())));
-  if (key === undefined)
-    throw new RelightError("secret.malformed", `${what} is not an nkey seed (S${kind}…)`);
+  if (key === undefined) throw new RelightError("secret.malformed", `${what} is not an nkey seed (S${kind}…)`);
   const publicKey = key.getPublicKey();
   if (!publicKey.startsWith(kind))
-    throw new RelightError(
-      "secret.malformed",
-      `${what} is the seed of ${publicKey}, not of ${names[kind]} (${kind}…)`,
-    );
+    throw new RelightError("secret.malformed", `${what} is the seed of ${publicKey}, not of ${names[kind]} (${kind}…)`);
   return key;
 }
 
@@ -180,9 +176,7 @@ const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** Uses Node's Ed25519, because the nkeys library takes milliseconds each, and a sweep may verify a hundred thousand. */
 function verifies(issuer: string, body: string, signature: string): boolean {
-  const valid = attempt(() =>
-    verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")),
-  );
+  const valid = attempt(() => verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")));
   return valid === true;
 }
 

@@ -7,15 +7,7 @@ import { RelightError } from "../../../errors.ts";
 import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import type { ListedJwt, PushReply, Resolver } from "../../../ports/resolver.ts";
 import { envelope, listAnswer, pushAnswer, read, type ServerInfo } from "../connection/answers.ts";
-import {
-  ask,
-  gather,
-  gatherOnce,
-  isNoResponders,
-  lost,
-  readJson,
-  requestError,
-} from "../connection/asking.ts";
+import { ask, gather, gatherOnce, isNoResponders, lost, readJson, requestError } from "../connection/asking.ts";
 import { attempt, runningAccounts, unreadable } from "./running-accounts.ts";
 
 export interface ResolverSettings {
@@ -87,10 +79,7 @@ export function natsResolver(settings: ResolverSettings): Resolver {
  * account appears twice.
  * @throws RelightError `nats.no_resolver`, `nats.timeout`, `nats.connection_lost`
  */
-async function pack({
-  connection,
-  timeout,
-}: Pick<ResolverSettings, "connection" | "timeout">): Promise<string[]> {
+async function pack({ connection, timeout }: Pick<ResolverSettings, "connection" | "timeout">): Promise<string[]> {
   const subject = "$SYS.REQ.CLAIMS.PACK";
   const pause = millis(timeout * LIST_PAUSE);
   for (let left = LIST_TRIES; left > 0; left--) {
@@ -118,11 +107,7 @@ async function pack({
  * answer means unknown. If older servers or servers without a resolver are silent, the list of all accounts decides. It is
  * requested once per run, because requesting it for each account would overload slow servers.
  */
-async function lookupToken(
-  settings: ResolverSettings,
-  names: ListedNames,
-  account: AccountId,
-): Promise<string> {
+async function lookupToken(settings: ResolverSettings, names: ListedNames, account: AccountId): Promise<string> {
   const { connection, timeout } = settings;
   const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
   const mayBeMute = (await settings.servers()).some(({ ver }) => lt(ver, SAYS_NO));
@@ -187,8 +172,7 @@ async function listNames({ connection, servers, timeout }: ResolverSettings): Pr
   const { length: expected } = await servers();
   const enough = (all: readonly Msg[]): boolean => all.length >= expected;
   const answers = await gather(connection, subject, "", { timeout, enough }).catch(noResolver);
-  if (answers.length === 0)
-    throw new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`);
+  if (answers.length === 0) throw new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`);
   return new Set(answers.flatMap((answer) => read(listAnswer, readJson(answer), "CLAIMS.LIST").data ?? []));
 }
 

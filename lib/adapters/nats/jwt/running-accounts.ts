@@ -8,9 +8,7 @@ import { accountInfo, envelope, read } from "../connection/answers.ts";
 import { readJson } from "../connection/asking.ts";
 
 /** A decoded JWT, or why it can't be read. */
-type Attempt =
-  | { readonly ok: true; readonly value: DecodedJwt }
-  | { readonly ok: false; readonly message: string };
+type Attempt = { readonly ok: true; readonly value: DecodedJwt } | { readonly ok: false; readonly message: string };
 
 export function attempt(codec: JwtCodec, token: string): Attempt {
   try {
@@ -60,10 +58,7 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
   const { server, data, error } = read(envelope, readJson(message), "ACCOUNT.INFO");
   if (error?.description.includes("does not exist")) return { server: server.name, loaded: false };
   if (error !== undefined)
-    throw new RelightError(
-      "nats.bad_answer",
-      `ACCOUNT.INFO of ${account} on ${server.name}: ${error.description}`,
-    );
+    throw new RelightError("nats.bad_answer", `ACCOUNT.INFO of ${account} on ${server.name}: ${error.description}`);
   const info = read(accountInfo, data, `ACCOUNT.INFO of ${account} on ${server.name}`);
   const { expired, jetstream_enabled: jetstream, jwt } = info;
   // `decoded_jwt` shows how the server reads the claims; the raw JWT also has claims that the server does not know.

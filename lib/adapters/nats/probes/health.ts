@@ -36,11 +36,7 @@ async function countServers(connection: NatsConnection, timeout: Millis): Promis
   return Math.max(0, ...answers.map(active));
 }
 
-async function checksOf(
-  connection: NatsConnection,
-  timeout: Millis,
-  { id }: ServerFacts,
-): Promise<HealthChecks> {
+async function checksOf(connection: NatsConnection, timeout: Millis, { id }: ServerFacts): Promise<HealthChecks> {
   const check = (options: object): Promise<Probe<HealthAnswer>> =>
     probe(async () => {
       const subject = `$SYS.REQ.SERVER.${id}.HEALTHZ`;

@@ -18,9 +18,7 @@ export async function leafConnections(
   servers: readonly ServerFacts[],
   account: AccountId | undefined,
 ): Promise<readonly LeafConnection[]> {
-  const hubs = servers.filter(
-    ({ topology, version }) => topology !== "leaf" || !lt(version, TELLS_DIRECTION),
-  );
+  const hubs = servers.filter(({ topology, version }) => topology !== "leaf" || !lt(version, TELLS_DIRECTION));
   const perServer = await pMap(
     hubs,
     async ({ id, name: server }) => {

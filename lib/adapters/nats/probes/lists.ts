@@ -79,10 +79,7 @@ export async function accountSubscriptions(
 }
 
 /** Ids of the account's client connections on one server, including recently closed ones. */
-export async function accountConnections(
-  askConnz: AskPage,
-  account: AccountId,
-): Promise<ReadonlySet<number>> {
+export async function accountConnections(askConnz: AskPage, account: AccountId): Promise<ReadonlySet<number>> {
   const found = await paged("CONNZ", async (offset) => {
     const body = { acc: account, state: OPEN_AND_CLOSED, limit: PAGE, offset };
     const { connections, total } = readData(connz, await askConnz(body), "CONNZ");
@@ -99,10 +96,7 @@ const OPEN_AND_CLOSED = 2;
  * sorted, so pages may miss some (read in monitor.go, `Jsz`); then this requests a single page.
  * @param more further options of the request.
  */
-export async function jetStreamAccounts(
-  askJsz: AskPage,
-  more: JsonObject,
-): Promise<readonly AccountDetail[]> {
+export async function jetStreamAccounts(askJsz: AskPage, more: JsonObject): Promise<readonly AccountDetail[]> {
   const pageAt = async (offset: number, limit: number): Promise<Page<string, AccountDetail>> => {
     const answer = await askJsz({ ...more, accounts: true, limit, offset });
     const { account_details: details, accounts: total = 0 } = readData(jsz, answer, "JSZ");
@@ -127,10 +121,7 @@ export async function jetStreamAccount(
 }
 
 /** The leafnode connections of one server, of one account or of all. Servers do not truncate this list. */
-export async function leafConnectionsOf(
-  askLeafz: AskPage,
-  account?: AccountId,
-): Promise<readonly LeafDetail[]> {
+export async function leafConnectionsOf(askLeafz: AskPage, account?: AccountId): Promise<readonly LeafDetail[]> {
   const answer = await askLeafz(defined({ account }));
   const { leafs, leafnodes = 0 } = readData(leafz, answer, "LEAFZ");
   const found = leafs ?? [];
@@ -180,10 +171,7 @@ const isWhole = <K, T>({ found, total, moved }: Pages<K, T>): boolean => !moved 
  * missed; then it reads the list again.
  * @throws RelightError `nats.list_cut`
  */
-async function paged<K, T>(
-  what: string,
-  pageAt: (offset: number) => Promise<Page<K, T>>,
-): Promise<ReadonlyMap<K, T>> {
+async function paged<K, T>(what: string, pageAt: (offset: number) => Promise<Page<K, T>>): Promise<ReadonlyMap<K, T>> {
   let pages = await pagesOf(pageAt);
   for (let round = 1; round < ROUNDS && !isWhole(pages); round++) pages = await pagesOf(pageAt);
   if (isWhole(pages)) return pages.found;

@@ -1,11 +1,6 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import * as z from "zod";
-import {
-  isAway,
-  type MetaDissent,
-  type MetaGroup,
-  type MetaPeer,
-} from "../../../domain/observation/meta-group.ts";
+import { isAway, type MetaDissent, type MetaGroup, type MetaPeer } from "../../../domain/observation/meta-group.ts";
 import type { Probe, ServerFacts } from "../../../domain/observation/observation.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { probe, RelightError } from "../../../errors.ts";
@@ -59,10 +54,7 @@ function severalDomains(domains: ReadonlySet<string | undefined>): RelightError 
     .map((domain) => domain ?? "(no name)")
     .sort()
     .join(", ");
-  return new RelightError(
-    "nats.bad_answer",
-    `there are several domains, each with its own meta group: ${names}`,
-  );
+  return new RelightError("nats.bad_answer", `there are several domains, each with its own meta group: ${names}`);
 }
 
 function viewOf(message: Msg): View {

@@ -1,11 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
-import {
-  type AccountId,
-  type Expectations,
-  isAccountId,
-  NOTHING_EXPECTED,
-} from "../../../domain/claims/account.ts";
+import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../../domain/claims/account.ts";
 import { closedDoor } from "../../../domain/limits/connection-use.ts";
 import { isOfAsset } from "../../../domain/observation/agreement.ts";
 import { domainQuestions, homeDomain } from "../../../domain/observation/domains.ts";
@@ -81,11 +76,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),
       probe(() => capacities(settings, able)),
     ]);
-    const questions = domainQuestions(
-      { streams: found, elsewhere: foundElsewhere },
-      domain,
-      expected.domains,
-    );
+    const questions = domainQuestions({ streams: found, elsewhere: foundElsewhere }, domain, expected.domains);
     const { asAccount } = settings;
     const holdings = found.ok
       ? {
@@ -137,8 +128,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     return probe(() => capacities(settings, facts));
   }
 
-  const health: Probes["health"] = async () =>
-    serversHealth(settings.connection, settings.timeout, await servers());
+  const health: Probes["health"] = async () => serversHealth(settings.connection, settings.timeout, await servers());
 
   const trust: Probes["trust"] = async () =>
     serversTrust(settings.connection, settings.timeout, await settings.servers());
@@ -150,19 +140,13 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
  * All loaded accounts of a server. Accounts with streams are loaded at the server's start, so ACCOUNTZ has every account of
  * JSZ (tested on 2.9.10, 2.10.27, 2.15.1). ACCOUNTZ has no pages.
  */
-async function accountsOn(
-  { connection, timeout }: ProbeSettings,
-  { id }: ServerInfo,
-): Promise<readonly AccountId[]> {
+async function accountsOn({ connection, timeout }: ProbeSettings, { id }: ServerInfo): Promise<readonly AccountId[]> {
   const answer = readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.ACCOUNTZ`, "", timeout));
   return (readData(accountz, answer, "ACCOUNTZ").accounts ?? []).filter(isAccountId);
 }
 
 /** Whether members of the meta group are away, and whether its leader has given up on all of them. */
-function awayIn(
-  meta: Probe<MetaGroup | undefined>,
-  servers: readonly ServerFacts[],
-): "none" | "given-up" | "silent" {
+function awayIn(meta: Probe<MetaGroup | undefined>, servers: readonly ServerFacts[]): "none" | "given-up" | "silent" {
   if (!meta.ok) return "silent";
   if (meta.value === undefined) return "none";
   const { names, unnamed } = awayFrom(meta.value, new Set(servers.map(({ name }) => name)));
@@ -187,10 +171,7 @@ async function findElsewhere(
 }
 
 /** The servers that may hold streams of the account: those with JetStream that have it loaded. */
-function hosts(
-  servers: readonly ServerFacts[],
-  running: Probe<readonly RunningAccount[]>,
-): readonly ServerFacts[] {
+function hosts(servers: readonly ServerFacts[], running: Probe<readonly RunningAccount[]>): readonly ServerFacts[] {
   const without = running.ok ? running.value.filter((entry) => !entry.loaded || !entry.jetstream) : [];
   const names = new Set(without.map(({ server }) => server));
   return servers.filter(({ name, jetstream }) => jetstream && !names.has(name));
@@ -215,10 +196,7 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
  * A standalone server must be proved: no cluster, no gateway, no route. A leafnode without a cluster reports its own name
  * as a cluster (tested on 2.9.10, 2.10.27, 2.15.1).
  */
-async function topologyOf(
-  { connection, timeout }: ProbeSettings,
-  info: ServerInfo,
-): Promise<ServerFacts["topology"]> {
+async function topologyOf({ connection, timeout }: ProbeSettings, info: ServerInfo): Promise<ServerFacts["topology"]> {
   if (info.cluster !== undefined && info.cluster !== info.name) return "clustered";
   const seen = await probe(async () =>
     readData(varz, readJson(await ask(connection, `$SYS.REQ.SERVER.${info.id}.VARZ`, "", timeout)), "VARZ"),

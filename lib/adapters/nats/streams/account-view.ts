@@ -51,8 +51,7 @@ export async function lookAsAccount(
   running: Probe<readonly RunningAccount[]>,
   { questions, holdings }: Wanted,
 ): Promise<AccountViewProbe> {
-  if (accountKey === undefined)
-    return { ok: "not-asked", why: "no signingKey is configured for the account" };
+  if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
   if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
   const door = closedDoor(running);
   if (door !== undefined) return { ok: "not-asked", why: door.message };

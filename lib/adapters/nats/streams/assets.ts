@@ -47,13 +47,8 @@ export function natsAssets(settings: AssetsSettings): Assets {
       );
     },
     configure: async (account, accountKey, configurations) => {
-      const refused = await asAccount(
-        account,
-        accountKey,
-        configurations,
-        configurationSubjects,
-        (connection, share) =>
-          pMap(share, (wanted) => configureOne(connection, wanted, timeout), { concurrency: AT_ONCE }),
+      const refused = await asAccount(account, accountKey, configurations, configurationSubjects, (connection, share) =>
+        pMap(share, (wanted) => configureOne(connection, wanted, timeout), { concurrency: AT_ONCE }),
       );
       return refused.filter((refusal) => refusal !== undefined);
     },
@@ -143,9 +138,7 @@ function updateSubject({ stream, consumer, config }: Configuration): string {
 }
 
 function infoSubject({ stream, consumer }: Group): string {
-  return consumer === undefined
-    ? `$JS.API.STREAM.INFO.${stream}`
-    : `$JS.API.CONSUMER.INFO.${stream}.${consumer}`;
+  return consumer === undefined ? `$JS.API.STREAM.INFO.${stream}` : `$JS.API.CONSUMER.INFO.${stream}.${consumer}`;
 }
 
 async function configureOne(
@@ -158,8 +151,7 @@ async function configureOne(
   const mayHaveGone = consumer !== undefined && config["durable_name"] === undefined;
   const gone = mayHaveGone ? await refusal(connection, wanted, infoSubject(wanted), "", timeout) : undefined;
   if (gone?.gone) return gone;
-  const body =
-    consumer === undefined ? config : { stream_name: stream, config, action: create ? "" : "update" };
+  const body = consumer === undefined ? config : { stream_name: stream, config, action: create ? "" : "update" };
   return refusal(connection, wanted, updateSubject(wanted), JSON.stringify(body), timeout);
 }
 

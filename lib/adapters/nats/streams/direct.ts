@@ -18,11 +18,7 @@ export interface Member {
 }
 
 /** Which `members` answer direct gets of `stream`. @param isMirror whether the stream is a mirror itself. */
-export function directGetsOf(
-  stream: string,
-  members: readonly Member[],
-  isMirror: boolean,
-): Probe<DirectGets> {
+export function directGetsOf(stream: string, members: readonly Member[], isMirror: boolean): Probe<DirectGets> {
   const heardOn: string[] = [];
   const deafOn: string[] = [];
   for (const { server, interest } of members) {

@@ -2,12 +2,7 @@ import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { loaded as loadedOn } from "../../../domain/claims/claims-in-force.ts";
 import { type Group, nameOfGroup } from "../../../domain/ladder/step-down.ts";
-import type {
-  ForgottenConsumer,
-  Probe,
-  RunningAccount,
-  ServerFacts,
-} from "../../../domain/observation/observation.ts";
+import type { ForgottenConsumer, Probe, RunningAccount, ServerFacts } from "../../../domain/observation/observation.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import { probe } from "../../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnections } from "../account/account-connection.ts";
@@ -80,18 +75,12 @@ export function forgottenBy(
     const order = { account, claims, accountKey, items: streams, subjectsOf };
     const answer = await probe(() =>
       withAccountConnections(settings, order, (connection, share) =>
-        pMap(
-          share,
-          (stream) => probe(() => consumerNames({ connection, timeout: settings.timeout }, stream)),
-          {
-            concurrency: AT_ONCE,
-          },
-        ),
+        pMap(share, (stream) => probe(() => consumerNames({ connection, timeout: settings.timeout }, stream)), {
+          concurrency: AT_ONCE,
+        }),
       ),
     );
-    const known = new Map(
-      streams.map((stream, index) => [stream, answer.ok ? answer.value[index] : undefined]),
-    );
+    const known = new Map(streams.map((stream, index) => [stream, answer.ok ? answer.value[index] : undefined]));
     const isForgotten = ({ stream, consumer = "" }: Group): boolean => {
       const names = known.get(stream);
       return names?.ok === true && !names.value.has(consumer);

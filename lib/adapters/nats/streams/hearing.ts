@@ -69,9 +69,7 @@ function membersOf({ best, told }: StreamGroup): readonly string[] {
   const leader = leaderOf(best);
   const peers = peersOf(best).filter((peer) => peer.current);
   const current = new Set([leader, ...peers.map(({ name }) => name)]);
-  return told
-    .filter(({ server, nodeMissing }) => !nodeMissing && current.has(server))
-    .map(({ server }) => server);
+  return told.filter(({ server, nodeMissing }) => !nodeMissing && current.has(server)).map(({ server }) => server);
 }
 
 /** Whether the leader of a stream or consumer subscribes to `subject`. */
@@ -106,8 +104,7 @@ export function directFacts(
   const member = (server: string): Member => ({ server, interest: interests.get(server) });
   const leader = leaderOf(stream.best);
   const own = allows ? directGetsOf(name, membersOf(stream).map(member), Boolean(mirror)) : undefined;
-  const its =
-    mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
+  const its = mirrors && mirror && leader !== undefined ? mirrorDirectOf(mirror.name, member(leader)) : undefined;
   return {
     ...(own === undefined ? {} : { directGets: withStrays(stream, own, interests, streams) }),
     ...defined({ mirrorDirect: its }),

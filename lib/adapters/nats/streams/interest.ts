@@ -4,12 +4,7 @@ import type { Probe } from "../../../domain/observation/observation.ts";
 import { probe } from "../../../errors.ts";
 import type { HeldSubscription } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
-import {
-  accountConnections,
-  accountSubscriptions,
-  askingServer,
-  type ListSettings,
-} from "../probes/lists.ts";
+import { accountConnections, accountSubscriptions, askingServer, type ListSettings } from "../probes/lists.ts";
 
 export interface InterestSettings extends ListSettings {
   readonly account: AccountId;
@@ -47,10 +42,7 @@ const IMPORTS = [API, "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ
  * consumer is deaf, and any client may subscribe to a stream's subject. So a subscription counts only if its subject is
  * equal, and if it belongs to neither a client nor the account's imports.
  */
-export async function findInterest(
-  settings: InterestSettings,
-  subjects: readonly string[],
-): Promise<Interest> {
+export async function findInterest(settings: InterestSettings, subjects: readonly string[]): Promise<Interest> {
   const wanted = new Map<string, number>();
   for (const subject of subjects) wanted.set(subject, (wanted.get(subject) ?? 0) + 1);
   const { holdersOf, receivers } = await findHolders(settings, [...wanted.keys(), ...IMPORTS]);
@@ -128,11 +120,9 @@ async function findHolders(settings: InterestSettings, subjects: readonly string
     return { holdersOf, receivers: new Set(receiving.map(({ cid }) => cid)) };
   }
   if (all.code !== "nats.list_cut") return { holdersOf: () => all, receivers: undefined };
-  const answers = await pMap(
-    subjects,
-    (subject) => probe(() => subscriptions(settings, { test: literal(subject) })),
-    { concurrency: AT_ONCE },
-  );
+  const answers = await pMap(subjects, (subject) => probe(() => subscriptions(settings, { test: literal(subject) })), {
+    concurrency: AT_ONCE,
+  });
   const bySubject = new Map(subjects.map((subject, index) => [subject, answers[index]]));
   const holdersOf: Holders = (subject) => {
     const held = bySubject.get(subject);

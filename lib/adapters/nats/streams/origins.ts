@@ -24,8 +24,7 @@ function originFacts(
   told: readonly OriginDetail[],
   { config: { mirror }, state }: StreamDetail,
 ): OriginFacts {
-  const found =
-    told.find((origin) => isSame(origin, config)) ?? told.find(({ name }) => name === config.name);
+  const found = told.find((origin) => isSame(origin, config)) ?? told.find(({ name }) => name === config.name);
   const { lag = 0, active = -1, seq, error } = found ?? {};
   const taken = config === mirror ? state.last_seq : seq;
   return {

@@ -102,11 +102,7 @@ function isHalfMade(stream: string, { config }: JsonObject): boolean {
   return Array.isArray(subjects) && subjects.includes(placeholder(stream));
 }
 
-async function recreateConsumer(
-  request: Request,
-  stream: string,
-  config: JsonObject,
-): Promise<string | undefined> {
+async function recreateConsumer(request: Request, stream: string, config: JsonObject): Promise<string | undefined> {
   const name = nameOfConsumer(config);
   const known = await request(`$JS.API.CONSUMER.INFO.${stream}.${name}`);
   if (known.state === "done") return undefined;
@@ -115,5 +111,4 @@ async function recreateConsumer(
   return reasonIn(await request(subject, { stream_name: stream, config }));
 }
 
-const reasonIn = (answer: ApiAnswer): string | undefined =>
-  answer.state === "done" ? undefined : answer.reason;
+const reasonIn = (answer: ApiAnswer): string | undefined => (answer.state === "done" ? undefined : answer.reason);

@@ -21,15 +21,7 @@ import {
 } from "../connection/told.ts";
 import { askingServer, jetStreamAccount } from "../probes/lists.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
-import {
-  deafOf,
-  directFacts,
-  findInterests,
-  heardBy,
-  type Interests,
-  nextMessage,
-  subjectsOf,
-} from "./hearing.ts";
+import { deafOf, directFacts, findInterests, heardBy, type Interests, nextMessage, subjectsOf } from "./hearing.ts";
 import { originsTold } from "./origins.ts";
 
 import type { Holdings } from "./unheld.ts";

@@ -83,9 +83,7 @@ async function stillNamed(settings: ListSettings, groups: readonly Group[]): Pro
       concurrency: AT_ONCE,
     }),
   );
-  return left.filter(
-    ({ stream, consumer }) => consumer === undefined || (named.get(stream)?.has(consumer) ?? false),
-  );
+  return left.filter(({ stream, consumer }) => consumer === undefined || (named.get(stream)?.has(consumer) ?? false));
 }
 
 /**
@@ -135,11 +133,7 @@ interface GivenUp {
 }
 
 /** Undefined if the list did not arrive in time or is incomplete. */
-async function givenUp(
-  { connection }: ListSettings,
-  subject: string,
-  timeout: Millis,
-): Promise<GivenUp | undefined> {
+async function givenUp({ connection }: ListSettings, subject: string, timeout: Millis): Promise<GivenUp | undefined> {
   const askApi = askingApi({ connection, timeout }, subject);
   const entries: ListEntry[] = [];
   const asked = await probe(async () => {

@@ -72,8 +72,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a pushed JWT was not stored",
     meaning: "A cache resolver stores only the JWTs of loaded accounts, but answers 200.",
-    advice:
-      "Nothing to do if the account is not used there; otherwise push to a server with a full resolver.",
+    advice: "Nothing to do if the account is not used there; otherwise push to a server with a full resolver.",
   },
   {
     id: "account.update_refused",
@@ -81,8 +80,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "a pushed JWT was refused",
-    meaning:
-      'The line ends with the reason. "not trusted" means that no key of the servers\' operator signed it.',
+    meaning: 'The line ends with the reason. "not trusted" means that no key of the servers\' operator signed it.',
     advice: "Sign it with a key that the servers trust: relight renew ACCOUNT.",
   },
   {
@@ -91,8 +89,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "look",
     title: "a server could not get an account's JWT",
-    meaning:
-      "The resolver does not have the account, or did not answer. A full resolver deletes expired accounts.",
+    meaning: "The resolver does not have the account, or did not answer. A full resolver deletes expired accounts.",
     advice: "Push the account's JWT again; relight status shows which are missing.",
   },
   {
@@ -103,8 +100,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     title: "a connection did not authenticate in time",
     meaning:
       "It sent nothing: a slow network, a health check on the port, or a leafnode with an invalid credentials file.",
-    advice:
-      "If it was a leafnode, see the leafnode's own log and check its configuration (relight check-config FILE).",
+    advice: "If it was a leafnode, see the leafnode's own log and check its configuration (relight check-config FILE).",
   },
   {
     id: "auth.refused",
@@ -112,8 +108,7 @@ export const ACCOUNT_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "look",
     title: "a connection was refused",
-    meaning:
-      "The credentials are wrong or revoked, or the account is expired or unknown (a debug line says which).",
+    meaning: "The credentials are wrong or revoked, or the account is expired or unknown (a debug line says which).",
     advice: "If many clients of one account are refused, check the account first: relight verify ACCOUNT.",
   },
   {

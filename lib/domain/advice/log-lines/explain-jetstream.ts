@@ -18,8 +18,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: SINCE_2_10,
     worry: "act",
     title: "a server could not give an account its JetStream",
-    meaning:
-      "Its claims require more than the server has, or its streams could not be read; the line says which.",
+    meaning: "Its claims require more than the server has, or its streams could not be read; the line says which.",
     advice:
       "Compare the account's limits with the server's `jetstream { max_mem, max_file }`, then run relight verify ACCOUNT.",
   },
@@ -52,8 +51,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "act",
     title: "a stream or consumer has no quorum",
-    meaning:
-      "Most of its replicas are down or can't reach each other. It accepts no messages until they are back.",
+    meaning: "Most of its replicas are down or can't reach each other. It accepts no messages until they are back.",
     advice: "Bring its servers back, one at a time. Do not remove peers that will return.",
   },
   {
@@ -135,8 +133,7 @@ export const JETSTREAM_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "look",
     title: "a server took long over one read",
-    meaning:
-      "Slow disks, a busy CPU, or a subject with very many subscribers. Clients' requests may time out.",
+    meaning: "Slow disks, a busy CPU, or a subject with very many subscribers. Clients' requests may time out.",
     advice: "Occasional lines are normal. If there are many, check disks and CPU.",
   },
   {

@@ -29,8 +29,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
     worry: "look",
     title: "a leafnode is not allowed to use a subject",
     meaning: "The permissions of the leafnode's user, `deny_imports` or `deny_exports` block this subject.",
-    advice:
-      "If the subject should cross, correct the permissions of the leafnode's user or the remote's deny lists.",
+    advice: "If the subject should cross, correct the permissions of the leafnode's user or the remote's deny lists.",
   },
   {
     id: "leaf.domains",
@@ -84,10 +83,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
   },
   {
     id: "leaf.loop",
-    texts: [
-      "Loop detected for leafnode account=%q. Delaying attempt to reconnect for %v",
-      "leafnode loop detected",
-    ],
+    texts: ["Loop detected for leafnode account=%q. Delaying attempt to reconnect for %v", "leafnode loop detected"],
     versions: SINCE_2_10,
     worry: "act",
     title: "leafnodes form a loop",
@@ -112,8 +108,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
     title: "a leafnode connected twice",
     meaning:
       "If it happens once, a leafnode reconnected before the old connection ended. If it repeats, two leafnodes with the same `server_name`, or one with the same remote twice, keep replacing each other.",
-    advice:
-      "If it repeats, give each server its own name and remove the second remote (relight check-config FILES).",
+    advice: "If it repeats, give each server its own name and remove the second remote (relight check-config FILES).",
   },
   {
     id: "leaf.connect_failed",
@@ -121,8 +116,7 @@ export const LEAF_KINDS: readonly LogKind[] = [
     versions: ALL,
     worry: "look",
     title: "a leafnode can't reach its hub",
-    meaning:
-      "The hub is down, or its address or port is wrong. Sources and mirrors across it stall meanwhile.",
+    meaning: "The hub is down, or its address or port is wrong. Sources and mirrors across it stall meanwhile.",
     advice: "Check the remote's `urls`, the network and the hub's `leafnodes { listen }`.",
   },
 ];

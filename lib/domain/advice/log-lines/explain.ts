@@ -72,8 +72,7 @@ export function explain(lines: Iterable<string>): Explanation {
     } else {
       const group = entry(explained, kind, () => ({ count: 0, example: line, accounts: new Map() }));
       group.count += 1;
-      for (const account of accountsIn(line))
-        group.accounts.set(account, (group.accounts.get(account) ?? 0) + 1);
+      for (const account of accountsIn(line)) group.accounts.set(account, (group.accounts.get(account) ?? 0) + 1);
     }
   }
   const found = [...explained].map(([kind, group]) => ({ kind, ...group })).sort(byWorry);

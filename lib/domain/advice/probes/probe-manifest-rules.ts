@@ -55,8 +55,7 @@ function fixOf(about: ProbeName, port: string | number): readonly string[] {
 function healthzIn(probe: JsonObject): string | undefined {
   const path = httpGet(probe)?.["path"];
   const exec = probe["exec"];
-  const command =
-    isJsonObject(exec) && Array.isArray(exec["command"]) ? exec["command"].map(String).join(" ") : "";
+  const command = isJsonObject(exec) && Array.isArray(exec["command"]) ? exec["command"].map(String).join(" ") : "";
   return /\/healthz\/?(?:\?[^\s'"`|;]*)?/.exec(typeof path === "string" ? path : command)?.[0];
 }
 
@@ -77,8 +76,7 @@ function askedTooMuch(about: ProbeName, probe: JsonObject, exposure: Exposure): 
   if (scope === "enabled") return [];
   if (about === "readinessProbe") return scope === "server" ? [] : [{ ...UNREADY, about, fix }];
   if (scope === "server") return [{ ...NO_LEADER, about, fix }];
-  const how =
-    healthz === "/healthz" ? "requests the full /healthz" : `requests ${healthz}, which is the full /healthz`;
+  const how = healthz === "/healthz" ? "requests the full /healthz" : `requests ${healthz}, which is the full /healthz`;
   return [{ severity: severityOf(exposure), about, message: `${how}: ${FULL[exposure]}`, fix }];
 }
 

@@ -44,10 +44,7 @@ function containersOf(pod: JsonObject): readonly JsonObject[] {
     const value = pod[key];
     return Array.isArray(value) ? value.filter(isJsonObject) : [];
   };
-  return [
-    ...list("containers"),
-    ...list("initContainers").filter(({ restartPolicy }) => restartPolicy === "Always"),
-  ];
+  return [...list("containers"), ...list("initContainers").filter(({ restartPolicy }) => restartPolicy === "Always")];
 }
 
 /** Judges by the command, the image or the container's name. Exporters, reloaders and nats-box are not servers. */
@@ -55,9 +52,7 @@ function runsNats(container: JsonObject): boolean {
   const { repository } = parseImage(String(container["image"] ?? ""));
   const command = Array.isArray(container["command"]) ? container["command"].map(String) : [];
   const starts = command.some((word) => /(^|[/\s;&])nats-server(\s|$)/.test(word));
-  const called = [repository, String(container["name"] ?? "")].some((name) =>
-    /(^|\/)nats(-server)?$/.test(name),
-  );
+  const called = [repository, String(container["name"] ?? "")].some((name) => /(^|\/)nats(-server)?$/.test(name));
   return starts || (command.length === 0 && called);
 }
 
@@ -67,8 +62,7 @@ export function parseImage(image: string): { repository: string; version: string
   const colon = name.lastIndexOf(":");
   const tagged = colon > name.lastIndexOf("/");
   const tag = tagged ? name.slice(colon + 1) : "";
-  const [, version] =
-    /^v?(\d+\.\d+(?:\.\d+(?:-(?:rc|preview|beta|alpha|dev)[.\d]*)?)?)(?![.\d])/i.exec(tag) ?? [];
+  const [, version] = /^v?(\d+\.\d+(?:\.\d+(?:-(?:rc|preview|beta|alpha|dev)[.\d]*)?)?)(?![.\d])/i.exec(tag) ?? [];
   return { repository: tagged ? name.slice(0, colon) : name, version };
 }
 

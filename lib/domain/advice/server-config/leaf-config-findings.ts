@@ -17,8 +17,7 @@ export const CONFIG_FINDINGS = {
     severity: "error",
     meaning:
       "`credentials` is an NKey seed. The leafnode never authenticates, so nothing crosses it. If the seed itself is in the configuration, the server writes it to its log.",
-    likely:
-      "`nkey` was meant: `credentials` takes the path of a .creds file, which contains a user JWT and its seed.",
+    likely: "`nkey` was meant: `credentials` takes the path of a .creds file, which contains a user JWT and its seed.",
     advice:
       "Write `nkey: SU…` instead of `credentials`, or name the .creds file. If the seed itself was in the configuration, replace it, because it is in the log of every server that ran it.",
   },
@@ -44,8 +43,7 @@ export const CONFIG_FINDINGS = {
     severity: "error",
     meaning: "The server has an operator, but the remote has no `account`. The server refuses to start.",
     likely: "The remote was copied from a server without an operator.",
-    advice:
-      "Add `account: A…`, the public key of the local account whose subjects should cross the leafnode.",
+    advice: "Add `account: A…`, the public key of the local account whose subjects should cross the leafnode.",
   },
   "remote.binds_to_global": {
     severity: "warning",
@@ -64,8 +62,7 @@ export const CONFIG_FINDINGS = {
   },
   "remote.account_not_public_key": {
     severity: "error",
-    meaning:
-      "With an operator, the remote's `account` must be a public key (A…). The server refuses to start.",
+    meaning: "With an operator, the remote's `account` must be a public key (A…). The server refuses to start.",
     likely: "It is the account's name.",
     advice: "Use the account's public key (nsc describe account NAME).",
   },
@@ -110,16 +107,14 @@ export const CONFIG_FINDINGS = {
   },
   "credentials.missing": {
     severity: "error",
-    meaning:
-      "The credentials file does not exist on this machine. The server starts, but the leafnode never connects.",
+    meaning: "The credentials file does not exist on this machine. The server starts, but the leafnode never connects.",
     likely:
       "The path is different on this machine. The server resolves a relative path from its working directory, not from the configuration.",
     advice: "Put the file there or correct the path; run this check where the server runs.",
   },
   "credentials.unreadable": {
     severity: "error",
-    meaning:
-      "The credentials file can't be read on this machine. The server starts, but the leafnode never connects.",
+    meaning: "The credentials file can't be read on this machine. The server starts, but the leafnode never connects.",
     likely: "The file belongs to another user.",
     advice: "Give the server's user permission to read it, and run this check as that user.",
   },
@@ -152,22 +147,19 @@ export const CONFIG_FINDINGS = {
   },
   "listener.account_unknown": {
     severity: "error",
-    meaning:
-      "The listener binds leafnodes to an account that is not defined here. The server refuses to start.",
+    meaning: "The listener binds leafnodes to an account that is not defined here. The server refuses to start.",
     likely: "It is the leafnode's account, or a typo.",
     advice: "Use an account from this file's `accounts`.",
   },
   "listener.account_not_public_key": {
     severity: "error",
-    meaning:
-      "With an operator, the listener's account must be a public key (A…). The server refuses to start.",
+    meaning: "With an operator, the listener's account must be a public key (A…). The server refuses to start.",
     likely: "It is the account's name.",
     advice: "Remove `account`, because the leafnode's credentials decide it, or use the public key.",
   },
   "listener.users_with_operator": {
     severity: "error",
-    meaning:
-      "With an operator, `leafnodes { authorization { users } }` is not allowed. The server refuses to start.",
+    meaning: "With an operator, `leafnodes { authorization { users } }` is not allowed. The server refuses to start.",
     likely: "The listener was copied from a server without an operator.",
     advice: "Remove the users; leafnodes authenticate with credentials.",
   },

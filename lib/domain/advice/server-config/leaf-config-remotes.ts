@@ -52,13 +52,7 @@ function checkLocalAccount(server: ServerConfig, { at, account }: LeafRemote): r
 
 function withoutAccount(server: ServerConfig, at: LeafRemote["at"]): readonly ConfigFinding[] {
   if (server.operatorMode)
-    return [
-      configFinding(
-        "remote.account_required",
-        at,
-        "the remote has no account, but the server has an operator",
-      ),
-    ];
+    return [configFinding("remote.account_required", at, "the remote has no account, but the server has an operator")];
   const others = applicationAccounts(server);
   if (others.length === 0) return [];
   const problem = `the remote has no account and binds to $G, not to ${others.map(quoted).join(" or ")}`;
@@ -73,8 +67,7 @@ function checkCredentials(remote: LeafRemote, context: CheckContext): readonly C
   const { at, value } = credentials;
   if (nkey !== undefined)
     return [configFinding("remote.credentials_and_nkey", at, "the remote has both credentials and an nkey")];
-  if (isSeed(value))
-    return [configFinding("remote.seed_as_credentials", at, "the credentials are a seed, not a path")];
+  if (isSeed(value)) return [configFinding("remote.seed_as_credentials", at, "the credentials are a seed, not a path")];
   const file = context.credentialsAt(value);
   if (file === undefined) return [];
   if (file.kind === "user") return checkUser(credentials, file, account, context.now);

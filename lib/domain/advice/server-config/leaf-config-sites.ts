@@ -11,10 +11,7 @@ import {
 import { LEAF_PORT, parseLeafUrl } from "./leaf-config-urls.ts";
 
 /** All mistakes in these servers' configurations, ordered by file and line. */
-export function checkServers(
-  servers: readonly ServerConfig[],
-  context: CheckContext,
-): readonly ConfigFinding[] {
+export function checkServers(servers: readonly ServerConfig[], context: CheckContext): readonly ConfigFinding[] {
   const findings = [
     ...servers.flatMap((server) => [...checkRemotes(server, context), ...checkListener(server)]),
     ...servers.flatMap(checkDomain),
@@ -25,9 +22,7 @@ export function checkServers(
     ]),
   ];
   const order = servers.map(({ file }) => file);
-  return findings.toSorted(
-    (a, b) => order.indexOf(a.at.file) - order.indexOf(b.at.file) || a.at.line - b.at.line,
-  );
+  return findings.toSorted((a, b) => order.indexOf(a.at.file) - order.indexOf(b.at.file) || a.at.line - b.at.line);
 }
 
 function checkListener(server: ServerConfig): readonly ConfigFinding[] {
@@ -36,26 +31,18 @@ function checkListener(server: ServerConfig): readonly ConfigFinding[] {
   if (operatorMode && listener.users)
     return [configFinding("listener.users_with_operator", listener.at, "the listener has its own users")];
   const known = localAccounts(server);
-  const wrong = listener.accounts.filter(({ value }) =>
-    operatorMode ? !isAccountId(value) : !known.includes(value),
-  );
+  const wrong = listener.accounts.filter(({ value }) => (operatorMode ? !isAccountId(value) : !known.includes(value)));
   const code = operatorMode ? "listener.account_not_public_key" : "listener.account_unknown";
   const anonymous = !operatorMode && !listener.authorization && applicationAccounts(server).length > 0;
   return [
-    ...wrong.map(({ value, at }) =>
-      configFinding(code, at, `the listener's account is ${JSON.stringify(value)}`),
-    ),
-    ...(anonymous
-      ? [configFinding("listener.binds_to_global", listener.at, "the listener has no authorization")]
-      : []),
+    ...wrong.map(({ value, at }) => configFinding(code, at, `the listener's account is ${JSON.stringify(value)}`)),
+    ...(anonymous ? [configFinding("listener.binds_to_global", listener.at, "the listener has no authorization")] : []),
   ];
 }
 
 function checkDomain({ jetstream, remotes }: ServerConfig): readonly ConfigFinding[] {
   if (!jetstream.enabled || jetstream.domain !== undefined || remotes.length === 0) return [];
-  return [
-    configFinding("domain.missing", jetstream.at, "JetStream has no domain, but there are leafnode remotes"),
-  ];
+  return [configFinding("domain.missing", jetstream.at, "JetStream has no domain, but there are leafnode remotes")];
 }
 
 function checkNames(servers: readonly ServerConfig[]): readonly ConfigFinding[] {
@@ -77,9 +64,7 @@ interface Pair {
 /** Servers connected by a leafnode, as far as their configurations show. */
 function joinedPairs(servers: readonly ServerConfig[]): readonly Pair[] {
   return servers.flatMap((leaf) => {
-    const hubs = servers.filter(
-      (hub) => hub !== leaf && hub.listener !== undefined && !areClustered(hub, leaf),
-    );
+    const hubs = servers.filter((hub) => hub !== leaf && hub.listener !== undefined && !areClustered(hub, leaf));
     return hubs.flatMap((hub) => {
       const remotes = leaf.remotes.filter((remote) => hubsOf(remote, hubs).includes(hub));
       return remotes.length === 0 ? [] : [{ hub, leaf, remotes }];
@@ -87,8 +72,7 @@ function joinedPairs(servers: readonly ServerConfig[]): readonly Pair[] {
   });
 }
 
-const areClustered = (a: ServerConfig, b: ServerConfig): boolean =>
-  a.cluster !== undefined && a.cluster === b.cluster;
+const areClustered = (a: ServerConfig, b: ServerConfig): boolean => a.cluster !== undefined && a.cluster === b.cluster;
 
 /**
  * The servers that a remote leads to: those with its address; if there are none, those that listen on its port, because
@@ -96,9 +80,7 @@ const areClustered = (a: ServerConfig, b: ServerConfig): boolean =>
  */
 function hubsOf({ urls }: LeafRemote, hubs: readonly ServerConfig[]): readonly ServerConfig[] {
   const targets = urls.flatMap((url) => parseLeafUrl(url) ?? []);
-  const byPort = hubs.filter(({ listener }) =>
-    targets.some(({ port }) => port === (listener?.port ?? LEAF_PORT)),
-  );
+  const byPort = hubs.filter(({ listener }) => targets.some(({ port }) => port === (listener?.port ?? LEAF_PORT)));
   const named = byPort.filter((hub) => targets.some(({ host }) => isNamed(hub, host)));
   if (named.length > 0) return named;
   return byPort.length === 0 && hubs.length === 1 ? hubs : byPort;

@@ -47,12 +47,9 @@ function checkUrl({ at }: Text, url: LeafUrl | undefined): readonly ConfigFindin
   if (url === undefined) return [configFinding("url.malformed", at, "the url is not SCHEME://HOST:PORT")];
   const { scheme, port, shown } = url;
   const findings: ConfigFinding[] = [];
-  if (!SCHEMES.includes(scheme))
-    findings.push(configFinding("url.scheme", at, `${shown} has the scheme "${scheme}"`));
+  if (!SCHEMES.includes(scheme)) findings.push(configFinding("url.scheme", at, `${shown} has the scheme "${scheme}"`));
   const other = OTHER_PORTS[port];
   if (other !== undefined && !WEBSOCKET.includes(scheme))
-    findings.push(
-      configFinding("url.port", at, `${shown} has ${other}; a leafnode port is usually ${LEAF_PORT}`),
-    );
+    findings.push(configFinding("url.port", at, `${shown} has ${other}; a leafnode port is usually ${LEAF_PORT}`));
   return findings;
 }

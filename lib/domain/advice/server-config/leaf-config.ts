@@ -1,12 +1,4 @@
-import {
-  type ConfigMap,
-  type ConfigValue,
-  entryOf,
-  itemsOf,
-  mapOf,
-  type Position,
-  stringOf,
-} from "./nats-config.ts";
+import { type ConfigMap, type ConfigValue, entryOf, itemsOf, mapOf, type Position, stringOf } from "./nats-config.ts";
 
 /** The parts of a nats-server configuration about leafnodes, accounts and JetStream. */
 export interface ServerConfig {
@@ -84,8 +76,7 @@ export function readServerConfig(file: string, root: ConfigMap): ServerConfig {
     ...(serverName && { serverName }),
     ...(cluster && { cluster }),
     operatorMode:
-      entryOf(root, "operator", "operators", "roots", "root", "root_operators", "root_operator") !==
-      undefined,
+      entryOf(root, "operator", "operators", "roots", "root", "root_operators", "root_operator") !== undefined,
     accounts: namesOf(entryOf(root, "accounts")),
     ...(systemAccount && { systemAccount }),
     noSystemAccount: isTrue(entryOf(root, "no_system_account", "no_system", "no_sys_acc")),
@@ -123,14 +114,10 @@ function readListener(leafnodes: ConfigMap | undefined): LeafListener | undefine
   const listen = entryOf(leafnodes, "listen", "port");
   if (leafnodes === undefined || listen === undefined) return undefined;
   const port = portOf(listen);
-  const host = hostOf(
-    stringOf(entryOf(leafnodes, "advertise") ?? entryOf(leafnodes, "host", "net") ?? listen),
-  );
+  const host = hostOf(stringOf(entryOf(leafnodes, "advertise") ?? entryOf(leafnodes, "host", "net") ?? listen));
   const authorization = mapOf(entryOf(leafnodes, "authorization"));
   const users = itemsOf(entryOf(authorization, "users"));
-  const accounts = [authorization, ...users.map(mapOf)].flatMap(
-    (map) => textOf(entryOf(map, "account")) ?? [],
-  );
+  const accounts = [authorization, ...users.map(mapOf)].flatMap((map) => textOf(entryOf(map, "account")) ?? []);
   return {
     at: leafnodes.at,
     accounts,

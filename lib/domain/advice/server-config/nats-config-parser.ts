@@ -1,11 +1,4 @@
-import type {
-  ConfigMap,
-  ConfigSource,
-  ConfigSources,
-  ConfigValue,
-  ParsedConfig,
-  Position,
-} from "./nats-config.ts";
+import type { ConfigMap, ConfigSource, ConfigSources, ConfigValue, ParsedConfig, Position } from "./nats-config.ts";
 import {
   readBlock,
   readDoubleQuoted,
@@ -91,8 +84,7 @@ function readBraces(parse: Parse, scope: Scope): void {
 
 /** Reads what may follow a value between top-level braces; true if the braces end. */
 function endBracesValue(scan: Scanner, afterBraces: boolean): boolean {
-  do
-    scan.takeWhile((char) => (" \t/".includes(char) || (afterBraces && isNewline(char))) && !isComment(scan));
+  do scan.takeWhile((char) => (" \t/".includes(char) || (afterBraces && isNewline(char))) && !isComment(scan));
   while (!afterBraces && scan.skipComment());
   if (afterBraces && scan.skipComment()) return false;
   const char = scan.peek();

@@ -89,9 +89,7 @@ export function readNumeric(scan: Scanner, at: Position): ConfigValue | undefine
   const suffix = scan.match(/[kmgtpe][bi]*/iy) ?? "";
   const number = `${sign}${digits}`;
   if (suffix !== "")
-    return endsNumber(scan.peek())
-      ? readSize(scan, number, suffix, at)
-      : word(scan, `${number}${suffix}`, at);
+    return endsNumber(scan.peek()) ? readSize(scan, number, suffix, at) : word(scan, `${number}${suffix}`, at);
   if (sign !== "" || endsNumber(scan.peek())) return readSize(scan, number, "", at);
   // The server adds the next character to the word, whatever it is: `[1]` has no end, `[1 ]` has.
   return word(scan, `${number}${scan.next()}`, at);

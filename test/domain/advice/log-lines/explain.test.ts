@@ -15,19 +15,13 @@ const CAPTURED: readonly (readonly [id: string | undefined, line: string])[] = [
   ],
   ["leaf.clamped", 'Not permitted to import mapping "$JS.hub.API.$KV.>" on behalf of APP'],
   ["leaf.clamped", 'Not permitted to subscribe to "$KV.>" on behalf of APP/tag'],
-  [
-    "leaf.not_permitted",
-    '[DBG] 127.0.0.1:1 - lid:5 - Not permitted to subscribe to "orders.*" on behalf of APP',
-  ],
+  ["leaf.not_permitted", '[DBG] 127.0.0.1:1 - lid:5 - Not permitted to subscribe to "orders.*" on behalf of APP'],
   ["leaf.domains", '[INF] 127.0.0.1:1 - lid:5 - JetStream using domains: local "hub", remote "leaf"'],
   [
     "leaf.domains",
     '[DBG] 127.0.0.1:1 - lid:5 - Adding JetStream Domain Mapping "$JS.hub.API.$OBJ.>" -> $OBJ.> to account "$G"',
   ],
-  [
-    "leaf.domains",
-    '[DBG] 127.0.0.1:1 - lid:5 - Adding deny "$JS.hub.API.>" for outgoing messages to account "$G"',
-  ],
+  ["leaf.domains", '[DBG] 127.0.0.1:1 - lid:5 - Adding deny "$JS.hub.API.>" for outgoing messages to account "$G"'],
   [
     "leaf.seed_or_file_missing",
     '[ERR] Error reading LeafNode Remote Credentials file "/none": open /none: no such file or directory',

@@ -3,11 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
-import {
-  checkManifest,
-  exposureOf,
-  parseImage,
-} from "../../../../lib/domain/advice/probes/probe-manifest.ts";
+import { checkManifest, exposureOf, parseImage } from "../../../../lib/domain/advice/probes/probe-manifest.ts";
 import type { ManifestFinding } from "../../../../lib/domain/advice/probes/probe-manifest-facts.ts";
 
 const read = (name: string) => {
@@ -15,8 +11,7 @@ const read = (name: string) => {
   return checkManifest(parseAllDocuments(text).map((document) => document.toJS()));
 };
 
-const short = (findings: readonly ManifestFinding[]) =>
-  findings.map(({ severity, about }) => `${severity} ${about}`);
+const short = (findings: readonly ManifestFinding[]) => findings.map(({ severity, about }) => `${severity} ${about}`);
 
 describe("the official chart's manifest", () => {
   const [container, ...others] = read("helm-chart.yaml");
@@ -148,10 +143,7 @@ test("any YAML value is checked without an exception", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const pod = {
-        containers: [
-          value,
-          { image: "nats", livenessProbe: value, startupProbe: { exec: value, httpGet: value } },
-        ],
+        containers: [value, { image: "nats", livenessProbe: value, startupProbe: { exec: value, httpGet: value } }],
       };
       const objects = [value, { kind: "List", items: value }, { kind: "Pod", metadata: value, spec: pod }];
       return checkManifest(objects).length > 0;

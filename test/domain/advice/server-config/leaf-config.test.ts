@@ -26,10 +26,7 @@ const expired = (): string => {
   return `-----BEGIN NATS USER JWT-----\n${token}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seedOf(user)}\n------END USER NKEY SEED------\n`;
 };
 const accountJwt = (): string =>
-  newCredentials(account, "u").replace(
-    /eyJ\S+/,
-    signClaims({ sub: A, nats: { type: "account" } }, createOperator()),
-  );
+  newCredentials(account, "u").replace(/eyJ\S+/, signClaims({ sub: A, nats: { type: "account" } }, createOperator()));
 
 /** What lies on the disk beside the configurations. */
 const DISK: Readonly<Record<string, string>> = {
@@ -75,11 +72,7 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
   ["a remote that says $G", [], leaf('account: "$G"', ACCOUNTS)],
   ["a remote for the system account", [], leaf('account: "$SYS"', ACCOUNTS)],
   ["credentials of the same account", [], leaf(`account: ${A}, credentials: "/a.creds"`, OPERATOR)],
-  [
-    "credentials signed with a signing key",
-    [],
-    leaf(`account: ${A}, credentials: "/signed.creds"`, OPERATOR),
-  ],
+  ["credentials signed with a signing key", [], leaf(`account: ${A}, credentials: "/signed.creds"`, OPERATOR)],
   ["an nkey", [], leaf(`nkey: ${SEED}`)],
   ["a websocket on the port of clients", [], leaf("").replace("nats-leaf://hub:7422", "wss://hub:4222")],
   ["a url without a port", [], leaf("").replace(":7422", "")],
@@ -104,11 +97,7 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
   ["a credentials file as nkey", ["remote.creds_as_nkey"], leaf('nkey: "/a.creds"')],
   ["a public key as nkey", ["remote.nkey_invalid"], leaf(`nkey: ${createUser().getPublicKey()}`)],
   ["an account's seed as nkey", ["remote.nkey_invalid"], leaf(`nkey: ${seedOf(account)}`)],
-  [
-    "credentials and an nkey",
-    ["remote.credentials_and_nkey"],
-    leaf(`nkey: ${SEED}, credentials: "/a.creds"`),
-  ],
+  ["credentials and an nkey", ["remote.credentials_and_nkey"], leaf(`nkey: ${SEED}, credentials: "/a.creds"`)],
   ["no account, with an operator", ["remote.account_required"], leaf('credentials: "/a.creds"', OPERATOR)],
   ["no account, with accounts", ["remote.binds_to_global"], leaf("", ACCOUNTS)],
   ["an account that is not defined", ["remote.account_unknown"], leaf("account: AP", ACCOUNTS)],
@@ -143,12 +132,7 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
     ["credentials.other_account"],
     leaf(`account: ${A}, credentials: "/b.creds"`, OPERATOR),
   ],
-  [
-    "credentials for a hub without an operator",
-    ["credentials.ignored_by_hub"],
-    HUB,
-    leaf('credentials: "/a.creds"'),
-  ],
+  ["credentials for a hub without an operator", ["credentials.ignored_by_hub"], HUB, leaf('credentials: "/a.creds"')],
   [
     "a listener's account that is not defined",
     ["listener.account_unknown"],
@@ -183,28 +167,11 @@ describe("servers are joined", () => {
   test.each<[string, number, ...string[]]>([
     ["by the port of the url", 1, hub("h"), leaf("", js("one"))],
     ["as the only hub there is, whatever the port is", 1, hub("h", "0.0.0.0:9999"), leaf("", js("one"))],
-    [
-      "not by another port, if there are several hubs",
-      0,
-      hub("h", ":9999"),
-      hub("i", ":9998"),
-      leaf("", js("one")),
-    ],
+    ["not by another port, if there are several hubs", 0, hub("h", ":9999"), hub("i", ":9998"), leaf("", js("one"))],
     ["by the host of the url, if one has it", 1, hub("hub-1"), hub("hub-2"), both("l")],
-    [
-      "by the address that one listens on",
-      1,
-      hub("a", "hub:7422"),
-      hub("b", "bub:7422"),
-      leaf("", js("one")),
-    ],
+    ["by the address that one listens on", 1, hub("a", "hub:7422"), hub("b", "bub:7422"), leaf("", js("one"))],
     ["by the port alone, if none is known by the host", 2, hub("a"), hub("b"), both("l")],
-    [
-      "not as members of one cluster",
-      0,
-      both("l-1", "cluster { name: c }"),
-      both("l-2", "cluster { name: c }"),
-    ],
+    ["not as members of one cluster", 0, both("l-1", "cluster { name: c }"), both("l-2", "cluster { name: c }")],
   ])("%s", (_how, pairs, ...texts) => {
     const { findings } = check(...texts);
     expect(findings.filter(({ code }) => code === "domain.shared")).toHaveLength(pairs);

@@ -34,11 +34,7 @@ describe("a configuration that nats-server accepts", () => {
   test.each<[string, string, Plain]>([
     ["numbers", "a 1, b: -2, c = 1.5", { a: 1, b: -2, c: 1.5 }],
     ["sizes by 1000", "a: 2k, b: 2m, c: 2G, d: 2t", { a: 2e3, b: 2e6, c: 2e9, d: 2e12 }],
-    [
-      "sizes by 1024",
-      "a: 1kb, b: 1Ki, c: 1MiB, d: 2GB",
-      { a: 1024, b: 1024, c: 1024 ** 2, d: 2 * 1024 ** 3 },
-    ],
+    ["sizes by 1024", "a: 1kb, b: 1Ki, c: 1MiB, d: 2GB", { a: 1024, b: 1024, c: 1024 ** 2, d: 2 * 1024 ** 3 }],
     ["a size that the server does not know: dropped, as there", "a: 1kbb\nb: 2", { b: 2 }],
     ["words that begin with a digit", "a: 10s, b: 1.2.3.4:5, c: 1kx", { a: "10s", b: "1.2.3.4:5", c: "1kx" }],
     [
