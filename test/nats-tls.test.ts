@@ -36,9 +36,9 @@ const ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPT
 const BROKEN = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
 
 test.each<[string, () => object, RegExp]>([
-  ["a CA that is none", () => ({ ca: "hello" }), /cluster\.tls\.ca holds no certificate/],
-  ["a CA that is broken", () => ({ ca: BROKEN }), /cluster\.tls\.ca holds a certificate that can't be read/],
-  ["a key for a certificate", () => ({ ...own, cert: own.key }), /cluster\.tls\.cert holds no certificate/],
+  ["a CA that is none", () => ({ ca: "hello" }), /cluster\.tls\.ca contains no certificate/],
+  ["a CA that is broken", () => ({ ca: BROKEN }), /cluster\.tls\.ca contains a certificate that can't be read/],
+  ["a key for a certificate", () => ({ ...own, cert: own.key }), /cluster\.tls\.cert contains no certificate/],
   ["a certificate for a key", () => ({ ...own, key: own.cert }), /cluster\.tls\.key holds no private key/],
   ["an encrypted key", () => ({ ...own, key: ENCRYPTED }), /cluster\.tls\.key is encrypted.*passphrase/],
   ["a key that is broken", () => ({ ...own, key: ENCRYPTED.replaceAll("ENCRYPTED ", "") }), /key that can't be read/],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { waitFor } from "../../lab/wait.ts";
 import type { Observation } from "../../lib/domain/observation/observation.ts";
 import {
   realSubject,
@@ -73,8 +74,11 @@ const STORIES: readonly Story[] = [
       await subject.renew();
       expect(await findings(subject)).toEqual(["healthy"]);
       await subject.restartWhileExpired();
-      const damaged = summaryOf(await subject.verify());
-      for (const name of ["JOBS", "KV_B", "ORDERS"]) expect(damaged).toContain(`stream.node_missing dead ${name}`);
+      // Until the restarted servers are at rest, a fault may come up between two looks, and is not believed yet.
+      const damaged = await waitFor("what lost its Raft node to be dead", async () => {
+        const found = await findings(subject);
+        return ["JOBS", "KV_B", "ORDERS"].every((name) => found.includes(`stream.node_missing dead ${name}`)) && found;
+      });
       expect(damaged).toContain("consumer.node_missing dead ORDERS shipping");
       expect(damaged).toContain("stream.failing dead ORDERS");
       expect(damaged).not.toContain("stream.failing dead JOBS");
@@ -83,7 +87,7 @@ const STORIES: readonly Story[] = [
       expect(await subject.healHalfway()).toMatchObject({ message: "the process died" });
       const healed = await subject.heal();
       expect(healed.rungs.map(({ rung }) => rung)).toContain("finish-changes");
-      expect(healed.verdict).toMatchObject({ verdict: "healthy", findings: [] });
+      expect(healed.verdict).toMatchObject({ health: "healthy", findings: [] });
     },
   },
   {
