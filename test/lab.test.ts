@@ -85,8 +85,10 @@ describe("a server of the lab", () => {
       setInterval(() => {}, 1000);`;
     const starter = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
+      env: environment(),
     });
     const pid = await new Promise<number>((resolve) => starter.stdout.once("data", (line) => resolve(Number(line))));
+    expect(pid).toBeGreaterThan(0);
     starter.kill("SIGKILL");
     await waitFor("the starter to end", () => starter.signalCode !== null);
     expect(await reapServers()).toBeGreaterThanOrEqual(1);
