@@ -39,7 +39,7 @@ test.each<[string, () => object, RegExp]>([
   ["a CA that is none", () => ({ ca: "hello" }), /cluster\.tls\.ca contains no certificate/],
   ["a CA that is broken", () => ({ ca: BROKEN }), /cluster\.tls\.ca contains a certificate that can't be read/],
   ["a key for a certificate", () => ({ ...own, cert: own.key }), /cluster\.tls\.cert contains no certificate/],
-  ["a certificate for a key", () => ({ ...own, key: own.cert }), /cluster\.tls\.key holds no private key/],
+  ["a certificate for a key", () => ({ ...own, key: own.cert }), /cluster\.tls\.key contains no private key/],
   ["an encrypted key", () => ({ ...own, key: ENCRYPTED }), /cluster\.tls\.key is encrypted.*passphrase/],
   ["a key that is broken", () => ({ ...own, key: ENCRYPTED.replaceAll("ENCRYPTED ", "") }), /key that can't be read/],
   ["another one's key", () => ({ ...own, key: other.key }), /does not belong to .*\(CN=own, issued by CN=lab-ca/],
