@@ -105,7 +105,8 @@ test("every npm script that runs Node lets scripts/setup.js choose which", () =>
 function node(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const flags = ["--no-experimental-strip-types", "--input-type=module", "-e", script];
   const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, ...args], {
-    ...{ encoding: "utf8", env: { ...process.env, ...env } },
+    encoding: "utf8",
+    env: { ...process.env, ...env },
   });
   return { status, stdout, stderr };
 }

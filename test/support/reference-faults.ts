@@ -199,9 +199,7 @@ const ACCOUNT = "A" as AccountId;
 const EVENTS: { readonly [kind in ClusterEvent["kind"]]: Extract<ClusterEvent, { kind: kind }> } = {
   "claims-pushed": { kind: "claims-pushed", account: ACCOUNT, jti: "" },
   "push-unreadable": { kind: "push-unreadable", problem: "" },
-  "deletion-ordered": {
-    ...{ kind: "deletion-ordered", account: ACCOUNT, issuer: "", iat: 0, jti: "", isSelfSigned: true },
-  },
+  "deletion-ordered": { kind: "deletion-ordered", account: ACCOUNT, issuer: "", iat: 0, jti: "", isSelfSigned: true },
   "client-expired": { kind: "client-expired", account: ACCOUNT, user: "" },
   "auth-failed": { kind: "auth-failed", server: "", account: ACCOUNT },
   "leader-elected": { kind: "leader-elected", account: ACCOUNT, asset: "" },
@@ -217,7 +215,12 @@ const BOOLEANS = [true, false];
 const FACTS: readonly WatchFacts[] = BOOLEANS.flatMap((trusted) =>
   (["none", "account", "server"] as const).flatMap((storm) =>
     [true, false, undefined].map((expired) => ({
-      ...{ trusted, storm, expired, known: true, ownPush: false, atWork: false },
+      trusted,
+      storm,
+      expired,
+      known: true,
+      ownPush: false,
+      atWork: false,
     })),
   ),
 );

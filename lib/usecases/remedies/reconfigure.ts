@@ -59,7 +59,7 @@ async function reconfigureSome(
     await meanwhile();
   } catch (thrown) {
     // Restore the configurations after any error. If that fails too, throw that error instead; the entry stays open.
-    await takeBack(context, job, changes);
+    await takeBack(context, job, changes, (await lookOnce(context, job.account)).observation);
     throw thrown;
   }
   await giveBack(context, job, changes);
@@ -67,8 +67,12 @@ async function reconfigureSome(
 }
 
 /** Restores after an error. Waits for current replicas first, because a server could otherwise keep one that lacks messages. */
-async function takeBack(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
-  const { observation } = await lookOnce(context, job.account);
+async function takeBack(
+  context: Context,
+  job: RunningJob,
+  changes: readonly Reconfiguration[],
+  observation: Observation,
+): Promise<void> {
   const damaged = namesOfDamaged(observation);
   const touched = changes.filter(({ stream }) => damaged.has(stream)).flatMap(consumerChanges);
   // A touch that stopped halfway: without its second half they would never be whole.
@@ -149,7 +153,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
   if (changed.length === 0) return [];
   const streams = changed.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
-  await takeBack(context, job, changed);
+  await takeBack(context, job, changed, observation);
   return streams;
 }
 

@@ -5,7 +5,13 @@ import { type VirtualKey, virtualKey } from "./keys.ts";
 /** The claims of accounts in a virtual cluster, and the JWTs that say them. */
 
 export const UNLIMITED = {
-  ...{ subs: -1, data: -1, payload: -1, imports: -1, exports: -1, conn: -1, leaf: -1 },
+  subs: -1,
+  data: -1,
+  payload: -1,
+  imports: -1,
+  exports: -1,
+  conn: -1,
+  leaf: -1,
   wildcards: true,
 };
 export const JETSTREAM = {
