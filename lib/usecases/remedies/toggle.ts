@@ -46,11 +46,9 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
   await giveBack(context, job, toggle, off);
 }
 
-/** Turns JetStream on again after any error, because it may be off on some servers, or soon. */
+/** Turns JetStream on again after any error, because it may be off on some servers, or soon. If that fails, the next job does. */
 async function undo(context: Context, job: RunningJob, { code, message }: RelightError): Promise<void> {
   if (code === "gate.refused") return record(context, job, "toggle.closed", { refused: message });
-  // Without a connection, or if this process must stop, the next job finishes it.
-  if (code === "nats.connection_lost" || code === "internal" || code === "interrupted") return;
   await finishToggle(context, job);
 }
 

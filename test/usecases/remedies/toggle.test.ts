@@ -93,6 +93,23 @@ describe("a toggle", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
+  test.each([
+    ["a lost connection", new RelightError("nats.connection_lost", "lost")],
+    ["an error that nobody foresaw", new TypeError("x is not a function")],
+  ])("that stops halfway for %s is taken back at once", async (_what, error) => {
+    const world = await deafWorld();
+    const { resolver } = world.newContext();
+    let isBroken = true;
+    const running: typeof resolver.running = async (account) => {
+      if (!isBroken || world.machines.pushes.length === 0) return resolver.running(account);
+      isBroken = false;
+      throw error;
+    };
+    await expect(world.run("heal", {}, { resolver: { ...resolver, running } })).rejects.toBeInstanceOf(Error);
+    expect(claims(world)?.nats["limits"]).toEqual(WITH_JETSTREAM);
+    expect(leftBehind(world)).not.toContain("an open toggle");
+  });
+
   test("stays open where what was in memory can't be made anew, and is a finding until it is", async () => {
     const world = await deafWorld({}, true);
     world.faults.recreation = (stream) => `no room for ${stream}`;
