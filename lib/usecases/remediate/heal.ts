@@ -3,7 +3,6 @@ import { type Loss, sketchOf } from "../../domain/ladder/loss.ts";
 import { whyLeft } from "../../domain/ladder/mode.ts";
 import type { Rung, RungId, RungReport } from "../../domain/ladder/rung.ts";
 import type { Json } from "../../domain/time/json.ts";
-import { mendsItself } from "../../domain/verdict/settling.ts";
 import { isRevived } from "../../domain/verdict/verdict.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "../context/context.ts";
@@ -143,8 +142,7 @@ async function climb(
 }
 
 /**
- * Waits for a rung's effect: until the account is healthy, or until only faults are left that another rung treats or that
- * clear by themselves.
+ * Waits for a rung's effect: until the account is healthy, or until only faults are left that another rung treats.
  */
 async function settle(context: Context, job: RunningJob, rung: Rung, tried: ReadonlySet<Attempt>): Promise<void> {
   const again = looking(context, job.account);
@@ -154,7 +152,7 @@ async function settle(context: Context, job: RunningJob, rung: Rung, tried: Read
     looks++;
     if (isRevived(seen.verdict)) return true;
     // One check does not prove a fault.
-    if (looks === 1 || mendsItself(seen.verdict)) return false;
+    if (looks === 1) return false;
     const situation = situationOf(context, job.account, seen);
     return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
   };

@@ -3,6 +3,7 @@ import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../lib/errors.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
+import { mortal } from "../../support/virtual/crashes.ts";
 import {
   expire,
   type FillOptions,
@@ -529,7 +530,7 @@ describe("what is missing after a rung", () => {
     const jobs = streams.get("JOBS");
     world.faults.isLost = ({ stream }) => {
       if (stream === "JOBS" && streams.delete("JOBS") && jobs !== undefined)
-        world.machines.timeline.after(4_000, () => void streams.set("JOBS", jobs));
+        world.machines.timeline.after(8_000, () => void streams.set("JOBS", jobs));
       return false;
     };
     for (const group of jobs?.groups ?? []) world.machines.timeline.after(3_000, () => group.deaf.clear());
@@ -546,10 +547,13 @@ describe("what is missing after a rung", () => {
     world.advance(60_000);
     await world.run();
     deaf(world);
-    world.faults.isLost = () => {
-      world.machines.kill("n3");
-      return false;
-    };
+    for (let last = 1; !world.journal.entries.some(({ kind }) => kind === "rung.started"); last++) {
+      world.advance(60_000);
+      const dying = mortal(world.newContext(), last);
+      await expect(world.run("heal", {}, dying.context)).rejects.toThrow();
+    }
+    world.machines.kill("n3");
+    world.advance(120_000);
     const done = await world.run("heal").catch(asRelightError);
     expect(done).not.toHaveProperty("losses");
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
