@@ -219,14 +219,14 @@ function planRow({ account, name, renewal, reconciliation, step, seen, decision 
   const reconciling =
     reconciliation === undefined ? [] : [{ do: `${reconciliation.does}-difference`, why: reconciliation.why }];
   const renewing = renewal === undefined ? [] : [{ do: "renew", why: `the claims are ${renewal}` }];
-  const climbing =
-    step.kind === "climb"
+  const applying =
+    step.kind === "rung"
       ? [{ do: step.rung.id, why: step.why, risk: step.rung.risk, undo: step.rung.undo }]
       : step.kind === "stop"
         ? [{ do: "escalate", why: step.why }]
         : [];
-  const refused = step.kind === "climb" || step.kind === "stop" ? step.refused : [];
+  const refused = step.kind === "rung" || step.kind === "stop" ? step.refused : [];
   const { health: verdict } = seen.verdict;
-  const steps = [...reconciling, ...renewing, ...climbing];
+  const steps = [...reconciling, ...renewing, ...applying];
   return { account, name, verdict, steps, refused, renewal: decision };
 }

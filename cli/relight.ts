@@ -179,8 +179,8 @@ program
   .option("--retire", "say whether the old key may go, and how", false)
   .option("--yes", "do it", false)
   .action((options: RotateKeyOptions) => {
-    const tell = (line: string): void => void process.stderr.write(`${line}\n`);
-    return act("rotating the key", (app) => rotateKey(app, options, tell))({}, {});
+    const printLine = (line: string): void => void process.stderr.write(`${line}\n`);
+    return act("rotating the key", (app) => rotateKey(app, options, printLine))({}, {});
   });
 
 program

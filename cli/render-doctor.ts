@@ -55,13 +55,13 @@ function renderLayer({ title, verdict, evidence }: Layer): readonly string[] {
   const [first] = evidence;
   if (worse.length > 0) return [line, ...worse.map(renderEvidence)];
   const more = evidence.length > 1 ? ` (and ${evidence.length - 1} more)` : "";
-  return [first === undefined ? line : `${line}: ${colors.dim(`${told(first)}${more}`)}`];
+  return [first === undefined ? line : `${line}: ${colors.dim(`${lineOf(first)}${more}`)}`];
 }
 
-const told = ({ about, message }: Evidence): string => (about === undefined ? message : `${about}: ${message}`);
+const lineOf = ({ about, message }: Evidence): string => (about === undefined ? message : `${about}: ${message}`);
 
 const renderEvidence = (evidence: Evidence): string =>
-  `    ${paint(evidence.health, MARKS[evidence.health])} ${told(evidence)}`;
+  `    ${paint(evidence.health, MARKS[evidence.health])} ${lineOf(evidence)}`;
 
 function renderWarning({ doNotRestart, noServerWouldStart, versions }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];

@@ -141,14 +141,14 @@ function planOf({ renewal, reconciliation, step, decision }: Survey): string[] {
     reconciliation === undefined ? [] : [`  → ${reconciliation.does} the difference: ${reconciliation.why}`];
   if (renewal === undefined) lines.push(...notRenewed(decision));
   else lines.push(`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`);
-  if (step.kind === "climb")
+  if (step.kind === "rung")
     lines.push(
       `  → ${step.rung.id}: ${step.rung.title}`,
       `      why  ${step.why}`,
       `      risk ${step.rung.risk}`,
       `      undo ${step.rung.undo}`,
     );
-  if (step.kind === "climb" || step.kind === "stop")
+  if (step.kind === "rung" || step.kind === "stop")
     lines.push(...step.refused.map(({ rung, why: because }) => `  ✗ ${rung} refused: ${because}`));
   if (step.kind === "stop") lines.push(`  → call a person: ${step.why}`);
   return lines.length === 0 ? ["  nothing to do"] : lines;

@@ -24,10 +24,10 @@ export interface RotateKeyOptions {
 export async function rotateKey(
   app: App,
   options: RotateKeyOptions,
-  tell: (line: string) => void,
+  onProgress: (line: string) => void,
 ): Promise<CommandResult> {
   const context = await app.context();
-  const order = { ...options, configured: app.configured, tell };
+  const order = { ...options, configured: app.configured, onProgress };
   const plan = await planRotation(context, order);
   // Nothing was ever signed by a key that was mistyped: that it is unused would mean nothing.
   if (plan.problems.length > 0) return blocked(options.retire ? { ...plan, advice: CHECK_KEYS } : plan);

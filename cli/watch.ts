@@ -40,7 +40,7 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
       const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
       for (const line of lines) process.stdout.write(`${line}\n`);
     };
-    await app.watch({ sweepEvery, tell: print });
+    await app.watch({ sweepEvery, report: print });
     return EXIT.ok;
   } catch (thrown) {
     return json ? reportLine(thrown) : reportError(thrown, options);
@@ -117,14 +117,14 @@ function sweepLines(
   line: (who: string, text: string) => string,
 ): readonly string[] {
   if (end instanceof RelightError) return [line("sweep", `failed: ${errorText(end)}`)];
-  const worthTelling = end.ends.filter(({ end: ended }) => !isQuiet(ended));
+  const notable = end.ends.filter(({ end: ended }) => !isUneventful(ended));
   return [
-    ...worthTelling.map(({ account, end: ended }) => line(app.nameOf(account), endText(ended))),
+    ...notable.map(({ account, end: ended }) => line(app.nameOf(account), endText(ended))),
     line("sweep", `${end.queued} accounts swept`),
   ];
 }
 
-const isQuiet = (end: JobEnd): boolean => end.state === "done" && end.result.outcome === "healthy";
+const isUneventful = (end: JobEnd): boolean => end.state === "done" && end.result.outcome === "healthy";
 
 function subjectOf(app: App, event: ClusterEvent): string {
   return "account" in event && event.account !== undefined ? app.nameOf(event.account) : "cluster";

@@ -3,7 +3,7 @@ import partialBatchFailure from "@middy/sqs-partial-batch-failure";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
 import type { App } from "../lib/compose/compose.ts";
 import { asRelightError } from "../lib/errors.ts";
-import type { Page } from "../lib/usecases/paging/tell-page.ts";
+import type { Page } from "../lib/usecases/paging/send-page.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /**
@@ -13,16 +13,16 @@ import { relight, type WithApp } from "./runtime.ts";
 export const handler = middy<SQSEvent, unknown, Error, WithApp>()
   .use(partialBatchFailure({ logger: () => undefined }))
   .use(relight())
-  .handler(({ Records: records }, { app }) => Promise.allSettled(records.map((record) => tell(app, record))));
+  .handler(({ Records: records }, { app }) => Promise.allSettled(records.map((record) => sendOne(app, record))));
 
-async function tell({ log, readPage, tell }: App, { body, messageId: message }: SQSRecord): Promise<string> {
+async function sendOne({ log, readPage, sendPage }: App, { body, messageId: message }: SQSRecord): Promise<string> {
   let whose: object = { message };
   try {
     const page = readPage(body);
     whose = { ...whose, ...correlationOf(page) };
-    const told = await tell(page);
-    log.info("a page was dealt with", { ...whose, told });
-    return told;
+    const result = await sendPage(page);
+    log.info("a page was dealt with", { ...whose, told: result });
+    return result;
   } catch (thrown) {
     log.error("a page could not be told", { ...whose, error: asRelightError(thrown).toJSON() });
     throw thrown;

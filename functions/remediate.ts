@@ -5,7 +5,7 @@ import { parseJob } from "../lib/adapters/aws/queue/sqs-jobs.ts";
 import type { App } from "../lib/compose/compose.ts";
 import { measuresOfMessage } from "../lib/domain/metrics/measures.ts";
 import { epochMillis } from "../lib/domain/time/time.ts";
-import { asRelightError, told } from "../lib/errors.ts";
+import { asRelightError, errorFields } from "../lib/errors.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 /**
@@ -32,7 +32,7 @@ async function settle(app: App, record: SQSRecord, blocked: Set<string>): Promis
     return { status: "fulfilled", value: outcome };
   } catch (thrown) {
     const error = asRelightError(thrown);
-    app.log.error("a message failed", { message: record.messageId, ...told(thrown) });
+    app.log.error("a message failed", { message: record.messageId, ...errorFields(thrown) });
     // A bug, or a message that is no job, ends in the dead-letter queue: it must not vanish as done.
     if (!error.retryable && error.code !== "internal" && error.code !== "job.invalid")
       return { status: "fulfilled", value: error.code };

@@ -4,7 +4,7 @@ import { type App, openApp } from "../lib/compose/compose.ts";
 import { openTracer } from "../lib/compose/open-observers.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { millis } from "../lib/domain/time/time.ts";
-import { told } from "../lib/errors.ts";
+import { errorFields } from "../lib/errors.ts";
 import { createLog, type LogOptions } from "../lib/log.ts";
 import type { Tracer } from "../lib/ports/observers.ts";
 
@@ -38,7 +38,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
     },
     onError: async (request) => {
       const { context, error } = request;
-      createLog({ level: logLevel(), fields: fieldsOf(context) }).error("failed", told(error));
+      createLog({ level: logLevel(), fields: fieldsOf(context) }).error("failed", errorFields(error));
       await close(request);
     },
   };

@@ -54,11 +54,11 @@ async function show(world: World, version: string): Promise<void> {
   say("a new JWT was signed and pushed, and the server said 200 “jwt updated”");
 
   chapter("Every usual check is green, and nothing works");
-  const sick = await symptoms(world);
-  prove("$JS.API.INFO reports no problem", sick.apiInfo === "ok", sick);
-  prove("$JS.API.STREAM.INFO reports no problem", sick.streamInfo === "ok", sick);
-  prove(`publishing fails: ${sick.publish}`, sick.publish.includes("no responders"), sick);
-  prove(`fetching fails: ${sick.fetch}`, sick.fetch !== "ok", sick);
+  const whileDeaf = await symptoms(world);
+  prove("$JS.API.INFO reports no problem", whileDeaf.apiInfo === "ok", whileDeaf);
+  prove("$JS.API.STREAM.INFO reports no problem", whileDeaf.streamInfo === "ok", whileDeaf);
+  prove(`publishing fails: ${whileDeaf.publish}`, whileDeaf.publish.includes("no responders"), whileDeaf);
+  prove(`fetching fails: ${whileDeaf.fetch}`, whileDeaf.fetch !== "ok", whileDeaf);
 
   chapter("Relight finds the dead streams");
   prove("relight verify says: dead (exit code 2)", relight(world, "verify", "APP") === 2);
@@ -70,9 +70,9 @@ async function show(world: World, version: string): Promise<void> {
   chapter("Everything works again");
   prove("no message was lost, and every consumer is at its position", isDeepStrictEqual(await snapshot(world), before));
   prove("the server was not restarted", world.server.pid() === pid);
-  const well = await symptoms(world);
-  prove("publishing works", well.publish === "ok", well);
-  prove("fetching works", well.fetch === "ok", well);
+  const healed = await symptoms(world);
+  prove("publishing works", healed.publish === "ok", healed);
+  prove("fetching works", healed.fetch === "ok", healed);
   prove("relight verify says: healthy (exit code 0)", relight(world, "verify", "APP") === 0);
 
   chapter("The journal is the audit log");

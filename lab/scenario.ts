@@ -70,7 +70,7 @@ async function addMemoryStream(manager: JetStreamManager): Promise<void> {
 }
 
 /** Lifetimes in seconds of the expiring claims, in the order in which they are tried. */
-const LIVES = [2, 4, 8, 16];
+const LIFETIMES = [2, 4, 8, 16];
 /** How long a server needs at most to act on an expiry; milliseconds. */
 const EXPIRES_WITHIN = 10_000;
 
@@ -78,7 +78,7 @@ const EXPIRES_WITHIN = 10_000;
 export async function expire(world: World, limits: object = {}): Promise<void> {
   const system = await world.connectAs("system");
   try {
-    for (const lives of LIVES) {
+    for (const lives of LIFETIMES) {
       if (await expiresAfter(world, system, lives, limits)) return;
       // The claims expired before every server had loaded them, so some never ran them or disconnected nobody.
       await world.push(world.sign(world.claims({ exp: nowSeconds() + 3_600, limits })));

@@ -243,14 +243,14 @@ export function asRelightError(thrown: unknown): RelightError {
   return new RelightError("internal", message, { cause: thrown });
 }
 
-const TOLD = new WeakSet<object>();
+const LOGGED = new WeakSet<object>();
 
 /** The fields of a log line for an error: everything the first time, afterwards only its code. */
-export function told(thrown: unknown): { readonly error: object } {
+export function errorFields(thrown: unknown): { readonly error: object } {
   const error = asRelightError(thrown);
   const self = typeof thrown === "object" && thrown !== null ? thrown : error;
-  if (TOLD.has(self)) return { error: { code: error.code } };
-  TOLD.add(self);
+  if (LOGGED.has(self)) return { error: { code: error.code } };
+  LOGGED.add(self);
   return { error: error.toJSON() };
 }
 

@@ -75,7 +75,7 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
  */
 const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
 const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports)/|${ENTRIES})`;
-const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/tell-page)\\.ts$`;
+const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/send-page)\\.ts$`;
 
 /** The first that fits a module is its rule; a module without one breaks them all. */
 const RULES: readonly Rule[] = [

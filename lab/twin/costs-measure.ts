@@ -59,7 +59,7 @@ export async function measure(twin: Twin, world: World, say: (line: string) => v
   say("a heal");
   const webhook = await recorded(twin, "issuer-webhook", () => byWebhook(twin, accountId));
   say("a webhook");
-  const { page, told } = await aPage(twin, resume);
+  const { page, told } = await measurePage(twin, resume);
   say("a page");
   return { sweeps, look, renewal, heal, page, told, webhook };
 }
@@ -111,9 +111,9 @@ async function dropJobs({ deployment, settings }: Twin): Promise<void> {
 }
 
 /** A failing sweep sends an incident to the bus, and `escalate` notifies the channel. */
-async function aPage(twin: Twin, resume: () => void): Promise<Pick<Scenes, "page" | "told">> {
+async function measurePage(twin: Twin, resume: () => void): Promise<Pick<Scenes, "page" | "told">> {
   const [page, told] = [recording(twin, "sweep"), recording(twin, "escalate")];
-  using _fault = twin.proxy.meddle(
+  using _fault = twin.proxy.injectFaults(
     every(
       1,
       { kind: "throttle" },

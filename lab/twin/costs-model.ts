@@ -78,8 +78,8 @@ export function looksOf({ verifyEvery }: Setting): number {
   const { month, sweepEvery } = ASSUMED;
   const shares = Array.from({ length: 100 }, (_, index) => index / 100);
   const looks = shares.map((share) => {
-    const patience = Math.max(0, verifyEvery - sweepEvery) * (1 - 0.25 * share);
-    return month / (Math.max(1, Math.ceil(patience / sweepEvery)) * sweepEvery);
+    const interval = Math.max(0, verifyEvery - sweepEvery) * (1 - 0.25 * share);
+    return month / (Math.max(1, Math.ceil(interval / sweepEvery)) * sweepEvery);
   });
   return looks.reduce((sum, each) => sum + each, 0) / looks.length;
 }
@@ -98,14 +98,14 @@ export function billOf(measured: Measured, setting: Setting): Bill {
   const looksAMonth = looksOf(setting) * accounts;
   const sweeps = month / sweepEvery;
   const renewals = (accounts * 30) / renewedEvery;
-  const told = pages.fixed + (accounts / 1000) * pages.perThousand;
+  const pagesSent = pages.fixed + (accounts / 1000) * pages.perThousand;
   const sweepUsage = plus(steps.sweep, steps.account, accounts);
   const runs: readonly Runs[] = [
     { step: "sweep", count: sweeps, memory: MEMORY.sweep, cold: 1 },
     { step: "look", count: looksAMonth, memory: MEMORY.remediate, cold },
     { step: "renewal", count: renewals, memory: MEMORY.remediate, cold },
     { step: "heal", count: accounts * healed, memory: MEMORY.remediate, cold },
-    { step: "told", count: told, memory: MEMORY.escalate, cold: 1 },
+    { step: "told", count: pagesSent, memory: MEMORY.escalate, cold: 1 },
     { step: "webhook", count: renewals, memory: MEMORY.webhook, cold: 1 },
   ];
   const usageOf = (step: Step): Usage => (step === "sweep" ? sweepUsage : steps[step]);
@@ -127,7 +127,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     // For each job: its share of a sent batch, receiving and deleting.
     SQS:
       costOf("sqsFifo", jobs * (1 / ASSUMED.batch + 2) + sweeps * steps.sweep.sqs + ASSUMED.pollsAMonth) +
-      costOf("sqsStandard", told * 3 + ASSUMED.pollsAMonth),
+      costOf("sqsStandard", pagesSent * 3 + ASSUMED.pollsAMonth),
     "DynamoDB writes": costOf(
       "dynamoWrite",
       sum(({ write }) => write),
@@ -137,7 +137,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
       sum(({ read }) => read),
     ),
     "DynamoDB storage": costOf("dynamoGb", storedGb) + costOf("dynamoRecoveryGb", storedGb),
-    EventBridge: costOf("event", sum(({ events }) => events) + told),
+    EventBridge: costOf("event", sum(({ events }) => events) + pagesSent),
     Scheduler: costOf("schedule", sweeps),
     "CloudWatch metrics": costOf("metric", measured.metrics),
     "CloudWatch alarms and dashboard": costOf("alarm", measured.alarms) + costOf("dashboard", 1),
@@ -152,7 +152,7 @@ export function billOf(measured: Measured, setting: Setting): Bill {
     KMS: costOf("kmsCall", sweeps * 3),
     "X-Ray": costOf("trace", traces),
     "API Gateway": costOf("httpRequest", renewals),
-    SNS: costOf("email", told),
+    SNS: costOf("email", pagesSent),
   };
   return {
     setting,

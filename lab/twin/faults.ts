@@ -19,10 +19,10 @@ export type Fault =
 export type When = "before" | "after";
 
 /** Chooses a fault for each call; `undefined` passes it on. */
-export type Meddler = (call: Call) => Fault | undefined;
+export type FaultChooser = (call: Call) => Fault | undefined;
 
 /** Affects every `count`-th call that `fits`, starting with the first. */
-export function every(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): Meddler {
+export function every(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): FaultChooser {
   let seen = 0;
   return (call) => {
     if (!fits(call)) return undefined;
@@ -32,7 +32,7 @@ export function every(count: number, fault: Fault, fits: (call: Call) => boolean
 }
 
 /** Affects the first `count` calls that fit. */
-export function first(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): Meddler {
+export function first(count: number, fault: Fault, fits: (call: Call) => boolean = () => true): FaultChooser {
   let seen = 0;
   return (call) => {
     if (!fits(call) || seen >= count) return undefined;

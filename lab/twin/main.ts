@@ -27,12 +27,12 @@ const options = new Command("twin")
   .opts<{ readonly keep?: boolean; readonly log?: boolean }>();
 
 /** Prints that a function starts, and how it ended. */
-function tell(run: Run): void {
+function printRun(run: Run): void {
   say(`${colors.cyan("λ")} ${run.function} starts in its own process`);
   void run.end.then((end) => {
     const took = `${Date.now() - run.started} ms`;
-    const told = end.kind === "answered" ? JSON.stringify(end.answer) : JSON.stringify(end);
-    say(`${colors.cyan("λ")} ${run.function} ${end.kind} after ${took} ${colors.dim(told.slice(0, 100))}`);
+    const result = end.kind === "answered" ? JSON.stringify(end.answer) : JSON.stringify(end);
+    say(`${colors.cyan("λ")} ${run.function} ${end.kind} after ${took} ${colors.dim(result.slice(0, 100))}`);
   });
 }
 
@@ -41,7 +41,7 @@ async function deployTwin(world: World, accounts: Readonly<Record<string, World>
   const twin = await startTwin({
     world,
     accounts,
-    onRun: tell,
+    onRun: printRun,
     ...(options.log === true ? { onLine: ({ function: name, text }) => say(colors.dim(`${name}: ${text}`)) } : {}),
   });
   const { made, missing } = twin.deployment;
@@ -56,17 +56,21 @@ const short = (type: string): string => type.replace("AWS::", "");
 async function die(world: World): Promise<void> {
   await expire(world);
   await renewByHand(world, 90 * 86_400);
-  const sick = await symptoms(world);
-  prove("its JWT expired and was renewed by hand: $JS.API.INFO reports no problem", sick.apiInfo === "ok");
-  prove(`publishing and fetching fail: ${sick.publish}`, sick.publish !== "ok" && sick.fetch !== "ok", sick);
+  const whileDeaf = await symptoms(world);
+  prove("its JWT expired and was renewed by hand: $JS.API.INFO reports no problem", whileDeaf.apiInfo === "ok");
+  prove(
+    `publishing and fetching fail: ${whileDeaf.publish}`,
+    whileDeaf.publish !== "ok" && whileDeaf.fetch !== "ok",
+    whileDeaf,
+  );
 }
 
 async function isHealed(world: World, twin: Twin, before: unknown): Promise<void> {
   await twin.queues.idle();
   const after = await snapshot(world);
   prove("no message was lost, and every consumer is at its position", isDeepStrictEqual(after, before));
-  const well = await symptoms(world);
-  prove("publishing and fetching work", well.publish === "ok" && well.fetch === "ok", well);
+  const healed = await symptoms(world);
+  prove("publishing and fetching work", healed.publish === "ok" && healed.fetch === "ok", healed);
 }
 
 type Trigger = (twin: Twin, account: string) => Promise<void>;

@@ -62,8 +62,8 @@ export async function putEvent(
 /** How many messages wait in a queue, and how many are hidden because they were delivered. */
 export async function countIn(twin: Twin, queue: QueueName): Promise<{ waiting: number; hidden: number }> {
   const client = new SQSClient(twin.settings);
-  const wish = new GetQueueAttributesCommand({ QueueUrl: urlOf(twin, queue), AttributeNames: ["All"] });
-  const { Attributes = {} } = await client.send(wish);
+  const command = new GetQueueAttributesCommand({ QueueUrl: urlOf(twin, queue), AttributeNames: ["All"] });
+  const { Attributes = {} } = await client.send(command);
   client.destroy();
   const { ApproximateNumberOfMessages: waiting, ApproximateNumberOfMessagesNotVisible: hidden } = Attributes;
   return { waiting: Number(waiting), hidden: Number(hidden) };
@@ -72,8 +72,8 @@ export async function countIn(twin: Twin, queue: QueueName): Promise<{ waiting: 
 /** The bodies of the waiting messages, which stay in the queue. */
 export async function bodiesIn(twin: Twin, queue: QueueName): Promise<readonly string[]> {
   const client = new SQSClient(twin.settings);
-  const wish = { QueueUrl: urlOf(twin, queue), MaxNumberOfMessages: 10, VisibilityTimeout: 0 };
-  const { Messages = [] } = await client.send(new ReceiveMessageCommand(wish));
+  const command = { QueueUrl: urlOf(twin, queue), MaxNumberOfMessages: 10, VisibilityTimeout: 0 };
+  const { Messages = [] } = await client.send(new ReceiveMessageCommand(command));
   client.destroy();
   return Messages.map(({ Body = "" }) => Body);
 }
@@ -100,12 +100,12 @@ export async function isDelivered(twin: Twin, part: string, times: number, by: T
 }
 
 /** Waits for the delivery `from` of a job, and redelivers it until the queue is done with it. */
-export function seeThrough(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
+export function redeliverJob(twin: Twin, account: string, from = 1): Promise<readonly Delivery[]> {
   return giveOutUntilDone(twin, account, { from, by: "remediate", pass: () => passTime(twin, account) });
 }
 
 /** The same for a page, whose message comes again after two minutes. */
-export function seePageThrough(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
+export function redeliverPage(twin: Twin, key: string, from = 1): Promise<readonly Delivery[]> {
   const pass = (): Promise<number> => passTime(twin, key, `page/${key}`);
   return giveOutUntilDone(twin, key, { from, by: "escalate", pass });
 }

@@ -40,10 +40,10 @@ async function addressOf(server: ReturnType<typeof spawnMoto>): Promise<string> 
   const { stderr } = server;
   if (stderr === null) throw new Error("it has no standard error");
   const lines = createInterface({ input: stderr });
-  const said: string[] = [];
+  const output: string[] = [];
   const timer = setTimeout(() => lines.close(), READY_TIMEOUT);
   for await (const line of lines) {
-    said.push(line);
+    output.push(line);
     const [, address] = /Running on (http:\/\/127\.0\.0\.1:\d+)/.exec(line) ?? [];
     if (address === undefined) continue;
     clearTimeout(timer);
@@ -52,5 +52,5 @@ async function addressOf(server: ReturnType<typeof spawnMoto>): Promise<string> 
     return address;
   }
   clearTimeout(timer);
-  throw new Error(said.slice(-3).join(" | ") || "no output");
+  throw new Error(output.slice(-3).join(" | ") || "no output");
 }

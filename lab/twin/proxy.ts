@@ -2,7 +2,7 @@ import { createServer, request as forward, type IncomingMessage, type ServerResp
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, operationOf, type RawRequest, signerOf } from "./call.ts";
-import { type ErrorAnswer, type Fault, failure, type Meddler, throttlingError } from "./faults.ts";
+import { type ErrorAnswer, type Fault, type FaultChooser, failure, throttlingError } from "./faults.ts";
 
 /** The owner of an access key. Every invocation gets its own key, which identifies its calls. */
 export interface Caller {
@@ -21,7 +21,7 @@ export interface AwsProxy extends AsyncDisposable {
   /** Registers an access key. Calls with an unknown key are refused with 403. */
   introduce(key: string, caller: Caller): void;
   /** Asks `meddler` about each call from now on; of several, the newest first. */
-  meddle(meddler: Meddler): Disposable;
+  injectFaults(choose: FaultChooser): Disposable;
 }
 
 interface State {
@@ -30,14 +30,14 @@ interface State {
   readonly callers: Map<string, Caller>;
   /** The number of calls of each invocation. */
   readonly counts: Map<string, number>;
-  readonly meddlers: Meddler[];
+  readonly choosers: FaultChooser[];
 }
 
 export async function startProxy(endpoint: string): Promise<AwsProxy> {
   const state: State = {
     target: new URL(endpoint),
     calls: [],
-    meddlers: [],
+    choosers: [],
     callers: new Map(),
     counts: new Map(),
   };
@@ -53,9 +53,9 @@ export async function startProxy(endpoint: string): Promise<AwsProxy> {
     url: `http://127.0.0.1:${port}`,
     calls: state.calls,
     introduce: (key, caller) => state.callers.set(key, caller),
-    meddle: (meddler) => {
-      state.meddlers.unshift(meddler);
-      return { [Symbol.dispose]: () => void state.meddlers.splice(state.meddlers.indexOf(meddler), 1) };
+    injectFaults: (choose) => {
+      state.choosers.unshift(choose);
+      return { [Symbol.dispose]: () => void state.choosers.splice(state.choosers.indexOf(choose), 1) };
     },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -97,9 +97,9 @@ function record({ calls, counts }: State, { name, request }: Caller, raw: RawReq
   return call;
 }
 
-function faultFor({ meddlers }: State, call: Call): Fault | undefined {
-  for (const meddler of meddlers) {
-    const fault = meddler(call);
+function faultFor({ choosers }: State, call: Call): Fault | undefined {
+  for (const choose of choosers) {
+    const fault = choose(call);
     if (fault !== undefined) return fault;
   }
   return undefined;

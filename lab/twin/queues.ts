@@ -221,8 +221,8 @@ async function redeliver(
       const { MessageId: id = "", ReceiptHandle: receipt } = message;
       if (delivery.failed?.includes(id) !== true || delivery.back.has(id) || !fits(message)) continue;
       delivery.back.add(id);
-      const wish = { QueueUrl: url, ReceiptHandle: receipt, VisibilityTimeout: 0 };
-      await client.send(new ChangeMessageVisibilityCommand(wish));
+      const command = { QueueUrl: url, ReceiptHandle: receipt, VisibilityTimeout: 0 };
+      await client.send(new ChangeMessageVisibilityCommand(command));
       count += 1;
     }
   }
@@ -234,8 +234,8 @@ async function isIdle({ client, busy, deliveries }: Source, mappings: readonly M
   if (isUnderWay) return false;
   for (const { url } of mappings) {
     const names = ["ApproximateNumberOfMessages"] as const;
-    const wish = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...names] });
-    const { Attributes: attributes } = await client.send(wish);
+    const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...names] });
+    const { Attributes: attributes } = await client.send(command);
     if (Number(attributes?.[names[0]]) > 0) return false;
   }
   // A message that a poller has just received is neither in the queue nor delivered.

@@ -19,11 +19,11 @@ export async function passTime(
   account?: string,
   leases = account === undefined ? "" : `account/${account}`,
 ): Promise<number> {
-  const wish = {
+  const command = {
     FilterExpression: "begins_with(pk, :leases)",
     ExpressionAttributeValues: { ":leases": { S: `lease#${leases}` } },
   };
-  await changeEach(twin, (client, TableName) => paginateScan({ client }, { TableName, ...wish }), {
+  await changeEach(twin, (client, TableName) => paginateScan({ client }, { TableName, ...command }), {
     UpdateExpression: "SET #until = :over",
     ExpressionAttributeNames: { "#until": "until" },
     ExpressionAttributeValues: { ":over": { N: "0" } },
@@ -39,11 +39,11 @@ export async function ageJournal(twin: Twin, account: string, millis: number): P
     ExpressionAttributeValues: { ":millis": { N: String(millis) } },
   };
   for (const partition of PARTITIONS) {
-    const wish = {
+    const command = {
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: { ":pk": { S: `${partition}#${account}` } },
     };
-    await changeEach(twin, (client, TableName) => paginateQuery({ client }, { TableName, ...wish }), change);
+    await changeEach(twin, (client, TableName) => paginateQuery({ client }, { TableName, ...command }), change);
   }
 }
 

@@ -23,13 +23,13 @@ import type { JobDependencies } from "../usecases/job/job.ts";
 import { findAccount, knownAccounts } from "../usecases/observe/inventory.ts";
 import { type Acceptance, acceptDelivery, type Delivery } from "../usecases/orders/accept-delivery.ts";
 import { changeLimits } from "../usecases/orders/change-limits.ts";
-import { type Console, type ConsoleDesk, consoleOf } from "../usecases/orders/console.ts";
+import { type Console, type ConsoleDependencies, consoleOf } from "../usecases/orders/console.ts";
 import type { LimitOrder } from "../usecases/orders/plan-limits.ts";
 import type { RotationOrder, RotationPlan } from "../usecases/orders/plan-rotation.ts";
 import { type RotationEvent, type RotationStepDone, rotateCredentials } from "../usecases/orders/rotate-credentials.ts";
 import { type Rotation, rotate } from "../usecases/orders/rotate-key.ts";
 import { pageSweepFailure, sweepWorked } from "../usecases/paging/page-sweep.ts";
-import { type Page, type Told, tellPage } from "../usecases/paging/tell-page.ts";
+import { type Page, type SendResult, sendPage } from "../usecases/paging/send-page.ts";
 import { remediate } from "../usecases/remediate/remediate.ts";
 import type { Remediation } from "../usecases/remediate/remediation.ts";
 import { type ExpirySources, findExpiries, watchExpiries } from "../usecases/reports/expiries.ts";
@@ -85,7 +85,7 @@ export interface App extends AsyncDisposable {
    * Listens to the cluster until `signal` is aborted. Each job and sweep runs in its own app.
    * @throws RelightError `nats.*` if listening fails at the start.
    */
-  watch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void>;
+  watch(settings: Pick<Watching, "sweepEvery" | "report">): Promise<void>;
   /** Verifies the sender of a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
@@ -95,7 +95,7 @@ export interface App extends AsyncDisposable {
    * Sends the page of a bus event to the channels, once. @throws RelightError `page.busy`, `escalation.undeliverable`,
    * `journal.unavailable`
    */
-  tell(page: Page): Promise<Told>;
+  sendPage(page: Page): Promise<SendResult>;
   /** The requests and orders of a console. Opens no connection to NATS. */
   readonly console: Console;
   /** One step of a rotation of `cluster.systemCredentials`. @throws RelightError `rotation.refused`, `secret.*`, `nats.*` */
@@ -157,7 +157,7 @@ export async function openApp(options: AppOptions): Promise<App> {
         jobs,
         configured,
         settings: config.sweep,
-        onListed: listed.hear,
+        onListed: listed.add,
       };
       const report = await sweep(sweeping, { trigger, reason, which });
       await jobs.drain();
@@ -183,7 +183,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     return end?.end ?? { state: "queued" };
   }
 
-  async function runWatch(settings: Pick<Watching, "sweepEvery" | "tell">): Promise<void> {
+  async function runWatch(settings: Pick<Watching, "sweepEvery" | "report">): Promise<void> {
     const systemCredentials = await secrets.read(reference);
     const servers = await parts.servers();
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
@@ -201,7 +201,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     });
   }
 
-  const deps: ConsoleDesk = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
+  const deps: ConsoleDependencies = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
   return {
     mode: base.mode,
     clock: base.clock,
@@ -230,7 +230,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     },
     accept: (delivery) => acceptDelivery({ ...base, jobs: deps.jobs, codec: jwtCodec, operator }, delivery),
     readPage: parsePageEvent,
-    tell: (page) => tellPage({ ...base, escalation: parts.channels }, page),
+    sendPage: (page) => sendPage({ ...base, escalation: parts.channels }, page),
     console: consoleOf(deps),
     rotateCredentials: async (event) => {
       const prove = async (systemCredentials: string): Promise<void> => {

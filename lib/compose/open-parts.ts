@@ -115,7 +115,7 @@ const RESOLVER_STEPS = { push: "push", running: "ask what runs" } as const;
 
 const onStandardOutput = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const tellsNobody: Escalation = { send: async () => undefined };
+const noEscalation: Escalation = { send: async () => undefined };
 
 /** For a dry run: jobs run in this process, not through a queue without the dry-run mode, and no events are sent. */
 const withoutTrace = ({ events: _events, ...config }: Config): Config => ({ ...config, queue: "in-process" });
@@ -153,13 +153,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const settings = accountSettings(config);
   const bus = await openBus(config);
   const metrics = dryRun ? noMetrics : await openMetrics(config, env, log, writeMetrics);
-  const told = dryRun
-    ? tellsNobody
+  const unmeasured = dryRun
+    ? noEscalation
     : upFront && bus === undefined
       ? await openEscalation(config, secrets, log)
       : channelsAsNeeded(config, secrets, log);
   // Incidents from the bus were counted when they were sent to it.
-  const channels = measuredEscalation(told, metrics, bus === undefined ? "all" : "failures");
+  const channels = measuredEscalation(unmeasured, metrics, bus === undefined ? "all" : "failures");
   const escalation = bus === undefined ? channels : measuredEscalation(busEscalation(bus, config, log), metrics);
   const { restarts, open: openRestarter } = restartsAsNeeded(config, secrets, env, lasts);
   if (upFront) await openRestarter();

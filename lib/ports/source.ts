@@ -1,5 +1,5 @@
 import type { AccountId } from "../domain/claims/account.ts";
-import type { Sourced } from "../domain/claims/claims-source.ts";
+import type { SourceAccount } from "../domain/claims/claims-source.ts";
 import type { DecodedJwt } from "./keys.ts";
 
 /** One entry of a source of truth: an account's JWT, or why it is invalid. */
@@ -23,5 +23,5 @@ export interface ClaimsSource {
    */
   accounts(): AsyncIterable<SourceEntry>;
   /** One account in the source. The source is read once per run for all accounts. @throws as {@link accounts} */
-  lookup(account: AccountId): Promise<Sourced>;
+  lookup(account: AccountId): Promise<SourceAccount>;
 }

@@ -3,10 +3,10 @@ import { expiryWindow } from "../../lib/domain/expiry/expiry.ts";
 import { failureClassOf, incidentKey } from "../../lib/domain/incidents/incident.ts";
 import {
   type EntryKind,
+  EVEN_UNPROVED,
   type JournalEntry,
   lastClaims,
   openIncidents,
-  TOLD_ONLY,
 } from "../../lib/domain/journal/journal.ts";
 import { openToggle } from "../../lib/domain/journal/open-remedies.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
@@ -70,7 +70,7 @@ describe("the journal", () => {
 
   test("a toggle is open until it is closed", () => {
     const memory = [{ stream: "CACHE", config: {}, consumers: [] }];
-    const openIn = (entries: readonly JournalEntry[]) => openToggle(entries, TOLD_ONLY);
+    const openIn = (entries: readonly JournalEntry[]) => openToggle(entries, EVEN_UNPROVED);
     const opened = entry("toggle.opened", { claims: text, memory });
     expect(openIn([opened])).toMatchObject({ claims: { text }, memory });
     expect(openIn([opened, entry("toggle.closed")])).toBeUndefined();
@@ -96,10 +96,10 @@ describe("the journal", () => {
 
   test("remembers the claims last seen", () => {
     expect(
-      lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })], TOLD_ONLY)
+      lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })], EVEN_UNPROVED)
         ?.text,
     ).toBe(text);
-    expect(lastClaims([], TOLD_ONLY)).toBeUndefined();
+    expect(lastClaims([], EVEN_UNPROVED)).toBeUndefined();
   });
 });
 

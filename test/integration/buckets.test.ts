@@ -10,7 +10,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
-import { climbed, recorded } from "../support/recoveries.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
 
@@ -110,7 +110,7 @@ test("on nats-server 2.9.10: those of three replicas come back by a restart only
   };
   const seen = {
     ...row,
-    rungs: climbed(refused, healed),
+    rungs: rungsUsed(refused, healed),
     result: "all alive, nothing lost, each server restarted",
   };
   expect(seen).toEqual(await recorded(seen));

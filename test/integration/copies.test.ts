@@ -4,7 +4,7 @@ import { serverBinary, VERSIONS } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
-import { isQuiet } from "../../lib/domain/observation/deafness.ts";
+import { lacksHeartbeats } from "../../lib/domain/observation/deafness.ts";
 import type { OriginFacts } from "../../lib/domain/observation/observation.ts";
 import { looking } from "../../lib/usecases/observe/look.ts";
 import { openWorldApp } from "../support/context.ts";
@@ -76,7 +76,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))("a mirror (nats-server %
     expect((await judge(world)).origin.later).toHaveLength(2);
 
     await importFrom(world, other, [API]);
-    const isSilent = async (): Promise<boolean> => isQuiet((await judge(world)).origin);
+    const isSilent = async (): Promise<boolean> => lacksHeartbeats((await judge(world)).origin);
     await waitFor("the mirror to be silent", isSilent, { timeout: 30_000 });
     // Together longer than from one attempt to the next, after which its server calls it active.
     for (let looks = 0; looks < 5; looks++) expect((await judge(world)).codes).toEqual(["stream.stalled"]);

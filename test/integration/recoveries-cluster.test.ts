@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { expire, renewByHand, snapshot } from "../../lab/scenario.ts";
 import { assertZooWorks, configurations } from "../../lab/zoo.ts";
-import { climbed, recorded } from "../support/recoveries.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { zoo } from "../support/zoo.ts";
 
@@ -29,7 +29,7 @@ describe.each(["2.9.10", "2.10.27"])("expired, then renewed, on nats-server %s (
     expect(world.servers.map((server) => server.pid())).toEqual(pids);
     await assertZooWorks(world, ephemeral ? [] : ["ORDERS > passing"]);
     const row = { damage: "expired, then renewed (#6806)", topology: "cluster of three", version };
-    const seen = { ...row, rungs: climbed(healed), result: "all alive, nothing lost" };
+    const seen = { ...row, rungs: rungsUsed(healed), result: "all alive, nothing lost" };
     expect(seen).toEqual(await recorded(seen));
   });
 });
@@ -42,6 +42,6 @@ test("expired, then renewed, on nats-server 2.15.1: nothing dies", async () => {
   expect(healed.json).toMatchObject({ outcome: "healthy", rungs: [] });
   await assertZooWorks(world);
   const row = { damage: "expired, then renewed (#6806)", topology: "cluster of three", version: "2.15.1" };
-  const seen = { ...row, rungs: climbed(healed), result: "nothing dies" };
+  const seen = { ...row, rungs: rungsUsed(healed), result: "nothing dies" };
   expect(seen).toEqual(await recorded(seen));
 });

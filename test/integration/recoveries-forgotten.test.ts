@@ -5,7 +5,7 @@ import type { NatsServer } from "../../lab/nats-server.ts";
 import { restartWhileExpired, snapshot } from "../../lab/scenario.ts";
 import type { World } from "../../lab/world.ts";
 import { assertZooWorks, knownConsumers } from "../../lab/zoo.ts";
-import { climbed, recorded } from "../support/recoveries.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
 
@@ -95,7 +95,7 @@ test("restarted while expired, on nats-server 2.9.10: the guarded restart, and f
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.9.10" };
   const result =
     "all alive, no panic; lost: consumers that the cluster forgot on replicated or memory streams; mirrors may stay stalled";
-  const seen = { ...row, rungs: climbed(healed), result };
+  const seen = { ...row, rungs: rungsUsed(healed), result };
   expect(seen).toEqual(await recorded(seen));
 });
 

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { restartWhileExpired, snapshot } from "../../lab/scenario.ts";
 import type { World } from "../../lab/world.ts";
 import { assertZooWorks, configurations } from "../../lab/zoo.ts";
-import { climbed, recorded } from "../support/recoveries.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
 
@@ -39,7 +39,7 @@ test("restarted while expired, on nats-server 2.15.1: found where $JS.API.INFO s
   await assertNoPanic(world);
   await assertZooWorks(world);
   const row = { damage: "restarted while expired", topology: "cluster of three", version: "2.15.1" };
-  const seen = { ...row, rungs: climbed(touched), result: "all alive, at most one server restarted" };
+  const seen = { ...row, rungs: rungsUsed(touched), result: "all alive, at most one server restarted" };
   expect(seen).toEqual(await recorded(seen));
 });
 

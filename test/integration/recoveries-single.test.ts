@@ -4,7 +4,7 @@ import { assertBucketsWork, fillBuckets } from "../../lab/buckets.ts";
 import { expire, fill, renewByHand, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
-import { climbed, recorded } from "../support/recoveries.ts";
+import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
@@ -43,7 +43,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)
     expect(world.server.pid()).toBe(pid);
     expect(await symptoms(world)).toEqual(WORKS);
     await withApp(world, assertBucketsWork);
-    const rungs = climbed(healed);
+    const rungs = rungsUsed(healed);
     const result = rungs.includes("none") ? "nothing dies" : "all alive, nothing lost";
     const row = { damage, topology: "one server, streams on file", version, rungs, result };
     expect(row).toEqual(await recorded(row));

@@ -157,7 +157,7 @@ describe("relight rotate-key", () => {
       wave: 1,
       includeSystem: true,
       configured: app.configured,
-      tell: () => undefined,
+      onProgress: () => undefined,
     };
     const plan = await planRotation(context, order);
     expect(plan.waves.map((wave) => wave.map(({ name }) => name))).toEqual([["EXTRA1"], ["APP"], ["SYS"]]);

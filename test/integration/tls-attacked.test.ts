@@ -13,7 +13,7 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { openConnection } from "../../lib/adapters/nats/connection/connection.ts";
 import type { Servers } from "../../lib/adapters/nats/connection/tls.ts";
 import { millis } from "../../lib/domain/time/time.ts";
-import { impostor, infoOf, interloper } from "../support/impostor.ts";
+import { alteringProxy, impostor, infoOf } from "../support/impostor.ts";
 import { relight } from "../support/relight.ts";
 import { startWatch } from "../support/watch.ts";
 
@@ -80,7 +80,7 @@ test("addresses that are gossiped before TLS are not believed", async () => {
   await using real = await startServer({ binary, config: () => tlsBlock(pair) });
   await using trap = await impostor(infoOf({}));
   const gossip = [`127.0.0.1:${trap.port}`, `localhost:${trap.port}`];
-  await using between = await interloper(portOf(real.url), (info) => ({ ...info, connect_urls: gossip }));
+  await using between = await alteringProxy(portOf(real.url), (info) => ({ ...info, connect_urls: gossip }));
   const connection = await open(secure(`tls://127.0.0.1:${between.port}`), forEver);
   await connection.flush();
   await real.stop();
@@ -94,7 +94,7 @@ test.each<[string, () => Servers["tls"]]>([
   ["nats", () => undefined],
 ])("by %s:// a connection that had TLS takes nothing else at a reconnect", async (scheme, tls) => {
   await using real = await startServer({ binary, config: () => tlsBlock(pair) });
-  await using between = await interloper(portOf(real.url), (info) => info);
+  await using between = await alteringProxy(portOf(real.url), (info) => info);
   const publicly = getCACertificates("default");
   // Without cluster.tls the CA is one that everybody trusts.
   setDefaultCACertificates([...publicly, ca]);

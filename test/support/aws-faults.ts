@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { renewByHand } from "../../lab/scenario.ts";
 import type { Call } from "../../lab/twin/call.ts";
-import { every, first, type Meddler } from "../../lab/twin/faults.ts";
-import { deliveriesOf, seePageThrough, seeThrough, sendJob, sendTo, type Taker } from "../../lab/twin/messages.ts";
+import { every, type FaultChooser, first } from "../../lab/twin/faults.ts";
+import { deliveriesOf, redeliverJob, redeliverPage, sendJob, sendTo, type Taker } from "../../lab/twin/messages.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import type { Twin } from "../../lab/twin/twin.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -69,7 +69,7 @@ export const casesOf = (name: Name): readonly Case[] => {
 
 export const operationOf = ({ service, operation }: Call): string => `${service}:${operation}`;
 
-function meddlerOf(kind: Kind, fits: (call: Call) => boolean): Meddler {
+function faultChooserOf(kind: Kind, fits: (call: Call) => boolean): FaultChooser {
   if (kind === "late") return first(1, { kind: "delay", millis: LATE }, fits);
   if (kind === "failing") return every(1, { kind: "fail", status: 500 }, fits);
   const throttle = first(1, { kind: "throttle" }, fits);
@@ -90,13 +90,13 @@ export interface Ended {
 /** Meddles with the calls of a case, and counts them. */
 function disturb(twin: Twin, { name, operation, kind }: Case, fits: (call: Call) => boolean = () => true) {
   const seen = { count: 0 };
-  const ask = meddlerOf(kind, (call) => call.caller === name && operationOf(call) === operation && fits(call));
-  const meddling = twin.proxy.meddle((call) => {
+  const ask = faultChooserOf(kind, (call) => call.caller === name && operationOf(call) === operation && fits(call));
+  const injected = twin.proxy.injectFaults((call) => {
     const fault = ask(call);
     if (fault !== undefined) seen.count += 1;
     return fault;
   });
-  return { seen, [Symbol.dispose]: () => meddling[Symbol.dispose]() };
+  return { seen, [Symbol.dispose]: () => injected[Symbol.dispose]() };
 }
 
 /** The calls of the run that had the message first; the runs after it are not disturbed. */
@@ -114,7 +114,7 @@ export async function remediated(
 ): Promise<Ended> {
   using fault = disturb(twin, one, ofFirstRun(twin, accountId, "remediate"));
   await sendJob(twin, accountId);
-  const deliveries = await seeThrough(twin, accountId);
+  const deliveries = await redeliverJob(twin, accountId);
   const entries = await twin.journal(accountId);
   const outcomes = entries.filter(({ kind }) => kind === "job.finished").map(({ data }) => data["outcome"]);
   const calls = entries.filter(({ kind }) => kind === "incident.opened").length;
@@ -128,9 +128,9 @@ export async function escalated(twin: Twin, one: Case): Promise<Ended> {
   using fault = disturb(twin, one, ofFirstRun(twin, key, "escalate"));
   const body = pageOf(key);
   await sendTo(twin, "pages", body);
-  const deliveries = (await seePageThrough(twin, key)).length;
+  const deliveries = (await redeliverPage(twin, key)).length;
   await sendTo(twin, "pages", body);
-  await seePageThrough(twin, key, deliveries + 1);
+  await redeliverPage(twin, key, deliveries + 1);
   const pages = twin.receiver.pages.filter(({ data }) => data.key === key);
   return { done: pages.length, told: [deliveries], faults: fault.seen.count };
 }
@@ -195,7 +195,7 @@ async function jobsOf(twin: Twin, part: string): Promise<number> {
 }
 
 /** A page that could not be journalled, since that begins with a query, is called off by nobody but a person. */
-export const isCalledOff = ({ operation }: Pick<Case, "operation">): boolean => operation !== "dynamodb:Query";
+export const isResolvable = ({ operation }: Pick<Case, "operation">): boolean => operation !== "dynamodb:Query";
 
 /** A sweep that meets an account which is due, and the next one: how often it was renewed, and what people heard. */
 export async function swept(
@@ -215,9 +215,9 @@ export async function swept(
   // Before the job of the first sweep is done, so that it may be queued twice.
   told.push((await bySchedule(twin)).kind);
   await twin.queues.idle();
-  const meant = isCalledOff(one) ? 2 : 1;
-  const isToldOf = (): boolean => twin.receiver.pages.length >= pages + meant;
-  if (told[0] === "failed") await waitFor("a page and its end", isToldOf);
+  const meant = isResolvable(one) ? 2 : 1;
+  const isPaged = (): boolean => twin.receiver.pages.length >= pages + meant;
+  if (told[0] === "failed") await waitFor("a page and its end", isPaged);
   told.push(...twin.receiver.pages.slice(pages).map(({ data }) => data.status));
   return { done: (pushes.get(account.accountId) ?? 0) - before, told, faults };
 }

@@ -25,7 +25,7 @@ export function impostor(greeting: string): Promise<Impostor> {
 export const infoOf = (more: object): string =>
   `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", proto: 1, headers: true, max_payload: 1 << 20, auth_required: true, nonce: "x", ...more })}\r\n`;
 
-export interface Interloper extends Impostor {
+export interface AlteringProxy extends Impostor {
   /** Says something else than the server from now on, and passes nothing on; undefined: as before. */
   pretend(greeting: string | undefined): void;
   /** Closes the connections that there are. */
@@ -33,7 +33,7 @@ export interface Interloper extends Impostor {
 }
 
 /** Passes on all between clients and a server, but for what the server says first, which it alters. */
-export async function interloper(port: number, alter: (info: object) => object): Promise<Interloper> {
+export async function alteringProxy(port: number, alter: (info: object) => object): Promise<AlteringProxy> {
   let greeting: string | undefined;
   const between = new Set<Socket>();
   const pretender = await pretend((client) => {

@@ -67,7 +67,7 @@ async function write(key: string, line: string): Promise<void> {
  * The rungs used in one or more runs, each once, in the ladder's order. How often a rung ran, and which of two helped,
  * depends on how fast a busy cluster elects its leaders.
  */
-export function climbed(...runs: readonly Run[]): readonly string[] {
+export function rungsUsed(...runs: readonly Run[]): readonly string[] {
   const reports: readonly RungReport[] = runs.flatMap(({ json }) => json.rungs);
   const taken = reports.filter(({ result }) => result !== "refused").map(({ rung }) => rung);
   const rungs = ORDER.filter((id) => (taken as readonly string[]).includes(id));

@@ -89,7 +89,7 @@ function configKeys(of: z.core.$ZodType, path = ""): readonly string[] {
     case "object":
       return Object.entries(def.shape).flatMap(([key, part]) => {
         const inner = path === "" ? key : `${path}.${key}`;
-        return isListToo(part) ? listToo(part, inner) : [...presence(part, inner), ...configKeys(part, inner)];
+        return mayBeList(part) ? listToo(part, inner) : [...presence(part, inner), ...configKeys(part, inner)];
       });
     case "array":
       return configKeys(def.element, `${path}[]`);
@@ -111,7 +111,7 @@ type SchemaPart =
   | { readonly type: "optional" | "default" | "prefault"; readonly innerType: z.core.$ZodType }
   | { readonly type: "string" | "number" | "boolean" | "enum" };
 
-const isListToo = (part: z.ZodType): boolean => part.safeParse([]).success && part.safeParse({}).success;
+const mayBeList = (part: z.ZodType): boolean => part.safeParse([]).success && part.safeParse({}).success;
 
 function listToo(part: z.ZodType, path: string): readonly string[] {
   const [list = "", ...keys] = configKeys(part, path).toSorted(
@@ -138,11 +138,11 @@ function commandFaults(rows: Rows, read: ReadPage): readonly string[] {
     );
     const isThere = own.some(([first = ""]) => codeIn(first).some((code) => isLike(synopsis, code)));
     const linked = own.flatMap((row) => linksIn(row.join()).map(read));
-    const told = [...rows.filter((row) => own.includes(row) || codeIn(row.join()).includes(path)), ...linked].join();
-    const untold = command.options.filter(({ long }) => !told.includes(`${long}`));
+    const text = [...rows.filter((row) => own.includes(row) || codeIn(row.join()).includes(path)), ...linked].join();
+    const missing = command.options.filter(({ long }) => !text.includes(`${long}`));
     return [
       ...(isThere ? [] : [`the command ${synopsis} has no row`]),
-      ...untold.map(({ long }) => `${path} ${long} is in no row of it`),
+      ...missing.map(({ long }) => `${path} ${long} is in no row of it`),
     ];
   });
 }
@@ -229,10 +229,10 @@ const FACTS: readonly WatchFacts[] = BOOLEANS.flatMap((trusted) =>
 function watchFaults(rows: Rows): readonly string[] {
   return Object.values(EVENTS).flatMap((event) => {
     const own = rows.filter(([first = ""]) => codeIn(first).includes(event.kind));
-    const told = own.map(([, , leadsTo = ""]) => leadsTo.replace("warning", "note")).join();
+    const text = own.map(([, , leadsTo = ""]) => leadsTo.replace("warning", "note")).join();
     const does = new Set(FACTS.map((facts) => decide(event, facts, TIMING.watch).do));
-    const untold = [...does].filter((action) => action !== "nothing" && !told.includes(action));
-    return untold.map((action) => `no row tells that ${event.kind} leads to a ${action}`);
+    const missing = [...does].filter((action) => action !== "nothing" && !text.includes(action));
+    return missing.map((action) => `no row tells that ${event.kind} leads to a ${action}`);
   });
 }
 
@@ -260,9 +260,9 @@ function modeFaults(rows: Rows): readonly string[] {
       rows.find(([first = ""]) =>
         Object.entries(APPLIES).some(([begin, applies]) => first.startsWith(begin) && applies(settings)),
       ) ?? [];
-    const told = cell === "the configured one" ? settings.configured : codeIn(cell ?? "")[0];
+    const text = cell === "the configured one" ? settings.configured : codeIn(cell ?? "")[0];
     const { mode } = modeOf(settings);
-    return told === mode ? [] : [`the rows say ${told} for ${JSON.stringify(settings)}, which is ${mode}`];
+    return text === mode ? [] : [`the rows say ${text} for ${JSON.stringify(settings)}, which is ${mode}`];
   });
 }
 

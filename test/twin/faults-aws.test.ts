@@ -11,7 +11,7 @@ import {
   delivered,
   type Ended,
   escalated,
-  isCalledOff,
+  isResolvable,
   type Name,
   OPERATIONS,
   operationOf,
@@ -121,7 +121,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
   describe("sweep: the account is renewed once; a sweep that fails calls a person, the next one calls it off", () => {
     test.each(titled("sweep"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("sweep", index);
-      const calls = isCalledOff({ operation }) ? ["open", "resolved"] : ["open"];
+      const calls = isResolvable({ operation }) ? ["open", "resolved"] : ["open"];
       const told = kind === "failing" ? ["failed", "answered", ...calls] : ["answered", "answered"];
       expect(end).toMatchObject({ done: 1, told });
     });

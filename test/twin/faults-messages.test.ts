@@ -9,7 +9,7 @@ import {
   isDelivered,
   putEvent,
   type QueueName,
-  seeThrough,
+  redeliverJob,
   sendJob,
   sendTo,
 } from "../../lab/twin/messages.ts";
@@ -84,7 +84,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
   test("the end of an incident that overtakes its beginning is told, and the beginning is not", async () => {
     const resume = twin.queues.pause();
     {
-      using _fault = twin.proxy.meddle(({ operation }) =>
+      using _fault = twin.proxy.injectFaults(({ operation }) =>
         operation === "SendMessageBatch" ? { kind: "fail", status: 500 } : undefined,
       );
       expect(await bySchedule(twin)).toMatchObject({ kind: "failed" });
@@ -142,7 +142,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     const before = deliveriesOf(twin, other.accountId).length;
     const proved = (await kindsOf(other, "push.proved")).length;
     await sendJob(twin, other.accountId);
-    await seeThrough(twin, other.accountId, before + 1);
+    await redeliverJob(twin, other.accountId, before + 1);
     expect(await kindsOf(other, "push.proved")).toHaveLength(proved + 1);
     expect(await countIn(twin, "jobs.fifo")).toEqual({ waiting: 0, hidden: 1 });
   });

@@ -5,7 +5,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import type { Call } from "../../lab/twin/call.ts";
 import type { When } from "../../lab/twin/faults.ts";
 import type { Run } from "../../lab/twin/functions.ts";
-import { deliveriesOf, seePageThrough, sendTo } from "../../lab/twin/messages.ts";
+import { deliveriesOf, redeliverPage, sendTo } from "../../lab/twin/messages.ts";
 import { passTime } from "../../lab/twin/time.ts";
 import { askApi, bySchedule, byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
@@ -73,7 +73,7 @@ describeTwin("the other functions, killed midway", () => {
   /** Kills the function's next run at the point; tells whether it did, and what call that was. */
   function killing(caller: string, [when, nth]: Point) {
     const seen: { call?: string } = {};
-    const meddling = twin.proxy.meddle((call) => {
+    const meddling = twin.proxy.injectFaults((call) => {
       if (call.caller !== caller || call.nth !== nth || seen.call !== undefined) return undefined;
       seen.call = nameOf(call);
       const run = twin.functions.runs.find(({ request }) => request === call.request);
@@ -129,7 +129,7 @@ describeTwin("the other functions, killed midway", () => {
         for (const lease of ["page", "told"])
           if (point[1] < 5 || lease === "page" || point[0] === "before")
             await passTime(twin, "no message", `${lease}/${key}`);
-        const deliveries = await seePageThrough(twin, key);
+        const deliveries = await redeliverPage(twin, key);
         expect(deliveries).toHaveLength(2);
         const told = twin.receiver.pages.filter(({ data }) => data.key === key);
         expect(told).toHaveLength(point[0] === "before" ? 2 : 1);
@@ -165,7 +165,7 @@ describeTwin("the other functions, killed midway", () => {
     const resume = twin.queues.pause();
     {
       let batches = 0;
-      using _kill = twin.proxy.meddle((call) => {
+      using _kill = twin.proxy.injectFaults((call) => {
         if (call.operation !== "SendMessageBatch") return undefined;
         batches += 1;
         if (batches !== 2) return undefined;

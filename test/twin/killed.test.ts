@@ -4,9 +4,9 @@ import pMap from "p-map";
 import { expire, fill, renewByHand, type Symptoms, snapshot, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import type { Call } from "../../lab/twin/call.ts";
-import type { Meddler, When } from "../../lab/twin/faults.ts";
+import type { FaultChooser, When } from "../../lab/twin/faults.ts";
 import type { JournalEntry } from "../../lab/twin/journal.ts";
-import { deliveriesOf, seeThrough } from "../../lab/twin/messages.ts";
+import { deliveriesOf, redeliverJob } from "../../lab/twin/messages.ts";
 import { byWebhook } from "../../lab/twin/triggers.ts";
 import { startTwin, type Twin } from "../../lab/twin/twin.ts";
 import { retry } from "../../lab/wait.ts";
@@ -134,9 +134,9 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
     state.isKilled = true;
     deliveriesOf(twin, own.accountId).at(-1)?.run.kill();
   });
-  using _fault = twin.proxy.meddle(killer(twin, point, own, state));
+  using _fault = twin.proxy.injectFaults(killer(twin, point, own, state));
   expect(await byWebhook(twin, own.accountId)).toBe(202);
-  const { length: deliveries } = await seeThrough(twin, own.accountId);
+  const { length: deliveries } = await redeliverJob(twin, own.accountId);
   const after = await snapshot(own);
   const well = await symptoms(own);
   const { pushes, steps } = seen;
@@ -220,7 +220,7 @@ function titleOf(point: Point): string {
 }
 
 /** Kills the account's run at its point, once. */
-function killer(twin: Twin, point: Point, { accountId }: World, state: { isKilled: boolean }): Meddler {
+function killer(twin: Twin, point: Point, { accountId }: World, state: { isKilled: boolean }): FaultChooser {
   let count = 0;
   return (call) => {
     const isOurs = JSON.stringify(call.input["Item"] ?? call.input["Key"] ?? "").includes(accountId);

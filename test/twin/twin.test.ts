@@ -77,7 +77,7 @@ describeTwin("the stack, from its packaged bundles", () => {
 
   test("a call that AWS throttles is made again", async () => {
     const before = twin.proxy.calls.length;
-    using _fault = twin.proxy.meddle(first(2, { kind: "throttle" }, ({ service }) => service === "dynamodb"));
+    using _fault = twin.proxy.injectFaults(first(2, { kind: "throttle" }, ({ service }) => service === "dynamodb"));
     expect(await byHand(twin, accountOf("APP").accountId, "verify")).toMatchObject({
       answer: { outcome: "verified", verdict: "healthy" },
     });
@@ -102,7 +102,7 @@ describeTwin("the stack, from its packaged bundles", () => {
     const pagesOf = (status: string) => twin.receiver.pages.filter(({ data }) => data.status === status);
     {
       const isSending = ({ service, operation }: Call): boolean => service === "sqs" && operation.startsWith("Send");
-      using _fault = twin.proxy.meddle(every(1, { kind: "fail", status: 500 }, isSending));
+      using _fault = twin.proxy.injectFaults(every(1, { kind: "fail", status: 500 }, isSending));
       expect(await bySchedule(twin)).toMatchObject({ kind: "failed" });
     }
     await waitFor("the page", () => pagesOf("open").length > 0, { timeout: 30_000 });

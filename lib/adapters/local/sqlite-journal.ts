@@ -78,7 +78,7 @@ export interface SqliteJournalSettings {
 export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Journal & Leases & AsyncDisposable> {
   const { path, clock, scrub, keeps } = settings;
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
-  const database = await openPatiently(() => attempt(() => openDatabase(path)));
+  const database = await openWithRetry(() => attempt(() => openDatabase(path)));
   if (keeps !== undefined) attempt(() => forget(database, epochMillis(clock.now() - keeps)));
   return {
     append: async ({ at, job, account, kind, data }) => {
@@ -106,7 +106,7 @@ export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Jo
  * Retries opening: if several processes open a new file at once, one turns on the write-ahead log, and SQLite reports
  * "locked" to the others immediately, whatever the timeout.
  */
-function openPatiently(open: () => DatabaseSync): Promise<DatabaseSync> {
+function openWithRetry(open: () => DatabaseSync): Promise<DatabaseSync> {
   const shouldRetry = ({ error }: { error: Error }) => isBusy(error.cause);
   const pauses = { minTimeout: 10, maxTimeout: 250, randomize: true, maxRetryTime: 2 * BUSY_TIMEOUT };
   return pRetry(open, { retries: 20, ...pauses, shouldRetry });

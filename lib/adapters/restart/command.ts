@@ -73,12 +73,12 @@ async function run(settings: CommandSettings, server: Server, errors: FileHandle
   const { exitCode, signalCode } = child;
   if (exitCode === 0) return;
   const how = exitCode === null ? `was killed by ${signalCode}` : `ended with exit code ${exitCode}`;
-  const said = redactText(await tail(errors));
-  throw restartFailed(server, `the command ${how}${said === "" ? "" : `: ${said}`}`, {
+  const stderr = redactText(await tail(errors));
+  throw restartFailed(server, `the command ${how}${stderr === "" ? "" : `: ${stderr}`}`, {
     begun: true,
     exitCode,
     signal: signalCode,
-    stderr: said,
+    stderr,
   });
 }
 

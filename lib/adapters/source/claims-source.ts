@@ -1,5 +1,5 @@
 import type { AccountId } from "../../domain/claims/account.ts";
-import { bestSourced, type Sourced } from "../../domain/claims/claims-source.ts";
+import { preferredJwt, type SourceAccount } from "../../domain/claims/claims-source.ts";
 import type { Operator } from "../../domain/claims/operator.ts";
 import type { ClaimsSource, SourceEntry } from "../../ports/source.ts";
 
@@ -10,7 +10,7 @@ export interface SourceSettings {
   readonly operator: Operator;
 }
 
-type Found = Extract<Sourced, { state: "found" }>;
+type Found = Extract<SourceAccount, { state: "found" }>;
 
 interface Index {
   readonly entries: readonly SourceEntry[];
@@ -40,7 +40,7 @@ export function claimsSource({ name, entries, operator }: SourceSettings): Claim
     },
     lookup: async (account) => {
       const { accounts, problems } = await index();
-      const best = bestSourced(accounts.get(account) ?? [], operator);
+      const best = preferredJwt(accounts.get(account) ?? [], operator);
       if (best !== undefined) return best;
       // An unreadable entry may be the requested JWT.
       const doubts = problems.filter((problem) => [undefined, account].includes(problem.account));

@@ -1,13 +1,13 @@
 import type { Probe, RunningAccount, StoredClaims } from "../observation/observation.ts";
 import { type ClaimChange, type ClaimsDocument, diffClaims } from "./claims.ts";
 import { type Loaded, loaded as loadedOn } from "./claims-in-force.ts";
-import { differenceOf, isTrusted, type Sourced } from "./claims-source.ts";
+import { differenceOf, isTrusted, type SourceAccount } from "./claims-source.ts";
 import type { Operator } from "./operator.ts";
 
 /** The claims of one account in each place. */
 export interface Places {
   /** Absent if no source of truth is configured. */
-  readonly source?: Probe<Sourced>;
+  readonly source?: Probe<SourceAccount>;
   readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
 }
@@ -50,7 +50,7 @@ export function compareClaims(places: Places, operator: Operator): ClaimsCompari
 }
 
 function comparisonsOf(
-  sourced: Sourced | undefined,
+  sourced: SourceAccount | undefined,
   held: StoredClaims | undefined,
   loaded: readonly Loaded[],
 ): readonly Comparison[] {
@@ -72,7 +72,7 @@ function comparisonsOf(
 
 function isDifference(
   { from }: Comparison,
-  sourced: Sourced | undefined,
+  sourced: SourceAccount | undefined,
   held: StoredClaims | undefined,
   loaded: readonly Loaded[],
   operator: Operator,
@@ -83,7 +83,7 @@ function isDifference(
 }
 
 function missingNotes(
-  sourced: Sourced | undefined,
+  sourced: SourceAccount | undefined,
   stored: Places["stored"],
   running: Places["running"],
   loaded: readonly Loaded[],
@@ -98,7 +98,7 @@ function missingNotes(
 }
 
 function absentInSource(
-  sourced: Sourced | undefined,
+  sourced: SourceAccount | undefined,
   held: StoredClaims | undefined,
   loaded: readonly Loaded[],
 ): string[] {
@@ -106,7 +106,11 @@ function absentInSource(
   return sourced?.state === "absent" && isSomewhere ? ["the source of truth lacks the account"] : [];
 }
 
-function untrustedNotes(sourced: Sourced | undefined, held: StoredClaims | undefined, operator: Operator): string[] {
+function untrustedNotes(
+  sourced: SourceAccount | undefined,
+  held: StoredClaims | undefined,
+  operator: Operator,
+): string[] {
   const of = (what: string, claims: StoredClaims | undefined): string[] =>
     claims === undefined || isTrusted(claims, operator)
       ? []

@@ -10,8 +10,8 @@ import type { Operator } from "./operator.ts";
  */
 export function claimsInForce(observation: Observation, operator: Operator): ClaimsDocument | undefined {
   const stored = observation.stored.ok ? observation.stored.value : undefined;
-  const told = [...loaded(observation), ...(stored === undefined ? [] : [stored])];
-  return told
+  const candidates = [...loaded(observation), ...(stored === undefined ? [] : [stored])];
+  return candidates
     .filter((claims) => isItsOwn(observation, claims, operator))
     .map(({ document }) => document)
     .reduce<ClaimsDocument | undefined>(

@@ -9,7 +9,7 @@ import { type Operator, trustedIssuers } from "./operator.ts";
 export type OnDifference = "page" | "push" | "adopt";
 
 /** An account in the source of truth. */
-export type Sourced =
+export type SourceAccount =
   | { readonly state: "found"; readonly claims: StoredClaims; readonly token: string; readonly place: string }
   | { readonly state: "absent" }
   /** The account was not found, but some entries could not be read. */
@@ -19,7 +19,7 @@ export type Sourced =
 export interface SourceView {
   /** The configured reference; contains no secret. */
   readonly name: string;
-  readonly sourced: Probe<Sourced>;
+  readonly sourced: Probe<SourceAccount>;
   /** Fingerprint of the last adopted difference, if any. */
   readonly adopted?: string;
 }
@@ -50,7 +50,7 @@ export function isTrusted({ document, signatureValid }: StoredClaims, operator: 
  * JWT.
  */
 export function differenceOf(
-  sourced: Sourced,
+  sourced: SourceAccount,
   inForce: ClaimsDocument | undefined,
   operator: Operator,
 ): Difference | undefined {
@@ -69,7 +69,7 @@ export function differenceOf(
  * Identifies a difference. It changes if either side changes, but not if claims are only renewed. An adopted difference
  * is ignored until its fingerprint changes.
  */
-export function fingerprintOf(difference: Difference, sourced: Sourced): string {
+export function fingerprintOf(difference: Difference, sourced: SourceAccount): string {
   const source = sourced.state === "found" ? sourced.claims.document.claims.jti : "none";
   const changes = difference.kind === "differs" ? difference.changes : [];
   const lasting = changes.filter(({ path }) => !RENEWAL_CLAIMS.includes(path));
@@ -82,7 +82,7 @@ const hash = (text: string): string =>
   [fnv1a(text), fnv1a(text, 0x050c5d1f)].map((part) => part.toString(16).padStart(8, "0")).join("");
 
 /** Picks one of several JWTs of an account: trusted before untrusted, then the newest. */
-export function bestSourced<T extends { readonly claims: StoredClaims }>(
+export function preferredJwt<T extends { readonly claims: StoredClaims }>(
   candidates: readonly T[],
   operator: Operator,
 ): T | undefined {

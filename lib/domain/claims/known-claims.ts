@@ -1,4 +1,4 @@
-import { type JournalEntry, lastClaims, TOLD_ONLY } from "../journal/journal.ts";
+import { EVEN_UNPROVED, type JournalEntry, lastClaims } from "../journal/journal.ts";
 import type { IsProved } from "../journal/journal-proof.ts";
 import type { Observation } from "../observation/observation.ts";
 import { unreadable } from "../verdict/claims-findings.ts";
@@ -38,21 +38,21 @@ export const needsJournal = ({ observation, inForce }: Pick<Sources, "observatio
 
 export function knownClaims(sources: Sources): KnownClaims {
   const { observation, inForce, seen, isProved } = sources;
-  const told = lastClaims(seen, TOLD_ONLY);
+  const lastAny = lastClaims(seen, EVEN_UNPROVED);
   const proved = inForce === undefined ? lastClaims(seen, isProved) : undefined;
   const unproved = inForce === undefined && proved === undefined ? seen.at(-1) : undefined;
   if (unreadable(observation) !== undefined)
-    return { renewable: undefined, lastSeen: undefined, comparable: told, unproved };
-  const renewable = inForce ?? newer(sourcedClaims(sources), proved);
-  return { renewable, lastSeen: proved, comparable: renewable ?? told, unproved };
+    return { renewable: undefined, lastSeen: undefined, comparable: lastAny, unproved };
+  const renewable = inForce ?? newer(claimsFromSource(sources), proved);
+  return { renewable, lastSeen: proved, comparable: renewable ?? lastAny, unproved };
 }
 
-function newer(sourced: ClaimsDocument | undefined, seen: ClaimsDocument | undefined): ClaimsDocument | undefined {
-  if (seen === undefined || sourced === undefined) return sourced ?? seen;
-  return sourced.claims.iat > seen.claims.iat ? sourced : seen;
+function newer(fromSource: ClaimsDocument | undefined, seen: ClaimsDocument | undefined): ClaimsDocument | undefined {
+  if (seen === undefined || fromSource === undefined) return fromSource ?? seen;
+  return fromSource.claims.iat > seen.claims.iat ? fromSource : seen;
 }
 
-function sourcedClaims({ source, operator }: Sources): ClaimsDocument | undefined {
+function claimsFromSource({ source, operator }: Sources): ClaimsDocument | undefined {
   if (source === undefined || !source.sourced.ok || source.sourced.value.state !== "found") return undefined;
   const { claims } = source.sourced.value;
   return isTrusted(claims, operator) ? claims.document : undefined;

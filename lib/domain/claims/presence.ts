@@ -100,10 +100,10 @@ export function presenceOf(facts: PresenceFacts): Presence {
   const others = loaded.filter((entry) => !refusing.includes(entry));
   const isBack = isNewer(held, deletedIat) || others.some(({ document }) => isNewer(document, deletedIat));
   // Servers may ignore a deletion request.
-  const isDisobeyed = open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
+  const isIgnored = open?.how === "ordered" && (held !== undefined || others.some(({ expired }) => !expired));
   // The account was only missing, and is back.
   const isFound = open?.how === "gone" && (held !== undefined || others.length > 0);
-  const counts = open !== undefined && !isDisobeyed && !isFound;
+  const counts = open !== undefined && !isIgnored && !isFound;
   if (counts && open?.how === "gone" && refusing.length === 0 && facts.lastSeen !== undefined)
     return { state: "gone", claims: facts.lastSeen, known: open };
   if (!isBack && (refusing.length > 0 || counts)) {

@@ -9,14 +9,14 @@ type AccountLayer = "accounts" | "streams" | "subjects";
 export const accountsLayer = (facts: ClusterFacts): readonly Evidence[] =>
   perAccount(facts, (health) => {
     const found = evidenceIn("accounts", health);
-    return found.length > 0 ? found : [well(health, "its claims are in force")];
+    return found.length > 0 ? found : [healthy(health, "its claims are in force")];
   });
 
 export const streamsLayer = (facts: ClusterFacts): readonly Evidence[] =>
   perAccount(facts, (health) => {
     if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
     const found = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
-    return found.length > 0 ? found : [well(health, counted(health))];
+    return found.length > 0 ? found : [healthy(health, counted(health))];
   });
 
 export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
@@ -27,7 +27,7 @@ export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
     if (found.length > 0) return found;
     if (!health.observation.streams.ok) return [blocked(health, "its streams could not be read")];
     if (streams.some((seen) => seen.health === "dead")) return [blocked(health, "its streams are damaged")];
-    return [well(health, "JetStream listens on every stream's subjects, for every consumer, and for direct gets")];
+    return [healthy(health, "JetStream listens on every stream's subjects, for every consumer, and for direct gets")];
   });
 
 /**
@@ -54,7 +54,7 @@ function perAccount(
   return accounts.value.flatMap(judge);
 }
 
-const well = ({ name: about }: AccountHealth, message: string): Evidence => ({
+const healthy = ({ name: about }: AccountHealth, message: string): Evidence => ({
   about,
   health: "healthy",
   message,

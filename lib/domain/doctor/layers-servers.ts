@@ -6,18 +6,18 @@ import type { ClusterFacts, DomainMeta, Evidence } from "./layers-facts.ts";
 
 /** The lower three layers, which are about servers. */
 
-const well = (about: string, message: string): Evidence => ({ about, health: "healthy", message });
+const healthy = (about: string, message: string): Evidence => ({ about, health: "healthy", message });
 
 export function serversLayer({ servers, monitoring }: ClusterFacts): readonly Evidence[] {
   const reached = monitoring.map(({ url, checks }): Evidence => {
     const { enabledOnly: check } = checks;
-    return check.ok ? well(url, "answers") : { about: url, health: "unknown", message: check.message };
+    return check.ok ? healthy(url, "answers") : { about: url, health: "unknown", message: check.message };
   });
   if (!servers.ok) return [{ health: "unknown", message: servers.message }, ...reached];
   const { expected, servers: answered } = servers.value;
   const missing = `only ${answered.length} of ${expected} servers answer; these count the others as members`;
   return [
-    ...answered.map(({ server: { name, version } }) => well(name, `answers, version ${version}`)),
+    ...answered.map(({ server: { name, version } }) => healthy(name, `answers, version ${version}`)),
     ...(answered.length < expected ? [{ health: "degraded", message: missing } as const] : []),
     ...reached,
   ];
@@ -38,7 +38,7 @@ export function jetStreamLayer({ servers, monitoring }: ClusterFacts): readonly 
 
 function enabled(about: string, check: Probe<HealthAnswer>, message: string): Evidence {
   if (!check.ok) return { about, health: "unknown", message: check.message };
-  return check.value.ok ? well(about, message) : { about, health: "dead", message: check.value.message };
+  return check.value.ok ? healthy(about, message) : { about, health: "dead", message: check.value.message };
 }
 
 /** The layer is dead only if every server is. A dead server beside a healthy one makes it degraded. */

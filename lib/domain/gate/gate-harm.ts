@@ -8,7 +8,7 @@ import { type EpochSeconds, formatDuration, millis } from "../time/time.ts";
 import { type LockoutInput, lockouts } from "./lockout.ts";
 import { crashingMappings } from "./mappings.ts";
 import { importedServices, serverObjections } from "./server-checks.ts";
-import { doMeet } from "./subjects.ts";
+import { doOverlap } from "./subjects.ts";
 
 /**
  * Claims that servers accept but that do harm: they keep servers from starting, lock out clients or Relight, are read as
@@ -111,7 +111,7 @@ function systemImports({ account, systemAccount, before, after }: HarmInput): re
   if (account !== systemAccount) return [];
   const known = before === undefined ? [] : importedServices(before);
   return importedServices(after)
-    .filter((subject) => doMeet(subject, "$JS.API.>") && !known.includes(subject))
+    .filter((subject) => doOverlap(subject, "$JS.API.>") && !known.includes(subject))
     .map((subject) => ({
       code: "system_imports",
       message: `it imports the service ${JSON.stringify(subject)} into the system account, over JetStream's API: running servers would continue, but no 2.9 server could start again (“import forms a cycle”)`,

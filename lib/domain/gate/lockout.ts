@@ -4,7 +4,7 @@ import { enablesJetStream, limitsOf } from "../limits/jetstream-limits.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 import { type EpochSeconds, formatDuration, millis } from "../time/time.ts";
 import { mappingsOver } from "./mappings.ts";
-import { doMeet, isContained } from "./subjects.ts";
+import { doOverlap, isContained } from "./subjects.ts";
 
 /** The system account's user that Relight is connected as, from its JWT. */
 export interface SystemUser {
@@ -146,7 +146,7 @@ function mayUse(permissions: JsonObject, way: Way, subject: string): boolean {
   const answersOnly = way === "pub" && isJsonObject(permissions["resp"]);
   const isAllowed =
     textsIn(allow).some((it) => isContained(subject, it)) || (textsIn(allow).length === 0 && !answersOnly);
-  return isAllowed && !textsIn(deny).some((it) => doMeet(subject, it));
+  return isAllowed && !textsIn(deny).some((it) => doOverlap(subject, it));
 }
 
 /** If JetStream's API is mapped to other subjects, requests of clients and of Relight do not reach it. */

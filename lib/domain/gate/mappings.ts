@@ -1,6 +1,6 @@
 import type { AccountClaims } from "../claims/claims.ts";
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
-import { doMeet, subjectProblem } from "./subjects.ts";
+import { doOverlap, subjectProblem } from "./subjects.ts";
 
 /** One destination in an account's `mappings`: messages to `from` go to `to`. */
 export interface Mapping {
@@ -126,5 +126,5 @@ export function crashingMappings(claims: AccountClaims): readonly Mapping[] {
 
 /** The mappings that redirect messages for `subject`. */
 export function mappingsOver(claims: AccountClaims, subject: string): readonly Mapping[] {
-  return mappingsOf(claims).filter(({ from, to }) => doMeet(from, subject) && to !== from);
+  return mappingsOf(claims).filter(({ from, to }) => doOverlap(from, subject) && to !== from);
 }

@@ -24,7 +24,7 @@ export function isContained(inner: string, outer: string): boolean {
 }
 
 /** Whether any subject matches both. */
-export function doMeet(one: string, other: string): boolean {
+export function doOverlap(one: string, other: string): boolean {
   const [ones, others] = [one.split("."), other.split(".")];
   for (let at = 0; ; at++) {
     const [a, b] = [ones[at], others[at]];

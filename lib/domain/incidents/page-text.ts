@@ -57,9 +57,9 @@ const TITLES: Readonly<Record<FailureClass, string>> = {
  */
 export function pageText(incident: Incident, links: Links = {}): PageText {
   const { status, severity, accountName, failureClass } = incident;
-  const mood = status === "resolved" ? "RESOLVED" : severity.toUpperCase();
+  const label = status === "resolved" ? "RESOLVED" : severity.toUpperCase();
   return {
-    title: clip(`[${mood}] ${accountName}: ${TITLES[failureClass] ?? failureClass}`, 140),
+    title: clip(`[${label}] ${accountName}: ${TITLES[failureClass] ?? failureClass}`, 140),
     parts: status === "resolved" ? resolvedParts(incident) : openParts(incident),
     links: linksOf(incident, links),
     ...(incident.correlation === undefined ? {} : { reference: clip(`Correlation id: ${incident.correlation}`, 200) }),

@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const PAUSES: readonly Millis[] = [15, 60, 4 * 60, 12 * 60].map((minutes) => millis(minutes * MINUTE));
 
 /** A page that could be sent now. */
-export interface Telling {
+export interface PageCandidate {
   readonly key: string;
   readonly severity: Incident["severity"];
   /** Distinguishes failures with the same key. */
@@ -28,13 +28,13 @@ export function openingsOf(entries: readonly JournalEntry[], key: string): reado
  * do not count.
  * @param entries of one account, oldest first
  */
-export function isToBeTold(entries: readonly JournalEntry[], telling: Telling, now: EpochMillis): boolean {
-  const told = openingsOf(entries, telling.key).filter(({ data }) => data["delivery"] === "delivered");
-  const same = told.filter(({ data }) => data["about"] === telling.about);
+export function shouldPage(entries: readonly JournalEntry[], candidate: PageCandidate, now: EpochMillis): boolean {
+  const delivered = openingsOf(entries, candidate.key).filter(({ data }) => data["delivery"] === "delivered");
+  const same = delivered.filter(({ data }) => data["about"] === candidate.about);
   const last = same.at(-1);
   if (last === undefined) return true;
-  if (telling.severity === "critical" && last.data["severity"] === "warning") return true;
-  if (!telling.repeats && told.at(-1) === last) return false;
+  if (candidate.severity === "critical" && last.data["severity"] === "warning") return true;
+  if (!candidate.repeats && delivered.at(-1) === last) return false;
   return now - last.at >= pauseAfter(same.length);
 }
 

@@ -1,7 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from "../time/json.ts";
 
 /** The fields of an entry that its proof signs. */
-interface Said {
+interface SignedFields {
   readonly at: number;
   readonly job: string;
   readonly account: string;
@@ -21,15 +21,15 @@ export interface Proof {
 }
 
 /** Whether the entry's proof shows that Relight wrote it. */
-export type IsProved = (entry: Said) => boolean;
+export type IsProved = (entry: SignedFields) => boolean;
 
 /** The text that an entry's proof signs: everything but the proof, in a canonical form. */
-export function statementOf({ at, job, account, kind, data }: Said): string {
-  const { [PROOF]: _proof, ...said } = data;
-  return canonical([at, job, account, kind, said]);
+export function statementOf({ at, job, account, kind, data }: SignedFields): string {
+  const { [PROOF]: _proof, ...fields } = data;
+  return canonical([at, job, account, kind, fields]);
 }
 
-export function proofIn({ data }: Said): Proof | undefined {
+export function proofIn({ data }: SignedFields): Proof | undefined {
   const proof = data[PROOF];
   if (!isJsonObject(proof)) return undefined;
   const { by, signature } = proof;
@@ -40,7 +40,7 @@ export function proofIn({ data }: Said): Proof | undefined {
  * The proved entries, in order, without duplicates. A duplicate is a copy that somebody planted, because a job's own
  * entries differ in time, kind or data.
  */
-export function provedOnce<T extends Said>(entries: readonly T[], isProved: IsProved): readonly T[] {
+export function provedOnce<T extends SignedFields>(entries: readonly T[], isProved: IsProved): readonly T[] {
   const known = new Set<string>();
   return entries.filter((entry) => {
     if (!isProved(entry)) return false;

@@ -157,7 +157,7 @@ export function nameSeen({ name, claims }: JsonObject): string {
 }
 
 /** Accepts every entry: for reports, which neither sign nor change anything. */
-export const TOLD_ONLY: IsProved = () => true;
+export const EVEN_UNPROVED: IsProved = () => true;
 
 /** The fingerprint of the last adopted difference. */
 export function lastAdopted(entries: readonly JournalEntry[], isProved: IsProved): string | undefined {

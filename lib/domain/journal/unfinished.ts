@@ -31,7 +31,7 @@ export interface Unfinished {
   /** Without the pushes that belong to a rung. */
   readonly pushes: readonly BegunPush[];
   /** Whether any of the jobs found the account not healthy. */
-  readonly wasUnwell: boolean;
+  readonly wasUnhealthy: boolean;
 }
 
 /** Purposes of pushes that belong to a rung. */
@@ -54,8 +54,8 @@ export function unfinishedWork(entries: readonly JournalEntry[], job: string): U
     if (entry.kind === "push.started") pushes.push(pushOf(entry));
     if (entry.kind === "push.proved") provePush(pushes, entry);
   }
-  const wasUnwell = since.some(({ kind, data }) => kind === "verdict" && data["verdict"] !== "healthy");
-  return { rungs, pushes: pushes.filter(({ purpose }) => !WITHIN_RUNGS.includes(purpose)), wasUnwell };
+  const wasUnhealthy = since.some(({ kind, data }) => kind === "verdict" && data["verdict"] !== "healthy");
+  return { rungs, pushes: pushes.filter(({ purpose }) => !WITHIN_RUNGS.includes(purpose)), wasUnhealthy };
 }
 
 const rungOf = ({ job, data }: JournalEntry): BegunRung => ({
@@ -90,12 +90,12 @@ const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(valu
  * @param push their push that is in force
  */
 export function outcomeOfUnfinished(
-  { rungs, wasUnwell }: Unfinished,
+  { rungs, wasUnhealthy }: Unfinished,
   push: BegunPush | undefined,
 ): "healed" | "renewed" | "pushed" | undefined {
   if (rungs.length > 0) return "healed";
   if (push === undefined) return undefined;
-  if (wasUnwell && HEALING.includes(push.purpose)) return "healed";
+  if (wasUnhealthy && HEALING.includes(push.purpose)) return "healed";
   return push.purpose === RENEWAL ? "renewed" : "pushed";
 }
 

@@ -35,7 +35,7 @@ export function obstacles(
       advice: ["Give public keys as `nsc describe operator` lists them, not seeds."],
     };
   if (from === to) return { problems: ["the old and the new key are the same"], advice: ["Give --from OLD --to NEW."] };
-  const untrusting = [from, to].flatMap((key) => distrust(key, trust, operator));
+  const untrusting = [from, to].flatMap((key) => whoDistrusts(key, trust, operator));
   const signs = signer === to;
   const problems = [
     ...untrusting,
@@ -48,7 +48,7 @@ export function obstacles(
   return { problems, advice };
 }
 
-function distrust(key: string, trust: readonly ServerTrust[], operator: Operator): string[] {
+function whoDistrusts(key: string, trust: readonly ServerTrust[], operator: Operator): string[] {
   const own = trustedIssuers(operator).includes(key) ? [] : [`operator.jwt does not trust ${key}`];
   const servers = trust.filter(({ operators }) => !operators.some((it) => trustsFor(it, operator, key)));
   return [...own, ...servers.map(({ server }) => `${server} does not trust ${key}`)];

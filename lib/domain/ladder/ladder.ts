@@ -8,7 +8,7 @@ export type Step =
   | { readonly kind: "done" }
   | { readonly kind: "renew"; readonly why: string }
   | {
-      readonly kind: "climb";
+      readonly kind: "rung";
       readonly rung: Rung;
       readonly why: string;
       readonly refused: readonly RefusedRung[];
@@ -65,7 +65,7 @@ export function nextStep(
     if (why === undefined) continue;
     const missing = hiding === undefined || MOVES_NOTHING.has(rung.id) ? undefined : hiding.message;
     const objection = missing ?? rung.forbids(situation) ?? unready.get(rung.id);
-    if (objection === undefined) return { kind: "climb", rung, why, refused };
+    if (objection === undefined) return { kind: "rung", rung, why, refused };
     refused.push({ rung: rung.id, why: objection });
   }
   if (hiding !== undefined && refused.length === 0) return { kind: "stop", why: hiding.message, refused };
@@ -78,7 +78,7 @@ const MOVES_NOTHING: ReadonlySet<RungId> = new Set(["push-again", "step-down-lea
 /** What the step would do, if the mode does not allow it. In mode `look`, that includes paging a person. */
 export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined {
   if (step.kind === "renew") return allows(mode, "renew") ? undefined : `renew (${step.why})`;
-  if (step.kind === "climb") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
+  if (step.kind === "rung") return allows(mode, "heal") ? undefined : `${step.rung.id} (${step.why})`;
   return step.kind === "stop" && mode === "look" ? `page a person (${step.why})` : undefined;
 }
 

@@ -191,7 +191,7 @@ function endOf({ messages, firstSeq, lastSeq, config }: StreamFacts): number {
 function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allowMemoryLoss: boolean): Loss[] {
   const { name: stream } = before;
   if (before.storage === "memory") {
-    if (before.messages === 0 || !wasMadeAnew(before, after)) return [];
+    if (before.messages === 0 || !wasRecreated(before, after)) return [];
     const message = `memory stream ${stream} lost its ${plural(before.messages, "message")}`;
     return [{ stream, kind: "messages", message, ...(allowMemoryLoss ? { allowed: true } : {}) }];
   }
@@ -201,7 +201,7 @@ function lostMessages(before: Omit<Sketch, "servers">, after: StreamFacts, allow
 }
 
 /** A stream recreated at its old sequence differs only in its creation time. */
-function wasMadeAnew(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
+function wasRecreated(before: Omit<Sketch, "servers">, after: StreamFacts): boolean {
   if (before.created !== undefined && after.created !== undefined && before.created !== after.created) return true;
   return after.lastSeq < before.lastSeq || (after.messages === 0 && after.firstSeq < before.firstSeq);
 }

@@ -7,7 +7,7 @@ import { quorumProblems } from "../observation/meta-group.ts";
 import type { AccountView, ConsumerFacts, Observation, ServerFacts, StreamFacts } from "../observation/observation.ts";
 import { needsParity, staysSingle } from "../observation/replicas.ts";
 import { isJsonObject, type JsonObject } from "../time/json.ts";
-import { keepsEphemerals, keepsParity, tellsRaftGroups } from "../verdict/defects.ts";
+import { keepsEphemerals, keepsParity, reportsRaftGroups } from "../verdict/defects.ts";
 import type { MemoryAsset } from "./memory.ts";
 
 /** A consumer's temporary configuration, and the original. */
@@ -60,7 +60,7 @@ export function scaleUps(observation: Observation): ScaleUps {
 
 /** Servers that do not report Raft groups do not reveal whether a stream without subjects and consumers has its node. */
 function isNodeSure({ subjects, consumers }: StreamFacts, servers: readonly ServerFacts[]): boolean {
-  return subjects.length + consumers.length > 0 || servers.every(({ version }) => tellsRaftGroups(version));
+  return subjects.length + consumers.length > 0 || servers.every(({ version }) => reportsRaftGroups(version));
 }
 
 function scaleUp(stream: StreamFacts, isDeaf: boolean, servers: readonly ServerFacts[]): Reconfiguration | undefined {

@@ -105,8 +105,8 @@ function metaProblems(server: string, group: MetaGroup | undefined): readonly st
   const excused = group.peers.map((peer) =>
     peer.name === server ? { name: server, current: true, offline: false } : peer,
   );
-  const dissenting = (group.dissenting ?? []).filter((view) => view.server !== server);
-  return quorumProblems({ ...group, peers: excused, dissenting });
+  const disagreeing = (group.disagreeing ?? []).filter((view) => view.server !== server);
+  return quorumProblems({ ...group, peers: excused, disagreeing });
 }
 
 /** On every version, a server that starts while an account is expired loses the Raft nodes of its streams. */
@@ -129,8 +129,8 @@ function replicasBehind(account: AccountId, streams: readonly HostedStream[]): r
   const others = streams.filter((stream) => stream.account !== account && stream.replicas > 1);
   const names = new Set(others.map(nameOf));
   return [...names].flatMap((name) => {
-    const told = others.filter((stream) => nameOf(stream) === name);
-    const leader = told.find(({ server, leader }) => leader === server);
+    const reports = others.filter((stream) => nameOf(stream) === name);
+    const leader = reports.find(({ server, leader }) => leader === server);
     if (leader === undefined) return [`stream ${name} has no leader`];
     const behind = leader.peers.filter(({ current }) => !current).map((peer) => peer.name);
     const away = leader.replicas - 1 - leader.peers.length;

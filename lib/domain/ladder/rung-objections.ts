@@ -34,8 +34,11 @@ export function losesMemory(situation: Situation): string | undefined {
   if (inMemory === "") return undefined;
   if (!situation.allowMemoryLoss)
     return `it would lose what exists only in memory: ${inMemory}; allow this with allowMemoryLoss, or save it first`;
-  const mute = cannotAsk(situation);
-  return mute && `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${mute}`;
+  const unanswered = cannotAsk(situation);
+  return (
+    unanswered &&
+    `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${unanswered}`
+  );
 }
 
 export function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {

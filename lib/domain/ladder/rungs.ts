@@ -15,7 +15,7 @@ import {
   deafConsumerGroups,
   deafStreamGroups,
   type Group,
-  groupsWithoutHeir,
+  groupsWithoutSuccessor,
   nameOfGroup,
   silencedMirrorGroups,
 } from "./step-down.ts";
@@ -52,8 +52,8 @@ const RESTORE_CONSUMERS: Rung = {
       : undefined;
   },
   forbids: (situation) => {
-    const mute = cannotAsk(situation);
-    if (mute !== undefined) return mute;
+    const unanswered = cannotAsk(situation);
+    if (unanswered !== undefined) return unanswered;
     const { observation } = situation;
     const { possible, refused } = restorations(observation);
     if (possible.length > 0) return limitObjection(observation, (streams) => [withForgotten(streams)]);
@@ -70,10 +70,10 @@ const STEP_DOWN_LEADERS: Rung = {
   // Tested on 2.9.10 and 2.10.27 for replicated streams and consumers, on file and in memory.
   helps: ({ observation }) => (groupsToStepDown(observation).length > 0 ? "a new leader subscribes again" : undefined),
   forbids: (situation) => {
-    const mute = cannotAsk(situation);
-    if (mute !== undefined) return mute;
+    const unanswered = cannotAsk(situation);
+    if (unanswered !== undefined) return unanswered;
     const { observation } = situation;
-    const groups = groupsWithoutHeir(observation);
+    const groups = groupsWithoutSuccessor(observation);
     return groups.length === 0 ? undefined : `no replica is current in ${groups.join(", ")}`;
   },
 };
@@ -125,8 +125,8 @@ const TOUCH_METADATA: Rung = {
       ? "each server then recreates what it lost in a restart while the account was expired"
       : undefined,
   forbids: (situation) => {
-    const mute = cannotAsk(situation);
-    if (mute !== undefined) return mute;
+    const unanswered = cannotAsk(situation);
+    if (unanswered !== undefined) return unanswered;
     const { observation, memorySeen } = situation;
     const unproved = observation.servers.filter(({ version }) => !isTouchProved(version));
     if (unproved.length === 0) return exceeds(observation, touches(observation, memorySeen, ""));

@@ -58,17 +58,17 @@ function isHeard(streams: readonly StreamFacts[], { stream, consumer }: Group): 
 }
 
 /** Deaf groups in which no current replica could take over; for people. */
-export function groupsWithoutHeir(observation: Observation): readonly string[] {
+export function groupsWithoutSuccessor(observation: Observation): readonly string[] {
   const all = observation.streams.ok ? observation.streams.value : [];
   const deaf = new Set(deafStreams(observation));
   return all.flatMap((stream) => [
-    ...(deaf.has(stream) && lacksHeir(stream.peers) ? [`stream ${stream.name}`] : []),
+    ...(deaf.has(stream) && lacksSuccessor(stream.peers) ? [`stream ${stream.name}`] : []),
     ...stream.consumers
-      .filter((consumer) => isDeafConsumer(consumer) && lacksHeir(consumer.peers))
+      .filter((consumer) => isDeafConsumer(consumer) && lacksSuccessor(consumer.peers))
       .map(({ name }) => `consumer ${stream.name} > ${name}`),
   ]);
 }
 
-function lacksHeir(peers: readonly Peer[]): boolean {
+function lacksSuccessor(peers: readonly Peer[]): boolean {
   return peers.length > 0 && !peers.some(({ current }) => current);
 }

@@ -46,9 +46,9 @@ export function reservationObjections(input: ReservationInput): readonly Objecti
 
 /** What servers provably lack although they would accept the claims; empty if they do not report their capacity. */
 export function shortages(input: ReservationInput): readonly string[] {
-  const told = input.capacities.map(({ server }) => server);
+  const reporting = input.capacities.map(({ server }) => server);
   return hostsByDomain(input)
-    .filter((hosts) => hosts.every(({ name }) => told.includes(name)))
+    .filter((hosts) => hosts.every(({ name }) => reporting.includes(name)))
     .flatMap((hosts) => storageObjections(input, hosts))
     .filter(({ canBeForced }) => !canBeForced)
     .map(({ message }) => message);

@@ -10,7 +10,7 @@ export interface ConnectionUse {
 }
 
 /** Why servers refuse every further client of an account, including Relight. */
-export type ClosedDoor = {
+export type ConnectionRefusal = {
   /** `locked`: the claims allow no connections. `full`: all allowed connections are in use. */
   readonly kind: "locked" | "full";
   readonly message: string;
@@ -19,7 +19,7 @@ export type ClosedDoor = {
 type Running = Observation["running"];
 
 /** Undefined if, as far as is known, another client can connect. */
-export function closedDoor(running: Running): ClosedDoor | undefined {
+export function connectionRefusal(running: Running): ConnectionRefusal | undefined {
   for (const { document } of loaded({ running })) {
     const conn = limitsOf(document.claims)["conn"];
     if (!isNone(conn)) continue;
@@ -50,4 +50,4 @@ export function connectionUse(running: Running): ConnectionUse | undefined {
 
 /** Why Relight can't connect as the account; undefined if nothing is known against it. */
 export const refusedAsAccount = ({ running }: Pick<Observation, "running">): string | undefined =>
-  closedDoor(running)?.message;
+  connectionRefusal(running)?.message;

@@ -15,20 +15,20 @@ import { type Counted, limitProblems } from "./limit-usage.ts";
  */
 
 /** A limit below current usage. */
-export interface Misfit {
+export interface ExceededLimit {
   readonly message: string;
   /** What raises it, as options of `relight jetstream limits ACCOUNT`. */
   readonly options: string;
 }
 
 /** The limits that the streams and their consumers exceed; empty if all could be recreated. */
-export function misfits(claims: AccountClaims, streams: readonly Counted[]): readonly Misfit[] {
+export function exceededLimits(claims: AccountClaims, streams: readonly Counted[]): readonly ExceededLimit[] {
   const exceeded = limitProblems(limitsOf(claims), streams).filter(({ kind }) => kind === "over" || kind === "no-tier");
   return [...exceeded, ...reservations(claims, streams)];
 }
 
 /** Servers reserve each stream's `max_bytes`, whatever its usage, and create no stream that cannot reserve its own. */
-function reservations(claims: AccountClaims, streams: readonly Counted[]): readonly Misfit[] {
+function reservations(claims: AccountClaims, streams: readonly Counted[]): readonly ExceededLimit[] {
   const tiers = Object.keys(tiersOf(limitsOf(claims)));
   const places = tiers.length === 0 ? [undefined] : tiers;
   return places.flatMap((tier) => {
@@ -48,7 +48,7 @@ function overReserved(
   streams: readonly Counted[],
   tier: string | undefined,
   storage: StreamFacts["storage"],
-): readonly Misfit[] {
+): readonly ExceededLimit[] {
   const { claim, option, where } = STORAGES[storage];
   const limit = storageOf(limits[claim]);
   // Flat limits count every replica; tier limits count each stream once.
@@ -86,8 +86,8 @@ export function limitObjection(
     return "it is unknown whether the streams fit the account's limits, because no server reports the limits";
   for (const one of claims)
     for (const step of steps(streams.value)) {
-      const found = misfits(one, step);
-      if (found.length > 0) return describeMisfits(found, one);
+      const found = exceededLimits(one, step);
+      if (found.length > 0) return describeExceeded(found, one);
     }
   return undefined;
 }
@@ -99,18 +99,18 @@ export function claimsOn(observation: Observation): readonly AccountClaims[] {
 }
 
 /** What does not fit, and what to do. */
-export function describeMisfits(found: readonly Misfit[], claims: AccountClaims): string {
+export function describeExceeded(found: readonly ExceededLimit[], claims: AccountClaims): string {
   const what = found.map(({ message }) => message).join("; ");
   return `everything beyond the account's limits would be lost: ${what}; ${raising(found, claims)}`;
 }
 
 /** The commands that raise the limits, as a person types them, and what to do afterwards. */
-export function raising(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
+export function raising(found: readonly Pick<ExceededLimit, "options">[], claims: AccountClaims): string {
   return `raise it (${raisingCommands(found, claims)}), heal, and lower it again once less is in use`;
 }
 
 /** Only the commands. */
-export function raisingCommands(found: readonly Pick<Misfit, "options">[], claims: AccountClaims): string {
+export function raisingCommands(found: readonly Pick<ExceededLimit, "options">[], claims: AccountClaims): string {
   const [first, ...others] = [...byTier(found).values()];
   const commands = [first ?? "", ...others].map(
     (options) => `\`relight jetstream limits ${nameForShell(claims)} ${options} --yes\``,
@@ -119,7 +119,7 @@ export function raisingCommands(found: readonly Pick<Misfit, "options">[], claim
 }
 
 /** One command for the flat limits and one per tier. If an option appears twice, the last one counts. */
-function byTier(found: readonly Pick<Misfit, "options">[]): ReadonlyMap<string, string> {
+function byTier(found: readonly Pick<ExceededLimit, "options">[]): ReadonlyMap<string, string> {
   const places = new Map<string, string>();
   for (const { options } of found) {
     const tier = / ?--tier \S+/.exec(options)?.[0].trim() ?? "";

@@ -54,7 +54,7 @@ export interface LimitProblem {
 /** How servers count, as far as is known. */
 export interface Counting {
   /** The usage that servers report and apply. */
-  readonly told?: AccountView["info"]["limits"];
+  readonly reported?: AccountView["info"]["limits"];
   /** Whether servers also count everything stored against the limit for one stream. */
   readonly sumsStreamLimit?: boolean;
 }
@@ -104,7 +104,7 @@ function problemsAt(
     if (kind === undefined) return [];
     const of = tier === undefined ? claim : `${claim} of tier ${tier}`;
     const why = claim === "max_bytes_required" ? "it is on" : `its limit is ${use.show(limit)}`;
-    const message = `${of}: ${use.what} ${use.show(use.used)}, and ${why}${SAYS[kind]}`;
+    const message = `${of}: ${use.what} ${use.show(use.used)}, and ${why}${CONSEQUENCE[kind]}`;
     const where = defined({ tier });
     const options = optionsFor(claim, tier, use.used, limit);
     return [{ kind, claim, ...where, used: use.used, limit, message, options, ...refusedBy(limit, use) }];
@@ -121,7 +121,7 @@ function refusedBy(limit: number, { used, messages = [] }: Use): Pick<LimitProbl
   };
 }
 
-const SAYS = { over: "", full: ": there is no room for another", near: "" } as const;
+const CONSEQUENCE = { over: "", full: ": there is no room for another", near: "" } as const;
 
 function kindOfSwitch(limit: number, { used }: Use): "over" | undefined {
   return limit === 0 && used > 0 ? "over" : undefined;
@@ -210,15 +210,15 @@ function objection(claim: string, after: JsonObject, uses: Readonly<Record<strin
 function usesOf(
   streams: readonly Counted[],
   tier: string | undefined,
-  { told, sumsStreamLimit = false }: Counting = {},
+  { reported, sumsStreamLimit = false }: Counting = {},
 ): Readonly<Record<string, Use>> {
   const of = (storage: StreamFacts["storage"]) => streams.filter((stream) => stream.storage === storage);
   const copies = ({ replicas }: Counted): number => (tier === undefined ? replicas : 1);
   // For tiers servers multiply both usage and limit by the replicas, so count each stream once.
-  const toldOf = (storage: keyof LimitsRoom & StreamFacts["storage"]): number =>
-    (told?.[tier ?? "flat"]?.[storage].used ?? 0) / (tier === undefined ? 1 : (replicasOf(tier) ?? 1));
+  const reportedOf = (storage: keyof LimitsRoom & StreamFacts["storage"]): number =>
+    (reported?.[tier ?? "flat"]?.[storage].used ?? 0) / (tier === undefined ? 1 : (replicasOf(tier) ?? 1));
   const held = (storage: StreamFacts["storage"]): number =>
-    Math.max(sum(of(storage).map((stream) => stream.bytes * copies(stream))), toldOf(storage));
+    Math.max(sum(of(storage).map((stream) => stream.bytes * copies(stream))), reportedOf(storage));
   /** Messages of average size. */
   const messagesOf = (storage: StreamFacts["storage"]): readonly NextMessage[] =>
     of(storage).map((stream) => ({

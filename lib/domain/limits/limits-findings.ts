@@ -6,7 +6,7 @@ import { formatSize } from "../time/sizes.ts";
 import { sumsStreamLimit } from "../verdict/defects.ts";
 import { failedProbe, finding } from "../verdict/findings.ts";
 import type { Finding, Warning } from "../verdict/verdict.ts";
-import { closedDoor, connectionUse } from "./connection-use.ts";
+import { connectionRefusal, connectionUse } from "./connection-use.ts";
 import { claimsOn, nameForShell, raisingCommands } from "./fit.ts";
 import { enablesJetStream, hasTiers, limitsOf } from "./jetstream-limits.ts";
 import { storageOf } from "./limit-changes.ts";
@@ -49,7 +49,7 @@ interface Found {
 function problemsOf(observation: Observation): readonly Found[] {
   const { accountView: view, servers } = observation;
   const counting = {
-    ...(view.ok === true ? { told: view.value.info.limits } : {}),
+    ...(view.ok === true ? { reported: view.value.info.limits } : {}),
     sumsStreamLimit: servers.some(({ version, jetstream }) => jetstream && sumsStreamLimit(version)),
   };
   const enabling = claimsOn(observation).filter(enablesJetStream);
@@ -105,13 +105,14 @@ const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(c
 const isUsed = ({ memory, file, streams = 0 }: LimitsRoom): boolean => memory.used + file.used > 0 || streams > 0;
 
 function connectionFindings({ running, accountView }: Observation): Finding[] {
-  const door = closedDoor(running);
-  if (door === undefined) return [];
-  if (door.kind === "locked") return [finding("limit.locked", "dead", {}, door.message, { probe: "ACCOUNT.INFO" })];
-  const evidence = { probe: "ACCOUNT.INFO", used: door.used ?? 0, limit: door.limit ?? 0 };
+  const refusal = connectionRefusal(running);
+  if (refusal === undefined) return [];
+  if (refusal.kind === "locked")
+    return [finding("limit.locked", "dead", {}, refusal.message, { probe: "ACCOUNT.INFO" })];
+  const evidence = { probe: "ACCOUNT.INFO", used: refusal.used ?? 0, limit: refusal.limit ?? 0 };
   // If Relight could connect as the account, its own connection was the last one.
   if (accountView.ok === true) return [];
-  const message = `${door.message}: servers refuse further clients, and Relight can't check or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close connections`;
+  const message = `${refusal.message}: servers refuse further clients, and Relight can't check or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close connections`;
   return [finding("limit.connections", "degraded", {}, message, evidence)];
 }
 

@@ -22,7 +22,7 @@ export interface Sighting {
 /** The observations so far, for comparison with the next one. */
 export interface Followed {
   /** What the first observation found faulty, with its identity. */
-  readonly illAtFirst: ReadonlyMap<string, string | undefined>;
+  readonly faultyAtFirst: ReadonlyMap<string, string | undefined>;
   /** The subject of each finding of the last observation, and since when it was found without a gap. */
   readonly since: ReadonlyMap<string, Onset>;
 }
@@ -45,9 +45,9 @@ export interface Agreement {
 }
 
 /** When a fault counts. */
-export interface BeliefTimes {
+export interface ConfirmationTimes {
   /** How long it must be found without a gap. An election takes less. */
-  readonly believedAfter: Millis;
+  readonly confirmedAfter: Millis;
   /** Streams and consumers younger than this count as being created. */
   readonly young: Millis;
 }
@@ -62,12 +62,12 @@ export function isOfAsset({ code, subject }: Finding): boolean {
 
 /**
  * How a finding counts.
- * - `believed`: it lasted long enough.
+ * - `confirmed`: it lasted long enough.
  * - `pending`: it has been there since the first observation, but not long enough yet. It counts for now.
  * - `unsettled`: it appeared after the first observation, and makes its stream or consumer unknown.
  * - `passing`: its stream or consumer was just created, so it is no finding.
  */
-type Belief = "believed" | "pending" | "unsettled" | "passing";
+type Confirmation = "confirmed" | "pending" | "unsettled" | "passing";
 
 /**
  * Compares an observation with earlier ones.
@@ -75,25 +75,25 @@ type Belief = "believed" | "pending" | "unsettled" | "passing";
  */
 export function agree(
   sighting: Sighting,
-  times: BeliefTimes,
+  times: ConfirmationTimes,
   before?: Followed,
 ): { readonly agreement: Agreement; readonly followed: Followed } {
   const { observation, after } = sighting;
-  const ills = sighting.findings.filter(isOfAsset);
+  const faults = sighting.findings.filter(isOfAsset);
   const identities = identitiesOf(observation);
-  const since = new Map(ills.map((finding) => [keyOf(finding), onsetOf(finding, identities, after, before)]));
-  const illAtFirst =
-    before?.illAtFirst ?? new Map(ills.map((finding) => [assetOf(finding), identityOf(finding, identities)]));
-  const followed = { illAtFirst, since };
+  const since = new Map(faults.map((finding) => [keyOf(finding), onsetOf(finding, identities, after, before)]));
+  const faultyAtFirst =
+    before?.faultyAtFirst ?? new Map(faults.map((finding) => [assetOf(finding), identityOf(finding, identities)]));
+  const followed = { faultyAtFirst, since };
   if (before === undefined) {
-    const isPending = ills.length > 0;
+    const isPending = faults.length > 0;
     return { agreement: { observation, counts: () => true, unsettled: [], isPending }, followed };
   }
-  const isNew = youthIn(observation, identities, times.young);
-  const beliefs = new Map(
-    ills.map((finding) => [keyOf(finding), beliefIn(finding, followed, { after, isNew, ...times })] as const),
+  const isNew = isYoungIn(observation, identities, times.young);
+  const confirmations = new Map(
+    faults.map((finding) => [keyOf(finding), confirmationOf(finding, followed, { after, isNew, ...times })] as const),
   );
-  return { agreement: agreementOn(sighting, ills, beliefs), followed };
+  return { agreement: agreementOn(sighting, faults, confirmations), followed };
 }
 
 const assetOf = ({ subject: { stream = "", consumer } }: Finding): string =>
@@ -117,7 +117,7 @@ function onsetOf(
   return earlier?.identity === identity && earlier !== undefined ? earlier : { identity, began: after };
 }
 
-function youthIn(
+function isYoungIn(
   { at, servers }: Observation,
   identities: ReadonlyMap<string, Identity>,
   young: Millis,
@@ -125,52 +125,56 @@ function youthIn(
   return (asset) => isYoung(identities.get(asset)?.created, at, servers, young);
 }
 
-function beliefIn(
+function confirmationOf(
   finding: Finding,
-  { illAtFirst, since }: Followed,
+  { faultyAtFirst, since }: Followed,
   {
     after,
     isNew,
-    believedAfter,
+    confirmedAfter,
   }: {
     readonly after: Millis;
     readonly isNew: (asset: string) => boolean;
-    readonly believedAfter: Millis;
+    readonly confirmedAfter: Millis;
   },
-): Belief {
+): Confirmation {
   const asset = assetOf(finding);
   const { identity, began = after } = since.get(keyOf(finding)) ?? {};
-  if (isNew(asset)) return wasIllAtFirst(illAtFirst, asset, identity) ? "pending" : "passing";
-  if (after - began >= believedAfter) return "believed";
+  if (isNew(asset)) return wasFaultyAtFirst(faultyAtFirst, asset, identity) ? "pending" : "passing";
+  if (after - began >= confirmedAfter) return "confirmed";
   return began === 0 ? "pending" : "unsettled";
 }
 
 /** A stream that only the account's view listed at first has no known identity, so it may be the same. */
-function wasIllAtFirst(illAtFirst: Followed["illAtFirst"], asset: string, identity: string | undefined): boolean {
-  const then = illAtFirst.get(asset);
-  return illAtFirst.has(asset) && (then === undefined || then === identity);
+function wasFaultyAtFirst(
+  faultyAtFirst: Followed["faultyAtFirst"],
+  asset: string,
+  identity: string | undefined,
+): boolean {
+  const then = faultyAtFirst.get(asset);
+  return faultyAtFirst.has(asset) && (then === undefined || then === identity);
 }
 
 function agreementOn(
   { observation }: Sighting,
-  ills: readonly Finding[],
-  beliefs: ReadonlyMap<string, Belief>,
+  faults: readonly Finding[],
+  confirmations: ReadonlyMap<string, Confirmation>,
 ): Agreement {
-  const isOf = (finding: Finding, ...wanted: readonly Belief[]): boolean => {
-    const belief = beliefs.get(keyOf(finding));
-    return belief !== undefined && wanted.includes(belief);
+  const isOf = (finding: Finding, ...wanted: readonly Confirmation[]): boolean => {
+    const confirmation = confirmations.get(keyOf(finding));
+    return confirmation !== undefined && wanted.includes(confirmation);
   };
-  const known = new Set(ills.filter((finding) => isOf(finding, "believed", "pending")).map(assetOf));
-  const others = ills.filter((finding) => !known.has(assetOf(finding)));
+  const known = new Set(faults.filter((finding) => isOf(finding, "confirmed", "pending")).map(assetOf));
+  const others = faults.filter((finding) => !known.has(assetOf(finding)));
   const unsettled = firstOfEach(others.filter((finding) => isOf(finding, "unsettled")));
   const doubts: Doubts = new Map(
     others.map((finding) => [assetOf(finding), unsettled.has(assetOf(finding)) ? "unsettled" : "passing"]),
   );
   return {
     observation: withoutDoubted(observation, doubts),
-    counts: (finding) => !isOfAsset(finding) || (known.has(assetOf(finding)) && isOf(finding, "believed", "pending")),
+    counts: (finding) => !isOfAsset(finding) || (known.has(assetOf(finding)) && isOf(finding, "confirmed", "pending")),
     unsettled: [...unsettled].map(([asset, finding]) => unsettledFinding(asset, finding)),
-    isPending: ills.some((finding) => isOf(finding, "pending", "unsettled")),
+    isPending: faults.some((finding) => isOf(finding, "pending", "unsettled")),
   };
 }
 

@@ -16,9 +16,9 @@ import {
  */
 
 /** With a single reading: servers themselves retry within ten seconds. */
-const QUIET = millis(10_000);
+const NO_HEARTBEAT_FOR = millis(10_000);
 /** With several readings: the second heartbeat is due. */
-const OVERDUE = millis(2_000);
+const HEARTBEAT_OVERDUE = millis(2_000);
 /** If no heartbeat arrives between two readings, the time since the last one grows by at least this. */
 const NO_BEAT = BEAT_GAP - 250;
 
@@ -27,9 +27,9 @@ const NO_BEAT = BEAT_GAP - 250;
  * three seconds (2.9.10) or ten (2.10.27, 2.15.1), even if nothing arrives. So one reading proves nothing: there must be a
  * heartbeat between each two readings. A failed attempt's error stays until one succeeds (tested on the same versions).
  */
-export function isQuiet({ activeAgo, error, later }: OriginFacts): boolean {
+export function lacksHeartbeats({ activeAgo, error, later }: OriginFacts): boolean {
   const readings = [{ activeAgo, error }, ...later];
-  const most = later.length === 0 ? QUIET : OVERDUE;
+  const most = later.length === 0 ? NO_HEARTBEAT_FOR : HEARTBEAT_OVERDUE;
   if (readings.some((reading) => reading.error !== undefined || !(Number(reading.activeAgo) <= most))) return true;
   const times = readings.map((reading) => Number(reading.activeAgo));
   return times.some((time, index) => time - (times[index - 1] ?? time) >= NO_BEAT);
@@ -39,7 +39,7 @@ export function isQuiet({ activeAgo, error, later }: OriginFacts): boolean {
  * Whether a mirror or source receives heartbeats and lacks messages that the origin still has, but received none during
  * the check. Sequences alone prove nothing, because the messages after the last one may be deleted.
  */
-export function takesNothing({ taken, later }: OriginFacts, sight: Sight): boolean {
+export function receivesNothing({ taken, later }: OriginFacts, sight: Sight): boolean {
   const state = stateOf(sight);
   if (state === undefined || taken === undefined || later.length === 0) return false;
   const lacks = state.messages > Math.max(0, taken - state.firstSeq + 1);
@@ -72,7 +72,7 @@ function stateOf(sight: Sight): StreamState | undefined {
 }
 
 /** What is wrong with an origin; for people. */
-export function illness({ leader, deafSubjects, nodeMissingOn }: StreamFacts): string | undefined {
+export function faultOf({ leader, deafSubjects, nodeMissingOn }: StreamFacts): string | undefined {
   if (leader === undefined) return "has no leader";
   if (nodeMissingOn.length > 0) return "has lost its Raft node";
   return isDeaf({ deafSubjects }) ? "is deaf" : undefined;
@@ -118,18 +118,18 @@ function hasDirect({ mirrorDirect }: StreamFacts, value: MirrorDirect): boolean 
  */
 function silentCopies(observation: Observation): readonly StreamFacts[] {
   const all = allStreams(observation);
-  if (all.some(isIll)) return [];
+  if (all.some(isFaulty)) return [];
   return all.filter((copy) =>
     originsOf([copy]).some(
-      ({ origin }) => isQuiet(origin) && origin.error === undefined && isNear(observation, copy, origin),
+      ({ origin }) => lacksHeartbeats(origin) && origin.error === undefined && isNear(observation, copy, origin),
     ),
   );
 }
 
 /** Whether a stream or its consumers are visibly dead. Then the state of mirrors and sources says nothing more. */
-export function isIll(stream: StreamFacts): boolean {
+export function isFaulty(stream: StreamFacts): boolean {
   return (
-    illness(stream) !== undefined ||
+    faultOf(stream) !== undefined ||
     stream.consumers.some(
       (consumer) => consumer.leader === undefined || consumer.nodeMissingOn.length > 0 || isDeafConsumer(consumer),
     )

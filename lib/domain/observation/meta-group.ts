@@ -18,10 +18,10 @@ export interface MetaGroup {
   /** The followers; empty if there is no leader to report them. */
   readonly peers: readonly MetaPeer[];
   /** Servers that know no leader or another one; absent if all agree. */
-  readonly dissenting?: readonly MetaDissent[];
+  readonly disagreeing?: readonly MetaDisagreement[];
 }
 
-export interface MetaDissent {
+export interface MetaDisagreement {
   readonly server: string;
   readonly leader?: string;
 }
@@ -40,7 +40,7 @@ export function quorumProblems(meta: MetaGroup): readonly string[] {
     ...(hasQuorum(meta) ? [] : [lostQuorum(meta)]),
     ...meta.peers.flatMap((peer) => peerProblem(peer) ?? []),
     ...missing(meta),
-    ...(meta.dissenting ?? []).map((dissent) => describeDissent(dissent, meta.leader)),
+    ...(meta.disagreeing ?? []).map((view) => describeDisagreement(view, meta.leader)),
   ];
 }
 
@@ -95,7 +95,7 @@ function missing({ peers, size }: MetaGroup): string[] {
   return absent > 0 ? [`the meta leader does not know ${absent} of the group's ${size} servers`] : [];
 }
 
-function describeDissent({ server, leader: named }: MetaDissent, leader: string | undefined): string {
+function describeDisagreement({ server, leader: named }: MetaDisagreement, leader: string | undefined): string {
   return named === undefined
     ? `${server} knows no meta leader`
     : `${server} follows the meta leader ${named}, not ${leader}`;

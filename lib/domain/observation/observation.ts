@@ -65,7 +65,7 @@ export interface StreamFacts extends StreamState {
   readonly subjects: readonly string[];
   readonly leader?: string;
   /** The server that reported it: the leader, or another one if the leader does not answer. */
-  readonly toldBy?: string;
+  readonly reportedBy?: string;
   /** The other members of its group, according to that server. A follower does not list itself. */
   readonly peers: readonly Peer[];
   /**
@@ -134,7 +134,7 @@ export interface ConsumerFacts {
   readonly durable: boolean;
   readonly leader?: string;
   /** This and the next two as for a stream. */
-  readonly toldBy?: string;
+  readonly reportedBy?: string;
   readonly peers: readonly Peer[];
   readonly nodeMissingOn: readonly string[];
   readonly heard: Probe<boolean>;

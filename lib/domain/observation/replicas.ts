@@ -16,30 +16,30 @@ export const needsParity = ({ config }: StreamFacts): boolean => (config["retent
 
 /** Whether a stream and its consumers have a leader and all their replicas, each current. */
 export function isWhole(stream: StreamFacts): boolean {
-  return shortcomings(stream).length === 0;
+  return replicaShortages(stream).length === 0;
 }
 
 /** Like {@link isWhole}, without the consumers. */
 export function isGroupWhole(stream: StreamFacts): boolean {
-  return shortcoming(stream, stream.replicas) === undefined;
+  return replicaShortage(stream, stream.replicas) === undefined;
 }
 
 /** What a stream and its consumers lack; for people. */
-export function shortcomings(stream: StreamFacts): readonly string[] {
-  const own = shortcoming(stream, stream.replicas);
+export function replicaShortages(stream: StreamFacts): readonly string[] {
+  const own = replicaShortage(stream, stream.replicas);
   return [
     ...(own === undefined ? [] : [`stream ${stream.name} ${own}`]),
     ...stream.consumers.flatMap((consumer) => {
       // An ephemeral consumer's new replicas receive nothing until it is used again, and count as behind until then.
       const isOwn = hasParity(consumer, stream) || isLeftBehind(consumer, stream);
       const replicas = isOwn ? consumer.peers.length + 1 : replicasOf(consumer, stream);
-      const its = shortcoming(consumer, replicas, consumer.durable);
+      const its = replicaShortage(consumer, replicas, consumer.durable);
       return its === undefined ? [] : [`consumer ${stream.name} > ${consumer.name} ${its}`];
     }),
   ];
 }
 
-function shortcoming(
+function replicaShortage(
   { leader, peers, nodeMissingOn }: StreamFacts | ConsumerFacts,
   replicas: number,
   mustBeCurrent = true,

@@ -41,7 +41,7 @@ export interface Sweeping {
 }
 
 /** A job that is unfinished after this time may have crashed; its lease tells. Milliseconds. */
-const MAY_HAVE_DIED = 60_000;
+const MAY_HAVE_CRASHED = 60_000;
 /** The largest expected difference between the clocks of journal writers; milliseconds. */
 const CLOCKS_DIFFER = 5 * 60_000;
 /** The default interval between sweeps; milliseconds. */
@@ -61,7 +61,7 @@ export function dueOf(met: SweptAccount, sweeping: Sweeping, expiry = expiryOf(m
   const swept = isAhead(met.lastJob, sweeping.now) ? { ...met, lastJob: undefined } : met;
   const { lastJob, listed } = swept;
   // A job that began just now sees the current state anyway.
-  if (lastJob?.state === "running" && sweeping.now - lastJob.since <= MAY_HAVE_DIED) return undefined;
+  if (lastJob?.state === "running" && sweeping.now - lastJob.since <= MAY_HAVE_CRASHED) return undefined;
   if (listed.state === "unreadable") return { why: "unreadable" };
   return expiryDue(swept, sweeping, expiry) ?? lastJobDue(swept, sweeping);
 }
@@ -96,7 +96,7 @@ function lastJobDue({ account, lastJob, listed }: SweptAccount, sweeping: Sweepi
 /** Called for every account of a sweep. Most were checked so recently that the exact time does not matter. */
 function isOverdue(account: AccountId, unverified: Millis, verifyEvery: Millis): boolean {
   const soonest = Math.floor(latestOf(verifyEvery) * (1 - SPREAD));
-  return unverified >= soonest && unverified >= patienceOf(account, verifyEvery);
+  return unverified >= soonest && unverified >= verifyInterval(account, verifyEvery);
 }
 
 const latestOf = (verifyEvery: Millis): number => Math.max(0, verifyEvery - NEXT_SWEEP);
@@ -105,7 +105,7 @@ const latestOf = (verifyEvery: Millis): number => Math.max(0, verifyEvery - NEXT
  * How long a healthy account can wait for its next check. An account that would be late at the next sweep is due at
  * this one. Each account has a fixed offset, which spreads accounts that were checked together.
  */
-export function patienceOf(account: AccountId, verifyEvery: Millis): Millis {
+export function verifyInterval(account: AccountId, verifyEvery: Millis): Millis {
   const latest = latestOf(verifyEvery);
   if (latest === 0) return millis(0);
   return millis(Math.floor(latest * (1 - SPREAD * fraction(account))));

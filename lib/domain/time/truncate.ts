@@ -13,12 +13,12 @@ const CUT = "cut";
 export function truncate(data: JsonObject): JsonObject | undefined {
   const [key, value] = largestPart(data) ?? [];
   if (key === undefined || value === undefined) return undefined;
-  const told = (data[CUT] ?? {}) as JsonObject;
+  const earlier = (data[CUT] ?? {}) as JsonObject;
   const { [key]: _whole, ...others } = data;
   const half = halfOf(value);
-  const before = told[key] as { readonly of?: number } | undefined;
+  const before = earlier[key] as { readonly of?: number } | undefined;
   const note = half === undefined ? "left out" : { kept: half.length, of: before?.of ?? lengthOf(value) };
-  return { ...others, ...defined({ [key]: half }), [CUT]: { ...told, [key]: note } };
+  return { ...others, ...defined({ [key]: half }), [CUT]: { ...earlier, [key]: note } };
 }
 
 function largestPart(data: JsonObject): [string, Json] | undefined {

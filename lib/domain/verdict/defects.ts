@@ -111,7 +111,7 @@ export const sumsStreamLimit = (version: string): boolean =>
   satisfies(version, "<2.12.5", { loose: true, includePrerelease: true });
 
 /** Whether a server reports the Raft groups of its streams and consumers (in the source of 2.9.25, not of 2.9.10). */
-export const tellsRaftGroups = (version: string): boolean =>
+export const reportsRaftGroups = (version: string): boolean =>
   satisfies(version, ">=2.9.25", { loose: true, includePrerelease: true });
 
 /**

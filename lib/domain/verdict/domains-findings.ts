@@ -1,6 +1,6 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
-import { isQuiet } from "../observation/deafness.ts";
+import { lacksHeartbeats } from "../observation/deafness.ts";
 import { allStreams, domainOf, originsOf, viewOf } from "../observation/domains.ts";
 import type { DomainView, Observation } from "../observation/observation.ts";
 import { failedProbe, finding } from "./findings.ts";
@@ -11,8 +11,8 @@ import type { Finding } from "./verdict.ts";
  * is silent: a copy that receives heartbeats proves the domain.
  */
 export function domainFindings(observation: Observation, { domains }: Expectations): Finding[] {
-  const quiet = originsOf(allStreams(observation)).filter(({ origin }) => isQuiet(origin));
-  const used = quiet.flatMap(({ stream, origin }) => domainOf(origin, stream) ?? []);
+  const silent = originsOf(allStreams(observation)).filter(({ origin }) => lacksHeartbeats(origin));
+  const used = silent.flatMap(({ stream, origin }) => domainOf(origin, stream) ?? []);
   const needed = new Set([...domains, ...used]);
   if (observation.domain !== undefined) needed.delete(observation.domain);
   return [...needed].flatMap((domain) => {

@@ -8,7 +8,7 @@ import type { LastSight } from "../observation/streams-seen.ts";
 import { defined } from "../time/defined.ts";
 import { isoTime } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
-import { cure, doesNot, replicaFindings } from "./replica-findings.ts";
+import { adviceOnAbsent, doesNot, replicaFindings } from "./replica-findings.ts";
 import type { Finding, FindingCode, Verdict } from "./verdict.ts";
 
 /**
@@ -21,10 +21,12 @@ export function heldFindings(observation: Observation, sight: LastSight | undefi
   const answering = new Set(observation.servers.map(({ name }) => name));
   const unheld = unheldIn(observation, sight, answering);
   const holders = new Set(unheld.flatMap((asset) => asset.holders));
-  const told = toldUnheld(observation);
+  const reported = reportedUnheld(observation);
   return [
     ...unheld.map(unheldFinding),
-    ...(told?.ok === false ? [failedProbe("the account's streams and consumers in the cluster's metadata", told)] : []),
+    ...(reported?.ok === false
+      ? [failedProbe("the account's streams and consumers in the cluster's metadata", reported)]
+      : []),
     ...replicaFindings(observation, answering, sight),
     ...awayFindings(observation, sight, answering, holders),
   ];
@@ -65,21 +67,21 @@ function unheldIn(
   sight: LastSight | undefined,
   answering: ReadonlySet<string>,
 ): readonly Missing[] {
-  const told = toldUnheld(observation);
+  const reported = reportedUnheld(observation);
   const { accountView } = observation;
   const away = awayIn(observation, answering);
   const failing = accountView.ok === true ? accountView.value.failing.map(({ stream }) => stream) : [];
   // If all servers answer, other findings say more.
-  const isTold = ({ stream, consumer }: Unheld) =>
+  const isReported = ({ stream, consumer }: Unheld) =>
     away.length === 0 && consumer === undefined && failing.includes(stream);
-  if (told?.ok)
-    return told.value
-      .filter((it) => !isTold(it))
+  if (reported?.ok)
+    return reported.value
+      .filter((it) => !isReported(it))
       .flatMap((asset) => missingOf(asset, observation, sight, answering, away));
   return seenAway(observation, sight, answering);
 }
 
-const toldUnheld = ({ accountView }: Observation): Probe<readonly Unheld[]> | undefined =>
+const reportedUnheld = ({ accountView }: Observation): Probe<readonly Unheld[]> | undefined =>
   accountView.ok === true ? accountView.value.unheld : undefined;
 
 /** Names of the meta group's members that do not answer, if known. */
@@ -88,7 +90,7 @@ function awayIn({ meta }: Observation, answering: ReadonlySet<string>): readonly
 }
 
 function missingOf(
-  { stream, consumer, holders: told, replicas, durable }: Unheld,
+  { stream, consumer, holders: reported, replicas, durable }: Unheld,
   { domain }: Observation,
   sight: LastSight | undefined,
   answering: ReadonlySet<string>,
@@ -99,7 +101,7 @@ function missingOf(
   const seenOne = consumer === undefined ? seen : seen?.consumers?.find(({ name }) => name === consumer);
   const wasOn = (seenOne?.servers ?? []).filter((name) => !answering.has(name));
   // If one server is away, it must hold whatever the others lack.
-  const [holders = []] = [told, wasOn, away.length === 1 ? away : []].filter(({ length }) => length > 0);
+  const [holders = []] = [reported, wasOn, away.length === 1 ? away : []].filter(({ length }) => length > 0);
   const known = replicas ?? (consumer === undefined ? seen?.replicas : undefined);
   return [
     {
@@ -150,7 +152,7 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
   const place = gone.length === 0 ? "" : `${holders.length > 0 ? "" : "one of "}${gone.join(" and ")}`;
   const where =
     gone.length > 0
-      ? `${it} is on ${place}, which ${doesNot(gone)} answer; ${cure(gone, nameOfGroup(group))}`
+      ? `${it} is on ${place}, which ${doesNot(gone)} answer; ${adviceOnAbsent(gone, nameOfGroup(group))}`
       : `${it} is in the cluster's metadata, but all servers answer and none has it`;
   const server = holders.length === 1 ? { server: holders[0] ?? "" } : {};
   return finding(
@@ -172,10 +174,10 @@ function awayFindings(
   observation: Observation,
   sight: LastSight | undefined,
   answering: ReadonlySet<string>,
-  told: ReadonlySet<string>,
+  reported: ReadonlySet<string>,
 ): readonly Finding[] {
   const { meta } = observation;
-  if (toldUnheld(observation)?.ok || !mayHaveAssets(observation)) return [];
+  if (reportedUnheld(observation)?.ok || !mayHaveAssets(observation)) return [];
   if (!meta.ok) return [failedProbe("the meta group", meta)];
   if (meta.value === undefined) return [];
   const { names, unnamed } = awayFrom(meta.value, answering);
@@ -188,7 +190,7 @@ function awayFindings(
   const server = names.length === 1 && unnamed === 0 ? { server: names[0] ?? "" } : {};
   const whole = sight?.whole === true && unnamed === 0;
   const known = whole
-    ? `when the account was last healthy (${isoTime(sight.at)}), ${told.size > 0 ? "nothing else" : "nothing"} existed only there; newer streams can't be seen without the account's key`
+    ? `when the account was last healthy (${isoTime(sight.at)}), ${reported.size > 0 ? "nothing else" : "nothing"} existed only there; newer streams can't be seen without the account's key`
     : "streams that exist only there can't be seen, because Relight has neither the account's key nor an earlier healthy check";
   const message = `${missing.join(", ")} ${doesNot(missing)} answer: ${known}`;
   return [finding("server.away", whole ? "degraded" : "unknown", server, message, { probe: "JSZ", away: names })];

@@ -1,6 +1,6 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
-import { illness, isAhead, isQuiet, lastSeqOf, missingOf, takesNothing } from "../observation/deafness.ts";
+import { faultOf, isAhead, lacksHeartbeats, lastSeqOf, missingOf, receivesNothing } from "../observation/deafness.ts";
 import { allStreams, domainOf, originsOf, type Sight, sightOf } from "../observation/domains.ts";
 import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "../observation/observation.ts";
 import { formatDuration, millis } from "../time/time.ts";
@@ -18,7 +18,7 @@ export function originFindings(
   others: readonly Finding[],
 ): Finding[] {
   const streams = allStreams(observation);
-  const untold = streams.flatMap(({ name, server, origins }) =>
+  const unreported = streams.flatMap(({ name, server, origins }) =>
     origins.ok ? [] : [failedProbe(`the origins of stream ${name}`, origins, { server, stream: name })],
   );
   const copies = originsOf(streams).map(({ stream, origin }) => ({
@@ -27,7 +27,7 @@ export function originFindings(
     sight: sightOf(observation, origin, stream),
   }));
   const stalled = copies
-    .filter(({ origin, sight }) => isQuiet(origin) || takesNothing(origin, sight))
+    .filter(({ origin, sight }) => lacksHeartbeats(origin) || receivesNothing(origin, sight))
     .map(({ stream, origin, sight }) => {
       const cause = causeOf({ observation, expected, others }, stream, origin, sight);
       return stalledFinding(stream, origin, sight, cause);
@@ -35,7 +35,7 @@ export function originFindings(
   const ahead = copies
     .filter(({ stream, origin, sight }) => isAhead(stream, origin, sight))
     .map(({ stream, origin, sight }) => aheadFinding(stream, origin, lastSeqOf(sight) ?? 0));
-  return [...untold, ...stalled, ...ahead];
+  return [...unreported, ...stalled, ...ahead];
 }
 
 function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFacts, last: number): Finding {
@@ -58,8 +58,8 @@ function stalledFinding(stream: StreamFacts, origin: OriginFacts, sight: Sight, 
     missing: missing ?? null,
   };
   const because = cause === undefined ? lackOf(missing, sight) : `stalled because ${cause}`;
-  const said = origin.error === undefined ? "" : ` (${origin.error})`;
-  const message = `stream ${stream.name} has received nothing from ${nameOf(origin)} ${howLong(origin)}${said}: ${because}`;
+  const reason = origin.error === undefined ? "" : ` (${origin.error})`;
+  const message = `stream ${stream.name} has received nothing from ${nameOf(origin)} ${howLong(origin)}${reason}: ${because}`;
   return finding("stream.stalled", health, { server: stream.server, stream: stream.name }, message, evidence);
 }
 
@@ -72,7 +72,7 @@ function nameOf({ stream, domain, api }: OriginFacts): string {
 function howLong(origin: OriginFacts): string {
   const { activeAgo } = origin;
   if (activeAgo === undefined) return "since its leader was elected";
-  if (!isQuiet(origin)) return "but heartbeats during the check";
+  if (!lacksHeartbeats(origin)) return "but heartbeats during the check";
   const since = Math.max(activeAgo, origin.later.length * BEAT_GAP);
   return `for ${formatDuration(millis(since))}`;
 }
@@ -105,8 +105,8 @@ function causeOf(
 ): string | undefined {
   if (loaded(observation).some(({ expired }) => expired)) return "the account has expired";
   if (copy.nodeMissingOn.length > 0) return "it has lost its own Raft node";
-  const ill = sight.kind === "seen" ? illness(sight.stream) : undefined;
-  if (ill !== undefined) return `its origin ${origin.stream} ${ill}`;
+  const fault = sight.kind === "seen" ? faultOf(sight.stream) : undefined;
+  if (fault !== undefined) return `its origin ${origin.stream} ${fault}`;
   const domain = domainOf(origin, copy);
   const leafnodes = new Set(expected.leafnodes.filter((leaf) => leaf.domain === domain).map(({ name }) => name));
   return others.find(

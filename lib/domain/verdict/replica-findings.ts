@@ -12,7 +12,7 @@ export function replicaFindings(
   sight: LastSight | undefined,
 ): readonly Finding[] {
   return replicated(observation)
-    .filter(({ server, toldBy = server }) => answering.has(toldBy))
+    .filter(({ server, reportedBy = server }) => answering.has(reportedBy))
     .flatMap((stream) => replicasOf(stream, answering, sight));
 }
 
@@ -25,13 +25,13 @@ function replicated({ streams, elsewhere, meta }: Observation): readonly StreamF
 export const doesNot = (names: readonly string[]): string => (names.length === 1 ? "does not" : "do not");
 
 /** What to do about absent servers, and what not to do. */
-export function cure(holders: readonly string[], name: string): string {
-  const whom = holders.length > 0 ? holders.join(" and ") : "the server that holds it";
+export function adviceOnAbsent(holders: readonly string[], name: string): string {
+  const holder = holders.length > 0 ? holders.join(" and ") : "the server that holds it";
   const it = holders.length > 1 ? "them" : "it";
-  return `bring ${whom} back, with its storage; do not peer-remove ${it}: that empties ${name}`;
+  return `bring ${holder} back, with its storage; do not peer-remove ${it}: that empties ${name}`;
 }
 
-type GroupFacts = Pick<StreamFacts, "server" | "leader" | "toldBy" | "peers" | "nodeMissingOn">;
+type GroupFacts = Pick<StreamFacts, "server" | "leader" | "reportedBy" | "peers" | "nodeMissingOn">;
 
 interface Replicated extends GroupFacts {
   readonly group: Group;
@@ -47,7 +47,7 @@ function replicasOf(
   const seen = sight?.streams.find((known) => keyOf(known) === keyOf(stream));
   const own = judgeReplicas({ ...stream, group: { stream: stream.name }, seen: seen?.servers ?? [] }, answering);
   if (own.some(({ health }) => health === "dead")) return own;
-  const told = new Set(own.map(({ code, subject }) => `${code.split(".")[1]} ${subject.server}`));
+  const reported = new Set(own.map(({ code, subject }) => `${code.split(".")[1]} ${subject.server}`));
   const consumers = stream.consumers.flatMap((consumer) => {
     const group = { stream: stream.name, consumer: consumer.name };
     const known = seen?.consumers?.find(({ name }) => name === consumer.name);
@@ -56,7 +56,7 @@ function replicasOf(
     return judgeReplicas(replicated, answering);
   });
   // Do not repeat a stream's finding for each of its consumers.
-  return [...own, ...consumers.filter(({ code, subject }) => !told.has(`${code.split(".")[1]} ${subject.server}`))];
+  return [...own, ...consumers.filter(({ code, subject }) => !reported.has(`${code.split(".")[1]} ${subject.server}`))];
 }
 
 function judgeReplicas(asset: Replicated, answering: ReadonlySet<string>): readonly Finding[] {
@@ -86,8 +86,8 @@ function judgeReplicas(asset: Replicated, answering: ReadonlySet<string>): reado
   ];
 }
 
-function membersOf({ server, leader, toldBy = server, peers }: GroupFacts): ReadonlySet<string> {
-  return new Set([server, toldBy, ...(leader ? [leader] : []), ...peers.map(({ name }) => name)]);
+function membersOf({ server, leader, reportedBy = server, peers }: GroupFacts): ReadonlySet<string> {
+  return new Set([server, reportedBy, ...(leader ? [leader] : []), ...peers.map(({ name }) => name)]);
 }
 
 /** A server that has just started does not know the others' names yet. */
@@ -109,7 +109,7 @@ function noMajority(
   const size_ = replicas > 1 ? ` (R${replicas})` : "";
   const todo =
     away.length > 0
-      ? cure(away, nameOfGroup(group))
+      ? adviceOnAbsent(away, nameOfGroup(group))
       : "bring back the server that had the other replica; until then nothing can be published or fetched";
   return finding(
     what === "stream" ? "stream.no_majority" : "consumer.no_majority",

@@ -3,9 +3,9 @@ import type { Millis } from "../time/time.ts";
 import { type FindingCode, isRevived, type Verdict } from "./verdict.ts";
 
 /** How long to keep checking what a first check found. */
-export interface Patience {
+export interface SettleTimes {
   /** How long a creation, deletion or election may look like a fault. */
-  readonly believedAfter: Millis;
+  readonly confirmedAfter: Millis;
   /** How long servers take to exchange their storage usage. */
   readonly countsWithin: Millis;
   /** How long a replica may take to catch up, and a group to elect a leader. */
@@ -21,7 +21,7 @@ const CATCHES_UP: ReadonlySet<FindingCode> = new Set([
   ...(["stream.no_leader", "consumer.no_leader"] as const),
 ]);
 
-const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
+const CLEAR_THEMSELVES: ReadonlySet<FindingCode> = new Set([
   "stream.stalled",
   // 2.10.27 resets such a mirror at its next attempt.
   "stream.ahead_of_origin",
@@ -30,26 +30,26 @@ const MEND_THEMSELVES: ReadonlySet<FindingCode> = new Set([
 ]);
 
 /** Whether all findings clear by themselves once their cause is gone. */
-export function mendsItself({ findings }: Verdict): boolean {
-  return findings.length > 0 && findings.every(({ code }) => MEND_THEMSELVES.has(code));
+export function clearsItself({ findings }: Verdict): boolean {
+  return findings.length > 0 && findings.every(({ code }) => CLEAR_THEMSELVES.has(code));
 }
 
 /**
  * How long to keep checking before the verdict counts; undefined if it counts at once. Relight waits for faults that clear
  * by themselves, unless something else is dead.
  */
-export function patienceWith({ health, findings }: Verdict, patience: Patience): Millis | undefined {
-  const { believedAfter } = patience;
+export function settleTime({ health, findings }: Verdict, times: SettleTimes): Millis | undefined {
+  const { confirmedAfter } = times;
   if (findings.some(({ code }) => code === "account.expired")) return undefined;
   // Findings from the journal do not change with another check.
   const dead = findings.filter(({ health, code }) => health === "dead" && code !== "asset.lost");
-  if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers")) return patience.countsWithin;
-  if (dead.some(({ code }) => !MEND_THEMSELVES.has(code))) return believedAfter;
-  if (findings.some(({ code }) => MEND_THEMSELVES.has(code))) return patience.reconnectsWithin;
-  if (findings.some(({ code }) => CATCHES_UP.has(code))) return patience.catchesUpWithin;
+  if (dead.length > 0 && dead.every(({ code }) => code === "limit.outside_tiers")) return times.countsWithin;
+  if (dead.some(({ code }) => !CLEAR_THEMSELVES.has(code))) return confirmedAfter;
+  if (findings.some(({ code }) => CLEAR_THEMSELVES.has(code))) return times.reconnectsWithin;
+  if (findings.some(({ code }) => CATCHES_UP.has(code))) return times.catchesUpWithin;
   // One check does not prove a fault: the stream or consumer may be being created or deleted.
-  if (findings.some(isOfAsset)) return believedAfter;
+  if (findings.some(isOfAsset)) return confirmedAfter;
   // A client, or Relight's own last connection, may just be closing.
-  if (findings.some(({ code }) => code === "limit.connections")) return believedAfter;
-  return health === "dead" && !isRevived({ findings }) ? believedAfter : undefined;
+  if (findings.some(({ code }) => code === "limit.connections")) return confirmedAfter;
+  return health === "dead" && !isRevived({ findings }) ? confirmedAfter : undefined;
 }

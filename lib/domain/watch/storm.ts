@@ -9,10 +9,10 @@ const MOST_KEYS = 1_000;
 export interface Storms {
   readonly refusals: ReadonlyMap<string, readonly EpochMillis[]>;
   /** Until when nothing more is reported about an account or a server. */
-  readonly quietUntil: ReadonlyMap<string, EpochMillis>;
+  readonly suppressedUntil: ReadonlyMap<string, EpochMillis>;
 }
 
-export const NO_STORMS: Storms = { refusals: new Map(), quietUntil: new Map() };
+export const NO_STORMS: Storms = { refusals: new Map(), suppressedUntil: new Map() };
 
 export interface Counted {
   readonly storms: Storms;
@@ -30,26 +30,26 @@ export function countRefusal(
 ): Counted {
   const lately = forget(storms, now);
   if (account === undefined) return count(lately, `server ${server}`, "server", now);
-  if (lately.quietUntil.has(`account ${account}`)) return { storms: lately, storm: "none" };
+  if (lately.suppressedUntil.has(`account ${account}`)) return { storms: lately, storm: "none" };
   const counted = count(lately, `account ${account}`, "account", now);
   return counted.storm === "account" ? counted : count(counted.storms, `server ${server}`, "server", now);
 }
 
 function count(storms: Storms, key: string, whose: "account" | "server", now: EpochMillis): Counted {
-  const { refusals, quietUntil } = storms;
-  if (quietUntil.has(key) || (!refusals.has(key) && refusals.size >= MOST_KEYS)) return { storms, storm: "none" };
+  const { refusals, suppressedUntil } = storms;
+  if (suppressedUntil.has(key) || (!refusals.has(key) && refusals.size >= MOST_KEYS)) return { storms, storm: "none" };
   const times = [...(refusals.get(key) ?? []), now];
   if (times.length < STORM[whose])
-    return { storms: { refusals: new Map(refusals).set(key, times), quietUntil }, storm: "none" };
+    return { storms: { refusals: new Map(refusals).set(key, times), suppressedUntil }, storm: "none" };
   const others = new Map([...refusals].filter(([other]) => other !== key));
   const until = (now + STORM.quiet) as EpochMillis;
-  return { storms: { refusals: others, quietUntil: new Map(quietUntil).set(key, until) }, storm: whose };
+  return { storms: { refusals: others, suppressedUntil: new Map(suppressedUntil).set(key, until) }, storm: whose };
 }
 
-function forget({ refusals, quietUntil }: Storms, now: EpochMillis): Storms {
+function forget({ refusals, suppressedUntil }: Storms, now: EpochMillis): Storms {
   const recent = [...refusals].map(([key, times]) => [key, times.filter((at) => at > now - STORM.window)] as const);
   return {
     refusals: new Map(recent.filter(([, times]) => times.length > 0)),
-    quietUntil: new Map([...quietUntil].filter(([, until]) => until > now)),
+    suppressedUntil: new Map([...suppressedUntil].filter(([, until]) => until > now)),
   };
 }

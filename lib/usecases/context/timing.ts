@@ -42,7 +42,7 @@ export const TIMING = {
   busy: within(35_000, 1_000),
 
   /** How long a fault of a stream or consumer must be found without a gap. An election takes less. */
-  believedAfter: millis(1_000),
+  confirmedAfter: millis(1_000),
   /** Younger streams and consumers count as being created; their faults count only later. */
   young: YOUNG,
   /** The longest pause between two checks for confirmation, because checking hundreds of streams is expensive. */

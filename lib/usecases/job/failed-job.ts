@@ -8,16 +8,16 @@ import { escalate } from "../paging/escalate.ts";
 import { isNearEnd } from "../paging/near-end.ts";
 
 /** Errors that page nobody: a retry fixes them, or the dead letters' alarm pages. A failing journal would page for every account. */
-const UNCALLED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
+const NOT_PAGED: readonly string[] = ["interrupted", "nats.connection_lost", "journal.unavailable"];
 
 /** Pages a person about the error that ended a job, if necessary. */
-export async function callAboutFailure(
+export async function pageJobFailure(
   context: Context,
   job: RunningJob,
   error: RelightError,
   trigger: Trigger,
 ): Promise<void> {
-  if (UNCALLED.includes(error.code)) return;
+  if (NOT_PAGED.includes(error.code)) return;
   // A person who orders something that the mode forbids sees the error; for other triggers, page.
   if (error.code === "mode.forbids" && trigger === "manual") return;
   const failureClass = classOf(error);

@@ -25,13 +25,13 @@ export interface JobEnd extends JobFacts {
 type Which = Pick<Job, "account" | "action" | "trigger" | "correlation">;
 
 /** Counts the job, and announces its end if it changed or refused something. */
-export async function tellEnd(deps: EndDependencies, job: Which, end: JobEnd): Promise<void> {
+export async function reportEnd(deps: EndDependencies, job: Which, end: JobEnd): Promise<void> {
   deps.metrics.emit(measuresOfJob(end, deps.clock.now()));
   if (changedSomething(end)) await announce(deps, job, { outcome: end.outcome, verdict: end.verdict.health });
 }
 
 /** The same for a failed job. A job that will be retried has not ended and is not announced. */
-export async function tellFailure(deps: EndDependencies, job: Which, thrown: unknown): Promise<void> {
+export async function reportFailure(deps: EndDependencies, job: Which, thrown: unknown): Promise<void> {
   const { retryable, code } = asRelightError(thrown);
   deps.metrics.emit(measuresOfFailedJob({ retryable }));
   if (!retryable) await announce(deps, job, { outcome: "failed", error: code });

@@ -1,14 +1,14 @@
 import { type Ending, endingData } from "../../domain/journal/last-job.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
-import { asRelightError, told } from "../../errors.ts";
+import { asRelightError, errorFields } from "../../errors.ts";
 import type { NewJob } from "../../ports/jobs.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
 import { withLease } from "../context/lease.ts";
 import { logWith, traced } from "../context/trace.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
-import { callAboutFailure } from "./failed-job.ts";
-import { type EndDependencies, type JobEnd, tellEnd, tellFailure } from "./job-end.ts";
+import { pageJobFailure } from "./failed-job.ts";
+import { type EndDependencies, type JobEnd, reportEnd, reportFailure } from "./job-end.ts";
 
 /** What a job needs before it connects to anything, and to report its end. */
 export interface JobDependencies extends EndDependencies {
@@ -41,10 +41,10 @@ export async function runJob<End extends JobEnd>(
   const job = { ...order, correlation: order.correlation ?? order.id ?? deps.newId() };
   try {
     const end = await logged(await deps.context(), job, work);
-    await tellEnd(deps, job, end);
+    await reportEnd(deps, job, end);
     return { ...end, correlation: job.correlation };
   } catch (thrown) {
-    await tellFailure(deps, job, thrown);
+    await reportFailure(deps, job, thrown);
     throw thrown;
   }
 }
@@ -67,16 +67,16 @@ async function logged<End extends JobEnd>(outer: Context, order: Order, work: Wo
   try {
     const facts = { correlation, account, action };
     const end = await traced(context, "job", () => leased(context, order, work), facts);
-    log.info("a job ended", { ...whatCame(end, clock.now()), ...ended() });
+    log.info("a job ended", { ...outcomeFields(end, clock.now()), ...ended() });
     return end;
   } catch (thrown) {
     const level = asRelightError(thrown).code === "account.busy" ? "info" : "error";
-    log[level]("a job failed", { outcome: "failed", ...ended(), ...told(thrown) });
+    log[level]("a job failed", { outcome: "failed", ...ended(), ...errorFields(thrown) });
     throw thrown;
   }
 }
 
-function whatCame({ outcome, expiresAt, unwellSince, healthySince }: JobEnd, now: EpochMillis): object {
+function outcomeFields({ outcome, expiresAt, unwellSince, healthySince }: JobEnd, now: EpochMillis): object {
   const until = healthySince === undefined ? now : Date.parse(healthySince);
   return {
     outcome,
@@ -123,7 +123,7 @@ async function journaled<End extends JobEnd>(
     const error = asRelightError(thrown);
     const end = { outcome: "failed", error: error.toJSON(), correlation, ...endingData(before) };
     if (!error.retryable) await record(context, running, "job.finished", end);
-    await callAboutFailure(context, running, error, trigger);
+    await pageJobFailure(context, running, error, trigger);
     throw thrown;
   }
 }

@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
-import { type JournalEntry, lastClaims, REMEMBERED, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { EVEN_UNPROVED, type JournalEntry, lastClaims, REMEMBERED } from "../../domain/journal/journal.ts";
 import { type LastSight, lastSight } from "../../domain/observation/streams-seen.ts";
 import type { Journal } from "../../ports/journal.ts";
 
@@ -11,7 +11,7 @@ export function memoryOf(journal: Journal, account: AccountId): Promise<readonly
 
 /** The last claims in force; undefined if the journal has none. */
 export async function lastSeenOf(journal: Journal, account: AccountId): Promise<ClaimsDocument | undefined> {
-  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), TOLD_ONLY);
+  return lastClaims(await journal.read({ account, kinds: ["claims.seen"], limit: 1 }), EVEN_UNPROVED);
 }
 
 /** The account when it was last healthy. */

@@ -22,7 +22,7 @@ export async function expiredAccounts(
     await pMap(
       accounts,
       async (account) => {
-        if (await isCalledExpired(resolver, account)) expired.add(account);
+        if (await isReportedExpired(resolver, account)) expired.add(account);
       },
       { concurrency: AT_ONCE },
     );
@@ -41,7 +41,7 @@ export async function expiredAccounts(
 }
 
 /** Servers report this themselves, even for claims that Relight can't read. */
-async function isCalledExpired(resolver: Context["resolver"], account: AccountId): Promise<boolean> {
+async function isReportedExpired(resolver: Context["resolver"], account: AccountId): Promise<boolean> {
   try {
     const running = await resolver.running(account);
     return running.some((entry) => entry.loaded && entry.expired);

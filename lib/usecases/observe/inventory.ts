@@ -29,7 +29,7 @@ export async function takeInventory(
 ): Promise<readonly KnownAccount[]> {
   const mentions: Mention[] = configuredMentions({ ...context, configured });
   await fromResolver(context, mentions);
-  for await (const entry of sourced(context)) {
+  for await (const entry of sourceEntries(context)) {
     if (!entry.ok && entry.account !== undefined) mentions.push({ account: entry.account, place: "source" });
     if (!entry.ok) continue;
     const { sub: account, name } = entry.jwt.document.claims;
@@ -58,15 +58,15 @@ export async function findAccount(
 ): Promise<AccountId> {
   if (isAccountId(text)) return text;
   const own = accountsNamed(inventoryOf(configuredMentions(names)), text);
-  if (own.length > 0) return theOne(own, text);
+  if (own.length > 0) return onlyMatch(own, text);
   if (connect === undefined) {
     const { journalled } = await fromJournal(names.journal);
-    return theOne(accountsNamed(inventoryOf(journalled), text), text);
+    return onlyMatch(accountsNamed(inventoryOf(journalled), text), text);
   }
   const context = await connect();
   const known = await takeInventory(context, names.configured);
   const named = accountsNamed(known, text);
-  return theOne(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
+  return onlyMatch(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
 }
 
 /** The accounts that servers have loaded; none if the request fails, which is logged. */
@@ -78,7 +78,7 @@ export async function loadedAccounts({ probes, log }: Context): Promise<readonly
 }
 
 /** The entries of the source of truth, if any. An unreadable source does not stop a sweep, because each verdict reports it. */
-export async function* sourced({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
+export async function* sourceEntries({ source, log }: Pick<Context, "source" | "log">): AsyncIterable<SourceEntry> {
   if (source === undefined) return;
   try {
     yield* source.claims.accounts();
@@ -135,7 +135,7 @@ async function withServersNames(
   );
 }
 
-function theOne(matches: readonly AccountId[], text: string): AccountId {
+function onlyMatch(matches: readonly AccountId[], text: string): AccountId {
   const [match, ...others] = matches;
   if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
   if (others.length === 0) return match;

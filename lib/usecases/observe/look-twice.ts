@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type Millis, millis } from "../../domain/time/time.ts";
-import { patienceWith } from "../../domain/verdict/settling.ts";
+import { settleTime } from "../../domain/verdict/settling.ts";
 import type { Context } from "../context/context.ts";
 import type { Timing } from "../context/timing.ts";
 import { waitUntil } from "../context/wait-until.ts";
@@ -19,33 +19,33 @@ export async function lookTwice(context: Context, account: AccountId, most?: Mil
   const again = looking(context, account);
   let seen: Look = await again();
   for (let waits = 0; waits < MOST_WAITS; waits++) {
-    const patience = patienceWithLook(seen, timing);
-    if (patience === undefined) return seen;
-    const bound = millis(Math.min(patience, most ?? patience));
-    seen = await lookWhile(context, again, { patience, bound });
-    if (patienceWithLook(seen, timing) === patience) return seen;
+    const wait = settleTimeOf(seen, timing);
+    if (wait === undefined) return seen;
+    const bound = millis(Math.min(wait, most ?? wait));
+    seen = await lookWhile(context, again, { wait, bound });
+    if (settleTimeOf(seen, timing) === wait) return seen;
   }
   return seen;
 }
 
 /** Like {@link lookTwice}, without waiting for faults that clear by themselves. */
 export const lookBriefly = (context: Context, account: AccountId): Promise<Look> =>
-  lookTwice(context, account, context.timing.believedAfter);
+  lookTwice(context, account, context.timing.confirmedAfter);
 
 /** A loss that is not in the journal yet must be confirmed like a fault. */
-const patienceWithLook = ({ verdict, lost }: Look, timing: Timing): Millis | undefined =>
-  patienceWith(verdict, timing) ?? (lost.length > 0 ? timing.believedAfter : undefined);
+const settleTimeOf = ({ verdict, lost }: Look, timing: Timing): Millis | undefined =>
+  settleTime(verdict, timing) ?? (lost.length > 0 ? timing.confirmedAfter : undefined);
 
 /** Checks at least once more, until the findings change or the time is over, and waits for young streams. */
 async function lookWhile(
   { clock, timing }: Context,
   again: LookAgain,
-  { patience, bound }: { readonly patience: Millis; readonly bound: Millis },
+  { wait, bound }: { readonly wait: Millis; readonly bound: Millis },
 ): Promise<Look> {
   let seen: AgreedLook | undefined;
   const isOver = async (): Promise<boolean> => {
     seen = await again();
-    return !seen.isPending && patienceWithLook(seen, timing) !== patience;
+    return !seen.isPending && settleTimeOf(seen, timing) !== wait;
   };
   const interval = millis(Math.min(timing.looksAgainEvery, bound / 4));
   const timeout = (): Millis => millis(seen?.isPending ? bound + timing.young : bound);

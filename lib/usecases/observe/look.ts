@@ -4,7 +4,7 @@ import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import type { SourceView } from "../../domain/claims/claims-source.ts";
 import { type KnownClaims, knownClaims, needsJournal } from "../../domain/claims/known-claims.ts";
 import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/presence.ts";
-import { type JournalEntry, lastAdopted, lastMemory, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { EVEN_UNPROVED, type JournalEntry, lastAdopted, lastMemory } from "../../domain/journal/journal.ts";
 import { openReconfigurations, openToggle, unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
@@ -72,7 +72,7 @@ export function looking(context: Context, account: AccountId, listens = true): L
     const lost = look.lost.filter((loss) => lostBefore?.has(keyOfLoss(loss)) ?? true);
     lostBefore = new Set(lost.map(keyOfLoss));
     const { observation: agreedOn, ...agreement } = agreed.agreement;
-    const isPending = agreement.isPending || (lost.length > 0 && after < context.timing.believedAfter);
+    const isPending = agreement.isPending || (lost.length > 0 && after < context.timing.confirmedAfter);
     if (before === undefined) return { ...look, isPending };
     const losses = (standards.losses ?? []).filter((loss) => !look.lost.includes(loss) || lost.includes(loss));
     const judged = assess(agreedOn, { ...standards, losses, agreement });
@@ -129,7 +129,7 @@ async function lookIntoSource(
 ): Promise<SourceView | undefined> {
   const { source, signer } = context;
   if (source === undefined) return undefined;
-  const adopted = lastAdopted(remembered, signer === undefined ? TOLD_ONLY : provedBy(context));
+  const adopted = lastAdopted(remembered, signer === undefined ? EVEN_UNPROVED : provedBy(context));
   return {
     name: source.claims.name,
     sourced: await probe(() => source.claims.lookup(account)),

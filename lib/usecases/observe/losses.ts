@@ -80,9 +80,9 @@ export async function noteLosses(
     // Unreadable streams are not lost; the next check will tell.
     if (!streams.ok || UNTOLD.some((code) => hasFinding(verdict, code))) return true;
     const here = new Set(servers.map(({ name }) => name));
-    const told = baseline.streams.filter((stream) => stream.servers.every((server) => here.has(server)));
+    const comparable = baseline.streams.filter((stream) => stream.servers.every((server) => here.has(server)));
     losses = [
-      ...findLosses(told, streams.value, mayLose(context, job.account)),
+      ...findLosses(comparable, streams.value, mayLose(context, job.account)),
       ...findVanished(baseline.memorySeen, streams.value),
     ].filter((loss) => !baseline.deletions?.has(loss));
     return losses.every(({ allowed }) => allowed === true);

@@ -2,7 +2,7 @@ import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { trustedIssuers } from "../../domain/claims/operator.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { windowBounds } from "../../domain/expiry/expiry.ts";
-import { type EntryKind, type JournalEntry, newest, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { type EntryKind, EVEN_UNPROVED, type JournalEntry, newest } from "../../domain/journal/journal.ts";
 import { proofIn } from "../../domain/journal/journal-proof.ts";
 import type { Ending } from "../../domain/journal/last-job.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
@@ -29,7 +29,7 @@ export async function verify(context: Context, job: RunningJob): Promise<Look> {
   await closeLosses(context, job, seen.observation);
   if (seen.claims !== undefined) await rememberClaims(context, job, seen.claims);
   await rememberDeletion(context, job, seen);
-  if (seen.presence.state === "here") await sayIfBack(context, job);
+  if (seen.presence.state === "here") await resolveIfBack(context, job);
   if (seen.verdict.health === "healthy") {
     await rememberStreams(context, job, seen);
     await rememberMemory(context, job, seen);
@@ -50,7 +50,7 @@ async function rememberClaims(context: Context, job: RunningJob, { claims, text 
 }
 
 /** Resolves the incident of a deletion once the account is back, even if it is not healthy. */
-async function sayIfBack(context: Context, job: RunningJob): Promise<void> {
+async function resolveIfBack(context: Context, job: RunningJob): Promise<void> {
   await resolveIncidents(context, job, (open) => open === "account_deleted", "somebody brought the account back");
 }
 
@@ -64,7 +64,7 @@ async function rememberStreams(context: Context, job: RunningJob, { observation 
 /** Records the configurations of what is in memory, because no server knows them once it is lost. */
 async function rememberMemory(context: Context, job: RunningJob, { observation }: Look): Promise<void> {
   const memory = observation.streams.ok ? memoryAssets(observation.streams.value) : [];
-  const last = newest(await memoryOf(context.journal, job.account), "memory.seen", TOLD_ONLY);
+  const last = newest(await memoryOf(context.journal, job.account), "memory.seen", EVEN_UNPROVED);
   const isKnown = JSON.stringify(memory) === JSON.stringify(last?.data["memory"] ?? []);
   if (isKnown && last === undefined) return;
   await remember(context, job, "memory.seen", { memory: memory as unknown as Json }, isKnown ? last : undefined);

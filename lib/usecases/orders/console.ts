@@ -3,10 +3,10 @@ import { openingsOf } from "../../domain/incidents/repeats.ts";
 import { isOnlyWaiting } from "../../domain/incidents/unknown-period.ts";
 import {
   type EntryKind,
+  EVEN_UNPROVED,
   type JournalEntry,
   lastClaims,
   openIncidents,
-  TOLD_ONLY,
 } from "../../domain/journal/journal.ts";
 import type { LastJob } from "../../domain/journal/last-job.ts";
 import type { Json, JsonObject } from "../../domain/time/json.ts";
@@ -19,7 +19,7 @@ import { type Context, nameOf, record } from "../context/context.ts";
 import { findAccount } from "../observe/inventory.ts";
 
 /** What a console needs: the journal and the queue, but no secret and no connection to NATS. */
-export interface ConsoleDesk {
+export interface ConsoleDependencies {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly journal: Journal;
@@ -64,11 +64,11 @@ export interface Console {
 }
 
 /** How many entries to search for an account's jobs and incidents. */
-const FAR_ENOUGH = 500;
+const MOST_SEARCHED = 500;
 const ORDERED: readonly EntryKind[] = ["job.requested", "job.started", "job.finished"];
 const INCIDENTS: readonly EntryKind[] = ["incident.opened", "incident.resolved"];
 
-export function consoleOf(deps: ConsoleDesk): Console {
+export function consoleOf(deps: ConsoleDependencies): Console {
   return {
     accounts: (page) => accountsReport(deps, page),
     account: (name) => accountReport(deps, name),
@@ -78,7 +78,7 @@ export function consoleOf(deps: ConsoleDesk): Console {
 }
 
 /** An account is also known if the journal has its claims or a job on it. */
-async function knownAccount(deps: ConsoleDesk, name: string): Promise<AccountId> {
+async function knownAccount(deps: ConsoleDependencies, name: string): Promise<AccountId> {
   const account = await findAccount(deps, name);
   if (deps.configured.includes(account)) return account;
   const [entry] = await deps.journal.read({ account, limit: 1 });
@@ -86,7 +86,7 @@ async function knownAccount(deps: ConsoleDesk, name: string): Promise<AccountId>
   throw new RelightError("account.unknown", `neither the configuration nor the journal knows ${account}`);
 }
 
-async function accountsReport(deps: ConsoleDesk, { limit, after = "" }: Page): Promise<JsonObject> {
+async function accountsReport(deps: ConsoleDependencies, { limit, after = "" }: Page): Promise<JsonObject> {
   const rest = [...deps.configured].sort().filter((account) => account > after);
   const page = rest.slice(0, limit);
   const latest = await deps.journal.latest(page);
@@ -105,14 +105,14 @@ function lastJobShown(lastJob: LastJob | undefined): JsonObject | null {
   return Object.fromEntries(Object.entries(lastJob).map(([key, value]) => [key, iso(value)]));
 }
 
-async function accountReport(deps: ConsoleDesk, name: string): Promise<JsonObject> {
+async function accountReport(deps: ConsoleDependencies, name: string): Promise<JsonObject> {
   const account = await knownAccount(deps, name);
   const read = (kinds: readonly EntryKind[], limit: number) => deps.journal.read({ account, kinds, limit });
   const [verdicts, seen, latest, incidents] = await Promise.all([
     read(["verdict"], 1),
     read(["claims.seen"], 1),
     deps.journal.latest([account]),
-    read(INCIDENTS, FAR_ENOUGH),
+    read(INCIDENTS, MOST_SEARCHED),
   ]);
   return {
     id: account,
@@ -134,7 +134,7 @@ function shown(entry: JournalEntry | undefined): JsonObject | null {
 
 /** JWT ids and times, without the claims, which may contain activation tokens. */
 function claimsShown(entries: readonly JournalEntry[]): Json {
-  const claims = lastClaims(entries, TOLD_ONLY)?.claims;
+  const claims = lastClaims(entries, EVEN_UNPROVED)?.claims;
   if (claims === undefined) return null;
   const { jti, iss, iat, exp, name } = claims;
   return { name: name ?? null, jti, iss, iat, exp: exp ?? null };
@@ -152,7 +152,7 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
  * Records the order first, so the journal has it even if the job never begins. The order's id is the correlation of its job
  * and pages.
  */
-async function place(deps: ConsoleDesk, order: Order): Promise<Ordered> {
+async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> {
   const account = await knownAccount(deps, order.account);
   const { action, actor } = order;
   const correlation = deps.newId();
@@ -167,9 +167,9 @@ async function place(deps: ConsoleDesk, order: Order): Promise<Ordered> {
   return { account, correlation };
 }
 
-async function orderReport(deps: ConsoleDesk, name: string, correlation: string): Promise<JsonObject> {
+async function orderReport(deps: ConsoleDependencies, name: string, correlation: string): Promise<JsonObject> {
   const account = await knownAccount(deps, name);
-  const entries = await deps.journal.read({ account, kinds: ORDERED, limit: FAR_ENOUGH });
+  const entries = await deps.journal.read({ account, kinds: ORDERED, limit: MOST_SEARCHED });
   const own = entries.filter(({ data }) => data["correlation"] === correlation);
   const started = own.findLast(({ kind }) => kind === "job.started");
   const requested = own.find(({ kind }) => kind === "job.requested");

@@ -23,7 +23,7 @@ export interface RotationOrder extends KeyChange {
   readonly wave: number;
   readonly includeSystem: boolean;
   /** Called before each account, and before each check of a whole wave. */
-  readonly tell: (line: string) => void;
+  readonly onProgress: (line: string) => void;
 }
 
 /** The accounts that the old key signs, and the reasons against replacing it. */

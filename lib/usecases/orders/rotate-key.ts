@@ -46,7 +46,7 @@ export interface Rotation {
 export async function rotate(deps: JobDependencies, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
   const context = await deps.context();
   requireMode(context.mode, "renew", "the rotation");
-  const { from, to, tell } = order;
+  const { from, to, onProgress } = order;
   const run = { id: deps.newId(), account: "-" } as const;
   const correlation = run.id;
   const all = plan.waves.flat();
@@ -65,13 +65,13 @@ export async function rotate(deps: JobDependencies, order: RotationOrder, plan: 
     const number = `wave ${index + 1} of ${plan.waves.length}`;
     for (const it of wave) {
       if (context.signal?.aborted) return end("interrupted", `asked to stop before ${it.name}`);
-      tell(`${number}: ${it.name}`);
+      onProgress(`${number}: ${it.name}`);
       const { done, error } = await rotateAccount(deps, order, it, correlation);
       accounts.push(done);
       await record(context, run, "rotation.account", { ...done, from, to });
-      if (!GOES_ON.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
+      if (!CONTINUES_AFTER.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
     }
-    tell(`${number}: looking at all of it again`);
+    onProgress(`${number}: looking at all of it again`);
     const broken = await firstBroken(context, accounts, wave);
     if (broken !== undefined) return end("stopped", broken);
   }
@@ -79,7 +79,7 @@ export async function rotate(deps: JobDependencies, order: RotationOrder, plan: 
 }
 
 /** Results after which the rotation continues. */
-const GOES_ON: readonly RotatedAccount["result"][] = ["rotated", "expired", "deleted"];
+const CONTINUES_AFTER: readonly RotatedAccount["result"][] = ["rotated", "expired", "deleted"];
 
 /** Checks a whole wave again, because a fault may show only after other accounts changed. */
 async function firstBroken(
@@ -111,7 +111,7 @@ async function rotateAccount(
   const reason = `key rotation from ${from} to ${to}`;
   const job = { account, action: "push", trigger: "manual", reason, correlation } as const;
   try {
-    const { done } = await runJob(deps, job, (context, running) => signAnew(context, running, name));
+    const { done } = await runJob(deps, job, (context, running) => signAgain(context, running, name));
     return { done };
   } catch (thrown) {
     const error = asRelightError(thrown);
@@ -119,7 +119,7 @@ async function rotateAccount(
   }
 }
 
-async function signAnew(context: Context, job: RunningJob, name: string) {
+async function signAgain(context: Context, job: RunningJob, name: string) {
   const signer = await requireSigner(context);
   const { account } = job;
   const seen = await verify(context, job);

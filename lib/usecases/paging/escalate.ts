@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type FailureClass, type Incident, incidentKey, RENEWAL_CLASSES } from "../../domain/incidents/incident.ts";
-import { isToBeTold, openingsOf } from "../../domain/incidents/repeats.ts";
+import { openingsOf, shouldPage } from "../../domain/incidents/repeats.ts";
 import {
   type Delivery,
   describePeriod,
@@ -47,7 +47,7 @@ interface Occasion {
 
 /**
  * Pages a person: at once if the failure is new or worse, otherwise with growing pauses until it is resolved
- * ({@link isToBeTold}). Failing channels are logged and recorded but never fatal, because the job's work must not be lost;
+ * ({@link shouldPage}). Failing channels are logged and recorded but never fatal, because the job's work must not be lost;
  * the next call tries again.
  */
 export function escalate(context: EscalateDependencies, job: Occasion, trouble: Trouble): Promise<void> {
@@ -89,7 +89,7 @@ async function call(
     context.log.warn("nobody is called yet: that may pass", { key, summary });
     return opened("waiting");
   }
-  if (!isToBeTold(entries, { key, severity, about, repeats }, now)) return;
+  if (!shouldPage(entries, { key, severity, about, repeats }, now)) return;
   const { mode } = context;
   const limits = allows(mode.mode, "heal") ? [] : [`${describeMode(mode)}.`];
   const delivery = await deliver(context, {

@@ -1,7 +1,7 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { alarmOf, expiryWindow } from "../../domain/expiry/expiry.ts";
-import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { EVEN_UNPROVED, lastClaims } from "../../domain/journal/journal.ts";
 import { NO_SKEW } from "../../domain/observation/clocks.ts";
 import { type EpochMillis, epochMillis } from "../../domain/time/time.ts";
 import type { Context } from "../context/context.ts";
@@ -24,7 +24,7 @@ export async function isNearEnd(
   account: AccountId,
   claims: ClaimsDocument | undefined,
 ): Promise<boolean> {
-  const document = claims ?? lastClaims(await claimsSeen(context.journal, account), TOLD_ONLY);
+  const document = claims ?? lastClaims(await claimsSeen(context.journal, account), EVEN_UNPROVED);
   if (document === undefined) return false;
   const moment = { now: endOfWait(context), skew: NO_SKEW };
   return alarmOf(expiryWindow(document.claims, context.policyOf(account, document.claims), moment), moment) === "page";

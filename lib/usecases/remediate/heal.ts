@@ -44,7 +44,7 @@ export async function heal(
     return begun;
   };
   try {
-    return await climbAll(context, job, { first, done, baseline });
+    return await applyRungs(context, job, { first, done, baseline });
   } finally {
     await begun?.deletions[Symbol.asyncDispose]();
   }
@@ -57,7 +57,7 @@ interface Start {
   readonly baseline: () => Promise<Baseline>;
 }
 
-async function climbAll(context: Context, job: RunningJob, { first, done, baseline }: Start): Promise<HealReport> {
+async function applyRungs(context: Context, job: RunningJob, { first, done, baseline }: Start): Promise<HealReport> {
   const rungs: RungReport[] = [...done];
   const tried = new Set<Attempt>();
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
@@ -86,13 +86,13 @@ async function climbAll(context: Context, job: RunningJob, { first, done, baseli
       return report(refused.length > 0 && rungs.length === refused.length ? "refused" : "stuck", step.why);
     }
     const rung = step.kind === "renew" ? "renew" : step.rung.id;
-    if (step.kind === "climb") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);
+    if (step.kind === "rung") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);
     else hasRenewed = true;
     const before = last;
-    const there = step.kind === "climb" ? await baseline() : undefined;
-    const failure = await climb(context, job, rung, step, before);
+    const there = step.kind === "rung" ? await baseline() : undefined;
+    const failure = await applyRung(context, job, rung, step, before);
     // A restart that the guard refused has no effect to wait for.
-    if (step.kind === "climb" && failure?.code !== "restart.refused") await settle(context, job, step.rung, tried);
+    if (step.kind === "rung" && failure?.code !== "restart.refused") await settle(context, job, step.rung, tried);
     if (there !== undefined) losses = await noteLosses(context, job, there, losses);
     last = await verify(context, job);
     const why = failure?.message ?? step.why;
@@ -118,7 +118,7 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
 }
 
 /** Applies one rung. Returns the error that it failed with, or undefined. */
-async function climb(
+async function applyRung(
   context: Context,
   job: RunningJob,
   rung: RungId | "renew",
@@ -154,7 +154,7 @@ async function settle(context: Context, job: RunningJob, rung: Rung, tried: Read
     // One check does not prove a fault.
     if (looks === 1) return false;
     const situation = situationOf(context, job.account, seen);
-    return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "climb";
+    return rung.helps(situation) === undefined && nextStep(situation, tried).kind === "rung";
   };
   const { settles, settlesLookedAt: interval } = context.timing;
   await waitUntil(context.clock, hasSettled, { interval, timeout: settles[rung.id] });

@@ -83,7 +83,7 @@ async function act(
     case "push":
       return pushDelivered(context, job, order, seen);
     case "heal":
-      return renewThenClimb(context, job, seen, { resumed, onlyExpired: true });
+      return renewThenHeal(context, job, seen, { resumed, onlyExpired: true });
     case "remediate":
       return reconcileThenRenew(context, job, seen, resumed);
   }
@@ -100,16 +100,16 @@ function withCrashedWork(done: Done, crashed: CrashedWork, begun: readonly RungR
 
 /** Reports the crashed jobs' outcome if this job had nothing to do, because nobody else will. */
 function endOf(done: Done, crashed: CrashedWork, rungs: readonly RungReport[]): Pick<Done, "outcome" | "why"> {
-  const isWell = done.verdict.health === "healthy" && WELL.includes(done.outcome);
+  const endedWell = done.verdict.health === "healthy" && GOOD_OUTCOMES.includes(done.outcome);
   const outcome = outcomeOfUnfinished(crashed.work, crashed.push);
-  if (!isWell || outcome === undefined) return done;
+  if (!endedWell || outcome === undefined) return done;
   const idle = done.outcome === "healthy" || done.outcome === "verified";
   if (outcome !== "healed" && !idle) return done;
   const by = rungs.length === 0 ? "by a push" : summaryOf(rungs);
   return { outcome, why: idle ? `${by}, which a job had begun that died` : done.why };
 }
 
-const WELL: readonly Done["outcome"][] = ["healthy", "healed", "verified", "renewed", "pushed"];
+const GOOD_OUTCOMES: readonly Done["outcome"][] = ["healthy", "healed", "verified", "renewed", "pushed"];
 
 async function reconcileThenRenew(
   context: Context,
@@ -120,32 +120,32 @@ async function reconcileThenRenew(
   const difference = planned(context, seen);
   if (difference !== undefined && !allows(context.mode.mode, "renew")) {
     const would = `${difference.does} what differs (${difference.why})`;
-    const looked = await renewThenClimb(context, job, seen, { resumed, onlyExpired: false });
+    const looked = await renewThenHeal(context, job, seen, { resumed, onlyExpired: false });
     return left(context.mode, looked, would);
   }
   const { report, pushed } = await reconcile(context, job, seen);
   const now = report === undefined ? seen : await verify(context, job);
   const done = report === undefined ? resumed : [...resumed, report];
-  const result = await renewThenClimb(context, job, now, { resumed: done, onlyExpired: false });
+  const result = await renewThenHeal(context, job, now, { resumed: done, onlyExpired: false });
   return pushed === undefined ? result : { pushed: describePush(pushed), ...result };
 }
 
-interface Climb {
+interface RenewalOptions {
   readonly resumed: readonly RungReport[];
   /** Whether to renew only if the account has expired. */
   readonly onlyExpired: boolean;
 }
 
-async function renewThenClimb(
+async function renewThenHeal(
   context: Context,
   job: RunningJob,
   seen: Look,
-  { resumed, onlyExpired }: Climb,
+  { resumed, onlyExpired }: RenewalOptions,
 ): Promise<Done> {
   const why = await whyRenew(context, job, seen, onlyExpired);
-  if (why === undefined) return climb(context, job, seen, resumed);
+  if (why === undefined) return healAndPage(context, job, seen, resumed);
   if (!allows(context.mode.mode, "renew")) {
-    const { would, ...looked } = await climb(context, job, seen, resumed);
+    const { would, ...looked } = await healAndPage(context, job, seen, resumed);
     // The steps after the renewal of an expired account are known only then.
     const isAlive = seen.claims !== undefined && !hasFinding(seen.verdict, "account.expired");
     const others: Done = isAlive && would !== undefined ? { ...looked, would } : looked;
@@ -154,7 +154,7 @@ async function renewThenClimb(
   context.log.info("renewing", { account: job.account, why });
   const proved = await renew(context, job, seen);
   const renewal: RungReport = { rung: "renew", target: job.account, result: "helped", why };
-  const result = await climb(context, job, await verify(context, job), [...resumed, renewal]);
+  const result = await healAndPage(context, job, await verify(context, job), [...resumed, renewal]);
   // An account that was healthy before and after was not healed.
   const wasHealthy = seen.verdict.health === "healthy" && result.outcome === "healed";
   return { ...result, ...(wasHealthy ? { outcome: "renewed" } : {}), pushed: describePush(proved) };
@@ -182,7 +182,7 @@ async function renewNow(context: Context, job: RunningJob, seen: Look): Promise<
   });
 }
 
-async function climb(context: Context, job: RunningJob, seen: Look, done: readonly RungReport[]): Promise<Done> {
+async function healAndPage(context: Context, job: RunningJob, seen: Look, done: readonly RungReport[]): Promise<Done> {
   const report = await heal(context, job, seen, done);
   const { outcome, why, rungs, last, losses, would } = report;
   const planning = defined({ would });

@@ -31,7 +31,7 @@ export interface CrashedWork {
   readonly push?: BegunPush & { readonly servers: readonly string[] };
 }
 
-const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnwell: false };
+const NOTHING: Unfinished = { rungs: [], pushes: [], wasUnhealthy: false };
 
 /** Finishes what crashed jobs left open, and determines what else they did. */
 export async function resume(context: Context, job: RunningJob): Promise<CrashedWork> {
@@ -60,7 +60,7 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
   const reports: RungReport[] = [];
   const finished = { target: job.account, result: "helped" } as const;
   const failed = { target: job.account, result: "failed" } as const;
-  await orTell(
+  await orReport(
     async () => {
       if (!(await finishToggle(context, job))) return;
       const why = "a job that died midway had taken JetStream from the account";
@@ -68,7 +68,7 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
     },
     (why) => reports.push({ ...failed, rung: "finish-toggle", why }),
   );
-  await orTell(
+  await orReport(
     async () => {
       const changed = await finishReconfigurations(context, job);
       if (changed.length === 0) return;
@@ -81,14 +81,14 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
 }
 
 /** A remedy that can't be finished is a finding, and must not keep this job from checking and paging a person. */
-async function orTell(work: () => Promise<void>, tell: (why: string) => void): Promise<void> {
+async function orReport(work: () => Promise<void>, report: (why: string) => void): Promise<void> {
   try {
     await work();
   } catch (thrown) {
     const error = asRelightError(thrown);
-    const goesOn = !error.retryable || error.code.startsWith("assets.") || error.code === "push.not_proved";
-    if (!goesOn || error.code === "internal" || error.code === "interrupted") throw thrown;
-    tell(error.message);
+    const canContinue = !error.retryable || error.code.startsWith("assets.") || error.code === "push.not_proved";
+    if (!canContinue || error.code === "internal" || error.code === "interrupted") throw thrown;
+    report(error.message);
   }
 }
 

@@ -8,7 +8,7 @@ import { type Reconfiguration, scaleUps, touches } from "../../domain/ladder/rec
 import type { RungId, Situation } from "../../domain/ladder/rung.ts";
 import type { Group } from "../../domain/ladder/step-down.ts";
 import { type Objection, reservationObjections } from "../../domain/limits/capacity.ts";
-import { describeMisfits, misfits } from "../../domain/limits/fit.ts";
+import { describeExceeded, exceededLimits } from "../../domain/limits/fit.ts";
 import { withoutJetStream } from "../../domain/limits/jetstream-limits.ts";
 import { storageOf } from "../../domain/limits/limit-changes.ts";
 import type { Counted } from "../../domain/limits/limit-usage.ts";
@@ -38,7 +38,7 @@ export async function readyStep(
   const unready = new Map<RungId, string>();
   for (;;) {
     const step = nextStep(situation, tried, unready);
-    if (step.kind !== "climb") return step;
+    if (step.kind !== "rung") return step;
     const lack = await lackOf(context, account, step.rung.id, situation);
     if (lack === undefined) return step;
     unready.set(step.rung.id, lack);
@@ -170,8 +170,8 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
       const loaded = seen.value.filter((entry) => entry.loaded);
       const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
       const found = loaded.flatMap(({ document: { claims } }) => {
-        const exceeded = misfits(claims, assets);
-        return exceeded.length === 0 ? [] : [describeMisfits(exceeded, claims)];
+        const exceeded = exceededLimits(claims, assets);
+        return exceeded.length === 0 ? [] : [describeExceeded(exceeded, claims)];
       });
       return found.slice(0, 1).map((why) => `of account ${name}, ${why}`);
     },
@@ -186,9 +186,9 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
 function assetsOf(hosted: readonly HostedStream[]): readonly Counted[] {
   const names = new Set(hosted.map(({ name }) => name));
   return [...names].flatMap((name) => {
-    const told = hosted.filter((stream) => stream.name === name);
-    const consumers = new Map(told.flatMap((stream) => stream.consumers ?? []).map((one) => [one.name, one]));
-    return told.slice(0, 1).map((stream) => ({ ...stream, consumers: [...consumers.values()] }));
+    const reports = hosted.filter((stream) => stream.name === name);
+    const consumers = new Map(reports.flatMap((stream) => stream.consumers ?? []).map((one) => [one.name, one]));
+    return reports.slice(0, 1).map((stream) => ({ ...stream, consumers: [...consumers.values()] }));
   });
 }
 /** The situation for the ladder: a check, the policy and the available keys. */

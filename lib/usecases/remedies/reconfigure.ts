@@ -3,7 +3,7 @@ import { hasLostNodes, originsFirst, type Reconfiguration } from "../../domain/l
 import { nameOfGroup } from "../../domain/ladder/step-down.ts";
 import { updateDanger } from "../../domain/observation/direct-gets.ts";
 import type { Observation, StreamFacts } from "../../domain/observation/observation.ts";
-import { isGroupWhole, isWhole, shortcomings } from "../../domain/observation/replicas.ts";
+import { isGroupWhole, isWhole, replicaShortages } from "../../domain/observation/replicas.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { millis } from "../../domain/time/time.ts";
@@ -59,15 +59,15 @@ async function reconfigureSome(
     await meanwhile();
   } catch (thrown) {
     // Restore the configurations after any error. If that fails too, throw that error instead; the entry stays open.
-    await takeBack(context, job, changes, (await lookOnce(context, job.account)).observation);
+    await restoreAfterError(context, job, changes, (await lookOnce(context, job.account)).observation);
     throw thrown;
   }
-  await giveBack(context, job, changes);
+  await restore(context, job, changes);
   return refused;
 }
 
 /** Restores after an error. Waits for current replicas first, because a server could otherwise keep one that lacks messages. */
-async function takeBack(
+async function restoreAfterError(
   context: Context,
   job: RunningJob,
   changes: readonly Reconfiguration[],
@@ -80,7 +80,7 @@ async function takeBack(
   await waitUntilReady(context, job, changes.flatMap(streamBefore), (stream, { config }) => {
     return isWhole(stream) || stream.replicas === Number(config["num_replicas"]);
   });
-  await giveBack(context, job, changes);
+  await restore(context, job, changes);
 }
 
 const namesOfDamaged = ({ streams }: Observation): ReadonlySet<string> =>
@@ -122,7 +122,7 @@ function isAsConfigured({ replicas, config: now }: StreamFacts, config: JsonObje
  * Restores the configurations. A stream or consumer that is gone by now was removed by somebody else, and stays removed.
  * @throws RelightError `assets.not_configured` if an update would make servers panic, or a server refuses it
  */
-async function giveBack(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
+async function restore(context: Context, job: RunningJob, changes: readonly Reconfiguration[]): Promise<void> {
   const { observation } = await lookOnce(context, job.account);
   // Restore undamaged streams even if others are damaged; otherwise one damaged stream would block all.
   const names = changes.map(({ stream }) => stream);
@@ -153,7 +153,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
   if (changed.length === 0) return [];
   const streams = changed.map(({ stream }) => stream);
   context.log.warn("giving back what another job left changed", { account: job.account, streams });
-  await takeBack(context, job, changed, observation);
+  await restoreAfterError(context, job, changed, observation);
   return streams;
 }
 
@@ -198,7 +198,7 @@ async function waitUntilReady(
     });
     lacking = waiting.map(nameOfGroup);
     const unready = [...new Set(waiting.map(({ stream }) => stream))].flatMap((name) => found.get(name) ?? []);
-    why = streams.ok ? unready.flatMap(shortcomings) : [streams.message];
+    why = streams.ok ? unready.flatMap(replicaShortages) : [streams.message];
     bytes = Math.max(...waiting.map(({ stream }) => found.get(stream)?.bytes ?? 0), 0);
     return lacking.length === 0;
   };

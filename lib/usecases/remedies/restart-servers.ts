@@ -11,7 +11,7 @@ import {
 } from "../../domain/ladder/restart-guard.ts";
 import type { ServerFacts } from "../../domain/observation/observation.ts";
 import { isoTime } from "../../domain/time/time.ts";
-import { mendsItself } from "../../domain/verdict/settling.ts";
+import { clearsItself } from "../../domain/verdict/settling.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Restarter } from "../../ports/remedies.ts";
 import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } from "../context/context.ts";
@@ -39,7 +39,7 @@ export async function restartServers(context: Context, job: RunningJob, seen: Lo
       const candidates = serversToRestart(now.observation).filter((server) => !restarted.has(server));
       if (candidates.length === 0 || now.verdict.health === "healthy") return;
       // A mirror or source whose origin was restarted resumes by itself a moment later.
-      if (restarted.size > 0 && mendsItself(now.verdict)) return;
+      if (restarted.size > 0 && clearsItself(now.verdict)) return;
       assertNotInterrupted(context, { ...job, lost: AbortSignal.any([job.lost, lost]) });
       const next = await chooseServer(context, job, candidates);
       await restartOne(context, job, restarter, next);
@@ -175,7 +175,7 @@ async function waitForReturn(
   throw new RelightError("restart.unfinished", message);
 }
 
-interface Patience extends Wait {
+interface ClearanceWait extends Wait {
   readonly judge: typeof objectionsTo;
   readonly code: "restart.refused" | "restart.unfinished";
 }
@@ -184,7 +184,7 @@ interface Patience extends Wait {
 async function waitUntilClear(
   context: Context,
   orders: readonly RestartOrder[],
-  { judge, code, ...wait }: Patience,
+  { judge, code, ...wait }: ClearanceWait,
 ): Promise<string> {
   let chosen: string | undefined;
   let objections: readonly string[] = [];

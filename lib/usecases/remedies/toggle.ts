@@ -43,7 +43,7 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
     await undo(context, job, asRelightError(thrown));
     throw thrown;
   }
-  await giveBack(context, job, toggle, off);
+  await switchOn(context, job, toggle, off);
 }
 
 /** Turns JetStream on again after any error, because it may be off on some servers, or soon. If that fails, the next job does. */
@@ -59,10 +59,10 @@ export async function finishToggle(context: Context, job: RunningJob): Promise<b
   context.log.warn("finishing a toggle that another job left open", { account: job.account });
   const running = (await context.resolver.running(job.account)).flatMap((it) => (it.loaded ? [it] : []));
   const stored = await context.resolver.lookup(job.account);
-  const told = [...running, ...(stored === undefined ? [] : [stored])];
-  const current = told.find((claims) => isTrusted(claims, context.operator))?.document ?? toggle.claims;
+  const candidates = [...running, ...(stored === undefined ? [] : [stored])];
+  const current = candidates.find((claims) => isTrusted(claims, context.operator))?.document ?? toggle.claims;
   if (isOvertaken(toggle, current)) await close(context, job, toggle, current);
-  else await giveBack(context, job, toggle, current);
+  else await switchOn(context, job, toggle, current);
   return true;
 }
 
@@ -75,7 +75,7 @@ function isOvertaken({ claims: original, off }: OpenToggle, current: ClaimsDocum
   return enablesJetStream(current.claims);
 }
 
-async function giveBack(
+async function switchOn(
   context: Context,
   job: RunningJob,
   { claims: original, memory }: OpenToggle,

@@ -2,7 +2,7 @@ import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { type Alarm, alarmOf, expiryWindow } from "../../domain/expiry/expiry.ts";
 import type { FailureClass } from "../../domain/incidents/incident.ts";
-import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { EVEN_UNPROVED, lastClaims } from "../../domain/journal/journal.ts";
 import { allows } from "../../domain/ladder/mode.ts";
 import { NO_SKEW } from "../../domain/observation/clocks.ts";
 import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../../domain/time/time.ts";
@@ -37,26 +37,26 @@ export async function watchExpiry(context: Context, job: RunningJob, seen: Look,
     OWN_CLASSES.includes(failureClass) && !holds.includes(failureClass);
   await resolveIncidents(context, job, isOver, "no longer so");
   if (!calls) return;
-  if (decision.decision === "disagree") await callAboutReadings(context, job, document, decision.why);
-  if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
+  if (decision.decision === "disagree") await pageDisagreement(context, job, document, decision.why);
+  if (alarm !== "none") await pageExpiry(context, job, document, alarm, decision);
 }
 
 /** The same for an account that can't be checked, from the journal, because it still expires. */
 export async function watchUnseen(context: Context, job: RunningJob): Promise<void> {
   const { journal, clock } = context;
   const { account } = job;
-  const document = lastClaims(await claimsSeen(journal, account), TOLD_ONLY);
+  const document = lastClaims(await claimsSeen(journal, account), EVEN_UNPROVED);
   if (document === undefined) return;
   const moment = { now: clock.now(), skew: NO_SKEW };
   const window = expiryWindow(document.claims, context.policyOf(account, document.claims), moment);
   const alarm = alarmOf(window, moment);
   const decision = { decision: "wait", why: "the cluster could not be looked at" } as const;
-  if (alarm !== "none") await callAboutExpiry(context, job, document, alarm, decision);
+  if (alarm !== "none") await pageExpiry(context, job, document, alarm, decision);
 }
 
 const OWN_CLASSES: readonly FailureClass[] = ["expiry_near", "expiry_imminent", "renewal_failed", "readings_disagree"];
 
-async function callAboutReadings(
+async function pageDisagreement(
   context: Context,
   job: RunningJob,
   { claims }: ClaimsDocument,
@@ -75,7 +75,7 @@ async function callAboutReadings(
   });
 }
 
-async function callAboutExpiry(
+async function pageExpiry(
   context: Context,
   job: RunningJob,
   { claims }: ClaimsDocument,

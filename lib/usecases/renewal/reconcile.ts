@@ -1,4 +1,4 @@
-import { type Difference, fingerprintOf, type Sourced } from "../../domain/claims/claims-source.ts";
+import { type Difference, fingerprintOf, type SourceAccount } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { lastsAsLong, reissue, renewClaims } from "../../domain/claims/renewal.ts";
 import type { RungReport } from "../../domain/ladder/rung.ts";
@@ -34,7 +34,7 @@ export function planned({ source: policy, operator }: Context, seen: Look): Plan
   return { does: policy.onDifference, why: finding?.message ?? "the source of truth and the cluster differ" };
 }
 
-type Found = Extract<Sourced, { state: "found" }>;
+type Found = Extract<SourceAccount, { state: "found" }>;
 
 /**
  * Handles a difference by policy: pushes the source's claims, adopts the claims in force, or does nothing, because the
@@ -64,7 +64,7 @@ async function adopt(
   context: Context,
   job: RunningJob,
   difference: Difference,
-  sourced: Sourced,
+  sourced: SourceAccount,
 ): Promise<Reconciliation> {
   const fingerprint = fingerprintOf(difference, sourced);
   await record(context, job, "source.adopted", { difference: difference.kind, fingerprint });
@@ -75,7 +75,7 @@ async function adopt(
 
 async function pushSafely(context: Context, job: RunningJob, seen: Look, sourced: Found): Promise<Reconciliation> {
   try {
-    const pushed = await pushSourced(context, job, seen, sourced);
+    const pushed = await pushFromSource(context, job, seen, sourced);
     return { pushed, report: report(job, "helped", "the source of truth had other claims") };
   } catch (thrown) {
     const error = asRelightError(thrown);
@@ -96,7 +96,7 @@ async function pushSafely(context: Context, job: RunningJob, seen: Look, sourced
  * Pushes the source's own JWT if it is valid and newer; otherwise its claims signed again, because the gate refuses a JWT
  * that is older than the one in force or expired.
  */
-async function pushSourced(
+async function pushFromSource(
   context: Context,
   job: RunningJob,
   seen: Look,
@@ -117,10 +117,10 @@ async function pushSourced(
     now: context.clock.now(),
     ...defined({ supersedes: current }),
   };
-  const anew = hasExpired
+  const signedAgain = hasExpired
     ? renewClaims(document, { ...terms, lifetime: context.policyOf(job.account, document.claims).lifetime })
     : reissue(document, terms);
-  const lasting = current === undefined ? anew : lastsAsLong(anew, current);
+  const lasting = current === undefined ? signedAgain : lastsAsLong(signedAgain, current);
   return push(context, job, { ...order, token: await signer.sign(lasting) });
 }
 

@@ -38,7 +38,7 @@ export async function schedule(context: Context, ids: readonly AccountId[]): Pro
 
 /** Collects the claims from the resolver's list during a sweep, for use afterwards. */
 export interface ListedSchedule {
-  hear(jwt: DecodedJwt): void;
+  add(jwt: DecodedJwt): void;
   /**
    * The schedule of all listed accounts; claims that changed since are requested again. Undefined if nothing was listed, for
    * instance without a NATS-based resolver.
@@ -49,7 +49,7 @@ export interface ListedSchedule {
 export function listedSchedule(context: Context): ListedSchedule {
   const listed = new Map<AccountId, Scheduled>();
   return {
-    hear: (jwt) => {
+    add: (jwt) => {
       const { claims } = jwt.document;
       const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
       if (!isTrusted(jwt, context.operator) || !isKnown) return;

@@ -7,7 +7,7 @@ import { asRelightError, type RelightError } from "../../errors.ts";
 import type { Job } from "../../ports/jobs.ts";
 import type { ListedJwt } from "../../ports/resolver.ts";
 import type { Context } from "../context/context.ts";
-import { loadedAccounts, sourced } from "../observe/inventory.ts";
+import { loadedAccounts, sourceEntries } from "../observe/inventory.ts";
 import type { SweepContext, SweepOrder, SweepSettings } from "./sweep-judge.ts";
 import { type Judged, judge, type Met, newTally, type Tally } from "./sweep-judge.ts";
 
@@ -74,7 +74,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     await enqueue(context, run, urgent);
   }
   const postponed = await enqueueBacklogs(context, run, backlogs);
-  if (run.list.brokenOff !== undefined) throw run.list.brokenOff;
+  if (run.list.incompleteBecause !== undefined) throw run.list.incompleteBecause;
   const { id: _id, unreadable, queued, queuedBy, tally } = run;
   const { trigger, which } = order;
   context.log.info("a sweep ended", {
@@ -173,7 +173,7 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
   }
   const unlisted = { state: list.isWhole ? "absent" : "unknown" } as const;
   for (const account of context.configured) if (isNew(account)) yield { account, listed: unlisted };
-  for await (const entry of sourced(context)) {
+  for await (const entry of sourceEntries(context)) {
     if (!entry.ok) noteUnreadable(run, { account: entry.place, problem: entry.problem });
     else if (isNew(entry.jwt.document.claims.sub)) yield { account: entry.jwt.document.claims.sub, listed: unlisted };
   }
@@ -202,7 +202,7 @@ async function* chunksOf<T>(all: AsyncIterable<T>): AsyncIterable<readonly T[]> 
 interface Listing {
   isWhole: boolean;
   /** Why it is incomplete. The sweep queues what it knows, and then fails. */
-  brokenOff?: RelightError;
+  incompleteBecause?: RelightError;
 }
 
 /**
@@ -216,7 +216,7 @@ async function* listed({ resolver, log }: Context, list: Listing): AsyncIterable
     const error = asRelightError(thrown);
     if (error.code === "internal") throw thrown;
     list.isWhole = false;
-    if (error.code !== "nats.no_resolver") list.brokenOff = error;
+    if (error.code !== "nats.no_resolver") list.incompleteBecause = error;
     log.warn("the resolver can't be listed; only configured accounts are swept", { error: error.toJSON() });
   }
 }

@@ -1,6 +1,6 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type Operator, trustedDeleters } from "../../domain/claims/operator.ts";
-import { lastClaims, TOLD_ONLY } from "../../domain/journal/journal.ts";
+import { EVEN_UNPROVED, lastClaims } from "../../domain/journal/journal.ts";
 import { isJsonObject } from "../../domain/time/json.ts";
 import { type Millis, millis, toSeconds } from "../../domain/time/time.ts";
 import { countRefusal, NO_STORMS } from "../../domain/watch/storm.ts";
@@ -46,7 +46,7 @@ export interface Watching extends Pick<Context, "clock" | "timing"> {
    */
   readonly work: (job: Job) => Promise<JobEnd>;
   readonly sweep: (trigger: Trigger, reason: string) => Promise<SweepEnd>;
-  readonly tell: (note: WatchNote) => void;
+  readonly report: (note: WatchNote) => void;
   /** The time between two sweeps; if undefined, only at the start and after a gap. */
   readonly sweepEvery: Millis | undefined;
 }
@@ -94,7 +94,7 @@ export async function watch(watching: Watching): Promise<void> {
 }
 
 function act(
-  { log, tell }: Watching,
+  { log, report }: Watching,
   { queue, sweeps }: { queue: WatchQueue; sweeps: WatchSweeps },
   event: ClusterEvent,
   action: WatchAction,
@@ -102,7 +102,7 @@ function act(
   const isTrouble = event.kind === "auth-failed" || event.kind === "connection-lost";
   if (action.do !== "nothing") {
     log[isTrouble ? "warn" : "info"](`heard: ${event.kind}`, { event, action });
-    tell({ what: "heard", event, action });
+    report({ what: "heard", event, action });
   }
   if (action.do === "job") queue.ask(action.account, action.why, action.settle);
   if (action.do === "sweep") sweeps.ask("event", action.why, action.settle);
@@ -128,8 +128,8 @@ async function gather(
   if (!("account" in event) || event.account === undefined) return facts;
   const { account } = event;
   // Always report pushes and deletions, because the log should show who changed what.
-  const isToBeTold = event.kind === "claims-pushed" || event.kind === "deletion-ordered";
-  if (queue.waits(account) && !isToBeTold) return undefined;
+  const isWorthReporting = event.kind === "claims-pushed" || event.kind === "deletion-ordered";
+  if (queue.waits(account) && !isWorthReporting) return undefined;
   switch (event.kind) {
     case "deletion-ordered":
       return {
@@ -159,7 +159,7 @@ async function rememberOrder(
 ): Promise<void> {
   const { journal, clock, newId } = watching;
   const query = { account, kinds: ["claims.seen"], limit: 1 } as const;
-  const seen = lastClaims((await orUndefined(watching, () => journal.read(query))) ?? [], TOLD_ONLY);
+  const seen = lastClaims((await orUndefined(watching, () => journal.read(query))) ?? [], EVEN_UNPROVED);
   const iat = seen?.claims.iat ?? ordered;
   const data = { how: "ordered", iat, order, issuer, ...(seen ? { jti: seen.claims.jti } : {}) };
   const entry = { at: clock.now(), job: newId(), account, kind: "account.deleted", data } as const;
@@ -211,11 +211,11 @@ async function doJob(watching: Watching, account: AccountId, reason: string): Pr
   const end = await watching.work(job).catch((thrown: unknown): JobEnd => {
     return { state: "failed", error: asRelightError(thrown) };
   });
-  watching.tell({ what: "job", account, reason, end });
+  watching.report({ what: "job", account, reason, end });
   return end.state === "failed" && end.error.code === "account.busy" ? "busy" : "done";
 }
 
 async function doSweep(watching: Watching, trigger: Trigger, reason: string): Promise<void> {
   const end = await watching.sweep(trigger, reason).catch((thrown: unknown) => asRelightError(thrown));
-  watching.tell({ what: "sweep", reason, end });
+  watching.report({ what: "sweep", reason, end });
 }

@@ -1,25 +1,25 @@
 import { describe, expect, test } from "@jest/globals";
 import type { ClaimsDocument } from "../../../lib/domain/claims/claims.ts";
 import { compareClaims } from "../../../lib/domain/claims/claims-comparison.ts";
-import { differenceOf, fingerprintOf, type Sourced } from "../../../lib/domain/claims/claims-source.ts";
+import { differenceOf, fingerprintOf, type SourceAccount } from "../../../lib/domain/claims/claims-source.ts";
 import { failureClassOf } from "../../../lib/domain/incidents/incident.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { sourceFindings } from "../../../lib/domain/verdict/source-findings.ts";
 import { claims, FAILED, NOW, observation, operator } from "../observations.ts";
 
-const found = (document: ClaimsDocument, signatureValid = true): Sourced => ({
+const found = (document: ClaimsDocument, signatureValid = true): SourceAccount => ({
   state: "found",
   claims: { document, signatureValid },
   token: "x.y.z",
   place: "APP.jwt",
 });
-const ABSENT: Sourced = { state: "absent" };
+const ABSENT: SourceAccount = { state: "absent" };
 const older = { jti: "J0", iat: NOW - 200, exp: NOW + 500 };
 const newer = { jti: "J2", iat: NOW - 50, exp: NOW + 2_000 };
 const stranger = `O${"Z".repeat(55)}`;
 
 describe("a difference between the source of truth and the cluster", () => {
-  test.each<[string, Sourced, ClaimsDocument | undefined, object | undefined]>([
+  test.each<[string, SourceAccount, ClaimsDocument | undefined, object | undefined]>([
     ["is none for the same", found(claims()), claims(), undefined],
     ["is none for claims that were renewed in the cluster", found(claims(older)), claims(), undefined],
     [
@@ -57,7 +57,7 @@ describe("a difference between the source of truth and the cluster", () => {
     else expect(seen).toMatchObject(difference);
   });
 
-  const print = (sourced: Sourced, inForce: ClaimsDocument): string => {
+  const print = (sourced: SourceAccount, inForce: ClaimsDocument): string => {
     const difference = differenceOf(sourced, inForce, operator);
     if (difference === undefined) throw new Error("there is no difference");
     return fingerprintOf(difference, sourced);
@@ -74,7 +74,7 @@ describe("a difference between the source of truth and the cluster", () => {
 });
 
 describe("findings about the source of truth", () => {
-  const findings = (sourced: Sourced, changes: object = {}, adopted?: string) =>
+  const findings = (sourced: SourceAccount, changes: object = {}, adopted?: string) =>
     sourceFindings(observation(changes), operator, {
       name: "nsc:store",
       sourced: { ok: true, value: sourced },
@@ -111,7 +111,7 @@ describe("findings about the source of truth", () => {
     expect(findings(found(claims(older, { conn: 6 })), {}, adopted)).toEqual(["source.differs degraded"]);
   });
 
-  test.each<[string, Sourced, object, string]>([
+  test.each<[string, SourceAccount, object, string]>([
     ["other claims", found(claims({}, { conn: 1 })), {}, "claims_differ"],
     ["an account that is missing", found(claims()), NOWHERE, "account_missing"],
   ])("%s are a class of failure of their own", (_what, sourced, changes, expected) => {
@@ -139,7 +139,7 @@ describe("the comparison of source, resolver and servers", () => {
         } as const;
       }),
     }) as const;
-  const sourced = (of: Sourced) => ({ ok: true, value: of }) as const;
+  const sourced = (of: SourceAccount) => ({ ok: true, value: of }) as const;
   const compare = (places: object) =>
     compareClaims({ stored: held(document), running: on(document), ...places }, operator);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { createAccount, createUser } from "@nats-io/nkeys";
 import { isPublicKey } from "../../../lib/domain/claims/nkey.ts";
 import { serverObjections } from "../../../lib/domain/gate/server-checks.ts";
-import { doMeet, isContained } from "../../../lib/domain/gate/subjects.ts";
+import { doOverlap, isContained } from "../../../lib/domain/gate/subjects.ts";
 import { claims } from "../observations.ts";
 
 const ACCOUNT = createAccount().getPublicKey();
@@ -129,5 +129,5 @@ test.each<[string, string, boolean, boolean]>([
   ["a.b", "a.c", false, false],
 ])("%s within %s: %s; meets it: %s", (inner, outer, within, meets) => {
   expect(isContained(inner, outer)).toBe(within);
-  expect([doMeet(inner, outer), doMeet(outer, inner)]).toEqual([meets, meets]);
+  expect([doOverlap(inner, outer), doOverlap(outer, inner)]).toEqual([meets, meets]);
 });

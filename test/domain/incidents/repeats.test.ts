@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { isToBeTold, openingsOf, type Telling } from "../../../lib/domain/incidents/repeats.ts";
+import { openingsOf, type PageCandidate, shouldPage } from "../../../lib/domain/incidents/repeats.ts";
 import type { JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { epochMillis } from "../../../lib/domain/time/time.ts";
 
@@ -22,7 +22,7 @@ const lost = { delivery: "undeliverable" };
 const warning = { severity: "warning" };
 const other = { about: "b" };
 
-const telling = (fields: Partial<Telling> = {}): Telling => ({
+const telling = (fields: Partial<PageCandidate> = {}): PageCandidate => ({
   key: "k",
   severity: "critical",
   about: "a",
@@ -31,7 +31,7 @@ const telling = (fields: Partial<Telling> = {}): Telling => ({
 });
 
 describe("a person is told", () => {
-  test.each<[string, readonly JournalEntry[], number, Partial<Telling>, boolean]>([
+  test.each<[string, readonly JournalEntry[], number, Partial<PageCandidate>, boolean]>([
     ["of what is new", [], 0, {}, true],
     ["of the same again, within 15 minutes", [opened(0)], 14, {}, false],
     ["of the same again, after 15 minutes", [opened(0)], 15, {}, true],
@@ -42,7 +42,7 @@ describe("a person is told", () => {
     ["a fifth time, after 11 hours", [0, 15, 75, 315].map((m) => opened(m)), 315 + 660, {}, false],
     ["a fifth time, after 12 hours", [0, 15, 75, 315].map((m) => opened(m)), 315 + 720, {}, true],
     ["of something worse", [opened(0, warning)], 1, {}, true],
-    ["of something less bad", [opened(0)], 1, warning as Partial<Telling>, false],
+    ["of something less bad", [opened(0)], 1, warning as Partial<PageCandidate>, false],
     ["of something else", [opened(0)], 1, other, true],
     ["of what was told before something else", [opened(0), opened(5, other)], 10, {}, false],
     ["of it after its own pause", [opened(0), opened(5, other)], 15, {}, true],
@@ -52,24 +52,24 @@ describe("a person is told", () => {
     ["of what was resolved and is back", [opened(0), resolved(1)], 2, {}, true],
     ["of another incident of the same account", [opened(0, { key: "l" })], 1, {}, true],
   ])("%s", (_what, entries, minutes, fields, isTold) => {
-    expect(isToBeTold(entries, telling(fields), at(minutes))).toBe(isTold);
+    expect(shouldPage(entries, telling(fields), at(minutes))).toBe(isTold);
   });
 
-  test.each<[string, readonly JournalEntry[], Partial<Telling>, boolean]>([
+  test.each<[string, readonly JournalEntry[], Partial<PageCandidate>, boolean]>([
     ["of the same, ever", [opened(0)], {}, false],
     ["of something else", [opened(0)], other, true],
     ["of something worse", [opened(0, warning)], {}, true],
     ["of what it has become again, after the pause", [opened(0), opened(1, other)], {}, true],
     ["of what reached nobody", [opened(0, lost)], {}, true],
   ])("once, a year later, %s", (_what, entries, fields, isTold) => {
-    expect(isToBeTold(entries, telling({ ...fields, repeats: false }), at(525_600))).toBe(isTold);
+    expect(shouldPage(entries, telling({ ...fields, repeats: false }), at(525_600))).toBe(isTold);
   });
 });
 
 test("however often it is asked, a person is told of one trouble at these times of two days", () => {
   const told: JournalEntry[] = [];
   for (let minute = 0; minute <= 2 * 24 * 60; minute += 5)
-    if (isToBeTold(told, telling(), at(minute))) told.push(opened(minute));
+    if (shouldPage(told, telling(), at(minute))) told.push(opened(minute));
   expect(told.map((page) => (page.at - START) / MINUTE)).toEqual([0, 15, 75, 315, 1035, 1755, 2475]);
 });
 
@@ -79,7 +79,7 @@ test("a trouble that comes and goes with another is no storm", () => {
       const told: JournalEntry[] = [];
       for (const [index, about] of abouts.entries())
         for (const repeats of [true, false])
-          if (isToBeTold(told, telling({ about, repeats }), at(index * 5))) told.push(opened(index * 5, { about }));
+          if (shouldPage(told, telling({ about, repeats }), at(index * 5))) told.push(opened(index * 5, { about }));
       // A day of sweeps: at most five pages of each, as if each were alone.
       expect(told.length).toBeLessThanOrEqual(10);
     }),

@@ -28,14 +28,14 @@ const saw = (job: string, verdict: string): Written => [job, "verdict", { verdic
 
 describe("what jobs left that never ended", () => {
   test.each<[string, readonly Written[], object]>([
-    ["nothing, where there was no job", [], { rungs: [], pushes: [], wasUnwell: false }],
+    ["nothing, where there was no job", [], { rungs: [], pushes: [], wasUnhealthy: false }],
     [
       "nothing of one that ended",
       [saw("1", "dead"), began("1"), ["1", "job.finished"]],
-      { rungs: [], pushes: [], wasUnwell: false },
+      { rungs: [], pushes: [], wasUnhealthy: false },
     ],
-    ["nothing of the one that asks", [saw("now", "dead"), began("now")], { rungs: [], wasUnwell: false }],
-    ["a rung without an end", [saw("1", "dead"), began("1")], { rungs: [{ ...RUNG, job: "1" }], wasUnwell: true }],
+    ["nothing of the one that asks", [saw("now", "dead"), began("now")], { rungs: [], wasUnhealthy: false }],
+    ["a rung without an end", [saw("1", "dead"), began("1")], { rungs: [{ ...RUNG, job: "1" }], wasUnhealthy: true }],
     ["a rung with its end", [began("1"), ended("1", "helped")], { rungs: [{ ...RUNG, job: "1", result: "helped" }] }],
     [
       "of two jobs: the second closed what the first began, and began it again",

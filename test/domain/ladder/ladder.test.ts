@@ -69,7 +69,7 @@ function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> 
 function stepOf(seen: Partial<Observation>, changes: Partial<Situation> = {}, tried: readonly RungId[] = []): string {
   const here = situation(seen, changes);
   const step = nextStep(here, climbed(here, tried));
-  if (step.kind === "climb") return step.rung.id;
+  if (step.kind === "rung") return step.rung.id;
   return step.kind === "stop" ? `stop: ${step.why}` : step.kind;
 }
 
@@ -344,7 +344,7 @@ describe("the next step", () => {
         const here = situation(seen, can);
         const step = nextStep(here, climbed(here, tried));
         if (here.verdict.health === "unknown") expect(step.kind).toBe("stop");
-        if (step.kind !== "climb") return;
+        if (step.kind !== "rung") return;
         expect(here.verdict.health).toBe("dead");
         expect(tried).not.toContain(step.rung.id);
         const asAccount: readonly RungId[] = [
@@ -379,14 +379,14 @@ describe("the next step", () => {
     const step = nextStep(here, climbed(here, ["step-down-leaders"]));
     const why = step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
     const lost = /it would lose what exists only in the memory of one server: (.*); allow this/.exec(why ?? "")?.[1];
-    const seen = step.kind === "climb" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;
+    const seen = step.kind === "rung" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;
     expect(seen).toBe(expected);
   });
 
   test("a rung that is refused is named beside the next one that is climbed", () => {
     const seen = { streams: deaf({ peers: PEERS }) };
     expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({
-      kind: "climb",
+      kind: "rung",
       rung: { id: "toggle-jetstream" },
       refused: [{ rung: "step-down-leaders" }],
     });

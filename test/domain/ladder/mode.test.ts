@@ -49,7 +49,7 @@ describe("the mode of a run", () => {
 });
 
 describe("the ladder within a mode", () => {
-  const climbs = LADDER.map((rung): Step => ({ kind: "climb", rung, why: "deaf", refused: [] }));
+  const climbs = LADDER.map((rung): Step => ({ kind: "rung", rung, why: "deaf", refused: [] }));
   const renew: Step = { kind: "renew", why: "it expired" };
   const stop: Step = { kind: "stop", why: "no rung helps", refused: [] };
   const forbidden = (configured: "look" | "renew" | "heal", step: Step) =>

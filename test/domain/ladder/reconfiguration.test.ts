@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { originsFirst, readReconfiguration, scaleUps, touches } from "../../../lib/domain/ladder/reconfiguration.ts";
 import type { Observation } from "../../../lib/domain/observation/observation.ts";
-import { isWhole, shortcomings } from "../../../lib/domain/observation/replicas.ts";
+import { isWhole, replicaShortages } from "../../../lib/domain/observation/replicas.ts";
 import { consumer, DEAF, observation, server, stream } from "../observations.ts";
 
 const servers = ["s1", "s2", "s3"].map((name) =>
@@ -151,7 +151,7 @@ test.each<[string, Facts, string | undefined]>([
   ["no leader", { leader: undefined as never }, "stream ORDERS has no leader"],
   ["a node missing", { nodeMissingOn: ["s1"] }, "stream ORDERS has no Raft node on s1"],
 ])("whole: %s", (_what, facts, expected) => {
-  expect(shortcomings(stream(facts))).toEqual(expected === undefined ? [] : [expected]);
+  expect(replicaShortages(stream(facts))).toEqual(expected === undefined ? [] : [expected]);
   expect(isWhole(stream(facts))).toBe(expected === undefined);
 });
 
@@ -208,7 +208,7 @@ describe("a consumer that says one replica, or is ephemeral", () => {
         config: { name: "ORDERS", retention: "limits" },
         consumers: [consumer({ leader: "s1", durable, config: { num_replicas: 3 }, peers: behind })],
       });
-    expect(shortcomings(one(true))).toEqual(["consumer ORDERS > worker is behind on s3"]);
+    expect(replicaShortages(one(true))).toEqual(["consumer ORDERS > worker is behind on s3"]);
     expect(isWhole(one(false))).toBe(true);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { limitObjection, misfits } from "../../../lib/domain/limits/fit.ts";
+import { exceededLimits, limitObjection } from "../../../lib/domain/limits/fit.ts";
 import { exceeds } from "../../../lib/domain/limits/room.ts";
 import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
 import { claims, consumer, FAILED, observation, stream } from "../observations.ts";
@@ -71,7 +71,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
   });
 
   test("bytes in use and bytes reserved are not added up", () => {
-    expect(misfits(claims({}, { ...UNLIMITED, disk_storage: MIB }).claims, [sized(MIB), stream()])).toEqual([]);
+    expect(exceededLimits(claims({}, { ...UNLIMITED, disk_storage: MIB }).claims, [sized(MIB), stream()])).toEqual([]);
   });
 
   test("an id where the name would have to be quoted", () => {

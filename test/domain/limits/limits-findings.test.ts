@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { closedDoor, connectionUse } from "../../../lib/domain/limits/connection-use.ts";
+import { connectionRefusal, connectionUse } from "../../../lib/domain/limits/connection-use.ts";
 import { limitFindings, limitWarnings } from "../../../lib/domain/limits/limits-findings.ts";
 import type { LimitsRoom } from "../../../lib/domain/limits/server-use.ts";
 import { tierEntries } from "../../../lib/domain/limits/tier-entries.ts";
@@ -203,7 +203,7 @@ describe("connections", () => {
     ["may be none", running({ conn: 0 }, clients(0)), "locked"],
     ["are not said, which is none", running({ conn: undefined }, clients(0)), "locked"],
     ["could not be asked about", FAILED, undefined],
-  ])("%s", (_, seenRunning, door) => expect(closedDoor(seenRunning)?.kind).toBe(door));
+  ])("%s", (_, seenRunning, door) => expect(connectionRefusal(seenRunning)?.kind).toBe(door));
 
   test("that are used up are degraded, and make nothing unknown", () => {
     const observed = observation({ running: running({ conn: 3 }, clients(3)), ...NOT_ASKED });

@@ -43,7 +43,7 @@ function judge(...looks: readonly Observation[]) {
   let followed: Followed | undefined;
   let last: { agreement: Agreement; at: EpochMillis } | undefined;
   looks.forEach((seen, index) => {
-    const after = millis((index * TIMING.believedAfter) / 2);
+    const after = millis((index * TIMING.confirmedAfter) / 2);
     const at = epochMillis(seen.at + after);
     const { findings } = assess(seen, STANDARDS);
     const agreed = agree({ observation: { ...seen, at }, findings, after }, TIMING, followed);

@@ -6,7 +6,7 @@ import { areHeard, silencedMirrorGroups } from "../../../lib/domain/ladder/step-
 import { directToggles, updateDanger } from "../../../lib/domain/observation/direct-gets.ts";
 import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
-import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
+import { settleTime } from "../../../lib/domain/verdict/settling.ts";
 import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { claims, DEAF, FAILED, observation, operator, server, stream } from "../observations.ts";
@@ -57,7 +57,7 @@ function step(look: Observation, hasAccountKey = true): string {
     },
     new Set(),
   );
-  if (next.kind === "climb") return next.rung.id;
+  if (next.kind === "rung") return next.rung.id;
   return next.kind === "stop" ? `stop: ${next.why}` : next.kind;
 }
 
@@ -87,13 +87,13 @@ describe("the verdict on direct gets", () => {
 
   test("what is left of a stopped replica ends with its server, and nothing else helps", () => {
     const look = seen("2.10.27", STRAY);
-    expect(patienceWith(verdictOf(look), TIMING)).toBe(10_000);
+    expect(settleTime(verdictOf(look), TIMING)).toBe(10_000);
     expect(step(look)).toMatch(/^stop: /);
     expect(serversToRestart(look)).toEqual(["s2"]);
   });
 
   test("a replica that catches up is given the time for it", () => {
-    expect(patienceWith(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))), TIMING)).toBe(10_000);
+    expect(settleTime(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))), TIMING)).toBe(10_000);
   });
 });
 

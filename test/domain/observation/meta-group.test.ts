@@ -81,7 +81,7 @@ describe("what keeps a meta group from being touched", () => {
     ],
     [
       "servers that see it otherwise",
-      { ...THREE, dissenting: [{ server: "n2" }, { server: "n3", leader: "n2" }] },
+      { ...THREE, disagreeing: [{ server: "n2" }, { server: "n3", leader: "n2" }] },
       ...([true, [/n2 knows no meta leader/, /n3 follows the meta leader n2, not n1/]] as const),
     ],
   ])("%s", (_situation, meta, quorum, problems) => {

@@ -9,8 +9,8 @@ import {
   describeDue,
   dueOf,
   type Listed,
-  patienceOf,
   type SweptAccount,
+  verifyInterval,
 } from "../../../lib/domain/sweep/due.ts";
 import { backlog } from "../../../lib/domain/time/backlog.ts";
 import { epochMillis, epochSeconds, millis } from "../../../lib/domain/time/time.ts";
@@ -144,10 +144,10 @@ describe("whatever the account", () => {
     fc.assert(
       fc.property(anyAccount, fc.integer({ min: 5, max: 10_000 }), (account, minutes) => {
         const every = millis(minutes * MINUTE);
-        const patience = patienceOf(account, every);
+        const patience = verifyInterval(account, every);
         expect(patience).toBeLessThanOrEqual(every - 5 * MINUTE);
         expect(patience).toBeGreaterThanOrEqual(Math.floor((every - 5 * MINUTE) * 0.75));
-        expect(patienceOf(account, every)).toBe(patience);
+        expect(verifyInterval(account, every)).toBe(patience);
       }),
     );
   });

@@ -9,7 +9,7 @@ import type {
 } from "../../../lib/domain/observation/observation.ts";
 import { millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
-import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
+import { settleTime } from "../../../lib/domain/verdict/settling.ts";
 import type { Health } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { ACCOUNT, claims, DEAF, FAILED, OVER, observation, operator, server, stream } from "../observations.ts";
@@ -414,9 +414,9 @@ describe("leafnodes", () => {
 
 test("what mends itself is waited for, unless something else is dead or the account has expired", () => {
   const quiet = streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 }));
-  expect(patienceWith(verdictOf({ ...quiet, ...view([]) }), TIMING)).toBe(30_000);
-  expect(patienceWith(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING)).toBe(1_000);
-  expect(patienceWith(verdictOf({}), TIMING)).toBeUndefined();
+  expect(settleTime(verdictOf({ ...quiet, ...view([]) }), TIMING)).toBe(30_000);
+  expect(settleTime(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING)).toBe(1_000);
+  expect(settleTime(verdictOf({}), TIMING)).toBeUndefined();
   const expired = verdictOf({
     stored: { ok: true, value: undefined },
     running: {
@@ -433,5 +433,5 @@ test("what mends itself is waited for, unless something else is dead or the acco
       ],
     },
   });
-  expect(patienceWith(expired, TIMING)).toBeUndefined();
+  expect(settleTime(expired, TIMING)).toBeUndefined();
 });

@@ -14,7 +14,7 @@ import { isNews, type LastSight, lastSight, sightIn } from "../../../lib/domain/
 import { epochMillis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { hiddenByAway } from "../../../lib/domain/verdict/held-findings.ts";
-import { patienceWith } from "../../../lib/domain/verdict/settling.ts";
+import { settleTime } from "../../../lib/domain/verdict/settling.ts";
 import type { Verdict } from "../../../lib/domain/verdict/verdict.ts";
 import { TIMING } from "../../../lib/usecases/context/timing.ts";
 import { ACCOUNT, claims, consumer, DEAF, FAILED, observation, operator, server, stream } from "../observations.ts";
@@ -199,7 +199,7 @@ describe("replicas", () => {
     ["one of two taken out, and the other leads", { replicas: 2, peers: [] }, ["degraded stream.replica_away"]],
     [
       "the leader has just gone: a follower tells, and does not list itself",
-      { server: "s3", replicas: 3, leader: "s3", toldBy: "s1", peers: peers("s2") },
+      { server: "s3", replicas: 3, leader: "s3", reportedBy: "s1", peers: peers("s2") },
       ["unknown stream.no_leader", "degraded stream.replica_away"],
     ],
     ["one that lags", { replicas: 2, peers: [{ name: "s2", current: false }] }, ["degraded stream.replica_behind"]],
@@ -246,7 +246,7 @@ describe("replicas", () => {
 
   test("that lag, or elect a leader, are given time; that are away are looked at twice", () => {
     const patience = (facts: Partial<StreamFacts>) =>
-      patienceWith(judge(seen({ streams: [stream(facts)], unheld: none })), TIMING);
+      settleTime(judge(seen({ streams: [stream(facts)], unheld: none })), TIMING);
     expect(patience({ replicas: 2, peers: [{ name: "s2", current: false }] })).toBe(10_000);
     expect(patience(R3)).toBe(1_000);
   });

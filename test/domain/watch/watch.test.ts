@@ -100,7 +100,7 @@ describe("refusals", () => {
       fc.property(names, (accounts) => {
         let counted: Storms = NO_STORMS;
         for (const name of accounts) counted = countRefusal(counted, { server: "s", account: name }, at(0)).storms;
-        expect(counted.refusals.size + counted.quietUntil.size).toBeLessThanOrEqual(2_000);
+        expect(counted.refusals.size + counted.suppressedUntil.size).toBeLessThanOrEqual(2_000);
       }),
       { numRuns: 5 },
     );

@@ -1,6 +1,6 @@
 import type { AccountId, Expectations } from "../../../lib/domain/claims/account.ts";
 import { loaded as loadedOn } from "../../../lib/domain/claims/claims-in-force.ts";
-import { closedDoor } from "../../../lib/domain/limits/connection-use.ts";
+import { connectionRefusal } from "../../../lib/domain/limits/connection-use.ts";
 import { enablesJetStream, limitsOf } from "../../../lib/domain/limits/jetstream-limits.ts";
 import { storageOf, tiersOf } from "../../../lib/domain/limits/limit-changes.ts";
 import type { LimitsRoom } from "../../../lib/domain/limits/server-use.ts";
@@ -37,7 +37,7 @@ export interface Asked {
 export async function accountView(machines: Machines, link: Link, asked: Asked): Promise<AccountViewProbe> {
   const { account, accountKey, running, streams, expected } = asked;
   if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
-  const door = closedDoor(running);
+  const door = connectionRefusal(running);
   if (door !== undefined) return { ok: "not-asked", why: door.message };
   const loaded = loadedOn({ running });
   if (loaded.some(({ expired }) => expired))

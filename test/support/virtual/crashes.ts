@@ -2,7 +2,7 @@ import { RelightError } from "../../../lib/errors.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
 
 /** A process that something happens to at one of its writes. */
-export interface Troubled {
+export interface InterruptedProcess {
   readonly context: Context;
   /** How many writes were asked for. */
   readonly writes: () => number;
@@ -20,7 +20,7 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
 /** What is made of a call of a port. @param count how many writes were asked for, this one included */
 type Intercept = (port: string, count: number, isWrite: boolean, call: () => unknown) => unknown;
 
-function intercepted(context: Context, intercept: Intercept): Troubled {
+function intercepted(context: Context, intercept: Intercept): InterruptedProcess {
   let writes = 0;
   const wrapped = (name: string, port: object): object =>
     new Proxy(port, {
@@ -46,7 +46,7 @@ function intercepted(context: Context, intercept: Intercept): Troubled {
  * The context of a process that dies as it is about to write for the `last`th time: that write and all that it asks of
  * the world from then on is never done, the lease is not given up, and nobody is told.
  */
-export function mortal(context: Context, last = Number.POSITIVE_INFINITY): Troubled {
+export function crashing(context: Context, last = Number.POSITIVE_INFINITY): InterruptedProcess {
   return intercepted(context, (_port, count, _isWrite, call) => {
     if (count >= last) throw new Error("this process is no more");
     return call();

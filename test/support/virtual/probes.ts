@@ -1,5 +1,5 @@
 import type { AccountId, Expectations } from "../../../lib/domain/claims/account.ts";
-import { isIll } from "../../../lib/domain/observation/deafness.ts";
+import { isFaulty } from "../../../lib/domain/observation/deafness.ts";
 import type { MetaGroup } from "../../../lib/domain/observation/meta-group.ts";
 import type {
   ConsumerFacts,
@@ -86,7 +86,7 @@ export function virtualProbes(
   /** Copies are listened to for as long as two heartbeats take, if all else is well. */
   async function listened(streams: readonly StreamFacts[]): Promise<Probe<readonly StreamFacts[]>> {
     const isCopy = ({ origins }: StreamFacts): boolean => origins.ok && origins.value.length > 0;
-    if (!streams.some(isCopy) || streams.some(isIll)) return { ok: true, value: streams };
+    if (!streams.some(isCopy) || streams.some(isFaulty)) return { ok: true, value: streams };
     await link.wait(2 * BEAT_GAP);
     return { ok: true, value: streams.map(withReadings) };
   }
@@ -165,11 +165,11 @@ function streamFacts(
   stream: VirtualStream,
   asked: readonly string[],
 ): StreamFacts[] {
-  const told = stream.group.told(asked);
-  if (told === undefined) return [];
+  const reported = stream.group.report(asked);
+  if (reported === undefined) return [];
   const { name, config, storage, replicas, messages, bytes, firstSeq, lastSeq, created, forgotten } = stream;
   const subjects = (config["subjects"] as readonly string[] | undefined) ?? [];
-  const heard = heardBy(machines, stream.group, told.leader);
+  const heard = heardBy(machines, stream.group, reported.leader);
   const deafSubjects: StreamFacts["deafSubjects"] = heard.ok
     ? { ok: true, value: heard.value ? [] : subjects }
     : subjects.length === 0
@@ -184,14 +184,14 @@ function streamFacts(
     config,
     storage,
     replicas,
-    ...told,
+    ...reported,
     messages,
     bytes,
     firstSeq,
     lastSeq,
     created,
   };
-  const missing = new Set(told.nodeMissingOn);
+  const missing = new Set(reported.nodeMissingOn);
   const current = stream.group.members.filter(
     (member) => !missing.has(member) && asked.includes(member) && stream.group.isCurrent(member),
   );
@@ -202,7 +202,7 @@ function streamFacts(
   return [
     {
       ...facts,
-      origins: originsOf(machines, account, stream, told.leader === told.toldBy),
+      origins: originsOf(machines, account, stream, reported.leader === reported.reportedBy),
       deafSubjects,
       ...(stream.allowsDirect ? { directGets: { ok: true, value: directGets } as const } : {}),
       consumers,
@@ -216,10 +216,10 @@ function consumerFacts(
   { name, config, storage, durable, created, ackFloor, group }: VirtualConsumer,
   asked: readonly string[],
 ): ConsumerFacts[] {
-  const told = group.told(asked);
-  if (told === undefined) return [];
-  const heard = heardBy(machines, group, told.leader);
-  return [{ name, config, storage, durable, ...told, created, ackFloor, heard }];
+  const reported = group.report(asked);
+  if (reported === undefined) return [];
+  const heard = heardBy(machines, group, reported.leader);
+  return [{ name, config, storage, durable, ...reported, created, ackFloor, heard }];
 }
 
 /** Whether JetStream listens on the server that leads it. Who lost its node calls itself leader, and does not. */
@@ -304,9 +304,9 @@ function originsOf(
 function withReadings(stream: StreamFacts): StreamFacts {
   if (!stream.origins.ok) return stream;
   const value = stream.origins.value.map(({ activeAgo = millis(0), taken, ...origin }) => {
-    const isQuiet = activeAgo > 1_000;
+    const lacksHeartbeats = activeAgo > 1_000;
     const reading = (gaps: number) => ({
-      activeAgo: isQuiet ? millis(activeAgo + gaps * BEAT_GAP) : activeAgo,
+      activeAgo: lacksHeartbeats ? millis(activeAgo + gaps * BEAT_GAP) : activeAgo,
       ...defined({ taken }),
     });
     return { ...origin, activeAgo, ...defined({ taken }), later: [reading(1), reading(2)] };

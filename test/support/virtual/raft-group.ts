@@ -29,10 +29,10 @@ export interface Surroundings {
 }
 
 /** A group as servers tell of it: what is common to `StreamFacts` and `ConsumerFacts`. */
-export interface ToldGroup {
+export interface ReportedGroup {
   readonly server: string;
   readonly leader?: string;
-  readonly toldBy: string;
+  readonly reportedBy: string;
   readonly peers: readonly Peer[];
   readonly nodeMissingOn: readonly string[];
 }
@@ -184,23 +184,23 @@ export class RaftGroup {
    * As servers tell of it; undefined where no server that is up holds it. Who lost its node calls itself leader.
    * @param asked servers that were asked.
    */
-  told(asked: readonly string[]): ToldGroup | undefined {
+  report(asked: readonly string[]): ReportedGroup | undefined {
     const up = this.members.filter((member) => asked.includes(member) && this.#here.isUp(member));
     const holding = up.filter((member) => this.holders.has(member));
     const missing = up.filter((member) => !this.nodes.has(member)).sort();
     const [first] = holding;
     if (first === undefined) return undefined;
     const withNode = holding.filter((member) => this.nodes.has(member));
-    const toldBy = withNode.find((member) => member === this.leader) ?? withNode[0] ?? first;
+    const reportedBy = withNode.find((member) => member === this.leader) ?? withNode[0] ?? first;
     if (withNode.length === 0)
-      return { server: first, leader: first, toldBy: first, peers: [], nodeMissingOn: missing };
+      return { server: first, leader: first, reportedBy: first, peers: [], nodeMissingOn: missing };
     const peers = this.members
-      .filter((member) => member !== toldBy)
+      .filter((member) => member !== reportedBy)
       .map((name) => ({ name, current: this.isCurrent(name) }));
     return {
-      server: this.leader ?? toldBy,
+      server: this.leader ?? reportedBy,
       ...(this.leader === undefined ? {} : { leader: this.leader }),
-      toldBy,
+      reportedBy,
       peers,
       nodeMissingOn: missing,
     };

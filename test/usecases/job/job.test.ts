@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { Incident } from "../../../lib/domain/incidents/incident.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
-import { RelightError, told } from "../../../lib/errors.ts";
+import { errorFields, RelightError } from "../../../lib/errors.ts";
 import type { JobNotice } from "../../../lib/ports/announcer.ts";
 import type { NewJob } from "../../../lib/ports/jobs.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
@@ -164,11 +164,11 @@ describe("what ties a job together", () => {
       message: "a job failed",
       data: { outcome: "failed", error: { code, message: "it is so" } },
     });
-    expect(told(error)).toEqual({ error: { code } });
+    expect(errorFields(error)).toEqual({ error: { code } });
   });
 
   test.each([new Error("a bug"), "a text", undefined])("whatever is thrown can be told: %s", (thrown) => {
-    expect(told(thrown)).toMatchObject({ error: { code: "internal" } });
+    expect(errorFields(thrown)).toMatchObject({ error: { code: "internal" } });
   });
 });
 

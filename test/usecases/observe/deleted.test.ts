@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import type { Sourced } from "../../../lib/domain/claims/claims-source.ts";
+import type { SourceAccount } from "../../../lib/domain/claims/claims-source.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
@@ -114,7 +114,7 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
         configured: [],
         wave: 1,
         includeSystem: false,
-        tell: () => undefined,
+        onProgress: () => undefined,
       };
       return rotate(deps(), order, {
         waves: [[holder]],
@@ -145,7 +145,7 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
     async (world) => {
       const token = renewedToken(world);
       const { document, signatureValid } = world.context.codec.decode(token);
-      const sourced: Sourced = {
+      const sourced: SourceAccount = {
         state: "found",
         claims: { document, signatureValid },
         token,

@@ -4,7 +4,7 @@ import { changeLimits } from "../../../lib/usecases/orders/change-limits.ts";
 import { type LimitOrder, planLimits } from "../../../lib/usecases/orders/plan-limits.ts";
 import { jobDependencies } from "../../support/job-dependencies.ts";
 import { virtualAccount } from "../../support/virtual/claims.ts";
-import { mortal } from "../../support/virtual/crashes.ts";
+import { crashing } from "../../support/virtual/crashes.ts";
 import { fill, leftBehind, snapshot } from "../../support/virtual/scenes.ts";
 import {
   APP,
@@ -253,12 +253,12 @@ describe("from flat limits to tiers", () => {
 
   test("a change that dies at any of its writes is finished by a heal, each stream as before", async () => {
     const first = newWorld();
-    const whole = mortal(first.newContext());
+    const whole = crashing(first.newContext());
     await changeLimits(jobDependencies(whole.context), orderOf(toTiers));
     for (let last = 1; last <= whole.writes(); last++) {
       const world = newWorld();
       const before = snapshot(world);
-      const dying = mortal(world.newContext(), last);
+      const dying = crashing(world.newContext(), last);
       await expect(changeLimits(jobDependencies(dying.context), orderOf(toTiers))).rejects.toThrow("no more");
       world.advance(60_000);
       const done = await world.run("heal");

@@ -4,7 +4,7 @@ import { isRetirable, planRotation, type RotationOrder } from "../../../lib/usec
 import { type Rotation, rotate } from "../../../lib/usecases/orders/rotate-key.ts";
 import { jobDependencies } from "../../support/job-dependencies.ts";
 import { virtualAccount } from "../../support/virtual/claims.ts";
-import { mortal } from "../../support/virtual/crashes.ts";
+import { crashing } from "../../support/virtual/crashes.ts";
 import { fill, leftBehind } from "../../support/virtual/scenes.ts";
 import {
   APP,
@@ -32,7 +32,7 @@ const orderOf = (changes: Partial<RotationOrder> = {}): RotationOrder => ({
   configured: ACCOUNTS.map(({ id }) => id),
   wave: 2,
   includeSystem: false,
-  tell: (line) => void told.push(line),
+  onProgress: (line) => void told.push(line),
   ...changes,
 });
 const issuers = ({ machines }: VirtualWorld) =>
@@ -127,10 +127,10 @@ describe("a rotation", () => {
 
   test("stops at the end of a wave where an account of it is not well any more", async () => {
     const world = newWorld({ version: "2.10.27" });
-    const tell = (line: string): void => {
+    const onProgress = (line: string): void => {
       if (line === "wave 2 of 2: looking at all of it again") deafen(world);
     };
-    expect(await rotated(world, { tell })).toMatchObject({
+    expect(await rotated(world, { onProgress })).toMatchObject({
       state: "stopped",
       why: expect.stringMatching(/APP was healthy after it was signed anew, and is dead at the end of its wave/),
     });
@@ -147,10 +147,10 @@ describe("a rotation", () => {
   test("stops before the next account when somebody asks", async () => {
     const world = newWorld();
     const asked = new AbortController();
-    const tell = (line: string): void => {
+    const onProgress = (line: string): void => {
       if (line.includes("THREE")) asked.abort();
     };
-    const order = orderOf({ tell });
+    const order = orderOf({ onProgress });
     const plan = await planRotation(world.newContext(), order);
     const done = await rotate(world.deps({ signal: asked.signal }), order, plan);
     expect(done).toMatchObject({ state: "interrupted", left: 2, why: "asked to stop before TWO" });
@@ -166,12 +166,12 @@ describe("a rotation", () => {
   test("that dies at any of its writes is gone on with by the next", async () => {
     const first = newWorld();
     const order = orderOf();
-    const whole = mortal(first.newContext());
+    const whole = crashing(first.newContext());
     await rotate(jobDependencies(whole.context), order, await planRotation(first.newContext(), order));
     for (let last = 1; last <= whole.writes(); last++) {
       const world = newWorld();
       const plan = await planRotation(world.newContext(), order);
-      const dying = mortal(world.newContext(), last);
+      const dying = crashing(world.newContext(), last);
       const died = await rotate(jobDependencies(dying.context), order, plan).catch(() => undefined);
       expect(died?.state).not.toBe("finished");
       world.advance(60_000);

@@ -6,7 +6,7 @@ import { confirmRestart } from "../../../lib/usecases/orders/confirm-restart.ts"
 import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import { jobDependencies } from "../../support/job-dependencies.ts";
-import { mortal, unanswered } from "../../support/virtual/crashes.ts";
+import { crashing, unanswered } from "../../support/virtual/crashes.ts";
 import {
   expire,
   type FillOptions,
@@ -173,7 +173,7 @@ async function expectWell(
 /** How many times the job writes if nothing happens to it. */
 async function writesOf(setting: Case): Promise<number> {
   const { world, job } = await sceneOf(setting);
-  const whole = mortal(world.newContext());
+  const whole = crashing(world.newContext());
   await remediate(jobDependencies(whole.context), job);
   return whole.writes();
 }
@@ -185,7 +185,7 @@ describe("a job that dies at any of its writes", () => {
     for (let last = 1; last <= writes; last++) {
       const scene = await sceneOf(setting);
       const { world, job } = scene;
-      const dying = mortal(world.newContext(), last);
+      const dying = crashing(world.newContext(), last);
       await expect(remediate(jobDependencies(dying.context), job)).rejects.toThrow("this process is no more");
       let done = await again(world, setting, job);
       if (done.verdict.health !== "healthy") expect(openPages(world)).not.toEqual([]);

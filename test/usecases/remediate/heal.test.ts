@@ -3,7 +3,7 @@ import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../lib/errors.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
-import { mortal } from "../../support/virtual/crashes.ts";
+import { crashing } from "../../support/virtual/crashes.ts";
 import {
   expire,
   type FillOptions,
@@ -549,7 +549,7 @@ describe("what is missing after a rung", () => {
     deaf(world);
     for (let last = 1; !world.journal.entries.some(({ kind }) => kind === "rung.started"); last++) {
       world.advance(60_000);
-      const dying = mortal(world.newContext(), last);
+      const dying = crashing(world.newContext(), last);
       await expect(world.run("heal", {}, dying.context)).rejects.toThrow();
     }
     world.machines.kill("n3");

@@ -56,7 +56,7 @@ function situation(seen: Partial<Observation>, changes: Partial<Situation> = {})
 
 async function stepWith(context: Context, here: Situation): Promise<string> {
   const step = await readyStep(context, ACCOUNT, here, new Set());
-  if (step.kind === "climb") return step.rung.id;
+  if (step.kind === "rung") return step.rung.id;
   return step.kind === "stop" ? step.why : step.kind;
 }
 

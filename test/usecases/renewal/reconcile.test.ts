@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import type { OnDifference, Sourced } from "../../../lib/domain/claims/claims-source.ts";
+import type { OnDifference, SourceAccount } from "../../../lib/domain/claims/claims-source.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { ClaimsSource } from "../../../lib/ports/source.ts";
@@ -17,9 +17,9 @@ import {
 /** What is done where the source of truth and the cluster disagree: what the policy says, through the gate. */
 
 const DAY = 86_400;
-type Says = (world: VirtualWorld) => Sourced;
+type Says = (world: VirtualWorld) => SourceAccount;
 
-function sourceOf(sourced: Sourced | RelightError, onDifference: OnDifference) {
+function sourceOf(sourced: SourceAccount | RelightError, onDifference: OnDifference) {
   const claims: ClaimsSource = {
     name: "folder:jwts",
     accounts: async function* () {},
@@ -176,7 +176,7 @@ describe("a policy to push", () => {
 describe("a policy to adopt", () => {
   test("takes what is in force for right until either side changes", async () => {
     const world = await newWorld();
-    const adopting = (sourced: Sourced) => world.run("remediate", {}, sourceOf(sourced, "adopt"));
+    const adopting = (sourced: SourceAccount) => world.run("remediate", {}, sourceOf(sourced, "adopt"));
     const first = found({ exp: end({ world }), limits: MORE })(world);
     const done = await adopting(first);
     expect(steps(done.rungs)).toEqual(["reconcile helped"]);

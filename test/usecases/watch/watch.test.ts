@@ -194,7 +194,7 @@ describe("the story", () => {
         return options.end ?? { state: "queued" };
       },
       sweep: async () => ({ queued: 0, ends: [] }),
-      tell: (note) => void notes.push(note),
+      report: (note) => void notes.push(note),
     });
     return { jobs, notes, log, journal };
   }
@@ -284,7 +284,7 @@ describe("the story", () => {
       events: { listen, running: async () => [], [Symbol.asyncDispose]: async () => {} },
       work: async () => ({ state: "queued" }),
       sweep: async () => ({ queued: 3, ends: [] }),
-      tell: (note) => void notes.push(note),
+      report: (note) => void notes.push(note),
       sweepEvery: millis(60_000),
     });
     await expect(watching).rejects.toBe(error);

@@ -36,7 +36,7 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
   let left = MOST_SEGMENTS;
 
   const parent = (): Segment | undefined => current.getStore() ?? sampledRoot(header());
-  function tell(segment: Segment, above: Segment, name: string, began: number, fields: SegmentFields): void {
+  function sendSegment(segment: Segment, above: Segment, name: string, began: number, fields: SegmentFields): void {
     const ended = Date.now();
     // Omit steps that took no time, such as a cached secret.
     if (ended === began && fields.fault === undefined) return;
@@ -58,7 +58,7 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
     const above = parent();
     if (above === undefined) return undefined;
     const [segment, began] = [below(above), Date.now()];
-    return (name, fields) => tell(segment, above, name, began, fields);
+    return (name, fields) => sendSegment(segment, above, name, began, fields);
   });
 
   return {
@@ -69,10 +69,10 @@ export function xrayTracer({ daemon, header }: XRaySettings): Tracer {
       const annotations = annotationsOf(facts);
       try {
         const result = await current.run(segment, work);
-        tell(segment, above, name, began, { annotations });
+        sendSegment(segment, above, name, began, { annotations });
         return result;
       } catch (thrown) {
-        tell(segment, above, name, began, { annotations, fault: true, cause: causeOf(thrown) });
+        sendSegment(segment, above, name, began, { annotations, fault: true, cause: causeOf(thrown) });
         throw thrown;
       }
     },

@@ -9,7 +9,7 @@ import { RelightError } from "../../../errors.ts";
 import { encodeJwt, keyFromSeed } from "../jwt/jwt-codec.ts";
 
 /** Long enough to check many streams, short enough to be worthless if stolen. */
-const LIVES_SECONDS = 300;
+const LIFETIME_SECONDS = 300;
 
 /** Read-only requests: none creates, changes or consumes anything. */
 export const QUESTIONS = [
@@ -61,7 +61,7 @@ export async function mintUser(
     JSON.stringify({
       jti: randomUUID(),
       iat: seconds,
-      exp: seconds + LIVES_SECONDS,
+      exp: seconds + LIFETIME_SECONDS,
       iss: issuerKey,
       sub: user.getPublicKey(),
       name: "relight",

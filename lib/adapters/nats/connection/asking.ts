@@ -49,8 +49,8 @@ export async function order(connection: NatsConnection, subject: string, body: s
 export interface Gathering {
   readonly timeout: Millis;
   readonly enough: (answers: readonly Msg[]) => boolean;
-  /** A weaker condition on each server's latest answer: enough if no other answer arrives within `quiet`. */
-  readonly unlessMore?: { readonly enough: (answers: readonly Msg[]) => boolean; readonly quiet: Millis };
+  /** A weaker condition on each server's latest answer: enough if no other answer arrives within `pause`. */
+  readonly unlessMore?: { readonly enough: (answers: readonly Msg[]) => boolean; readonly pause: Millis };
 }
 
 /**
@@ -65,7 +65,7 @@ export async function gather(
 ): Promise<readonly Msg[]> {
   const answers = new Map<string, Msg>();
   const latest = new Map<string, Msg>();
-  const quiet = Promise.withResolvers<void>();
+  const pause = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
   const take = (reply: Msg): boolean => {
     const server = serverOf(reply) ?? `the answer ${answers.size}`;
@@ -77,11 +77,11 @@ export async function gather(
       timer = undefined;
     }
     if (timer === undefined && unlessMore?.enough([...latest.values()]))
-      timer = setTimeout(quiet.resolve, unlessMore.quiet);
+      timer = setTimeout(pause.resolve, unlessMore.pause);
     return enough([...answers.values()]);
   };
   try {
-    await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER, until: quiet.promise });
+    await put(connection, subject, body, { timeout, take, again: AGAIN_AFTER, until: pause.promise });
   } finally {
     clearTimeout(timer);
   }

@@ -34,15 +34,15 @@ async function look(address: string, timeout: Millis): Promise<ServerCertificate
  * (since 2.10.4) sends nothing and waits for the handshake.
  */
 async function greet(socket: Socket, signal: AbortSignal, timeout: Millis): Promise<"plain" | "tls"> {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.min(1_000, timeout / 2))]);
   let text = "";
   try {
     while (!text.includes("\r\n")) {
-      const [chunk] = (await once(socket, "data", { signal: patience })) as [Buffer];
+      const [chunk] = (await once(socket, "data", { signal: deadline })) as [Buffer];
       text += chunk.toString("latin1");
     }
   } catch (error) {
-    if (signal.aborted || !patience.aborted) throw error;
+    if (signal.aborted || !deadline.aborted) throw error;
     return "tls";
   } finally {
     socket.pause();

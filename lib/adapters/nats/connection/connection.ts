@@ -54,7 +54,7 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
       attempts = undefined;
       return connection;
     } catch (cause) {
-      const isLate = performance.now() - began >= timeout && !brokeOff(cause);
+      const isLate = performance.now() - began >= timeout && !wasCutOff(cause);
       const last = attempts?.at(-1);
       if (last !== undefined) last.error ??= cause;
       const error = (await tlsFailure(attempts ?? [], servers, timeout)) ?? connectError(cause, servers.addresses);
@@ -99,7 +99,7 @@ const messageOf = (cause: unknown): string =>
   String((cause as { readonly message?: string } | undefined)?.message ?? cause);
 
 /** A server that closed the connection during a write may have sent a reason, which another attempt may receive. */
-const brokeOff = (cause: unknown): boolean => isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
+const wasCutOff = (cause: unknown): boolean => isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
 
 function connectError(cause: unknown, servers: readonly string[]): RelightError {
   const reason = messageOf(cause);

@@ -18,7 +18,7 @@ export interface Attempt {
   /** Whether the TCP connection was made. */
   reached: boolean;
   /** The first line that the server sent. */
-  said: string;
+  greeting: string;
   encrypted: boolean;
   error?: unknown;
 }
@@ -88,7 +88,7 @@ class Transport extends NodeTransport {
     this.#host = server.tlsName || server.hostname;
     this.#lasting = options;
     const where = hostAndPort({ host: this.#host, port: server.port });
-    const attempt: Attempt = { server: where, reached: false, said: "", encrypted: false };
+    const attempt: Attempt = { server: where, reached: false, greeting: "", encrypted: false };
     this.#attempt = attempt;
     options.onAttempt?.(attempt);
     try {
@@ -127,8 +127,8 @@ class Transport extends NodeTransport {
     const offered = info.tls_required === true || info.tls_available === true;
     if (!offered && this.options.tls) throw new TlsRefusal("no-tls");
     if (!offered) return info;
-    const said = Buffer.concat(this.yields);
-    if (said.length > said.indexOf("\r\n") + 2) throw new TlsRefusal("injected");
+    const greeting = Buffer.concat(this.yields);
+    if (greeting.length > greeting.indexOf("\r\n") + 2) throw new TlsRefusal("injected");
     if (info.tls_verify === true && !this.options.tls?.cert) throw new TlsRefusal("certificate-demanded");
     return info;
   }
@@ -152,7 +152,7 @@ class Transport extends NodeTransport {
   }
 
   #hear(): void {
-    const said = Buffer.concat(this.yields).toString("latin1").split("\r\n")[0] ?? "";
-    if (this.#attempt !== undefined) this.#attempt.said ||= said;
+    const greeting = Buffer.concat(this.yields).toString("latin1").split("\r\n")[0] ?? "";
+    if (this.#attempt !== undefined) this.#attempt.greeting ||= greeting;
   }
 }

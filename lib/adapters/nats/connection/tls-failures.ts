@@ -33,13 +33,13 @@ export async function tlsFailure(
   servers: Servers,
   timeout: Millis,
 ): Promise<RelightError | undefined> {
-  const patience = millis(Math.min(LOOK, timeout));
+  const bound = millis(Math.min(LOOK, timeout));
   for (const attempt of attempts) {
-    const { reached, encrypted, said, error } = attempt;
-    const known = await explain(attempt, servers, patience);
+    const { reached, encrypted, greeting, error } = attempt;
+    const known = await explain(attempt, servers, bound);
     if (known !== undefined) return known;
-    if (reached && said === "" && !encrypted && error !== undefined) {
-      const silent = await explainSilence(attempt, patience);
+    if (reached && greeting === "" && !encrypted && error !== undefined) {
+      const silent = await explainSilence(attempt, bound);
       if (silent !== undefined) return silent;
     }
   }
@@ -47,9 +47,9 @@ export async function tlsFailure(
 }
 
 async function explain(
-  { server, said, encrypted, error: cause }: Attempt,
+  { server, greeting, encrypted, error: cause }: Attempt,
   { tls }: Servers,
-  patience: Millis,
+  bound: Millis,
 ): Promise<RelightError | undefined> {
   const failed = (message: string): RelightError =>
     new RelightError("nats.tls_failed", message, { cause, details: { server } });
@@ -66,9 +66,9 @@ async function explain(
   const { code = "" } = (cause ?? {}) as { readonly code?: string };
   const reason = UNTRUSTED[code];
   if (reason !== undefined) return failed(untrusted(server, reason, tls));
-  if (OUT_OF_TIME.has(code)) return failed(await outOfTime(server, code, patience));
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return failed(wrongName(server, cause as UnfitName));
-  if (NOT_TLS.test(code) && said === "" && !encrypted)
+  if (OUT_OF_TIME.has(code)) return failed(await outOfTime(server, code, bound));
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return failed(wrongName(server, cause as NameMismatch));
+  if (NOT_TLS.test(code) && greeting === "" && !encrypted)
     return failed(
       `the server at ${server} does not begin with TLS, but cluster.tls.handshakeFirst is true: remove that, unless the server has handshake_first`,
     );
@@ -79,10 +79,10 @@ async function explain(
     return unreachable(
       `${server} closed the connection as soon as TLS was established (${code}): it may refuse the client certificate in cluster.tls.cert (${describeOwn(tls)})`,
     );
-  if (encrypted && said === "" && cause !== undefined)
+  if (encrypted && greeting === "" && cause !== undefined)
     return unreachable(`${server} accepted TLS and then sent nothing: it may not be a nats-server`);
-  if (said !== "" && !said.startsWith("INFO"))
-    return unreachable(`${server} is not a nats-server: it sent “${quote(said)}”`);
+  if (greeting !== "" && !greeting.startsWith("INFO"))
+    return unreachable(`${server} is not a nats-server: it sent “${quote(greeting)}”`);
   return undefined;
 }
 
@@ -98,8 +98,8 @@ function untrusted(server: string, reason: string, tls: Tls | undefined): string
 }
 
 /** Connects again to get the dates, which the client's error lacks. */
-async function outOfTime(server: string, code: string, patience: Millis): Promise<string> {
-  const [certificate] = await serverCertificates([server], patience);
+async function outOfTime(server: string, code: string, bound: Millis): Promise<string> {
+  const [certificate] = await serverCertificates([server], bound);
   const seen = certificate?.seen.ok === true ? certificate.seen.value : undefined;
   const what = code === "CERT_HAS_EXPIRED" ? "has expired" : "is not valid yet";
   if (seen === undefined) return `the certificate of ${server}, or one that signed it, ${what}`;
@@ -113,11 +113,11 @@ async function outOfTime(server: string, code: string, patience: Millis): Promis
 }
 
 /** The part of Node's error with the certificate's names. */
-interface UnfitName {
+interface NameMismatch {
   readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: string } };
 }
 
-function wrongName(server: string, { cert }: UnfitName): string {
+function wrongName(server: string, { cert }: NameMismatch): string {
   const names = cert?.subjectaltname ?? cert?.subject?.CN ?? "nobody";
   return `the certificate of ${server} is for another name: it is for ${quote(names)}. Connect with one of these names, or give the server a certificate for this one`;
 }
@@ -130,8 +130,8 @@ function alerted(server: string, code: string, tls: Tls | undefined): string {
   return `the server at ${server} aborted TLS: ${alert}`;
 }
 
-async function explainSilence({ server, error: cause }: Attempt, patience: Millis): Promise<RelightError | undefined> {
-  const listener = await silentListener(server, patience);
+async function explainSilence({ server, error: cause }: Attempt, bound: Millis): Promise<RelightError | undefined> {
+  const listener = await silentListener(server, bound);
   if (listener === "tls")
     return new RelightError(
       "nats.tls_failed",

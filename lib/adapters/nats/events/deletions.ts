@@ -10,7 +10,7 @@ const CONSUMER = "$JS.API.CONSUMER.DELETE.";
 const WHO = "Nats-Request-Info";
 
 /** Records deletion requests. After the run reconnects, it listens on the new connection. */
-export interface Ear {
+export interface DeletionListener {
   listen(account: AccountId): Promise<Deletions>;
   move(connection: NatsConnection): Promise<void>;
 }
@@ -21,7 +21,7 @@ interface Listener {
   subscriptions: readonly Subscription[];
 }
 
-export function earOn(first: NatsConnection): Ear {
+export function listenForDeletions(first: NatsConnection): DeletionListener {
   let connection = first;
   const listeners = new Set<Listener>();
 

@@ -19,10 +19,10 @@ export interface ResolverSettings {
 }
 
 /** Since this version a server answers a lookup even if it lacks the account; older ones stay silent. */
-const SAYS_NO = "2.10.0";
+const ANSWERS_IF_ABSENT = "2.10.0";
 /** How long to wait for an older server: enough to ask twice, or once if the list of names is at hand. */
-const LOOKUP_PATIENCE = millis(3_000);
-const LOOKUP_PATIENCE_WITH_LIST = millis(1_000);
+const LOOKUP_TIMEOUT = millis(3_000);
+const LOOKUP_TIMEOUT_WITH_LIST = millis(1_000);
 /** A list may pause for this many timeouts, because its server sends thousands of JWTs besides other work. */
 const LIST_PAUSE = 3;
 /** How often to request the list if it is incomplete. */
@@ -110,15 +110,15 @@ async function pack({ connection, timeout }: Pick<ResolverSettings, "connection"
 async function lookupToken(settings: ResolverSettings, names: ListedNames, account: AccountId): Promise<string> {
   const { connection, timeout } = settings;
   const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
-  const mayBeMute = (await settings.servers()).some(({ ver }) => lt(ver, SAYS_NO));
-  const patience = names.atHand() ? LOOKUP_PATIENCE_WITH_LIST : LOOKUP_PATIENCE;
-  const bound = mayBeMute ? millis(Math.min(patience, timeout)) : timeout;
+  const mayNotAnswer = (await settings.servers()).some(({ ver }) => lt(ver, ANSWERS_IF_ABSENT));
+  const timeLimit = names.atHand() ? LOOKUP_TIMEOUT_WITH_LIST : LOOKUP_TIMEOUT;
+  const bound = mayNotAnswer ? millis(Math.min(timeLimit, timeout)) : timeout;
   try {
     const token = (await ask(connection, subject, "", bound)).string();
     return token === "" ? await lookupEverywhere(settings, names, account, subject) : token;
   } catch (error) {
     if (isNoResponders(error)) noResolver(error);
-    if (!mayBeMute || !(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
+    if (!mayNotAnswer || !(error instanceof RelightError) || error.code !== "nats.timeout") throw error;
     if ((await names.all()).has(account)) throw error;
     return "";
   }
@@ -134,9 +134,9 @@ async function lookupEverywhere(
   const { length: expected } = await servers();
   const holds = (answer: Msg): boolean => answer.data.length > 0;
   const enough = (all: readonly Msg[]): boolean => all.length >= expected || all.some(holds);
-  const patience = millis(Math.min(LOOKUP_PATIENCE_WITH_LIST, timeout));
+  const timeLimit = millis(Math.min(LOOKUP_TIMEOUT_WITH_LIST, timeout));
   // Sent once, because the answers do not name their server, so repetitions could not be distinguished.
-  const answers = await gatherOnce(connection, subject, "", { timeout: patience, enough });
+  const answers = await gatherOnce(connection, subject, "", { timeout: timeLimit, enough });
   const token = answers.find(holds)?.string() ?? "";
   if (token !== "" || answers.length >= expected || !(await names.all()).has(account)) return token;
   throw new RelightError("nats.timeout", `the resolver lists ${account}, but no server returns its JWT`);

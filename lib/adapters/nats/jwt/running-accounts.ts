@@ -70,6 +70,6 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
   const { document, signatureValid } = own.value;
   const { client_connections: clients, leafnode_connections: leafnodes } = info;
   const counted = clients === undefined ? {} : { connections: { clients, leafnodes } };
-  const told = { server: server.name, loaded: true, expired, jetstream } as const;
-  return { ...told, document, signatureValid, ...decoded, ...counted };
+  const facts = { server: server.name, loaded: true, expired, jetstream } as const;
+  return { ...facts, document, signatureValid, ...decoded, ...counted };
 }

@@ -9,7 +9,7 @@ import { read, type ServerInfo, type Statsz, statsz } from "../connection/answer
 import { gather, isNoResponders, readJson } from "../connection/asking.ts";
 import { openConnection } from "../connection/connection.ts";
 import type { Servers } from "../connection/tls.ts";
-import { earOn } from "../events/deletions.ts";
+import { listenForDeletions } from "../events/deletions.ts";
 import { jwtCodec } from "../jwt/jwt-codec.ts";
 import { natsResolver } from "../jwt/resolver.ts";
 import { natsAssets } from "../streams/assets.ts";
@@ -32,7 +32,7 @@ export interface ClusterSettings {
  */
 export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
   let current = await connectCluster(settings);
-  const ear = earOn(current.connection);
+  const listener = listenForDeletions(current.connection);
   return {
     resolver: {
       list: () => current.resolver.list(),
@@ -49,12 +49,12 @@ export async function openCluster(settings: ClusterSettings): Promise<Cluster> {
       capacity: () => current.probes.capacity(),
       trust: () => current.probes.trust(),
       observe: (...order) => current.probes.observe(...order),
-      deletions: (account) => ear.listen(account),
+      deletions: (account) => listener.listen(account),
     },
     assets: current.assets,
     reopen: async () => {
       const next = await connectCluster(settings);
-      await ear.move(next.connection);
+      await listener.move(next.connection);
       await current.close();
       current = next;
     },
@@ -120,9 +120,9 @@ export async function discover(
 
 /** The server answered between `asked` and `heard`, so only a time outside of that is certain skew. */
 function skewOf(time: string | undefined, asked: EpochMillis, heard: EpochMillis): { clockSkew?: Millis } {
-  const told = Date.parse(time ?? "");
-  if (Number.isNaN(told)) return {};
-  return { clockSkew: millis(told > heard ? told - heard : Math.min(0, told - asked)) };
+  const sent = Date.parse(time ?? "");
+  if (Number.isNaN(sent)) return {};
+  return { clockSkew: millis(sent > heard ? sent - heard : Math.min(0, sent - asked)) };
 }
 
 const statszIn = (replies: readonly Msg[]): readonly Statsz[] =>
@@ -136,7 +136,7 @@ function allAlive(replies: readonly Msg[]): boolean {
 }
 
 /** Long enough for a repeated request, because servers do not reveal whether they still count a silent server. */
-const unlessMore = { enough: allButSilent, quiet: millis(1_500) };
+const unlessMore = { enough: allButSilent, pause: millis(1_500) };
 
 /** Whether all servers answered except those that the meta leader no longer hears, which account for the rest. */
 function allButSilent(replies: readonly Msg[]): boolean {

@@ -30,28 +30,28 @@ export function subjectsFor(questions: readonly DomainQuestion[]): readonly stri
 export async function askDomains(
   connection: NatsConnection,
   questions: readonly DomainQuestion[],
-  patience: Millis,
+  bound: Millis,
 ): Promise<readonly DomainView[]> {
-  return pMap(questions, (question) => askDomain(connection, question, patience), { concurrency: AT_ONCE });
+  return pMap(questions, (question) => askDomain(connection, question, bound), { concurrency: AT_ONCE });
 }
 
 async function askDomain(
   connection: NatsConnection,
   { domain, origins }: DomainQuestion,
-  patience: Millis,
+  bound: Millis,
 ): Promise<DomainView> {
-  const said = await askApi(connection, infoOf(domain), patience);
-  if (said.kind !== "answer") return { domain, ...viewOf(said), origins: [] };
-  const asked = await pMap(origins, (origin) => askOrigin(connection, domain, origin, patience), {
+  const result = await askApi(connection, infoOf(domain), bound);
+  if (result.kind !== "answer") return { domain, ...viewOf(result), origins: [] };
+  const asked = await pMap(origins, (origin) => askOrigin(connection, domain, origin, bound), {
     concurrency: AT_ONCE,
   });
   return { domain, jetstream: "enabled", origins: asked };
 }
 
-function viewOf(said: Exclude<Said, { kind: "answer" }>): Pick<DomainView, "jetstream" | "message"> {
-  const { kind, message } = said;
+function viewOf(result: Exclude<ApiResult, { kind: "answer" }>): Pick<DomainView, "jetstream" | "message"> {
+  const { kind, message } = result;
   if (kind === "error") {
-    const disabled = said.code !== undefined && NO_JETSTREAM.includes(said.code);
+    const disabled = result.code !== undefined && NO_JETSTREAM.includes(result.code);
     return { jetstream: disabled ? "disabled" : "silent", message };
   }
   return { jetstream: kind === "silence" ? "silent" : "unknown", message };
@@ -61,28 +61,28 @@ async function askOrigin(
   connection: NatsConnection,
   domain: string,
   stream: string,
-  patience: Millis,
+  bound: Millis,
 ): Promise<AskedOrigin> {
-  const said = await askApi(connection, streamInfoOf(domain, stream), patience);
-  if (said.kind !== "answer") {
-    const gone = said.kind === "error" && said.code === STREAM_NOT_FOUND;
-    return { stream, answer: gone ? "not-found" : "failed", message: said.message };
+  const result = await askApi(connection, streamInfoOf(domain, stream), bound);
+  if (result.kind !== "answer") {
+    const gone = result.kind === "error" && result.code === STREAM_NOT_FOUND;
+    return { stream, answer: gone ? "not-found" : "failed", message: result.message };
   }
-  const { success, data } = streamState.safeParse(said.body["state"]);
+  const { success, data } = streamState.safeParse(result.body["state"]);
   if (!success) return { stream, answer: "failed", message: "its info has no last sequence" };
   const { messages, first_seq: firstSeq, last_seq: lastSeq } = data;
   return { stream, answer: "found", messages, firstSeq, lastSeq };
 }
 
 /** The result of an API request: an answer, an error, no answer, or it could not be sent. */
-type Said =
+type ApiResult =
   | { readonly kind: "answer"; readonly body: ReturnType<typeof readJson> }
   | { readonly kind: "error"; readonly code: number | undefined; readonly message: string }
   | { readonly kind: "silence" | "unasked"; readonly message: string };
 
-async function askApi(connection: NatsConnection, subject: string, patience: Millis): Promise<Said> {
+async function askApi(connection: NatsConnection, subject: string, bound: Millis): Promise<ApiResult> {
   try {
-    const body = readJson(await ask(connection, subject, "", patience));
+    const body = readJson(await ask(connection, subject, "", bound));
     const { error } = body;
     if (!isJsonObject(error)) return { kind: "answer", body };
     const code = typeof error["err_code"] === "number" ? error["err_code"] : undefined;

@@ -6,7 +6,7 @@ import { AT_ONCE } from "../connection/in-flight.ts";
 import { askingServer, type ListSettings, leafConnectionsOf } from "./lists.ts";
 
 /** Since this version LEAFZ reports who initiated a connection. */
-const TELLS_DIRECTION = "2.10.0";
+const REPORTS_DIRECTION = "2.10.0";
 
 /**
  * The leafnode connections that the servers accepted, each bound to one account, without those that they initiated. Servers
@@ -18,7 +18,7 @@ export async function leafConnections(
   servers: readonly ServerFacts[],
   account: AccountId | undefined,
 ): Promise<readonly LeafConnection[]> {
-  const hubs = servers.filter(({ topology, version }) => topology !== "leaf" || !lt(version, TELLS_DIRECTION));
+  const hubs = servers.filter(({ topology, version }) => topology !== "leaf" || !lt(version, REPORTS_DIRECTION));
   const perServer = await pMap(
     hubs,
     async ({ id, name: server }) => {

@@ -1,6 +1,11 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import * as z from "zod";
-import { isAway, type MetaDissent, type MetaGroup, type MetaPeer } from "../../../domain/observation/meta-group.ts";
+import {
+  isAway,
+  type MetaDisagreement,
+  type MetaGroup,
+  type MetaPeer,
+} from "../../../domain/observation/meta-group.ts";
 import type { Probe, ServerFacts } from "../../../domain/observation/observation.ts";
 import { type Millis, millis } from "../../../domain/time/time.ts";
 import { probe, RelightError } from "../../../errors.ts";
@@ -97,16 +102,16 @@ function assertAlone(views: readonly View[], hosts: readonly ServerFacts[]): und
 
 function ledBy({ server, meta }: View, members: readonly View[], size: number): MetaGroup {
   const replicas = (meta?.replicas ?? []).filter(({ name }) => name !== server);
-  const dissenting = members.filter((view) => view.meta?.leader !== server).map(dissent);
+  const disagreeing = members.filter((view) => view.meta?.leader !== server).map(disagreementOf);
   return {
     leader: server,
     size,
     peers: replicas.map(peerOf),
-    ...(dissenting.length === 0 ? {} : { dissenting }),
+    ...(disagreeing.length === 0 ? {} : { disagreeing }),
   };
 }
 
-function dissent({ server, meta }: View): MetaDissent {
+function disagreementOf({ server, meta }: View): MetaDisagreement {
   return { server, ...(meta?.leader ? { leader: meta.leader } : {}) };
 }
 

@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import pMap from "p-map";
 import { type AccountId, type Expectations, isAccountId, NOTHING_EXPECTED } from "../../../domain/claims/account.ts";
-import { closedDoor } from "../../../domain/limits/connection-use.ts";
+import { connectionRefusal } from "../../../domain/limits/connection-use.ts";
 import { isOfAsset } from "../../../domain/observation/agreement.ts";
 import { domainQuestions, homeDomain } from "../../../domain/observation/domains.ts";
 import { awayFrom, type MetaGroup } from "../../../domain/observation/meta-group.ts";
@@ -67,7 +67,7 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const domain = homeDomain(facts, settings.connection.info?.server_id ?? "");
     const able = hosts(facts, running);
     // If this failed, it would hide what the servers report.
-    const itsKey = closedDoor(running) === undefined ? accountKey : undefined;
+    const itsKey = connectionRefusal(running) === undefined ? accountKey : undefined;
     const askForgotten = forgottenBy(settings.asAccount, account, itsKey, running);
     const [found, foundElsewhere, leafnodes, group, stores] = await Promise.all([
       probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
@@ -86,8 +86,8 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
         }
       : undefined;
     const wanted = { questions, holdings };
-    const listened = async (told: Probe<readonly StreamFacts[]>) =>
-      told.ok && listens ? probe(() => listenToOrigins(settings, account, able, told.value)) : told;
+    const listened = async (reported: Probe<readonly StreamFacts[]>) =>
+      reported.ok && listens ? probe(() => listenToOrigins(settings, account, able, reported.value)) : reported;
     // Right after the servers' answers, to compare the same state.
     const [accountView, streams, elsewhere] = await Promise.all([
       lookAsAccount(asAccount, account, accountKey, facts, running, wanted),

@@ -9,7 +9,7 @@ import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
 import { loaded as loadedOn } from "../../../domain/claims/claims-in-force.ts";
-import { closedDoor } from "../../../domain/limits/connection-use.ts";
+import { connectionRefusal } from "../../../domain/limits/connection-use.ts";
 import { enablesJetStream } from "../../../domain/limits/jetstream-limits.ts";
 import type { LimitsRoom } from "../../../domain/limits/server-use.ts";
 import type { DomainQuestion } from "../../../domain/observation/domains.ts";
@@ -33,7 +33,7 @@ import { findUnheld, type Inquiry as UnheldInquiry } from "./unheld.ts";
 
 /** The API answers in milliseconds, or for a dead stream not at all. Hundreds may be dead, so ask many at once, and not for long. */
 const INFOS_AT_ONCE = 64;
-const INFO_PATIENCE = millis(2_000);
+const INFO_TIMEOUT = millis(2_000);
 
 /** Additional requests. */
 export interface Wanted {
@@ -53,8 +53,8 @@ export async function lookAsAccount(
 ): Promise<AccountViewProbe> {
   if (accountKey === undefined) return { ok: "not-asked", why: "no signingKey is configured for the account" };
   if (!servers.some(({ jetstream }) => jetstream)) return { ok: "not-asked", why: "no server has JetStream" };
-  const door = closedDoor(running);
-  if (door !== undefined) return { ok: "not-asked", why: door.message };
+  const refusal = connectionRefusal(running);
+  if (refusal !== undefined) return { ok: "not-asked", why: refusal.message };
   const loaded = loadedOn({ running });
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
@@ -84,12 +84,9 @@ async function view(
   timeout: Millis,
   { questions, holdings, mayHave }: Inquiry,
 ): Promise<AccountView> {
-  const patience = millis(Math.min(timeout, INFO_PATIENCE));
-  const manager = await jetstreamManager(connection, { timeout: patience, checkAPI: false });
-  const [info, domains] = await Promise.all([
-    accountInfo(manager, mayHave),
-    askDomains(connection, questions, patience),
-  ]);
+  const bound = millis(Math.min(timeout, INFO_TIMEOUT));
+  const manager = await jetstreamManager(connection, { timeout: bound, checkAPI: false });
+  const [info, domains] = await Promise.all([accountInfo(manager, mayHave), askDomains(connection, questions, bound)]);
   const none = { streams: 0, consumers: 0, limits: {} };
   if (typeof info === "string") return { jetstream: info, info: none, streamNames: [], failing: [], domains };
   const names = await streamNames({ connection, timeout });

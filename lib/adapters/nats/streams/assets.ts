@@ -73,14 +73,14 @@ export function natsAssets(settings: AssetsSettings): Assets {
         ...configure.flatMap((wanted) => sized(configurationSubjects(wanted), wanted)),
         ...stepDown.flatMap((group) => sized([stepDownSubject(group)], "")),
       ]);
-      const patience = millis(Math.min(timeout, RIGHTS_PATIENCE));
+      const bound = millis(Math.min(timeout, RIGHTS_TIMEOUT));
       const denied = await asAccount(
         account,
         accountKey,
         [...sizes],
         ([subject]) => [subject],
         (connection, share) =>
-          pMap(share, (question) => denialOf(connection, question, patience), { concurrency: AT_ONCE }),
+          pMap(share, (question) => denialOf(connection, question, bound), { concurrency: AT_ONCE }),
       );
       return denied.filter((denial) => denial !== undefined);
     },
@@ -97,7 +97,7 @@ function sized(subjects: readonly string[], about: unknown): readonly Question[]
 }
 
 /** A server refuses a subject at once; no answer means that it is allowed. */
-const RIGHTS_PATIENCE = millis(1_000);
+const RIGHTS_TIMEOUT = millis(1_000);
 /** A body that no server can read, so the request has no effect and only tests the permission. */
 const UNREADABLE = '{"';
 
@@ -105,17 +105,17 @@ const UNREADABLE = '{"';
 async function denialOf(
   connection: NatsConnection,
   [subject, bytes]: Question,
-  patience: Millis,
+  bound: Millis,
 ): Promise<string | undefined> {
-  if (await isDenied(connection, subject, patience)) return subject;
+  if (await isDenied(connection, subject, bound)) return subject;
   // The account's own limit arrives after the sign-in, so it is known by now.
   const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
   return bytes > most ? `${subject} (it needs ${bytes} bytes, but the payload limit is ${most})` : undefined;
 }
 
-async function isDenied(connection: NatsConnection, subject: string, patience: Millis): Promise<boolean> {
+async function isDenied(connection: NatsConnection, subject: string, bound: Millis): Promise<boolean> {
   try {
-    await order(connection, subject, UNREADABLE, patience);
+    await order(connection, subject, UNREADABLE, bound);
     return false;
   } catch (thrown) {
     if (!(thrown instanceof RelightError)) throw thrown;

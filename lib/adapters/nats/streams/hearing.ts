@@ -12,7 +12,7 @@ import {
   peersOf,
   type Replica,
   type StreamGroup,
-} from "../connection/told.ts";
+} from "../connection/reports.ts";
 import type { ListSettings } from "../probes/lists.ts";
 import { directGetsOf, directSubjects, type Member, mirrorDirectOf, straysOf } from "./direct.ts";
 import { findInterest, type Interest } from "./interest.ts";
@@ -65,11 +65,11 @@ function directQuestions(stream: StreamGroup): readonly Question[] {
 }
 
 /** The servers with a current replica of the stream; replicas that lag do not answer yet. */
-function membersOf({ best, told }: StreamGroup): readonly string[] {
+function membersOf({ best, reports }: StreamGroup): readonly string[] {
   const leader = leaderOf(best);
   const peers = peersOf(best).filter((peer) => peer.current);
   const current = new Set([leader, ...peers.map(({ name }) => name)]);
-  return told.filter(({ server, nodeMissing }) => !nodeMissing && current.has(server)).map(({ server }) => server);
+  return reports.filter(({ server, nodeMissing }) => !nodeMissing && current.has(server)).map(({ server }) => server);
 }
 
 /** Whether the leader of a stream or consumer subscribes to `subject`. */
@@ -112,7 +112,7 @@ export function directFacts(
 }
 
 function withStrays(
-  { best, told }: StreamGroup,
+  { best, reports }: StreamGroup,
   own: Probe<DirectGets>,
   interests: Interests,
   streams: readonly StreamGroup[],
@@ -121,7 +121,7 @@ function withStrays(
   const { name } = best.detail;
   const mirrors = streams.filter((other) => other.best.detail.config.mirror?.name === name);
   // Only a mirror's leader answers for its origin.
-  const holders = [...told.map(({ server }) => server), ...mirrors.map((mirror) => leaderOf(mirror.best))];
+  const holders = [...reports.map(({ server }) => server), ...mirrors.map((mirror) => leaderOf(mirror.best))];
   const strayOn = straysOf(name, interests, (server) => holders.filter((holder) => holder === server).length);
   return strayOn.length === 0 ? own : { ok: true, value: { ...own.value, strayOn } };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
-import { isIll } from "../../../domain/observation/deafness.ts";
+import { isFaulty } from "../../../domain/observation/deafness.ts";
 import { keyOf, originsOf } from "../../../domain/observation/domains.ts";
 import {
   BEAT_GAP,
@@ -13,8 +13,8 @@ import {
 import { defined } from "../../../domain/time/defined.ts";
 import { probe } from "../../../errors.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
-import { leaderOf } from "../connection/told.ts";
-import { originsTold } from "./origins.ts";
+import { leaderOf } from "../connection/reports.ts";
+import { reportedOrigins } from "./origins.ts";
 import { heldOn, type StreamProbeSettings } from "./streams.ts";
 
 /** Two gaps between readings. Servers retry after three seconds at the earliest (tested on 2.9.10), so one gap has no retry. */
@@ -31,11 +31,11 @@ export async function listenToOrigins(
   streams: readonly StreamFacts[],
 ): Promise<readonly StreamFacts[]> {
   let heard = streams;
-  if (!heard.some(isCopy) || heard.some(isIll)) return heard;
+  if (!heard.some(isCopy) || heard.some(isFaulty)) return heard;
   for (let readings = 0; readings < MORE_READINGS; readings++) {
     await wait(BEAT_GAP);
-    const told = await readOrigins(settings, account, servers, heard.filter(isCopy));
-    heard = heard.map((stream) => withReadings(stream, told.get(keyOf(stream))));
+    const now = await readOrigins(settings, account, servers, heard.filter(isCopy));
+    heard = heard.map((stream) => withReadings(stream, now.get(keyOf(stream))));
   }
   return heard;
 }
@@ -56,20 +56,20 @@ async function readOrigins(
     (server) => probe(() => heldOn(settings, account, server, { consumer: false, raft: false })),
     { concurrency: AT_ONCE },
   );
-  const told = new Map<string, readonly OriginFacts[]>();
+  const readings = new Map<string, readonly OriginFacts[]>();
   for (const { server, detail } of answers.flatMap((answer) => (answer.ok ? answer.value : []))) {
-    const origins = originsTold(detail, leaderOf({ server: server.name, detail }) === server.name);
-    if (origins.ok) told.set(keyOf({ domain: server.domain, name: detail.name }), origins.value);
+    const origins = reportedOrigins(detail, leaderOf({ server: server.name, detail }) === server.name);
+    if (origins.ok) readings.set(keyOf({ domain: server.domain, name: detail.name }), origins.value);
   }
-  return told;
+  return readings;
 }
 
-function withReadings(stream: StreamFacts, told: readonly OriginFacts[] | undefined): StreamFacts {
+function withReadings(stream: StreamFacts, now: readonly OriginFacts[] | undefined): StreamFacts {
   const { origins } = stream;
   if (!origins.ok || origins.value.length === 0) return stream;
   const value = origins.value.map((origin, index) => ({
     ...origin,
-    later: [...origin.later, readingOf(told?.[index])],
+    later: [...origin.later, readingOf(now?.[index])],
   }));
   return { ...stream, origins: { ok: true, value } };
 }

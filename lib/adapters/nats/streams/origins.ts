@@ -10,21 +10,21 @@ const DOMAIN_API = /^\$JS\.([^.*>\s]+)\.API$/;
  * A stream's origins according to its leader. Only the leader knows their state.
  * @param byLeader whether the leader reported the stream.
  */
-export function originsTold(detail: StreamDetail, byLeader: boolean): Probe<readonly OriginFacts[]> {
+export function reportedOrigins(detail: StreamDetail, byLeader: boolean): Probe<readonly OriginFacts[]> {
   const { mirror, sources } = detail.config;
   const configured = [...(mirror ? [mirror] : []), ...(sources ?? [])];
   if (configured.length === 0) return { ok: true, value: [] };
   if (!byLeader) return { ok: false, code: "nats.timeout", message: "its leader does not answer" };
-  const told = [...(detail.mirror ? [detail.mirror] : []), ...(detail.sources ?? [])];
-  return { ok: true, value: configured.map((config) => originFacts(config, told, detail)) };
+  const reported = [...(detail.mirror ? [detail.mirror] : []), ...(detail.sources ?? [])];
+  return { ok: true, value: configured.map((config) => originFacts(config, reported, detail)) };
 }
 
 function originFacts(
   config: OriginConfig,
-  told: readonly OriginDetail[],
+  reported: readonly OriginDetail[],
   { config: { mirror }, state }: StreamDetail,
 ): OriginFacts {
-  const found = told.find((origin) => isSame(origin, config)) ?? told.find(({ name }) => name === config.name);
+  const found = reported.find((origin) => isSame(origin, config)) ?? reported.find(({ name }) => name === config.name);
   const { lag = 0, active = -1, seq, error } = found ?? {};
   const taken = config === mirror ? state.last_seq : seq;
   return {
@@ -39,11 +39,11 @@ function originFacts(
 }
 
 /** A stream may be a source several times with different filters; before 2.10 the filter is not reported. */
-function isSame(told: OriginDetail, { name, external, filter_subject: filter }: OriginConfig): boolean {
+function isSame(reported: OriginDetail, { name, external, filter_subject: filter }: OriginConfig): boolean {
   return (
-    told.name === name &&
-    (told.external?.api ?? "") === (external?.api ?? "") &&
-    (told.filter_subject ?? "") === (filter ?? "")
+    reported.name === name &&
+    (reported.external?.api ?? "") === (external?.api ?? "") &&
+    (reported.filter_subject ?? "") === (filter ?? "")
   );
 }
 

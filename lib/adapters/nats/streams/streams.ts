@@ -6,7 +6,7 @@ import type { ConsumerFacts, ServerFacts, StreamFacts } from "../../../domain/ob
 import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
-import { tellsRaftGroups } from "../../../domain/verdict/defects.ts";
+import { reportsRaftGroups } from "../../../domain/verdict/defects.ts";
 import type { ConsumerDetail, StreamDetail } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import {
@@ -16,13 +16,13 @@ import {
   leaderOf,
   peersOf,
   type Replica,
+  type Reported,
   type StreamGroup,
-  type Told,
-} from "../connection/told.ts";
+} from "../connection/reports.ts";
 import { askingServer, jetStreamAccount } from "../probes/lists.ts";
 import { type AskForgotten, forgottenAmong, type Held, NOBODY, suspectsAmong } from "./forgotten.ts";
 import { deafOf, directFacts, findInterests, heardBy, type Interests, nextMessage, subjectsOf } from "./hearing.ts";
-import { originsTold } from "./origins.ts";
+import { reportedOrigins } from "./origins.ts";
 
 import type { Holdings } from "./unheld.ts";
 
@@ -100,12 +100,12 @@ function replicaOf({ server, detail }: Held, forgotten: ReadonlySet<string>): Re
   const known = detail.consumer_detail?.filter(
     ({ name: consumer }) => !forgotten.has(nameOfGroup({ stream: detail.name, consumer })),
   );
-  const told = { ...detail, consumer_detail: known };
+  const reports = { ...detail, consumer_detail: known };
   return {
     server: server.name,
-    detail: told,
+    detail: reports,
     clustered: server.topology === "clustered",
-    nodeMissing: isNodeMissing(server, told),
+    nodeMissing: isNodeMissing(server, reports),
   };
 }
 
@@ -118,7 +118,7 @@ function groupByStream(
   const replicas = held.map((one) => replicaOf(one, forgotten));
   const forgottenOf = groupBy(forgottenAmong(held, forgotten), ({ stream }) => stream);
   return gatherByName(replicas, asked).map((stream) => {
-    const consumers = stream.told.flatMap(({ server, clustered, detail }) =>
+    const consumers = stream.reports.flatMap(({ server, clustered, detail }) =>
       (detail.consumer_detail ?? []).map((consumer) => ({
         server,
         clustered,
@@ -137,26 +137,26 @@ function groupByStream(
 }
 
 function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
-  told: readonly Told<Detail>[],
+  reports: readonly Reported<Detail>[],
   asked: ReadonlySet<string>,
 ): readonly Gathered<Detail>[] {
-  const byName = groupBy(told, ({ detail }) => detail.name);
+  const byName = groupBy(reports, ({ detail }) => detail.name);
   return [...byName.keys()].sort().flatMap((name) => {
     const own = byName.get(name) ?? [];
     const best = preferLeader(own);
     if (best === undefined) return [];
     const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
-    return [{ best, told: own, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
+    return [{ best, reports: own, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
   });
 }
 
 /** Members of the group that answered but do not hold it, because it was in memory and is gone there. */
 function absentMembers<Detail extends Led["detail"]>(
-  best: Told<Detail>,
-  told: readonly Told<Detail>[],
+  best: Reported<Detail>,
+  reports: readonly Reported<Detail>[],
   asked: ReadonlySet<string>,
 ): readonly string[] {
-  const holders = new Set(told.map(({ server }) => server));
+  const holders = new Set(reports.map(({ server }) => server));
   const members = peersOf(best).map(({ name }) => name);
   return members.filter((name) => asked.has(name) && !holders.has(name));
 }
@@ -169,7 +169,7 @@ export function isNodeMissing({ version, name, topology }: ServerFacts, detail: 
   const { cluster, config, consumer_detail: consumers, stream_raft_group: group } = detail;
   // A standalone server also reports itself as the leader, and has no groups.
   if (topology !== "clustered" || cluster === undefined || group !== undefined) return false;
-  if (!tellsRaftGroups(version)) {
+  if (!reportsRaftGroups(version)) {
     const alone = config.num_replicas > 1 && cluster.leader === name && !cluster.replicas?.length;
     return alone || (consumers ?? []).some((consumer) => consumer.cluster === undefined);
   }
@@ -177,7 +177,7 @@ export function isNodeMissing({ version, name, topology }: ServerFacts, detail: 
 }
 
 /** The leader's report, otherwise one that names a leader, otherwise one with a Raft node, otherwise any. */
-function preferLeader<T extends Told<Led["detail"]>>(replicas: readonly T[]): T | undefined {
+function preferLeader<T extends Reported<Led["detail"]>>(replicas: readonly T[]): T | undefined {
   const members = replicas.filter(({ nodeMissing }) => !nodeMissing);
   return (
     members.find(({ server, detail }) => detail.cluster?.leader === server) ??
@@ -204,10 +204,10 @@ function streamFacts(
     storage: config.storage,
     replicas: config.num_replicas,
     ...defined({ domain, leader }),
-    toldBy: best.server,
+    reportedBy: best.server,
     peers: peersOf(best),
     nodeMissingOn,
-    origins: originsTold(best.detail, leader === best.server),
+    origins: reportedOrigins(best.detail, leader === best.server),
     ...defined({ created }),
     messages: state.messages,
     bytes: state.bytes,
@@ -234,7 +234,7 @@ function consumerFacts(
     storage: config.mem_storage ? "memory" : stream.detail.config.storage,
     durable: config.durable_name !== undefined,
     ...defined({ leader, created }),
-    toldBy: consumer.server,
+    reportedBy: consumer.server,
     peers: peersOf(consumer),
     nodeMissingOn,
     ackFloor: consumer.detail.ack_floor.stream_seq,

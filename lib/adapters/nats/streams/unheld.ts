@@ -6,7 +6,7 @@ import { type Millis, millis } from "../../../domain/time/time.ts";
 import { probe } from "../../../errors.ts";
 import { apiList, type ListEntry, read } from "../connection/answers.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
-import { groupBy } from "../connection/told.ts";
+import { groupBy } from "../connection/reports.ts";
 import { askingApi, consumerNames, type ListSettings, streamNames } from "../probes/lists.ts";
 
 /** What servers report to hold of the account; by {@link nameOfGroup}. */
@@ -24,7 +24,7 @@ export interface Inquiry {
 }
 
 /** A list waits for servers; if it waits for none, it answers at once. */
-const LIST_PATIENCE = millis(2_000);
+const LIST_TIMEOUT = millis(2_000);
 
 /**
  * Streams and consumers in the cluster's metadata that no server holds. Names come only from the metadata; infos and lists
@@ -96,11 +96,11 @@ async function describe(
   away: Inquiry["away"],
 ): Promise<readonly Unheld[]> {
   const byList = [...groupBy(groups, listOf)];
-  const patience = millis(Math.min(settings.timeout, LIST_PATIENCE));
+  const bound = millis(Math.min(settings.timeout, LIST_TIMEOUT));
   const described = await pMap(
     byList,
     async ([subject, members]) => {
-      const list = away === "silent" ? undefined : await givenUp(settings, subject, patience);
+      const list = away === "silent" ? undefined : await givenUp(settings, subject, bound);
       return describeAll(members, list);
     },
     { concurrency: AT_ONCE },
@@ -113,15 +113,15 @@ const listOf = ({ stream, consumer }: Group): string =>
 
 /** An ephemeral consumer that no server reports has no name there. */
 function describeAll(groups: readonly Group[], list: GivenUp | undefined): readonly Unheld[] {
-  const told = groups.map(({ stream, consumer }) => list?.named.get(consumer ?? stream));
-  const nameless = told.filter((one) => one === undefined).length;
+  const reported = groups.map(({ stream, consumer }) => list?.named.get(consumer ?? stream));
+  const nameless = reported.filter((one) => one === undefined).length;
   const areEphemeral = list !== undefined && nameless <= list.nameless;
   return groups.map(({ stream, consumer }, index) => ({
     stream,
-    holders: told[index]?.holders ?? [],
+    holders: reported[index]?.holders ?? [],
     ...defined({ consumer }),
-    ...(consumer !== undefined && told[index] === undefined && areEphemeral ? { durable: false } : {}),
-    ...told[index],
+    ...(consumer !== undefined && reported[index] === undefined && areEphemeral ? { durable: false } : {}),
+    ...reported[index],
   }));
 }
 
@@ -146,11 +146,11 @@ async function givenUp({ connection }: ListSettings, subject: string, timeout: M
     }
   });
   if (!asked.ok) return undefined;
-  const told = entries.flatMap(toldOf);
-  return { named: new Map(told), nameless: entries.filter((entry) => toldOf(entry).length === 0).length };
+  const reported = entries.flatMap(namesIn);
+  return { named: new Map(reported), nameless: entries.filter((entry) => namesIn(entry).length === 0).length };
 }
 
-function toldOf({ name: own, config, cluster }: ListEntry) {
+function namesIn({ name: own, config, cluster }: ListEntry) {
   const name = own || config.durable_name || config.name;
   if (!name) return [];
   const { num_replicas: replicas } = config;

@@ -18,10 +18,10 @@ export type Page =
  * `told`: a channel accepted it. `repeated`: it was sent before. `outdated`: the journal has a later opposite page.
  * `nothing-to-tell`: it needs no action.
  */
-export type Told = "told" | "repeated" | "outdated" | "nothing-to-tell";
+export type SendResult = "told" | "repeated" | "outdated" | "nothing-to-tell";
 
 /** How long a run may take to send a page: twice the time of three tries on every channel. */
-const TELLING = millis(2 * 60_000);
+const MOST_SEND_TIME = millis(2 * 60_000);
 /** As long as the queue keeps a message and may deliver it again. */
 const REMEMBERED = millis(4 * 24 * 60 * 60_000);
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
@@ -30,11 +30,11 @@ const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
  * Sends a page from the bus to the channels, once, however often and in whatever order messages arrive.
  * @throws RelightError `escalation.undeliverable`, `page.busy`: then the message must be delivered again.
  */
-export function tellPage(deps: PageDependencies, page: Page): Promise<Told> {
-  return page.kind === "incident" ? tellIncident(deps, page.incident) : tellAlarm(deps, page.alarm);
+export function sendPage(deps: PageDependencies, page: Page): Promise<SendResult> {
+  return page.kind === "incident" ? sendIncident(deps, page.incident) : sendAlarm(deps, page.alarm);
 }
 
-async function tellIncident(deps: PageDependencies, incident: Incident): Promise<Told> {
+async function sendIncident(deps: PageDependencies, incident: Incident): Promise<SendResult> {
   return onlyOnce(deps, incident, async () => {
     const entries = await entriesOf(deps, incident);
     if (isOutdated(entries, incident)) return "outdated";
@@ -49,7 +49,7 @@ async function tellIncident(deps: PageDependencies, incident: Incident): Promise
  * data does not mean that everything is fine. The alarm for missed sweeps treats missing data as a failure, so a stack
  * that stops is still noticed.
  */
-async function tellAlarm(deps: PageDependencies, alarm: StackAlarm): Promise<Told> {
+async function sendAlarm(deps: PageDependencies, alarm: StackAlarm): Promise<SendResult> {
   if (alarm.state === "INSUFFICIENT_DATA") return "nothing-to-tell";
   return onlyOnce(deps, alarmIncident(alarm), async () => {
     const entries = await entriesOf(deps, { account: "-", key: alarmKey(alarm) });
@@ -106,8 +106,8 @@ async function entriesOf(
 async function onlyOnce(
   deps: PageDependencies,
   { key, status, at }: Incident,
-  tell: () => Promise<Told>,
-): Promise<Told> {
+  send: () => Promise<SendResult>,
+): Promise<SendResult> {
   const { leases, newId, log } = deps;
   const holder = newId();
   const [busy, told] = [`page/${key}/${status}/${at}`, `told/${key}/${status}/${at}`];
@@ -116,7 +116,7 @@ async function onlyOnce(
     throw new RelightError("page.busy", `another run tells the page ${key} of ${at}`);
   try {
     if ((await acquired(deps, told, holder)) === "held") return "repeated";
-    const end = await tell();
+    const end = await send();
     await leases.acquire(told, holder, REMEMBERED).catch((thrown: unknown) => {
       log.warn("what was told can't be remembered", { key, error: asRelightError(thrown).toJSON() });
     });
@@ -135,7 +135,7 @@ async function acquired(
   holder: string,
 ): Promise<"ours" | "held" | "unknown"> {
   try {
-    return (await leases.acquire(key, holder, TELLING)) ? "ours" : "held";
+    return (await leases.acquire(key, holder, MOST_SEND_TIME)) ? "ours" : "held";
   } catch (thrown) {
     log.error("a page could not be leased", { key, error: asRelightError(thrown).toJSON() });
     return "unknown";

@@ -4,7 +4,7 @@ import type { ConsumerDetail, StreamDetail } from "./answers.ts";
 /** Streams and consumers as servers report them. */
 
 /** A stream or consumer as one server reports it. */
-export interface Told<Detail> {
+export interface Reported<Detail> {
   readonly server: string;
   readonly detail: Detail;
   /** Whether the server is in a cluster: only there have streams and consumers Raft groups. */
@@ -12,13 +12,13 @@ export interface Told<Detail> {
   /** Whether the server is in a cluster but has no node of the group. Then it knows nothing about other replicas. */
   readonly nodeMissing: boolean;
 }
-export type Replica = Told<StreamDetail>;
-export type ConsumerReplica = Told<ConsumerDetail>;
+export type Replica = Reported<StreamDetail>;
+export type ConsumerReplica = Reported<ConsumerDetail>;
 
 /** All servers' reports of one stream or consumer; `best` is the most reliable one. */
 export interface Gathered<Detail> {
-  readonly best: Told<Detail>;
-  readonly told: readonly Told<Detail>[];
+  readonly best: Reported<Detail>;
+  readonly reports: readonly Reported<Detail>[];
   readonly nodeMissingOn: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { StackAlarm } from "../../../lib/domain/incidents/stack-alarm.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import { type PageDependencies, tellPage } from "../../../lib/usecases/paging/tell-page.ts";
+import { type PageDependencies, sendPage } from "../../../lib/usecases/paging/send-page.ts";
 import { incident } from "../../support/escalation-contract.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
@@ -22,9 +22,9 @@ function newMessenger() {
   const base = { clock, newId: () => `id-${++ids}`, journal, leases: journal, escalation, log };
   const deps: PageDependencies = base;
   const tell = (page: Partial<Incident> = {}, from: PageDependencies = deps) =>
-    tellPage(from, { kind: "incident", incident: incident(page) });
+    sendPage(from, { kind: "incident", incident: incident(page) });
   const alarm = (state: StackAlarm["state"], minute: number, more: Partial<StackAlarm> = {}) =>
-    tellPage(deps, {
+    sendPage(deps, {
       kind: "alarm",
       alarm: {
         name: "sweep-missed",
@@ -218,7 +218,7 @@ describe("an alarm of the stack", () => {
       reason: "",
       at: epochMillis(START),
     } as const;
-    await tellPage(deps, { kind: "alarm", alarm: { ...base, ...(description ? { description } : {}) } });
+    await sendPage(deps, { kind: "alarm", alarm: { ...base, ...(description ? { description } : {}) } });
     expect(escalation.sent[0]).toMatchObject(expected);
   });
 });
