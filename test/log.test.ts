@@ -91,6 +91,40 @@ describe("the redactor", () => {
     expect(redactText("bad whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw!")).toBe("bad [webhook secret]!");
   });
 
+  test("knows the user and the token of an address", () => {
+    expect(redactText("cannot reach nats://me:s3cret@hub:4222, tls://t0ken@hub")).toBe(
+      "cannot reach nats://[login]@hub:4222, tls://[login]@hub",
+    );
+    expect(redactText("see https://example.com/@me?to=a@b")).toBe("see https://example.com/@me?to=a@b");
+  });
+
+  test("knows a block that is cut off", () => {
+    const key = "MC4CAQAwBQYDK2VwBCIEIHcHbQpzGKV9PBbBclGyZkXfTXW68";
+    expect(redactText(`said: -----BEGIN PRIVATE KEY-----\n${key}`)).toBe("said: [credentials]");
+    expect(redactText("no certificate (PEM, -----BEGIN CERTIFICATE-----)")).toContain("BEGIN CERTIFICATE");
+  });
+
+  // Each of these took minutes.
+  test.each([
+    "-----BEGIN x-----",
+    "-----BEGIN x-----\nabcdefghijklmnopqrstuvwxyz",
+    "-----BEGIN",
+    "-",
+    "eyJabcdefghi",
+    "eyJabcdefghi.",
+    "SU",
+    "://",
+    "://a@",
+    "whsec_",
+    "-END",
+  ])("needs time that grows with the text: %s", (part) => {
+    const long = part.repeat(1_000_000 / part.length);
+    const began = performance.now();
+    redactText(long);
+    redactText(`${long}-----END x-----`);
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+
   test("leaves the rest as it is, and survives a circle", () => {
     const circle: Record<string, unknown> = { count: 1, name: "APP", list: [true, null] };
     circle["self"] = circle;
@@ -110,6 +144,15 @@ test("a log line is JSON with a constant message, its level, its time and its fi
   expect(lines.map((line) => JSON.parse(line))).toEqual([
     { level: 40, time: expect.stringMatching(/^\d{4}-.*Z$/), job: "j1", account: "A", msg: "looked" },
   ]);
+});
+
+test("a log line has no characters that a terminal obeys, and means the same", () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", write: (line) => void lines.push(line) });
+  const name = "a\u001b[2J\u009b31m\n\u2028\u202e\u200b";
+  log.info("looked", { name });
+  expect(lines[0]).toMatch(/^[ -~]+\n$/);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ name });
 });
 
 /** The seed, or the signature of each JWT, in what was hidden. */
