@@ -74,7 +74,7 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
  * Whatever works on one (heal, push, renew, a remedy) is called by a job, and by nobody else.
  */
 const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
-const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports)/|${ENTRIES})`;
+const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports|files)/|${ENTRIES})`;
 const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/send-page)\\.ts$`;
 
 /** The first that fits a module is its rule; a module without one breaks them all. */
@@ -89,9 +89,14 @@ const RULES: readonly Rule[] = [
     own: new RegExp(`^(${INNER}|lib/usecases/)`),
     packages: /^p-map$/,
   },
+  { place: /^lib\/files\//, own: /^lib\/files\//, packages: /^node:/ },
   adapters("nats", /^(?!@aws-sdk\/|node:fs)/),
   adapters("aws", /^(?!@nats-io\/)/),
-  ...["local", "issuer", "source", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["issuer", "webhooks"].map((folder) => adapters(folder, NEUTRAL)),
+  ...["local", "source"].map((folder) => ({
+    ...adapters(folder, NEUTRAL),
+    own: new RegExp(`^(${INNER}|lib/files/|lib/adapters/${folder}/)`),
+  })),
   {
     ...adapters("escalation", NEUTRAL),
     own: new RegExp(`^(${INNER}|lib/adapters/(escalation|webhooks)/)`),
@@ -107,7 +112,7 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/compose\//, own: /^lib\//, packages: /^node:/ },
-  { place: /^lib\/config\//, own: new RegExp(`^(${INNER}|lib/config/)`), packages: NEUTRAL },
+  { place: /^lib\/config\//, own: new RegExp(`^(${INNER}|lib/files/|lib/config/)`), packages: NEUTRAL },
   { place: /^lib\/log\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^functions\/remediate\.ts$/,

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { resolve } from "node:path";
 import { systemClock } from "../adapters/local/clock.ts";
 import { inProcessJobs } from "../adapters/local/in-process-jobs.ts";
 import { sqliteJournal } from "../adapters/local/sqlite-journal.ts";
@@ -15,6 +14,7 @@ import { defined } from "../domain/time/defined.ts";
 import type { JsonObject } from "../domain/time/json.ts";
 import type { Millis } from "../domain/time/time.ts";
 import { asRelightError, RelightError } from "../errors.ts";
+import { resolvePath } from "../files/paths.ts";
 import { redact, redactText } from "../log.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Jobs } from "../ports/jobs.ts";
@@ -90,7 +90,7 @@ export async function openJobs(config: Config, local: LocalWork): Promise<Jobs> 
 export async function openJournal(config: Config): Promise<OpenJournal> {
   const [, kind, place = ""] = /^(\w+):(.+)$/.exec(config.journal) ?? [];
   const shared = { clock: systemClock, scrub: scrubEntry, keeps: config.journalKeeps };
-  if (kind === "sqlite") return sqliteJournal({ path: resolve(config.baseDir, place), ...shared });
+  if (kind === "sqlite") return sqliteJournal({ path: resolvePath(config.baseDir, place), ...shared });
   const { documentClient, dynamoDbJournal } = await import("../adapters/aws/journal/dynamodb-journal.ts");
   return dynamoDbJournal({ table: place, client: documentClient(), ...shared });
 }

@@ -1,9 +1,9 @@
-import { resolve } from "node:path";
 import { claimsSource } from "../adapters/source/claims-source.ts";
 import { jwtFolder } from "../adapters/source/jwt-folder.ts";
 import { nscStore } from "../adapters/source/nsc-store.ts";
 import type { Config } from "../config/config.ts";
 import type { Operator } from "../domain/claims/operator.ts";
+import { resolvePath } from "../files/paths.ts";
 import type { JwtCodec } from "../ports/keys.ts";
 import type { SourceEntry } from "../ports/source.ts";
 import type { Context } from "../usecases/context/context.ts";
@@ -22,8 +22,8 @@ export function openSource(
 
 function entriesOf(name: string, baseDir: string, operator: Operator, codec: JwtCodec): AsyncIterable<SourceEntry> {
   const [, kind, place = ""] = /^([\w-]+):(.+)$/.exec(name) ?? [];
-  if (kind === "folder") return jwtFolder(resolve(baseDir, place), codec);
-  if (kind === "nsc") return nscStore({ folder: resolve(baseDir, place), codec, operatorName: operator.name });
+  if (kind === "folder") return jwtFolder(resolvePath(baseDir, place), codec);
+  if (kind === "nsc") return nscStore({ folder: resolvePath(baseDir, place), codec, operatorName: operator.name });
   return inSecretsManager(place.slice("//".length), codec);
 }
 

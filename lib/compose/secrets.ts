@@ -8,6 +8,8 @@ export interface SecretsSettings {
   readonly baseDir: string;
   /** The environment that `env:` references read, usually `process.env`. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Hears of each key that every user of this machine can read. */
+  readonly onExposed?: (path: string) => void;
   /** Creates the client for `aws-sm:` references at first use; by default from the environment. */
   readonly secretsManager?: () => SecretsManagerClient;
 }
@@ -26,8 +28,8 @@ export function createSecrets(settings: SecretsSettings): Secrets {
   });
 }
 
-function stores({ baseDir, env, secretsManager }: SecretsSettings): (reference: string) => Promise<Secrets> {
-  const files = fileSecrets(baseDir);
+function stores({ baseDir, env, onExposed, secretsManager }: SecretsSettings): (reference: string) => Promise<Secrets> {
+  const files = fileSecrets(baseDir, onExposed);
   const environment = envSecrets(env);
   let aws: Promise<Secrets> | undefined;
   return async (reference) => {

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import ms from "ms";
 import { type Document, LineCounter, parseDocument } from "yaml";
@@ -9,6 +8,8 @@ import { defined } from "../domain/time/defined.ts";
 import { isJsonObject, type JsonObject } from "../domain/time/json.ts";
 import type { Millis } from "../domain/time/time.ts";
 import { RelightError } from "../errors.ts";
+import { expandHome } from "../files/paths.ts";
+import { readText } from "../files/read-text.ts";
 import { clusterTls, serverAddress } from "./cluster.ts";
 import { asWritten, type EscalationChannel, escalation, pageLinks } from "./escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
@@ -216,10 +217,16 @@ export interface Overrides {
  * @throws RelightError `config.not_found`, or `config.invalid` with *every* fault, its place and how to fix it.
  */
 export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new RelightError("config.not_found", `cannot read the configuration ${file}`, { cause });
-  });
-  return parseConfig(text, file, overrides);
+  const path = expandHome(file);
+  return parseConfig(readConfig(path), path, overrides);
+}
+
+function readConfig(path: string): string {
+  try {
+    return readText(path);
+  } catch (cause) {
+    throw new RelightError("config.not_found", `the configuration ${path} ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** The same for a text. `origin` names it in errors, and relative paths start from its folder. */

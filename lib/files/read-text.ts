@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 
 /** More than any configuration, manifest, secret or JWT has; bytes. */
@@ -59,6 +59,12 @@ export function openText(path: string): number {
   closeSync(descriptor);
   if (kind.isDirectory()) throw new UnreadableFile("folder", "is a folder, not a file");
   throw new UnreadableFile("device", "is a device, not a file");
+}
+
+/** Whether every user of this machine can read the file; false for what is not there. */
+export function isReadableByAll(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return process.platform !== "win32" && found !== undefined && (found.mode & 0o004) !== 0;
 }
 
 /** The bytes of an open file or pipe, piece by piece. @throws UnreadableFile */

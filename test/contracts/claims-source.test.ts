@@ -88,7 +88,7 @@ describe("folder", () => {
     const entries = await all(open(() => jwtFolder(folder, codec)));
     expect(entries).toMatchObject([
       { ok: false, problem: "it has 1048577 bytes, which is more than any account JWT" },
-      { ok: false, problem: "it can't be read: ENOENT" },
+      { ok: false, problem: "it does not exist" },
     ]);
   });
 });

@@ -1,23 +1,40 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { RelightError } from "../../errors.ts";
+import { resolvePath } from "../../files/paths.ts";
+import { isReadableByAll, readText, type UnreadableFile } from "../../files/read-text.ts";
 import type { Secrets } from "../../ports/secrets.ts";
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Secrets in files: `file:PATH`, where a relative path starts from `baseDir`. */
-export function fileSecrets(baseDir: string): Secrets {
+/** More than any secret has; bytes. */
+const LARGEST = 1_048_576;
+/** A seed or a private key; a JWT or a certificate alone is not secret. */
+const IS_KEY = /S[OAUNCX][A-Z2-7]{56}|PRIVATE KEY/;
+
+/**
+ * Secrets in files: `file:PATH`, where a relative path starts from `baseDir`.
+ * @param onExposed hears of each key that every user of this machine can read
+ */
+export function fileSecrets(baseDir: string, onExposed: (path: string) => void = () => undefined): Secrets {
   return {
     read: async (reference) => {
-      const path = reference.slice("file:".length);
-      if (path === "" || path.includes("\0")) throw new RelightError("secret.invalid_reference", "file: needs a path");
-      const text = await readFile(resolve(baseDir, path), "utf8").catch((cause: NodeJS.ErrnoException) => {
-        throw fileError(reference, cause);
-      });
+      const written = reference.slice("file:".length);
+      if (written === "" || written.includes("\0"))
+        throw new RelightError("secret.invalid_reference", "file: needs a path");
+      const path = resolvePath(baseDir, written);
+      const text = readSecret(reference, path);
+      if (IS_KEY.test(text) && isReadableByAll(path)) onExposed(path);
       // Editors add a newline at the end of a file; it is not part of the secret.
       return text.replace(/[\r\n]+$/, "");
     },
   };
+}
+
+function readSecret(reference: string, path: string): string {
+  try {
+    return readText(path, LARGEST);
+  } catch (cause) {
+    throw fileError(reference, cause as UnreadableFile);
+  }
 }
 
 /** Secrets in the environment: `env:NAME`. `env` is usually `process.env`. */
@@ -33,11 +50,8 @@ export function envSecrets(env: Readonly<Record<string, string | undefined>>): S
   };
 }
 
-function fileError(reference: string, cause: NodeJS.ErrnoException): RelightError {
-  const options = { cause, details: { reference } };
-  if (cause.code === "ENOENT" || cause.code === "ENOTDIR")
-    return new RelightError("secret.not_found", `${reference} does not exist`, options);
-  if (cause.code === "EISDIR")
-    return new RelightError("secret.invalid_reference", `${reference} is a folder, not a file`, options);
-  return new RelightError("secret.unavailable", `${reference} can't be read: ${cause.code}`, options);
+function fileError(reference: string, cause: UnreadableFile): RelightError {
+  const codes = { missing: "secret.not_found", failed: "secret.unavailable" } as const;
+  const code = cause.why === "missing" || cause.why === "failed" ? codes[cause.why] : "secret.invalid_reference";
+  return new RelightError(code, `${reference} ${cause.message}`, { cause, details: { reference } });
 }

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, existsSync, fchmodSync, fstatSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import pRetry from "p-retry";
@@ -119,10 +119,8 @@ function isBusy(error: unknown): boolean {
 }
 
 function openDatabase(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // Create the file before SQLite does, so it is never readable by others. The -wal file inherits its mode.
-  closeSync(openSync(path, "a", 0o600));
-  chmodSync(path, 0o600);
+  makeFolder(dirname(path));
+  makeFile(path);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
   try {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
@@ -131,6 +129,40 @@ function openDatabase(path: string): DatabaseSync {
   } catch (cause) {
     database.close();
     throw cause;
+  }
+}
+
+/** Not Node's own `recursive`, which never ends where a folder can't be made, such as below `/proc` (Node 24.21). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (cause) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(folder)) throw cause;
+  }
+}
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/**
+ * Creates the file before SQLite does, so it is never readable by others. The -wal file inherits its mode. Follows no
+ * symbolic link, because that would change the mode of a file that somebody else chose, and does not wait for a pipe.
+ */
+function makeFile(path: string): void {
+  let file: number;
+  try {
+    file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ELOOP") throw cause;
+    throw new Error("it is a symbolic link; name the file itself", { cause });
+  }
+  try {
+    if (!fstatSync(file).isFile()) throw new Error("it is not a file");
+    fchmodSync(file, 0o600);
+  } finally {
+    closeSync(file);
   }
 }
 

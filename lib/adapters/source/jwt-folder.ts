@@ -1,9 +1,10 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { undecorated } from "../../domain/claims/jwt-text.ts";
 import { subjectOf } from "../../domain/expiry/expiring-tokens.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
+import { readText } from "../../files/read-text.ts";
 import type { JwtCodec } from "../../ports/keys.ts";
 import type { SourceEntry } from "../../ports/source.ts";
 
@@ -34,12 +35,9 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
 /** Reads one file. Returns problems instead of throwing, because they must not hide other files. */
 export async function readJwt(place: string, codec: JwtCodec): Promise<SourceEntry> {
   try {
-    const { size } = await stat(place);
-    if (size > LARGEST)
-      return { ok: false, place, problem: `it has ${size} bytes, which is more than any account JWT` };
-    return decodeJwt(place, await readFile(place, "utf8"), codec);
+    return decodeJwt(place, readText(place, LARGEST), codec);
   } catch (cause) {
-    return { ok: false, place, problem: `it can't be read: ${(cause as NodeJS.ErrnoException).code}` };
+    return { ok: false, place, problem: `it ${(cause as Error).message}` };
   }
 }
 

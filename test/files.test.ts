@@ -1,0 +1,108 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import { createUser } from "@nats-io/nkeys";
+import { seedOf } from "../lab/keys.ts";
+import { fileSecrets } from "../lib/adapters/local/secrets.ts";
+import { sqliteJournal } from "../lib/adapters/local/sqlite-journal.ts";
+import { loadConfig } from "../lib/config/config.ts";
+import { expandHome, resolvePath } from "../lib/files/paths.ts";
+import { readStream, readText } from "../lib/files/read-text.ts";
+import { fakeClock } from "./support/fakes/clock.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "relight-files-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = (name: string): string => join(folder, name);
+
+/** The machine has such things only outside of Windows. */
+const isPosix = process.platform !== "win32";
+
+describe("files that people name", () => {
+  test("are in the home folder after ~, and only after that", () => {
+    expect(expandHome("~/a/b")).toBe(join(homedir(), "a/b"));
+    expect(expandHome("~")).toBe(homedir());
+    expect(expandHome("a~/b")).toBe("a~/b");
+    expect(expandHome("~other/b")).toBe("~other/b");
+    expect(resolvePath("/base", "b")).toBe("/base/b");
+    expect(resolvePath("/base", "~/b")).toBe(join(homedir(), "b"));
+  });
+
+  test("are read up to a size", () => {
+    writeFileSync(path("text"), "Größe\n");
+    expect(readText(path("text"))).toBe("Größe\n");
+    expect(() => readText(path("text"), 3)).toThrow("is larger than");
+    expect(() => readText(path("gone"))).toThrow("does not exist");
+    expect(() => readText(folder)).toThrow("is a folder");
+  });
+
+  test("are read from standard input up to a size", async () => {
+    expect(await readStream(Readable.from([Buffer.from("a"), Buffer.from("b")]))).toBe("ab");
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(65_536);
+      })(),
+    );
+    await expect(readStream(endless)).rejects.toThrow("is larger than 16 MiB");
+  });
+
+  test.each(isPosix ? ["/dev/zero", "/dev/urandom"] : [])("are not %s, which has no end", async (device) => {
+    expect(() => readText(device)).toThrow("is a device");
+    await expect(loadConfig(device)).rejects.toMatchObject({ code: "config.not_found" });
+    await expect(fileSecrets("/").read(`file:${device}`)).rejects.toMatchObject({ code: "secret.invalid_reference" });
+  });
+});
+
+test("a key that every user of the machine can read is told", async () => {
+  const exposed: string[] = [];
+  const secrets = fileSecrets(folder, (file) => exposed.push(file));
+  writeFileSync(path("open.nk"), seedOf(createUser()));
+  writeFileSync(path("own.nk"), seedOf(createUser()));
+  writeFileSync(path("operator.jwt"), "eyJ.public.claims");
+  chmodSync(path("open.nk"), 0o644);
+  chmodSync(path("own.nk"), 0o640);
+  chmodSync(path("operator.jwt"), 0o644);
+  for (const name of ["open.nk", "own.nk", "operator.jwt"]) await secrets.read(`file:${name}`);
+  expect(exposed).toEqual(isPosix ? [path("open.nk")] : []);
+});
+
+describe("the journal's file", () => {
+  const open = (place: string) => sqliteJournal({ path: place, clock: fakeClock(), scrub: (data) => data });
+
+  test("is made with its folders, readable only by its owner", async () => {
+    await using _journal = await open(path("a/b/relight.sqlite"));
+    expect(statSync(path("a/b/relight.sqlite")).mode & 0o777).toBe(0o600);
+    expect(statSync(path("a")).mode & 0o777).toBe(0o700);
+  });
+
+  test("is no symbolic link: what that names is left alone", async () => {
+    writeFileSync(path("target"), "");
+    chmodSync(path("target"), 0o644);
+    symlinkSync(path("target"), path("link.sqlite"));
+    symlinkSync(path("nothing"), path("dangling.sqlite"));
+    for (const link of ["link.sqlite", "dangling.sqlite"])
+      await expect(open(path(link))).rejects.toMatchObject({
+        code: "journal.unavailable",
+        message: expect.stringContaining("symbolic link"),
+      });
+    expect(statSync(path("target"))).toMatchObject({ mode: 0o100644, size: 0 });
+    expect(lstatSync(path("nothing"), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  test("may lie in a folder that is a link", async () => {
+    mkdirSync(path("real"));
+    symlinkSync(path("real"), path("folder"));
+    await using _journal = await open(path("folder/relight.sqlite"));
+    expect(statSync(path("real/relight.sqlite")).isFile()).toBe(true);
+  });
+
+  // Node's recursive mkdir did not return there; a pipe without a reader blocks.
+  const pipe = path("pipe.sqlite");
+  if (isPosix) spawnSync("mkfifo", [pipe]);
+  const strange = isPosix ? ["/proc/x/y.sqlite", "/proc/self/mem", "/dev/null", "/dev/zero", "/dev/null/x", pipe] : [];
+  test.each([...strange, folder])("is refused at once at %s", async (place) => {
+    await expect(open(place)).rejects.toMatchObject({ code: "journal.unavailable" });
+  });
+});
