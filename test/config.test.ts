@@ -175,7 +175,18 @@ describe("the configuration", () => {
     ["no server address", MINIMAL.replace('"nats://a:4222"', ""), /^cluster\.servers: needs at least one/],
     ["no operator", MINIMAL.replace(/operator.*\n/, ""), /^operator: is missing/],
     ["an unknown key", `${MINIMAL}nonsense: 1\n`, /^nonsense: is an unknown key/],
-    ["an unknown inner key", `${MINIMAL}policy: { lifetme: 1d }\n`, /^policy\.lifetme: is an unknown key/],
+    ["a key that is written otherwise", `${MINIMAL}read_only: true\n`, /^read_only: .*; did you mean readOnly\?/],
+    ["a key of another map", `${MINIMAL}signingKey: file:x\n`, /^signingKey: .*; did you mean operator\.signingKey\?/],
+    [
+      "a mistyped key in a list",
+      `${MINIMAL}escalation: [{ slack: { ulr: "env:X" } }]\n`,
+      /escalation\[0\]\.slack\.ulr: .*; did you mean escalation\[0\]\.slack\.url\?/,
+    ],
+    [
+      "an unknown inner key",
+      `${MINIMAL}policy: { lifetme: 1d }\n`,
+      /^policy\.lifetme: is an unknown key; did you mean policy\.lifetime\?/,
+    ],
     [
       "a length of time without a unit",
       `${MINIMAL}policy: { lifetime: "90" }\n`,

@@ -13,6 +13,7 @@ import { readText } from "../files/read-text.ts";
 import { clusterTls, serverAddress } from "./cluster.ts";
 import { asWritten, type EscalationChannel, escalation, pageLinks } from "./escalation.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
+import { meantKey, writtenPath } from "./suggestions.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingReference } from "./values.ts";
 
 const accountId = z
@@ -273,11 +274,16 @@ function contentOf(document: Document.Parsed, origin: string): JsonObject {
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
-  const path = issue.path.join(".").replace(/\.(\d+)/g, "[$1]");
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => `${[path, key].filter(Boolean).join(".")}: is an unknown key`);
+  const path = writtenPath(issue.path);
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue.path, path, key));
   const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
   return [`${path || "the file"}: ${missing ? `is missing (${issue.expected})` : issue.message}`];
+}
+
+function unknownKey(path: readonly PropertyKey[], place: string, key: string): string {
+  const meant = meantKey(schema, path, key);
+  const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
+  return `${[place, key].filter(Boolean).join(".")}: is an unknown key${advice}`;
 }
 
 function invalid(origin: string, faults: readonly string[]): RelightError {
