@@ -127,7 +127,7 @@ describeAws(moto, "api", (aws) => {
     );
     expect({ status, account: body.account }).toEqual({ status: 202, account: app });
     const { correlation } = body;
-    const reason = `orders are stuck (asked for by ${ARN})`;
+    const reason = `orders are stuck (requested by ${ARN})`;
     expect(await it.queued()).toEqual([
       { account: app, action: "heal", trigger: "manual", reason, correlation, id: correlation },
     ]);

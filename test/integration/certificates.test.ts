@@ -80,7 +80,7 @@ test("expiries lists what a deployment has, and a sweep calls about what is near
     ...["signing-key warning", "signing-key warning", "system-account ok", "system-credentials ok"],
   ]);
   expect(exit).toBe(3);
-  expect((await relight(world, "expiries")).stdout).toContain("about to be retired");
+  expect((await relight(world, "expiries")).stdout).toContain("being retired");
 
   const opened = async (): Promise<string[]> => {
     const { entries } = (await relight(world, "journal", "--json")).json;

@@ -45,7 +45,7 @@ test("PagerDuty and Slack are told in words what is dead, though SNS can't be re
   });
   expect(event.payload.summary).toMatch(/^\[CRITICAL\] .*: JetStream is dead: dead: JetStream does not listen/);
   const blocks = JSON.parse(slack.received[0]?.body ?? "").blocks;
-  expect(JSON.stringify(blocks)).toMatch(/What to do now\*.*Restart no server/);
+  expect(JSON.stringify(blocks)).toMatch(/What to do now\*.*Do not restart any server/);
   expect(stderr).toMatch(/SNS arn:aws:sns:.*ECONNREFUSED/);
   expect(stderr).not.toContain("QUERY-SECRET");
 });

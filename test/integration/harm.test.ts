@@ -153,7 +153,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     const done = await relight(world, ...toTiers, "--restart-follows");
     expect(done.json).toMatchObject({
       outcome: "pushed",
-      why: expect.stringMatching(/restart each server now/),
+      why: expect.stringMatching(/restart the servers now/),
     });
     expect(done.json.findings).toMatchObject([{ code: "limit.outside_tiers", health: "dead" }]);
     await expect(publish(world)).rejects.toThrow(/no JetStream default or applicable tiered limit|10120/);

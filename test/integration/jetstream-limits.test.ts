@@ -153,8 +153,8 @@ test.each(sampleOf(["2.10.27"], VERSIONS))(
     });
     expect(result.shown.json.changes).toEqual([{ path: "nats.limits.streams", before: -1, after: 7 }]);
     expect(result.shown.exit).toBe(0);
-    expect(result.off.json.error.message).toMatch(/would take JetStream from the account/);
-    expect(result.again.json.error.message).toMatch(/has JetStream already/);
+    expect(result.off.json.error.message).toMatch(/would remove the account's JetStream/);
+    expect(result.again.json.error.message).toMatch(/already has JetStream/);
     expect(result.tier.json.error.message).toMatch(/flat limits/);
     expect(result.typo.exit).toBe(3);
     expect(result.journal.json.entries).toEqual([]);

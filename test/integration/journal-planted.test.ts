@@ -52,7 +52,8 @@ describe("on a real server", () => {
       plant(world, own, "claims.seen", { jti: "planted", claims: JSON.stringify({ ...claims, exp }) });
       const { json } = await relight(world, command, ...(command === "run" ? [] : [own]), "--json");
       if (command === "renew") expect(json.error).toMatchObject({ code: "account.no_claims" });
-      if (command === "renew") expect(json.error.message).toContain("the claims in the journal are not proved");
+      if (command === "renew")
+        expect(json.error.message).toContain("nothing proves that the operator ever signed the claims in the journal");
       expect(await inResolver(world, own)).toBe("absent");
     }
   });

@@ -110,7 +110,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
     expect(seen.findings).toMatchObject([
       {
         code: "limit.storage",
-        message: expect.stringMatching(/disk_storage: .* its limit is 100 kB.*to A.*10002/i),
+        message: expect.stringMatching(/disk_storage: .* limit: 100 kB.*to A.*10002/i),
       },
     ]);
     expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);

@@ -172,7 +172,9 @@ describe("relight rotate-key", () => {
     };
     const rotation = await rotate(jobDependencies({ ...context, journal: dying }), order, plan);
     expect(rotation).toMatchObject({ state: "stopped", left: 1 });
-    expect(rotation.why).toMatch(/^APP was healthy after it was signed anew, and is dead at the end of its wave/);
+    expect(rotation.why).toMatch(
+      /^APP was healthy after it was signed with the new key, but is dead at the end of its wave/,
+    );
     expect((await issuers())["SYS"]).toBe("old");
   });
 

@@ -56,7 +56,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
       expect(refused.json.rungs[0]).toMatchObject({
         rung: "toggle-jetstream",
         result: "refused",
-        why: expect.stringMatching(/number of consumers of one stream is 2, and its limit is 1/),
+        why: expect.stringMatching(/number of consumers of one stream is 2 \(limit: 1\)/),
       });
       expect(refused.exit).toBe(2);
       expect(await snapshot(world)).toEqual(before);
@@ -195,7 +195,7 @@ test("a signing key whose template lacks a right: the toggle is refused before i
   expect(json.rungs[0]).toMatchObject({
     rung: "toggle-jetstream",
     result: "refused",
-    why: expect.stringContaining("may not ask $JS.API.STREAM.CREATE.CACHE"),
+    why: expect.stringContaining("may not request $JS.API.STREAM.CREATE.CACHE"),
   });
   expect(await snapshot(world)).toEqual(before);
 });

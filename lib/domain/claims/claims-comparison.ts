@@ -93,7 +93,7 @@ function missingNotes(
   return [
     sourced?.state === "found"
       ? "only the source of truth has the account; the servers and the resolver lack it"
-      : "no server and no resolver has the account",
+      : "no server or resolver has the account",
   ];
 }
 

@@ -173,7 +173,7 @@ export function describeWithdrawal(presence: Extract<Presence, { state: "deleted
   if (presence.state === "gone") {
     const { exp } = presence.claims.claims;
     const valid = exp === undefined ? "never expire" : `end at ${isoTime(toMillis(exp))}`;
-    return `it is gone${since}: its claims ${valid}, but no server and no resolver has it; somebody deleted it, or the resolver lost it`;
+    return `it is gone${since}: its claims ${valid}, but no server or resolver has it; somebody deleted it, or the resolver lost it`;
   }
   const { refusedBy, broughtBackBy } = presence;
   const refused =

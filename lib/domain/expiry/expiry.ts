@@ -27,7 +27,7 @@ export interface RenewalWindow {
 /** The state of an account's expiry. */
 export type ExpiryWindow =
   | { readonly state: "perpetual" }
-  /** It expires later than servers can count, so the actual time is unknown. */
+  /** Its `exp` is too large for servers, so the actual time is unknown. */
   | { readonly state: "unknown" }
   | ({
       /** `due`: the renewal time has passed. `fresh`: it has not. */
@@ -128,7 +128,7 @@ export const EXPIRED = "it had expired";
 
 /** Why an account's expiry is unknown; for people. */
 export const UNCOUNTABLE =
-  "its JWT expires later than servers can count: have it issued again with an earlier exp or none, and push it";
+  "its exp is too large for servers: have the JWT issued again with an earlier exp or none, and push it";
 
 /** What to do about an account's expiry now. */
 export type RenewalDecision =

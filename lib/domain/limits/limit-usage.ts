@@ -103,8 +103,9 @@ function problemsAt(
     const kind = claim === "max_bytes_required" ? kindOfSwitch(limit, use) : kindOf(claim, limit, use);
     if (kind === undefined) return [];
     const of = tier === undefined ? claim : `${claim} of tier ${tier}`;
-    const why = claim === "max_bytes_required" ? "it is on" : `its limit is ${use.show(limit)}`;
-    const message = `${of}: ${use.what} ${use.show(use.used)}, and ${why}${CONSEQUENCE[kind]}`;
+    const why = claim === "max_bytes_required" ? ", but it is on" : ` (limit: ${use.show(limit)})`;
+    const consequence = kind === "full" && use.messages === undefined ? ", so no more can be created" : "";
+    const message = `${of}: ${use.what} ${use.show(use.used)}${why}${consequence}`;
     const where = defined({ tier });
     const options = optionsFor(claim, tier, use.used, limit);
     return [{ kind, claim, ...where, used: use.used, limit, message, options, ...refusedBy(limit, use) }];
@@ -120,8 +121,6 @@ function refusedBy(limit: number, { used, messages = [] }: Use): Pick<LimitProbl
     refusesAll: refused.length > 0 && inUse.every((message) => refused.includes(message)),
   };
 }
-
-const CONSEQUENCE = { over: "", full: ": there is no room for another", near: "" } as const;
 
 function kindOfSwitch(limit: number, { used }: Use): "over" | undefined {
   return limit === 0 && used > 0 ? "over" : undefined;

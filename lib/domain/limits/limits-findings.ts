@@ -77,8 +77,8 @@ function warning(problem: LimitProblem, claims: AccountClaims): Warning[] {
   const { kind, message, refused } = problem;
   if (refused.length > 0) return [];
   const code = kind === "near" ? "limit.near" : "limit.reached";
-  const raise = raisingCommands([problem], claims);
-  return [{ code, subject: {}, message: `${message}; ${raise} raises it` }];
+  const change = problem.claim === "max_bytes_required" ? "turns it off" : "raises it";
+  return [{ code, subject: {}, message: `${message}; ${raisingCommands([problem], claims)} ${change}` }];
 }
 
 /**

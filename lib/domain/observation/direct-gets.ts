@@ -27,7 +27,7 @@ function ownFindings(stream: StreamFacts): Finding[] {
 
 function strayFindings({ name }: StreamFacts, strayOn: readonly string[]): Finding[] {
   return strayOn.map((server) => {
-    const message = `remains of a stopped replica on ${server} receive direct gets of stream ${name} and do not answer: some direct gets time out until ${server} restarts`;
+    const message = `${server} still receives direct gets of stream ${name} for a replica that it no longer runs, and does not answer: some direct gets time out until it restarts`;
     return finding("stream.direct_stray", "degraded", { server, stream: name }, message, { probe: "SUBSZ" });
   });
 }

@@ -150,7 +150,7 @@ function forgottenConsumers({ servers }: Observation, findings: readonly Finding
   if (findings.every(({ code }) => code !== "consumer.forgotten")) return [];
   return [
     ...carriedBy(servers, "#3881"),
-    "if Relight can't restore a forgotten consumer exactly, create it by hand with the configuration in its finding, starting after its last acknowledged message",
+    "if Relight can't restore a forgotten consumer, create it by hand: use the configuration in its finding, and start after its last acknowledged message",
   ];
 }
 
@@ -160,7 +160,7 @@ function depthOf({ accountView }: Observation): Depth {
 
 function unprovedEntry({ kind, at, data }: JournalEntry): Finding {
   const stream = typeof data["stream"] === "string" ? data["stream"] : undefined;
-  const message = `the journal entry ${kind} of ${isoTime(at)} is not proved to be Relight's, so Relight does not act on it`;
+  const message = `nothing proves that Relight wrote the journal entry ${kind} of ${isoTime(at)}, so Relight does not act on it`;
   return finding("journal.unproved", "degraded", { ...defined({ stream }) }, message);
 }
 

@@ -54,7 +54,7 @@ function absenceFinding(presence: Presence): Finding {
     case "unknown":
       return finding("account.not_found", "unknown", {}, `no server has the account loaded, and ${presence.why}`);
     default:
-      return finding("account.not_found", "unknown", {}, "no server and no resolver knows this account");
+      return finding("account.not_found", "unknown", {}, "no server or resolver knows this account");
   }
 }
 
@@ -86,7 +86,7 @@ function unreadableFinding({ message }: { readonly message: string }): Finding {
 
 function uncountableFindings({ at }: Observation, { exp, jti }: AccountClaims): Finding[] {
   if (exp === undefined || isCountable(exp, at)) return [];
-  const message = `its claims expire later than servers can count (exp ${exp}), so the actual time is unknown: have the JWT issued again with an earlier exp or none, and push it: relight push FILE --allow-earlier-expiry`;
+  const message = `its exp (${exp}) is too large for servers, so it is unknown when the claims expire: have the JWT issued again with an earlier exp or none, and push it: relight push FILE --allow-earlier-expiry`;
   return [finding("claims.uncountable", "unknown", {}, message, { jti, exp })];
 }
 
@@ -97,7 +97,7 @@ function noStartFindings(observation: Observation, { systemAccount }: Operator):
   const bad = all.find(({ claims }) => keepsServersDown(observation.account, systemAccount, claims));
   if (bad === undefined) return [];
   const message =
-    "no server can start again, because the claims give JetStream to the system account; remove it before any restart: relight jetstream limits SYS --memory 0 --storage 0";
+    "the claims give JetStream to the system account, so a server that restarts can't start again; remove it before any restart: relight jetstream limits SYS --memory 0 --storage 0";
   return [finding("claims.no_start", "dead", {}, message, { jti: bad.claims.jti })];
 }
 

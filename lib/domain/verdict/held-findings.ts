@@ -190,7 +190,7 @@ function awayFindings(
   const server = names.length === 1 && unnamed === 0 ? { server: names[0] ?? "" } : {};
   const whole = sight?.whole === true && unnamed === 0;
   const known = whole
-    ? `when the account was last healthy (${isoTime(sight.at)}), ${reported.size > 0 ? "nothing else" : "nothing"} existed only there; newer streams can't be seen without the account's key`
+    ? `${reported.size > 0 ? "nothing else" : "nothing"} existed only there when the account was last healthy (${isoTime(sight.at)}); newer streams can't be seen without the account's key`
     : "streams that exist only there can't be seen, because Relight has neither the account's key nor an earlier healthy check";
   const message = `${missing.join(", ")} ${doesNot(missing)} answer: ${known}`;
   return [finding("server.away", whole ? "degraded" : "unknown", server, message, { probe: "JSZ", away: names })];

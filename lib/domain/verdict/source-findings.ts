@@ -40,12 +40,7 @@ function unavailable(name: string, problem: string): Finding {
 function differenceFinding(name: string, difference: Difference): Finding {
   switch (difference.kind) {
     case "missing":
-      return finding(
-        "source.missing_account",
-        "dead",
-        {},
-        `${name} has the account, but no server and no resolver has it`,
-      );
+      return finding("source.missing_account", "dead", {}, `${name} has the account, but no server or resolver has it`);
     case "unknown":
       return finding("source.unknown_account", "degraded", {}, `the account runs, but ${name} lacks it`);
     case "untrusted": {

@@ -20,7 +20,7 @@ export const FINDINGS = {
   "account.deleted":
     "Somebody deleted the account: servers refuse its clients although its claims are valid, or Relight received the deletion request.",
   "account.gone":
-    "The account existed and its claims are still valid, but no server and no resolver has it any more: it was deleted or lost.",
+    "The account existed and its claims are still valid, but no server or resolver has it any more: it was deleted or lost.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
   "account.not_loaded": "No server has the account loaded, so its JetStream can't be checked.",
@@ -30,10 +30,10 @@ export const FINDINGS = {
   "claims.unreadable":
     "A server or the resolver has claims of the account that servers accept but Relight can't read. Relight does nothing to the account.",
   "claims.uncountable":
-    "The claims expire later than servers can count (292 years): servers compute an arbitrary time, or treat them as expired.",
+    "The claims' `exp` is more than 292 years ahead, which is too large for servers: they compute an arbitrary time, or treat the claims as expired.",
   "claims.untrusted":
     "The resolver holds, or a server reports, a JWT that no trusted issuer signed for the account. Relight never signs it again.",
-  "source.missing_account": "The source of truth has the account, but no server and no resolver has it.",
+  "source.missing_account": "The source of truth has the account, but no server or resolver has it.",
   "source.differs": "The source of truth and the cluster have different claims of the account.",
   "source.unknown_account": "The account runs, but the source of truth lacks it.",
   "source.unavailable": "The source of truth can't be read, or only in part.",
@@ -46,7 +46,7 @@ export const FINDINGS = {
     "No server answers direct gets of the stream: every get on a KV bucket fails, and so does reading an object store.",
   "stream.direct_partly_deaf": "Some replicas do not answer direct gets of the stream: fewer servers share the load.",
   "stream.direct_stray":
-    "Remains of a stopped replica receive direct gets of the stream and never answer, until the server restarts.",
+    "A server still receives direct gets of the stream for a replica that it no longer runs, and does not answer them until it restarts.",
   "mirror.direct_deaf":
     "A mirror no longer answers direct gets of its origin, or only some. The origin's servers still answer.",
   "consumer.deaf": "JetStream does not listen for the consumer: fetching gets 503 no responders.",

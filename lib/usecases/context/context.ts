@@ -139,5 +139,5 @@ export async function requireSigner({ signer, mode }: Context): Promise<Signer> 
 /** Called between steps. @throws RelightError `interrupted` if a person asked to stop or the lease was lost. */
 export function assertNotInterrupted({ signal }: Context, { lost }: RunningJob): void {
   if (lost.aborted) throw new RelightError("interrupted", "stopped between two steps: the account's lease was lost");
-  if (signal?.aborted) throw new RelightError("interrupted", "stopped between two steps, as asked");
+  if (signal?.aborted) throw new RelightError("interrupted", "stopped between two steps, as requested");
 }

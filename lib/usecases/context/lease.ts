@@ -48,7 +48,7 @@ async function keep(
     if (done.aborted) return beating;
     // Not awaited: the next heartbeat is due anyway, and a failed one does no harm.
     beating = beat().catch((thrown: unknown) => {
-      log.warn("a heartbeat failed", { key, error: asRelightError(thrown).toJSON() });
+      log.warn("a lease could not be renewed", { key, error: asRelightError(thrown).toJSON() });
     });
   }
 }
@@ -67,6 +67,6 @@ async function acquired(
 
 function busy(key: LeaseKey): RelightError {
   if (key === "restarts")
-    return new RelightError("restart.busy", "another job restarts servers; only one may at a time");
-  return new RelightError("account.busy", `another job works on ${key.replace("account/", "")}`);
+    return new RelightError("restart.busy", "another job is restarting servers; only one may at a time");
+  return new RelightError("account.busy", `another job is working on ${key.replace("account/", "")}`);
 }

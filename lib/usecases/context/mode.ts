@@ -4,7 +4,7 @@ import { asRelightError, RelightError } from "../../errors.ts";
 /** @throws RelightError `mode.forbids` if the mode does not allow `what`. */
 export function requireMode(mode: RunMode, needed: Mode, what: string): void {
   if (allows(mode.mode, needed)) return;
-  throw new RelightError("mode.forbids", `${what} was not done: ${describeMode(mode)}`, {
+  throw new RelightError("mode.forbids", `${what} is not allowed: ${describeMode(mode)}`, {
     details: { needed, ...modeJson(mode) },
   });
 }

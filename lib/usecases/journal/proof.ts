@@ -31,7 +31,7 @@ export async function withProof({ signer, log, mode }: Proving, entry: JournalEn
   } catch (thrown) {
     if (entry.kind.endsWith(".opened")) throw thrown;
     const { account, kind } = entry;
-    log?.warn("a journal entry is not proved: no later run will act on it", {
+    log?.warn("a journal entry could not be signed: no later run will act on it", {
       account,
       kind,
       error: asRelightError(thrown).toJSON(),

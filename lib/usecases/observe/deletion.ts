@@ -61,7 +61,7 @@ export async function presenceNow(context: Context, account: AccountId): Promise
     if (deletion === undefined) return { state: "here" };
     throw new RelightError(
       "account.deleted",
-      `account ${account} was deleted, and claims that Relight can't read run again`,
+      `account ${account} was deleted, but servers run claims of it again that Relight can't read`,
     );
   }
   const isAlive = running.some((entry) => entry.loaded && !entry.expired);

@@ -73,7 +73,7 @@ export async function findAccount(
 export async function loadedAccounts({ probes, log }: Context): Promise<readonly AccountId[]> {
   const loaded = await probes.accounts();
   if (loaded.ok) return loaded.value;
-  log.warn("the accounts that servers have loaded are not known", { error: loaded });
+  log.warn("the servers' loaded accounts could not be listed", { error: loaded });
   return [];
 }
 
@@ -125,7 +125,7 @@ async function withServersNames(
     nameless,
     async (entry) => {
       const running = await resolver.running(entry.account).catch((thrown: unknown) => {
-        log.warn("the name of an account could not be asked", { error: asRelightError(thrown).toJSON() });
+        log.warn("the name of an account could not be requested", { error: asRelightError(thrown).toJSON() });
         return [];
       });
       const name = running.flatMap((it) => (it.loaded ? [it.document.claims.name] : [])).find(Boolean);
@@ -137,10 +137,10 @@ async function withServersNames(
 
 function onlyMatch(matches: readonly AccountId[], text: string): AccountId {
   const [match, ...others] = matches;
-  if (match === undefined) throw new RelightError("account.unknown", `there is no account "${text}"`);
+  if (match === undefined) throw new RelightError("account.unknown", `no account has the name or id "${text}"`);
   if (others.length === 0) return match;
   const list = matches.join(", ");
-  throw new RelightError("account.unknown", `${matches.length} accounts are called "${text}"; use an id: ${list}`);
+  throw new RelightError("account.unknown", `${matches.length} accounts are named "${text}"; use an id: ${list}`);
 }
 /** The claims of the other accounts. Promises to accounts that no server has loaded count, because they may be loaded later. */
 export async function otherAccounts(

@@ -55,7 +55,7 @@ export async function acceptDelivery(deps: DeliveryDependencies, delivery: Deliv
   const holder = newId();
   const accepting = `accepting/${id}`;
   if (!(await leases.acquire(accepting, holder, ACCEPTING)))
-    throw new RelightError("webhook.busy", `another run takes the delivery ${id}`);
+    throw new RelightError("webhook.busy", `another run is handling delivery ${id}`);
   try {
     return await acceptOnce(deps, delivery, holder);
   } finally {
@@ -71,7 +71,7 @@ async function acceptOnce(deps: DeliveryDependencies, { id, account, token, reas
   const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
   await jobs.enqueue(token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token });
   await orWarn(deps, id, leases.acquire(memory, holder, REMEMBERED));
-  log.info("queued a delivery of the issuer", { account, correlation: id });
+  log.info("queued a delivery from the issuer", { account, correlation: id });
   return { outcome: "queued", account } as const;
 }
 
@@ -98,7 +98,7 @@ async function passFirstGate(deps: DeliveryDependencies, account: AccountId, tok
   });
   if (decision.decision === "accept") return;
   const reasons = decision.refusals.map(({ message }) => message).join("; ");
-  throw new RelightError("gate.refused", `the delivered JWT is refused: ${reasons}`, {
+  throw new RelightError("gate.refused", `the delivered JWT was refused: ${reasons}`, {
     details: { refusals: decision.refusals.map(({ code, message }) => ({ code, message })) },
   });
 }

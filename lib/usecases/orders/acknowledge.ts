@@ -18,7 +18,7 @@ export async function acknowledge(
   const chosen = what === undefined ? open : open.filter((loss) => nameOfGroup(loss) === normal(what));
   if (what !== undefined && chosen.length === 0) {
     const names = open.map(nameOfGroup).join(", ") || "none";
-    throw new RelightError("usage", `no loss of "${what}" is open on ${account}; open are: ${names}`);
+    throw new RelightError("usage", `account ${account} has no open loss "${what}"; open losses: ${names}`);
   }
   if (chosen.length === 0) return [];
   const job = { id: context.newId(), account };

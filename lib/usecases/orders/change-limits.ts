@@ -24,7 +24,7 @@ import { assertAllowed, harmAllowed, type LimitOrder, type LimitPlan, planFrom, 
 export async function changeLimits(deps: JobDependencies, order: LimitOrder): Promise<Remediation> {
   const { account, action } = order;
   const outer = await deps.context();
-  requireMode(outer.mode, "renew", "the change of limits");
+  requireMode(outer.mode, "renew", "changing limits");
   assertAllowed(order, await planLimits(outer, order));
   const reason = `relight jetstream ${action}`;
   return runJob(deps, { account, action: "push", trigger: "manual", reason }, async (context, job) => {
@@ -37,7 +37,7 @@ export async function changeLimits(deps: JobDependencies, order: LimitOrder): Pr
     const { verdict } = last;
     const why = order.restartFollows
       ? RESTART_NOW
-      : (verdict.findings[0]?.message ?? "everything that was looked at works");
+      : (verdict.findings[0]?.message ?? "everything that was checked works");
     const done = {
       account,
       outcome: "pushed",
@@ -69,7 +69,7 @@ async function pushLimits(context: Context, job: RunningJob, order: LimitOrder, 
 }
 
 const RESTART_NOW =
-  "restart each server now, one after the other: until then messages to streams that were there are refused (10120)";
+  "restart the servers now, one at a time: until then, they refuse messages to existing streams (10120)";
 
 /**
  * Waits until JetStream has the new limits, which the claims in force do not prove: enabling JetStream can take a second or
@@ -94,6 +94,6 @@ async function waitUntilInForce(
   };
   const { limitsInForce } = context.timing;
   if (await waitUntil(context.clock, isInForce, limitsInForce)) return;
-  const message = `the claims are in force, but after ${limitsInForce.timeout / 1000} s JetStream does not run with them: ${lagging}`;
+  const message = `the claims are in force, but JetStream did not apply them within ${limitsInForce.timeout / 1000} s: ${lagging}`;
   throw new RelightError("push.not_proved", message, { details: { lagging } });
 }

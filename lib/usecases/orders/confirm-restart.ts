@@ -15,7 +15,7 @@ export async function confirmRestart(context: Context, server: string): Promise<
     const open = await openRestartOf(context);
     if (open === undefined) return undefined;
     if (open.server !== server)
-      throw new RelightError("usage", `the restart that was not seen to end is that of ${open.server}`);
+      throw new RelightError("usage", `the unfinished restart is of ${open.server}, not of ${server}`);
     const objections = restartBlockers(open, await gatherEvidence(context, server));
     if (objections.length > 0) throw new RelightError("restart.refused", objections.join("; "));
     await recordRestart(context, id, "restart.closed", { server, confirmed: true });

@@ -83,7 +83,7 @@ async function knownAccount(deps: ConsoleDependencies, name: string): Promise<Ac
   if (deps.configured.includes(account)) return account;
   const [entry] = await deps.journal.read({ account, limit: 1 });
   if (entry !== undefined) return account;
-  throw new RelightError("account.unknown", `neither the configuration nor the journal knows ${account}`);
+  throw new RelightError("account.unknown", `neither the configuration nor the journal has account ${account}`);
 }
 
 async function accountsReport(deps: ConsoleDependencies, { limit, after = "" }: Page): Promise<JsonObject> {
@@ -156,7 +156,7 @@ async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> 
   const account = await knownAccount(deps, order.account);
   const { action, actor } = order;
   const correlation = deps.newId();
-  const reason = `${order.reason} (asked for by ${actor})`;
+  const reason = `${order.reason} (requested by ${actor})`;
   await record(deps, { id: correlation, account }, "job.requested", {
     action,
     actor,
@@ -174,7 +174,7 @@ async function orderReport(deps: ConsoleDependencies, name: string, correlation:
   const started = own.findLast(({ kind }) => kind === "job.started");
   const requested = own.find(({ kind }) => kind === "job.requested");
   if (own.length === 0)
-    throw new RelightError("request.unknown", `the journal knows of no order ${correlation} on ${account}`);
+    throw new RelightError("request.unknown", `the journal has no order ${correlation} for account ${account}`);
   const wish = requested ?? started;
   const { action = null, actor = null, reason = null } = wish?.data ?? {};
   const base = {

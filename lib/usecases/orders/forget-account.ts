@@ -20,6 +20,6 @@ export async function forgetAccount(context: Context, account: AccountId, reason
     await record(context, job, "account.deleted", { how: "gone", iat, jti });
   }
   await record(context, job, "account.forgotten", { reason });
-  await resolveIncidents(context, job, () => true, "a person said that it is gone for good");
+  await resolveIncidents(context, job, () => true, "a person ran `relight forget`");
   return account;
 }

@@ -66,7 +66,7 @@ export async function planFrom(context: Context, order: LimitOrder, seen: Look):
   const current = seen.claims;
   refuseDeleted(account, seen.presence);
   if (current === undefined)
-    throw new RelightError("account.no_claims", `no server and no resolver knows account ${account}`);
+    throw new RelightError("account.no_claims", `no server or resolver knows account ${account}`);
   const edits = limitEdits(current.claims, request);
   const use = seen.observation.streams;
   if (!edits.ok) {
@@ -116,7 +116,7 @@ export async function planFrom(context: Context, order: LimitOrder, seen: Look):
 }
 
 const tierSteps = (stays: string | undefined): string =>
-  `Relight would move them into their tiers at once, but ${stays}. With --restart-follows the limits are pushed all the same, and you restart each server at once, one after the other (relight doctor says when the next may go)`;
+  `Relight would move them into their tiers at once, but ${stays}. --restart-follows pushes the limits anyway: then restart the servers at once, one at a time (\`relight doctor\` says when the next one may restart)`;
 
 export function harmAllowed({ force, restartFollows }: LimitOrder, movesStreams: boolean): readonly HarmLeave[] {
   const switches = restartFollows || movesStreams;
@@ -132,7 +132,7 @@ async function moveObjection(context: Context, order: LimitOrder, { observation 
   const { account } = order;
   if (!needsMove(order, observation.streams)) return undefined;
   const mode = modeFor(context, account);
-  if (!allows(mode.mode, "heal")) return `it may not: ${describeMode(mode)}`;
+  if (!allows(mode.mode, "heal")) return `its mode does not allow it: ${describeMode(mode)}`;
   const refused = refusedAsAccount(observation) ?? updateDanger(observation);
   if (refused !== undefined) return refused;
   const stuck = allStreams(observation).flatMap((stream) => {
@@ -150,12 +150,11 @@ function messages(objections: readonly Objection[], forced: boolean): readonly s
 function switchRefusals(action: LimitOrder["action"], before: AccountClaims, after: AccountClaims): readonly string[] {
   const had = enablesJetStream(before);
   if (action === "enable" && had)
-    return ["the account has JetStream already; change its limits with `relight jetstream limits`"];
-  if (action === "limits" && !had)
-    return ["the account has no JetStream; give it some with `relight jetstream enable`"];
+    return ["the account already has JetStream; change its limits with `relight jetstream limits`"];
+  if (action === "limits" && !had) return ["the account has no JetStream; enable it with `relight jetstream enable`"];
   if (enablesJetStream(after)) return [];
-  if (!had) return ["without memory or storage the account would have no JetStream; say how much"];
-  return ["it would take JetStream from the account, which in a cluster destroys streams"];
+  if (!had) return ["without memory or storage the account would have no JetStream; give --memory or --storage"];
+  return ["it would remove the account's JetStream, which destroys streams in a cluster"];
 }
 
 async function reservationOf(
@@ -166,7 +165,8 @@ async function reservationOf(
   after: ClaimsDocument,
 ): Promise<readonly Objection[]> {
   const capacities = await context.probes.capacity();
-  if (!capacities.ok) return [{ message: `what can be reserved is unknown: ${capacities.message}`, canBeForced: true }];
+  if (!capacities.ok)
+    return [{ message: `it is unknown how much can be reserved: ${capacities.message}`, canBeForced: true }];
   return reservationObjections({
     servers: observation.servers,
     capacities: capacities.value,
@@ -179,7 +179,7 @@ async function reservationOf(
 export function assertAllowed({ force, account }: LimitOrder, { refusals, objections }: LimitPlan): void {
   const reasons = [...refusals, ...(force ? [] : objections)];
   if (reasons.length === 0) return;
-  throw new RelightError("limits.refused", `the limits of ${account} stay: ${reasons.join("; ")}`, {
+  throw new RelightError("limits.refused", `the limits of ${account} were not changed: ${reasons.join("; ")}`, {
     details: { refusals, objections },
   });
 }

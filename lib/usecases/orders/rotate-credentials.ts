@@ -43,11 +43,11 @@ export async function rotateCredentials(rotation: CredentialRotation, event: Rot
   const { stages, ...described } = await rotation.secret.describe(secretId);
   if (name !== described.name && name !== secretId)
     throw refused(`${secretId} is not the secret that cluster.systemCredentials refers to`);
-  if (!described.rotationEnabled) throw refused(`the rotation of ${secretId} is not enabled`);
+  if (!described.rotationEnabled) throw refused(`rotation is not enabled for ${secretId}`);
   const labels = stages.get(version);
   if (labels === undefined) throw refused(`${secretId} has no version ${version}`);
-  if (labels.includes("AWSCURRENT")) return { step, outcome: "already-done", why: "this version is in force already" };
-  if (!labels.includes("AWSPENDING")) throw refused(`version ${version} is not labelled AWSPENDING`);
+  if (labels.includes("AWSCURRENT")) return { step, outcome: "already-done", why: "this version is already in force" };
+  if (!labels.includes("AWSPENDING")) throw refused(`version ${version} is not labeled AWSPENDING`);
   switch (step) {
     case "createSecret":
       return create(rotation, event, field);
@@ -55,11 +55,11 @@ export async function rotateCredentials(rotation: CredentialRotation, event: Rot
       return {
         step,
         outcome: "nothing-to-do",
-        why: "a NATS user is its signed JWT: no server has to be told of it",
+        why: "a NATS user is its signed JWT, so no server needs an update",
       };
     case "testSecret":
       await rotation.prove(credentialsIn(await pendingOf(rotation, event), field));
-      return { step, outcome: "done", why: "the servers answered the new user as one of the system account" };
+      return { step, outcome: "done", why: "the servers accept the new user as a user of the system account" };
     case "finishSecret":
       return finish(rotation, event, stages, field);
   }
@@ -71,11 +71,11 @@ async function create(
   field: string | undefined,
 ): Promise<RotationStepDone> {
   if ((await secret.pending(secretId, version)) !== undefined)
-    return { step, outcome: "already-done", why: "this version holds a new user already" };
+    return { step, outcome: "already-done", why: "this version already has a new user" };
   const current = await secret.current(secretId);
   const credentials = await mint(credentialsIn(current, field));
   await secret.putPending(secretId, version, withCredentials(current, field, credentials));
-  return { step, outcome: "done", why: "a new user was minted; the old one stays as it is" };
+  return { step, outcome: "done", why: "a new user was created; the old one is unchanged" };
 }
 
 /** Tests the version again before it becomes the current one, because the step may be called by hand or late. */
@@ -102,7 +102,7 @@ async function finish(
 async function pendingOf({ secret }: CredentialRotation, { secretId, version }: RotationEvent): Promise<string> {
   const text = await secret.pending(secretId, version);
   if (text !== undefined) return text;
-  throw refused(`version ${version} holds nothing yet: createSecret comes first`);
+  throw refused(`version ${version} is still empty: createSecret must run first`);
 }
 
 function parseReference(reference: string): { readonly name: string; readonly field: string | undefined } {

@@ -45,7 +45,7 @@ export interface Rotation {
  */
 export async function rotate(deps: JobDependencies, order: RotationOrder, plan: RotationPlan): Promise<Rotation> {
   const context = await deps.context();
-  requireMode(context.mode, "renew", "the rotation");
+  requireMode(context.mode, "renew", "rotating a key");
   const { from, to, onProgress } = order;
   const run = { id: deps.newId(), account: "-" } as const;
   const correlation = run.id;
@@ -64,18 +64,18 @@ export async function rotate(deps: JobDependencies, order: RotationOrder, plan: 
   for (const [index, wave] of plan.waves.entries()) {
     const number = `wave ${index + 1} of ${plan.waves.length}`;
     for (const it of wave) {
-      if (context.signal?.aborted) return end("interrupted", `asked to stop before ${it.name}`);
+      if (context.signal?.aborted) return end("interrupted", `stopped before ${it.name}, as requested`);
       onProgress(`${number}: ${it.name}`);
       const { done, error } = await rotateAccount(deps, order, it, correlation);
       accounts.push(done);
       await record(context, run, "rotation.account", { ...done, from, to });
       if (!CONTINUES_AFTER.includes(done.result)) return end("stopped", `${it.name}: ${done.why}`, error);
     }
-    onProgress(`${number}: looking at all of it again`);
+    onProgress(`${number}: checking all of its accounts again`);
     const broken = await firstBroken(context, accounts, wave);
     if (broken !== undefined) return end("stopped", broken);
   }
-  return end("finished", `${accounts.length} accounts were signed anew`);
+  return end("finished", `${accounts.length} accounts were signed with the new key`);
 }
 
 /** Results after which the rotation continues. */
@@ -92,7 +92,7 @@ async function firstBroken(
     if (was?.result !== "rotated" || was.after !== "healthy") continue;
     const { verdict } = await lookBriefly(context, account);
     if (verdict.health !== "healthy")
-      return `${name} was healthy after it was signed anew, and is ${verdict.health} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
+      return `${name} was healthy after it was signed with the new key, but is ${verdict.health} at the end of its wave: ${verdict.findings[0]?.message ?? "no reason given"}`;
   }
   return undefined;
 }
@@ -127,7 +127,7 @@ async function signAgain(context: Context, job: RunningJob, name: string) {
   const left = (result: "deleted" | "expired", why: string) =>
     ended(context, seen, { account, name, result, before, why });
   if (isWithdrawn(seen.presence)) return left("deleted", describeWithdrawal(seen.presence));
-  if (seen.claims === undefined) throw new RelightError("account.no_claims", `nobody knows the claims of ${account}`);
+  if (seen.claims === undefined) throw new RelightError("account.no_claims", `the claims of ${account} are unknown`);
   const { claims: current } = seen.claims;
   const window = expiryWindow(current, context.policyOf(account, current), momentOf(context, seen));
   if (window.state === "expired") return left("expired", "it has expired; `relight heal` renews it, with the new key");
@@ -141,7 +141,7 @@ async function signAgain(context: Context, job: RunningJob, name: string) {
   const broke = before === "healthy" && after !== "healthy";
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}`;
   const why = broke
-    ? `it was healthy and is ${after} now: ${last.verdict.findings[0]?.message ?? "no reason given"}`
+    ? `it was healthy before and is now ${after}: ${last.verdict.findings[0]?.message ?? "no reason given"}`
     : `its new JWT is in force ${where}`;
   const result = broke ? ("unhealthy" as const) : ("rotated" as const);
   const done = { account, name, result, before, after, why };

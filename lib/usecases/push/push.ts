@@ -45,7 +45,7 @@ export interface ProvedPush {
 export async function push(context: Context, job: RunningJob, order: PushOrder): Promise<ProvedPush> {
   const candidate = context.codec.decode(order.token);
   const changes = await passGate(context, job, candidate, order);
-  requireMode(context.mode, "renew", "the push");
+  requireMode(context.mode, "renew", "a push");
   await assertNotDeleted(context, job);
   const { jti, iss, iat, exp } = candidate.document.claims;
   const jwt = { jti, iss, iat, exp: exp ?? null };

@@ -21,7 +21,7 @@ export async function pushDelivered(
   // A repeated message is not the issuer's fault; a person at the command line gets the refusal.
   const { document, signatureValid } = context.codec.decode(token);
   const isInForce = signatureValid && document.text === seen.claims?.text;
-  if (trigger === "webhook" && isInForce) return { ...lookOnly("pushed", seen), why: "it is in force already" };
+  if (trigger === "webhook" && isInForce) return { ...lookOnly("pushed", seen), why: "it is already in force" };
   const isLate = signatureValid && seen.claims !== undefined && isOvertaken(document, seen.claims);
   if (trigger === "webhook" && isLate) return { ...lookOnly("pushed", seen), why: "a later renewal is in force" };
   const skew = skewOf(seen.observation.servers);

@@ -62,7 +62,9 @@ function adviceFor({ last, rungs, why, outcome }: HealReport): string[] {
   const refusals = rungs.filter(({ result }) => result === "refused").map((rung) => `${rung.rung}: ${rung.why}`);
   const restart =
     verdict.health === "dead"
-      ? ["Restart no server while any account with streams is expired: that does new damage, on every version."]
+      ? [
+          "Do not restart any server while an account with streams is expired: that causes new damage, on every version.",
+        ]
       : [];
   const stopped = outcome === "looked" ? `Relight ${why}.` : `Relight stopped because ${why}.`;
   return [stopped, ...verdict.diagnosis, ...refusals, ...restart];
@@ -82,15 +84,17 @@ async function adviceAboutDeletion(
       : [],
   );
   const isBack = presence.state === "deleted" && presence.broughtBackBy.length > 0;
-  const again = isBack ? ["Delete it again while every server is up, or the next one that restarts loads it."] : [];
+  const again = isBack
+    ? ["Delete it again while all servers are up; otherwise the next one that restarts loads it."]
+    : [];
   const sourced = source?.sourced.ok && source.sourced.value.state === "found";
-  const inSource = sourced ? [`Take it out of the source of truth (${source?.name}), which still has it.`] : [];
+  const inSource = sourced ? [`Remove it from the source of truth (${source?.name}), which still has it.`] : [];
   return [
-    "Relight pushes it never again, whatever the policy says.",
+    "Relight never pushes it again, whatever the policy says.",
     ...named,
     ...again,
     ...inSource,
-    `If it was deleted on purpose and has streams left: \`relight push FILE --undelete\` with a new JWT, delete its streams, take JetStream from its claims, delete it; then \`relight forget ${name} --reason TEXT\`.`,
-    `If it was not: \`relight renew ${name} --undelete\` brings it back, with its streams and its old credentials.`,
+    `If it was deleted on purpose and still has streams: run \`relight push FILE --undelete\` with a new JWT, delete its streams, remove JetStream from its claims, and delete it. Then run \`relight forget ${name} --reason TEXT\`.`,
+    `Otherwise \`relight renew ${name} --undelete\` brings it back, with its streams and its old credentials.`,
   ];
 }

@@ -107,9 +107,9 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
     case "renew":
       return undefined;
     case "manual":
-      return "it is renewed by hand, as the policy has it";
+      return "the policy says that it is renewed by hand";
     case "disagree":
-      return `the readings of its claims do not agree: ${why}`;
+      return `the readings of its claims disagree: ${why}`;
     case "wait":
     case "nothing known":
     case "withdrawn":
@@ -129,7 +129,7 @@ async function applyRung(
   const { streams } = seen.observation;
   const assets = (streams.ok ? sketchOf(streams.value) : []) as unknown as Json;
   await record(context, job, "rung.started", { rung, target: job.account, why, assets });
-  context.log.info("climbing a rung", { account: job.account, rung, why });
+  context.log.info("applying a rung", { account: job.account, rung, why });
   try {
     await traced(context, `rung ${rung}`, () => ACTIONS[rung](context, job, seen), { rung });
     return undefined;

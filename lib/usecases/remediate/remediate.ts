@@ -106,7 +106,7 @@ function endOf(done: Done, crashed: CrashedWork, rungs: readonly RungReport[]): 
   const idle = done.outcome === "healthy" || done.outcome === "verified";
   if (outcome !== "healed" && !idle) return done;
   const by = rungs.length === 0 ? "by a push" : summaryOf(rungs);
-  return { outcome, why: idle ? `${by}, which a job had begun that died` : done.why };
+  return { outcome, why: idle ? `${by}, begun by a job that crashed` : done.why };
 }
 
 const GOOD_OUTCOMES: readonly Done["outcome"][] = ["healthy", "healed", "verified", "renewed", "pushed"];
@@ -119,7 +119,7 @@ async function reconcileThenRenew(
 ): Promise<Done> {
   const difference = planned(context, seen);
   if (difference !== undefined && !allows(context.mode.mode, "renew")) {
-    const would = `${difference.does} what differs (${difference.why})`;
+    const would = `${difference.does} the difference (${difference.why})`;
     const looked = await renewThenHeal(context, job, seen, { resumed, onlyExpired: false });
     return left(context.mode, looked, would);
   }

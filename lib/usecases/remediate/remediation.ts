@@ -47,7 +47,7 @@ export type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince"
 /** The result of a job that applied no rung. */
 export function lookOnly(outcome: Remediation["outcome"], last: Look, proved?: ProvedPush): Done {
   const { verdict } = last;
-  const why = verdict.findings[0]?.message ?? "everything that was looked at works";
+  const why = verdict.findings[0]?.message ?? "everything that was checked works";
   const done = { account: verdict.account, outcome, why, rungs: [], verdict, last };
   return { ...done, ...(proved === undefined ? {} : { pushed: describePush(proved) }) };
 }

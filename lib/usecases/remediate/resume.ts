@@ -63,7 +63,7 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
   await orReport(
     async () => {
       if (!(await finishToggle(context, job))) return;
-      const why = "a job that died midway had taken JetStream from the account";
+      const why = "a job that crashed had turned the account's JetStream off";
       reports.push({ ...finished, rung: "finish-toggle", why });
     },
     (why) => reports.push({ ...failed, rung: "finish-toggle", why }),
@@ -72,7 +72,7 @@ async function finish(context: Context, job: RunningJob): Promise<readonly RungR
     async () => {
       const changed = await finishReconfigurations(context, job);
       if (changed.length === 0) return;
-      const why = `a job that died midway had changed the configuration of ${changed.join(", ")}`;
+      const why = `a job that crashed had changed the configuration of ${changed.join(", ")}`;
       reports.push({ ...finished, rung: "finish-changes", why });
     },
     (why) => reports.push({ ...failed, rung: "finish-changes", why }),
@@ -97,14 +97,14 @@ async function leave(context: Context, job: RunningJob): Promise<readonly RungRe
   const remembered = await memoryOf(context.journal, job.account);
   const isProved = provedBy(context);
   const left = { target: job.account, result: "refused" } as const;
-  const mode = `${describeMode(context.mode)}; \`relight heal\` by one that may heal finishes it`;
+  const mode = `${describeMode(context.mode)}; run \`relight heal\` in a mode that may heal to finish it`;
   const changed = openReconfigurations(remembered, isProved).map(({ stream }) => stream);
   const toggle = {
     ...left,
     rung: "finish-toggle",
-    why: `JetStream was taken from the account: ${mode}`,
+    why: `JetStream is still off for the account: ${mode}`,
   } as const;
-  const why = `the configuration of ${changed.join(", ")} was changed: ${mode}`;
+  const why = `the configuration of ${changed.join(", ")} is still changed: ${mode}`;
   return [
     ...(openToggle(remembered, isProved) === undefined ? [] : [toggle]),
     ...(changed.length === 0 ? [] : [{ ...left, rung: "finish-changes", why } as const]),
@@ -146,7 +146,7 @@ export async function rungsOf(
 }
 
 const begunBefore = (why: string): string => (why.startsWith(BEGUN_BEFORE) ? why : `${BEGUN_BEFORE}: ${why}`);
-const BEGUN_BEFORE = "begun by a job that died";
+const BEGUN_BEFORE = "begun by a job that crashed";
 
 function reportOf({ account }: RunningJob, begun: BegunRung, result: RungReport["result"]): RungReport {
   return {

@@ -20,16 +20,16 @@ const CLASS = "journal_unproved";
 export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<boolean> {
   const unproved = unprovedOpenings(await memoryOf(context.journal, job.account), provedBy(context));
   if (unproved.length === 0) {
-    await resolveIncidents(context, job, (open) => open === CLASS, "nothing of the kind is open any more");
+    await resolveIncidents(context, job, (open) => open === CLASS, "no such entry is open any more");
     return false;
   }
   await escalate(context, job, {
     failureClass: CLASS,
     severity: "critical",
-    summary: `not done, since nobody can prove that Relight wrote it: ${unproved.map(described).join("; ")}`,
+    summary: `not acted on, because nothing proves that Relight wrote it: ${unproved.map(described).join("; ")}`,
     advice: [
-      "If Relight was updated while a remedy was under way, finish that by hand: the entry says how things were.",
-      "Else somebody else wrote to the journal: find out who can.",
+      "If Relight was upgraded during a remedy, finish the remedy by hand: the journal entry has the original state.",
+      "Otherwise somebody else wrote to the journal: find out who can write to it.",
       ...unproved.map(adviceFor),
     ],
     // Without the entry itself, which contains claims and configurations.
@@ -59,6 +59,6 @@ const described = ({ kind, at, data }: JournalEntry): string =>
 
 function adviceFor({ kind, data }: JournalEntry): string {
   if (kind === "toggle.opened")
-    return "If the account is without JetStream, push its JWT from the source of truth: `relight push FILE`.";
+    return "If the account has no JetStream, push its JWT from the source of truth: `relight push FILE`.";
   return `Compare the configuration of stream ${String(data["stream"])} with what it should be: \`nats stream info\`.`;
 }

@@ -58,7 +58,7 @@ async function restoreConsumers(context: Context, job: RunningJob, { observation
   const refused = await context.assets.configure(job.account, await requireAccountKey(context, job), wanted);
   const [first] = refused;
   if (first === undefined) return;
-  const message = `consumer ${nameOfGroup(first)} could not be made anew: ${first.reason}`;
+  const message = `consumer ${nameOfGroup(first)} could not be recreated: ${first.reason}`;
   throw new RelightError("assets.not_created", message);
 }
 
@@ -80,5 +80,5 @@ async function toggle(context: Context, job: RunningJob, seen: Look): Promise<vo
 /** Never throws after the ladder's checks, which refuse rungs that need missing claims. */
 function requireClaims({ claims, observation }: Look) {
   if (claims !== undefined) return claims;
-  throw new RelightError("account.no_claims", `nobody knows the claims of account ${observation.account}`);
+  throw new RelightError("account.no_claims", `the claims of account ${observation.account} are unknown`);
 }

@@ -57,7 +57,7 @@ async function lackOf(
   } catch (thrown) {
     const error = asRelightError(thrown);
     if (error.code === "nats.connection_lost" || error.code === "internal") throw thrown;
-    return `what it needs could not be proved: ${error.message}`;
+    return `its requirements could not be checked: ${error.message}`;
   }
 }
 
@@ -106,7 +106,7 @@ export async function lackOfRights(
   if (denied.length === 0) return undefined;
   const shown = denied.slice(0, MOST_SHOWN).join(", ");
   const more = denied.length > MOST_SHOWN ? ` and ${denied.length - MOST_SHOWN} more` : "";
-  return `a user made with the account's signingKey may not ask ${shown}${more}`;
+  return `a user signed with the account's signingKey may not request ${shown}${more}`;
 }
 
 const MOST_SHOWN = 3;
@@ -120,7 +120,7 @@ async function lackOfRoom(
   if (claims === undefined) return "the claims in force could not be read";
   const { servers, streams } = observation;
   const capacities = await context.probes.capacity();
-  if (!capacities.ok) return `what the server has free is unknown: ${capacities.message}`;
+  if (!capacities.ok) return `the server's free resources are unknown: ${capacities.message}`;
   const own = streams.ok ? streams.value : [];
   const objections = reservationObjections({
     servers,
@@ -136,7 +136,7 @@ const withoutLimits = (claims: ClaimsDocument): AccountClaims =>
   editClaims(claims, withoutJetStream(claims.claims)).claims;
 
 const describe = (objections: readonly Objection[]): string =>
-  `the server would not give JetStream back: ${objections.map(({ message }) => message).join("; ")}`;
+  `the server would not enable JetStream again: ${objections.map(({ message }) => message).join("; ")}`;
 
 /** The server's capacity once the account's JetStream is off, which frees its streams' reservations. */
 function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerCapacity {
@@ -158,7 +158,7 @@ const AT_ONCE = 16;
 /** What other accounts would lose: a starting server recreates the streams of all accounts within their limits. */
 async function lossElsewhere(context: Context, account: AccountId): Promise<string | undefined> {
   const hosted = await context.probes.hosted(true);
-  if (!hosted.ok) return `what other accounts have is unknown: ${hosted.message}`;
+  if (!hosted.ok) return `the streams of other accounts are unknown: ${hosted.message}`;
   const others = new Set(hosted.value.map((stream) => stream.account));
   others.delete(account);
   const losses = await pMap(
@@ -166,20 +166,20 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
     async (other) => {
       const seen = await probe(() => context.resolver.running(other));
       const name = nameOf(context, other);
-      if (!seen.ok) return [`of account ${name}, what it may have is unknown: ${seen.message}`];
+      if (!seen.ok) return [`the limits of account ${name} are unknown: ${seen.message}`];
       const loaded = seen.value.filter((entry) => entry.loaded);
       const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
       const found = loaded.flatMap(({ document: { claims } }) => {
         const exceeded = exceededLimits(claims, assets);
         return exceeded.length === 0 ? [] : [describeExceeded(exceeded, claims)];
       });
-      return found.slice(0, 1).map((why) => `of account ${name}, ${why}`);
+      return found.slice(0, 1).map((why) => `account ${name}: ${why}`);
     },
     { concurrency: AT_ONCE },
   );
   const [first, ...more] = losses.flat();
   if (first === undefined) return undefined;
-  return more.length === 0 ? first : `${first} (and of ${more.length} more accounts)`;
+  return more.length === 0 ? first : `${first} (and ${more.length} more accounts)`;
 }
 
 /** Each stream once, with its consumers on all servers. */

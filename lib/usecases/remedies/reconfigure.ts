@@ -152,7 +152,7 @@ export async function finishReconfigurations(context: Context, job: RunningJob):
     await record(context, job, "reconfigure.closed", { stream });
   if (changed.length === 0) return [];
   const streams = changed.map(({ stream }) => stream);
-  context.log.warn("giving back what another job left changed", { account: job.account, streams });
+  context.log.warn("restoring what another job left changed", { account: job.account, streams });
   await restoreAfterError(context, job, changed, observation);
   return streams;
 }
@@ -206,7 +206,7 @@ async function waitUntilReady(
   const wait = { interval, timeout: () => millis(timeout + bytes / COPIED_PER_MS) };
   if (await waitUntil(context.clock, areReady, wait)) return;
   const because = why.length === 0 ? "" : `: ${why.join("; ")}`;
-  const message = `the replicas are not all current of ${lacking.join(", ")}${because}`;
+  const message = `not all replicas of ${lacking.join(", ")} are current${because}`;
   throw new RelightError("assets.not_settled", message, {
     details: { lacking: [...lacking], why: [...why] },
   });

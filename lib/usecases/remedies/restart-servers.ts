@@ -81,7 +81,7 @@ async function chooseServer(context: Context, { account }: RunningJob, candidate
 async function restartOne(context: Context, job: RunningJob, restarter: Restarter, name: string): Promise<void> {
   const before = await context.probes.servers();
   const server = before.find((candidate) => candidate.name === name);
-  if (server === undefined) throw new RelightError("restart.refused", `${name} does not answer any more`);
+  if (server === undefined) throw new RelightError("restart.refused", `${name} no longer answers`);
   const { id, version } = server;
   await recordRestart(context, job.id, "restart.opened", { server: name, id, version, for: job.account });
   context.log.info("restarting a server", { server: name, account: job.account });
@@ -126,7 +126,7 @@ export async function openRestartOf(
 
 function assertFinished(open: OpenRestart | undefined): void {
   if (open === undefined) return;
-  const message = `the restart of ${open.server} at ${isoTime(open.at)} was begun and not seen to end`;
+  const message = `the restart of ${open.server} at ${isoTime(open.at)} did not finish`;
   throw new RelightError("restart.unfinished", message, { details: { server: open.server, job: open.job } });
 }
 
@@ -141,7 +141,7 @@ async function assertStartable({ operator: { systemAccount }, resolver }: Contex
   const running = (await resolver.running(systemAccount)).flatMap((it) => (it.loaded ? [it.document] : []));
   const all = [...running, ...(stored === undefined ? [] : [stored.document])];
   if (!all.some(({ claims }) => keepsServersDown(systemAccount, systemAccount, claims))) return;
-  const message = "the system account's claims have JetStream, and no server would start again with them";
+  const message = "the system account's claims give it JetStream, so a restarted server could not start again";
   throw new RelightError("restart.refused", message);
 }
 
@@ -171,7 +171,7 @@ async function waitForReturn(
   };
   const { serverBack } = context.timing;
   if (await waitUntil(context.clock, isBack, serverBack)) return;
-  const message = `${name} was restarted, and after ${serverBack.timeout / 1000} s there is no answer of ${missing.join(", ")}`;
+  const message = `${name} was restarted, but ${missing.join(", ")} did not answer within ${serverBack.timeout / 1000} s`;
   throw new RelightError("restart.unfinished", message);
 }
 

@@ -118,5 +118,5 @@ async function waitForJetStream(
   };
   if (await waitUntil(clock, isSwitched, jetStreamSwitched)) return;
   const [state, seconds] = [enabled ? "on" : "off", jetStreamSwitched.timeout / 1000];
-  throw new RelightError("push.not_proved", `JetStream of ${account} was not ${state} after ${seconds} s`);
+  throw new RelightError("push.not_proved", `JetStream of ${account} did not turn ${state} within ${seconds} s`);
 }

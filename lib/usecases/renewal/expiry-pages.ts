@@ -35,7 +35,7 @@ export async function watchExpiry(context: Context, job: RunningJob, seen: Look,
   ];
   const isOver = (failureClass: FailureClass): boolean =>
     OWN_CLASSES.includes(failureClass) && !holds.includes(failureClass);
-  await resolveIncidents(context, job, isOver, "no longer so");
+  await resolveIncidents(context, job, isOver, "this is no longer the case");
   if (!calls) return;
   if (decision.decision === "disagree") await pageDisagreement(context, job, document, decision.why);
   if (alarm !== "none") await pageExpiry(context, job, document, alarm, decision);
@@ -50,7 +50,7 @@ export async function watchUnseen(context: Context, job: RunningJob): Promise<vo
   const moment = { now: clock.now(), skew: NO_SKEW };
   const window = expiryWindow(document.claims, context.policyOf(account, document.claims), moment);
   const alarm = alarmOf(window, moment);
-  const decision = { decision: "wait", why: "the cluster could not be looked at" } as const;
+  const decision = { decision: "wait", why: "the cluster could not be checked" } as const;
   if (alarm !== "none") await pageExpiry(context, job, document, alarm, decision);
 }
 
@@ -65,7 +65,7 @@ async function pageDisagreement(
   await escalateOnce(context, job, {
     failureClass: "readings_disagree",
     severity: "critical",
-    summary: `this critical account is due for renewal and was not renewed: ${why}`,
+    summary: `this critical account is due for renewal, but was not renewed: ${why}`,
     advice: [
       "Find out who changed what (`relight verify`, `relight journal`, `relight diff`).",
       "If the claims in force are right, `relight renew ACCOUNT` renews them.",
@@ -84,7 +84,7 @@ async function pageExpiry(
 ): Promise<void> {
   const at = toMillis(claims.exp ?? epochSeconds(0));
   const left = millis(at - context.clock.now());
-  const when = `${formatDuration(left)} ${left > 0 ? "from now" : "ago"}`;
+  const when = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(left)} ago`;
   const isManual = context.policyOf(job.account, claims).manual;
   await escalateOnce(context, job, {
     failureClass: alarm === "page" ? "expiry_imminent" : "expiry_near",
@@ -93,10 +93,10 @@ async function pageExpiry(
     summary: `the account's claims ${left > 0 ? "expire" : "expired"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
     advice: [
       isManual
-        ? "It is renewed by hand: have its issuer make a new JWT and push it, or `relight renew ACCOUNT`."
+        ? "It is renewed by hand: have its issuer create a new JWT and push it, or run `relight renew ACCOUNT`."
         : !allows(context.mode.mode, "renew")
-          ? "Have its issuer make a new JWT and push it, or let Relight renew it."
-          : "See why in `relight journal ACCOUNT`; `relight renew ACCOUNT` tries again at once.",
+          ? "Have its issuer create a new JWT and push it, or let Relight renew it."
+          : "`relight journal ACCOUNT` says why; `relight renew ACCOUNT` tries again at once.",
     ],
     evidence: { jti: claims.jti, expiresAt: isoTime(at), decision, why },
     about: claims.jti,

@@ -29,7 +29,7 @@ async function renewed(
   const { renewable: current, unproved } = seen.known;
   if (current === undefined) {
     const why = unproved === undefined ? "" : `: ${UNPROVED_CLAIMS}`;
-    const message = `nothing is left of the claims of ${job.account} to renew${why}`;
+    const message = `the claims of ${job.account} are unknown and can't be renewed${why}`;
     throw new RelightError("account.no_claims", message);
   }
   const claims = renewClaims(current, {

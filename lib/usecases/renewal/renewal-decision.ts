@@ -44,19 +44,19 @@ export async function renewalDecision(
     if (why !== undefined) return { decision: "disagree", why };
   }
   if (seen.claims !== undefined) return decision;
-  if (decision.why !== EXPIRED) return { decision: "wait", why: "no server and no resolver has it" };
+  if (decision.why !== EXPIRED) return { decision: "wait", why: "no server or resolver has it" };
   return { ...decision, why: "it had expired, and the resolver deleted it" };
 }
 
 function whyNothing({ observation, known }: Look): string {
   const unread = unreadable(observation);
   if (unread !== undefined) return unread.message;
-  return known.unproved === undefined ? "nobody knows its claims" : UNPROVED_CLAIMS;
+  return known.unproved === undefined ? "its claims are unknown" : UNPROVED_CLAIMS;
 }
 
 /** Why an account that only the journal knows is not renewed; for people. */
 export const UNPROVED_CLAIMS =
-  "the claims in the journal are not proved: nobody knows whether the operator ever signed them; push the account's JWT from its source of truth";
+  "nothing proves that the operator ever signed the claims in the journal; push the account's JWT from its source of truth";
 
 /** Without claims in force, the last known ones count; a source that was renewed since is not in force. */
 function decide(context: Context, seen: Look, document: ClaimsDocument, policy: ExpiryPolicy): RenewalDecision {

@@ -61,8 +61,7 @@ function readConfig(file: string, world: ConfigFiles): { readonly server: Server
     },
   );
   if (!parsed.ok) return { at: parsed.at, problem: parsed.problem };
-  if (!isServerConfig(parsed.root))
-    return { at: begin, problem: "none of its keys is one of nats-server's configuration" };
+  if (!isServerConfig(parsed.root)) return { at: begin, problem: "it has none of nats-server's configuration keys" };
   return { server: readServerConfig(file, parsed.root) };
 }
 

@@ -94,7 +94,7 @@ function accountEnding({ operator }: Context, { account, name, claims }: Schedul
 
 function signedByRetiring({ account, name, claims }: Scheduled, retiring: readonly string[]): Ending[] {
   if (!retiring.includes(claims.iss)) return [];
-  const fault = `its claims are signed by ${claims.iss}, which is about to be retired`;
+  const fault = `its claims are signed by ${claims.iss}, which is being retired`;
   return [{ kind: "signing-key", what: name, account, fault }];
 }
 
@@ -149,7 +149,8 @@ export async function watchExpiries(
   const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
   for (const failureClass of new Set(Object.values(CLASSES))) {
     const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);
-    if (items.length === 0) await resolveIncidents(context, job, (open) => open === failureClass, "no longer so");
+    if (items.length === 0)
+      await resolveIncidents(context, job, (open) => open === failureClass, "this is no longer the case");
     else await escalateOnce(context, job, troubleOf(failureClass, items));
   }
 }
@@ -162,7 +163,7 @@ function troubleOf(failureClass: FailureClass, items: readonly Expiring[]): Trou
     failureClass,
     severity,
     summary: `${first?.kind} ${first?.what}: ${first?.message}${more}`,
-    advice: ["`relight expiries` lists all that expires; renew what is named there."],
+    advice: ["`relight expiries` lists everything that expires; renew what it names."],
     evidence: { items: items as unknown as JsonObject[] },
     about: items
       .map(({ what, expiresAt, severity: each }) => `${what} ${expiresAt ?? ""} ${each}`)

@@ -73,7 +73,7 @@ async function scheduleOne(context: Context, account: AccountId): Promise<readon
   if (found.ok && found.value.withdrawn) return [];
   const claims = found.ok ? found.value.document?.claims : undefined;
   const name = nameOf(context, account, claims);
-  if (claims === undefined) return [{ account, name, problem: found.ok ? "nobody knows its claims" : found.message }];
+  if (claims === undefined) return [{ account, name, problem: found.ok ? "its claims are unknown" : found.message }];
   const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
   if (!isKnown) return [{ account, name, problem: UNCOUNTABLE }];
   return [{ account, name, claims, policy: context.policyOf(account, claims) }];
@@ -102,7 +102,7 @@ export async function claimsOf(context: Context, account: AccountId): Promise<Fo
     streams: NOTHING,
     stored: { ok: true, value: stored } as const,
     running: { ok: true, value: running } as const,
-    accountView: { ok: "not-asked", why: "only the claims count" } as const,
+    accountView: { ok: "not-asked", why: "not needed for the claims" } as const,
     elsewhere: NOTHING,
     leafnodes: NOTHING,
     meta: { ok: true, value: undefined } as const,

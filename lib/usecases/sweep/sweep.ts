@@ -167,7 +167,7 @@ async function* accountsOf(context: SweepContext, run: Run): AsyncIterable<Met> 
       continue;
     }
     noteUnreadable(run, entry);
-    context.log.warn("the resolver holds what is not an account JWT", entry);
+    context.log.warn("the resolver holds something that is not an account JWT", entry);
     if (isAccountId(entry.account) && isNew(entry.account))
       yield { account: entry.account, listed: { state: "unreadable" } };
   }

@@ -81,7 +81,7 @@ export async function watch(watching: Watching): Promise<void> {
     storms = counted.storms;
     return counted.storm;
   };
-  sweeps.ask("schedule", "relight watch begins", AT_ONCE);
+  sweeps.ask("schedule", "relight watch started", AT_ONCE);
   try {
     for await (const event of events.listen()) {
       const facts = await gather(watching, queue, event, stormOf(event));
@@ -101,7 +101,7 @@ function act(
 ): void {
   const isTrouble = event.kind === "auth-failed" || event.kind === "connection-lost";
   if (action.do !== "nothing") {
-    log[isTrouble ? "warn" : "info"](`heard: ${event.kind}`, { event, action });
+    log[isTrouble ? "warn" : "info"](`event: ${event.kind}`, { event, action });
     report({ what: "heard", event, action });
   }
   if (action.do === "job") queue.ask(action.account, action.why, action.settle);
@@ -200,7 +200,7 @@ async function orUndefined<T>({ log }: Watching, question: () => Promise<T>): Pr
   try {
     return await question();
   } catch (thrown) {
-    log.warn("a question about an event failed", { error: asRelightError(thrown).toJSON() });
+    log.warn("a request about an event failed", { error: asRelightError(thrown).toJSON() });
     return undefined;
   }
 }

@@ -28,14 +28,14 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
       "consumers of a stream",
       { consumer: 1 },
       [stream({ consumers: two })],
-      /number of consumers of one stream is 2, and its limit is 1; raise it \(`relight jetstream limits APP --consumers \d+ --yes`\)/,
+      /number of consumers of one stream is 2 \(limit: 1\); raise it \(`relight jetstream limits APP --consumers \d+ --yes`\)/,
     ],
-    ["streams", { streams: 1 }, [stream(), stream({ name: "B" })], /streams is 2, and its limit is 1; .* --streams /],
+    ["streams", { streams: 1 }, [stream(), stream({ name: "B" })], /streams is 2 \(limit: 1\); .* --streams /],
     [
       "what a consumer may have open",
       { max_ack_pending: 5 },
       [stream({ consumers: two })],
-      /max_ack_pending 1000, .* --max-ack-pending /,
+      /max_ack_pending 1000 .* --max-ack-pending /,
     ],
     ["bytes held", { disk_storage: 399 }, [stream()], /disk_storage: .* 400 B.* --storage /],
     [

@@ -164,7 +164,7 @@ describe("what listens accepts", () => {
   test("says the limit, the use, who is refused, and the command as it is typed", () => {
     const [found] = limitFindings(seen({ disk_storage: 420 }));
     expect(found?.message).toBe(
-      "disk_storage: streams on disk hold 400 B, and its limit is 420 B: there is no room for another; servers refuse messages of average size to ORDERS (10002); `relight jetstream limits APP --storage 1MiB --yes` raises it",
+      "disk_storage: streams on disk hold 400 B (limit: 420 B); servers refuse messages of average size to ORDERS (10002); `relight jetstream limits APP --storage 1MiB --yes` raises it",
     );
   });
 

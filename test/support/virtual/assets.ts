@@ -68,7 +68,7 @@ export function virtualAssets(machines: Machines, link: Link, resolver: Pick<Res
       for (const { stream: name, config, consumers, lastSeq } of assets) {
         const why = faults.recreation(name);
         if (why !== undefined) {
-          failures.push(`stream ${name} could not be made anew: ${why}`);
+          failures.push(`stream ${name} could not be recreated: ${why}`);
           continue;
         }
         if (config !== undefined && !streams.has(name)) machines.addStream(account, config, lastSeq);

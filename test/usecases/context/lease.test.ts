@@ -113,7 +113,7 @@ describe("a lease", () => {
       await sleep(60);
       expect({ lost: lost.aborted, free: await isFree() }).toEqual({ lost: false, free: false });
     });
-    expect(log.lines.map(({ message }) => message)).toEqual(["a heartbeat failed"]);
+    expect(log.lines.map(({ message }) => message)).toEqual(["a lease could not be renewed"]);
   });
 
   test("is not taken again by a heartbeat under way when the work ends", async () => {

@@ -57,10 +57,10 @@ describe("claims in the journal", () => {
     for (const action of ["renew", "heal", "remediate"] as const) {
       const error = await run(action, stranger).catch((thrown: RelightError) => thrown);
       if (action === "renew") expect(error).toMatchObject({ code: "account.no_claims" });
-      if (action === "renew") expect(String(error)).toContain("not proved");
+      if (action === "renew") expect(String(error)).toContain("nothing proves");
     }
     expect(world.machines.pushes).toEqual([]);
-    expect(world.incidents.map(({ summary }) => summary).join()).toContain("not proved");
+    expect(world.incidents.map(({ summary }) => summary).join()).toContain("nothing proves");
   });
 
   test.each<[string, string, boolean]>([

@@ -90,29 +90,24 @@ describe("limits", () => {
   });
 
   test.each<[string, () => VirtualWorld, Order, RegExp]>([
-    [
-      "for an account without JetStream",
-      () => without(),
-      { request: { storage: 1 } },
-      /has no JetStream; give it some/,
-    ],
+    ["for an account without JetStream", () => without(), { request: { storage: 1 } }, /has no JetStream; enable it/],
     [
       "given to one that has it",
       () => newWorld(),
       { action: "enable", request: { storage: 1 } },
-      /has JetStream already/,
+      /already has JetStream/,
     ],
     [
       "that take JetStream away",
       () => newWorld(),
       { request: { memory: 0, storage: 0 } },
-      /take JetStream from the account/,
+      /remove the account's JetStream/,
     ],
     [
       "that give nothing",
       () => without(),
       { action: "enable", request: { streams: 3 } },
-      /would have no JetStream; say how much/,
+      /would have no JetStream; give --memory or --storage/,
     ],
     [
       "of a tier beside flat ones",
@@ -197,7 +192,7 @@ describe("JetStream for an account", () => {
     world.faults.withoutJetStream.add("n2");
     await expect(change(world, enable)).rejects.toMatchObject({
       code: "push.not_proved",
-      message: expect.stringMatching(/after 30 s JetStream does not run with them: n2 did not enable JetStream/),
+      message: expect.stringMatching(/JetStream did not apply them within 30 s: n2 did not enable JetStream/),
     });
   });
 });
@@ -220,9 +215,14 @@ describe("from flat limits to tiers", () => {
       "without the right to move them",
       ({ faults }) => faults.denied.add("$JS.API.UPDATE.STREAM.ORDERS"),
       {},
-      /Relight would move them into their tiers at once, but a user made with the account's signingKey may not ask/,
+      /Relight would move them into their tiers at once, but a user signed with the account's signingKey may not request/,
     ],
-    ["where it may not heal", () => undefined, { mode: "renew" }, /but it may not: Relight only renews/],
+    [
+      "where it may not heal",
+      () => undefined,
+      { mode: "renew" },
+      /but its mode does not allow it: Relight only renews/,
+    ],
     ["without the account's key", () => undefined, { hasAccountKeys: false }, /signingKey is not configured/],
     [
       "while a stream has no leader",
@@ -243,7 +243,7 @@ describe("from flat limits to tiers", () => {
   test("with a restart to follow the streams are left, and that is said", async () => {
     const world = newWorld();
     const done = await change(world, { ...toTiers, restartFollows: true });
-    expect(done.why).toMatch(/^restart each server now/);
+    expect(done.why).toMatch(/^restart the servers now/);
     expect(done.verdict.findings.map(({ code }) => code)).toContain("limit.outside_tiers");
     expect(await world.run("heal")).toMatchObject({
       outcome: "healed",

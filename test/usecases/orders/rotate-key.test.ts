@@ -61,13 +61,13 @@ describe("a rotation", () => {
     expect(plan.problems).toEqual([]);
     told.length = 0;
     const done = await rotated(world);
-    expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts were signed anew" });
+    expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts were signed with the new key" });
     expect(results(done)).toEqual(["ONE rotated", "THREE rotated", "TWO rotated", "APP rotated"]);
     expect(done.accounts).toMatchObject(done.accounts.map(() => ({ before: "healthy", after: "healthy" })));
     expect(new Set(issuers(world).flat())).toEqual(new Set([KEYS.signing.id]));
     expect(told).toEqual([
-      ...["wave 1 of 2: ONE", "wave 1 of 2: THREE", "wave 1 of 2: looking at all of it again"],
-      ...["wave 2 of 2: TWO", "wave 2 of 2: APP", "wave 2 of 2: looking at all of it again"],
+      ...["wave 1 of 2: ONE", "wave 1 of 2: THREE", "wave 1 of 2: checking all of its accounts again"],
+      ...["wave 2 of 2: TWO", "wave 2 of 2: APP", "wave 2 of 2: checking all of its accounts again"],
     ]);
     const next = await planRotation(world.newContext(), orderOf());
     expect({ waves: next.waves, retirable: isRetirable(next) }).toEqual({ waves: [], retirable: false });
@@ -120,7 +120,7 @@ describe("a rotation", () => {
       result: "unhealthy",
       before: "healthy",
       after: "dead",
-      why: expect.stringMatching(/it was healthy and is dead now: JetStream does not listen/),
+      why: expect.stringMatching(/it was healthy before and is now dead: JetStream does not listen/),
     });
     expect(done.state).toBe("stopped");
   });
@@ -128,11 +128,13 @@ describe("a rotation", () => {
   test("stops at the end of a wave where an account of it is not well any more", async () => {
     const world = newWorld({ version: "2.10.27" });
     const onProgress = (line: string): void => {
-      if (line === "wave 2 of 2: looking at all of it again") deafen(world);
+      if (line === "wave 2 of 2: checking all of its accounts again") deafen(world);
     };
     expect(await rotated(world, { onProgress })).toMatchObject({
       state: "stopped",
-      why: expect.stringMatching(/APP was healthy after it was signed anew, and is dead at the end of its wave/),
+      why: expect.stringMatching(
+        /APP was healthy after it was signed with the new key, but is dead at the end of its wave/,
+      ),
     });
   });
 
@@ -153,7 +155,7 @@ describe("a rotation", () => {
     const order = orderOf({ onProgress });
     const plan = await planRotation(world.newContext(), order);
     const done = await rotate(world.deps({ signal: asked.signal }), order, plan);
-    expect(done).toMatchObject({ state: "interrupted", left: 2, why: "asked to stop before TWO" });
+    expect(done).toMatchObject({ state: "interrupted", left: 2, why: "stopped before TWO, as requested" });
     expect(results(await rotated(world))).toEqual(["TWO rotated", "APP rotated"]);
   });
 

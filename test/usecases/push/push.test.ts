@@ -198,7 +198,7 @@ describe("an issuer's message", () => {
     const late = { trigger: "webhook" } as const;
     expect(await push(world, second, late)).toMatchObject({
       outcome: "pushed",
-      why: "it is in force already",
+      why: "it is already in force",
     });
     expect(await push(world, first, late)).toMatchObject({
       outcome: "pushed",

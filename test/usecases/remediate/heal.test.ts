@@ -286,7 +286,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       },
       outcome: "refused",
       rungs: ["scale-up refused", "toggle-jetstream refused", "restart-servers refused"],
-      why: /a user made with the account's signingKey may not ask \$JS\.API\.UPDATE\.STREAM\.ORDERS/,
+      why: /a user signed with the account's signingKey may not request \$JS\.API\.UPDATE\.STREAM\.ORDERS/,
     },
   ],
   [
@@ -377,7 +377,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       befall: expire,
       outcome: "escalated",
       rungs: [],
-      why: /it is renewed by hand, as the policy has it/,
+      why: /the policy says that it is renewed by hand/,
     },
   ],
   [
@@ -392,7 +392,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       },
       outcome: "escalated",
       rungs: [],
-      why: /the readings of its claims do not agree: its claims differ from the journal's in nats\.limits/,
+      why: /the readings of its claims disagree: its claims differ from the journal's in nats\.limits/,
     },
   ],
   [
@@ -431,7 +431,7 @@ describe("is left to a person", () => {
     const [page] = world.incidents;
     expect(page).toMatchObject({ failureClass: "jetstream_dead", severity: "critical", status: "open" });
     expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account itself may request it/);
-    expect(page?.advice.join("\n")).toMatch(/Restart no server while any account with streams is expired/);
+    expect(page?.advice.join("\n")).toMatch(/Do not restart any server while an account with streams is expired/);
     for (const stream of world.machines.streamsOf(APP.id).values()) for (const group of stream.groups) group.stepDown();
     world.advance(10_000);
     await world.run("verify");

@@ -59,7 +59,7 @@ describe("what a dead job did is told by the next one that ends", () => {
       healthySince: "2030-01-01T00:01:03.000Z",
     });
     expect(result.rungs).toEqual([
-      { ...HELPED, target: account, why: "begun by a job that died: deaf", begunBy: "dead" },
+      { ...HELPED, target: account, why: "begun by a job that crashed: deaf", begunBy: "dead" },
     ]);
     expect(scene.of("rung.finished")).toMatchObject([{ data: { ...RUNG, result: "helped", why: expect.any(String) } }]);
     expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });

@@ -71,17 +71,17 @@ describe("the toggle", () => {
     [
       "a right is missing",
       { assets: { forbidden: async () => ["$JS.API.STREAM.CREATE.CACHE"] } },
-      /may not ask \$JS\.API\.STREAM\.CREATE\.CACHE/,
+      /may not request \$JS\.API\.STREAM\.CREATE\.CACHE/,
     ],
     [
       "the account's user is refused",
       { assets: { forbidden: async () => Promise.reject(new RelightError("nats.unauthorized", "refused")) } },
-      /could not be proved: refused/,
+      /could not be checked: refused/,
     ],
     [
       "the key to sign with fails",
       { signer: async () => Promise.reject(new RelightError("secret.unavailable", "no answer")) },
-      /could not be proved: no answer/,
+      /could not be checked: no answer/,
     ],
     [
       "the server would not give so much back",
@@ -100,12 +100,12 @@ describe("the toggle", () => {
           }),
         },
       },
-      /the server would not give JetStream back: 1 KiB of memory can't be reserved/,
+      /the server would not enable JetStream again: 1 KiB of memory can't be reserved/,
     ],
     [
-      "what the server has free is unknown",
+      "the free resources are unknown",
       { probes: { capacity: async () => ({ ok: false, code: "nats.timeout", message: "no answer" }) } },
-      /what the server has free is unknown/,
+      /the server's free resources are unknown/,
     ],
   ])("is refused where %s", async (_why, changes, reason) => {
     expect(await stepWith(contextWith(changes), deaf)).toMatch(reason);
@@ -144,7 +144,7 @@ describe("a restart", () => {
 
   test("is refused where another account would lose what exceeds its limits", async () => {
     expect(await stepWith(context({ consumer: 1 }), here)).toMatch(
-      /restart-servers is refused: of account .* number of consumers of one stream is 2, .*relight jetstream limits NEXT /,
+      /restart-servers is refused: account .* number of consumers of one stream is 2 .*relight jetstream limits NEXT /,
     );
     expect(await stepWith(context({ consumer: 2 }), here)).toBe("restart-servers");
   });

@@ -281,7 +281,7 @@ describe("what a dead job left changed", () => {
       {
         rung: "finish-changes",
         result: "refused",
-        why: expect.stringMatching(/`relight heal` by one that may heal/),
+        why: expect.stringMatching(/run `relight heal` in a mode that may heal/),
       },
     ]);
     expect(world.incidents).toMatchObject([{ status: "open" }]);

@@ -162,7 +162,7 @@ describe("no server is restarted", () => {
         world.machines.force(system);
         world.advance(1_000);
       },
-      /the system account's claims have JetStream, and no server would start again/,
+      /the system account's claims give it JetStream, so a restarted server could not start/,
     ],
   ])("%s", async (_what, befall, why) => {
     const { world } = await damagedWorld({
@@ -199,7 +199,7 @@ describe("a restart that is not seen to end", () => {
     const [server = ""] = world.machines.restarts;
     expect(rung).toMatchObject({
       result: "failed",
-      why: `${server} was restarted, and after 300 s there is no answer of ${server}`,
+      why: `${server} was restarted, but ${server} did not answer within 300 s`,
     });
     expect(world.incidents.at(-1)).toMatchObject({ status: "open" });
     const context = () => world.newContext();
@@ -208,7 +208,7 @@ describe("a restart that is not seen to end", () => {
     world.advance(60_000);
     expect(await rungOf(world)).toMatchObject({
       result: "failed",
-      why: expect.stringMatching(new RegExp(`the restart of ${server} at .* was begun and not seen to end`)),
+      why: expect.stringMatching(new RegExp(`the restart of ${server} at .* did not finish`)),
     });
     expect(world.machines.restarts).toEqual([server]);
     const other = server === "n1" ? "n2" : "n1";

@@ -67,7 +67,7 @@ describe("a toggle", () => {
     world.machines.timing.jetstream = 40_000;
     await expect(world.run("heal")).rejects.toMatchObject({
       code: "push.not_proved",
-      message: expect.stringMatching(/JetStream of .* was not off after 30 s/),
+      message: expect.stringMatching(/JetStream of .* did not turn off within 30 s/),
     });
     world.advance(120_000);
     expect(claims(world)?.nats["limits"]).toEqual(WITH_JETSTREAM);
@@ -118,7 +118,7 @@ describe("a toggle", () => {
       {
         rung: "toggle-jetstream",
         result: "failed",
-        why: expect.stringMatching(/stream CACHE could not be made anew: no room for CACHE/),
+        why: expect.stringMatching(/stream CACHE could not be recreated: no room for CACHE/),
       },
     ]);
     expect(findings(done)).toContain("remedy.unfinished");
@@ -158,7 +158,7 @@ describe("a toggle", () => {
     expect((await world.run("heal")).rungs[0]).toMatchObject({
       rung: "toggle-jetstream",
       result: "refused",
-      why: expect.stringMatching(/the server would not give JetStream back/),
+      why: expect.stringMatching(/the server would not enable JetStream again/),
     });
     expect(world.machines.pushes).toEqual([]);
   });

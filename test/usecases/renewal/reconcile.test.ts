@@ -160,7 +160,7 @@ describe("a policy to push", () => {
     const done = await world.run("remediate", {}, sourceOf(sourced, "push"));
     expect(done).toMatchObject({
       outcome: "looked",
-      would: [expect.stringMatching(/^push what differs/), expect.anything()],
+      would: [expect.stringMatching(/^push the difference/), expect.anything()],
     });
     expect(world.machines.pushes).toEqual([]);
   });

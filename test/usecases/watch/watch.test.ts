@@ -288,6 +288,6 @@ describe("the story", () => {
       sweepEvery: millis(60_000),
     });
     await expect(watching).rejects.toBe(error);
-    expect(notes).toEqual([{ what: "sweep", reason: "relight watch begins", end: { queued: 3, ends: [] } }]);
+    expect(notes).toEqual([{ what: "sweep", reason: "relight watch started", end: { queued: 3, ends: [] } }]);
   });
 });
