@@ -33,6 +33,8 @@ const TASKS = {
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
   mutation: { needs: [], run: ["node_modules/@stryker-mutator/core/bin/stryker.js", "run"] },
   exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
+  // It fetches a server version when the first world needs it.
+  worlds: { needs: [], run: ["lab/worlds/main.ts"] },
   twin: {
     needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/main.ts"],

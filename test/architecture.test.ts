@@ -123,6 +123,8 @@ const RULES: readonly Rule[] = [
   { place: /^cli\//, own: new RegExp(`^(cli/|package\\.json$|${FACE})`), packages: NEUTRAL },
   // The twin asks the emulator what the product did there, with AWS's own clients.
   { place: /^lab\/twin\//, own: /^lab\//, packages: /^/ },
+  // The judge of random worlds shares nothing with anybody: it has the official clients, and the plan of the world.
+  { place: /^lab\/worlds\/judge/, own: /^lab\/worlds\/(judge|plan)/, packages: /^(@nats-io\/|node:)/ },
   { place: /^lab\//, own: /^lab\//, packages: /^(?!@aws-sdk\/)/ },
 ];
 
@@ -352,6 +354,8 @@ describe("its checks can fail", () => {
     ["the lab on the product", "lab/d.ts", "lib/compose/compose.ts"],
     ["the lab on a cloud, but for the twin", "lab/d.ts", "@aws-sdk/client-sqs"],
     ["the twin on the product", "lab/twin/d.ts", "lib/compose/compose.ts"],
+    ["the judge on the product", "lab/worlds/judge.ts", "lib/domain/verdict/a.ts"],
+    ["the judge on the lab", "lab/worlds/judge-buckets.ts", "lab/zoo.ts"],
     ["the product on the lab", "lib/usecases/b.ts", "lab/keys.ts"],
     ["the product on its tests", "lib/compose/compose.ts", "test/support/context.ts"],
     ["a module that has no rule", "lib/misc.ts", "lib/domain/a.ts"],
