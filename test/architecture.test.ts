@@ -202,7 +202,7 @@ describe("the architecture", () => {
     expect(violations(graph)).toEqual([]);
   });
 
-  test("was read: it is not empty, and its imports were found", () => {
+  test("reads the code: it is not empty, and its imports were found", () => {
     expect(graph.size).toBeGreaterThan(60);
     expect(graph.get("functions/remediate.ts")).toContain("lib/adapters/aws/queue/sqs-jobs.ts");
     expect(graph.get("lib/compose/adapters-of.ts")).toContain("lib/adapters/aws/journal/dynamodb-journal.ts");
@@ -224,7 +224,7 @@ describe("the architecture", () => {
     expect(importers(/^@nats-io\//).filter((file) => !file.startsWith("lib/adapters/nats/"))).toEqual([]);
   });
 
-  test("has folders that one can read at a glance, and nothing loose in lib", () => {
+  test("has small folders, and nothing loose in lib", () => {
     const folders = Map.groupBy(
       [...graph.keys()].filter((file) => file.startsWith("lib/")),
       dirname,
@@ -241,28 +241,28 @@ describe("the architecture", () => {
     expect(long).toEqual([]);
   });
 
-  test("has no circle", () => {
+  test("has no import cycles", () => {
     expect(cycles(graph)).toEqual([]);
   });
 
-  test("lets a job go down through the folders of the use cases: none imports one that imports it", () => {
+  test("imports the use cases' folders in one direction only", () => {
     const folders = foldersOf(graph, "lib/usecases/");
     expect(folders.get("lib/usecases/remediate")).toContain("lib/usecases/job");
     expect(cycles(folders)).toEqual([]);
   });
 
-  test("keeps the domain pure: it never asks for chance, the environment or a console", () => {
+  test("keeps the domain pure: no randomness, environment or console", () => {
     for (const file of [...graph.keys()].filter((name) => name.startsWith("lib/domain/"))) {
       expect(codeOf(sourceOf(file))).not.toMatch(/Math\.random|process\.|console\.|randomUUID|globalThis|fetch\(/);
     }
   });
 
-  test("has one clock, and one value that says how long use cases wait", () => {
+  test("has one clock, and one value that holds how long use cases wait", () => {
     const faults = [...graph.keys()].flatMap((file) => timeFaults(file, sourceOf(file)));
     expect(faults).toEqual([]);
   });
 
-  test("lets verify alone write verdicts, and push alone write to the resolver", () => {
+  test("lets only verify write verdicts, and only push write to the resolver", () => {
     const writers = (pattern: RegExp): string[] =>
       [...graph.keys()].filter((file) => file.startsWith("lib/usecases/") && pattern.test(sourceOf(file)));
     expect(writers(/record\([^)]*"verdict"/)).toEqual(["lib/usecases/observe/verify.ts"]);
@@ -286,7 +286,7 @@ describe("the architecture", () => {
 
   const LISTENERS = ["lib/adapters/nats/events/events.ts", "lib/adapters/nats/events/deletions.ts"];
 
-  test("lets two adapters alone give orders to servers: those of the ports that obey the mode", () => {
+  test("lets only two adapters change servers: those of the ports that obey the mode", () => {
     const orders = [...graph.keys()]
       .filter((file) => file.startsWith("lib/adapters/") && !LISTENERS.includes(file))
       .flatMap((file) => subjectsIn(file).map((subject) => ({ file, subject })))
@@ -310,7 +310,7 @@ describe("the architecture", () => {
     expect(changing.filter((file) => file.startsWith("lib/"))).toEqual([]);
   });
 
-  test("has modules of a size that one can hold in mind", () => {
+  test("has modules of a readable size", () => {
     for (const file of graph.keys())
       expect({ file, long: sourceOf(file).split("\n").length > 300 }).toEqual({
         file,
@@ -396,7 +396,7 @@ describe("its checks can fail", () => {
       ],
       [],
     ],
-  ])("on a circle %s", (_what, edges, expected) => {
+  ])("on a cycle: %s", (_what, edges, expected) => {
     expect(cycles(new Map(edges))).toEqual(expected);
   });
 
@@ -426,7 +426,7 @@ describe("its checks can fail", () => {
     expect(timeFaults("lib/adapters/nats/c.ts", source)).toEqual([]);
   });
 
-  test("on a timer in the domain, and not on one in a comment or on a wait as it should be", () => {
+  test("on a timer in the domain, but not in a comment or on a correct wait", () => {
     expect(timeFaults("lib/domain/a.ts", "setTimeout(begin, 10);")).toHaveLength(1);
     const source = `
       // Date.now() would do, and so would setTimeout.

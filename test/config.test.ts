@@ -107,12 +107,12 @@ function faultsOf(text: string): readonly string[] {
   return [];
 }
 
-test("a length of time beyond a century is none", () => {
+test("a duration beyond a century is invalid", () => {
   expect(faultsOf(`${MINIMAL}policy: { lifetime: 99999999999999999999d }\n`).join()).toMatch(/is not a duration/);
 });
 
 describe("the configuration", () => {
-  test("has defaults for all that is not asked of everybody", () => {
+  test("has defaults for everything optional", () => {
     expect(parseConfig(MINIMAL, "/etc/relight/relight.yaml")).toMatchObject({
       baseDir: "/etc/relight",
       journal: "sqlite:relight.sqlite",
@@ -130,12 +130,12 @@ describe("the configuration", () => {
     ["{ command: [ssh, '{name}', '', restart] }", { command: ["ssh", "{name}", "", "restart"] }],
     ['{ webhook: { url: "http://x", secret: env:S } }', { webhook: { url: "http://x", secret: "env:S" } }],
     ["{ kubernetes: { namespace: n, statefulSet: s } }", { kubernetes: { namespace: "n", statefulSet: "s" } }],
-  ])("takes restart: %s, and gives it five minutes", (text, expected) => {
+  ])("accepts restart: %s, with a timeout of five minutes", (text, expected) => {
     const { restart } = parseConfig(`${MINIMAL}restart: ${text}\n`, "r.yaml");
     expect(restart).toEqual({ ...expected, timeout: 300_000 });
   });
 
-  test("takes the channels of an escalation as a list, or beside how long it waits", () => {
+  test("accepts escalation channels as a list, or beside the time to wait", () => {
     const channel = { webhook: { url: "http://x" } };
     const list = `${MINIMAL}escalation: [${JSON.stringify(channel)}]\n`;
     expect(parseConfig(list, "r.yaml")).toMatchObject({ escalation: [channel], unknownAfter: 300_000 });
@@ -147,11 +147,11 @@ describe("the configuration", () => {
     });
   });
 
-  test("restarts nothing unless it is told how", () => {
+  test("restarts nothing unless configured", () => {
     expect(parseConfig(MINIMAL, "r.yaml").restart).toBeUndefined();
   });
 
-  test("is overridden by what only the deployment knows", () => {
+  test("is overridden by deployment facts", () => {
     const events = "eventbridge:arn:aws:events:eu-central-1:123456789012:event-bus/relight-prod";
     const overrides = {
       RELIGHT_JOURNAL: "dynamodb:t",
@@ -304,7 +304,7 @@ describe("the configuration", () => {
     ["an escalation of another kind", `${MINIMAL}escalation: pager\n`, /^escalation: /],
     ["another database", `${MINIMAL}journal: postgres\n`, /^journal: write sqlite:PATH/],
     ["broken YAML", "a: [", /Flow sequence/],
-  ])("%s is a fault with its place", (_what, text, fault) => {
+  ])("%s is an error with its path", (_what, text, fault) => {
     expect(faultsOf(text).join("\n")).toMatch(fault);
   });
 
@@ -327,7 +327,7 @@ accounts: [{ id: ${ID}, policy: { manual: true } }]
     });
   });
 
-  test("reports all faults together, each with its place", () => {
+  test("reports all errors together, each with its path", () => {
     const id = `A${"B".repeat(55)}`;
     const text = `cluster: { servers: [] }
 policy: { lifetime: soon, renewBefore: never }
@@ -344,7 +344,7 @@ foo: 1
     ]);
   });
 
-  test("says how many faults there are, in which file, and how they are mended", () => {
+  test("reports the number of errors, the file, and how to fix each", () => {
     expect(() => parseConfig(`${MINIMAL}foo: 1\n`, "r.yaml")).toThrow(
       expect.objectContaining({
         code: "config.invalid",
@@ -362,19 +362,19 @@ foo: 1
     ["250ms", 250],
     ["1.5 h", 5_400_000],
     ["1w", 7 * DAY],
-  ])("reads %s as a length of time", (text, length) => {
+  ])("reads %s as a duration", (text, length) => {
     const config = parseConfig(MINIMAL.replace("servers", `timeout: ${text}, servers`), "r.yaml");
     expect(config.cluster.timeout).toBe(length);
   });
 
   test.each(["file:/run/secrets/x", "file:../x", "env:OP_JWT", "aws-sm://relight/op", "aws-sm://relight/op#jwt"])(
-    "takes %s for a secret's reference",
+    "accepts %s as a secret reference",
     (reference) => {
       expect(parseConfig(MINIMAL.replace("file:op.jwt", reference), "r.yaml").operator.jwt).toBe(reference);
     },
   );
 
-  test("takes a key in KMS as the operator's, and nowhere else, since it can't be read", () => {
+  test("accepts a KMS key for the operator only, because it can't be read", () => {
     const kms = '"aws-kms://alias/relight-operator"';
     const signing = MINIMAL.replace("jwt:", `signingKey: ${kms}, jwt:`);
     expect(parseConfig(signing, "r.yaml").operator.signingKey).toBe("aws-kms://alias/relight-operator");
@@ -404,12 +404,12 @@ foo: 1
     );
   });
 
-  test("that is not there is said to be so", async () => {
+  test("reports a missing file", async () => {
     await expect(loadConfig("/nowhere/relight.yaml")).rejects.toMatchObject({ code: "config.not_found" });
   });
 });
 
-test("leafnodes are expected of their accounts, named or not configured at all", () => {
+test("leafnodes are expected of accounts by id, by name, or unconfigured ones", () => {
   const [app, other] = [`A${"B".repeat(55)}`, `A${"C".repeat(55)}`] as AccountId[];
   const text = `${MINIMAL}accounts: [{ id: ${app}, name: APP, domains: [far] }]
 leafnodes: [{ name: one, account: APP, domain: edge }, { name: two, account: ${app} }, { name: three, account: ${other} }]
@@ -428,7 +428,7 @@ leafnodes: [{ name: one, account: APP, domain: edge }, { name: two, account: ${a
   ]);
 });
 
-test("a leafnode's account is missed beside other faults", () => {
+test("reports a leafnode's missing account beside other errors", () => {
   const faults = faultsOf(`${MINIMAL}bogus: 1\nqueue: x\nleafnodes: [{ name: edge-1, account: APP }]\n`);
   expect(faults.join("\n")).toMatch(/queue: write in-process[\s\S]*leafnodes\[0\]\.account: "APP"/);
 });

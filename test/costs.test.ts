@@ -73,32 +73,32 @@ describe("units of DynamoDB", () => {
     });
   });
 
-  test("an operation that nobody thought of is an error, not free", () => {
+  test("an unknown operation is an error, not free", () => {
     expect(() => call("TransactWriteItems", {})).toThrow(/TransactWriteItems/);
   });
 });
 
-describe("what it costs", () => {
+describe("the costs", () => {
   const lines = (changes: Parameters<typeof measured>[0], accounts = 1) =>
     billOf(measured(changes), { accounts, verifyEvery: 5 }).lines;
   const sweeps = 8_640;
 
-  test("at every sweep, each account is looked at in every sweep; once a day, 1.15 times a day", () => {
+  test("checking every account at every sweep costs more than once a day, at 1.15 times a day", () => {
     expect(looksOf({ accounts: 1, verifyEvery: 5 })).toBe(sweeps);
     expect(looksOf({ accounts: 1, verifyEvery: 24 * 60 })).toBeCloseTo(30 * 1.15, 0);
   });
 
-  test("a run computes with its share of a CPU, waits for the cluster, and for AWS", () => {
+  test("a run computes with its share of a CPU, and waits for the cluster and for AWS", () => {
     expect(secondsOf({ ...NOTHING, cpu: 1000 }, 1769)).toBe(1);
     expect(secondsOf({ ...NOTHING, cpu: 1000, waited: 500, calls: 10 }, 1769 / 2)).toBe(2.6);
   });
 
-  test("what a sweep does for each account is paid for each account", () => {
+  test("the cost of a sweep includes each account", () => {
     const read = lines({ sweep: { read: 10 }, account: { read: 2 } }, 100)["DynamoDB reads"];
     expect(read).toBeCloseTo(costOf("dynamoRead", sweeps * 210));
   });
 
-  test("each look is paid: writes, logs, secrets", () => {
+  test("each check costs writes, logs and secrets", () => {
     const look = lines({ look: { write: 12, logs: 1_000, secrets: 2 } });
     expect(look["DynamoDB writes"]).toBeCloseTo(costOf("dynamoWrite", sweeps * 12));
     expect(look["Secrets Manager"]).toBeCloseTo(6 * 0.4 + costOf("secretCall", sweeps * 2));
@@ -107,7 +107,7 @@ describe("what it costs", () => {
     );
   });
 
-  test("what stands idle costs its monthly price and nothing else", () => {
+  test("idle resources cost their monthly price and nothing else", () => {
     const idle = billOf({ ...measured(), metrics: 10, alarms: 20 }, { accounts: 0, verifyEvery: 5 }).lines;
     expect(idle["CloudWatch metrics"]).toBeCloseTo(3);
     expect(idle["CloudWatch alarms and dashboard"]).toBeCloseTo(5);
@@ -117,7 +117,7 @@ describe("what it costs", () => {
     );
   });
 
-  test("the sum is the sum of its lines, and every price says where it is from", () => {
+  test("the total is the sum of its lines, and every price names its source", () => {
     const { lines: each, total } = billOf(
       measured({ look: { write: 1, read: 1 } }),
       SETTINGS[1] as (typeof SETTINGS)[0],
@@ -131,13 +131,13 @@ describe("what it costs", () => {
 });
 
 describe("the tables", () => {
-  test("what was printed can be read back", () => {
+  test("the output can be read back", () => {
     const some = measured({ look: { calls: 28, cpu: 351, read: 1.25 }, account: { read: 1, logs: 0.03 } });
     expect(readMeasured(measuredTable(some))).toEqual(some);
     expect(() => readMeasured("| a | table |")).toThrow(/metrics and alarms/);
   });
 
-  test("docs/deploy-aws.md has what `npm run costs` makes of what it says was measured", () => {
+  test("docs/deploy-aws.md matches what `npm run costs` makes of the documented measurements", () => {
     const document = readFileSync(join(import.meta.dirname, "..", "docs", "deploy-aws.md"), "utf8");
     const shown = document.slice(document.indexOf(BEGIN), document.indexOf(END) + END.length);
     expect(shown).toBe(costsText(readMeasured(shown)));

@@ -15,11 +15,11 @@ const PAGES = globSync(["*.md", "docs/**/*.md"], { cwd: root });
 describe("the reference", () => {
   const page = readFileSync(REFERENCE, "utf8");
 
-  test("has a row for all that the code has, and no other (npm run docs writes some tables)", () => {
+  test("has a row for everything in the code, and nothing else (npm run docs writes some tables)", () => {
     expect(referenceFaults(page, readPage)).toEqual([]);
   });
 
-  test("no row of it can go unnoticed", () => {
+  test("notices the removal of any row", () => {
     const lines = page.split("\n");
     const isRow = (line: string, index: number): boolean =>
       line.startsWith("|") && lines[index - 1]?.startsWith("|") === true && !/^\|[-| ]+$/.test(line);
@@ -31,22 +31,22 @@ describe("the reference", () => {
     expect(unnoticed.map((index) => lines[index])).toEqual([]);
   });
 
-  test("has no row for what is not there", () => {
+  test("has no row for something that does not exist", () => {
     const extra = page.replace("| `cluster.servers` |", "| `cluster.severs` | a typo | none |\n$&");
     expect(referenceFaults(extra, readPage)).toEqual(["cluster.severs is no key"]);
   });
 
-  test("has every class of failure", () => {
+  test("has every failure class", () => {
     for (const failureClass of FAILURE_CLASSES) expect(page).toContain(failureClass);
   });
 });
 
-test("the metrics in docs/observability.md are what the code says (npm run docs writes them)", () => {
+test("the metrics in docs/observability.md match the code (npm run docs writes them)", () => {
   const metrics = readFileSync(OBSERVABILITY, "utf8");
   expect(metrics).toBe(withTables(metrics, METRIC_TABLES));
 });
 
-test("the ways to restart that are shown are all that there are", () => {
+test("all ways to restart are documented", () => {
   const cluster = "cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\n";
   const blocks = [...read("docs/restarts.md").matchAll(/```yaml\n(restart:[\s\S]*?)```/g)];
   const ways = blocks.map(([, yaml = ""]) => Object.keys(parseConfig(cluster + yaml, "r.yaml").restart ?? {})[0]);
@@ -63,18 +63,15 @@ test("every environment variable that the product reads is documented", () => {
 describe("every page", () => {
   test("is found", () => expect(PAGES.length).toBeGreaterThan(40));
 
-  test.each(PAGES)("%s: its links lead somewhere", (page) => {
+  test.each(PAGES)("%s: its links work", (page) => {
     expect(linkFaults(page, read)).toEqual([]);
   });
 
   // What was true when it was written is not changed there.
   const current = PAGES.filter((page) => page !== "CHANGELOG.md" && !page.startsWith("docs/decisions/"));
-  test.each([...current, ...globSync(".github/**/*.yml", { cwd: root })])(
-    "%s: its examples are what Relight takes",
-    (page) => {
-      expect(exampleFaults(read(page))).toEqual([]);
-    },
-  );
+  test.each([...current, ...globSync(".github/**/*.yml", { cwd: root })])("%s: its examples are valid", (page) => {
+    expect(exampleFaults(read(page))).toEqual([]);
+  });
 
   const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\`\n`;
   test.each([
@@ -109,23 +106,23 @@ describe("every page", () => {
   });
 });
 
-describe("the repository's habits", () => {
+describe("the repository", () => {
   const workflows = globSync(".github/workflows/*.yml", { cwd: root }).map(read).join();
 
-  test("every action is pinned by its digest, with its version beside it", () => {
+  test("pins every action by its digest, with its version beside it", () => {
     const actions = [...workflows.matchAll(/uses: *(.*)/g)].map(([, action]) => action);
     expect(actions.length).toBeGreaterThan(1);
     for (const action of actions) expect(action).toMatch(/^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
   });
 
-  test("the workflow runs what the README tells people to run", () => {
+  test("has a workflow that runs the README's commands", () => {
     for (const command of ["npm run quickstart", "npm test"]) {
       expect(read("README.md")).toContain(command);
       expect(workflows).toMatch(new RegExp(`- run: ${command}$`, "m"));
     }
   });
 
-  test("who reports a bug is asked for the doctor's report", () => {
+  test("asks bug reporters for the doctor's report", () => {
     expect(read(".github/ISSUE_TEMPLATE/bug.yml")).toContain("`relight doctor --json`");
   });
 });

@@ -21,7 +21,7 @@ const path = (name: string): string => join(folder, name);
 const isPosix = process.platform !== "win32";
 
 describe("files that people name", () => {
-  test("are in the home folder after ~, and only after that", () => {
+  test("are in the home folder after a leading ~", () => {
     expect(expandHome("~/a/b")).toBe(join(homedir(), "a/b"));
     expect(expandHome("~")).toBe(homedir());
     expect(expandHome("a~/b")).toBe("a~/b");
@@ -30,7 +30,7 @@ describe("files that people name", () => {
     expect(resolvePath("/base", "~/b")).toBe(join(homedir(), "b"));
   });
 
-  test("are read up to a size", () => {
+  test("are read up to a maximum size", () => {
     writeFileSync(path("text"), "Größe\n");
     expect(readText(path("text"))).toBe("Größe\n");
     expect(() => readText(path("text"), 3)).toThrow("is larger than");
@@ -38,7 +38,7 @@ describe("files that people name", () => {
     expect(() => readText(folder)).toThrow("is a folder");
   });
 
-  test("are read from standard input up to a size", async () => {
+  test("are read from standard input up to a maximum size", async () => {
     expect(await readStream(Readable.from([Buffer.from("a"), Buffer.from("b")]))).toBe("ab");
     const endless = Readable.from(
       (function* () {
@@ -48,14 +48,14 @@ describe("files that people name", () => {
     await expect(readStream(endless)).rejects.toThrow("is larger than 16 MiB");
   });
 
-  test.each(isPosix ? ["/dev/zero", "/dev/urandom"] : [])("are not %s, which has no end", async (device) => {
+  test.each(isPosix ? ["/dev/zero", "/dev/urandom"] : [])("are not %s, which never ends", async (device) => {
     expect(() => readText(device)).toThrow("is a device");
     await expect(loadConfig(device)).rejects.toMatchObject({ code: "config.not_found" });
     await expect(fileSecrets("/").read(`file:${device}`)).rejects.toMatchObject({ code: "secret.invalid_reference" });
   });
 });
 
-test("a key that every user of the machine can read is told", async () => {
+test("a key that every user of the machine can read is reported", async () => {
   const exposed: string[] = [];
   const secrets = fileSecrets(folder, (file) => exposed.push(file));
   writeFileSync(path("open.nk"), seedOf(createUser()));
@@ -71,13 +71,13 @@ test("a key that every user of the machine can read is told", async () => {
 describe("the journal's file", () => {
   const open = (place: string) => sqliteJournal({ path: place, clock: fakeClock(), scrub: (data) => data });
 
-  test("is made with its folders, readable only by its owner", async () => {
+  test("is created with its folders, readable only by its owner", async () => {
     await using _journal = await open(path("a/b/relight.sqlite"));
     expect(statSync(path("a/b/relight.sqlite")).mode & 0o777).toBe(0o600);
     expect(statSync(path("a")).mode & 0o777).toBe(0o700);
   });
 
-  test("is no symbolic link: what that names is left alone", async () => {
+  test("is never a symbolic link, whose target stays unchanged", async () => {
     writeFileSync(path("target"), "");
     chmodSync(path("target"), 0o644);
     symlinkSync(path("target"), path("link.sqlite"));
@@ -91,7 +91,7 @@ describe("the journal's file", () => {
     expect(lstatSync(path("nothing"), { throwIfNoEntry: false })).toBeUndefined();
   });
 
-  test("may lie in a folder that is a link", async () => {
+  test("may be in a folder that is a link", async () => {
     mkdirSync(path("real"));
     symlinkSync(path("real"), path("folder"));
     await using _journal = await open(path("folder/relight.sqlite"));

@@ -17,20 +17,20 @@ const operator: Operator = {
 const claims = { sub: account, name: "APP", nats: { limits: {}, type: "account", version: 2 } };
 
 describe("an account JWT", () => {
-  test("is read with its very text, and its signature checked against the issuer it names", () => {
+  test("is read with its exact text, and its signature checked against the issuer that it names", () => {
     const text = `{"jti":"1","iat":1,"iss":"${operator.id}","sub":"${account}","nats":{"type":"account","version":2,"n":9223372036854775807}}`;
     const decoded = jwtCodec.decode(`${signText(text, operatorKey)}\n`);
     expect(decoded).toMatchObject({ signatureValid: true, document: { text } });
     expect(jwtCodec.decode(signText(text, stranger)).signatureValid).toBe(false);
   });
 
-  test("signed by the signer is valid, and what was to be signed", async () => {
+  test("that the signer signed is valid, with the given content", async () => {
     const { document } = jwtCodec.decode(signClaims(claims, signingKey));
     const token = await operatorSigner(seedOf(signingKey), operator).sign(document);
     expect(jwtCodec.decode(token)).toMatchObject({ signatureValid: true, document: { text: document.text } });
   });
 
-  test("goes round with every byte that an encoder may write, and no other is signed for", () => {
+  test("round-trips with every byte that an encoder may write, and no other is signed", () => {
     const sign = operatorSigner(seedOf(signingKey), operator).sign;
     const unknown = fc
       .oneof(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 3 }))
@@ -46,7 +46,7 @@ describe("an account JWT", () => {
     );
   });
 
-  test("is not valid with one byte of its payload changed, or another's or no signature", () => {
+  test("is invalid with one byte of its payload changed, another's signature or none", () => {
     const good = signClaims({ ...claims, name: "AAA" }, signingKey);
     const [header = "", payload = "", signature = ""] = good.split(".");
     const changed = Buffer.from(Buffer.from(payload, "base64url").toString().replace('"AAA"', '"AAB"')).toString(
@@ -70,7 +70,7 @@ describe("an account JWT", () => {
     ["in lines", (it) => `${it.slice(0, 8)}\n${it.slice(8)}`],
     ["in the standard alphabet", (it) => `+${it.slice(1)}`],
     ["with a letter too many", (it) => `${it}${"A".repeat((5 - (it.length % 4)) % 4 || 4)}`],
-  ])("is not read where one of its parts is %s", (_how, change) => {
+  ])("is refused if one of its parts is %s", (_how, change) => {
     const parts = signClaims(claims, signingKey).split(".");
     for (const index of [0, 1, 2]) {
       const token = parts.map((it, at) => (at === index ? change(it) : it)).join(".");
@@ -147,7 +147,7 @@ describe("the operator's key", () => {
     throw new Error("it was taken");
   });
 
-  test("is refused with what it is and what would be right", () => {
+  test("is refused with what it is and what is expected", () => {
     const why = (seed: string, whose: Operator): string => {
       try {
         return operatorSigner(seed, whose).publicKey;
@@ -170,7 +170,7 @@ describe("the operator's key", () => {
   });
 });
 
-test("an operator's JWT says who may sign; a forged one says nothing", () => {
+test("an operator's JWT names who may sign; a forged one does not", () => {
   const nats = {
     type: "operator",
     version: 2,

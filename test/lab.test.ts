@@ -10,7 +10,7 @@ import { environment } from "./support/relight.ts";
 
 /** The lab is what the other tests stand on, so it has a few of its own. */
 
-describe("where servers come from", () => {
+describe("sources of servers", () => {
   test.each([
     ["one line", "deb http://a.example/debian bookworm main\n", "http://a.example/debian"],
     [
@@ -41,13 +41,13 @@ describe("where servers come from", () => {
     expect(parsePackage(index, "other")).toBeUndefined();
   });
 
-  test("a version that nobody has: every source and why, and how to mend it", async () => {
+  test("a version that nobody has: every source, why it failed, and how to fix it", async () => {
     await expect(serverBinary("0.0.1")).rejects.toThrow(
       /Debian package: .*\n.*official release: .*\n.*Docker image: [\s\S]*NATS_SERVER/,
     );
   });
 
-  test("a binary that is none has no version", async () => {
+  test("an invalid binary has no version", async () => {
     expect(await versionOf("/nowhere/nats-server")).toBeUndefined();
   });
 });
@@ -71,12 +71,12 @@ describe("a server of the lab", () => {
     expect(() => process.kill(pid ?? 0, 0)).toThrow();
   });
 
-  test("that can't start says why", async () => {
+  test("reports why it can't start", async () => {
     const { path: binary } = await serverBinary("2.15.1");
     await expect(startServer({ binary, config: () => "no such thing" })).rejects.toThrow(/nats-server ended at once/);
   });
 
-  test("whose starter was killed is reaped by the next who looks", async () => {
+  test("of a killed starter is reaped by the next one", async () => {
     const { path: binary } = await serverBinary("2.15.1");
     const module = join(import.meta.dirname, "..", "lab", "nats-server.ts");
     const script = `import { startServer } from ${JSON.stringify(module)};
@@ -103,7 +103,7 @@ describe("a server of the lab", () => {
   });
 });
 
-test("the quickstart tells only what is so, and leaves nothing running", async () => {
+test("the quickstart prints only what it checked, and leaves nothing running", async () => {
   const script = join(import.meta.dirname, "..", "lab", "quickstart.ts");
   const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
     encoding: "utf8",

@@ -40,7 +40,7 @@ const wrap = fc.constantFrom<Wrap[]>(
 );
 
 describe("the redactor", () => {
-  test("leaves no secret in any value, however it is wrapped and whatever it is glued to", () => {
+  test("leaves no secret in any value, however nested or concatenated", () => {
     fc.assert(
       fc.property(secret, around, around, wrap, (text, before, after, hide) => {
         const shown = JSON.stringify(redact(hide(`${before}${text}${after}`)));
@@ -50,7 +50,7 @@ describe("the redactor", () => {
     );
   });
 
-  test("stands before all that is logged: message, data and the fields of every line", () => {
+  test("covers everything that is logged: message, data and the fields of every line", () => {
     fc.assert(
       fc.property(secret, around, wrap, fc.constantFrom("info", "warn", "error"), (text, before, hide, level) => {
         const lines: string[] = [];
@@ -63,7 +63,7 @@ describe("the redactor", () => {
     );
   });
 
-  test("shows no bytes: they may be those of a seed", () => {
+  test("shows no bytes, because they may be a seed's", () => {
     expect(redact({ key: Buffer.from("SU") })).toEqual({ key: "[bytes]" });
   });
 
@@ -72,7 +72,7 @@ describe("the redactor", () => {
     expect(redactText(harmless)).toBe(harmless);
   });
 
-  test("keeps what an error says, its code, and what caused it", () => {
+  test("keeps an error's message, code and cause", () => {
     const error = new RelightError("nats.timeout", "no answer", {
       details: { n: 1 },
       cause: new Error("slow"),
@@ -87,18 +87,18 @@ describe("the redactor", () => {
     });
   });
 
-  test("knows a webhook's secret", () => {
+  test("finds a webhook's secret", () => {
     expect(redactText("bad whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw!")).toBe("bad [webhook secret]!");
   });
 
-  test("knows the user and the token of an address", () => {
+  test("finds the user and the token of a URL", () => {
     expect(redactText("cannot reach nats://me:s3cret@hub:4222, tls://t0ken@hub")).toBe(
       "cannot reach nats://[login]@hub:4222, tls://[login]@hub",
     );
     expect(redactText("see https://example.com/@me?to=a@b")).toBe("see https://example.com/@me?to=a@b");
   });
 
-  test("knows a block that is cut off", () => {
+  test("finds a truncated block", () => {
     const key = "MC4CAQAwBQYDK2VwBCIEIHcHbQpzGKV9PBbBclGyZkXfTXW68";
     expect(redactText(`said: -----BEGIN PRIVATE KEY-----\n${key}`)).toBe("said: [credentials]");
     expect(redactText("no certificate (PEM, -----BEGIN CERTIFICATE-----)")).toContain("BEGIN CERTIFICATE");
@@ -117,7 +117,7 @@ describe("the redactor", () => {
     "://a@",
     "whsec_",
     "-END",
-  ])("needs time that grows with the text: %s", (part) => {
+  ])("takes linear time: %s", (part) => {
     const long = part.repeat(1_000_000 / part.length);
     const began = performance.now();
     redactText(long);
@@ -125,7 +125,7 @@ describe("the redactor", () => {
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 
-  test("leaves the rest as it is, and survives a circle", () => {
+  test("leaves everything else unchanged, and survives a cycle", () => {
     const circle: Record<string, unknown> = { count: 1, name: "APP", list: [true, null] };
     circle["self"] = circle;
     expect(redact(circle)).toEqual({ count: 1, name: "APP", list: [true, null], self: "[circular]" });
@@ -146,7 +146,7 @@ test("a log line is JSON with a constant message, its level, its time and its fi
   ]);
 });
 
-test("a log line has no characters that a terminal obeys, and means the same", () => {
+test("a log line has no terminal control characters, and keeps its meaning", () => {
   const lines: string[] = [];
   const log = createLog({ level: "info", write: (line) => void lines.push(line) });
   const name = "a\u001b[2J\u009b31m\n\u2028\u202e\u200b";
@@ -162,7 +162,7 @@ function sensitiveParts(text: string): string[] {
   return parts;
 }
 
-test("credentials are what the NATS tools write", () => {
+test("recognizes credentials as the NATS tools write them", () => {
   const user = createUser();
   expect(redact(Buffer.from(fmtCreds("eyJh.eyJi.c2ln", user)).toString())).not.toMatch(/S[U][A-Z2-7]{56}|eyJh/);
 });

@@ -17,7 +17,7 @@ async function check(answer: RequestListener, path = "", login = "", timeout = 5
   }
 }
 
-test("each question is asked as Kubernetes asks it; the full one may fail alone", async () => {
+test("requests what Kubernetes requests; the full check may fail alone", async () => {
   const asked: (string | undefined)[] = [];
   const checks = await check((request, response) => {
     asked.push(request.url);
@@ -38,13 +38,13 @@ test.each<[string, RequestListener, RegExp]>([
   ["JSON of another kind", (_request, response) => response.end("[1]"), /not as nats-server does/],
   ["elsewhere", (_request, response) => response.writeHead(302, { location: "/x" }).end(), /redirect/],
   ["gone in the middle", (request) => request.socket.destroy(), /127\.0\.0\.1/],
-])("an address that is %s is unknown, not sick", async (_what, answer, message) => {
+])("an address that is %s is unknown, not unhealthy", async (_what, answer, message) => {
   const checks = await check(answer, "", "", 200);
   for (const probe of Object.values(checks ?? {}))
     expect(probe).toMatchObject({ ok: false, message: expect.stringMatching(message) });
 });
 
-test("a status that is ok and an HTTP status that is not: not ok", async () => {
+test("an ok status with a failing HTTP status: not ok", async () => {
   const checks = await check((_request, response) => response.writeHead(500).end('{"status":"ok"}'));
   expect(checks?.full).toMatchObject({ ok: true, value: { ok: false } });
 });

@@ -22,13 +22,13 @@ const heard = (on: boolean) => ({
   value: { heardOn: on ? ["s1"] : [], deafOn: on ? [] : ["s1"] },
 });
 
-test("a replica answers direct gets if one connection holds both subjects", () => {
+test("a replica answers direct gets if one connection has both subjects", () => {
   expect(of(interest({ 1: [ALL, LAST] }, []))).toEqual(heard(true));
   expect(of(interest({ 1: [ALL], 2: [LAST] }, []))).toEqual(heard(false));
   expect(of(interest({}, []))).toEqual(heard(false));
 });
 
-test("a mirror that answers in its place does not make it answer", () => {
+test("a mirror that answers for it does not count", () => {
   expect(of(interest({ 7: [ALL, LAST] }, [7]))).toEqual(heard(false));
   expect(of(interest({ 1: [ALL, LAST], 7: [ALL, LAST] }, [7]))).toEqual(heard(true));
   const own = directGetsOf("S", [{ server: "s1", interest: interest({ 7: [ALL, LAST] }, [7]) }], true);

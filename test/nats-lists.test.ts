@@ -43,12 +43,12 @@ describe("subscriptions", () => {
     expect(await accountSubscriptions(old(3_000), ACCOUNT)).toHaveLength(3_000);
   });
 
-  test("none at all is a list, too", async () => {
+  test("an empty list is a list, too", async () => {
     const none = async () => answer({ subscriptions_list: null, total: 0 });
     expect(await accountSubscriptions(none, ACCOUNT)).toEqual([]);
   });
 
-  test("more than there is room for is no list, however the server words it", async () => {
+  test("more than fit are no list, however the server words it", async () => {
     const most = 2_000;
     await expect(accountSubscriptions(old(3_000), ACCOUNT, { most })).rejects.toMatchObject({
       code: "nats.list_cut",
@@ -74,7 +74,7 @@ describe("connections", () => {
     expect(found.size).toBe(5_000);
   });
 
-  test("one that was missed, as the list moved between two pages, is looked for again", async () => {
+  test("a missed one, because the list moved between pages, is searched again", async () => {
     let questions = 0;
     const moving = serverOf(() => {
       questions++;
@@ -87,7 +87,7 @@ describe("connections", () => {
     expect(found.has(1_024)).toBe(true);
   });
 
-  test("a list that never comes whole is none", async () => {
+  test("a list that is never complete is none", async () => {
     const short: AskPage = async ({ offset }) =>
       answer({ connections: Number(offset) === 0 ? [{ cid: 1 }] : [], total: 2 });
     await expect(accountConnections(short, ACCOUNT)).rejects.toMatchObject({ code: "nats.list_cut" });
@@ -101,14 +101,14 @@ describe("accounts with JetStream", () => {
     accounts,
   });
 
-  test("are all found, though old servers sort every page but the first", async () => {
+  test("are all found, although old servers sort every page but the first", async () => {
     const sorted = ids.map((id) => ({ id }));
     const old = serverOf(({ offset }) => (offset === 0 ? [...sorted].reverse() : sorted), details);
     const found = await jetStreamAccounts(old, { streams: true });
     expect(found.map(({ id }) => id).sort()).toEqual(ids);
   });
 
-  test("a server that leaves some out for good gives no list", async () => {
+  test("a server that keeps omitting some gives no list", async () => {
     const short = serverOf(
       () => [{ id: "A1" }],
       (page) => ({ account_details: [...page], accounts: 2 }),
@@ -117,7 +117,7 @@ describe("accounts with JetStream", () => {
   });
 });
 
-test("leafnodes are counted by the server, and compared with that", async () => {
+test("leafnodes are compared with the server's count", async () => {
   const leafs = [{ account: ACCOUNT }];
   expect(await leafConnectionsOf(async () => answer({ leafnodes: 1, leafs }))).toHaveLength(1);
   const short = leafConnectionsOf(async () => answer({ leafnodes: 2, leafs }));

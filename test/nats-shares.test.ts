@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { fitsOneUser, inShares } from "../lib/adapters/nats/account/shares.ts";
 
-test("shares hold all items in their order, and no more than one user can be allowed, unless one item is too much", () => {
+test("shares have all items in order, and no more than one user may have, unless one item is too large", () => {
   const names = fc.array(fc.string({ unit: "grapheme", maxLength: 300 }), { maxLength: 60 });
   fc.assert(
     fc.property(names, (items) => {

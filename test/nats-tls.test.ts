@@ -23,7 +23,7 @@ afterAll(async () => await rm(folder, { recursive: true }));
 
 const handshakeFirst = false;
 
-test("certificates, chains and a file with both are taken", () => {
+test("certificates, chains and a file with both are accepted", () => {
   expect(checkTls({ handshakeFirst })).toEqual({ handshakeFirst });
   expect(checkTls({ ca: ca + own.cert, handshakeFirst }).ca).toContain(own.cert);
   const both = `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${own.cert}${own.key}`;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
-test("the package brings the command with what it runs, and puts nothing else on the PATH", () => {
+test("the package contains the command and everything it runs, and puts nothing else on the PATH", () => {
   const root = join(import.meta.dirname, "..");
   const folder = mkdtempSync(join(tmpdir(), "relight-package-"));
   try {

@@ -14,7 +14,7 @@ const functions = stack.ofType("AWS::Lambda::Function").map(([id]) => id);
 const alarmOf = (name: string): Properties => alarms.find(({ AlarmName }) => AlarmName === `${SERVICE}/${name}`);
 
 describe("alarms", () => {
-  test("each function has one for its errors, and those that must not wait for their throttles", () => {
+  test("each function has one for errors, and urgent ones for throttles", () => {
     const watched = (metric: string) =>
       alarms.filter(({ MetricName }) => MetricName === metric).map(({ Dimensions }) => Dimensions[0].Value.Ref);
     expect(watched("Errors").sort()).toEqual(functions.toSorted());
@@ -45,12 +45,12 @@ describe("alarms", () => {
     });
   });
 
-  test("fifteen minutes without a sweep are a missed one", () => {
+  test("fifteen minutes without a sweep are a missed sweep", () => {
     const { Period, EvaluationPeriods, DatapointsToAlarm } = alarmOf("sweep-missed");
     expect([Period * EvaluationPeriods, DatapointsToAlarm]).toEqual([15 * 60, EvaluationPeriods]);
   });
 
-  test("look at metrics that there are, of this stack's own parts", () => {
+  test("use existing metrics, of this stack's own resources", () => {
     for (const { Namespace, MetricName, Dimensions } of alarms) {
       if (Namespace !== "Relight") {
         expect(OF_AWS[Namespace]).toContain(MetricName);
@@ -63,7 +63,7 @@ describe("alarms", () => {
     }
   });
 
-  test("say what they mean and, line by line, what to do; and what missing data is taken for", () => {
+  test("say what they mean and what to do, line by line, and how missing data counts", () => {
     for (const { AlarmName, AlarmDescription, TreatMissingData } of alarms) {
       const [meaning, ...advice] = AlarmDescription.split("\n");
       expect({ AlarmName, meaning, steps: advice.length, TreatMissingData }).toEqual({
@@ -78,7 +78,7 @@ describe("alarms", () => {
     }
   });
 
-  test("advise commands that there are", () => {
+  test("advise existing commands", () => {
     const program = readFileSync(join(import.meta.dirname, "..", "cli", "relight.ts"), "utf8");
     const texts = alarms.map(({ AlarmDescription }) => AlarmDescription).join("\n");
     const advised = [...texts.matchAll(/`relight ([\w-]+)/g)].map(([, command]) => command);
@@ -86,7 +86,7 @@ describe("alarms", () => {
     for (const command of advised) expect(program).toMatch(new RegExp(`\\.command\\("${command}[ "]`));
   });
 
-  test("call people by two ways: the topic, and the queue of pages", () => {
+  test("page in two ways: the topic, and the queue of pages", () => {
     const topic = [{ Ref: "AlarmsTopic" }];
     for (const { AlarmActions, OKActions } of alarms) expect([AlarmActions, OKActions]).toEqual([topic, topic]);
     expect(stack.resources["AlarmsTopic"]?.Properties.Subscription).toEqual([
@@ -115,7 +115,7 @@ describe("the dashboard", () => {
     ...String(text).matchAll(/SEARCH\('\{Relight,service,(\w+)\} MetricName=\\"(\w+)\\" service=\\"([\w-]+)\\"'/g),
   ];
 
-  test("shows all that Relight emits, and nothing that there is not", () => {
+  test("shows everything that Relight emits, and nothing else", () => {
     const shown = metrics.filter(({ namespace }) => namespace === "Relight");
     for (const { metric, dimensions } of shown) {
       expect(EMITTED[metric]?.total).toBe(true);
@@ -131,7 +131,7 @@ describe("the dashboard", () => {
       if (namespace !== "Relight") expect(OF_AWS[namespace]).toContain(metric);
   });
 
-  test("shows the alarms that there are, and every function's errors", () => {
+  test("shows all alarms, and every function's errors", () => {
     expect(own.Alarm["Fn::Sub"]).toMatch(/:alarm:relight-prod$/);
     const [{ alarms: shown }] = widgets as [Properties];
     const names = alarms.map(({ AlarmName }) => AlarmName.replace(SERVICE, "$" + "{Alarm}"));

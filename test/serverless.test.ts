@@ -45,7 +45,7 @@ const propertiesOf = (id: string): Properties => stack.resources[id]?.Properties
 const targetOf = (reference: Properties): string => reference.Ref ?? reference["Fn::GetAtt"][0];
 
 describe("the functions", () => {
-  test("are those of the plan, on Node 24 and arm64, traced, each with its own bundle and nothing else", () => {
+  test("are the planned ones, on Node 24 and arm64, traced, each with only its own bundle", () => {
     expect(functions.map(([, properties]) => nameOf(properties)).sort()).toEqual(NAMES);
     for (const [, { Runtime, Architectures, TracingConfig }] of functions)
       expect({ Runtime, Architectures, TracingConfig }).toEqual({
@@ -62,7 +62,7 @@ describe("the functions", () => {
     }
   });
 
-  test("have a role each, which Lambda alone may take", () => {
+  test("have a role each, which only Lambda may assume", () => {
     const roles = functions.map(([, { Role }]) => Role["Fn::GetAtt"][0]);
     expect(new Set(roles).size).toBe(NAMES.length);
     for (const role of roles)
@@ -71,7 +71,7 @@ describe("the functions", () => {
       ]);
   });
 
-  test("write to a log that ends after a while, and know queue, journal, bus and service", () => {
+  test("write to a log with a retention, and know queue, journal, bus and service", () => {
     const logs = stack.ofType("AWS::Logs::LogGroup").map(([, properties]) => properties);
     for (const [, { FunctionName, Environment }] of functions) {
       expect(logs).toContainEqual({ LogGroupName: `/aws/lambda/${FunctionName}`, RetentionInDays: 90 });
@@ -86,7 +86,7 @@ describe("the functions", () => {
     }
   });
 
-  test("that people and schedules start are not started again hours later", () => {
+  test("that people and schedules start are not retried hours later", () => {
     const configured = stack.ofType("AWS::Lambda::EventInvokeConfig").map(([, properties]) => properties);
     expect(
       configured.map(({ FunctionName, MaximumRetryAttempts: tries, MaximumEventAgeInSeconds: age }) => [
@@ -98,7 +98,7 @@ describe("the functions", () => {
     ]);
   });
 
-  test("run in a VPC if one is given, which their roles then allow, and one sweep at a time unless told not to", () => {
+  test("run in a VPC if one is given, which their roles then allow, and one sweep at a time by default", () => {
     const shown = (packaged: PackagedStack) =>
       packaged.ofType("AWS::Lambda::Function").map(([, { VpcConfig }]) => VpcConfig);
     expect(shown(stack)).toEqual(NAMES.map(() => undefined));
@@ -124,7 +124,7 @@ describe("the roles", () => {
     expect(rights(stack)).toEqual(Object.fromEntries(expected));
   });
 
-  test("allow more only for what a parameter names, and with a key in KMS no longer its secret", () => {
+  test("allow more only for a parameter's resources, and with a KMS key no longer the secret", () => {
     const expected = Object.entries(RIGHTS).map(([id, list]) => {
       const kept = list.filter((right) => right !== REMOVED_RIGHT);
       return [id, [...kept, ...(ADDED_RIGHTS[id] ?? [])].toSorted()];
@@ -152,7 +152,7 @@ describe("the roles", () => {
       }
   });
 
-  test('take "*" for a resource only where AWS takes nothing else, and never a part of a secret or a key', () => {
+  test('use "*" as resource only if AWS accepts nothing else, and never a part of a secret or a key', () => {
     for (const [, role] of full.ofType("AWS::IAM::Role"))
       for (const { Action, Resource } of statementsOf(role))
         for (const resource of [Resource].flat().map((each) => JSON.stringify(each)))
@@ -162,7 +162,7 @@ describe("the roles", () => {
     expect(JSON.stringify(RIGHTS)).not.toMatch(/kms:|secret:[^"]*\*/);
   });
 
-  test("let the schedule of this account alone start sweeps, and Secrets Manager of this account rotations", () => {
+  test("let only this account's schedule start sweeps, and only this account's Secrets Manager rotations", () => {
     const [statement] = propertiesOf("SweepScheduleRole").AssumeRolePolicyDocument.Statement;
     expect(statement.Principal).toEqual({ Service: "scheduler.amazonaws.com" });
     expect(statement.Condition.StringEquals["aws:SourceAccount"]).toEqual({ Ref: "AWS::AccountId" });
@@ -177,7 +177,7 @@ describe("the roles", () => {
 });
 
 describe("queues, table and triggers", () => {
-  test("the journal's table is the one that the code writes, encrypted, recoverable, and outlives the stack", () => {
+  test("the journal's table matches the code, is encrypted, recoverable, and outlives the stack", () => {
     expect(stack.resources["JournalTable"]).toMatchObject({
       DeletionPolicy: "Retain",
       UpdateReplacePolicy: "Retain",
@@ -191,7 +191,7 @@ describe("queues, table and triggers", () => {
     });
   });
 
-  test("a queue's messages stay hidden for six timeouts, one comes at a time, and failures are told apart", () => {
+  test("a queue hides messages for six timeouts, one at a time, and failures are reported separately", () => {
     const mappings = stack.ofType("AWS::Lambda::EventSourceMapping").map(([, properties]) => properties);
     const work = { RemediateLambdaFunction: "JobsQueue", EscalateLambdaFunction: "PagesQueue" };
     const targets = mappings.map((each) => [targetOf(each.FunctionName), targetOf(each.EventSourceArn)]);
@@ -207,7 +207,7 @@ describe("queues, table and triggers", () => {
     expect(jobs.map(({ ScalingConfig }) => Number(ScalingConfig.MaximumConcurrency))).toEqual([7, 2]);
   });
 
-  test("every queue is encrypted, and has dead letters of its kind that are kept longest", () => {
+  test("every queue is encrypted, and has a dead-letter queue of its kind with the longest retention", () => {
     const queues = stack.ofType("AWS::SQS::Queue");
     expect(queues.map(([id]) => id).sort()).toEqual([
       ...["JobsDeadLetters", "JobsQueue", "PagesDeadLetters", "PagesQueue"],
@@ -221,7 +221,7 @@ describe("queues, table and triggers", () => {
     }
   });
 
-  test("the schedule sweeps every five minutes, on time, and does not make up for a day of misses", () => {
+  test("the schedule sweeps every five minutes, on time, without catching up on a day of misses", () => {
     const [[, schedule] = []] = stack.ofType("AWS::Scheduler::Schedule");
     expect(schedule).toMatchObject({
       ScheduleExpression: "rate(5 minutes)",
@@ -236,7 +236,7 @@ describe("queues, table and triggers", () => {
     expect(Object.keys(input)).toEqual(Object.keys(JSON.parse(sample)));
   });
 
-  test("whoever calls the API is known to IAM, but for the issuer, who signs; and none can call too often", () => {
+  test("IAM identifies every API caller, except the issuer, who signs; and calls are throttled", () => {
     const routes = stack.ofType("AWS::ApiGatewayV2::Route").map(([, properties]) => properties);
     expect(Object.fromEntries(routes.map((each) => [each.RouteKey, each.AuthorizationType]))).toEqual({
       "POST /issuer": undefined,
@@ -253,7 +253,7 @@ describe("queues, table and triggers", () => {
     expect(AccessLogSettings.Format).not.toMatch(/authorizer|header|body|querystring/i);
   });
 
-  test("rules put pages into the queue, which takes them from no one else; so do its dead letters", () => {
+  test("only rules put pages into the queue, and only the queue feeds its dead letters", () => {
     const rules = stack.ofType("AWS::Events::Rule");
     expect(rules.map(([, { EventBusName, EventPattern }]) => [EventBusName, EventPattern["detail-type"]])).toEqual([
       [{ "Fn::GetAtt": ["EventsBus", "Name"] }, ["Incident Opened", "Incident Resolved"]],
@@ -280,7 +280,7 @@ describe("the template", () => {
   test.each([
     ["as it comes", stack],
     ["with every parameter", full],
-  ])("%s refers to nothing that isn't there, holds no secret, and is within CloudFormation's limits", (_, packaged) => {
+  ])("%s has no dangling reference and no secret, and is within CloudFormation's limits", (_, packaged) => {
     const wanted = referencesIn(packaged.resources).filter((name) => !name.startsWith("AWS::"));
     expect(wanted.length).toBeGreaterThan(100);
     expect(wanted.filter((name) => packaged.resources[name] === undefined)).toEqual([]);
@@ -289,7 +289,7 @@ describe("the template", () => {
     expect(Buffer.byteLength(packaged.text)).toBeLessThan(1_000_000);
   });
 
-  test("passes cfn-lint, which knows CloudFormation's own schemas", async () => {
+  test("passes cfn-lint, which has CloudFormation's own schemas", async () => {
     const moto = await installMoto();
     if (!moto.ok) return console.warn(`SKIPPED, NOT TESTED: cfn-lint comes with moto, and ${moto.missing}`);
     // W3005: dependencies that osls writes twice. W8003: conditions are decided when packaging.

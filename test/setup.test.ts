@@ -21,12 +21,12 @@ describe("the package", () => {
     >;
   };
 
-  test("depends on nothing that is called node", () => {
+  test("has no dependency called node", () => {
     const named = Object.entries(packages).filter(([, { bin }]) => bin !== undefined && "node" in bin);
     expect(named.map(([path]) => path)).toEqual([]);
   });
 
-  test("is locked without the registry of whoever ran npm last", () => {
+  test("is locked without a developer's registry", () => {
     expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
   });
 
@@ -39,7 +39,7 @@ describe("the package", () => {
     expect(new Set(found.map(([, { version }]) => version)).size).toBe(1);
   });
 
-  test("says so where Node is too old", () => {
+  test("reports a Node that is too old", () => {
     const { status, stderr } = node(
       "Object.defineProperty(process, 'versions', { value: { node: '22.12.0' } }); await import(process.argv[1]);",
       [join(root, "bin", "relight.js")],
@@ -51,7 +51,7 @@ describe("the package", () => {
   });
 });
 
-describe("a checkout on a Node that runs no TypeScript", () => {
+describe("a checkout with a Node that runs no TypeScript", () => {
   /** Runs `npm` where npm would be run, and says which Node is found. */
   function findNode(npm: string, before = "") {
     const npmScript = join(folder, "npm.mjs");
@@ -65,7 +65,7 @@ describe("a checkout on a Node that runs no TypeScript", () => {
   const system = `${process.platform}-${process.arch}`;
   const inCache = (): readonly string[] => globSync("cache/node/*", { cwd: folder });
 
-  test("takes no package for another than the one whose hash it knows", () => {
+  test("accepts only a package with the expected hash", () => {
     const { status, stderr } = findNode(`
       import { writeFileSync } from "node:fs";
       writeFileSync(process.argv[process.argv.indexOf("--pack-destination") + 1] + "/node.tgz", "not Node");`);
@@ -74,19 +74,19 @@ describe("a checkout on a Node that runs no TypeScript", () => {
     expect(inCache()).toEqual([]);
   });
 
-  test("says what npm said, and what to do", () => {
+  test("repeats npm's message, with advice", () => {
     const { status, stderr } = findNode('console.error("npm error code ENOTFOUND"); process.exit(1);');
     expect(status).toBe(1);
     expect(stderr).toMatch(/ENOTFOUND\nInstall Node 24, or let npm reach its registry or the mirror in your \.npmrc/);
     expect(inCache()).toEqual([]);
   });
 
-  test("says where npm has none", () => {
+  test("reports a platform that npm has no Node for", () => {
     const { stderr } = findNode("", "Object.defineProperty(process, 'arch', { value: 'riscv64' })");
     expect(stderr).toMatch(/npm has no newer one for \w+-riscv64: install Node 24/);
   });
 
-  test("fetches it once", () => {
+  test("downloads it once", () => {
     const version = new RegExp(`"${system}": \\{\\s+name: "\\S+",\\s+version: "(\\S+)"`).exec(
       readFileSync(join(root, "scripts", "node.js"), "utf8"),
     )?.[1];

@@ -7,7 +7,7 @@ import { parsePageEvent } from "../lib/adapters/aws/pages/page-events.ts";
 test.each([
   ["test-page.json", "open"],
   ["test-page-resolved.json", "resolved"],
-])("deploy/%s is a page that is %s, of the same key", (file, status) => {
+])("deploy/%s is a page that is %s, with the same key", (file, status) => {
   const text = readFileSync(join(import.meta.dirname, "..", "deploy", file), "utf8");
   const [entry, ...others] = JSON.parse(text.replaceAll("NOW", "2030-01-01T00:00:00Z"));
   expect(others).toEqual([]);

@@ -16,7 +16,7 @@ const load = (...path: string[]): Nacl => createRequire(import.meta.url)(join(im
 const original = load("..", "node_modules", "tweetnacl", "nacl-fast.js");
 const ours = load("support", "tweetnacl.cjs");
 
-test.each([0, 1, 2])("keys, signatures and checks are those of tweetnacl (%i)", (round) => {
+test.each([0, 1, 2])("keys, signatures and checks match tweetnacl's (%i)", (round) => {
   const seed = Uint8Array.from({ length: 32 }, (_, index) => (index * 7 + round * 31) % 256);
   const message = Buffer.from(`message ${round}`);
   const keys = ours.sign.keyPair.fromSeed(seed);

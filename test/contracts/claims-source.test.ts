@@ -73,7 +73,7 @@ describe("folder", () => {
     missing: () => open(() => jwtFolder(join(root, "nowhere"), codec)),
   });
 
-  test("takes files that end in .jwt, and no others", async () => {
+  test("reads files that end in .jwt, and no others", async () => {
     const folder = await newFolder();
     await writeFile(join(folder, "APP.jwt"), jwt(createAccount()));
     await writeFile(join(folder, "notes.txt"), "no JWT");
@@ -81,7 +81,7 @@ describe("folder", () => {
     expect(await all(open(() => jwtFolder(folder, codec)))).toHaveLength(1);
   });
 
-  test("a link that leads nowhere and a file that is far too large are said to be so", async () => {
+  test("reports a dangling link and a file that is far too large", async () => {
     const folder = await newFolder();
     await symlink(join(folder, "gone"), join(folder, "link.jwt"));
     await writeFile(join(folder, "large.jwt"), "x".repeat(1_048_577));
@@ -116,14 +116,14 @@ describe("nsc store", () => {
     missing: () => nsc(join(root, "nowhere")),
   });
 
-  test("may be named by nsc's folder, by its stores or by the operator's own", async () => {
+  test("can be given as nsc's folder, its stores, or the operator's folder", async () => {
     const folder = await newFolder();
     await put(join(folder, "stores", "OP", "accounts"), "APP", jwt(createAccount()));
     for (const named of [folder, join(folder, "stores"), join(folder, "stores", "OP")])
       expect(await all(nsc(named))).toHaveLength(1);
   });
 
-  test("of several operators only the configured one's accounts are read, by its name", async () => {
+  test("with several operators, reads only the configured one's accounts, by its name", async () => {
     const folder = await newFolder();
     const own = createAccount();
     await put(join(folder, "OP", "accounts"), "APP", jwt(own));
@@ -131,7 +131,7 @@ describe("nsc store", () => {
     expect(await all(nsc(folder))).toMatchObject([{ jwt: { document: { claims: { sub: idOf(own) } } } }]);
   });
 
-  test("a folder without operators is no store", async () => {
+  test("a folder without operators is not a store", async () => {
     const folder = await newFolder();
     await expect(all(nsc(folder))).rejects.toMatchObject({
       code: "source.unavailable",
@@ -171,7 +171,7 @@ describeAws(moto, "Secrets Manager prefix", (settings: MotoSettings) => {
     },
   });
 
-  test("secrets whose names only hold the prefix somewhere are none of it", async () => {
+  test("ignores secrets that have the prefix elsewhere in their name", async () => {
     const SecretString = jwt(createAccount());
     await client.send(new CreateSecretCommand({ Name: "other/mine/APP", SecretString }));
     await client.send(new CreateSecretCommand({ Name: "mine/APP", SecretString }));
@@ -187,7 +187,7 @@ async function all(source: ClaimsSource): Promise<readonly SourceEntry[]> {
 
 /** What every source of truth must do. */
 function claimsSourceContract({ newStore, missing }: Kind): void {
-  test("gives every account's JWT, expired ones and those of others too", async () => {
+  test("returns every account's JWT, including expired and foreign ones", async () => {
     const store = await newStore();
     const keys = [createAccount(), createAccount(), createAccount()] as const;
     await store.put("APP", jwt(keys[0]));
@@ -198,7 +198,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(subjects.sort()).toEqual(keys.map(idOf).sort());
   });
 
-  test("looks up one of them, and knows which it has not", async () => {
+  test("looks up one of them, and knows which ones are missing", async () => {
     const store = await newStore();
     const [key, other] = [createAccount(), createAccount()];
     const token = jwt(key);
@@ -217,7 +217,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     ["nonsense", "no JWT at all"],
     ["a user's JWT", `${jwt(createAccount()).split(".")[0]}.${Buffer.from('{"sub":"U"}').toString("base64url")}.AA`],
     ["half of one", jwt(createAccount()).slice(0, 60)],
-  ])("%s hides no others; what is looked for in vain may be what can't be read", async (_what, text) => {
+  ])("%s does not hide the others; a failed lookup may be an unreadable entry", async (_what, text) => {
     const store = await newStore();
     const key = createAccount();
     await store.put("APP", jwt(key));
@@ -239,7 +239,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(JSON.stringify(bad)).not.toContain(text.slice(0, 50));
   });
 
-  test("neither does what can't be read as text", async () => {
+  test("nor does something that can't be read as text", async () => {
     const store = await newStore();
     await store.put("APP", jwt(createAccount()));
     await store.putUnreadable("BAD");
@@ -247,7 +247,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(entries.map(({ ok }) => ok).sort()).toEqual([false, true]);
   });
 
-  test("of several JWTs of one account the newest counts, but a trusted one before any other", async () => {
+  test("of several JWTs of one account the newest counts, but a trusted one wins", async () => {
     const store = await newStore();
     const key = createAccount();
     const newer = jwt(key, { iat: nowSeconds() - 10 });
@@ -257,7 +257,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(await store.newRun().lookup(idOf(key))).toMatchObject({ token: newer });
   });
 
-  test("says when the signature is not its issuer's", async () => {
+  test("reports a signature that is not its issuer's", async () => {
     const store = await newStore();
     const key = createAccount();
     const [header, payload] = jwt(key).split(".");
@@ -271,7 +271,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
       "the lines that nsc puts around it",
       (token: string) => `-----BEGIN NATS ACCOUNT JWT-----\n${token}\n------END NATS ACCOUNT JWT------\n`,
     ],
-  ])("takes a JWT with %s", async (_what, around) => {
+  ])("accepts a JWT with %s", async (_what, around) => {
     const store = await newStore();
     const key = createAccount();
     const token = jwt(key);
@@ -285,13 +285,13 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(await source.lookup(idOf(createAccount()))).toEqual({ state: "absent" });
   });
 
-  test("many are all given", async () => {
+  test("returns all of many", async () => {
     const store = await newStore();
     for (let index = 0; index < 25; index++) await store.put(`N${index}`, jwt(createAccount()));
     expect(await all(store.newRun())).toHaveLength(25);
   });
 
-  test("what changes is seen by the next run, not by this one", async () => {
+  test("a change is seen by the next run, not by this one", async () => {
     const store = await newStore();
     const key = createAccount();
     const [before, after] = [jwt(key), jwt(key, { iat: nowSeconds() + 5 })];
@@ -303,7 +303,7 @@ function claimsSourceContract({ newStore, missing }: Kind): void {
     expect(await store.newRun().lookup(idOf(key))).toMatchObject({ token: after });
   });
 
-  test("one that is not there is unavailable, whatever is asked of it", async () => {
+  test("a missing one is unavailable for every request", async () => {
     const source = missing();
     const unavailable = { code: "source.unavailable", retryable: true };
     await expect(all(source)).rejects.toMatchObject(unavailable);

@@ -20,7 +20,7 @@ describe.each([
     expect(woken).toEqual(["early", "between", "late"]);
   });
 
-  test("its time passes while one sleeps", async () => {
+  test("its time passes during a sleep", async () => {
     const clock = open();
     const [now, monotonic] = [clock.now(), clock.monotonic()];
     await clock.sleep(millis(20));
@@ -28,7 +28,7 @@ describe.each([
     expect(clock.now()).toBeGreaterThan(now);
   });
 
-  test("wakes whoever the signal calls, without an error", async () => {
+  test("an aborted signal ends a sleep without an error", async () => {
     const clock = open();
     const stop = new AbortController();
     const before = clock.monotonic();

@@ -93,7 +93,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
     };
   });
 
-  test.each(["open", "resolved"] as const)("what arrives is what escalate reads: %s", async (status) => {
+  test.each(["open", "resolved"] as const)("escalate reads what the bus delivers: %s", async (status) => {
     const { bus, url } = await openBus();
     const page = incident({ status, correlation: "c-1" });
     await bus.send(page);
@@ -103,7 +103,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
     expect(parsePageEvent(body)).toEqual({ kind: "incident", incident: page });
   });
 
-  test("the largest incident fits, is still one, and says what was cut; no secret leaves", async () => {
+  test("the largest incident fits, stays an incident, and says what was cut; no secret leaves", async () => {
     const { bus, url } = await openBus();
     const rungs = [{ rung: "renew", target: "x", result: "failed", why: `of ${SEED}` }];
     const evidence = { rungs, seed: "hunter2", much: "ü".repeat(200_000) };
@@ -119,7 +119,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
     expect(parsePageEvent(body).kind).toBe("incident");
   });
 
-  test("even a text without end fits", async () => {
+  test("even an endless text fits", async () => {
     const { bus, url } = await openBus();
     const long = "😀".repeat(200_000);
     await bus.send(
@@ -135,7 +135,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
     expect(JSON.parse(body).detail.summary).toMatch(/^😀+…$/u);
   });
 
-  test("the end of a job arrives", async () => {
+  test("the end of a job is delivered", async () => {
     const { bus, url } = await openBus();
     await bus.jobFinished(notice);
     const [body = ""] = await received(url);
@@ -147,7 +147,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
   });
 });
 
-describe("a bus that does not take an event", () => {
+describe("a bus that does not accept an event", () => {
   test.each<[string, number, object, string]>([
     ["refuses the entry in an answer of 200", 200, REFUSED, "ThrottlingException"],
     ["refuses it and does not say why", 200, { FailedEntryCount: 1 }, "FailedEntry"],
@@ -163,7 +163,7 @@ describe("a bus that does not take an event", () => {
     await expect(it.bus.jobFinished(notice)).rejects.toMatchObject({ code: "events.unavailable", details });
   });
 
-  test("the log has the incident nevertheless, and the bus' failure", async () => {
+  test("the log still has the incident, and the bus's failure", async () => {
     const log = fakeLog();
     await using it = await answering(200, REFUSED);
     const escalation = busEscalation(it.bus, { events: "eventbridge:events", links: {} }, log);

@@ -60,7 +60,7 @@ function postedTests(make: Make): void {
     expect(server.received).toHaveLength(tries);
   });
 
-  test("a refusal is not tried again, and no secret of the channel is in the error", async () => {
+  test("a refusal is not retried, and the error has no secret of the channel", async () => {
     await using server = await receiver(400);
     const error = await make(server.url)
       .send(incident())
@@ -102,7 +102,7 @@ describe("PagerDuty", () => {
   );
   postedTests(pagerDuty);
 
-  test("an event is as the Events API v2 wants it", async () => {
+  test("an event has the format of the Events API v2", async () => {
     await using server = await receiver(202);
     await pagerDuty(server.url).send(incident({ severity: "warning" }));
     expect(JSON.parse(server.received[0]?.body ?? "")).toMatchObject({
@@ -144,7 +144,7 @@ describe("Slack", () => {
   );
   postedTests(slack);
 
-  test("what an incident says is no markup, and fits into Slack's blocks", async () => {
+  test("an incident's text is not parsed as markup, and fits into Slack's blocks", async () => {
     await using server = await receiver(200);
     const advice = Array(10).fill("<!channel> & ".repeat(100));
     await slack(server.url).send(incident({ advice, accountName: "N".repeat(500) }));
@@ -209,7 +209,7 @@ describeAws(moto, "SNS on moto", (aws) => {
     });
   });
 
-  test("a subject is short and plain, whatever the account is called; no secret leaves", async () => {
+  test("a subject is short and plain, whatever the account's name; no secret leaves", async () => {
     const { topic, url } = await openTopic(false);
     const page = incident({ accountName: `Grüße\n${"x".repeat(200)}`, summary: `of ${SEED}` });
     await snsEscalation({ topic, client: sns, scrub }).send(page);
@@ -236,7 +236,7 @@ describe("the channels of a configuration", () => {
     },
   });
 
-  test("get each incident; one that fails leaves it to the others", async () => {
+  test("each get the incident, even if one fails", async () => {
     await using broken = await receiver(400);
     await using works = await receiver(200);
     const log = fakeLog();
@@ -248,7 +248,7 @@ describe("the channels of a configuration", () => {
     expect(JSON.stringify(log.lines)).not.toContain("QUERY-SECRET");
   });
 
-  test("are opened later where a secret can't be read just now, and refused where it never can", async () => {
+  test("are opened later if a secret can't be read now, and refused if it never can", async () => {
     await using server = await receiver(202);
     const log = fakeLog();
     const config = { escalation: [page(server.url)], links: {} };

@@ -56,7 +56,7 @@ describe("fan-out", () => {
 });
 
 function webhookTests(): void {
-  test("what is sent is signed so that the Standard Webhooks library verifies it", async () => {
+  test("the Standard Webhooks library verifies the signature", async () => {
     await using server = await receiver(200);
     await webhook({ url: server.url, secret: SECRET }).send(incident());
     const [{ body, headers } = { body: "", headers: {} }] = server.received;
@@ -67,7 +67,7 @@ function webhookTests(): void {
     expect(() => other.verify(body, headers as Record<string, string>)).toThrow("No matching signature");
   });
 
-  test("without a secret it carries an id and a time, and no signature", async () => {
+  test("without a secret it has an id and a time, and no signature", async () => {
     await using server = await receiver(200);
     await webhook({ url: server.url }).send(incident({ status: "resolved" }));
     expect(server.received[0]?.headers).not.toHaveProperty("webhook-signature");
@@ -75,7 +75,7 @@ function webhookTests(): void {
     expect(JSON.parse(server.received[0]?.body ?? "")).toMatchObject({ type: "incident.resolved" });
   });
 
-  test("the id is the same for the same page, and another for any other", async () => {
+  test("the id is the same for the same page, and different for any other", async () => {
     await using server = await receiver(200);
     const escalation = webhook({ url: server.url });
     const pages = [
@@ -111,7 +111,7 @@ function webhookTests(): void {
     ["a refusal", [400, 200], 1, { status: 400 }],
     ["a receiver that is gone for good", [410, 200], 1, { status: 410 }],
     ["a redirection, which is not followed", [302, 200], 1, { status: 302 }],
-  ])("%s is undeliverable, and says why", async (_, behaviours, tries, why) => {
+  ])("%s is undeliverable, with the reason", async (_, behaviours, tries, why) => {
     await using server = await receiver(...behaviours);
     const sending = webhook({ url: server.url, timeout: millis(200) }).send(incident());
     const error: RelightError = await sending.then(unexpected, (thrown) => thrown);
@@ -121,14 +121,14 @@ function webhookTests(): void {
     expect(server.received).toHaveLength(tries);
   });
 
-  test("nobody there is undeliverable", async () => {
+  test("an unreachable receiver is undeliverable", async () => {
     const server = await receiver(200);
     await server[Symbol.asyncDispose]();
     const error = { code: "escalation.undeliverable", details: { reason: "ECONNREFUSED" } };
     await expect(webhook({ url: server.url }).send(incident())).rejects.toMatchObject(error);
   });
 
-  test("a name and a password in the address go as basic authorization, and into no error", async () => {
+  test("a user and password in the URL become basic authorization, and never appear in an error", async () => {
     await using server = await receiver(200, 500);
     const url = server.url.replace("http://", "http://us%40er:pass%zz@");
     await webhook({ url }).send(incident());
@@ -180,7 +180,7 @@ function fanOutTests(): void {
     ]);
   });
 
-  test("one channel that takes it is enough; the one that failed is logged", async () => {
+  test("one channel that accepts it is enough; a failed one is logged", async () => {
     const log = fakeLog();
     const works = fakeEscalation();
     await fanOutEscalation([broken("hook"), { name: "works", escalation: works }], log).send(incident());
@@ -191,7 +191,7 @@ function fanOutTests(): void {
     ]);
   });
 
-  test("if none takes it the error names them all, and the log has the incident nevertheless", async () => {
+  test("if none accepts it, the error names all of them, and the log still has the incident", async () => {
     const log = fakeLog();
     const bug: Channel = {
       name: "bug",
@@ -213,7 +213,7 @@ function fanOutTests(): void {
     ]);
   });
 
-  test("with no channel the log is enough", async () => {
+  test("without channels the log is enough", async () => {
     const log = fakeLog();
     await fanOutEscalation([], log).send(incident());
     expect(log.lines).toHaveLength(1);

@@ -69,7 +69,7 @@ describeAws(moto, "SQS on moto", (settings) => {
     };
   });
 
-  test("the account is the message group, and the hash of the job's id is what SQS deduplicates by", async () => {
+  test("the account is the message group, and SQS deduplicates by the hash of the job's id", async () => {
     const { queueUrl, jobs } = await open();
     const odd = job(`${"long ".repeat(60)}∑`);
     await jobs.enqueue(odd);
@@ -81,7 +81,7 @@ describeAws(moto, "SQS on moto", (settings) => {
     expect(deduplicationId(odd)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test("while one of an account's jobs is in work, its next one is held back", async () => {
+  test("while one of an account's jobs runs, its next one waits", async () => {
     const { queueUrl, jobs } = await open();
     for (const each of [job("1"), job("2"), job("3", { account: account("B") })]) await jobs.enqueue(each);
     const out = await client.send(new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: 1 }));
@@ -90,13 +90,13 @@ describeAws(moto, "SQS on moto", (settings) => {
     expect(next.Messages?.map(({ Body = "" }) => parseJob(Body).id)).toEqual(["3"]);
   });
 
-  test("says how many wait", async () => {
+  test("reports how many jobs wait", async () => {
     const { jobs } = await open();
     await jobs.enqueueAll(["A", "B", "C"].map((letter) => job(letter, { account: account(letter) })));
     expect(await jobs.waiting()).toBe(3);
   });
 
-  test("entries that were not taken are sent again, alone; what never is taken is counted", async () => {
+  test("only entries that were not accepted are sent again; entries that never are get counted", async () => {
     const { queueUrl } = await open();
     const raw = new SQSClient(settings);
     const batches: number[] = [];
@@ -148,7 +148,7 @@ describeAws(moto, "SQS on moto", (settings) => {
     expect([...batchesOf([job("huge", token(2_000_000))])].map(({ length }) => length)).toEqual([1]);
   });
 
-  test("a missing queue is queue.unavailable, naming it", async () => {
+  test("a missing queue is queue.unavailable, with its name", async () => {
     const jobs = sqsJobs({ queueUrl: `${settings.endpoint}/1/no-such.fifo`, client });
     const error = {
       code: "queue.unavailable",
@@ -172,13 +172,13 @@ function jobsContract(open: () => Promise<Queue>): void {
     expect(await received()).toEqual([sent]);
   });
 
-  test("an account's jobs come in the order they were sent", async () => {
+  test("an account's jobs arrive in order", async () => {
     const { jobs, received } = await open();
     for (let id = 0; id < 7; id += 1) await jobs.enqueue(job(`a${id}`));
     expect((await received()).map(({ id }) => id)).toEqual(["a0", "a1", "a2", "a3", "a4", "a5", "a6"]);
   });
 
-  test("jobs of one id that come together are one job", async () => {
+  test("jobs with the same id that arrive together are one job", async () => {
     const { jobs, received } = await open();
     await Promise.all(["1", "2", "1", "2", "3"].map((id) => jobs.enqueue(job(id))));
     expect((await received()).map(({ id }) => id).toSorted()).toEqual(["1", "2", "3"]);
@@ -191,7 +191,7 @@ function jobsContract(open: () => Promise<Queue>): void {
     expect((await received()).map(({ id }) => id).toSorted()).toEqual(["A", "B", "C", "D", "E", "F"]);
   });
 
-  test("many at once arrive as they would one by one", async () => {
+  test("many at once arrive as if sent one by one", async () => {
     const { jobs, received } = await open();
     const letters = ["A", "B", "C", "A", "D", "E", "F", "G", "H", "I", "J", "K", "L", "A"];
     const sent = letters.map((letter, index) => job(`${index}`, { account: account(letter) }));
@@ -202,7 +202,7 @@ function jobsContract(open: () => Promise<Queue>): void {
     await jobs.enqueueAll([]);
   });
 
-  test("nothing waits in a queue that is empty", async () => {
+  test("an empty queue has no waiting jobs", async () => {
     const { jobs } = await open();
     expect(await jobs.waiting()).toBe(0);
   });
@@ -248,7 +248,7 @@ function inProcessTests(): void {
     return { jobs, started, end: (id: string) => gates.get(id)?.() };
   }
 
-  test("never works on one account twice at once, and on no more accounts than allowed", async () => {
+  test("never runs two jobs of one account at once, nor more accounts than allowed", async () => {
     const { jobs, started, end } = gatedQueue(2);
     const sent = [job("a1"), job("a2"), job("b1", { account: account("B") }), job("c1", { account: account("C") })];
     for (const each of sent) await jobs.enqueue(each);
@@ -263,7 +263,7 @@ function inProcessTests(): void {
     await jobs.drain();
   });
 
-  test("four accounts at once unless told otherwise", async () => {
+  test("runs four accounts at once by default", async () => {
     const { jobs, started, end } = gatedQueue();
     const letters = ["A", "B", "C", "D", "E"];
     for (const letter of letters) await jobs.enqueue(job(letter, { account: account(letter) }));
@@ -274,7 +274,7 @@ function inProcessTests(): void {
     await jobs.drain();
   });
 
-  test("what waits is what is not in work", async () => {
+  test("jobs that run do not count as waiting", async () => {
     const { jobs, end } = gatedQueue(1);
     await jobs.enqueueAll(["A", "B", "C"].map((letter) => job(letter, { account: account(letter) })));
     expect(await jobs.waiting()).toBe(2);
@@ -289,7 +289,7 @@ function inProcessTests(): void {
     await jobs.drain();
   });
 
-  test("a job in work is not queued again; one that is done may come again", async () => {
+  test("a running job is not queued again; a finished one may be", async () => {
     const { jobs, started, end } = gatedQueue();
     await jobs.enqueue(job("1"));
     await jobs.enqueue(job("1"));
@@ -302,7 +302,7 @@ function inProcessTests(): void {
     await jobs.drain();
   });
 
-  test("a job that fails is told, and does not hold up the next", async () => {
+  test("a failed job is reported, and does not block the next", async () => {
     const told: [string, string][] = [];
     const done: string[] = [];
     const jobs = inProcessJobs({
@@ -317,7 +317,7 @@ function inProcessTests(): void {
     expect({ told, done }).toEqual({ told: [["bad", "it went wrong"]], done: ["good"] });
   });
 
-  test("drain waits for jobs that came while it waited", async () => {
+  test("drain also waits for jobs that arrive while it waits", async () => {
     const done: string[] = [];
     const jobs: Jobs = inProcessJobs({
       work: async ({ id }) => {
@@ -331,7 +331,7 @@ function inProcessTests(): void {
     expect(done).toEqual(["first", "second"]);
   });
 
-  test("whatever the jobs: each is done once, in its account's order, within the bound", async () => {
+  test("whatever the jobs: each runs once, in its account's order, within the limit", async () => {
     const letters = fc.constantFrom("A", "B", "C", "D");
     await fc.assert(
       fc.asyncProperty(
@@ -398,7 +398,7 @@ describe("a message's body", () => {
     ["an action that we don't know", { ...job("1"), action: "destroy" }, "action"],
     ["an empty id", { ...job("1"), id: "" }, "id"],
     ["a token that is no text", { ...job("1"), token: 5 }, "token"],
-  ])("%s is refused, told where and not what", (_, value, where) => {
+  ])("%s is refused with its path, not its content", (_, value, where) => {
     const body = value === undefined ? "SECRET {" : JSON.stringify(value);
     expect(() => parseJob(body)).toThrow(RelightError);
     expect(() => parseJob(body)).toThrow(where);

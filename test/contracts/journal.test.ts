@@ -109,7 +109,7 @@ describeAws(moto, "DynamoDB on moto", (settings) => {
 });
 
 function journalContract(open: Open, { runs }: { runs: number }): void {
-  test("gives back what was appended, oldest first", async () => {
+  test("returns what was appended, oldest first", async () => {
     await using journal = await opened(open);
     const data = {
       text: 'Grüße "∑" \u0000',
@@ -124,14 +124,14 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     expect(await journal.read({ account: ACCOUNT })).toEqual(entries);
   });
 
-  test("an empty journal has nothing to say", async () => {
+  test("an empty journal returns nothing", async () => {
     await using journal = await opened(open);
     expect(await journal.read({})).toEqual([]);
     expect(await journal.read({ account: ACCOUNT })).toEqual([]);
     expect(await journal.read({ job: "job-1" })).toEqual([]);
   });
 
-  test("the order is that of appending, whatever the clocks of the machines say", async () => {
+  test("keeps the order of appending, whatever the machines' clocks say", async () => {
     await using journal = await opened(open);
     const begun = entry({ kind: "toggle.opened", at: epochMillis(START + 5_000) });
     const closed = entry({ kind: "toggle.closed", at: START });
@@ -141,14 +141,14 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     expect(await journal.read({ account: ACCOUNT, limit: 1 })).toEqual([closed]);
   });
 
-  test("many entries of one millisecond keep their order", async () => {
+  test("keeps the order of many entries in one millisecond", async () => {
     await using journal = await opened(open);
     const entries = Array.from({ length: 12 }, (_, index) => entry({ data: { index } }));
     for (const each of entries) await journal.append(each);
     expect(await journal.read({ account: ACCOUNT })).toEqual(entries);
   });
 
-  test("concurrent entries of one account and millisecond are all kept", async () => {
+  test("keeps all concurrent entries of one account and millisecond", async () => {
     await using journal = await opened(open);
     const entries = Array.from({ length: 20 }, (_, index) => entry({ data: { index } }));
     await Promise.all(entries.map((each) => journal.append(each)));
@@ -166,7 +166,7 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     expect(newest.map(({ data }) => data["index"])).toEqual(entries.map((_, i) => i).slice(-15));
   });
 
-  test("stores no secret, and leaves the caller's entry as it was", async () => {
+  test("stores no secret, and does not change the caller's entry", async () => {
     await using journal = await opened(open);
     const seed = `SO${"A".repeat(56)}`;
     const data = { password: "hunter2", note: `found ${seed} here`, deep: [{ seed: "x" }] };
@@ -177,7 +177,7 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
     expect(data).toEqual(before);
   });
 
-  test("proofs hold after the journal: of entries of each kind that later runs act on, large ones, any text", async () => {
+  test("proofs survive the journal: of entries that later runs act on, large ones, any text", async () => {
     await using journal = await opened(open);
     const data = {
       claims: JSON.stringify({ name: 'Grüße "∑"', pad: "x ".repeat(20_000) }),
@@ -194,14 +194,14 @@ function journalContract(open: Open, { runs }: { runs: number }): void {
       expect(isProved({ ...first, ...changed })).toBe(false);
   });
 
-  test("what the caller changes after reading changes nothing in the journal", async () => {
+  test("changes to a result do not change the journal", async () => {
     await using journal = await opened(open);
     await journal.append(entry({ data: { list: [1] } }));
     for (const { data } of await journal.read({})) (data["list"] as number[]).push(2);
     expect(await journal.read({})).toEqual([entry({ data: { list: [1] } })]);
   });
 
-  test("every query gives exactly what matches, the newest ones under a limit", async () => {
+  test("every query returns exactly what matches, the newest ones under a limit", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyEntry, { maxLength: 8 }),
@@ -294,7 +294,7 @@ function latestContract(open: Open): void {
     expect((await journal.latest([ACCOUNT])).get(ACCOUNT)).toEqual(lastJob);
   });
 
-  test("latest: of hundreds at once, those that had jobs; asked twice is answered once", async () => {
+  test("latest: of hundreds at once, those with jobs; an id given twice is returned once", async () => {
     await using journal = await opened(open);
     const many = Array.from({ length: 230 }, (_, index) => accountOf(index));
     for (const [index, account] of many.entries())
@@ -372,7 +372,7 @@ function accountsContract(open: Open): void {
     return found;
   };
 
-  test("knows the accounts that were seen or deleted, by the name seen last, and no others", async () => {
+  test("knows the accounts that were seen or deleted, by the latest name, and no others", async () => {
     await using journal = await opened(open);
     const third = `A${"C".repeat(55)}` as AccountId;
     expect(await known(journal)).toEqual({});
@@ -388,7 +388,7 @@ function accountsContract(open: Open): void {
     expect(await known(journal)).toEqual({ [ACCOUNT]: "NEW", [OTHER]: "" });
   });
 
-  test("says what was forgotten, until it is seen again", async () => {
+  test("reports what was forgotten, until it is seen again", async () => {
     await using journal = await opened(open);
     await journal.append(entry({ kind: "claims.seen", data: claims("APP") }));
     await journal.append(entry({ kind: "account.deleted", data: { how: "seen" } }));
@@ -464,7 +464,7 @@ function leasesContract(open: Open): void {
     expect(await leases.acquire("key", "me", MINUTE)).toBe(given);
   });
 
-  test("lease: of many who ask at once, one gets it", async () => {
+  test("lease: of many concurrent requests, one gets it", async () => {
     await using leases = await opened(open);
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, index) => leases.acquire("key", `holder-${index}`, MINUTE)),
@@ -472,7 +472,7 @@ function leasesContract(open: Open): void {
     expect(answers.filter(Boolean)).toHaveLength(1);
   });
 
-  test("lease: a holder whose time was over loses to who came after", async () => {
+  test("lease: a holder whose lease expired loses to the next one", async () => {
     const clock = fakeClock();
     await using leases = await opened(open, clock);
     await leases.acquire("key", "slow", MINUTE);
@@ -482,7 +482,7 @@ function leasesContract(open: Open): void {
     expect(await leases.acquire("key", "slow", MINUTE)).toBe(false);
   });
 
-  test("lease: leases are no entries of the journal", async () => {
+  test("lease: leases are not journal entries", async () => {
     await using journal = await opened(open);
     await journal.acquire("key", "me", MINUTE);
     expect(await journal.read({})).toEqual([]);
@@ -505,7 +505,7 @@ function sqliteTests(newPath: () => Promise<string>): void {
     expect(await journal.read({})).toEqual([entry()]);
   });
 
-  test("a row that somebody else wrote hides no other", async () => {
+  test("a row that somebody else wrote does not hide others", async () => {
     const path = await newPath();
     await using journal = await sqliteJournal({ path, clock, scrub });
     await journal.append(entry({ kind: "claims.seen", data: { name: "APP" } }));
@@ -521,14 +521,14 @@ function sqliteTests(newPath: () => Promise<string>): void {
     ]);
   });
 
-  test("only its owner may read the file, the write-ahead log included", async () => {
+  test("only its owner may read the file, including the write-ahead log", async () => {
     const path = await newPath();
     await using journal = await sqliteJournal({ path, clock, scrub });
     await journal.append(entry());
     for (const file of [path, `${path}-wal`]) expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
-  test("with an age configured, opening it forgets what is older and what no later run needs", async () => {
+  test("with an age configured, opening it deletes what is older and not needed by later runs", async () => {
     const path = await newPath();
     const old = [
       ...[entry({ kind: "verdict" }), entry({ kind: "claims.seen" }), entry({ kind: "job.started" })],
@@ -564,7 +564,7 @@ function sqliteTests(newPath: () => Promise<string>): void {
     expect(await again.read({})).toEqual([entry()]);
   });
 
-  test("several processes make, write and lease from one journal at once", async () => {
+  test("several processes can create, write and lease from one journal at once", async () => {
     const path = await newPath();
     const results = await Promise.all(["a", "b", "c", "d"].map((job) => runWriter(path, job, 40)));
     expect(results.filter(({ leased }) => leased)).toHaveLength(1);
@@ -575,7 +575,7 @@ function sqliteTests(newPath: () => Promise<string>): void {
     }
   });
 
-  test("a place that can't be written is journal.unavailable, naming it", async () => {
+  test("an unwritable path is journal.unavailable, with its name", async () => {
     const path = await newPath();
     await using journal = await sqliteJournal({ path, clock, scrub });
     const inside = join(path, "relight.sqlite");
@@ -587,7 +587,7 @@ function sqliteTests(newPath: () => Promise<string>): void {
     await expect(journal.append(entry())).rejects.toMatchObject({ code: "journal.unavailable" });
   });
 
-  test("a file that is no database is journal.unavailable and stays as it was", async () => {
+  test("a file that is not a database is journal.unavailable and unchanged", async () => {
     const path = `${await newPath()}-text`;
     await using _ = await sqliteJournal({ path: path.replace(/-text$/, ""), clock, scrub });
     await writeFile(path, "my precious notes, longer than the header of a database would be ".repeat(20));
@@ -608,7 +608,7 @@ async function runWriter(path: string, job: string, count: number): Promise<{ le
 }
 
 function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => Promise<DynamoDbJournalSettings>): void {
-  test("two writers never write over each other, nor when an answer is lost on the way", async () => {
+  test("two writers never overwrite each other, even if a response is lost", async () => {
     const clock = fakeClock();
     const shared = await openSettings(clock);
     const raw = new DynamoDBClient({ ...settings, retryMode: "standard" });
@@ -631,7 +631,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect(read.map(({ data }) => data["from"])).toEqual(["unlucky", "other"]);
   });
 
-  test("a lease tells DynamoDB in seconds when to clear it away; an entry never does", async () => {
+  test("a lease tells DynamoDB in seconds when to delete it; an entry never does", async () => {
     const clock = fakeClock();
     const shared = await openSettings(clock);
     const journal = dynamoDbJournal(shared);
@@ -645,7 +645,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect(all.Items?.filter((item) => JOURNAL_TTL.AttributeName in item)).toHaveLength(1);
   });
 
-  test("by kind no more is read than is asked for", async () => {
+  test("a query by kind reads nothing else", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
     for (let index = 0; index < 30; index += 1) {
@@ -669,7 +669,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     counting.destroy();
   });
 
-  test("no entry is an item that lies where its kind does not belong: a role can't plant another's kinds", async () => {
+  test("no entry is an item in another kind's place: a role can't plant another role's kinds", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
     const kinds = ["claims.seen", "job.requested", "incident.opened", "credentials.rotated", "toggle.opened"] as const;
@@ -700,7 +700,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     for (const kind of kinds) expect(await journal.read({ account: ACCOUNT, kinds: [kind], limit: 1 })).toHaveLength(1);
   });
 
-  test("an item that somebody else wrote hides no other", async () => {
+  test("an item that somebody else wrote does not hide others", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
     await journal.append(entry({ kind: "claims.seen", data: { name: "APP" } }));
@@ -728,7 +728,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect((await journal.latest([ACCOUNT, OTHER])).get(ACCOUNT)?.job).toBe("job-1");
   });
 
-  test("a newest job never gives way to an older one that is noted late", async () => {
+  test("a newest job is never replaced by an older one that is noted late", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal(shared);
     await journal.append(entry({ kind: "job.started", job: "new" }));
@@ -736,7 +736,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect((await journal.latest([ACCOUNT])).get(ACCOUNT)?.job).toBe("new");
   });
 
-  test("keys that DynamoDB leaves out are asked for again, and in the end missed loudly", async () => {
+  test("keys that DynamoDB omits are requested again, and missing ones are an error", async () => {
     const shared = await openSettings(fakeClock());
     const accounts = Array.from({ length: 12 }, (_, index) => accountOf(index));
     for (const account of accounts) await dynamoDbJournal(shared).append(entry({ kind: "job.started", account }));
@@ -779,7 +779,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect(Items[0]).not.toHaveProperty("data");
   });
 
-  test("what is too large even so is cut and says so; what a remedy must give back is refused", async () => {
+  test("data that is still too large is cut and marked; the undo data of a remedy is refused", async () => {
     const journal = dynamoDbJournal(await openSettings(fakeClock()));
     const noise = randomBytes(600_000).toString("base64");
     await journal.append(entry({ data: { verdict: "dead", depth: "deep", noise } }));
@@ -797,7 +797,7 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     expect(await journal.read({ account: ACCOUNT })).toHaveLength(1);
   });
 
-  test("with an age configured, only entries that no later run needs tell DynamoDB when to clear them away", async () => {
+  test("with an age configured, only entries that later runs do not need get a time-to-live", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal({ ...shared, keeps: millis(86_400_500) });
     for (const kind of ["verdict", "job.finished", "claims.seen", "incident.opened"] as const)
@@ -815,14 +815,14 @@ function dynamoDbTests(settings: MotoSettings, openSettings: (clock: Clock) => P
     ]);
   });
 
-  test("DynamoDB takes the documented time-to-live", async () => {
+  test("DynamoDB accepts the documented time-to-live", async () => {
     const { table, client } = await openSettings(fakeClock());
     await client.send(new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification: JOURNAL_TTL }));
     const answer = await client.send(new DescribeTimeToLiveCommand({ TableName: table }));
     expect(answer.TimeToLiveDescription?.AttributeName).toBe("expiresAt");
   });
 
-  test("a missing table is journal.unavailable, naming it", async () => {
+  test("a missing table is journal.unavailable, with its name", async () => {
     const shared = await openSettings(fakeClock());
     const journal = dynamoDbJournal({ ...shared, table: "no-such-table" });
     const error = { code: "journal.unavailable", message: expect.stringContaining("no-such-table") };

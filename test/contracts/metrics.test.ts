@@ -20,7 +20,7 @@ function emit(measurements: readonly Measurement[], perAccount: PerAccount = "al
   return log;
 }
 
-test("what differs in dimensions is in lines of its own, under the service alone where an alarm looks", () => {
+test("measurements with different dimensions get their own lines, with the service alone where an alarm looks", () => {
   emit([
     { name: "JobsFinished", value: 1, dimensions: { Outcome: "healed" } },
     { name: "Verdicts", value: 1, dimensions: { Verdict: "healthy" } },
@@ -35,7 +35,7 @@ test("what differs in dimensions is in lines of its own, under the service alone
   for (const line of written) expect(JSON.parse(line)).toMatchObject({ service: "relight-test" });
 });
 
-test("one account's expiry is never taken for the soonest of all; a critical one is kept by the second", () => {
+test("one account's expiry is never the soonest of all; a critical one has one-second resolution", () => {
   emit([
     { name: "SecondsUntilExpiry", value: 7, dimensions: { Account: A }, highResolution: true },
     { name: "SecondsUntilExpiry", value: 9, dimensions: { Account: A }, highResolution: false },
@@ -57,12 +57,12 @@ test.each<[PerAccount, number]>([
   expect(written).toHaveLength(count);
 });
 
-test("nothing to say is no line", () => {
+test("without measurements there is no line", () => {
   const log = emit([]);
   expect({ written, lines: log.lines }).toEqual({ written: [], lines: [] });
 });
 
-test("what can't be written is a warning, and no more", () => {
+test("a failed write is only a warning", () => {
   const log = emit([
     { name: "Renewals", value: 1 },
     { name: "NoSuchMetric" as MetricName, value: 1 },
@@ -70,7 +70,7 @@ test("what can't be written is a warning, and no more", () => {
   expect(log.lines).toMatchObject([{ level: "warn", message: "metrics could not be written" }]);
 });
 
-test("any measurements come out whole and within CloudWatch's limits", () => {
+test("any measurements arrive complete and within CloudWatch's limits", () => {
   const measurement: fc.Arbitrary<Measurement> = fc.record({
     name: fc.constantFrom(...NAMES),
     value: fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 }).map((value) => value || 0),

@@ -87,7 +87,7 @@ describe.each([
     expect(await listed(account)).toBe(false);
   });
 
-  test("takes, runs and lists what is pushed, byte for byte, and the next push in its place", async () => {
+  test("accepts, runs and lists what is pushed, byte for byte, and replaces it with the next push", async () => {
     const account = createAccount();
     const first = subject.sign(account, { exp: nowSeconds() + 600 });
     expect((await subject.resolver.push(first)).map(({ accepted }) => accepted)).toEqual([true]);
@@ -105,7 +105,7 @@ describe.each([
     expect((await subject.resolver.lookup(idOf(account)))?.token).toBe(second);
   });
 
-  test("says that an account has expired where it runs, forgets its JWT within about a minute, and takes it back", async () => {
+  test("reports an expired account, deletes its JWT within about a minute, and accepts it again", async () => {
     const account = createAccount();
     await subject.resolver.push(subject.sign(account, { exp: nowSeconds() + 8 }));
     await subject.load(account);
@@ -127,7 +127,7 @@ describe.each([
     expect(await listed(account)).toBe(true);
   });
 
-  test("takes what has expired already, which is why there is a gate", async () => {
+  test("accepts an expired JWT, which is why there is a gate", async () => {
     const account = createAccount();
     const [reply] = await subject.resolver.push(subject.sign(account, { exp: nowSeconds() - 10 }));
     expect(reply).toMatchObject({ accepted: true });

@@ -40,7 +40,7 @@ else {
   describe.skip(REAL, () => kubernetesSuite(fakeKubernetes));
 }
 
-describe("Kubernetes in trouble", kubernetesTroubles);
+describe("Kubernetes errors", kubernetesTroubles);
 
 function openKubernetes(start: () => Promise<TestKubernetes>): Open {
   return async (how) => {
@@ -72,7 +72,7 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
     ["no right to delete", "nats-1", none, "reader", {}, 'not allowed to delete pods "nats-1" in the namespace nats'],
     ["an unknown token", "nats-1", none, "stranger", {}, "credentials were not accepted (HTTP 401)"],
     ["no such StatefulSet", "nats-1", none, "admin", { statefulSet: "web" }, "has no StatefulSet web"],
-  ])("%s: nothing is deleted, and it says why", async (_, name, prepare, who, settings, why) => {
+  ])("%s: nothing is deleted, and the reason is given", async (_, name, prepare, who, settings, why) => {
     await using cluster = await start();
     await prepare(cluster);
     const before = await cluster.uids();
@@ -83,7 +83,7 @@ function kubernetesSuite(start: () => Promise<TestKubernetes>): void {
     expect(await cluster.uids()).toEqual(before);
   });
 
-  test("a pod that took the other's place is not deleted", async () => {
+  test("a replaced pod is not deleted", async () => {
     await using cluster = await start();
     const before = await cluster.uids();
     const api = kubernetesApi({
@@ -139,7 +139,7 @@ function kubernetesTroubles(): void {
   );
 
   test.each(["drop", 500, "hang"] as const)(
-    "a first look answered with %s ends it before anything is done",
+    "%s in answer to the first look ends it before anything is done",
     async (trouble) => {
       const settings = { requestTimeout: millis(300) };
       const { error, requests } = await restart((it) => it.trouble("GET", trouble), settings);
@@ -148,30 +148,30 @@ function kubernetesTroubles(): void {
     },
   );
 
-  test("trouble while it waits is borne", async () => {
+  test("errors during the wait are tolerated", async () => {
     const trouble = (it: FakeKubernetes) => it.before("DELETE", () => it.trouble("GET", 503, "drop", "hang"));
     const { error, requests } = await restart(trouble, { requestTimeout: millis(300) });
     expect(error).toBeUndefined();
     expect(deletions(requests)).toHaveLength(1);
   });
 
-  test("at the time limit it says what keeps the new pod", async () => {
+  test("at the timeout it says what keeps the new pod from being ready", async () => {
     const { error } = await restart((it) => it.holdBack(), { timeout: SHORT });
     expect(error?.message).toContain("no new pod was Ready within 1s: it is Pending (nats: ContainerCreating)");
   });
 
-  test("a time limit that comes before the deletion leaves the pod alone", async () => {
+  test("a timeout before the deletion leaves the pod alone", async () => {
     const { error, requests } = await restart((it) => it.trouble("GET", "hang"), { timeout: millis(300) });
     expect(error?.details).toMatchObject({ begun: false });
     expect(deletions(requests)).toEqual([]);
   });
 
-  test("what the API server says is redacted", async () => {
+  test("the API server's messages are redacted", async () => {
     const { error } = await restart((it) => it.trouble("DELETE", 500));
     expect(error?.message).toMatch(/HTTP 500: trouble with \[webhook secret\]$/);
   });
 
-  test("nobody there is said to be so", async () => {
+  test("an unreachable API server is reported", async () => {
     const { error } = await restart(none, { context: "nowhere" });
     expect(error?.message).toContain("no answer (ECONNREFUSED)");
     expect(error?.details).toMatchObject({ begun: false });

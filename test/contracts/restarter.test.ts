@@ -67,12 +67,12 @@ async function openCommand(how: "works" | "fails" | "hangs"): Promise<Harness> {
 }
 
 function commandTests(): void {
-  test("gets the server's name and id, as arguments and in the environment, and no shell reads them", async () => {
+  test("gets the server's name and id as arguments and in the environment, without a shell", async () => {
     const script = `[ "$1|$2|$3" = "x-nats-1-nats-1|N${"A".repeat(55)}|{other} \\$(x)" ] && [ "$RELIGHT_SERVER_NAME|$RELIGHT_SERVER_ID" = "nats-1|$2" ]`;
     await command(["sh", "-c", script, "sh", "x-{name}-{name}", "{id}", "{other} $(x)"]).restart(server("nats-1"));
   });
 
-  test("the last lines of its standard error say why it failed", async () => {
+  test("the last lines of standard error give the reason", async () => {
     const script = "seq 1 100000 >&2; echo >&2; echo nobody reads this; exit 7";
     const error = await failureOf(command(["sh", "-c", script]).restart(server("nats-1")));
     expect(error.message).toMatch(/ended with exit code 7: 99996\n99997\n99998\n99999\n100000$/);
@@ -82,7 +82,7 @@ function commandTests(): void {
   test.each([
     ["that is not there", "no-such-program-anywhere", "was not found"],
     ["that may not be run", "plain", "could not be started (EACCES)"],
-  ])("a program %s is said to be so, and nothing was begun", async (_, name, why) => {
+  ])("a program %s is reported, and nothing was begun", async (_, name, why) => {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     await writeFile(join(folder, "plain"), "");
     await chmod(join(folder, "plain"), 0o600);
@@ -92,7 +92,7 @@ function commandTests(): void {
     await rm(folder, { recursive: true });
   });
 
-  test("without a place for its standard error nothing is begun", async () => {
+  test("without a place for standard error nothing is begun", async () => {
     const error = await failureOf(command(["true"], { folder: "/nowhere" }).restart(server("nats-1")));
     expect(error.message).toContain("can't create a file in /nowhere (ENOENT)");
     expect(error.details).toMatchObject({ begun: false });
@@ -106,12 +106,12 @@ function commandTests(): void {
     await rm(folder, { recursive: true });
   });
 
-  test("a program that is ended by a signal has failed", async () => {
+  test("a program that a signal ends has failed", async () => {
     const error = await failureOf(command(["sh", "-c", "kill -KILL $$"]).restart(server("nats-1")));
     expect(error.message).toContain("was killed by SIGKILL");
   });
 
-  test("at the time limit it ends, and all that it started, though they don't want to", async () => {
+  test("at the timeout it and all its children end, even if they resist", async () => {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     const file = join(folder, "pids");
     const script = `trap "" TERM; sleep 60 & echo $! $$ > ${file}; wait; sleep 60`;
@@ -123,7 +123,7 @@ function commandTests(): void {
     await rm(folder, { recursive: true });
   });
 
-  test("what it leaves running neither holds it up nor dies of it", async () => {
+  test("a background process neither delays it nor dies with it", async () => {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     const file = join(folder, "said");
     // It goes on writing to its standard error after the command ended.
@@ -134,7 +134,7 @@ function commandTests(): void {
   });
 }
 
-describe("as the configuration has it", () => {
+describe("the configured restarter", () => {
   /** The restarter of a Relight whose configuration has `restart`; none without it. */
   async function configured(world: World, restart?: object): Promise<Restarter | undefined> {
     const file = join(world.home, "restarts.yaml");
@@ -148,7 +148,7 @@ describe("as the configuration has it", () => {
     return (await app.context()).restarter;
   }
 
-  test("there is none, a webhook, a StatefulSet, or a command that restarts a real nats-server", async () => {
+  test("is none, a webhook, a StatefulSet, or a command that restarts a real nats-server", async () => {
     const { path: binary } = await serverBinary("2.10.27");
     await using world = await createWorld({ binary });
     expect(await configured(world)).toBeUndefined();
@@ -250,7 +250,7 @@ async function openWebhook(how: "works" | "fails" | "hangs"): Promise<Harness> {
 }
 
 function webhookTests(): void {
-  test("the order is signed so that the Standard Webhooks library verifies it", async () => {
+  test("the Standard Webhooks library verifies the signature", async () => {
     await using http = await receiver(200);
     await webhook({ url: http.url }).restart(server("nats-1"));
     const [{ body, headers } = { body: "", headers: {} }] = http.received;
@@ -261,13 +261,13 @@ function webhookTests(): void {
     });
   });
 
-  test("202 with nothing else is accepted", async () => {
+  test("only 202 is accepted", async () => {
     await using http = await receiver(202);
     await webhook({ url: http.url }).restart(server("nats-1"));
     expect(http.received).toHaveLength(1);
   });
 
-  test("each order has an id of its own", async () => {
+  test("each request has its own id", async () => {
     await using http = await receiver(200);
     for (const name of ["nats-1", "nats-1"]) await webhook({ url: http.url }).restart(server(name));
     expect(new Set(http.received.map(({ headers }) => headers["webhook-id"])).size).toBe(2);
@@ -281,7 +281,7 @@ function webhookTests(): void {
     ["a redirection", 307, { status: 307 }],
     ["a lost connection", "drop", { reason: "UND_ERR_SOCKET" }],
     ["silence", "hang", { reason: "TimeoutError" }],
-  ])("%s has failed, perhaps halfway, and is not asked for again", async (_, behaviour, why) => {
+  ])("%s failed, perhaps halfway, and is not repeated", async (_, behaviour, why) => {
     await using http = await receiver(behaviour);
     const error = await failureOf(webhook({ url: http.url, timeout: millis(300) }).restart(server("nats-1")));
     expect(error).toMatchObject({ code: "restart.failed", details: { begun: true, ...why } });
@@ -299,7 +299,7 @@ function webhookTests(): void {
     return { ...systemClock, now, tries: () => asked - 1 };
   };
 
-  test("who can't be connected to is tried three times, and nothing has begun", async () => {
+  test("an unreachable receiver is tried three times, and nothing has begun", async () => {
     const gone = await receiver(200);
     await gone[Symbol.asyncDispose]();
     const clock = countingClock();
@@ -308,7 +308,7 @@ function webhookTests(): void {
     expect(clock.tries()).toBe(3);
   });
 
-  test("who can be connected to at the second try gets the order", async () => {
+  test("a receiver that is reachable at the second attempt gets the request", async () => {
     const gone = await receiver(200);
     await gone[Symbol.asyncDispose]();
     const clock = countingClock();

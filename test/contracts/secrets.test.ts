@@ -60,7 +60,7 @@ describe("file", () => {
     newRun: () => local(),
   });
 
-  test("an absolute path is taken as it is, a relative one from the configuration's folder", async () => {
+  test("an absolute path is used as it is, a relative one from the configuration's folder", async () => {
     await mkdir(join(folder, "deep", "er"), { recursive: true });
     await writeFile(join(folder, "deep", "er", "it.creds"), "value");
     expect(await local().read("file:deep/er/it.creds")).toBe("value");
@@ -71,7 +71,7 @@ describe("file", () => {
     ["one newline", "value\n"],
     ["Windows' newline", "value\r\n"],
     ["several", "value\n\n"],
-  ])("%s at the end is no part of the secret", async (_, text) => {
+  ])("%s at the end is not part of the secret", async (_, text) => {
     await writeFile(join(folder, "newline"), text);
     expect(await local().read("file:newline")).toBe("value");
   });
@@ -126,13 +126,13 @@ describeAws(moto, "Secrets Manager on moto", (settings) => {
 });
 
 function secretsContract({ store, missing, newRun }: Store): void {
-  test("gives the secret, lines and all", async () => {
+  test("returns the secret with all its lines", async () => {
     const value = "-----BEGIN-----\nGrüße\n\n-----END-----";
     const { reference } = await store(value);
     expect(await newRun().read(reference)).toBe(value);
   });
 
-  test("within a run a secret stays the same; the next run sees the rotated one", async () => {
+  test("a secret stays the same within a run; the next run sees the rotated one", async () => {
     const { reference, rotate } = await store("old");
     const run = newRun();
     expect(await run.read(reference)).toBe("old");
@@ -141,7 +141,7 @@ function secretsContract({ store, missing, newRun }: Store): void {
     expect(await newRun().read(reference)).toBe("new");
   });
 
-  test("a missing secret is secret.not_found, naming the reference", async () => {
+  test("a missing secret is secret.not_found, with the reference", async () => {
     const error = { code: "secret.not_found", message: expect.stringContaining(missing), retryable: false };
     await expect(newRun().read(missing)).rejects.toMatchObject(error);
   });
@@ -155,7 +155,7 @@ async function create(client: SecretsManagerClient, value: string | Uint8Array):
 }
 
 function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClient, newRun: () => Secrets): void {
-  test("a version that a rotation prepares is not given out until it is in force", async () => {
+  test("a version in preparation is not returned until it is in force", async () => {
     const name = await create(client, "current");
     const pending = { SecretId: name, SecretString: "pending", VersionStages: ["AWSPENDING"] };
     const { VersionId } = await client.send(new PutSecretValueCommand(pending));
@@ -198,7 +198,7 @@ function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClien
     ["has only what every object has", '{"x":"SECRET-TEXT"}', "#toString"],
     ["is binary", new Uint8Array([0xff, 0xfe, 0x00]), ""],
     ["has an empty field", '{"seed":"","x":"SECRET-TEXT"}', "#seed"],
-  ])("a secret that %s is secret.malformed, and none of it is told", async (_, value, fragment) => {
+  ])("a secret that %s is secret.malformed, and is not shown", async (_, value, fragment) => {
     const reference = `aws-sm://${await create(client, value)}${fragment}`;
     const error: Error = await newRun()
       .read(reference)
@@ -215,11 +215,11 @@ function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClien
     await expect(newRun().read(`aws-sm://${name}`)).rejects.toMatchObject({ code: "secret.not_found" });
   });
 
-  test.each(["aws-sm://", "aws-sm://#field", "aws-sm://name#"])("%s is no reference", async (reference) => {
+  test.each(["aws-sm://", "aws-sm://#field", "aws-sm://name#"])("%s is not a reference", async (reference) => {
     await expect(newRun().read(reference)).rejects.toMatchObject({ code: "secret.invalid_reference" });
   });
 
-  test("the client of production finds address and credentials in the environment alone", async () => {
+  test("the production client uses only the environment for address and credentials", async () => {
     const name = await create(client, "value");
     const before = { ...process.env };
     Object.assign(process.env, {
@@ -238,9 +238,9 @@ function secretsManagerTests(settings: MotoSettings, client: SecretsManagerClien
   });
 }
 
-describe("Secrets Manager that misbehaves", () => {
+describe("failures of Secrets Manager", () => {
   test.each(["ThrottlingException", "AccessDeniedException", "InternalServiceError", "TimeoutError"])(
-    "%s is secret.unavailable: trying again may help",
+    "%s is secret.unavailable, which is retryable",
     async (name) => {
       const { secrets } = scripted(() => {
         throw Object.assign(new Error("no"), { name });
@@ -291,14 +291,11 @@ function scripted(answer: (read: number) => Partial<GetSecretValueCommandOutput>
 }
 
 describe("any reference", () => {
-  test.each(["", "plain", "http://x", "FILE:x", "aws-kms://key"])(
-    "%j has no scheme that we read",
-    async (reference) => {
-      await expect(local().read(reference)).rejects.toMatchObject({ code: "secret.invalid_reference" });
-    },
-  );
+  test.each(["", "plain", "http://x", "FILE:x", "aws-kms://key"])("%j has an unknown scheme", async (reference) => {
+    await expect(local().read(reference)).rejects.toMatchObject({ code: "secret.invalid_reference" });
+  });
 
-  test("a secret pasted in place of its reference is not repeated", async () => {
+  test("a secret in place of its reference is not repeated", async () => {
     const seed = `SO${"A".repeat(56)}`;
     const error: Error = await local()
       .read(seed)
@@ -314,7 +311,7 @@ describe("any reference", () => {
     await expect(local({ BLANK: "" }).read(reference)).rejects.toMatchObject({ code: "secret.malformed" });
   });
 
-  test("who keeps no secrets at AWS never loads its SDK", () => {
+  test("without secrets at AWS its SDK is never loaded", () => {
     const script = `
       import { registerHooks } from "node:module";
       const loaded = [];

@@ -129,7 +129,7 @@ describeAws(moto, "a key in KMS, by its ARN", (settings) => {
 });
 
 function signerContract(keep: () => Promise<Kept>): void {
-  test("signs what verifies, to the byte, in the name of its public key", async () => {
+  test("its signature verifies, to the byte, with its public key", async () => {
     const { reference, publicKey } = await keep();
     const signer = await open(reference, operatorWith([publicKey]), env);
     expect(signer.publicKey).toBe(publicKey);
@@ -150,7 +150,7 @@ function signerContract(keep: () => Promise<Kept>): void {
     });
   });
 
-  test("the operator's own key signs, but not where signing keys are demanded", async () => {
+  test("the operator's own key signs, unless signing keys are required", async () => {
     const { reference, publicKey } = await keep();
     await expect(open(reference, operatorWith([], publicKey), env)).resolves.toMatchObject({ publicKey });
     await expect(open(reference, operatorWith([], publicKey, true), env)).rejects.toMatchObject({
@@ -207,7 +207,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
       expect((await open(`aws-kms://${name}`, operatorWith([publicKey]))).publicKey).toBe(publicKey);
   });
 
-  test("an alias that is pointed elsewhere midway does not change what signs", async () => {
+  test("an alias that is moved midway does not change the key", async () => {
     const [old, next] = [await createKey(client), await createKey(client)];
     const AliasName = await alias(old.id);
     const signer = await open(`aws-kms://${AliasName}`, operatorWith([old.publicKey, next.publicKey]));
@@ -219,7 +219,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
     expect(renewed.publicKey).toBe(next.publicKey);
   });
 
-  test("4096 bytes are signed and one more is refused by name, before KMS is asked", async () => {
+  test("4096 bytes are signed; one more is refused with its reason, before KMS is called", async () => {
     const { arn, publicKey } = await createKey(client);
     const signer = await open(`aws-kms://${arn}`, operatorWith([publicKey]));
     const sizeOf = (text: string): number => {
@@ -243,7 +243,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
     await expect(client.send(tooLong)).rejects.toMatchObject({ name: "ValidationException" });
   });
 
-  test("an account too large for KMS is refused with nothing pushed", async () => {
+  test("an account too large for KMS is refused, and nothing is pushed", async () => {
     const { arn, publicKey } = await createKey(client);
     await using world = await createWorld({
       binary: (await serverBinary("2.10.27")).path,
@@ -274,7 +274,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
     });
   });
 
-  test("a disabled key, one marked for deletion and one that never was are unusable, and each says why", async () => {
+  test("a disabled key, one marked for deletion and a missing one are unusable, each with its reason", async () => {
     const [disabled, deleted] = [await createKey(client), await createKey(client)];
     await client.send(new DisableKeyCommand({ KeyId: disabled.id }));
     await client.send(new ScheduleKeyDeletionCommand({ KeyId: deleted.id }));
@@ -290,7 +290,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
       });
   });
 
-  test("a key that is disabled midway fails when it is to sign", async () => {
+  test("a key that is disabled midway fails when it should sign", async () => {
     const { arn, id, publicKey } = await createKey(client);
     const signer = await open(`aws-kms://${arn}`, operatorWith([publicKey]));
     await client.send(new DisableKeyCommand({ KeyId: id }));
@@ -308,7 +308,7 @@ function kmsTests(settings: MotoSettings, client: KMSClient): void {
   });
 }
 
-describe("KMS that misbehaves", () => {
+describe("failures of KMS", () => {
   test.each([
     ["ThrottlingException", "signer.unavailable", true],
     ["KMSInternalException", "signer.unavailable", true],
@@ -319,7 +319,7 @@ describe("KMS that misbehaves", () => {
     ["AccessDeniedException", "signer.denied", false],
     ["InvalidKeyUsageException", "signer.unusable_key", false],
     ["KMSInvalidStateException", "signer.unusable_key", false],
-  ])("%s is %s, at the start and when it is to sign", async (name, code, retryable) => {
+  ])("%s is %s, at the start and when it should sign", async (name, code, retryable) => {
     const fail = () => {
       throw Object.assign(new Error("private text"), { name });
     };
@@ -331,7 +331,7 @@ describe("KMS that misbehaves", () => {
     await expect(key.sign(new Uint8Array(1))).rejects.toMatchObject(error);
   });
 
-  test("asks for a plain Ed25519 signature of the raw message, by the key that its alias pointed to", async () => {
+  test("requests a plain Ed25519 signature of the raw message, with the key that its alias pointed to", async () => {
     const asked: unknown[] = [];
     const client = scripted({
       GetPublicKeyCommand: (input) => {
@@ -356,7 +356,7 @@ describe("KMS that misbehaves", () => {
     ]);
   });
 
-  test("what is no Ed25519 signature is not put into a JWT", async () => {
+  test("anything but an Ed25519 signature is not put into a JWT", async () => {
     const short = scripted({
       GetPublicKeyCommand: goodKey,
       SignCommand: () => ({ Signature: new Uint8Array(63) }),
@@ -365,7 +365,7 @@ describe("KMS that misbehaves", () => {
     await expect(key.sign(new Uint8Array(1))).rejects.toMatchObject({ code: "signer.unusable_key" });
   });
 
-  test("a signature by another key is refused at the gate as bad, since the codec finds it invalid", async () => {
+  test("the gate refuses a signature by another key, because the codec finds it invalid", async () => {
     const client = scripted({
       GetPublicKeyCommand: goodKey,
       SignCommand: () => ({ Signature: new Uint8Array(64) }),

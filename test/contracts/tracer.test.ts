@@ -27,7 +27,7 @@ describe.each<[string, (header?: string) => Tracer]>([
   ["X-Ray's", open],
   ["the one that does nothing", () => noTracer],
 ])("%s tracer", (_name, make) => {
-  test("gives what the work gives, and throws what it throws", async () => {
+  test("returns what the work returns, and throws what it throws", async () => {
     await using tracer = make();
     const error = new RelightError("nats.timeout", "nobody answers");
     expect(await tracer.step("a", async () => 7)).toBe(7);
@@ -35,7 +35,7 @@ describe.each<[string, (header?: string) => Tracer]>([
   });
 });
 
-test("steps lie within each other as the calls do, side by side too", async () => {
+test("steps nest as the calls do, also side by side", async () => {
   await using tracer = open();
   await tracer.step("job", async () => {
     await Promise.all(["left", "right"].map((side) => tracer.step(side, () => tracer.step(`in ${side}`, moment))));
@@ -55,7 +55,7 @@ test("steps lie within each other as the calls do, side by side too", async () =
   }
 });
 
-test("a step that fails tells the error's code, never its text", async () => {
+test("a failed step records the error's code, never its text", async () => {
   await using tracer = open();
   const error = new RelightError("push.rejected", "the JWT eyJhbGciOi.J9.x was refused");
   await expect(tracer.step("push", () => Promise.reject(error))).rejects.toBe(error);
@@ -64,14 +64,14 @@ test("a step that fails tells the error's code, never its text", async () => {
   expect(daemon.datagrams.join()).not.toContain("eyJ");
 });
 
-test("facts are annotations, by which a trace is found; odd names are made allowed ones", async () => {
+test("facts are annotations, by which a trace is found; odd names become valid ones", async () => {
   await using tracer = open();
   await tracer.step("rung <scale-up>", moment, { correlation: "c".repeat(300) });
   const [step] = await daemon.until("rung _scale-up_");
   expect(step?.annotations).toEqual({ correlation: "c".repeat(250) });
 });
 
-test("a job that looks a thousand times does not lose its trace for it", async () => {
+test("a job with a thousand looks keeps its trace", async () => {
   await using tracer = open();
   const error = new RelightError("nats.timeout", "nobody answers");
   for (let look = 0; look < 1_000; look += 1) await tracer.step("look", () => Promise.reject(error)).catch(() => {});
@@ -85,7 +85,7 @@ test.each<[string, string | undefined]>([
   ["without a parent", `Root=${ROOT};Sampled=1`],
   ["that is nonsense", "=;;x"],
   ["that is none", undefined],
-])("a request %s is worked on and not told", async (_what, header) => {
+])("a request %s is handled and not traced", async (_what, header) => {
   await using tracer = xrayTracer({ daemon: daemon.address, header: () => header });
   expect(await tracer.step("job", async () => "done")).toBe("done");
   await tracer[Symbol.asyncDispose]();
@@ -108,14 +108,14 @@ test.each(["127.0.0.1:9", "tcp:127.0.0.1:9 udp:127.0.0.1:9", "nonsense"])(
   },
 );
 
-describe("a call of AWS", () => {
+describe("an AWS call", () => {
   const environment = { ...process.env };
   afterEach(() => {
     for (const name of ["AWS_LAMBDA_FUNCTION_NAME", "_X_AMZN_TRACE_ID"])
       if (environment[name] === undefined) delete process.env[name];
   });
 
-  test("is a step by service and operation, and carries the trace on, so that SQS hands it to the next", async () => {
+  test("is a step by service and operation, and passes the trace on, so SQS hands it to the next", async () => {
     Object.assign(process.env, { AWS_LAMBDA_FUNCTION_NAME: "sweep", _X_AMZN_TRACE_ID: SAMPLED });
     const headers: unknown[] = [];
     const server = createServer((request, response) => {
@@ -145,7 +145,7 @@ describe("a call of AWS", () => {
     expect(headers).toEqual([SAMPLED]);
   });
 
-  test("that reaches nobody is a fault, and after the tracer is closed nobody listens", async () => {
+  test("that reaches nobody is a fault, and nobody listens after the tracer is closed", async () => {
     const nowhere = { endpoint: "http://127.0.0.1:1", region: "eu-central-1", maxAttempts: 1 };
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     const client = new SQSClient({ ...nowhere, credentials });

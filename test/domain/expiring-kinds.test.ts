@@ -42,7 +42,7 @@ test("no use case reads a kind of entry that may expire", () => {
   expect(["lib/usecases", "lib/domain"].flatMap(mentions)).toEqual([]);
 });
 
-test("every query by kind is for kinds that are kept for ever", () => {
+test("every query by kind uses kinds that are kept forever", () => {
   const texts = modulesOf("lib/usecases")
     .filter((file) => !TELLERS.includes(file))
     .map((file) => readFileSync(join(ROOT, file), "utf8").replace(MEASURED, ""));

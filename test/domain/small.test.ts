@@ -36,7 +36,7 @@ test.each([
   expect(explainDefect(version, "#6806") !== undefined).toBe(has);
 });
 
-test("a defect is explained by what is wrong and where it is mended", () => {
+test("a defect's explanation says what is wrong and where it is fixed", () => {
   expect(explainDefect("2.10.27", "#6806")).toBe(
     "2.10.27 has nats-server #6806 (streams and consumers stay deaf after an expired account was renewed), fixed in 2.10.28 and 2.11.2",
   );
@@ -84,7 +84,7 @@ describe("the journal", () => {
     ).toEqual([]);
   });
 
-  test("incidents are open until resolved, each for itself", () => {
+  test("incidents are open until resolved, each separately", () => {
     const [a, b] = [{ key: "a" }, { key: "b" }];
     expect(
       openIncidents([entry("incident.opened", a), entry("incident.opened", b), entry("incident.resolved", a)]),
@@ -94,7 +94,7 @@ describe("the journal", () => {
     ).toEqual(["a"]);
   });
 
-  test("remembers the claims last seen", () => {
+  test("returns the last seen claims", () => {
     expect(
       lastClaims([entry("claims.seen", { claims: "nonsense" }), entry("claims.seen", { claims: text })], EVEN_UNPROVED)
         ?.text,
@@ -103,11 +103,11 @@ describe("the journal", () => {
   });
 });
 
-test("an incident's key is the same whoever noticed it", () => {
+test("an incident's key is the same for every job", () => {
   expect(incidentKey("OX", ACCOUNT, "jetstream_dead")).toBe(`relight/OX/${ACCOUNT}/jetstream_dead`);
 });
 
-test("a verdict's failure class", () => {
+test("the failure class of a verdict", () => {
   const verdict = {
     account: ACCOUNT,
     depth: "system",

@@ -71,7 +71,7 @@ describeAws(moto, "api", (aws) => {
     return { status, body: JSON.parse(body) };
   }
 
-  test("lists the accounts, page by page, with how the newest job on each ended", async () => {
+  test("lists the accounts, page by page, with the result of the newest job on each", async () => {
     await using it = await stack();
     await it.journalled("job.finished", "j1", { outcome: "healed" });
     const first = await call("api.accounts", (event) =>
@@ -120,7 +120,7 @@ describeAws(moto, "api", (aws) => {
     expect(JSON.stringify(body)).not.toContain(TOKEN);
   });
 
-  test("queues a job by id or name, in the caller's name, and says how it goes on", async () => {
+  test("queues a job by id or name, in the caller's name, and reports its progress", async () => {
     await using it = await stack();
     const { status, body } = await call("api.order", (event) =>
       Object.assign(event.pathParameters, { account: "APP" }),
@@ -232,7 +232,7 @@ describeAws(moto, "api", (aws) => {
     expect(await it.queued()).toEqual([]);
   });
 
-  test("a body that came in base64 is read", async () => {
+  test("a base64 body is decoded", async () => {
     await using it = await stack();
     const encode = (event: Event) =>
       Object.assign(event, { body: Buffer.from(event.body).toString("base64"), isBase64Encoded: true });
@@ -240,7 +240,7 @@ describeAws(moto, "api", (aws) => {
     expect(await it.queued()).toHaveLength(1);
   });
 
-  test("a queue that is out of reach is 503, and named by its code only", async () => {
+  test("an unreachable queue is 503, with only its code", async () => {
     await using _it = await stack();
     process.env["RELIGHT_QUEUE"] = "sqs:http://127.0.0.1:1/123456789012/jobs.fifo";
     process.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1";

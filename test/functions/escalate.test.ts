@@ -37,7 +37,7 @@ const idsOf = (...events: Event[]) => ({
 const batch = (...events: Event[]) => ({ Records: events.flatMap(({ Records }) => Records) });
 
 describe("escalate", () => {
-  test("tells what was opened and what was resolved, once; a channel without its secret stops no other", async () => {
+  test("sends openings and resolutions once; a channel without its secret does not stop the others", async () => {
     await using it = await stack(204);
     const [opened, resolved] = [await eventOf("escalate.incident-opened"), await eventOf("escalate.incident-resolved")];
     expect(await run("escalate", opened)).toEqual(DONE);
@@ -49,7 +49,7 @@ describe("escalate", () => {
     ]);
   });
 
-  test("tells an alarm of the stack, and that it is well again", async () => {
+  test("sends an alarm of the stack, and its end", async () => {
     await using it = await stack(204);
     expect(await run("escalate", await eventOf("escalate.alarm"))).toEqual(DONE);
     expect(await run("escalate", await eventOf("escalate.alarm-ok"))).toEqual(DONE);
@@ -63,7 +63,7 @@ describe("escalate", () => {
     });
   });
 
-  test("tells a page of a newer version, as far as it is understood", async () => {
+  test("sends a page of a newer version, as far as it is understood", async () => {
     await using it = await stack(204);
     const event = await eventOf("escalate.incident-opened");
     change(event, (inner) => Object.assign(inner.detail, { failureClass: "new_class", severity: "warning", more: 1 }));
@@ -71,7 +71,7 @@ describe("escalate", () => {
     expect(it.told()).toMatchObject([{ data: { failureClass: "new_class", more: 1 } }]);
   });
 
-  test("gives back what no channel takes, and tells it when it comes again", async () => {
+  test("returns what no channel accepts, and sends it when it is redelivered", async () => {
     await using it = await stack(400, 204);
     const event = await eventOf("escalate.incident-opened");
     expect(await run("escalate", event)).toEqual(idsOf(event));
@@ -88,7 +88,7 @@ describe("escalate", () => {
     ],
     ["of no source that is known", (event) => change(event, (it) => Object.assign(it, { source: "somebody" }))],
     ["without a key", (event) => change(event, (it) => delete it.detail.key)],
-  ])("gives back what is %s, for the dead letters, and tells the rest", async (_what, spoil) => {
+  ])("returns what is %s, for the dead-letter queue, and sends the rest", async (_what, spoil) => {
     await using it = await stack(204);
     const [spoilt, alarm] = [await eventOf("escalate.incident-opened"), await eventOf("escalate.alarm")];
     spoil(spoilt);
@@ -96,7 +96,7 @@ describe("escalate", () => {
     expect(it.told()).toMatchObject([{ data: { failureClass: "stack_alarm" } }]);
   });
 
-  test("a configuration that is missing gives everything back, so that it comes again", async () => {
+  test("without a configuration returns everything for redelivery", async () => {
     process.env["RELIGHT_CONFIG"] = "/nowhere/relight.yaml";
     const event = await eventOf("escalate.alarm");
     expect(await run("escalate", event)).toEqual(idsOf(event));

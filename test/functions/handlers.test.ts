@@ -106,7 +106,7 @@ async function inForce(): Promise<unknown> {
 }
 
 describe("sweep", () => {
-  test("on a schedule: queues every account, and with the in-process queue heals what is dead", async () => {
+  test("on a schedule: queues every account, and with the in-process queue heals dead ones", async () => {
     await openWorld({ dead: true });
     const answer = await run("sweep", await eventOf("sweep.schedule"));
     expect(answer).toMatchObject({ queued: 2, unreadable: [], failures: [] });
@@ -114,7 +114,7 @@ describe("sweep", () => {
     expect(await works()).toBe(true);
   });
 
-  test("fails loudly when the cluster can't be reached, so that the function's error metric counts it", async () => {
+  test("fails if the cluster is unreachable, so the function's error metric counts it", async () => {
     await openWorld({ dead: false });
     await world.server.stop();
     await expect(run("sweep", await eventOf("sweep.schedule"))).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describe("remediate", () => {
     expect(await works()).toBe(true);
   });
 
-  test("gives back what is no job, and everything behind it of the same account, and does the rest", async () => {
+  test("returns invalid jobs, and later jobs of the same account, and does the rest", async () => {
     await openWorld({ dead: false });
     const event = await eventOf("remediate.sqs-batch");
     expect(await run("remediate", event)).toEqual({
@@ -141,7 +141,7 @@ describe("remediate", () => {
     expect(await journal("job.finished")).toMatchObject([{ data: { outcome: "verified" } }]);
   });
 
-  test("begins no rung in the second half of its time, and gives the message back", async () => {
+  test("starts no rung in the second half of its time, and returns the message", async () => {
     await openWorld({ dead: true });
     const before = await inForce();
     const event = await eventOf("remediate.sqs");
@@ -155,7 +155,7 @@ describe("remediate", () => {
     expect(await works()).toBe(true);
   });
 
-  test("an account that a person must see to is escalated, and its message is done", async () => {
+  test("an account that needs a person is escalated, and its message is done", async () => {
     await openWorld({ dead: false });
     const event = await eventOf("remediate.sqs");
     const job = JSON.parse(event.Records[0].body);
@@ -165,7 +165,7 @@ describe("remediate", () => {
     expect(await journal("incident.opened")).toMatchObject([{ data: { failureClass: "push_refused" } }]);
   });
 
-  test("gives everything back when the cluster can't be reached", async () => {
+  test("returns everything if the cluster is unreachable", async () => {
     await openWorld({ dead: false });
     await world.server.stop();
     const event = await eventOf("remediate.sqs");
@@ -244,7 +244,7 @@ describe("issuer-webhook", () => {
     expect(await journal("job.started")).toHaveLength(1);
   });
 
-  test("a delivered renewal is pushed and in force; delivered again, nothing is pushed", async () => {
+  test("a delivered renewal is pushed and in force; a redelivery pushes nothing", async () => {
     await openWorld({ dead: false });
     const claims = world.claims(later());
     const event = await delivery(world.sign(claims));
@@ -254,7 +254,7 @@ describe("issuer-webhook", () => {
     expect(await journal("push.started")).toHaveLength(1);
   });
 
-  test("a delivery that can't be queued is asked for again, and then taken", async () => {
+  test("a delivery that can't be queued is requested again, and then accepted", async () => {
     await openWorld({ dead: false });
     const event = sign(await eventOf("issuer-webhook.notice"));
     const nowhere = { AWS_REGION: "eu-central-1", AWS_ACCESS_KEY_ID: "none", AWS_SECRET_ACCESS_KEY: "none" };
@@ -267,7 +267,7 @@ describe("issuer-webhook", () => {
     expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });
   });
 
-  test("a delivery whose job fails in this very process is not taken, and can be repeated", async () => {
+  test("a delivery whose job fails in this process is not accepted, and can be repeated", async () => {
     await openWorld({ dead: false });
     const event = sign(await eventOf("issuer-webhook.notice"));
     await world.server.stop();
@@ -276,7 +276,7 @@ describe("issuer-webhook", () => {
     expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });
   });
 
-  test("what is ours to mend is named by its code only", async () => {
+  test("internal errors show only their code", async () => {
     await openUntouched();
     const event = sign(await eventOf("issuer-webhook.notice"));
     process.env["RELIGHT_CONFIG"] = `${world.home}/none.yaml`;
@@ -297,7 +297,7 @@ describe("issuer-webhook", () => {
     expect(await journal("job.started")).toEqual([]);
   });
 
-  test("a JWT that lowers a limit never reaches the resolver, and a person is called", async () => {
+  test("a JWT that lowers a limit never reaches the resolver, and a person is paged", async () => {
     await openWorld({ dead: false });
     const before = await inForce();
     // Only the claims in force tell that a limit is lowered, so it is the job's gate that refuses it.
@@ -312,7 +312,7 @@ describe("issuer-webhook", () => {
     expect(await journal("incident.opened")).toMatchObject([{ data: { failureClass: "push_refused" } }]);
   });
 
-  test("the last secret is still accepted while secrets are rotated", async () => {
+  test("the previous secret is still accepted during a rotation", async () => {
     await openWorld({ dead: false });
     const event = sign(await eventOf("issuer-webhook.notice"), { secret: SECRETS.old });
     expect(await run("issuer-webhook", event)).toMatchObject({ statusCode: 202 });

@@ -75,7 +75,7 @@ describe("on a real server", () => {
     expect(linesOf(stderr)[1]).toMatchObject({ function: "manual", error: { code: "account.unknown" } });
   });
 
-  test("no log line holds a secret, though the event holds a JWT and a signature", async () => {
+  test("no log line has a secret, although the event has a JWT and a signature", async () => {
     const file = join(world.home, "delivery.json");
     const token = world.sign(world.claims({ exp: 1 }));
     const body = JSON.stringify({ type: "account.updated", data: { account: world.accountId, jwt: token } });
@@ -86,7 +86,7 @@ describe("on a real server", () => {
     expect(stdout + stderr).not.toMatch(/eyJ[\w-]+\.|whsec_|\bS[AOU][A-Z2-7]{56}|v1,/);
   });
 
-  test("api lists the accounts, and escalate takes a page, from their bundles", async () => {
+  test("api lists the accounts, and escalate accepts a page, from their bundles", async () => {
     const listed = await invoke(["api", "events/api.accounts.json", ...config]);
     expect(listed.exit).toBe(0);
     expect(JSON.parse(JSON.parse(listed.stdout).body).accounts).toMatchObject([{ name: "APP" }]);
@@ -113,7 +113,7 @@ describe("on a real server", () => {
   });
 });
 
-test("a configuration that is missing is an error of the function", async () => {
+test("a missing configuration is an error of the function", async () => {
   const { exit, stdout, stderr } = await invoke(["sweep", "events/sweep.schedule.json", "-c", "none.yaml"]);
   expect(exit).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({ errorType: "RelightError" });
@@ -141,7 +141,7 @@ test.each<[string, string[], RegExp]>([
   expect(stderr.trim().split("\n")).toHaveLength(1);
 });
 
-test("--help says how it is used", async () => {
+test("--help shows the usage", async () => {
   const { exit, stdout } = await invoke(["--help"]);
   expect(exit).toBe(0);
   for (const part of ["--config", "--account", "--secret-env", "issuer-webhook"]) expect(stdout).toContain(part);

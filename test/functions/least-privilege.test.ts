@@ -160,7 +160,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     expect(read).toEqual(["relight/channels"]);
   });
 
-  test("escalate, where there is nothing to tell: none", async () => {
+  test("escalate, with nothing to send: none", async () => {
     const { answer, read } = await watched("escalate", await event("escalate.alarm-ok"));
     expect(answer).toEqual({ batchItemFailures: [] });
     expect(read).toEqual([]);
@@ -185,20 +185,20 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     expect(read).toEqual([]);
   });
 
-  test("remediate, where claims are new: the operator's, too, by which the journal proves them", async () => {
+  test("remediate, with new claims: also the operator's, to sign journal entries", async () => {
     const { answer, read } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
     expect(read).toEqual(["relight/accounts", "relight/operator", "relight/system", ...CONNECTS]);
   });
 
-  test("remediate, where all is well: the system user's and the account's, and it announces nothing", async () => {
+  test("remediate, for a healthy account: the system user's and the account's, without announcements", async () => {
     const { answer, read, actions } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
     expect(read).toEqual(["relight/accounts", "relight/system", ...CONNECTS]);
     expect(actions).not.toContain("AWSEvents.PutEvents");
   });
 
-  test("remediate, where something is to be signed: the operator's, too, and neither channels' nor restarts'", async () => {
+  test("remediate, if it signs: also the operator's, but not the channels' or the restarter's", async () => {
     await expire(world);
     const { answer, read } = await watched("remediate", await event("remediate.sqs"));
     expect(answer).toEqual({ batchItemFailures: [] });
@@ -211,7 +211,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     );
   });
 
-  test("an order over the API is done by remediate, and the API says how it ended", async () => {
+  test("remediate does an API order, and the API reports its result", async () => {
     const ordered = await watched("api", await event("api.order"));
     const { correlation } = JSON.parse(ordered.answer.body);
     const message = await nextJob(correlation);
@@ -256,21 +256,24 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     ["a channel's", (yaml) => yaml.replace("aws-sm://relight/channels#slack", "env:MISSING")],
     ["what restarts servers", (yaml) => yaml.replace("aws-sm://relight/restarts", "env:MISSING")],
     ["the operator's key", (yaml) => yaml.replace("aws-sm://relight/operator", "env:MISSING")],
-  ])("a person hears at once that a secret is missing (%s), a function once it needs it", async (_what, spoil) => {
-    const configFile = join(world.home, "spoilt.yaml");
-    await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
-    Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
-    const log = createLog({ level: "silent" });
-    const open = async (upFront: boolean): Promise<void> => {
-      await using app = await openApp({ configFile, log, upFront });
-      await app.context();
-    };
-    await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
-    await expect(open(false)).resolves.toBeUndefined();
-  });
+  ])(
+    "a CLI user learns at once that a secret is missing (%s), a function only when it needs it",
+    async (_what, spoil) => {
+      const configFile = join(world.home, "spoilt.yaml");
+      await writeFile(configFile, spoil(await readFile(join(world.home, "stack.yaml"), "utf8")));
+      Object.assign(process.env, { AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region });
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" });
+      const log = createLog({ level: "silent" });
+      const open = async (upFront: boolean): Promise<void> => {
+        await using app = await openApp({ configFile, log, upFront });
+        await app.context();
+      };
+      await expect(open(true)).rejects.toMatchObject({ code: "secret.not_found" });
+      await expect(open(false)).resolves.toBeUndefined();
+    },
+  );
 
-  test("a sweep that fails tells the bus, not the channels", async () => {
+  test("a failed sweep reports to the bus, not to the channels", async () => {
     await world.server.stop();
     const before = channel.received.length;
     // A person is called once it has lasted.
@@ -287,7 +290,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     );
   });
 
-  test("what each function wrote to the journal is of its own kinds, each where its role lets it write", () => {
+  test("each function writes only its own kinds of entries, where its role allows it", () => {
     const kindsOf: Record<string, Set<string>> = {};
     for (const { name, item } of written) {
       const [pk, kind, account] = [item.pk.S, item.kind?.S, item.account?.S];

@@ -103,7 +103,7 @@ const HEALED = [
   ...["TimeToRecoverSeconds", "Verdicts{Verdict=healthy}=1"],
 ];
 
-describe("each bundle on its event emits what the catalogue says", () => {
+describe("each bundle emits the metrics in the catalog", () => {
   test.each<[string, string, readonly string[]]>([
     ["remediate", "remediate.sqs", [...HEALED, "QueueAgeSeconds"]],
     ["manual", "manual.heal", HEALED],
@@ -117,7 +117,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
     for (const line of emf) expect(JSON.parse(line)).toMatchObject({ service: "relight-test" });
   });
 
-  test("sweep, which does its jobs itself where there is no queue", async () => {
+  test("sweep, which runs its jobs itself without a queue", async () => {
     await openWorld("metrics:\n  perAccount: all\n");
     const { emf } = await invoke("sweep", event("sweep.schedule"));
     const summary = withoutTimes(emfSummary(emf));
@@ -131,7 +131,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(summary.filter((each) => each === "JobsFinished=1")).toHaveLength(2);
   });
 
-  test("a sweep that can't reach the cluster finishes nothing, and once that lasts its page to nobody is counted", async () => {
+  test("a sweep that can't reach the cluster finishes nothing, and after a while its undelivered page is counted", async () => {
     await openWorld("escalation: { unknownAfter: 1ms, channels: [{ webhook: { url: 'http://127.0.0.1:1/hook' } }] }\n");
     await world.server.stop();
     expect(await invoke("sweep", event("sweep.schedule"))).toMatchObject({ exit: 1, emf: [] });
@@ -140,7 +140,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(emfSummary(emf).toSorted()).toEqual(["EscalationUndeliverable=1", "IncidentsOpened=1"]);
   });
 
-  test("a job that fails is counted as one that comes again", async () => {
+  test("a failed job is counted as one that comes again", async () => {
     await openWorld();
     await world.server.stop();
     const { emf, log } = await invoke("remediate", event("remediate.sqs"));
@@ -152,7 +152,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(errors).toHaveLength(1);
   });
 
-  test("a page's line is found by the correlation id, whether it was told or could not be", async () => {
+  test("a page's log line is found by its correlation id, whether it was sent or not", async () => {
     const correlation = "0d9f0c1e-0000-4000-8000-000000000001";
     await openWorld();
     const { log } = await invoke("escalate", event("escalate.incident-opened"));
@@ -166,7 +166,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
     expect(failed.log.find(({ msg }) => msg === "a page could not be told")).toMatchObject({ correlation });
   });
 
-  test("none where no namespace is set, and no secret in any", async () => {
+  test("none without a namespace, and no secret in any", async () => {
     await openWorld();
     const { emf, output } = await invoke("manual", event("manual.renew"));
     expect(emf.length).toBeGreaterThan(0);
@@ -177,7 +177,7 @@ describe("each bundle on its event emits what the catalogue says", () => {
   });
 });
 
-test("a bundle's trace shows what its time went into, and is found by the correlation id", async () => {
+test("a bundle's trace shows where its time went, and is found by the correlation id", async () => {
   await openWorld();
   await kill();
   await invoke("manual", event("manual.heal"));
@@ -253,7 +253,7 @@ describeAws(moto, "from the sweep to the page, through SQS", (settings) => {
   });
 });
 
-test("the queries of the documentation ask for fields that there are", async () => {
+test("the documented queries use existing fields", async () => {
   await openWorld();
   await kill();
   const { log } = await invoke("remediate", event("remediate.sqs"));

@@ -6,7 +6,7 @@ import { openApp } from "../../lib/compose/compose.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import { createLog } from "../../lib/log.ts";
 
-test("a function with less time than a restart may take has no way to restart servers, and says why", async () => {
+test("a function with less time than a restart may take has no restarter, and says why", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
   const configFile = `${world.home}/relight.yaml`;
   await appendFile(configFile, 'restart:\n  command: ["true"]\n');

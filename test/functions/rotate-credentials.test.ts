@@ -116,7 +116,7 @@ describeAws(moto, "rotate-credentials", (settings) => {
     return JSON.parse(Buffer.from(payload, "base64url").toString());
   };
 
-  test("mints, proves and promotes a new user, step by step, and each step twice changes nothing", async () => {
+  test("creates, proves and promotes a new user, step by step; a repeated step changes nothing", async () => {
     await begin();
     const old = await value("AWSCURRENT");
     expect(await step("create")).toMatchObject({ outcome: "done" });
@@ -146,7 +146,7 @@ describeAws(moto, "rotate-credentials", (settings) => {
     expect((await relight(world, "verify", "APP", "--json")).json.account).toBe(world.accountId);
   });
 
-  test("a lifetime that is configured ends the new user", async () => {
+  test("a configured lifetime limits the new user", async () => {
     await configure("file:sys-signing.nk", ", userLifetime: 90d");
     await begin();
     await step("create");
@@ -154,7 +154,7 @@ describeAws(moto, "rotate-credentials", (settings) => {
     expect(exp - iat).toBe(90 * 86_400);
   });
 
-  test("a user that the servers refuse, or of another account, is never promoted", async () => {
+  test("a user that servers refuse, or of another account, is never promoted", async () => {
     await writeFile(`${world.home}/foreign.nk`, seedOf(createAccount()));
     await configure("file:foreign.nk");
     await begin();
@@ -174,7 +174,7 @@ describeAws(moto, "rotate-credentials", (settings) => {
     expect(await value("AWSCURRENT")).toEqual(old);
   });
 
-  test("what is no rotation under way of that very secret is refused, and nothing is changed", async () => {
+  test("anything but a running rotation of this secret is refused, and nothing changes", async () => {
     const refused = { code: "rotation.refused" };
     await expect(step("create")).rejects.toMatchObject({
       ...refused,

@@ -94,13 +94,13 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
   });
   const healthy = { verdict: "healthy" };
 
-  test("verify changes nothing: it is counted, and announced to nobody", async () => {
+  test("verify changes nothing: it is counted, but not announced", async () => {
     const { heard, counted } = await run("verify", "APP");
     expect(heard).toEqual([]);
     expect(counted).toEqual(["JobsFinished{Outcome=verified}=1"]);
   });
 
-  test("heal, of an account that is dead", async () => {
+  test("heal of a dead account", async () => {
     await expire(world);
     await renewByHand(world, 90 * 86_400);
     const dry = await run("heal", "APP", "--dry-run");
@@ -111,7 +111,7 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
     expect(counted).toEqual(["JobsFinished{Outcome=healed}=1"]);
   });
 
-  test("heal, of an account that is well, is no news", async () => {
+  test("heal of a healthy account is not announced", async () => {
     const { heard, counted } = await run("heal", "APP");
     expect(heard).toEqual([]);
     expect(counted).toEqual(["JobsFinished{Outcome=healthy}=1"]);
@@ -141,7 +141,7 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
     expect(counted).toEqual(["JobsFinished{Outcome=pushed}=1"]);
   });
 
-  test("run, of each account that it changed", async () => {
+  test("run, for each account that it changed", async () => {
     await expire(world);
     await renewByHand(world, 90 * 86_400);
     const { heard, counted } = await run("run");

@@ -38,20 +38,20 @@ async function listener(subject: string, hear: (message: Msg, count: number) => 
   return heard;
 }
 
-test("a question that nobody answers is put again, and then is a timeout", async () => {
+test("an unanswered request is repeated, and then times out", async () => {
   const heard = await listener("silent");
   await expect(ask(asking, "silent", "x", millis(1_500))).rejects.toMatchObject({ code: "nats.timeout" });
   expect(heard.map((message) => message.string())).toEqual(["x", "x"]);
 });
 
-test("an answer to the second counts, and so does a late one to the first", async () => {
+test("an answer to the second request counts, and so does a late one to the first", async () => {
   await listener("second", (message, count) => count === 2 && message.respond("second"));
   expect((await ask(asking, "second", "", millis(5_000))).string()).toBe("second");
   const heard = await listener("late", (_message, count) => count === 2 && heard[0]?.respond("first"));
   expect((await ask(asking, "late", "", millis(5_000))).string()).toBe("first");
 });
 
-test("that nobody listens is an answer, and an order is put once", async () => {
+test("no responders is an answer, and a request that changes something is sent once", async () => {
   const nobody = await ask(asking, "nobody", "", millis(60_000)).catch((error: unknown) => error);
   expect(isNoResponders(nobody)).toBe(true);
   const heard = await listener("order");
@@ -62,7 +62,7 @@ test("that nobody listens is an answer, and an order is put once", async () => {
   expect(heard).toHaveLength(2);
 });
 
-test("of each server one answer counts, however often it was asked", async () => {
+test("one answer of each server counts, however often it was asked", async () => {
   const from = (id: string): string => JSON.stringify({ server: { id } });
   // The first answers each time, the second when it is asked again.
   await listener("everybody", (message, count) => {
@@ -74,7 +74,7 @@ test("of each server one answer counts, however often it was asked", async () =>
   expect(answers.map((answer) => answer.string())).toEqual([from("A"), from("B")]);
 });
 
-test(`no more than ${AT_ONCE} questions are in flight; the others wait for their turn, which costs them no time`, async () => {
+test(`at most ${AT_ONCE} requests are in flight; waiting does not count against the timeout of the others`, async () => {
   const open: Msg[] = [];
   await listener("busy", (message) => open.push(message));
   const questions = Array.from({ length: 3 * AT_ONCE }, (_, index) =>

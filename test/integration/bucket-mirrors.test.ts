@@ -35,7 +35,7 @@ async function withMirror(world: World, replicas: number): Promise<void> {
   await client.close();
 }
 
-test("alone: each direct get of a mirror is answered after the heal, by nothing that was left behind", async () => {
+test("alone: after the heal a mirror answers each direct get, with no stray subscription", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
   await withMirror(world, 1);
   const before = await configurations(world);
@@ -47,7 +47,7 @@ test("alone: each direct get of a mirror is answered after the heal, by nothing 
   expect(await configurations(world)).toEqual(before);
 });
 
-test("in a cluster: a mirror's configuration stays as it was; a bucket that is made anew after the heal is told of", async () => {
+test("in a cluster: a mirror's configuration stays the same; a bucket that is recreated after the heal is reported", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
   await withMirror(world, 3);
   const before = await configurations(world);

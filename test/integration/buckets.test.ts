@@ -79,7 +79,7 @@ test("on nats-server 2.10.27: healed in place, and a client that uses them throu
   await client.close();
 });
 
-test("on nats-server 2.9.10: those of three replicas come back by a restart only, and without one Relight says so", async () => {
+test("on nats-server 2.9.10: buckets with three replicas need a restart, and without one Relight says so", async () => {
   await using world = await buckets("2.9.10");
   const state = await snapshot(world);
   await expire(world);

@@ -40,7 +40,7 @@ describe("the certificate of a server", () => {
   test.each([
     ["that greets in the clear", ""],
     ["that waits for the handshake", ", handshake_first: true"],
-  ])("%s is seen with its end", async (_how, more) => {
+  ])("%s is read with its expiry", async (_how, more) => {
     const seen = await seenAt(tls(more));
     if (!seen?.ok || seen.value === undefined) throw new Error(JSON.stringify(seen));
     const { name, begins, expiresAt } = seen.value;
@@ -53,7 +53,7 @@ describe("the certificate of a server", () => {
     expect(await seenAt("", "nats")).toEqual({ ok: true, value: undefined });
   });
 
-  test("of a server that is not there, or says nothing sensible, is unknown", async () => {
+  test("of a server that is away or answers garbage is unknown", async () => {
     const [port] = await freePorts(1);
     const silent = createServer(() => undefined);
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
@@ -64,7 +64,7 @@ describe("the certificate of a server", () => {
   });
 });
 
-test("expiries lists what a deployment has, and a sweep calls about what is near once, and takes it back", async () => {
+test("expiries lists everything in a deployment, and a sweep pages about near expiries once, and resolves them", async () => {
   await using world = await createWorld({ binary, lives: 90 * 86_400, yaml: "" });
   const file = `${world.home}/relight.yaml`;
   const text = await readFile(file, "utf8");

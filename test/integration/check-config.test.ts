@@ -100,7 +100,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
       expect(Math.abs(Number(where[1] ?? where[2]) - line)).toBeLessThanOrEqual(1);
   });
 
-  test("a remote without an account binds to $G, whatever the hub binds it to", async () => {
+  test("a remote without an account binds to $G, whatever the hub's account", async () => {
     const user = createUser();
     await using pair = await createLeafPair({
       binary,
@@ -125,7 +125,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
   test.each([
     ["itself", (seed: string) => seed, /Error reading LeafNode Remote Credentials file "SEED"/],
     ["in a file", (seed: string) => write("seed", seed), /Credentials file "[^"]+" malformed/],
-  ])("a seed %s as credentials never binds, and the log shows what it names", async (_how, give, said) => {
+  ])("a seed %s as credentials never binds, and the log shows it", async (_how, give, said) => {
     const seed = seedOf(createUser());
     await using pair = await createLeafPair({ binary, remote: `credentials: "${await give(seed)}"` });
     // It has tried twice: this is how it stays.
@@ -141,7 +141,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(run.stdout + run.stderr).not.toContain(seed);
   });
 
-  test("credentials for a hub without an operator bind to another account than theirs", async () => {
+  test("credentials bind to another account on a hub without an operator", async () => {
     const credentials = await write("user.creds", newCredentials(createAccount(), "leaf"));
     await using pair = await createLeafPair({ binary, remote: `credentials: "${credentials}"` });
     await waitFor("the leaf to be bound", async () => (await pair.accounts("hub")).length === 1);
@@ -155,7 +155,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     ["one for both", { hub: "one", leaf: "one" }, "$JS.one.API", ["domain.shared"], ["AT_HUB"]],
     ["one of its own each", { hub: "hub", leaf: "leaf" }, "$JS.leaf.API", [], ["AT_LEAF"]],
     ["none on the leaf", { hub: "hub", leaf: "" }, "$JS.leaf.API", ["domain.missing"], "nobody"],
-  ])("domains, %s: whose streams the hub sees under the leaf's", async (_what, domains, api, codes, seen) => {
+  ])("domains, %s: whose streams the hub sees under the leaf's domain", async (_what, domains, api, codes, seen) => {
     await using pair = await createLeafPair({ binary, domains });
     await waitFor("the leaf to be bound", async () => (await pair.accounts("hub")).length === 1);
     await using clients = new AsyncDisposableStack();
@@ -176,7 +176,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(codesOf((await relight({ home: folder }, "check-config", "--json", ...files)).json)).toEqual(codes);
   });
 
-  test("a leaf with the hub's listener without authorization is bound to $G, or refused", async () => {
+  test("a leaf of a hub without listener authorization is bound to $G, or refused", async () => {
     const users = "accounts { APP { users: [ { user: a, password: b } ] } }";
     await using pair = await createLeafPair({ binary, hub: users });
     const bound = async (): Promise<boolean> => (await pair.accounts("hub")).length === 1;
@@ -188,7 +188,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(codesOf(json)).toEqual(["listener.binds_to_global"]);
   });
 
-  test("two leaves of one name throw each other out", async () => {
+  test("two leaves with one name replace each other", async () => {
     await using pair = await createLeafPair({ binary });
     const url = /url: "([^"]+)"/.exec(await readFile(join(pair.leaf.folder, "server.conf"), "utf8"))?.[1];
     const config = (): string => `server_name: leaf\nleafnodes { reconnect: 1s, remotes: [ { url: "${url}" } ] }`;
@@ -201,14 +201,14 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: ["server_name.duplicate"] });
   });
 
-  test("a url with the port of clients never binds", async () => {
+  test("a url with the client port never binds", async () => {
     await using hub = await startServer({ binary, config: () => "" });
     const remote = `leafnodes { reconnect: 1s, remotes: [ { url: "${hub.url.replace("nats:", "nats-leaf:")}" } ] }`;
     await using leaf = await startServer({ binary, config: () => remote });
     await waitFor("the leaf to say so", async () => (await leaf.log()).includes("attempted to connect to wrong port"));
   });
 
-  test.each(REFUSED)("refuses to start, as %s says", async (code, config, said) => {
+  test.each(REFUSED)("refuses to start: %s", async (code, config, said) => {
     const file = await write("refused.conf", `port: -1\n${config}\n`);
     const { status, stdout, stderr } = spawnSync(binary, ["-c", file], { encoding: "utf8", timeout: 10_000 });
     expect({ status, said: stdout + stderr }).toEqual({ status: 1, said: expect.stringContaining(said) });
@@ -216,7 +216,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect({ exit, codes: codesOf(json) }).toEqual({ exit: 2, codes: [code] });
   });
 
-  test("an account that is not defined stops the server, and -t does not notice", async () => {
+  test("an undefined account stops the server, and -t does not notice", async () => {
     const text = 'leafnodes { remotes: [ { url: "nats://127.0.0.1:7422", account: X } ] }\n';
     expect(await verdictOf(text)).toMatchObject({ exit: 0 });
     const file = await write("server.conf", `port: -1\n${text}`);
@@ -231,7 +231,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
 const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: string }) => code);
 
 describe("the command", () => {
-  test("ends with 0 and says so where there is nothing to say", async () => {
+  test("exits with 0 and says so if there is nothing to report", async () => {
     const file = await write("plain.conf", "port: 4222\n");
     expect(await relight({ home: folder }, "check-config", file)).toMatchObject({
       exit: 0,
@@ -240,7 +240,7 @@ describe("the command", () => {
     });
   });
 
-  test("ends with 3 where it could not look, and says in which file and line", async () => {
+  test("exits with 3 if it could not check, with file and line", async () => {
     const broken = await write("broken.conf", "port: 4222\ninclude inner.conf\n");
     await write("inner.conf", "\nserver_name: a b\n");
     const { exit, json } = await relight({ home: folder }, "check-config", "--json", broken, join(folder, "none.conf"));
@@ -251,7 +251,7 @@ describe("the command", () => {
     ]);
   });
 
-  test("says what is wrong, what likely led to it, and the fix, at its place", async () => {
+  test("reports each mistake, its likely cause and the fix, with its place", async () => {
     const file = await write("leaf.conf", "leafnodes { remotes: [\n  { url: nats://me:hunter2@hub:4222 }\n] }\n");
     const { exit, stdout } = await relight({ home: folder }, "check-config", file);
     expect(exit).toBe(1);
@@ -261,7 +261,7 @@ describe("the command", () => {
     expect(stdout).not.toContain("hunter2");
   });
 
-  test("takes variables from the environment and files from where it is started", async () => {
+  test("reads variables from the environment, and files relative to where it runs", async () => {
     await write("here.creds", newCredentials(createAccount(), "leaf"));
     const file = await write(
       "here.conf",

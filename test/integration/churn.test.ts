@@ -13,10 +13,10 @@ const LOOKS = Number(process.env["CHURN_LOOKS"] ?? 3);
 const createOf = async (size: number): Promise<World> =>
   createWorld({ binary: (await serverBinary("2.10.27")).path, size });
 
-describe.each([1, 3])("streams and consumers come and go all the time, on %i server(s)", (size) => {
+describe.each([1, 3])("streams and consumers are created and deleted all the time, on %i server(s)", (size) => {
   const replicas = size === 1 ? [1] : [1, 3];
 
-  test("a healthy account is healthy, look after look, and nothing is done to it", async () => {
+  test("a healthy account stays healthy, and nothing is done to it", async () => {
     await using world = await createOf(size);
     await fill(world, { replicas: size, messages: 10 });
     await using busy = await churn(world, { replicas });
@@ -34,7 +34,7 @@ describe.each([1, 3])("streams and consumers come and go all the time, on %i ser
     expect(seen.filter((line) => !/^(verify|status): healthy$|^heal: healthy healthy\[\]$/.test(line))).toEqual([]);
   });
 
-  test("a dead account is seen dead, and healed", async () => {
+  test("a dead account is found dead, and healed", async () => {
     await using world = await createOf(size);
     await fill(world, { replicas: size, messages: 10 });
     await expire(world);

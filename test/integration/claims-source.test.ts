@@ -49,7 +49,7 @@ const resultOf = (json: { results: readonly { account: string }[] }, account: st
   json.results.find((result) => result.account === account);
 
 describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %s)", (version) => {
-  test("diff and verify tell what differs, claim by claim, and no secret", async () => {
+  test("diff and verify show the differences, claim by claim, and no secret", async () => {
     await using world = await worldWithSource(version, "page");
     expect((await relight(world, "diff", "APP", "--json")).json.accounts).toMatchObject([
       { state: "same", differences: [] },
@@ -89,7 +89,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     expect(codes((await relight(world, "verify", "APP", "--json")).json)).toEqual(["source.unavailable"]);
   });
 
-  test("push: a sweep pushes what is newer in the source, and an account that the cluster lacks", async () => {
+  test("push: a sweep pushes newer claims of the source, and an account that the cluster lacks", async () => {
     await using world = await worldWithSource(version, "push");
     await store(world, "APP", world.sign(world.claims({ ...newer(), limits: { mem_storage: 90_000_000 } })));
     const key = createAccount();
@@ -115,7 +115,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     expect(again.json.results.every(({ outcome }: { outcome: string }) => outcome === "healthy")).toBe(true);
   });
 
-  test("push: what lowers a limit is refused by the gate as always, and nothing is changed", async () => {
+  test("push: the gate refuses a lowered limit as always, and nothing changes", async () => {
     await using world = await worldWithSource(version, "push");
     const before = await inResolver(world);
     await store(world, "APP", world.sign(world.claims({ ...newer(), limits: { conn: 5 } })));
@@ -130,7 +130,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     expect(opened.map(({ data }: { data: { failureClass: string } }) => data.failureClass)).toContain("push_refused");
   });
 
-  test("push: the source's claims win over newer ones in force, signed anew", async () => {
+  test("push: the source's claims replace newer ones in force, signed again", async () => {
     await using world = await worldWithSource(version, "push");
     await world.push(world.sign({ ...world.claims({ ...newer() }), name: "RENAMED" }));
     const { json } = await relight(world, "run", "--json");
@@ -140,7 +140,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("a source of truth (nats-server %
     ]);
   });
 
-  test("adopt: what is in force stays, and is silent until either side changes", async () => {
+  test("adopt: the claims in force stay, and are silent until either side changes", async () => {
     await using world = await worldWithSource(version, "adopt");
     const before = await inResolver(world);
     await store(world, "APP", world.sign(world.claims({ ...newer(), limits: { conn: 5 } })));
@@ -164,7 +164,7 @@ async function forget(world: World): Promise<void> {
 }
 
 describe.each(["2.10.27"])("an account that the resolver deleted after it expired (nats-server %s)", (version) => {
-  test("is brought back from the source of truth, though Relight never saw it", async () => {
+  test("is restored from the source of truth, although Relight never saw it", async () => {
     await using world = await worldWithSource(version, "page", 3_600);
     await fill(world, { messages: 5 });
     // As the source has it, it expired too.
@@ -186,7 +186,7 @@ describe.each(["2.10.27"])("an account that the resolver deleted after it expire
     expect(Buffer.from(payload, "base64url").toString()).toContain('"streams":50');
   });
 
-  test("is brought back from what the journal knows, where there is no source", async () => {
+  test("is restored from the journal, without a source", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
     await fill(world, { messages: 5 });
     expect((await relight(world, "verify", "APP")).exit).toBe(0);
@@ -204,7 +204,7 @@ describe.each(["2.10.27"])("an account that the resolver deleted after it expire
     expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
   });
 
-  test("is brought back by a sweep, where the journal saw the claims that expired", async () => {
+  test("is restored by a sweep, if the journal has the expired claims", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, lives: 3_600 });
     await fill(world, { messages: 5 });
     await expire(world);

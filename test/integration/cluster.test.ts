@@ -31,7 +31,7 @@ describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (ver
     expect(await symptoms(world)).toEqual({ apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" });
   });
 
-  test("without the account's key: every remedy is refused before anything is pushed, and a person is called", async () => {
+  test("without the account's key: every remedy is refused before anything is pushed, and a person is paged", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     await fill(world, { replicas: 1, messages: 10 });
     await expire(world);

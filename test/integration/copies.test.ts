@@ -66,7 +66,7 @@ async function judge(world: World): Promise<{ readonly origin: OriginFacts; read
 }
 
 describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))("a mirror (nats-server %s)", (version) => {
-  test("is well while heartbeats come, and never while its server only tries again", async () => {
+  test("is healthy while it gets heartbeats, and not while its server only retries", async () => {
     const { world, other } = await mirrored(version);
     await using _world = world;
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({

@@ -49,7 +49,7 @@ async function pagesOf(world: World): Promise<readonly Record<string, string>[]>
 }
 
 test.concurrent.each(["2.9.10", "2.15.1"])(
-  "on %s no sweep and no remedy brings it back, nor after a restart",
+  "on %s no sweep and no remedy restores it, nor after a restart",
   async (version) => {
     await using world = await deletedWorld(version);
     const { json, exit } = await relight(world, "run", "--json");
@@ -65,7 +65,7 @@ test.concurrent.each(["2.9.10", "2.15.1"])(
   },
 );
 
-test.concurrent("no command pushes it; what is left is told once; a person brings it back", async () => {
+test.concurrent("no command pushes it; its remains are reported once; a person restores it", async () => {
   await using world = await deletedWorld("2.10.27");
   const verified = await relight(world, "verify", "APP", "--json");
   expect(codes(verified)).toEqual(["account.deleted"]);
@@ -109,8 +109,8 @@ test.concurrent("no command pushes it; what is left is told once; a person bring
   expect((await relight(world, "verify", "APP", "--json")).json.verdict).toBe("healthy");
 });
 
-describe("an account that was deleted", () => {
-  test.concurrent("is not pushed by a webhook that says it may", async () => {
+describe("a deleted account", () => {
+  test.concurrent("is not pushed by a webhook, whatever its options", async () => {
     await using world = await deletedWorld("2.10.27");
     const token = world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 2 }));
     await expect(
@@ -121,7 +121,7 @@ describe("an account that was deleted", () => {
     await expectGone(world);
   });
 
-  test.concurrent("while watch listens is written down as it is heard; an order that servers don't obey is a note", async () => {
+  test.concurrent("a deletion during watch is recorded at once; a request that servers ignore is a note", async () => {
     await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
     await world.push(world.sign(world.claims({ exp: nowSeconds() + 80 * DAYS, iat: nowSeconds() + 1 })));
     await relight(world, "verify", "APP", "--json");
@@ -152,7 +152,7 @@ describe("an account that was deleted", () => {
     expect(hows[0]).toBe("ordered");
   });
 
-  test.concurrent("and is forgotten on a person's word is shown no more, and still not pushed", async () => {
+  test.concurrent("and forgotten is no longer shown, and still not pushed", async () => {
     await using world = await deletedWorld("2.15.1");
     expect((await relight(world, "forget", "APP", "--reason", "x", "--json")).json.forgotten).toBe(world.accountId);
     const config = join(world.home, "relight.yaml");
@@ -164,7 +164,7 @@ describe("an account that was deleted", () => {
   });
 });
 
-test.concurrent("a server that was away brings a deleted account back: a page, and no push", async () => {
+test.concurrent("a server that was away restores a deleted account: a page, and no push", async () => {
   await using world = await createWorld({
     binary: (await serverBinary("2.10.27")).path,
     size: 3,

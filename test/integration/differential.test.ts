@@ -249,7 +249,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     await server[Symbol.asyncDispose]();
   });
 
-  test("reads no JWT that Relight reads otherwise than Relight does", async () => {
+  test("reads every JWT as Relight does", async () => {
     const problems: string[] = [];
     const counts = { read: 0, accepted: 0, acceptedAndRun: 0, onlyRun: 0 };
     for (const { token, what, text, seen } of jwts) {

@@ -83,7 +83,7 @@ describe.each(sampleOf<Version>(["2.10.27"], ["2.10.27", "2.15.1"]))(
   },
 );
 
-test("an expired account makes the full /healthz fail, and forbids every restart", async () => {
+test("an expired account fails the full /healthz, and forbids every restart", async () => {
   await using world = await worldOf("2.10.27", 3);
   await fill(world, { replicas: 3, messages: 3 });
   await expire(world);
@@ -129,7 +129,7 @@ describe("HTTP monitoring", () => {
     await writeFile(file, text.replace("cluster:", `cluster:\n  monitoring: ${JSON.stringify(urls)}`));
   }
 
-  test("is a second opinion: it answers, it is unreachable, it is not nats-server's (2.9.10)", async () => {
+  test("is a second opinion: it answers, is unreachable, or is not nats-server's (2.9.10)", async () => {
     await using world = await worldOf("2.9.10");
     await fill(world, { messages: 3 });
     const [port, closed] = await freePorts(2);
@@ -157,7 +157,7 @@ describe("HTTP monitoring", () => {
     expect(verdicts(wrong)).toMatchObject({ servers: "unknown" });
   });
 
-  test("and a cluster that can't be reached is unknown in every layer, not dead", async () => {
+  test("and an unreachable cluster is unknown in every layer, not dead", async () => {
     await using world = await worldOf("2.15.1");
     await world.server.stop();
     const run = await relight(world, "doctor", "--json");
@@ -170,7 +170,7 @@ describe("HTTP monitoring", () => {
 describe("manifests", () => {
   const MANIFEST = join(import.meta.dirname, "..", "domain", "manifests", "helm-chart.yaml");
 
-  test("are checked where there is no configuration; a named one must be there", async () => {
+  test("are checked without a configuration; a configuration that is named must exist", async () => {
     const home = await mkdtemp(join(tmpdir(), "relight-doctor-"));
     try {
       const run = await relight({ home }, "doctor", "--manifest", MANIFEST, "--json");
@@ -202,7 +202,7 @@ describe("manifests", () => {
     }
   });
 
-  test("are checked beside the cluster where there is a configuration", async () => {
+  test("are checked beside the cluster with a configuration", async () => {
     await using world = await worldOf("2.15.1");
     await fill(world, { messages: 3 });
     const run = await relight(world, "doctor", "--manifest", MANIFEST, "--json");

@@ -42,19 +42,22 @@ const codesOf = (json: any): string[] => json.findings.map(({ code }: { code: st
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
   "a hub and a leaf in two domains (nats-server %s)",
   (version) => {
-    test.concurrent.each(["own", "shared"] as const)("with %s system account: well, and no finding", async (system) => {
-      await using pair = await createPair(version, { system });
-      await fillDomains(pair);
-      await publishTo(pair, "hub", 5);
-      await publishTo(pair, "edge", 5);
-      await allCopied(pair, 5, 5);
-      const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
-      expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
-      expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
-      const topologies = json.servers.map((server: { topology: string }) => server.topology);
-      expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
-      expect(json.streams).toBe(system === "own" ? 3 : 5);
-    });
+    test.concurrent.each(["own", "shared"] as const)(
+      "with %s system account: healthy, without findings",
+      async (system) => {
+        await using pair = await createPair(version, { system });
+        await fillDomains(pair);
+        await publishTo(pair, "hub", 5);
+        await publishTo(pair, "edge", 5);
+        await allCopied(pair, 5, 5);
+        const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
+        expect({ exit, findings: json.findings }).toEqual({ exit: 0, findings: [] });
+        expect(json.leafnodes).toEqual([{ server: "lab", account: pair.hub.accountId, name: "edge-1" }]);
+        const topologies = json.servers.map((server: { topology: string }) => server.topology);
+        expect(topologies.sort()).toEqual(system === "own" ? ["standalone"] : ["leaf", "standalone"]);
+        expect(json.streams).toBe(system === "own" ? 3 : 5);
+      },
+    );
 
     test.concurrent("the hub's account expires and is healed: the leaf and the copies come back, with every message", async () => {
       await using pair = await createPair(version);
@@ -76,7 +79,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
       expect((await relight(pair.hub, "verify", "APP", "--json")).json.findings).toEqual([]);
     });
 
-    test.concurrent("a leaf whose credentials are of another account is named, with what stalls because of it", async () => {
+    test.concurrent("a leaf with another account's credentials is named, with the stalled copies", async () => {
       await using pair = await createPair(version, { as: "other" });
       await fillDomains(pair);
       const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
@@ -94,7 +97,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
       expect(stalled.message).toContain("stalled because leafnode edge-1 is bound to account");
     });
 
-    test.concurrent("a leaf that is gone is missed; when it is back, all is well", async () => {
+    test.concurrent("a missing leaf is reported; when it is back, everything is healthy", async () => {
       await using pair = await createPair(version);
       await fillDomains(pair);
       await pair.leaf.stop();
@@ -144,7 +147,7 @@ test.concurrent("a hub of three with a leaf in its system account: each domain h
   expect(await probes.meta()).toMatchObject({ ok: false, message: expect.stringContaining("edge, hub") });
 });
 
-test.concurrent("an account without JetStream on the hub, with a leaf attached: the API does not answer, and that is all", async () => {
+test.concurrent("an account without JetStream on the hub, with a leaf: the API does not answer, and that is the only finding", async () => {
   await using pair = await createPair("2.10.27", { yaml: "" });
   const limits = { mem_storage: 0, disk_storage: 0 };
   await pair.hub.push(pair.hub.sign(pair.hub.claims({ limits, iat: nowSeconds() + 1 })));
@@ -156,7 +159,7 @@ test.concurrent("an account without JetStream on the hub, with a leaf attached: 
   });
 });
 
-test.concurrent("an origin that is not there: the copy is dead, and it is said", async () => {
+test.concurrent("a missing origin: the copy is dead, and the finding says why", async () => {
   await using pair = await createPair("2.10.27");
   await fillDomains(pair);
   // An origin that was heard: the servers tell otherwise of one that never was.
@@ -183,14 +186,14 @@ test.concurrent("an origin that is not there: the copy is dead, and it is said",
   });
 });
 
-test.concurrent("nats-server 2.9.10 does not name its leafnodes: unknown, not missing", async () => {
+test.concurrent("nats-server 2.9.10 does not report leafnode names: unknown, not missing", async () => {
   await using pair = await createPair("2.9.10");
   const { exit, json } = await relight(pair.hub, "verify", "APP", "--json");
   expect({ exit, codes: codesOf(json) }).toEqual({ exit: 3, codes: ["probe.failed"] });
   expect(json.findings[0].message).toContain("does not report the names of leafnodes");
 });
 
-test.concurrent("the system account is shared: the servers of both domains are deaf, and those of the other are left alone", async () => {
+test.concurrent("with a shared system account the servers of both domains are found deaf, and unaffected ones are left alone", async () => {
   await using pair = await createPair("2.10.27", { system: "shared" });
   await fillDomains(pair);
   await expire(pair.hub);

@@ -89,7 +89,7 @@ test("an unreachable server is unknown (3), never dead", async () => {
   expect(run.exit).toBe(3);
 });
 
-test("something that listens and is no NATS server is unreachable, within the time set", async () => {
+test("a listener that is not a NATS server is unreachable, within the timeout", async () => {
   const silent = createServer(() => undefined).listen(0, "127.0.0.1");
   await once(silent, "listening");
   const { port } = silent.address() as { port: number };
@@ -125,13 +125,13 @@ test.each([
   expect(run.json.verdict ?? run.json.error.code).toBe(expected);
 });
 
-test("an account that nobody knows", async () => {
+test("an unknown account", async () => {
   const run = await relight(world, "verify", "NOBODY", "--json");
   expect(run.json.error).toMatchObject({ code: "account.unknown" });
   expect(run.exit).toBe(3);
 });
 
-test("without a signing key it verifies, and says what it needs to renew", async () => {
+test("without a signing key it verifies, and says what a renewal needs", async () => {
   const text = (await yaml()).replace(/ {2}signingKey: file:operator.nk\n/, "");
   await withFiles({ "relight.yaml": text }, async () => {
     expect((await relight(world, "verify", "APP")).exit).toBe(0);
@@ -144,7 +144,7 @@ test("without a signing key it verifies, and says what it needs to renew", async
   });
 });
 
-test("no command, a wrong command and a wrong option are usage errors (3); --help is none", async () => {
+test("no command, a wrong command and a wrong option are usage errors (3); --help is not", async () => {
   expect((await relight(world, "frobnicate")).exit).toBe(3);
   expect((await relight(world, "verify")).exit).toBe(3);
   expect((await relight(world, "status", "--frob")).exit).toBe(3);

@@ -15,7 +15,7 @@ process.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1";
 process.env["AWS_ACCESS_KEY_ID"] = "test";
 process.env["AWS_SECRET_ACCESS_KEY"] = "test";
 
-test("PagerDuty and Slack are told in words what is dead, though SNS can't be reached", async () => {
+test("PagerDuty and Slack get a readable page, although SNS is unreachable", async () => {
   await using pagerDuty = await receiver(202);
   await using slack = await receiver(200);
   const yaml = [

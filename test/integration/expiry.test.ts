@@ -30,7 +30,7 @@ const outcomeOf = async (world: World): Promise<string> => {
 };
 
 describe("a manual account", () => {
-  test("is warned about once, is never renewed but by a person's order, and that ends the alarm", async () => {
+  test("warns once, is renewed only by a person, which ends the alarm", async () => {
     await using world = await createWorld({ binary, lives: 3_600 });
     await setPolicy(world, "{ manual: true, renewBefore: 2h, pageBefore: 90m }");
     const status = await relight(world, "status", "--json");
@@ -60,7 +60,7 @@ describe("a manual account", () => {
 });
 
 describe("a critical account", () => {
-  test("that somebody changed is not renewed, however often it is seen, until a person orders it", async () => {
+  test("that somebody changed is not renewed until a person orders it", async () => {
     await using world = await createWorld({ binary, lives: 90 * 86_400 });
     await setPolicy(world, "{ critical: true }");
     expect(await outcomeOf(world)).toBe("healthy");
@@ -87,7 +87,7 @@ describe("a critical account", () => {
     ]);
   });
 
-  test("is renewed where its readings agree", async () => {
+  test("is renewed if its readings agree", async () => {
     await using world = await createWorld({ binary, lives: 3_600 });
     await setPolicy(world, "{ critical: true }");
     await fill(world, { messages: 5 });
@@ -95,7 +95,7 @@ describe("a critical account", () => {
   });
 });
 
-test("plan --until shows what comes on which day, and refuses what is no time", async () => {
+test("plan --until shows the renewals of each day, and refuses an invalid time", async () => {
   await using world = await createWorld({ binary, lives: 90 * 86_400 });
   const { json, exit } = await relight(world, "plan", "--until", "80d", "--json");
   expect(json.days).toHaveLength(1);

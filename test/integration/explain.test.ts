@@ -12,7 +12,7 @@ import { relight, relightReads } from "../support/relight.ts";
 
 /** What explain says is held against what servers write. */
 
-test.each(VERSIONS)("the table names the versions whose binaries hold its texts: %s", async (version) => {
+test.each(VERSIONS)("the table names the versions whose binaries have its texts: %s", async (version) => {
   const binary = await readFile((await serverBinary(version)).path);
   const held = LOG_KINDS.filter(({ texts }) => texts.every((text) => binary.includes(text)));
   const named = LOG_KINDS.filter(({ versions }) => versions.includes(version));
@@ -25,7 +25,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     binary = (await serverBinary(version)).path;
   });
 
-  test("a healthy hub and leaf in two domains, at debug level: lines of the clamping, and no worry", async () => {
+  test("a healthy hub and leaf in two domains, at debug level: only harmless lines", async () => {
     await using pair = await createLeafPair({ binary });
     const bothLogs = async (): Promise<string> => (await pair.hub.log()) + (await pair.leaf.log());
     await waitFor("the clamping", async () => ((await bothLogs()).match(/Not permitted to/g) ?? []).length >= 3);
@@ -38,7 +38,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(run).toMatchObject({ exit: 0, json: { worry: "none" } });
   });
 
-  test("an account that expires: which it is, and that it must be renewed", async () => {
+  test("an account that expires: which one, and that it must be renewed", async () => {
     await using world = await createWorld({ binary, lives: 5 });
     await appendFile(join(world.server.folder, "server.conf"), "\ndebug: true\n");
     process.kill(world.server.pid() ?? 0, "SIGHUP");
@@ -56,7 +56,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(run).toMatchObject({ exit: 2, stdout: expect.stringContaining("Renew the account") });
   });
 
-  test("a seed that a server wrote into its log is not written again", async () => {
+  test("a seed in a server's log is not repeated", async () => {
     const seed = seedOf(createUser());
     await using pair = await createLeafPair({ binary, remote: `credentials: "${seed}"` });
     await waitFor("the server to log it", async () => (await pair.leaf.log()).includes(`file "${seed}"`));
@@ -78,7 +78,7 @@ describe("the command", () => {
     );
   });
 
-  test("says when it can't read", async () => {
+  test("reports an unreadable file", async () => {
     const run = await relight({ home: import.meta.dirname }, "explain", "/none.log");
     expect(run).toMatchObject({ exit: 3, stderr: expect.stringContaining("cannot read the log /none.log") });
   });

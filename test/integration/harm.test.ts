@@ -25,7 +25,7 @@ const scopeOf = (world: World) => ({
 const YES = ["--allow-changes", "--yes"];
 
 /** Claims that servers take and that do harm. One world, whose last test ends its server for good. */
-describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm (nats-server %s)", (version) => {
+describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("harmful claims (nats-server %s)", (version) => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({ binary: (await serverBinary(version)).path, lives: 80 * DAY });
@@ -95,7 +95,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
   ];
   // What the gate says does not hang on the version: once is enough for all but the first.
   test.each(version === "2.10.27" ? refused : refused.slice(0, 1))(
-    "%s is refused, whatever a person says",
+    "%s is refused, even if forced",
     async (_what, make, code) => {
       const { run, pushes } = await pushAndWatch(world, world.sign(make()), ...YES);
       expect(run.json.error).toMatchObject({ code: "gate.refused" });
@@ -105,7 +105,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     },
   );
 
-  test("a key that servers fold onto another is malformed, and named", async () => {
+  test("a key that servers read as another is malformed, and named", async () => {
     const text = JSON.stringify({ jti: "X", iss: world.operator.getPublicKey(), ...inForce() });
     const token = signText(text.replace("{", `{"Exp":${nowSeconds() + 12},`), world.operator);
     const { run, pushes } = await pushAndWatch(world, token, ...YES);
@@ -116,14 +116,14 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     expect(pushes).toBe(0);
   });
 
-  test("a revocation that no server can write down is malformed", async () => {
+  test("a revocation that no server can store is malformed", async () => {
     const token = world.sign(withNats({ revocations: { [USER]: 253_402_300_800 } }));
     const { run, pushes } = await pushAndWatch(world, token, ...YES);
     expect(run.json.error).toMatchObject({ code: "jwt.malformed" });
     expect(pushes).toBe(0);
   });
 
-  test("a push of another JWT with the id of the one in force is proved by what it says", async () => {
+  test("a push of another JWT with the id of the one in force is proved by its content", async () => {
     const jti = "the same";
     await world.push(world.sign(inForce({ jti })));
     const changed = withNats({ description: "changed" });
@@ -136,7 +136,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     await world.push(world.sign(inForce()));
   });
 
-  test("an earlier end is pushed where a person says so, and the next renewal is possible", async () => {
+  test("an earlier expiry is pushed if a person allows it, and the next renewal works", async () => {
     const token = world.sign(inForce({ exp: nowSeconds() + DAY }));
     const { run } = await pushAndWatch(world, token, "--allow-earlier-expiry");
     expect(run.json).toMatchObject({ outcome: "pushed", pushed: { servers: ["lab"] } });
@@ -144,7 +144,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     expect(renewed.json).toMatchObject({ outcome: "renewed", verdict: "healthy" });
   });
 
-  test("tiers in place of flat limits are pushed where a restart follows, which the server then needs", async () => {
+  test("tiers instead of flat limits are pushed with --restart-follows, and the servers then need restarts", async () => {
     const toTiers = ["jetstream", "limits", "APP", "--to-tiers", "R1", "--yes", "--json"];
     const tiers = withNats({ limits: { ...UNLIMITED, tiered_limits: { R1: { disk_storage: -1 } } } });
     const { run, pushes } = await pushAndWatch(world, world.sign(tiers), ...YES);
@@ -167,7 +167,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
     );
   });
 
-  test("JetStream on the system account is refused by the command even if forced; where it is so, doctor says what it does, and it can be taken away", async () => {
+  test("JetStream on the system account is refused even if forced; doctor reports it if it exists, and it can be removed", async () => {
     const order = ["jetstream", "enable", "SYS", "--storage", "1MiB", "--yes", "--force", "--json"];
     const refused = await relight(world, ...order);
     expect(refused.json.error).toMatchObject({ code: "limits.refused" });
@@ -210,8 +210,8 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("claims that do harm
   });
 });
 
-describe("what servers do with such claims", () => {
-  test.each(["2.9.10", "2.10.27"])("nats-server %s dies of a mapping that counts to nothing", async (version) => {
+describe("effects of such claims on servers", () => {
+  test.each(["2.9.10", "2.10.27"])("nats-server %s crashes on a mapping with an invalid count", async (version) => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     const claims = world.claims();
     await world.push(
@@ -226,7 +226,7 @@ describe("what servers do with such claims", () => {
   });
 
   test.each(["2.9.10", "2.10.27", "2.15.1"])(
-    "nats-server %s takes limits that it can't reserve, and starts without the account's JetStream",
+    "nats-server %s accepts limits that it can't reserve, and starts without the account's JetStream",
     async (version) => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path });
       await fill(world, { messages: 1 });
@@ -239,7 +239,7 @@ describe("what servers do with such claims", () => {
     },
   );
 
-  test("nats-server 2.9.10 does not start where the system account imports JetStream's API", async () => {
+  test("nats-server 2.9.10 does not start if the system account imports JetStream's API", async () => {
     await using world = await createWorld({ binary: (await serverBinary("2.9.10")).path });
     const claims = world.claims();
     const exports = [{ name: "js", subject: "$JS.API.>", type: "service" }];

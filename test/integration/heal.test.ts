@@ -23,7 +23,7 @@ const jtiOf = async (world: World): Promise<string> => {
 };
 
 describe.each(["2.9.10", "2.10.27"])("nats-server %s, which has #6806", (version) => {
-  test("an account that was renewed by hand looks fine, is dead, and is healed without a restart or a loss", async () => {
+  test("an account that was renewed by hand looks healthy, is dead, and is healed without a restart or a loss", async () => {
     await using world = await brokenWorld(version);
     const before = await snapshot(world);
     const pid = world.server.pid();
@@ -85,13 +85,13 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
     ]);
   });
 
-  test("without an account key the system account's view alone still tells the truth", async () => {
+  test("without an account key the system account's view is still correct", async () => {
     const { json, exit } = await configured(withoutKey, () => relight(world, "verify", world.accountId, "--json"));
     expect(json).toMatchObject({ verdict: "dead", depth: "system" });
     expect(exit).toBe(2);
   });
 
-  test("memory streams: the toggle is refused with the reason, nothing is touched, a person is called", async () => {
+  test("memory streams: the toggle is refused with the reason, nothing changes, a person is paged", async () => {
     const before = [await snapshot(world), await jtiOf(world)];
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "refused", verdict: "dead" });
@@ -104,7 +104,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
     expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
   });
 
-  test("memory streams with the policy's leave are not touched without the account's key, which it would take to make them anew", async () => {
+  test("memory streams are not touched without the account's key, even if the policy allows it, because it is needed to recreate them", async () => {
     const { json } = await configured(
       (yaml) => withoutKey(allowLoss(yaml)),
       () => relight(world, "heal", world.accountId, "--json"),
@@ -113,7 +113,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
     expect(json.rungs[0].why).toMatch(/its signingKey is not configured/);
   });
 
-  test("memory streams with the policy's leave are made anew, empty, with their consumers; files keep every message", async () => {
+  test("memory streams are recreated empty if the policy allows it, with their consumers; files keep every message", async () => {
     const { CACHE: cache, ...files } = await snapshot(world);
     const { json, exit } = await configured(allowLoss, () => relight(world, "heal", "APP", "--json"));
     expect(json).toMatchObject({ outcome: "healed", verdict: "healthy" });
@@ -125,7 +125,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nat
   });
 });
 
-test("an account that expired and that the resolver deleted is brought back from the journal", async () => {
+test("an account that expired and that the resolver deleted is restored from the journal", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
   await fill(world);
   const before = await snapshot(world);
@@ -188,7 +188,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("any server (%s)", (version) => {
     expect([await snapshot(world), await jtiOf(world)]).toEqual(before);
   });
 
-  test("an account that is expired is renewed first, then revived, and works", async () => {
+  test("an expired account is renewed first, then revived, and works", async () => {
     const before = await snapshot(world);
     await expire(world);
     const expired = await relight(world, "verify", "APP", "--json");

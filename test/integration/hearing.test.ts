@@ -22,8 +22,8 @@ const AUDIT: Partial<StreamConfig> = { name: "AUDIT", subjects: ["$JS.API.>"], n
 describe.each([
   ["2.9.10", SPECIAL],
   ["2.10.27", [...SPECIAL, AUDIT]],
-] as const)("what JetStream hears, among what others hear (nats-server %s)", (version, special) => {
-  test("neither many subscriptions nor special subjects make it look dead, nor alive", async () => {
+] as const)("JetStream's subscriptions among clients' (nats-server %s)", (version, special) => {
+  test("many subscriptions and special subjects make it look neither dead nor alive", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     const client = await world.connectAs("app");
     const manager = await jetstreamManager(client, { checkAPI: false });

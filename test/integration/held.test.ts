@@ -46,7 +46,7 @@ const healthy = (world: World) =>
 
 /** One world a version, in the order of an outage. */
 describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
-  "what nobody holds is not healthy (nats-server %s)",
+  "assets that no server holds are not healthy (nats-server %s)",
   (version) => {
     let world: World;
     let holder: string;
@@ -59,7 +59,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
     }, 150_000);
     afterAll(async () => await world?.[Symbol.asyncDispose]());
 
-    test("a server that crashed: what it alone held is dead, with its name; verify and doctor agree", async () => {
+    test("assets of a crashed server are dead, with its name; verify and doctor agree", async () => {
       await server()?.kill();
       const { json, exit } = await verify(world);
       expect(exit).toBe(2);
@@ -86,13 +86,13 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
         expect(streams.evidence.map((seen: { message: string }) => seen.message)).toContain(message);
     });
 
-    test("no rung is begun, and a person is told what to do", async () => {
+    test("no rung starts, and a person learns what to do", async () => {
       const { json } = await relight(world, "heal", "APP", "--json");
       expect(json).toMatchObject({ outcome: "escalated", rungs: [], verdict: "dead" });
       expect(json.why).toMatch(`bring ${holder} back`);
     });
 
-    test("without the account's key the journal knows", async () => {
+    test("without the account's key the journal has them", async () => {
       const { json, exit } = await withoutKey(world, () => verify(world));
       expect(exit).toBe(2);
       expect(codes(json)).toEqual(
@@ -100,7 +100,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
       );
     });
 
-    test("without the key and without a look of before it is unknown", async () => {
+    test("without the key and without an earlier look they are unknown", async () => {
       const journal = process.env["RELIGHT_JOURNAL"];
       process.env["RELIGHT_JOURNAL"] = `sqlite:${world.home}/fresh.sqlite`;
       try {
@@ -117,12 +117,12 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
       }
     });
 
-    test("with its server back all is healthy", async () => {
+    test("with its server back everything is healthy", async () => {
       await server()?.start();
       await healthy(world);
     });
 
-    test("after a peer-remove what came back empty is lost, until a person accepts it", async () => {
+    test("after a peer-remove, assets that came back empty are lost, until a person accepts it", async () => {
       await server()?.stop();
       // The meta leader has given it up at once, and tells which consumers were ephemeral.
       const stopped = codes((await verify(world)).json);

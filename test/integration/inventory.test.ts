@@ -26,7 +26,7 @@ async function isListed(world: World): Promise<boolean> {
   }
 }
 
-test("an account that expired, and that no resolver and no configuration has, is known, told of and renewed", async () => {
+test("an expired account that neither the resolver nor the configuration has is known, reported and renewed", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
   await withoutAccounts(world);
   const billing = await anotherAccount(world, "BILLING");

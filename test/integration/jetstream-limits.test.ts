@@ -72,7 +72,7 @@ describe.each(
     WHERE,
   ),
 )("JetStream limits (nats-server %s, %d servers)", (version, size) => {
-  test("JetStream is enabled, used, given more and less; nothing else in the claims changes", async () => {
+  test("JetStream is enabled, used, raised and lowered; no other claim changes", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size });
     await withoutJetStream(world);
 
@@ -114,8 +114,8 @@ describe.each(
   });
 });
 
-describe.each(["2.9.10", "2.10.27", "2.15.1"])("JetStream limits that are not to be (nats-server %s)", (version) => {
-  test("what the server can't reserve is refused, forced or not; it would keep the old limits in silence", async () => {
+describe.each(["2.9.10", "2.10.27", "2.15.1"])("refused JetStream limits (nats-server %s)", (version) => {
+  test("limits that the server can't reserve are refused, forced or not; it would silently keep the old ones", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     await fill(world, { messages: 5 });
     const { result, pushes } = await pushesDuring(world, () =>
@@ -135,7 +135,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("JetStream limits that are not to
 });
 
 test.each(sampleOf(["2.10.27"], VERSIONS))(
-  "without --yes and without a person nothing is changed; --dry-run shows the change (nats-server %s)",
+  "without --yes and without a person nothing changes; --dry-run shows the change (nats-server %s)",
   async (version) => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     const { result, pushes } = await pushesDuring(world, async () => ({
@@ -165,7 +165,7 @@ test.each(sampleOf(["2.10.27"], VERSIONS))(
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))(
   "tiered limits in a cluster of three (nats-server %s)",
   (version) => {
-    test("tiers are enabled and changed, each by itself; what they promise counts with its replicas", async () => {
+    test("tiers are enabled and changed separately; their promises count with replicas", async () => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
       await withoutJetStream(world);
       const enable = ["enable", "APP", "--tier", "R3", "--storage", "10MB", "--yes"] as const;

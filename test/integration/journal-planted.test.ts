@@ -38,7 +38,7 @@ describe("on a real server", () => {
   });
   afterAll(async () => world?.[Symbol.asyncDispose]());
 
-  test.each(["renew", "heal", "run"])("claims for an account of one's own: %s signs nothing", async (command) => {
+  test.each(["renew", "heal", "run"])("planted claims: %s signs nothing", async (command) => {
     const own = createAccount().getPublicKey();
     const claims = {
       jti: "planted",
@@ -58,7 +58,7 @@ describe("on a real server", () => {
     }
   });
 
-  test("what proves the claims that were seen is no signature of a JWT", async () => {
+  test("the proof of seen claims is not a JWT signature", async () => {
     const database = new DatabaseSync(`${world.home}/relight.sqlite`, { readOnly: true });
     const query = "SELECT data FROM journal WHERE kind = 'claims.seen' AND account = ?";
     const [row] = database.prepare(query).all(world.accountId);
@@ -73,7 +73,7 @@ describe("on a real server", () => {
     expect(key.verify(Buffer.from(body), signature)).toBe(false);
   });
 
-  test("a toggle and a configuration to give back: a person is called, nothing changes", async () => {
+  test("a planted toggle and configuration: a person is paged, nothing changes", async () => {
     const before = await snapshot(world);
     const system = await world.connectAs("system");
     const jwt = async () => (await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`)).string();

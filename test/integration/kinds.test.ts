@@ -54,7 +54,7 @@ test("a KV bucket, an object store, a work queue, an interest stream and an ephe
 });
 
 describe("a cluster of three (nats-server 2.10.27)", () => {
-  test("clients on every server that subscribe to the very subjects do not make dead streams look alive", async () => {
+  test("clients that subscribe to the same subjects on every server do not make dead streams look alive", async () => {
     await using world = await createOf("2.10.27", 3);
     await fill(world, { replicas: 3, messages: 3 });
     await expire(world);
@@ -71,7 +71,7 @@ describe("a cluster of three (nats-server 2.10.27)", () => {
     expect(deafIn(json, "stream.deaf")).toEqual(["JOBS", "ORDERS"]);
   });
 
-  test("mirrors stall with their origins, and follow again after the heal", async () => {
+  test("mirrors stall with their origins, and resume after the heal", async () => {
     await using world = await createOf("2.10.27", 3);
     await fill(world, { replicas: 3, messages: 10 });
     await addMirrors(world);
@@ -110,7 +110,7 @@ describe("a cluster of three (nats-server 2.10.27)", () => {
 });
 
 describe.each(sampleOf([1], [1, 3]))("hundreds of streams on %i server(s) (nats-server 2.10.27)", (size) => {
-  test("are looked at with few requests in flight", async () => {
+  test("are checked with few requests in flight", async () => {
     await using world = await createOf("2.10.27", size);
     await fillMany(world, 300, 1);
     const started = performance.now();

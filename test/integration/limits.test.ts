@@ -96,7 +96,7 @@ async function asTold(world: World, message: string) {
 }
 
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used up (nats-server %s)", (version) => {
-  test("of flat limits: publishers get 10002, and the verdict says which limit and what raises it", async () => {
+  test("with flat limits: publishers get 10002, and the verdict names the limit and how to raise it", async () => {
     await using world = await worldOf(version);
     await limit(world, { disk_storage: 100_000, streams: 3 });
     await addStreams(world, { name: "A" }, { name: "OWN", max_bytes: 20_000 }, { name: "MEM", storage: "memory" });
@@ -110,7 +110,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
     expect(seen.findings).toMatchObject([
       {
         code: "limit.storage",
-        message: expect.stringMatching(/disk_storage: .* limit: 100 kB.*to A.*10002/i),
+        message: expect.stringMatching(/disk_storage: .*\(limit: 100 kB\).*to A.*10002/i),
       },
     ]);
     expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);
@@ -140,7 +140,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
     expect(await publish(world, "MEM")).toBe("ok");
   });
 
-  test("a stream that discards what is new is as it was made: a warning", async () => {
+  test("a stream that discards new messages works as configured: a warning", async () => {
     await using world = await worldOf(version);
     await addStreams(world, { name: "NEW", max_msgs: 3, discard: "new" as never });
     expect(await fillUp(world, "NEW")).toBe("10077");
@@ -150,7 +150,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
   });
 });
 
-test("before 2.12.5 the limit of the largest stream counts against all of them together", async () => {
+test("before 2.12.5 the limit of the largest stream counts against all streams together", async () => {
   await using world = await worldOf("2.10.27");
   await limit(world, { disk_max_stream_bytes: 60_000 });
   await addStreams(world, { name: "A", max_bytes: 50_000 }, { name: "B", max_bytes: 50_000 });
@@ -166,7 +166,7 @@ test("before 2.12.5 the limit of the largest stream counts against all of them t
 });
 
 describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (nats-server %s)", (version) => {
-  test("one that is used up, and one that is not there, are told by their names", async () => {
+  test("a used-up tier, and a missing one, are reported by name", async () => {
     await using world = await worldOf(version, { size: 3 });
     await tiers(world, { R1: tier(60_000), R3: tier(1_000_000) });
     await addStreams(world, { name: "ONE" }, { name: "THREE", num_replicas: 3 });
@@ -212,7 +212,7 @@ async function occupy(world: World, count: number): Promise<AsyncDisposable> {
 }
 
 describe("connections that are used up", () => {
-  test("are counted, and what needs none is done all the same: a dead account is dead, and is healed", async () => {
+  test("are counted, and remedies that need none still run: a dead account is dead, and is healed", async () => {
     await using world = await worldOf("2.10.27");
     await fill(world, { messages: 5 });
     const limits = { conn: 3 };
@@ -236,7 +236,7 @@ describe("connections that are used up", () => {
     expect(await verify(world)).toMatchObject({ verdict: "healthy", depth: "account", findings: [] });
   });
 
-  test("in a cluster no rung begins that must ask as the account; with room for Relight it is healed", async () => {
+  test("in a cluster no rung starts that must act as the account; with free connections Relight heals it", async () => {
     await using world = await worldOf("2.10.27", { size: 3 });
     await fill(world, { messages: 5, replicas: 3 });
     const limits = { conn: 3 };
@@ -252,7 +252,7 @@ describe("connections that are used up", () => {
     expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
   });
 
-  test("an account that lets nobody in is locked by its claims", async () => {
+  test("an account that lets nobody connect is locked by its claims", async () => {
     await using world = await worldOf("2.15.1");
     await fill(world, { messages: 5 });
     await limit(world, { conn: 0 });
@@ -275,7 +275,7 @@ const MOVED = [
 describe.each(sampleOf(MOVED.slice(1, 3), MOVED))(
   "from flat limits to tiers (nats-server %s, %d servers)",
   (version, size) => {
-    test("each stream is moved into its tier, without a restart; whoever pushed them otherwise has it healed", async () => {
+    test("each stream is moved into its tier, without a restart; after any other push, heal moves them", async () => {
       await using world = await worldOf(version, { size });
       const streams = [
         { name: "ONE", description: "mine" },
@@ -310,7 +310,7 @@ describe.each(sampleOf(MOVED.slice(1, 3), MOVED))(
       expect(described).toBe("mine");
     });
 
-    test("what somebody else did is dead, and heals", async () => {
+    test("somebody else's change is dead, and heals", async () => {
       await using world = await worldOf(version, { size });
       const streams = [{ name: "ONE" }, ...(size > 1 ? [{ name: "THREE", num_replicas: 3 }] : [])];
       await addStreams(world, ...streams);

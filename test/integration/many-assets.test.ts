@@ -41,7 +41,7 @@ async function addLong(manager: JetStreamManager, count: number, storage: Storag
   await manager.consumers.add(name, { durable_name: `${LONG}c`, ack_policy: AckPolicy.Explicit });
 }
 
-test("in a cluster: more streams and consumers than one user can be allowed to change are all healed", async () => {
+test("in a cluster: more streams and consumers than one user may change are all healed", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
   await fillLong(world, StorageType.File);
   const [before, state] = [await configurations(world), await snapshot(world)];
@@ -53,7 +53,7 @@ test("in a cluster: more streams and consumers than one user can be allowed to c
   expect(await snapshot(world)).toEqual(state);
 });
 
-test("alone: more streams and consumers in memory than one user can be allowed to make are all made anew", async () => {
+test("alone: more memory streams and consumers than one user may create are all recreated", async () => {
   const yaml = "    allowMemoryLoss: true\n";
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml });
   await fillLong(world, StorageType.Memory);
@@ -92,7 +92,7 @@ async function fillUsed(world: World): Promise<void> {
   }
 }
 
-test("in a cluster: used consumers of one replica are healed under each retention, and what an ephemeral one lost is told", async () => {
+test("in a cluster: used single-replica consumers are healed under each retention, and an ephemeral one's loss is reported", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
   await fillUsed(world);
   const [before, state] = [await configurations(world), await snapshot(world)];

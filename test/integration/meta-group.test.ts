@@ -23,7 +23,7 @@ function metaThat(world: World, what: string, is: (meta: MetaGroup) => boolean):
 const healthy = (meta: MetaGroup): boolean => quorumProblems(meta).length === 0;
 
 describe.each(["2.10.27", "2.15.1"] as const)("the meta group of three nats-servers %s", (version) => {
-  test("is told by its leader: whole, one away, quorum lost, whole again", async () => {
+  test("is reported by its leader: complete, one away, quorum lost, complete again", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
     const whole = await metaThat(world, "whole", healthy);
     expect(whole.size).toBe(3);
@@ -48,7 +48,7 @@ describe.each(["2.10.27", "2.15.1"] as const)("the meta group of three nats-serv
   });
 });
 
-test.each(["2.9.10", "2.10.27", "2.15.1"] as const)("one nats-server %s has none", async (version) => {
+test.each(["2.9.10", "2.10.27", "2.15.1"] as const)("a standalone nats-server %s has none", async (version) => {
   await using world = await createWorld({ binary: (await serverBinary(version)).path });
   expect(await metaOf(world)).toEqual({ ok: true, value: undefined });
 });

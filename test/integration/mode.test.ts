@@ -55,7 +55,7 @@ const kindsOf = async (world: World): Promise<readonly string[]> => {
 /** What the journal has of a remedy or a push. */
 const DONE = /^(rung|push|toggle|reconfigure|restart|source)\./;
 
-describe("Relight that may only look, at dead streams in a cluster of 2.10.27", () => {
+describe("a Relight that only looks, with dead streams in a cluster of 2.10.27", () => {
   let world: World;
   let yaml = "";
   const configure = (change: (text: string) => string): Promise<void> =>
@@ -120,7 +120,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
     },
   );
 
-  test("what a person orders is refused with the reason, and nothing is pushed", async () => {
+  test("a person's command is refused with the reason, and nothing is pushed", async () => {
     await configure(readOnly);
     await writeFile(
       `${world.home}/new.jwt`,
@@ -150,7 +150,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
     expect(orders).toEqual([]);
   });
 
-  test("status, plan, verify and doctor show the mode, to programs and to people", async () => {
+  test("status, plan, verify and doctor show the mode, in JSON and in text", async () => {
     await configure(readOnly);
     for (const command of [["status"], ["plan"], ["verify", "APP"], ["doctor"]]) {
       const { json } = await relight(world, ...command, "--json");
@@ -169,7 +169,7 @@ describe("Relight that may only look, at dead streams in a cluster of 2.10.27", 
     expect(await stateOf(world)).toEqual(before);
   });
 
-  test("as it was configured at first, Relight heals", async () => {
+  test("with the original configuration Relight heals", async () => {
     const { json, exit } = await relight(world, "heal", "APP", "--json");
     expect(json).toMatchObject({ outcome: "healed", verdict: "healthy", mode: { mode: "heal" } });
     expect(exit).toBe(0);

@@ -169,7 +169,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     database.close();
   }
 
-  test("status shows the others as ever, and says what is wrong with each and what to do", async () => {
+  test("status shows the others as usual, and says what is wrong with each and what to do", async () => {
     const { exit, json } = await ask("status");
     expect(exit).toBe(3);
     for (const name of ["APP", "GOOD", "SYS"])
@@ -193,7 +193,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     for (const { id } of rows) expect(stdout).toContain(id);
   });
 
-  test("expiries watches the operator, the credentials and the others on", async () => {
+  test("expiries still watches the operator, the credentials and the others", async () => {
     const { exit, json } = await ask("expiries");
     expect(exit).toBe(3);
     for (const kind of ["operator", "system-credentials", "system-account"])
@@ -204,7 +204,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
       expect(rowOf(json.expiries, { account: id, severity: "unknown" }).message).toMatch(problem);
   });
 
-  test("rotate-key plans the others, and gives no key up that an account may hold", async () => {
+  test("rotate-key plans the others, and keeps a key that an account may still need", async () => {
     const keys = ["--from", world.operator.getPublicKey(), "--to", to.getPublicKey()];
     const { exit, json } = await ask("rotate-key", ...keys);
     expect([json.state, json.problems, exit]).toEqual(["planned", [], 1]);
@@ -216,7 +216,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
   // What follows from the same looks does not hang on the version: once is enough.
   if (version !== "2.10.27") return;
 
-  test("plan foretells the others, and names the broken", async () => {
+  test("plan projects the others, and names the broken ones", async () => {
     const { exit, json } = await ask("plan");
     expect(exit).toBe(1);
     expect(rowOf(json.plans, { name: "GOOD" })).toMatchObject({ verdict: "healthy", steps: [] });
@@ -243,7 +243,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
       expect(rowOf(json.accounts, { account: id }).state).toBe(code === undefined ? "unknown" : "same");
   });
 
-  test("doctor judges the others", async () => {
+  test("doctor checks the others", async () => {
     const { exit, json } = await ask("doctor");
     expect(exit).toBe(3);
     expect(json.cluster.doNotRestart).toEqual([]);
@@ -253,7 +253,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     for (const { id, code } of rows) expect(text).toContain(code === undefined ? id : "is too large for servers");
   });
 
-  test("verify of a healthy account needs no other, and journal shows what is readable", async () => {
+  test("verify of a healthy account needs no other, and journal shows readable entries", async () => {
     expect(await ask("verify", "GOOD")).toMatchObject({ exit: 0, json: { verdict: "healthy" } });
     for (const { id } of rows) expect(await ask("verify", id)).toMatchObject({ exit: 3, json: { verdict: "unknown" } });
     const { exit, stdout } = await relight(world, "journal");
@@ -262,7 +262,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     expect((await ask("journal")).json.entries.length).toBeGreaterThan(10);
   });
 
-  test("run does the others' jobs, and leaves the broken as they are", async () => {
+  test("run does the others' jobs, and leaves the broken accounts unchanged", async () => {
     // What is over by the servers' count they delete by themselves, within a minute.
     const lasting = async () => {
       const over = rows.filter(({ isRefused }) => isRefused).map(({ id }) => id);
@@ -283,7 +283,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     expect(await lasting()).toEqual(before);
   });
 
-  test("a JWT that is made anew mends it, by the command that the finding names", async () => {
+  test("a JWT that is issued again, as the finding advises, repairs it", async () => {
     for (const { id, key, code, isRefused } of rows) {
       const claims = accountClaims("BROKEN", key, world.accountSigningKey, UNLIMITED);
       const times = { iat: nowSeconds() + 1, exp: nowSeconds() + 80 * 86_400 };

@@ -38,7 +38,7 @@ async function pause({ server }: World, milliseconds: number): Promise<void> {
   }
 }
 
-test("a run asks for everybody once, and a server that is silent for two seconds makes nobody unknown", async () => {
+test("a run asks all servers once, and a server that is silent for two seconds makes no account unknown", async () => {
   await using world = await createWorld({ binary });
   await layAccounts(world, MANY);
   const system = await world.connectAs("system");
@@ -69,7 +69,7 @@ test.each([
   ["2.9.10", 1],
   ["2.10.27", 0],
 ])(
-  "accounts that the resolver of %s lacks are told from silence with this many lists: %d",
+  "absent accounts of the resolver of %s are recognized with this many lists: %d",
   async (version, lists) => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path });
     const system = await world.connectAs("system");
@@ -88,7 +88,7 @@ test.each([
   60_000,
 );
 
-test("a list of everybody that ends with the connection says so, and is no bug", async () => {
+test("a list that ends with the connection says so, and is no bug", async () => {
   await using world = await createWorld({ binary });
   await using app = await openWorldApp(world);
   const { resolver } = await app.context();

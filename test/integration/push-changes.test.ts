@@ -30,7 +30,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("push --allow-changes (nats-serve
     return reply.string();
   };
 
-  test("what changes more than a renewal may needs both the option and a yes", async () => {
+  test("changes beyond a renewal need both the option and a yes", async () => {
     const before = await running();
     const changed = world.sign({ ...world.claims(later()), name: "OTHER" });
     expect((await push(changed)).json.error).toMatchObject({ code: "gate.refused" });
@@ -49,7 +49,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("push --allow-changes (nats-serve
     ["a JWT that is older", () => world.sign({ ...world.claims({ iat: nowSeconds() - 600 }), name: "X" }), "stale"],
     ["a lowered limit", () => world.sign(world.claims({ ...later(), limits: { conn: 3 } })), "limit_lowered"],
     ["one that has expired", () => world.sign(world.claims({ ...later(), exp: nowSeconds() - 1 })), "expired"],
-  ])("nobody can give leave for %s", async (_what, make, code) => {
+  ])("nobody can allow %s", async (_what, make, code) => {
     const before = await running();
     const { json, exit } = await push(make(), "--allow-changes", "--yes");
     expect(json.error).toMatchObject({ code: "gate.refused" });
@@ -58,14 +58,14 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("push --allow-changes (nats-serve
     expect(await running()).toBe(before);
   });
 
-  test("a plain renewal is no question", async () => {
+  test("a plain renewal asks nothing", async () => {
     const [, payload = ""] = (await running()).split(".");
     const { name } = JSON.parse(Buffer.from(payload, "base64url").toString());
     const renewed = world.sign({ ...world.claims(later()), name });
     expect((await push(renewed, "--allow-changes")).json).toMatchObject({ outcome: "pushed" });
   });
 
-  test("a yes to differences from one JWT is none to those from another", async () => {
+  test("a yes to differences from one JWT does not apply to another", async () => {
     const token = world.sign({ ...world.claims(later()), name: "THIRD" });
     const refused = runJobOn(world, "push", () => ({}), {
       token,

@@ -8,7 +8,7 @@ import { zoo } from "../support/zoo.ts";
 /** What is broken, in a cluster that holds one of everything; each test is a line of docs/recoveries.md. */
 
 describe.each(["2.9.10", "2.10.27"])("expired, then renewed, on nats-server %s (#6806)", (version) => {
-  test("everything in a cluster comes back in place: no restart, no loss, each configuration as before", async () => {
+  test("everything in a cluster recovers in place: no restart, no loss, each configuration as before", async () => {
     // 2.9.10 may leave an ephemeral consumer without a leader, so there Relight does not scale it up.
     const ephemeral = version !== "2.9.10";
     // And it does not turn direct gets of three replicas off and on (buckets.test.ts).

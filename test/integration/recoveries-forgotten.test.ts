@@ -51,7 +51,7 @@ function withoutConsumers(state: Record<string, unknown>, gone: readonly string[
   return Object.fromEntries(entries);
 }
 
-test("restarted while expired, on nats-server 2.9.10: the guarded restart, and forgotten consumers go on where they were", async () => {
+test("restarted while expired, on nats-server 2.9.10: the guarded restart, and forgotten consumers continue where they were", async () => {
   // Copies of one replica may stay stalled on 2.9.10 whoever restarts what (docs/recoveries.md).
   await using world = await zoo("2.9.10", { copies: false });
   await moveOn(world);

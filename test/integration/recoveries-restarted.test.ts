@@ -8,7 +8,7 @@ import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo
 
 /** As recoveries-cluster.test.ts, after a restart of all servers while the account was expired. */
 
-test("restarted while expired, on nats-server 2.15.1: found where $JS.API.INFO says OK, healed by a touch, or all but one server", async () => {
+test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INFO says OK, healed by a touch, all or all but one server", async () => {
   await using world = await zoo("2.15.1");
   const [state, before] = [await snapshot(world), await configurations(world)];
   await restartWhileExpired(world);

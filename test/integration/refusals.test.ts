@@ -26,7 +26,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
     ["that changes a permission", () => world.sign({ ...world.claims(later()), name: "OTHER" }), "claims_changed"],
     ["that has expired", () => world.sign(world.claims({ ...later(), exp: nowSeconds() - 1 })), "expired"],
     ["whose signature is not its issuer's", () => tampered(world.sign(world.claims(later()))), "bad_signature"],
-  ])("refuses a JWT %s, before the resolver sees it", async (_situation, make, code) => {
+  ])("refuses a JWT %s, before it reaches the resolver", async (_situation, make, code) => {
     const { run, pushes } = await pushAndWatch(world, make());
     expect(run.json.error).toMatchObject({ code: "gate.refused" });
     expect(run.json.error.details.refusals.map((refusal: { code: string }) => refusal.code)).toContain(code);
@@ -34,7 +34,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
     expect(pushes).toBe(0);
   });
 
-  test("refuses a JWT of an account that the operator does not know of, when it was signed by another operator", async () => {
+  test("refuses a JWT that another operator signed, of an unknown account", async () => {
     const claims = { ...world.claims(later()), sub: foreign.getPublicKey() };
     const { run, pushes } = await pushAndWatch(world, world.sign(claims, createOperator()));
     expect(run.json.error).toMatchObject({ code: "gate.refused" });
@@ -45,7 +45,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
     ["nonsense", "nonsense", /three parts/],
     ["a user's JWT", "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.AA", /"sub" is not an account/],
     ["another algorithm", `${Buffer.from('{"typ":"JWT","alg":"HS256"}').toString("base64url")}.e30.AA`, /HS256/],
-  ])("refuses what is not an account JWT: %s", async (_what, token, message) => {
+  ])("refuses anything but an account JWT: %s", async (_what, token, message) => {
     const { run, pushes } = await pushAndWatch(world, token);
     expect(run.json.error).toMatchObject({ code: "jwt.malformed", message: expect.stringMatching(message) });
     expect(run.exit).toBe(2);
@@ -64,7 +64,7 @@ describe.each(sampleOf(["2.10.27"], VERSIONS))("the push gate (nats-server %s)",
     expect(pushes).toBe(1);
   });
 
-  test("renew keeps every claim that it does not own, and proves the new JWT on the server", async () => {
+  test("renew keeps every other claim, and proves the new JWT on the server", async () => {
     const before = await payload(world);
     const { json, exit } = await relight(world, "renew", "APP", "--json");
     expect(json).toMatchObject({ outcome: "renewed", verdict: "healthy", pushed: { servers: ["lab"] } });

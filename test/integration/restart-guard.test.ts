@@ -52,7 +52,7 @@ describe("the guard before a restart", () => {
     return found;
   };
 
-  test("another account that is expired: no server is restarted, since that would damage it", async () => {
+  test("another account is expired: no server is restarted, because that would damage it", async () => {
     const other = createAccount();
     const id = other.getPublicKey();
     const claims = accountClaims("OTHER", other, world.accountSigningKey, { ...UNLIMITED, ...JETSTREAM });
@@ -103,7 +103,7 @@ describe("the guard before a restart", () => {
     expect((await relight(world, "confirm-restart", "lab-1", "--json")).json).toEqual({ confirmed: null });
   });
 
-  test("a restart that was begun and not seen to end stops all others, until a person confirms it", async () => {
+  test("a restart that did not finish prevents all others, until a person confirms it", async () => {
     await waitForMeta(world);
     const dies = async (name: string): Promise<void> => {
       await restartForReal(name);
@@ -127,7 +127,7 @@ describe("the guard before a restart", () => {
     expect((await relight(world, "confirm-restart", name, "--json")).json).toEqual({ confirmed: null });
   });
 
-  test("with nothing in the way the servers are restarted one at a time, and the account is healthy", async () => {
+  test("without objections the servers are restarted one at a time, and the account is healthy", async () => {
     await waitForMeta(world);
     restarted.length = 0;
     let atOnce = 0;

@@ -59,7 +59,7 @@ async function assertWarned(world: World): Promise<void> {
   expect(verdict.json.findings).toContainEqual(expect.objectContaining({ code: "server.restart_panics", message }));
 }
 
-test("on nats-server 2.10.20 damaged servers are restarted before the meta leader: no panic, and all is healed", async () => {
+test("on nats-server 2.10.20 damaged servers are restarted before the meta leader: no panic, and everything is healed", async () => {
   const { world: made, before } = await damagedWorld();
   await using world = made;
   const damaged = await relight(world, "verify", "APP", "--json");

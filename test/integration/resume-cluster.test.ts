@@ -66,7 +66,7 @@ const DEATHS = [
   ["after", 4, "the replicas are taken back, and the journal does not know", false],
 ] as const;
 
-test("a scale-up that dies at any step is finished by the next heal: replicas as before, nothing lost", async () => {
+test("a scale-up that crashes at any step is finished by the next heal: replicas as before, nothing lost", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3 });
   await fillSingles(world);
   const [state, before] = [await snapshot(world), await configurations(world)];

@@ -91,12 +91,12 @@ async function dieAndResume(count: number): Promise<void> {
   expect(await symptoms(world)).toEqual(WORKS);
 }
 
-describe("a heal that dies", () => {
+describe("a heal that crashes", () => {
   test.each(GROUPS)("after entry %j of its journal is finished by the next one, without a loss", async (...counts) => {
     await Promise.all(counts.map(dieAndResume));
   });
 
-  test("between off and on leaves an account that verify calls dead, not one that merely has no JetStream", async () => {
+  test("between off and on leaves an account that verify calls dead, instead of one without JetStream", async () => {
     await using world = await brokenWorld();
     // job.started, verdict, claims.seen, rung.started, toggle.opened, push.started, push.proved
     await expect(healUntil(world, diesAfterEntry(7))).rejects.toThrow("the process died");
@@ -115,7 +115,7 @@ describe("a heal that dies", () => {
   });
 });
 
-test("claims that hold a JWT of their own (an import's activation token) come back to the byte", async () => {
+test("claims that contain another JWT (an import's activation token) are restored to the byte", async () => {
   await using world = await brokenWorld();
   const token = world.sign(world.claims());
   const claims = world.claims({ iat: nowSeconds() + 5 });
@@ -160,7 +160,7 @@ test("a server that stops midway: a clear error, exit 3, and the next heal finis
   expect(await symptoms(world)).toEqual(WORKS);
 });
 
-test("a push that fails midway: JetStream is given back by the very job that took it", async () => {
+test("a push that fails midway: the same job restores JetStream", async () => {
   await using world = await brokenWorld();
   const before = await snapshot(world);
   const failsOnce = ({ resolver }: Context): Partial<Context> => {
@@ -182,7 +182,7 @@ test("a push that fails midway: JetStream is given back by the very job that too
   expect(await symptoms(world)).toEqual(WORKS);
 });
 
-test("Ctrl-C finishes the step under way: no toggle is left open", async () => {
+test("Ctrl-C finishes the running step: no toggle is left open", async () => {
   await using world = await brokenWorld();
   const before = await snapshot(world);
   const heal = startRelight(world, "heal", "APP", "--json");
@@ -196,7 +196,7 @@ test("Ctrl-C finishes the step under way: no toggle is left open", async () => {
   expect(await snapshot(world)).toEqual(before);
 });
 
-test("SIGKILL in the middle: once the dead job's lease has run out, the next heal finishes it", async () => {
+test("SIGKILL midway: once the crashed job's lease has expired, the next heal finishes it", async () => {
   await using world = await brokenWorld();
   const before = await snapshot(world);
   const heal = startRelight(world, "heal", "APP", "--json");
@@ -213,7 +213,7 @@ test("SIGKILL in the middle: once the dead job's lease has run out, the next hea
   expect(await symptoms(world)).toEqual(WORKS);
 });
 
-test("two heals at once: one works, the other says that the account is busy, and nothing is pushed twice", async () => {
+test("two heals at once: one works, the other reports a busy account, and nothing is pushed twice", async () => {
   await using world = await brokenWorld();
   const [first, second] = await Promise.all([
     relight(world, "heal", "APP", "--json"),

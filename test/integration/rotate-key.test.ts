@@ -75,7 +75,7 @@ const countOf = (found: Record<string, string>, issuer: string): number =>
   Object.values(found).filter((it) => it === issuer).length;
 
 describe("relight rotate-key", () => {
-  test("plans, survives being killed, goes on where it stopped, and lets the old key go only when it may", async () => {
+  test("plans, survives a kill, continues where it stopped, and releases the old key only when possible", async () => {
     await openWorld();
     const plan = await relight(world, ...args("--wave", "2"));
     expect(plan.exit).toBe(1);
@@ -133,7 +133,7 @@ describe("relight rotate-key", () => {
     expect(JSON.stringify(json)).not.toMatch(/eyJ[\w-]+\.eyJ|SO[A-Z2-7]{56}/);
   });
 
-  test("a first Ctrl-C lets the account under way finish and leaves the others as they were", async () => {
+  test("a first Ctrl-C lets the current account finish and leaves the others unchanged", async () => {
     await openWorld({ version: "2.15.1", more: 2 });
     const child = startRelight(world, ...args("--yes"));
     let stdout = "";
@@ -145,7 +145,7 @@ describe("relight rotate-key", () => {
     expect(await issuers()).toEqual({ APP: "new", EXTRA1: "old", EXTRA2: "old", SYS: "old" });
   });
 
-  test("stops at the account whose JetStream dies in its wave, and leaves those behind it", async () => {
+  test("stops at the account whose JetStream dies in its wave, and leaves the later ones", async () => {
     await openWorld({ more: 1 });
     await fill(world, { messages: 3 });
     await using app = await openWorldApp(world);
@@ -179,7 +179,7 @@ describe("relight rotate-key", () => {
   });
 
   test.each(["2.9.10", "2.15.1"])(
-    "a server %s that does not trust the new key yet stops it, and it says what to do",
+    "a server %s that does not trust the new key yet stops it, with advice",
     async (version) => {
       await openWorld({ version, more: 0, trusted: false });
       const untrusted = await relight(world, ...args("--yes"));
@@ -198,7 +198,7 @@ describe("relight rotate-key", () => {
     },
   );
 
-  test("a key that nobody knows is not called unused", async () => {
+  test("an unknown key is not called unused", async () => {
     await openWorld({ more: 0 });
     const stranger = createOperator().getPublicKey();
     const keys = ["--from", stranger, "--to", next.getPublicKey()];

@@ -44,9 +44,9 @@ async function typed(world: World, { json }: Run, rung: string): Promise<Run> {
 }
 
 describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
-  "limits below what is in use (nats-server %s, alone)",
+  "limits below current usage (nats-server %s, alone)",
   (version) => {
-    test("the toggle is refused and nothing is lost; with the command that the refusal names it heals", async () => {
+    test("the toggle is refused and nothing is lost; after the command in the refusal it heals", async () => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path });
       await fill(world);
       await brokenBelow(world, LOW);
@@ -70,7 +70,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))(
   },
 );
 
-test("limits below what is in use in a cluster: no replicas are lent, nothing is lost, and names may hold any letter", async () => {
+test("limits below current usage in a cluster: no replicas are added, nothing is lost, and names may have any letter", async () => {
   const { path: binary } = await serverBinary("2.10.27");
   await using world = await createWorld({ binary, size: 3 });
   await asApp(world, async (connection) => {
@@ -125,9 +125,9 @@ async function copiesHold(connection: Connection, messages: number): Promise<voi
 }
 
 describe.each(sampleOf(["2.9.10"], ["2.9.10", "2.10.27"]))(
-  "a stream in memory with copies (nats-server %s)",
+  "a memory stream with copies (nats-server %s)",
   (version) => {
-    test("is made anew where it ended, so that its copies go on; what the policy gave up is listed", async () => {
+    test("is recreated where it ended, so its copies continue; allowed losses are listed", async () => {
       await using world = await createWorld({ binary: (await serverBinary(version)).path, yaml: ALLOWED });
       await fillNamed(world);
       await expire(world);
@@ -151,7 +151,7 @@ describe.each(sampleOf(["2.9.10"], ["2.9.10", "2.10.27"]))(
   },
 );
 
-test("a mirror ahead of an origin that a person made anew is found (nats-server 2.15.1)", async () => {
+test("a mirror ahead of its recreated origin is found (nats-server 2.15.1)", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.15.1")).path });
   await fillNamed(world);
   await asApp(world, async (connection) => {
@@ -203,7 +203,7 @@ test("a signing key whose template lacks a right: the toggle is refused before i
 test.each([
   ["a limit of no memory", { mem_storage: 0 }, /mem_storage: .* but the limit is 0; raise it/],
   ["a payload limit", { payload: 200 }, /STREAM\.CREATE\.BARE \(it needs \d+ bytes, but the payload limit is 200\)/],
-])("%s under which a stream in memory could not be made anew: the toggle is refused", async (_, limits, why) => {
+])("%s that would prevent recreating a memory stream: the toggle is refused", async (_, limits, why) => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, yaml: ALLOWED });
   await asApp(world, async (connection) => {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
@@ -220,7 +220,7 @@ test.each([
   expect(Object.keys(await configurations(world))).toEqual(["BARE"]);
 });
 
-test("a loss is found though the job died, and stays a finding until a person acknowledges it", async () => {
+test("a loss is found although the job crashed, and stays a finding until a person acknowledges it", async () => {
   await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
   await fill(world);
   await expire(world);

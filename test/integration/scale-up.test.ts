@@ -33,24 +33,24 @@ async function deafSingle(
   return world;
 }
 
-describe("a stream of one replica is not scaled up", () => {
+describe("a single-replica stream is not scaled up", () => {
   test.concurrent.each<[string, Omit<WorldOptions, "binary">, object, object, RegExp]>([
     [
-      "where too few servers have its placement tags",
+      "if too few servers have its placement tags",
       { config: (index) => (index === 0 ? 'server_tags: ["ssd"]' : "") },
       { placement: { tags: ["ssd"] } },
       {},
       /stream ONE: it needs 3 servers with the tags ssd, but there is 1/,
     ],
     [
-      "where the account has no room for the replicas",
+      "if the account has no room for the replicas",
       {},
       {},
       { disk_storage: 40_000 },
       /stream ONE: two more replicas need \d+ bytes of file storage, but the account has \d+ left of 40000/,
     ],
     [
-      "where the account's limits have no tier for three replicas",
+      "if the account's limits have no tier for three replicas",
       {},
       {},
       {
@@ -72,7 +72,7 @@ describe("a stream of one replica is not scaled up", () => {
     expect(await configurations(world)).toEqual(before);
   });
 
-  test.concurrent("where a server has as many replicated assets as it may (max_ha_assets): the servers' refusal is told, nothing is left changed", async () => {
+  test.concurrent("if a server has as many replicated assets as allowed (max_ha_assets): its refusal is reported, nothing stays changed", async () => {
     await using world = await deafSingle({ jetstream: ", limits { max_ha_assets: 1 }" }, {}, {}, ["FULL"]);
     const before = await configurations(world);
     const { json, exit } = await relight(world, "heal", "APP", "--json");

@@ -49,7 +49,7 @@ async function sweepOnce(world: World) {
   return await app.sweep("schedule", "a test");
 }
 
-test("sweeps take what is due, a bounded number at a time, until each account was looked at once", async () => {
+test("sweeps queue what is due, a limited number at a time, until each account was checked once", async () => {
   const yaml = "sweep: { verifyEvery: 1h, atMostWaiting: 20 }\n";
   await using world = await createWorld({ binary, yaml });
   const keys = Array.from({ length: MANY }, () => createAccount());

@@ -88,7 +88,7 @@ describe("run, one sweep", () => {
 });
 
 describe("plan", () => {
-  test("says what would be done and why, and touches nothing: not the claims, not the journal", async () => {
+  test("says what it would do and why, and changes neither claims nor journal", async () => {
     await using world = await deadWorld();
     const { json, exit } = await relight(world, "plan", "APP", "--json");
     expect(json.plans).toMatchObject([
@@ -101,7 +101,7 @@ describe("plan", () => {
 });
 
 describe("escalation", () => {
-  test("calls a person with the evidence when it may not heal, and resolves when the account is well", async () => {
+  test("pages a person with the evidence if it may not heal, and resolves when the account is healthy", async () => {
     await using pager = await startPager();
     const yaml = `escalation:\n  - webhook: { url: "${pager.url}", secret: "file:pager.secret" }\n`;
     await using world = await deadWorld({ memory: true, yaml });
@@ -128,7 +128,7 @@ describe("escalation", () => {
     expect(pager.pages).toHaveLength(2);
   });
 
-  test("a sweep that cannot reach the cluster calls a person, too", async () => {
+  test("a sweep that cannot reach the cluster pages a person, too", async () => {
     await using pager = await startPager();
     const channel = `webhook: { url: "${pager.url}", secret: "file:pager.secret" }`;
     const yaml = `escalation: { unknownAfter: 1s, channels: [{ ${channel} }] }\n`;
@@ -152,7 +152,7 @@ describe("escalation", () => {
     ]);
   });
 
-  test("a pager that does not answer loses nothing: the incident is in the journal and told again", async () => {
+  test("an unreachable pager loses nothing: the incident is in the journal and sent again", async () => {
     await using world = await deadWorld({
       memory: true,
       yaml: 'escalation:\n  - webhook: { url: "http://127.0.0.1:1/" }\n',
@@ -166,7 +166,7 @@ describe("escalation", () => {
   });
 });
 
-test("what people and programs read, and the journal's file, hold no secret", async () => {
+test("neither output nor the journal's file has a secret", async () => {
   await using world = await deadWorld();
   const runs = [await relight(world, "heal", "APP", "--json", "--verbose"), await relight(world, "journal", "--json")];
   const journal = await readFile(`${world.home}/relight.sqlite`, "latin1");

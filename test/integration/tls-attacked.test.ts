@@ -53,7 +53,7 @@ test.each<[string, string, string]>([
   expect(server.heard()).toBe("");
 });
 
-test("one tls:// among the addresses is TLS for all of them", async () => {
+test("one tls:// address requires TLS for all", async () => {
   await using first = await impostor(infoOf({}));
   await using second = await impostor(infoOf({}));
   const addresses = [`nats://127.0.0.1:${first.port}`, `tls://127.0.0.1:${second.port}`];
@@ -62,7 +62,7 @@ test("one tls:// among the addresses is TLS for all of them", async () => {
   expect(first.connections()).toBe(1);
 });
 
-test("a server that offers TLS and fails it gets no plain text, by nats:// either", async () => {
+test("a server that fails TLS gets no plain text, by nats:// either", async () => {
   await using server = await impostor(`${infoOf({ tls_available: true })}`);
   for (const scheme of ["tls", "nats"]) {
     const opening = open(
@@ -76,7 +76,7 @@ test("a server that offers TLS and fails it gets no plain text, by nats:// eithe
   expect(server.heard()).not.toMatch(/CONNECT|eyJ/);
 });
 
-test("addresses that are gossiped before TLS are not believed", async () => {
+test("addresses gossiped before TLS are ignored", async () => {
   await using real = await startServer({ binary, config: () => tlsBlock(pair) });
   await using trap = await impostor(infoOf({}));
   const gossip = [`127.0.0.1:${trap.port}`, `localhost:${trap.port}`];
@@ -92,7 +92,7 @@ test("addresses that are gossiped before TLS are not believed", async () => {
 test.each<[string, () => Servers["tls"]]>([
   ["tls", () => ({ ca, handshakeFirst: false })],
   ["nats", () => undefined],
-])("by %s:// a connection that had TLS takes nothing else at a reconnect", async (scheme, tls) => {
+])("by %s:// a connection that had TLS requires it at a reconnect", async (scheme, tls) => {
   await using real = await startServer({ binary, config: () => tlsBlock(pair) });
   await using between = await alteringProxy(portOf(real.url), (info) => info);
   const publicly = getCACertificates("default");
@@ -120,7 +120,7 @@ test.each<[string, () => Servers["tls"]]>([
   }
 });
 
-describe("a deployment that demands TLS and certificates of its clients", () => {
+describe("a deployment that requires TLS and client certificates", () => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({
@@ -147,7 +147,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
   const servers = (port = portOf(world.server.url)): string => `  servers: ["tls://127.0.0.1:${port}"]\n`;
   const tls = (): string => `  tls: { ca: "file:${caFile}", cert: "file:${own.cert}", key: "file:${own.key}" }\n`;
 
-  test("every command works, the account's own view included", async () => {
+  test("every command works, including the account's own view", async () => {
     await configured(servers() + tls(), async () => {
       expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
         verdict: "healthy",
@@ -162,7 +162,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
     });
   });
 
-  test("without cluster.tls it is told what is missing", async () => {
+  test("without cluster.tls the error says what is missing", async () => {
     await configured(servers(), async () => {
       const { json, exit } = await relight(world, "verify", "APP", "--json");
       expect(json.error).toMatchObject({
@@ -173,7 +173,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
     });
   });
 
-  test("status, doctor, verify, run and watch all refuse a server without TLS, and tell it nothing", async () => {
+  test("status, doctor, verify, run and watch all refuse a server without TLS, and send it nothing", async () => {
     await using server = await impostor(infoOf({}));
     await configured(servers(server.port), async () => {
       for (const command of [["status"], ["doctor"], ["verify", "APP"], ["renew", "APP"], ["run"], ["watch"]]) {
@@ -186,7 +186,7 @@ describe("a deployment that demands TLS and certificates of its clients", () => 
     expect(server.connections()).toBeGreaterThan(5);
   });
 
-  test("watch is back over TLS after its server was restarted", async () => {
+  test("watch reconnects over TLS after its server was restarted", async () => {
     await configured(servers() + tls(), async () => {
       await using watch = await startWatch(world, "--sweep-every", "1h");
       await world.server.stop();

@@ -88,25 +88,21 @@ const withPair = (name: string, more = ""): string => tlsBlock(pairs[name] as Pa
 const verifies = (): string => withPair("good", `ca_file: "${authority.ca}", verify: true`);
 const FIRST = "handshake_first: true";
 
-describe("a connection with TLS comes about", () => {
+describe("a TLS connection", () => {
   test.each<[string, () => string, () => Wanted]>([
     ["by tls:// and the CA", () => withPair("good"), () => ({ tls: { ca } })],
-    ["by nats://, because the server demands it", () => withPair("good"), () => ({ scheme: "nats", tls: { ca } })],
-    ["with one's own certificate", verifies, () => ({ tls: { ca, ...own } })],
+    ["by nats://, because the server requires it", () => withPair("good"), () => ({ scheme: "nats", tls: { ca } })],
+    ["with a client certificate", verifies, () => ({ tls: { ca, ...own } })],
     ["with handshake_first", () => withPair("good", FIRST), () => ({ tls: { ca, handshakeFirst: true } })],
-    [
-      "with handshake_first that waits for a while only",
-      () => withPair("good", "handshake_first: auto"),
-      () => ({ tls: { ca } }),
-    ],
-    ["to an address that the certificate is for", () => withPair("numbered"), () => ({ tls: { ca } })],
+    ["with handshake_first after a delay", () => withPair("good", "handshake_first: auto"), () => ({ tls: { ca } })],
+    ["to an address in the certificate", () => withPair("numbered"), () => ({ tls: { ca } })],
     ["to a name", () => withPair("local"), () => ({ host: "localhost", tls: { ca } })],
-    ["where plain text would do, too", () => `allow_non_tls: true\n${withPair("good")}`, () => ({ tls: { ca } })],
+    ["where plain text would work, too", () => `allow_non_tls: true\n${withPair("good")}`, () => ({ tls: { ca } })],
   ])("%s", async (_how, config, wanted) => {
     await expect(through(config(), wanted())).resolves.toBe("connected");
   });
 
-  test("over a balancer that does TLS for a server that has none", async () => {
+  test("through a balancer that terminates TLS", async () => {
     await using server = await startServer({ binary, config: () => "" });
     const { cert, key } = await readPair(pairs["good"] as Pair);
     const balancer = createTlsServer({ cert, key }, (client) => {
@@ -120,7 +116,7 @@ describe("a connection with TLS comes about", () => {
   });
 });
 
-describe("each way that TLS fails says what to do", () => {
+describe("each TLS failure says what to do", () => {
   test.each<[string, () => string, () => Wanted, string, RegExp]>([
     [
       "no TLS, by tls://",
@@ -152,7 +148,7 @@ describe("each way that TLS fails says what to do", () => {
       /No certificate in cluster\.tls\.ca signed/,
     ],
     [
-      "a certificate for others",
+      "a certificate for another name",
       () => withPair("elsewhere"),
       () => ({ tls: { ca } }),
       "nats.tls_failed",
@@ -173,56 +169,56 @@ describe("each way that TLS fails says what to do", () => {
       /\(expired\) has expired: it is valid from 20\S+Z until 20\S+Z/,
     ],
     [
-      "a certificate before its time",
+      "a certificate that is not valid yet",
       () => withPair("early"),
       () => ({ tls: { ca } }),
       "nats.tls_failed",
       /\(early\) is not valid yet: it is valid from 20\S+Z until/,
     ],
     [
-      "a certificate of ours is demanded",
+      "a required client certificate",
       verifies,
       () => ({ tls: { ca } }),
       "nats.tls_failed",
       /requires a client certificate.*cluster\.tls\.cert/,
     ],
     [
-      "a certificate of ours is demanded at once",
+      "a client certificate required immediately",
       () => `${withPair("good", `ca_file: "${authority.ca}", verify: true, ${FIRST}`)}`,
       () => ({ tls: { ca, handshakeFirst: true } }),
       "nats.tls_failed",
       /requires a client certificate/,
     ],
     [
-      "a certificate of ours that is a stranger's",
+      "an untrusted client certificate",
       verifies,
       () => ({ tls: { ca, ...foreign } }),
       "nats.tls_failed",
       /refused the client certificate.*CN=relight, issued by .*CN=other-ca/,
     ],
     [
-      "a certificate of ours that has expired",
+      "an expired client certificate",
       verifies,
       () => ({ tls: { ca, ...late } }),
       "nats.tls_failed",
       /refused the client certificate.*until .*20\d\d/,
     ],
     [
-      "the server waits for TLS",
+      "a server that waits for TLS",
       () => withPair("good", FIRST),
       () => ({ tls: { ca } }),
       "nats.tls_failed",
       /sends nothing before TLS.*handshakeFirst: true/,
     ],
     [
-      "we do not wait for INFO",
+      "a client that does not wait for INFO",
       () => withPair("good"),
       () => ({ tls: { ca, handshakeFirst: true } }),
       "nats.tls_failed",
       /does not begin with TLS.*remove that/,
     ],
     [
-      "we begin with TLS, and there is none",
+      "a client that begins with TLS, without TLS on the server",
       () => "",
       () => ({ tls: { ca, handshakeFirst: true } }),
       "nats.tls_failed",
@@ -235,7 +231,7 @@ describe("each way that TLS fails says what to do", () => {
     });
   });
 
-  test("what is no nats-server is named", async () => {
+  test("something other than nats-server is named", async () => {
     const http = createHttpServer((_request, answer) => answer.end("hello"));
     const port = await listening(http);
     await expect(reach(port, { timeout: 500 })).rejects.toMatchObject({

@@ -77,7 +77,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
 });
 
 describe.each(sampleOf(["2.10.27"], VERSIONS))("nats-server %s", (version) => {
-  test("a user that expires is told by name, and starts no job", async () => {
+  test("a user that expires is named, and starts no job", async () => {
     const server = await serverBinary(version);
     await using world = await createWorld({ binary: server.path });
     await using watch = await startWatch(world);
@@ -124,7 +124,7 @@ test("somebody's push that kills JetStream (#6766) is found and healed at once",
   expect(await symptoms(world)).toEqual(WORKS);
 });
 
-test("what is pushed and is no account JWT is told and ignored", async () => {
+test("a pushed text that is no account JWT is noted and ignored", async () => {
   await using world = await createWorld({ binary });
   await using watch = await startWatch(world);
   const system = await world.connectAs("system");
@@ -135,7 +135,7 @@ test("what is pushed and is no account JWT is told and ignored", async () => {
   expect(await watch.stop()).toBe(0);
 });
 
-test("a server that stops and comes back: lost once, regained once, swept once", async () => {
+test("a server that stops and returns: lost once, regained once, swept once", async () => {
   await using world = await createWorld({ binary });
   await using watch = await startWatch(world);
   const sweeps = (): number => watch.notes.filter(({ what }) => what === "sweep").length;
@@ -154,7 +154,7 @@ test("a server that stops and comes back: lost once, regained once, swept once",
   expect(watch.notes.findLast(({ what }) => what === "sweep")).toMatchObject({ queued: 2 });
 });
 
-test("Ctrl-C while the cluster is away ends it as always", async () => {
+test("Ctrl-C while the cluster is away ends it as usual", async () => {
   await using world = await createWorld({ binary });
   await using watch = await startWatch(world);
   await world.server.kill();
@@ -162,7 +162,7 @@ test("Ctrl-C while the cluster is away ends it as always", async () => {
   expect(await watch.stop()).toBe(0);
 });
 
-describe("an account that is dead already", () => {
+describe("an account that is already dead", () => {
   async function deadWorld(): Promise<World> {
     const world = await createWorld({ binary });
     await fill(world);
@@ -172,7 +172,7 @@ describe("an account that is dead already", () => {
   }
   const kindsOf = async (world: World) => (await journalOf(world)).map(({ kind }) => kind);
 
-  test("Ctrl-C in the middle of a remedy: the step is finished, exit 0", async () => {
+  test("Ctrl-C during a remedy: the step is finished, exit 0", async () => {
     await using world = await deadWorld();
     const before = await snapshot(world);
     await using watch = spawnWatch(world);
@@ -185,7 +185,7 @@ describe("an account that is dead already", () => {
     expect(await snapshot(world)).toEqual(before);
   });
 
-  test("a heal by hand at the same time: nothing is done twice", async () => {
+  test("a manual heal at the same time: nothing is done twice", async () => {
     await using world = await deadWorld();
     const before = await snapshot(world);
     await using watch = spawnWatch(world);
@@ -201,7 +201,7 @@ describe("an account that is dead already", () => {
 });
 
 describe.each(sampleOf(["2.15.1"], VERSIONS))("a cluster of nats-server %s", (version) => {
-  test("a stream's new leader, and a server that goes and comes, are heard and looked at", async () => {
+  test("a stream's new leader, and a server that leaves and joins, are noticed and checked", async () => {
     const server = await serverBinary(version);
     await using world = await createWorld({ binary: server.path, size: 3 });
     await fill(world, { messages: 5, replicas: 3 });
@@ -233,7 +233,7 @@ describe("it ends at once", () => {
     expect({ exit, code: json.error.code }).toEqual({ exit: 2, code: "nats.not_system_account" });
   });
 
-  test("as a user of the system account that may not listen", async () => {
+  test("with a user of the system account that may not subscribe", async () => {
     await using world = await createWorld({ binary });
     const user = createUser();
     const { systemAccount, accountSigningKey } = world;

@@ -308,7 +308,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
   const hourRange = (fault: Fault, from: number, until: number): boolean =>
     FAULTS[fault].some(([begin, end]) => hourOf(from) <= end && hourOf(until) >= begin);
 
-  test("each account that could not be saved was called about in time", () => {
+  test("each account that could not be saved was paged about in time", () => {
     const late = result.expired.filter(({ account, claims }) => {
       const window = renewalWindow(claims, result.world.policyOf(account, claims));
       const calls = result.world.incidents.filter(
@@ -324,7 +324,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
     expect(late.map(({ name, claims }) => `${name} ${isoTime(epochMillis((claims.exp ?? 0) * 1000))}`)).toEqual([]);
   });
 
-  test("no renewal was made outside its window, but where it was hindered", () => {
+  test("no renewal was made outside its window, unless it was prevented", () => {
     const own = result.renewals.filter(({ after }) => isAutomatic(result.nameOf.get(after.sub)));
     const wrong = own.filter(({ at, before }) => {
       const window = renewalWindow(before, result.world.policyOf(before.sub, before));
@@ -338,7 +338,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
     expect(own.length).toBeGreaterThan(FORM.least.renewals);
   });
 
-  test("no renewal was made in a blackout that could have waited or come before", () => {
+  test("no renewal was made in a blackout if it could have waited or come earlier", () => {
     const wrong = result.renewals.filter(({ at, before, after }) => {
       const rules = result.world.policyOf(after.sub, after);
       const window = renewalWindow(before, rules);
@@ -357,13 +357,13 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
     expect(new Set(renewed).size).toBe(renewed.length);
   });
 
-  test("what was to trouble it did: overlapping sweeps met, messages came twice, webhooks were repeated", () => {
+  test("the faults happened: overlapping sweeps, duplicate messages, repeated webhooks", () => {
     expect(result.counts.busy).toBeGreaterThan(FORM.least.busy);
     expect(result.counts.redelivered).toBeGreaterThan(FORM.least.redelivered);
     expect(result.counts.repeated).toBeGreaterThan(FORM.least.repeated);
   });
 
-  test("nobody was called about what never was: those who never expire, and alarms without an expiry", () => {
+  test("nobody was paged about nothing: accounts that never expire, and alarms without an expiry", () => {
     const never = new Set(result.accounts.filter(({ name }) => name.startsWith("never-")).map(({ id }) => id));
     const calls = result.world.incidents.filter(
       ({ account, failureClass }) => account !== "-" && never.has(account) && failureClass.startsWith("expiry"),

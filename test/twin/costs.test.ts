@@ -32,7 +32,7 @@ describeTwin("the costs that the document tells", () => {
     await world?.[Symbol.asyncDispose]();
   });
 
-  test("a routine check calls AWS, reads, writes and logs as much as the document says", async () => {
+  test("a routine check calls AWS, reads, writes and logs as much as documented", async () => {
     const { usage } = await routineLook(twin, world.accountId);
     const text = readFileSync(DOCUMENT, "utf8");
     const { look } = readMeasured(text.slice(text.indexOf(BEGIN), text.indexOf(END))).steps;

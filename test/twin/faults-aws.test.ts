@@ -77,13 +77,13 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     return { ...one, ...end.value };
   };
 
-  test.each(NAMES)("all that %s calls was disturbed", (name) => {
+  test.each(NAMES)("every call of %s was disturbed", (name) => {
     const called = twin.proxy.calls.filter(({ caller }) => caller === name).map(operationOf);
     const meant = [...OPERATIONS[name], ...(name === "sweep" ? PAGING : [])];
     expect([...new Set(called)].sort()).toEqual(meant.sort());
   });
 
-  describe("remediate: the account is renewed once, and nobody is called", () => {
+  describe("remediate: the account is renewed once, and nobody is paged", () => {
     test.each(titled("remediate"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("remediate", index);
       // What only programs are told of is no reason to do a job again.
@@ -92,7 +92,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     });
   });
 
-  describe("escalate: the page is told once, though its message comes twice", () => {
+  describe("escalate: the page is sent once, although its message arrives twice", () => {
     test.each(titled("escalate"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("escalate", index);
       const isAgain = kind === "failing" && operation === "secretsmanager:GetSecretValue";
@@ -102,7 +102,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     });
   });
 
-  describe("issuer-webhook: the delivery is queued once, and every answer is true", () => {
+  describe("issuer-webhook: the delivery is queued once, and every answer is correct", () => {
     test.each(titled("issuer-webhook"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("issuer-webhook", index);
       const answers = kind === "failing" ? [503, 202] : [202, 200];
@@ -118,7 +118,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     });
   });
 
-  describe("sweep: the account is renewed once; a sweep that fails calls a person, the next one calls it off", () => {
+  describe("sweep: the account is renewed once; a failed sweep pages a person, the next one resolves it", () => {
     test.each(titled("sweep"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("sweep", index);
       const calls = isResolvable({ operation }) ? ["open", "resolved"] : ["open"];

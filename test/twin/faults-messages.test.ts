@@ -61,7 +61,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     expect((await kindsOf(twice, "job.finished")).map(({ outcome }) => outcome)).toEqual(["renewed", "healthy"]);
   });
 
-  test("an older JWT that is delivered after a newer one is left, and nobody is called", async () => {
+  test("an older JWT that is delivered after a newer one is ignored, and nobody is paged", async () => {
     const reordered = account("REORDERED");
     const issue = (age: number, lives: number): string =>
       reordered.sign({
@@ -81,7 +81,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     );
   });
 
-  test("the end of an incident that overtakes its beginning is told, and the beginning is not", async () => {
+  test("a resolution that overtakes its opening is sent, and the opening is not", async () => {
     const resume = twin.queues.pause();
     {
       using _fault = twin.proxy.injectFaults(({ operation }) =>
@@ -116,7 +116,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
   ];
 
   test.each(POISON)(
-    "%s ends in the dead letters after five tries",
+    "%s ends in the dead-letter queue after five tries",
     async (_what, queue, body) => {
       const [text, dead] = [body(), queue === "pages" ? "pages-dead" : "jobs-dead.fifo"] as const;
       await sendTo(twin, queue, text, { group: "poison" });
@@ -132,7 +132,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     120_000,
   );
 
-  test("while a poisonous job hides and comes again, other accounts' jobs are done", async () => {
+  test("while a poison message is hidden and redelivered, other accounts' jobs run", async () => {
     const other = account("OTHER");
     await renewByHand(other, 3_600);
     const text = jobOf({ account: world.accountId, urgency: "higher" });
@@ -147,7 +147,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     expect(await countIn(twin, "jobs.fifo")).toEqual({ waiting: 0, hidden: 1 });
   });
 
-  describe("the alarm on the dead letters", () => {
+  describe("the alarm on the dead-letter queues", () => {
     const NAME = "relight-prod/jobs-dead-letters";
     const ARN = `arn:aws:cloudwatch:eu-central-1:123456789012:alarm:${NAME}`;
     const state = (value: string, at: Date) =>
@@ -161,7 +161,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
         },
       );
 
-    test("calls a person, says what to do, and is called off when they are gone", async () => {
+    test("pages a person, says what to do, and is resolved when they are empty", async () => {
       const key = `relight/${ARN}/stack_alarm`;
       await state("ALARM", new Date());
       await waitFor("the page", () => statusesOf(key).length > 0);
@@ -174,7 +174,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     });
   });
 
-  test("a page of a newer version is told all the same", async () => {
+  test("a page of a newer version is sent anyway", async () => {
     await sendTo(twin, "pages", pageOf("newer", { failureClass: "moon_phase", sparkle: true }));
     await waitFor("the page", () => statusesOf("newer").length > 0);
     expect(statusesOf("newer")).toEqual(["open"]);

@@ -71,7 +71,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
   const cluster = (status: string) =>
     twin.receiver.pages.filter(({ data }) => data.failureClass === "cluster_unreachable" && data.status === status);
 
-  test("sweeps call a person with growing pauses, and queue nothing", async () => {
+  test("sweeps page with growing pauses, and queue nothing", async () => {
     const heardAt: number[] = [];
     let last = 0;
     for (const minute of SWEEPS) {
@@ -92,7 +92,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
     return cluster("open").length > told;
   }
 
-  test("a job of before waits in the queue, and is there when the cluster is", async () => {
+  test("an earlier job waits in the queue, and is there when the cluster is", async () => {
     const [first, second] = [due[0] as World, due[1] as World];
     await sendJob(twin, first.accountId);
     await sendJob(twin, second.accountId);
@@ -111,7 +111,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
     expect(twin.receiver.pages.filter(({ data }) => data["account"] !== "-")).toEqual([]);
   });
 
-  test("once it is back every account is seen to once, with no more at once than is allowed", async () => {
+  test("once it is back every account is checked once, with no more at once than allowed", async () => {
     await world.server.start();
     await using watching = await watchConnections(world);
     const runs = twin.functions.runs.length;

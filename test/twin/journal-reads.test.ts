@@ -39,7 +39,7 @@ describeTwin("remediate's calls to the journal", () => {
     return counts;
   }
 
-  test("a heal, and a look at an account that is healthy", async () => {
+  test("a heal, and a check of a healthy account", async () => {
     await expire(world);
     await renewByHand(world, 3_600);
     const healing = await callsOf(() => byWebhook(twin, world.accountId));

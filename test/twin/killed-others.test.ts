@@ -85,7 +85,7 @@ describeTwin("the other functions, killed midway", () => {
   const messagesOf = (part: string): number =>
     new Set(deliveriesOf(twin, part).flatMap(({ messages: [message] }) => message?.MessageId ?? [])).size;
 
-  describe("issuer-webhook: the sender's repetition gets through, and the job is queued once", () => {
+  describe("issuer-webhook: the sender's repetition succeeds, and the job is queued once", () => {
     test.each(WEBHOOK)(
       "%s call %i, %s",
       async (...point) => {
@@ -114,7 +114,7 @@ describeTwin("the other functions, killed midway", () => {
     );
   });
 
-  describe("escalate: the page is told once, and twice only if it was killed right after the telling", () => {
+  describe("escalate: the page is sent once, and twice only if it was killed right after sending", () => {
     test.each(ESCALATE)(
       "%s call %i, %s",
       async (...point) => {
@@ -138,7 +138,7 @@ describeTwin("the other functions, killed midway", () => {
     );
   });
 
-  describe("api: an order is queued or refused; ordered again, it does no harm", () => {
+  describe("api: an order is queued or refused; a repeated order does no harm", () => {
     test.each(API)(
       "%s call %i, %s",
       async (...point) => {
@@ -158,7 +158,7 @@ describeTwin("the other functions, killed midway", () => {
     );
   });
 
-  test("sweep, killed when half is queued: the next one queues the rest, and nothing is done twice", async () => {
+  test("sweep, killed halfway through queueing: the next one queues the rest, and nothing is done twice", async () => {
     await pMap(Object.values(accounts), (account) => retry("a renewal", () => renewByHand(account, 3_600)), {
       concurrency: 1,
     });

@@ -77,7 +77,7 @@ describe("whether a role allows a call", () => {
     expect(isAllowed(statements, right)).toBe(expected);
   });
 
-  test("a condition that is not understood is an error, not a yes", () => {
+  test("an unknown condition is an error, not a permission", () => {
     const statements = [allow("*", "*", { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } })];
     expect(() => isAllowed(statements, { action: "a:b", resource: "*", context: {} })).toThrow(/IpAddress/);
   });

@@ -75,7 +75,7 @@ describeTwin("the stack, from its packaged bundles", () => {
     expect(twin.functions.runs.slice(runs).map((run) => run.function)).toEqual(["issuer-webhook"]);
   });
 
-  test("a call that AWS throttles is made again", async () => {
+  test("a call that AWS throttles is retried", async () => {
     const before = twin.proxy.calls.length;
     using _fault = twin.proxy.injectFaults(first(2, { kind: "throttle" }, ({ service }) => service === "dynamodb"));
     expect(await byHand(twin, accountOf("APP").accountId, "verify")).toMatchObject({
@@ -85,7 +85,7 @@ describeTwin("the stack, from its packaged bundles", () => {
     expect(calls.slice(0, 3).map(({ status }) => status)).toEqual([400, 400, 200]);
   });
 
-  test("the console's API queues a job for whoever signs, and tells how it ended", async () => {
+  test("the console's API queues a job for any signed request, and reports its result", async () => {
     const { accountId } = accountOf("APP");
     expect((await fetch(`${twin.http.url}/accounts`)).status).toBe(403);
     const { status, body } = await byConsole(twin, accountId, "verify");
@@ -98,7 +98,7 @@ describeTwin("the stack, from its packaged bundles", () => {
     });
   });
 
-  test("a page travels over the bus and its queue to the channel, and is resolved there", async () => {
+  test("a page passes the bus and its queue to the channel, and is resolved there", async () => {
     const pagesOf = (status: string) => twin.receiver.pages.filter(({ data }) => data.status === status);
     {
       const isSending = ({ service, operation }: Call): boolean => service === "sqs" && operation.startsWith("Send");
@@ -114,7 +114,7 @@ describeTwin("the stack, from its packaged bundles", () => {
     await twin.queues.idle();
   });
 
-  test("every call was allowed by the role of its function, and others would not be", () => {
+  test("every call was allowed by the role of its function, and others would be denied", () => {
     const refused = twin.proxy.calls.flatMap((call) => {
       const statements = statementsOf(twin.deployment.stack, twin.functions, call.caller);
       return rightsOf(call, twin.secretArn)

@@ -9,7 +9,7 @@ const newWorld = () =>
 const pushes = ({ machines }: ReturnType<typeof newWorld>): number => machines.pushes.length;
 
 describe("nothing is done twice", () => {
-  test("by two sweeps that overlap, whether their jobs meet or follow each other", async () => {
+  test("by two overlapping sweeps, whether their jobs overlap or follow each other", async () => {
     for (const meet of [true, false]) {
       const world = newWorld();
       await Promise.all([world.sweep(), world.sweep()]);
@@ -22,7 +22,7 @@ describe("nothing is done twice", () => {
     }
   });
 
-  test("by a queue's message that comes again, at once or an hour later", async () => {
+  test("by a queue message that is redelivered, at once or an hour later", async () => {
     const world = newWorld();
     await world.sweep();
     const [job] = world.queue.splice(0);
@@ -34,7 +34,7 @@ describe("nothing is done twice", () => {
     expect(pushes(world)).toBe(1);
   });
 
-  test("by a webhook that comes again, while its job waits or after it was done; nor by its job", async () => {
+  test("by a repeated webhook, while its job waits or afterwards, nor by its job", async () => {
     const world = newWorld();
     const token = world.issue(APP);
     const delivery = { id: "hook-1", account: APP.id, token, reason: "issued" };

@@ -20,37 +20,32 @@ const stranger = `O${"Z".repeat(55)}`;
 
 describe("a difference between the source of truth and the cluster", () => {
   test.each<[string, SourceAccount, ClaimsDocument | undefined, object | undefined]>([
-    ["is none for the same", found(claims()), claims(), undefined],
-    ["is none for claims that were renewed in the cluster", found(claims(older)), claims(), undefined],
+    ["none for equal claims", found(claims()), claims(), undefined],
+    ["none for claims that were renewed in the cluster", found(claims(older)), claims(), undefined],
+    ["for a renewal that the cluster lacks", found(claims(newer)), claims(), { kind: "differs", newer: "source" }],
     [
-      "is one for a renewal that the cluster lacks",
-      found(claims(newer)),
-      claims(),
-      { kind: "differs", newer: "source" },
-    ],
-    [
-      "is one for other limits, though the cluster's are newer",
+      "for other limits, even if the cluster's are newer",
       found(claims(older, { conn: 5 })),
       claims(),
       { kind: "differs", newer: "cluster" },
     ],
     [
-      "is one for other signing keys",
+      "for other signing keys",
       found(claims({ ...newer, nats: { signing_keys: ["A"], type: "account", version: 2 } })),
       claims(),
       { kind: "differs" },
     ],
-    ["is an account that the cluster lacks", found(claims()), undefined, { kind: "missing" }],
-    ["is an account that the source lacks", ABSENT, claims(), { kind: "unknown" }],
-    ["is none where nobody knows the account", ABSENT, undefined, undefined],
-    ["is not told where the source is unclear", { state: "unclear", problem: "x" }, claims(), undefined],
+    ["for an account that the cluster lacks", found(claims()), undefined, { kind: "missing" }],
+    ["for an account that the source lacks", ABSENT, claims(), { kind: "unknown" }],
+    ["none if neither has the account", ABSENT, undefined, undefined],
+    ["none if the source is unclear", { state: "unclear", problem: "x" }, claims(), undefined],
     [
-      "is a JWT of another operator",
+      "for a JWT of another operator",
       found(claims({ iss: stranger })),
       claims(),
       { kind: "untrusted", issuer: stranger },
     ],
-    ["is a JWT with a wrong signature", found(claims(), false), claims(), { kind: "untrusted" }],
+    ["for a JWT with a wrong signature", found(claims(), false), claims(), { kind: "untrusted" }],
   ])("%s", (_what, sourced, inForce, difference) => {
     const seen = differenceOf(sourced, inForce, operator);
     if (difference === undefined) expect(seen).toBeUndefined();
@@ -64,7 +59,7 @@ describe("a difference between the source of truth and the cluster", () => {
   };
   const source = found(claims(older, { conn: 5 }));
 
-  test("keeps its fingerprint when claims are renewed, and loses it when either side changes", () => {
+  test("its fingerprint survives a renewal, and changes with either side", () => {
     const adopted = print(source, claims());
     expect(print(source, claims({ jti: "J9", iat: NOW, exp: NOW + 9_999 }))).toBe(adopted);
     expect(print(source, claims({}, { conn: 7 }))).not.toBe(adopted);
@@ -94,15 +89,15 @@ describe("findings about the source of truth", () => {
     ["anything, while the resolver does not answer", findings(ABSENT, { stored: FAILED }), []],
   ])("%s", (_what, seen, expected) => expect(seen).toEqual(expected));
 
-  test("a source that can't be read is unknown, never the same", () => {
+  test("an unreadable source is unknown, never equal", () => {
     const seen = sourceFindings(observation(), operator, { name: "nsc:store", sourced: FAILED });
     expect(seen).toMatchObject([{ code: "source.unavailable", health: "unknown" }]);
   });
 
-  test("without a source nothing is said of one", () =>
+  test("without a source there is no such finding", () =>
     expect(sourceFindings(observation(), operator, undefined)).toEqual([]));
 
-  test("what was adopted is silent until it changes", () => {
+  test("an adopted difference is silent until it changes", () => {
     const sourced = found(claims(older, { conn: 5 }));
     const difference = differenceOf(sourced, claims(), operator);
     if (difference === undefined) throw new Error("there is no difference");
@@ -114,7 +109,7 @@ describe("findings about the source of truth", () => {
   test.each<[string, SourceAccount, object, string]>([
     ["other claims", found(claims({}, { conn: 1 })), {}, "claims_differ"],
     ["an account that is missing", found(claims()), NOWHERE, "account_missing"],
-  ])("%s are a class of failure of their own", (_what, sourced, changes, expected) => {
+  ])("%s have their own failure class", (_what, sourced, changes, expected) => {
     const standards = { operator, unfinishedToggle: false, unfinishedChanges: [] };
     const source = { name: "nsc:store", sourced: { ok: true, value: sourced } } as const;
     expect(failureClassOf(assess(observation(changes), { ...standards, source }))).toBe(expected);

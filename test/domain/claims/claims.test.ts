@@ -43,26 +43,26 @@ describe("reading claims", () => {
     expect(parseAccountClaims(text)).toEqual({ ok: false, problem: expect.stringMatching(problem) });
   });
 
-  test("a zero time is none, as it is to the server", () => {
+  test("a zero time counts as absent, as on the server", () => {
     const { exp, nbf } = claims({ exp: 0, nbf: 0 }).claims;
     expect({ exp, nbf }).toEqual({ exp: undefined, nbf: undefined });
     expect(claims({ nbf: 7 }).claims.nbf).toBe(7);
   });
 
-  test("equal keys in different objects are not twice the same", () => {
+  test("equal keys in different objects are no duplicates", () => {
     expect(parseAccountClaims(changed({ x: [{ a: 1 }, { a: 2 }], y: { x: 1 } }))).toMatchObject({
       ok: true,
     });
   });
 
-  test("the text is kept as it came, and a missing name is empty", () => {
+  test("the text is unchanged, and a missing name is empty", () => {
     const text = `\n ${changed({ name: undefined })}\t`;
     expect(parseAccountClaims(text)).toMatchObject({ ok: true, document: { text, claims: { name: "" } } });
   });
 });
 
 describe("differences", () => {
-  test("are given by path; a number that JavaScript can't hold is told from its neighbour", () => {
+  test("have a path; large numbers that JavaScript can't hold are compared exactly", () => {
     const before = claims({}, { big: 1 });
     const big = (digits: string) => parseAccountClaims(before.text.replace('"big":1', `"big":${digits}`));
     const [one, two] = [big("9223372036854775806"), big("9223372036854775807")];
@@ -94,7 +94,7 @@ describe("differences", () => {
     expect(diffClaims(withClaim(before), withClaim(after)).map((change) => change.path)).toEqual([path]);
   });
 
-  test("do not show space, escapes or the order of claims", () => {
+  test("ignore whitespace, escapes and the order of claims", () => {
     const [before, after] = [
       withClaim('"x":"<é>","y":{"a":1,"b":2}'),
       withClaim('"y": {"b":2 ,"a":1},\n"x":"\\u003c\\u00e9>"'),
@@ -153,13 +153,13 @@ describe("limits", () => {
     ["disk only", { mem_storage: undefined }, ["disk_storage"]],
     ["tiers", { mem_storage: undefined, disk_storage: undefined, tiered_limits: { R1: {} } }, ["tiered_limits"]],
     ["none", { mem_storage: undefined, disk_storage: undefined }, []],
-  ])("taking JetStream away from an account with %s storage edits what is there", (_what, limits, keys) => {
+  ])("removing JetStream from an account with %s storage edits the claims that exist", (_what, limits, keys) => {
     expect(withoutJetStream(claims({}, limits).claims)).toEqual(
       keys.map((key) => ({ path: ["nats", "limits", key], value: undefined })),
     );
   });
 
-  test("are empty where the claims have none", () => {
+  test("are empty if the claims have none", () => {
     const none = claims({ nats: { type: "account", version: 2 } }).claims;
     expect(limitsOf(none)).toEqual({});
     expect(enablesJetStream(none)).toBe(false);

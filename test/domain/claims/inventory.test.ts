@@ -13,7 +13,7 @@ const id = (letter: string): AccountId => `A${letter.repeat(55)}` as AccountId;
 const [A, B, C] = [id("A"), id("B"), id("C")];
 const of = (account: AccountId, place: Place, name?: string): Mention => ({ account, place, name });
 
-test("what the places know is joined, each account once, in the order of being mentioned", () => {
+test("entries of all sources are merged, each account once, in the order of appearance", () => {
   const known = inventoryOf([
     ...[of(B, "journal", "old"), of(A, "resolver", "APP"), of(B, "configuration", "BILLING"), of(B, "servers")],
   ]);
@@ -29,7 +29,7 @@ test("what the places know is joined, each account once, in the order of being m
   expect(inventoryOf([of(C, "servers")]).map(displayName)).toEqual([C]);
 });
 
-describe("a name means", () => {
+describe("a name refers to", () => {
   test.each<[string, readonly Mention[], readonly AccountId[]]>([
     ["nobody", [of(A, "resolver", "OTHER")], []],
     ["who is called so", [of(A, "resolver", "APP"), of(B, "resolver", "OTHER")], [A]],
@@ -48,7 +48,7 @@ describe("a name means", () => {
   });
 });
 
-test("what is to be typed is a name that means the account, and else its id", () => {
+test("suggests a name that identifies the account, otherwise its id", () => {
   const known = inventoryOf([
     ...[of(A, "resolver", "APP"), of(B, "journal", "APP"), of(C, "resolver", "TWICE"), of(id("D"), "source", "TWICE")],
   ]);

@@ -45,45 +45,45 @@ function known({ inForce, source, seen, proved = true, unreadable }: Scene): Kno
   });
 }
 
-describe("what an account is renewed from, and compared with", () => {
+describe("the claims from which an account is renewed, and with which it is compared", () => {
   test.each<[string, Scene, string | undefined, string | undefined]>([
-    ["what is in force", { inForce }, "J1", "J1"],
-    ["what is in force, though the source has newer claims", { inForce, source: sourceOf(newer) }, "J1", "J1"],
-    ["what was last seen", { seen: seenClaims }, "SEEN", "SEEN"],
-    ["the source's, where nothing was seen", { source: sourceOf(older) }, "OLDER", "OLDER"],
+    ["the claims in force", { inForce }, "J1", "J1"],
+    ["the claims in force, even if the source has newer ones", { inForce, source: sourceOf(newer) }, "J1", "J1"],
+    ["the last seen claims", { seen: seenClaims }, "SEEN", "SEEN"],
+    ["the source's, if none were seen", { source: sourceOf(older) }, "OLDER", "OLDER"],
     ["the source's, if they are newer", { source: sourceOf(newer), seen: seenClaims }, "NEWER", "NEWER"],
-    ["what was last seen, if the source's are older", { source: sourceOf(older), seen: seenClaims }, "SEEN", "SEEN"],
-    ["never what the source has and nobody trusts", { source: sourceOf(newer, false) }, undefined, undefined],
+    ["the last seen ones, if the source's are older", { source: sourceOf(older), seen: seenClaims }, "SEEN", "SEEN"],
+    ["never the source's if nobody trusted signed them", { source: sourceOf(newer, false) }, undefined, undefined],
     [
-      "never an entry that is not proved, which is compared with",
+      "never an entry without a proof, but the comparison uses it",
       { seen: seenClaims, proved: false },
       undefined,
       "SEEN",
     ],
     [
-      "nothing that Relight can't read, which the journal is compared for",
+      "none that Relight can't read; the comparison uses the journal",
       { inForce, seen: seenClaims, unreadable: true },
       undefined,
       "SEEN",
     ],
-    ["nothing where nobody knows any", {}, undefined, undefined],
+    ["none if there are none", {}, undefined, undefined],
   ])("%s", (_what, scene, renewable, comparable) => {
     const found = known(scene);
     expect([found.renewable?.claims.jti, found.comparable?.claims.jti]).toEqual([renewable, comparable]);
   });
 
-  test("the last that were seen count by themselves only while none are in force", () => {
+  test("the last seen claims count only if none are in force", () => {
     expect(known({ inForce, seen: seenClaims }).lastSeen).toBeUndefined();
     expect(known({ source: sourceOf(newer), seen: seenClaims }).lastSeen?.claims.jti).toBe("SEEN");
   });
 
-  test("an entry that is not proved is named, unless it does not matter", () => {
+  test("an entry without a proof is reported, unless it does not matter", () => {
     expect(known({ seen: seenClaims, proved: false }).unproved).toEqual(entry(seenClaims));
     expect(known({ seen: seenClaims }).unproved).toBeUndefined();
     expect(known({ inForce, seen: seenClaims, proved: false }).unproved).toBeUndefined();
   });
 
-  test("the journal is asked for what the cluster does not say", () => {
+  test("the journal is read only if the cluster lacks the claims", () => {
     expect(needsJournal({ observation: observation({}), inForce })).toBe(false);
     expect(needsJournal({ observation: observation({}), inForce: undefined })).toBe(true);
     expect(needsJournal({ observation: UNREADABLE, inForce })).toBe(true);

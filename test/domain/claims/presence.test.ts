@@ -40,7 +40,7 @@ const facts = (changes: Partial<PresenceFacts>): PresenceFacts => ({
   ...changes,
 });
 
-describe("what became of an account", () => {
+describe("the presence of an account", () => {
   const refused = running(on("s1", claims(), true));
   const perpetual = claims({ exp: undefined });
   const ended = claims(OVER);
@@ -111,7 +111,7 @@ describe("what became of an account", () => {
   });
 });
 
-describe("what the journal knows of a deletion", () => {
+describe("a deletion in the journal", () => {
   const gone = { running: running(nowhere), stored: holds(), lastSeen: claims() };
   const over = { running: running(nowhere), stored: holds(), lastSeen: claims(OVER) };
   test.each<[string, Partial<PresenceFacts>, string]>([
@@ -164,12 +164,12 @@ describe("what the journal knows of a deletion", () => {
     ["heard, then seen", [entry("ordered", 5), entry("seen", 5)], "seen"],
     ["seen, then ordered once more", [entry("seen", 5), entry("ordered", 5)], "seen"],
     ["seen, then newer claims are ordered away", [entry("seen", 5), entry("ordered", 9)], "ordered"],
-  ])("of %s is kept what is strongest", (_what, entries, how) => {
+  ])("of %s the strongest is kept", (_what, entries, how) => {
     expect(lastDeletion(entries)?.how).toBe(how);
   });
 });
 
-test("a deletion is told with who refuses, and where it is back", () => {
+test("a deletion is described with who refuses the account, and where it is back", () => {
   const seen = presenceOf(facts({ running: running(on("s1", claims(), true), on("s2")), stored: holds(claims()) }));
   expect(isWithdrawn(seen) && describeWithdrawal(seen)).toBe(
     "somebody deleted it; s1 refuses its clients although its claims are valid; its deleted JWT is back on the resolver, s2: a server that was away during the deletion brings it back",

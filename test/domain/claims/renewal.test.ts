@@ -127,7 +127,7 @@ const documentOf = (text: string) => {
 };
 
 describe("renewal", () => {
-  test("keeps every claim that it does not own, known or not, to the byte and in its place", () => {
+  test("keeps every other claim, known or unknown, byte for byte and in place", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const current = documentOf(text);
@@ -140,7 +140,7 @@ describe("renewal", () => {
     );
   });
 
-  test("is newer, has its own four claims, and leaves what it is made from as it was", () => {
+  test("is newer, sets its own four claims, and does not change its input", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const current = documentOf(text);
@@ -154,7 +154,7 @@ describe("renewal", () => {
     );
   });
 
-  test("passes the gate as a renewal, always", () => {
+  test("always passes the gate as a renewal", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const current = documentOf(text);
@@ -165,7 +165,7 @@ describe("renewal", () => {
     );
   });
 
-  test("does not pass with any one value changed that it does not own", () => {
+  test("does not pass with any other value changed", () => {
     fc.assert(
       fc.property(
         payload,
@@ -186,7 +186,7 @@ describe("renewal", () => {
     );
   });
 
-  test("does not pass with one more claim, or with one less", () => {
+  test("does not pass with a claim added or removed", () => {
     fc.assert(
       fc.property(payload, string, fc.constantFrom("{}", "null", "[]", '""', "0"), (text, key, item) => {
         const name: string = JSON.parse(key);
@@ -201,7 +201,7 @@ describe("renewal", () => {
     );
   });
 
-  test("sets its own four claims, and lets an account that never expires be", () => {
+  test("sets its own four claims, and keeps an account that never expires", () => {
     expect(renewClaims(claims(), terms).claims).toMatchObject({
       jti: "J2",
       iat: NOW,
@@ -212,7 +212,7 @@ describe("renewal", () => {
     expect(renewClaims(claims({ exp: 0 }), terms).claims.exp).toBeUndefined();
   });
 
-  test("is newer than what it replaces, even within one second, or where a clock is behind", () => {
+  test("is newer than its predecessor, even within a second or if a clock is behind", () => {
     expect(renewClaims(claims({ iat: NOW }), terms).claims.iat).toBe(NOW + 1);
     expect(renewClaims(claims({ iat: NOW + 60 }), terms).claims.iat).toBe(NOW + 61);
     const newer = claims({ iat: NOW + 9 });
@@ -220,7 +220,7 @@ describe("renewal", () => {
     expect(reissue(newer, { ...terms, supersedes: claims() }).claims.iat).toBe(NOW + 10);
   });
 
-  test("taking JetStream away touches the switches and nothing else", () => {
+  test("removing JetStream changes only the switches", () => {
     const current = claims({}, { tiered_limits: { R1: { disk_storage: 5 } } });
     const off = reissue(current, terms, withoutJetStream(current.claims));
     const { mem_storage: _m, disk_storage: _d, tiered_limits: _t, ...rest } = JSON.parse(current.text).nats.limits;

@@ -194,7 +194,7 @@ describe("the layers", () => {
     expect(layers.map(({ verdict }) => verdict)).toEqual(row);
   });
 
-  test("one account's death says nothing of another's", () => {
+  test("a dead account does not affect the others", () => {
     const layers = judgeLayers(facts(withAccounts(account(EXPIRED, "OLD"), account({}, "NEW"))));
     const streamsLayer = layers.find(({ id }) => id === "streams");
     expect(streamsLayer?.evidence.map(({ about, health }) => [about, health])).toEqual([
@@ -203,7 +203,7 @@ describe("the layers", () => {
     ]);
   });
 
-  test("a layer that stands on a dead one says which it is", () => {
+  test("a layer above a dead one names it", () => {
     const [, , , , , subjects] = judgeLayers(facts(withMeta({ size: 3, peers: [] })));
     expect(subjects?.evidence).toEqual([
       expect.objectContaining({
@@ -212,7 +212,7 @@ describe("the layers", () => {
     ]);
   });
 
-  test("always give evidence, and are as bad as the worst of it; above a dead server layer nothing is healthy", () => {
+  test("always have evidence, and are as bad as the worst of it; above a dead server layer nothing is healthy", () => {
     const health = fc.constantFrom(OK, no("bad"), FAILED);
     const group = fc.constantFrom<Probe<MetaGroup | undefined>>(
       FAILED,
@@ -251,6 +251,6 @@ test.each<[string, Partial<Observation>, boolean]>([
     true,
   ],
   ["one that expired and may have streams", { ...EXPIRED, streams: FAILED }, true],
-])("restarting now would harm %s: %#", (_what, changes, harm) => {
+])("whether a restart now would harm %s: %#", (_what, changes, harm) => {
   expect(isExpiredWithAssets(account(changes))).toBe(harm);
 });

@@ -22,7 +22,7 @@ const scheduled = (lives: number, policy: ExpiryPolicy = newPolicy(), index = 0)
 const until = (count: number, storm = 20) => ({ now, until: epochMillis(now + inDays(count)), storm });
 
 describe("the calendar of renewals", () => {
-  test("has each account on the day of its instant, then what is foretold from that", () => {
+  test("lists each account on its renewal day, then projects later renewals", () => {
     const { days: found, storms } = calendar([scheduled(90)], until(180));
     const all = found.flatMap(({ day, renewals }) => renewals.map((renewal) => ({ day, ...renewal })));
     const { renewAt } = renewalWindow(scheduled(90).claims, newPolicy()) ?? { renewAt: 0 };
@@ -34,13 +34,13 @@ describe("the calendar of renewals", () => {
     expect(storms).toEqual([]);
   });
 
-  test("ends where it was told to, and has nothing for those who never expire", () => {
+  test("ends as requested, and omits accounts that never expire", () => {
     expect(calendar([scheduled(90)], until(59)).days).toEqual([]);
     const forever = { ...scheduled(90), claims: claims({ exp: 0 }).claims };
     expect(calendar([forever], until(999)).days).toEqual([]);
   });
 
-  test("has what is overdue today, and what is renewed by hand once, by when it must be", () => {
+  test("lists overdue accounts today, and manual accounts once, on their deadline", () => {
     const overdue = scheduled(1);
     const [today] = calendar([overdue], until(1)).days;
     expect(today?.renewals).toMatchObject([{ at: now, kind: "renewal" }]);
@@ -48,13 +48,13 @@ describe("the calendar of renewals", () => {
     expect(byHand.flatMap(({ renewals }) => renewals)).toMatchObject([{ kind: "manual", at: now + inDays(75) }]);
   });
 
-  test("comes to an end for lifetimes of hours", () => {
+  test("terminates for lifetimes of hours", () => {
     const policy = newPolicy({ lifetime: inDays(1 / 24), renewBefore: hours(0.5) });
     const found = calendar([scheduled(1, policy)], until(36_500)).days;
     expect(found.flatMap(({ renewals }) => renewals)).toHaveLength(1_000);
   });
 
-  test("shows a storm: more than so many within an hour, once for each stretch", () => {
+  test("shows a storm, more than the allowed renewals in an hour, once per stretch", () => {
     const narrow = newPolicy({ renewBy: hours(30 * 24 - 0.5) });
     const many = (count: number, lives: number, from: number): Scheduled[] =>
       Array.from({ length: count }, (_, index) => scheduled(lives, narrow, from + index));
@@ -69,7 +69,7 @@ describe("the calendar of renewals", () => {
     expect(calendar(many(30, 90, 0), until(100, 30)).storms).toEqual([]);
   });
 
-  test("has no storm where the same accounts' windows have their natural width", () => {
+  test("has no storm if the same accounts' windows are wide enough", () => {
     const accounts = Array.from({ length: 1_000 }, (_, index) =>
       scheduled(90, newPolicy({ renewBefore: days(30) }), index),
     );

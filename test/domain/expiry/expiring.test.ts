@@ -23,7 +23,7 @@ const ending = (kind: Ending["kind"], left: number, more: Partial<Ending> = {}):
   ...more,
 });
 
-describe("what expires is judged", () => {
+describe("the severity of what expires", () => {
   test.each<[string, Ending, string]>([
     ["credentials before the window", ending("credentials", 31), "ok"],
     ["credentials when it opens", ending("credentials", 29), "warning"],
@@ -43,7 +43,7 @@ describe("what expires is judged", () => {
     expect(judge(item, newPolicy(), now).severity).toBe(severity);
   });
 
-  test("says when, and puts the most urgent first", () => {
+  test("has the time, and the most urgent first", () => {
     const all = [ending("account", 60), ending("credentials", 20), ending("credentials", -2), ending("operator", 3)];
     const judged = all.map((item) => judge(item, newPolicy(), now)).sort(byUrgency);
     expect(judged.map(({ message }) => message)).toEqual([
@@ -59,7 +59,7 @@ describe("what expires is judged", () => {
 });
 
 describe("tokens", () => {
-  test("are read for their end and their name", () => {
+  test("have an expiry and a name", () => {
     const token = jwtOf({ iat: NOW, exp: NOW + 9, name: "é" });
     expect(endingOf("credentials", "env:X", token)).toMatchObject({
       what: "env:X (é)",
@@ -70,7 +70,7 @@ describe("tokens", () => {
     expect(endingOf("operator", "o", jwtOf({ exp: 0 }))).toEqual({ kind: "operator", what: "o" });
   });
 
-  test.each(["", "a.b", "a.!!.c", `x.${Buffer.from("[1]").toString("base64url")}.y`])("that are none: %j", (text) => {
+  test.each(["", "a.b", "a.!!.c", `x.${Buffer.from("[1]").toString("base64url")}.y`])("are absent in: %j", (text) => {
     expect(readPayload(text)).toBeUndefined();
     expect(endingOf("operator", "o", text).unseen).toBeDefined();
   });
@@ -140,7 +140,7 @@ describe("activation tokens", () => {
     else expect(found.fault).toContain(fault);
   });
 
-  test("that are no token, or lie elsewhere", () => {
+  test("ignores other text and other places", () => {
     expect(endOf("nonsense").unseen).toBeDefined();
     for (const text of ["", undefined, "https://x/y"]) expect(activationsOf(importing(text))).toEqual([]);
   });

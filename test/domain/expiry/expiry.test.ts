@@ -33,7 +33,7 @@ const daysLeft = ({ expiresAt }: RenewalWindow, instant: number): number => (exp
 const utc = (text: string): number => Date.parse(`${text}Z`);
 
 describe("a renewal window", () => {
-  test("opens, closes, warns and calls as the policy has it", () => {
+  test("opens, closes, warns and pages as the policy says", () => {
     const policy = newPolicy({ renewBy: days(20), warnBefore: days(12), pageBefore: days(3) });
     const window = windowOf(given(90), policy);
     const instants = [window.opensAt, window.closesAt, window.warnAt, window.pageAt];
@@ -50,7 +50,7 @@ describe("a renewal window", () => {
     expect(order.map((lead) => lead / inDays(1))).toEqual(expected);
   });
 
-  test("begins with the JWT's validity: a share counts from nbf, and no lead reaches before", () => {
+  test("starts when the JWT becomes valid: a share counts from nbf, and no lead reaches further back", () => {
     const late = given(90, 0, { nbf: NOW + 30 * DAY });
     expect(
       daysLeft(windowOf(late, newPolicy({ renewBefore: share(0.5) })), windowOf(late, newPolicy()).expiresAt),
@@ -61,7 +61,7 @@ describe("a renewal window", () => {
     expect(expiryWindow(short, newPolicy(), at(NOW)).state).toBe("due");
   });
 
-  test("has no end for claims that never expire", () => {
+  test("never closes for claims that never expire", () => {
     expect(renewalWindow(claims({ exp: undefined }).claims, newPolicy())).toBeUndefined();
     expect(decideRenewal(claims({ exp: 0 }).claims, newPolicy(), at(NOW)).decision).toBe("wait");
   });
@@ -76,7 +76,7 @@ describe("a renewal window", () => {
     { maxLength: 3 },
   );
 
-  test("property: its instant lies within it, outside of every blackout if any of it does, and is stable", () => {
+  test("property: its instant lies within it, outside every blackout if possible, and is stable", () => {
     fc.assert(
       fc.property(anyBlackouts, fc.integer({ min: 1, max: 400 }), fc.uuid(), (blackouts, lives, jti) => {
         const policy = newPolicy({ renewBefore: share(0.3), blackouts });
@@ -92,7 +92,7 @@ describe("a renewal window", () => {
       { numRuns: 150 },
     );
   });
-  test("property: what is far off is fresh and alarms nobody, and what is fresh and long before its window is far off", () => {
+  test("property: far-off claims are fresh and page nobody, and fresh claims long before their window are far off", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 400 }), fc.double({ min: 0, max: 1.2, noNaN: true }), (lives, part) => {
         const policy = newPolicy({ renewBefore: share(0.3) });
@@ -110,7 +110,7 @@ describe("a renewal window", () => {
   });
   const minuteOf = (start: number): Interval => ({ start: epochMillis(start), end: epochMillis(start + 1) });
 
-  test("property: a blackout never lets an account expire: at the window's end it is renewed, whatever is on", () => {
+  test("property: a blackout never lets an account expire: at the window's end it is renewed", () => {
     fc.assert(
       fc.property(anyBlackouts, fc.double({ min: 0, max: 0.999, noNaN: true }), (blackouts, part) => {
         const policy = newPolicy({ blackouts });
@@ -134,7 +134,7 @@ describe("a renewal window", () => {
     expect(Math.max(...perHour.values())).toBeLessThan(60);
   });
 
-  test("property: the share of a text is in [0, 1) and the same each time", () => {
+  test("property: the share of a text is in [0, 1), and always the same", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(fraction(text)).toBeGreaterThanOrEqual(0);
@@ -145,7 +145,7 @@ describe("a renewal window", () => {
   });
 });
 
-describe("what is done now", () => {
+describe("the decision now", () => {
   const policy = newPolicy({ renewBy: hours(30 * 24 - 1) });
   const inWindow = epochSeconds(NOW + 60 * DAY + 3_600);
   test.each([
@@ -165,7 +165,7 @@ describe("what is done now", () => {
     expect(decideRenewal(given(90), rules, at(epochSeconds(now)))).toMatchObject(expected);
   });
 
-  test("an instant that was missed waits for the end of a blackout, if the window is still open then", () => {
+  test("a missed instant waits for the end of a blackout, if the window is still open then", () => {
     const from = new Date(toMillis(NOW)).getUTCHours() * 60;
     const night = blackout({ from, to: (from + 60) % 1440 || 1440 });
     const long = newPolicy({ blackouts: [night] });
@@ -175,7 +175,7 @@ describe("what is done now", () => {
     expect(decided).toEqual({ decision: "wait", why: expect.stringContaining("blackout"), until: next?.end });
   });
 
-  test("claims that are not valid yet are left alone, by the slowest server's clock too", () => {
+  test("claims that are not valid yet are left alone, also by the slowest server's clock", () => {
     const young = given(90, 0, { nbf: NOW + 60 });
     expect(decideRenewal(young, newPolicy(), at(NOW)).why).toBe("its claims are not valid yet");
     const valid = given(1, 0, { nbf: NOW - 60 });
@@ -183,7 +183,7 @@ describe("what is done now", () => {
     expect(decideRenewal(valid, newPolicy(), at(NOW, 0, 61_000)).decision).toBe("wait");
   });
 
-  test("a server whose clock is ahead makes everything come earlier by as much, but not without end", () => {
+  test("a server whose clock is ahead makes everything earlier, within bounds", () => {
     const { renewAt } = windowOf(given(90), newPolicy());
     const before = { now: epochMillis(renewAt - 5_000), skew: at(NOW).skew };
     expect(decideRenewal(given(90), newPolicy(), before).decision).toBe("wait");
@@ -198,12 +198,12 @@ describe("what is done now", () => {
     ["half of that time at most", 90, 31, 60],
     ["half of that time, however far it is off", 90, 3_650, 60],
     ["nothing of claims whose window is open from the beginning", 20, 10, 20],
-  ])("of a clock that is ahead counts %s", (_what, lives, ahead, left) => {
+  ])("a clock that is ahead counts: %s", (_what, lives, ahead, left) => {
     const window = expiryWindow(given(lives), newPolicy(), at(NOW, inDays(ahead)));
     expect(window).toMatchObject({ state: "fresh", left: inDays(left) });
   });
 
-  test("property: claims renewed just now are not renewed again, however far a clock is off", () => {
+  test("property: claims that were just renewed are not renewed again, however wrong a clock is", () => {
     const policies = fc.record({ renewBefore: fc.integer({ min: 1, max: 89 }).map(days) });
     fc.assert(
       fc.property(policies, fc.nat({ max: 4_000 }), (policy, ahead) => {
@@ -213,7 +213,7 @@ describe("what is done now", () => {
     );
   });
 
-  test("alarms go by their thresholds, with the skew", () => {
+  test("alarms depend on their thresholds and the skew", () => {
     const alarmAt = (left: number, ahead = 0) => {
       const moment = at(NOW, ahead);
       return alarmOf(expiryWindow(given(90, 90 - left), newPolicy(), moment), moment);
@@ -225,7 +225,7 @@ describe("what is done now", () => {
   });
 });
 
-describe("blackouts keep to the clocks of their place", () => {
+describe("blackouts follow their time zone", () => {
   const night = blackout({ from: 22 * 60, to: 6 * 60, timeZone: "Europe/Berlin" });
   const during = (start: string, end: string, what = night): string[] =>
     blackedOut([what], { start: epochMillis(utc(start)), end: epochMillis(utc(end)) }).map(
@@ -290,12 +290,12 @@ describe("overrides", () => {
     ["by id", { accounts: [ACCOUNT] }, subject, true],
     ["not by another's id", { accounts: [other] }, subject, false],
     ["by each kind that is given", { tags: ["eu"], names: ["nothing"] }, tagged, false],
-  ])("fit %s", (_how, match, who, fits) => {
+  ])("match %s", (_how, match, who, fits) => {
     const policy = policyOf(newPolicy(), [{ match, manual: true }], undefined, who);
     expect(policy.manual).toBe(fits);
   });
 
-  test("win over what is said more widely, key by key, the later over the earlier, the account's over all", () => {
+  test("override broader rules, key by key, the later over the earlier, the account's over all", () => {
     const rules = [
       { match: { names: ["*"] }, manual: true, renewBefore: days(7) },
       { match: { names: ["team-*"] }, renewBefore: days(8) },
@@ -313,7 +313,7 @@ describe("overrides", () => {
     [{ warnBefore: days(60), manual: true }, []],
     [{ pageBefore: days(11) }, ["pageBefore"]],
     [{ renewBy: days(40), pageBefore: days(80) }, ["renewBy", "pageBefore"]],
-  ])("are at fault where they contradict themselves: %j", (changes, keys) => {
+  ])("are rejected if they contradict themselves: %j", (changes, keys) => {
     expect(policyFaults(newPolicy(changes)).map(({ key }) => key)).toEqual(keys);
   });
 });

@@ -48,7 +48,7 @@ function first(candidate: GateInput["candidate"], more: Partial<GateInput> = {})
   return decision.decision === "accept" ? [] : decision.refusals.map(({ code }) => code);
 }
 
-describe("claims that do harm", () => {
+describe("harmful claims", () => {
   test.each<[string, Partial<GateInput>, string[]]>([
     ["JetStream on the system account", { operator: system, current: plain }, ["system_jetstream"]],
     [
@@ -222,12 +222,12 @@ describe("claims that do harm", () => {
     expect(first(claims(renewed, limits))).toEqual(expected);
   });
 
-  test("in the first JWT of an account that has streams all the same: less than they hold", () => {
+  test("in the first JWT of an account that already has streams: limits below usage", () => {
     expect(first(claims(renewed, { disk_storage: 1 }), { use: holding })).toEqual(["below_use"]);
     expect(first(claims(renewed), { operator: system })).toEqual(["system_jetstream"]);
   });
 
-  test("the system account may import no service over JetStream's API", () => {
+  test("the system account must not import a service over JetStream's API", () => {
     const imports = (subject: string) =>
       nats({ imports: [{ subject, account: "A", type: "service" }] }, { imports: -1 });
     const change = (before: string, after: string) => ({
@@ -242,7 +242,7 @@ describe("claims that do harm", () => {
     expect(refusals({ ...change("a", ">"), operator })).toEqual([]);
   });
 
-  test("claims that were issued ahead of now can be mended, by what a person looked at", () => {
+  test("claims issued in the future can be repaired, if a person accepted the change", () => {
     const current = claims({ iat: NOW + 10_000 });
     expect(refusals({ current })).toEqual([]);
     expect(refusals({ current, allowance: "nothing" })).toEqual(["stale"]);
@@ -251,13 +251,13 @@ describe("claims that do harm", () => {
     expect(refusals({ current: last, candidate: anew, allowance: "nothing" })).toEqual([]);
   });
 
-  test("while nobody knows what is in force: only what is wrong whatever that is", () => {
+  test("if the claims in force are unknown: only what is always harmful", () => {
     expect(first(claims(renewed, { conn: 0 }), { notAsked: true })).toEqual([]);
     expect(first(claims({ ...renewed, iat: NOW + 301 }), { notAsked: true })).toEqual(["issued_ahead"]);
   });
 });
 
-describe("what a server reads", () => {
+describe("how a server reads claims", () => {
   const document = claims(renewed, {
     ...NONE,
     tiered_limits: { R1: { disk_storage: 5 } },
@@ -279,7 +279,7 @@ describe("what a server reads", () => {
       },
     },
   };
-  test("is the same where it left out what is zero, unknown, or flat beside a tier", () => {
+  test("counts as equal if it omits zero, unknown, or flat values beside a tier", () => {
     expect(readOtherwise(document, decoded)).toEqual([]);
   });
 

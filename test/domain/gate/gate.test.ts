@@ -23,7 +23,7 @@ function refusals(changes: Partial<GateInput>): readonly string[] {
 }
 
 describe("the push gate", () => {
-  test("lets a renewal through and shows what it changes", () => {
+  test("accepts a renewal and shows its changes", () => {
     const decision = gate(input());
     expect(decision).toMatchObject({ decision: "accept" });
     expect(decision.changes.map(({ path }) => path).sort()).toEqual(["exp", "iat", "jti"]);
@@ -155,13 +155,13 @@ describe("the push gate", () => {
     expect(refusals(changes)).toEqual(expected);
   });
 
-  test("lets an account's first JWT through, if it is good", () => {
+  test("accepts an account's first JWT if it is valid", () => {
     const { current: _none, ...first } = input();
     expect(gate(first)).toEqual({ decision: "accept", changes: [] });
     expect(gate({ ...first, signatureValid: false })).toMatchObject({ decision: "refuse" });
   });
 
-  test("knows a great number from its neighbour", () => {
+  test("compares large numbers exactly", () => {
     const big = (digits: string, changes: Record<string, unknown>) => {
       const parsed = parseAccountClaims(claims(changes, { big: 1 }).text.replace('"big":1', `"big":${digits}`));
       if (!parsed.ok) throw new Error(parsed.problem);
@@ -173,7 +173,7 @@ describe("the push gate", () => {
     expect(refusals({ current: before, candidate: big("5", renewed) })).toEqual(["limit_lowered"]);
   });
 
-  test("names each limit that is lowered, and all other changes together, with the changes beside", () => {
+  test("names each lowered limit, and all other changes together", () => {
     const candidate = claims({ ...renewed, name: "X", tags: ["t"] }, { subs: 1, conn: 5 });
     const decision = gate(input({ candidate }));
     expect(decision).toMatchObject({
@@ -209,14 +209,14 @@ describe("the push gate", () => {
     expect(decision.decision === "refuse" && decision.refusals[0]?.message).toBe(message);
   });
 
-  test("says of the operator's own key why it is not enough", () => {
+  test("says why the operator's own key is not enough", () => {
     const decision = gate(input({ operator: strict }));
     expect(JSON.stringify(decision)).toContain("requires a signing key");
     expect(OPERATOR_KEY).toBe(current.claims.iss);
   });
 });
 
-describe("a JWT that was overtaken on its way", () => {
+describe("a JWT that was overtaken", () => {
   const inForce = claims({ jti: "J3", iat: NOW, exp: NOW + 9_000 });
   const older = { jti: "J2", iat: NOW - 10, exp: NOW + 8_000 };
   const { exp: _exp, ...endless } = older;

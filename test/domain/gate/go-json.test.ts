@@ -24,7 +24,7 @@ function problemWith(from: string, to: string): string | undefined {
   return parsed.ok ? undefined : parsed.problem;
 }
 
-describe("keys that servers take for others", () => {
+describe("keys that servers read as others", () => {
   test.each([
     ["at the top", '"exp":', '"Exp":1,"exp":', /the key "Exp" as "exp"/],
     ["alone", '"name":', '"Name":', /the key "Name" as "name"/],
@@ -51,11 +51,11 @@ describe("keys that servers take for others", () => {
     ["mapped subjects", '"from":', '"From":[],"from":'],
     ["unknown claims", '"exp":', '"x":{"a":1,"A":2},"exp":'],
     ["letters that fold onto no ASCII", '"name":', '"exp\u0131":1,"name":'],
-  ])("are none where servers keep them apart: %s", (_what, from, to) => {
+  ])("are allowed where servers distinguish them: %s", (_what, from, to) => {
     expect(problemWith(from, to)).toBeUndefined();
   });
 
-  test("fold as Go folds them", () => {
+  test("are folded as Go folds them", () => {
     expect(foldKey("Di\u017f\u212a_\u0130\u00c9")).toBe("disk_\u0130\u00c9");
   });
 });

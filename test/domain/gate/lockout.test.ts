@@ -45,7 +45,7 @@ describe("any account", () => {
     expect(codes({}, after, { accountKey: "A2" })).toEqual([]);
   });
 
-  test("a first JWT without a signing key, where the operator demands one", () => {
+  test("a first JWT without a signing key, if the operator requires one", () => {
     expect(codes(undefined, { signing_keys: [] }, { strict: true })).toEqual(["locked_out"]);
     expect(codes(undefined, { signing_keys: [] })).toEqual([]);
   });

@@ -17,7 +17,7 @@ const objectionsTo = (nats: object) =>
   serverObjections(claims({ nats: { limits: LIMITS, type: "account", version: 2, ...nats } }).claims);
 
 /** Each was compared with what nats-io/jwt v2.3.0 and v2.8.3 say. */
-describe("what servers refuse beyond decoding", () => {
+describe("what servers refuse after decoding", () => {
   test.each<[string, object, RegExp]>([
     ["an import without a type", imported({ type: undefined }), /has no type/],
     ["an import of nobody", imported({ account: "" }), /names no account/],
@@ -82,7 +82,7 @@ describe("what servers refuse beyond decoding", () => {
     expect(objectionsTo(nats).map(({ message }) => message)).toEqual([expect.stringMatching(expected)]);
   });
 
-  test("nothing of what is right", () => {
+  test("nothing in valid claims", () => {
     const nats = {
       ...imported({ local_subject: "b.$1" }),
       ...exported({ account_token_position: 2 }),
@@ -103,14 +103,14 @@ describe("what servers refuse beyond decoding", () => {
     expect(objectionsTo(nats)).toEqual([]);
   });
 
-  test("says which only newer servers refuse", () => {
+  test("names what only newer servers refuse", () => {
     expect(objectionsTo({ cluster_traffic: "x" })).toMatchObject([{ everywhere: false }]);
     expect(objectionsTo(exported({ subject: "a..b" }))).toMatchObject([{ everywhere: false }]);
     expect(objectionsTo(exported({ subject: "a b" }))).toMatchObject([{ everywhere: true }]);
   });
 });
 
-test("a public key has its kind's prefix and its checksum", () => {
+test("a public key has its kind's prefix and checksum", () => {
   expect(isPublicKey(ACCOUNT, "account")).toBe(true);
   expect(isPublicKey(USER, "user")).toBe(true);
   expect(isPublicKey(USER, "account")).toBe(false);

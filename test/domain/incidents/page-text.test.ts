@@ -8,7 +8,7 @@ const lines = (fields: Partial<Incident> = {}, links: Links = {}): readonly stri
   textLines(pageText(incident(fields), links));
 const whole = (fields: Partial<Incident> = {}, links: Links = {}): string => lines(fields, links).join("\n");
 
-test("a page has what a person needs who was woken, in that order", () => {
+test("a page has what a person who was woken needs, in order", () => {
   const rungs = [
     { rung: "renew", target: ACCOUNT, result: "helped", why: "it had expired" },
     { rung: "step-down", target: "stream S", result: "refused", why: "no quorum" },
@@ -40,7 +40,7 @@ test("a resolution says how long it lasted, and asks for nothing", () => {
   ]);
 });
 
-test("a resolution says where it is told what ended it", () => {
+test("a resolution says where to find what ended it", () => {
   const told = lines({ status: "resolved", correlation: "sweep-1" });
   expect(told.slice(-5)).toEqual([
     ...["", "What ended it:"],
@@ -49,7 +49,7 @@ test("a resolution says where it is told what ended it", () => {
   ]);
 });
 
-describe("a page's words", () => {
+describe("a page's text", () => {
   test.each<[string, Partial<Incident>, string]>([
     ["a warning", { severity: "warning" }, "[WARNING] ORDERS: "],
     ["the cluster", { account: "-" }, "Who is affected:\nthe whole cluster"],
@@ -79,11 +79,11 @@ describe("a page's words", () => {
     ["none", undefined],
     ["no list", "x"],
     ["no objects", [1, null]],
-  ])("say nothing of rungs that are %s", (_what, rungs) => {
+  ])("omits rungs that are %s", (_what, rungs) => {
     expect(whole({ evidence: { rungs } as Incident["evidence"] })).not.toContain("What was tried");
   });
 
-  test("are bounded, however long the incident is", () => {
+  test("is bounded, however long the incident is", () => {
     const long = "😀".repeat(100_000);
     const rungs = Array(1_000).fill({ rung: long, result: "failed", why: long });
     const text = whole({

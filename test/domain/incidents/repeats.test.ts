@@ -30,7 +30,7 @@ const telling = (fields: Partial<PageCandidate> = {}): PageCandidate => ({
   ...fields,
 });
 
-describe("a person is told", () => {
+describe("a person is paged", () => {
   test.each<[string, readonly JournalEntry[], number, Partial<PageCandidate>, boolean]>([
     ["of what is new", [], 0, {}, true],
     ["of the same again, within 15 minutes", [opened(0)], 14, {}, false],
@@ -66,14 +66,14 @@ describe("a person is told", () => {
   });
 });
 
-test("however often it is asked, a person is told of one trouble at these times of two days", () => {
+test("however often it is checked, a person is paged about one problem at these times in two days", () => {
   const told: JournalEntry[] = [];
   for (let minute = 0; minute <= 2 * 24 * 60; minute += 5)
     if (shouldPage(told, telling(), at(minute))) told.push(opened(minute));
   expect(told.map((page) => (page.at - START) / MINUTE)).toEqual([0, 15, 75, 315, 1035, 1755, 2475]);
 });
 
-test("a trouble that comes and goes with another is no storm", () => {
+test("a problem that alternates with another is no storm", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom("a", "b"), { minLength: 288, maxLength: 288 }), (abouts) => {
       const told: JournalEntry[] = [];
@@ -87,7 +87,7 @@ test("a trouble that comes and goes with another is no storm", () => {
   );
 });
 
-test("an incident's openings are those since it was last resolved", () => {
+test("an incident's openings are those since its last resolution", () => {
   const entries = [opened(0), resolved(1), opened(2), opened(3, { key: "l" }), opened(4)];
   expect(openingsOf(entries, "k").map((page) => page.at)).toEqual([at(2), at(4)]);
   expect(openingsOf([opened(0), resolved(1)], "k")).toEqual([]);

@@ -25,22 +25,17 @@ const resolved = (minutes: number, key = KEY) => entry("incident.resolved", minu
 
 describe("a period of unknown verdicts", () => {
   test.each<[string, readonly JournalEntry[], number, number]>([
-    ["of which nobody wrote yet begins now", [], 20, 1],
+    ["without entries begins now", [], 20, 1],
     ["begins with the first unknown verdict", [saw("unknown", 5), saw("unknown", 10)], 5, 3],
     ["counts a job that looked twice once", [saw("unknown", 5, "a"), saw("unknown", 6, "a")], 5, 2],
-    ["begins anew after a healthy verdict", [saw("unknown", 1), saw("healthy", 5), saw("unknown", 10)], 10, 2],
-    ["begins anew after any that says something", [saw("unknown", 1), saw("degraded", 5), saw("unknown", 10)], 10, 2],
-    ["is over with a known verdict", [saw("unknown", 1), saw("dead", 5)], 20, 1],
-    ["begins with the first look that came to no verdict", [opened(5), saw("unknown", 10)], 5, 3],
+    ["restarts after a healthy verdict", [saw("unknown", 1), saw("healthy", 5), saw("unknown", 10)], 10, 2],
+    ["restarts after any known verdict", [saw("unknown", 1), saw("degraded", 5), saw("unknown", 10)], 10, 2],
+    ["ends with a known verdict", [saw("unknown", 1), saw("dead", 5)], 20, 1],
+    ["starts with the first look without a verdict", [opened(5), saw("unknown", 10)], 5, 3],
     ["ends with the incident", [opened(5), resolved(7), opened(12)], 12, 2],
-    ["is not ended by another incident's end", [opened(5), resolved(7, "other")], 5, 2],
-    ["is not begun by another incident", [opened(5, "delivered", "other")], 20, 1],
-    [
-      "goes on after a person was called",
-      [saw("unknown", 1), opened(1), saw("unknown", 7), opened(7, "delivered")],
-      1,
-      3,
-    ],
+    ["does not end with another incident", [opened(5), resolved(7, "other")], 5, 2],
+    ["does not start with another incident", [opened(5, "delivered", "other")], 20, 1],
+    ["continues after a page", [saw("unknown", 1), opened(1), saw("unknown", 7), opened(7, "delivered")], 1, 3],
   ])("%s", (_situation, entries, began, asked) => {
     expect(unknownPeriod(entries, KEY, "now", at(20))).toEqual({ began: at(began), asked });
   });
@@ -49,7 +44,7 @@ describe("a period of unknown verdicts", () => {
     [4, false],
     [5, true],
     [6, true],
-  ])("of %d minutes calls a person after five: %s", (minutes, calls) => {
+  ])("of %d minutes pages after five: %s", (minutes, calls) => {
     expect(hasLasted({ began: at(0), asked: 2 }, millis(5 * MINUTE), at(minutes))).toBe(calls);
   });
 

@@ -26,7 +26,7 @@ const pushed = (job: string, purpose: string, jti = purpose): Written => [
 const proved = (job: string, jti: string): Written => [job, "push.proved", { jti, servers: ["n1"] }];
 const saw = (job: string, verdict: string): Written => [job, "verdict", { verdict }];
 
-describe("what jobs left that never ended", () => {
+describe("what unfinished jobs left", () => {
   test.each<[string, readonly Written[], object]>([
     ["nothing, where there was no job", [], { rungs: [], pushes: [], wasUnhealthy: false }],
     [
@@ -69,7 +69,7 @@ describe("what jobs left that never ended", () => {
     expect(outcomeOfUnfinished(work, work.pushes.at(-1))).toBe(outcome);
   });
 
-  test("nothing, by a push that is not in force", () => {
+  test("nothing, from a push that is not in force", () => {
     expect(outcomeOfUnfinished(workOf(saw("1", "dead"), pushed("1", "renewal")), undefined)).toBeUndefined();
   });
 });

@@ -17,7 +17,7 @@ const operatorWith = (signingKeys: readonly string[], strict = true, id = own): 
 const both = operatorWith([from, to]);
 const trusting = (...operators: Operator[]): ServerTrust[] => [{ server: "n1", operators }];
 
-describe("what stands against a rotation", () => {
+describe("obstacles to a rotation", () => {
   test.each<[string, ServerTrust[], Operator, string | undefined, string[]]>([
     ["nothing, where both are trusted and the new one signs", trusting(both), both, to, []],
     ["a server without the new key", trusting(operatorWith([from])), both, to, [`n1 does not trust ${to}`]],
@@ -43,19 +43,19 @@ describe("what stands against a rotation", () => {
     expect(found.advice.length > 0).toBe(problems.length > 0);
   });
 
-  test("the operator's own key counts unless signing keys are demanded", () => {
+  test("the operator's own key counts unless signing keys are required", () => {
     const lenient = operatorWith([to], false);
     expect(obstacles({ from: own, to }, trusting(lenient), lenient, to).problems).toEqual([]);
     const strict = operatorWith([to], true);
     expect(obstacles({ from: own, to }, trusting(strict), strict, to).problems).not.toEqual([]);
   });
 
-  test("equal keys, or what is no public key, is said before anything else", () => {
+  test("equal keys, or an invalid public key, are reported first", () => {
     expect(obstacles({ from: to, to }, trusting(both), both, to).problems).toHaveLength(1);
     expect(obstacles({ from: "OLD", to }, trusting(both), both, to).problems.join()).toMatch(/^OLD is not/);
   });
 
-  test("names the key to add, and that a reload will not do", () => {
+  test("names the key to add, and says that a reload is not enough", () => {
     const { advice } = obstacles({ from, to }, trusting(operatorWith([from])), operatorWith([from]), to);
     expect(advice[0]).toBe(`nsc edit operator --sk ${to}`);
     expect(advice.join()).toMatch(/Restart the servers one at a time.*a reload does not/);
@@ -74,7 +74,7 @@ const accounts = fc
   });
 
 describe("the waves", () => {
-  test("hold every account once, none larger than asked, critical ones after others, fewest streams first, the system account last", () => {
+  test("contain every account once, none larger than requested, critical ones last, fewest streams first, the system account at the end", () => {
     fc.assert(
       fc.property(accounts, fc.integer({ min: 1, max: 5 }), fc.boolean(), (list, size, includeSystem) => {
         const systemAccount = ids[0] as string;

@@ -74,13 +74,13 @@ function stepOf(seen: Partial<Observation>, changes: Partial<Situation> = {}, tr
 }
 
 describe("the next step", () => {
-  test("up from health is none", () => {
+  test("is none for a healthy account", () => {
     expect(nextStep(situation({}), NONE)).toEqual({ kind: "done" });
   });
 
   test.each<[string, Partial<Observation>, Partial<Situation>, RegExp]>([
     [
-      "an expired account is renewed before anything else",
+      "an expired account is renewed first",
       {
         running: {
           ok: true,
@@ -124,13 +124,13 @@ describe("the next step", () => {
       /^stop: somebody deleted it; s1 refuses its clients although its claims are valid.*only a person/,
     ],
     [
-      "the unknown is left alone",
+      "unknown health gets no remedy",
       { streams: FAILED },
       {},
       /^stop: the account's health is unknown, so no remedy is applied/,
     ],
     [
-      "drift is pushed again",
+      "drift is fixed by a push",
       { stored: { ok: true, value: { document: claims({ jti: "J0" }), signatureValid: true } } },
       {},
       /^push-again$/,
@@ -142,7 +142,7 @@ describe("the next step", () => {
       /^push-again$/,
     ],
     [
-      "what no rung helps against is left to a person",
+      "without a helpful rung it is left to a person",
       { streams: { ok: true, value: [] }, accountView: FAILING },
       {},
       /^stop: no remedy helps against these findings/,
@@ -180,33 +180,33 @@ describe("the next step", () => {
       {},
       /^toggle-jetstream$/,
     ],
-    ["one replica in a cluster is given two more", { servers: CLUSTER, streams: deaf() }, {}, /^scale-up$/],
+    ["a single replica in a cluster gets two more", { servers: CLUSTER, streams: deaf() }, {}, /^scale-up$/],
     [
-      "what lost its Raft nodes is touched, where that is proved",
+      "assets without Raft nodes are touched, if that is proved safe",
       { servers: PROVED, streams: DAMAGED },
       {},
       /^touch-metadata$/,
     ],
     [
-      "what lost its Raft nodes is never touched where it is not, but its servers are restarted",
+      "assets without Raft nodes are never touched otherwise, but their servers restart",
       { servers: CLUSTER, streams: DAMAGED },
       { canRestart: true },
       /^restart-servers$/,
     ],
     [
-      "what lost its Raft nodes is never scaled up",
+      "assets without Raft nodes are never scaled up",
       { servers: CLUSTER, streams: deaf({ nodeMissingOn: ["s1"] }) },
       {},
       /^stop: touch-metadata is refused: .*panic.*; toggle-jetstream is refused.*; restart-servers is refused/,
     ],
     [
-      "a forgotten consumer is made anew where its stream has one replica, whatever else is to be done",
+      "a forgotten consumer of a single-replica stream is recreated first",
       { servers: FORGETFUL, streams: deaf({ forgotten: [forgotten()] }) },
       {},
       /^restore-consumers$/,
     ],
     [
-      "a forgotten consumer is left to a person where it might start over",
+      "a forgotten consumer is left to a person if it might start over",
       {
         servers: FORGETFUL,
         streams: { ok: true, value: [stream({ peers: PEERS, replicas: 3, forgotten: [forgotten()] })] },
@@ -215,13 +215,13 @@ describe("the next step", () => {
       /^stop: restore-consumers is refused: consumer ORDERS > worker: only s1 knows its position.*start over/,
     ],
     [
-      "a forgotten consumer is left to a person where servers forget none",
+      "a forgotten consumer is left to a person if servers forget none",
       { servers: CLUSTER, streams: { ok: true, value: [stream({ forgotten: [forgotten()] })] } },
       {},
       /^stop: restore-consumers is refused: consumer ORDERS > worker: .*somebody may have deleted it/,
     ],
     [
-      "a stream with a forgotten consumer is never moved, but its server is restarted",
+      "a stream with a forgotten consumer is never moved, but its server restarts",
       { servers: CLUSTER, streams: deaf({ forgotten: [forgotten()] }) },
       { canRestart: true },
       /^restart-servers$/,
@@ -291,7 +291,7 @@ describe("the next step", () => {
     }
   });
 
-  test("memory streams may be toggled with the policy's leave and the account's key", () => {
+  test("memory streams may be toggled if the policy allows it and the account's key is there", () => {
     expect(stepOf({ streams: deaf({ storage: "memory" }) }, { allowMemoryLoss: true })).toBe("toggle-jetstream");
   });
 
@@ -309,7 +309,7 @@ describe("the next step", () => {
     expect(JSON.stringify(step)).toMatch(reason);
   });
 
-  test("the toggle is impossible where the streams can't be read, whatever an earlier look found", () => {
+  test("the toggle is impossible if the streams can't be read, whatever an earlier look found", () => {
     const { verdict } = situation({ streams: deaf() });
     expect(nextStep(situation({ streams: FAILED }, { verdict }), NONE)).toMatchObject({
       kind: "stop",
@@ -317,7 +317,7 @@ describe("the next step", () => {
     });
   });
 
-  test("nothing is toggled but one server that is proved to stand alone, and nothing is done on a guess", () => {
+  test("only one server that is proved standalone is toggled, and nothing is done on a guess", () => {
     const topology = fc.constantFrom("standalone", "leaf", "clustered", "unknown");
     const world = fc.record({
       servers: fc.array(
@@ -373,7 +373,7 @@ describe("the next step", () => {
     ["memory that the policy allows to go", { storage: "memory" }, { allowMemoryLoss: true }, "climbed"],
     ["an empty stream in memory", { storage: "memory", messages: 0 }, {}, "climbed"],
     ["memory that a current replica keeps", { storage: "memory", peers: PEERS }, {}, "climbed"],
-  ])("servers with %s are restarted only where it may go", (_what, facts, changes, expected) => {
+  ])("servers with %s are restarted only if the loss is allowed", (_what, facts, changes, expected) => {
     const streams = deaf({ ...facts, forgotten: [forgotten()] });
     const here = situation({ servers: CLUSTER, streams }, { canRestart: true, ...changes });
     const step = nextStep(here, climbed(here, ["step-down-leaders"]));
@@ -383,7 +383,7 @@ describe("the next step", () => {
     expect(seen).toBe(expected);
   });
 
-  test("a rung that is refused is named beside the next one that is climbed", () => {
+  test("a refused rung is named beside the next one", () => {
     const seen = { streams: deaf({ peers: PEERS }) };
     expect(nextStep(situation(seen, { hasAccountKey: false }), NONE)).toMatchObject({
       kind: "rung",
@@ -392,7 +392,7 @@ describe("the next step", () => {
     });
   });
 
-  test("the ladder goes up: each rung has its risk and its undo", () => {
+  test("rungs are ordered by risk, each with its risk and undo", () => {
     expect(LADDER.map(({ id }) => id)).toEqual([
       ...["push-again", "restore-consumers", "step-down-leaders", "scale-up", "toggle-direct-gets"],
       ...["touch-metadata", "toggle-jetstream", "enter-tiers", "restart-servers"],
@@ -401,13 +401,13 @@ describe("the next step", () => {
       expect({ risk: risk !== "", undo: undo !== "" }).toEqual({ risk: true, undo: true });
   });
 
-  test("a rung is not climbed twice; when none is left a person is called", () => {
+  test("a rung is tried once; if none is left, a person is paged", () => {
     expect(stepOf({ streams: deaf() }, { canRestart: true }, ["toggle-jetstream", "restart-servers"])).toBe(
       "stop: no rung is left after toggle-jetstream, restart-servers",
     );
   });
 
-  test("a rung is climbed again for what came to light only after it", () => {
+  test("a rung is tried again for what appeared after it", () => {
     const first = situation({ servers: CLUSTER, streams: deaf({ peers: PEERS }) });
     const tried = climbed(first, ["step-down-leaders"]);
     const later = situation({ servers: CLUSTER, streams: deaf({ name: "LATER", peers: PEERS }) });
@@ -418,7 +418,7 @@ describe("the next step", () => {
 
 const told = (losses: readonly Loss[]): readonly string[] => losses.map(({ message }) => message);
 
-describe("what was lost", () => {
+describe("losses", () => {
   const before = [stream({ consumers: [consumer()] })];
   test.each<[string, readonly StreamFacts[], readonly string[]]>([
     ["nothing", before, []],
@@ -435,7 +435,7 @@ describe("what was lost", () => {
     expect(told(findLosses(before, after))).toEqual(losses);
   });
 
-  test("a forgotten consumer is not lost; one that starts over or goes is", () => {
+  test("a forgotten consumer is not lost; one that starts over or disappears is", () => {
     const held = [stream({ forgotten: [forgotten({ ackFloor: 7 })] })];
     expect(findLosses(before, held)).toEqual([]);
     expect(findLosses(held, [stream({ consumers: [consumer({ ackFloor: 7 })] })])).toEqual([]);
@@ -445,7 +445,7 @@ describe("what was lost", () => {
     expect(told(findLosses(held, [stream()]))).toEqual(["consumer ORDERS > worker is gone; it was at message 7"]);
   });
 
-  test("a consumer that was in memory is missed where its stream is there without it", () => {
+  test("a memory consumer is missing if its stream is there without it", () => {
     const config = { durable_name: "worker" };
     const seen = [{ stream: "ORDERS", config: { name: "ORDERS" }, consumers: [config] }];
     expect(findVanished(seen, before)).toEqual([]);
@@ -453,7 +453,7 @@ describe("what was lost", () => {
     expect(told(findVanished(seen, [stream()]))).toEqual(["consumer ORDERS > worker, which was in memory, is gone"]);
   });
 
-  test("an ephemeral consumer may go, and is told of", () => {
+  test("an ephemeral consumer may disappear, but is reported", () => {
     const ephemeral = [stream({ consumers: [consumer({ durable: false })] })];
     expect(findLosses(ephemeral, [stream()])).toEqual([
       {
@@ -479,14 +479,14 @@ describe("what was lost", () => {
     expect(told(findLosses(memory, []))).toEqual(["stream ORDERS is gone"]);
   });
 
-  test("a mirror that tells no end beside all of its messages has lost none", () => {
+  test("a mirror without an end has lost none of its messages", () => {
     const mirror = stream({ config: { name: "ORDERS", mirror: { name: "ORIGIN" } } });
     expect(findLosses([mirror], [{ ...mirror, lastSeq: 0 }])).toEqual([]);
     expect(findLosses([mirror], [{ ...mirror, lastSeq: 0, messages: 0 }])).toHaveLength(1);
   });
 });
 
-test("what is in memory only is known with all it takes to make it anew", () => {
+test("memory assets are recorded with everything needed to recreate them", () => {
   const inMemory = consumer({ storage: "memory", config: { durable_name: "m" } });
   expect(
     memoryAssets([stream({ consumers: [consumer(), inMemory, consumer({ storage: "memory", durable: false })] })]),

@@ -28,7 +28,7 @@ const verdictWith = (losses: readonly Loss[], consumers = [consumer()]) => {
 };
 
 describe("a loss", () => {
-  test("is open until it is acknowledged; what the policy allowed never is", () => {
+  test("is open until acknowledged; a loss that the policy allowed never is", () => {
     const found = entry("loss.found", [GONE, SHORTER, { ...GONE, consumer: "x", allowed: true }]);
     expect(openLosses([found])).toEqual([GONE, SHORTER]);
     expect(openLosses([found, entry("loss.acknowledged", [GONE])])).toEqual([SHORTER]);
@@ -45,22 +45,22 @@ describe("a loss", () => {
     expect(failureClassOf(verdict)).toBe("assets_lost");
   });
 
-  test("of messages leaves a stream that works: degraded", () => {
+  test("of messages is degraded, because the stream works", () => {
     expect(verdictWith([SHORTER])).toMatchObject({ health: "degraded", findings: [{ code: "asset.lost" }] });
   });
 
-  test("is no finding while what was gone is there again", () => {
+  test("is no finding while the asset is back", () => {
     expect(verdictWith([GONE], [consumer({ name: "two" })]).health).toBe("healthy");
   });
 });
 
-test("what the journal keeps of the streams is enough to find what a dead job lost", () => {
+test("the journal's sketch of the streams is enough to find what a crashed job lost", () => {
   const before = readSketch(JSON.parse(JSON.stringify(sketchOf([stream({ consumers: [consumer()] })]))));
   expect(findLosses(before, [stream({ consumers: [consumer()] })])).toEqual([]);
   expect(findLosses(before, [stream()])).toMatchObject([{ kind: "gone", consumer: "worker" }]);
 });
 
-test("a consumer that was acknowledged further is told of; only an ephemeral one, and what was in memory, may go back", () => {
+test("a consumer with a lower position is reported; only ephemeral and memory ones may go back", () => {
   const at = (ackFloor: number, changes: object = {}) => stream({ consumers: [consumer({ ackFloor, ...changes })] });
   const lost = (changes: object, allowMemoryLoss = false) =>
     findLosses(sketchOf([at(4, changes)]), [at(0, changes)], allowMemoryLoss);

@@ -21,14 +21,14 @@ describe("the mode of a run", () => {
     });
   });
 
-  test("is no higher for any one setting that takes something away", () => {
+  test("is never raised by a restricting setting", () => {
     for (const configured of [undefined, "look", "renew", "heal"] as const)
       for (const canSign of [true, false])
         for (const more of [{ dryRun: true }, { readOnly: true }])
           expect(modeOf({ ...nothing, configured, canSign, ...more }).mode).toBe("look");
   });
 
-  test("allows loss only to an account that has the leave, and only where it heals", () => {
+  test("allows loss only to an account with that policy, and only if it heals", () => {
     const [heal, renew, look] = [
       nothing,
       { ...nothing, configured: "renew" as const },
@@ -42,36 +42,36 @@ describe("the mode of a run", () => {
     expect(heal && withLoss(heal, false).mode).toBe("heal");
   });
 
-  test("each mode allows what those before it allow", () => {
+  test("each mode allows everything that the previous ones allow", () => {
     for (const [index, mode] of MODES.entries())
       expect(MODES.filter((needed) => allows(mode, needed))).toEqual(MODES.slice(0, index + 1));
   });
 });
 
-describe("the ladder within a mode", () => {
+describe("the ladder by mode", () => {
   const climbs = LADDER.map((rung): Step => ({ kind: "rung", rung, why: "deaf", refused: [] }));
   const renew: Step = { kind: "renew", why: "it expired" };
   const stop: Step = { kind: "stop", why: "no rung helps", refused: [] };
   const forbidden = (configured: "look" | "renew" | "heal", step: Step) =>
     forbiddenStep(modeOf({ ...nothing, configured }), step);
 
-  test("that only looks: no step at all, and each says what it would do", () => {
+  test("look: no step, and each says what it would do", () => {
     for (const step of climbs) expect(forbidden("look", step)).toMatch(/^[a-z-]+ \(deaf\)$/);
     expect(forbidden("look", renew)).toBe("renew (it expired)");
     expect(forbidden("look", stop)).toBe("page a person (no rung helps)");
   });
 
-  test("that renews: no rung", () => {
+  test("renew: no rung", () => {
     expect(forbidden("renew", renew)).toBeUndefined();
     expect(forbidden("renew", stop)).toBeUndefined();
     for (const step of climbs) expect(forbidden("renew", step)).toBeDefined();
   });
 
-  test("that heals: every step", () => {
+  test("heal: every step", () => {
     for (const step of [...climbs, renew, stop]) expect(forbidden("heal", step)).toBeUndefined();
   });
 
-  test("is told with its reason", () => {
+  test("is described with its reason", () => {
     expect(whyLeft(modeOf({ ...nothing, canSign: false }), ["renew (it expired)"])).toBe(
       "changed nothing, because operator.signingKey is not configured; it would renew (it expired)",
     );

@@ -25,7 +25,7 @@ const room = (used: number, limit: number) => ({ memory: { used, limit }, file: 
 const PEERS = ["s2", "s3"].map((name) => ({ name, current: true }));
 
 describe("a scale-up", () => {
-  test("gives a deaf stream of one replica two more, and knows the way back to the byte", () => {
+  test("adds two replicas to a deaf single-replica stream, and can be undone to the byte", () => {
     const config = { name: "ORDERS", num_replicas: 1, metadata: { owner: "shop" } };
     expect(scaleUps(seen({ ...DEAF, config }))).toEqual({
       possible: [{ stream: "ORDERS", before: config, during: { ...config, num_replicas: 3 }, consumers: [] }],
@@ -33,7 +33,7 @@ describe("a scale-up", () => {
     });
   });
 
-  test("takes a consumer with its stream, and by itself where it stays single", () => {
+  test("includes a consumer with its stream, and alone if it stays single", () => {
     const single = consumer({ ...DEAF_CONSUMER, config: { durable_name: "worker", num_replicas: 1 } });
     const [change] = scaleUps(seen({ ...DEAF, consumers: [consumer(DEAF_CONSUMER), single] })).possible;
     expect(change?.consumers.map(({ during }) => during["num_replicas"])).toEqual([3]);
@@ -67,7 +67,7 @@ describe("a scale-up", () => {
       "is heard, and has a deaf consumer that has lost its own",
       { consumers: [consumer({ ...DEAF_CONSUMER, nodeMissingOn: ["s1"] })] },
     ],
-  ])("leaves alone a stream that %s", (_what, facts) => {
+  ])("ignores a stream that %s", (_what, facts) => {
     expect(scaleUps(seen(facts))).toEqual({ possible: [], refused: [] });
   });
 
@@ -105,7 +105,7 @@ describe("a scale-up", () => {
   });
 });
 
-test("a touch marks what lost its node, gives a single stream replicas, and makes anew what was in memory", () => {
+test("a touch marks assets without nodes, adds replicas to a single stream, and recreates memory assets", () => {
   const lost = consumer({ nodeMissingOn: ["s2"] });
   const replicated = { replicas: 3, nodeMissingOn: ["s2"], consumers: [lost, consumer({ name: "well" })] };
   const [marked] = touches(seen(replicated), [], "job");
@@ -155,7 +155,7 @@ test.each<[string, Facts, string | undefined]>([
   expect(isWhole(stream(facts))).toBe(expected === undefined);
 });
 
-test("what the journal kept is read back, and nothing else", () => {
+test("the journal's configurations are read back, and nothing else", () => {
   const before = { name: "ORDERS" };
   expect(readReconfiguration({ stream: "ORDERS", undo: { before, consumers: [] } })).toEqual({
     stream: "ORDERS",
@@ -165,7 +165,7 @@ test("what the journal kept is read back, and nothing else", () => {
   expect(readReconfiguration({ stream: "ORDERS" })).toBeUndefined();
 });
 
-test("origins are changed before their mirrors, however long the chain is", () => {
+test("origins are changed before their mirrors, however long the chain", () => {
   const one = (name: string, origin?: string) => ({
     stream: name,
     config: { name, ...(origin === undefined ? {} : { mirror: { name: origin } }) },
@@ -176,7 +176,7 @@ test("origins are changed before their mirrors, however long the chain is", () =
   expect(originsFirst([])).toEqual([]);
 });
 
-describe("a consumer that says one replica, or is ephemeral", () => {
+describe("a consumer with one configured replica, or an ephemeral one", () => {
   const said = { num_replicas: 1 };
   const retained = (retention: string, facts: Partial<ReturnType<typeof consumer>>, peers: boolean) =>
     stream({
@@ -187,7 +187,7 @@ describe("a consumer that says one replica, or is ephemeral", () => {
       consumers: [consumer({ leader: "s1", ...facts, ...(peers ? { peers: PEERS } : { peers: [] }) })],
     });
 
-  test.each(["workqueue", "interest"])("goes with its stream under retention %s", (retention) => {
+  test.each(["workqueue", "interest"])("moves with its stream under retention %s", (retention) => {
     const facts = { ...DEAF_CONSUMER, config: said };
     const changes = scaleUps(seen(retained(retention, facts, false))).possible;
     expect(changes).toEqual([]);
@@ -195,7 +195,7 @@ describe("a consumer that says one replica, or is ephemeral", () => {
     expect(isWhole(retained(retention, facts, false))).toBe(true);
   });
 
-  test("is waited for until its replicas are there, but an ephemeral one not until they are current", () => {
+  test("is awaited until its replicas are there; an ephemeral one not until they are current", () => {
     const behind = [
       { name: "s2", current: true },
       { name: "s3", current: false },
@@ -212,7 +212,7 @@ describe("a consumer that says one replica, or is ephemeral", () => {
     expect(isWhole(one(false))).toBe(true);
   });
 
-  test("keeps its stream of one replica from being scaled up before 2.10, where its position could be lost", () => {
+  test("keeps a single-replica stream from being scaled up before 2.10, because its position could be lost", () => {
     const facts = {
       ...DEAF,
       consumers: [consumer({ ...DEAF_CONSUMER, config: said, ackFloor: 4 })],

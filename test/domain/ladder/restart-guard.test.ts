@@ -56,7 +56,7 @@ const inMemory = (account: AccountId, messages = 5): RestartEvidence["hosted"] =
 const peer = (name: string, changes: object) => ({ name, current: true, offline: false, ...changes });
 
 describe("the guard", () => {
-  test("has no objection where nothing else can be hurt", () => {
+  test("has no objection if nothing else is at risk", () => {
     expect(objectionsTo(order, evidence())).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe("the guard", () => {
     expect(objectionsTo(order, evidence(changes))).toEqual([]);
   });
 
-  test("gives the account's own memory up with the policy's leave, and nobody else's", () => {
+  test("allows the loss of the account's own memory if the policy does, and of nobody else's", () => {
     const allowed = { ...order, allowMemoryLoss: true };
     expect(objectionsTo(allowed, evidence({ hosted: inMemory(ACCOUNT) }))).toEqual([]);
     expect(objectionsTo(allowed, evidence({ hosted: inMemory(OTHER) }))).toHaveLength(1);
@@ -147,7 +147,7 @@ describe("the guard", () => {
     ["versions that survive it: 2.10.27", "2.10.27", { others: ["s2", "s3"] }, {}, false],
     ["versions that survive it: 2.10.10", "2.10.10", { others: ["s2", "s3"] }, {}, false],
     ["versions that survive it: 2.15.1", "2.15.1", { others: ["s2", "s3"] }, {}, false],
-  ])("the meta leader's restart, where %s (%s)", (_what, version, change, more, objects) => {
+  ])("the meta leader's restart if %s (%s)", (_what, version, change, more, objects) => {
     const all = objectionsTo({ ...leads, ...change }, evidence({ servers: of(version), ...more })).join("; ");
     if (objects) expect(all).toMatch(/s1 leads the meta group, and .* would panic at the election/);
     else expect(all).toBe("");
@@ -159,12 +159,12 @@ describe("the guard", () => {
     ["that is none of them", meta({ leader: "s9" }), ["s1", "s2", "s3"]],
     ["that nobody knows", FAILED, ["s1", "s2", "s3"]],
     ["of a server that stands alone", { ok: true, value: undefined }, ["s1", "s2", "s3"]],
-  ])("takes the meta leader last, whoever it is now: %s", (_what, group, wanted) => {
+  ])("restarts the meta leader last, whoever it is now: %s", (_what, group, wanted) => {
     const orders = NAMES.map((name) => ({ ...order, server: name }));
     expect(inOrder(orders, evidence({ meta: group })).map((it) => it.server)).toEqual(wanted);
   });
 
-  test("does not wait after a restart for what was lost in memory", () => {
+  test("after a restart does not wait for what was lost in memory", () => {
     expect(restartBlockers(order, evidence({ hosted: inMemory(OTHER) }))).toEqual([]);
   });
 });
@@ -177,7 +177,7 @@ const one = (...changes: Parameters<typeof stream>): Observation["streams"] => (
 });
 
 describe("which servers to restart", () => {
-  test("the one with most of what is dead first, those without any not at all", () => {
+  test("the one with the most dead assets first, servers without any not at all", () => {
     const lost = consumer({ nodeMissingOn: ["s2"] });
     const damaged = { nodeMissingOn: ["s1", "s2"], consumers: [lost] };
     expect(serversToRestart(seen(one(damaged)))).toEqual(["s2", "s1"]);
@@ -185,7 +185,7 @@ describe("which servers to restart", () => {
     expect(serversToRestart(seen(one()))).toEqual([]);
   });
 
-  test("all of them for a stream that no server holds, if all are there; none if one is away", () => {
+  test("all for a stream that no server holds, if all are there; none if one is away", () => {
     const view: Observation["accountView"] = {
       ok: true,
       value: {
@@ -224,7 +224,7 @@ describe("which servers to restart", () => {
       { ...DEAF, storage: "memory", consumers: [consumer({ storage: "memory" })] },
       ["stream ORDERS"],
     ],
-  ])("what would be lost of %s", (_what, facts, lost) => {
+  ])("losses of %s", (_what, facts, lost) => {
     expect(losesByRestart(seen(one(facts)))).toEqual(lost);
   });
 });
@@ -246,6 +246,6 @@ test.each<[string, Parameters<typeof stream>[0], boolean]>([
     },
     true,
   ],
-])("led as far as it can be: %s", (_what, facts, expected) => {
+])("has the leader that it can have: %s", (_what, facts, expected) => {
   expect(isLedIfPossible(stream(facts))).toBe(expected);
 });

@@ -17,7 +17,7 @@ test.each([
   expect(areHeard(observation({ streams: { ok: true, value } }), groups)).toBe(expected);
 });
 
-test("what is not there any more is not waited for, and what could not be asked is not heard", () => {
+test("does not wait for what is gone; unanswered probes do not count as heard", () => {
   expect(areHeard(observation({ streams: { ok: true, value: [] } }), groups)).toBe(true);
   expect(areHeard(observation({ streams: FAILED }), [])).toBe(false);
 });

@@ -64,17 +64,17 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
     expect(limitObjection(under({}, streams))).toBeUndefined();
   });
 
-  test("several at once: one command for each place", () => {
+  test("several at once: one command per place", () => {
     const found = limitObjection(under({ consumer: 1, streams: 1 }, [stream({ consumers: two }), stream()]));
     expect(found?.match(/`relight jetstream limits APP [^`]*`/g)).toHaveLength(1);
     expect(found).toMatch(/--streams \d+ --consumers \d+ --yes/);
   });
 
-  test("bytes in use and bytes reserved are not added up", () => {
+  test("bytes in use and reserved bytes are not added up", () => {
     expect(exceededLimits(claims({}, { ...UNLIMITED, disk_storage: MIB }).claims, [sized(MIB), stream()])).toEqual([]);
   });
 
-  test("an id where the name would have to be quoted", () => {
+  test("an id if the name would need quoting", () => {
     const { running } = under({ consumer: 1 }, []);
     const document = claims({ name: "a b" }, { ...UNLIMITED, consumer: 1 });
     const named = running.ok ? running.value.map((entry) => ({ ...entry, document })) : [];
@@ -83,7 +83,7 @@ describe("what exists exceeds a limit: refused, with the limit, the use and the 
   });
 });
 
-describe("what is unknown is an objection", () => {
+describe("objects to unknown", () => {
   test("the streams", () => {
     expect(limitObjection(observation({ streams: FAILED }))).toMatch(/could not be read/);
   });
@@ -92,7 +92,7 @@ describe("what is unknown is an objection", () => {
   });
 });
 
-test("what is given replicas for a while counts three times, in the tier of three", () => {
+test("a temporarily scaled stream counts three times, in tier R3", () => {
   const during = { name: "ORDERS", num_replicas: 3 };
   const change = { stream: "ORDERS", during, consumers: [] };
   expect(exceeds(under({ disk_storage: 1_199 }, [stream()]), [change])).toMatch(/1\.2 KB|1200 B/);

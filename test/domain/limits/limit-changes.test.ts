@@ -64,7 +64,7 @@ function asked(before: ReturnType<typeof claims>, request: LimitRequest) {
 }
 
 describe("a change of limits", () => {
-  test("changes the claims named and not one other byte", () => {
+  test("changes the given claims, and no other byte", () => {
     const before = claims();
     const after = asked(before, { memory: 2_048, streams: 20 });
     expect(after).toMatchObject({
@@ -72,7 +72,7 @@ describe("a change of limits", () => {
     });
   });
 
-  test("adds what was not there, under the names of the claims", () => {
+  test("adds missing claims under their names", () => {
     const after = asked(claims(), {
       consumers: 1,
       maxAckPending: 2,
@@ -95,11 +95,11 @@ describe("a change of limits", () => {
     });
   });
 
-  test("is none where the limits are so already", () => {
+  test("is empty if the limits are already set", () => {
     expect(limitEdits(claims().claims, { memory: 1_024, streams: 10 })).toEqual({ ok: true, edits: [] });
   });
 
-  test("of a tier changes that tier alone, and sweeps out flat limits that mean nothing", () => {
+  test("of a tier changes that tier alone, and removes flat limits without effect", () => {
     const before = claims({}, { ...TIERED, streams: -1, tiered_limits: { R1: { disk_storage: 5 } } });
     expect(asked(before, { tier: "R3", storage: 7 })).toMatchObject({
       claims: {
@@ -118,7 +118,7 @@ describe("a change of limits", () => {
     ["a tier of no replicas", tiered({}), { tier: "R0", storage: 6 }, /not a tier/],
   ])("can't be %s", (_what, before, request, problem) => expect(asked(before, request)).toMatch(problem));
 
-  test("whatever is asked passes the gate's leave for it, and nothing else does", () => {
+  test("everything requested passes the gate's allowance, and nothing else does", () => {
     const size = fc.option(fc.integer({ min: -1, max: 1e12 }), { nil: undefined });
     const requests = fc.record({ memory: size, storage: size, streams: size, consumers: size });
     fc.assert(
@@ -150,7 +150,7 @@ describe("a change of limits", () => {
     ["fewer connections", { conn: 3 }],
     ["no wildcards", { wildcards: false }],
     ["fewer subscriptions", { subs: 1 }],
-  ])("has no leave for %s", (_what, limits) => {
+  ])("the allowance excludes %s", (_what, limits) => {
     const decision = gate({
       account: ACCOUNT,
       operator,
@@ -164,7 +164,7 @@ describe("a change of limits", () => {
   });
 });
 
-describe("limits below what is in use", () => {
+describe("limits below current usage", () => {
   const held = (changes: Partial<StreamFacts> = {}) => ({
     streams: { ok: true, value: [stream(changes)] } as const,
   });
@@ -196,7 +196,7 @@ describe("limits below what is in use", () => {
     else expect(found).toEqual([expect.stringMatching(objection)]);
   });
 
-  test("a tier counts its own streams only, and no replicas", () => {
+  test("a tier counts only its own streams, and no replicas", () => {
     const before = { disk_storage: 5_000 };
     const seen = held({ replicas: 3 });
     expect(belowUse(before, { disk_storage: 399 }, seen, "R3")).toHaveLength(1);
@@ -204,7 +204,7 @@ describe("limits below what is in use", () => {
     expect(belowUse(before, { disk_storage: 1 }, seen, "R1")).toEqual([]);
   });
 
-  test("unknown use is no leave, except for what is not lowered", () => {
+  test("unknown usage prevents lowering, but not other changes", () => {
     expect(belowUse(flat, { ...flat, mem_storage: 1 }, { streams: FAILED }, undefined)).toEqual([
       expect.stringMatching(/unknown/),
     ]);
@@ -278,14 +278,14 @@ describe("what can be reserved", () => {
     else expect(found).toEqual([{ message: expect.stringMatching(message as RegExp), canBeForced }]);
   });
 
-  test("each JetStream domain has to have it by itself", () => {
+  test("each JetStream domain needs it separately", () => {
     const servers = [server(), server({ name: "leaf", domain: "leaf" })];
     const capacities = [capacity("s1"), capacity("leaf", { max: { memory: 5, file: 5 } })];
     expect(alone({ servers, capacities, after: limits(50) })).toHaveLength(1);
     expect(alone({ servers, capacities, after: limits(5) })).toEqual([]);
   });
 
-  test("what tiers promise is counted with all replicas", () => {
+  test("tier promises count with all replicas", () => {
     const { claims: both } = tiered({ R1: { disk_storage: 10 }, R3: { disk_storage: 10, mem_storage: -1 } });
     expect(promised(both)).toEqual({ memory: 0, file: 40 });
   });

@@ -71,7 +71,7 @@ const capacity = (file: number, max = 1_000, name = "s1"): Partial<Observation> 
   },
 });
 
-describe("what listens accepts", () => {
+describe("limits", () => {
   test.each<[string, Observation, readonly string[], readonly string[]]>([
     ["without limits", seen({}), [], []],
     ["with room", seen({ disk_storage: 4_000 }), [], []],
@@ -161,14 +161,14 @@ describe("what listens accepts", () => {
     expect(short(limitWarnings(observed))).toEqual(warnings);
   });
 
-  test("says the limit, the use, who is refused, and the command as it is typed", () => {
+  test("names the limit, the usage, who is refused, and the command to type", () => {
     const [found] = limitFindings(seen({ disk_storage: 420 }));
     expect(found?.message).toBe(
       "disk_storage: streams on disk hold 400 B (limit: 420 B); servers refuse messages of average size to ORDERS (10002); `relight jetstream limits APP --storage 1MiB --yes` raises it",
     );
   });
 
-  test("an account that has expired accepts nothing for another reason", () => {
+  test("an account that has expired has no such finding", () => {
     const document = claims({}, { disk_storage: 1 });
     const value = [
       { server: "s1", loaded: true, expired: true, signatureValid: true, jetstream: true, document },
@@ -176,7 +176,7 @@ describe("what listens accepts", () => {
     expect(limitFindings(observation({ running: { ok: true, value } }))).toEqual([]);
   });
 
-  test("a warning makes nothing of the verdict", () => {
+  test("a warning does not change the verdict", () => {
     const document = claims({}, { ...UNLIMITED, disk_storage: 444 });
     const stored = { ok: true, value: { document, signatureValid: true } } as const;
     const verdict = assess(seen({ disk_storage: 444 }, [ORDERS], { stored }), {
@@ -205,25 +205,25 @@ describe("connections", () => {
     ["could not be asked about", FAILED, undefined],
   ])("%s", (_, seenRunning, door) => expect(connectionRefusal(seenRunning)?.kind).toBe(door));
 
-  test("that are used up are degraded, and make nothing unknown", () => {
+  test("used-up ones are degraded, and make nothing unknown", () => {
     const observed = observation({ running: running({ conn: 3 }, clients(3)), ...NOT_ASKED });
     expect(short(limitFindings(observed))).toEqual(["limit.connections degraded"]);
     expect(limitFindings(observed)[0]?.message).toMatch(/^3 of 3 connections \(conn\) are in use: .*raise `conn`/);
   });
 
-  test("that are nearly used up are a warning", () => {
+  test("nearly used-up ones are a warning", () => {
     const observed = observation({ running: running({ conn: 10 }, clients(9)) });
     expect(connectionUse(observed.running)).toEqual({ used: 9, limit: 10 });
     expect(short(limitWarnings(observed))).toEqual(["limit.near"]);
   });
 
-  test("that may be none are an account that its claims lock", () => {
+  test("with a limit of zero the claims lock the account", () => {
     const observed = observation({ running: running({ conn: 0 }, clients(0)), ...NOT_ASKED });
     expect(short(limitFindings(observed))).toEqual(["limit.locked dead"]);
   });
 });
 
-test("streams are moved into their tiers by another description, but for those that take no update", () => {
+test("a changed description moves streams into their tiers, except streams that refuse updates", () => {
   const streams = [
     stream({ config: { name: "ORDERS", description: "all of them" } }),
     stream({ name: "SEALED", config: { name: "SEALED", sealed: true } }),

@@ -97,7 +97,7 @@ test.each<[string, Partial<JobFacts>, string[]]>([
 test.each([
   [true, "JobsFinished[again] 1"],
   [false, "JobsFinished[failed] 1"],
-])("a job that fails, and trying again helps: %s", (retryable, expected) => {
+])("a failed job that may be retried: %s", (retryable, expected) => {
   expect(measuresOfFailedJob({ retryable }).map(short)).toEqual([expected]);
 });
 
@@ -134,7 +134,7 @@ test.each<[string, "open" | "resolved", string, "delivered" | "undeliverable", s
   expect(measuresOfPage({ status, since, at: ago(0) }, delivery).map(short)).toEqual(expected);
 });
 
-test("a page that waited before anybody was told opens its incident, too", () => {
+test("a page that waited before it was sent opens its incident, too", () => {
   const page = { status: "open", since: ago(900), at: ago(0), first: true } as const;
   expect(measuresOfPage(page, "delivered").map(short)).toEqual(["IncidentsOpened 1"]);
 });
@@ -146,7 +146,7 @@ test.each([
   expect(measuresOfMessage(epochMillis(NOW - age), NOW).map(short)).toEqual([expected]);
 });
 
-test("a message without a time of sending has no age", () => {
+test("a message without a send time has no age", () => {
   expect(measuresOfMessage(epochMillis(Number.NaN), NOW)).toEqual([]);
 });
 
@@ -164,7 +164,7 @@ describe("the time until one account's expiry", () => {
   });
 });
 
-test("every measurement is one of the catalogue, with its dimensions", () => {
+test("every measurement is in the catalog, with its dimensions", () => {
   const all = [
     ...measuresOfSweep(
       { seen: 1, queued: 1, postponed: 1, pastPage: 1, oldestUnverified: millis(0), soonestExpiry: NOW },
@@ -199,7 +199,7 @@ test.each<[string, string[], number | undefined]>([
   ["two spells", ["dead", "healthy", "degraded", "dead", "healthy", "healthy"], 2],
   ["a outage from the beginning", ["dead", "dead", "healthy"], 0],
   ["a outage that has not ended", ["healthy", "dead", "dead"], 1],
-])("unwell since: of %s", (_what, verdicts, expected) => {
+])("start of the outage: %s", (_what, verdicts, expected) => {
   const entries = verdicts.map((verdict, at): JournalEntry => {
     return { at: epochMillis(at), job: "j", account: A, kind: "verdict", data: { verdict } };
   });

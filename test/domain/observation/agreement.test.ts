@@ -73,29 +73,29 @@ const DEAD = ["dead", ["stream.deaf X"]] as const;
 const UNSETTLED = ["unknown", ["probe.failed X"]] as const;
 const FINE = ["healthy", []] as const;
 
-describe("looks one after the other", () => {
+describe("consecutive looks", () => {
   test.each<[string, readonly Observation[], readonly [string, readonly string[]], boolean]>([
-    ["one alone is taken as it is, for the time being", [deaf], DEAD, true],
-    ["what stays for a second is believed", [deaf, deaf, deaf], DEAD, false],
-    ["until then it counts, for the time being", [deaf, deaf], DEAD, true],
-    ["what was deleted is no finding", [deaf, gone], FINE, false],
-    ["what is well now is no finding", [deaf, deaf, well], FINE, false],
-    ["what fell ill lately is unknown", [well, deaf], UNSETTLED, true],
-    ["and is believed when it stays so", [well, deaf, deaf, deaf], DEAD, false],
-    ["what is well in between falls ill anew", [deaf, well, deaf], UNSETTLED, true],
-    ["a death counts from the first look that saw a death", [leaderless, deaf, deaf], UNSETTLED, true],
-    ["what is unknown for a second is unknown", [leaderless, leaderless, leaderless], UNSETTLED, false],
-    ["what was being made at first is waited for", [young, young, young], DEAD, true],
-    ["what was made since is no finding", [gone, young, young, young], FINE, false],
-    ["nor is what was made anew by the same name", [deaf, anew, anew, anew], FINE, false],
-    ["what was there and no server told of is no new one", [gone, deaf], UNSETTLED, true],
-    ["what only the account told of counts as long", [untold, deaf], UNSETTLED, true],
+    ["a single one is taken as it is, for now", [deaf], DEAD, true],
+    ["a fault that lasts a second is confirmed", [deaf, deaf, deaf], DEAD, false],
+    ["until then it counts, for now", [deaf, deaf], DEAD, true],
+    ["a deleted asset is no finding", [deaf, gone], FINE, false],
+    ["a recovered asset is no finding", [deaf, deaf, well], FINE, false],
+    ["a recent fault is unknown", [well, deaf], UNSETTLED, true],
+    ["and is confirmed if it lasts", [well, deaf, deaf, deaf], DEAD, false],
+    ["recovery in between restarts the time", [deaf, well, deaf], UNSETTLED, true],
+    ["a death counts from the first dead finding", [leaderless, deaf, deaf], UNSETTLED, true],
+    ["unknown for a second is unknown", [leaderless, leaderless, leaderless], UNSETTLED, false],
+    ["an asset that was being created at first is awaited", [young, young, young], DEAD, true],
+    ["an asset created since is no finding", [gone, young, young, young], FINE, false],
+    ["nor is a recreated one with the same name", [deaf, anew, anew, anew], FINE, false],
+    ["an asset that no server reported at first is not new", [gone, deaf], UNSETTLED, true],
+    ["one that only the account listed counts as long", [untold, deaf], UNSETTLED, true],
     ["young or not", [untold, anew], DEAD, true],
   ])("%s", (_what, looks, [verdict, codes], isPending) => {
     expect(judge(...looks)).toMatchObject({ verdict, codes, isPending });
   });
 
-  test("what is young by the servers' clock is so whatever ours says", () => {
+  test("an asset is young by the servers' clock, whatever ours says", () => {
     const skewed = (seen: Observation): Observation => ({
       ...seen,
       servers: [server({ clockSkew: millis(-60_000) })],
@@ -105,7 +105,7 @@ describe("looks one after the other", () => {
     expect(judge(skewed(gone), skewed(made)).codes).not.toContain("probe.failed X");
   });
 
-  test("no remedy acts on what is not believed", () => {
+  test("no remedy acts on unconfirmed faults", () => {
     const unbelieved = [
       [gone, young],
       [well, deaf],
@@ -116,7 +116,7 @@ describe("looks one after the other", () => {
     expect(deafStreams(judge(deaf, deaf, deaf).agreed).map(({ name }) => name)).toEqual(["X"]);
   });
 
-  test("what comes and goes hides nothing that is dead", () => {
+  test("changing faults do not hide a dead asset", () => {
     const busy = (name: string) => look(stream({ ...OLD, ...DEAF }), stream({ name, created: ago(0), ...DEAF }));
     expect(judge(busy("A"), busy("B"), busy("C"))).toMatchObject({
       verdict: "dead",
@@ -125,7 +125,7 @@ describe("looks one after the other", () => {
     });
   });
 
-  test("consumers are told apart as streams are", () => {
+  test("consumers are distinguished like streams", () => {
     const silent = { heard: { ok: true, value: false } } as const;
     const withConsumer = (changes: Partial<ConsumerFacts>) =>
       look(stream({ ...OLD, consumers: [consumer({ ...silent, ...changes })] }));
@@ -137,13 +137,13 @@ describe("looks one after the other", () => {
     expect(judge(first, other).codes).toEqual([]);
   });
 
-  test("a consumer is forgotten if it stays so", () => {
+  test("a consumer is forgotten if that lasts", () => {
     const lost = look(stream({ ...OLD, forgotten: [forgotten()] }));
     expect(judge(well, lost).codes).toEqual(["probe.failed X > worker"]);
     expect(judge(lost, lost, lost).codes).toEqual(["consumer.forgotten X > worker"]);
   });
 
-  test("what the journal knows needs no second look", () => {
+  test("findings from the journal need no second look", () => {
     const known = { ...STANDARDS, losses: [{ stream: "X", kind: "gone", message: "X is gone" }] } as const;
     const { findings } = assess(gone, known);
     const { followed } = agree({ observation: gone, findings: [], after: millis(0) }, TIMING);
@@ -152,18 +152,18 @@ describe("looks one after the other", () => {
   });
 });
 
-describe("what was read one after the other", () => {
+describe("consecutive readings", () => {
   const seen = look(stream({ ...OLD, ...DEAF, consumers: [consumer({ created: LONG_AGO })] }));
   const steady = { name: "STEADY", created: LONG_AGO, consumers: [{ name: "worker", created: LONG_AGO }] };
   const namesOf = ({ streams }: Observation) =>
     streams.ok ? streams.value.map(({ name, consumers }) => `${name}: ${consumers.length}`) : [];
 
   test.each<[string, Parameters<typeof withoutVanished>[1], readonly string[]]>([
-    ["what is gone is left out", [steady], ["STEADY: 1"]],
-    ["what was made anew is left out", [steady, { ...OLD, created: ago(0), consumers: [] }], ["STEADY: 1"]],
+    ["a gone asset is omitted", [steady], ["STEADY: 1"]],
+    ["a recreated asset is omitted", [steady, { ...OLD, created: ago(0), consumers: [] }], ["STEADY: 1"]],
     ["so is a consumer", [steady, { ...OLD, consumers: [{ name: "worker", created: ago(0) }] }], ["STEADY: 1", "X: 0"]],
     [
-      "what any server tells of is there",
+      "an asset that any server reports is there",
       [steady, { ...OLD, consumers: [] }, { ...OLD, consumers: [{ name: "worker", created: LONG_AGO }] }],
       ["STEADY: 1", "X: 1"],
     ],

@@ -37,8 +37,8 @@ const seen = (value: readonly StreamFacts[], changes: Partial<Observation> = {})
   observation({ servers: SERVERS, streams: { ok: true, value }, ...changes });
 const PEERS = ["s1", "s3"].map((name) => ({ name, current: true }));
 
-describe("a copy that hears nothing of an origin that works", () => {
-  test("is given replicas for a while if it has one, else its leader steps down", () => {
+describe("a copy that receives nothing from a working origin", () => {
+  test("gets replicas temporarily if it has one, otherwise its leader steps down", () => {
     const single = seen([stream(), copy()]);
     expect(scaleUps(single).possible).toMatchObject([{ stream: "COPY", during: { num_replicas: 3 } }]);
     expect(deafStreamGroups(single)).toEqual([]);
@@ -54,31 +54,31 @@ describe("a copy that hears nothing of an origin that works", () => {
   });
 
   test.each<[string, Observation]>([
-    ["it is heard", seen([stream(), copy({ origins: { ok: true, value: HEARD } })])],
-    ["its origin is deaf, and it will hear once that is mended", seen([stream(DEAF), copy()])],
+    ["it receives heartbeats", seen([stream(), copy({ origins: { ok: true, value: HEARD } })])],
+    ["its origin is deaf, because it recovers with it", seen([stream(DEAF), copy()])],
     [
-      "a consumer is deaf, which comes first",
+      "a consumer is deaf, because that is healed first",
       seen([stream({ consumers: [consumer({ heard: { ok: true, value: false } })] }), copy()]),
     ],
     [
-      "its origin says why",
+      "its origin reports an error",
       seen([stream(), copy({ origins: { ok: true, value: SILENT.map((one) => ({ ...one, error: "gone" })) } })]),
     ],
-    ["its origin is not there", seen([copy()])],
+    ["its origin does not exist", seen([copy()])],
     [
-      "its origin is in another cluster, where the network may be silent",
+      "its origin is in another cluster, because the network may be the cause",
       seen([stream(), copy()], {
         servers: SERVERS.map((one) => (one.name === "s1" ? clustered("s1", { cluster: "C2" }) : one)),
       }),
     ],
-    ["its server stands alone", seen([stream(), copy()], { servers: [server(), server({ id: "N2", name: "s2" })] })],
-  ])("is left alone where %s", (_why, state) => {
+    ["its server is standalone", seen([stream(), copy()], { servers: [server(), server({ id: "N2", name: "s2" })] })],
+  ])("is left alone if %s", (_why, state) => {
     expect(scaleUps(state).possible.map(({ stream: name }) => name)).not.toContain("COPY");
     expect(deafStreamGroups(state)).not.toContainEqual({ stream: "COPY" });
     expect(serversToRestart(state)).not.toContain("s2");
   });
 
-  test("is not given replicas where servers don't tell whether it has its Raft node, and may be restarted", () => {
+  test("gets no replicas if servers don't report its Raft node, and may be restarted", () => {
     const old = seen([stream(), copy()], { servers: SERVERS.map((one) => ({ ...one, version: "2.9.10" })) });
     expect(scaleUps(old)).toEqual({ possible: [], refused: [] });
     expect(serversToRestart(old)).toEqual(["s2"]);
@@ -99,21 +99,21 @@ describe("a mirror that ends beyond its origin", () => {
     return verdict.findings.some(({ code }) => code === "stream.ahead_of_origin");
   };
 
-  test("takes nothing, and is found", () => {
+  test("receives nothing, and is found", () => {
     expect(isFound(mirror())).toBe(true);
     expect(isFound(mirror({}, [{}]))).toBe(true);
   });
 
   test.each<[string, StreamFacts]>([
-    ["it ends where its origin does, and keeps more", mirror({ lastSeq: 10, messages: 10 })],
-    ["it went on while it was looked at: its origin was read before it", mirror({}, [{ taken: 13 }])],
-    ["it was read once only", mirror({}, [])],
-    ["it is a source, whose sequences are its own", mirror({ config: { name: "COPY", sources: [] } })],
-  ])("is not found where %s", (_why, one) => {
+    ["it ends where its origin does, and has more messages", mirror({ lastSeq: 10, messages: 10 })],
+    ["it moved during the check: its origin was read first", mirror({}, [{ taken: 13 }])],
+    ["it was read only once", mirror({}, [])],
+    ["it is a source, which has its own sequences", mirror({ config: { name: "COPY", sources: [] } })],
+  ])("is not found if %s", (_why, one) => {
     expect(isFound(one, stream({ messages: 1, firstSeq: 10 }))).toBe(false);
   });
 
-  test("is not found where its origin can't be seen", () => {
+  test("is not found if its origin can't be seen", () => {
     expect(isFound(mirror(), stream({ name: "ANOTHER" }))).toBe(false);
   });
 });

@@ -64,19 +64,19 @@ function step(look: Observation, hasAccountKey = true): string {
 describe("the verdict on direct gets", () => {
   test.each<[string, Partial<StreamFacts>, string, string[]]>([
     ["answered by every replica", direct([], ["s1", "s2", "s3"]), "healthy", []],
-    ["answered by nobody", ALL, "dead", ["stream.direct_deaf"]],
+    ["answered by none", ALL, "dead", ["stream.direct_deaf"]],
     ["answered by some", direct(["s2"], ["s1", "s3"]), "degraded", ["stream.direct_partly_deaf"]],
-    ["by a stopped replica, too", STRAY, "degraded", ["stream.direct_stray"]],
-    ["of which a probe failed", { directGets: FAILED }, "unknown", ["probe.failed"]],
+    ["by a removed replica, too", STRAY, "degraded", ["stream.direct_stray"]],
+    ["with a failed probe", { directGets: FAILED }, "unknown", ["probe.failed"]],
     ["of no stream", {}, "healthy", []],
     ["by an idle mirror", { mirrorDirect: { ok: true, value: "idle" } }, "healthy", []],
-    ["in part by a mirror", { mirrorDirect: { ok: true, value: "broken" } }, "degraded", ["mirror.direct_deaf"]],
+    ["partly by a mirror", { mirrorDirect: { ok: true, value: "broken" } }, "degraded", ["mirror.direct_deaf"]],
   ])("%s", (_, facts, verdict, codes) => {
     const { findings, ...rest } = verdictOf(seen("2.10.27", facts));
     expect({ verdict: rest.health, codes: findings.map(({ code }) => code) }).toEqual({ verdict, codes });
   });
 
-  test("says what people see of it, and names the defect", () => {
+  test("describes the visible effect, and names the defect", () => {
     const { findings, diagnosis } = verdictOf(seen("2.10.27", ALL, { ...ALL, name: "OBJ_files" }));
     expect(findings.map(({ message }) => message)).toEqual([
       "no server answers direct gets of stream KV_cfg (asked: s1, s2, s3): every get of KV bucket cfg fails",
@@ -85,26 +85,26 @@ describe("the verdict on direct gets", () => {
     expect(diagnosis.join()).toMatch(/#6806/);
   });
 
-  test("what is left of a stopped replica ends with its server, and nothing else helps", () => {
+  test("a removed replica needs its server's restart, and nothing else helps", () => {
     const look = seen("2.10.27", STRAY);
     expect(settleTime(verdictOf(look), TIMING)).toBe(10_000);
     expect(step(look)).toMatch(/^stop: /);
     expect(serversToRestart(look)).toEqual(["s2"]);
   });
 
-  test("a replica that catches up is given the time for it", () => {
+  test("a replica that is catching up gets time", () => {
     expect(settleTime(verdictOf(seen("2.10.27", direct(["s2"], ["s1", "s3"]))), TIMING)).toBe(10_000);
   });
 });
 
 describe("the rung that turns direct gets off and on", () => {
-  test("comes after what makes the stream itself heard", () => {
+  test("comes after rungs that make the stream itself heard", () => {
     expect(step(seen("2.10.27", { ...ALL, ...DEAF }))).toBe("step-down-leaders");
     expect(step(seen("2.10.27", ALL))).toBe("toggle-direct-gets");
     expect(step(seen("2.10.27", direct(["s2"], ["s1", "s3"])))).toBe("toggle-direct-gets");
   });
 
-  test("changes that one setting, and back", () => {
+  test("changes that one setting and back", () => {
     expect(directToggles(seen("2.10.27", ALL)).possible).toEqual([
       {
         stream: "KV_cfg",
@@ -115,7 +115,7 @@ describe("the rung that turns direct gets off and on", () => {
     ]);
   });
 
-  test("is for one replica only before 2.9.12, and says what is left to do", () => {
+  test("is only for one replica before 2.9.12, and says what is left to do", () => {
     const single = { ...direct(["s1"]), replicas: 1, peers: [] };
     expect(step(seen("2.9.10", single))).toBe("toggle-direct-gets");
     expect(step(seen("2.9.12", ALL))).toBe("toggle-direct-gets");
@@ -123,7 +123,7 @@ describe("the rung that turns direct gets off and on", () => {
     expect(serversToRestart(seen("2.9.10", ALL))).toEqual(["s1", "s2", "s3"]);
   });
 
-  test("never while anything of the account lost its Raft node, where servers are not proved to survive an update", () => {
+  test("never runs while anything of the account lacks its Raft node, if servers may not survive an update", () => {
     const damaged = { name: "LOST", replicas: 3, nodeMissingOn: ["s3"] };
     const why = /LOST lost Raft nodes, and s1 \(2\.10\.27\), .* may not survive an update/;
     expect(step(seen("2.10.27", ALL, damaged))).toMatch(why);
@@ -133,7 +133,7 @@ describe("the rung that turns direct gets off and on", () => {
     expect(step({ ...seen("2.10.27", ALL), ...elsewhere })).toMatch(why);
   });
 
-  test("needs the account's key, and a stream that has its leader and nodes", () => {
+  test("needs the account's key, and a stream with leader and nodes", () => {
     expect(step(seen("2.10.27", ALL), false)).toMatch(/toggle-direct-gets is refused: .*signingKey/);
     const { leader: _, ...leaderless } = stream(ALL);
     const streams = { ok: true, value: [leaderless] } as const;
@@ -141,7 +141,7 @@ describe("the rung that turns direct gets off and on", () => {
     expect(directToggles(seen("2.15.1", { ...ALL, nodeMissingOn: ["s2"] })).possible).toEqual([]);
   });
 
-  test("on one server that stands alone, a toggle of JetStream helps where the account's key is not there", () => {
+  test("a toggle of JetStream helps on a standalone server without the account's key", () => {
     const alone = observation({
       streams: { ok: true, value: [stream(direct(["s1"]))] },
       accountView: { ok: "not-asked", why: "" },
@@ -150,7 +150,7 @@ describe("the rung that turns direct gets off and on", () => {
   });
 });
 
-describe("mirrors that stand in for their origin", () => {
+describe("mirrors that answer for their origin", () => {
   const mirror = (value: "idle" | "broken", changes: Partial<StreamFacts> = {}): Partial<StreamFacts> => ({
     name: "COPY",
     subjects: [],
@@ -161,7 +161,7 @@ describe("mirrors that stand in for their origin", () => {
   });
   const single = { replicas: 1, peers: [] };
 
-  test("are given a new leader if they answer a part, and if they answer nothing while something is deaf", () => {
+  test("get a new leader if they answer partly, or not at all while something is deaf", () => {
     const names = (look: Observation) => silencedMirrorGroups(look).map((group) => group.stream);
     expect(names(seen("2.10.27", mirror("broken")))).toEqual(["COPY"]);
     expect(names(seen("2.10.27", mirror("idle")))).toEqual([]);
@@ -176,13 +176,13 @@ describe("mirrors that stand in for their origin", () => {
     expect(scaled(seen("2.10.27", mirror("idle", single)))).toEqual([]);
   });
 
-  test("are not waited for, since they answer with the next message, nor is a server restarted for them", () => {
+  test("are not waited for, because they answer with the next message, and cause no restart", () => {
     expect(areHeard(seen("2.10.27", mirror("idle"), DEAF), [{ stream: "COPY" }])).toBe(true);
     expect(serversToRestart(seen("2.10.27", mirror("broken")))).toEqual([]);
   });
 });
 
-test("a stream that lost its Raft node is no danger to the update of another", () => {
+test("a stream without its Raft node does not block another's update", () => {
   const look = seen("2.10.27", { name: "LOST", nodeMissingOn: ["s1"] }, { name: "WHOLE" });
   expect(updateDanger(look)).toMatch(/^LOST lost Raft nodes/);
   expect(updateDanger(look, ["WHOLE", "LOST"])).toMatch(/^LOST lost Raft nodes/);

@@ -17,7 +17,7 @@ const peer = (name: string, changes: Partial<MetaPeer> = {}): MetaPeer => ({
 });
 const THREE: MetaGroup = { leader: "n1", size: 3, peers: [peer("n2"), peer("n3")] };
 
-describe("what keeps a meta group from being touched", () => {
+describe("objections about the meta group", () => {
   test.each<[string, MetaGroup, boolean, readonly RegExp[]]>([
     ["nothing: three that agree", THREE, true, []],
     ["nothing: one server's own group", { leader: "n1", size: 1, peers: [] }, true, []],
@@ -91,7 +91,7 @@ describe("what keeps a meta group from being touched", () => {
     for (const [index, pattern] of problems.entries()) expect(found[index]).toMatch(pattern);
   });
 
-  test("a group without quorum is never without a problem", () => {
+  test("a group without quorum always has a problem", () => {
     const peers = fc.array(fc.record({ name: fc.string(), current: fc.boolean(), offline: fc.boolean() }));
     const groups = fc.record({
       leader: fc.constantFrom(undefined, "n1"),

@@ -54,14 +54,14 @@ describe("readings", () => {
 
   const other = claims({ jti: "J2", iat: claims().claims.iat - 1 });
   test.each<[string, Partial<Observation>, string]>([
-    ["a server's", { running: running(claims(), other) }, "s2 runs different claims"],
-    ["two servers'", { running: running(other, other, claims()) }, "s1, s2 run different claims"],
-    ["the resolver's", { stored: stored(other) }, "the resolver holds different claims"],
-  ])("disagree where it is %s that differ", (_what, seen, why) => {
+    ["one server's claims", { running: running(claims(), other) }, "s2 runs different claims"],
+    ["two servers' claims", { running: running(other, other, claims()) }, "s1, s2 run different claims"],
+    ["the resolver's claims", { stored: stored(other) }, "the resolver holds different claims"],
+  ])("disagree if %s differ", (_what, seen, why) => {
     expect(of(seen)).toBe(why);
   });
 
-  test("disagree where more was changed since the journal knew it than a renewal changes", () => {
+  test("disagree if more changed since the journal's entry than a renewal changes", () => {
     const renewed = claims({ jti: "J0", exp: claims().claims.exp });
     expect(of({}, renewed)).toBeUndefined();
     expect(of({}, claims({ jti: "J0" }, { conn: 5 }))).toBe("its claims differ from the journal's in nats.limits.conn");

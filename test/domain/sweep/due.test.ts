@@ -105,7 +105,7 @@ describe("an account is due", () => {
     if (due !== undefined) expect(describeDue(due)).toMatch(/^\S.*\S$/);
   });
 
-  test("by a policy of its own", () => {
+  test("according to its own policy", () => {
     const policy = newPolicy({
       renewBefore: { unit: "time", before: millis(89.5 * DAY * 1000) },
       manual: true,
@@ -126,10 +126,10 @@ function perpetual(): AccountClaims {
   return claims as AccountClaims;
 }
 
-describe("whatever the account", () => {
+describe("for any account", () => {
   const anyAccount = fc.stringMatching(/^A[A-Z2-7]{55}$/).map((text) => text as AccountId);
 
-  test("with the default of five minutes every sweep looks at it", () => {
+  test("with the default of five minutes every sweep checks it", () => {
     const at = fc.integer({ min: 0, max: 10 * MINUTE });
     fc.assert(
       fc.property(anyAccount, at, (account, ago) => {
@@ -140,7 +140,7 @@ describe("whatever the account", () => {
     );
   });
 
-  test("it is not looked at later than it should be, at most a quarter sooner, and always at the same instant", () => {
+  test("it is checked no later than it should be, at most a quarter sooner, and at a stable time", () => {
     fc.assert(
       fc.property(anyAccount, fc.integer({ min: 5, max: 10_000 }), (account, minutes) => {
         const every = millis(minutes * MINUTE);
@@ -152,7 +152,7 @@ describe("whatever the account", () => {
     );
   });
 
-  test("what was due stays due for as long as nobody looks", () => {
+  test("a due account stays due until it is checked", () => {
     const later = fc.integer({ min: 0, max: 400 * DAY * 1000 });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 120 }), later, (days, more) => {
@@ -168,7 +168,7 @@ describe("whatever the account", () => {
   });
 });
 
-test("a backlog keeps the first ones, in order, and holds no more than twice as many", () => {
+test("a backlog keeps the first ones, in order, and at most twice as many", () => {
   const items = fc.array(fc.integer(), { maxLength: 200 });
   fc.assert(
     fc.property(items, fc.integer({ min: 0, max: 20 }), (numbers, most) => {

@@ -10,21 +10,21 @@ const text = fc
   .map((parts) => parts.join(""));
 
 describe("text for a terminal", () => {
-  test.each(HOSTILE)("shows %j instead of obeying it", (char) => {
+  test.each(HOSTILE)("shows %j instead of executing it", (char) => {
     expect(isPrintable(char)).toBe(false);
     expect(printable(`a${char}b`)).toMatch(/^a[!-~]+b$/);
   });
 
-  test.each(["orders.>", "Größe_1", "日本", "naïve résumé", "Ω", "🚀"])("leaves %s as it is", (name) => {
+  test.each(["orders.>", "Größe_1", "日本", "naïve résumé", "Ω", "🚀"])("leaves %s unchanged", (name) => {
     expect(isPrintable(name)).toBe(true);
     expect(printable(name)).toBe(name);
   });
 
-  test("is printable, whatever it was made of", () => {
+  test("is printable, whatever its source", () => {
     fc.assert(fc.property(text, (hostile) => expect(isPrintable(printable(hostile))).toBe(true)));
   });
 
-  test("as JSON means the same, and has no line breaks but its own", () => {
+  test("as JSON has the same meaning, and only its own line breaks", () => {
     fc.assert(
       fc.property(fc.jsonValue(), text, (value, hostile) => {
         const document = { value, [hostile]: [hostile] };

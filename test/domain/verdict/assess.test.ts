@@ -47,7 +47,7 @@ const streams = (...value: ReturnType<typeof stream>[]): Observation["streams"] 
 const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs claims" } as const;
 
 describe("the verdict", () => {
-  test("of an account with which all is well", () => {
+  test("of a healthy account", () => {
     expect(verdictOf({})).toMatchObject({
       health: "healthy",
       depth: "account",
@@ -170,7 +170,7 @@ describe("the verdict", () => {
     });
   });
 
-  test("an account loaded nowhere is unknown without its key, and well with it", () => {
+  test("an account that is loaded nowhere is unknown without its key, and healthy with it", () => {
     const nowhere: Partial<Observation> = {
       running: { ok: true, value: [{ server: "s1", loaded: false }] },
       streams: streams(),
@@ -195,7 +195,7 @@ describe("the verdict", () => {
     );
   });
 
-  test("a stream that the account's API does not list or answer for is dead", () => {
+  test("a stream that the account's API omits or does not answer for is dead", () => {
     const view = {
       jetstream: "enabled",
       info: { streams: 1, consumers: 0, limits: {} },
@@ -208,11 +208,11 @@ describe("the verdict", () => {
     expect(verdict).toBe("dead");
   });
 
-  test("an open toggle is dead, however well the rest looks", () => {
+  test("an open toggle is dead, however healthy the rest looks", () => {
     expect(verdictOf({}, true)).toMatchObject({ health: "dead", findings: [{ code: "remedy.unfinished" }] });
   });
 
-  test("names the server's defect where its symptoms are seen on a version that has it, and not elsewhere", () => {
+  test("names the server's defect if its symptoms are seen on an affected version", () => {
     const deaf = { streams: streams(stream(DEAF)) };
     expect(verdictOf(deaf).diagnosis).toEqual([
       expect.stringContaining("2.10.27 has nats-server #6806"),
@@ -225,7 +225,7 @@ describe("the verdict", () => {
   });
 });
 
-describe("a probe that fails", () => {
+describe("a failed probe", () => {
   /** What is well, what is wrong, and what failed, for each probe; any mix of them is an observation. */
   const parts = {
     stored: [observation().stored, stored(claims(), false), { ok: true, value: undefined }, FAILED],
@@ -254,7 +254,7 @@ describe("a probe that fails", () => {
     servers: fc.constantFrom([], [server()], [server(), server({ name: "s2", topology: "unknown" })]),
   });
 
-  test("is never taken for a death, nor for health", () => {
+  test("is never taken for dead or healthy", () => {
     fc.assert(
       fc.property(undead, (changes) => {
         // The account's view knows of no stream that the servers run: the one death in these parts.
@@ -269,7 +269,7 @@ describe("a probe that fails", () => {
     );
   });
 
-  test("says what could not be looked at, and why", () => {
+  test("says what could not be checked, and why", () => {
     expect(verdictOf({ streams: streams(stream({ deafSubjects: FAILED })) }).findings).toEqual([
       {
         code: "probe.failed",
@@ -281,12 +281,12 @@ describe("a probe that fails", () => {
     ]);
   });
 
-  test("does not hide what another proved", () => {
+  test("does not hide what another one proved", () => {
     expect(verdictOf({ streams: streams(stream(DEAF)), stored: FAILED, accountView: FAILED }).health).toBe("dead");
   });
 });
 
-test("a forgotten consumer is dead and told with its position; one that is ephemeral is nobody's loss", () => {
+test("a forgotten consumer is dead and has its position; an ephemeral one is no loss", () => {
   const {
     health: verdict,
     findings,
@@ -309,7 +309,7 @@ test("a forgotten consumer is dead and told with its position; one that is ephem
 /** Those of the source of truth, and of what nobody holds, have their own tests. */
 const ELSEWHERE = /^(source\.|limit\.|(stream|consumer)\.(unheld|no_|replica_)|server\.away)/;
 
-test("every finding there is, is found somewhere above", () => {
+test("every finding code occurs somewhere above", () => {
   const worlds: [Partial<Observation>, boolean?][] = [
     [
       {
@@ -421,14 +421,14 @@ test("every finding there is, is found somewhere above", () => {
   expect(new Set(all)).toEqual(new Set(Object.keys(FINDINGS).filter((code) => !ELSEWHERE.test(code))));
 });
 
-test("JetStream that a server does not have, or that the claims don't give, is not missed", () => {
+test("JetStream that a server lacks or the claims exclude is not missing", () => {
   const off = running({ jetstream: false });
   expect(verdictOf({ running: off, servers: [server({ jetstream: false })] }).health).toBe("healthy");
   const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
   expect(verdictOf({ running: running({ jetstream: false }, plain), stored: stored(plain) }).health).toBe("healthy");
 });
 
-test("the observation is left as it was", () => {
+test("does not change the observation", () => {
   const look = observation({ streams: streams(stream(DEAF)) });
   const before = structuredClone(look);
   assess(look, { operator, unfinishedToggle: true, unfinishedChanges: [] });
@@ -444,15 +444,15 @@ test.each([
   expect(describeSubject(subject)).toBe(text);
 });
 
-describe("the claims that count", () => {
-  test("are those that run where the resolver has none, and none where nobody knows any", () => {
+describe("the claims in force", () => {
+  test("are the running ones if the resolver has none, and none if there are none", () => {
     expect(claimsInForce(observation({ stored: FAILED }), operator)?.claims.jti).toBe("J1");
     expect(claimsInForce(observation({ stored: FAILED, running: FAILED }), operator)).toBeUndefined();
     const strict = { ...operator, strictSigningKeyUsage: true };
     expect(claimsInForce(observation({ running: FAILED }), strict)).toBeUndefined();
   });
 
-  test("are the newest, but never what no trusted issuer signed", () => {
+  test("are the newest ones, but never any that no trusted issuer signed", () => {
     const newer = claims({ jti: "J2", iat: NOW });
     expect(claimsInForce(observation({ stored: stored(newer) }), operator)?.claims.jti).toBe("J2");
     expect(claimsInForce(observation({ stored: stored(newer, false) }), operator)?.claims.jti).toBe("J1");
@@ -461,7 +461,7 @@ describe("the claims that count", () => {
   });
 });
 
-test("dead outranks unknown, unknown outranks degraded, and nothing is healthy", () => {
+test("dead outranks unknown, unknown outranks degraded, and an empty list is healthy", () => {
   expect(worst(["degraded", "unknown", "dead"])).toBe("dead");
   expect(worst(["degraded", "unknown", "healthy"])).toBe("unknown");
   expect(worst(["degraded", "healthy"])).toBe("degraded");
@@ -477,19 +477,19 @@ describe("a restart while the account is expired", () => {
       servers: [server({ version, topology })],
     }).findings.map(({ code }) => code);
 
-  test("is warned of on versions whose damaged servers panic, and on those that nobody tried", () => {
+  test("has a warning on versions whose damaged servers panic, and on untested ones", () => {
     for (const version of ["2.10.11", "2.10.16", "2.10.20", "2.10.22", "unknown"])
       expect(on(version)).toEqual(["account.expired", "server.restart_panics"]);
   });
 
-  test("is no panic elsewhere, nor without a cluster, nor once the account is renewed", () => {
+  test("causes no panic elsewhere, without a cluster, or after the renewal", () => {
     for (const version of ["2.9.25", "2.10.10", "2.10.23", "2.10.27", "2.11.0", "2.15.1"])
       expect(on(version)).toEqual(["account.expired"]);
     expect(on("2.10.20", "standalone")).toEqual(["account.expired"]);
     expect(verdictOf({ servers: [server({ version: "2.10.20", topology: "clustered" })] }).findings).toEqual([]);
   });
 
-  test("once done is to be mended in an order: the meta leader last", () => {
+  test("needs later restarts in order: the meta leader last", () => {
     const servers = ["s1", "s2"].map((name) => server({ name, id: name, version: "2.10.20", topology: "clustered" }));
     const meta: Observation["meta"] = { ok: true, value: { leader: "s2", size: 2, peers: [] } };
     const { diagnosis } = verdictOf({
@@ -501,7 +501,7 @@ describe("a restart while the account is expired", () => {
   });
 });
 
-test("programs read the health as `verdict`, in the journal, pages, events and --json", () => {
+test("the JSON key of the health is `verdict`, in the journal, pages, events and --json", () => {
   const verdict = verdictOf({});
   const { account, verdict: health, ...rest } = verdictJson(verdict);
   expect({ account, health, ...rest }).toEqual(verdict);

@@ -59,70 +59,70 @@ const QUIET_EDGE = { stream: "READINGS", domain: "edge" };
 describe("mirrors and sources", () => {
   test.each<[string, Partial<Observation>, Health, string[], RegExp | undefined]>([
     [
-      "that hear a heartbeat in each gap and take messages are well, whatever they lack",
+      "with a heartbeat in each gap and new messages are healthy, whatever they lack",
       streams(hubStream({ lastSeq: 10 }), copy(readings([900, 6], [950, 8], [100, 9]))),
       "healthy",
       [],
       undefined,
     ],
     [
-      "that hear heartbeats and lack nothing are well",
+      "with heartbeats and no missing messages are healthy",
       streams(hubStream({ lastSeq: 10 }), copy(readings([900, 10], [0, 10], [700, 10]))),
       "healthy",
       [],
       undefined,
     ],
     [
-      "that lack only what their origin has no more are well",
+      "that lack only messages that their origin no longer has are healthy",
       streams(hubStream({ lastSeq: 10, messages: 7 }), copy(readings([900, 7], [0, 7], [700, 7]))),
       "healthy",
       [],
       undefined,
     ],
     [
-      "that hear heartbeats and take none of what they lack",
+      "with heartbeats that receive none of the missing messages",
       streams(hubStream({ lastSeq: 10 }), copy(readings([900, 7], [0, 7], [700, 7]))),
       "dead",
       ["stream.stalled"],
       /nothing from ORDERS but heartbeats during the check: it lacks 3 messages/,
     ],
     [
-      "of which the servers have just tried again are quiet, if no heartbeat followed",
+      "that servers have just retried lack heartbeats, if none followed",
       streams(hubStream({ lastSeq: 10 }), copy(readings([100, 7], [1_600, 7], [3_100, 7]))),
       "dead",
       ["stream.stalled"],
       /nothing from ORDERS for 3s: it lacks 3 messages/,
     ],
     [
-      "of which the servers tried again while they were looked at, too",
+      "that servers also retried during the check",
       streams(hubStream({ lastSeq: 10 }), copy(readings([9_500, 10], [800, 10], [2_300, 10]))),
       "degraded",
       ["stream.stalled"],
       /it lacks no messages yet/,
     ],
     [
-      "of which their leader did not tell a second time are not taken for well",
+      "without a second reading from their leader are not healthy",
       streams(hubStream({ lastSeq: 10 }), copy({ ...readings([100, 10], [200, 10]), later: [{}, {}] })),
       "degraded",
       ["stream.stalled"],
       /it lacks no messages yet/,
     ],
     [
-      "that are quiet and lack messages are dead",
+      "without heartbeats that lack messages are dead",
       streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 })),
       "dead",
       ["stream.stalled"],
       /nothing from ORDERS for 1m: it lacks 3 messages/,
     ],
     [
-      "that are quiet and lack nothing yet are degraded",
+      "without heartbeats that lack no messages yet are degraded",
       streams(hubStream({ lastSeq: 10 }), copy({ taken: 10 })),
       "degraded",
       ["stream.stalled"],
       /it lacks no messages yet/,
     ],
     [
-      "that never heard of their origin are quiet",
+      "that never heard their origin lack heartbeats",
       streams(
         hubStream({}),
         stream({ ...copy({}), origins: { ok: true, value: [{ stream: "ORDERS", lag: 0, later: [] }] } }),
@@ -146,28 +146,28 @@ describe("mirrors and sources", () => {
       /its origin ORDERS has no leader/,
     ],
     [
-      "of a stream that is not there",
+      "of a missing stream",
       streams(copy({ error: "stream not found" })),
       "dead",
       ["stream.stalled"],
       /\(stream not found\): the origin does not exist/,
     ],
     [
-      "of a stream that is not there, though the servers have just tried again",
+      "of a missing stream, just retried by the servers",
       streams(copy({ error: "stream not found", activeAgo: millis(900) })),
       "dead",
       ["stream.stalled"],
       /\(stream not found\): the origin does not exist/,
     ],
     [
-      "of another account are not compared, and it is said",
+      "of another account are not compared, and the finding says so",
       streams(hubStream({}), copy({ api: "from.other" })),
       "dead",
       ["stream.stalled"],
       /ORDERS behind from\.other .*it is unknown what is missing/,
     ],
     [
-      "of which the leader does not tell are unknown",
+      "without a report from the leader are unknown",
       streams(hubStream({}), copy({}, { origins: FAILED })),
       "unknown",
       ["probe.failed"],
@@ -210,7 +210,7 @@ describe("mirrors and sources", () => {
     });
   });
 
-  test("of another domain are compared with what the account is told there", () => {
+  test("of another domain are compared with what the account's API reports there", () => {
     const quiet = copy({ ...QUIET_EDGE, taken: 7 });
     const told = (lastSeq: number) =>
       view([
@@ -230,7 +230,7 @@ describe("mirrors and sources", () => {
     expect(codesOf({ ...streams(hubStream({}), stuck), ...told(7) }).verdict).toBe("healthy");
   });
 
-  test("of another domain whose servers were seen are compared with those, not with one of that name here", () => {
+  test("of another domain with visible servers are compared with those, not with a namesake here", () => {
     const there = stream({ domain: "edge", name: "ORDERS", lastSeq: 7, server: "e1" });
     const seen = { ...streams(hubStream({ lastSeq: 99 }), copy({ domain: "edge", taken: 7 })), ...view([]) };
     const { findings } = verdictOf({ ...seen, elsewhere: { ok: true, value: [there] } });
@@ -264,16 +264,16 @@ describe("domains", () => {
       "unknown",
       ["probe.failed"],
     ],
-    ["the home domain needs no asking", { ...here, ...view([]) }, { domains: ["hub"], leafnodes: [] }, "healthy", []],
+    ["the home domain needs no request", { ...here, ...view([]) }, { domains: ["hub"], leafnodes: [] }, "healthy", []],
     [
-      "silent, and copied from by what hears it",
+      "silent, but its copies receive messages",
       { ...streams(hubStream({}), copy({ ...QUIET_EDGE, activeAgo: millis(500) })), ...silent },
       { domains: [], leafnodes: [] },
       "healthy",
       [],
     ],
     [
-      "silent, and what copies from it is quiet",
+      "silent, and its copies receive nothing",
       { ...streams(hubStream({}), copy(QUIET_EDGE)), ...silent },
       { domains: [], leafnodes: [] },
       "dead",
@@ -283,7 +283,7 @@ describe("domains", () => {
     expect(codesOf(changes, expected)).toEqual({ verdict, codes });
   });
 
-  test("a domain is known by its servers, too, if they answer the same system account", () => {
+  test("a domain also counts as seen if its servers answer the same system account", () => {
     const servers = [server({ domain: "hub" }), server({ id: "N2", name: "edge-1", domain: "edge", topology: "leaf" })];
     const loaded = {
       loaded: true,
@@ -303,7 +303,7 @@ describe("domains", () => {
     expect(codesOf({ ...here, servers, running, accountView }, { domains: ["edge"], leafnodes: [] }).codes).toEqual([]);
   });
 
-  test("streams elsewhere are judged, and no one asks why the API here does not list them", () => {
+  test("streams elsewhere are checked, and need not be in the API's list here", () => {
     const there = stream({ domain: "edge", name: "READINGS", server: "edge-1" });
     const seen = { ...streams(hubStream({})), ...view([], ["ORDERS"]) };
     expect(codesOf({ ...seen, elsewhere: { ok: true, value: [there] } })).toEqual({
@@ -316,7 +316,7 @@ describe("domains", () => {
     expect(codesOf({ ...seen, elsewhere: FAILED })).toEqual({ verdict: "unknown", codes: ["probe.failed"] });
   });
 
-  test("what is asked: other domains that are expected or copied from, and of streams those not seen", () => {
+  test("the requests: other domains that are expected or copied from, and only unseen streams", () => {
     const seen = {
       streams: {
         ok: true,
@@ -394,13 +394,13 @@ describe("leafnodes", () => {
     if (said !== undefined) expect(seen.findings[0]?.message).toMatch(said);
   });
 
-  test("that nobody expects are no finding; those of the account are named", () => {
+  test("unexpected ones are no finding; the account's own are named", () => {
     const seen = verdictOf({ ...bound(ACCOUNT, OTHER) });
     expect(seen).toMatchObject({ health: "healthy", leafnodes: [{ name: "edge-1", account: ACCOUNT }] });
     expect(verdictOf({ leafnodes: FAILED }).health).toBe("healthy");
   });
 
-  test("are the cause of what stalls behind them", () => {
+  test("are the cause of stalled copies behind them", () => {
     const seen = { ...streams(hubStream({}), copy(QUIET_EDGE)), ...bound(OTHER) };
     const silent = view([{ domain: "edge", jetstream: "silent", origins: [] }]);
     const { findings } = verdictOf({ ...seen, ...silent }, EDGE);
@@ -412,7 +412,7 @@ describe("leafnodes", () => {
   });
 });
 
-test("what mends itself is waited for, unless something else is dead or the account has expired", () => {
+test("faults that clear by themselves are awaited, unless something else is dead or the account has expired", () => {
   const quiet = streams(hubStream({ lastSeq: 10 }), copy({ taken: 7 }));
   expect(settleTime(verdictOf({ ...quiet, ...view([]) }), TIMING)).toBe(30_000);
   expect(settleTime(verdictOf({ ...streams(hubStream(DEAF), copy({ taken: 7 })), ...view([]) }), TIMING)).toBe(1_000);

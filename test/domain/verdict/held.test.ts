@@ -69,8 +69,8 @@ const sight = (streams: LastSight["streams"], whole = true): LastSight => ({ at:
 const none: Probe<readonly Unheld[]> = { ok: true, value: [] };
 const unheld = (...value: Unheld[]): Probe<readonly Unheld[]> => ({ ok: true, value });
 
-describe("what nobody holds", () => {
-  test("is dead where the cluster lists it, with the one server that is away", () => {
+describe("assets that no server holds", () => {
+  test("are dead if the cluster lists them, with the one absent server", () => {
     const verdict = judge(
       seen({
         streams: [stream()],
@@ -89,7 +89,7 @@ describe("what nobody holds", () => {
     expect(verdict.findings[1]?.subject).toEqual({ server: "s3", stream: "ORDERS", consumer: "solo" });
   });
 
-  test("is dead where all servers answer, too, and names none", () => {
+  test("are dead if all servers answer, too, and name no server", () => {
     const verdict = judge(
       seen({
         streams: [stream()],
@@ -124,12 +124,12 @@ describe("what nobody holds", () => {
     expect(found(judge(seen({ streams: [stream()], unheld: consumers }), last))).toEqual(codes);
   });
 
-  test("is unknown where the names could not be asked", () => {
+  test("are unknown if the names could not be listed", () => {
     const verdict = judge(seen({ streams: [stream()], unheld: FAILED, answering: ["s1", "s2", "s3"] }));
     expect(found(verdict)).toEqual(["unknown probe.failed"]);
   });
 
-  test("hides what else is told of it, as that it does not answer", () => {
+  test("hide other findings about them, such as no answer", () => {
     const observed = seen({ streams: [stream()], unheld: unheld({ stream: "ONE", holders: ["s3"] }) });
     if (observed.accountView.ok !== true) throw new Error("there is a view");
     const failing = [{ stream: "ONE", notFound: false, message: "timeout" }];
@@ -140,7 +140,7 @@ describe("what nobody holds", () => {
   describe("without the account's key", () => {
     const one = { name: "ONE", servers: ["s3"], replicas: 1 };
 
-    test("is dead where the journal knows that the server that is away held it", () => {
+    test("assets are dead if the journal has them on the absent server", () => {
       const last = sight([
         { ...one, consumers: [] },
         { name: "ORDERS", servers: ["s1"], consumers: [{ name: "solo", servers: ["s3"] }] },
@@ -150,7 +150,7 @@ describe("what nobody holds", () => {
       expect(verdict.findings[0]?.message).toMatch(/ONE \(R1\): according to the journal it is on s3/);
     });
 
-    test("is no finding where its server answers: somebody deleted it", () => {
+    test("are no finding if their server answers: somebody deleted them", () => {
       const last = sight([{ ...one, servers: ["s2"] }]);
       expect(found(judge(seen({ streams: [stream()] }), last))).toEqual(["degraded server.away"]);
       const all = seen({ streams: [stream()], answering: ["s1", "s2", "s3"] });
@@ -160,17 +160,17 @@ describe("what nobody holds", () => {
     test.each([
       ["the account was never seen", undefined],
       ["not all of it is remembered", sight([], false)],
-    ])("is unknown where %s", (_what, last) => {
+    ])("are unknown if %s", (_what, last) => {
       expect(found(judge(seen({ streams: [stream()] }), last))).toEqual(["unknown server.away"]);
     });
 
-    test("is unknown where nobody names who is away, or tells of the meta group", () => {
+    test("are unknown if nothing names the absent server or reports the meta group", () => {
       const leaderless = { ok: true, value: { size: 3, peers: [] } } as const;
       expect(found(judge(seen({ streams: [stream()], meta: leaderless }), sight([])))).toEqual(["unknown server.away"]);
       expect(found(judge(seen({ streams: [stream()], meta: FAILED }), sight([])))).toEqual(["unknown probe.failed"]);
     });
 
-    test("is nothing to an account that can have no streams", () => {
+    test("do not matter to an account that can have no streams", () => {
       const document = claims({}, { mem_storage: 0, disk_storage: 0 });
       const running = observation().running;
       if (!running.ok) throw new Error("it runs");
@@ -221,7 +221,7 @@ describe("replicas", () => {
     expect(found(judge(seen({ streams: [{ ...held, ...failed }], unheld: none })))).toEqual(codes);
   });
 
-  test("of consumers are told where their stream does not tell the same", () => {
+  test("of consumers are reported if their stream's differ", () => {
     const consumers = [
       consumer({ leader: "s1", peers: peers("s2", "s3") }),
       consumer({ name: "solo", leader: "s1", peers: peers("s3") }),
@@ -232,7 +232,7 @@ describe("replicas", () => {
     ]);
   });
 
-  test("of consumers are told where only they have it", () => {
+  test("of consumers are reported if only they have a fault", () => {
     const { leader: _, ...leaderless } = consumer({ name: "c", peers: peers("s1", "s2") });
     const consumers = [
       consumer({ name: "a", leader: "s1", peers: peers("s2", "s3") }),
@@ -244,7 +244,7 @@ describe("replicas", () => {
     ]);
   });
 
-  test("that lag, or elect a leader, are given time; that are away are looked at twice", () => {
+  test("that lag or elect a leader get time; absent ones are checked twice", () => {
     const patience = (facts: Partial<StreamFacts>) =>
       settleTime(judge(seen({ streams: [stream(facts)], unheld: none })), TIMING);
     expect(patience({ replicas: 2, peers: [{ name: "s2", current: false }] })).toBe(10_000);
@@ -252,7 +252,7 @@ describe("replicas", () => {
   });
 });
 
-test("nothing that moves or restarts anything begins while something is not there; step-downs do", () => {
+test("block moves and restarts while something is away, but not step-downs", () => {
   const situation = (streams: readonly StreamFacts[]) => {
     const observed = seen({ streams, unheld: unheld({ stream: "ONE", holders: ["s3"] }) });
     return {
@@ -283,7 +283,7 @@ test("nothing that moves or restarts anything begins while something is not ther
   expect(nextStep(situation([withHeir]), new Set())).toMatchObject({ rung: { id: "step-down-leaders" } });
 });
 
-test("what nobody holds though all servers answer keeps no remedy from being tried", () => {
+test("assets that no server holds block no remedy if all servers answer", () => {
   const answering = ["s1", "s2", "s3"];
   const observed = seen({
     streams: [stream({ ...DEAF, replicas: 2, peers: peers("s2") })],
@@ -299,12 +299,12 @@ test("what nobody holds though all servers answer keeps no remedy from being tri
   expect(found(judge({ ...lost, accountView }))).toEqual(["dead stream.failing"]);
 });
 
-test("who of the meta group is away", () => {
+test("the absent members of the meta group", () => {
   expect(awayFrom(META, new Set(["s1", "s2"]))).toEqual({ names: ["s3"], unnamed: 0 });
   expect(awayFrom({ size: 3, peers: [] }, new Set(["s1"]))).toEqual({ names: [], unnamed: 2 });
 });
 
-describe("the last sight", () => {
+describe("the last healthy look", () => {
   const made = "2026-01-01T00:00:00.5Z";
   const worker = consumer({ created: made, ackFloor: 8, leader: "s1" });
   const now = (changes: Partial<StreamFacts> = {}): Pick<Observation, "streams" | "servers" | "elsewhere"> => ({
@@ -323,7 +323,7 @@ describe("the last sight", () => {
   const last = lastSight([entry]);
   if (last === undefined || whole === undefined) throw new Error("it was seen");
 
-  test("has where what is held, and comes back from the journal as it was", () => {
+  test("records where assets are held, and is restored from the journal unchanged", () => {
     expect(last).toEqual({
       at: AT,
       whole: true,
@@ -379,13 +379,13 @@ describe("the last sight", () => {
     );
   });
 
-  test("what is in memory, and mirrors, servers may set back", () => {
+  test("memory assets, mirrors and servers may reset positions", () => {
     const memory = sightIn(observation(now({ storage: "memory" })));
     const mirror = sightIn(observation(now({ config: { mirror: { name: "X" } } })));
     expect([memory?.streams[0]?.lastSeq, mirror?.streams[0]?.lastSeq]).toEqual([undefined, undefined]);
   });
 
-  test("a loss is a finding until it is acknowledged, and found once", () => {
+  test("a loss is a finding until acknowledged, and found once", () => {
     const losses = lost({ messages: 0, lastSeq: 0 });
     const [loss] = losses;
     const verdict = assess(observation(), {

@@ -57,7 +57,7 @@ describe("decide", () => {
   });
 });
 
-test("an account that never rests waits longer and longer, up to a minute", () => {
+test("an account with constant events waits longer and longer, up to a minute", () => {
   const pauses = [0, 1, 2, 3, 5, 6, 60, 5_000].map((streak) => pauseAfter(streak, WAITS));
   expect(pauses).toEqual([0, 2000, 4000, 8000, 32_000, 60_000, 60_000, 60_000]);
 });
@@ -94,7 +94,7 @@ describe("refusals", () => {
     expect(storms(told(refusals))).toEqual(expected);
   });
 
-  test("whoever invents accounts fills no memory", () => {
+  test("invented accounts do not fill memory", () => {
     const names = fc.array(fc.string(), { minLength: 1_000, maxLength: 3_000 });
     fc.assert(
       fc.property(names, (accounts) => {

@@ -34,19 +34,19 @@ describe("a busy account", () => {
   }
   const waits = { waitsWhileBusy: TIMING.busy.timeout };
 
-  test("is waited for until a dead holder's lease is over", async () => {
+  test("is awaited until a crashed holder's lease ends", async () => {
     expect(await outcome(TIMING.leaseLasts, waits)).toEqual(["done", 30]);
   });
 
-  test("is given up when the time is over", async () => {
+  test("is given up at the timeout", async () => {
     expect(await outcome(millis(3_600_000), waits)).toEqual(["account.busy", 35]);
   });
 
-  test("is not waited for by whoever has not been told to", async () => {
+  test("is not awaited by default", async () => {
     expect(await outcome(TIMING.leaseLasts, {})).toEqual(["account.busy", 0]);
   });
 
-  test("is waited for no longer than until somebody asks to stop", async () => {
+  test("is awaited until somebody asks to stop", async () => {
     const { context, leases, seconds, sleep } = newDesk();
     const stop = new AbortController();
     await leases.acquire(KEY, "another", TIMING.leaseLasts);
@@ -56,13 +56,13 @@ describe("a busy account", () => {
     expect(seconds()).toBe(12.5);
   });
 
-  test("is waited for; restarts that others do never are", async () => {
+  test("is awaited; other restarts never are", async () => {
     expect(await outcome(TIMING.leaseLasts, waits, "restarts")).toEqual(["restart.busy", 0]);
   });
 });
 
 describe("a lease", () => {
-  test("is kept for as long as the work takes, and then free", async () => {
+  test("is held while the work runs, then released", async () => {
     const { context, isFree, sleep, log } = newDesk();
     const free: boolean[] = [];
     await withLease(context, KEY, "me", async (lost) => {
@@ -76,14 +76,14 @@ describe("a lease", () => {
     expect(log.lines).toEqual([]);
   });
 
-  test("is given up where the work fails, too", async () => {
+  test("is released if the work fails, too", async () => {
     const { context, isFree } = newDesk();
     const work = (): Promise<never> => Promise.reject(new Error("the work's own"));
     await expect(withLease(context, KEY, "me", work)).rejects.toThrow("the work's own");
     expect(await isFree()).toBe(true);
   });
 
-  test("that was lost is told to the work", async () => {
+  test("that was lost stops the work", async () => {
     const { context, leases, sleep, log } = newDesk();
     await withLease(context, KEY, "me", async (lost) => {
       await leases.release(KEY, "me");
@@ -106,7 +106,7 @@ describe("a lease", () => {
     return { acquire, release: (...order) => leases.release(...order) };
   }
 
-  test("outlives a heartbeat that fails", async () => {
+  test("survives a failed heartbeat", async () => {
     const { context, leases, isFree, sleep, log } = newDesk();
     const fails = answering(leases, 2, () => Promise.reject(new Error("no answer")));
     await withLease({ ...context, leases: fails }, KEY, "me", async (lost) => {
@@ -116,7 +116,7 @@ describe("a lease", () => {
     expect(log.lines.map(({ message }) => message)).toEqual(["a lease could not be renewed"]);
   });
 
-  test("is not taken again by a heartbeat under way when the work ends", async () => {
+  test("is not taken again by a late heartbeat after the work", async () => {
     const { context, leases, isFree, sleep } = newDesk();
     const late = answering(leases, 2, async () => {
       await sleep(5);
@@ -127,7 +127,7 @@ describe("a lease", () => {
     expect(await isFree()).toBe(true);
   });
 
-  test("stays while a heartbeat hangs: the next comes all the same", async () => {
+  test("is kept while one heartbeat hangs, by the next", async () => {
     const { context, leases, isFree, sleep } = newDesk();
     const hangs = answering(leases, 2, async () => {
       await sleep(55);

@@ -41,7 +41,7 @@ function portsInSource(): ReadonlyMap<string, readonly string[]> {
 const modeOf = (mode: Mode): RunMode => ({ mode, because: "a test says so", dryRun: false });
 
 describe("the writes", () => {
-  test("are classed: every method of every port that reaches the cluster, and no other port", () => {
+  test("are classified: every method of every port that reaches the cluster, and no other port", () => {
     const found = portsInSource();
     expect([...found.keys()].sort()).toEqual([...Object.keys(PORTS), ...ELSEWHERE, ...MADE_OF_PORTS].sort());
     for (const [port, needs] of Object.entries(PORTS))
@@ -60,7 +60,7 @@ describe("the writes", () => {
     ]);
   });
 
-  test.each(MODES)("in the mode %s each is done or refused as it is classed", async (mode) => {
+  test.each(MODES)("in the mode %s each is done or refused as classified", async (mode) => {
     for (const needs of Object.values(PORTS))
       for (const [method, needed] of Object.entries(needs)) {
         const called: string[] = [];
@@ -74,7 +74,7 @@ describe("the writes", () => {
       }
   });
 
-  test("take in a method that nobody classed", async () => {
+  test("include a method that nobody classified", async () => {
     const port = { wipe: async () => undefined };
     const guard = guarded(modeOf("renew"), port, {} as Needs<typeof port>);
     await expect(guard.wipe()).rejects.toBeInstanceOf(RelightError);

@@ -3,13 +3,13 @@ import { logWith } from "../../../lib/usecases/context/trace.ts";
 import { tracedPort } from "../../../lib/usecases/context/traced-port.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
-test("a line's own fields win over those of all lines", () => {
+test("a line's own fields override the logger's", () => {
   const log = fakeLog();
   logWith(log, { account: "-" }).error("lost", { account: "A" });
   expect(log.lines).toEqual([{ level: "error", message: "lost", data: { account: "A" } }]);
 });
 
-test("of a port only what is named is a step, and it stays what it is", async () => {
+test("only the named methods of a port are steps, and the port works as before", async () => {
   const steps: string[] = [];
   const port = {
     count: 0,

@@ -29,7 +29,7 @@ describe("waiting until a condition holds", () => {
     expect(checks).toEqual(expected);
   });
 
-  test("checks first after an interval where the caller has just checked", async () => {
+  test("checks first after an interval if the caller has just checked", async () => {
     const { clock, checks, condition } = conditionFrom(0);
     await expect(waitUntil(clock, condition, { ...WAIT, atOnce: false })).resolves.toBe(true);
     expect(checks).toEqual([400]);
@@ -44,7 +44,7 @@ describe("waiting until a condition holds", () => {
   test.each<[string, number, boolean]>([
     ["and counts if it comes true", 1_500, true],
     ["and is the last one if it does not", 2_000, false],
-  ])("a check that outlasts the timeout is waited for, %s", async (_what, moment, held) => {
+  ])("a check that outlasts the timeout is awaited, %s", async (_what, moment, held) => {
     const { clock, checks, condition } = conditionFrom(moment, millis(1_500));
     await expect(waitUntil(clock, condition, WAIT)).resolves.toBe(held);
     expect({ checks, ended: clock.monotonic() }).toEqual({ checks: [0], ended: 1_500 });
@@ -60,12 +60,12 @@ describe("waiting until a condition holds", () => {
     expect({ checks, ended: clock.monotonic() }).toEqual({ checks: [0, 400], ended: 500 });
   });
 
-  test("an aborted signal does not keep the first check from counting", async () => {
+  test("an aborted signal does not prevent the first check from counting", async () => {
     const { clock, condition } = conditionFrom(0);
     await expect(waitUntil(clock, condition, { ...WAIT, signal: AbortSignal.abort() })).resolves.toBe(true);
   });
 
-  test("ends with what the condition throws", async () => {
+  test("ends with the condition's error", async () => {
     const clock = fakeClock();
     let checks = 0;
     const condition = (): boolean => {

@@ -59,14 +59,14 @@ describe("the end of a job", () => {
   const rungs = [{ rung: "finish-toggle", result: "helped" }];
   test.each<[string, Partial<JobEnd>, boolean]>([
     ["that only looked", { outcome: "verified" }, false],
-    ["that may not do what it would", { outcome: "looked" }, false],
+    ["that its mode did not allow", { outcome: "looked" }, false],
     ["that found nothing to do", {}, false],
-    ["that finished what another had begun, and found all well", { rungs }, true],
+    ["that finished a crashed job's work and found a healthy account", { rungs }, true],
     ["that healed", { outcome: "healed" }, true],
     ["that renewed", { outcome: "renewed" }, true],
     ["that pushed", { outcome: "verified", pushed: {} }, true],
     ["that refused", { outcome: "refused" }, true],
-    ["that had to call a person", { outcome: "escalated" }, true],
+    ["that had to page a person", { outcome: "escalated" }, true],
     ["that changed the key", { outcome: "rotated", pushed: {} }, true],
     ["that left a deleted account to the old key", { outcome: "deleted" }, false],
     ["that left an expired account to the old key", { outcome: "expired" }, false],
@@ -79,8 +79,13 @@ describe("the end of a job", () => {
   });
 
   test.each<[string, "gate.refused" | "nats.timeout", string, readonly Partial<JobNotice>[]]>([
-    ["that a person must mend is one", "gate.refused", "failed", [{ outcome: "failed", error: "gate.refused" }]],
-    ["that another try can mend is none: it comes again", "nats.timeout", "again", []],
+    [
+      "that a person must fix counts as an end",
+      "gate.refused",
+      "failed",
+      [{ outcome: "failed", error: "gate.refused" }],
+    ],
+    ["that a retry may fix does not: the job comes again", "nats.timeout", "again", []],
   ])("an error %s", async (_what, code, outcome, expected) => {
     const { deps, counted, journal } = newScene();
     const job = runJob(deps, order, failing(new RelightError(code, "no")));
@@ -90,7 +95,7 @@ describe("the end of a job", () => {
     expect(journal.entries.filter(({ kind }) => kind === "job.finished")).toHaveLength(expected.length);
   });
 
-  test("is counted where there is no connection, and nothing was begun", async () => {
+  test("is counted without a connection, before anything began", async () => {
     const { deps, counted, journal, log } = newScene();
     const context = failing(new RelightError("nats.unreachable", "nobody answers"));
     await expect(runJob({ ...deps, context }, order, ending({}))).rejects.toMatchObject({
@@ -100,7 +105,7 @@ describe("the end of a job", () => {
     expect([journal.entries, log.lines]).toEqual([[], []]);
   });
 
-  test("that can't be announced is logged, and the job has ended all the same", async () => {
+  test("that can't be announced is logged, and the job still ends", async () => {
     const { deps, log } = newScene();
     const announcer = { jobFinished: failing(new RelightError("events.unavailable", "throttled")) };
     expect(await runJob({ ...deps, announcer }, order, ending({ outcome: "healed" }))).toMatchObject({
@@ -111,14 +116,14 @@ describe("the end of a job", () => {
     ]);
   });
 
-  test("is announced to nobody where there is no bus", async () => {
+  test("is not announced without a bus", async () => {
     const { announcer: _none, ...deps } = newScene().deps;
     expect(await runJob(deps, order, ending({ outcome: "healed" }))).toMatchObject({ outcome: "healed" });
   });
 });
 
-describe("what ties a job together", () => {
-  test("every line of its log carries its trigger's id, from the beginning to the end", async () => {
+describe("the correlation of a job", () => {
+  test("every log line has its trigger's id, from the beginning to the end", async () => {
     const { deps, log, clock, journal } = newScene();
     const result = await runJob(deps, order, async (context, job) => {
       clock.advance(millis(1_500));
@@ -155,7 +160,7 @@ describe("what ties a job together", () => {
   test.each([
     ["push.rejected", "error"],
     ["account.busy", "info"],
-  ] as const)("a job that ends with %s is told once, as %s", async (code, level) => {
+  ] as const)("a job that ends with %s is logged once, as %s", async (code, level) => {
     const { deps, log } = newScene();
     const error = new RelightError(code, "it is so");
     await expect(runJob(deps, order, failing(error))).rejects.toBe(error);
@@ -167,13 +172,13 @@ describe("what ties a job together", () => {
     expect(errorFields(error)).toEqual({ error: { code } });
   });
 
-  test.each([new Error("a bug"), "a text", undefined])("whatever is thrown can be told: %s", (thrown) => {
+  test.each([new Error("a bug"), "a text", undefined])("any thrown value can be logged: %s", (thrown) => {
     expect(errorFields(thrown)).toMatchObject({ error: { code: "internal" } });
   });
 });
 
 describe("one job per account", () => {
-  test("holds the lease while it works, and gives it up when it fails", async () => {
+  test("holds the lease while it works, and releases it if it fails", async () => {
     const { deps, journal } = newScene();
     const held = async (): Promise<never> => {
       await expect(runJob(deps, order, ending({}))).rejects.toMatchObject({ code: "account.busy" });
@@ -184,7 +189,7 @@ describe("one job per account", () => {
     expect(await runJob(deps, order, ending({}))).toMatchObject({ outcome: "healthy" });
   });
 
-  test("brings a deleted account back only for a person", async () => {
+  test("restores a deleted account only for a person", async () => {
     const undelete = { ...order, undelete: true } as const;
     for (const [trigger, expected] of [
       ["manual", true],

@@ -51,7 +51,7 @@ function newScene() {
 }
 
 describe("claims in the journal", () => {
-  test("are renewed only if they are proved", async () => {
+  test("are renewed only with a proof", async () => {
     const { run, plant, world } = newScene();
     await plant("claims.seen", { jti: "planted", claims: claimsOf(stranger, { conn: -1 }) }, stranger);
     for (const action of ["renew", "heal", "remediate"] as const) {
@@ -67,7 +67,7 @@ describe("claims in the journal", () => {
     ["nobody signed", PLANTED, false],
     ["another operator signed", PLANTED.replaceAll(KEYS.operator.id, virtualKey("operator", "another").id), true],
     ["are another account's", claimsOf(stranger, { conn: -1 }), true],
-  ])("that a server is said to run and that %s are neither renewed nor proved", async (_what, text, signatureValid) => {
+  ])("that a server reports and that %s are neither renewed nor signed", async (_what, text, signatureValid) => {
     const { run, world, of, isProved } = newScene();
     const parsed = parseAccountClaims(text);
     if (!parsed.ok) throw new Error(parsed.problem);
@@ -97,7 +97,7 @@ describe("claims in the journal", () => {
     expect(of("claims.seen").filter(isProved)).toEqual([]);
   });
 
-  test("that were in force are proved, and renewed once the resolver has deleted them", async () => {
+  test("that were in force are signed, and renewed once the resolver has deleted them", async () => {
     const { run, world, of, isProved } = newScene();
     await run("verify");
     expect(of("claims.seen").map(isProved)).toEqual([true]);
@@ -120,7 +120,7 @@ describe("claims in the journal", () => {
     });
   });
 
-  test("an entry behind them that is not proved, or an old one again, does not take their place", async () => {
+  test("are not replaced by a later entry without a proof, or a copy of an old one", async () => {
     const { run, plant, journal, of, isProved, world } = newScene();
     await run("verify");
     const [first] = of("claims.seen");
@@ -142,7 +142,7 @@ describe("claims in the journal", () => {
     ["time", (entry) => ({ ...entry, at: epochMillis(entry.at + 1) })],
     ["job", (entry) => ({ ...entry, job: "another" })],
     ["key", (entry) => ({ ...entry, data: { ...entry.data, [PROOF]: { by: stranger, signature: "x" } } })],
-  ])("with another %s than was proved are not proved", async (_what, change) => {
+  ])("with another %s than was signed are not proved", async (_what, change) => {
     const { run, of, isProved } = newScene();
     await run("verify");
     const [entry] = of("claims.seen");
@@ -150,7 +150,7 @@ describe("claims in the journal", () => {
     expect([isProved(entry), isProved(change(entry))]).toEqual([true, false]);
   });
 
-  test("of an update from before proofs are proved by the next look, once", async () => {
+  test("from before signed entries are signed by the next look, once", async () => {
     const { run, plant, of, isProved, world } = newScene();
     const [running] = await world.context.resolver.running(account);
     const { text, claims } = running?.loaded ? running.document : { text: "", claims: { jti: "" } };
@@ -160,7 +160,7 @@ describe("claims in the journal", () => {
     expect(of("claims.seen").map(isProved)).toEqual([false, true]);
   });
 
-  test("stay without a proof where the key can't be used, and are not written again and again", async () => {
+  test("stay unsigned if the key can't be used, and are not rewritten repeatedly", async () => {
     const { run, of, isProved, world } = newScene();
     world.state.signerIsDown = true;
     for (let looks = 0; looks < 3; looks++) expect((await run("verify")).verdict.health).toBe("healthy");
@@ -168,11 +168,11 @@ describe("claims in the journal", () => {
   });
 });
 
-describe("what a dead job is said to have left", () => {
+describe("unproved open remedies", () => {
   test.each<[EntryKind, JsonObject]>([
     ["toggle.opened", { jti: "planted", claims: PLANTED, memory: [{ stream: "S", consumers: [] }] }],
     ["reconfigure.opened", { stream: "S", undo: { before: { name: "S", num_replicas: 1 }, consumers: [] } }],
-  ])("%s: a person is called, once, and nothing is done", async (kind, data) => {
+  ])("%s: a person is paged, once, and nothing is done", async (kind, data) => {
     const { run, plant, world, codes, of } = newScene();
     const limits = { conn: -1, disk_storage: 1_000 };
     world.machines.force(signText(claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 }), KEYS.operator));
@@ -189,7 +189,7 @@ describe("what a dead job is said to have left", () => {
     expect(world.machines.pushes).toEqual([]);
   });
 
-  test("a toggle stays open as long as the account is without JetStream", async () => {
+  test("a toggle stays open as long as the account has no JetStream", async () => {
     const { run, plant, world, codes } = newScene();
     await plant("toggle.opened", { jti: "planted", claims: PLANTED, memory: [] });
     for (let jobs = 0; jobs < 2; jobs++) expect(codes(await run("heal"))).toContain("journal.unproved");
@@ -197,7 +197,7 @@ describe("what a dead job is said to have left", () => {
     expect(world.incidents.filter(({ failureClass }) => failureClass === "journal_unproved")).toHaveLength(1);
   });
 
-  test("a proved toggle is not ended by an entry that is not, nor opened again by its own copy", async () => {
+  test("a proved toggle is not closed by an unproved entry, nor reopened by a copy of itself", async () => {
     const { plant, run, world, journal, of } = newScene();
     const limits = { conn: -1, disk_storage: 1_000 };
     const original = claimsOf(account, limits, { jti: "now", exp: iat + 9_000_000 });
@@ -217,7 +217,7 @@ describe("what a dead job is said to have left", () => {
   });
 });
 
-test("a restart that was begun is not ended by an entry that nobody proved", async () => {
+test("a started restart is not closed by an unproved entry", async () => {
   const { plant, world, journal, isProved } = newScene();
   const run = { id: "r", account: "-" } as const;
   const open = () => openRestart(journal.entries, isProved)?.server;
@@ -233,7 +233,7 @@ test("a restart that was begun is not ended by an entry that nobody proved", asy
   expect(open()).toBeUndefined();
 });
 
-test("what opens a remedy is not written without its proof: nobody could finish it", async () => {
+test("an opening entry is not written without a proof, because nobody could finish the remedy", async () => {
   const { world, journal } = newScene();
   world.state.signerIsDown = true;
   const job = { id: "j", account };

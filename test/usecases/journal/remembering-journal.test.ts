@@ -34,8 +34,8 @@ function newScene() {
   return { real, asked, lost, counting, journal: rememberingJournal(counting, A, lost.signal) };
 }
 
-describe("a journal that remembers what it read", () => {
-  test("asks once for what it was asked twice, until an entry of such a kind is appended", async () => {
+describe("a caching journal", () => {
+  test("reads once, until an entry of that kind is appended", async () => {
     const { journal, asked } = newScene();
     const query = { account: A, kinds: MEMORY };
     await journal.read(query);
@@ -55,14 +55,14 @@ describe("a journal that remembers what it read", () => {
     ["whatever kind", { account: A, limit: 10 }],
     ["one job's", { account: A, job: "j", kinds: MEMORY }],
     ["no account's", { kinds: MEMORY }],
-  ])("never remembers %s", async (_what, query) => {
+  ])("never caches %s", async (_what, query) => {
     const { journal, asked } = newScene();
     await journal.read(query);
     await journal.read(query);
     expect(asked).toHaveLength(2);
   });
 
-  test("remembers nothing once the lease was lost", async () => {
+  test("caches nothing once the lease was lost", async () => {
     const { journal, real, lost } = newScene();
     const query = { account: A, kinds: MEMORY };
     await journal.read(query);
@@ -71,7 +71,7 @@ describe("a journal that remembers what it read", () => {
     expect(await journal.read(query)).toHaveLength(1);
   });
 
-  test("asks again after an answer that failed, and after an append that failed but may have arrived", async () => {
+  test("reads again after a failed read, and after a failed append that may have arrived", async () => {
     const { real, counting, lost } = newScene();
     let fails = true;
     const frail: Journal = {
@@ -91,7 +91,7 @@ describe("a journal that remembers what it read", () => {
     expect(await journal.read(query)).toHaveLength(1);
   });
 
-  test("answers as the journal itself does, whatever is read and appended in turn", async () => {
+  test("answers like the journal, for any reads and appends", async () => {
     const kinds = fc.constantFrom<EntryKind>("toggle.opened", "toggle.closed", "claims.seen", "verdict");
     const account = fc.constantFrom<AccountId | "-">(A, B, "-");
     const query = fc.record(

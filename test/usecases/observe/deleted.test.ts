@@ -175,7 +175,7 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
     expect(pushed).toEqual(TRIGGERS.map(([trigger]) => [trigger, 0]));
   });
 
-  test("is told of once, though it is looked at every day", async () => {
+  test("is reported once, although it is checked every day", async () => {
     const world = await newWorld({ manual: true });
     await befall(world);
     for (let days = 0; days < 2; days++) {
@@ -188,7 +188,7 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
     expect(open[0]?.advice.join("\n")).toContain("--undelete");
   });
 
-  test("is brought back by a person's word, and is then an account like any other", async () => {
+  test("is restored by a person, and is then like any other account", async () => {
     const world = await newWorld();
     await befall(world);
     await world.work(jobOf({}));
@@ -210,7 +210,7 @@ test("an account that only expired, and that nobody has any more, is renewed", a
   expect(world.machines.pushes).toHaveLength(1);
 });
 
-test("somebody else's push of a new JWT brings a deleted account back, and that is said", async () => {
+test("somebody else's push of a new JWT restores a deleted account, which is reported", async () => {
   const world = await newWorld();
   world.machines.deleteAccount(id);
   await world.work(jobOf({}));

@@ -17,8 +17,8 @@ const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((
 const codes = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) => verdict.findings.map(({ code }) => code);
 const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("ORDERS");
 
-describe("what a look finds wrong", () => {
-  test("is believed only if it is still so when an election would be over", async () => {
+describe("a fault", () => {
+  test("counts only if it outlasts an election", async () => {
     const world = newWorld();
     orders(world)?.group.stepDown();
     expect((await lookOnce(world.newContext(), APP.id)).verdict.health).toBe("unknown");
@@ -28,7 +28,7 @@ describe("what a look finds wrong", () => {
     expect(world.now() - began).toBeGreaterThan(600);
   });
 
-  test("is believed where it stays", async () => {
+  test("counts if it lasts", async () => {
     const world = newWorld();
     orders(world)?.group.deaf.add(String(orders(world)?.group.leader));
     const began = world.now();
@@ -36,7 +36,7 @@ describe("what a look finds wrong", () => {
     expect(world.now() - began).toBeGreaterThanOrEqual(1_000);
   });
 
-  test("of a leader that went away is waited for, until another leads", async () => {
+  test("of a lost leader is awaited, until another one leads", async () => {
     const world = newWorld();
     world.machines.deleteAsset(APP.id, { stream: "CACHE" });
     world.machines.timing.leaderGone = 9_000;
@@ -46,7 +46,7 @@ describe("what a look finds wrong", () => {
     expect(new Set(codes(done))).toContain("stream.replica_away");
   });
 
-  test("of what is just being made is waited for as long as it is young", async () => {
+  test("of an asset being created is awaited as long as it is young", async () => {
     const world = newWorld();
     const made = world.machines.addStream(APP.id, { name: "NEW", subjects: ["n"], num_replicas: 3 });
     made.group.deaf.add(String(made.group.leader));
@@ -54,7 +54,7 @@ describe("what a look finds wrong", () => {
     expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy" } });
   });
 
-  test("of an expiry is believed at once", async () => {
+  test("of an expiry counts at once", async () => {
     const world = newWorld({ version: "2.15.1" });
     expire(world);
     const began = world.now();
@@ -62,7 +62,7 @@ describe("what a look finds wrong", () => {
     expect(world.now() - began).toBeLessThan(500);
   });
 
-  test("of a mirror is waited for longer than a mirror takes to hear again", async () => {
+  test("of a mirror is awaited longer than a mirror takes to reconnect", async () => {
     const world = newWorld();
     const mirror = { name: "COPY", mirror: { name: "ORDERS" }, num_replicas: 1 };
     world.machines.addStream(APP.id, mirror);
@@ -77,8 +77,8 @@ describe("what a look finds wrong", () => {
   });
 });
 
-describe("what changes while it is looked at", () => {
-  test("is waited for again: a mirror after its origin", async () => {
+describe("a change during the checks", () => {
+  test("is awaited again: a mirror after its origin", async () => {
     const world = newWorld();
     world.machines.addStream(APP.id, { name: "COPY", mirror: { name: "ORDERS" } });
     world.advance(60_000);
@@ -88,7 +88,7 @@ describe("what changes while it is looked at", () => {
     expect(await world.run("verify")).toMatchObject({ verdict: { health: "healthy", findings: [] } });
   });
 
-  test("is no loss where one look alone misses it", async () => {
+  test("is no loss if only one look misses it", async () => {
     const world = newWorld({ version: "2.15.1" });
     await world.run("verify");
     const { messages, lastSeq } = orders(world) ?? { messages: 0, lastSeq: 0 };
@@ -98,7 +98,7 @@ describe("what changes while it is looked at", () => {
     expect(of(world, "loss.found")).toEqual([]);
   });
 
-  test("is no loss by the first look of several that misses it", async () => {
+  test("is no loss if only the first look misses it", async () => {
     const world = newWorld({ version: "2.15.1" });
     await world.run("verify");
     const again = looking(world.newContext(), APP.id);
@@ -110,7 +110,7 @@ describe("what changes while it is looked at", () => {
 });
 
 describe("the journal after a look", () => {
-  test("has the verdict each time, and what was seen only when it is new", async () => {
+  test("has the verdict each time, and observations only when they are new", async () => {
     const world = newWorld();
     for (let looks = 0; looks < 3; looks++) await world.run("verify");
     const counts = ["verdict", "claims.seen", "streams.seen", "memory.seen"].map((kind) => of(world, kind).length);
@@ -124,14 +124,14 @@ describe("the journal after a look", () => {
     expect(more).toEqual([2, 2, 2]);
   });
 
-  test("has nothing of memory where none is held", async () => {
+  test("has no memory entry if nothing is in memory", async () => {
     const world = virtualWorld({ servers: 3 });
     fill(world, { replicas: 3 });
     await world.run("verify");
     expect(of(world, "memory.seen")).toEqual([]);
   });
 
-  test("forgets what was in memory once nothing is", async () => {
+  test("removes memory assets once nothing is in memory", async () => {
     const world = newWorld();
     await world.run("verify");
     world.machines.deleteAsset(APP.id, { stream: "CACHE" });
@@ -139,7 +139,7 @@ describe("the journal after a look", () => {
     expect(of(world, "memory.seen").at(-1)).toMatchObject({ data: { memory: [] } });
   });
 
-  test("has nothing of an account that is not well to be compared with later", async () => {
+  test("has no baseline from an unhealthy account", async () => {
     const world = newWorld();
     expire(world);
     renewByHand(world);
@@ -148,7 +148,7 @@ describe("the journal after a look", () => {
     expect(of(world, "claims.seen")).toHaveLength(1);
   });
 
-  test("has no claims as seen in force that nobody trusted signed", async () => {
+  test("never has claims as seen in force that nobody trusted signed", async () => {
     const world = newWorld({ accounts: [] });
     const forged = world.issue(APP, {}, virtualKey("operator", "another"));
     world.machines.store(world.context.codec.decode(forged));
@@ -156,7 +156,7 @@ describe("the journal after a look", () => {
     expect(of(world, "claims.seen")).toEqual([]);
   });
 
-  test("says what was set back since the account was last seen well, once", async () => {
+  test("reports once what was reset since the account was last healthy", async () => {
     const world = newWorld({ version: "2.15.1" });
     await world.run("verify");
     orders(world)?.lose();
@@ -172,7 +172,7 @@ describe("the journal after a look", () => {
     ]);
   });
 
-  test("remembers a deletion, once", async () => {
+  test("records a deletion, once", async () => {
     const world = newWorld({ version: "2.15.1" });
     await world.run("verify");
     world.machines.deleteAccount(APP.id);
@@ -180,7 +180,7 @@ describe("the journal after a look", () => {
     expect(of(world, "account.deleted")).toMatchObject([{ data: { how: "seen" } }]);
   });
 
-  test("is left as it is by who looks without a trace", async () => {
+  test("is unchanged by a look that records nothing", async () => {
     const world = newWorld();
     await lookBriefly(world.newContext(), APP.id);
     expect(world.journal.entries).toEqual([]);
@@ -188,7 +188,7 @@ describe("the journal after a look", () => {
 });
 
 describe("a page", () => {
-  test("of what was dead is taken back by the next healthy look, and by no other", async () => {
+  test("about a dead account is resolved by the next healthy look, and by no other", async () => {
     const world = newWorld({ hasAccountKeys: false });
     expire(world);
     renewByHand(world);
@@ -203,7 +203,7 @@ describe("a page", () => {
   });
 });
 
-test("an account whose key can't be read is looked at without it", async () => {
+test("an account with an unreadable key is checked without it", async () => {
   const world = newWorld({ version: "2.15.1" });
   const secrets = { read: () => Promise.reject(new Error("gone")) };
   await expect(world.run("verify", {}, { secrets })).rejects.toThrow("gone");

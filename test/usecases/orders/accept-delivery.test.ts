@@ -51,7 +51,7 @@ test("a delivery is queued once, for as long as a sender repeats it", async () =
   expect(queued).toHaveLength(1);
 });
 
-test("what could not be queued is taken at once when it is repeated", async () => {
+test("what could not be queued is accepted when it is repeated", async () => {
   const { take, queued, state } = newDesk();
   state.isDown = true;
   await expect(take()).rejects.toMatchObject({ code: "queue.unavailable" });
@@ -60,7 +60,7 @@ test("what could not be queued is taken at once when it is repeated", async () =
   expect(queued).toHaveLength(1);
 });
 
-test("a run that died before it had queued keeps the sender waiting, and loses nothing", async () => {
+test("a crash before queueing makes the sender repeat, and loses nothing", async () => {
   const { take, pass, queued, state } = newDesk();
   state.isStuck = true;
   void take();
@@ -71,7 +71,7 @@ test("a run that died before it had queued keeps the sender waiting, and loses n
   expect(queued).toHaveLength(1);
 });
 
-test("a journal that fails once the delivery is queued makes it no failure", async () => {
+test("a journal failure after queueing is no failure of the delivery", async () => {
   const { take, queued, journal } = newDesk();
   const isForgetful: Leases = {
     acquire: (key: string, holder: string, lasts: Millis) =>

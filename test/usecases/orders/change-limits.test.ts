@@ -40,7 +40,7 @@ const without = (settings: WorldSettings = {}) =>
   virtualWorld({ servers: 3, accounts: [{ ...APP, limits: NO_JETSTREAM }], ...settings });
 
 describe("limits", () => {
-  test("are changed, and every other claim stays", async () => {
+  test("are changed, and no other claim", async () => {
     const world = newWorld({ signWith: KEYS.signing });
     const before = world.machines.stored(APP.id)?.document.claims;
     const done = await change(world, { request: { memory: 200 * MIB, streams: 50 } });
@@ -55,7 +55,7 @@ describe("limits", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("that are as asked for are not pushed", async () => {
+  test("that are already set are not pushed", async () => {
     const world = newWorld();
     expect(await change(world, { request: { storage: -1 } })).toMatchObject({ outcome: "pushed" });
     expect(world.machines.pushes).toEqual([]);
@@ -136,7 +136,7 @@ describe("limits", () => {
     expect(world.machines.pushes).toEqual([]);
   });
 
-  test("of a deleted account are refused, and of one that nobody knows", async () => {
+  test("of a deleted account are refused, and of an unknown one", async () => {
     const world = newWorld();
     world.machines.deleteAccount(APP.id);
     await expect(change(world, { request: { streams: 9 } })).rejects.toMatchObject({
@@ -146,19 +146,19 @@ describe("limits", () => {
     await expect(change(world, order)).rejects.toMatchObject({ code: "account.no_claims" });
   });
 
-  test("are refused by one that may only look", async () => {
+  test("are refused if the mode only looks", async () => {
     const world = newWorld({ mode: "look" });
     await expect(change(world, { request: { streams: 9 } })).rejects.toMatchObject({ code: "mode.forbids" });
     expect(world.machines.pushes).toEqual([]);
   });
 
-  test("may take from the system account what keeps servers from starting", async () => {
+  test("may remove from the system account what prevents servers from starting", async () => {
     const world = without({ accounts: [{ ...KEYS.system, limits: WITH_JETSTREAM }] });
     const order = { account: KEYS.system.id, request: { memory: 0, storage: 0 } };
     expect(await change(world, order)).toMatchObject({ outcome: "pushed" });
   });
 
-  test("that changed between the plan and the job are judged again", async () => {
+  test("that changed between the plan and the job are checked again", async () => {
     const world = newWorld();
     const deps = world.deps();
     const { acquire } = world.journal;
@@ -180,14 +180,14 @@ describe("limits", () => {
 describe("JetStream for an account", () => {
   const enable = { action: "enable", request: { memory: MIB, storage: 10 * MIB } } as const;
 
-  test("is waited for on every server", async () => {
+  test("is awaited on every server", async () => {
     const world = without();
     world.machines.timing.jetstream = 20_000;
     expect(await change(world, enable)).toMatchObject({ outcome: "pushed", verdict: { health: "healthy" } });
     expect(world.machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jetstream)).toEqual([true, true, true]);
   });
 
-  test("that a server does not enable is told", async () => {
+  test("that a server does not enable is reported", async () => {
     const world = without();
     world.faults.withoutJetStream.add("n2");
     await expect(change(world, enable)).rejects.toMatchObject({
@@ -200,7 +200,7 @@ describe("JetStream for an account", () => {
 describe("from flat limits to tiers", () => {
   const toTiers = { request: { toTiers: ["R1", "R3"] } } as const;
 
-  test("streams are moved into their tiers, and each is as before", async () => {
+  test("streams are moved into their tiers, otherwise unchanged", async () => {
     const world = newWorld();
     const before = snapshot(world);
     const done = await change(world, toTiers);
@@ -230,7 +230,7 @@ describe("from flat limits to tiers", () => {
       {},
       /stream ORDERS: it has no leader/,
     ],
-  ])("%s it is refused, but for who restarts the servers", async (_what, befall, settings, why) => {
+  ])("%s it is refused, except with a restart to follow", async (_what, befall, settings, why) => {
     const world = newWorld(settings);
     befall(world);
     world.machines.timing.stepDown = 3_600_000;
@@ -240,7 +240,7 @@ describe("from flat limits to tiers", () => {
     expect({ refusals: plan.refusals, moves: plan.movesStreams }).toEqual({ refusals: [], moves: false });
   });
 
-  test("with a restart to follow the streams are left, and that is said", async () => {
+  test("with a restart to follow, streams are not moved, and the result says so", async () => {
     const world = newWorld();
     const done = await change(world, { ...toTiers, restartFollows: true });
     expect(done.why).toMatch(/^restart the servers now/);
@@ -251,7 +251,7 @@ describe("from flat limits to tiers", () => {
     });
   });
 
-  test("a change that dies at any of its writes is finished by a heal, each stream as before", async () => {
+  test("a change that crashes at any write is finished by a heal, each stream as before", async () => {
     const first = newWorld();
     const whole = crashing(first.newContext());
     await changeLimits(jobDependencies(whole.context), orderOf(toTiers));
@@ -272,7 +272,7 @@ describe("from flat limits to tiers", () => {
   });
 });
 
-test("claims that end soon keep their end", async () => {
+test("claims that expire soon keep their expiry", async () => {
   const exp = toSeconds(virtualWorld().now()) + 86_400;
   const world = newWorld({ accounts: [{ ...APP, exp }] });
   await change(world, { request: { streams: 9 } });

@@ -50,7 +50,7 @@ function deafen({ machines }: VirtualWorld): void {
 }
 
 describe("a rotation", () => {
-  test("signs all accounts anew, and nothing rests on the old key afterwards but the system account", async () => {
+  test("signs all accounts with the new key; afterwards only the system account uses the old one", async () => {
     const world = newWorld();
     const plan = await planRotation(world.newContext(), orderOf());
     expect(plan.waves.map((wave) => wave.map(({ name }) => name))).toEqual([
@@ -76,13 +76,13 @@ describe("a rotation", () => {
     expect(kinds).toEqual(["rotation.started", ...Array(4).fill("rotation.account"), "rotation.finished"]);
   });
 
-  test("signs the system account last, if it is asked for", async () => {
+  test("signs the system account last, if requested", async () => {
     const world = newWorld();
     expect(results(await rotated(world, { includeSystem: true })).at(-1)).toBe("SYS rotated");
     expect(isRetirable(await planRotation(world.newContext(), orderOf({ includeSystem: true })))).toBe(true);
   });
 
-  test("leaves what has expired and what was deleted, and says so", async () => {
+  test("skips expired and deleted accounts, and says so", async () => {
     const world = newWorld();
     world.machines.deleteAccount(ONE.id);
     world.machines.force(world.issue(TWO, { exp: toSeconds(world.now()) + 2, limits: NO_JETSTREAM }));
@@ -92,7 +92,7 @@ describe("a rotation", () => {
     expect(done.state).toBe("finished");
   });
 
-  test("stops at an account that can't be signed anew, and leaves the others", async () => {
+  test("stops at an account that can't be signed, and leaves the others", async () => {
     const world = newWorld();
     world.faults.push.misses.add("n2");
     const done = await rotated(world);
@@ -103,7 +103,7 @@ describe("a rotation", () => {
     });
   });
 
-  test("stops at an account that was well before, and is not afterwards", async () => {
+  test("stops at an account that is no longer healthy afterwards", async () => {
     const world = newWorld({ version: "2.10.27" });
     const { resolver } = world.newContext();
     const push: typeof resolver.push = async (token) => {
@@ -125,7 +125,7 @@ describe("a rotation", () => {
     expect(done.state).toBe("stopped");
   });
 
-  test("stops at the end of a wave where an account of it is not well any more", async () => {
+  test("stops at the end of a wave if one of its accounts is no longer healthy", async () => {
     const world = newWorld({ version: "2.10.27" });
     const onProgress = (line: string): void => {
       if (line === "wave 2 of 2: checking all of its accounts again") deafen(world);
@@ -138,7 +138,7 @@ describe("a rotation", () => {
     });
   });
 
-  test("goes on with an account that was ill before", async () => {
+  test("continues after an account that was already unhealthy", async () => {
     const world = newWorld({ version: "2.10.27" });
     deafen(world);
     const done = await rotated(world);
@@ -146,7 +146,7 @@ describe("a rotation", () => {
     expect(done.accounts.at(-1)).toMatchObject({ result: "rotated", before: "dead", after: "dead" });
   });
 
-  test("stops before the next account when somebody asks", async () => {
+  test("stops before the next account on request", async () => {
     const world = newWorld();
     const asked = new AbortController();
     const onProgress = (line: string): void => {
@@ -159,13 +159,13 @@ describe("a rotation", () => {
     expect(results(await rotated(world))).toEqual(["TWO rotated", "APP rotated"]);
   });
 
-  test("is refused where nothing may be signed", async () => {
+  test("is refused if nothing may be signed", async () => {
     const world = newWorld({ mode: "look" });
     await expect(rotated(world)).rejects.toMatchObject({ code: "mode.forbids" });
     expect(world.journal.entries.filter(({ account }) => account === "-")).toEqual([]);
   });
 
-  test("that dies at any of its writes is gone on with by the next", async () => {
+  test("that crashes at any write is continued by the next one", async () => {
     const first = newWorld();
     const order = orderOf();
     const whole = crashing(first.newContext());
@@ -185,7 +185,7 @@ describe("a rotation", () => {
 });
 
 describe("the plan", () => {
-  test("names what stands against the rotation", async () => {
+  test("names obstacles to the rotation", async () => {
     const world = newWorld({ signWith: KEYS.operator });
     const { probes } = world.newContext();
     const trust: typeof probes.trust = async () => [
@@ -199,7 +199,7 @@ describe("the plan", () => {
     ]);
   });
 
-  test("puts what is critical last, and takes an account for unknown that can't be looked at", async () => {
+  test("puts critical accounts last, and accounts that can't be checked among the unknown", async () => {
     const policies = [{ match: { names: ["ONE"] }, critical: true }];
     const world = newWorld({ policies });
     const { resolver } = world.newContext();

@@ -49,7 +49,7 @@ function newPager() {
 }
 
 describe("an incident that stays open", () => {
-  test("is told with growing pauses, and the journal has what was told", async () => {
+  test("pages with growing pauses, and the journal has each page", async () => {
     const { pager, pass, pages, kinds, escalation } = newPager();
     for (let sweep = 0; sweep < 20; sweep += 1) {
       await escalate(pager, job, trouble());
@@ -66,7 +66,7 @@ describe("an incident that stays open", () => {
     expect(escalation.sent.at(-1)).toMatchObject({ status: "open", since: "2030-01-01T01:40:00.000Z" });
   });
 
-  test("is told at once when it changes or becomes worse", async () => {
+  test("pages at once when it changes or becomes worse", async () => {
     const { pager, pass, pages } = newPager();
     const steps: Partial<Trouble>[] = [{ severity: "warning" }, {}, { about: "nats.timeout" }, {}];
     for (const step of steps) {
@@ -76,7 +76,7 @@ describe("an incident that stays open", () => {
     expect(pages()).toEqual(["open 00:00", "open 00:01", "open 00:02"]);
   });
 
-  test("is told once where that is enough", async () => {
+  test("pages once if that is enough", async () => {
     const { pager, pass, pages } = newPager();
     for (const about of ["a", "a", "b", "b"]) {
       await escalateOnce(pager, job, trouble({ about }));
@@ -85,7 +85,7 @@ describe("an incident that stays open", () => {
     expect(pages()).toEqual(["open 00:00", "open 00:00"]);
   });
 
-  test("is tried again at every call until a person is reached, and resolved likewise", async () => {
+  test("is retried at every call until a person is reached, and resolved likewise", async () => {
     const { pager, pass, pages, kinds, escalation } = newPager();
     escalation.broken = true;
     for (let sweep = 0; sweep < 2; sweep += 1) {
@@ -105,7 +105,7 @@ describe("an incident that stays open", () => {
   });
 });
 
-test("a journal that fails silences nobody", async () => {
+test("a failing journal does not prevent pages", async () => {
   const { pager, pages, log } = newPager();
   const fail = async () => {
     throw new RelightError("journal.unavailable", "the disk is full");

@@ -53,7 +53,7 @@ function newMessenger() {
 }
 
 describe("an incident of the bus", () => {
-  test("is told once, however often it comes", async () => {
+  test("is sent once, however often it arrives", async () => {
     const { tell, sent } = newMessenger();
     expect([await tell(), await tell(), await tell()]).toEqual(["told", "repeated", "repeated"]);
     expect(sent()).toEqual(["open ORDERS"]);
@@ -63,12 +63,12 @@ describe("an incident of the bus", () => {
     ["of another moment", { at: "2030-01-01T00:05:00.000Z" }],
     ["with another key", { key: "another" }],
     ["that is resolved", { status: "resolved" }],
-  ])("one %s is another", async (_what, other) => {
+  ])("one %s is a different one", async (_what, other) => {
     const { tell } = newMessenger();
     expect([await tell(), await tell(other)]).toEqual(["told", "told"]);
   });
 
-  test("that no channel took is told when it comes again", async () => {
+  test("that no channel accepted is sent when it is redelivered", async () => {
     const { tell, sent, escalation } = newMessenger();
     escalation.broken = true;
     await expect(tell()).rejects.toMatchObject({ code: "escalation.undeliverable" });
@@ -77,7 +77,7 @@ describe("an incident of the bus", () => {
     expect(sent()).toEqual(["open ORDERS"]);
   });
 
-  test("is given back while another run tells it, and told if that run died", async () => {
+  test("is returned while another run sends it, and sent if that run crashed", async () => {
     const { deps, tell, pass, sent } = newMessenger();
     const dead: PageDependencies = { ...deps, escalation: { send: () => new Promise(() => undefined) } };
     void tell({}, dead);
@@ -100,7 +100,7 @@ describe("an incident of the bus", () => {
     expect(await tell({ status })).toBe(told);
   });
 
-  test("a journal that fails silences nobody", async () => {
+  test("a failing journal does not prevent pages", async () => {
     const { deps, tell, sent, log } = newMessenger();
     const fail = async () => {
       throw new RelightError("journal.unavailable", "throttled");
@@ -113,7 +113,7 @@ describe("an incident of the bus", () => {
 });
 
 describe("an alarm of the stack", () => {
-  test("opens and resolves an incident of its own, with what it means and what to do", async () => {
+  test("opens and resolves its own incident, with its meaning and what to do", async () => {
     const { alarm, sent, escalation } = newMessenger();
     expect([await alarm("ALARM", 0), await alarm("OK", 5)]).toEqual(["told", "told"]);
     expect(sent()).toEqual(["open sweep-missed", "resolved sweep-missed"]);
@@ -191,7 +191,7 @@ describe("an alarm of the stack", () => {
     expect(escalation.sent.map(({ status }) => status)).toEqual(expected);
   });
 
-  test("that can't be told comes again, and is journalled only then", async () => {
+  test("that can't be sent comes again, and is journaled only then", async () => {
     const { alarm, escalation, journal } = newMessenger();
     escalation.broken = true;
     await expect(alarm("ALARM", 0)).rejects.toMatchObject({ code: "escalation.undeliverable" });

@@ -64,7 +64,7 @@ function newPager() {
 }
 
 describe("an account that is unknown", () => {
-  test("calls nobody by one look, nor by those of the first five minutes", async () => {
+  test("pages nobody after one look, nor during the first five minutes", async () => {
     const { look, pass, pages, journal } = newPager();
     await look("unknown");
     pass(4);
@@ -78,7 +78,7 @@ describe("an account that is unknown", () => {
     ]);
   });
 
-  test("calls a person once it has lasted, with since when and how often it was asked", async () => {
+  test("pages once it has lasted, with its start and the number of checks", async () => {
     const { look, pass, pages, escalation } = newPager();
     for (let sweep = 0; sweep < 5; sweep++) {
       await look("unknown");
@@ -93,7 +93,7 @@ describe("an account that is unknown", () => {
     expect(escalation.sent.at(-1)).toMatchObject({ status: "resolved", since: "2030-01-01T00:00:00.000Z" });
   });
 
-  test("is waited with anew after any verdict that says something", async () => {
+  test("starts over after any known verdict", async () => {
     const { look, pass, pages, escalation } = newPager();
     for (const verdict of ["unknown", "degraded", "unknown", "degraded", "unknown"] as const) {
       await look(verdict);
@@ -107,13 +107,13 @@ describe("an account that is unknown", () => {
     expect(escalation.sent.at(-1)?.since.slice(11, 16)).toBe("00:16");
   });
 
-  test("calls a person at once where that can't wait", async () => {
+  test("pages at once if waiting is too risky", async () => {
     const { look, pages } = newPager();
     await look("unknown", "not-at-all");
     expect(pages()).toEqual(["open 00:00"]);
   });
 
-  test("calls a person at once where the journal can't tell how long it has lasted", async () => {
+  test("pages at once if the journal can't say how long it has lasted", async () => {
     const { pager, pages } = newPager();
     const read = async () => {
       throw new RelightError("journal.unavailable", "the disk is full");
@@ -139,7 +139,7 @@ describe("a cluster that does not answer a sweep", () => {
   const silence = new RelightError("nats.timeout", "no server answered");
   const finished = (data: JsonObject) => ({ outcome: "healthy", verdict: "healthy", jti: "t", ...data });
 
-  test("calls a person once it has lasted, and nobody if the next sweep works", async () => {
+  test("pages once it has lasted, and not if the next sweep works", async () => {
     const { pager, pass, pages, escalation } = newPager();
     await pageSweepFailure(pager, "s1", silence);
     pass(3);
@@ -152,7 +152,7 @@ describe("a cluster that does not answer a sweep", () => {
     expect(escalation.sent[0]?.summary).toMatch(/unknown since 2030-01-01 00:06 UTC, checked 3 times/);
   });
 
-  test("calls a person at once where trying again can't help", async () => {
+  test("pages at once if a retry can't help", async () => {
     const { pager, pages } = newPager();
     await pageSweepFailure(pager, "s1", new RelightError("nats.unauthorized", "refused"));
     expect(pages()).toEqual(["open 00:00"]);
@@ -163,7 +163,7 @@ describe("a cluster that does not answer a sweep", () => {
     ["is far from its end", { pageAt: START + 60 * MINUTE, expiresAt: START + 90 * MINUTE }, 0],
     ["expired before", { pageAt: START - 60 * MINUTE, expiresAt: START - 1 }, 0],
     ["was deleted", { pageAt: START - 1, expiresAt: START + 60 * MINUTE, withdrawn: true }, 0],
-  ])("where an account %s calls this many at once", async (_situation, ending, calls) => {
+  ])("an account %s: this many pages at once", async (_situation, ending, calls) => {
     const { pager, write, pages } = newPager();
     await write("claims.seen", { jti: "t", name: "APP", claims: "{}" });
     await write("job.finished", finished(ending));

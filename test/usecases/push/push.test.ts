@@ -27,7 +27,7 @@ const jtisRunning = ({ machines }: VirtualWorld): readonly (string | undefined)[
   machines.servers.map(({ accounts }) => accounts.get(APP.id)?.jwt.document.claims.jti);
 
 describe("a push", () => {
-  test("is journalled before and after, and names the servers where it was proved", async () => {
+  test("is journaled before and after, with the servers that proved it", async () => {
     const world = await newWorld();
     const token = renewal(world, { jti: "NEW" });
     const done = await push(world, token);
@@ -42,7 +42,7 @@ describe("a push", () => {
     expect(jtisRunning(world)).toEqual(["NEW", "NEW", "NEW"]);
   });
 
-  test("is waited for where servers take a while to run it", async () => {
+  test("is awaited if servers take a while to run it", async () => {
     const world = await newWorld();
     world.faults.push.takes.set("n3", 9_000);
     expect(await push(world, renewal(world))).toMatchObject({ pushed: { servers: ["n1", "n2", "n3"] } });
@@ -83,7 +83,7 @@ describe("a push", () => {
     expect(world.incidents.at(-1)).toMatchObject({ status: "open", severity: "critical" });
   });
 
-  test("whose answer was lost, and that is in force, is told by the next job", async () => {
+  test("whose answer was lost, but that is in force, is reported by the next job", async () => {
     const world = await newWorld();
     world.faults.push.unheard.add("n1");
     await expect(push(world, renewal(world, { jti: "NEW" }))).rejects.toMatchObject({ code: "nats.timeout" });
@@ -94,7 +94,7 @@ describe("a push", () => {
     });
   });
 
-  test("is no failure of servers that have the account not loaded", async () => {
+  test("does not fail because of servers that have not loaded the account", async () => {
     const world = await newWorld();
     world.machines.server("n3").accounts.delete(APP.id);
     world.faults.push.misses.add("n3");
@@ -156,7 +156,7 @@ describe("the gate", () => {
       },
       /it has expired by a server's clock/,
     ],
-  ])("refuses %s: nothing is pushed, and a person is told", async (_what, tokenOf, reason) => {
+  ])("refuses %s: nothing is pushed, and a person is paged", async (_what, tokenOf, reason) => {
     const world = await newWorld();
     const before = jtisRunning(world);
     const order = push(world, tokenOf(world), { trigger: "webhook" });
@@ -171,7 +171,7 @@ describe("the gate", () => {
     expect(world.journal.entries.at(-1)?.kind === "job.finished" || world.incidents.length > 0).toBe(true);
   });
 
-  test("accepts the differences that a person saw, from the very JWT that they saw", async () => {
+  test("accepts the differences that a person saw, from exactly that JWT", async () => {
     const world = await newWorld();
     const [jti] = jtisRunning(world);
     const token = renewal(world, { nats: { description: "x" } });
@@ -181,7 +181,7 @@ describe("the gate", () => {
     expect(await push(world, token, { acceptedOver: String(jti) })).toMatchObject({ outcome: "pushed" });
   });
 
-  test("accepts an earlier end that a person allowed", async () => {
+  test("accepts an earlier expiry that a person allowed", async () => {
     const world = await newWorld();
     const token = renewal(world, { exp: toSeconds(world.now()) + 40 * DAY });
     expect(await push(world, token, { allowed: ["expires_earlier"] })).toMatchObject({ outcome: "pushed" });
@@ -189,7 +189,7 @@ describe("the gate", () => {
 });
 
 describe("an issuer's message", () => {
-  test("that comes again, or was overtaken by a renewal, is no fault; a person is told", async () => {
+  test("that is repeated, or was overtaken by a renewal, is no fault; a person learns of it", async () => {
     const world = await newWorld();
     const first = renewal(world);
     world.advance(1_000);
@@ -218,8 +218,8 @@ describe("an issuer's message", () => {
   });
 });
 
-describe("by the mode", () => {
-  test("that only looks nothing is pushed, whoever asks", async () => {
+describe("by mode", () => {
+  test("look: nothing is pushed, whoever asks", async () => {
     const world = await newWorld({ mode: "look" });
     await expect(push(world, renewal(world))).rejects.toMatchObject({ code: "mode.forbids" });
     expect(world.incidents).toEqual([]);
@@ -230,7 +230,7 @@ describe("by the mode", () => {
     expect({ kinds: kinds(world), pushes: world.machines.pushes }).toEqual({ kinds: [], pushes: [] });
   });
 
-  test("of a dry run it is told what would be pushed", async () => {
+  test("a dry run reports what it would push", async () => {
     const world = await newWorld();
     const mode = { mode: "look", because: "it was asked for with --dry-run", dryRun: true } as const;
     const order = { trigger: "manual", token: renewal(world, { jti: "NEW" }) } as const;

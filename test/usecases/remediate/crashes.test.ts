@@ -178,7 +178,7 @@ async function writesOf(setting: Case): Promise<number> {
   return whole.writes();
 }
 
-describe("a job that dies at any of its writes", () => {
+describe("a job that crashes at any of its writes", () => {
   test.each(CASES)("%s", async (_what, setting) => {
     const writes = await writesOf(setting);
     expect(writes).toBeGreaterThan(3);

@@ -184,7 +184,7 @@ describe("is healed", () => {
 });
 
 describe("a rung", () => {
-  test("gets the time that its effect takes, before another is tried", async () => {
+  test("gets the time that its effect takes, before another one is tried", async () => {
     const world = virtualWorld({ servers: 3, accounts: [{ ...APP, limits: NO_JETSTREAM }] });
     const { machines, faults } = world;
     faults.withoutJetStream.add("n2");
@@ -195,7 +195,7 @@ describe("a rung", () => {
     expect(steps(await world.run("heal"))).toEqual(["push-again helped"]);
   });
 
-  test("is not followed by another for a mirror that hears of its origin by itself", async () => {
+  test("is not followed by another for a mirror that reconnects by itself", async () => {
     const world = await newWorld({ version: "2.10.27" });
     world.machines.addStream(APP.id, { name: "COPY", mirror: { name: "ORDERS" } });
     world.advance(60_000);
@@ -208,7 +208,7 @@ describe("a rung", () => {
     });
   });
 
-  test("asks leaders again whose first request was lost", async () => {
+  test("asks leaders again if the first request was lost", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     const asked = new Map<string, number>();
@@ -221,7 +221,7 @@ describe("a rung", () => {
     expect(new Set(asked.values())).toEqual(new Set([2]));
   });
 
-  test("leaves alone the leader of a consumer that is heard by then", async () => {
+  test("leaves alone the leader of a consumer that recovered in between", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     const asked: string[] = [];
@@ -424,7 +424,7 @@ describe("is left to a person", () => {
     expect(leftBehind(world).filter((left) => left !== "an open restart")).toEqual([]);
   });
 
-  test("who is told how it stands, what was refused, and that it is over", async () => {
+  test("which learns the state, what was refused, and later that it is over", async () => {
     const world = await newWorld({ version: "2.10.27", more: { hasAccountKeys: false } });
     deaf(world);
     await world.run("heal");
@@ -439,12 +439,12 @@ describe("is left to a person", () => {
   });
 });
 
-describe("what may not be done is told", () => {
+describe("what a mode forbids is reported", () => {
   test.each<[NonNullable<WorldSettings["mode"]>, string, (world: VirtualWorld) => void, RegExp]>([
     ["look", "a deaf account", deaf, /^step-down-leaders \(/],
     ["look", "an expired account", expire, /^renew \(/],
     ["renew", "a deaf account", deaf, /^step-down-leaders \(/],
-  ])("by one that may only %s, of %s", async (mode, _what, befall, would) => {
+  ])("mode %s: %s", async (mode, _what, befall, would) => {
     const world = virtualWorld({ servers: 3, version: "2.10.27", mode });
     fill(world, { replicas: 3 });
     await world.run("verify");
@@ -458,7 +458,7 @@ describe("what may not be done is told", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("by one that may renew only: an expired account is renewed, and no more is done", async () => {
+  test("mode renew: an expired account is renewed, and nothing more is done", async () => {
     const world = virtualWorld({ servers: 3, version: "2.10.27", mode: "renew" });
     fill(world, { replicas: 3 });
     await world.run("verify");
@@ -469,7 +469,7 @@ describe("what may not be done is told", () => {
   });
 });
 
-describe("what is missing after a rung", () => {
+describe("losses after a rung", () => {
   /** A consumer goes while a remedy is at work. */
   function losing(world: VirtualWorld, how: (name: string) => void): void {
     let isGone = false;
@@ -482,7 +482,7 @@ describe("what is missing after a rung", () => {
   const drop = (world: VirtualWorld) => (name: string) =>
     void world.machines.streamsOf(APP.id).get("ORDERS")?.consumers.delete(name);
 
-  test("calls a person, and stays a finding until somebody acknowledges it", async () => {
+  test("page a person, and stay a finding until somebody acknowledges them", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     losing(world, drop(world));
@@ -505,7 +505,7 @@ describe("what is missing after a rung", () => {
     expect(closed).toMatchObject([{ data: { by: "relight", reason: "it is back" } }]);
   });
 
-  test("is no loss where the account's own user deleted it", async () => {
+  test("are none if the account's own user deleted it", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     losing(world, (consumer) => world.machines.deleteAsset(APP.id, { stream: "ORDERS", consumer }));
@@ -513,7 +513,7 @@ describe("what is missing after a rung", () => {
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 
-  test("is journalled once, whatever rungs come after it", async () => {
+  test("are journaled once, whatever rungs follow", async () => {
     const world = await newWorld({ version: "2.10.27", has: { replicas: 3, bucket: true } });
     deaf(world);
     losing(world, drop(world));
@@ -523,7 +523,7 @@ describe("what is missing after a rung", () => {
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toHaveLength(1);
   });
 
-  test("is no loss where a stream is told again a moment later", async () => {
+  test("are none if a stream is reported again a moment later", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     const streams = world.machines.streamsOf(APP.id);
@@ -539,7 +539,7 @@ describe("what is missing after a rung", () => {
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 
-  test("is no loss while the server that holds it is away", async () => {
+  test("are none while the server that holds it is away", async () => {
     const servers = ["n1", "n2", "n3"].map((name) => ({ name, tags: [name] }));
     const world = virtualWorld({ servers, version: "2.10.27" });
     fill(world, { replicas: 3 });
@@ -559,7 +559,7 @@ describe("what is missing after a rung", () => {
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
 
-  test("is no loss while JetStream is off: nothing is told of the streams then", async () => {
+  test("are none while JetStream is off, because no streams are reported then", async () => {
     const world = await newWorld({ servers: 1, version: "2.10.27", has: {} });
     deaf(world);
     const { resolver } = world.newContext();
@@ -579,7 +579,7 @@ describe("what is missing after a rung", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("is missed where it was in memory, and a restart before this job took it", async () => {
+  test("include memory assets that a restart before this job lost", async () => {
     const world = await newWorld({ version: "2.10.27", has: { replicas: 3, memory: true } });
     deaf(world);
     world.machines.streamsOf(APP.id).get("CACHE")?.consumers.delete("reader");
@@ -589,7 +589,7 @@ describe("what is missing after a rung", () => {
     });
   });
 
-  test("is told, and calls nobody, where the policy allowed it", async () => {
+  test("are reported without a page if the policy allowed them", async () => {
     const world = await newWorld({
       servers: 1,
       version: "2.10.27",
@@ -611,8 +611,8 @@ describe("what is missing after a rung", () => {
   });
 });
 
-describe("a job that can't go on", () => {
-  test("stops between two rungs when somebody asks, and the next one goes on", async () => {
+describe("a job that can't continue", () => {
+  test("stops between two rungs on request, and the next one continues", async () => {
     const world = await newWorld({ version: "2.10.27", has: { replicas: 3, bucket: true } });
     deaf(world);
     const asked = new AbortController();
@@ -645,7 +645,7 @@ describe("a job that can't go on", () => {
     expect(begun.map(({ data }) => data["rung"])).toEqual(["push-again"]);
   });
 
-  test("leaves a rung without an end where its answer is lost, and the next one tells how it went", async () => {
+  test("leaves a rung open if its answer is lost, and the next job reports its result", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
     const { assets } = world.newContext();

@@ -47,8 +47,8 @@ async function diedWithin(scene: Scene, job: string, more: JsonObject = {}): Pro
 }
 const outcomes = (scene: Scene): unknown[] => scene.of("job.finished").map(({ data }) => data["outcome"]);
 
-describe("what a dead job did is told by the next one that ends", () => {
-  test("a rung: healed, once, its end journalled, and the time from the first bad look", async () => {
+describe("the next job that ends reports the work of a crashed one", () => {
+  test("a rung: healed, once, with its end in the journal, and the time from the first bad look", async () => {
     const scene = newWorld();
     await diedWithin(scene, "dead");
     scene.world.advance(60_000);
@@ -78,7 +78,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     expect(scene.of("rung.finished")).toHaveLength(1);
   });
 
-  test("two jobs that died one after the other, the second after it had found the end: the third tells", async () => {
+  test("two jobs that crashed in a row, the second after it had found the end: the third reports", async () => {
     const scene = newWorld();
     await diedWithin(scene, "first");
     await scene.wrote("second", "job.started", { resumes: "first" });
@@ -89,7 +89,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     expect(outcomes(scene)).toEqual(["healed", "healthy"]);
   });
 
-  test("nothing, where the dead job had done nothing but look", async () => {
+  test("nothing, if the crashed job had only looked", async () => {
     const scene = newWorld();
     await scene.wrote("dead", "job.started");
     await scene.wrote("dead", "verdict", { verdict: "dead" });
@@ -98,7 +98,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     expect(result.unwellSince).toBeUndefined();
   });
 
-  test("nothing, where the job after the remedy ended, whatever it said", async () => {
+  test("nothing, if the job after the remedy ended, whatever its result", async () => {
     const scene = newWorld();
     await diedWithin(scene, "dead");
     await scene.wrote("next", "job.started", { resumes: "dead" });
@@ -107,7 +107,7 @@ describe("what a dead job did is told by the next one that ends", () => {
     expect(scene.of("rung.finished")).toEqual([]);
   });
 
-  test("also by a person's look, which is the last that anybody will say of it", async () => {
+  test("also after a person's look, because nobody else will report it", async () => {
     const scene = newWorld();
     await diedWithin(scene, "dead");
     expect(await scene.run("verify")).toMatchObject({ outcome: "healed", rungs: [{ begunBy: "dead" }] });
@@ -121,7 +121,7 @@ describe("what a dead job did is told by the next one that ends", () => {
   });
 });
 
-describe("a push of a dead job's", () => {
+describe("a crashed job's push", () => {
   async function diedPushing(scene: Scene, purpose: string, verdict: string, jti: string): Promise<void> {
     await scene.wrote("dead", "job.started");
     await scene.wrote("dead", "verdict", { verdict });
@@ -136,7 +136,7 @@ describe("a push of a dead job's", () => {
     ["delivered", "dead", "pushed", []],
     ["from the source of truth", "degraded", "healed", []],
     ["key rotation", "healthy", "pushed", []],
-  ])("%s of an account that was %s: %s, and its proof is written", async (purpose, verdict, outcome, rungs) => {
+  ])("%s of an account that was %s: %s, and its proof is recorded", async (purpose, verdict, outcome, rungs) => {
     const scene = newWorld();
     const jti = await scene.jtiInForce();
     await diedPushing(scene, purpose, verdict, jti);
@@ -148,7 +148,7 @@ describe("a push of a dead job's", () => {
     expect(scene.world.machines.pushes).toEqual([]);
   });
 
-  test("that never arrived is nobody's doing", async () => {
+  test("that never arrived is not reported", async () => {
     const scene = newWorld();
     await diedPushing(scene, "renewal", "dead", "never sent");
     const result = await scene.run();
@@ -157,7 +157,7 @@ describe("a push of a dead job's", () => {
     expect(scene.of("push.proved")).toEqual([]);
   });
 
-  test("does not stand in the way of a renewal that is due again", async () => {
+  test("does not prevent a renewal that is due again", async () => {
     const scene = newWorld({ exp: NOW + 3_600 });
     await diedPushing(scene, "renewal", "dead", await scene.jtiInForce());
     scene.world.advance(30_000_000);
@@ -168,8 +168,8 @@ describe("a push of a dead job's", () => {
   });
 });
 
-describe("a rung of a dead job's that did not help", () => {
-  test("is closed as failed, and the account is healed as if nobody had tried", async () => {
+describe("a crashed job's rung that did not help", () => {
+  test("is closed as failed, and the account is healed as if it had not been tried", async () => {
     const scene = newWorld({ exp: NOW + 10 });
     await scene.wrote("dead", "job.started");
     await scene.wrote("dead", "verdict", { verdict: "dead" });
@@ -206,8 +206,8 @@ describe("a busy account", () => {
   });
 });
 
-describe("a secret that can't be read", () => {
-  test("calls a person for the renewal that lacks it, which a healthy look does not take back", async () => {
+describe("an unreadable secret", () => {
+  test("pages about the renewal that needs it, which a healthy look does not resolve", async () => {
     const scene = newWorld({ exp: NOW + 3_600 });
     const error = new RelightError("secret.not_found", "there is no secret");
     const signer = (): Promise<never> => Promise.reject(error);

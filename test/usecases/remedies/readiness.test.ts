@@ -63,7 +63,7 @@ async function stepWith(context: Context, here: Situation): Promise<string> {
 describe("the toggle", () => {
   const deaf = situation({ streams: { ok: true, value: [stream(CACHE)] } });
 
-  test("begins where all that it needs is there", async () => {
+  test("starts if everything it needs is there", async () => {
     expect(await stepWith(contextWith(), deaf)).toBe("toggle-jetstream");
   });
 
@@ -107,7 +107,7 @@ describe("the toggle", () => {
       { probes: { capacity: async () => ({ ok: false, code: "nats.timeout", message: "no answer" }) } },
       /the server's free resources are unknown/,
     ],
-  ])("is refused where %s", async (_why, changes, reason) => {
+  ])("is refused if %s", async (_why, changes, reason) => {
     expect(await stepWith(contextWith(changes), deaf)).toMatch(reason);
   });
 
@@ -142,7 +142,7 @@ describe("a restart", () => {
       resolver: { running: running(limits) },
     });
 
-  test("is refused where another account would lose what exceeds its limits", async () => {
+  test("is refused if another account would lose what exceeds its limits", async () => {
     expect(await stepWith(context({ consumer: 1 }), here)).toMatch(
       /restart-servers is refused: account .* number of consumers of one stream is 2 .*relight jetstream limits NEXT /,
     );
@@ -150,7 +150,7 @@ describe("a restart", () => {
   });
 });
 
-test("no rung begins while another is not finished", async () => {
+test("no rung starts while another one is unfinished", async () => {
   const look = observation({ streams: { ok: true, value: [stream(DEAF)] } });
   const verdict = assess(look, { operator, unfinishedToggle: false, unfinishedChanges: ["ORDERS"] });
   expect(await stepWith(contextWith(), { ...situation({}), observation: look, verdict })).toMatch(

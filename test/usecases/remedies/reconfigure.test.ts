@@ -23,7 +23,7 @@ const orders = ({ machines }: VirtualWorld) => machines.streamsOf(APP.id).get("O
 const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((entry) => entry.kind === kind);
 
 describe("a scale-up", () => {
-  test("is journalled with the way back before the first change, and closed stream by stream", async () => {
+  test("is journaled with its undo before the first change, and closed stream by stream", async () => {
     const world = await deafWorld();
     const seen: unknown[] = [];
     world.faults.refusal = ({ stream, config }) => {
@@ -39,7 +39,7 @@ describe("a scale-up", () => {
     expect(of(world, "reconfigure.closed").map(({ data }) => data["stream"])).toEqual(["JOBS", "ORDERS"]);
   });
 
-  test("changes no more than twenty streams at once", async () => {
+  test("changes at most twenty streams at once", async () => {
     const world = await deafWorld({}, 23);
     let most = 0;
     world.faults.refusal = () => {
@@ -52,7 +52,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("waits until new replicas have all of it: what stays then has all messages", async () => {
+  test("waits until new replicas have everything: the remaining ones have all messages", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     world.machines.timing.catchUp = 20_000;
@@ -68,7 +68,7 @@ describe("a scale-up", () => {
     expect(snapshot(world)).toEqual(before);
   });
 
-  test("takes nothing further where replicas are never current, and gives back once they are", async () => {
+  test("stops if replicas never become current, and restores once they are", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     world.machines.timing.catchUp = 600_000;
@@ -90,7 +90,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("leaves alone what somebody deleted meanwhile", async () => {
+  test("ignores what somebody deleted in between", async () => {
     const world = await deafWorld();
     let asked = 0;
     world.faults.refusal = ({ config }) => {
@@ -102,7 +102,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("is given back where the servers refuse it for one stream, and the others were revived", async () => {
+  test("is undone if the servers refuse it for one stream, and the others were revived", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     world.faults.refusal = ({ stream, config }) =>
@@ -117,7 +117,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("gives a consumer back last where a server refuses that while its stream has replicas", async () => {
+  test("restores a consumer last if a server refuses it while its stream has replicas", async () => {
     const world = await deafWorld();
     orders(world)?.addConsumer({ durable_name: "single", num_replicas: 1 });
     orders(world)?.consumers.get("single")?.group.deaf.add("n1");
@@ -130,7 +130,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("is given back by the job itself where what it was for can't be done", async () => {
+  test("is undone by the same job if its purpose fails", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     const { assets } = world.newContext();
@@ -143,7 +143,7 @@ describe("a scale-up", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("stays open where a server refuses the way back, and is a finding until it is given back", async () => {
+  test("stays open if a server refuses the undo, and is a finding until restored", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     world.faults.refusal = ({ stream, consumer, config }) =>
@@ -160,7 +160,7 @@ describe("a scale-up", () => {
     expect(snapshot(world)).toEqual(before);
   });
 
-  test("does not go on while the lease is lost", async () => {
+  test("stops while the lease is lost", async () => {
     const world = await deafWorld({}, 23);
     const { acquire } = world.journal;
     let isStolen = false;
@@ -203,7 +203,7 @@ test("direct gets of an origin are turned off and on before those of its mirror"
   expect(new Set(asked.map(([, , at]) => at)).size).toBe(4);
 });
 
-describe("what a dead job left changed", () => {
+describe("a crashed job's changes", () => {
   const change = (world: VirtualWorld): JsonObject => ({
     stream: "ORDERS",
     undo: { before: orders(world)?.config ?? {}, consumers: [] },
@@ -216,7 +216,7 @@ describe("what a dead job left changed", () => {
     return world;
   };
 
-  test("is given back, with every other consumer and configuration as it is", async () => {
+  test("are restored, with every other consumer and configuration unchanged", async () => {
     const world = await wellWorld();
     const before = snapshot(world);
     await record(world.context, died, "reconfigure.opened", change(world));
@@ -228,7 +228,7 @@ describe("what a dead job left changed", () => {
     expect(snapshot(world)).toEqual(before);
   });
 
-  test("is closed without a change where the dead job had changed nothing", async () => {
+  test("are closed without a change if the crashed job changed nothing", async () => {
     const world = await wellWorld();
     await record(world.context, died, "reconfigure.opened", change(world));
     let asked = 0;
@@ -240,7 +240,7 @@ describe("what a dead job left changed", () => {
     expect({ asked, left: leftBehind(world) }).toEqual({ asked: 0, left: [] });
   });
 
-  test("is never given back to what lost its Raft node where that ends the servers", async () => {
+  test("are never restored for assets without a Raft node if that crashes servers", async () => {
     const world = await wellWorld();
     const bucket = world.machines.streamsOf(APP.id).get("KV_B");
     const undo = { before: bucket?.config ?? {}, consumers: [] };
@@ -261,7 +261,7 @@ describe("what a dead job left changed", () => {
     expect(bucket?.config["allow_direct"]).toBe(true);
   });
 
-  test("stays as it is where the account was deleted", async () => {
+  test("are left alone if the account was deleted", async () => {
     const world = await wellWorld();
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
@@ -271,7 +271,7 @@ describe("what a dead job left changed", () => {
     expect(leftBehind(world)).toEqual(["the configuration of ORDERS"]);
   });
 
-  test("is left by one that may not heal, who calls a person", async () => {
+  test("are left if the mode may not heal, and a person is paged", async () => {
     const world = await wellWorld({ mode: "renew" });
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });

@@ -45,7 +45,7 @@ const rungOf = async (world: VirtualWorld) => {
 };
 
 describe("restarts", () => {
-  test("are made of damaged servers only, the meta leader's last, each journalled before and after", async () => {
+  test("affect only damaged servers, the meta leader last, each journaled before and after", async () => {
     const { world, before } = await damagedWorld();
     const leader = world.machines.meta?.leader;
     expect(leader).toBeDefined();
@@ -63,7 +63,7 @@ describe("restarts", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("keep the meta leader for last, where an election would end damaged servers", async () => {
+  test("do the meta leader last if an election would crash damaged servers", async () => {
     const { world } = await damagedWorld({ settings: { version: "2.10.20" }, servers: [] });
     expire(world);
     for (const name of ["n2", "n3", "n1"]) {
@@ -80,7 +80,7 @@ describe("restarts", () => {
     expect(world.machines.panics).toEqual([]);
   });
 
-  test("wait until a server is back and all is whole before the next", async () => {
+  test("wait until a server is back and everything is current before the next", async () => {
     const { world, before } = await damagedWorld();
     world.machines.timing.restart = 200_000;
     let most = 0;
@@ -100,7 +100,7 @@ describe("restarts", () => {
     expect(world.machines.restarts).toEqual(["n1"]);
   });
 
-  test("wait for an election of the meta group to be over", async () => {
+  test("wait for an election of the meta group to end", async () => {
     const { world } = await damagedWorld();
     world.machines.meta?.stepDown();
     world.machines.timing.stepDown = 10_000;
@@ -185,7 +185,7 @@ describe("no server is restarted", () => {
   });
 });
 
-describe("a restart that is not seen to end", () => {
+describe("a restart that did not finish", () => {
   async function unfinished(restart: VirtualWorld["faults"]["restart"]) {
     const { world } = await damagedWorld();
     world.faults.restart = restart;
@@ -194,7 +194,7 @@ describe("a restart that is not seen to end", () => {
     return { world, rung };
   }
 
-  test("because the server stays away stops all further ones until a person has looked", async () => {
+  test("because the server stays away prevents further ones until a person has confirmed it", async () => {
     const { world, rung } = await unfinished("gone");
     const [server = ""] = world.machines.restarts;
     expect(rung).toMatchObject({
@@ -219,13 +219,13 @@ describe("a restart that is not seen to end", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("because the platform did not say stays open", async () => {
+  test("because the platform did not report it stays open", async () => {
     const { world, rung } = await unfinished("failed");
     expect(rung).toMatchObject({ result: "failed", why: "the platform did not answer" });
     expect(leftBehind(world)).toEqual(["an open restart"]);
   });
 
-  test("is none where it certainly was not begun", async () => {
+  test("is closed if it certainly did not begin", async () => {
     const { world, rung } = await unfinished("unbegun");
     expect(rung).toMatchObject({ result: "failed", why: "the platform refused" });
     expect(of(world, "restart.closed")).toMatchObject([{ data: { begun: false } }]);

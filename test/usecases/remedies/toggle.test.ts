@@ -25,7 +25,7 @@ const of = ({ journal }: VirtualWorld, kind: string) => journal.entries.filter((
 const findings = ({ verdict }: Awaited<ReturnType<VirtualWorld["run"]>>) => verdict.findings.map(({ code }) => code);
 
 describe("a toggle", () => {
-  test("gives back every claim but the id and the time, in two pushes, and journals the way back first", async () => {
+  test("restores every claim but id and times, in two pushes, and journals the undo first", async () => {
     const world = await deafWorld();
     const before = claims(world);
     const pushed: unknown[] = [];
@@ -44,7 +44,7 @@ describe("a toggle", () => {
     expect(of(world, "toggle.closed")).toMatchObject([{ data: { jti: after?.jti } }]);
   });
 
-  test("makes what was in memory anew, where it ended", async () => {
+  test("recreates memory assets where they ended", async () => {
     const world = await deafWorld({}, true);
     world.machines.streamsOf(APP.id).get("CACHE")?.publish(41);
     expect(await world.run("heal")).toMatchObject({ outcome: "healed" });
@@ -61,7 +61,7 @@ describe("a toggle", () => {
     expect(snapshot(world)).toEqual(before);
   });
 
-  test("that the server does not carry out is taken back at once", async () => {
+  test("that the server does not carry out is undone at once", async () => {
     const world = await deafWorld();
     const before = snapshot(world);
     world.machines.timing.jetstream = 40_000;
@@ -77,7 +77,7 @@ describe("a toggle", () => {
     expect(snapshot(world)).toEqual(before);
   });
 
-  test("whose push was not answered is taken back at once", async () => {
+  test("whose push was not answered is undone at once", async () => {
     const world = await deafWorld();
     world.faults.push.unheard.add("n1");
     const { resolver } = world.newContext();
@@ -96,7 +96,7 @@ describe("a toggle", () => {
   test.each([
     ["a lost connection", new RelightError("nats.connection_lost", "lost")],
     ["an error that nobody foresaw", new TypeError("x is not a function")],
-  ])("that stops halfway for %s is taken back at once", async (_what, error) => {
+  ])("that stops halfway because of %s is undone at once", async (_what, error) => {
     const world = await deafWorld();
     const { resolver } = world.newContext();
     let isBroken = true;
@@ -110,7 +110,7 @@ describe("a toggle", () => {
     expect(leftBehind(world)).not.toContain("an open toggle");
   });
 
-  test("stays open where what was in memory can't be made anew, and is a finding until it is", async () => {
+  test("stays open if memory assets can't be recreated, and is a finding until they are", async () => {
     const world = await deafWorld({}, true);
     world.faults.recreation = (stream) => `no room for ${stream}`;
     const done = await world.run("heal");
@@ -132,7 +132,7 @@ describe("a toggle", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("does not begin without the key that gives JetStream back", async () => {
+  test("does not start without the key that restores JetStream", async () => {
     const world = await deafWorld();
     world.state.signerIsDown = true;
     const done = await world.run("heal");
@@ -150,7 +150,7 @@ describe("a toggle", () => {
     });
   });
 
-  test("does not begin where the server could not give JetStream back", async () => {
+  test("does not start if the server could not enable JetStream again", async () => {
     const world = await deafWorld({
       servers: [{ name: "n1", version: "2.10.27", room: 2 ** 20 }],
       accounts: [{ ...APP, limits: { ...WITH_JETSTREAM, mem_storage: 2 ** 26 } }],
@@ -164,7 +164,7 @@ describe("a toggle", () => {
   });
 });
 
-describe("a toggle that a dead job left open", () => {
+describe("a toggle that a crashed job left open", () => {
   /** As if a job had died once JetStream was off. */
   async function halfway(settings: WorldSettings = {}) {
     const world = await deafWorld(settings);
@@ -182,7 +182,7 @@ describe("a toggle that a dead job left open", () => {
     return { world, before };
   }
 
-  test("is finished by the next job, whoever ordered it", async () => {
+  test("is finished by the next job, whatever its trigger", async () => {
     const { world, before } = await halfway();
     const done = await world.run("verify");
     expect(done.rungs).toContainEqual(expect.objectContaining({ rung: "finish-toggle", result: "helped" }));
@@ -192,7 +192,7 @@ describe("a toggle that a dead job left open", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("is finished with renewed claims where they have expired meanwhile", async () => {
+  test("is finished with renewed claims if they have expired in between", async () => {
     const { world } = await halfway();
     world.advance(100 * 86_400_000);
     expect(await world.run("heal")).toMatchObject({ verdict: { health: "healthy" } });
@@ -201,7 +201,7 @@ describe("a toggle that a dead job left open", () => {
     expect(leftBehind(world)).toEqual([]);
   });
 
-  test("is not pushed over newer claims that give JetStream", async () => {
+  test("is not pushed over newer claims with JetStream", async () => {
     const { world } = await halfway();
     const limits = { ...WITH_JETSTREAM, mem_storage: 7 };
     world.machines.force(world.issue(APP, { jti: "NEWER", limits }));
@@ -211,7 +211,7 @@ describe("a toggle that a dead job left open", () => {
     expect(of(world, "toggle.closed").at(-1)).toMatchObject({ data: { jti: "NEWER" } });
   });
 
-  test("is given back over newer claims without JetStream only as far as the gate lets it", async () => {
+  test("is restored over newer claims without JetStream only as far as the gate allows", async () => {
     const { world } = await halfway();
     const { disk_storage: _disk, mem_storage: _memory, ...limits } = { ...WITH_JETSTREAM, conn: 5 };
     world.machines.force(world.issue(APP, { jti: "NEWER", limits }));
@@ -222,7 +222,7 @@ describe("a toggle that a dead job left open", () => {
     expect(findings(done)).toContain("remedy.unfinished");
   });
 
-  test("stays as it is where the account was deleted", async () => {
+  test("is left alone if the account was deleted", async () => {
     const { world } = await halfway();
     world.machines.deleteAccount(APP.id);
     const pushes = world.machines.pushes.length;
@@ -231,7 +231,7 @@ describe("a toggle that a dead job left open", () => {
     expect(leftBehind(world)).toContain("an open toggle");
   });
 
-  test("is left by one that may not heal, who calls a person", async () => {
+  test("is left if the mode may not heal, and a person is paged", async () => {
     const { world } = await halfway();
     const mode = { mode: "renew", because: "a test says so", dryRun: false } as const;
     const done = await world.run("remediate", {}, { mode });

@@ -54,7 +54,7 @@ const steps = (rungs: readonly { readonly rung: string; readonly result: string 
   rungs.map(({ rung, result }) => `${rung} ${result}`);
 
 describe("a policy to push", () => {
-  test("pushes the source's own JWT where it is newer", async () => {
+  test("pushes the source's own JWT if it is newer", async () => {
     const world = await newWorld();
     const sourced = found({ exp: end({ world }), limits: MORE, jti: "SOURCED" })(world);
     const done = await world.run("remediate", {}, sourceOf(sourced, "push"));
@@ -68,7 +68,7 @@ describe("a policy to push", () => {
     });
   });
 
-  test("signs its claims anew where its JWT is older than the one in force, and ends no sooner", async () => {
+  test("signs its claims again if its JWT is older than the one in force, with no earlier expiry", async () => {
     const world = await newWorld();
     const iat = toSeconds(world.now()) - 30 * DAY;
     const sourced = found({ iat, exp: toSeconds(world.now()) + DAY, limits: MORE, jti: "OLD" })(world);
@@ -79,7 +79,7 @@ describe("a policy to push", () => {
     expect(world.machines.stored(APP.id)?.document.claims.exp).toBe(before);
   });
 
-  test("renews its claims where they have expired", async () => {
+  test("renews its claims if they have expired", async () => {
     const world = await newWorld();
     const now = toSeconds(world.now());
     const sourced = found({ iat: now - 30 * DAY, exp: now - DAY, limits: MORE })(world);
@@ -89,14 +89,14 @@ describe("a policy to push", () => {
     expect(Number(world.machines.stored(APP.id)?.document.claims.exp)).toBeGreaterThan(now + 80 * DAY);
   });
 
-  test("brings back an account that the cluster lacks", async () => {
+  test("restores an account that the cluster lacks", async () => {
     const world = virtualWorld({ servers: 3, accounts: [] });
     const sourced = found({ jti: "SOURCED" })(world);
     const done = await world.run("remediate", { account: APP.id }, sourceOf(sourced, "push"));
     expect(done).toMatchObject({ outcome: "healed", pushed: { jti: "SOURCED" } });
   });
 
-  test("pushes nothing where the source's claims are only an older renewal", async () => {
+  test("pushes nothing if the source's claims are only an older renewal", async () => {
     const world = await newWorld();
     const sourced = found({ iat: toSeconds(world.now()) - 30 * DAY, exp: toSeconds(world.now()) + DAY })(world);
     expect(await world.run("remediate", {}, sourceOf(sourced, "push"))).toMatchObject({
@@ -105,7 +105,7 @@ describe("a policy to push", () => {
     });
   });
 
-  test("calls a person about what the gate refuses, and goes on with what else is to be done", async () => {
+  test("pages about what the gate refuses, and continues with the rest", async () => {
     const world = await newWorld({ version: "2.10.27" });
     expire(world);
     const sourced = found({ limits: LESS })(world);
@@ -118,7 +118,7 @@ describe("a policy to push", () => {
     expect(limitsOf(world)).toMatchObject({ mem_storage: WITH_JETSTREAM.mem_storage });
   });
 
-  test("stops where the push itself is not proved", async () => {
+  test("stops if the push is not proved", async () => {
     const world = await newWorld();
     world.faults.push.misses.add("n2");
     const sourced = found({ exp: end({ world }), limits: MORE })(world);
@@ -138,7 +138,7 @@ describe("a policy to push", () => {
     expect({ rungs: done.rungs, pushes: world.machines.pushes }).toEqual({ rungs: [], pushes: [] });
   });
 
-  test("does nothing where the source can't be read", async () => {
+  test("does nothing if the source can't be read", async () => {
     const world = await newWorld();
     const error = new RelightError("source.unavailable", "no such folder");
     const done = await world.run("remediate", {}, sourceOf(error, "push"));
@@ -154,7 +154,7 @@ describe("a policy to push", () => {
     expect(world.machines.pushes).toEqual([]);
   });
 
-  test("is told, and left, by one that may only look", async () => {
+  test("is reported, but not applied, if the mode only looks", async () => {
     const world = await newWorld({ mode: "look" });
     const sourced = found({ exp: end({ world }), limits: MORE })(world);
     const done = await world.run("remediate", {}, sourceOf(sourced, "push"));
@@ -165,7 +165,7 @@ describe("a policy to push", () => {
     expect(world.machines.pushes).toEqual([]);
   });
 
-  test("is nothing for who only verifies, heals or renews", async () => {
+  test("does nothing in verify, heal and renew jobs", async () => {
     const world = await newWorld();
     const sourced = found({ exp: end({ world }), limits: MORE })(world);
     for (const action of ["verify", "heal"] as const) await world.run(action, {}, sourceOf(sourced, "push"));
@@ -174,7 +174,7 @@ describe("a policy to push", () => {
 });
 
 describe("a policy to adopt", () => {
-  test("takes what is in force for right until either side changes", async () => {
+  test("accepts what is in force until either side changes", async () => {
     const world = await newWorld();
     const adopting = (sourced: SourceAccount) => world.run("remediate", {}, sourceOf(sourced, "adopt"));
     const first = found({ exp: end({ world }), limits: MORE })(world);
@@ -190,7 +190,7 @@ describe("a policy to adopt", () => {
 });
 
 describe("a policy to page", () => {
-  test("changes nothing and calls a person", async () => {
+  test("changes nothing and pages a person", async () => {
     const world = await newWorld();
     const sourced = found({ exp: end({ world }), limits: MORE })(world);
     const done = await world.run("remediate", {}, sourceOf(sourced, "page"));

@@ -67,13 +67,13 @@ describe("a renewal", () => {
     expect(world.machines.pushes).toHaveLength(outcome === "renewed" ? 1 : 0);
   });
 
-  test("comes earlier by as much as a server's clock is ahead", async () => {
+  test("comes earlier by the lead of a server's fast clock", async () => {
     const world = await worldAfter(50);
     world.machines.server("n2").skew = millis(28 * DAY);
     expect(await world.run()).toMatchObject({ rungs: [{ rung: "renew", result: "helped" }] });
   });
 
-  test("is not repeated by every job because a server's clock is ahead by months", async () => {
+  test("is not repeated by every job because a server's clock is months ahead", async () => {
     const world = await worldAfter(1);
     world.machines.server("n2").skew = millis(80 * DAY);
     for (let jobs = 0; jobs < 3; jobs++) {
@@ -83,7 +83,7 @@ describe("a renewal", () => {
     expect(world.machines.pushes.length).toBeLessThanOrEqual(1);
   });
 
-  test("by `heal` is made only of what has expired; by `renew` at once", async () => {
+  test("by `heal` only if the claims have expired; by `renew` at once", async () => {
     const world = await worldAfter(80);
     expect(await world.run("heal")).toMatchObject({ outcome: "healthy" });
     expect(world.machines.pushes).toEqual([]);
@@ -92,14 +92,14 @@ describe("a renewal", () => {
     expect(world.machines.pushes).toHaveLength(2);
   });
 
-  test("may shorten what others made too long", async () => {
+  test("may shorten lifetimes that others made too long", async () => {
     const far = toSeconds(virtualWorld().now()) + 400 * 86_400;
     const world = await worldAfter(1, { accounts: [{ ...APP, exp: far }] });
     expect(await world.run("renew")).toMatchObject({ outcome: "renewed" });
     expect(Number(inForce(world)?.exp)).toBeLessThan(far);
   });
 
-  test("brings back what the resolver deleted since, from the journal", async () => {
+  test("restores what the resolver deleted since, from the journal", async () => {
     const world = await worldAfter(91);
     for (const { accounts } of world.machines.servers) accounts.delete(APP.id);
     expect(world.machines.stored(APP.id)).toBeUndefined();
@@ -109,7 +109,7 @@ describe("a renewal", () => {
     });
   });
 
-  test("is refused for claims that nobody knows", async () => {
+  test("is refused for unknown claims", async () => {
     const world = virtualWorld({ accounts: [] });
     await expect(world.run("renew", { account: APP.id })).rejects.toMatchObject({
       code: "account.no_claims",
@@ -117,7 +117,7 @@ describe("a renewal", () => {
     expect(world.incidents.at(-1)).toMatchObject({ failureClass: "renewal_failed" });
   });
 
-  test("is refused without a key to sign with, and a person is told before it expires", async () => {
+  test("is refused without a signing key, and a person is paged before the expiry", async () => {
     const world = await worldAfter(86, { signWith: "none" });
     await expect(world.run()).rejects.toMatchObject({ code: "signer.missing" });
     expect(classes(world).sort()).toEqual(["expiry_imminent open", "renewal_failed open"]);
@@ -126,7 +126,7 @@ describe("a renewal", () => {
   test.each([
     ["renew", "mode.forbids"],
     ["remediate", undefined],
-  ] as const)("ordered as %s of one that may only look changes nothing", async (action, code) => {
+  ] as const)("ordered as %s changes nothing if the mode only looks", async (action, code) => {
     const world = await worldAfter(80, { mode: "look" });
     const end = world.run(action, { trigger: "manual" });
     if (code !== undefined) await expect(end).rejects.toMatchObject({ code });
@@ -148,7 +148,7 @@ describe("a critical account", () => {
       },
       /differ from the journal's in nats\.limits\.conn/,
     ],
-  ])("%s is not renewed, and a person is called", async (_what, befall, why) => {
+  ])("%s is not renewed, and a person is paged", async (_what, befall, why) => {
     const world = await worldAfter(80, critical);
     befall(world);
     await world.run();
@@ -164,7 +164,7 @@ describe("a critical account", () => {
       ({ machines, context }, token) => machines.load(machines.server("n3"), context.codec.decode(token)),
     ],
     ["the resolver holds other claims", ({ machines, context }, token) => machines.store(context.codec.decode(token))],
-  ])("of which %s is renewed only once they agree again", async (_what, befall) => {
+  ])("for which %s is renewed only once they agree again", async (_what, befall) => {
     const world = await worldAfter(80, critical);
     befall(world, world.issue(APP, { exp: toSeconds(world.now()) + 9 * 86_400 }));
     expect((await world.run()).rungs).toMatchObject([{ rung: "push-again", result: "helped" }]);
@@ -172,7 +172,7 @@ describe("a critical account", () => {
     expect((await world.run()).rungs).toMatchObject([{ rung: "renew", result: "helped" }]);
   });
 
-  test("of which there is only one reading is not renewed", async () => {
+  test("with only one reading is not renewed", async () => {
     const world = virtualWorld({ ...critical });
     const { machines } = world;
     world.advance(80 * DAY);
@@ -189,8 +189,8 @@ describe("a critical account", () => {
   });
 });
 
-describe("an expiry that comes near", () => {
-  test("is told with the policy's leads, once each, and taken back by the renewal", async () => {
+describe("a coming expiry", () => {
+  test("pages at the policy's leads, once each, and is resolved by the renewal", async () => {
     const world = await worldAfter(0, { policy: { manual: true } });
     for (let day = 0; day < 90; day++) {
       world.advance(DAY);
@@ -205,14 +205,14 @@ describe("an expiry that comes near", () => {
     expect([...last.values()]).not.toContain("open");
   });
 
-  test("is told although the account can't be looked at", async () => {
+  test("pages even if the account can't be checked", async () => {
     const world = await worldAfter(88);
     world.faults.isDown = true;
     await expect(world.run()).rejects.toMatchObject({ code: "nats.timeout" });
     expect(classes(world)).toContain("expiry_imminent open");
   });
 
-  test("is not told by a person's own look", async () => {
+  test("does not page during a person's own look", async () => {
     const world = await worldAfter(88, { policy: { manual: true } });
     await world.run("verify", { trigger: "manual" });
     expect(world.incidents).toEqual([]);

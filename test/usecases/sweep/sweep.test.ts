@@ -124,7 +124,7 @@ const byIndex = (lastJob: (index: number) => LastJob | undefined) => (account: A
   lastJob(indexOf.get(account) ?? -1);
 
 describe("a sweep", () => {
-  test("queues each due account once with why it is due, and leaves the others alone", async () => {
+  test("queues each due account once with the reason, and leaves the others alone", async () => {
     const list = () => of([entryOf(0), entryOf(1), entryOf(2, 91), entryOf(3), entryOf(2, 91)]);
     const lastJob = byIndex((index) => [undefined, well(1, 0), well(2, 1), well(3, 1, { verdict: "dead" })][index]);
     const { report, jobs } = await run({ list, lastJob, settings: { verifyEvery: millis(60 * MINUTE) } });
@@ -148,7 +148,7 @@ describe("a sweep", () => {
     });
   });
 
-  test("takes everything if asked to, whatever waits", async () => {
+  test("queues everything on request, whatever waits", async () => {
     const list = () => of([...range(250)].map((index) => entryOf(index)));
     const { report, jobs } = await run({
       list,
@@ -160,7 +160,7 @@ describe("a sweep", () => {
     expect(report).toMatchObject({ seen: 250, queued: 250, queuedBy: { everything: 250 }, postponed: 0 });
   });
 
-  test("meets what the resolver lost: what is configured, and what the source of truth has", async () => {
+  test("includes what the resolver lost: configured accounts, and those of the source of truth", async () => {
     const { jwt } = entryOf(3);
     const source: SourceEntry[] = [
       { ok: true, place: "a.jwt", jwt },
@@ -182,7 +182,7 @@ describe("a sweep", () => {
     expect({ pastPage: report.pastPage, warnings }).toEqual({ pastPage: 1, warnings: 2 });
   });
 
-  test("without a resolver that lists, sweeps what is configured and takes nothing for lost", async () => {
+  test("without a resolver that lists, sweeps the configured accounts and treats none as lost", async () => {
     const list = async function* (): AsyncIterable<ListedJwt> {
       yield* [];
       throw new RelightError("nats.no_resolver", "there is none");
@@ -192,7 +192,7 @@ describe("a sweep", () => {
     expect(report.queuedBy).toEqual({ routine: 2 });
   });
 
-  test("meets what only the journal or a server still knows; what a person forgot it does not", async () => {
+  test("includes what only the journal or a server still knows, but not what a person forgot", async () => {
     const named = (index: number, forgotten = false) => ({ account: idOf(index), name: "", forgotten });
     const looked: AccountId[] = [];
     const { jobs } = await run({
@@ -205,14 +205,14 @@ describe("a sweep", () => {
     expect(jobs.map(({ account }) => account)).toEqual(looked);
   });
 
-  test("servers that don't say what they have loaded stop no sweep, and are told of", async () => {
+  test("servers that don't list their loaded accounts do not stop a sweep, which logs it", async () => {
     const loaded = { ok: false, code: "nats.timeout", message: "no answer" } as const;
     const { jobs, warnings } = await run({ list: () => of([entryOf(0)]), loaded });
     expect(jobs).toHaveLength(1);
     expect(warnings).toBe(1);
   });
 
-  test("a list that breaks off fails the sweep, once what is known is queued: what was listed, and the configured", async () => {
+  test("an interrupted list fails the sweep after it has queued the listed and configured accounts", async () => {
     const looked: AccountId[] = [];
     const list = async function* (): AsyncIterable<ListedJwt> {
       for (const index of range(CHUNK)) yield entryOf(index);
@@ -249,7 +249,7 @@ describe("a queue that has little room", () => {
     expect(met.size).toBe(300);
   });
 
-  test("keeps a quarter of it for routine accounts while many are unwell", async () => {
+  test("keeps a quarter for routine accounts while many are unhealthy", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
     const lastJob = byIndex((index) => well(index, 10, index < 300 ? { verdict: "dead" } : {}));
     const { report } = await run({ list, lastJob, settings: { atMostWaiting: 100 } });
@@ -258,14 +258,14 @@ describe("a queue that has little room", () => {
     expect(half.report).toMatchObject({ queuedBy: { unwell: 30, routine: 10 }, waiting: 60 });
   });
 
-  test("gives what routine accounts don't need to urgent ones", async () => {
+  test("gives room that routine accounts don't need to urgent ones", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
     const lastJob = byIndex((index) => well(index, 10, index < 390 ? { verdict: "dead" } : {}));
     const { report } = await run({ list, lastJob, settings: { atMostWaiting: 100 } });
     expect(report).toMatchObject({ queuedBy: { unwell: 90, routine: 10 }, queued: 100, postponed: 300 });
   });
 
-  test("gets those again of whom nobody knows how they are, however many are new", async () => {
+  test("gets accounts of unknown health again, however many are new", async () => {
     const list = () => of([...range(400)].map((index) => entryOf(index)));
     const lastJob = byIndex((index) =>
       index < 390 ? undefined : well(index, 5, { verdict: "unknown", outcome: "escalated" }),
@@ -275,14 +275,14 @@ describe("a queue that has little room", () => {
     expect([jobs.length, unknown.length]).toEqual([100, 10]);
   });
 
-  test("takes imminent accounts even if it is full, but no storm of them", async () => {
+  test("accepts imminent accounts even if it is full, but not a storm of them", async () => {
     const list = () => of([...range(300)].map((index) => entryOf(index, 91)));
     const { report } = await run({ list, waiting: 5_000 });
     expect(report).toMatchObject({ queuedBy: { expired: IMMINENT_PLACES }, postponed: 200, pastPage: 300 });
   });
 });
 
-test("100,000 accounts stream through: a chunk and a backlog are held, and the bound is queued", async () => {
+test("100,000 accounts stream through: only a chunk and a backlog are held, and the limit is queued", async () => {
   setFlagsFromString("--expose-gc");
   const gc = runInNewContext("gc") as () => void;
   const handedOut: WeakRef<object>[] = [];

@@ -56,7 +56,7 @@ describe("the queue", () => {
     await queue.stop();
   });
 
-  test("never two at once for an account, nor more than four in all", async () => {
+  test("never runs two jobs of one account, nor more than four in all", async () => {
     const { queue, begun, endAll } = openQueue();
     for (let index = 0; index < 6; index++) queue.ask(account(index), "x", AT_ONCE);
     await waitFor("four jobs", () => begun.length === 4);
@@ -72,7 +72,7 @@ describe("the queue", () => {
     await queue.stop();
   });
 
-  test("an account that was just worked on waits two seconds for its next job", async () => {
+  test("an account whose job has just ended waits two seconds for its next job", async () => {
     const { queue, begun, endAll } = openQueue();
     queue.ask(A, "first", AT_ONCE);
     await waitFor("the first job", () => begun.length === 1);
@@ -85,7 +85,7 @@ describe("the queue", () => {
     await queue.stop();
   });
 
-  test("what another process is at work on is tried again once, ten seconds later", async () => {
+  test("an account that another process works on is tried again once, ten seconds later", async () => {
     const begun: number[] = [];
     const start = clock.monotonic();
     const work = async (): Promise<"busy"> => {
@@ -99,7 +99,7 @@ describe("the queue", () => {
     await queue.stop();
   });
 
-  test("a thousand accounts that wait are a matter for a sweep", async () => {
+  test("a thousand waiting accounts become one sweep", async () => {
     let overflows = 0;
     const { queue } = openQueue(() => (overflows += 1));
     for (let index = 0; index < 1_100; index++) queue.ask(`A${index}` as AccountId, "x", millis(60_000));
@@ -107,7 +107,7 @@ describe("the queue", () => {
     await queue.stop();
   });
 
-  test("stopping starts nothing more, and waits for what is under way", async () => {
+  test("stopping starts nothing more, and waits for running jobs", async () => {
     const { queue, begun, endAll } = openQueue();
     queue.ask(A, "x", AT_ONCE);
     await waitFor("the job", () => begun.length === 1);
@@ -132,7 +132,7 @@ describe("sweeps", () => {
     };
   }
 
-  test("several occasions are one sweep: the earliest", async () => {
+  test("several requests are one sweep: the earliest", async () => {
     const { begun, sweeps } = openSweeps();
     sweeps.ask("event", "late", millis(60_000));
     sweeps.ask("event", "early", millis(10));
@@ -143,7 +143,7 @@ describe("sweeps", () => {
     await sweeps.stop();
   });
 
-  test("what an event asked for is forgotten while nobody can be asked; the periodic one is not", async () => {
+  test("a sweep that an event asked for is dropped while the cluster is away; the periodic one is not", async () => {
     const { begun, sweeps } = openSweeps(40);
     sweeps.ask("event", "a server stopped", millis(10));
     sweeps.forget();
@@ -163,7 +163,7 @@ describe("sweeps", () => {
   });
 });
 
-describe("the story", () => {
+describe("a sequence of events", () => {
   /** Watches these events, then waits for the jobs that they lead to, and ends. */
   async function watchThese(
     events: readonly ClusterEvent[],
@@ -199,7 +199,7 @@ describe("the story", () => {
     return { jobs, notes, log, journal };
   }
 
-  test("an order to delete is written down and looked into, if servers obey it; any other is a note", async () => {
+  test("a deletion request that servers obey is recorded and checked; any other one is a note", async () => {
     const order = {
       kind: "deletion-ordered",
       iat: 5,
@@ -226,7 +226,7 @@ describe("the story", () => {
     ]);
   });
 
-  test("somebody's push is a remediate job triggered by an event; Relight's own is none", async () => {
+  test("somebody's push starts a remediate job with trigger event; Relight's own push none", async () => {
     const { jobs, notes } = await watchThese(
       [
         { kind: "claims-pushed", account: A, jti: "own" },
@@ -247,7 +247,7 @@ describe("the story", () => {
     expect(notes.filter(({ what }) => what === "heard")).toHaveLength(1);
   });
 
-  test("a question that fails is logged, and the account is looked at", async () => {
+  test("a failed request is logged, and the account is checked", async () => {
     const running = async (): Promise<never> => {
       throw new RelightError("nats.timeout", "no answer");
     };
@@ -259,14 +259,14 @@ describe("the story", () => {
     expect(log.lines).toContainEqual(expect.objectContaining({ level: "warn" }));
   });
 
-  test("what another process is at work on is told as that, and not stormed", async () => {
+  test("work of another process is a note, and no storm", async () => {
     const event: ClusterEvent = { kind: "quorum-lost", account: A, asset: "stream ORDERS" };
     const { jobs, notes } = await watchThese([event, event, event], { jobs: 1, end: BUSY });
     expect(jobs).toHaveLength(1);
     expect(notes).toContainEqual(expect.objectContaining({ what: "job", account: A, end: BUSY }));
   });
 
-  test("it begins with a sweep, and fails when nobody listens any more", async () => {
+  test("it starts with a sweep, and fails if the event stream ends", async () => {
     const notes: WatchNote[] = [];
     const error = new RelightError("nats.connection_lost", "closed");
     async function* listen(): AsyncIterable<ClusterEvent> {

@@ -60,7 +60,7 @@ describe("a line", () => {
     expect(kindOf(line)?.id).toBe(id);
   });
 
-  test("of every text of the table is of the kind that has it", () => {
+  test("finds the kind for every text of the table", () => {
     for (const kind of LOG_KINDS)
       for (const text of kind.texts) {
         const word = kind.only === undefined ? "x" : "$JS.API.>";
@@ -69,12 +69,12 @@ describe("a line", () => {
       }
   });
 
-  test("whose JetStream account is expired is of it with escaped quotes, too", () => {
+  test("finds an expired JetStream account, also with escaped quotes", () => {
     expect(kindOf(`"JetStream account \\"${APP}\\" is expired"`)?.id).toBe("account.jetstream_expired");
   });
 });
 
-test("each kind says what it means, what to do, and where it was found", () => {
+test("each kind has a meaning, advice and a source", () => {
   expect(new Set(LOG_KINDS.map(({ id }) => id)).size).toBe(LOG_KINDS.length);
   for (const { worry, advice, meaning, title, versions } of LOG_KINDS) {
     expect([title.length > 10, meaning.length > 20, versions.length > 0]).toEqual([true, true, true]);
@@ -83,7 +83,7 @@ test("each kind says what it means, what to do, and where it was found", () => {
 });
 
 describe("a log", () => {
-  test("is worth the worry of its worst line, which stands first", () => {
+  test("has the urgency of its most urgent line, which comes first", () => {
     const clamped = CAPTURED[0]?.[1] ?? "";
     const quorum = "[WRN] JetStream cluster stream 'A > B' has NO quorum, stalled";
     const slow = "[WRN] cid:5 - Readloop processing time: 3s";
@@ -100,7 +100,7 @@ describe("a log", () => {
     });
   });
 
-  test("counts what nothing explains, by what differs only in numbers, errors first", () => {
+  test("counts unexplained lines, ignoring numbers, errors first", () => {
     const { lines, unexplained } = explain([
       "[1] 2026/11/21 12:00:00.000001 [INF] 127.0.0.1:1000 - cid:1 - something new took 1.5ms",
       "[1] 2026/11/21 12:00:00.000002 [INF] 127.0.0.1:2000 - cid:2 - something new took 20µs",
@@ -117,14 +117,14 @@ describe("a log", () => {
     });
   });
 
-  test("tells which accounts its lines name", () => {
+  test("names the accounts in its lines", () => {
     const { explained } = explain([`Requested account [${APP}] has expired`, "Account JWT has expired"]);
     expect(explained.map(({ count, accounts }) => ({ count, accounts: [...accounts] }))).toEqual([
       { count: 2, accounts: [[APP, 1]] },
     ]);
   });
 
-  test("of many thousand lines takes no time worth speaking of", () => {
+  test("of many thousand lines takes almost no time", () => {
     const lines = Array.from({ length: 50_000 }, (_, index) => CAPTURED[index % CAPTURED.length]?.[1] ?? "");
     const begin = performance.now();
     expect(explain(lines).lines).toBe(50_000);

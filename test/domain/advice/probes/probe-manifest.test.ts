@@ -16,7 +16,7 @@ const short = (findings: readonly ManifestFinding[]) => findings.map(({ severity
 describe("the official chart's manifest", () => {
   const [container, ...others] = read("helm-chart.yaml");
 
-  test("holds one nats-server: exporter, reloader and nats-box are none", () => {
+  test("has one nats-server: exporter, reloader and nats-box do not count", () => {
     expect(others).toEqual([]);
     expect(container).toMatchObject({
       workload: "StatefulSet messaging/nats",
@@ -25,7 +25,7 @@ describe("the official chart's manifest", () => {
     });
   });
 
-  test("asks the full /healthz as startup probe, and waits too briefly; the rest is as it should be", () => {
+  test("uses the full /healthz as startup probe, and its grace period is too short; the rest is fine", () => {
     expect(short(container?.findings ?? [])).toEqual([
       "critical startupProbe",
       "warning terminationGracePeriodSeconds",
@@ -41,11 +41,11 @@ describe("the official chart's manifest", () => {
   });
 });
 
-describe("a list of traps", () => {
+describe("a manifest with many faults", () => {
   const containers = read("traps.yaml");
   const of = (name: string) => containers.find(({ workload }) => workload.endsWith(name))?.findings ?? [];
 
-  test("has every workload found, by image or by command", () => {
+  test("finds every workload, by image or by command", () => {
     expect(containers.map(({ workload, version }) => [workload, version])).toEqual([
       ["StatefulSet a/liveness-full", undefined],
       ["Deployment by-command", undefined],
@@ -55,7 +55,7 @@ describe("a list of traps", () => {
     ]);
   });
 
-  test("options without a true value, and the old one, are the full /healthz", () => {
+  test("options without a true value, and the old option, request the full /healthz", () => {
     expect(short(of("liveness-full"))).toEqual([
       ...["critical livenessProbe", "critical startupProbe", "warning readinessProbe"],
       ...["warning terminationGracePeriodSeconds", "note podManagementPolicy", "note updateStrategy"],
@@ -63,28 +63,28 @@ describe("a list of traps", () => {
     expect(of("liveness-full")[0]?.message).toMatch(/which is the full \/healthz: .*tag does not name/);
   });
 
-  test("a command that asks /healthz is a probe of it", () => {
+  test("a command that requests /healthz counts as a probe", () => {
     expect(short(of("by-command"))).toEqual(["critical livenessProbe"]);
   });
 
-  test("missing probes and a short grace are warnings", () => {
+  test("missing probes and a short grace period are warnings", () => {
     expect(short(of("bare"))).toEqual([
       ...["warning livenessProbe", "warning startupProbe", "warning readinessProbe"],
       "warning terminationGracePeriodSeconds",
     ]);
   });
 
-  test("a version that has the fix makes it a warning", () => {
+  test("a fixed version makes it a warning", () => {
     expect(short(of("by-name"))).toEqual(["warning livenessProbe"]);
     expect(of("by-name")[0]?.message).not.toContain("#8084");
   });
 
-  test("what is right has no finding", () => {
+  test("a correct manifest has no finding", () => {
     expect(of("good")).toEqual([]);
   });
 });
 
-describe("which probe may ask what", () => {
+describe("which probe may use which health check", () => {
   const probed = (probe: string, path: string, image: string) => {
     const spec = { containers: [{ name: "nats", image, [probe]: { httpGet: { path, port: 8222 } } }] };
     const [found] = checkManifest([{ kind: "Pod", spec }]);

@@ -159,7 +159,7 @@ const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...
   ["the same name", ["server_name.duplicate"], "server_name: a", "server_name: a"],
 ];
 
-describe("servers are joined", () => {
+describe("servers are matched", () => {
   const hub = (name: string, listen = "0.0.0.0:7422"): string =>
     `server_name: ${name}\n${js("one")}\nleafnodes { listen: "${listen}" }`;
   const both = (name: string, cluster = ""): string =>
@@ -177,7 +177,7 @@ describe("servers are joined", () => {
     expect(findings.filter(({ code }) => code === "domain.shared")).toHaveLength(pairs);
   });
 
-  test("a file that is given twice is one server", () => {
+  test("a file given twice is one server", () => {
     const world = {
       read: () => ({ ok: true, text: "server_name: a" }) as const,
       beside: String,
@@ -202,7 +202,7 @@ test("every finding has a row above, a likely mistake and a fix", () => {
     for (const text of [likely, advice, meaning]) expect(text).toMatch(/^.{20,}[.:]?/);
 });
 
-test("findings stand in the order of files and lines, each at its place", () => {
+test("findings are sorted by file and line", () => {
   const { findings } = check(
     leaf(`account: AP,\n    credentials: ${SEED}`),
     'port: 1\nleafnodes { remotes: [\n { urls: [ "a:1" ] }\n] }',
@@ -214,14 +214,14 @@ test("findings stand in the order of files and lines, each at its place", () => 
   ]);
 });
 
-test("the message about another account names both, and which side each is of", () => {
+test("the message about another account names both and their sides", () => {
   const [finding] = check(leaf(`account: ${A}, credentials: "/b.creds"`, OPERATOR)).findings;
   expect(finding?.problem).toBe(
     `/b.creds binds the leafnode to account ${B} on the hub, but \`account\` binds it to ${A} here`,
   );
 });
 
-test("nothing that it says holds a seed, a password or a JWT", () => {
+test("no output contains a seed, a password or a JWT", () => {
   // A seed is a word of its own; an account's id may have its letters within.
   const secrets = /hunter2|\bS[UA][A-Z2-7]{40}|eyJ/;
   for (const [, , ...texts] of ROWS) {
@@ -233,7 +233,7 @@ test("nothing that it says holds a seed, a password or a JWT", () => {
 test.each([
   ["no file's text", "", "the file"],
   ["another program's", "apiVersion: v1\nkind: Service", "none of nats-server"],
-])("a file that is no nats-server configuration is not checked: %s", (_what, text, problem) => {
+])("a file without nats-server configuration is not checked: %s", (_what, text, problem) => {
   const { unchecked, findings } = check(text);
   expect(findings).toEqual([]);
   expect(unchecked).toMatchObject([

@@ -27,7 +27,7 @@ function tree(text: string, sources: Partial<ConfigSources> = {}): Plain | strin
 }
 
 describe("a configuration that nats-server accepts", () => {
-  test.each(VALID)("has a tree: %s", (_situation, text) => {
+  test.each(VALID)("parses to the expected tree: %s", (_situation, text) => {
     expect(parse(text)).toMatchObject({ ok: true });
   });
 
@@ -55,7 +55,7 @@ describe("a configuration that nats-server accepts", () => {
     expect(tree(text)).toEqual(expected);
   });
 
-  test("takes variables from the environment last, with the kind that they have there", () => {
+  test("reads variables from the environment last, with their types", () => {
     const variable = (name: string): string | undefined => ({ PORT: "4222", NAME: "env", ON: "true" })[name];
     expect(tree("NAME: near\na: $NAME\nb: $PORT\nc: $ON", { variable })).toEqual({
       NAME: "near",
@@ -65,7 +65,7 @@ describe("a configuration that nats-server accepts", () => {
     });
   });
 
-  test("includes files, each read by itself, with the lines of its own", () => {
+  test("includes files, each parsed on its own, with its own lines", () => {
     const files: Record<string, string> = { "./in.conf": "\nx: 1\ninclude 'deep.conf'", "deep.conf": "y: 2" };
     const include: ConfigSources["include"] = (_from, path) => ({ file: path, text: files[path] ?? "" });
     const text = "m {\n  include ./in.conf\n}\ninclude ./in.conf\n";
@@ -74,7 +74,7 @@ describe("a configuration that nats-server accepts", () => {
     expect(parsed.ok && entryOf(parsed.root, "x")?.at).toEqual({ file: "./in.conf", line: 2 });
   });
 
-  test("says where each value stands", () => {
+  test("reports where each value is", () => {
     const parsed = parse("a {\n  b: [\n    x\n    y\n  ]\n}");
     const list = parsed.ok ? entryOf(parsed.root.entries.get("a") as never, "b") : undefined;
     expect(list?.at.line).toBe(2);
@@ -83,19 +83,19 @@ describe("a configuration that nats-server accepts", () => {
 });
 
 describe("a configuration that nats-server refuses", () => {
-  test.each(BROKEN)("says where: %s", (_situation, text, line) => {
+  test.each(BROKEN)("reports where: %s", (_situation, text, line) => {
     expect(parse(text)).toMatchObject({ ok: false, at: { file: "server.conf", line } });
   });
 
   test.each([
     ["an included file that is broken", { "in.conf": "a: 1\nb: {" }, { file: "in.conf", line: 2 }],
     ["a file that includes itself", { "in.conf": "include in.conf" }, { file: "in.conf", line: 1 }],
-  ])("says in which file: %s", (_situation, files: Record<string, string>, at) => {
+  ])("reports in which file: %s", (_situation, files: Record<string, string>, at) => {
     const include: ConfigSources["include"] = (_from, path) => ({ file: path, text: files[path] ?? "" });
     expect(parse("include in.conf", { include })).toMatchObject({ ok: false, at });
   });
 
-  test("never says what it holds: it could be a secret", () => {
+  test("never repeats the content, which could be a secret", () => {
     for (const text of [
       "password: $ecret-word",
       'password: "ecret-word',
@@ -105,11 +105,11 @@ describe("a configuration that nats-server refuses", () => {
       expect(JSON.stringify(parse(text))).not.toMatch(/ecret-word/);
   });
 
-  test("that names itself through the environment ends", () => {
+  test("a self-reference through the environment ends", () => {
     expect(tree("a: $A", { variable: () => "$A" })).toMatch(/variable/);
   });
 
-  test("whatever the text is, the answer is a value", () => {
+  test("any text gives a result without an exception", () => {
     const soup = fc.string({ unit: fc.constantFrom(..."ab{}[]()'\"\\:=;,/#\n\r $-.19kx") });
     fc.assert(
       fc.property(soup, (text) => typeof parse(text).ok === "boolean"),
@@ -166,7 +166,7 @@ const trees = fc.letrec<{ value: Plain; map: Record<string, Plain> }>((tie) => (
   }),
 })).map;
 
-test("a tree that was written in any way is read as the same tree", () => {
+test("any way to write a tree parses to the same tree", () => {
   fc.assert(
     fc.property(trees, fc.infiniteStream(fc.nat()), (expected, numbers) => {
       const choose: Choose = (ways) => ways[Number(numbers.next().value) % ways.length] ?? "";
