@@ -63,7 +63,7 @@ const lineOf = ({ about, message }: Evidence): string => (about === undefined ? 
 const renderEvidence = (evidence: Evidence): string =>
   `    ${paint(evidence.health, MARKS[evidence.health])} ${lineOf(evidence)}`;
 
-function renderWarning({ doNotRestart, noServerWouldStart, versions }: Diagnosis): readonly string[] {
+function renderWarning({ doNotRestart, noServerWouldStart, notStored, versions }: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
   return [
     "",
@@ -72,8 +72,12 @@ function renderWarning({ doNotRestart, noServerWouldStart, versions }: Diagnosis
       `  ${name}: the claims of the system account have JetStream, and no server starts with them.`,
       `  Take it away first: relight jetstream limits ${name} --memory 0 --storage 0`,
     ]),
+    ...notStored.flatMap((name) => [
+      `  ${name}: the resolver lacks its JWT, and a server that starts now refuses its clients.`,
+      `  Push it again first: relight heal ${name}`,
+    ]),
     ...renderExpired(
-      doNotRestart.filter((name) => !noServerWouldStart.includes(name)),
+      doNotRestart.filter((name) => ![...noServerWouldStart, ...notStored].includes(name)),
       versions,
     ),
   ];

@@ -31,7 +31,7 @@ const TASKS = {
   unit: { needs: [], run: ["scripts/test.ts", "--unit"] },
   test: { needs: LAB, run: ["scripts/test.ts"] },
   integration: { needs: LAB, run: ["scripts/test.ts", "--integration"] },
-  mutation: { needs: [], run: ["node_modules/@stryker-mutator/core/bin/stryker.js", "run"] },
+  mutation: { needs: [], run: ["scripts/mutation.ts"] },
   exhaustive: { needs: LAB, run: ["scripts/test.ts", "--exhaustive"] },
   // It fetches a server version when the first world needs it.
   worlds: { needs: [], run: ["lab/worlds/main.ts"] },

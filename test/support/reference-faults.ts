@@ -182,6 +182,7 @@ const CLUSTER: All<Diagnosis> = {
   layers: true,
   doNotRestart: true,
   noServerWouldStart: true,
+  notStored: true,
   healthz: true,
   versions: true,
 };

@@ -44,6 +44,10 @@ export function isExpiredWithAssets({ observation, verdict }: AccountHealth): bo
 export const keepsServersFromStarting = ({ verdict }: AccountHealth): boolean =>
   verdict.findings.some(({ code }) => code === "claims.no_start");
 
+/** Whether a restarted server would no longer know the account. */
+export const isNotStored = ({ verdict }: AccountHealth): boolean =>
+  verdict.findings.some(({ code }) => code === "account.not_in_resolver");
+
 function perAccount(
   { accounts }: ClusterFacts,
   judge: (health: AccountHealth) => readonly Evidence[],

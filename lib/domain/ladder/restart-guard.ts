@@ -13,8 +13,12 @@ export interface RestartEvidence {
   /** Undefined for a standalone server. */
   readonly meta: Probe<MetaGroup | undefined>;
   readonly hosted: Probe<readonly HostedStream[]>;
-  /** Expired accounts that have, or may have, streams. */
-  readonly expired: Probe<readonly AccountId[]>;
+  readonly atRisk: Probe<{
+    /** Expired accounts that have, or may have, streams. */
+    readonly expired: readonly AccountId[];
+    /** Accounts that servers run, but the resolver does not hold. */
+    readonly notStored: readonly AccountId[];
+  }>;
 }
 
 /** A requested restart. */
@@ -69,7 +73,7 @@ function panics(
 /** What must clear before a server is restarted, and again before the next one. */
 export function restartBlockers(
   { server, account }: Pick<RestartOrder, "server" | "account">,
-  { at, servers, meta, hosted, expired }: RestartEvidence,
+  { at, servers, meta, hosted, atRisk }: RestartEvidence,
 ): readonly string[] {
   // Ignore young streams: if clients create streams all the time, there is always one that is not complete.
   const isOld = ({ created }: HostedStream): boolean => !isYoung(created, at, servers);
@@ -81,7 +85,10 @@ export function restartBlockers(
         .filter((name) => name !== server)
         .map((name) => `${name} does not answer`),
     ]),
-    ...known("which accounts have expired", expired, expiredAccounts),
+    ...known("which accounts a restart would harm", atRisk, ({ expired, notStored }) => [
+      ...expired.map(damagedByStart),
+      ...notStored.map(unknownAfterStart),
+    ]),
     ...known("the streams of other accounts", hosted, (streams) =>
       replicasBehind(account, inDomainOf(server, servers, streams).filter(isOld)),
     ),
@@ -110,9 +117,11 @@ function metaProblems(server: string, group: MetaGroup | undefined): readonly st
 }
 
 /** On every version, a server that starts while an account is expired loses the Raft nodes of its streams. */
-function expiredAccounts(accounts: readonly AccountId[]): readonly string[] {
-  return accounts.map((account) => `account ${account} has expired: a server that starts now would damage its streams`);
-}
+const damagedByStart = (account: AccountId): string =>
+  `account ${account} has expired: a server that starts now would damage its streams`;
+
+const unknownAfterStart = (account: AccountId): string =>
+  `the resolver lacks the JWT of account ${account}: a server that starts now would refuse its clients; push it again first (relight heal ${account})`;
 
 /** Without streams of other domains, which do not matter and may have the same names. */
 function inDomainOf(

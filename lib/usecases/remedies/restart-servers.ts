@@ -18,7 +18,7 @@ import { assertNotInterrupted, type Context, mayLose, type RunningJob, record } 
 import { withLease } from "../context/lease.ts";
 import { type Wait, waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
-import { expiredAccounts } from "../observe/expired-accounts.ts";
+import { accountsAtRisk } from "../observe/accounts-at-risk.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
 
 /**
@@ -213,7 +213,7 @@ export async function gatherEvidence(context: Context, server: string | undefine
   const servers = await probes.servers();
   const domain = servers.find(({ name }) => name === server)?.domain;
   const [meta, hosted] = await Promise.all([probes.meta(domain), probes.hosted()]);
-  return { at: context.clock.now(), servers, meta, hosted, expired: await expiredAccounts(context, hosted) };
+  return { at: context.clock.now(), servers, meta, hosted, atRisk: await accountsAtRisk(context, hosted) };
 }
 
 export async function recordRestart(

@@ -44,7 +44,7 @@ const evidence = (changes: Partial<RestartEvidence> = {}): RestartEvidence => ({
   at: AT,
   servers,
   meta: meta(),
-  expired: { ok: true, value: [] },
+  atRisk: { ok: true, value: { expired: [], notStored: [] } },
   hosted: { ok: true, value: hosted() },
   ...changes,
 });
@@ -67,8 +67,17 @@ describe("the guard", () => {
       { servers: servers.slice(1, 2) },
       /s1 does not answer; s3 does not answer/,
     ],
-    ["an account that is expired", { expired: { ok: true, value: [OTHER] } }, /account AX+ has expired/],
-    ["expiries that are not known", { expired: FAILED }, /which accounts have expired could not be checked/],
+    [
+      "an account that is expired",
+      { atRisk: { ok: true, value: { expired: [OTHER], notStored: [] } } },
+      /account AX+ has expired/,
+    ],
+    [
+      "an account that the resolver lacks",
+      { atRisk: { ok: true, value: { expired: [], notStored: [OTHER] } } },
+      /the resolver lacks the JWT of account AX+/,
+    ],
+    ["accounts at risk that are not known", { atRisk: FAILED }, /which accounts a restart would harm could not be/],
     ["a meta group that is not known", { meta: FAILED }, /the meta group could not be checked/],
     ["streams that are not known", { hosted: FAILED }, /the streams of other accounts could not be checked/],
     [

@@ -161,8 +161,9 @@ export function virtualWorld(settings: WorldSettings = {}) {
   /** What one run works with: a connection of its own. */
   function newContext(changes: Partial<Context> = {}): Context {
     const { resolver, probes, assets, reopen } = cluster.open();
+    const { mode = runMode } = changes;
     return {
-      mode: runMode,
+      mode,
       clock,
       timing: TIMING,
       newId,
@@ -184,11 +185,11 @@ export function virtualWorld(settings: WorldSettings = {}) {
       unknownAfter: millis(5 * 60_000),
       escalation,
       ...defined({ signer }),
-      resolver: guarded(runMode, resolver, RESOLVER_NEEDS),
-      probes: guarded(runMode, probes, PROBES_NEED),
-      assets: guarded(runMode, assets, ASSETS_NEED),
+      resolver: guarded(mode, resolver, RESOLVER_NEEDS),
+      probes: guarded(mode, probes, PROBES_NEED),
+      assets: guarded(mode, assets, ASSETS_NEED),
       reopen,
-      ...(canRestart ? { restarter: guarded(runMode, cluster.restarter, RESTARTER_NEEDS) } : {}),
+      ...(canRestart ? { restarter: guarded(mode, cluster.restarter, RESTARTER_NEEDS) } : {}),
       ...changes,
     };
   }

@@ -120,6 +120,11 @@ describe("no server is restarted", () => {
       /account .* has expired: a server that starts now would damage its streams/,
     ],
     [
+      "while the resolver lacks another account, which no restarted server would know",
+      (world) => world.machines.forget(OTHER.id),
+      /the resolver lacks the JWT of account .*: a server that starts now would refuse its clients/,
+    ],
+    [
       "while another account's replica is behind",
       (world) => {
         const theirs = world.machines.addStream(OTHER.id, { name: "THEIRS", num_replicas: 3 });
