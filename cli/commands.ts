@@ -3,6 +3,7 @@ import type { App } from "../lib/compose/compose.ts";
 import { expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
+import { counted } from "../lib/domain/time/text.ts";
 import { isoTime } from "../lib/domain/time/time.ts";
 import { verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
@@ -118,9 +119,9 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
 }
 
 function sweptLine({ seen, queued, postponed }: Pick<Sweep, "seen" | "queued" | "postponed">): string {
-  if (seen === queued) return `${queued} accounts swept`;
-  const later = postponed === 0 ? "" : `, ${postponed} due ones left for later`;
-  return `${queued} of ${seen} accounts swept${later}`;
+  if (seen === queued) return `${counted(queued, "account")} swept`;
+  const later = postponed === 0 ? "" : `, ${postponed} due ${postponed === 1 ? "one" : "ones"} left for later`;
+  return `${queued} of ${counted(seen, "account")} swept${later}`;
 }
 
 /** What was seen and done, or of that what one trigger led to. */
@@ -178,13 +179,15 @@ async function doJob(
   return app.remediate({ account, action, trigger: "manual", reason, ...more });
 }
 
+const UNWELL: readonly Remediation["outcome"][] = ["escalated", "unhealed"];
+
 /** How a job's end looks. */
 export function remediated(result: Remediation, name: string): CommandResult {
   const exit = exitOf(result);
   return {
     json: remediationJson(result),
     text: renderRemediation(result, name),
-    exit: exit === EXIT.ok && result.outcome === "escalated" ? EXIT.critical : exit,
+    exit: exit === EXIT.ok && UNWELL.includes(result.outcome) ? EXIT.critical : exit,
   };
 }
 

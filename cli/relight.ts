@@ -46,12 +46,21 @@ export const program = new Command("relight")
   .showHelpAfterError("(relight --help tells more)")
   .exitOverride();
 
+const globalOptions = (): GlobalOptions & { readonly configNamed: boolean } => ({
+  ...program.opts<GlobalOptions>(),
+  configNamed: program.getOptionValueSource("config") !== "default",
+});
+
 /** The arguments, then the command's own options, then the command itself. */
-function act(doing: string, command: (app: App, ...args: string[]) => Promise<CommandResult>) {
+function act(
+  doing: string,
+  command: (app: App, ...args: string[]) => Promise<CommandResult>,
+  { pages = false }: { readonly pages?: boolean } = {},
+) {
   return async (...args: unknown[]): Promise<void> => {
     const words = args.slice(0, -2) as string[];
     const { dryRun = false } = args.at(-2) as { dryRun?: boolean };
-    const options = { ...program.opts<GlobalOptions>(), dryRun };
+    const options = { ...globalOptions(), dryRun, pages };
     exitCode = await runCommand(options, doing, (app) => command(app, ...words));
   };
 }
@@ -93,8 +102,7 @@ program
   .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
   .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
   .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
-    const configNamed = program.getOptionValueSource("config") !== "default";
-    exitCode = await runDoctor({ ...program.opts<GlobalOptions>(), configNamed }, files);
+    exitCode = await runDoctor(globalOptions(), files);
   });
 
 program
@@ -116,14 +124,14 @@ program
   .option(...DRY_RUN)
   .action(async (file: string, { dryRun, ...options }: PushOptions & { dryRun: boolean }) => {
     const command = (app: App, console: Console) => push(app, console, file, options);
-    exitCode = await runCommand({ ...program.opts<GlobalOptions>(), dryRun }, "pushing", command);
+    exitCode = await runCommand({ ...globalOptions(), dryRun }, "pushing", command);
   });
 
 program
   .command("heal <account>")
   .description("climb the ladder until JetStream works again, or call a person with the evidence")
   .option(...DRY_RUN)
-  .action(act("looking", commands.heal));
+  .action(act("looking", commands.heal, { pages: true }));
 
 program
   .command("forget <account>")
@@ -153,7 +161,7 @@ program
   .option("--due", "only accounts that a scheduled sweep would look at now", false)
   .option(...DRY_RUN)
   .action(({ due, dryRun }: { due: boolean; dryRun: boolean }) =>
-    act("sweeping", (app) => commands.run(app, { due }))({ dryRun }, {}),
+    act("sweeping", (app) => commands.run(app, { due }), { pages: true })({ dryRun }, {}),
   );
 
 program
@@ -166,7 +174,7 @@ program
   )
   .option(...DRY_RUN)
   .action(async ({ sweepEvery, dryRun }: { sweepEvery: Interval; dryRun: boolean }) => {
-    exitCode = await runWatch({ ...program.opts<GlobalOptions>(), dryRun }, sweepEvery);
+    exitCode = await runWatch({ ...globalOptions(), dryRun }, sweepEvery);
   });
 
 program
@@ -189,7 +197,7 @@ program
   .action(act("comparing", diff));
 
 addJetStreamCommand(program, async (doing, command) => {
-  exitCode = await runCommand(program.opts<GlobalOptions>(), doing, command);
+  exitCode = await runCommand(globalOptions(), doing, command);
 });
 
 program

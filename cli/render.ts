@@ -1,4 +1,5 @@
 import colors from "picocolors";
+import { describePage, wasCalled } from "../lib/domain/incidents/page-end.ts";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { readLosses } from "../lib/domain/ladder/loss.ts";
 import { describeMode } from "../lib/domain/ladder/mode.ts";
@@ -41,7 +42,7 @@ export function renderVerdict(verdict: Verdict, name: string): string {
 }
 
 export function renderRemediation(result: Remediation, name: string): string {
-  const bad = result.outcome === "escalated" || result.outcome === "refused";
+  const bad = BAD.includes(result.outcome);
   const painted = bad ? colors.red : result.outcome === "looked" ? colors.yellow : colors.green;
   const outcome = painted(result.outcome);
   return [
@@ -49,8 +50,16 @@ export function renderRemediation(result: Remediation, name: string): string {
     ...result.rungs.map(({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`),
     ...(result.losses ?? []).map((loss) => `  ${colors.red("lost")} ${loss}`),
     ...(result.pushed ? [renderPush(result.pushed)] : []),
+    ...(result.page ? [renderPage(result.page)] : []),
     renderVerdict(result.verdict, name),
   ].join("\n");
+}
+
+const BAD: readonly Remediation["outcome"][] = ["escalated", "unhealed", "refused"];
+
+function renderPage(page: NonNullable<Remediation["page"]>): string {
+  const mark = wasCalled(page) ? colors.cyan("»") : colors.red("!");
+  return `  ${mark} ${describePage(page)}`;
 }
 
 export const renderMode = (mode: Remediation["mode"]): string => colors.dim(describeMode(mode));

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import ora from "ora";
 import { type App, openApp } from "../lib/compose/compose.ts";
@@ -13,6 +14,10 @@ export interface GlobalOptions {
   readonly verbose: boolean;
   /** Of the commands that have it: nothing is left behind. */
   readonly dryRun?: boolean;
+  /** Of the commands that page people: warns if nobody would be called. */
+  readonly pages?: boolean;
+  /** Whether somebody named the configuration, so commands on pages name it, too. */
+  readonly configNamed?: boolean;
 }
 
 /** What a command ends with: the same result for programs and for people. */
@@ -47,7 +52,9 @@ export async function runCommand(
       upFront: true,
       dryRun: options.dryRun ?? false,
       writeMetrics: onStandardError,
+      ...namedConfig(options),
     });
+    if (options.pages && app.callsNobody !== undefined) progress.warn(app.callsNobody);
     const result = await command(app, {
       confirm: (text, what) => {
         progress.end();
@@ -82,7 +89,7 @@ async function confirm({ json }: GlobalOptions, text: string, what: string): Pro
   process.stderr.write(`${redactText(text)}\n`);
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and Ctrl-D are a no.
-  const answer = new Promise<string>((resolve) => prompt.once("close", () => resolve("")));
+  const answer = new Promise<string>((done) => prompt.once("close", () => done("")));
   try {
     return /^y(es)?$/i.test(await Promise.race([prompt.question("Go on? [y/N] "), answer]));
   } finally {
@@ -113,17 +120,26 @@ export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json"
   return error.exitCode;
 }
 
+/** The configuration's path for commands on pages. They may be typed in another folder. */
+export function namedConfig({ config, configNamed = false }: GlobalOptions): { readonly namesConfig?: string } {
+  return configNamed ? { namesConfig: resolve(config) } : {};
+}
+
+/** On a line of its own. */
+export const warn = (text: string): void => void process.stderr.write(`relight: warning: ${redactText(text)}\n`);
+
 interface Progress {
   readonly log: Log;
   say(text: string): void;
+  warn(text: string): void;
   end(): void;
 }
 
 /** A spinner for people at a terminal, log lines with `--verbose`, silence otherwise; always on stderr. */
 function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress {
-  if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, end: () => undefined };
+  if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, warn, end: () => undefined };
   const silent = createLog({ level: "silent" });
-  if (json || !process.stderr.isTTY) return { log: silent, say: () => undefined, end: () => undefined };
+  if (json || !process.stderr.isTTY) return { log: silent, say: () => undefined, warn, end: () => undefined };
   const spinner = ora({ text: doing, discardStdin: false }).start();
   const say = (text: string): void => {
     spinner.text = text;
@@ -132,7 +148,17 @@ function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress
     const { rung } = data as { rung?: string };
     say(rung === undefined ? message : `${message}: ${rung}`);
   };
-  return { log: { info: describe, warn: describe, error: describe }, say, end: () => void spinner.stop() };
+  const warnBeside = (text: string): void => {
+    spinner.stop();
+    warn(text);
+    spinner.start();
+  };
+  return {
+    log: { info: describe, warn: describe, error: describe },
+    say,
+    warn: warnBeside,
+    end: () => void spinner.stop(),
+  };
 }
 
 /** The first Ctrl-C lets the step under way finish, since half a remedy is worse than none; the second ends it. */

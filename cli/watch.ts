@@ -2,12 +2,15 @@ import { InvalidArgumentError } from "commander";
 import ms from "ms";
 import colors from "picocolors";
 import { type App, openApp } from "../lib/compose/compose.ts";
+import { describePage } from "../lib/domain/incidents/page-end.ts";
+import { defined } from "../lib/domain/time/defined.ts";
+import { counted } from "../lib/domain/time/text.ts";
 import { type Millis, millis } from "../lib/domain/time/time.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redact, redactText } from "../lib/log.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
-import { type GlobalOptions, interruptible, onStandardError, reportError } from "./session.ts";
+import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warn } from "./session.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
 
@@ -34,7 +37,8 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
   try {
     const { signal } = stop;
     const settings = { configFile, log, signal, upFront: true, dryRun, writeMetrics: onStandardError };
-    await using app = await openApp(settings);
+    await using app = await openApp({ ...settings, ...namedConfig(options) });
+    if (app.callsNobody !== undefined) warn(app.callsNobody);
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
       const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
@@ -88,8 +92,8 @@ function describeEnd(app: App, account: string, end: JobEnd): object {
     case "failed":
       return { ...whose, outcome: "failed", error: end.error.toJSON() };
     case "done": {
-      const { outcome, why, rungs, verdict, pushed, correlation, would } = end.result;
-      const ended = { ...whose, outcome, why, verdict: verdict.health, rungs, correlation };
+      const { outcome, why, rungs, verdict, pushed, correlation, would, page } = end.result;
+      const ended = { ...whose, outcome, why, verdict: verdict.health, rungs, correlation, ...defined({ page }) };
       return { ...ended, ...(pushed ? { pushed } : {}), ...(would ? { would } : {}) };
     }
   }
@@ -120,7 +124,7 @@ function sweepLines(
   const notable = end.ends.filter(({ end: ended }) => !isUneventful(ended));
   return [
     ...notable.map(({ account, end: ended }) => line(app.nameOf(account), endText(ended))),
-    line("sweep", `${end.queued} accounts swept`),
+    line("sweep", `${counted(end.queued, "account")} swept`),
   ];
 }
 
@@ -137,8 +141,8 @@ function consequence({ do: what }: WatchAction): string {
 function endText(end: JobEnd): string {
   if (end.state === "queued") return "queued";
   if (end.state === "failed") return `failed: ${errorText(end.error)}`;
-  const { outcome, why, verdict } = end.result;
-  return `${outcome}, ${verdict.health} (${why})`;
+  const { outcome, why, verdict, page } = end.result;
+  return `${outcome}, ${verdict.health} (${why})${page === undefined ? "" : `; ${describePage(page)}`}`;
 }
 
 const errorText = (error: RelightError): string => `${error.message.split("\n")[0]} [${error.code}]`;

@@ -31,6 +31,7 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       Object.assign(context, { tracer });
       Object.assign(context, { app: await openApp({ configFile, log, signal, lasts, tracer }) });
       log.info("started");
+      warnOnce(context.app);
     },
     after: async (request) => {
       request.context.app.log.info("finished");
@@ -42,6 +43,14 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
       await close(request);
     },
   };
+}
+
+let isWarned = false;
+
+/** Once in each environment that Lambda starts. */
+function warnOnce({ callsNobody, log }: App): void {
+  if (callsNobody !== undefined && !isWarned) log.warn(callsNobody);
+  isWarned = true;
 }
 
 /** AWS changes the trace's header with each request; a line holds its root, which the X-Ray console finds. */

@@ -142,7 +142,7 @@ export const ERRORS = {
   ),
   "account.deleted": final(
     EXIT.critical,
-    "Only a person may bring it back: `relight push FILE --undelete` or `renew ACCOUNT --undelete` (docs/claims.md).",
+    "Only a person may bring it back: `relight push FILE --undelete` or `relight renew ACCOUNT --undelete` (docs/claims.md).",
   ),
   "account.no_claims": final(
     EXIT.critical,

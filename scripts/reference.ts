@@ -1,5 +1,5 @@
 /**
- * Writes the tables of docs/reference.md and docs/observability.md from the code: `node scripts/reference.ts`. They are
+ * Writes the tables of docs/reference.md and docs/observability.md from the code (`npm run docs`). They are
  * between `<!-- name -->` and `<!-- /name -->`. A test fails if they are outdated.
  */
 import { readFile, writeFile } from "node:fs/promises";
@@ -80,7 +80,8 @@ export function withTables(text: string, tables: Readonly<Record<string, string>
   }, text);
 }
 
-if (process.argv[1] === import.meta.filename) {
+/** Writes the tables of both pages. */
+export async function writeTables(): Promise<void> {
   await writeFile(REFERENCE, withTables(await readFile(REFERENCE, "utf8")));
   await writeFile(OBSERVABILITY, withTables(await readFile(OBSERVABILITY, "utf8"), METRIC_TABLES));
 }

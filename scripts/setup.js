@@ -22,7 +22,7 @@ const PACKAGE = ["node_modules/osls/bin/serverless.js", "package"];
 const TASKS = {
   build: { needs: [], run: undefined },
   prepare: { needs: [], run: undefined },
-  docs: { needs: [], run: ["scripts/reference.ts"] },
+  docs: { needs: [], run: ["scripts/docs.ts"] },
   relight: { needs: [], run: ["cli/main.ts"] },
   invoke: { needs: [], run: ["scripts/invoke.ts"] },
   package: { needs: [], run: PACKAGE },

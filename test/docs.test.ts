@@ -2,9 +2,13 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parseConfig } from "../lib/config/config.ts";
-import { FAILURE_CLASSES } from "../lib/domain/incidents/incident.ts";
+import { FAILURE_CLASSES } from "../lib/domain/incidents/classes.ts";
+import { pageText } from "../lib/domain/incidents/page-text.ts";
+import { PAGES as PAGES_DOCUMENT, pagesDocument } from "../scripts/pages.ts";
 import { METRIC_TABLES, OBSERVABILITY, REFERENCE, withTables } from "../scripts/reference.ts";
 import { exampleFaults, linkFaults } from "./support/doc-faults.ts";
+import { incident } from "./support/escalation-contract.ts";
+import { anchorsOf } from "./support/markdown.ts";
 import { referenceFaults } from "./support/reference-faults.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -44,6 +48,39 @@ describe("the reference", () => {
 test("the metrics in docs/observability.md match the code (npm run docs writes them)", () => {
   const metrics = readFileSync(OBSERVABILITY, "utf8");
   expect(metrics).toBe(withTables(metrics, METRIC_TABLES));
+});
+
+test("docs/pages.md has the pages that are really sent (npm run docs writes it)", async () => {
+  expect(readFileSync(PAGES_DOCUMENT, "utf8")).toBe(await pagesDocument());
+});
+
+describe("the runbook", () => {
+  const page = readPage("runbook.md");
+  const sections = new Map(page.split(/^## /m).map((section) => [section.split("\n")[0] ?? "", section]));
+
+  test.each(FAILURE_CLASSES)("says what to do about %s", (failureClass) => {
+    const section = sections.get(failureClass) ?? "";
+    expect(anchorsOf(page)).toContain(failureClass);
+    for (const part of ["**Users notice**", "**Relight tried**", "\n1. ", "**Do not** ", "**It ends** "])
+      expect(section.replace("**Users notice**,", "**Users notice**")).toContain(part);
+  });
+
+  test("is where pages link to by default", () => {
+    const { links } = parseConfig(
+      "cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o }\n",
+      "r",
+    );
+    for (const failureClass of FAILURE_CLASSES) {
+      const [{ href } = { href: "" }] = pageText(incident({ failureClass }), links).links;
+      const [file = "", anchor = ""] = href.split("#");
+      expect(anchorsOf(read(file))).toContain(anchor);
+    }
+  });
+
+  test("has no section about a class that is none", () => {
+    const classes = [...sections.keys()].slice(1);
+    expect(classes.filter((name) => !(FAILURE_CLASSES as readonly string[]).includes(name))).toEqual([]);
+  });
 });
 
 test("all ways to restart are documented", () => {

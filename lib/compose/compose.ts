@@ -54,6 +54,8 @@ export interface App extends AsyncDisposable {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly journal: Journal;
+  /** What to tell whoever starts this run, if no page would reach a person; for people. */
+  readonly callsNobody: string | undefined;
   /** The configured accounts. */
   readonly configured: readonly AccountId[];
   nameOf(account: string): string;
@@ -204,6 +206,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const deps: ConsoleDependencies = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
   return {
     mode: base.mode,
+    callsNobody: parts.callsNobody,
     clock: base.clock,
     timing: base.timing,
     log,

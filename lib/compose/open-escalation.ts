@@ -17,7 +17,7 @@ import { openOnce } from "./open-once.ts";
 
 const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
-type Channels = Pick<Config, "escalation" | "links">;
+type Channels = Pick<Config, "escalation"> & { readonly links: Links };
 
 /**
  * The configured channels, each opened at its first page. Without a page no secret is read, and a channel that can't be
@@ -55,10 +55,18 @@ export async function openBus({ events }: Pick<Config, "events">): Promise<(Esca
 /** Sends incidents to the bus and to the log. The bus is a channel like any other. */
 export function busEscalation(
   bus: Escalation,
-  { events, links }: Pick<Config, "events" | "links">,
+  { events, links }: Pick<Config, "events"> & { readonly links: Links },
   log: Log,
 ): Escalation {
   return fanOutEscalation([{ name: `events ${events}`, escalation: bus }], log, links);
+}
+
+/** Why no page would reach a person; undefined if one would. */
+export function callsNobody({ escalation, events }: Pick<Config, "escalation" | "events">): string | undefined {
+  if (escalation.length > 0) return undefined;
+  return events === undefined
+    ? "no escalation is configured: nobody will be called, whatever happens (`escalation` in the configuration)"
+    : "no escalation is configured: pages only go to the event bus and the log (`escalation` in the configuration)";
 }
 
 function channelsOf({ escalation, links }: Channels, secrets: Secrets) {
@@ -78,7 +86,7 @@ async function openChannel(channel: EscalationChannel, links: Links, secrets: Se
   if (webhook !== undefined) {
     const { url, secret } = webhook;
     const signed = secret === undefined ? {} : { secret: await secrets.read(secret) };
-    return webhookEscalation({ clock: systemClock, scrub, url, ...signed });
+    return webhookEscalation({ ...settings, url, ...signed });
   }
   if (pagerDuty !== undefined) {
     const routingKey = await secrets.read(pagerDuty.routingKey);

@@ -10,6 +10,7 @@ import { accountSettings, type Config, loadConfig } from "../config/config.ts";
 import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
 import type { Operator } from "../domain/claims/operator.ts";
 import { policiesOf } from "../domain/expiry/policy-match.ts";
+import { type Installation, namesToType } from "../domain/incidents/page-command.ts";
 import { allows, modeOf, type RunMode } from "../domain/ladder/mode.ts";
 import { defined } from "../domain/time/defined.ts";
 import { type Millis, millis } from "../domain/time/time.ts";
@@ -27,7 +28,7 @@ import { guarded } from "../usecases/context/mode.ts";
 import { TIMING, type Timing } from "../usecases/context/timing.ts";
 import { tracedPort } from "../usecases/context/traced-port.ts";
 import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/context/writes.ts";
-import type { EscalateDependencies } from "../usecases/paging/escalate.ts";
+import type { EscalateDependencies } from "../usecases/paging/pager.ts";
 import {
   type Environment,
   type OpenJournal,
@@ -36,7 +37,7 @@ import {
   openSigner,
   restartsAsNeeded,
 } from "./adapters-of.ts";
-import { busEscalation, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
+import { busEscalation, callsNobody, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
 import { openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
 import { openSource } from "./open-source.ts";
@@ -61,6 +62,8 @@ export interface PartsOptions {
   readonly writeMetrics?: (line: string) => void;
   /** Only reports what would be done; writes nothing and pages nobody. */
   readonly dryRun?: boolean;
+  /** The configuration's path in commands on pages; absent if people need not name it. */
+  readonly namesConfig?: string;
   /** Replaces {@link TIMING}, for tests. */
   readonly timing?: Partial<Timing>;
 }
@@ -81,6 +84,7 @@ export interface Base {
   readonly tracer: Tracer;
   readonly unknownAfter: Millis;
   readonly settingsOf: Context["settingsOf"];
+  readonly installation: Installation;
 }
 
 /** The parts of one run, each opened at first use. Must be disposed, because it holds a connection and the journal. */
@@ -90,6 +94,8 @@ export interface Parts extends AsyncDisposable {
   readonly base: Base;
   /** The configured channels, even if there is a bus. */
   readonly channels: Escalation;
+  /** What to tell whoever starts this run, if no page would reach a person; for people. */
+  readonly callsNobody: string | undefined;
   /** Absent if no bus is configured. */
   readonly announcer?: Announcer;
   /** @throws RelightError `operator.invalid`, `secret.*` */
@@ -180,6 +186,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     tracer,
     unknownAfter: config.unknownAfter,
     settingsOf: (account) => settings.get(account),
+    installation: { typedName: namesToType(settings.values()), ...defined({ configFile: options.namesConfig }) },
   };
 
   const { timeout } = config.cluster;
@@ -232,6 +239,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     settings,
     base,
     channels,
+    callsNobody: dryRun ? undefined : callsNobody(config),
     operator,
     servers,
     context,

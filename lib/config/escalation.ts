@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { RUNBOOK } from "../domain/incidents/page-text.ts";
 import { duration } from "./policy.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference } from "./values.ts";
 
@@ -56,5 +57,5 @@ export type EscalationChannel = z.infer<typeof channel>;
 
 /** Links for pages; `{class}`, `{account}` and `{name}` are replaced by the incident's. */
 export const pageLinks = z
-  .strictObject({ runbook: httpAddress.exactOptional(), console: httpAddress.exactOptional() })
+  .strictObject({ runbook: httpAddress.default(RUNBOOK), console: httpAddress.exactOptional() })
   .prefault({});

@@ -213,10 +213,15 @@ function fanOutTests(): void {
     ]);
   });
 
-  test("without channels the log is enough", async () => {
+  test("with no channel the log has it, and says that nobody was called", async () => {
     const log = fakeLog();
-    await fanOutEscalation([], log).send(incident());
-    expect(log.lines).toHaveLength(1);
+    const escalation = fanOutEscalation([], log);
+    await escalation.send(incident());
+    await escalation.send(incident({ status: "resolved" }));
+    expect(escalation.hasChannels).toBe(false);
+    expect(log.lines.map(({ message }) => message)).toEqual([
+      ...["incident opened", "nobody was called: no escalation is configured", "incident resolved"],
+    ]);
   });
 }
 

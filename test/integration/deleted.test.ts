@@ -140,7 +140,7 @@ describe("a deleted account", () => {
       await deleteAccount(world);
       await waitFor(
         "the deletion to be told",
-        () => lines.join("").includes("account.deleted") || /"outcome":"escalated"/.test(lines.join("")),
+        () => lines.join("").includes("account.deleted") || /"outcome":"unhealed"/.test(lines.join("")),
       );
     } finally {
       watching.kill("SIGTERM");

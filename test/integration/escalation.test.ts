@@ -40,10 +40,10 @@ test("PagerDuty and Slack get a readable page, although SNS is unreachable", asy
     routing_key: "KEY",
     event_action: "trigger",
     dedup_key: `relight/${world.operator.getPublicKey()}/${world.accountId}/jetstream_dead`,
-    payload: { custom_details: { "What was tried": expect.stringMatching(/: refused \(.*stream CACHE/) } },
+    payload: { custom_details: { "What Relight tried": expect.stringMatching(/: refused \(.*stream CACHE/) } },
     links: [{ href: "https://wiki.example.com/jetstream_dead", text: "Runbook" }],
   });
-  expect(event.payload.summary).toMatch(/^\[CRITICAL\] .*: JetStream is dead: dead: JetStream does not listen/);
+  expect(event.payload.summary).toMatch(/^\[CRITICAL\] APP \(.*\): JetStream is dead: Publishers to .* get 503/);
   const blocks = JSON.parse(slack.received[0]?.body ?? "").blocks;
   expect(JSON.stringify(blocks)).toMatch(/What to do now\*.*Do not restart any server/);
   expect(stderr).toMatch(/SNS arn:aws:sns:.*ECONNREFUSED/);

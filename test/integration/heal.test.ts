@@ -152,7 +152,7 @@ test("an account that a person deleted stays deleted", async () => {
   await forgetJwt(world);
   await world.server.start();
   const { json, exit } = await relight(world, "heal", "APP", "--json");
-  expect(json).toMatchObject({ outcome: "escalated", verdict: "dead", rungs: [] });
+  expect(json).toMatchObject({ outcome: "unhealed", verdict: "dead", rungs: [], page: { delivery: "logged" } });
   expect(json.findings.map(({ code }: { code: string }) => code)).toEqual(["account.gone"]);
   expect(exit).toBe(2);
   const files = await readdir(`${world.server.folder}/jwt`);

@@ -88,7 +88,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
 
     test("no rung starts, and a person learns what to do", async () => {
       const { json } = await relight(world, "heal", "APP", "--json");
-      expect(json).toMatchObject({ outcome: "escalated", rungs: [], verdict: "dead" });
+      expect(json).toMatchObject({ outcome: "unhealed", rungs: [], verdict: "dead" });
       expect(json.why).toMatch(`bring ${holder} back`);
     });
 

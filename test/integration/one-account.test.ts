@@ -277,7 +277,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     for (const { id } of rows)
       expect(rowOf(json.results, { account: id })).toMatchObject({
         verdict: "unknown",
-        outcome: "escalated",
+        outcome: "unhealed",
         rungs: [],
       });
     expect(await lasting()).toEqual(before);

@@ -85,7 +85,7 @@ test("restarted while expired, on nats-server 2.9.10: the guarded restart, and f
   expect(gone.sort()).toEqual([...lost].sort());
   const told = forgotten.filter((consumer) => consumer === "ORDERS > single" || consumer === "MEM > reader");
   expect([...found, ...lost].sort()).toEqual(told.sort());
-  expect(healed.json.outcome).toBe(told.length === 0 ? "healed" : "escalated");
+  expect(healed.json.outcome).toBe(told.length === 0 ? "healed" : "unhealed");
 
   const missing = forgotten.filter((consumer) => consumer !== ONER);
   const now = withoutMemory(await snapshot(world));

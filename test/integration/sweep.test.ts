@@ -20,6 +20,8 @@ interface Page {
     readonly key: string;
     readonly summary: string;
     readonly evidence: Record<string, unknown>;
+    readonly impact: string;
+    readonly also: string[];
     readonly advice: string[];
   };
 }
@@ -112,12 +114,13 @@ describe("escalation", () => {
     const [page] = pager.pages;
     expect(page?.type).toBe("incident.opened");
     expect(page?.data.key).toBe(`relight/${world.operator.getPublicKey()}/${world.accountId}/jetstream_dead`);
-    expect(page?.data.summary).toMatch(/^dead: JetStream does not listen/);
+    expect(page?.data.summary).toMatch(/^JetStream does not listen/);
+    expect(page?.data.impact).toMatch(/^Publishers to .*ORDERS.* get 503 no responders/);
     expect(page?.data.evidence).toMatchObject({
       verdict: { verdict: "dead" },
       rungs: expect.arrayContaining([expect.objectContaining({ result: "refused" })]),
     });
-    expect(page?.data.advice.join("\n")).toMatch(/2\.10\.27 has nats-server #6806/);
+    expect(page?.data.also.join("\n")).toMatch(/2\.10\.27 has nats-server #6806/);
 
     await allowMemoryLoss(world);
     expect((await relight(world, "heal", "APP", "--json")).json.outcome).toBe("healed");

@@ -308,15 +308,19 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
   const hourRange = (fault: Fault, from: number, until: number): boolean =>
     FAULTS[fault].some(([begin, end]) => hourOf(from) <= end && hourOf(until) >= begin);
 
-  test("each account that could not be saved was paged about in time", () => {
+  /** Where the renewal failed, the page is about that, and says when the account expires, too. */
+  const CALLS: readonly string[] = ["expiry_imminent", "renewal_failed"];
+
+  test("each account that could not be saved was called about in time", () => {
     const late = result.expired.filter(({ account, claims }) => {
       const window = renewalWindow(claims, result.world.policyOf(account, claims));
       const calls = result.world.incidents.filter(
         (incident) =>
-          incident.account === account && incident.status === "open" && incident.failureClass === "expiry_imminent",
+          incident.account === account && incident.status === "open" && CALLS.includes(incident.failureClass),
       );
       const before = calls.filter(
-        ({ at, evidence }) => Date.parse(at) < (claims.exp ?? 0) * 1000 && evidence["jti"] === claims.jti,
+        ({ at, evidence }) =>
+          Date.parse(at) < (claims.exp ?? 0) * 1000 && JSON.stringify(evidence).includes(claims.jti),
       );
       const [first] = before;
       return window === undefined || first === undefined || Date.parse(first.at) > window.pageAt + HOUR;

@@ -104,7 +104,8 @@ const wordsOf = (text: string): readonly string[] =>
     .map(([word]) => word.replaceAll(/^['"[]|['"\]]$|\.\.\.\]?$/g, ""))
     .filter((word) => !["", "COMMAND", "--help", "--version"].includes(word));
 
-function callFaults(words: readonly string[], isWhole: boolean): readonly string[] {
+/** What the command line does not know of the words of a call; `isWhole`: nothing may be left out. */
+export function callFaults(words: readonly string[], isWhole: boolean): readonly string[] {
   let command: Command = program;
   let { operands, unknown } = command.parseOptions([...words]);
   while (command.commands.length > 0 && operands.length > 0) {

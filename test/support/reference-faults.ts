@@ -6,6 +6,7 @@ import { JOB_EVENT } from "../../lib/adapters/aws/pages/eventbridge-bus.ts";
 import { INCIDENT_EVENTS } from "../../lib/adapters/aws/pages/page-events.ts";
 import { schema } from "../../lib/config/config.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
+import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import { CONFIGURED_MODES, type ModeSettings, modeOf } from "../../lib/domain/ladder/mode.ts";
 import { type ClusterEvent, decide, type WatchFacts } from "../../lib/domain/watch/watch.ts";
 import { TIMING } from "../../lib/usecases/context/timing.ts";
@@ -28,6 +29,7 @@ export function referenceFaults(page: string, read: ReadPage): readonly string[]
     ...doctorFaults(rowsOf(page, "JSON")),
     ...watchFaults(rowsOf(page, "event")),
     ...modeFaults(rowsOf(page, "setting")),
+    ...fieldFaults(rowsOf(page, "field")),
     ...eventFaults(rowsOf(page, "detail-type (source `relight`)")),
   ];
 }
@@ -266,6 +268,17 @@ function modeFaults(rows: Rows): readonly string[] {
     return text === mode ? [] : [`the rows say ${text} for ${JSON.stringify(settings)}, which is ${mode}`];
   });
 }
+
+const FIELDS: All<Incident> = {
+  ...{ key: true, status: true, failureClass: true, severity: true, account: true, accountName: true },
+  ...{ summary: true, impact: true, also: true, was: true, advice: true, command: true, evidence: true },
+  ...{ since: true, at: true, first: true, correlation: true },
+};
+
+const fieldFaults = (rows: Rows): readonly string[] => {
+  const plain = rows.map(([first = "", ...rest]) => [first.replaceAll("[]", ""), ...rest]);
+  return missing("the field", [...Object.keys(FIELDS), "runbook"], plain);
+};
 
 const eventFaults = (rows: Rows): readonly string[] =>
   missing("the event", [...Object.values(INCIDENT_EVENTS), JOB_EVENT], rows);

@@ -10,12 +10,17 @@ export interface Channel {
   readonly escalation: Escalation;
 }
 
-/** Sends to all channels at once and always to the log. One successful channel is enough; each failure is logged. */
+/**
+ * Sends to all channels at once and always to the log. One successful channel is enough; each failure is logged. Without
+ * channels it says that nobody is called.
+ */
 export function fanOutEscalation(channels: readonly Channel[], log: Log, links: Links = {}): Escalation {
   const own = logEscalation(log, links);
   return {
+    ...(channels.length === 0 ? { hasChannels: false } : {}),
     send: async (incident) => {
       await own.send(incident);
+      if (channels.length === 0 && incident.status === "open") log.warn(NOBODY, { incident: incident.key });
       const failures = (
         await Promise.all(channels.map(({ name, escalation }) => tryChannel(name, () => escalation.send(incident))))
       ).filter((failure) => failure !== undefined);
@@ -30,6 +35,8 @@ export function fanOutEscalation(channels: readonly Channel[], log: Log, links: 
     },
   };
 }
+
+const NOBODY = "nobody was called: no escalation is configured";
 
 interface Failure {
   readonly channel: string;

@@ -7,11 +7,12 @@ import type { Metrics } from "../../ports/observers.ts";
  * @param counts `failures` if the sender already counted the incidents
  */
 export function measuredEscalation(
-  { send }: Escalation,
+  { send, ...rest }: Escalation,
   metrics: Metrics,
   counts: "all" | "failures" = "all",
 ): Escalation {
   return {
+    ...rest,
     send: async (incident) => {
       try {
         await send(incident);

@@ -2,6 +2,7 @@ import type { Incident } from "../../domain/incidents/incident.ts";
 import { type Links, pageText } from "../../domain/incidents/page-text.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
+import { clip } from "../../domain/time/text.ts";
 import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
@@ -37,7 +38,7 @@ function eventOf(incident: Incident, links: Links | undefined): JsonObject {
     client: "Relight",
     ...(links?.console === undefined ? {} : { client_url: consoleOf(text.links) }),
     payload: {
-      summary: `${text.title}: ${incident.summary}`.slice(0, LONGEST_SUMMARY),
+      summary: clip(summaryOf(incident, text), LONGEST_SUMMARY),
       source: incident.accountName,
       severity: incident.severity,
       timestamp: incident.at,
@@ -46,13 +47,22 @@ function eventOf(incident: Incident, links: Links | undefined): JsonObject {
       class: incident.failureClass,
       custom_details: {
         ...Object.fromEntries(text.parts.map(({ heading, lines }) => [heading, lines.join("\n")])),
+        ...Object.fromEntries(text.links.map(({ text: name, href }) => [name, href])),
         ...defined({ correlation: incident.correlation }),
         evidence: evidenceOf(incident),
       },
     },
-    links: text.links.map(({ text: name, href }) => ({ href, text: name })),
+    links: text.links.filter(({ href }) => isAddress(href)).map(({ text: name, href }) => ({ href, text: name })),
   };
 }
+
+/** The title, and what users notice: PagerDuty reads it out. */
+function summaryOf({ status, impact, summary }: Incident, { title }: ReturnType<typeof pageText>): string {
+  return status === "resolved" ? title : `${title}: ${impact ?? summary}`;
+}
+
+/** A runbook may be a path. */
+const isAddress = (href: string): boolean => /^https?:\/\//.test(href);
 
 function consoleOf(links: ReturnType<typeof pageText>["links"]): string {
   return links.find(({ text }) => text === "Console")?.href ?? "";

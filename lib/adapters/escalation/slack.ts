@@ -1,11 +1,13 @@
 import type { Incident } from "../../domain/incidents/incident.ts";
-import { type Links, linkLine, type PagePart, pageText } from "../../domain/incidents/page-text.ts";
+import { type Links, type PagePart, type PageText, pageText } from "../../domain/incidents/page-text.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
+import { clip } from "../../domain/time/text.ts";
 import type { Escalation } from "../../ports/escalation.ts";
 import { type ChannelSettings, postedEscalation } from "./persistent.ts";
 
 /** The maximum length of a section's text (docs.slack.dev, block kit reference). */
 const LONGEST_SECTION = 3_000;
+const LONGEST_LINK = 500;
 
 export interface SlackSettings extends ChannelSettings {
   /** The address of an incoming webhook; a secret, because anybody who knows it can post. */
@@ -24,8 +26,6 @@ export function slackEscalation({ links, ...settings }: SlackSettings): Escalati
 
 function slackMessage(incident: Incident, links: Links | undefined): JsonObject {
   const text = pageText(incident, links);
-  const readOn = text.links.map(linkLine);
-  const parts = readOn.length > 0 ? [...text.parts, { heading: "Links", lines: readOn }] : text.parts;
   return {
     // Shown in notifications.
     text: escaped(`${text.title}. ${text.parts[0]?.lines[0] ?? ""}`),
@@ -34,17 +34,25 @@ function slackMessage(incident: Incident, links: Links | undefined): JsonObject 
         type: "header",
         text: { type: "plain_text", text: `${emojiOf(incident)} ${text.title}`.slice(0, 150), emoji: false },
       },
-      ...parts.map((part) => ({ type: "section", text: { type: "mrkdwn", text: sectionOf(part) } })),
-      { type: "context", elements: [incident.key, text.reference].flatMap(plainText) },
+      ...text.parts.map((part) => section(sectionOf(part))),
+      ...(text.links.length === 0 ? [] : [section(text.links.map(linkOf).join("\n"))]),
+      { type: "context", elements: [...text.references, clip(incident.key, 300)].map(plainText) },
     ],
   };
 }
 
-function plainText(text: string | undefined): readonly JsonObject[] {
-  return text === undefined ? [] : [{ type: "plain_text", text, emoji: false }];
+/** Verbatim: what looks like a channel, a person or an address in a name is not linked. */
+const section = (text: string): JsonObject => ({ type: "section", text: { type: "mrkdwn", text, verbatim: true } });
+
+/** A runbook may be a path, which Slack can't link. */
+function linkOf({ text, href }: PageText["links"][number]): string {
+  return /^https?:\/\//.test(href) ? `<${escaped(href)}|${text}>` : `${text}: ${escaped(clip(href, LONGEST_LINK))}`;
 }
 
-function sectionOf({ heading, lines }: PagePart): string {
+const plainText = (text: string): JsonObject => ({ type: "plain_text", text, emoji: false });
+
+function sectionOf({ heading, lines, isCommand }: PagePart): string {
+  if (isCommand) return `*${heading}*\n\`\`\`${lines.map(escaped).join("\n")}\`\`\``;
   const list = lines.length > 1 ? lines.map((line) => `• ${line}`) : lines;
   const text = [`*${heading}*`, ...list].map(escaped).join("\n");
   if (text.length <= LONGEST_SECTION) return text;

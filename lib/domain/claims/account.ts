@@ -50,3 +50,6 @@ export function expectationsOf(settings: AccountSettings | undefined): Expectati
   const beyond = leafnodes.flatMap(({ domain }) => domain ?? []);
   return { domains: [...new Set([...domains, ...beyond])], leafnodes };
 }
+
+/** `ABCDEF…WXYZ`, for people: enough to tell accounts apart. Commands need the whole id, or the name. */
+export const shortId = (account: AccountId): string => `${account.slice(0, 6)}…${account.slice(-4)}`;

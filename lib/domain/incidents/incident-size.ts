@@ -22,10 +22,14 @@ export function fitted(incident: Incident, fits: (candidate: Incident) => boolea
   return candidates.find(fits) ?? shortened(incident);
 }
 
-function shortened(incident: Incident): Incident {
-  const { summary, advice, accountName } = incident;
+function shortened({ command, ...incident }: Incident): Incident {
+  const { summary, advice, accountName, impact, was, also } = incident;
   return {
     ...incident,
+    ...defined({ impact: impact && short(impact), was: was && short(was) }),
+    ...(also === undefined ? {} : { also: also.slice(0, MOST_LINES).map(short) }),
+    // Half a command would be another command.
+    ...(command !== undefined && command.length <= LONGEST_TEXT ? { command } : {}),
     summary: short(summary),
     accountName: short(accountName),
     advice: advice.slice(0, MOST_LINES).map(short),

@@ -1,41 +1,7 @@
 import type { AccountId } from "../claims/account.ts";
 import type { JsonObject } from "../time/json.ts";
 import { type FindingCode, isRevived, type Verdict } from "../verdict/verdict.ts";
-
-/** Why a person is paged. Part of the incident's key, so each class has at most one open incident per account. */
-export const FAILURE_CLASSES = [
-  "jetstream_dead",
-  "account_expired",
-  "account_deleted",
-  "renewal_failed",
-  "push_refused",
-  "account_missing",
-  "claims_differ",
-  /** Not renewed by the policy's thresholds: a warning, then critical. */
-  "expiry_near",
-  "expiry_imminent",
-  /** For a critical account, the servers, the resolver and the journal have different claims. */
-  "readings_disagree",
-  /** Expiries of other things than accounts, and signing keys to be removed. */
-  "operator_expiring",
-  "credentials_expiring",
-  "activation_expiring",
-  "certificate_expiring",
-  "signing_key_retiring",
-  /** Only unacknowledged losses. */
-  "assets_lost",
-  /** Only limits: servers refuse messages or clients. */
-  "limits_reached",
-  /** The journal has an entry that Relight would act on, but its proof is missing or wrong. */
-  "journal_unproved",
-  "degraded",
-  "unknown",
-  "cluster_unreachable",
-  /** A CloudWatch alarm of Relight's own stack; one incident per alarm. */
-  "stack_alarm",
-] as const;
-
-export type FailureClass = (typeof FAILURE_CLASSES)[number];
+import type { FailureClass } from "./classes.ts";
 
 /** Classes about renewals. A healthy account can have them, so a healthy verdict does not resolve them. */
 export const RENEWAL_CLASSES: readonly FailureClass[] = [
@@ -49,18 +15,28 @@ export const STOPS_RENEWAL = { stops: "renewal" } as const;
 export interface Incident {
   readonly key: string;
   readonly status: "open" | "resolved";
+  /** The worst of what is wrong now. It may change while the incident is open. */
   readonly failureClass: FailureClass;
   readonly account: AccountId | "-";
   readonly accountName: string;
   readonly severity: "warning" | "critical";
+  /** What is wrong, or how it ended. */
   readonly summary: string;
+  /** What else is wrong; absent if nothing is. */
+  readonly also?: readonly string[];
+  /** What users notice, in sentences. Absent in pages of older versions. */
+  readonly impact?: string;
+  /** What was wrong: before this page, if that was something else, or until the incident was resolved. */
+  readonly was?: string;
   /** What to do now, in sentences. */
   readonly advice: readonly string[];
+  /** What to type now. Absent if there is nothing to do, and in pages of older versions. */
+  readonly command?: string;
   /** What was observed, tried and proved. Contains no secrets. */
   readonly evidence: JsonObject;
-  /** When the incident was opened, since its last resolution; ISO 8601, UTC. */
+  /** Since when it is wrong, as far as is known; ISO 8601, UTC. */
   readonly since: string;
-  /** The first page of an incident that waited before anybody was paged (`since` is earlier). */
+  /** The first page of an incident. `since` may be earlier. */
   readonly first?: true;
   /** When this page was made; ISO 8601, UTC. */
   readonly at: string;
@@ -68,7 +44,10 @@ export interface Incident {
   readonly correlation?: string;
 }
 
-/** The same for every page about the same failure. */
+/**
+ * The same for every page of one incident. An account has at most one open incident, whose key names the class that it
+ * began with; the cluster has one per class.
+ */
 export function incidentKey(operator: string, account: AccountId | "-", failureClass: FailureClass): string {
   return `relight/${operator}/${account}/${failureClass}`;
 }

@@ -1,5 +1,8 @@
+import { shellWord } from "../time/text.ts";
 import { type EpochMillis, isoTime } from "../time/time.ts";
+import { CLASS_TEXTS } from "./classes.ts";
 import type { Incident } from "./incident.ts";
+import { spokenDuration } from "./page-end.ts";
 
 /** A CloudWatch alarm and its new state. */
 export interface StackAlarm {
@@ -22,11 +25,24 @@ export const alarmKey = ({ arn }: Pick<StackAlarm, "arn">): string => `relight/$
  * begins with "Warning", the incident is a warning.
  */
 export function alarmIncident(alarm: StackAlarm, since: EpochMillis = alarm.at): Incident {
-  const { name, arn, state, reason, description = "", at } = alarm;
+  const { name, arn, state, reason, region, description = "", at } = alarm;
   const [meaning = "", ...advice] = description
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean);
+  const { impact, end } = CLASS_TEXTS.stack_alarm;
+  const problem = meaning || `the alarm ${name} went off; it has no description`;
+  const times = { since: isoTime(since), at: isoTime(at) };
+  const text =
+    state === "OK"
+      ? { summary: `${end} after ${spokenDuration(times)}`, was: problem, advice: [] }
+      : {
+          summary: problem,
+          also: [`CloudWatch's reason: ${reason || "none"}`],
+          impact,
+          advice: [...advice, `See the alarm: ${consoleOf(alarm)}`],
+          command: `aws cloudwatch describe-alarms --region ${shellWord(region)} --alarm-names ${shellWord(name)}`,
+        };
   return {
     key: alarmKey(alarm),
     status: state === "OK" ? "resolved" : "open",
@@ -34,11 +50,9 @@ export function alarmIncident(alarm: StackAlarm, since: EpochMillis = alarm.at):
     account: "-",
     accountName: name,
     severity: /^warning\b/i.test(meaning) ? "warning" : "critical",
-    summary: meaning || `the alarm ${name} went off; it has no description`,
-    advice: [...advice, `CloudWatch's reason: ${reason || "none"}.`, `See the alarm: ${consoleOf(alarm)}`],
+    ...text,
     evidence: { alarm: name, arn, state, reason },
-    since: isoTime(since),
-    at: isoTime(at),
+    ...times,
   };
 }
 

@@ -1,9 +1,13 @@
 import type { JournalEntry } from "../journal/journal.ts";
 import { type EpochMillis, isoTime, type Millis, millis } from "../time/time.ts";
+import type { Incident } from "./incident.ts";
 import { openingsOf } from "./repeats.ts";
 
-/** Whether the page of an `incident.opened` entry was delivered; `waiting`: nobody was paged yet. */
-export type Delivery = "delivered" | "undeliverable" | "waiting";
+/**
+ * What became of the page of an `incident.opened` entry. `undeliverable`: no channel accepted it. `logged`: no channel is
+ * configured. `waiting`: nobody was paged yet.
+ */
+export type Delivery = "delivered" | "undeliverable" | "logged" | "waiting";
 
 /** A time in which every check of an account, or of the whole cluster, was unknown. */
 export interface UnknownPeriod {
@@ -13,21 +17,21 @@ export interface UnknownPeriod {
 }
 
 /**
- * The current unknown period. It begins with the first unknown verdict, or the opening of the incident `key`, after the
- * last known verdict or resolution.
+ * The current unknown period. It begins with the first unknown verdict, or the first page of the class in the incident
+ * `key`, after the last known verdict or resolution.
  * @param entries verdicts and incidents of one account, or of `-`, oldest first
  * @param job that checks now
  */
 export function unknownPeriod(
   entries: readonly JournalEntry[],
-  key: string,
+  { key, failureClass }: Pick<Incident, "key" | "failureClass">,
   job: string,
   now: EpochMillis,
 ): UnknownPeriod {
   const isEnd = ({ kind, data }: JournalEntry): boolean =>
     (kind === "verdict" && data["verdict"] !== "unknown") || (kind === "incident.resolved" && data["key"] === key);
   const isPart = ({ kind, data }: JournalEntry): boolean =>
-    kind === "verdict" || (kind === "incident.opened" && data["key"] === key);
+    kind === "verdict" || (kind === "incident.opened" && data["key"] === key && data["failureClass"] === failureClass);
   const period = entries.slice(entries.findLastIndex(isEnd) + 1).filter(isPart);
   const jobs = new Set([...period.map((entry) => entry.job), job]);
   return { began: period[0]?.at ?? now, asked: jobs.size };

@@ -84,9 +84,11 @@ export function forbiddenStep({ mode }: RunMode, step: Step): string | undefined
 
 const NONE: ReadonlyMap<RungId, string> = new Map();
 
+export const NO_REMEDY = "no remedy helps against these findings";
+
 function whyStopped(refused: readonly RefusedRung[], tried: ReadonlySet<Attempt>): string {
   if (refused.length > 0) return refused.map(({ rung, why }) => `${rung} is refused: ${why}`).join("; ");
   const rungs = new Set([...tried].map((attempt) => attempt.split(" ")[0]));
   if (rungs.size > 0) return `no rung is left after ${[...rungs].join(", ")}`;
-  return "no remedy helps against these findings";
+  return NO_REMEDY;
 }

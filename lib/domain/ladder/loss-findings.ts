@@ -1,5 +1,6 @@
 import type { Observation } from "../observation/observation.ts";
 import { defined } from "../time/defined.ts";
+import { shellWord } from "../time/text.ts";
 import { finding } from "../verdict/findings.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import { isBack, type Loss } from "./loss.ts";
@@ -17,12 +18,13 @@ export function lossFindings({ account, streams }: Observation, losses: readonly
       const { stream, consumer, kind } = loss;
       const subject = { stream, ...defined({ consumer }) };
       const health = kind === "gone" ? "dead" : "degraded";
-      const command = `relight acknowledge ${account} '${nameOfGroup(loss)}' --reason WHY`;
+      const command = `relight acknowledge ${account} ${shellWord(nameOfGroup(loss))} --reason WHY`;
       const since =
         loss.seenWell === undefined
           ? "after a remedy"
           : `compared with ${loss.seenWell}, when the account was last healthy`;
-      const message = `${loss.message} (${since}); restore it, or acknowledge the loss (\`${command}\`)`;
-      return finding("asset.lost", health, subject, message, { loss: kind, what: loss.message });
+      const advice = `restore it, or acknowledge the loss (\`${command}\`)`;
+      const evidence = { loss: kind, what: loss.message };
+      return finding("asset.lost", health, subject, `${loss.message} (${since})`, evidence, advice);
     });
 }

@@ -62,15 +62,15 @@ function problemsOf(observation: Observation): readonly Found[] {
 function refusal(problem: LimitProblem, claims: AccountClaims): Finding[] {
   const { kind, claim, tier, used, limit, refused, refusesAll, message } = problem;
   if (refused.length === 0) return [];
-  const raise = `${raisingCommands([problem], claims)} raises it`;
-  const evidence = { probe: "JSZ", claim, used, limit, streams: refused, ...defined({ tier }) };
+  const raise = raisingCommands([problem], claims);
+  const evidence = { probe: "JSZ", claim, used, limit, streams: refused, raise: problem.options, ...defined({ tier }) };
   if (kind === "no-tier") {
-    const why = `${message}: servers refuse every message to ${refused.length === 1 ? "it" : "them"} (10120); ${raisingCommands([problem], claims)} adds it`;
-    return [finding("limit.no_tier", "dead", {}, why, evidence)];
+    const why = `${message}: servers refuse every message to ${refused.length === 1 ? "it" : "them"} (10120)`;
+    return [finding("limit.no_tier", "dead", {}, why, evidence, `${raise} adds it`)];
   }
   const what = used >= limit ? "every message" : "messages of average size";
-  const why = `${message}; servers refuse ${what} to ${someOf(refused)} (10002); ${raise}`;
-  return [finding("limit.storage", refusesAll ? "dead" : "degraded", {}, why, evidence)];
+  const why = `${message}; servers refuse ${what} to ${someOf(refused)} (10002)`;
+  return [finding("limit.storage", refusesAll ? "dead" : "degraded", {}, why, evidence, `${raise} raises it`)];
 }
 
 function warning(problem: LimitProblem, claims: AccountClaims): Warning[] {
@@ -91,13 +91,13 @@ function outsideTiers(observation: Observation): Finding[] {
   const outside = view.ok === true ? view.value.info.limits[""] : undefined;
   if (tiered === undefined || outside === undefined || !isUsed(outside)) return [];
   const held = outside.memory.used + outside.file.used;
-  const message = `streams that were created under flat limits count in none of the tiers (${formatSize(held)} with every replica): servers refuse their messages (10120, nats-server #2971) until each stream is updated once or its servers restart; ${MOVE(tiered)}`;
+  const message = `streams that were created under flat limits count in none of the tiers (${formatSize(held)} with every replica): servers refuse their messages (10120, nats-server #2971) until each stream is updated once or its servers restart`;
   const evidence = {
     probe: "$JS.API.INFO",
     held,
     ...defined({ streams: outside.streams }),
   };
-  return [finding("limit.outside_tiers", "dead", {}, message, evidence)];
+  return [finding("limit.outside_tiers", "dead", {}, message, evidence, MOVE(tiered))];
 }
 
 const MOVE = (claims: AccountClaims): string => `\`relight heal ${nameForShell(claims)}\` updates them`;
@@ -112,8 +112,10 @@ function connectionFindings({ running, accountView }: Observation): Finding[] {
   const evidence = { probe: "ACCOUNT.INFO", used: refusal.used ?? 0, limit: refusal.limit ?? 0 };
   // If Relight could connect as the account, its own connection was the last one.
   if (accountView.ok === true) return [];
-  const message = `${refusal.message}: servers refuse further clients, and Relight can't check or heal as the account; raise \`conn\` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close connections`;
-  return [finding("limit.connections", "degraded", {}, message, evidence)];
+  const message = `${refusal.message}: servers refuse further clients, and Relight can't check or heal as the account`;
+  const advice =
+    "raise `conn` in its claims (nsc edit account --conns, then relight push FILE --allow-changes), or close connections";
+  return [finding("limit.connections", "degraded", {}, message, evidence, advice)];
 }
 
 function nearConnections({ running }: Observation): Warning[] {
@@ -173,9 +175,10 @@ function fullServers(observation: Observation): Finding[] {
   );
   const found = full.map(({ capacity: { server, used, max }, storage, leads }) => {
     const { limit, what } = STORAGES[storage];
-    const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}: it refuses every message to them (10023); delete data, or raise ${limit} in its configuration and restart it`;
+    const message = `${server} stores ${formatSize(used[storage])} of ${what} of all accounts, and its ${limit} is ${formatSize(max[storage])}: it refuses every message to them (10023)`;
+    const advice = `delete data, or raise ${limit} in its configuration and restart it`;
     const evidence = { probe: "JSZ", used: used[storage], limit: max[storage] };
-    return finding("limit.server_storage", leads ? "dead" : "degraded", { server }, message, evidence);
+    return finding("limit.server_storage", leads ? "dead" : "degraded", { server }, message, evidence, advice);
   });
   return [...unseen, ...found];
 }

@@ -83,7 +83,7 @@ export const METRICS = {
     total: true,
     when: "1 at the end of each job. `Outcome` is the job's outcome, `again` after an error that a retry may fix, or `failed` after any other error.",
     advice:
-      "`failed`, `refused` or `escalated`: a person was paged. Many `again`: the cluster or AWS is hard to reach.",
+      "`failed`, `refused` or `escalated`: a person was paged. `unhealed`: nobody could be. Many `again`: the cluster or AWS is hard to reach.",
   },
   Verdicts: {
     unit: "Count",

@@ -4,6 +4,7 @@ import { isTrusted } from "../claims/claims-source.ts";
 import type { Operator } from "../claims/operator.ts";
 import { describeWithdrawal, isWithdrawn, type Presence } from "../claims/presence.ts";
 import { keepsServersDown } from "../gate/gate-harm.ts";
+import { nameForShell } from "../limits/fit.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import type { Observation, StoredClaims } from "../observation/observation.ts";
 import { describeStreams, type SeenStream } from "../observation/streams-seen.ts";
@@ -81,13 +82,15 @@ export function unreadable({
 
 function unreadableFinding({ message }: { readonly message: string }): Finding {
   const advice = "have the JWT issued again and push it: relight push FILE";
-  return finding("claims.unreadable", "unknown", {}, `${message}; ${advice}`);
+  return finding("claims.unreadable", "unknown", {}, message, {}, advice);
 }
 
 function uncountableFindings({ at }: Observation, { exp, jti }: AccountClaims): Finding[] {
   if (exp === undefined || isCountable(exp, at)) return [];
-  const message = `its exp (${exp}) is too large for servers, so it is unknown when the claims expire: have the JWT issued again with an earlier exp or none, and push it: relight push FILE --allow-earlier-expiry`;
-  return [finding("claims.uncountable", "unknown", {}, message, { jti, exp })];
+  const message = `its exp (${exp}) is too large for servers, so it is unknown when the claims expire`;
+  const advice =
+    "have the JWT issued again with an earlier exp or none, and push it: relight push FILE --allow-earlier-expiry";
+  return [finding("claims.uncountable", "unknown", {}, message, { jti, exp }, advice)];
 }
 
 /** Checks running and stored claims, because a starting server may load either. */
@@ -96,9 +99,9 @@ function noStartFindings(observation: Observation, { systemAccount }: Operator):
   const all = [...loaded(observation).map(({ document }) => document), ...(stored ? [stored.document] : [])];
   const bad = all.find(({ claims }) => keepsServersDown(observation.account, systemAccount, claims));
   if (bad === undefined) return [];
-  const message =
-    "the claims give JetStream to the system account, so a server that restarts can't start again; remove it before any restart: relight jetstream limits SYS --memory 0 --storage 0";
-  return [finding("claims.no_start", "dead", {}, message, { jti: bad.claims.jti })];
+  const message = "the claims give JetStream to the system account, so a server that restarts can't start again";
+  const advice = `remove it before any restart: relight jetstream limits ${nameForShell(bad.claims)} --memory 0 --storage 0`;
+  return [finding("claims.no_start", "dead", {}, message, { jti: bad.claims.jti }, advice)];
 }
 
 function expiryFindings(observation: Observation, claims: AccountClaims, presence: Presence): Finding[] {

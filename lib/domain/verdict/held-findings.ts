@@ -152,7 +152,7 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
   const place = gone.length === 0 ? "" : `${holders.length > 0 ? "" : "one of "}${gone.join(" and ")}`;
   const where =
     gone.length > 0
-      ? `${it} is on ${place}, which ${doesNot(gone)} answer; ${adviceOnAbsent(gone, nameOfGroup(group))}`
+      ? `${it} is on ${place}, which ${doesNot(gone)} answer`
       : `${it} is in the cluster's metadata, but all servers answer and none has it`;
   const server = holders.length === 1 ? { server: holders[0] ?? "" } : {};
   return finding(
@@ -166,6 +166,7 @@ function unheldFinding({ stream, consumer, holders, away, replicas, certain, sou
       away,
       ...(replicas ? { replicas } : {}),
     },
+    gone.length > 0 ? adviceOnAbsent(gone, nameOfGroup(group)) : undefined,
   );
 }
 

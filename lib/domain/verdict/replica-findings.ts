@@ -115,8 +115,9 @@ function noMajority(
     what === "stream" ? "stream.no_majority" : "consumer.no_majority",
     "dead",
     { ...(away.length === 1 ? { server: away[0] ?? "" } : {}), ...group },
-    `${name}${size_} has ${left} of ${size} replicas but needs ${Math.floor(size / 2) + 1}: ${absent}; ${todo}`,
+    `${name}${size_} has ${left} of ${size} replicas but needs ${Math.floor(size / 2) + 1}: ${absent}`,
     { probe: "JSZ", away },
+    todo,
   );
 }
 

@@ -40,9 +40,23 @@ function unavailable(name: string, problem: string): Finding {
 function differenceFinding(name: string, difference: Difference): Finding {
   switch (difference.kind) {
     case "missing":
-      return finding("source.missing_account", "dead", {}, `${name} has the account, but no server or resolver has it`);
+      return finding(
+        "source.missing_account",
+        "dead",
+        {},
+        `${name} has the account, but no server or resolver has it`,
+        {},
+        "push its JWT: `relight push FILE`",
+      );
     case "unknown":
-      return finding("source.unknown_account", "degraded", {}, `the account runs, but ${name} lacks it`);
+      return finding(
+        "source.unknown_account",
+        "degraded",
+        {},
+        `the account runs, but ${name} lacks it`,
+        {},
+        "add it there, or delete it",
+      );
     case "untrusted": {
       const message = `${name} has a JWT of the account that the servers don't trust (issuer ${difference.issuer})`;
       return finding("source.differs", "degraded", {}, message, { issuer: difference.issuer });
@@ -56,6 +70,6 @@ function differs(name: string, { newer, changes }: Extract<Difference, { kind: "
   const lasting = changes.map(({ path }) => path).filter((path) => !RENEWAL_CLAIMS.includes(path));
   const where = newer === "source" ? `${name} has newer claims` : `the claims in force are newer than those of ${name}`;
   const what = lasting.length === 0 ? "only renewed" : `different in ${lasting.join(", ")}`;
-  const message = `${where}, ${what}; see relight diff`;
-  return finding("source.differs", "degraded", {}, message, { newer, claims: lasting });
+  const advice = "push those of the source, or put those in force there";
+  return finding("source.differs", "degraded", {}, `${where}, ${what}`, { newer, claims: lasting }, advice);
 }

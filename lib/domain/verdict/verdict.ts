@@ -128,7 +128,10 @@ export interface Finding {
   /** The account's health because of this finding. */
   readonly health: Exclude<Health, "healthy">;
   readonly subject: Subject;
+  /** What is wrong, and the advice. */
   readonly message: string;
+  /** What to do about it; absent if that depends on more than this finding. */
+  readonly advice?: string;
   readonly evidence: Evidence;
 }
 

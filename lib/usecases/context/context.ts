@@ -4,6 +4,8 @@ import type { OnDifference } from "../../domain/claims/claims-source.ts";
 import type { Operator } from "../../domain/claims/operator.ts";
 import type { ExpiryPolicy } from "../../domain/expiry/expiry-policy.ts";
 import type { SystemUser } from "../../domain/gate/lockout.ts";
+import type { Installation } from "../../domain/incidents/page-command.ts";
+import type { PageDraft } from "../../domain/incidents/trouble.ts";
 import type { EntryKind } from "../../domain/journal/journal.ts";
 import { type RunMode, withLoss } from "../../domain/ladder/mode.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
@@ -59,6 +61,10 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly policyOf: (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy;
   /** The account's configuration; undefined for an account that is not configured. */
   readonly settingsOf: (account: AccountId) => AccountSettings | undefined;
+  /** What pages need to know of this installation; by default they name accounts by their ids. */
+  readonly installation?: Installation;
+  /** Collects what the current job pages about; absent outside of jobs. */
+  readonly draft?: PageDraft;
   /** The id of the current job's trigger, for its log lines and pages. */
   readonly correlation?: string;
   /** Absent without tracing. */

@@ -1,4 +1,5 @@
-import { type FailureClass, STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
+import type { FailureClass } from "../../domain/incidents/classes.ts";
+import { STOPS_RENEWAL } from "../../domain/incidents/incident.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import type { RelightError } from "../../errors.ts";
 import type { Trigger } from "../../ports/jobs.ts";

@@ -1,3 +1,4 @@
+import { type PageEnd, wasCalled } from "../../domain/incidents/page-end.ts";
 import { type JobFacts, measuresOfFailedJob, measuresOfJob } from "../../domain/metrics/measures.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { asRelightError } from "../../errors.ts";
@@ -20,6 +21,21 @@ export interface EndDependencies {
 export interface JobEnd extends JobFacts {
   /** The pushed JWT, if any. */
   readonly pushed?: object;
+  /** What became of the page, if there was something to page about. */
+  readonly page?: PageEnd;
+}
+
+/** Adds what became of the page: where nobody was called, the job was not `escalated`. */
+export function withPage<End extends JobEnd>(end: End, page: PageEnd | undefined): End {
+  if (page === undefined) return end;
+  const isClaimed = end.outcome === "escalated" && !wasCalled(page);
+  return { ...end, page, ...(isClaimed ? { outcome: "unhealed" } : {}) };
+}
+
+/** What helped, for the page that says that all is well again; undefined if Relight did nothing. */
+export function describeRemedies(rungs: JobEnd["rungs"]): string | undefined {
+  const helped = rungs.filter(({ result }) => result === "helped").map(({ rung }) => rung);
+  return helped.length === 0 ? undefined : `Relight healed it: ${helped.join(", then ")}.`;
 }
 
 type Which = Pick<Job, "account" | "action" | "trigger" | "correlation">;

@@ -1,3 +1,4 @@
+import type { PageDraft } from "../../domain/incidents/trouble.ts";
 import { type Ending, endingData } from "../../domain/journal/last-job.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { EpochMillis } from "../../domain/time/time.ts";
@@ -7,8 +8,9 @@ import { type Context, type RunningJob, record } from "../context/context.ts";
 import { withLease } from "../context/lease.ts";
 import { logWith, traced } from "../context/trace.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
+import { settleIncidents } from "../paging/settle.ts";
 import { pageJobFailure } from "./failed-job.ts";
-import { type EndDependencies, type JobEnd, reportEnd, reportFailure } from "./job-end.ts";
+import { describeRemedies, type EndDependencies, type JobEnd, reportEnd, reportFailure, withPage } from "./job-end.ts";
 
 /** What a job needs before it connects to anything, and to report its end. */
 export interface JobDependencies extends EndDependencies {
@@ -101,11 +103,14 @@ function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End
 
 /** After a retryable error the job stays unfinished in the journal on purpose: the next job resumes it. */
 async function journaled<End extends JobEnd>(
-  context: Context,
+  outer: Context,
   job: RunningJob,
   { action, trigger, reason, correlation }: Order,
   work: Work<End>,
 ): Promise<End> {
+  const draft: PageDraft = { troubles: [], ended: [] };
+  const context = { ...outer, draft };
+  let isSettled = false;
   let running = job;
   let before: Pick<Ending, "verifiedAt"> = {};
   try {
@@ -115,7 +120,10 @@ async function journaled<End extends JobEnd>(
     running = { ...job, ...resumes };
     const started = { action, trigger, reason, correlation, ...before, ...resumes };
     await record(context, running, "job.started", started);
-    const { end, ending } = await work(context, running);
+    const { end: done, ending } = await work(context, running);
+    isSettled = true;
+    const page = await settleIncidents(context, running, draft, describeRemedies(done.rungs));
+    const end = withPage(done, outer.mode.dryRun ? undefined : page);
     const known = endingData({ ...before, ...ending, ...verifiedNow(context, ending) });
     await record(context, running, "job.finished", { outcome: end.outcome, correlation, ...known });
     return end;
@@ -123,7 +131,11 @@ async function journaled<End extends JobEnd>(
     const error = asRelightError(thrown);
     const end = { outcome: "failed", error: error.toJSON(), correlation, ...endingData(before) };
     if (!error.retryable) await record(context, running, "job.finished", end);
-    await pageJobFailure(context, running, error, trigger);
+    try {
+      await pageJobFailure(isSettled ? outer : context, running, error, trigger);
+    } finally {
+      if (!isSettled) await settleIncidents(context, running, draft);
+    }
     throw thrown;
   }
 }

@@ -51,7 +51,7 @@ async function rememberClaims(context: Context, job: RunningJob, { claims, text 
 
 /** Resolves the incident of a deletion once the account is back, even if it is not healthy. */
 async function resolveIfBack(context: Context, job: RunningJob): Promise<void> {
-  await resolveIncidents(context, job, (open) => open === "account_deleted", "somebody brought the account back");
+  await resolveIncidents(context, job, (open) => open === "account_deleted");
 }
 
 /** Records the streams, because other servers do not report what an absent one holds, and none reports a deleted account's. */

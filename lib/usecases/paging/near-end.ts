@@ -6,7 +6,7 @@ import { NO_SKEW } from "../../domain/observation/clocks.ts";
 import { type EpochMillis, epochMillis } from "../../domain/time/time.ts";
 import type { Context } from "../context/context.ts";
 import { claimsSeen } from "../journal/remembered.ts";
-import type { EscalateDependencies } from "./escalate.ts";
+import type { EscalateDependencies } from "./pager.ts";
 
 /** How many accounts' newest jobs to read at once. */
 const CHUNK = 100;

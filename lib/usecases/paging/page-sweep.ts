@@ -1,6 +1,7 @@
 import { asRelightError, type RelightError } from "../../errors.ts";
-import { type EscalateDependencies, escalate, resolveIncidents } from "./escalate.ts";
+import { escalate, resolveIncidents } from "./escalate.ts";
 import { isAnyNearEnd } from "./near-end.ts";
+import type { EscalateDependencies } from "./pager.ts";
 
 /**
  * Pages a person about a failed sweep, because nobody reads the output of scheduled sweeps. If only answers are missing, it
@@ -38,5 +39,5 @@ async function mayNotWait(pager: EscalateDependencies): Promise<boolean> {
 
 export async function sweepWorked(pager: EscalateDependencies, id: string): Promise<void> {
   const job = { id, account: "-" } as const;
-  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable", "sweeps work again");
+  await resolveIncidents(pager, job, (open) => open === "cluster_unreachable");
 }

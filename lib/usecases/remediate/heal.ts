@@ -100,6 +100,9 @@ async function applyRungs(context: Context, job: RunningJob, { first, done, base
   }
 }
 
+/** Why an expired account with `policy.manual` is not renewed. */
+export const BY_HAND = "the policy says that it is renewed by hand";
+
 /** Why the ladder must not renew the expired account; undefined if it may. */
 async function renewalObjection(context: Context, job: RunningJob, seen: Look): Promise<string | undefined> {
   const { decision, why } = await renewalDecision(context, job, seen);
@@ -107,7 +110,7 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
     case "renew":
       return undefined;
     case "manual":
-      return "the policy says that it is renewed by hand";
+      return BY_HAND;
     case "disagree":
       return `the readings of its claims disagree: ${why}`;
     case "wait":

@@ -1,3 +1,4 @@
+import type { PageEnd } from "../../domain/incidents/page-end.ts";
 import type { modeJson } from "../../domain/ladder/mode.ts";
 import type { RungReport } from "../../domain/ladder/rung.ts";
 import type { Verdict } from "../../domain/verdict/verdict.ts";
@@ -5,14 +6,25 @@ import type { Look } from "../observe/look.ts";
 import { describePush } from "../push/describe-push.ts";
 import type { ProvedPush } from "../push/push.ts";
 
+export type Outcome =
+  | "healthy"
+  | "healed"
+  | "escalated"
+  | "unhealed"
+  | "refused"
+  | "verified"
+  | "renewed"
+  | "pushed"
+  | "looked";
+
 /** The result of one job on one account. */
 export interface Remediation {
   readonly account: string;
   /**
    * `verified`, `renewed` and `pushed` end with a check, without applying the ladder; see the verdict. `looked`: the mode
-   * did not allow the next step.
+   * did not allow the next step. `escalated`: a person was called. `unhealed`: nobody was called; see `page`.
    */
-  readonly outcome: "healthy" | "healed" | "escalated" | "refused" | "verified" | "renewed" | "pushed" | "looked";
+  readonly outcome: Outcome;
   readonly why: string;
   readonly rungs: readonly RungReport[];
   readonly verdict: Verdict;
@@ -24,6 +36,8 @@ export interface Remediation {
   readonly losses?: readonly string[];
   /** The pushed JWT and where it was proved, if any. */
   readonly pushed?: ReturnType<typeof describePush>;
+  /** What became of the page; absent if there was nothing to page about. */
+  readonly page?: PageEnd;
   /** The id of everything that the trigger led to. */
   readonly correlation: string;
   /** When the claims expire; ISO 8601, UTC. Absent if they don't or it is unknown. */

@@ -3,14 +3,17 @@ import { unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { allows } from "../../domain/ladder/mode.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import { defined } from "../../domain/time/defined.ts";
+import { listed } from "../../domain/time/text.ts";
 import { isoTime } from "../../domain/time/time.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import type { Look } from "../observe/look.ts";
-import { escalate, resolveIncidents } from "../paging/escalate.ts";
+import { escalateNow, resolveIncidents } from "../paging/escalate.ts";
 
 const CLASS = "journal_unproved";
+/** How many entries a page names. */
+const MOST_ENTRIES = 5;
 
 /**
  * Pages a person about open remedies in the journal without a valid proof, and does nothing else, because somebody may have
@@ -20,17 +23,17 @@ const CLASS = "journal_unproved";
 export async function refuseUnproved(context: Context, job: RunningJob, { claims }: Look): Promise<boolean> {
   const unproved = unprovedOpenings(await memoryOf(context.journal, job.account), provedBy(context));
   if (unproved.length === 0) {
-    await resolveIncidents(context, job, (open) => open === CLASS, "no such entry is open any more");
+    await resolveIncidents(context, job, (open) => open === CLASS);
     return false;
   }
-  await escalate(context, job, {
+  await escalateNow(context, job, {
     failureClass: CLASS,
     severity: "critical",
-    summary: `not acted on, because nothing proves that Relight wrote it: ${unproved.map(described).join("; ")}`,
+    summary: `not acted on, because nothing proves that Relight wrote it: ${listed(unproved.map(described), MOST_ENTRIES)}`,
     advice: [
       "If Relight was upgraded during a remedy, finish the remedy by hand: the journal entry has the original state.",
       "Otherwise somebody else wrote to the journal: find out who can write to it.",
-      ...unproved.map(adviceFor),
+      ...new Set(unproved.map(adviceFor)),
     ],
     // Without the entry itself, which contains claims and configurations.
     evidence: {

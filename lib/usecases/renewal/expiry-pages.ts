@@ -1,11 +1,12 @@
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
 import { type Alarm, alarmOf, expiryWindow } from "../../domain/expiry/expiry.ts";
-import type { FailureClass } from "../../domain/incidents/incident.ts";
+import type { FailureClass } from "../../domain/incidents/classes.ts";
+import { clock } from "../../domain/incidents/page-end.ts";
 import { EVEN_UNPROVED, lastClaims } from "../../domain/journal/journal.ts";
 import { allows } from "../../domain/ladder/mode.ts";
 import { NO_SKEW } from "../../domain/observation/clocks.ts";
-import { epochSeconds, formatDuration, isoTime, millis, toMillis } from "../../domain/time/time.ts";
+import { type EpochMillis, epochSeconds, formatDuration, isoTime, millis, toMillis } from "../../domain/time/time.ts";
 import type { Context, RunningJob } from "../context/context.ts";
 import { claimsSeen } from "../journal/remembered.ts";
 import type { Look } from "../observe/look.ts";
@@ -19,7 +20,7 @@ import { type Decision, momentOf, renewalDecision } from "./renewal-decision.ts"
 export async function watchExpiry(context: Context, job: RunningJob, seen: Look, calls: boolean): Promise<void> {
   if (isWithdrawn(seen.presence)) {
     const isOwn = (failureClass: FailureClass): boolean => OWN_CLASSES.includes(failureClass);
-    return resolveIncidents(context, job, isOwn, "the account was deleted");
+    return resolveIncidents(context, job, isOwn, "the account was deleted, so it is not renewed");
   }
   const document = seen.known.renewable;
   if (document === undefined) return;
@@ -35,7 +36,7 @@ export async function watchExpiry(context: Context, job: RunningJob, seen: Look,
   ];
   const isOver = (failureClass: FailureClass): boolean =>
     OWN_CLASSES.includes(failureClass) && !holds.includes(failureClass);
-  await resolveIncidents(context, job, isOver, "this is no longer the case");
+  await resolveIncidents(context, job, isOver);
   if (!calls) return;
   if (decision.decision === "disagree") await pageDisagreement(context, job, document, decision.why);
   if (alarm !== "none") await pageExpiry(context, job, document, alarm, decision);
@@ -67,13 +68,24 @@ async function pageDisagreement(
     severity: "critical",
     summary: `this critical account is due for renewal, but was not renewed: ${why}`,
     advice: [
-      "Find out who changed what (`relight verify`, `relight journal`, `relight diff`).",
-      "If the claims in force are right, `relight renew ACCOUNT` renews them.",
+      "Find out who changed what: the command compares what each place has.",
+      "If the claims in force are right, renew them: `relight renew ACCOUNT`.",
     ],
     evidence: { jti: claims.jti, exp: claims.exp ?? null, why },
     about: why,
   });
 }
+
+function adviceOnExpiry({ mode }: Context, decision: Decision["decision"], isManual: boolean): readonly string[] {
+  if (isManual) return ["It is renewed by hand: have its issuer create a new JWT and push it, or run the command."];
+  if (!allows(mode.mode, "renew")) return ["Have its issuer create a new JWT and push it, or let Relight renew it."];
+  // That has its own advice.
+  if (decision === "disagree") return [];
+  return ["The command tries again at once, and says what keeps it from being renewed."];
+}
+
+const impactAt = (at: EpochMillis): string =>
+  `At ${clock(isoTime(at))} the claims expire, and servers refuse every client of the account.`;
 
 async function pageExpiry(
   context: Context,
@@ -86,18 +98,14 @@ async function pageExpiry(
   const left = millis(at - context.clock.now());
   const when = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(left)} ago`;
   const isManual = context.policyOf(job.account, claims).manual;
+  const isOver = left <= 0;
   await escalateOnce(context, job, {
-    failureClass: alarm === "page" ? "expiry_imminent" : "expiry_near",
+    failureClass: isOver ? "account_expired" : alarm === "page" ? "expiry_imminent" : "expiry_near",
     // Without the system account nobody can fix anything, so its warnings are critical.
     severity: alarm === "page" || job.account === context.operator.systemAccount ? "critical" : "warning",
-    summary: `the account's claims ${left > 0 ? "expire" : "expired"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
-    advice: [
-      isManual
-        ? "It is renewed by hand: have its issuer create a new JWT and push it, or run `relight renew ACCOUNT`."
-        : !allows(context.mode.mode, "renew")
-          ? "Have its issuer create a new JWT and push it, or let Relight renew it."
-          : "`relight journal ACCOUNT` says why; `relight renew ACCOUNT` tries again at once.",
-    ],
+    summary: `its claims ${isOver ? "expired" : "expire"} ${when}, and ${isManual ? "nobody has" : "Relight has not"} renewed them`,
+    ...(isOver ? { since: isoTime(at) } : { impact: impactAt(at) }),
+    advice: adviceOnExpiry(context, decision, isManual),
     evidence: { jti: claims.jti, expiresAt: isoTime(at), decision, why },
     about: claims.jti,
   });

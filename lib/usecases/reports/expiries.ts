@@ -12,14 +12,15 @@ import {
   unseenActivation,
 } from "../../domain/expiry/expiring-tokens.ts";
 import type { ExpiryPolicy } from "../../domain/expiry/expiry-policy.ts";
-import type { FailureClass } from "../../domain/incidents/incident.ts";
+import type { FailureClass } from "../../domain/incidents/classes.ts";
+import type { Trouble } from "../../domain/incidents/trouble.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { ServerCertificates } from "../../ports/cluster.ts";
 import type { Context } from "../context/context.ts";
 import { knownAccounts } from "../observe/inventory.ts";
-import { escalateOnce, resolveIncidents, type Trouble } from "../paging/escalate.ts";
+import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
 import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
 
 /** Sources of other expiries than accounts. */
@@ -137,6 +138,18 @@ const CLASSES: Readonly<Partial<Record<ExpiringKind, FailureClass>>> = {
   certificate: "certificate_expiring",
 };
 
+const ADVICE: Readonly<Partial<Record<FailureClass, readonly string[]>>> = {
+  operator_expiring: [
+    "Have the operator JWT issued again (nsc edit operator --expiry), give it to every server and to operator.jwt, and reload the servers one by one.",
+  ],
+  credentials_expiring: ["Create new credentials (nsc generate creds), and store them where the reference points."],
+  activation_expiring: [
+    "Have the exporting account issue a new token, put it into the import, and push the importing account's JWT: `relight push FILE --allow-changes`.",
+  ],
+  certificate_expiring: ["Renew the certificate on the named server, and reload it."],
+  signing_key_retiring: ["Sign the accounts with the new key: `relight rotate-key --from OLD --to NEW` plans it."],
+};
+
 /** After a sweep: pages a person once about coming expiries, and resolves those that no longer apply. */
 export async function watchExpiries(
   context: Context,
@@ -149,8 +162,7 @@ export async function watchExpiries(
   const near = found.filter(({ severity }) => severity === "warning" || severity === "critical");
   for (const failureClass of new Set(Object.values(CLASSES))) {
     const items = near.filter(({ kind }) => CLASSES[kind] === failureClass);
-    if (items.length === 0)
-      await resolveIncidents(context, job, (open) => open === failureClass, "this is no longer the case");
+    if (items.length === 0) await resolveIncidents(context, job, (open) => open === failureClass);
     else await escalateOnce(context, job, troubleOf(failureClass, items));
   }
 }
@@ -163,7 +175,7 @@ function troubleOf(failureClass: FailureClass, items: readonly Expiring[]): Trou
     failureClass,
     severity,
     summary: `${first?.kind} ${first?.what}: ${first?.message}${more}`,
-    advice: ["`relight expiries` lists everything that expires; renew what it names."],
+    advice: [...(ADVICE[failureClass] ?? []), "The command lists everything that expires, the most urgent first."],
     evidence: { items: items as unknown as JsonObject[] },
     about: items
       .map(({ what, expiresAt, severity: each }) => `${what} ${expiresAt ?? ""} ${each}`)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import type { Incident } from "../../../lib/domain/incidents/incident.ts";
 import { type Links, pageText, textLines } from "../../../lib/domain/incidents/page-text.ts";
 import { incident } from "../../support/escalation-contract.ts";
@@ -14,85 +15,110 @@ test("a page has what a person who was woken needs, in order", () => {
     { rung: "step-down", target: "stream S", result: "refused", why: "no quorum" },
   ];
   const links = { runbook: "https://wiki/{class}?a={account}#{name}", console: "https://relight/" };
-  expect(lines({ evidence: { rungs }, advice: ["Do this.", "Then that."] }, links)).toEqual([
-    ...["[CRITICAL] ORDERS: JetStream is dead", ""],
-    ...["What is wrong:", "JetStream is dead: Grüße", ""],
-    ...["Since:", "2029-12-31 23:00 UTC (for 1h)", ""],
-    ...["Who is affected:", `account ORDERS (${ACCOUNT})`, ""],
-    ...["What was tried:", "renew: helped (it had expired)", "step-down of stream S: refused (no quorum)", ""],
+  const page = {
+    evidence: { rungs },
+    also: ["2.10.27 has a defect", "JetStream is dead: Grüße"],
+    advice: ["Do this.", "Then that."],
+    impact: "Publishers to S get 503 no responders.",
+    command: "relight heal ORDERS",
+    correlation: "sweep-1",
+  };
+  expect(lines(page, links)).toEqual([
+    ...["[CRITICAL] ORDERS (AAAAAA…AAAA): JetStream is dead", ""],
+    ...["Impact:", "Publishers to S get 503 no responders.", ""],
+    ...["Since:", "2029-12-31 23:00 UTC (for 1 h)", ""],
+    ...["What is wrong:", "JetStream is dead: Grüße", "2.10.27 has a defect", ""],
+    ...["What Relight tried:", "renew: helped (it had expired)", "step-down of stream S: refused (no quorum)", ""],
     ...["What to do now:", "Do this.", "Then that.", ""],
-    ...[`Runbook: https://wiki/jetstream_dead?a=${ACCOUNT}#ORDERS`, "Console: https://relight/"],
+    ...["Run this:", "relight heal ORDERS", ""],
+    ...[`Runbook: https://wiki/jetstream_dead?a=${ACCOUNT}#ORDERS`, "Console: https://relight/", ""],
+    ...[`Account id: ${ACCOUNT}`, "Correlation id: sweep-1"],
   ]);
 });
 
-test("its last line is what to search the logs for", () => {
-  const [before, last] = lines({ correlation: "sweep-1" }, { console: "https://relight/" }).slice(-2);
-  expect([before, last]).toEqual(["", "Correlation id: sweep-1"]);
-  expect(whole()).not.toContain("Correlation");
-});
-
-test("a resolution says how long it lasted, and asks for nothing", () => {
-  expect(lines({ status: "resolved", summary: "healthy again: it was dead" })).toEqual([
-    ...["[RESOLVED] ORDERS: JetStream is dead", ""],
-    ...["What was wrong:", "healthy again: it was dead", ""],
-    ...["How long:", "from 2029-12-31 23:00 UTC to 2030-01-01 00:00 UTC (1h)", ""],
-    ...["Who was affected:", `account ORDERS (${ACCOUNT})`],
-  ]);
-});
-
-test("a resolution says where to find what ended it", () => {
-  const told = lines({ status: "resolved", correlation: "sweep-1" });
-  expect(told.slice(-5)).toEqual([
-    ...["", "What ended it:"],
-    "`relight journal ORDERS --correlation sweep-1` shows what Relight saw and did.",
-    ...["", "Correlation id: sweep-1"],
+test("a resolution says how it ended and how long it lasted, and asks for nothing", () => {
+  const page = {
+    ...({ status: "resolved", summary: "JetStream works again after 1 h", was: "JetStream does not listen" } as const),
+    also: ["Relight healed it: step-down-leaders."],
+    command: "relight journal ORDERS --correlation sweep-1",
+  };
+  expect(lines(page)).toEqual([
+    ...["[RESOLVED] ORDERS (AAAAAA…AAAA): JetStream works again after 1 h", ""],
+    ...["What was wrong:", "JetStream does not listen", ""],
+    ...["How long:", "from 2029-12-31 23:00 UTC to 2030-01-01 00:00 UTC (1 h)", ""],
+    ...["What ended it:", "Relight healed it: step-down-leaders."],
+    ...["`relight journal ORDERS --correlation sweep-1` shows what Relight saw and did.", "", `Account id: ${ACCOUNT}`],
   ]);
 });
 
 describe("a page's text", () => {
   test.each<[string, Partial<Incident>, string]>([
-    ["a warning", { severity: "warning" }, "[WARNING] ORDERS: "],
-    ["the cluster", { account: "-" }, "Who is affected:\nthe whole cluster"],
-    ["an account without a name", { accountName: ACCOUNT }, `Who is affected:\naccount ${ACCOUNT}\n`],
+    ["a warning", { severity: "warning" }, "[WARNING] ORDERS (AAAAAA…AAAA): "],
+    ["the cluster", { account: "-", accountName: "the cluster of OP" }, "[CRITICAL] the cluster of OP: "],
+    ["an account without a name", { accountName: ACCOUNT }, "[CRITICAL] AAAAAA…AAAA: JetStream is dead\n"],
     ["what was noticed just now", { since: incident().at }, "(just noticed)"],
     ["a clock that went back", { since: "2031-01-01T00:00:00.000Z" }, "(just noticed)"],
-    ["nothing tried", { evidence: { rungs: [] } }, "What was tried:\nnothing, because no remedy fits"],
-    ["no advice", { advice: [] }, `What to do now:\nRun \`relight verify ${ACCOUNT}\`.`],
+    ["what was wrong before", { was: "the renewal failed" }, "(for 1 h)\nBefore: the renewal failed.\n"],
     [
-      "an alarm of the stack",
-      { account: "-", accountName: "relight-prod/sweep-missed", failureClass: "stack_alarm" },
-      "Who is affected:\nRelight itself (relight-prod/sweep-missed)\n",
+      "nothing tried, where remedies might have helped",
+      { evidence: { rungs: [], mode: { mode: "heal" } } },
+      "What Relight tried:\nnothing, because no remedy fits",
     ],
-    [
-      "no advice for an alarm",
-      { account: "-", accountName: "relight-prod/x", failureClass: "stack_alarm", advice: [] },
-      "`aws cloudwatch describe-alarms --alarm-names relight-prod/x`",
-    ],
-    ["no advice for the cluster", { advice: [], account: "-" }, "`relight doctor`"],
     ["several lines", { summary: "one\n  two" }, "What is wrong:\none two\n"],
-    ["many lines", { advice: Array(12).fill("x") }, "x\n… and 2 more (`relight journal`)"],
+    [
+      "many lines",
+      { advice: Array.from({ length: 12 }, (_, index) => `${index}`) },
+      "9\n… and 2 more (`relight journal`)",
+    ],
+    ["a class of a newer version", { failureClass: "new_class" as Incident["failureClass"] }, ": new_class\n"],
   ])("%s", (_what, fields, expected) => {
     expect(whole(fields)).toContain(expected);
   });
 
-  test.each<[string, unknown]>([
-    ["none", undefined],
-    ["no list", "x"],
-    ["no objects", [1, null]],
-  ])("omits rungs that are %s", (_what, rungs) => {
-    expect(whole({ evidence: { rungs } as Incident["evidence"] })).not.toContain("What was tried");
+  test.each<[string, Partial<Incident>]>([
+    ["of rungs that are none", { evidence: {} }],
+    ["of rungs that are no list", { evidence: { rungs: "x" } }],
+    ["of rungs that are no objects", { evidence: { rungs: [1, null] } }],
+    ["where the mode allows no remedy", { evidence: { rungs: [], mode: { mode: "look" } } }],
+    [
+      "where no remedy is meant to help",
+      { failureClass: "account_deleted", evidence: { rungs: [], mode: { mode: "heal" } } },
+    ],
+  ])("say nothing of what was tried %s", (_what, fields) => {
+    expect(whole(fields)).not.toContain("What Relight tried");
+  });
+
+  test("say each reason once", () => {
+    const text = whole({ summary: "n1 is away", also: ["n1 is away"], advice: ["Start n1.", "Start n1."] });
+    expect([text.split("n1 is away"), text.split("Start n1.")].map(({ length }) => length)).toEqual([2, 2]);
+  });
+
+  test("have no half command", () => {
+    expect(whole({ command: `relight --config '/${"x".repeat(2_000)}' heal APP` })).not.toContain("Run this");
   });
 
   test("is bounded, however long the incident is", () => {
     const long = "😀".repeat(100_000);
     const rungs = Array(1_000).fill({ rung: long, result: "failed", why: long });
     const text = whole({
-      summary: long,
-      accountName: long,
+      ...{ summary: long, impact: long, was: long, accountName: long, command: long, correlation: long },
       advice: Array(1_000).fill(long),
+      also: Array(1_000).fill(long),
       evidence: { rungs },
     });
     expect(text.length).toBeLessThan(20_000);
     expect(text.isWellFormed()).toBe(true);
+  });
+
+  test("are those of Relight: nothing in an incident begins a line, hides or turns around", () => {
+    const odd = fc.string({ unit: fc.constantFrom("\n", "\r", "\u2028", "\u202E", "\u200B", "\u0007", "A", " ") });
+    fc.assert(
+      fc.property(odd, odd, odd, (accountName, summary, advice) => {
+        const page = lines({ accountName, summary, advice: [advice], command: "relight doctor" });
+        const plain = lines({ accountName: "A", summary: "A", advice: ["A"], command: "relight doctor" });
+        expect(page).toHaveLength(plain.length);
+        expect(page.join("")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      }),
+    );
   });
 });

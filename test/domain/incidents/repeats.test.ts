@@ -15,8 +15,8 @@ const entry = (kind: JournalEntry["kind"], minutes: number, data = {}): JournalE
   kind,
   data: { key: "k", ...data },
 });
-const opened = (minutes: number, data = {}) =>
-  entry("incident.opened", minutes, { severity: "critical", about: "a", delivery: "delivered", ...data });
+const opened = (minutes: number, data = {}) => entry("incident.opened", minutes, { ...PAGE, ...data });
+const PAGE = { failureClass: "jetstream_dead", severity: "critical", about: "a", delivery: "delivered" };
 const resolved = (minutes: number) => entry("incident.resolved", minutes);
 const lost = { delivery: "undeliverable" };
 const warning = { severity: "warning" };
@@ -24,6 +24,7 @@ const other = { about: "b" };
 
 const telling = (fields: Partial<PageCandidate> = {}): PageCandidate => ({
   key: "k",
+  failureClass: "jetstream_dead",
   severity: "critical",
   about: "a",
   repeats: true,

@@ -20,7 +20,7 @@ const entry = (kind: EntryKind, minutes: number, data: JournalEntry["data"], job
 });
 const saw = (verdict: string, minutes: number, job?: string) => entry("verdict", minutes, { verdict }, job);
 const opened = (minutes: number, delivery = "waiting", key = KEY) =>
-  entry("incident.opened", minutes, { key, delivery });
+  entry("incident.opened", minutes, { key, delivery, failureClass: "unknown" });
 const resolved = (minutes: number, key = KEY) => entry("incident.resolved", minutes, { key });
 
 describe("a period of unknown verdicts", () => {
@@ -37,7 +37,10 @@ describe("a period of unknown verdicts", () => {
     ["does not start with another incident", [opened(5, "delivered", "other")], 20, 1],
     ["continues after a page", [saw("unknown", 1), opened(1), saw("unknown", 7), opened(7, "delivered")], 1, 3],
   ])("%s", (_situation, entries, began, asked) => {
-    expect(unknownPeriod(entries, KEY, "now", at(20))).toEqual({ began: at(began), asked });
+    expect(unknownPeriod(entries, { key: KEY, failureClass: "unknown" }, "now", at(20))).toEqual({
+      began: at(began),
+      asked,
+    });
   });
 
   test.each([

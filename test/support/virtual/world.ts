@@ -3,6 +3,7 @@ import type { AccountId, AccountSettings } from "../../../lib/domain/claims/acco
 import type { Operator } from "../../../lib/domain/claims/operator.ts";
 import type { ExpiryPolicy } from "../../../lib/domain/expiry/expiry-policy.ts";
 import { type MatchedRules, policiesOf } from "../../../lib/domain/expiry/policy-match.ts";
+import { namesToType } from "../../../lib/domain/incidents/page-command.ts";
 import type { RunMode } from "../../../lib/domain/ladder/mode.ts";
 import { defined } from "../../../lib/domain/time/defined.ts";
 import { type EpochMillis, epochMillis, type Millis, millis, toSeconds } from "../../../lib/domain/time/time.ts";
@@ -74,6 +75,13 @@ export interface WorldSettings {
 export const APP = virtualAccount("APP");
 export const KEYS = { operator: OPERATOR, signing: SIGNING_KEY, system: SYSTEM } as const;
 
+const WHY_MODE: Readonly<Record<RunMode["mode"], string>> = {
+  look: "the configuration says readOnly: true",
+  renew: "the configuration says mode: renew",
+  heal: "operator.signingKey is configured",
+  "heal-with-loss": "operator.signingKey is configured",
+};
+
 export function virtualWorld(settings: WorldSettings = {}) {
   const { servers = 1, version = "2.15.1", start = START, strict = false, mode = "heal" } = settings;
   const {
@@ -129,7 +137,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
     accounts.map(({ id, name }) => [id, { id, name, ...(hasAccountKeys ? { signingKey: `file:${id}` } : {}) }]),
   );
   const keysById = new Map(accounts.map(({ id, key }) => [`file:${id}`, key.seed]));
-  const runMode: RunMode = { mode, because: "a test says so", dryRun: false };
+  const runMode: RunMode = { mode, because: WHY_MODE[mode], dryRun: false };
   const signer =
     signWith === "none"
       ? undefined
@@ -182,6 +190,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
       },
       policy: { allowMemoryLoss },
       settingsOf: (account) => settingsById.get(account),
+      installation: { typedName: namesToType(settingsById.values()) },
       unknownAfter: millis(5 * 60_000),
       escalation,
       ...defined({ signer }),

@@ -1,13 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
+import type { Trouble } from "../../../lib/domain/incidents/trouble.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import {
-  type EscalateDependencies,
-  escalate,
-  escalateOnce,
-  resolveIncidents,
-  type Trouble,
-} from "../../../lib/usecases/paging/escalate.ts";
+import { escalate, escalateOnce, resolveIncidents } from "../../../lib/usecases/paging/escalate.ts";
+import type { EscalateDependencies } from "../../../lib/usecases/paging/pager.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";

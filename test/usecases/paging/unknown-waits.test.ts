@@ -1,15 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
+import type { Trouble } from "../../../lib/domain/incidents/trouble.ts";
 import type { EntryKind } from "../../../lib/domain/journal/journal.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { RelightError } from "../../../lib/errors.ts";
-import {
-  type EscalateDependencies,
-  escalate,
-  resolveIncidents,
-  type Trouble,
-} from "../../../lib/usecases/paging/escalate.ts";
+import { escalate, resolveIncidents } from "../../../lib/usecases/paging/escalate.ts";
 import { pageSweepFailure, sweepWorked } from "../../../lib/usecases/paging/page-sweep.ts";
+import type { EscalateDependencies } from "../../../lib/usecases/paging/pager.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeEscalation } from "../../support/fakes/escalation.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";

@@ -430,7 +430,11 @@ describe("is left to a person", () => {
     await world.run("heal");
     const [page] = world.incidents;
     expect(page).toMatchObject({ failureClass: "jetstream_dead", severity: "critical", status: "open" });
-    expect(page?.advice.join("\n")).toMatch(/step-down-leaders: only the account itself may request it/);
+    const refused = { rung: "step-down-leaders", result: "refused" };
+    const why = expect.stringMatching(/only the account itself may request it/);
+    expect(page?.evidence["rungs"]).toEqual(expect.arrayContaining([expect.objectContaining({ ...refused, why })]));
+    expect(page?.impact).toMatch(/^Publishers to .*ORDERS get 503 no responders\. Consumers get nothing/);
+    expect(page?.command).toBe("relight heal APP");
     expect(page?.advice.join("\n")).toMatch(/Do not restart any server while an account with streams is expired/);
     for (const stream of world.machines.streamsOf(APP.id).values()) for (const group of stream.groups) group.stepDown();
     world.advance(10_000);
@@ -671,7 +675,8 @@ describe("a job that can't continue", () => {
       streams: { ok: false, code: "nats.timeout", message: "no answer" },
     });
     const done = await world.run("heal", {}, { probes: { ...probes, observe } });
-    expect(done).toMatchObject({ outcome: "escalated", rungs: [], verdict: { health: "unknown" } });
+    expect(done).toMatchObject({ outcome: "unhealed", rungs: [], verdict: { health: "unknown" } });
+    expect(done.page).toEqual({ delivery: "waiting" });
     expect(done.why).toMatch(/health is unknown, so no remedy is applied/);
     // It may pass: nobody is called until it has lasted.
     expect(world.incidents).toEqual([]);

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { isAccountId } from "../../../domain/claims/account.ts";
-import type { FailureClass, Incident } from "../../../domain/incidents/incident.ts";
+import type { FailureClass } from "../../../domain/incidents/classes.ts";
+import type { Incident } from "../../../domain/incidents/incident.ts";
 import type { StackAlarm } from "../../../domain/incidents/stack-alarm.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../../domain/time/json.ts";
@@ -24,6 +25,10 @@ const incident = z.looseObject({
   accountName: z.string(),
   severity: z.enum(["warning", "critical"]),
   summary: z.string(),
+  also: z.array(z.string()).exactOptional(),
+  impact: z.string().exactOptional(),
+  was: z.string().exactOptional(),
+  command: z.string().exactOptional(),
   advice: z.array(z.string()),
   evidence: z.custom<JsonObject>(isJsonObject, "is not an object"),
   since: time,

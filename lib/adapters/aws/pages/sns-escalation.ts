@@ -47,7 +47,10 @@ function publication(topic: string, incident: Incident, links: Links | undefined
   const attributes = { key, status, severity, failureClass, account };
   return {
     TopicArn: topic,
-    Subject: text.title.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_SUBJECT),
+    Subject: text.title
+      .replaceAll("…", "..")
+      .replace(/[^\x20-\x7e]/g, "?")
+      .slice(0, LONGEST_SUBJECT),
     Message: textLines(text).join("\n"),
     MessageAttributes: Object.fromEntries(
       Object.entries(attributes).map(([name, value]) => [name, { DataType: "String", StringValue: value }]),

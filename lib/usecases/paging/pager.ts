@@ -1,0 +1,24 @@
+import type { AccountId } from "../../domain/claims/account.ts";
+import type { Context } from "../context/context.ts";
+
+/** What escalation needs: less than a whole context, because it must also page if the cluster is unreachable. */
+export type EscalateDependencies = Pick<
+  Context,
+  | "clock"
+  | "journal"
+  | "escalation"
+  | "log"
+  | "operator"
+  | "settingsOf"
+  | "installation"
+  | "correlation"
+  | "mode"
+  | "unknownAfter"
+  | "draft"
+>;
+
+/** The affected account, and the job that noticed the failure. */
+export interface Occasion {
+  readonly id: string;
+  readonly account: AccountId | "-";
+}
