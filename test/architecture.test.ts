@@ -3,10 +3,10 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parseSync } from "@swc/core";
 
-/** The import rules of CONTRIBUTING.md, held by reading every import, type-only and dynamic ones included. */
+/** The import rules of CONTRIBUTING.md, checked on every import, including type-only and dynamic ones. */
 
 const root = join(import.meta.dirname, "..");
-/** Path of a module from the root → what it imports: such paths, or names of packages. */
+/** Path of a module from the root → what it imports: paths or package names. */
 type Graph = ReadonlyMap<string, readonly string[]>;
 
 const sourceOf = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -49,19 +49,19 @@ function specifierOf(node: SyntaxNode): string | undefined {
 const textOf = (node: unknown): string | undefined =>
   isNode(node) && node["type"] === "StringLiteral" ? String(node["value"]) : undefined;
 
-/** What a dynamic import of anything but a literal counts as: it could be everything, so no rule allows it. */
+/** What a dynamic import without a literal counts as: it could be anything, so no rule allows it. */
 const COMPUTED = "(computed)";
 
 interface Rule {
   readonly place: RegExp;
-  /** What modules there may import, of the project's own. */
+  /** The project's modules that it may import. */
   readonly own: RegExp;
-  /** What packages they may import. */
+  /** The packages that it may import. */
   readonly packages: RegExp;
 }
 
 const INNER = "lib/(domain|ports)/|lib/errors\\.ts$";
-/** Neither a cloud, NATS nor Kubernetes: those have one folder each. */
+/** No cloud, NATS or Kubernetes, which have one folder each. */
 const NEUTRAL = /^(?!@aws-sdk\/|@nats-io\/|@kubernetes\/)/;
 const adapters = (folder: string, packages: RegExp): Rule => ({
   place: new RegExp(`^lib/adapters/${folder}/`),
@@ -70,16 +70,16 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
 });
 
 /**
- * What commands and handlers may ask for by themselves: each of these goes through `runJob`, or changes no account.
- * Whatever works on one (heal, push, renew, a remedy) is called by a job, and by nobody else.
+ * What commands and handlers may call directly: each goes through `runJob`, or changes no account. Only jobs call what
+ * works on an account (heal, push, renew, a remedy).
  */
 const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
 const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports|files)/|${ENTRIES})`;
 const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/send-page)\\.ts$`;
 
-/** The first that fits a module is its rule; a module without one breaks them all. */
+/** The first matching rule applies; a module without one fails. */
 const RULES: readonly Rule[] = [
-  // What every other subject needs, so it needs none of them.
+  // Every other subject needs these, so they need none of them.
   { place: /^lib\/domain\/time\//, own: /^lib\/domain\/time\//, packages: /^$/ },
   { place: /^lib\/domain\//, own: /^lib\/domain\//, packages: /^(semver|jsonc-parser)$/ },
   { place: /^lib\/errors\.ts$/, own: /^lib\/domain\//, packages: /^$/ },
@@ -105,7 +105,7 @@ const RULES: readonly Rule[] = [
     ...adapters("restart", /^(?!@aws-sdk\/|@nats-io\/)/),
     own: new RegExp(`^(${INNER}|lib/adapters/(restart|webhooks)/)`),
   },
-  // The type of the client that it may be given, and only that: see the test below.
+  // The type of the client only; see the test below.
   {
     place: /^lib\/compose\/secrets\.ts$/,
     own: new RegExp(`^(${INNER}|lib/adapters/(local|aws)/)`),
@@ -121,14 +121,14 @@ const RULES: readonly Rule[] = [
   },
   { place: /^functions\//, own: new RegExp(`^(${HANDLER})`), packages: NEUTRAL },
   { place: /^cli\//, own: new RegExp(`^(cli/|package\\.json$|${FACE})`), packages: NEUTRAL },
-  // The twin asks the emulator what the product did there, with AWS's own clients.
+  // The twin checks in the emulator what the product did there, with AWS's own clients.
   { place: /^lab\/twin\//, own: /^lab\//, packages: /^/ },
-  // The judge of random worlds shares nothing with anybody: it has the official clients, and the plan of the world.
+  // The judge of random worlds shares no code: it has the official clients, and the plan of the world.
   { place: /^lab\/worlds\/judge/, own: /^lab\/worlds\/(judge|plan)/, packages: /^(@nats-io\/|node:)/ },
   { place: /^lab\//, own: /^lab\//, packages: /^(?!@aws-sdk\/)/ },
 ];
 
-/** Stands for Lambda's runtime: it loads the packaged bundle that it is told to, in a process of its own. */
+/** Stands in for Lambda's runtime: it loads a packaged bundle in its own process. */
 const LOADER = "lab/twin/runtime.ts";
 
 const OWN = /^((lib|cli|functions|lab|test|scripts|bin|docs|events)\/|package\.json$|\.\.?\/)/;
@@ -176,10 +176,10 @@ function foldersOf(files: Graph, place: string): Graph {
 /** A module without its comments. */
 const codeOf = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
 
-/** Modules that let time pass themselves; all others call `waitUntil`. */
+/** Modules that wait by themselves; all others call `waitUntil`. */
 const SLEEPERS = ["context/lease.ts", "context/wait-until.ts", "watch/watch-queue.ts", "watch/watch-sweeps.ts"];
 
-/** Where the domain or a use case reads or waits for another time than the clock's, or says itself how long to wait. */
+/** Where the domain or a use case reads or waits for a time that is not the clock's, or has a literal duration. */
 function timeFaults(file: string, source: string): string[] {
   const [, layer, name = ""] = /^lib\/(domain|usecases)\/(.*)/.exec(file) ?? [];
   if (layer === undefined) return [];
@@ -190,7 +190,7 @@ function timeFaults(file: string, source: string): string[] {
     ...fault("reads the machine's clock", /\bDate\.now\b|\bnew Date\(\)|\bperformance\b/),
     ...fault("has a timer", /\bset(Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/),
     ...(SLEEPERS.includes(name) ? [] : fault("sleeps by itself", /\.sleep\(/)),
-    // Zero is no length of time.
+    // Zero is not a duration.
     ...(waits ? fault("says how long it waits", /\bmillis\([\d_]*[1-9]|\b(timeout|interval): *[\d_]*[1-9]/) : []),
   ];
 }
@@ -269,14 +269,14 @@ describe("the architecture", () => {
     expect(writers(/resolver\.push\(/)).toEqual(["lib/usecases/push/push.ts"]);
   });
 
-  /** Subjects that adapters write down, `*` for what is put in later; listening (events.ts, deletions.ts) orders nothing. */
+  /** Subjects that adapters write, with `*` for placeholders; listening (events.ts, deletions.ts) changes nothing. */
   const subjectsIn = (file: string): string[] => {
     const code = codeOf(sourceOf(file));
     return (code.match(/["'`]\$(JS\.API|SYS\.REQ)\.[^"'`:]*/g) ?? []).map((text) =>
       text.slice(1).replace(/\$\{[^}]*\}/g, "*"),
     );
   };
-  /** What only asks. Whatever is not among these is taken for an order. */
+  /** Read-only subjects. Everything else counts as a write. */
   const ASKS = [
     /^\$JS\.API\.(INFO|>|(STREAM|CONSUMER)\.(INFO|NAMES|LIST)(\..*)?|CONSUMER\.MSG\.NEXT\..*|DIRECT\.GET\..*)$/,
     /^\$SYS\.REQ\.SERVER\.(\*|PING)(\.(\*|[A-Z]+Z))?$/,
@@ -292,7 +292,7 @@ describe("the architecture", () => {
       .flatMap((file) => subjectsIn(file).map((subject) => ({ file, subject })))
       .filter(({ subject }) => !ASKS.some((ask) => ask.test(subject)));
     const [assets, resolver] = ["lib/adapters/nats/streams/assets.ts", "lib/adapters/nats/jwt/resolver.ts"];
-    // A part of the one that nobody else may use.
+    // An internal part that nobody else may use.
     const recreate = "lib/adapters/nats/streams/recreate.ts";
     const users = [...graph].filter(([, imports]) => imports.includes(recreate)).map(([file]) => file);
     expect(users).toEqual([assets]);
@@ -300,10 +300,10 @@ describe("the architecture", () => {
     const elsewhere = orders.filter(({ file }) => !allowed.includes(file));
     expect(elsewhere).toEqual([]);
     for (const file of LISTENERS) expect(sourceOf(file)).not.toMatch(/\.(publish|request|respond)\w*\(/);
-    // It does find orders where there are some.
+    // It does find writes in these.
     expect(orders).toContainEqual({ file: resolver, subject: "$SYS.REQ.CLAIMS.UPDATE" });
     expect(orders).toContainEqual({ file: assets, subject: "$JS.API.STREAM.LEADER.STEPDOWN.*" });
-    // The client library orders by methods, and gives no subject.
+    // The client library writes through methods, without a subject.
     const managers = [...graph].filter(([, imports]) => imports.includes("@nats-io/jetstream"));
     const changes = /\.(streams|consumers)\.(add|update|delete|purge|pause|resume|deleteMessage)\b/;
     const changing = managers.map(([file]) => file).filter((file) => changes.test(sourceOf(file)));

@@ -7,7 +7,7 @@ import type { Start, Usage } from "../lab/twin/costs-record.ts";
 import { BEGIN, costsText, END, measuredTable, readMeasured, SETTINGS } from "../lab/twin/costs-table.ts";
 import { sizeOf, unitsOf } from "../lab/twin/costs-units.ts";
 
-/** The arithmetic behind docs/deploy-aws.md, and that the document was made by it. */
+/** The arithmetic behind docs/deploy-aws.md, and whether the document matches it. */
 
 const NOTHING: Usage & Start = {
   calls: 0,

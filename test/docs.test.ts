@@ -104,7 +104,7 @@ describe("every page", () => {
     expect(linkFaults(page, read)).toEqual([]);
   });
 
-  // What was true when it was written is not changed there.
+  // Historical pages are not changed.
   const current = PAGES.filter((page) => page !== "CHANGELOG.md" && !page.startsWith("docs/decisions/"));
   test.each([...current, ...globSync(".github/**/*.yml", { cwd: root })])("%s: its examples are valid", (page) => {
     expect(exampleFaults(read(page))).toEqual([]);

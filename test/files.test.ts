@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "relight-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = (name: string): string => join(folder, name);
 
-/** The machine has such things only outside of Windows. */
+/** Only machines other than Windows have these. */
 const isPosix = process.platform !== "win32";
 
 describe("files that people name", () => {

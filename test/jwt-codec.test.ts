@@ -128,7 +128,7 @@ describe("the operator's key", () => {
     ["that is none", "SOMETHING", operator, "secret.malformed"],
     [
       "with a slip",
-      // Not the last letter: two of its bits are padding, and a slip in these changes nothing.
+      // Not the last letter: two of its bits are padding, and a change of these has no effect.
       seedOf(signingKey).replace(/^(.{20})(.)/, (_, before, letter) => `${before}${letter === "A" ? "B" : "A"}`),
       operator,
       "secret.malformed",

@@ -8,7 +8,7 @@ import { serverBinary, versionOf } from "../lab/server-binaries.ts";
 import { waitFor } from "../lab/wait.ts";
 import { environment } from "./support/relight.ts";
 
-/** The lab is what the other tests stand on, so it has a few of its own. */
+/** The other tests depend on the lab, so it has a few of its own. */
 
 describe("sources of servers", () => {
   test.each([
@@ -119,6 +119,6 @@ test("the quickstart prints only what it checked, and leaves nothing running", a
   // The README shows an excerpt of this output.
   expect(withoutSeconds(stdout)).toEqual(expect.arrayContaining(withoutSeconds(shown)));
   expect(shown).toContain("relight verify APP");
-  // Its server is gone with it: there is nothing that a killed process would have left.
+  // Its server is gone with it, so a killed process would leave nothing.
   expect(await reapServers()).toBe(0);
 });

@@ -6,9 +6,9 @@ import { newCredentials, seedOf, signClaims } from "../lab/keys.ts";
 import { RelightError } from "../lib/errors.ts";
 import { createLog, redact, redactText } from "../lib/log.ts";
 
-/** Seeds, JWTs and credentials never leave in words, wherever in a value they hide. */
+/** Seeds, JWTs and credentials never leave, wherever in a value they are. */
 
-// Keys are slow to make, so a few are made once; the rest of the values is arbitrary.
+// Keys are slow to make, so a few are made once; the other values are arbitrary.
 const POOL = [createOperator, createAccount, createUser, createCluster, createServer, createCurve].map((create) =>
   seedOf(create()),
 );
@@ -17,7 +17,7 @@ const seed = fc.constantFrom(...POOL);
 const jwt = fc.constantFrom(...["a", "b"].map((jti) => signClaims({ sub: "A", jti, nats: {} }, issuer)));
 const credentials = fc.constantFrom(...["u", "v"].map((name) => newCredentials(issuer, name)));
 const secret = fc.oneof(seed, jwt, credentials);
-/** What stands right before and after: nothing, a space, letters that glue to it, escapes. */
+/** What is right before and after: nothing, a space, adjacent letters, escapes. */
 const around = fc.oneof(
   fc.constantFrom("", "x", "_", "S", "SA", "7", "é", "\\n", "%0A", "seed=", '{"seed":"', "Bearer ", "-"),
   fc.string({ maxLength: 10 }),
@@ -155,7 +155,7 @@ test("a log line has no terminal control characters, and keeps its meaning", () 
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ name });
 });
 
-/** The seed, or the signature of each JWT, in what was hidden. */
+/** The seed, or the signature of each JWT, in the hidden text. */
 function sensitiveParts(text: string): string[] {
   const parts = [...(text.match(/S[OAUNCX][A-Z2-7]{56}/g) ?? []), ...(text.match(/[\w-]{86}/g) ?? [])];
   expect(parts.length).toBeGreaterThan(0);

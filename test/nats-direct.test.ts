@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { directGetsOf, mirrorDirectOf } from "../lib/adapters/nats/streams/direct.ts";
 import type { Interest } from "../lib/adapters/nats/streams/interest.ts";
 
-/** JetStream's connections on a server, and what each subscribes to. */
+/** JetStream's connections on a server, and their subscriptions. */
 function interest(connections: Readonly<Record<number, readonly string[]>>, receivers?: number[]): Interest {
   const holders = (subject: string) => {
     const held = Object.entries(connections).filter(([, subjects]) => subjects.includes(subject));

@@ -15,7 +15,7 @@ const answer = (data: JsonObject): JsonObject => ({ server, data });
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const number = (body: JsonObject, key: string, otherwise: number): number => Number(body[key] ?? otherwise);
 
-/** A server that gives a part of `items`, and says so much of the whole. */
+/** A server that returns a part of `items`, and reports the given total. */
 function serverOf(
   items: (body: JsonObject) => readonly JsonObject[],
   named: (page: readonly JsonObject[], whole: number, limit: number) => JsonObject,
@@ -32,7 +32,7 @@ function serverOf(
 
 describe("subscriptions", () => {
   const held = range(3_000).map((cid) => ({ account: ACCOUNT, subject: "orders.*", cid }));
-  /** In another order each time, and up to 2.11.5 with a total of this page alone. */
+  /** In a different order each time, and up to 2.11.5 with the total of this page only. */
   const old = (count: number) =>
     serverOf(
       ({ offset }) => (Number(offset) > 0 ? held.slice(0, count) : [...held.slice(0, count)].reverse()),
@@ -78,7 +78,7 @@ describe("connections", () => {
     let questions = 0;
     const moving = serverOf(() => {
       questions++;
-      // The first is forgotten between the first page and the second: the 1,025th moves to the first page.
+      // The first one is deleted between the first page and the second: the 1,025th moves to the first page.
       return range(2_000)
         .map((cid) => ({ cid }))
         .slice(questions > 1 ? 1 : 0);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createAuthority, type Pair, readPair } from "../lab/tls.ts";
 import { checkTls, describeOwn } from "../lib/adapters/nats/connection/tls.ts";
 
-/** What `cluster.tls` refers to, as it was read. */
+/** What `cluster.tls` refers to, as read. */
 
 let folder: string;
 let ca: string;

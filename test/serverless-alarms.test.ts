@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { type Properties, packageStack } from "./support/packaged-stack.ts";
 import { EMITTED, OF_AWS } from "./support/stack-metrics.ts";
 
-/** Alarms and dashboard of the packaged stack: they look at what is emitted, and tell people what to do. */
+/** Alarms and dashboard of the packaged stack: they use metrics that exist, and say what to do. */
 
 const stack = packageStack({ alarmEmail: "oncall@example.com" });
 

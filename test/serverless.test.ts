@@ -27,7 +27,7 @@ import {
   WRITES,
 } from "./support/stack-rights.ts";
 
-/** What `npm run package` makes, offline and without credentials: as it comes, and with every parameter set. */
+/** The result of `npm run package`, offline and without credentials: by default, and with every parameter set. */
 
 const stack = packageStack();
 const full = packageStack(ALL_PARAMETERS);
@@ -294,7 +294,7 @@ describe("the template", () => {
     if (!moto.ok) return console.warn(`SKIPPED, NOT TESTED: cfn-lint comes with moto, and ${moto.missing}`);
     // W3005: dependencies that osls writes twice. W8003: conditions are decided when packaging.
     const unneeded = ["W3005", "W8003"];
-    // E3510, W1033: what stands in the branches that empty parameters switch off.
+    // E3510, W1033: the contents of branches that empty parameters disable.
     const findings = await Promise.all([
       lint(moto.python, full, unneeded),
       lint(moto.python, stack, [...unneeded, "E3510", "W1033"]),

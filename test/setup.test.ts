@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import manifest from "../package.json" with { type: "json" };
 
-/** What people get who install the package, and what a checkout gets where the machine's Node is too old. */
+/** What users of the package get, and what a checkout gets if the machine's Node is too old. */
 const root = join(import.meta.dirname, "..");
 let folder: string;
 
@@ -52,7 +52,7 @@ describe("the package", () => {
 });
 
 describe("a checkout with a Node that runs no TypeScript", () => {
-  /** Runs `npm` where npm would be run, and says which Node is found. */
+  /** Runs `npm` as npm would, and reports which Node is found. */
   function findNode(npm: string, before = "") {
     const npmScript = join(folder, "npm.mjs");
     writeFileSync(npmScript, npm);

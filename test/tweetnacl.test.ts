@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
-/** What the tests sign and check with (test/support/tweetnacl.cjs) does as the original. */
+/** The tests' signing library (test/support/tweetnacl.cjs) behaves like the original. */
 interface Nacl {
   readonly sign: {
     readonly keyPair: { fromSeed(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } };

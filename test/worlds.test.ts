@@ -41,7 +41,7 @@ describe("the world of a seed", () => {
   });
 });
 
-/** What no server could create, or no damage could be done to. */
+/** What no server could create, or what could not be damaged. */
 function faultsIn(plan: WorldPlan): readonly string[] {
   const size = sizeOf(plan.topology);
   const names = new Set(plan.streams.map(({ name }) => name));

@@ -36,10 +36,10 @@ function jwt(key: KeyPair, { signer = operatorKey, name = "APP", ...times }: Rec
 }
 const idOf = (key: KeyPair): AccountId => key.getPublicKey() as AccountId;
 
-/** A source of a test's own. */
+/** A source for one test. */
 interface Store {
   put(name: string, text: string): Promise<void>;
-  /** Something under this name that can't be read as text at all. */
+  /** Something under this name that can't be read as text. */
   putUnreadable(name: string): Promise<void>;
   /** What a run reads. */
   newRun(): ClaimsSource;
@@ -47,7 +47,7 @@ interface Store {
 
 interface Kind {
   newStore(): Promise<Store>;
-  /** A source that is not there. */
+  /** A missing source. */
   missing(): ClaimsSource;
 }
 
@@ -104,7 +104,7 @@ describe("nsc store", () => {
       const folder = await newFolder();
       const accounts = join(folder, "stores", "OP", "accounts");
       await mkdir(accounts, { recursive: true });
-      // What nsc has beside the accounts.
+      // What nsc stores beside the accounts.
       await writeFile(join(folder, "stores", "OP", "OP.jwt"), "the operator's");
       await writeFile(join(accounts, ".DS_Store"), "");
       return {
@@ -185,7 +185,7 @@ async function all(source: ClaimsSource): Promise<readonly SourceEntry[]> {
   return entries;
 }
 
-/** What every source of truth must do. */
+/** The contract of every source of truth. */
 function claimsSourceContract({ newStore, missing }: Kind): void {
   test("returns every account's JWT, including expired and foreign ones", async () => {
     const store = await newStore();

@@ -11,8 +11,8 @@ import {
 } from "../support/cluster-contract.ts";
 
 /**
- * What befalls an account, and what Relight finds then: the same on the virtual cluster, on which use cases are tested,
- * and on real servers. resolver.test.ts holds its claims to theirs.
+ * What happens to an account, and what Relight finds: the same on the virtual cluster, on which use cases are tested,
+ * and on real servers. resolver.test.ts compares their claims.
  */
 
 const NAMES = ["CACHE", "JOBS", "KV_B", "ORDERS"] as const;
@@ -74,7 +74,7 @@ const STORIES: readonly Story[] = [
       await subject.renew();
       expect(await findings(subject)).toEqual(["healthy"]);
       await subject.restartWhileExpired();
-      // Until the restarted servers are at rest, a fault may come up between two looks, and is not believed yet.
+      // Until the restarted servers are stable, a fault may appear between two looks, and is not confirmed yet.
       const damaged = await waitFor("what lost its Raft node to be dead", async () => {
         const found = await findings(subject);
         return ["JOBS", "KV_B", "ORDERS"].every((name) => found.includes(`stream.node_missing dead ${name}`)) && found;

@@ -34,7 +34,7 @@ const notice: JobNotice = {
   verdict: "healthy",
 };
 
-/** An EventBridge that answers as told, and what it was sent. */
+/** An EventBridge with scripted answers, and what it received. */
 async function answering(status: number, body: object) {
   const received: JsonObject[] = [];
   const server = createServer(async (request, response) => {
@@ -66,7 +66,7 @@ describeAws(moto, "EventBridge on moto", (aws) => {
   });
   let buses = 0;
 
-  /** A bus, and a queue that gets what the rule of the stack wants. */
+  /** A bus, and a queue that gets what the stack's rule selects. */
   async function openBus() {
     const name = `relight-${++buses}`;
     await events.send(new CreateEventBusCommand({ Name: name }));

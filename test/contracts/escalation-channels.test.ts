@@ -49,7 +49,7 @@ const opener =
     };
   };
 
-/** What both services over HTTP must keep. */
+/** The contract of both HTTP services. */
 function postedTests(make: Make): void {
   test.each<[string, readonly Behaviour[], number]>([
     ["500, then taken", [500, 202], 2],

@@ -25,7 +25,7 @@ function job(id: string, fields: Partial<Job> = {}): Job {
   return { id, account: account("A"), trigger: "manual", reason: "a test", action: "remediate", ...fields };
 }
 
-/** A queue, and all that came out of it so far. */
+/** A queue, and everything received from it so far. */
 interface Queue {
   readonly jobs: Jobs;
   readonly received: () => Promise<readonly Job[]>;
@@ -133,7 +133,7 @@ describeAws(moto, "SQS on moto", (settings) => {
       message: expect.stringContaining("did not accept 2 of 12 jobs: InvalidMessageContents"),
       details: { notTaken: 2 },
     });
-    // Their own fault: sending them again would mend nothing; and the others are sent.
+    // Sender faults: a retry would not help; the others are sent.
     expect(batches).toEqual([10, 2]);
     raw.destroy();
   });
@@ -213,7 +213,7 @@ function jobsContract(open: () => Promise<Queue>): void {
   });
 }
 
-/** Takes messages out, as a worker does, until the queue gives none any more. */
+/** Receives messages, as a worker does, until the queue is empty. */
 async function receiveAll(client: SQSClient, queueUrl: string): Promise<Message[]> {
   const all: Message[] = [];
   for (;;) {
@@ -232,7 +232,7 @@ async function receiveAll(client: SQSClient, queueUrl: string): Promise<Message[
 }
 
 function inProcessTests(): void {
-  /** Work that a test lets end, job by job. */
+  /** Work that a test ends, job by job. */
   function gatedQueue(parallel?: number) {
     const started: string[] = [];
     const gates = new Map<string, () => void>();

@@ -380,7 +380,7 @@ function accountsContract(open: Open): void {
     await journal.append(entry({ kind: "verdict", data: { verdict: "healthy" } }));
     await journal.append(entry({ kind: "claims.seen", data: claims("NEW") }));
     await journal.append(entry({ account: OTHER, kind: "account.deleted", data: { how: "ordered" } }));
-    // Whoever may order a job may name any account: that does not make it known.
+    // Whoever may order a job may name any account, so that does not make it known.
     await journal.append(entry({ account: third, kind: "job.requested", data: {} }));
     await journal.append(entry({ account: "-", kind: "incident.opened", data: { key: "k" } }));
     expect(await known(journal)).toEqual({ [ACCOUNT]: "NEW", [OTHER]: "" });

@@ -14,14 +14,14 @@ import type { Resolver } from "../../lib/ports/resolver.ts";
 import { openWorldApp } from "../support/context.ts";
 import { virtualCluster } from "../support/virtual/cluster.ts";
 
-/** What the virtual cluster and a real one do with claims: see cluster.test.ts for everything else. */
+/** What the virtual cluster and a real one do with claims; cluster.test.ts covers everything else. */
 
 interface Subject extends AsyncDisposable {
   readonly resolver: Resolver;
   sign(account: KeyPair, changes: object): string;
-  /** Makes every server load the account, as a client of it does. */
+  /** Makes every server load the account, by connecting a client. */
   load(account: KeyPair): Promise<void>;
-  /** Lets ten seconds pass where time is ours to say; on a real server they pass by themselves. */
+  /** Advances virtual time by ten seconds; on a real server they pass by themselves. */
   passTime(): void;
 }
 

@@ -28,7 +28,7 @@ const kubernetes = (
     ...settings,
   });
 
-/** The suite runs on the stand-in always, and on a real API server where its binaries are named. */
+/** The suite always runs on the stand-in, and on a real API server if its binaries are configured. */
 const BINARIES = process.env["RELIGHT_KUBE_APISERVER"];
 const REAL = "Kubernetes on a real API server";
 

@@ -126,7 +126,7 @@ function commandTests(): void {
   test("a background process neither delays it nor dies with it", async () => {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     const file = join(folder, "said");
-    // It goes on writing to its standard error after the command ended.
+    // It continues to write to its standard error after the command ended.
     const daemon = `for i in 1 2 3 4 5; do sleep 0.1; echo $i >&2 || exit 1; done; echo lives > ${file}`;
     await command(["sh", "-c", `(${daemon}) &`], { timeout: millis(10_000) }).restart(server("nats-1"));
     await waitFor("the daemon to get through", () => readFile(file, "utf8").catch(() => undefined));
@@ -205,7 +205,7 @@ interface Received {
   readonly body: string;
 }
 
-/** How a receiver behaves at a try: a status, `hang` (never answers) or `drop` (closes the connection). */
+/** How a receiver behaves at an attempt: a status, `hang` (never answers) or `drop` (closes the connection). */
 type Behaviour = number | "hang" | "drop";
 
 async function receiver(behaviour: Behaviour, port = 0) {
@@ -289,7 +289,7 @@ function webhookTests(): void {
     expect(http.received).toHaveLength(1);
   });
 
-  /** A clock that counts: it is asked once for the order's timestamp, and once for the signature of each try. */
+  /** A counting clock: it is asked once for the request's timestamp, and once for the signature of each attempt. */
   const countingClock = () => {
     let asked = 0;
     const now = () => {
@@ -314,7 +314,7 @@ function webhookTests(): void {
     const clock = countingClock();
     const restarting = webhook({ url: gone.url, clock, pause: millis(1_000) }).restart(server("nats-1"));
     await waitFor("the first try", () => clock.tries() === 1);
-    // Refused after the first try was, so that the receiver comes back too late for that.
+    // Refuses connections until after the first attempt.
     await expect(fetch(gone.url)).rejects.toThrow("fetch failed");
     await using back = await receiver(200, gone.port);
     await restarting;

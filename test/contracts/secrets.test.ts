@@ -23,7 +23,7 @@ afterAll(async () => moto.ok && (await moto.stop()));
 const folder = await mkdtemp(join(tmpdir(), "relight-secrets-"));
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A place where a test can store secrets under a reference, and what reads them for one run. */
+/** A place where a test can store secrets under a reference, and a reader of them for one run. */
 interface Store {
   readonly store: (value: string) => Promise<{ reference: string; rotate: (value: string) => Promise<void> }>;
   readonly missing: string;
@@ -275,7 +275,7 @@ describe("failures of Secrets Manager", () => {
   });
 });
 
-/** A real client whose answers a test makes up; nothing leaves the process. */
+/** A real client with scripted answers; nothing leaves the process. */
 function scripted(answer: (read: number) => Partial<GetSecretValueCommandOutput>) {
   const inputs: unknown[] = [];
   const client = new SecretsManagerClient({ region: "nowhere" });

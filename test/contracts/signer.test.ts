@@ -35,9 +35,9 @@ import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 import { relight } from "../support/relight.ts";
 
 /**
- * One suite for every kind of key reference, up to a real server that accepts what was signed. KMS is moto's,
- * with Ed25519 added by scripts/moto_ed25519.py: its requests and refusals are as AWS documents them, its
- * signatures are real; throttling and missing rights are made up by a scripted client further down.
+ * One suite for every kind of key reference, up to a real server that accepts the signature. KMS is moto's, with
+ * Ed25519 added by scripts/moto_ed25519.py: its requests and refusals are as AWS documents them, its signatures are
+ * real. A scripted client below covers throttling and missing permissions.
  */
 const moto = await startMoto();
 const folder = await mkdtemp(join(tmpdir(), "relight-signer-"));
@@ -58,7 +58,7 @@ afterAll(async () => {
   if (moto.ok) await moto.stop();
 });
 
-/** A new key of the operator's, kept somewhere. */
+/** A new operator key, stored somewhere. */
 interface Kept {
   readonly reference: string;
   readonly publicKey: string;
@@ -76,7 +76,7 @@ const naming = (document: ClaimsDocument, issuer: string): ClaimsDocument => ({
 const operatorWith = (signingKeys: readonly string[], own = createOperator().getPublicKey(), strict = false) =>
   ({ id: own, name: "OP", signingKeys, strictSigningKeyUsage: strict }) satisfies Operator;
 
-/** As compose does it, from the configuration's text on. */
+/** From the configuration's text, as compose does it. */
 async function open(reference: string, operator: Operator, env: Record<string, string> = {}): Promise<Signer> {
   const yaml = `cluster: { servers: [a], systemCredentials: file:c }\noperator: { jwt: file:o, signingKey: "${reference}" }\n`;
   const config = parseConfig(yaml, join(folder, "relight.yaml"));
@@ -389,7 +389,7 @@ const goodKey = () => ({
   PublicKey: Buffer.concat([Buffer.from(SPKI, "hex"), rawKeyOf(good.getPublicKey())]),
 });
 
-/** A real client whose answers a test makes up; nothing leaves the process. */
+/** A real client with scripted answers; nothing leaves the process. */
 function scripted(answers: Record<string, (input: unknown) => object>): KMSClient {
   const client = new KMSClient({ region: "nowhere" });
   client.middlewareStack.add(

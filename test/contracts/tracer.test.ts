@@ -11,7 +11,7 @@ import { startXrayDaemon } from "../support/xray-daemon.ts";
 const ROOT = "1-5759e988-bd862e3fe1be46a994272793";
 const PARENT = "53995c3f42cd8ad8";
 const SAMPLED = `Root=${ROOT};Parent=${PARENT};Sampled=1`;
-/** Long enough to be a step that is told. */
+/** Long enough to be a recorded step. */
 const moment = (): Promise<void> => new Promise((done) => setTimeout(done, 3));
 
 let daemon: Awaited<ReturnType<typeof startXrayDaemon>>;

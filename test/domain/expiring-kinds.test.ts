@@ -5,10 +5,10 @@ import { EXPIRING_KINDS } from "../../lib/domain/journal/journal.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** Words with other uses, too: the second test is about these as well. */
+/** Words with other meanings, too; the second test also covers these. */
 const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 
-/** What only tells people, or the metrics, what was: it says less about what has expired, and decides nothing. */
+/** Reports and metrics only: they say less about expired entries, and decide nothing. */
 const TELLERS = [
   "lib/usecases/orders/console.ts",
   "lib/usecases/reports/entries-by-correlation.ts",
@@ -21,7 +21,7 @@ const modulesOf = (folder: string): readonly string[] =>
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `${folder}/${name}`);
 
-/** Every mention of a kind that may expire, outside of the two places that say what the kinds are. */
+/** Every mention of a kind that may expire, except in the two places that define the kinds. */
 function mentions(folder: string): readonly string[] {
   return modulesOf(folder).flatMap((file) => {
     if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...TELLERS].includes(file)) return [];
@@ -29,7 +29,7 @@ function mentions(folder: string): readonly string[] {
     return EXPIRING_KINDS.flatMap((kind) =>
       [...text.matchAll(new RegExp(`"${kind.replace(".", "\\.")}"`, "g"))].flatMap(({ index }) => {
         const before = text.slice(Math.max(0, index - 60), index);
-        // To write it is no memory.
+        // Writing it does not read it.
         const isWritten =
           /record\w*\((?:context|\{[^}]*\}), [\w.]+, (?:[^,()]* \? )?$|record\(\s*context,\s*job,\s*$/.test(before);
         return isWritten || AMBIGUOUS.includes(kind) ? [] : [`${file}: ${kind}`];

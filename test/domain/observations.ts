@@ -10,7 +10,7 @@ import type {
 } from "../../lib/domain/observation/observation.ts";
 import { epochMillis, epochSeconds } from "../../lib/domain/time/time.ts";
 
-/** A healthy world to start from; each test says only what is otherwise. */
+/** A healthy world; each test states only the differences. */
 
 export const ACCOUNT = `A${"B".repeat(55)}` as AccountId;
 export const OPERATOR_KEY = `O${"C".repeat(55)}`;
@@ -34,7 +34,7 @@ export const LIMITS = {
   wildcards: true,
 };
 
-/** Claims as a document; throws where they are none, since then the test is wrong. */
+/** Claims as a document; throws if they are invalid, because then the test is wrong. */
 export function claims(changes: Record<string, unknown> = {}, limits: Record<string, unknown> = {}): ClaimsDocument {
   const nats = { limits: { ...LIMITS, ...limits }, type: "account", version: 2 };
   const text = JSON.stringify({
@@ -105,7 +105,7 @@ export const forgotten = (changes: Partial<ForgottenConsumer> = {}): ForgottenCo
   ...changes,
 });
 
-/** Claims that have ended. */
+/** Expired claims. */
 export const OVER = { exp: NOW - 1 } as const;
 export const DEAF = { deafSubjects: { ok: true, value: ["orders.*"] } } as const;
 export const FAILED = { ok: false, code: "nats.timeout", message: "no answer" } as const;

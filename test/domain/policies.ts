@@ -4,7 +4,7 @@ import type { ExpiryPolicy, Lead } from "../../lib/domain/expiry/expiry-policy.t
 import { NO_SKEW } from "../../lib/domain/observation/clocks.ts";
 import { type EpochSeconds, type Millis, millis, toMillis } from "../../lib/domain/time/time.ts";
 
-/** Policies and moments to start from; each test says only what is otherwise. */
+/** Policies and moments; each test states only the differences. */
 
 const HOUR = 3_600_000;
 
@@ -22,7 +22,7 @@ export const newPolicy = (changes: Partial<ExpiryPolicy> = {}): ExpiryPolicy => 
   ...changes,
 });
 
-/** Every day from midnight to midnight, unless said otherwise. */
+/** Every day from midnight to midnight by default. */
 export const blackout = (changes: Partial<Blackout> = {}): Blackout => ({
   days: WEEKDAYS,
   from: 0,

@@ -10,7 +10,7 @@ import { createLog } from "../../lib/log.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 import { type Event, eventOf, isolatedConfig, PLACEHOLDER, run } from "../support/stack.ts";
 
-/** On a real queue (moto's), and a configuration whose NATS, operator and credentials can't be reached or read. */
+/** A real queue (moto's), and a configuration whose NATS, operator and credentials are unreachable. */
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
 

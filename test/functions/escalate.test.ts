@@ -3,8 +3,8 @@ import { type Behaviour, receiver } from "../support/escalation-contract.ts";
 import { type Event, eventOf, isolatedConfig, run } from "../support/stack.ts";
 
 /**
- * On a configuration whose NATS, operator and credentials can't be reached or read: what is told proves that the
- * function needs none of them. Without its middlewares there was neither an app nor a batchItemFailures.
+ * The configuration's NATS, operator and credentials are unreachable, so a sent page proves that the function needs
+ * none of them. Without its middlewares there would be neither an app nor batchItemFailures.
  */
 const environment = { ...process.env };
 beforeEach(() => {

@@ -11,8 +11,8 @@ import type { EntryKind } from "../../lib/domain/journal/journal.ts";
 import { relight } from "../support/relight.ts";
 
 /**
- * Every handler on every event in events/, on a real server. What the handler answers could not come about
- * without its middleware: no app without `relight()`, no batchItemFailures without the queue's.
+ * Every handler on every event in events/, on a real server. The results require its middleware: no app without
+ * `relight()`, no batchItemFailures without the queue's.
  */
 const { path: binary } = await serverBinary("2.10.27");
 const PLACEHOLDER = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -27,14 +27,14 @@ const context = {
   functionName: "test",
   getRemainingTimeInMillis: () => 180_000,
 } as LambdaContext;
-/** One whose function has used up half of its time by the time the handler is called. */
+/** One whose function has used half of its time when the handler is called. */
 const lateContext = (): LambdaContext => {
   const remaining = jest.fn(() => 180_000).mockReturnValueOnce(0);
   return { ...context, getRemainingTimeInMillis: remaining };
 };
 
 let world: World;
-/** For what changes nothing. */
+/** For tests that change nothing. */
 let untouched: World | undefined;
 const environment = { ...process.env };
 
@@ -52,7 +52,7 @@ afterEach(async () => {
 
 afterAll(async () => await untouched?.[Symbol.asyncDispose]());
 
-/** The world of all tests that change nothing in theirs. */
+/** The world of all tests that change nothing in it. */
 async function openUntouched(): Promise<void> {
   if (untouched === undefined) {
     await openWorld({ dead: false });
@@ -74,7 +74,7 @@ async function openWorld({ dead }: { dead: boolean }): Promise<void> {
   process.env["RELIGHT_CONFIG"] = `${world.home}/relight.yaml`;
 }
 
-/** An event from events/, with the world's account where the placeholder stands. */
+/** An event from events/, with the world's account instead of the placeholder. */
 async function eventOf(name: string): Promise<Event> {
   const text = await readFile(new URL(`../../events/${name}.json`, import.meta.url), "utf8");
   const fill = (part: string): string => part.replaceAll(PLACEHOLDER, world.accountId);
@@ -300,7 +300,7 @@ describe("issuer-webhook", () => {
   test("a JWT that lowers a limit never reaches the resolver, and a person is paged", async () => {
     await openWorld({ dead: false });
     const before = await inForce();
-    // Only the claims in force tell that a limit is lowered, so it is the job's gate that refuses it.
+    // Only the claims in force show that a limit is lowered, so the job's gate refuses it.
     const lowered = world.claims({ ...later(), limits: { conn: 1 } });
     expect(await run("issuer-webhook", await delivery(world.sign(lowered)))).toMatchObject({
       statusCode: 202,

@@ -7,8 +7,8 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 
 /**
- * The bundles, started by `npm run invoke` as a user does it. A process that ends by itself proves that the
- * function left nothing open; its log lines prove that `relight()` ran around it.
+ * The bundles, started by `npm run invoke` as a user does it. A process that ends by itself proves that the function
+ * left nothing open; its log lines prove that `relight()` ran around it.
  */
 const ROOT = join(import.meta.dirname, "..", "..");
 const SECRET = `whsec_${Buffer.from("the issuer's secret").toString("base64")}`;
@@ -51,7 +51,7 @@ describe("on a real server", () => {
     const lines = linesOf(stderr);
     expect(lines.map(({ msg }) => msg)).toEqual(["started", "a job began", "a job ended", "finished"]);
     expect(lines[2]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
-    // The request is what triggered it.
+    // The request is the trigger.
     expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([lines[0].request, lines[0].request]);
     expect(new Set(lines.map(({ request }) => request)).size).toBe(1);
     for (const line of lines) expect(line).toMatchObject({ request: expect.any(String), function: "manual" });

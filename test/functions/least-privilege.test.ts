@@ -26,14 +26,14 @@ import { recordingProxy } from "../support/recording-proxy.ts";
 import { type Event, eventOf, PLACEHOLDER, run } from "../support/stack.ts";
 import { WRITES } from "../support/stack-rights.ts";
 
-/** What whoever connects to the servers reads besides. */
+/** What every connection to the servers also reads. */
 const CONNECTS = ["relight/tls"];
 const TLS =
   '  tls: { ca: "aws-sm://relight/tls#ca", cert: "aws-sm://relight/tls#cert", key: "aws-sm://relight/tls#key" }';
 
 /**
- * Every secret of a stack lies in Secrets Manager (moto's), and a proxy before it knows which of them each function
- * read: a role may allow that and no more (docs/aws.md).
+ * Every secret of a stack is in Secrets Manager (moto's), and a proxy in front of it records which ones each function
+ * read: its role may allow these and no more (docs/aws.md).
  */
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
@@ -54,7 +54,7 @@ describeAws(moto, "which secrets a function reads", (aws) => {
   let certificates: string;
   let channel: Awaited<ReturnType<typeof receiver>>;
   const urls: Record<string, string> = {};
-  /** The entries that each function put into the journal. */
+  /** The entries that each function wrote. */
   const written: { readonly name: string; readonly item: Event }[] = [];
 
   beforeAll(async () => {
@@ -112,7 +112,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
     await writeFile(join(world.home, "stack.yaml"), given + more);
   }
 
-  /** Runs the function as the stack would, and says which secrets it read and which actions it called. */
+  /** Runs the function as the stack would, and returns which secrets it read and which actions it called. */
   async function watched(name: string, event: Event) {
     await using proxy = await recordingProxy(aws.endpoint);
     Object.assign(process.env, {
@@ -276,7 +276,7 @@ restart: { webhook: { url: "http://127.0.0.1:1/", secret: "aws-sm://relight/rest
   test("a failed sweep reports to the bus, not to the channels", async () => {
     await world.server.stop();
     const before = channel.received.length;
-    // A person is called once it has lasted.
+    // A person is paged once it has lasted.
     for (let tries = 0; tries < 2; tries++)
       await expect(watched("sweep", await event("sweep.schedule"))).rejects.toMatchObject({
         code: "nats.unreachable",

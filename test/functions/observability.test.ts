@@ -12,7 +12,7 @@ import { describeAws, type MotoSettings, startMoto } from "../support/moto.ts";
 import { relight } from "../support/relight.ts";
 import { startXrayDaemon } from "../support/xray-daemon.ts";
 
-/** What the bundles say of their own work, run as Lambda would. */
+/** What the bundles report about their own work, run as Lambda would. */
 const { path: binary } = await serverBinary("2.10.27");
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
@@ -95,7 +95,7 @@ async function kill(): Promise<void> {
 }
 
 const event = (name: string): string => `events/${name}.json`;
-/** Without what depends on how fast this machine is. */
+/** Without what depends on this machine's speed. */
 const withoutTimes = (summary: readonly string[]): readonly string[] =>
   summary.map((each) => each.replace(/(Seconds\w*(\{.*\})?)=.*/, "$1")).sort();
 const HEALED = [
@@ -147,7 +147,7 @@ describe("each bundle emits the metrics in the catalog", () => {
     expect(withoutTimes(emfSummary(emf))).toEqual([
       ...["JobsFinished=1", "JobsFinished{Outcome=again}=1", "QueueAgeSeconds"],
     ]);
-    // One error is told once.
+    // One error is logged once.
     const errors = log.filter(({ error }) => error?.message !== undefined);
     expect(errors).toHaveLength(1);
   });
@@ -289,7 +289,7 @@ async function receiveAll(client: SQSClient, QueueUrl: string): Promise<readonly
   return (await client.send(command)).Messages ?? [];
 }
 
-/** As Lambda hands on what it received. */
+/** As Lambda passes it on. */
 function recordOf(message: Message | undefined): object {
   const { MessageId: messageId, Body: body, Attributes: attributes, ReceiptHandle: receiptHandle } = message ?? {};
   return { messageId, body, attributes, receiptHandle, eventSource: "aws:sqs" };

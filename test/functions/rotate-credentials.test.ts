@@ -19,8 +19,8 @@ import { describeAws, startMoto } from "../support/moto.ts";
 import { relight } from "../support/relight.ts";
 
 /**
- * The handler on the events of events/, against moto's Secrets Manager and a real server that demands signing
- * keys. The test plays Secrets Manager's part: it labels the new version and calls the steps.
+ * The handler on the events of events/, against moto's Secrets Manager and a real server that requires signing keys.
+ * The test plays Secrets Manager's part: it labels the new version and calls the steps.
  */
 const moto = await startMoto();
 const environment = { ...process.env };

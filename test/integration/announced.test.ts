@@ -21,7 +21,7 @@ import { emfSummary, isEmf } from "../support/emf.ts";
 import { describeAws, startMoto } from "../support/moto.ts";
 import { relight } from "../support/relight.ts";
 
-/** A person's command is a job like any other: the bus hears of its end, and it is counted. */
+/** A person's command is a job like any other: its end is announced on the bus, and counted. */
 const { path: binary } = await serverBinary("2.10.27");
 const moto = await startMoto();
 afterAll(async () => moto.ok && (await moto.stop()));
@@ -59,7 +59,7 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
     await world?.[Symbol.asyncDispose]();
   });
 
-  /** The ends of jobs that the bus heard of since the last call. */
+  /** The ends of jobs announced since the last call. */
   async function announced(): Promise<readonly unknown[]> {
     const heard: unknown[] = [];
     for (;;) {
@@ -72,7 +72,7 @@ describeAws(moto, "a job that a person runs, with an event bus and a namespace f
     }
   }
 
-  /** Runs a command, and gives what the bus heard of it and the ends of jobs that were counted. */
+  /** Runs a command, and returns what was announced, and the counted ends of jobs. */
   async function run(...args: string[]) {
     const { json, exit, stderr } = await relight(world, ...args, "--json");
     const counted = emfSummary(stderr.split("\n").filter(isEmf));

@@ -7,7 +7,7 @@ import { ask, gather, gatherOnce, isNoResponders, order } from "../../lib/adapte
 import { AT_ONCE } from "../../lib/adapters/nats/connection/in-flight.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 
-/** How questions are put, over a real server; who answers them, and when, is ours to say. */
+/** How requests are sent, over a real server; the test controls who answers, and when. */
 
 const { path: binary } = await serverBinary("2.10.27");
 let world: World;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-/** Whoever listens on `subject`: what it heard, and what it does with each. */
+/** A responder on `subject`: what it received, and how it answers each request. */
 async function listener(subject: string, hear: (message: Msg, count: number) => void = () => undefined) {
   const heard: Msg[] = [];
   answering.subscribe(subject, {
@@ -64,7 +64,7 @@ test("no responders is an answer, and a request that changes something is sent o
 
 test("one answer of each server counts, however often it was asked", async () => {
   const from = (id: string): string => JSON.stringify({ server: { id } });
-  // The first answers each time, the second when it is asked again.
+  // The first responders answer each time, the second only when asked again.
   await listener("everybody", (message, count) => {
     message.respond(from("A"));
     if (count === 2) message.respond(from("B"));
@@ -81,7 +81,7 @@ test(`at most ${AT_ONCE} requests are in flight; waiting does not count against 
     ask(asking, "busy", String(index), millis(5_000)),
   );
   const heard = new Set<string>();
-  /** Those not answered yet; on a busy machine one may have been put again meanwhile. */
+  /** Requests without an answer yet; on a busy machine one may have been sent again. */
   const waiting = (): ReadonlySet<string> =>
     new Set(open.map((message) => message.string()).filter((text) => !heard.has(text)));
   for (let round = 0; round < 3; round++) {

@@ -8,7 +8,7 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { relight } from "../support/relight.ts";
 
-/** What each of a dozen direct gets was answered with: servers choose at random who answers. */
+/** The answers to a dozen direct gets: servers choose the responder at random. */
 async function directGets(world: World, stream: string): Promise<readonly string[]> {
   const client = await world.connectAs("app");
   try {
@@ -62,7 +62,7 @@ test("in a cluster: a mirror's configuration stays the same; a bucket that is re
   await (await kvm.open("cfg")).destroy();
   await (await kvm.create("cfg", { replicas: 3 })).put("colour", "red");
   await client.close();
-  // What was just made is not told of yet.
+  // A bucket that was just created is not listed yet.
   await retry("what was left behind to be told", async () => {
     const { json: seen } = await relight(world, "verify", "APP", "--json");
     expect(seen.findings).toContainEqual(

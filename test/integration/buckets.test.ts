@@ -14,7 +14,7 @@ import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic } from "../support/zoo.ts";
 
-/** KV buckets and object stores of three replicas and of one, as the official clients make them. */
+/** KV buckets and object stores with three replicas and with one, as the official clients create them. */
 async function buckets(version: string): Promise<World> {
   const world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
   const client = await world.connectAs("app");
@@ -25,7 +25,7 @@ async function buckets(version: string): Promise<World> {
   return world;
 }
 
-/** A client that stays connected, or tries to, whatever the servers say. */
+/** A client that stays connected, or keeps trying, whatever the servers answer. */
 async function steadfast({ home, servers }: World): Promise<NatsConnection> {
   return connect({
     servers: servers.map(({ url }) => url),

@@ -12,7 +12,7 @@ import { serverCertificates } from "../../lib/adapters/nats/connection/certifica
 import { millis } from "../../lib/domain/time/time.ts";
 import { relight } from "../support/relight.ts";
 
-/** Certificates as real servers show them, made by openssl for two days. */
+/** Certificates of real servers, made by openssl for two days. */
 
 const run = promisify(execFile);
 const DAY = 86_400_000;

@@ -15,7 +15,7 @@ import type { ConfigFindingCode } from "../../lib/domain/advice/server-config/le
 import { BROKEN, VALID } from "../support/nats-configs.ts";
 import { relight } from "../support/relight.ts";
 
-/** What check-config says is held against what servers do. */
+/** Compares check-config with what servers do. */
 
 let folder = "";
 beforeAll(async () => {
@@ -36,7 +36,7 @@ const OPERATOR_MODE = `operator: ${signClaims(
 const remoteWith = (entries: string): string => `leafnodes { remotes: [ { url: nats://127.0.0.1:7422, ${entries} } ] }`;
 const SEED = seedOf(createUser());
 
-/** Findings that say "the server refuses to start", and what it says then. */
+/** Findings that say "the server refuses to start", with the server's message. */
 const REFUSED: readonly (readonly [code: ConfigFindingCode, config: string, said: string])[] = [
   ["remote.creds_as_nkey", remoteWith('nkey: "/etc/leaf.creds"'), "nkey is not a valid seed"],
   ["remote.nkey_invalid", remoteWith(`nkey: ${seedOf(createAccount())}`), "nkey is not a valid seed"],
@@ -76,7 +76,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     binary = (await serverBinary(version)).path;
   });
 
-  /** `nats-server -t`, which also refuses keys that it does not know, such as the names of variables. */
+  /** `nats-server -t`, which also refuses unknown keys, such as the names of variables. */
   const verdictOf = async (text: string): Promise<{ exit: number | null; said: string }> => {
     const file = await write("server.conf", text);
     const { status, stdout, stderr } = spawnSync(binary, ["-t", "-c", file], {
@@ -95,7 +95,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
     expect(exit).toBe(1);
     const where = /on line (\d+)|\.conf:(\d+):\d+\)/.exec(said);
     expect(said).toMatch(/Parse error|config is invalid|variable reference|include file|out of the range/);
-    // For what has no end the server names the end, and the parser the begin.
+    // For something without an end the server names the end, and the parser the beginning.
     if (where !== null && !/EOF|got '\0'/.test(said))
       expect(Math.abs(Number(where[1] ?? where[2]) - line)).toBeLessThanOrEqual(1);
   });
@@ -128,7 +128,7 @@ describe.each(["2.10.27", "2.15.1"])("nats-server %s", (version) => {
   ])("a seed %s as credentials never binds, and the log shows it", async (_how, give, said) => {
     const seed = seedOf(createUser());
     await using pair = await createLeafPair({ binary, remote: `credentials: "${await give(seed)}"` });
-    // It has tried twice: this is how it stays.
+    // It has tried twice, so this does not change any more.
     await waitFor(
       "two attempts",
       async () => ((await pair.leaf.log()).match(/Leafnode connection closed/g) ?? []).length >= 2,

@@ -7,7 +7,7 @@ import { relight } from "../support/relight.ts";
 
 jest.setTimeout(300_000);
 
-/** Each looks, and asks for the status, and heals; more of them find rarer moments. */
+/** Each checks, asks for the status, and heals; more of them find rarer moments. */
 const LOOKS = Number(process.env["CHURN_LOOKS"] ?? 3);
 
 const createOf = async (size: number): Promise<World> =>
@@ -39,7 +39,7 @@ describe.each([1, 3])("streams and consumers are created and deleted all the tim
     await fill(world, { replicas: size, messages: 10 });
     await expire(world);
     await renewByHand(world);
-    // Streams that are held in memory only forbid the toggle.
+    // Streams only in memory forbid the toggle.
     await using _busy = await churn(world, { replicas, memory: size > 1 });
     const { json: verified } = await relight(world, "verify", "APP", "--json");
     expect(verified.verdict).toBe("dead");

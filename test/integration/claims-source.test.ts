@@ -23,7 +23,7 @@ async function inResolver(world: World, account = world.accountId): Promise<stri
   const connection = await world.connectAs("system");
   try {
     const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
-    // Up to 2.9 a server that lacks it says nothing.
+    // Up to 2.9 a server without the account stays silent.
     const reply = await connection.request(subject, "", { timeout: 5_000 }).catch(() => undefined);
     return reply?.string() ?? "";
   } finally {
@@ -167,7 +167,7 @@ describe.each(["2.10.27"])("an account that the resolver deleted after it expire
   test("is restored from the source of truth, although Relight never saw it", async () => {
     await using world = await worldWithSource(version, "page", 3_600);
     await fill(world, { messages: 5 });
-    // As the source has it, it expired too.
+    // The source's JWT has expired, too.
     await store(
       world,
       "APP",
@@ -193,7 +193,7 @@ describe.each(["2.10.27"])("an account that the resolver deleted after it expire
     await expire(world);
     await forget(world);
     const { json } = await relight(world, "run", "--json");
-    // It was last seen with an hour to live, which is not over: as it looks, somebody deleted it.
+    // It was last seen with an hour left, which has not passed: it looks deleted.
     expect(resultOf(json, world.accountId)).toMatchObject({
       verdict: "dead",
       findings: [{ code: "account.gone" }],

@@ -5,7 +5,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** In a cluster the toggle destroys streams, so it must be impossible; leaders that step down revive them. */
+/** In a cluster the toggle destroys streams, so it must be impossible; step-downs of leaders revive them. */
 describe.each(["2.9.10", "2.10.27"])("a cluster of three (nats-server %s)", (version) => {
   test("streams and consumers with replicas are revived by step-downs: no restart, no loss", async () => {
     await using world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });

@@ -12,8 +12,8 @@ import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
 
 /**
- * A mirror of another account's stream. Its server asks for the copy's consumer over a service, and hears messages and
- * heartbeats over a stream that is imported: without that import each attempt succeeds and nothing is ever heard.
+ * A mirror of another account's stream. Its server requests the copy's consumer over a service, and receives messages
+ * and heartbeats over an imported stream: without that import each attempt succeeds and nothing arrives.
  */
 const API = { subject: "$JS.API.CONSUMER.>", type: "service" };
 const MESSAGES = { subject: "copies.>", type: "stream" };
@@ -54,7 +54,7 @@ function closing<T extends { close(): Promise<void> }>(connection: T): T & Async
   return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
 }
 
-/** What one look at the account says of the mirror. */
+/** What one look at the account reports about the mirror. */
 async function judge(world: World): Promise<{ readonly origin: OriginFacts; readonly codes: readonly string[] }> {
   await using app = await openWorldApp(world);
   const { observation, verdict } = await looking(await app.context(), world.accountId as AccountId)();
@@ -78,7 +78,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))("a mirror (nats-server %
     await importFrom(world, other, [API]);
     const isSilent = async (): Promise<boolean> => lacksHeartbeats((await judge(world)).origin);
     await waitFor("the mirror to be silent", isSilent, { timeout: 30_000 });
-    // Together longer than from one attempt to the next, after which its server calls it active.
+    // Together longer than the time between two attempts, after which its server calls it active.
     for (let looks = 0; looks < 5; looks++) expect((await judge(world)).codes).toEqual(["stream.stalled"]);
 
     await importFrom(world, other, [API, MESSAGES]);

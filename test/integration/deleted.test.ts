@@ -9,12 +9,12 @@ import { accountStates, createWorld, type World } from "../../lab/world.ts";
 import { runJobOn } from "../support/context.ts";
 import { type Run, relight, startRelight } from "../support/relight.ts";
 
-/** What a person deleted on purpose comes back by nobody but a person. */
+/** Only a person restores what a person deleted on purpose. */
 
 const DAYS = 86_400;
 const codes = ({ json }: Run): string[] => (json.findings ?? []).map(({ code }: { code: string }) => code);
 
-/** An account with streams that is valid for long, was seen well, and is deleted. */
+/** An account with streams and a long lifetime, which was healthy, and is deleted. */
 async function deletedWorld(version: string, yaml = ""): Promise<World> {
   const { path: binary } = await serverBinary(version);
   const world = await createWorld({ binary, lives: 80 * DAYS, yaml });
@@ -29,7 +29,7 @@ async function deletedWorld(version: string, yaml = ""): Promise<World> {
   }
 }
 
-/** Its clients stay out, and no resolver has it. */
+/** Its clients stay out, and the resolver lacks it. */
 async function expectGone(world: World): Promise<void> {
   await expect(world.connectAs("app")).rejects.toThrow();
   const system = await world.connectAs("system");
@@ -96,7 +96,7 @@ test.concurrent("no command pushes it; its remains are reported once; a person r
   const pages = await pagesOf(world);
   expect(new Set(pages.map(({ failureClass }) => failureClass))).toEqual(new Set(["account_deleted"]));
 
-  // No server knows it after a restart; that its JWT would be valid makes it no account to push.
+  // No server knows it after a restart; a JWT that is still valid is no reason to push it.
   await world.server.stop();
   await world.server.start();
   expect(codes(await relight(world, "verify", "APP", "--json"))).toEqual(["account.deleted"]);
@@ -130,7 +130,7 @@ describe("a deleted account", () => {
       const lines: string[] = [];
       watching.stdout.on("data", (chunk) => lines.push(String(chunk)));
       await waitFor("the first sweep", () => lines.join("").includes('"what":"sweep"'));
-      // An order of somebody whom servers don't obey is a note.
+      // A request that servers ignore is a note.
       const system = await world.connectAs("system");
       const nats = { accounts: [world.accountId], type: "generic", version: 2 };
       const forged = signClaims({ sub: world.account.getPublicKey(), nats }, world.account);

@@ -15,7 +15,7 @@ import { gate } from "../../lib/domain/gate/gate.ts";
 import { epochSeconds } from "../../lib/domain/time/time.ts";
 import { type Odd, oddities, print, type Raw, rawOf } from "../support/odd-jwts.ts";
 
-/** How many JWTs each server is given, and by which seed they are made: the same ones in every run. */
+/** How many JWTs each server gets, and their seed: the same ones in every run. */
 const COUNT = 1_500;
 const SEED = 10;
 
@@ -79,14 +79,14 @@ const RICH = {
 
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/** The operator's key for Node's own Ed25519: the nkeys library takes a tenth of a second for each signature here. */
+/** The operator's key for Node's own Ed25519: the nkeys library takes a tenth of a second per signature here. */
 const privateKey = createPrivateKey({
   key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), rawSeed(operator)]),
   format: "der",
   type: "pkcs8",
 });
 
-/** The 32 bytes behind the two of the prefix. */
+/** The 32 bytes after the two of the prefix. */
 function rawSeed(key: KeyPair): Buffer {
   const bits = [...seedOf(key)].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
   return Buffer.from(Array.from({ length: 32 }, (_, at) => Number.parseInt(bits.slice(8 * (at + 2), 8 * (at + 3)), 2)));
@@ -131,7 +131,7 @@ interface Seen {
   readonly accepted: boolean;
 }
 
-/** The claims as Relight would go on with them, by codec and gate; undefined: it refuses the JWT. */
+/** The claims as Relight's codec and gate accept them; undefined if it refuses the JWT. */
 function read(token: string): Seen | undefined {
   try {
     const { document, signatureValid } = jwtCodec.decode(token);
@@ -164,7 +164,7 @@ interface Running {
 
 async function runningOn(system: NatsConnection): Promise<Running> {
   const reply = await system.request(`$SYS.REQ.ACCOUNT.${accountId}.INFO`, "", { timeout: 5_000 });
-  // A server that can't write down what it runs answers with nothing.
+  // A server that can't write what it runs does not answer.
   return reply.data.length === 0 ? {} : (exact(reply.string()) as { readonly data: Running }).data;
 }
 
@@ -191,7 +191,7 @@ const connectTo = (server: NatsServer, of: KeyPair): Promise<NatsConnection> =>
     authenticator: credsAuthenticator(Buffer.from(newCredentials(of, "user", signingKey))),
   });
 
-/** Every key that servers know, and those that are data: of these the payload holds one each. */
+/** Every key that servers know, and those that are data: the payload has one of each. */
 const KNOWN = new Set(keysOf(JSON.parse(make(0, []).text)));
 const NOTHING: readonly unknown[] = [null, "0", "-0", "", false];
 const NO_LIMITS = { subs: "-1", data: "-1", payload: "-1" };
@@ -202,7 +202,7 @@ function keysOf(value: unknown): readonly string[] {
   return [...own, ...Object.values(value).flatMap(keysOf)];
 }
 
-/** Without what says nothing to Go and what no server knows; and with what a scope has where it says nothing. */
+/** Without what Go ignores and no server knows; and with what a scope has where Go ignores it. */
 function said(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((it) => said(it) ?? null).sort(byText);
   if (typeof value !== "object" || value === null) return NOTHING.includes(value) ? undefined : value;
@@ -217,7 +217,7 @@ function said(value: unknown): unknown {
 
 const byText = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 
-/** JSON with every number as its text, so that none is rounded. */
+/** JSON with every number as its text, so none is rounded. */
 const exact = (text: string): unknown =>
   JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
     typeof value === "number" ? context?.source : value,
@@ -268,7 +268,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
       if (seen.accepted && running.expired) problems.push(`${what}: ${text} has expired`);
     }
     expect(problems).toEqual([]);
-    // Else nothing was shown.
+    // Otherwise nothing was proved.
     expect(counts.acceptedAndRun).toBeGreaterThan(COUNT / 10);
     expect(counts.onlyRun).toBeGreaterThan(COUNT / 20);
   });

@@ -43,7 +43,7 @@ const HEALTHY = {
   subjects: "healthy",
 };
 
-/** Runs the doctor until its report is as it should be; what an election or a catch-up makes of it passes. */
+/** Runs the doctor until its report is as expected; elections and catching up pass. */
 async function doctorUntil(world: World, what: string, is: (run: Run) => boolean, timeout = 60_000): Promise<Run> {
   let last: Run | undefined;
   const look = async (): Promise<Run | undefined> => {

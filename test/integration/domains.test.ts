@@ -22,7 +22,7 @@ async function createPair(version: string, options: Partial<DomainsOptions> = {}
   return createDomains({ yaml: EXPECTED, ...options, binary });
 }
 
-/** Every copy has what its origin has. */
+/** Every copy has everything that its origin has. */
 async function allCopied(pair: Domains, fromHub: number, fromEdge: number): Promise<void> {
   const counts = async () => ({
     local: await messagesIn(pair, "hub", "LOCAL"),
@@ -122,7 +122,7 @@ test.concurrent("nats-server 2.9.10: an account that expired is healed, and the 
   await expire(pair.hub);
   const { exit, json } = await relight(pair.hub, "heal", "APP", "--json");
   expect({ exit, codes: codesOf(json) }).toEqual({ exit: 0, codes: [] });
-  // A hub alone may be toggled with a leaf attached: here it is seen to do no harm.
+  // A standalone hub may be toggled with a leaf attached: this shows that it does no harm.
   expect(json.rungs.at(-1)).toMatchObject({ rung: "toggle-jetstream", result: "helped" });
   await publishTo(pair, "hub", 7);
   await publishTo(pair, "edge", 7);
@@ -141,7 +141,7 @@ test.concurrent("a hub of three with a leaf in its system account: each domain h
     const meta = await probes.meta("hub");
     return meta.ok ? meta.value?.size : undefined;
   };
-  // A young group takes its third member in a moment later.
+  // A young group adds its third member a moment later.
   await waitFor("the hub's meta group of three", async () => (await sizeOf()) === 3);
   expect(await probes.meta("edge")).toEqual({ ok: true, value: undefined });
   expect(await probes.meta()).toMatchObject({ ok: false, message: expect.stringContaining("edge, hub") });
@@ -162,7 +162,7 @@ test.concurrent("an account without JetStream on the hub, with a leaf: the API d
 test.concurrent("a missing origin: the copy is dead, and the finding says why", async () => {
   await using pair = await createPair("2.10.27");
   await fillDomains(pair);
-  // An origin that was heard: the servers tell otherwise of one that never was.
+  // An origin that was heard before: servers report one that never was differently.
   await publishTo(pair, "edge", 1);
   await waitFor("the copy", async () => (await messagesIn(pair, "hub", "COLLECTED")) === 1, {
     timeout: 60_000,
@@ -171,7 +171,7 @@ test.concurrent("a missing origin: the copy is dead, and the finding says why", 
   const deleted = await edge.request("$JS.API.STREAM.DELETE.READINGS", "", { timeout: 10_000 });
   expect(deleted.json()).toMatchObject({ success: true });
   await edge.close();
-  // Silence takes ten seconds to be one.
+  // Heartbeats must be missing for ten seconds.
   const found = await waitFor(
     "the finding",
     async () => {

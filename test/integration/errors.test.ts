@@ -9,7 +9,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** Bad input: each has a clear error that names what to mend, its own code and its exit code. */
+/** Bad input: each has a clear error that names what to fix, its own code and its exit code. */
 
 let world: World;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ afterAll(async () => await world[Symbol.asyncDispose]());
 
 const seeds = { operator: seedOf(createOperator()), user: seedOf(createUser()) };
 
-/** The world's files with some of them replaced, for the time of one test. */
+/** The world's files with some of them replaced, for one test. */
 async function withFiles<T>(files: Record<string, string>, work: () => Promise<T>): Promise<T> {
   const originals = new Map<string, string>();
   for (const [name, text] of Object.entries(files)) {
@@ -102,7 +102,7 @@ test("a listener that is not a NATS server is unreachable, within the timeout", 
   expect(run.exit).toBe(3);
 });
 
-/** What a server sends whose two seconds for a sign-in are over before it has read the client's. */
+/** What a server sends if its two seconds for a sign-in are over before it has read the client's. */
 const TOO_LATE = `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", proto: 1, headers: true, max_payload: 1 << 20, auth_required: true, nonce: "x" })}\r\n-ERR 'Authentication Timeout'\r\n`;
 
 test.each([

@@ -6,11 +6,11 @@ import { createWorld } from "../../lab/world.ts";
 import { receiver } from "../support/escalation-contract.ts";
 import { relight } from "../support/relight.ts";
 
-/** Services that people are called through, from the built command. */
+/** Escalation services, with the built command. */
 
 const { path: binary } = await serverBinary("2.10.27");
 
-// This file's environment is its own.
+// This file has its own environment.
 process.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1";
 process.env["AWS_ACCESS_KEY_ID"] = "test";
 process.env["AWS_SECRET_ACCESS_KEY"] = "test";

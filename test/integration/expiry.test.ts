@@ -6,7 +6,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** The expiry policy, as its user meets it, on a real server. */
+/** The expiry policy as its user sees it, on a real server. */
 
 const { path: binary } = await serverBinary("2.10.27");
 
@@ -64,7 +64,7 @@ describe("a critical account", () => {
     await using world = await createWorld({ binary, lives: 90 * 86_400 });
     await setPolicy(world, "{ critical: true }");
     expect(await outcomeOf(world)).toBe("healthy");
-    // Valid now: what is not valid yet is not due, and would be known by the time it is.
+    // Valid now: claims that are not valid yet are not due, and would be known by then.
     const changed = world.claims({ exp: nowSeconds() + 3_600, iat: nowSeconds(), limits: { conn: 7 } });
     await world.push(world.sign(changed));
 

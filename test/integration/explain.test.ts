@@ -10,7 +10,7 @@ import { createWorld } from "../../lab/world.ts";
 import { explain, LOG_KINDS } from "../../lib/domain/advice/log-lines/explain.ts";
 import { relight, relightReads } from "../support/relight.ts";
 
-/** What explain says is held against what servers write. */
+/** Compares explain with what servers write. */
 
 test.each(VERSIONS)("the table names the versions whose binaries have its texts: %s", async (version) => {
   const binary = await readFile((await serverBinary(version)).path);

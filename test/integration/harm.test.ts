@@ -24,7 +24,7 @@ const scopeOf = (world: World) => ({
 });
 const YES = ["--allow-changes", "--yes"];
 
-/** Claims that servers take and that do harm. One world, whose last test ends its server for good. */
+/** Claims that servers accept and that do harm. One world, whose last test crashes its server for good. */
 describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("harmful claims (nats-server %s)", (version) => {
   let world: World;
   beforeAll(async () => {
@@ -93,7 +93,7 @@ describe.each(sampleOf(["2.10.27"], ["2.10.27", "2.15.1"]))("harmful claims (nat
       "signing_key_removed",
     ],
   ];
-  // What the gate says does not hang on the version: once is enough for all but the first.
+  // What the gate says does not depend on the version: once is enough for all but the first.
   test.each(version === "2.10.27" ? refused : refused.slice(0, 1))(
     "%s is refused, even if forced",
     async (_what, make, code) => {
@@ -219,7 +219,7 @@ describe("effects of such claims on servers", () => {
     );
     const connection = await world.connectAs("app");
     connection.publish("parts.one");
-    // Never answered: the server ends.
+    // Never answered: the server crashes.
     void connection.flush().catch(() => undefined);
     await waitFor("the server to end", () => world.server.pid() === undefined);
     expect(await world.server.panics()).toContain("integer divide by zero");
@@ -252,7 +252,7 @@ describe("effects of such claims on servers", () => {
   });
 });
 
-/** Pushes by the command, while someone listens to every push that reaches the servers. */
+/** Pushes with the command, while somebody listens to every push that reaches the servers. */
 async function pushAndWatch(world: World, token: string, ...options: string[]) {
   await writeFile(`${world.home}/new.jwt`, token);
   const system = await world.connectAs("system");

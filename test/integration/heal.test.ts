@@ -57,7 +57,7 @@ describe.each(["2.9.10", "2.10.27"])("nats-server %s, which has #6806", (version
   });
 });
 
-/** One world in which JetStream is dead, with a stream in memory; only the last test changes it. */
+/** One world in which JetStream is dead, with a memory stream; only the last test changes it. */
 describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("a dead account (nats-server %s)", (version) => {
   let world: World;
   beforeAll(async () => {
@@ -130,7 +130,7 @@ test("an account that expired and that the resolver deleted is restored from the
   await fill(world);
   const before = await snapshot(world);
   await expire(world);
-  // Its last known claims are in the journal from now on.
+  // From now on the journal has its last claims.
   expect((await relight(world, "verify", "APP")).exit).toBe(2);
   await world.server.stop();
   await forgetJwt(world);

@@ -6,7 +6,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** Subjects that Relight reads in a special way, as streams of applications have them. */
+/** Subjects that Relight handles specially, as streams of applications have them. */
 const SPECIAL: readonly Partial<StreamConfig>[] = [
   { name: "ADVISORIES", subjects: ["$JS.EVENT.>"] },
   { name: "ACKS", subjects: ["$JS.ACK.>"], no_ack: true },
@@ -18,7 +18,7 @@ const SPECIAL: readonly Partial<StreamConfig>[] = [
 /** Servers before 2.10 refuse it. */
 const AUDIT: Partial<StreamConfig> = { name: "AUDIT", subjects: ["$JS.API.>"], no_ack: true };
 
-/** One world a version, in the order of a day: well and much listened to, then dead, then healed. */
+/** One world per version: first healthy with many subscriptions, then dead, then healed. */
 describe.each([
   ["2.9.10", SPECIAL],
   ["2.10.27", [...SPECIAL, AUDIT]],
@@ -33,7 +33,7 @@ describe.each([
     const well = { verdict: "healthy", findings: [], streams };
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject(well);
 
-    // More than one answer of a server has room for, on a subject that matches the stream's and on its own.
+    // More than fit into one answer of a server, on a subject that matches the stream's and on its own.
     await listen(client, "orders.*", 1_100);
     await listen(client, "orders.>", 1_100);
     expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject(well);

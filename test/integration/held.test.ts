@@ -44,7 +44,7 @@ const healthy = (world: World) =>
     90_000,
   );
 
-/** One world a version, in the order of an outage. */
+/** One world per version, in the order of an outage. */
 describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
   "assets that no server holds are not healthy (nats-server %s)",
   (version) => {
@@ -72,7 +72,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
         ]),
       );
       expect(codes(json).join()).not.toMatch(/probe.failed|stream.failing|server.away/);
-      // What elects another leader meanwhile may be told of as well.
+      // A new leader election may be reported as well.
       const lasting = json.findings.filter(({ code }: Found) => !code.endsWith("no_leader"));
       for (const { subject } of lasting) expect(subject.server).toBe(holder);
       const [one] = json.findings.filter((found: Found) => found.code === "stream.unheld");
@@ -124,7 +124,7 @@ describe.each(sampleOf(["2.9.10", "2.15.1"], VERSIONS))(
 
     test("after a peer-remove, assets that came back empty are lost, until a person accepts it", async () => {
       await server()?.stop();
-      // The meta leader has given it up at once, and tells which consumers were ephemeral.
+      // The meta leader has given it up at once, and reports which consumers were ephemeral.
       const stopped = codes((await verify(world)).json);
       expect(stopped.filter((code) => code.includes(".unheld"))).toEqual([
         "consumer.unheld THREE solo",

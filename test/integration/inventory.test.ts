@@ -8,9 +8,9 @@ import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** Who was there once can't vanish unnoticed: all commands know the same accounts. */
+/** A known account can't vanish unnoticed: all commands know the same accounts. */
 
-/** As with most people: no account is configured, the resolver lists them. */
+/** As usual: no account is configured, the resolver lists them. */
 async function withoutAccounts({ home }: World): Promise<void> {
   const file = join(home, "relight.yaml");
   await writeFile(file, (await readFile(file, "utf8")).replace(/accounts:[\s\S]*$/, ""));

@@ -9,7 +9,7 @@ import { relight } from "../support/relight.ts";
 
 const FLAT = ["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending"];
 
-/** Takes JetStream out of the account's claims, as of an account that never had it. */
+/** Removes JetStream from the account's claims, as in an account that never had it. */
 async function withoutJetStream(world: World): Promise<void> {
   const claims = world.claims({ iat: nowSeconds() + 1 });
   const limits = { ...(claims.nats["limits"] as Record<string, unknown>) };
@@ -27,7 +27,7 @@ const limitsOf = async (world: World) => {
   }
 };
 
-/** ORDERS has two consumers: with that for a limit it may have no third, and JOBS its first. */
+/** ORDERS has two consumers: with that limit it may have no third, and JOBS its first. */
 async function consumersAreCountedPerStream(world: World): Promise<void> {
   const limited = await jetstream(world, "limits", "APP", "--consumers", "2", "--yes");
   expect(limited.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
@@ -43,7 +43,7 @@ async function consumersAreCountedPerStream(world: World): Promise<void> {
   }
 }
 
-/** How many claims were pushed by anybody while `work` ran. */
+/** How many claims anybody pushed while `work` ran. */
 async function pushesDuring<T>(world: World, work: () => Promise<T>): Promise<{ result: T; pushes: number }> {
   const system = await world.connectAs("system");
   const subscription = system.subscribe("$SYS.REQ.CLAIMS.UPDATE");
@@ -127,7 +127,7 @@ describe.each(["2.9.10", "2.10.27", "2.15.1"])("refused JetStream limits (nats-s
     });
     expect(pushes).toBe(0);
 
-    // What it protects from: the claims are in force and JetStream is not what they say.
+    // What this prevents: the claims are in force, but JetStream does not match them.
     const claims = world.claims({ iat: nowSeconds() + 5, limits: { mem_storage: 2 ** 30 } });
     await world.push(world.sign(claims));
     expect((await limitsOf(world)).flat.max_memory).toBe(67_108_864);

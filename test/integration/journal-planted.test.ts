@@ -7,7 +7,7 @@ import { serverBinary } from "../../lab/server-binaries.ts";
 import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
-/** Rows that somebody wrote into the journal's file: nothing is signed, pushed or changed by them. */
+/** Planted rows in the journal's file: they cause no signature, push or change. */
 
 const { path: binary } = await serverBinary("2.10.27");
 

@@ -11,7 +11,7 @@ import { relight } from "../support/relight.ts";
 
 jest.setTimeout(120_000);
 
-/** *Listens* is not *accepts*: an official client publishes, and is the judge of what is said. */
+/** A stream that *listens* may still refuse: an official client publishes, and decides whether the verdict is right. */
 
 const FLAT = ["mem_storage", "disk_storage", "streams", "consumer", "max_ack_pending"];
 const tier = (disk: number) => ({ disk_storage: disk, mem_storage: 0, streams: -1, consumer: -1 });
@@ -50,7 +50,7 @@ const addStreams = (world: World, ...configs: (Partial<StreamConfig> & { name: s
       await retry(`stream ${config.name}`, () => manager.streams.add({ subjects: [`${config.name}.>`], ...config }));
   });
 
-/** `ok`, or the code that a publisher gets. */
+/** `ok`, or the error code of a publish. */
 const publish = (world: World, stream: string, bytes = 1_000): Promise<string> =>
   asApp(world, async (connection) => {
     try {
@@ -61,7 +61,7 @@ const publish = (world: World, stream: string, bytes = 1_000): Promise<string> =
     }
   });
 
-/** Publishes until it is refused, and gives the code. */
+/** Publishes until it is refused, and returns the code. */
 const fillUp = (world: World, stream: string, bytes = 1_000): Promise<string> =>
   asApp(world, async (connection) => {
     const client = jetstream(connection);
@@ -89,7 +89,7 @@ async function verify(world: World) {
   return { verdict: json.verdict, depth: json.depth, exit, findings, warnings };
 }
 
-/** Runs the command that the message says. */
+/** Runs the command in the message. */
 async function asTold(world: World, message: string) {
   const [, command = ""] = /`relight ([^`]+)`/.exec(message) ?? [];
   return relight(world, ...command.split(" "), "--json");
@@ -102,7 +102,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
     await addStreams(world, { name: "A" }, { name: "OWN", max_bytes: 20_000 }, { name: "MEM", storage: "memory" });
     expect(await verify(world)).toMatchObject({ verdict: "healthy", exit: 0, findings: [] });
     expect(await fillUp(world, "A")).toBe("10002");
-    // Servers count before they discard: room of its own helps a stream nothing. Memory is another limit.
+    // Servers count before they discard, so max_bytes of its own does not help a stream. Memory is another limit.
     expect([await publish(world, "OWN"), await publish(world, "MEM")]).toEqual(["10002", "ok"]);
 
     const seen = await verify(world);
@@ -193,7 +193,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (
     expect(missing.findings).toMatchObject([
       { code: "limit.no_tier", message: expect.stringMatching(/no tier R3, which THREE needs.*10120/) },
     ]);
-    // The lab's servers have no room for the gigabyte that it says.
+    // The lab's servers lack the gigabyte that it suggests.
     const command = missing.findings[0]?.message.replace("1024MiB", "100MiB");
     expect((await asTold(world, command ?? "")).json).toMatchObject({
       verdict: "healthy",
@@ -202,7 +202,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (
   });
 });
 
-/** As many clients of the account as it may have. */
+/** As many clients as the account may have. */
 async function occupy(world: World, count: number): Promise<AsyncDisposable> {
   const clients: NatsConnection[] = [];
   for (let left = count; left > 0; left--) clients.push(await world.connectAs("app"));

@@ -14,10 +14,10 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { relight } from "../support/relight.ts";
 
-// A busy machine takes its time to form a cluster.
+// A busy machine takes long to form a cluster.
 jest.setTimeout(240_000);
 
-/** Few with long names need as long a list of rights as many: a server reads 4,096 bytes of a sign-in. */
+/** Few long names need as long a list of permissions as many: a server reads 4,096 bytes of a sign-in. */
 const LONG = "n".repeat(180);
 const COUNT = 6;
 
@@ -65,7 +65,7 @@ test("alone: more memory streams and consumers than one user may create are all 
   expect(await configurations(world)).toEqual(before);
 });
 
-/** Streams of each retention, with consumers of each kind that were used: each is told of the messages of its own subject. */
+/** Streams of each retention, with used consumers of each kind, each with the messages of its own subject. */
 async function fillUsed(world: World): Promise<void> {
   const connection = await world.connectAs("app");
   try {
@@ -106,7 +106,7 @@ test("in a cluster: used single-replica consumers are healed under each retentio
   expect(json.losses ?? []).toEqual(
     isTold ? ["ephemeral consumer limits > passing is back at message 0; it was at 12"] : [],
   );
-  // Beside that one's position all is as it was.
+  // Apart from that one's position everything is as before.
   for (const all of [now, state]) delete (all["limits"] as { consumers: Record<string, unknown> }).consumers["passing"];
   expect(now).toEqual(state);
 });

@@ -6,7 +6,7 @@ import { hasQuorum, type MetaGroup, quorumProblems } from "../../lib/domain/obse
 import type { Probe } from "../../lib/domain/observation/observation.ts";
 import { openWorldApp } from "../support/context.ts";
 
-/** The meta group as a run that starts now sees it. */
+/** The meta group as a new run sees it. */
 async function metaOf(world: World): Promise<Probe<MetaGroup | undefined>> {
   await using app = await openWorldApp(world);
   return await (await app.context()).probes.meta();
@@ -31,7 +31,7 @@ describe.each(["2.10.27", "2.15.1"] as const)("the meta group of three nats-serv
 
     const index = ["lab-1", "lab-2", "lab-3"].findIndex((name) => name !== whole.leader);
     const away = world.servers[index];
-    // A killed server is not called offline for more than a minute; a leader says only how long it was silent.
+    // A killed server is reported as offline only after a minute; a leader reports only how long it was silent.
     await away?.kill();
     const less = await metaThat(world, "without one", (meta) => hasQuorum(meta) && !healthy(meta));
     expect(quorumProblems(less)).toEqual([

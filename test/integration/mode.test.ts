@@ -10,11 +10,11 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 import { spawnWatch } from "../support/watch.ts";
 
-/** What tells a question from an order; none of these may be heard of a Relight that only looks. */
+/** What distinguishes a request from a change; a Relight that only looks must send no change. */
 const ORDERS =
   /\.(CLAIMS\.(UPDATE|DELETE)|RELOAD|KICK|LDM|PURGE|REMOVE|STEPDOWN|RESTORE|MOVE|CREATE|UPDATE|DELETE|PAUSE|UNPIN)(\.|$)/;
 
-/** Leaders, replicas and configurations, as the account's own client is told; whoever touched anything shows here. */
+/** Leaders, replicas and configurations as the account's own client sees them; any change would show here. */
 async function stateOf(world: World): Promise<unknown> {
   const app = await world.connectAs("app");
   try {
@@ -31,7 +31,7 @@ async function stateOf(world: World): Promise<unknown> {
   }
 }
 
-/** Every order that reaches the servers meanwhile: as the system account, and in the account itself. */
+/** Every change that reaches the servers meanwhile: as the system account, and in the account itself. */
 async function ordersDuring(world: World, work: () => Promise<void>): Promise<readonly string[]> {
   const [system, app] = await Promise.all([world.connectAs("system"), world.connectAs("app")]);
   const heard: string[] = [];
@@ -52,7 +52,7 @@ const kindsOf = async (world: World): Promise<readonly string[]> => {
   return json.entries.map(({ kind }: { kind: string }) => kind);
 };
 
-/** What the journal has of a remedy or a push. */
+/** The journal's entries about remedies and pushes. */
 const DONE = /^(rung|push|toggle|reconfigure|restart|source)\./;
 
 describe("a Relight that only looks, with dead streams in a cluster of 2.10.27", () => {
@@ -115,7 +115,7 @@ describe("a Relight that only looks, with dead streams in a cluster of 2.10.27",
       expect(await stateOf(world)).toEqual(before);
       const kinds = await kindsOf(world);
       expect(kinds.slice(journalled.length).filter((kind) => DONE.test(kind))).toEqual([]);
-      // What is only tried leaves no trace, not even in the journal.
+      // A dry run leaves nothing, not even in the journal.
       if (options.length > 0) expect(kinds).toEqual(journalled);
     },
   );

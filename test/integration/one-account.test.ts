@@ -12,16 +12,16 @@ import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { sampleOf } from "../support/exhaustive.ts";
 import { type Run, relight } from "../support/relight.ts";
 
-/** Claims that servers take and run, and that Relight can't read or can't reckon with. */
+/** Claims that servers accept and run, and that Relight can't read or can't calculate with. */
 interface Broken {
   readonly what: string;
   readonly claims?: object;
   readonly text?: (payload: string) => string;
   readonly header?: string;
-  /** What Relight says is wrong with it. */
+  /** Relight's message about it. */
   readonly problem: RegExp;
   readonly code?: "claims.uncountable";
-  /** Servers take its clients for those of an account that is over. */
+  /** Servers treat its clients as those of an expired account. */
   readonly isRefused?: boolean;
 }
 
@@ -66,13 +66,13 @@ function signBroken(world: World, { claims, text = (it) => it, header }: Broken,
 const rowOf = (rows: readonly Run["json"][], wanted: object): Run["json"] =>
   rows.find((row) => Object.entries(wanted).every(([key, value]) => row[key] === value));
 
-/** One world with healthy accounts, and one that is broken in each way. `run`, which writes, comes near the end. */
+/** One world with healthy accounts, and one broken in each way. `run`, which writes, comes near the end. */
 describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault (nats-server %s)", (version) => {
   let world: World;
   let good: World;
-  /** Whose key Relight can't read. */
+  /** Relight can't read its key. */
   let keyless: World;
-  /** Whose JWT in the source of truth it can't read. */
+  /** Relight can't read its JWT in the source of truth. */
   let garbled: World;
   const broken = BROKEN.map((it) => ({ ...it, key: createAccount() }));
   const rows = broken.map((it) => ({ ...it, id: it.key.getPublicKey() }));
@@ -91,7 +91,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     keyless = await anotherAccount(world, "KEYLESS");
     garbled = await anotherAccount(world, "GARBLED");
     for (const other of [good, keyless, garbled]) {
-      // More memory than the server has would be promised to all of them together.
+      // Otherwise all accounts together would be promised more memory than the server has.
       const claims = other.claims({ limits: { mem_storage: 0 }, iat: nowSeconds() + 1 });
       await other.push(other.sign(claims));
       await load(other.account);
@@ -104,7 +104,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
   });
   afterAll(async () => await world?.[Symbol.asyncDispose]());
 
-  /** A server loads an account when its first client comes. */
+  /** A server loads an account when its first client connects. */
   async function load(account: KeyPair): Promise<void> {
     const authenticator = credsAuthenticator(Buffer.from(newCredentials(account, "user")));
     const client = await connect({ servers: world.server.url, reconnect: false, authenticator });
@@ -143,7 +143,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     return found;
   }
 
-  /** The source of truth has what runs, the broken ones included, and of one account what nobody can read. */
+  /** The source of truth has what runs, including the broken ones, and an unreadable JWT of one account. */
   async function fillSource(): Promise<void> {
     await mkdir(`${world.home}/jwts`);
     for (const [account, token] of await held()) await writeFile(`${world.home}/jwts/${account}.jwt`, token);
@@ -158,7 +158,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     await writeFile(file, (await readFile(file, "utf8")).replace("accounts:\n", `accounts:\n${more}`));
   }
 
-  /** Rows of the journal that are none of Relight's: of times that no date holds, and without what they should say. */
+  /** Rows in the journal that Relight did not write: with impossible times, and without their fields. */
   function plant(): void {
     const database = new DatabaseSync(`${world.home}/relight.sqlite`);
     const row = database.prepare("INSERT INTO journal (at, job, account, kind, data) VALUES (?, ?, ?, ?, ?)");
@@ -213,7 +213,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
     for (const { id, problem } of rows) expect(rowOf(json.unknown, { account: id }).problem).toMatch(problem);
   });
 
-  // What follows from the same looks does not hang on the version: once is enough.
+  // What follows from the same looks does not depend on the version: once is enough.
   if (version !== "2.10.27") return;
 
   test("plan projects the others, and names the broken ones", async () => {
@@ -263,7 +263,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
   });
 
   test("run does the others' jobs, and leaves the broken accounts unchanged", async () => {
-    // What is over by the servers' count they delete by themselves, within a minute.
+    // What servers consider expired they delete within a minute.
     const lasting = async () => {
       const over = rows.filter(({ isRefused }) => isRefused).map(({ id }) => id);
       return [...(await held())].filter(([account]) => !over.includes(account));

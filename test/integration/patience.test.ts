@@ -8,12 +8,14 @@ import { createWorld, type World } from "../../lab/world.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { openWorldApp } from "../support/context.ts";
 
-/** What is asked, how often, and what becomes of a question that nobody answers in time. */
+/** Which requests are sent, how often, and what happens to one that nobody answers in time. */
 
 const { path: binary } = await serverBinary("2.10.27");
 const MANY = 120;
 
-/** How often somebody asked on a subject; each minute a resolver asks others for what it lacks, and says what it has. */
+/**
+ * How often somebody asked on a subject; each minute a resolver asks others for what it lacks, and reports what it has.
+ */
 async function counting(system: NatsConnection, ...subjects: readonly string[]) {
   const counts = new Map<string, number>();
   for (const subject of subjects)
@@ -26,7 +28,7 @@ async function counting(system: NatsConnection, ...subjects: readonly string[]) 
   return (subject: string): number => counts.get(subject) ?? 0;
 }
 
-/** Stops the server's process for a while: it answers nothing, and then everything. */
+/** Pauses the server's process: it answers nothing, and later everything. */
 async function pause({ server }: World, milliseconds: number): Promise<void> {
   const pid = server.pid();
   if (pid === undefined) throw new Error("the server does not run");
@@ -64,7 +66,7 @@ test("a run asks all servers once, and a server that is silent for two seconds m
   await system.close();
 }, 300_000);
 
-/** Before 2.10 a server is silent about what it lacks, and only the list of everybody tells. */
+/** Before 2.10 a server is silent about accounts that it lacks, and only the complete list shows that. */
 test.each([
   ["2.9.10", 1],
   ["2.10.27", 0],

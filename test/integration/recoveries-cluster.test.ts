@@ -5,13 +5,13 @@ import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { zoo } from "../support/zoo.ts";
 
-/** What is broken, in a cluster that holds one of everything; each test is a line of docs/recoveries.md. */
+/** Damage in a cluster that has one of everything; each test is a line of docs/recoveries.md. */
 
 describe.each(["2.9.10", "2.10.27"])("expired, then renewed, on nats-server %s (#6806)", (version) => {
   test("everything in a cluster recovers in place: no restart, no loss, each configuration as before", async () => {
     // 2.9.10 may leave an ephemeral consumer without a leader, so there Relight does not scale it up.
     const ephemeral = version !== "2.9.10";
-    // And it does not turn direct gets of three replicas off and on (buckets.test.ts).
+    // It also does not turn direct gets of three replicas off and on (buckets.test.ts).
     const bucketReplicas = version === "2.9.10" ? 1 : 3;
     await using world = await zoo(version, { ephemeral, bucketReplicas });
     const [state, before] = [await snapshot(world), await configurations(world)];

@@ -5,7 +5,7 @@ import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
 
-/** As recoveries-restarted.test.ts, on a version whose servers an update would kill. */
+/** Like recoveries-restarted.test.ts, on a version whose servers an update would crash. */
 
 test("restarted while expired, on nats-server 2.10.27: no update is sent that would make servers panic; the guarded restart heals", async () => {
   await using world = await zoo("2.10.27");

@@ -8,7 +8,7 @@ import { assertZooWorks, configurations, fillZoo } from "../../lab/zoo.ts";
 import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 
-/** The whole of what people run: a cluster with one of everything, and a leafnode in another domain. */
+/** A complete deployment: a cluster with one of everything, and a leafnode in another domain. */
 test("expired, then renewed, on nats-server 2.10.27, with a leafnode: healed in place, and the leaf's copy follows", async () => {
   const version = "2.10.27";
   const yaml = "leafnodes:\n  - { name: edge-1, account: APP, domain: edge }\n";

@@ -10,12 +10,12 @@ import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
 
 /**
- * Before 2.9.15 a cluster forgets the consumers of one replica of a server that restarts while the account is
- * expired, if the meta leader has not restarted yet. So it is in a rolling restart that keeps that one for last.
+ * Before 2.9.15 a cluster forgets the single-replica consumers of a server that restarts while the account is expired,
+ * if the meta leader has not restarted yet. That happens in a rolling restart with the meta leader last.
  */
 const ONER = "ONE > oner";
 
-/** The servers in the order of such a restart, the one that holds ONER first. */
+/** The servers in the order of such a restart, the one that has ONER first. */
 async function leaderLast(world: World): Promise<readonly NatsServer[]> {
   const app = await world.connectAs("app");
   const system = await world.connectAs("system");
@@ -33,7 +33,7 @@ async function leaderLast(world: World): Promise<readonly NatsServer[]> {
   }
 }
 
-/** Acknowledges the first message of ONER: from then on there is a position to lose. */
+/** Acknowledges the first message of ONER, so there is a position to lose. */
 async function moveOn(world: World): Promise<void> {
   const app = await world.connectAs("app");
   const message = await (await jetstream(app).consumers.get("ONE", "oner")).next();
@@ -52,7 +52,7 @@ function withoutConsumers(state: Record<string, unknown>, gone: readonly string[
 }
 
 test("restarted while expired, on nats-server 2.9.10: the guarded restart, and forgotten consumers continue where they were", async () => {
-  // Copies of one replica may stay stalled on 2.9.10 whoever restarts what (docs/recoveries.md).
+  // Single-replica copies may stay stalled on 2.9.10 whatever is restarted (docs/recoveries.md).
   await using world = await zoo("2.9.10", { copies: false });
   await moveOn(world);
   const [state, known] = [await snapshot(world), await knownConsumers(world)];
@@ -74,14 +74,14 @@ test("restarted while expired, on nats-server 2.9.10: the guarded restart, and f
 
   await using _stop = await allowRestarts(world);
   const healed = await relight(world, "heal", "APP", "--json");
-  // First, since a restart of the server that holds them may take them.
+  // First, because a restart of the server that has them may remove them.
   expect(healed.json.rungs[0]).toMatchObject({ rung: "restore-consumers", result: "helped" });
-  // What can't be certain to come to the server that has its position is told to a person, and so is what was in memory.
+  // A person learns of consumers that might be placed on another server, and of lost memory assets.
   const found = consumersIn(healed.json.findings, "consumer.forgotten");
   const gone = consumersIn(healed.json.findings, "asset.lost");
   expect(healed.json.findings).toHaveLength(found.length + gone.length);
   const lost = (healed.json.losses ?? []).map((loss: string) => /consumer (\S+ > [^ ,]+)/.exec(loss)?.[1]);
-  // What is lost stays a finding until a person acknowledges it.
+  // A loss stays a finding until a person acknowledges it.
   expect(gone.sort()).toEqual([...lost].sort());
   const told = forgotten.filter((consumer) => consumer === "ORDERS > single" || consumer === "MEM > reader");
   expect([...found, ...lost].sort()).toEqual(told.sort());

@@ -6,7 +6,7 @@ import { recorded, rungsUsed } from "../support/recoveries.ts";
 import { relight } from "../support/relight.ts";
 import { allowRestarts, assertNoPanic, withoutMemory, zoo } from "../support/zoo.ts";
 
-/** As recoveries-cluster.test.ts, after a restart of all servers while the account was expired. */
+/** Like recoveries-cluster.test.ts, after a restart of all servers while the account was expired. */
 
 test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INFO says OK, healed by a touch, all or all but one server", async () => {
   await using world = await zoo("2.15.1");
@@ -24,7 +24,7 @@ test("restarted while expired, on nats-server 2.15.1: found although $JS.API.INF
   await using stop = new AsyncDisposableStack();
   if (touched.json.verdict === "healthy") expect(touched.json).toMatchObject({ outcome: "healed", ...works });
   else {
-    // A server whose subscriptions lead nowhere: all that it leads was moved away, and it must be restarted.
+    // A server with useless subscriptions: everything that it led was moved away, and it must be restarted.
     const [deaf, ...others] = deafServers(touched.json);
     expect({ verdict: touched.json.verdict, others }).toEqual({ verdict: "degraded", others: [] });
     stop.use(await allowRestarts(world));

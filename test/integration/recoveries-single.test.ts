@@ -15,7 +15,7 @@ async function withApp(world: World, work: (client: NatsConnection) => Promise<v
   await client.close();
 }
 
-/** One server that stands alone; each test is a line of docs/recoveries.md. */
+/** One standalone server; each test is a line of docs/recoveries.md. */
 describe.each(["2.9.10", "2.10.27", "2.15.1"])("a single server (nats-server %s)", (version) => {
   test.each([
     ["expired, then renewed (#6806)", false],

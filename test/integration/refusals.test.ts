@@ -98,7 +98,7 @@ describe("with strict_signing_key_usage", () => {
   });
 });
 
-/** Pushes by the command, while someone listens to every push that reaches the servers. */
+/** Pushes with the command, while somebody listens to every push that reaches the servers. */
 async function pushAndWatch(world: World, token: string) {
   await writeFile(`${world.home}/new.jwt`, token);
   const system = await world.connectAs("system");
@@ -119,7 +119,7 @@ async function payload(world: World): Promise<string> {
   return Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString();
 }
 
-/** Another payload under the same signature. */
+/** Another payload with the same signature. */
 function tampered(token: string): string {
   const [header, body = "", signature] = token.split(".");
   const text = Buffer.from(body, "base64url").toString().replace('"conn":-1', '"conn":-1 ');

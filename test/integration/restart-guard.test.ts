@@ -17,7 +17,7 @@ import { TIMING } from "../../lib/usecases/context/timing.ts";
 import { openWorldApp, runJobOn } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 
-/** What must stop a restart, on a real cluster that is damaged, and a restarter that would really do it. */
+/** What must prevent a restart, on a real damaged cluster, with a real restarter. */
 describe("the guard before a restart", () => {
   let world: World;
   const restarted: string[] = [];
@@ -35,7 +35,7 @@ describe("the guard before a restart", () => {
     await server?.start();
     restarted.push(name);
   }
-  /** What is refused has no effect to wait for. */
+  /** A refusal has no effect to wait for. */
   const settles = { ...TIMING.settles, "restart-servers": millis(2_000) };
   const withRestarter =
     (restart: (name: string) => Promise<void>, restartAllowed = TIMING.restartAllowed) =>
@@ -43,7 +43,7 @@ describe("the guard before a restart", () => {
       restarter: { restart: ({ name }) => restart(name) },
       timing: { ...timing, settles, restartAllowed },
     });
-  /** Of what no time makes any better. */
+  /** Waiting would not help. */
   const REFUSED = { timeout: millis(3_000), interval: millis(1_000) };
   const rungOf = async (change: (context: Context) => Partial<Context>) => {
     const { rungs, verdict } = await runJobOn(world, "heal", change);
@@ -131,7 +131,7 @@ describe("the guard before a restart", () => {
     await waitForMeta(world);
     restarted.length = 0;
     let atOnce = 0;
-    // The first connection to a server that has just started shows that one alone (seen on 2.10.27).
+    // The first connection to a server that has just started shows only that one (seen on 2.10.27).
     const shown = { alone: "", connections: 0 };
     const oneAtATime = async (name: string): Promise<void> => {
       expect(++atOnce).toBe(1);
@@ -158,7 +158,7 @@ describe("the guard before a restart", () => {
   });
 });
 
-/** Waits until the meta group is whole again, as the guard sees it. */
+/** Waits until the meta group is complete again, as the guard sees it. */
 async function waitForMeta(world: World): Promise<void> {
   await waitFor(
     "the meta group to be whole",

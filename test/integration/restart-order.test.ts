@@ -20,7 +20,7 @@ async function asSystem<T>(world: World, work: (system: NatsConnection) => Promi
   }
 }
 
-/** The state of each stream, and the world itself: all three servers restarted while the account was expired. */
+/** The state of each stream, and the world: all three servers restarted while the account was expired. */
 async function damagedWorld(): Promise<{ readonly world: World; readonly before: object }> {
   const binary = (await serverBinary("2.10.20")).path;
   for (let attempt = 1; ; attempt++) {
@@ -46,7 +46,7 @@ async function damagedWorld(): Promise<{ readonly world: World; readonly before:
   }
 }
 
-/** The danger is told while there is still time. */
+/** The danger is reported while there is still time. */
 async function assertWarned(world: World): Promise<void> {
   const { json } = await relight(world, "doctor", "--json");
   expect(json.cluster.doNotRestart).toEqual(["APP"]);
@@ -77,7 +77,7 @@ test("on nats-server 2.10.20 damaged servers are restarted before the meta leade
   const restarted = entries
     .filter(({ kind }: { kind: string }) => kind === "restart.opened")
     .map(({ data }: { data: { server: string } }) => data.server);
-  // Two new replicas may be enough for all of it.
+  // Two new replicas may be enough for everything.
   expect(restarted.length).toBeGreaterThanOrEqual(2);
   expect(restarted.slice(0, 2)).not.toContain(leader);
   expect(await snapshot(world)).toEqual(before);

@@ -9,7 +9,7 @@ test("no quorum: with two of three servers away nothing is restarted", async () 
   await fill(world, { replicas: 3, messages: 3 });
   await restartWhileExpired(world);
   const restarted: string[] = [];
-  // Killed, so that nobody says farewell: the one that is left must notice by itself.
+  // Killed, so they do not announce their shutdown: the remaining one must notice by itself.
   const [, second, third] = world.servers;
   await second?.kill();
   await third?.kill();

@@ -13,7 +13,7 @@ import { relight } from "../support/relight.ts";
 
 jest.setTimeout(600_000);
 
-/** One stream of one replica on file and one in memory, a consumer of each, and messages. */
+/** One single-replica stream on file and one in memory, a consumer of each, and messages. */
 async function fillSingles(world: World): Promise<void> {
   const connection = await world.connectAs("app");
   const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
@@ -25,7 +25,7 @@ async function fillSingles(world: World): Promise<void> {
   await connection.close();
 }
 
-/** A process that dies around its `nth` call to the servers: from then on nothing that it tries is done. */
+/** A process that crashes around its `nth` call to the servers: nothing it tries afterwards is done. */
 const dies =
   (when: "before" | "after", nth: number) =>
   ({ assets, journal, probes }: Context): Partial<Context> => {
@@ -83,7 +83,7 @@ test("a scale-up that crashes at any step is finished by the next heal: replicas
     expect({ left, before: await configurations(world) }).toEqual({ left, before });
   }
 
-  // What goes wrong without a death is taken back by the job itself.
+  // What fails without a crash is undone by the same job.
   await expire(world);
   await renewByHand(world);
   const denied = ({ assets }: Context): Partial<Context> => ({

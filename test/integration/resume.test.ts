@@ -16,7 +16,7 @@ import { sampleOf } from "../support/exhaustive.ts";
 import { endLeases } from "../support/leases.ts";
 import { relight, startRelight } from "../support/relight.ts";
 
-/** A remedy that stops in the middle: the next run finishes it, and nothing is lost. */
+/** A remedy that stops midway: the next run finishes it, and nothing is lost. */
 
 const { path: binary } = await serverBinary("2.10.27");
 
@@ -28,7 +28,7 @@ async function brokenWorld(): Promise<World> {
   return world;
 }
 
-/** What the journal's file holds, read beside the process that writes it. */
+/** The rows in the journal's file, read beside the process that writes it. */
 async function kindsOf({ home }: World): Promise<readonly string[]> {
   if (!existsSync(`${home}/relight.sqlite`)) return [];
   const database = new DatabaseSync(`${home}/relight.sqlite`, { readOnly: true, timeout: 1_000 });
@@ -44,7 +44,7 @@ async function kindsOf({ home }: World): Promise<readonly string[]> {
   }
 }
 
-/** A process that dies right after its journal took the `count`th entry; the entry is safe. */
+/** A process that crashes right after its journal accepted the `count`th entry, which is safe. */
 const diesAfterEntry =
   (count: number) =>
   ({ journal }: Context): Partial<Context> => {
@@ -59,8 +59,8 @@ const diesAfterEntry =
   };
 
 /**
- * A heal that something stops. On a single server nothing is elected: what is damaged stays so, and a stream's age of
- * ten seconds is not waited for.
+ * A heal that something stops. On a single server there are no elections: damage stays, and there is no need to wait
+ * for the streams' age of ten seconds.
  */
 const healUntil = (world: World, change: (context: Context) => Partial<Context>) =>
   runJobOn(world, "heal", change, { timing: { young: millis(2_000) } });
@@ -68,7 +68,7 @@ const healUntil = (world: World, change: (context: Context) => Partial<Context>)
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
 /**
  * A heal writes 13 entries: job.started, verdict, claims.seen, rung.started, toggle.opened, push.started and
- * push.proved twice, toggle.closed, and the end. Some at a time, since each waits for an account to expire.
+ * push.proved twice, toggle.closed, and the end. Some tests run at once, because each waits for an account to expire.
  */
 const GROUPS = sampleOf(
   // Opened and nothing pushed; off and not proved; off; on, and not closed.
@@ -100,7 +100,7 @@ describe("a heal that crashes", () => {
     await using world = await brokenWorld();
     // job.started, verdict, claims.seen, rung.started, toggle.opened, push.started, push.proved
     await expect(healUntil(world, diesAfterEntry(7))).rejects.toThrow("the process died");
-    // Who may not heal finishes nothing, and says what was left.
+    // A mode that may not heal finishes nothing, and reports what was left.
     const file = `${world.home}/relight.yaml`;
     const yaml = await readFile(file, "utf8");
     await writeFile(file, `${yaml}readOnly: true\n`);
@@ -110,7 +110,7 @@ describe("a heal that crashes", () => {
     expect(left.json.rungs).toContainEqual(expect.objectContaining(refused));
     await writeFile(file, yaml);
     const { json, exit } = await relight(world, "verify", "APP", "--json");
-    // Even a look finishes what was begun: leaving the account without JetStream would be worse.
+    // Even verify finishes what was begun: leaving the account without JetStream would be worse.
     expect({ exit, verdict: json.verdict }).toEqual({ exit: 0, verdict: "healthy" });
   });
 });
@@ -126,7 +126,7 @@ test("claims that contain another JWT (an import's activation token) are restore
   const reply = await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.LOOKUP`);
   await system.close();
   expect(Buffer.from(reply.string().split(".")[1] ?? "", "base64url").toString()).toContain(token);
-  // The eye is spared it.
+  // Not shown to people.
   expect((await relight(world, "journal", "APP", "--json")).stdout).not.toContain(token);
 });
 

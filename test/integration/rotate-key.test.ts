@@ -16,13 +16,13 @@ import { jobDependencies } from "../support/job-dependencies.ts";
 import { endLeases } from "../support/leases.ts";
 import { relight, startRelight } from "../support/relight.ts";
 
-/** Accounts change from one operator signing key to another on real servers that demand signing keys. */
+/** Accounts change from one operator signing key to another on real servers that require signing keys. */
 
 let world: World;
 let next: KeyPair;
 afterEach(async () => await world[Symbol.asyncDispose]());
 
-/** A world whose accounts the old key signed, while the new one is trusted and is what Relight signs with. */
+/** A world whose accounts the old key signed, while the new one is trusted and Relight signs with it. */
 async function openWorld({ version = "2.10.27", more = 5, trusted = true } = {}): Promise<void> {
   next = createOperator();
   const signingKeys = trusted ? [next.getPublicKey()] : [];
@@ -52,7 +52,7 @@ async function asSystem<T>(work: (request: (subject: string, body: string) => Pr
   }
 }
 
-/** Who signed each account's JWT in the resolver, by the account's name. */
+/** The signer of each account's JWT in the resolver, by the account's name. */
 async function issuers(): Promise<Record<string, "old" | "new" | "other">> {
   return asSystem(async (request) => {
     const { data } = JSON.parse(await request("$SYS.REQ.CLAIMS.LIST", "")) as { data: string[] };
@@ -96,7 +96,7 @@ describe("relight rotate-key", () => {
     const midway = await issuers();
     expect(midway).toMatchObject({ APP: "new", EXTRA1: "new", EXTRA2: "new", EXTRA4: "old", SYS: "old" });
 
-    // If it was killed in the middle of a job.
+    // If it was killed during a job.
     endLeases(world);
     const again = await relight(world, ...args("--wave", "2", "--yes"));
     expect(again.json).toMatchObject({ state: "finished", left: 0 });

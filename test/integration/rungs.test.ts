@@ -14,7 +14,7 @@ import { openWorldApp, runJobOn } from "../support/context.ts";
 import { sampleOf } from "../support/exhaustive.ts";
 import { type Run, relight } from "../support/relight.ts";
 
-/** No rung begins that cannot end: what it will need is proved before, and what it lost stays a finding. */
+/** No rung starts that cannot finish: its needs are checked before, and its losses stay findings. */
 
 const LOW = { consumer: 1 };
 const ALLOWED = "    allowMemoryLoss: true\n";
@@ -35,7 +35,7 @@ async function brokenBelow(world: World, limits: object): Promise<void> {
   await renewByHand(world, 3_600, limits);
 }
 
-/** The command that a refusal names, as a person types it. */
+/** The command in a refusal, as a person types it. */
 async function typed(world: World, { json }: Run, rung: string): Promise<Run> {
   const why: string = json.rungs.find((one: { rung: string }) => one.rung === rung)?.why ?? "no such rung";
   const command = /`relight ([^`]+)`/.exec(why)?.[1];
@@ -96,7 +96,7 @@ test("limits below current usage in a cluster: no replicas are added, nothing is
   expect((await relight(world, "verify", "APP")).stdout).toContain("2 consumers");
 });
 
-/** A stream in memory that a mirror and a source on disk copy, all with names that no Latin-1 holds. */
+/** A memory stream that a mirror and a source on disk copy, all with names that Latin-1 lacks. */
 async function fillNamed(world: World): Promise<void> {
   await asApp(world, async (connection) => {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection));
@@ -160,7 +160,7 @@ test("a mirror ahead of its recreated origin is found (nats-server 2.15.1)", asy
     await manager.streams.add({ name: "Größe_1", subjects: ["sizes.*"] });
     await jetstream(connection).publish("sizes.a", "first again");
   });
-  // One look: a verdict would wait for half a minute, since some versions set a mirror back by themselves.
+  // One look: a verdict would wait for half a minute, because some versions reset a mirror by themselves.
   await using app = await openWorldApp(world);
   const { verdict } = await looking(await app.context(), await app.findOffline(world.accountId))();
   expect(verdict.health).toBe("dead");

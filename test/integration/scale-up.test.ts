@@ -7,7 +7,7 @@ import { createWorld, type World, type WorldOptions } from "../../lab/world.ts";
 import { configurations } from "../../lab/zoo.ts";
 import { relight } from "../support/relight.ts";
 
-/** What must keep a stream from being given two more replicas for a while, with the reason. */
+/** What must prevent adding two replicas to a stream, with the reason. */
 async function deafSingle(
   options: Omit<WorldOptions, "binary">,
   stream: object = {},
@@ -24,7 +24,7 @@ async function deafSingle(
   await retry("a stream", () => manager.streams.add(config), 110_000);
   for (const name of replicated)
     await retry(name, () => manager.streams.add({ name, subjects: [name], num_replicas: 3 }));
-  // The client's server hears of the stream's leader a moment later than the client.
+  // The client's server learns of the stream's leader a moment later than the client.
   for (let count = 0; count < 20; count++)
     await retry("a message to be stored", () => connection.request("one.a", "x".repeat(1_000)));
   await connection.close();

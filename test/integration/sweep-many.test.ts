@@ -10,9 +10,9 @@ import { openWorldApp } from "../support/context.ts";
 
 const { path: binary } = await serverBinary("2.10.27");
 const MANY = 200;
-/** With the world's own and the system account. */
+/** Includes the world's own and the system account. */
 const ALL = MANY + 2;
-/** So many of them were looked at before. */
+/** So many of them were checked before. */
 const KNOWN = 180;
 
 type Push = (key: KeyPair, index: number) => Promise<unknown>;
@@ -30,7 +30,7 @@ async function withPush(world: World, use: (push: Push) => Promise<unknown>): Pr
   }
 }
 
-/** What a healthy look leaves in the journal. */
+/** A healthy look's entries in the journal. */
 async function seenBefore(world: World, keys: readonly KeyPair[]): Promise<void> {
   await using app = await openWorldApp(world);
   const { resolver, clock } = await app.context();
@@ -43,7 +43,7 @@ async function seenBefore(world: World, keys: readonly KeyPair[]): Promise<void>
   }
 }
 
-/** A sweep as the schedule makes it, on a connection of its own. */
+/** A sweep as scheduled, on its own connection. */
 async function sweepOnce(world: World) {
   await using app = await openWorldApp(world);
   return await app.sweep("schedule", "a test");
@@ -55,7 +55,7 @@ test("sweeps queue what is due, a limited number at a time, until each account w
   const keys = Array.from({ length: MANY }, () => createAccount());
   await withPush(world, (push) => pMap(keys, push, { concurrency: 8 }));
 
-  // Looked at already, as far as the journal knows; a real look at each would take minutes.
+  // Checked already, according to the journal; really checking each would take minutes.
   await seenBefore(world, keys.slice(0, KNOWN));
 
   const looked = new Set<string>();

@@ -26,7 +26,7 @@ interface Page {
   };
 }
 
-/** A pager of our own that checks signatures, as a receiver would. */
+/** A pager that checks signatures, as a receiver would. */
 async function startPager() {
   const pages: Page[] = [];
   const server = createServer((request, response) => {
@@ -126,7 +126,7 @@ describe("escalation", () => {
     expect((await relight(world, "heal", "APP", "--json")).json.outcome).toBe("healed");
     await waitFor("the resolution", () => pager.pages.length === 2);
     expect(pager.pages[1]).toMatchObject({ type: "incident.resolved", data: { key: page?.data.key } });
-    // Nobody is told twice.
+    // Nobody is paged twice.
     expect((await relight(world, "verify", "APP")).exit).toBe(0);
     expect(pager.pages).toHaveLength(2);
   });
@@ -138,14 +138,14 @@ describe("escalation", () => {
     await using world = await createWorld({ binary, yaml });
     await writeSecret(world);
     await world.server.stop();
-    // Once it has lasted; to reach nobody takes longer than a second.
+    // Once it has lasted; an unreachable cluster takes longer than a second.
     expect((await relight(world, "run")).exit).toBe(3);
     expect(pager.pages).toEqual([]);
     const { json, exit } = await relight(world, "run", "--json");
     expect(json.error.code).toBe("nats.unreachable");
     expect(exit).toBe(3);
     expect(pager.pages[0]?.data.key).toMatch(/\/-\/cluster_unreachable$/);
-    // Told a moment ago: not again so soon.
+    // Sent a moment ago: not again so soon.
     expect((await relight(world, "run")).exit).toBe(3);
     expect(pager.pages).toHaveLength(1);
     await world.server.start();
@@ -179,7 +179,7 @@ test("neither output nor the journal's file has a secret", async () => {
     expect(text).not.toContain(secret);
     for (const signature of secret.match(/\.[\w-]{80,}/g) ?? []) expect(text).not.toContain(signature);
   }
-  // No encoded JWT at all, and no seed, in any form.
+  // No encoded JWT and no seed, in any form.
   expect(text).not.toMatch(/eyJ[\w-]+\.eyJ|\bS[OAUN][A-Z2-7]{56}\b/);
 });
 

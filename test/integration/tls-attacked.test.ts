@@ -17,7 +17,7 @@ import { alteringProxy, impostor, infoOf } from "../support/impostor.ts";
 import { relight } from "../support/relight.ts";
 import { startWatch } from "../support/watch.ts";
 
-/** Somebody sits between Relight and the servers: no credentials leave without TLS. */
+/** An attacker between Relight and the servers: no credentials leave without TLS. */
 
 const { path: binary } = await serverBinary("2.10.27");
 let folder: string;
@@ -71,7 +71,7 @@ test("a server that fails TLS gets no plain text, by nats:// either", async () =
     );
     await expect(opening).rejects.toMatchObject({ code: "nats.unreachable" });
   }
-  // A handshake of TLS begins so; it is all that was said.
+  // The beginning of a TLS handshake; nothing else was sent.
   expect(server.heard().startsWith("\x16\x03")).toBe(true);
   expect(server.heard()).not.toMatch(/CONNECT|eyJ/);
 });
@@ -96,7 +96,7 @@ test.each<[string, () => Servers["tls"]]>([
   await using real = await startServer({ binary, config: () => tlsBlock(pair) });
   await using between = await alteringProxy(portOf(real.url), (info) => info);
   const publicly = getCACertificates("default");
-  // Without cluster.tls the CA is one that everybody trusts.
+  // Without cluster.tls, a CA that everybody trusts.
   setDefaultCACertificates([...publicly, ca]);
   try {
     const connection = await open({ addresses: [`${scheme}://127.0.0.1:${between.port}`], tls: tls() }, forEver);
@@ -134,7 +134,7 @@ describe("a deployment that requires TLS and client certificates", () => {
 
   const file = (): string => `${world.home}/relight.yaml`;
 
-  /** The world's configuration with something else for its servers' line. */
+  /** The world's configuration with another line for its servers. */
   async function configured<T>(lines: string, work: () => Promise<T>): Promise<T> {
     const before = await readFile(file(), "utf8");
     await writeFile(file(), before.replace(/ {2}servers: .*\n/, lines));

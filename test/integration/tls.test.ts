@@ -15,7 +15,7 @@ import { checkTls, type Tls } from "../../lib/adapters/nats/connection/tls.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import { impostor, listening } from "../support/impostor.ts";
 
-/** TLS as the field has it: certificates of a CA of one's own, real servers, and those who are none. */
+/** TLS in practice: certificates of a private CA, real servers, and listeners that are none. */
 
 const { path: binary } = await serverBinary("2.10.27");
 const HOUR = 3_600_000;

@@ -14,12 +14,12 @@ import { sampleOf } from "../support/exhaustive.ts";
 import { relight } from "../support/relight.ts";
 import { spawnWatch, startWatch, type Watch } from "../support/watch.ts";
 
-/** `relight watch` beside real servers: what happens in the cluster has its consequence, and nobody commands it. */
+/** `relight watch` beside real servers: events in the cluster have their effect without a command. */
 
 const { path: binary } = await serverBinary("2.10.27");
 const WORKS = { apiInfo: "ok", streamInfo: "ok", publish: "ok", fetch: "ok" };
 
-/** How soon something heard must have had its consequence; milliseconds. */
+/** The time within which an event must have had its effect; milliseconds. */
 const SOON = 30_000;
 
 async function journalOf(world: World): Promise<readonly JournalEntry[]> {
@@ -30,14 +30,14 @@ async function journalOf(world: World): Promise<readonly JournalEntry[]> {
 const eventJobs = (entries: readonly JournalEntry[]): readonly JournalEntry[] =>
   entries.filter(({ kind, data }) => kind === "job.started" && data["trigger"] === "event");
 
-/** Pushes claims as somebody else would, and waits until the job for just that push is told. */
+/** Pushes claims as somebody else would, and waits until the job for that push is reported. */
 async function pushAndWait(world: World, watch: Watch, limits: object = {}) {
   const jti = crypto.randomUUID();
   await world.push(world.sign({ ...world.claims({ iat: nowSeconds() + 5, limits }), jti }));
   return watch.until(`the job for ${jti}`, ({ what, reason }) => what === "job" && reason.includes(jti), SOON);
 }
 
-/** A user of the account that lives so many seconds. */
+/** A user of the account with a lifetime in seconds. */
 async function newUser({ accountSigningKey, accountId }: World, name: string, lives: number) {
   const user = createUser();
   const terms = { exp: nowSeconds() + lives };
@@ -62,7 +62,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     expect(await snapshot(world)).toEqual(before);
     expect(await symptoms(world)).toEqual(WORKS);
 
-    // What comes after this push was heard after all of Relight's own.
+    // What follows this push came after all of Relight's own.
     await pushAndWait(world, watch);
     expect(await watch.stop()).toBe(0);
     const entries = await journalOf(world);
@@ -71,7 +71,7 @@ describe.each(VERSIONS)("nats-server %s", (version) => {
     expect(own.length).toBeGreaterThan(0);
     for (const { jti } of own as { jti: string }[])
       expect(jobs.filter(({ data }) => String(data["reason"]).includes(jti))).toEqual([]);
-    // One for the push of the claims that were to expire and for the expiry (two if they are heard apart), and the last.
+    // One for the push of the expiring claims and the expiry (two if they are noticed separately), and the last.
     expect([2, 3]).toContain(jobs.length);
   });
 });
@@ -117,7 +117,7 @@ test("somebody's push that kills JetStream (#6766) is found and healed at once",
   await using world = await createWorld({ binary });
   await fill(world, { messages: 5 });
   await using watch = await startWatch(world);
-  // JetStream's own clients count, too: one connection is below the current use without any other client.
+  // JetStream's own clients count, too: one connection is below current usage even without another client.
   const told = await pushAndWait(world, watch, { conn: 1 });
   expect(told).toMatchObject({ outcome: "healed", verdict: "healthy" });
   expect(told["rungs"]).toMatchObject([{ rung: "toggle-jetstream", result: "helped" }]);
@@ -144,7 +144,7 @@ test("a server that stops and returns: lost once, regained once, swept once", as
   await world.server.start();
   await watch.until("the return", ({ kind }) => kind === "connection-regained", 30_000);
   await waitFor("the sweep", () => sweeps() === 2, { timeout: 30_000 });
-  // It hears again.
+  // It listens again.
   await pushAndWait(world, watch);
   expect(await watch.stop()).toBe(0);
   const kinds = watch.notes.map(({ kind }) => kind);
@@ -190,7 +190,7 @@ describe("an account that is already dead", () => {
     const before = await snapshot(world);
     await using watch = spawnWatch(world);
     const byHand = await Promise.all([relight(world, "heal", "APP"), relight(world, "heal", "APP")]);
-    // Healthy in the end, or another was at work.
+    // Healthy in the end, or another job was working.
     for (const { exit } of byHand) expect([0, 3]).toContain(exit);
     await watch.until("the sweep", ({ what }) => what === "sweep");
     expect(await watch.stop()).toBe(0);

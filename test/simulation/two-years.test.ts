@@ -13,11 +13,10 @@ import { type ClaimsChanges, type VirtualAccount, virtualAccount } from "../supp
 import { NO_JETSTREAM, virtualWorld } from "../support/virtual/world.ts";
 
 /**
- * Two years of 500 accounts, hour by hour, through the real use cases; by default two months of them. What must hold
- * is checked from outside: from the claims that run, the pushes that were made and the pages that were sent.
- *
- * Each hour a sweep queues who is due, and all of it is worked on. Healthy accounts are looked at once a week: each
- * hour it would be 8.8 million looks at accounts of which nothing changed.
+ * Two years of 500 accounts, hour by hour, through the real use cases; by default two months of them. The invariants
+ * are checked from outside: from the claims that run, the pushes and the pages.  Each hour a sweep queues due accounts,
+ * and all of the queue is done. Healthy accounts are checked once a week: hourly checks would be 8.8 million looks
+ * without any change.
  */
 const SEED = 20300101;
 const START = epochMillis(Date.UTC(2030, 0, 1));
@@ -58,9 +57,9 @@ type Fault =
 interface Form {
   readonly name: string;
   readonly hours: number;
-  /** From and until which hour; each is longer than nothing that the policy leaves room for, but for `life1`. */
+  /** From and until which hour; each is short enough for the policy's margins, except for `life1`. */
   readonly faults: Readonly<Record<Fault, readonly (readonly [number, number])[]>>;
-  /** So much must happen at least, or nothing was tried. */
+  /** The minimum that must happen, or nothing was tested. */
   readonly least: Readonly<Record<"renewals" | "busy" | "redelivered" | "repeated", number>>;
 }
 
@@ -133,7 +132,7 @@ function newAccount(kind: string, index: number): Account {
   const lifetime =
     kind === "daily" ? 1 : kind === "fixed" || kind === "issuer" ? oneOf(30, 90) : oneOf(7, 14, 30, 90, 180);
   const name = `${kind}-${index}-life${lifetime}`;
-  // What was there before is of any length: others chose it.
+  // Earlier claims have any lifetime: others chose it.
   const given = kind === "daily" ? DAY : between(6, 200) * DAY;
   const iat = toSeconds(START) - Math.floor(random() * 0.6 * given);
   const exp = kind === "never" ? undefined : iat + given;
@@ -212,7 +211,7 @@ async function simulate() {
         const end = await world.deliver({ id, account: account.id, token, reason: "issued" }).catch(() => undefined);
         if (end?.outcome === "repeated") counts.repeated++;
       };
-      // The webhook is sent again: at once, after an hour, after two days.
+      // The webhook is repeated: at once, after an hour, after two days.
       for (const later of [0, 0, 1, 48]) outbox.push({ hour: hour + later, send });
       note({ ...claims, exp: iat + 900 * DAY } as AccountClaims);
       delivered.set(account.id, claims);
@@ -299,7 +298,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       if (window === undefined) return true;
       if (name.startsWith("issuer-"))
         return !hourRange("the issuer is silent", window.opensAt - 60 * 24 * HOUR, window.expiresAt);
-      // Only where the signer failed from before the instant until the end.
+      // Only if the signer failed from before the instant until the end.
       return !hindered(window.renewAt, window.expiresAt) || !name.startsWith("daily-");
     });
     expect(saveable.map(({ name }) => name)).toEqual([]);

@@ -9,7 +9,7 @@ import { waitFor } from "../../lab/wait.ts";
 import type { World } from "../../lab/world.ts";
 import { sampleOf } from "./exhaustive.ts";
 
-/** The operations of AWS that each function calls; a test compares them with an undisturbed run. */
+/** The AWS operations that each function calls; a test compares them with an undisturbed run. */
 export const OPERATIONS = {
   remediate: [
     ...["secretsmanager:GetSecretValue", "dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
@@ -27,12 +27,12 @@ export const OPERATIONS = {
 } as const;
 export type Name = keyof typeof OPERATIONS;
 
-/** What a sweep calls beside those once it fails, to call a person. */
+/** What a failed sweep also calls, to page a person. */
 export const PAGING = ["dynamodb:PutItem", "events:PutEvents"];
 
 /**
- * What happens to an operation. `shaky`: its first try is throttled, the second has its effect and its answer is lost.
- * `failing`: each call fails, for the whole run. `late`: the first answer comes after the SDK gave it up.
+ * The fault of an operation. `shaky`: its first attempt is throttled, the second has its effect and its answer is lost.
+ * `failing`: each call fails, for the whole run. `late`: the first answer comes after the SDK gave up on it.
  */
 export type Kind = "shaky" | "failing" | "late";
 /** Milliseconds: the SDK waits for an answer for ten seconds. */
@@ -44,7 +44,7 @@ export interface Case {
   readonly kind: Kind;
 }
 
-/** Each function's clients have the same patience, so one late answer for each function shows it, if not one for all. */
+/** Each function's clients have the same timeout, so one late answer per function is enough. */
 const LATE_ONES: Readonly<Record<Name, string>> = {
   remediate: "dynamodb:PutItem",
   escalate: "dynamodb:PutItem",
@@ -77,17 +77,17 @@ function faultChooserOf(kind: Kind, fits: (call: Call) => boolean): FaultChooser
   return (call) => throttle(call) ?? lose(call);
 }
 
-/** What came of a case. */
+/** The result of a case. */
 export interface Ended {
   /** How often there was an effect: pushes, pages or jobs. */
   readonly done: number;
-  /** What the caller, or the queue, was told. */
+  /** What the caller, or the queue, received. */
   readonly told: readonly unknown[];
-  /** How many calls were meddled with. */
+  /** How many calls were disturbed. */
   readonly faults: number;
 }
 
-/** Meddles with the calls of a case, and counts them. */
+/** Disturbs the calls of a case, and counts them. */
 function disturb(twin: Twin, { name, operation, kind }: Case, fits: (call: Call) => boolean = () => true) {
   const seen = { count: 0 };
   const ask = faultChooserOf(kind, (call) => call.caller === name && operationOf(call) === operation && fits(call));
@@ -99,13 +99,13 @@ function disturb(twin: Twin, { name, operation, kind }: Case, fits: (call: Call)
   return { seen, [Symbol.dispose]: () => injected[Symbol.dispose]() };
 }
 
-/** The calls of the run that had the message first; the runs after it are not disturbed. */
+/** The calls of the run that had the message first; later runs are not disturbed. */
 const ofFirstRun =
   (twin: Twin, part: string, by: Taker) =>
   ({ request }: Call): boolean =>
     deliveriesOf(twin, part, by)[0]?.run.request === request;
 
-/** A job on an account that is due for renewal: its pushes; its tries, its first end, and how often it called people. */
+/** A job on an account that is due for renewal: its pushes; its attempts, its first end, and how often it paged. */
 export async function remediated(
   twin: Twin,
   one: Case,
@@ -122,7 +122,7 @@ export async function remediated(
   return { done: pushes.get(accountId) ?? 0, told, faults: fault.seen.count };
 }
 
-/** A page that comes twice: what reached the channel. */
+/** A page that arrives twice: what reached the channel. */
 export async function escalated(twin: Twin, one: Case): Promise<Ended> {
   const key = `page ${one.operation} ${one.kind}`;
   using fault = disturb(twin, one, ofFirstRun(twin, key, "escalate"));
@@ -170,7 +170,7 @@ export async function delivered(twin: Twin, one: Case, account: string): Promise
   return { done: await jobsOf(twin, `webhook/${id}`), told, faults };
 }
 
-/** A person's order, ordered again if the console said no. */
+/** A person's order, repeated if the console refused it. */
 export async function ordered(twin: Twin, one: Case, account: string): Promise<Ended> {
   const reason = `order ${one.operation} ${one.kind}`;
   const body = JSON.stringify({ action: "verify", reason });
@@ -186,18 +186,18 @@ export async function ordered(twin: Twin, one: Case, account: string): Promise<E
   return { done: await jobsOf(twin, reason), told, faults };
 }
 
-/** How many messages hold the text, once the queue has given them out. */
+/** How many messages contain the text, once the queue has delivered them. */
 async function jobsOf(twin: Twin, part: string): Promise<number> {
   await waitFor(part, () => deliveriesOf(twin, part).length > 0, { timeout: 60_000 });
-  // A second message would be given out with the next polls.
+  // A second message would arrive with the next polls.
   await sleep(300);
   return new Set(deliveriesOf(twin, part).flatMap(({ messages: [message] }) => message?.MessageId ?? [])).size;
 }
 
-/** A page that could not be journalled, since that begins with a query, is called off by nobody but a person. */
+/** An incident that could not be journaled, because that begins with a query, is only resolved by a person. */
 export const isResolvable = ({ operation }: Pick<Case, "operation">): boolean => operation !== "dynamodb:Query";
 
-/** A sweep that meets an account which is due, and the next one: how often it was renewed, and what people heard. */
+/** A sweep that finds a due account, and the next one: how often it was renewed, and which pages were sent. */
 export async function swept(
   twin: Twin,
   one: Case,
@@ -212,7 +212,7 @@ export async function swept(
     told.push((await bySchedule(twin)).kind);
     return fault.seen.count;
   })();
-  // Before the job of the first sweep is done, so that it may be queued twice.
+  // Before the first sweep's job is done, so it may be queued twice.
   told.push((await bySchedule(twin)).kind);
   await twin.queues.idle();
   const meant = isResolvable(one) ? 2 : 1;

@@ -13,10 +13,10 @@ import { openWorldApp, runJobOn } from "./context.ts";
 import * as virtual from "./virtual/scenes.ts";
 import { APP, type VirtualWorld, virtualWorld } from "./virtual/world.ts";
 
-/** The same account on real servers and on virtual ones, and what befalls it on both. */
+/** The same account on real servers and on virtual ones, and the same events on both. */
 
 const FILE = "file" as const;
-/** One stream of each kind that remedies tell apart; in a cluster those of `most` replicas have three. */
+/** One stream of each kind that remedies distinguish; in a cluster those of `most` replicas have three. */
 const STREAMS = [
   { name: "ORDERS", subjects: ["orders.*"], storage: FILE, isLarge: true },
   { name: "JOBS", subjects: ["jobs.>"], storage: FILE, isLarge: false, retention: "workqueue" },
@@ -46,7 +46,7 @@ export interface Situation {
 export interface Subject extends AsyncDisposable {
   verify(): Promise<Remediation>;
   heal(): Promise<Remediation>;
-  /** A heal whose process dies once it has changed configurations for the first time. */
+  /** A heal whose process crashes after it has changed configurations for the first time. */
   healHalfway(): Promise<unknown>;
   observe(): Promise<Observation>;
   expire(): Promise<void>;
@@ -54,11 +54,11 @@ export interface Subject extends AsyncDisposable {
   /** Every server restarts while the account is expired; then it is renewed. */
   restartWhileExpired(): Promise<void>;
   stepDown(group: Group): Promise<void>;
-  /** The server that leads the stream is killed. Gives back what starts it again. */
+  /** The server that leads the stream is killed. Returns a function that starts it again. */
   killLeaderOf(stream: string): Promise<() => Promise<void>>;
 }
 
-/** Parts of a context whose process dies once configurations were changed. */
+/** Parts of a context whose process crashes after configurations were changed. */
 function dying({ assets, journal }: Context): Partial<Context> {
   let isDead = false;
   const assertAlive = (): void => {
@@ -114,7 +114,7 @@ export async function virtualSubject({ version, size }: Situation): Promise<Subj
   };
 }
 
-/** Goes on with the account in relight.yaml. */
+/** Adds the account to relight.yaml. */
 const LOSS = "    allowMemoryLoss: true\n";
 
 export async function realSubject({ version, size }: Situation): Promise<Subject> {
@@ -165,7 +165,7 @@ async function fill(world: World, size: number): Promise<void> {
   }
 }
 
-/** A verdict, without the names of servers: which of them it is differs from run to run. */
+/** A verdict without the names of servers, which differ from run to run. */
 export function summaryOf({ verdict }: Remediation): readonly string[] {
   const findings = verdict.findings.map(({ code, health, subject: { stream, consumer } }) =>
     [code, health, stream, consumer].filter((part) => part !== undefined).join(" "),
@@ -173,10 +173,10 @@ export function summaryOf({ verdict }: Remediation): readonly string[] {
   return [verdict.health, ...[...new Set(findings)].sort()];
 }
 
-/** Who tells what of itself, in whatever words. */
+/** Values that describe themselves, in varying words. */
 const FREE = new Set(["config", "decoded", "claims", "document", "limits", "message"]);
 
-/** The names and kinds of all that an observation holds; lists by their first entry. */
+/** The names and types of everything in an observation; lists by their first entry. */
 export function shapeOf(value: unknown, key = ""): Json {
   if (FREE.has(key)) return typeof value;
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];

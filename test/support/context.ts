@@ -8,7 +8,7 @@ import { remediate } from "../../lib/usecases/remediate/remediate.ts";
 import type { Remediation } from "../../lib/usecases/remediate/remediation.ts";
 import { jobDependencies } from "./job-dependencies.ts";
 
-/** The app of a world, in this process, silent; dispose it. */
+/** The app of a world, in this process, without output; dispose it. */
 export function openWorldApp({ home }: World, timing: Partial<Timing> = {}): Promise<App> {
   return openApp({ configFile: `${home}/relight.yaml`, log: createLog({ level: "silent" }), timing });
 }

@@ -11,7 +11,7 @@ import { anchorsOf, codeIn, type Example, examplesOf, proseOf } from "./markdown
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** The links of a page that lead nowhere. `read` gives the text of a file of the project. */
+/** The dead links of a page. `read` returns the text of a file of the project. */
 export function linkFaults(page: string, read: (file: string) => string): readonly string[] {
   const links = [...proseOf(read(page)).matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)/g)];
   return links.flatMap(([link, path = "", anchor]) => {
@@ -22,7 +22,7 @@ export function linkFaults(page: string, read: (file: string) => string): readon
   });
 }
 
-/** What Relight would not accept of a page's examples: configurations, manifests, JSON and command lines. */
+/** What Relight would refuse in a page's examples: configurations, manifests, JSON and command lines. */
 export function exampleFaults(page: string): readonly string[] {
   return [
     ...examplesOf(page).flatMap(faultsOf),
@@ -41,7 +41,7 @@ function faultsOf({ language, text }: Example): readonly string[] {
   }
 }
 
-/** @throws Error for a configuration that Relight refuses, and for what is no YAML. */
+/** @throws Error for a configuration that Relight refuses, and for invalid YAML. */
 function yamlFaults(text: string): readonly string[] {
   const documents = parseAllDocuments(text, { strict: true });
   if (!Array.isArray(documents)) return [];
@@ -55,7 +55,7 @@ function yamlFaults(text: string): readonly string[] {
   });
 }
 
-/** What an example leaves out because it is not its subject. */
+/** What an example omits because it is not its subject. */
 const REST = {
   cluster: { servers: ["nats://a:4222"], systemCredentials: "file:sys.creds" },
   operator: { jwt: "file:operator.jwt" },
@@ -74,7 +74,7 @@ function configFaults(content: JsonObject): readonly string[] {
   return [];
 }
 
-/** Probes that are recommended and that `relight doctor --manifest` would complain about. */
+/** Recommended probes that `relight doctor --manifest` would object to. */
 function probeFaults(content: JsonObject): readonly string[] {
   const text = JSON.stringify({ kind: "StatefulSet", metadata: { name: "nats" }, ...content });
   const withImage = JSON.parse(text.replace('"name":"nats",', '"name":"nats","image":"nats:2.15.1",')) as unknown;
@@ -85,11 +85,11 @@ function probeFaults(content: JsonObject): readonly string[] {
 }
 
 interface Line {
-  /** Whether it can be run as it stands; else it may only name a command. */
+  /** Whether it can be run as it is; otherwise it may only name a command. */
   readonly isWhole: boolean;
 }
 
-/** What the command line, or npm, does not know of a line that calls it. */
+/** What the command line, or npm, would refuse in a line that calls it. */
 function lineFaults(line: string, { isWhole }: Line): readonly string[] {
   const [, script] = /^npm run ([\w:-]+)/.exec(line) ?? [];
   if (script !== undefined) return script in manifest.scripts ? [] : [`there is no \`npm run ${script}\``];
@@ -98,7 +98,7 @@ function lineFaults(line: string, { isWhole }: Line): readonly string[] {
   return callFaults(wordsOf(called), isWhole).map((fault) => `${line.trim()}: ${fault}`);
 }
 
-/** Words as a shell takes them. Brackets around what is optional, and an ellipsis, are for the reader. */
+/** Words as a shell reads them. Brackets around optional parts, and an ellipsis, are for the reader. */
 const wordsOf = (text: string): readonly string[] =>
   [...text.matchAll(/'[^']*'|"[^"]*"|\S+/g)]
     .map(([word]) => word.replaceAll(/^['"[]|['"\]]$|\.\.\.\]?$/g, ""))

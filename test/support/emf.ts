@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * CloudWatch's embedded metric format, as its specification has it (docs.aws.amazon.com, "Specification: Embedded
- * metric format"): what breaks these rules is dropped by CloudWatch without a word.
+ * CloudWatch's embedded metric format according to its specification (docs.aws.amazon.com, "Specification: Embedded
+ * metric format"): CloudWatch silently drops whatever breaks these rules.
  */
 const UNITS = /^(Seconds|Microseconds|Milliseconds|Count|Percent|None|(Kilo|Mega|Giga|Tera)?(Bytes|Bits)(\/Second)?)$/;
 
@@ -34,7 +34,7 @@ export interface EmfValue {
 
 export const isEmf = (line: string): boolean => line.startsWith('{"_aws"');
 
-/** What CloudWatch would read out of one line. @throws what is against the specification */
+/** What CloudWatch would read from one line. @throws what violates the specification */
 export function readEmf(line: string): readonly EmfValue[] {
   const root = z.looseObject({ _aws: metadata }).parse(JSON.parse(line));
   if (Buffer.byteLength(line) > 1_048_576) throw new Error("a log event has 1 MB at most");
@@ -49,7 +49,7 @@ export function readEmf(line: string): readonly EmfValue[] {
   });
 }
 
-/** `JobsFinished{Outcome=healed}=1`, once for each dimension set: what a test compares at a glance. */
+/** `JobsFinished{Outcome=healed}=1`, once for each dimension set, for short comparisons. */
 export function emfSummary(lines: readonly string[]): readonly string[] {
   return lines.flatMap(readEmf).flatMap(({ name, values, dimensions }) =>
     dimensions.flatMap(({ service: _service, ...set }) => {

@@ -11,7 +11,7 @@ import type { Escalation } from "../../lib/ports/escalation.ts";
 
 export const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;
 
-/** A page about an account that is dead. */
+/** A page about a dead account. */
 export function incident(fields: Partial<Incident> = {}): Incident {
   return {
     key: "relight/O/A/jetstream_dead",
@@ -35,10 +35,10 @@ export interface Received {
   readonly body: string;
 }
 
-/** How a receiver behaves at a try: a status, `hang` (never answers) or `drop` (closes the connection). */
+/** How a receiver behaves at an attempt: a status, `hang` (never answers) or `drop` (closes the connection). */
 export type Behaviour = number | "hang" | "drop";
 
-/** A receiver that behaves as told, try by try; the last behaviour lasts. */
+/** A receiver with scripted behavior, attempt by attempt; the last one repeats. */
 export async function receiver(...behaviours: readonly Behaviour[]) {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {
@@ -64,12 +64,12 @@ export async function receiver(...behaviours: readonly Behaviour[]) {
 export interface Harness extends AsyncDisposable {
   readonly escalation: Escalation;
   readonly delivered: () => readonly unknown[] | Promise<readonly unknown[]>;
-  /** What is delivered of an incident, where that is not the incident itself. */
+  /** What is delivered of an incident, if not the incident itself. */
   readonly shows?: (page: Incident) => unknown;
 }
 export type Open = (broken: boolean) => Promise<Harness>;
 
-/** What every channel keeps. */
+/** The contract of every channel. */
 export function escalationContract(open: Open): void {
   test.each(["open", "resolved"] as const)("delivers an incident that is %s", async (status) => {
     await using harness = await open(false);

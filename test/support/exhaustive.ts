@@ -1,7 +1,7 @@
-/** `npm run test:exhaustive`: each test in its whole form. Most of an hour; CONTRIBUTING says what it adds. */
+/** `npm run test:exhaustive`: each test in full. Takes most of an hour; CONTRIBUTING says what it adds. */
 export const isExhaustive = process.env["RELIGHT_EXHAUSTIVE"] !== undefined;
 
-/** The sample that a test takes by default, or all there is to try. */
+/** The sample that a test uses by default, or everything. */
 export function sampleOf<T>(sample: readonly T[], all: readonly T[]): readonly T[] {
   return isExhaustive ? all : sample;
 }

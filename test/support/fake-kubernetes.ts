@@ -8,18 +8,18 @@ import { kubeconfigFor, STATEFUL_SET, type TestKubernetes, tokenOf } from "./kub
 /** What a request is answered with instead: a status, no answer (`hang`), or a closed connection (`drop`). */
 type Trouble = number | "hang" | "drop";
 
-/** How long pods take to end and to become Ready, in milliseconds. */
+/** How long pods take to terminate and to become Ready, in milliseconds. */
 const TAKES = 30;
 const REVISION = "nats-5d8f6c";
 
 export interface FakeKubernetes extends TestKubernetes {
   /** `GET pods/nats-0`, …: every request, in order. */
   readonly requests: readonly string[];
-  /** The next requests of this method get into trouble, one after the other, before anything is done. */
+  /** The next requests of this method fail like this, one after the other, before anything is done. */
   trouble(method: "GET" | "DELETE", ...troubles: readonly Trouble[]): void;
-  /** At once another pod has this name. */
+  /** Immediately another pod has this name. */
   replace(name: string): void;
-  /** Runs before the next request of this method is looked at. */
+  /** Runs before the next request of this method is handled. */
   before(method: "GET" | "DELETE", happens: () => void): void;
 }
 
@@ -31,9 +31,9 @@ interface Pod {
 }
 
 /**
- * The routes of the Kubernetes API that a restart uses, with the StatefulSet controller and the kubelet in one:
- * a deleted pod ends after a while and is made anew, with another uid. test/contracts/restarter-kubernetes.test.ts runs the
- * same suite against a real kube-apiserver where there is one.
+ * The routes of the Kubernetes API that a restart uses, with the StatefulSet controller and the kubelet in one: a
+ * deleted pod terminates after a while and is recreated with another uid. test/contracts/restarter-kubernetes.test.ts
+ * runs the same suite against a real kube-apiserver if there is one.
  */
 export async function fakeKubernetes(): Promise<FakeKubernetes> {
   const newPod = (): Pod => ({ uid: randomUUID(), ready: true, ending: false, owned: true });

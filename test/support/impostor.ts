@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
-/** Those who are no nats-server, or sit between one and its client. */
+/** Listeners that are no nats-server, or sit between one and its client. */
 
 export async function listening(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
@@ -11,28 +11,28 @@ export async function listening(server: Server): Promise<number> {
 
 export interface Impostor extends AsyncDisposable {
   readonly port: number;
-  /** All that was said to it. */
+  /** Everything it received. */
   heard(): string;
   connections(): number;
 }
 
-/** Listens, greets each client so and writes down what it answers. */
+/** Listens, sends this greeting to each client, and records the answers. */
 export function impostor(greeting: string): Promise<Impostor> {
   return pretend((client) => void client.write(greeting));
 }
 
-/** What a nats-server says first. */
+/** The first message of a nats-server. */
 export const infoOf = (more: object): string =>
   `INFO ${JSON.stringify({ server_id: "X", version: "2.10.27", proto: 1, headers: true, max_payload: 1 << 20, auth_required: true, nonce: "x", ...more })}\r\n`;
 
 export interface AlteringProxy extends Impostor {
-  /** Says something else than the server from now on, and passes nothing on; undefined: as before. */
+  /** From now on sends this instead of the server's greeting, and passes nothing on; undefined: as before. */
   pretend(greeting: string | undefined): void;
-  /** Closes the connections that there are. */
+  /** Closes the existing connections. */
   cut(): void;
 }
 
-/** Passes on all between clients and a server, but for what the server says first, which it alters. */
+/** Passes on everything between clients and a server, but alters the server's first message. */
 export async function alteringProxy(port: number, alter: (info: object) => object): Promise<AlteringProxy> {
   let greeting: string | undefined;
   const between = new Set<Socket>();

@@ -3,7 +3,7 @@ import type { JobNotice } from "../../lib/ports/announcer.ts";
 import type { Context } from "../../lib/usecases/context/context.ts";
 import type { JobDependencies } from "../../lib/usecases/job/job.ts";
 
-/** What a job needs, over a context that is at hand; and what was counted and announced of it. */
+/** What a job needs, over a given context; and what was counted and announced of it. */
 export function jobDependencies(context: Context) {
   const measured: Measurement[] = [];
   const announced: JobNotice[] = [];

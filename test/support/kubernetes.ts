@@ -1,25 +1,25 @@
 import type { Server } from "../../lib/adapters/restart/server.ts";
 
-/** Who asks: with the rights of docs/restarts.md, those without deletion, all, or a token that nobody knows. */
+/** Who requests: with the permissions of docs/restarts.md, without deletion, with all, or with an unknown token. */
 export type Who = "relight" | "reader" | "admin" | "stranger";
 
 /** The token of a user, long enough to be found in a text where it must not be. */
 export const tokenOf = (who: Who): string => `token-of-${who}-that-must-stay-secret`;
 
-/** A StatefulSet `nats` of three pods in the namespace `nats`, and what befalls them. */
+/** A StatefulSet `nats` of three pods in the namespace `nats`, and what may happen to them. */
 export interface TestKubernetes extends AsyncDisposable {
   kubeconfig(who: Who): string;
-  /** The uids of the pods that are there, by name. */
+  /** The uids of the existing pods, by name. */
   uids(): Promise<Readonly<Record<string, string>>>;
-  /** Whether the pod that now has this name is Ready. */
+  /** Whether the current pod with this name is Ready. */
   isReady(name: string): Promise<boolean>;
-  /** New pods don't become Ready any more. */
+  /** New pods no longer become Ready. */
   holdBack(): void;
   /** The pod is no longer Ready, and the StatefulSet knows it. */
   spoil(name: string): Promise<void>;
-  /** Adds a pod that belongs to nothing. */
+  /** Adds a pod without an owner. */
   addPod(name: string): Promise<void>;
-  /** Changes the StatefulSet's template; its pods stay as they are. */
+  /** Changes the StatefulSet's template; its pods stay unchanged. */
   changeTemplate(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export const server = (name: string): Server => ({ id: `N${"A".repeat(55)}`, nam
 
 /** A kubeconfig with a second context that leads nowhere. */
 export function kubeconfigFor(address: string, token: string, authority?: string): string {
-  // The library sends no token over plain HTTP unless it is told that it may.
+  // By default the library sends no token over plain HTTP.
   const plain = { "insecure-skip-tls-verify": true };
   const ca = authority === undefined ? plain : { "certificate-authority-data": authority };
   return JSON.stringify({

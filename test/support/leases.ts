@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { World } from "../../lab/world.ts";
 
-/** Lets the time of every lease pass: a job that was killed can't give its own back, and it lasts for half a minute. */
+/** Lets every lease expire: a killed job can't release its own, and it lasts for half a minute. */
 export function endLeases({ home }: Pick<World, "home">): void {
   const database = new DatabaseSync(`${home}/relight.sqlite`, { timeout: 5_000 });
   try {

@@ -1,4 +1,4 @@
-/** The parts of a page of the documentation that its tests read. */
+/** The parts of a documentation page that its tests read. */
 
 export interface Table {
   readonly head: readonly string[];
@@ -25,7 +25,7 @@ const cellsOf = (line: string): readonly string[] =>
     .slice(1, -1)
     .map((cell) => cell.trim().replaceAll("\\|", "|"));
 
-/** What stands in backticks. */
+/** The text in backticks. */
 export const codeIn = (text: string): readonly string[] =>
   [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code);
 
@@ -40,7 +40,7 @@ export function examplesOf(page: string): readonly Example[] {
 /** The page's text without its examples. */
 export const proseOf = (page: string): string => page.replaceAll(/^ *```\w+\n[\s\S]*?^ *```$/gm, "");
 
-/** What a link can name after `#`, as GitHub makes it of headings. */
+/** What a link can name after `#`, as GitHub derives it from headings. */
 export const anchorsOf = (page: string): readonly string[] =>
   [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
     title

@@ -3,7 +3,7 @@ import type { Moto, MotoSettings } from "../../lab/twin/moto.ts";
 
 export { type Moto, type MotoSettings, startMoto } from "../../lab/twin/moto.ts";
 
-/** A suite that needs AWS; where there is no moto it is skipped, and says so loudly. */
+/** A suite that needs AWS; without moto it is skipped, and says so loudly. */
 export function describeAws(moto: Moto, name: string, suite: (settings: MotoSettings) => void): void {
   if (moto.ok) {
     describe(name, () => suite(moto.settings));
@@ -13,7 +13,7 @@ export function describeAws(moto: Moto, name: string, suite: (settings: MotoSett
   describe.skip(name, () => suite(NOWHERE));
 }
 
-/** What a skipped suite makes its clients with; they ask nobody. */
+/** What a skipped suite creates its clients with; they send nothing. */
 const NOWHERE: MotoSettings = {
   endpoint: "http://127.0.0.1:1",
   region: "nowhere",

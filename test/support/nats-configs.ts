@@ -1,6 +1,6 @@
 /**
- * Configurations that both the parser's tests and real servers read. Every key is one that nats-server knows,
- * so that whatever a server refuses of them it refuses as syntax.
+ * Configurations that both the parser's tests and real servers read. nats-server knows every key, so whatever a server
+ * refuses is a syntax error.
  */
 export const VALID: readonly (readonly [situation: string, text: string])[] = [
   ["a colon", "port: 4222\n"],
@@ -40,7 +40,7 @@ export const VALID: readonly (readonly [situation: string, text: string])[] = [
   ["a map's end on the line of a value", "jetstream {\n max_mem: 1k }"],
 ];
 
-/** The line is where a person would look, within one line of what the server says. */
+/** The line is where a person would look, within one line of what the server reports. */
 export const BROKEN: readonly (readonly [situation: string, text: string, line: number])[] = [
   ["a key without a value", "port: 4222\nserver_name", 2],
   ["a separator without a key", "port: 4222\n: 1", 2],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** JSON whose every byte is chosen: keys and scalars are raw text, and a key may stand there twice. */
+/** JSON with every byte chosen: keys and scalars are raw text, and a key may occur twice. */
 export type Raw =
   | { readonly kind: "object"; readonly entries: readonly (readonly [key: string, value: Raw])[] }
   | { readonly kind: "list"; readonly items: readonly Raw[] }
@@ -24,13 +24,13 @@ export function print(raw: Raw): string {
   return `{${raw.entries.map(([key, value]) => `${key}:${print(value)}`).join(",")}}`;
 }
 
-/** One change of a JWT on its way: of its payload's JSON, its payload's bytes, its header or its encoding. */
+/** One change of a JWT in transit: of its payload's JSON, its payload's bytes, its header or its encoding. */
 export interface Odd {
   readonly what: string;
   readonly payload?: (raw: Raw) => Raw;
   readonly bytes?: (payload: Buffer) => Buffer;
   readonly header?: string;
-  /** Of one part of the token: 0 header, 1 payload, 2 signature. */
+  /** In one part of the token: 0 header, 1 payload, 2 signature. */
   readonly encoding?: { readonly part: number; readonly change: (encoded: string) => string };
 }
 
@@ -41,7 +41,7 @@ const VALUES = [
   ...["-9223372036854775808", "-9223372036854775809", "1e400", '"\\ud800"', '"stream"', '"user_scope"'],
 ];
 
-/** Every place in a payload, as the indices that lead there. */
+/** Every place in a payload, as a path of indices. */
 function placesIn(raw: Raw, path: readonly number[] = []): readonly (readonly number[])[] {
   if (raw.kind === "text") return [path];
   const inner = raw.kind === "list" ? raw.items : raw.entries.map(([, value]) => value);
@@ -69,7 +69,7 @@ const FOLDS: Readonly<Record<string, readonly string[]>> = {
   i: ["I", "\u0130", "\u0131"],
 };
 
-/** The key with one letter written otherwise. */
+/** The key with one letter changed. */
 function folded(key: string, at: number, choice: number): string {
   const letters = [...key];
   const places = letters.flatMap((letter, index) => (/[a-z]/i.test(letter) ? [index] : []));
@@ -81,7 +81,7 @@ function folded(key: string, at: number, choice: number): string {
   return letters.join("");
 }
 
-/** What may be odd about a payload of this form. */
+/** Possible oddities of a payload of this form. */
 export function oddities(payload: Raw): fc.Arbitrary<Odd> {
   const places = placesIn(payload);
   const objects = places.filter((path) => {

@@ -21,7 +21,7 @@ export function packageForTwin(params: Readonly<Record<string, string>> = {}): s
     if (!name.startsWith(bundles)) rmSync(join(PACKAGES, name), { recursive: true, force: true });
   const folder = mkdtempSync(join(tmpdir(), "relight-package-"));
   try {
-    // osls works in a folder beside serverless.yml, and two at once would take it from each other.
+    // osls works in a folder beside serverless.yml, and two at once would remove each other's.
     for (const part of [...PARTS, join("dist", "functions")])
       cpSync(join(root, part), join(folder, part), { recursive: true });
     const artefacts = join(folder, "artefacts");

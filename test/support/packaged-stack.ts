@@ -4,7 +4,7 @@ import { statementsIn } from "../../lab/twin/rights.ts";
 import { packageForTwin } from "./package.ts";
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
-/** An object of a template; what isn't there is undefined, and a test that needs it fails there. */
+/** An object of a template; what is missing is undefined, and a test that needs it fails there. */
 // biome-ignore lint/suspicious/noExplicitAny: a CloudFormation template
 export type Properties = any;
 
@@ -15,13 +15,13 @@ export interface Resource {
   readonly [attribute: string]: unknown;
 }
 
-/** What `npm run package` makes, offline and without credentials. */
+/** The result of `npm run package`, offline and without credentials. */
 export interface PackagedStack {
   readonly folder: string;
   /** The template's file, and its text as it would be uploaded. */
   readonly file: string;
   readonly text: string;
-  /** By logical id, with conditions decided: what CloudFormation would make. */
+  /** By logical id, with conditions decided: what CloudFormation would create. */
   readonly resources: Readonly<Record<string, Resource>>;
   ofType(type: string): readonly (readonly [string, Properties])[];
 }
@@ -43,7 +43,7 @@ export function packageStack(params: Readonly<Record<string, string>> = {}): Pac
 
 const NOTHING = Symbol("AWS::NoValue");
 
-/** The template's resources with each `Fn::If` decided; the conditions compare nothing but literals. */
+/** The template's resources with each `Fn::If` decided; the conditions compare only literals. */
 function decided({ Conditions = {}, Resources }: Properties): Record<string, Resource> {
   const holds = (condition: Properties): boolean => {
     if ("Fn::Not" in condition) return !holds(condition["Fn::Not"][0]);
@@ -65,7 +65,7 @@ function decided({ Conditions = {}, Resources }: Properties): Record<string, Res
   return decide(Object.fromEntries(kept)) as Record<string, Resource>;
 }
 
-/** Every logical id that the value refers to, with what is wanted of it. */
+/** Every logical id that the value refers to, with the requested attribute. */
 export function referencesIn(value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.flatMap(referencesIn);
   if (typeof value !== "object" || value === null) return [];
@@ -80,7 +80,7 @@ export function referencesIn(value: unknown): readonly string[] {
   });
 }
 
-/** What a role allows, a line for each action on each resource: `sqs:SendMessage on JobsQueue`. */
+/** A role's permissions, a line for each action on each resource: `sqs:SendMessage on JobsQueue`. */
 export function rightsOf({ Policies }: Properties): readonly string[] {
   return statementsOf({ Policies }).flatMap(({ Effect, Action, Resource, Condition }) => {
     const bounds = Object.values<Properties>(Condition ?? {}).flatMap((each) => Object.entries(each));
@@ -95,7 +95,7 @@ export function statementsOf({ Policies = [] }: Properties): readonly Properties
   return statementsIn(Policies);
 }
 
-/** An ARN without what every ARN of the stack begins with. */
+/** An ARN without the common prefix of the stack's ARNs. */
 function nameOf(resource: Properties): string {
   if (typeof resource === "string") return resource;
   if (resource["Fn::GetAtt"] !== undefined) return resource["Fn::GetAtt"][0];

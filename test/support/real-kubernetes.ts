@@ -24,13 +24,13 @@ const USERS = [
   `${tokenOf("reader")},reader,3`,
 ].join("\n");
 
-/** The Role and RoleBinding that docs/restarts.md tells people to apply, to the letter. */
+/** The Role and RoleBinding in docs/restarts.md, to the letter. */
 function documentedRights(): string {
   const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "restarts.md"), "utf8");
   return /```yaml\n(apiVersion: rbac[\s\S]*?)```/.exec(page)?.[1] ?? "";
 }
 
-/** The same for one that may do all of it but delete. */
+/** The same with everything except deletion. */
 const readerRights = (): string =>
   documentedRights()
     .replaceAll("relight-restarts", "reader")
@@ -38,8 +38,8 @@ const readerRights = (): string =>
     .replace("kind: ServiceAccount, name: relight, namespace: nats", "kind: User, name: reader");
 
 /**
- * etcd, kube-apiserver and kube-controller-manager (its StatefulSet controller only) from a folder, and a kubelet
- * of a few lines, which makes pods Ready and lets deleted ones end. kubernetes-binaries.sh fills the folder.
+ * etcd, kube-apiserver and kube-controller-manager (only its StatefulSet controller) from a folder, and a kubelet of a
+ * few lines, which makes pods Ready and lets deleted ones terminate. kubernetes-binaries.sh fills the folder.
  */
 export async function realKubernetes(binaries: string): Promise<TestKubernetes> {
   const folder = await mkdtemp(join(tmpdir(), "relight-kubernetes-"));
@@ -134,7 +134,7 @@ const statefulSet = () => ({
     selector: { matchLabels: { app: "nats" } },
     template: {
       metadata: { labels: { app: "nats" } },
-      // A node that is not there: nothing is scheduled, and only our kubelet looks after the pods.
+      // A node that does not exist: nothing is scheduled, and only our kubelet handles the pods.
       spec: { nodeName: "node-1", containers: [{ name: "nats", image: "nats" }] },
     },
   },
@@ -176,7 +176,7 @@ function startKubelet(core: CoreV1Api): { holdBack: () => void; stop: () => Prom
   };
   const round = async (): Promise<void> => {
     const { items } = await core.listNamespacedPod({ namespace: NAMESPACE });
-    // A pod that changed meanwhile is looked at in the next round.
+    // A pod that changed meanwhile is handled in the next round.
     for (const pod of items) await look(pod).catch(() => undefined);
   };
   const running = (async () => {

@@ -3,13 +3,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** One call of AWS' API: `secretsmanager.GetSecretValue`, and what it was asked with. */
+/** One AWS call, such as `secretsmanager.GetSecretValue`, and its parameters. */
 export interface Call {
   readonly action: string;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** Stands before an AWS (or moto), passes everything on, and knows what was called. */
+/** A proxy for AWS (or moto) that passes everything on and records the calls. */
 export async function recordingProxy(endpoint: string) {
   const calls: Call[] = [];
   const server = createServer(async (request, response) => {

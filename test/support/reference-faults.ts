@@ -18,8 +18,8 @@ import { codeIn, type Table, tablesOf } from "./markdown.ts";
 type ReadPage = (name: string) => string;
 
 /**
- * What is wrong with docs/reference.md, compared with the code. Empty if every row is there and none too many.
- * `read` is for options, which may be on a page that the command's row links to.
+ * What is wrong with docs/reference.md, compared with the code. Empty if it has every row and no others. `read` is for
+ * options, which may be on a page that the command's row links to.
  */
 export function referenceFaults(page: string, read: ReadPage): readonly string[] {
   return [
@@ -53,7 +53,7 @@ function generatedFaults(page: string): readonly string[] {
   }
 }
 
-/** Rows that stand for keys which are described elsewhere: the key of the row, and what it stands for. */
+/** Rows for keys that are described elsewhere: the key of the row, and what it stands for. */
 const STAND_INS: readonly (readonly [row: string, keys: RegExp])[] = [
   ["policies[].KEY", /^policies\[\]\.(?!match\b)/],
   ["accounts[].policy", /^accounts\[\]\.policy\./],
@@ -65,7 +65,7 @@ function configFaults(rows: Rows): readonly string[] {
     if (rowOf.has(key)) return true;
     const [row] = STAND_INS.find(([, stoodFor]) => stoodFor.test(key)) ?? [];
     if (row !== undefined) return rowOf.has(row);
-    // The row of `policy.blackouts[]` says what its `from` and `to` are.
+    // The row of `policy.blackouts[]` describes its `from` and `to`.
     const [, parent = "", leaf = ""] = /^(.+)\.(\w+)$/.exec(key) ?? [];
     return codeIn(rowOf.get(withoutEnd(parent))?.join() ?? "").includes(leaf);
   };
@@ -82,8 +82,8 @@ function configFaults(rows: Rows): readonly string[] {
 const withoutEnd = (key: string): string => key.replace(/\[\]$/, "");
 
 /**
- * Every key of the configuration that must be in the reference: those of values, and those of maps whose mere presence
- * means something. The entries of a map that may be written as a list are described as the list's.
+ * Every configuration key that must be in the reference: those of values, and those of maps whose presence alone means
+ * something. The entries of a map that may also be a list are described as the list's.
  */
 function configKeys(of: z.core.$ZodType, path = ""): readonly string[] {
   const { def } = of._zod as unknown as { readonly def: SchemaPart };
@@ -123,7 +123,7 @@ function listToo(part: z.ZodType, path: string): readonly string[] {
   return [path, withoutEnd(prefix), ...[list, ...keys].map((key) => key.replace(prefix, `${path}[]`))];
 }
 
-/** Where a map may be left out and may be empty, that it is there says something. */
+/** If a map is optional and may be empty, its presence means something. */
 const presence = (part: z.ZodType, path: string): readonly string[] => {
   const absent = part.safeParse(undefined);
   const isChoice = absent.success && absent.data === undefined && part.safeParse({}).success;
@@ -174,10 +174,10 @@ const written = (argument: Argument): string => {
 const needed = ({ options }: Command): readonly string[] =>
   options.filter(({ mandatory }) => mandatory).map(({ long }: Option) => `${long} VALUE`);
 
-/** Whether `code` is the synopsis, whatever it calls the values of options. */
+/** Whether `code` is the synopsis, however it names the values of options. */
 const isLike = (synopsis: string, code: string): boolean => code.replaceAll(/(--\S+) [A-Z]+/g, "$1 VALUE") === synopsis;
 
-/** Every field, or the compiler objects. */
+/** Every field, or it does not compile. */
 type All<T> = Readonly<Record<keyof T, true>>;
 const CLUSTER: All<Diagnosis> = {
   verdict: true,
@@ -228,7 +228,7 @@ const FACTS: readonly WatchFacts[] = BOOLEANS.flatMap((trusted) =>
   ),
 );
 
-/** Each event has rows that tell all it can lead to. */
+/** Each event has rows for everything that it can lead to. */
 function watchFaults(rows: Rows): readonly string[] {
   return Object.values(EVENTS).flatMap((event) => {
     const own = rows.filter(([first = ""]) => codeIn(first).includes(event.kind));
@@ -256,7 +256,7 @@ const APPLIES: Readonly<Record<string, (settings: ModeSettings) => boolean>> = {
   otherwise: () => true,
 };
 
-/** The first row that applies says the mode, for all settings there are. */
+/** The first row that applies has the mode, for all possible settings. */
 function modeFaults(rows: Rows): readonly string[] {
   return MODE_SETTINGS.flatMap((settings) => {
     const [, cell] =

@@ -28,8 +28,8 @@ export function relightReads(input: string, ...args: string[]): Promise<Run> {
 }
 
 /**
- * Jest gives each test file an environment of its own, which a child does not inherit by itself; and where it
- * prints in colours, as under CI, it asks its children for colours too.
+ * Jest gives each test file its own environment, which a child does not inherit; and if it prints colors, as under CI,
+ * it asks its children for colors too.
  */
 export function environment(): NodeJS.ProcessEnv {
   const { FORCE_COLOR: _, ...env } = process.env;

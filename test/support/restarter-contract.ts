@@ -6,7 +6,7 @@ import { RelightError } from "../../lib/errors.ts";
 import type { Restarter } from "../../lib/ports/remedies.ts";
 import { server } from "./kubernetes.ts";
 
-/** What holds for every restarter, and what its tests share. */
+/** The contract of every restarter, and what its tests share. */
 
 export const SEED = seedOf(createUser());
 export const SECRET = `whsec_${Buffer.from("a secret of a test, long enough").toString("base64")}`;
@@ -18,7 +18,7 @@ export interface Harness extends AsyncDisposable {
   readonly restarter: Restarter;
   readonly restarted: () => Promise<readonly string[]>;
 }
-/** `hangs`: not carried out within {@link SHORT}, its time limit. What `fails` speaks of {@link SEED}. */
+/** `hangs`: not carried out within {@link SHORT}, its timeout. The message of `fails` contains {@link SEED}. */
 export type Open = (how: "works" | "fails" | "hangs") => Promise<Harness>;
 
 export function restarterContract(open: Open): void {
@@ -65,7 +65,7 @@ const HARMFUL = [
 
 export const secrets = new RegExp(`${SEED}|QUERY-SECRET|that-must-stay-secret|${SECRET.slice(6)}`);
 
-/** The error of a restart that has to fail. */
+/** The error of a restart that must fail. */
 export async function failureOf(restart: Promise<void> | undefined): Promise<RelightError> {
   const error: unknown = await restart?.then(
     () => undefined,
@@ -75,7 +75,7 @@ export async function failureOf(restart: Promise<void> | undefined): Promise<Rel
   throw new Error(`it should have failed with a RelightError: ${String(error)}`);
 }
 
-/** All that a log or a terminal could show of an error, its causes included. */
+/** Everything that a log or a terminal could show of an error, including its causes. */
 export function allOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return [JSON.stringify(error), error.stack, JSON.stringify({ ...error }), allOf(error.cause)].join("\n");

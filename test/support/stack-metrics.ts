@@ -3,7 +3,7 @@ import { METRICS, type MetricDescription } from "../../lib/domain/metrics/measur
 /** What Relight emits, by name. */
 export const EMITTED: Readonly<Record<string, MetricDescription>> = METRICS;
 
-/** What AWS' own services emit, as far as the stack looks at it. */
+/** What AWS services emit, as far as the stack uses it. */
 export const OF_AWS: Readonly<Record<string, readonly string[]>> = {
   "AWS/Lambda": ["Errors", "Throttles", "Duration"],
   "AWS/SQS": [

@@ -1,8 +1,8 @@
 import type { EntryKind } from "../../lib/domain/journal/journal.ts";
 
 /**
- * What each role of the stack may do, and nothing else: a right that is added stands here first. `-??????` is the
- * random end that Secrets Manager gives a secret's ARN.
+ * What each role of the stack may do, and nothing else: a new permission must be added here first. `-??????` is the
+ * random end that Secrets Manager adds to a secret's ARN.
  */
 
 const traces = ["xray:PutTraceSegments on *", "xray:PutTelemetryRecords on *"];
@@ -29,7 +29,7 @@ const accounts = [
   "events:PutEvents on EventsBus",
 ];
 
-/** With the parameters as they come. */
+/** With the default parameters. */
 export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   SweepRole: [
     ...logs("SweepLogGroup"),
@@ -83,7 +83,7 @@ export const RIGHTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Which kinds of entries a function writes, on accounts and on the cluster (`-`): its role lets it write no other
+ * Which kinds of entries a function writes, about accounts and about the cluster (`-`): its role allows no other
  * (docs/decisions/0021).
  */
 const JOBS_OWN = [
@@ -151,7 +151,7 @@ export const ADDED_RIGHTS: Readonly<Record<string, readonly string[]>> = {
 };
 export const REMOVED_RIGHT = secret("relight/operator");
 
-/** Where AWS takes nothing but "*". */
+/** Where AWS accepts only "*". */
 export const WITHOUT_RESOURCE = [
   "xray:PutTraceSegments",
   "xray:PutTelemetryRecords",

@@ -25,8 +25,8 @@ export async function run(name: string, event: Event): Promise<Event> {
 }
 
 /**
- * A configuration whose cluster, credentials and operator nobody can reach or read: what works with it opens no
- * connection to NATS and reads no secret but those of `yaml`. Dispose it.
+ * A configuration whose cluster, credentials and operator are unreachable: what works with it opens no connection to
+ * NATS and reads no secret but those of `yaml`. Dispose it.
  */
 export async function isolatedConfig(yaml: string) {
   const folder = await mkdtemp(join(tmpdir(), "relight-isolated-"));

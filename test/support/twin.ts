@@ -3,7 +3,7 @@ import { installMoto } from "../../lab/moto.ts";
 
 const moto = await installMoto();
 
-/** A suite on the local twin; where there is no moto it is skipped, and says so loudly. */
+/** A suite on the local twin; without moto it is skipped, and says so loudly. */
 export function describeTwin(name: string, suite: () => void): void {
   if (moto.ok) {
     describe(name, suite);
@@ -13,5 +13,7 @@ export function describeTwin(name: string, suite: () => void): void {
   describe.skip(name, suite);
 }
 
-/** For a server of many accounts: it reserves for each what its claims allow, 64 MB, and has by default less than that. */
+/**
+ * For a server of many accounts: it reserves what each one's claims allow, 64 MB, and has less than that by default.
+ */
 export const ROOM = ", max_mem: 4G";

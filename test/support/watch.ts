@@ -13,13 +13,13 @@ export interface Watch extends AsyncDisposable {
   readonly stderr: () => string;
   /** The exit code, once it has ended. */
   readonly exit: Promise<number | null>;
-  /** The first note that fits, waited for with a bound. */
+  /** The first matching note, awaited with a timeout. */
   until(what: string, fits: (note: Note) => unknown, timeout?: number): Promise<Note>;
-  /** Ctrl-C. Gives the exit code. */
+  /** Ctrl-C. Returns the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts the built `relight watch --json` in the world's folder and waits for its first sweep to be told. */
+/** Starts the built `relight watch --json` in the world's folder and waits for the note of its first sweep. */
 export async function startWatch(world: World, ...args: string[]): Promise<Watch> {
   const watch = spawnWatch(world, ...args);
   try {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { z } from "zod";
 import { waitFor } from "../../lab/wait.ts";
 
-/** A subsegment that is sent by itself, as X-Ray documents it (docs.aws.amazon.com/xray, "Segment documents"). */
+/** A subsegment that is sent separately, as X-Ray documents it (docs.aws.amazon.com/xray, "Segment documents"). */
 const subsegment = z.strictObject({
   type: z.literal("subsegment"),
   name: z.string().regex(/^[\p{L}\p{N}\s_.:/%&#=+\\@-]{1,200}$/u),
@@ -38,7 +38,7 @@ export async function startXrayDaemon() {
   return {
     address: `127.0.0.1:${socket.address().port}`,
     datagrams,
-    /** All that came, once there is one of this name. */
+    /** Everything that arrived, once there is one with this name. */
     until: async (name: string): Promise<readonly Subsegment[]> => {
       await waitFor(`the step ${name}`, async () => read().some((segment) => segment.name === name));
       return read();

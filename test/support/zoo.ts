@@ -7,11 +7,11 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { fillZoo, type ZooOptions } from "../../lab/zoo.ts";
 import { relight } from "./relight.ts";
 
-/** A cluster that holds one of everything, and what the tests of its recoveries ask of it. */
+/** A cluster that has one of everything, and what the tests of its recoveries check. */
 export async function zoo(version: string, options: ZooOptions = {}): Promise<World> {
   const world = await createWorld({ binary: (await serverBinary(version)).path, size: 3 });
   await fillZoo(world, options);
-  // Relight sees it while it is well, as it does in the field: it remembers what is in memory.
+  // Relight sees it while it is healthy, as in the field, and records its memory assets.
   const buckets = options.bucketReplicas === 1 ? 2 : 4;
   const copies = options.copies === false ? 0 : 3;
   const [streams, consumers] = [6 + buckets + copies, options.ephemeral === false ? 5 : 6];
@@ -34,7 +34,7 @@ export async function assertNoPanic({ servers }: World): Promise<void> {
   for (const server of servers) expect(await server.panics()).toBe("");
 }
 
-/** What a restart itself took, before Relight came: what was in memory only. Copies of it are none here. */
+/** What the restart itself lost, before Relight came: memory assets. Copies of them do not count. */
 export function withoutMemory(state: Record<string, unknown>): Record<string, unknown> {
   const { MEM, MEM3, ...rest } = state;
   return rest;

@@ -10,9 +10,9 @@ import { createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
-/** What a routine check uses is nearly the whole bill of many accounts: docs/deploy-aws.md may not be wrong about it. */
+/** A routine check is nearly the whole bill of many accounts, so docs/deploy-aws.md must be right about it. */
 
-/** Times more, or less, than the document says; then `npm run costs -- --write` is due. */
+/** The allowed factor between measurement and document; beyond it, run `npm run costs -- --write`. */
 const FACTOR = 1.25;
 const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "deploy-aws.md");
 

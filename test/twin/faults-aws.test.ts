@@ -34,7 +34,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
   let twin: Twin;
   const ends: Partial<Record<Name, readonly PromiseSettledResult<Ended>[]>> = {};
 
-  /** Runs all cases of a function; how they ended is for the tests. */
+  /** Runs all cases of a function; the tests check the results. */
   async function all(name: Name, concurrency: number, run: (one: Case, index: number) => Promise<Ended>) {
     const settled = async (one: Case, index: number) => {
       const [end] = await Promise.allSettled([run(one, index)]);
@@ -86,7 +86,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
   describe("remediate: the account is renewed once, and nobody is paged", () => {
     test.each(titled("remediate"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("remediate", index);
-      // What only programs are told of is no reason to do a job again.
+      // A lost announcement is no reason to repeat a job.
       const isAgain = kind === "failing" && operation !== "events:PutEvents";
       expect(end).toMatchObject({ done: 1, told: [isAgain ? 2 : 1, "renewed", 0] });
     });
@@ -96,7 +96,7 @@ describeTwin("each operation of AWS, throttled, done with its answer lost, faili
     test.each(titled("escalate"))("%s", (_title, index) => {
       const { kind, operation, ...end } = endOf("escalate", index);
       const isAgain = kind === "failing" && operation === "secretsmanager:GetSecretValue";
-      // What can't be remembered is told again: too often rather than not at all.
+      // A page that can't be remembered is sent again: too often rather than not at all.
       const isForgotten = kind === "failing" && operation === "dynamodb:PutItem";
       expect(end).toMatchObject({ done: isForgotten ? 2 : 1, told: [isAgain ? 2 : 1] });
     });

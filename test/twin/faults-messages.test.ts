@@ -25,7 +25,7 @@ import { describeTwin, ROOM } from "../support/twin.ts";
 const artefacts = packageForTwin();
 
 const DAY = 86_400;
-/** So often the queues of the template give a message out. */
+/** How often the template's queues deliver a message. */
 const MOST_RECEIVES = 5;
 
 describeTwin("messages that come twice, out of order, from the future, or are none", () => {
@@ -138,7 +138,7 @@ describeTwin("messages that come twice, out of order, from the future, or are no
     const text = jobOf({ account: world.accountId, urgency: "higher" });
     await sendTo(twin, "jobs.fifo", text, { group: world.accountId });
     await isDelivered(twin, text, 1);
-    // The sweeps above had jobs for it, too.
+    // The sweeps above queued jobs for it, too.
     const before = deliveriesOf(twin, other.accountId).length;
     const proved = (await kindsOf(other, "push.proved")).length;
     await sendJob(twin, other.accountId);
@@ -186,7 +186,7 @@ function jobOf(more: object): string {
   return JSON.stringify({ trigger: "webhook", reason: "poison", action: "verify", id, ...more });
 }
 
-/** What the stack says of its alarm. */
+/** The stack's notification of its alarm. */
 function descriptionOf({ deployment }: Twin, name: string): string {
   const alarms = deployment.stack.resources<{ AlarmName: string; AlarmDescription: string }>("AWS::CloudWatch::Alarm");
   return alarms.find(({ properties }) => properties.AlarmName === name)?.properties.AlarmDescription ?? "";

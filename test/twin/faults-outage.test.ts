@@ -15,15 +15,18 @@ import { describeTwin, ROOM } from "../support/twin.ts";
 
 const artefacts = packageForTwin();
 
-/** By default each sweep looks at healthy accounts, too. */
+/** By default each sweep checks healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";
 const MINUTE = 60_000;
-/** The minutes of the outage at which there are sweeps: each of the first hour, then one an hour, or a sample of them. */
+/** The minutes of the outage with a sweep: each of the first hour, then one an hour, or a sample of them. */
 const SWEEPS = sampleOf(
   [0, 5, 10, 15, 20, 25, 60, 120, 300, 360, 480],
   [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 120, 180, 240, 300, 360, 420, 480],
 );
-/** When a person hears of it: once it has lasted five minutes, then by the pauses of lib/domain/incidents/repeats.ts: 15 minutes, an hour, four hours. */
+/**
+ * When a person is paged: once it has lasted five minutes, then after the pauses of lib/domain/incidents/repeats.ts: 15
+ * minutes, an hour, four hours.
+ */
 const PAGES = [5, 20, 120, 360];
 /** `maximumConcurrency` of the queue's mapping. */
 const AT_ONCE = 5;
@@ -47,12 +50,12 @@ describeTwin("a cluster that can't be reached for hours", () => {
     }
     for (const account of expiring) await fill(account, { messages: 5, replicas: 1 });
     twin = await startTwin({ world, artefacts, accounts, yaml: SELDOM });
-    // Known and healthy, so that what comes later is the outage's.
+    // Known and healthy, so later faults are the outage's.
     await bySchedule(twin);
     await twin.queues.idle({ timeout: 180_000 });
     before = await pMap(expiring, snapshot, { concurrency: 1 });
     await pMap(due, (account) => retry("a renewal", () => renewByHand(account, 3_600)), { concurrency: 1 });
-    // Relight has seen how long they live: the resolver deletes what has expired.
+    // Relight has seen their expiry: the resolver deletes expired JWTs.
     let over = 0;
     for (const account of expiring) {
       over = nowSeconds() + 15;
@@ -60,7 +63,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
       expect(await byHand(twin, account.accountId, "verify")).toMatchObject({ kind: "answered" });
     }
     await world.server.stop();
-    // As long as one of them nears its end, nobody waits with a call.
+    // While one of them nears its expiry, pages are not delayed.
     await waitFor("both to be over", () => nowSeconds() > over, { timeout: 30_000 });
   });
   afterAll(async () => {
@@ -86,7 +89,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
     expect(heardAt).toEqual(PAGES);
   });
 
-  /** Whether one more page arrives; where none is meant, the queue of pages is empty already. */
+  /** Whether one more page arrives; if none is expected, the queue of pages is already empty. */
   async function isToldMore(told: number, isMeant: boolean): Promise<boolean> {
     if (isMeant) await waitFor("the page", () => cluster("open").length > told);
     return cluster("open").length > told;
@@ -107,7 +110,7 @@ describeTwin("a cluster that can't be reached for hours", () => {
       });
     }
     expect(await countIn(twin, "jobs-dead.fifo")).toEqual({ waiting: 0, hidden: 0 });
-    // No person hears of an account for what is the cluster's fault.
+    // Nobody is paged about an account because the cluster is down.
     expect(twin.receiver.pages.filter(({ data }) => data["account"] !== "-")).toEqual([]);
   });
 
@@ -120,13 +123,13 @@ describeTwin("a cluster that can't be reached for hours", () => {
     await passTime(twin);
     await twin.queues.idle({ timeout: 180_000 });
     expect(watching.most()).toBeGreaterThan(1);
-    // Each run has one connection of the system user's, and the sweep has one beside them.
+    // Each run has one connection of the system user, and the sweep has one beside them.
     expect(watching.most()).toBeLessThanOrEqual(AT_ONCE + 1);
     expect(twin.functions.runs.length - runs).toBeLessThan(4 * (all().length + 2));
     for (const { accountId } of all()) {
       const entries = await twin.journal(accountId);
       const pushes = entries.filter(({ kind }) => kind === "push.started");
-      // What expired is revived by a toggle, which has pushes of its own.
+      // Expired accounts are revived by a toggle, which has its own pushes.
       expect(pushes.filter(({ data }) => data["purpose"] === "renewal")).toHaveLength(1);
       expect(entries.findLast(({ kind }) => kind === "job.finished")?.data).toMatchObject({
         verdict: "healthy",
@@ -150,11 +153,11 @@ describeTwin("a cluster that can't be reached for hours", () => {
 });
 
 interface Watching extends AsyncDisposable {
-  /** The most connections of the system account at once, our own aside. */
+  /** The maximum number of connections of the system account at once, without our own. */
   most(): number;
 }
 
-/** Asks the server again and again who is connected. */
+/** Polls the server for its connections. */
 async function watchConnections({ connectAs, systemAccount }: World): Promise<Watching> {
   const connection = await connectAs("system");
   let most = 0;

@@ -45,10 +45,10 @@ describeTwin("remediate's calls to the journal", () => {
     const healing = await callsOf(() => byWebhook(twin, world.accountId));
     const looking = await callsOf(() => byWebhook(twin, world.accountId));
     const ends = (await twin.journal(world.accountId)).filter(({ kind }) => kind === "job.finished");
-    // However long the rung took to settle: a remembered answer costs nothing.
+    // However long the rung took to settle: a cached answer costs nothing.
     expect(healing["Query"]).toBeLessThanOrEqual(22);
     expect(looking["Query"]).toBeLessThanOrEqual(8);
-    // Another look writes another verdict, where an election takes longer.
+    // Another look writes another verdict, if an election takes longer.
     expect(healing["PutItem"]).toBeLessThanOrEqual(20);
     expect(looking["PutItem"]).toBe(6);
     expect(ends.map(({ data }) => data["outcome"])).toEqual(["healed", "healthy"]);

@@ -15,11 +15,11 @@ import { pageOf } from "../support/aws-faults.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin, ROOM } from "../support/twin.ts";
 
-/** `issuer-webhook`, `escalate`, `api` and `sweep` are killed midway; killed.test.ts does it to `remediate`. */
+/** `issuer-webhook`, `escalate`, `api` and `sweep` are killed midway; killed.test.ts does the same to `remediate`. */
 
 const artefacts = packageForTwin();
 
-/** Before or after so many calls of AWS, by what the call was; a test checks the names. */
+/** Before or after so many AWS calls, with the expected call; a test checks the names. */
 type Point = readonly [when: When, nth: number, call: string];
 
 const WEBHOOK: readonly Point[] = [
@@ -35,7 +35,7 @@ const ESCALATE: readonly Point[] = [
   ["after", 2, "PutItem lease#told"],
   ["after", 3, "Query"],
   ["after", 4, "GetSecretValue"],
-  // Told, and not remembered.
+  // Sent, but not remembered.
   ["before", 5, "PutItem lease#told"],
   ["after", 5, "PutItem lease#told"],
   ["after", 6, "DeleteItem lease#page"],
@@ -45,7 +45,7 @@ const API: readonly Point[] = [
   ["after", 2, "PutItem request#"],
   ["after", 3, "SendMessage"],
 ];
-/** By default each sweep looks at healthy accounts, too. */
+/** By default each sweep checks healthy accounts, too. */
 const SELDOM = "sweep: { verifyEvery: 1h }\n";
 /** More accounts than SQS takes in one call. */
 const MANY = 14;
@@ -70,7 +70,7 @@ describeTwin("the other functions, killed midway", () => {
     await world?.[Symbol.asyncDispose]();
   });
 
-  /** Kills the function's next run at the point; tells whether it did, and what call that was. */
+  /** Kills the function's next run at the point; returns whether it did, and at which call. */
   function killing(caller: string, [when, nth]: Point) {
     const seen: { call?: string } = {};
     const meddling = twin.proxy.injectFaults((call) => {
@@ -105,7 +105,8 @@ describeTwin("the other functions, killed midway", () => {
         expect(await send()).toBe(isRemembered ? 200 : 202);
         expect(await send()).toBe(200);
         await twin.queues.idle();
-        // SQS drops a repetition for five minutes; after that, and in moto once the first is deleted, the job comes twice.
+        // SQS drops a repetition for five minutes; after that, and in moto once the first is deleted, the job comes
+        // twice.
         const isQueuedTwice = point[2] === "SendMessage";
         expect(messagesOf(`webhook/${id}`)).toBeLessThanOrEqual(isQueuedTwice ? 2 : 1);
         expect(messagesOf(`webhook/${id}`)).toBeGreaterThan(0);
@@ -188,13 +189,13 @@ describeTwin("the other functions, killed midway", () => {
   });
 });
 
-/** Ends the run, and waits until it is gone: what it sent would else be passed on. */
+/** Ends the run, and waits until it is gone: otherwise its requests would still be passed on. */
 async function end(run: Run | undefined): Promise<void> {
   run?.kill();
   await run?.end;
 }
 
-/** The call, and what begins its key. */
+/** The call, and the beginning of its key. */
 function nameOf({ operation, input }: Call): string {
   const { Item, Key } = input as Record<"Item" | "Key", { pk?: { S: string } } | undefined>;
   const [, prefix = ""] = /^([a-z]+#[a-z]*)/.exec((Item ?? Key)?.pk?.S ?? "") ?? [];

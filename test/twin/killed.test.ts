@@ -16,10 +16,9 @@ import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
 /**
- * `remediate` is killed at each of its writes, before and after AWS has it, and in the midst of its work on
- * NATS; then the queue gives the job out again. A read has no effect, so to be killed at one is to be killed
- * after the write before it. Each point has an account of its own, dead and due for renewal: its job renews,
- * pushes, proves, and steps leaders down.
+ * `remediate` is killed at each of its writes, before and after AWS has it, and during its work on NATS; then the queue
+ * delivers the job again. A read has no effect, so a kill at one equals a kill after the write before it. Each point
+ * has its own account, dead and due for renewal: its job renews, pushes, proves, and steps leaders down.
  */
 type Point =
   | { readonly at: "write"; readonly when: When; readonly write: string; readonly nth: number }
@@ -30,7 +29,7 @@ const WRITES = [
   ...["lease", "job.started", "verdict", "claims.seen", "push.started", "push.proved"],
   ...["verdict", "claims.seen", "rung.started", "verdict", "rung.finished", "job.finished", "release"],
 ];
-/** What happened on NATS since the write before is lost to the journal: the push, and the rung. */
+/** The journal lacks what happened on NATS since the last write: the push, and the rung. */
 const BEFORE = [
   { write: "lease", nth: 1 },
   { write: "push.proved", nth: 1 },
@@ -46,7 +45,9 @@ const ALL: readonly Point[] = [
     (subject): Point => ({ at: "nats", subject }),
   ),
 ];
-/** One of each kind of end: nothing sent, sent and not proved, a rung begun, a rung midway, told to the journal alone. */
+/**
+ * One of each kind of end: nothing sent, sent and not proved, a rung begun, a rung midway, only the journal written.
+ */
 const SAMPLE = [
   "after the write: push.started",
   "within its work on NATS: $SYS.REQ.CLAIMS.UPDATE",
@@ -61,20 +62,20 @@ const POINTS = sampleOf(
 
 const artefacts = packageForTwin();
 
-/** All that is known of one point once it is over. */
+/** Everything that is known of one point afterwards. */
 interface Case {
   readonly point: Point;
   readonly isKilled: boolean;
   readonly sick: Symptoms;
   readonly well: Symptoms;
-  /** Streams, their messages and the places of their consumers. */
+  /** Streams, their messages and the positions of their consumers. */
   readonly before: unknown;
   readonly after: unknown;
   readonly pushes: number;
   readonly steps: readonly string[];
   readonly journal: readonly JournalEntry[];
   readonly told: ReturnType<typeof toldOf>;
-  /** How often the queue gave the job out. */
+  /** How often the queue delivered the job. */
   readonly deliveries: number;
 }
 
@@ -120,11 +121,11 @@ describeTwin("remediate, killed and started again by the queue", () => {
   });
 });
 
-/** Dead and due for renewal; killed at the point; given out again until the queue is done with it. */
+/** Dead and due for renewal; killed at the point; redelivered until the queue is done with it. */
 async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   await fill(own, { messages: 5, replicas: 3 });
   const before = await snapshot(own);
-  // On a busy machine the claims may be over before they are there, and then nobody is disconnected.
+  // On a busy machine the claims may expire before they arrive, and then nobody is disconnected.
   await retry("the account to expire", () => expire(own).catch(() => again(own)), 60_000);
   await renewByHand(own, 3_600);
   const state = { isKilled: false };
@@ -161,18 +162,18 @@ const endsOf = (journal: readonly JournalEntry[]): readonly unknown[] =>
   journal.filter(({ kind }) => kind === "job.finished").map(({ data }) => data["outcome"]);
 
 /**
- * How the jobs ended that did: healed, once. A run that dies between the end of its remedy and its last entry leaves
- * nothing to heal; the next one finds that out, and says it in its place.
+ * How the finished jobs ended: healed, once. A run that crashes between the end of its remedy and its last entry leaves
+ * nothing to heal; the next one finds that out, and reports it instead.
  */
 function endsAfter(point: Point): readonly string[] {
   return isToldBefore(point) ? ["healed", "healthy"] : ["healed"];
 }
 
-/** Who dies after its last entry dies before it tells anybody but the journal, which is never said twice. */
+/** A run killed after its last entry has told only the journal, and that is never repeated. */
 const isToldBefore = (point: Point): boolean =>
   point.at === "write" && ["job.finished", "release"].includes(point.write);
 
-/** A push that the journal announces, and that no server ever saw, has nothing to prove. */
+/** A push in the journal that no server ever saw has nothing to prove. */
 const isNeverSent = (point: Point): boolean =>
   point.at === "write" && point.when === "after" && point.write === "push.started";
 
@@ -186,7 +187,7 @@ function openIn(journal: readonly JournalEntry[]): readonly string[] {
   return kinds.flatMap(([begun, ended]) => (count(begun) === count(ended) ? [] : [begun]));
 }
 
-/** How often it was said that the account was healed: to programs on the bus, and to whoever measures. */
+/** How often the account was reported as healed: on the bus, and in the metrics. */
 function toldOf(twin: Twin, own: World): { readonly events: number; readonly measured: number } {
   const requests = deliveriesOf(twin, own.accountId).map(({ run }) => run.request);
   const events = twin.proxy.calls.filter(({ operation, request, input }) => {
@@ -205,7 +206,7 @@ async function again(own: World): Promise<never> {
   throw new Error("its clients were not disconnected");
 }
 
-/** So many streams of three replicas would keep the servers busy. */
+/** So many streams with three replicas would overload the servers. */
 async function emptyOut(own: World): Promise<void> {
   const connection = await own.connectAs("app");
   const manager = await jetstreamManager(connection);
@@ -240,7 +241,7 @@ function nameOf({ operation, input }: Call): string {
   return item?.kind?.S ?? "lease";
 }
 
-/** What the servers saw of an account: pushes of its claims, and step-downs by what was stepped down. */
+/** What the servers saw of an account: pushes of its claims, and step-downs by asset. */
 async function watch({ connectAs, accountId }: World, on: (subject: string) => void) {
   const system = await connectAs("system");
   const app = await connectAs("app");

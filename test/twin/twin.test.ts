@@ -11,13 +11,13 @@ import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { packageForTwin } from "../support/package.ts";
 import { describeTwin } from "../support/twin.ts";
 
-/** From an empty emulator and a dead account to a healed one, with nothing but what would be deployed. */
+/** From an empty emulator and a dead account to a healed one, with only what would be deployed. */
 
 const artefacts = packageForTwin();
 
 type Trigger = (twin: Twin, account: string) => Promise<unknown>;
 
-/** Each has an account of its own: one that was healed by a step-down does not die of its next expiry. */
+/** Each has its own account: one that was healed by a step-down does not die of its next expiry. */
 const TRIGGERS: readonly (readonly [name: string, does: string, trigger: Trigger, answer: unknown])[] = [
   [...(["APP", "the schedule sweeps", bySchedule] as const), { kind: "answered", answer: { failures: [] } }],
   ["BILLING", "the issuer's webhook tells of the account", byWebhook, 202],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { toSeconds } from "../../lib/domain/time/time.ts";
 import { APP, START, virtualWorld } from "../support/virtual/world.ts";
 
-/** One account, one job at a time: what comes twice changes nothing twice. */
+/** One account, one job at a time: a repetition changes nothing twice. */
 
 const newWorld = () =>
   virtualWorld({ accounts: [{ ...APP, exp: toSeconds(START) + 86_400 }], hasSystemAccount: false });
@@ -40,7 +40,7 @@ describe("nothing is done twice", () => {
     const delivery = { id: "hook-1", account: APP.id, token, reason: "issued" };
     const [first, atOnce] = await Promise.allSettled([world.deliver(delivery), world.deliver(delivery)]);
     expect(first).toMatchObject({ value: { outcome: "queued" } });
-    // Nobody knows yet whether the first is queued: the sender tries again.
+    // It is unknown whether the first is queued: the sender tries again.
     expect(atOnce).toMatchObject({ reason: { code: "webhook.busy", retryable: true } });
     expect((await world.deliver(delivery)).outcome).toBe("repeated");
     const [job, ...others] = world.queue.splice(0);

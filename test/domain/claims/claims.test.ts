@@ -118,7 +118,7 @@ describe("limits", () => {
     ["conn", 5, "9223372036854775807", false],
     ["payload", 0, 1, false],
     ["disk_storage", -1, 0, true],
-    // nats-server asks `limit > 0 && used >= limit` about these: zero, or absent, is no limit.
+    // nats-server checks `limit > 0 && used >= limit` for these, so zero or absent means no limit.
     ["streams", undefined, 5, true],
     ["streams", 5, 0, false],
     ["consumer", 0, 5, true],

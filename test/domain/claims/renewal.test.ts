@@ -12,7 +12,7 @@ const DAY = millis(86_400_000);
 const terms = { issuer: OPERATOR_KEY, id: "J2", now: toMillis(NOW), lifetime: DAY };
 const OWNED = ["exp", "iat", "jti", "iss"];
 
-/** JSON text as other encoders write it: escapes that JavaScript would not make, numbers it can't hold. */
+/** JSON text as other encoders write it: escapes that JavaScript does not produce, numbers it can't hold. */
 const number = fc.constantFrom(
   "0",
   "-1",
@@ -51,7 +51,7 @@ const { value } = fc.letrec<{ value: string; object: string; list: string }>((ti
     .map(([gap, pairs]) => `{${gap}${pairs.map(([key, item]) => `${key}:${gap}${item}`).join(`,${gap}`)}}`),
 }));
 
-/** An account's payload with claims that nobody knows, in any order and with any space between them. */
+/** An account's payload with unknown claims, in any order and with any whitespace. */
 const payload = fc
   .record({
     unknown: fc.uniqueArray(fc.tuple(string, value), {
@@ -83,7 +83,7 @@ const payload = fc
   // A key may fold onto one that servers know.
   .filter((text) => parseAccountClaims(text).ok);
 
-/** The text with the values of the claims that a renewal owns cut out; all else, spaces too, as it is. */
+/** The text without the values that a renewal sets; everything else, including whitespace, unchanged. */
 function withoutOwned(text: string, isPerpetual: boolean): string {
   const spans = (parseTree(text)?.children ?? [])
     .map(({ children: [key, item] = [] }) => ({
@@ -97,7 +97,7 @@ function withoutOwned(text: string, isPerpetual: boolean): string {
     .reduce((rest, { at, long }) => `${rest.slice(0, at)}…${rest.slice(at + long)}`, text);
 }
 
-/** Where each value of a JSON text stands that no renewal owns: to change one of them. */
+/** Positions of the values in a JSON text that no renewal may change. */
 function foreignValues(text: string): readonly Node[] {
   const below = (node: Node): Node[] => [
     node,
@@ -178,7 +178,7 @@ describe("renewal", () => {
           const { offset, length } = places[pick % places.length] as Node;
           fc.pre(JSON.stringify(JSON.parse(renewed.slice(offset, offset + length))) !== other);
           const parsed = parseAccountClaims(`${renewed.slice(0, offset)}${other}${renewed.slice(offset + length)}`);
-          // What is no account's any more (another "sub", no "nats") does not get as far as the gate.
+          // What is no longer an account's claims (another "sub", no "nats") does not reach the gate.
           if (parsed.ok) expect(gate(renewalInput(current, parsed.document))).toMatchObject({ decision: "refuse" });
         },
       ),
@@ -192,7 +192,7 @@ describe("renewal", () => {
         const name: string = JSON.parse(key);
         fc.pre(!Object.hasOwn(JSON.parse(text), name) && !["exp", "nbf"].includes(name));
         const longer = text.replace("{", () => `{${key}:${item},`);
-        // A key that servers read as another one does not even reach the gate.
+        // A key that servers read as another one does not reach the gate.
         fc.pre(parseAccountClaims(longer).ok);
         const [less, more] = [documentOf(text), documentOf(longer)];
         expect(gate(renewalInput(less, renewClaims(more, terms)))).toMatchObject({ decision: "refuse" });

@@ -36,7 +36,7 @@ const THREE: MetaGroup = {
   peers: ["s2", "s3"].map((name) => ({ name, current: true, offline: false })),
 };
 
-/** The same as one account's look sees it. */
+/** The same from one account's look. */
 const CLUSTER: Partial<Observation> = {
   servers: ["s1", "s2", "s3"].map((name) => server({ name, topology: "clustered" })),
   meta: { ok: true, value: THREE },

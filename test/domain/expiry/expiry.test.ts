@@ -19,7 +19,7 @@ import { ACCOUNT, claims, NOW } from "../observations.ts";
 import { at, blackout, days, hours, inDays, newPolicy, share } from "../policies.ts";
 
 const DAY = 86_400;
-/** Claims given for `lives` days, `ago` days ago. */
+/** Claims with a lifetime of `lives` days, issued `ago` days ago. */
 const given = (lives: number, ago = 0, more: Record<string, unknown> = {}): AccountClaims => {
   const iat = NOW - ago * DAY;
   return claims({ iat, exp: iat + lives * DAY, ...more }).claims;

@@ -34,7 +34,7 @@ function refusals(changes: Partial<GateInput>): readonly string[] {
   return decision.decision === "accept" ? [] : decision.refusals.map(({ code }) => code);
 }
 
-/** An account that nobody knows. */
+/** An unknown account. */
 function first(candidate: GateInput["candidate"], more: Partial<GateInput> = {}): readonly string[] {
   const decision = gate({
     account: ACCOUNT,

@@ -17,7 +17,7 @@ const { text: PLAIN } = claims({
   },
 });
 
-/** The problem of the payload in which `from` is replaced. */
+/** The problem of the payload with `from` replaced. */
 function problemWith(from: string, to: string): string | undefined {
   expect(PLAIN).toContain(from);
   const parsed = parseAccountClaims(PLAIN.replace(from, () => to));

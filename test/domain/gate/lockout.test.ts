@@ -35,7 +35,7 @@ describe("any account", () => {
     ["all revoked until now", { revocations: { "*": NOW } }, []],
   ])("%s", (_what, after, expected) => {
     expect(codes({}, after)).toEqual(expected);
-    // What is so already may be renewed.
+    // A renewal may keep what is already in force.
     expect(codes(after, after)).toEqual([]);
   });
 

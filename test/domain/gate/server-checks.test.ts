@@ -16,7 +16,7 @@ const LIMITS = { imports: -1, exports: -1 };
 const objectionsTo = (nats: object) =>
   serverObjections(claims({ nats: { limits: LIMITS, type: "account", version: 2, ...nats } }).claims);
 
-/** Each was compared with what nats-io/jwt v2.3.0 and v2.8.3 say. */
+/** Each was compared with the results of nats-io/jwt v2.3.0 and v2.8.3. */
 describe("what servers refuse after decoding", () => {
   test.each<[string, object, RegExp]>([
     ["an import without a type", imported({ type: undefined }), /has no type/],

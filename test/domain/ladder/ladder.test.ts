@@ -61,7 +61,7 @@ const FAILING: Observation["accountView"] = {
   },
 };
 const NONE: ReadonlySet<Attempt> = new Set();
-/** As if these rungs had been climbed for all that they treat here. */
+/** As if these rungs had been tried for everything that they treat here. */
 function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> {
   return new Set(LADDER.filter(({ id }) => ids.includes(id)).flatMap((rung) => attemptsOf(rung, here)));
 }

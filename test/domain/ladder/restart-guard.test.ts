@@ -25,7 +25,7 @@ const meta = (changes: Partial<MetaGroup> = {}): RestartEvidence["meta"] => ({
     ...changes,
   },
 });
-/** A stream as all three servers tell of it; `s1` leads. */
+/** A stream as all three servers report it; `s1` leads. */
 const hosted = (changes: Partial<HostedStream> = {}): HostedStream[] =>
   NAMES.map((name) => ({
     account: OTHER,

@@ -4,7 +4,7 @@ import { exceeds } from "../../../lib/domain/limits/room.ts";
 import type { Observation, StreamFacts } from "../../../lib/domain/observation/observation.ts";
 import { claims, consumer, FAILED, observation, stream } from "../observations.ts";
 
-/** What a server makes anew under lowered limits it does not make at all: that must be known before. */
+/** Under lowered limits a server does not recreate what exceeds them, which must be known before. */
 
 const UNLIMITED = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1, max_ack_pending: -1 };
 const MIB = 2 ** 20;

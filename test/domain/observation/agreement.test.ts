@@ -10,7 +10,7 @@ import { consumer, DEAF, FAILED, forgotten, NOW, observation, operator, server, 
 
 const STANDARDS = { operator, unfinishedToggle: false, unfinishedChanges: [] } as const;
 
-/** When something was made, by seconds before the first look. */
+/** A creation time, in seconds before the first look. */
 const ago = (seconds: number): string => isoTime(epochMillis((NOW - seconds) * 1000));
 const LONG_AGO = ago(1_000);
 
@@ -38,7 +38,7 @@ function look(...streams: readonly StreamFacts[]): Observation {
   return observation({ streams: { ok: true, value: all }, ...view(all.map(({ name }) => name)) });
 }
 
-/** What is found by the last of these looks, one every half second, as far as those before agree to it. */
+/** What the last of these looks finds, one every half second, as far as the earlier ones confirm it. */
 function judge(...looks: readonly Observation[]) {
   let followed: Followed | undefined;
   let last: { agreement: Agreement; at: EpochMillis } | undefined;

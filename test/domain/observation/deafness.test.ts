@@ -7,7 +7,7 @@ import { millis } from "../../../lib/domain/time/time.ts";
 import { assess } from "../../../lib/domain/verdict/assess.ts";
 import { consumer, DEAF, observation, operator, server, stream } from "../observations.ts";
 
-/** Copies that hear nothing, as their server has no other way to show that it is deaf for them. */
+/** Copies without heartbeats: their server has no other way to show that it is deaf for them. */
 
 const clustered = (name: string, changes = {}) =>
   server({ id: name, name, topology: "clustered", cluster: "C1", ...changes });

@@ -4,7 +4,7 @@ import type { Observation } from "../../../lib/domain/observation/observation.ts
 import { disagreement } from "../../../lib/domain/observation/readings.ts";
 import { claims, observation, operator } from "../observations.ts";
 
-/** A critical account is renewed only where independent readings of its claims agree: two of them at least. */
+/** A critical account is renewed only if at least two independent readings of its claims agree. */
 
 const NONE = { ok: true, value: [] } as const;
 const running = (...documents: readonly ClaimsDocument[]): Observation["running"] => ({
@@ -22,7 +22,7 @@ const stored = (document: ClaimsDocument | undefined): Observation["stored"] => 
   ok: true,
   value: document && { document, signatureValid: true },
 });
-/** @param known what the journal knew; null: nothing. */
+/** @param known the journal's claims; null: none. */
 const of = (seen: Partial<Observation>, known: ClaimsDocument | null = claims()) =>
   disagreement(observation(seen), operator, known ?? undefined);
 

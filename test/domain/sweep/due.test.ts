@@ -22,7 +22,7 @@ const DAY = 86_400;
 const ACCOUNT = `A${"A".repeat(55)}` as AccountId;
 const sweeping = { now: NOW, verifyEvery: millis(60 * MINUTE) };
 
-/** Claims of 90 days, of which so many are over; 30 days before the end the window opens. */
+/** Claims of 90 days, of which so many have passed; the window opens 30 days before the end. */
 function claimsOf(daysOver: number, fields: Partial<AccountClaims> = {}): AccountClaims {
   const iat = epochSeconds(NOW / 1000 - daysOver * DAY);
   const exp = epochSeconds(iat + 90 * DAY);
@@ -114,7 +114,7 @@ describe("an account is due", () => {
   });
 });
 
-/** The cluster does not answer; what the last job left is all that is known of the account. */
+/** The cluster does not answer; only the result of the last job is known. */
 function unlisted(times: object): Partial<SweptAccount> {
   const later = epochMillis(NOW + MINUTE);
   const lastJob = well({ expiresAt: later, warnAt: later, pageAt: later, ...times });

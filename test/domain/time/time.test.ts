@@ -15,7 +15,7 @@ import {
 import { ACCOUNT, claims, NOW } from "../observations.ts";
 import { at, blackout, newPolicy, share } from "../policies.ts";
 
-/** Claims, journals and servers may say any number: no time may stop what is shown of the others. */
+/** Claims, journals and servers may contain any number, which must not break the output about others. */
 describe("conversions of times never throw", () => {
   const anyNumber = fc.oneof(
     fc.double(),

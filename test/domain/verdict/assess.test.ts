@@ -188,7 +188,7 @@ describe("the verdict", () => {
       domains: [],
     } as const;
     expect(verdictOf({ ...nowhere, accountView: { ok: true, value: view } }).health).toBe("healthy");
-    // Without JetStream in its claims there is nothing that could be dead.
+    // Without JetStream in its claims nothing can be dead.
     const plain = claims({}, { mem_storage: 0, disk_storage: 0 });
     expect(verdictOf({ ...nowhere, stored: stored(plain), accountView: { ok: "not-asked", why: "" } }).health).toBe(
       "healthy",
@@ -226,7 +226,7 @@ describe("the verdict", () => {
 });
 
 describe("a failed probe", () => {
-  /** What is well, what is wrong, and what failed, for each probe; any mix of them is an observation. */
+  /** A healthy, a faulty and a failed result for each probe; any combination is an observation. */
   const parts = {
     stored: [observation().stored, stored(claims(), false), { ok: true, value: undefined }, FAILED],
     running: [
@@ -257,7 +257,7 @@ describe("a failed probe", () => {
   test("is never taken for dead or healthy", () => {
     fc.assert(
       fc.property(undead, (changes) => {
-        // The account's view knows of no stream that the servers run: the one death in these parts.
+        // The account's view lacks the streams that the servers run: the only dead finding in these parts.
         fc.pre(!(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0));
         const { health: verdict, findings } = verdictOf(changes);
         const failed = JSON.stringify(changes).includes('"nats.timeout"');
@@ -306,7 +306,7 @@ test("a forgotten consumer is dead and has its position; an ephemeral one is no 
   ]);
 });
 
-/** Those of the source of truth, and of what nobody holds, have their own tests. */
+/** Those of the source of truth, and of assets that no server holds, have their own tests. */
 const ELSEWHERE = /^(source\.|limit\.|(stream|consumer)\.(unheld|no_|replica_)|server\.away)/;
 
 test("every finding code occurs somewhere above", () => {

@@ -42,7 +42,7 @@ const copy = (origin: Partial<OriginFacts>, changes: Partial<StreamFacts> = {}):
     },
     ...changes,
   });
-/** Milliseconds since a heartbeat and the last sequence taken, reading by reading. */
+/** Milliseconds since a heartbeat and the last received sequence, per reading. */
 const readings = (...told: readonly (readonly [number, number])[]): Partial<OriginFacts> => {
   const [first, ...later] = told.map(([ago, taken]) => ({ activeAgo: millis(ago), taken }));
   return { ...first, later };

@@ -33,7 +33,7 @@ const META: MetaGroup = {
 
 interface Scene {
   readonly streams: readonly StreamFacts[];
-  /** What no server holds, by the account's own view; undefined: there is no key. */
+  /** What no server holds, according to the account's own view; undefined without a key. */
   readonly unheld?: Probe<readonly Unheld[]>;
   readonly answering?: readonly string[];
   readonly meta?: Observation["meta"];
@@ -216,7 +216,7 @@ describe("replicas", () => {
       ...("leader" in facts && leader === undefined ? {} : { leader: leader ?? "s1" }),
       ...others,
     };
-    // A probe of what has no leader fails: that is told once.
+    // A probe of something without a leader fails, which is reported once.
     const failed = held.leader === undefined || held.leader === "s3" ? { deafSubjects: FAILED } : {};
     expect(found(judge(seen({ streams: [{ ...held, ...failed }], unheld: none })))).toEqual(codes);
   });
@@ -291,7 +291,7 @@ test("assets that no server holds block no remedy if all servers answer", () => 
     unheld: unheld({ stream: "ORDERS", consumer: "solo", holders: [], durable: true }),
   });
   expect(hiddenByAway(judge(observed), observed)).toBeUndefined();
-  // What is said of a stream, as by its server that restarted, tells more than that nobody holds it.
+  // The report of a restarted server says more than that no server holds the stream.
   const lost = seen({ streams: [stream()], answering, unheld: unheld({ stream: "CACHE", holders: [] }) });
   if (lost.accountView.ok !== true) throw new Error("there is a view");
   const failing = [{ stream: "CACHE", notFound: true, message: "stream not found" }];

@@ -65,7 +65,7 @@ test("an account with constant events waits longer and longer, up to a minute", 
 describe("refusals", () => {
   const at = (ms: number): EpochMillis => epochMillis(1_000_000 + ms);
 
-  /** What is told of each refusal, in order. */
+  /** The report for each refusal, in order. */
   function told(refusals: readonly (readonly [server: string, account: string | undefined, ms: number])[]) {
     let storms: Storms = NO_STORMS;
     return refusals.map(([server, name, ms]) => {

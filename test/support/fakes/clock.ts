@@ -2,15 +2,15 @@ import { type EpochMillis, epochMillis, type Millis, millis } from "../../../lib
 import type { Clock } from "../../../lib/ports/clock.ts";
 
 /**
- * A clock whose time passes only when it is told to, or when nothing is left to do but to wait: then it moves on to the
- * moment when the next sleeper wakes. Minutes of waiting take no time, and always happen in the same order. Do not use it
- * beside real servers, sockets or timers: it takes waiting for them for idleness.
+ * A clock whose time passes only on request, or when everything waits: then it moves on to the next sleeper's time.
+ * Minutes of waiting take no time, and always happen in the same order. Do not use it beside real servers, sockets or
+ * timers: it takes waiting for them for idleness.
  */
 export interface FakeClock extends Clock {
   advance(by: Millis): void;
 }
 
-/** Whoever sleeps again and again for ever must not keep its test from failing. */
+/** An endless loop of sleeps must not keep its test from failing. */
 const MOST_MOVES = 100_000;
 
 interface Sleeper {
@@ -24,7 +24,7 @@ export function fakeClock(start: EpochMillis = epochMillis(Date.UTC(2030, 0, 1))
   let moves = 0;
   const sleepers = new Set<Sleeper>();
 
-  /** Those that wake at the same moment wake in the order in which they fell asleep. */
+  /** Sleepers with the same time wake in the order in which they started. */
   function moveTo(moment: number): void {
     now = Math.max(now, moment);
     for (const sleeper of [...sleepers].filter(({ at }) => at <= now).sort((one, other) => one.at - other.at))

@@ -5,7 +5,7 @@ export interface FakeJobs extends Jobs {
   readonly queued: readonly Job[];
 }
 
-/** A queue that nobody works on: it only remembers. */
+/** A queue without a worker: it only records. */
 export function fakeJobs(): FakeJobs {
   const queued: Job[] = [];
   const ids = new Set<string>();

@@ -8,29 +8,29 @@ import type { Journal } from "../../../lib/ports/journal.ts";
 import type { Leases } from "../../../lib/ports/leases.ts";
 
 export interface FakeJournal extends Journal, Leases {
-  /** All that was appended, oldest first. */
+  /** Everything that was appended, oldest first. */
   readonly entries: readonly JournalEntry[];
-  /** Who holds which key, expired leases included. */
+  /** The holder of each key, including expired leases. */
   readonly leases: ReadonlyMap<string, { readonly holder: string; readonly until: EpochMillis }>;
 }
 
 export interface FakeJournalOptions {
   readonly scrub?: (value: JsonObject) => JsonObject;
-  /** Of what every look writes it keeps only the last, and it makes no copies: for years of entries. */
+  /** Keeps only the last of the entries that every look writes, and makes no copies: for years of entries. */
   readonly isForgetful?: boolean;
 }
 
-/** What every look writes; of these only the last of an account is ever read back. */
+/** What every look writes; only an account's last one is ever read. */
 const EVERY_LOOK: readonly EntryKind[] = ["job.started", "job.finished", "verdict"];
 
 interface Kept {
   readonly at: number;
   readonly entry: JournalEntry;
-  /** Worked out once: every sweep asks for it. */
+  /** Computed once, because every sweep asks for it. */
   lastJob?: LastJob | undefined;
 }
 
-/** The journal and the leases in memory; keeps the same contract as the real ones. */
+/** The journal and the leases in memory, under the same contract as the real ones. */
 export function fakeJournal(
   clock: Pick<Clock, "now">,
   { scrub = (value) => value, isForgetful = false }: FakeJournalOptions = {},

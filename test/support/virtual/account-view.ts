@@ -20,7 +20,7 @@ import type { Link } from "./link.ts";
 import type { Machines } from "./machines.ts";
 import type { VirtualStream } from "./stream.ts";
 
-/** What a virtual cluster tells the account itself. */
+/** What a virtual cluster reports to the account itself. */
 
 /** A stream that does not answer is asked twice; milliseconds. */
 const SILENCE = 4_000;
@@ -71,7 +71,7 @@ export async function accountView(machines: Machines, link: Link, asked: Asked):
   return { ok: true, value };
 }
 
-/** Why servers refuse a user that this key signed; undefined where they take it. */
+/** Why servers refuse a user that this key signed; undefined if they accept it. */
 export function refusedUser(nats: JsonObject | undefined, account: AccountId, accountKey: string): string | undefined {
   const keys = nats?.["signing_keys"];
   const key = keyOfSeed(accountKey);
@@ -79,7 +79,7 @@ export function refusedUser(nats: JsonObject | undefined, account: AccountId, ac
   return isKnown ? undefined : "the server refused the credentials: Authorization Violation";
 }
 
-/** Without a leader nobody answers; a stream of one replica without its node does. */
+/** Without a leader nobody answers; a single-replica stream without its node does. */
 function failureOf(machines: Machines, stream: VirtualStream): AccountView["failing"][number][] {
   const { name, group } = stream;
   const up = group.members.filter((member) => machines.server(member).isUp);
@@ -90,7 +90,7 @@ function failureOf(machines: Machines, stream: VirtualStream): AccountView["fail
   return [{ stream: name, notFound: false, message: "timeout" }];
 }
 
-/** What the cluster's metadata has, and no server that answers holds. */
+/** What is in the cluster's metadata, but on no server that answers. */
 function unheldOf(
   machines: Machines,
   assigned: readonly VirtualStream[],
@@ -106,7 +106,7 @@ function unheldOf(
     const { name, group, replicas, consumers } = stream;
     const holders = isGivenUp(stream) ? [...group.members].sort() : [];
     const known = seen.get(name);
-    // Only of what it has given up does the meta leader tell more.
+    // The meta leader reports more only about what it has given up.
     if (known === undefined) return [{ stream: name, holders, ...(holders.length > 0 ? { replicas } : {}) }];
     const names = new Set([...known.consumers, ...known.forgotten].map((consumer) => consumer.name));
     return [...consumers.values()]
@@ -115,7 +115,7 @@ function unheldOf(
   });
 }
 
-/** The limits by tier, and what counts against them: each replica. */
+/** The limits by tier, and the usage that counts: each replica. */
 function roomOf(limits: JsonObject, streams: readonly VirtualStream[]): { readonly [tier: string]: LimitsRoom } {
   const tiers = tiersOf(limits);
   const places = Object.keys(tiers).length === 0 ? { flat: limits } : tiers;

@@ -43,7 +43,7 @@ export function virtualAssets(machines: Machines, link: Link, resolver: Pick<Res
     }
     const own = consumer === undefined ? stream.refusal(config) : undefined;
     if (own !== undefined) return refuse(own);
-    // Nobody answers without a meta leader, and nothing is done.
+    // Without a meta leader nobody answers, and nothing is done.
     if (machines.meta !== undefined && !machines.meta.isLed) return undefined;
     if (faults.isLost(wanted)) return undefined;
     timeline.after(timing.update, () =>
@@ -52,7 +52,7 @@ export function virtualAssets(machines: Machines, link: Link, resolver: Pick<Res
     return undefined;
   }
 
-  /** It goes on at its position if it comes to the one server that still holds it. */
+  /** It continues at its position if it is placed on the one server that still has it. */
   function createConsumer(stream: VirtualStream, { consumer, config }: Configuration): undefined {
     const held = stream.forgotten.find(({ name }) => name === consumer);
     const isThere = held !== undefined && stream.replicas === 1 && stream.group.members.includes(held.server);
@@ -101,7 +101,7 @@ function groupOf(streams: ReadonlyMap<string, VirtualStream>, { stream, consumer
   return consumer === undefined ? found?.group : found?.consumers.get(consumer)?.group;
 }
 
-/** The subjects that a remedy asks on, as far as tests deny them. */
+/** The subjects of a remedy's requests, as far as tests deny them. */
 function subjectsOf({
   recreate = [],
   configure = [],
@@ -116,7 +116,7 @@ function subjectsOf({
   ];
 }
 
-/** Restarts servers of a virtual cluster, unless it is at fault. */
+/** Restarts servers of a virtual cluster, unless a fault is set. */
 export function virtualRestarter(machines: Machines, link: Link): Restarter {
   return {
     restart: async ({ name }) => {

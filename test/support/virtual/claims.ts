@@ -2,7 +2,7 @@ import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import { type VirtualKey, virtualKey } from "./keys.ts";
 
-/** The claims of accounts in a virtual cluster, and the JWTs that say them. */
+/** The claims of accounts in a virtual cluster, and their JWTs. */
 
 export const UNLIMITED = {
   subs: -1,
@@ -33,7 +33,7 @@ export function virtualAccount(name: string): VirtualAccount {
   return { id: key.id as AccountId, name, key };
 }
 
-/** What JWTs of one account differ in; seconds since 1970. */
+/** How JWTs of one account differ; seconds since 1970. */
 export interface ClaimsChanges {
   readonly jti: string;
   readonly iat: number;

@@ -15,9 +15,9 @@ export interface VirtualCluster {
 }
 
 /**
- * A NATS cluster in memory, in the time of the clock that is given: accounts with real JWTs, servers of any version,
- * streams, consumers, elections, and what versions do to them when an account expires or a server starts meanwhile.
- * test/contracts/cluster.test.ts and resolver.test.ts hold it to what real servers do.
+ * A NATS cluster in memory, in the time of the given clock: accounts with real JWTs, servers of any version, streams,
+ * consumers, elections, and what versions do to them when an account expires or a server starts meanwhile.
+ * test/contracts/cluster.test.ts and resolver.test.ts compare it with real servers.
  */
 export function virtualCluster(settings: MachinesSettings): VirtualCluster {
   const { clock } = settings;

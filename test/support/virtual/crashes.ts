@@ -1,14 +1,17 @@
 import { RelightError } from "../../../lib/errors.ts";
 import type { Context } from "../../../lib/usecases/context/context.ts";
 
-/** A process that something happens to at one of its writes. */
+/** A process that is interrupted at one of its writes. */
 export interface InterruptedProcess {
   readonly context: Context;
-  /** How many writes were asked for. */
+  /** How many writes were requested. */
   readonly writes: () => number;
 }
 
-/** What changes the cluster, the journal, or what a person knows: between two of these a death is like any other. */
+/**
+ * What changes the cluster, the journal, or what a person knows: a crash anywhere between two of these has the same
+ * effect.
+ */
 const WRITES: Readonly<Record<string, readonly string[]>> = {
   journal: ["append"],
   resolver: ["push"],
@@ -17,7 +20,7 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   restarter: ["restart"],
 };
 
-/** What is made of a call of a port. @param count how many writes were asked for, this one included */
+/** Replaces a call of a port. @param count how many writes were requested, including this one */
 type Intercept = (port: string, count: number, isWrite: boolean, call: () => unknown) => unknown;
 
 function intercepted(context: Context, intercept: Intercept): InterruptedProcess {
@@ -43,8 +46,8 @@ function intercepted(context: Context, intercept: Intercept): InterruptedProcess
 }
 
 /**
- * The context of a process that dies as it is about to write for the `last`th time: that write and all that it asks of
- * the world from then on is never done, the lease is not given up, and nobody is told.
+ * The context of a process that crashes right before its `last`th write: that write and everything it requests
+ * afterwards is never done, the lease is not released, and nobody is paged.
  */
 export function crashing(context: Context, last = Number.POSITIVE_INFINITY): InterruptedProcess {
   return intercepted(context, (_port, count, _isWrite, call) => {
@@ -53,7 +56,7 @@ export function crashing(context: Context, last = Number.POSITIVE_INFINITY): Int
   });
 }
 
-/** The context of a process whose `nth` write is done, and whose answer it never gets. */
+/** The context of a process whose `nth` write is done, but the answer is lost. */
 export function unanswered(context: Context, nth: number): Context {
   const code = { journal: "journal.unavailable", escalation: "escalation.undeliverable" } as const;
   return intercepted(context, (port, count, isWrite, call) => {

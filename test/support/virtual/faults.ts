@@ -2,35 +2,38 @@ import type { Group } from "../../../lib/domain/ladder/step-down.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { Configuration } from "../../../lib/ports/remedies.ts";
 
-/** What goes wrong in a virtual cluster beside what happens to its servers. Tests change it as they like. */
+/** Faults of a virtual cluster besides those of its servers. Tests set them. */
 export interface Faults {
   /** No server answers anything. */
   isDown: boolean;
   /** Servers with a memory or URL resolver. */
   hasNoResolver: boolean;
   readonly push: {
-    /** Servers that say that they took a JWT, and did not. */
+    /** Servers that accept a JWT without storing it. */
     readonly misses: Set<string>;
-    /** Servers that take it, and whose answer is lost. */
+    /** Servers that accept it, but whose answer is lost. */
     readonly unheard: Set<string>;
     /** Why servers refuse it. */
     readonly refused: Map<string, string>;
     /** How long servers take until they run it; milliseconds. */
     readonly takes: Map<string, number>;
-    /** What servers read in place of what is there. */
+    /** What servers read instead of the actual claims. */
     readonly misread: Map<string, JsonObject>;
   };
   /** Servers that don't enable an account's JetStream, whatever its claims say. */
   readonly withoutJetStream: Set<string>;
-  /** Why servers refuse a configuration; undefined: they take it. */
+  /** Why servers refuse a configuration; undefined: they accept it. */
   refusal: (wanted: Configuration) => string | undefined;
-  /** Whether a request to change or to step down is lost on its way. */
+  /** Whether a request for a change or step-down is lost. */
   isLost: (request: Group) => boolean;
   /** API subjects that the account's users may not use. */
   readonly denied: Set<string>;
-  /** Why what the account holds in memory can't be made anew; undefined: it can. */
+  /** Why the account's memory assets can't be recreated; undefined: they can. */
   recreation: (stream: string) => string | undefined;
-  /** `unbegun`: refused before anything began. `failed`: nobody knows whether it began. `gone`: the server never returns. */
+  /**
+   * `unbegun`: refused before anything began. `failed`: it is unknown whether it began. `gone`: the server never
+   * returns.
+   */
   restart: "works" | "unbegun" | "failed" | "gone";
 }
 

@@ -1,16 +1,16 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { encodePublicKey } from "../../../lib/domain/claims/nkey.ts";
 
-/** Real Ed25519 keys that are the same in every run: each is made of its name. */
+/** Real Ed25519 keys that are the same in every run: each is derived from its name. */
 export interface VirtualKey {
   /** The public key, `O…` or `A…`. */
   readonly id: string;
-  /** What a configuration would call its seed: only the virtual cluster reads it. */
+  /** A configuration's name for its seed: only the virtual cluster reads it. */
   readonly seed: string;
   sign(bytes: Uint8Array): Uint8Array;
 }
 
-/** What stands before a seed's 32 bytes in PKCS #8, and before a public key's in SubjectPublicKeyInfo (RFC 8410). */
+/** The bytes before a seed's 32 bytes in PKCS #8, and before a public key's in SubjectPublicKeyInfo (RFC 8410). */
 const PRIVATE = Buffer.from("302e020100300506032b657004220420", "hex");
 const PUBLIC_LENGTH = 32;
 

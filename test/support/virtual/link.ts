@@ -3,26 +3,26 @@ import { RelightError } from "../../../lib/errors.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
 import type { Machines, VirtualServer } from "./machines.ts";
 
-/** How long an answer that does not come is waited for; milliseconds. */
+/** How long to wait for an answer that does not come; milliseconds. */
 const TIMEOUT = 5_000;
 
 /** The one connection of a run: to one server, with the servers that were found when it was opened. */
 export interface Link {
-  /** The servers that were found, whether they are still there or not. */
+  /** The servers that were found, whether they are still up or not. */
   readonly known: readonly VirtualServer[];
-  /** One question, which takes its time. @throws RelightError `nats.connection_lost` */
+  /** One request, which takes its time. @throws RelightError `nats.connection_lost` */
   ask(): Promise<void>;
-  /** One question to each of these. @throws RelightError `nats.timeout` naming who is silent */
+  /** One request to each of these. @throws RelightError `nats.timeout` with the silent ones */
   askEach(servers: readonly VirtualServer[], subject: string): Promise<void>;
   isAlive(server: VirtualServer): boolean;
-  /** Connects anew. @throws RelightError `nats.unreachable` */
+  /** Reconnects. @throws RelightError `nats.unreachable` */
   reopen(): Promise<void>;
   wait(duration: number): Promise<void>;
 }
 
 interface Opened {
   readonly to: VirtualServer | undefined;
-  /** Each with the id that it had. */
+  /** Each with its id at that time. */
   readonly ids: ReadonlyMap<VirtualServer, string>;
 }
 

@@ -16,9 +16,9 @@ import { type Home, VirtualStream } from "./stream.ts";
 import { type Timeline, timeline } from "./timeline.ts";
 import { deafens, forgetsConsumers, panicsAtElection } from "./versions.ts";
 
-/** So long a mirror or source takes until it hears of an origin that works again. */
+/** How long a mirror or source takes until it hears an origin that works again. */
 const RESUMES_AFTER = 10_000;
-/** A full resolver deletes an expired account's JWT within a minute (tried on every version). */
+/** A full resolver deletes an expired account's JWT within a minute (tested on every version). */
 const FORGETS_AFTER = 60_000;
 const ROOM = 2 ** 30;
 
@@ -45,7 +45,7 @@ export interface VirtualServer extends Required<Omit<ServerSpec, "skew">> {
 /** An account as a server has it loaded. */
 interface LoadedAccount {
   jwt: DecodedJwt;
-  /** `CLAIMS.DELETE` came: its clients are refused, whatever the claims say. */
+  /** `CLAIMS.DELETE` arrived: its clients are refused, whatever the claims say. */
   refused: boolean;
   jetstream: boolean;
 }
@@ -54,11 +54,11 @@ export interface MachinesSettings {
   readonly clock: Clock;
   readonly operator: Operator;
   readonly servers: readonly ServerSpec[];
-  /** Whether the servers are a cluster; more than one are by default. */
+  /** Whether the servers are a cluster; by default, if there are several. */
   readonly isClustered?: boolean;
 }
 
-/** The servers of a virtual cluster, what they run and hold, and all that befalls them. */
+/** The servers of a virtual cluster, what they run and hold, and what happens to them. */
 export class Machines {
   readonly servers: readonly VirtualServer[];
   readonly isClustered: boolean;
@@ -66,9 +66,9 @@ export class Machines {
   readonly timeline: Timeline;
   readonly timing: Timing = { ...TIMING };
   readonly faults: Faults = noFaults();
-  /** The group of all servers with JetStream; undefined for one that stands alone. */
+  /** The group of all servers with JetStream; undefined for a standalone one. */
   readonly meta: RaftGroup | undefined;
-  /** Servers that ended in a panic, in order. */
+  /** Servers that panicked, in order. */
   readonly panics: string[] = [];
   /** Servers that were restarted through the restarter, in order. */
   readonly restarts: string[] = [];
@@ -151,7 +151,7 @@ export class Machines {
     return tiers[`R${replicas}`] === undefined ? undefined : `R${replicas}`;
   }
 
-  /** What the resolver holds of an account. */
+  /** The resolver's JWT of an account. */
   stored(account: AccountId): DecodedJwt | undefined {
     const jwt = this.#held.get(account);
     const exp = jwt?.document.claims.exp;
@@ -169,7 +169,7 @@ export class Machines {
     return refused || (exp !== undefined && toMillis(exp) <= this.timeline.now() + skew);
   }
 
-  /** Puts a JWT in the resolver, as a push does whatever it says. */
+  /** Puts a JWT into the resolver, whatever its content, as a push does. */
   store(jwt: DecodedJwt): void {
     this.#held.set(jwt.document.claims.sub, jwt);
   }
@@ -186,7 +186,7 @@ export class Machines {
     for (const server of this.servers) if (server.isUp) this.load(server, jwt);
   }
 
-  /** As `CLAIMS.DELETE`: the resolver holds it no more, and every server refuses its clients. */
+  /** Like `CLAIMS.DELETE`: the resolver no longer has it, and every server refuses its clients. */
   deleteAccount(account: AccountId): void {
     this.#held.delete(account);
     for (const server of this.servers) {
@@ -197,7 +197,7 @@ export class Machines {
     }
   }
 
-  /** A server runs a JWT from now on, unless it distrusts it or it is over: then it goes on as before. */
+  /** A server runs a JWT from now on, unless it distrusts it or it has expired: then nothing changes. */
   load(server: VirtualServer, jwt: DecodedJwt): void {
     const isOver = this.isExpired(server, { jwt, refused: false, jetstream: false });
     if (isOver || !isTrusted(jwt, this.operator)) return;
@@ -209,7 +209,7 @@ export class Machines {
     this.#awaitEnd(server, account);
     if (wanted !== (before?.jetstream ?? false))
       this.timeline.after(this.timing.jetstream, () => this.#switchJetStream(server, account));
-    // Alone, a server that started while the account was expired makes its streams when it hears of it again.
+    // A standalone server that started while the account was expired creates its streams when it learns of it again.
     if (wasOver && before !== undefined) this.#recover(server, account);
   }
 
@@ -222,14 +222,14 @@ export class Machines {
     const exp = jwt?.document.claims.exp;
     if (exp === undefined || this.streamsOf(account).size === 0) return;
     const end = toMillis(exp) - server.skew;
-    // Who starts after the end has opened nothing that could be closed.
+    // A server that starts after the expiry has opened nothing that could be closed.
     if (end <= this.timeline.now()) return;
     this.timeline.at(end, () => {
       if (server.isUp && server.accounts.get(account)?.jwt === jwt) this.#closeClients(server, account);
     });
   }
 
-  /** The end of the claims closes every client of the account, on some versions JetStream's own, too. */
+  /** The expiry of the claims closes every client of the account, on some versions JetStream's own, too. */
   #closeClients(server: VirtualServer, account: AccountId): void {
     if (!deafens(server.version)) return;
     for (const stream of this.streamsOf(account).values()) {
@@ -248,7 +248,7 @@ export class Machines {
     else this.#stopStreams(server, account);
   }
 
-  /** What an account's JetStream leaves behind where it is taken away. In a cluster that destroys. */
+  /** What is left of an account's JetStream after it is removed. In a cluster that destroys streams. */
   #stopStreams(server: VirtualServer, account: AccountId): void {
     for (const stream of [...this.streamsOf(account).values()]) {
       if (!stream.group.members.includes(server.name)) continue;
@@ -260,7 +260,7 @@ export class Machines {
     }
   }
 
-  /** A server that stands alone makes what it holds of an account anew. In a cluster it stays as it is. */
+  /** A standalone server recreates what it has of an account. In a cluster nothing changes. */
   #recover(server: VirtualServer, account: AccountId): void {
     if (this.isClustered) return;
     for (const stream of this.streamsOf(account).values()) {
@@ -297,7 +297,7 @@ export class Machines {
     }
   }
 
-  /** Alone, a server forgets the stream; a cluster makes it anew, empty. */
+  /** A standalone server forgets the stream; a cluster recreates it, empty. */
   #loseMemory(account: AccountId, stream: VirtualStream): void {
     if (this.isClustered) stream.lose();
     else this.streamsOf(account).delete(stream.name);
@@ -309,7 +309,7 @@ export class Machines {
     this.kill(name);
   }
 
-  /** A server that was away is back: what its accounts' claims are now decides what it makes of their streams. */
+  /** A server that was away is back: its accounts' claims decide what it makes of their streams. */
   boot(name: string): void {
     const server = this.server(name);
     if (server.isUp) return;
@@ -372,12 +372,12 @@ export class Machines {
     for (const hear of this.#listeners) hear(account, group);
   }
 
-  /** How many listen to what is asked to be deleted. */
+  /** How many listen to deletion requests. */
   get listening(): number {
     return this.#listeners.size;
   }
 
-  /** Names what is asked to be deleted of an account, until it is disposed. */
+  /** Collects deletion requests of an account, until it is disposed. */
   listen(account: AccountId): { readonly asked: ReadonlySet<string>; stop(): void } {
     const asked = new Set<string>();
     const hear = (of: AccountId, group: Group): void => {
@@ -401,7 +401,7 @@ export class Machines {
     };
   }
 
-  /** How long ago a copy heard of its origin, as its leader tells it; milliseconds. */
+  /** How long ago a copy heard its origin, as its leader reports it; milliseconds. */
   heardOriginAgo(copy: VirtualStream, origin: VirtualStream | undefined): number {
     const now = this.timeline.now();
     const isHeard = origin?.group.isHeard === true && copy.group.isLed;

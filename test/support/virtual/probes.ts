@@ -25,7 +25,7 @@ import type { Machines, VirtualServer } from "./machines.ts";
 import type { RaftGroup } from "./raft-group.ts";
 import type { VirtualConsumer, VirtualStream } from "./stream.ts";
 
-/** What a virtual cluster tells when it is looked at, in the words of the real adapter's. */
+/** What a virtual cluster reports to a look, in the real adapter's words. */
 export function virtualProbes(
   machines: Machines,
   link: Link,
@@ -83,7 +83,7 @@ export function virtualProbes(
       .flatMap((stream) => streamFacts(machines, account, stream, asked));
   }
 
-  /** Copies are listened to for as long as two heartbeats take, if all else is well. */
+  /** Copies are observed for as long as two heartbeats take, if everything else is healthy. */
   async function listened(streams: readonly StreamFacts[]): Promise<Probe<readonly StreamFacts[]>> {
     const isCopy = ({ origins }: StreamFacts): boolean => origins.ok && origins.value.length > 0;
     if (!streams.some(isCopy) || streams.some(isFaulty)) return { ok: true, value: streams };
@@ -151,14 +151,14 @@ export function virtualProbes(
   };
 }
 
-/** The servers that can hold streams of the account: those with JetStream that have it loaded. */
+/** The servers that can have streams of the account: those with JetStream that have it loaded. */
 function hosts(servers: readonly VirtualServer[], running: Probe<readonly RunningAccount[]>): readonly VirtualServer[] {
   const without = running.ok ? running.value.filter((entry) => !entry.loaded || !entry.jetstream) : [];
   const names = new Set(without.map(({ server }) => server));
   return servers.filter(({ name, jetstream }) => jetstream && !names.has(name));
 }
 
-/** A stream as the servers that were asked tell of it; nothing where none of them holds it. */
+/** A stream as the asked servers report it; nothing if none of them has it. */
 function streamFacts(
   machines: Machines,
   account: AccountId,
@@ -222,7 +222,9 @@ function consumerFacts(
   return [{ name, config, storage, durable, ...reported, created, ackFloor, heard }];
 }
 
-/** Whether JetStream listens on the server that leads it. Who lost its node calls itself leader, and does not. */
+/**
+ * Whether JetStream listens on the server that leads it. A server that lost its node calls itself leader, and does not.
+ */
 function heardBy(machines: Machines, group: RaftGroup, leader: string | undefined): Probe<boolean> {
   if (leader === undefined) return { ok: false, code: "nats.timeout", message: "it has no leader" };
   if (!machines.server(leader).isUp)
@@ -282,7 +284,7 @@ function hostedStreams(
   });
 }
 
-/** What a stream copies from. It hears of an origin that works, ten seconds after it works again. */
+/** What a stream copies from. It hears an origin again ten seconds after that works. */
 function originsOf(
   machines: Machines,
   account: AccountId,

@@ -1,34 +1,34 @@
 import type { Peer } from "../../../lib/domain/observation/observation.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** How long what a cluster does takes; milliseconds. Tests may have it take longer. */
+/** How long a cluster's actions take; milliseconds. Tests may set longer times. */
 export const TIMING = {
-  /** Until one question is answered. */
+  /** Until one request is answered. */
   answer: 10,
-  /** Until another leads after the leader stepped down, and after it went away. */
+  /** Until a new leader leads after a step-down, and after the leader went away. */
   stepDown: 600,
   leaderGone: 5_000,
   /** Until a leader without a majority gives up. */
   quorumLost: 10_000,
-  /** Until a member that joins has what the leader has, beside the time for the bytes. */
+  /** Until a new member has everything that the leader has, not counting the time for the bytes. */
   catchUp: 1_000,
-  /** Until an update of a configuration shows. */
+  /** Until an update of a configuration is visible. */
   update: 150,
-  /** Until a server that was told to restart is back. */
+  /** Until a restarted server is back. */
   restart: 4_000,
   /** Until a server switches an account's JetStream. */
   jetstream: 800,
 };
 export type Timing = { -readonly [what in keyof typeof TIMING]: number };
 
-/** What a group knows of where it runs. */
+/** What a group knows about its environment. */
 export interface Surroundings {
   readonly timeline: Timeline;
   readonly timing: Timing;
   isUp(server: string): boolean;
 }
 
-/** A group as servers tell of it: what is common to `StreamFacts` and `ConsumerFacts`. */
+/** A group as servers report it: what `StreamFacts` and `ConsumerFacts` have in common. */
 export interface ReportedGroup {
   readonly server: string;
   readonly leader?: string;
@@ -38,25 +38,25 @@ export interface ReportedGroup {
 }
 
 /**
- * The Raft group of a stream, of a consumer, or of the servers themselves. JetStream listens where the group is led,
- * unless its subscriptions there are dead (`deaf`).
+ * The Raft group of a stream, of a consumer, or of the servers themselves. JetStream listens on the leader, unless its
+ * subscriptions there are dead (`deaf`).
  */
 export class RaftGroup {
   leader: string | undefined;
-  /** Since when that one leads; as old as the clock's beginning for the first. Milliseconds. */
+  /** Since when that one leads; the clock's beginning for the first. Milliseconds. */
   ledSince = 0;
   members: readonly string[];
   /** Members that run a node of the group. */
   readonly nodes: Set<string>;
   /** Servers on which its subscriptions are dead. */
   readonly deaf = new Set<string>();
-  /** Members that keep it, with a node or without: all do what is on file. */
+  /** Members that keep it, with or without a node: all do if it is on file. */
   readonly holders: Set<string>;
-  /** Called whenever another leads. */
+  /** Called whenever the leader changes. */
   onElected: () => void = () => undefined;
   readonly #here: Surroundings;
   readonly #currentFrom = new Map<string, number>();
-  /** Which election is awaited: those before it are void. */
+  /** The awaited election: earlier ones are void. */
   #term = 0;
 
   constructor(here: Surroundings, members: readonly string[]) {
@@ -71,12 +71,12 @@ export class RaftGroup {
     return this.isLed && !this.deaf.has(String(this.leader));
   }
 
-  /** Whether its leader is there. The others go on to name one that went away until they elect another. */
+  /** Whether its leader is up. The others name one that went away until they elect another. */
   get isLed(): boolean {
     return this.leader !== undefined && this.#runs(this.leader);
   }
 
-  /** Whether a member has all that the leader has, and could take over. */
+  /** Whether a member has everything that the leader has, and could take over. */
   isCurrent(server: string): boolean {
     return this.#runs(server) && (this.#currentFrom.get(server) ?? 0) <= this.#here.timeline.now();
   }
@@ -89,7 +89,7 @@ export class RaftGroup {
     return this.#here.isUp(server) && this.nodes.has(server);
   }
 
-  /** Lets another member lead. Where there is none, nothing comes of it. */
+  /** Lets another member lead, if there is one. */
   stepDown(): void {
     const before = this.leader;
     if (before === undefined || !this.isLed || this.members.length === 1) return;
@@ -97,7 +97,7 @@ export class RaftGroup {
     this.#elect(this.#here.timing.stepDown, before);
   }
 
-  /** A server is there no more, or its node. */
+  /** A server, or its node, is gone. */
   leave(server: string): void {
     this.nodes.delete(server);
     this.deaf.delete(server);
@@ -110,7 +110,7 @@ export class RaftGroup {
     }
   }
 
-  /** A member runs a node again, or for the first time, and copies what the others have. */
+  /** A member runs a node again, or for the first time, and copies from the others. */
   join(server: string, bytes = 0): void {
     const { timeline, timing } = this.#here;
     const isFirst = this.members.length === 1 || this.nodes.size === 0;
@@ -118,25 +118,24 @@ export class RaftGroup {
     this.holders.add(server);
     this.#currentFrom.set(server, isFirst ? 0 : timeline.now() + timing.catchUp + bytes / 5_000);
     if (this.isLed) return;
-    // Nobody else has a say.
+    // There are no other voters.
     if (this.members.length === 1) this.#led(server);
     else this.#elect(timing.stepDown);
   }
 
-  /** Adds members, which copy what is there. */
+  /** Adds members, which copy the existing data. */
   grow(servers: readonly string[], bytes: number): void {
     this.members = [...this.members, ...servers];
     for (const server of servers) this.join(server, bytes);
   }
 
   /**
-   * Keeps so many members, the leader first and then such that are current.
-   * @returns whether none that stays has all.
+   * Keeps so many members: the leader first, then current ones. @returns whether no remaining member has everything.
    */
   shrink(size: number): boolean {
     const rank = (member: string): number =>
       member === this.leader ? 0 : this.isCurrent(member) ? 1 : this.#runs(member) ? 2 : 3;
-    // Without a leader nobody says who has all: any of them stays.
+    // Without a leader it is unknown who has everything: any of them stays.
     const order = this.isLed ? [...this.members].sort((a, b) => rank(a) - rank(b)) : [...this.members];
     const stay = order.slice(0, size);
     const wasWhole = stay.some((member) => this.isCurrent(member));
@@ -169,7 +168,7 @@ export class RaftGroup {
       this.#here.timeline.after(this.#here.timing.stepDown, () => this.#decide(term, except));
       return;
     }
-    // Who led before and is led now subscribes anew should it lead again.
+    // A former leader subscribes again if it leads again.
     if (except !== undefined && next !== except) this.deaf.delete(except);
     this.#led(next);
     this.onElected();
@@ -181,7 +180,7 @@ export class RaftGroup {
   }
 
   /**
-   * As servers tell of it; undefined where no server that is up holds it. Who lost its node calls itself leader.
+   * As servers report it; undefined if no running server has it. A server that lost its node calls itself leader.
    * @param asked servers that were asked.
    */
   report(asked: readonly string[]): ReportedGroup | undefined {

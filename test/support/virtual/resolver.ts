@@ -9,7 +9,7 @@ import type { PushReply, Resolver } from "../../../lib/ports/resolver.ts";
 import type { Link } from "./link.ts";
 import type { Machines, VirtualServer } from "./machines.ts";
 
-/** What servers decode of a JWT, once for each. */
+/** What servers decode of a JWT, once per JWT. */
 const decodedOf = new WeakMap<DecodedJwt, JsonObject>();
 function decode(jwt: DecodedJwt): JsonObject {
   const decoded = decodedOf.get(jwt) ?? (JSON.parse(jwt.document.text) as JsonObject);
@@ -17,7 +17,7 @@ function decode(jwt: DecodedJwt): JsonObject {
   return decoded;
 }
 
-/** The account as one server has it, now. */
+/** The account as one server has it now. */
 export function runningOn(machines: Machines, server: VirtualServer, account: AccountId): RunningAccount {
   const loaded = server.accounts.get(account);
   if (loaded === undefined) return { server: server.name, loaded: false };
@@ -35,7 +35,7 @@ export function runningOn(machines: Machines, server: VirtualServer, account: Ac
   };
 }
 
-/** The resolver of a virtual cluster. As a real one it takes any JWT, and its answers prove nothing. */
+/** The resolver of a virtual cluster. Like a real one it accepts any JWT, and its answers prove nothing. */
 export function virtualResolver(machines: Machines, link: Link): Resolver {
   const { faults, timeline } = machines;
   const assertResolver = (): void => {

@@ -7,16 +7,16 @@ import { APP, type VirtualWorld } from "./world.ts";
 
 /** What happens to an account in the field, in virtual time: it is used, it expires, it is renewed, servers restart. */
 
-/** What an account has: a stream of each kind that remedies tell apart. */
+/** What an account has: a stream of each kind that remedies distinguish. */
 export interface FillOptions {
   readonly replicas?: number;
-  /** Also a stream that is held in memory only, with a durable consumer. */
+  /** Also a memory stream with a durable consumer. */
   readonly memory?: boolean;
   /** Also a KV bucket, which is read by direct gets. */
   readonly bucket?: boolean;
 }
 
-/** Makes streams and consumers, and lets them grow old enough to be believed. */
+/** Creates streams and consumers, and lets them age until faults count. */
 export function fill(world: VirtualWorld, options: FillOptions = {}, account: VirtualAccount = APP): void {
   const { replicas = 1, memory = false, bucket = false } = options;
   const { machines } = world;
@@ -48,19 +48,19 @@ export function expire(world: VirtualWorld, account: VirtualAccount = APP): void
   world.advance(3_000);
 }
 
-/** Renews it as people do: signed again, pushed again. On a broken version JetStream stays dead. */
+/** Renews it by hand: signed and pushed again. On an affected version JetStream stays dead. */
 export function renewByHand(world: VirtualWorld, account: VirtualAccount = APP): void {
   world.machines.force(world.issue(account));
   world.advance(2_000);
 }
 
-/** Every server is gone at once, and back. */
+/** Every server goes away at once, and returns. */
 export function restartAll({ machines }: VirtualWorld): void {
   for (const { name } of machines.servers) machines.kill(name);
   for (const { name } of machines.servers) machines.boot(name);
 }
 
-/** Every server restarts while the account is expired, one after another, and only then is it renewed. */
+/** Every server restarts while the account is expired, one after another, and then it is renewed. */
 export function restartWhileExpired(
   world: VirtualWorld,
   servers: readonly string[] = world.machines.servers.map(({ name }) => name),
@@ -73,7 +73,7 @@ export function restartWhileExpired(
   renewByHand(world);
 }
 
-/** All that must be the same before and after: messages, positions, configurations, ages. */
+/** Everything that must be the same before and after: messages, positions, configurations, ages. */
 export function snapshot({ machines }: VirtualWorld, account: AccountId = APP.id): Record<string, Json> {
   const streams = [...machines.streamsOf(account).values()].map((stream) => {
     const { name, config, created, messages, firstSeq, lastSeq, consumers } = stream;
@@ -84,7 +84,7 @@ export function snapshot({ machines }: VirtualWorld, account: AccountId = APP.id
   return Object.fromEntries(streams) as Record<string, Json>;
 }
 
-/** What no job may leave behind, whatever became of it: panics, leases, listeners, remedies that are not finished. */
+/** What no job may leave behind, whatever happened to it: panics, leases, listeners, unfinished remedies. */
 export function leftBehind({ machines, journal, clock }: VirtualWorld): readonly string[] {
   const { entries, leases } = journal;
   const isProved = () => true;

@@ -17,15 +17,15 @@ export interface VirtualConsumer {
   ackFloor: number;
 }
 
-/** Where streams live. */
+/** Where streams are placed. */
 export interface Home extends Surroundings {
-  /** Servers with JetStream, those that are away included. */
+  /** Servers with JetStream, including those that are away. */
   hosts(): readonly { readonly name: string; readonly version: string; readonly tags: readonly string[] }[];
-  /** Whether they are in a cluster; alone they have no Raft groups. */
+  /** Whether they are in a cluster; standalone ones have no Raft groups. */
   readonly isClustered: boolean;
-  /** Which tier the account's claims have for so many replicas; undefined: none, `flat`: they have no tiers. */
+  /** The tier of the account's claims for so many replicas; undefined: none, `flat`: they have no tiers. */
   tierOf(replicas: number): string | undefined;
-  /** Ends a server. */
+  /** Crashes a server. */
   panic(server: string): void;
 }
 
@@ -41,12 +41,12 @@ export class VirtualStream {
   forgotten: readonly ForgottenConsumer[] = [];
   /** Servers that answer its direct gets. */
   readonly direct: Set<string>;
-  /** The tier that it counts in. */
+  /** The tier in which it counts. */
   tier: string | undefined;
   messages = 0;
   firstSeq = FIRST_SEQ;
   lastSeq = 0;
-  /** What its mirror or source heard of its origin last, and took. */
+  /** What its mirror or source last heard and received from its origin. */
   heardOrigin: number;
   readonly #home: Home;
 
@@ -76,12 +76,12 @@ export class VirtualStream {
     return this.messages * 100;
   }
 
-  /** All that is listened on for it and its consumers. */
+  /** All subscriptions for it and its consumers. */
   get groups(): readonly RaftGroup[] {
     return [this.group, ...[...this.consumers.values()].map(({ group }) => group)];
   }
 
-  /** Takes the least used servers first, as far as tests can tell: those whose names come first. */
+  /** Takes the least used servers first, as far as tests can see: those whose names come first. */
   #place(replicas: number, beside: readonly string[] = []): readonly string[] {
     const { placement } = this.config as { readonly placement?: { readonly tags?: readonly string[] } };
     const fitting = this.#home
@@ -120,7 +120,7 @@ export class VirtualStream {
     return this.#home.hosts().map(({ version }) => version);
   }
 
-  /** Why servers would refuse the configuration; undefined where they take it. */
+  /** Why servers would refuse the configuration; undefined if they accept it. */
   refusal(config: JsonObject): string | undefined {
     const replicas = Number(config["num_replicas"] ?? 1);
     if (replicas > 1 && !this.#home.isClustered) return "replicas > 1 not supported in non-clustered mode";
@@ -131,7 +131,7 @@ export class VirtualStream {
       : undefined;
   }
 
-  /** An update that the servers took; it shows a moment later. */
+  /** An update that the servers accepted; it becomes visible a moment later. */
   update(config: JsonObject): void {
     const before = this.config;
     this.config = { retention: "limits", storage: this.storage, num_replicas: 1, ...config };
@@ -167,11 +167,11 @@ export class VirtualStream {
     const isCut = group.shrink(size);
     if (group !== this.group) return;
     for (const server of this.direct) if (!group.members.includes(server)) this.direct.delete(server);
-    // What stays had not copied all of it yet.
+    // The remaining members had not copied everything yet.
     if (isCut) this.lose();
   }
 
-  /** What an update does to servers that lost their node: it brings the node back, or ends them. */
+  /** What an update does to servers that lost their node: it restores the node, or crashes them. */
   #touch(group: RaftGroup): void {
     for (const member of group.members) {
       const version = this.#home.hosts().find(({ name }) => name === member)?.version ?? "";
@@ -182,7 +182,7 @@ export class VirtualStream {
     }
   }
 
-  /** A server runs its node of the group again, and listens should it lead. */
+  /** A server runs its node of the group again, and listens if it leads. */
   revive(group: RaftGroup, server: string): void {
     if (!this.#home.isUp(server) || !group.members.includes(server)) return;
     group.join(server, this.bytes);
@@ -202,13 +202,13 @@ export class VirtualStream {
     this.lastSeq += count;
   }
 
-  /** A mirror or source hears of its origin, and takes what that has. */
+  /** A mirror or source hears its origin, and receives its messages. */
   copyFrom({ messages, firstSeq, lastSeq }: VirtualStream): void {
     this.heardOrigin = this.#home.timeline.now();
     Object.assign(this, { messages, firstSeq, lastSeq });
   }
 
-  /** All that it held is gone. */
+  /** It lost all its messages. */
   lose(): void {
     this.messages = 0;
     this.firstSeq = FIRST_SEQ;

@@ -5,14 +5,14 @@ interface Due {
   readonly run: () => void;
 }
 
-/** What happens by itself later on, each at its moment, whenever somebody looks: elections, starts, ends of claims. */
+/** What happens by itself later, each at its time, whenever somebody looks: elections, starts, expiries. */
 export interface Timeline {
-  /** The moment of what happens now; else the clock's. Milliseconds. */
+  /** The time of the current event; otherwise the clock's. Milliseconds. */
   now(): number;
-  /** Lets something happen so many milliseconds from now. */
+  /** Schedules something in so many milliseconds. */
   after(delay: number, run: () => void): void;
   at(moment: number, run: () => void): void;
-  /** Lets all happen that is due by the clock. */
+  /** Runs everything that is due by the clock. */
   settle(): void;
 }
 

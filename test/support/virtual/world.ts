@@ -57,7 +57,7 @@ export interface WorldSettings {
   readonly policies?: readonly MatchedRules[];
   readonly mode?: RunMode["mode"];
   readonly allowMemoryLoss?: boolean;
-  /** Whether there is a way to restart servers. */
+  /** Whether there is a restarter. */
   readonly canRestart?: boolean;
   /** The operator's key that Relight signs with; `none`: there is none. */
   readonly signWith?: VirtualKey | "none";
@@ -68,7 +68,7 @@ export interface WorldSettings {
   readonly hasAccountKeys?: boolean;
   readonly journal?: FakeJournalOptions;
   readonly start?: EpochMillis;
-  /** How long a healthy account is left alone by sweeps. */
+  /** How long sweeps leave a healthy account alone. */
   readonly verifyEvery?: Millis;
 }
 
@@ -153,7 +153,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
     operator,
   );
 
-  /** What was verified once is verified: Ed25519 is what takes most of a test's time. */
+  /** Caches verification results, because Ed25519 takes most of a test's time. */
   const attested = new Map<string, boolean>();
   const codec: JwtCodec = {
     ...jwtCodec,
@@ -166,7 +166,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
     },
   };
 
-  /** What one run works with: a connection of its own. */
+  /** The context of one run, with its own connection. */
   function newContext(changes: Partial<Context> = {}): Context {
     const { resolver, probes, assets, reopen } = cluster.open();
     const { mode = runMode } = changes;
@@ -214,18 +214,18 @@ export function virtualWorld(settings: WorldSettings = {}) {
     reason: "a test",
     ...more,
   });
-  /** What one job needs: a connection of its own. */
+  /** The dependencies of one job, with its own connection. */
   const deps = (changes: Partial<Context> = {}) => jobDependencies(newContext(changes));
 
   return {
     clock,
     machines,
-    /** What goes wrong. */
+    /** Faults to set. */
     faults: machines.faults,
     operator,
     journal,
     escalation,
-    /** What people were told, in order. */
+    /** The pages, in order. */
     incidents: escalation.sent,
     log,
     queue,
@@ -234,17 +234,17 @@ export function virtualWorld(settings: WorldSettings = {}) {
     deps,
     newId,
     policyOf,
-    /** Whether the operator's key can't be had. */
+    /** Whether the operator's key is unavailable. */
     state,
     issue,
     settingsById,
     now: clock.now,
     advance,
     orderOf,
-    /** One job, each on a connection of its own. */
+    /** One job, each on its own connection. */
     run: (action: Job["action"] = "remediate", more: Partial<Job> = {}, changes: Partial<Context> = {}) =>
       remediate(deps(changes), orderOf(action, more)),
-    /** Does a job as the queue's worker does: what fails comes again with a later sweep. */
+    /** Does a job as the queue's worker does: a failed one comes again with a later sweep. */
     work: (job: Job): Promise<string> =>
       remediate(deps(), job).then(
         ({ outcome, verdict }: Remediation) => (verdict.health === "degraded" ? "degraded" : outcome),
@@ -267,7 +267,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
       };
       return sweep(sweeping, { trigger: "schedule", reason: "a test", which: "due" });
     },
-    /** What the issuer's webhook brings. */
+    /** A delivery of the issuer's webhook. */
     deliver: (delivery: Delivery) => {
       const jobs = { enqueue: async (job: Job) => void queue.push(job) };
       return acceptDelivery({ ...context, jobs, operator: async () => operator }, delivery);
@@ -277,6 +277,6 @@ export function virtualWorld(settings: WorldSettings = {}) {
 
 export type VirtualWorld = ReturnType<typeof virtualWorld>;
 
-/** Claims that give an account no JetStream. */
+/** Claims without JetStream. */
 export const NO_JETSTREAM = UNLIMITED;
 export const WITH_JETSTREAM = { ...UNLIMITED, ...JETSTREAM };

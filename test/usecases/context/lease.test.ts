@@ -11,7 +11,7 @@ import { fakeLog } from "../../support/fakes/log.ts";
 const KEY = "account/A";
 const SECOND = 1_000;
 
-/** Leases on a clock of their own, and what is done with them. */
+/** Leases on their own clock, and what is done with them. */
 function newDesk(changes: Partial<Context> = {}) {
   const clock = fakeClock();
   const [leases, log] = [fakeJournal(clock), fakeLog()];
@@ -25,7 +25,7 @@ function newDesk(changes: Partial<Context> = {}) {
 const nothing = async (): Promise<void> => undefined;
 
 describe("a busy account", () => {
-  /** What comes of work on what another holds for so long, and after how many seconds. */
+  /** The result of work while another holds the lease for so long, and after how many seconds. */
   async function outcome(lasts: Millis, changes: Partial<Context>, key: LeaseKey = KEY) {
     const { context, leases, seconds } = newDesk(changes);
     await leases.acquire(key, "another", lasts);
@@ -99,7 +99,7 @@ describe("a lease", () => {
     });
   });
 
-  /** Leases whose n-th answer is another than the journal's. */
+  /** Leases whose nth answer differs from the journal's. */
   function answering(leases: Leases, nth: number, answer: () => Promise<boolean>): Leases {
     let asked = 0;
     const acquire: Leases["acquire"] = (...order) => (++asked === nth ? answer() : leases.acquire(...order));

@@ -6,7 +6,7 @@ import { RelightError } from "../../../lib/errors.ts";
 import { guarded, type Needs } from "../../../lib/usecases/context/mode.ts";
 import * as writes from "../../../lib/usecases/context/writes.ts";
 
-/** Every write, by the port and the method that it goes through. */
+/** Every write, by its port and method. */
 const PORTS: Readonly<Record<string, Readonly<Record<string, Mode>>>> = {
   Resolver: writes.RESOLVER_NEEDS,
   Probes: writes.PROBES_NEED,
@@ -15,7 +15,10 @@ const PORTS: Readonly<Record<string, Readonly<Record<string, Mode>>>> = {
   RotatingSecret: writes.ROTATING_SECRET_NEEDS,
 };
 
-/** Ports that reach no cluster: Relight's own memory, what it is told by, people that it calls, keys that sign nothing by themselves. */
+/**
+ * Ports that do not reach the cluster: Relight's own memory, its inputs, pagers, and keys that sign nothing by
+ * themselves.
+ */
 const ELSEWHERE = [
   ...["Clock", "Secrets", "Signer", "RemoteKey", "JwtCodec", "ClaimsSource", "Monitoring", "Events"],
   ...["Journal", "Leases", "Jobs", "Escalation", "Announcer", "Log", "Metrics"],
@@ -24,7 +27,7 @@ const ELSEWHERE = [
 /** `reopen` and the three ports above. */
 const MADE_OF_PORTS = ["Cluster"];
 
-/** The methods of each interface of the ports, as they stand in the source. */
+/** The methods of each interface of the ports, as in the source. */
 function portsInSource(): ReadonlyMap<string, readonly string[]> {
   const folder = join(import.meta.dirname, "../../../lib/ports");
   const source = readdirSync(folder)

@@ -5,7 +5,7 @@ import { fakeClock } from "../../support/fakes/clock.ts";
 
 const WAIT = { interval: millis(400), timeout: millis(1_000) };
 
-/** A condition that holds from the given moment on, and the moments when it was checked. */
+/** A condition that holds from the given time on, and the times when it was checked. */
 function conditionFrom(moment: number, checkTakes = millis(0)) {
   const clock = fakeClock();
   const checks: Millis[] = [];

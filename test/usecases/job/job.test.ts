@@ -49,7 +49,7 @@ function newScene() {
 
 const verdict = { health: "healthy", observedAt: new Date(START).toISOString() } as const;
 
-/** Work that ends so. */
+/** Work with this end. */
 const ending =
   (fields: Partial<JobEnd>): Work<JobEnd> =>
   async () => ({ end: { account: A, outcome: "healthy", rungs: [], verdict, ...fields }, ending: {} });

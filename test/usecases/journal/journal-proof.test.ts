@@ -15,7 +15,7 @@ import { signText, virtualAccount } from "../../support/virtual/claims.ts";
 import { virtualKey } from "../../support/virtual/keys.ts";
 import { APP, KEYS, NO_JETSTREAM, START, virtualWorld } from "../../support/virtual/world.ts";
 
-/** What somebody who can write to the journal, and has no key of the operator's, can make Relight do: nothing. */
+/** What somebody who can write to the journal, but has no operator key, can make Relight do: nothing. */
 const account = APP.id;
 const stranger = virtualAccount("stranger").id;
 const iat = toSeconds(START);
@@ -207,7 +207,7 @@ describe("unproved open remedies", () => {
     world.machines.force(signText(claimsOf(account, limits, { jti: "newer", exp: iat + 9_000_000 }), KEYS.operator));
     world.advance(1_000);
     await run("verify");
-    // Other claims are in force since: they stay, and the toggle ends.
+    // Newer claims are in force: they stay, and the toggle ends.
     expect(world.machines.pushes).toEqual([]);
     expect(of("toggle.closed").at(-1)).toMatchObject({ data: { jti: "newer" } });
     const [copy] = of("toggle.opened");

@@ -9,7 +9,7 @@ import { remediate } from "../../../lib/usecases/remediate/remediate.ts";
 import { restartAll } from "../../support/virtual/scenes.ts";
 import { APP, KEYS, START, virtualWorld } from "../../support/virtual/world.ts";
 
-/** What somebody deleted is pushed by no trigger, however much time goes by; a person at the command brings it back. */
+/** No trigger pushes a deleted account, however much time passes; a person with the command restores it. */
 
 const DAY = 86_400;
 const account = { ...APP, iat: toSeconds(START) - DAY, exp: toSeconds(START) + 80 * DAY };
@@ -17,7 +17,7 @@ const { id } = APP;
 
 async function newWorld(policy = {}) {
   const world = virtualWorld({ servers: 3, accounts: [account], policy, hasSystemAccount: false });
-  // It was seen while it was well.
+  // It was seen while it was healthy.
   await world.work(jobOf({ action: "verify" }));
   return world;
 }
@@ -34,7 +34,7 @@ const jobOf = (changes: Partial<Job>): Job => ({
 });
 const renewedToken = (world: World): string => world.issue(APP);
 
-/** What befalls an account, and how long it is until somebody comes. */
+/** What happens to an account, and how long until the next job. */
 const FATES: readonly (readonly [string, (world: World) => Promise<void>])[] = [
   ["was deleted a moment ago", async ({ machines }) => machines.deleteAccount(id)],
   [

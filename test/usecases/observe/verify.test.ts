@@ -6,7 +6,7 @@ import { virtualKey } from "../../support/virtual/keys.ts";
 import { expire, fill, renewByHand } from "../../support/virtual/scenes.ts";
 import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
 
-/** A look that is believed, what it leaves in the journal, and what it takes back. */
+/** A look that counts, its entries in the journal, and the incidents it resolves. */
 
 function newWorld(settings: WorldSettings = {}): VirtualWorld {
   const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });

@@ -16,7 +16,7 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** Limits are changed in the claims in force and nothing else, proved, and refused with every reason why not. */
+/** Limits are changed in the claims in force and nothing else, proved, and refused with all reasons. */
 
 const MIB = 2 ** 20;
 const OTHER = virtualAccount("OTHER");

@@ -15,7 +15,7 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** Every account is signed anew by the new key, wave by wave, and the first that is not well afterwards stops it. */
+/** Every account is signed by the new key, wave by wave, and the first unhealthy one stops it. */
 
 const [ONE, TWO, THREE] = ["ONE", "TWO", "THREE"].map(virtualAccount) as [typeof APP, typeof APP, typeof APP];
 const ACCOUNTS = [APP, ...[ONE, TWO, THREE].map((account) => ({ ...account, limits: NO_JETSTREAM }))];
@@ -43,7 +43,7 @@ async function rotated(world: VirtualWorld, changes: Partial<RotationOrder> = {}
   return rotate(world.deps(), order, await planRotation(world.newContext(), order));
 }
 
-/** JetStream listens for nothing of the account any more. */
+/** JetStream no longer listens for the account at all. */
 function deafen({ machines }: VirtualWorld): void {
   for (const stream of machines.streamsOf(APP.id).values())
     for (const group of stream.groups) group.deaf.add(String(group.leader));
@@ -108,7 +108,7 @@ describe("a rotation", () => {
     const { resolver } = world.newContext();
     const push: typeof resolver.push = async (token) => {
       const replies = await resolver.push(token);
-      // The push closes what it should not.
+      // The push closes JetStream's connections.
       if (world.context.codec.decode(token).document.claims.sub === APP.id) deafen(world);
       return replies;
     };

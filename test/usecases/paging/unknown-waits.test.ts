@@ -13,7 +13,7 @@ import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 import { APP, KEYS } from "../../support/virtual/world.ts";
 
-/** What nobody answered calls nobody, until it has lasted. */
+/** Missing answers page nobody until they have lasted. */
 
 const START = Date.UTC(2030, 0, 1);
 const MINUTE = 60_000;
@@ -40,7 +40,7 @@ function newPager() {
   };
   const write = (kind: EntryKind, data: JsonObject, job = "j") =>
     journal.append({ at: clock.now(), job, account, kind, data });
-  /** A job that ends with this verdict, and with a call where nobody knows. */
+  /** A job that ends with this verdict, and pages if it is unknown. */
   const look = async (verdict: "healthy" | "degraded" | "unknown", waits: Trouble["waits"] = "until-it-lasts") => {
     const job = { id: `j${++jobs}`, account };
     await write("verdict", { verdict }, job.id);
@@ -69,7 +69,7 @@ describe("an account that is unknown", () => {
     pass(1);
     await look("healthy");
     expect(pages()).toEqual([]);
-    // What was noticed is over in the journal, too.
+    // The period is over in the journal, too.
     expect(journal.entries.map(({ kind }) => kind).filter((kind) => kind.startsWith("incident"))).toEqual([
       ...["incident.opened", "incident.opened", "incident.resolved"],
     ]);

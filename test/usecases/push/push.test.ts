@@ -6,7 +6,7 @@ import { virtualKey } from "../../support/virtual/keys.ts";
 import { fill } from "../../support/virtual/scenes.ts";
 import { APP, KEYS, type VirtualWorld, virtualWorld, WITH_JETSTREAM } from "../../support/virtual/world.ts";
 
-/** A JWT passes the gate, is journalled, pushed, and proved on every server; 200 "jwt updated" proves nothing. */
+/** A JWT passes the gate, is journaled, pushed, and proved on every server; 200 "jwt updated" proves nothing. */
 
 const DAY = 86_400;
 

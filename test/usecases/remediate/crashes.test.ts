@@ -19,8 +19,8 @@ import {
 import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
 
 /**
- * Jobs that die at each of their writes, and the ones that come after them: nothing is lost, all is as it was, nothing is
- * left open, and the account works, or a person was called.
+ * Jobs that crash at each of their writes, and the ones after them: nothing is lost, everything is as before, nothing
+ * is left open, and the account works, or a person was paged.
  */
 
 interface Case {
@@ -29,7 +29,7 @@ interface Case {
   readonly befall: (world: VirtualWorld) => void;
   readonly order?: (world: VirtualWorld) => Partial<Job>;
   readonly action?: Job["action"];
-  /** What a remedy that was allowed to takes along. */
+  /** What a remedy may lose with permission. */
   readonly mayEmpty?: readonly string[];
 }
 
@@ -113,7 +113,7 @@ const CASES: readonly (readonly [string, Case])[] = [
   ],
 ];
 
-/** What a queue does with a job that another try can mend. */
+/** What a queue does with a job that may be retried. */
 async function again(world: VirtualWorld, { action }: Case, job: Partial<Job>): Promise<Remediation> {
   try {
     return await world.run(action, job, { waitsWhileBusy: world.context.timing.busy.timeout });
@@ -125,7 +125,7 @@ async function again(world: VirtualWorld, { action }: Case, job: Partial<Job>): 
 }
 const VISIBILITY = 18 * 60_000;
 
-/** A world in which it befell, how it was before, and the order that is given then. */
+/** A world with this damage, its state before, and the order that is given then. */
 async function sceneOf({ settings, has, befall, action = "heal", order }: Case) {
   const world = virtualWorld(settings);
   fill(world, has);
@@ -135,17 +135,17 @@ async function sceneOf({ settings, has, befall, action = "heal", order }: Case) 
   return { world, before, job: world.orderOf(action, order?.(world)) };
 }
 
-/** A restart that a dead job began stops all further ones until a person has looked. */
+/** A crashed job's restart prevents all further ones until a person has confirmed it. */
 async function confirmedByPerson(world: VirtualWorld): Promise<boolean> {
   if (!leftBehind(world).includes("an open restart")) return false;
   const open = world.journal.entries.findLast(({ kind }) => kind === "restart.opened");
-  // The dead process's lease ends by itself.
+  // The crashed process's lease ends by itself.
   world.advance(60_000);
   await confirmRestart(world.newContext(), String(open?.data["server"]));
   return true;
 }
 
-/** The pages that nobody took back. */
+/** The unresolved pages. */
 function openPages({ incidents }: VirtualWorld): readonly string[] {
   const last = new Map(incidents.map((incident) => [incident.key, incident]));
   return [...last.values()].flatMap(({ status, summary }) => (status === "open" ? [summary] : []));

@@ -23,7 +23,7 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** What heals an account, what does not, and who is called then. Nothing is lost on the way. */
+/** What heals an account, what does not, and who is paged. Nothing is lost on the way. */
 
 interface Case {
   readonly servers?: WorldSettings["servers"];
@@ -31,7 +31,7 @@ interface Case {
   readonly more?: WorldSettings;
   readonly has?: FillOptions;
   readonly befall: (world: VirtualWorld) => void;
-  /** What was done, in order, each with what came of it. */
+  /** The steps in order, each with its result. */
   readonly rungs: readonly string[];
 }
 
@@ -42,7 +42,7 @@ const deaf = (world: VirtualWorld): void => {
 const steps = ({ rungs }: Pick<Remediation, "rungs">): readonly string[] =>
   rungs.map(({ rung, result }) => `${rung} ${result}`);
 
-/** An account that was seen while it was well. */
+/** An account that was seen while it was healthy. */
 async function newWorld({ servers = 3, version, more = {}, has = { replicas: 3 } }: Omit<Case, "befall" | "rungs">) {
   const world = virtualWorld({ servers, version, ...more });
   fill(world, has);
@@ -336,7 +336,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       more: { canRestart: true },
       befall: (world) => {
         restartWhileExpired(world, ["n1", "n2"]);
-        // Made since, on a server that is to be restarted.
+        // Created since, on a server that is to be restarted.
         world.machines.addStream(APP.id, { name: "LATER", subjects: ["l"], storage: "memory" }).publish(1);
         world.advance(60_000);
       },
@@ -474,7 +474,7 @@ describe("what a mode forbids is reported", () => {
 });
 
 describe("losses after a rung", () => {
-  /** A consumer goes while a remedy is at work. */
+  /** A consumer disappears during a remedy. */
   function losing(world: VirtualWorld, how: (name: string) => void): void {
     let isGone = false;
     world.faults.isLost = () => {
@@ -678,7 +678,7 @@ describe("a job that can't continue", () => {
     expect(done).toMatchObject({ outcome: "unhealed", rungs: [], verdict: { health: "unknown" } });
     expect(done.page).toEqual({ delivery: "waiting" });
     expect(done.why).toMatch(/health is unknown, so no remedy is applied/);
-    // It may pass: nobody is called until it has lasted.
+    // It may pass: nobody is paged until it has lasted.
     expect(world.incidents).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import { APP, KEYS, START, virtualWorld } from "../../support/virtual/world.ts";
 
-/** A job that finds an account as dead jobs left it: healthy, mostly, which nobody has told yet. */
+/** A job that finds an account as crashed jobs left it: usually healthy, and not reported yet. */
 
 const account = APP.id;
 const NOW = toSeconds(START);
@@ -16,7 +16,7 @@ const NOW = toSeconds(START);
 function newWorld({ exp = NOW + 90 * 86_400 } = {}) {
   const world = virtualWorld({ servers: 3, accounts: [{ ...APP, iat: NOW, exp }] });
   const { journal, machines } = world;
-  // The times that reports tell are those of the journal.
+  // Reports have the journal's times.
   machines.timing.answer = 0;
   const jtiInForce = async (): Promise<string> => {
     const jwt = await world.newContext().resolver.lookup(account);
@@ -26,7 +26,7 @@ function newWorld({ exp = NOW + 90 * 86_400 } = {}) {
     world,
     jtiInForce,
     of: (kind: EntryKind) => journal.entries.filter((entry) => entry.kind === kind),
-    /** An entry of a job that died, a second after the one before. */
+    /** An entry of a crashed job, a second after the one before. */
     wrote: async (job: string, kind: EntryKind, data: JsonObject = {}): Promise<void> => {
       world.advance(1_000);
       await journal.append({ at: world.now(), job, account, kind, data });

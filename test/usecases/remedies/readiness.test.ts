@@ -9,12 +9,12 @@ import { readyStep } from "../../../lib/usecases/remedies/readiness.ts";
 import { ACCOUNT, claims, consumer, DEAF, observation, operator, server, stream } from "../../domain/observations.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 
-/** What a rung will need is asked for before it begins. */
+/** A rung's requirements are checked before it starts. */
 
 const OTHER = `A${"C".repeat(55)}`;
 const CACHE = { ...DEAF, name: "CACHE", storage: "memory", config: { name: "CACHE" } } as const;
 
-/** A server that has room, an account's user that may do all, and no other account. */
+/** A server with room, an account's user with all permissions, and no other account. */
 function contextWith(changes: object = {}): Context {
   const none = async function* () {};
   const capacity = {

@@ -5,7 +5,7 @@ import { record } from "../../../lib/usecases/context/context.ts";
 import { expire, fill, leftBehind, renewByHand, restartWhileExpired, snapshot } from "../../support/virtual/scenes.ts";
 import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../support/virtual/world.ts";
 
-/** Configurations that are changed for a while, and changed back whatever happens meanwhile. */
+/** Configurations that are changed temporarily, and restored whatever happens meanwhile. */
 
 async function deafWorld(settings: WorldSettings = {}, streams = 0): Promise<VirtualWorld> {
   const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });
@@ -74,7 +74,7 @@ describe("a scale-up", () => {
     world.machines.timing.catchUp = 600_000;
     await expect(world.run("heal")).rejects.toMatchObject({ code: "assets.not_settled" });
     expect(orders(world)?.replicas).toBe(3);
-    // Whoever comes while it is so calls a person, and changes nothing.
+    // Any job in this state pages a person, and changes nothing.
     expect(await world.run("heal")).toMatchObject({
       outcome: "escalated",
       rungs: [

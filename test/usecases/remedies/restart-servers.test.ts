@@ -12,7 +12,10 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** Servers are restarted one at a time, each only if nothing else can be hurt, and a restart that is not seen to end stops all. */
+/**
+ * Servers are restarted one at a time, each only if nothing else is at risk, and an unfinished restart stops all
+ * others.
+ */
 
 const OTHER = virtualAccount("OTHER");
 
@@ -70,7 +73,7 @@ describe("restarts", () => {
       world.machines.restart(name);
       world.advance(20_000);
     }
-    // Whoever led when they were damaged is gone: let the survivors be.
+    // The meta leader at the time of the damage is gone: the survivors must not be restarted.
     world.machines.panics.length = 0;
     for (const { name } of world.machines.servers) world.machines.boot(name);
     world.advance(60_000);

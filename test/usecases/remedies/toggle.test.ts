@@ -10,7 +10,7 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** JetStream is taken from an account by its claims and given back, whatever goes wrong in between. */
+/** JetStream is removed from an account's claims and restored, whatever goes wrong in between. */
 
 async function deafWorld(settings: WorldSettings = {}, memory = false): Promise<VirtualWorld> {
   const world = virtualWorld({ version: "2.10.27", allowMemoryLoss: memory, ...settings });
@@ -165,7 +165,7 @@ describe("a toggle", () => {
 });
 
 describe("a toggle that a crashed job left open", () => {
-  /** As if a job had died once JetStream was off. */
+  /** As if a job had crashed while JetStream was off. */
   async function halfway(settings: WorldSettings = {}) {
     const world = await deafWorld(settings);
     const before = snapshot(world);

@@ -14,7 +14,7 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** What is done where the source of truth and the cluster disagree: what the policy says, through the gate. */
+/** What happens if the source of truth and the cluster disagree: what the policy says, through the gate. */
 
 const DAY = 86_400;
 type Says = (world: VirtualWorld) => SourceAccount;

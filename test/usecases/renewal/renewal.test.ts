@@ -12,11 +12,14 @@ import {
   type WorldSettings,
 } from "../../support/virtual/world.ts";
 
-/** When an account is renewed, with what, and who hears of it when it is not. Claims live ninety days, the window opens after sixty. */
+/**
+ * When an account is renewed, with what, and who learns if it is not. Claims have ninety days, the window opens after
+ * sixty.
+ */
 
 const DAY = 86_400_000;
 
-/** An account that was seen while it was well, so many days ago. */
+/** An account that was seen while it was healthy, so many days ago. */
 async function worldAfter(days: number, settings: WorldSettings = {}): Promise<VirtualWorld> {
   const world = virtualWorld({ servers: 3, ...settings });
   fill(world, { replicas: 3 });
@@ -184,7 +187,7 @@ describe("a critical account", () => {
       summary: expect.stringMatching(/there is only one reading of its claims/),
     });
     expect(machines.pushes).toEqual([]);
-    // What was seen by this job is no reading of its own for the next.
+    // What this job has seen is no separate reading for the next.
     await world.run();
     expect(machines.pushes).toEqual([]);
   });

@@ -36,7 +36,7 @@ const idOf = (index: number): AccountId =>
     .toUpperCase()
     .padStart(55, "W")}` as AccountId;
 
-/** What the resolver lists of account `index`, so many days after it was issued for ninety. */
+/** The resolver's entry for account `index`, so many days after it was issued for ninety. */
 function entryOf(index: number, daysOver = 1): ListedJwt & { ok: true } {
   const sub = idOf(index);
   const iat = epochSeconds(NOW / 1000 - daysOver * DAY);
@@ -72,7 +72,7 @@ interface Scene {
   readonly settings?: Partial<SweepContext["settings"]>;
   readonly onLatest?: (accounts: readonly AccountId[]) => void;
   readonly which?: SweepOrder["which"];
-  /** Takes what is queued, for a sweep that fails. */
+  /** Collects the queued jobs, for a sweep that fails. */
   readonly jobs?: Job[];
   readonly measured?: Measurement[];
 }
@@ -222,7 +222,7 @@ describe("a sweep", () => {
     const onLatest = (accounts: readonly AccountId[]) => void looked.push(...accounts);
     const sweeping = run({ list, onLatest, jobs, measured, configured: [idOf(0), idOf(CHUNK)] });
     await expect(sweeping).rejects.toMatchObject({ code: "nats.timeout" });
-    // What failed has finished nothing.
+    // A failed sweep is not recorded as finished.
     expect(measured).toEqual([]);
     expect(looked).toHaveLength(CHUNK + 1);
     expect(jobs.map(({ account }) => account)).toContain(idOf(CHUNK));
@@ -293,10 +293,10 @@ test("100,000 accounts stream through: only a chunk and a backlog are held, and 
       const entry = entryOf(index, index % 1_000 === 0 ? 91 : 1);
       if (index % 20 === 0) handedOut.push(new WeakRef(entry.jwt.document));
       yield entry;
-      // Redelivered out of order, as two servers that answer would.
+      // Redelivered out of order, as with two servers that answer.
       if (index % 97 === 96) yield entryOf(index - 50);
       if (index % 10_000 !== 9_999) continue;
-      // References die only when the task that made them is over.
+      // References are released only when their task is over.
       await new Promise((resolve) => setImmediate(resolve));
       gc();
       most = Math.max(most, handedOut.filter((ref) => ref.deref() !== undefined).length);

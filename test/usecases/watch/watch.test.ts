@@ -13,7 +13,7 @@ import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
-/** Its time passes while nothing is to be done: what takes minutes takes none here. */
+/** Its time passes when everything waits: minutes take no time here. */
 const clock = fakeClock();
 const account = (index: number): AccountId => `A${String.fromCharCode(65 + index).repeat(55)}` as AccountId;
 const [A, B] = [account(0), account(1)];
@@ -35,7 +35,7 @@ async function waitFor(what: string, isMet: () => boolean): Promise<void> {
 }
 
 describe("the queue", () => {
-  /** Work that lasts until it is let go. */
+  /** Work that lasts until a test ends it. */
   function openQueue(onOverflow = (): void => undefined) {
     const begun: (readonly [AccountId, string])[] = [];
     const ends: (() => void)[] = [];
@@ -66,7 +66,7 @@ describe("the queue", () => {
     endAll();
     await waitFor("the next", () => begun.length === 6);
     await turn(100);
-    // The account that was just worked on waits longer than it asked for.
+    // The account whose job has just ended waits longer than it asked for.
     expect(begun.map(([id]) => id)).toEqual([0, 1, 2, 3, 4, 5].map(account));
     endAll();
     await queue.stop();

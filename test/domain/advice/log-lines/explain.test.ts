@@ -3,7 +3,7 @@ import { explain, kindOf, LOG_KINDS } from "../../../../lib/domain/advice/log-li
 
 const APP = `A${"B".repeat(55)}`;
 
-/** Lines as servers of the lab wrote them, their ids and addresses replaced. */
+/** Lines that servers of the lab wrote, with ids and addresses replaced. */
 const CAPTURED: readonly (readonly [id: string | undefined, line: string])[] = [
   [
     "leaf.clamped",

@@ -28,7 +28,7 @@ const expired = (): string => {
 const accountJwt = (): string =>
   newCredentials(account, "u").replace(/eyJ\S+/, signClaims({ sub: A, nats: { type: "account" } }, createOperator()));
 
-/** What lies on the disk beside the configurations. */
+/** Files beside the configurations. */
 const DISK: Readonly<Record<string, string>> = {
   "/a.creds": newCredentials(account, "leaf"),
   "/b.creds": newCredentials(other, "leaf"),
@@ -64,7 +64,7 @@ const ACCOUNTS = "accounts { APP { users: [{user: a, password: hunter2}] } }";
 const HUB = "leafnodes { listen: 0.0.0.0:7422 }";
 const js = (domain: string): string => `jetstream { domain: ${domain} }`;
 
-/** Each finding has a row here, and so has every situation that looks like one and is none. */
+/** Each finding has a row here, and so has every situation that only looks like one. */
 const ROWS: readonly (readonly [situation: string, codes: readonly string[], ...texts: string[]])[] = [
   ["a server without leafnodes", [], "port: 4222"],
   ["a remote without accounts and operator", [], leaf("")],
@@ -222,7 +222,7 @@ test("the message about another account names both and their sides", () => {
 });
 
 test("no output contains a seed, a password or a JWT", () => {
-  // A seed is a word of its own; an account's id may have its letters within.
+  // A seed is a separate word; an account's id may contain its letters.
   const secrets = /hunter2|\bS[UA][A-Z2-7]{40}|eyJ/;
   for (const [, , ...texts] of ROWS) {
     const urls = texts.map((text) => text.replaceAll("//h", "//me:hunter2@h"));

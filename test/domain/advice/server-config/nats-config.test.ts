@@ -118,7 +118,7 @@ describe("a configuration that nats-server refuses", () => {
   });
 });
 
-/** A way to write one thing: chosen by the random numbers that come with a tree. */
+/** One way to write something, chosen by the random numbers that come with a tree. */
 type Choose = (ways: readonly string[]) => string;
 
 const quote = (text: string): string =>
