@@ -1,11 +1,11 @@
-import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/expiry/calendar.ts";
 import { epochMillis, isoTime, type Millis } from "../lib/domain/time/time.ts";
 import { EXIT } from "../lib/errors.ts";
 import { schedule, type UnknownAccount } from "../lib/usecases/reports/schedule.ts";
+import { colors } from "./colors.ts";
 import type { CommandResult } from "./session.ts";
-import { minute, newTable } from "./table.ts";
+import { minute, shortId, tableOf } from "./table.ts";
 
 /** `plan --until`: the renewals to come, and the storms among them. Looks at claims only, not at JetStream. */
 
@@ -27,7 +27,7 @@ export async function planUntil(
   const isCalm = found.storms.length === 0 && unknown.length === 0;
   return {
     json: { ...toJson(found), unknown },
-    text: render(found, unknown, storm),
+    lines: () => render(found, unknown, storm),
     exit: isCalm ? EXIT.ok : EXIT.warning,
   };
 }
@@ -48,19 +48,21 @@ function toJson({ days, storms }: Calendar): object {
   };
 }
 
-function render({ days, storms }: Calendar, unknown: readonly UnknownAccount[], most: number): string {
-  const table = newTable("DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", "");
-  for (const { day, renewals } of days)
-    for (const [index, renewal] of renewals.entries()) table.push(cells(index === 0 ? day : "", renewal));
+function render({ days, storms }: Calendar, unknown: readonly UnknownAccount[], most: number): string[] {
+  const rows = days.flatMap(({ day, renewals }) =>
+    renewals.map((renewal, index) => cells(index === 0 ? day : "", renewal)),
+  );
   return [
-    days.length === 0 ? "no renewals" : table.toString(),
+    ...(days.length === 0 ? ["no renewals"] : tableOf(HEAD, rows)),
     ...storms.map(
       ({ from, until, perHour, accounts }) =>
         `${colors.yellow("!")} a renewal storm from ${minute(from)} to ${minute(until)}: ${accounts.length} accounts, up to ${perHour} within an hour (more than ${most})`,
     ),
     ...unknown.map(({ name, problem }) => `${colors.magenta("?")} ${name}: ${problem}`),
-  ].join("\n");
+  ];
 }
+
+const HEAD = ["DAY", "TIME (UTC)", "NAME", "ACCOUNT", "EXPIRES", ""];
 
 const NOTES = {
   renewal: "",
@@ -70,5 +72,5 @@ const NOTES = {
 
 function cells(day: string, { at, name, account, expiresAt, kind, inBlackout }: ComingRenewal): string[] {
   const note = [NOTES[kind], inBlackout ? "in a blackout" : ""].filter(Boolean).join(", ");
-  return [day, isoTime(at).slice(11, 16), name, account, minute(expiresAt), note];
+  return [day, isoTime(at).slice(11, 16), name, shortId(account), minute(expiresAt), note];
 }

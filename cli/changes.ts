@@ -1,8 +1,8 @@
-import colors from "picocolors";
 import type { ClaimChange } from "../lib/domain/claims/claims.ts";
 import type { Json } from "../lib/domain/time/json.ts";
 import { formatSize } from "../lib/domain/time/sizes.ts";
 import { redact } from "../lib/log.ts";
+import { colors } from "./colors.ts";
 
 /** Claims that are bytes, by the last part of their path. */
 const BYTES = /(^|\.)(mem_storage|disk_storage|mem_max_stream_bytes|disk_max_stream_bytes)$/;

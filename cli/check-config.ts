@@ -1,16 +1,17 @@
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import colors from "picocolors";
 import type { ConfigFinding } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
+import { counted } from "../lib/domain/time/text.ts";
 import { epochMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
+import { readText, type UnreadableFile } from "../lib/files/read-text.ts";
 import {
   type ConfigCheck,
   type ConfigFiles,
   checkConfig,
   type FileRead,
 } from "../lib/usecases/reports/check-config.ts";
+import { colors } from "./colors.ts";
 import type { CommandResult } from "./session.ts";
 
 /** `relight check-config FILE...`: needs neither a configuration of Relight nor a connection. */
@@ -22,7 +23,7 @@ export function checkConfigFiles(files: readonly string[]): CommandResult {
     findings: findings.map(({ at, advice: fix, ...rest }) => ({ ...rest, fix, ...at })),
     unchecked: unchecked.map(({ at, problem }) => ({ ...at, problem })),
   };
-  return { json, text: render(check), exit: exitOf(check) };
+  return { json, lines: () => render(check), exit: exitOf(check) };
 }
 
 const FILES: ConfigFiles = {
@@ -34,10 +35,10 @@ const FILES: ConfigFiles = {
 
 function readFile(path: string): FileRead {
   try {
-    return { ok: true, text: readFileSync(path, "utf8") };
+    return { ok: true, text: readText(path) };
   } catch (error) {
-    const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    return { ok: false, missing: code === "ENOENT" || code === "ENOTDIR", why: code };
+    const { why, message } = error as UnreadableFile;
+    return { ok: false, missing: why === "missing", why: message };
   }
 }
 
@@ -56,27 +57,24 @@ function exitOf({ findings, unchecked }: ConfigCheck): ExitCode {
   return findings.length > 0 ? EXIT.warning : EXIT.ok;
 }
 
-function render({ files, findings, unchecked }: ConfigCheck): string {
+function render({ files, findings, unchecked }: ConfigCheck): string[] {
   const errors = findings.filter(({ severity }) => severity === "error").length;
   const faults = unchecked.map(
     ({ at, problem }) => `${at.file}:${at.line}: ${colors.magenta("not checked")}: ${problem}`,
   );
-  return [...faults, ...findings.map(renderFinding), summary(files.length, errors, findings.length - errors)].join(
-    "\n",
-  );
+  return [...faults, ...findings.flatMap(renderFinding), summary(files.length, errors, findings.length - errors)];
 }
 
-function renderFinding({ at, severity, code, problem, meaning, likely, advice }: ConfigFinding): string {
+function renderFinding({ at, severity, code, problem, meaning, likely, advice }: ConfigFinding): string[] {
   const mark = severity === "error" ? colors.red("error") : colors.yellow("warning");
   return [
     `${at.file}:${at.line}: ${mark}: ${problem} ${colors.dim(code)}`,
     `  means:  ${meaning}`,
     `  likely: ${likely}`,
     `  fix:    ${advice}`,
-  ].join("\n");
+  ];
 }
 
 function summary(files: number, errors: number, warnings: number): string {
-  const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  return `${count(files, "file")}: ${count(errors, "error")}, ${count(warnings, "warning")}`;
+  return `${counted(files, "file")}: ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
 }

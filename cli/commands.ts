@@ -1,12 +1,14 @@
 import { userInfo } from "node:os";
 import type { App } from "../lib/compose/compose.ts";
+import type { AccountId } from "../lib/domain/claims/account.ts";
 import { expiringJson } from "../lib/domain/expiry/expiring.ts";
+import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import { isoTime } from "../lib/domain/time/time.ts";
 import { verdictJson } from "../lib/domain/verdict/verdict.ts";
-import { EXIT, type ExitCode } from "../lib/errors.ts";
+import { asRelightError, EXIT, type ExitCode } from "../lib/errors.ts";
 import { redact } from "../lib/log.ts";
 import { acknowledge as acknowledgeLosses } from "../lib/usecases/orders/acknowledge.ts";
 import { confirmRestart as confirmRestartOf } from "../lib/usecases/orders/confirm-restart.ts";
@@ -18,7 +20,8 @@ import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { notableExpiries, renderExpiring } from "./expiries.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
 import { renderJournal, renderMode, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
-import type { CommandResult } from "./session.ts";
+import { type CommandResult, errorLines } from "./session.ts";
+import { shortName } from "./table.ts";
 
 /** The commands: each names its use case, and says how its end looks to programs, people and monitors. */
 export async function status(app: App): Promise<CommandResult> {
@@ -37,7 +40,11 @@ export async function status(app: App): Promise<CommandResult> {
       accounts: rows.map(statusRow),
       expiring: expiring.map(expiringJson),
     },
-    text: [renderStatus(rows), ...expiring.map(renderExpiring), renderMode(app.mode)].join("\n"),
+    lines: () => [
+      ...renderStatus(rows, { now: app.clock.now() }),
+      ...expiring.map(renderExpiring),
+      renderMode(app.mode),
+    ],
     exit: worstExit([...exits, ...warned, ...expiring.map(({ severity }) => EXIT[severity])]),
   };
 }
@@ -50,7 +57,7 @@ export async function plan(app: App, account: string | undefined): Promise<Comma
   });
   return {
     json: { mode: modeJson(app.mode), plans: rows.map(planRow) },
-    text: [renderPlan(rows), renderMode(app.mode)].join("\n"),
+    lines: () => [...renderPlan(rows), renderMode(app.mode)],
     exit: idle ? EXIT.ok : EXIT.warning,
   };
 }
@@ -58,10 +65,14 @@ export async function plan(app: App, account: string | undefined): Promise<Comma
 const NEEDS_A_PERSON: readonly Survey["decision"]["decision"][] = ["manual", "disagree"];
 
 export async function verify(app: App, account: string): Promise<CommandResult> {
-  const { verdict, correlation, mode } = await doJob(app, account, "verify", "relight verify");
+  const { verdict, name, correlation, mode, unrecorded } = await doJob(app, account, "verify", "relight verify");
   return {
-    json: { ...verdictJson(verdict), correlation, mode },
-    text: [renderVerdict(verdict, account), renderMode(mode)].join("\n"),
+    json: { ...verdictJson(verdict), name, correlation, mode, ...defined({ unrecorded }) },
+    lines: () => [
+      ...renderVerdict(verdict, shortName(name, verdict.account)),
+      ...(unrecorded === undefined ? [] : [`  ${unrecorded}: this check is not in the journal`]),
+      renderMode(mode),
+    ],
     exit: EXIT_OF[verdict.health],
   };
 }
@@ -72,18 +83,18 @@ export async function renew(
   { undelete }: { readonly undelete: boolean },
 ): Promise<CommandResult> {
   const more = undelete ? { undelete } : {};
-  return remediated(await doJob(app, account, "renew", "relight renew", more), account);
+  return remediated(await doJob(app, account, "renew", "relight renew", more));
 }
 
 /** A deleted account that is gone for good is no finding any more. */
 export async function forget(app: App, account: string, reason: string): Promise<CommandResult> {
   const id = await app.findAccount(account);
   const forgotten = await forgetAccount(await app.context(), id, reason);
-  return { json: { forgotten }, text: `${account} is forgotten`, exit: EXIT.ok };
+  return { json: { forgotten }, lines: () => [`${account} is forgotten`], exit: EXIT.ok };
 }
 
 export async function heal(app: App, account: string): Promise<CommandResult> {
-  return remediated(await doJob(app, account, "heal", "relight heal"), account);
+  return remediated(await doJob(app, account, "heal", "relight heal"));
 }
 
 /** One sweep over every account, or over those that are due: renew what is due, verify, heal, escalate. */
@@ -92,12 +103,10 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
   const { id: correlation, seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
   const exits = results.map(exitOf);
   const broken = failures.map(({ error }) => error.exitCode);
-  const lines = [
-    ...results.map((result) => renderRemediation(result, app.nameOf(result.account))),
-    ...failures.map(
-      ({ account, error }) => `${app.nameOf(account)}: ${error.message}\n  ${error.advice} [${error.code}]`,
-    ),
-    ...unreadable.map(({ account, problem }) => `${account}: ${problem}`),
+  const lines = (): string[] => [
+    ...results.flatMap(renderRemediation),
+    ...failures.flatMap(({ account, error }) => errorLines(error, shortName(app.nameOf(account), account))),
+    ...unreadable.map(({ account, problem }) => `${shortName(app.nameOf(account), account)}: ${problem}`),
     sweptLine({ seen, queued, postponed }),
     ...(allows(app.mode.mode, "heal") ? [] : [renderMode(app.mode)]),
   ];
@@ -113,7 +122,7 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
       results: results.map(remediationJson),
       failures: failures.map(({ account, error }) => ({ account, error: error.toJSON() })),
     },
-    text: lines.join("\n"),
+    lines,
     exit: worstExit([...exits, ...broken, unreadable.length > 0 ? EXIT.warning : EXIT.ok]),
   };
 }
@@ -130,20 +139,50 @@ export async function journal(
   account: string | undefined,
   { limit, correlation }: { readonly limit: number; readonly correlation?: string },
 ): Promise<CommandResult> {
-  const of = account === undefined ? {} : { account: await app.findOffline(account) };
+  const of = account === undefined ? {} : { account: await inJournal(app, account) };
   const entries =
     correlation === undefined
       ? await app.journal.read({ ...of, limit })
       : await entriesByCorrelation(app.journal, { ...of, correlation, limit });
-  const json = entries.map(({ at, ...entry }) => ({ at: isoTime(at), ...(redact(entry) as object) }));
-  return { json: { entries: json }, text: renderJournal(entries), exit: EXIT.ok };
+  const nameOf = await namesIn(app, entries);
+  const json = entries.map(({ at, ...entry }) => ({
+    at: isoTime(at),
+    ...(redact(entry) as object),
+    name: entry.account === "-" ? null : nameOf(entry.account),
+  }));
+  return { json: { entries: json }, lines: () => renderJournal(entries, nameOf), exit: EXIT.ok };
+}
+
+/** The cluster is asked only for a name that the journal does not have, because a person may read it in an outage. */
+async function inJournal(app: App, text: string): Promise<AccountId> {
+  try {
+    return await app.findOffline(text);
+  } catch (thrown) {
+    const { code } = asRelightError(thrown);
+    if (code !== "account.unknown") throw thrown;
+    return app.findAccount(text).catch((later: unknown) => {
+      throw asRelightError(later).code === "account.unknown" ? later : thrown;
+    });
+  }
+}
+
+/** The names of the entries' accounts: from the configuration, or else as the journal last saw them. */
+async function namesIn(app: App, entries: readonly JournalEntry[]): Promise<(account: string) => string> {
+  const nameless = new Set(entries.map(({ account }) => account).filter((id) => id !== "-" && app.nameOf(id) === id));
+  const names = new Map<string, string>();
+  if (nameless.size > 0)
+    for await (const { account, name } of app.journal.accounts()) {
+      if (nameless.delete(account) && name !== "") names.set(account, name);
+      if (nameless.size === 0) break;
+    }
+  return (account) => names.get(account) ?? app.nameOf(account);
 }
 
 /** Lets Relight restart servers again after a person looked at one whose restart was not seen to end. */
 export async function confirmRestart(app: App, server: string): Promise<CommandResult> {
   const confirmed = (await confirmRestartOf(await app.context(), server)) ?? null;
   const text = confirmed === null ? "there is no restart to confirm" : `the restart of ${server} is confirmed`;
-  return { json: { confirmed }, text, exit: EXIT.ok };
+  return { json: { confirmed }, lines: () => [text], exit: EXIT.ok };
 }
 
 export interface AcknowledgeOptions {
@@ -156,16 +195,25 @@ export async function acknowledge(
   app: App,
   name: string,
   what: string | undefined,
-  { reason, by = userInfo().username }: AcknowledgeOptions,
+  { reason, by = userOfMachine() }: AcknowledgeOptions,
 ): Promise<CommandResult> {
   const account = await app.findAccount(name);
   const order = { account, by, reason, ...defined({ what }) };
   const losses = (await acknowledgeLosses(await app.context(), order)).map(({ message }) => message);
-  const text =
+  const lines =
     losses.length === 0
-      ? `no loss is open on ${name}`
-      : [...losses.map((loss) => `acknowledged: ${loss}`), `look again with \`relight verify ${name}\``].join("\n");
-  return { json: { account, by, reason, acknowledged: losses }, text, exit: EXIT.ok };
+      ? [`no loss is open on ${name}`]
+      : [...losses.map((loss) => `acknowledged: ${loss}`), `check again with \`relight verify ${name}\``];
+  return { json: { account, by, reason, acknowledged: losses }, lines: () => lines, exit: EXIT.ok };
+}
+
+/** In a container the user may have no name. */
+function userOfMachine(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env["USER"] ?? "somebody";
+  }
 }
 
 async function doJob(
@@ -182,11 +230,11 @@ async function doJob(
 const UNWELL: readonly Remediation["outcome"][] = ["escalated", "unhealed"];
 
 /** How a job's end looks. */
-export function remediated(result: Remediation, name: string): CommandResult {
+export function remediated(result: Remediation): CommandResult {
   const exit = exitOf(result);
   return {
     json: remediationJson(result),
-    text: renderRemediation(result, name),
+    lines: () => renderRemediation(result),
     exit: exit === EXIT.ok && UNWELL.includes(result.outcome) ? EXIT.critical : exit,
   };
 }
@@ -204,7 +252,7 @@ function remediationJson({ verdict, pushed, ...rest }: Remediation): object {
   return { ...verdictJson(verdict), ...rest, ...shown };
 }
 
-function statusRow({ account, name, window, seen, alarm, manual }: Survey): object {
+function statusRow({ account, name, window, seen, alarm, manual, decision }: Survey): object {
   const times =
     window === undefined || window.state === "perpetual" || window.state === "unknown"
       ? { expiresAt: null, expiresIn: null, renewAt: null }
@@ -213,7 +261,9 @@ function statusRow({ account, name, window, seen, alarm, manual }: Survey): obje
           expiresIn: Math.round(window.left / 1000),
           renewAt: manual ? null : isoTime(window.renewAt),
         };
-  const expiry = { ...times, manual, alarm };
+  const { until, ...decided } = { until: undefined, ...decision };
+  const renewal = { ...decided, until: until === undefined ? null : isoTime(until) };
+  const expiry = { ...times, renewal, manual, alarm };
   const { health: verdict, depth, findings } = seen.verdict;
   return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
 }

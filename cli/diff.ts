@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import type { ClaimsDocument } from "../lib/domain/claims/claims.ts";
 import type { ComparisonState } from "../lib/domain/claims/claims-comparison.ts";
@@ -6,6 +5,7 @@ import { isoTime, toMillis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { type AccountDiff, diffAccounts } from "../lib/usecases/reports/diff.ts";
 import { changesJson, renderChanges } from "./changes.ts";
+import { colors } from "./colors.ts";
 import { PAINT, worstExit } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -23,7 +23,7 @@ export async function diff(app: App, account: string | undefined): Promise<Comma
   const found = await diffAccounts(context, await app.accounts(account));
   return {
     json: { source: context.source?.claims.name ?? null, accounts: found.map(diffJson) },
-    text: found.length === 0 ? "no accounts" : found.map(renderDiff).join("\n"),
+    lines: () => (found.length === 0 ? ["no accounts"] : found.flatMap(renderDiff)),
     exit: worstExit(found.map(({ state }) => EXIT_OF[state])),
   };
 }
@@ -52,7 +52,7 @@ function jwtJson({ claims: { jti, iss, iat, exp } }: ClaimsDocument): object {
   return { jti, iss, iat, exp: exp ?? null };
 }
 
-function renderDiff({ name, state, notes, comparisons, places }: AccountDiff): string {
+function renderDiff({ name, state, notes, comparisons, places }: AccountDiff): string[] {
   return [
     `${colors.bold(name)}: ${PAINT[EXIT_OF[state]](state)}`,
     ...notes.map((note) => `  ! ${note}`),
@@ -61,7 +61,7 @@ function renderDiff({ name, state, notes, comparisons, places }: AccountDiff): s
       `  ${colors.cyan(`${from} → ${to}`)}`,
       ...renderChanges(changes).map((line) => `  ${line}`),
     ]),
-  ].join("\n");
+  ];
 }
 
 /** Which is newer is what one wants to know first. */

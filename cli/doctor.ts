@@ -34,7 +34,7 @@ async function doctor(app: App, manifests: readonly ManifestReport[]): Promise<C
 function resultOf(report: DoctorReport): CommandResult {
   const { cluster, manifests, mode } = report;
   const json = { ...(mode && { mode: modeJson(mode) }), cluster: cluster ?? null, manifests };
-  return { json, text: renderDoctor(report), exit: exitOf(report) };
+  return { json, lines: () => renderDoctor(report), exit: exitOf(report) };
 }
 
 function exitOf({ cluster, manifests }: DoctorReport): ExitCode {
@@ -59,7 +59,7 @@ const nameOf = (file: string): string => (file === "-" ? "standard input" : file
 /** Reads a manifest of one or more YAML documents (`-`: standard input), and checks it. */
 async function readManifest(file: string): Promise<ManifestReport> {
   const text = await readInput(file).catch((cause: unknown) => {
-    throw new RelightError("manifest.invalid", `cannot read the manifest ${file}`, { cause });
+    throw new RelightError("manifest.invalid", `the manifest ${file} ${(cause as Error).message}`, { cause });
   });
   const containers = checkManifest(parseYaml(text, file));
   if (containers.length > 0) return { file, containers };

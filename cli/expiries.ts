@@ -3,7 +3,7 @@ import { type Expiring, expiringJson } from "../lib/domain/expiry/expiring.ts";
 import { EXIT } from "../lib/errors.ts";
 import { PAINT } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
-import { minute, newTable } from "./table.ts";
+import { minute, tableOf } from "./table.ts";
 
 /** `relight expiries`: everything that expires, the most urgent first. */
 
@@ -11,7 +11,7 @@ export async function expiries(app: App): Promise<CommandResult> {
   const found = await app.expiries();
   const [worst] = found;
   const exit = EXIT[worst?.severity ?? "ok"];
-  return { json: { expiries: found.map(expiringJson) }, text: render(found), exit };
+  return { json: { expiries: found.map(expiringJson) }, lines: () => render(found), exit };
 }
 
 /** What `status` shows beside the accounts: whatever else is not well. */
@@ -24,11 +24,10 @@ export function renderExpiring({ kind, what, severity, message }: Expiring): str
   return ` ${PAINT[EXIT[severity]](severity === "unknown" ? "?" : "!")} ${kind} ${what}: ${message}`;
 }
 
-function render(found: readonly Expiring[]): string {
-  const table = newTable("KIND", "WHAT", "EXPIRES", "", "");
-  for (const { kind, what, expiresAt, severity, message } of found) {
+function render(found: readonly Expiring[]): string[] {
+  const rows = found.map(({ kind, what, expiresAt, severity, message }) => {
     const when = expiresAt === undefined ? "never" : minute(expiresAt);
-    table.push([kind, what, severity === "unknown" ? "?" : when, PAINT[EXIT[severity]](severity), message]);
-  }
-  return table.toString();
+    return [kind, what, severity === "unknown" ? "?" : when, PAINT[EXIT[severity]](severity), message];
+  });
+  return tableOf(["KIND", "WHAT", "EXPIRES", "", ""], rows);
 }

@@ -1,9 +1,12 @@
-import { readFileSync } from "node:fs";
-import colors from "picocolors";
+import { closeSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
 import { type Explained, type Explanation, explain } from "../lib/domain/advice/log-lines/explain.ts";
 import type { Worry } from "../lib/domain/advice/log-lines/explain-kind.ts";
+import { counted } from "../lib/domain/time/text.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
-import { redactText } from "../lib/log.ts";
+import { expandHome } from "../lib/files/paths.ts";
+import { chunksOf, openText } from "../lib/files/read-text.ts";
+import { colors } from "./colors.ts";
 import { PAINT } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
 
@@ -12,20 +15,48 @@ const SHOWN = 10;
 
 /** `relight explain [FILE]`: what the lines of a nats-server's log mean (`-` or nothing reads standard input). */
 export function explainLog(file = "-"): CommandResult {
-  const explanation = explain(readLog(file).split(/\r?\n/));
-  return { json: toJson(explanation), text: render(explanation), exit: EXIT_OF[explanation.worry] };
+  const explanation = explain(linesOf(file));
+  return { json: toJson(explanation), lines: () => render(explanation), exit: EXIT_OF[explanation.worry] };
 }
 
 const EXIT_OF = { none: EXIT.ok, look: EXIT.warning, act: EXIT.critical } as const satisfies Record<Worry, number>;
 
-function readLog(file: string): string {
+/** Of a longer line the rest is skipped. nats-server's own are far shorter; characters. */
+const LONGEST_LINE = 4_096;
+/** A log must end. Bytes. */
+const LARGEST_LOG = 1024 ** 3;
+
+/** The lines of a file or of standard input, one at a time. @throws RelightError `usage` */
+function* linesOf(file: string): Iterable<string> {
+  const what = file === "-" ? "the log on standard input" : `the log ${file}`;
   try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
+    const descriptor = file === "-" ? 0 : openText(expandHome(file));
+    try {
+      yield* splitLines(chunksOf(descriptor), what);
+    } finally {
+      if (descriptor !== 0) closeSync(descriptor);
+    }
   } catch (cause) {
-    throw new RelightError("usage", `cannot read the log ${file === "-" ? "on standard input" : file}`, {
-      cause,
-    });
+    if (cause instanceof RelightError) throw cause;
+    throw new RelightError("usage", `${what} ${(cause as Error).message}`, { cause });
   }
+}
+
+function* splitLines(chunks: Iterable<Buffer>, what: string): Iterable<string> {
+  const decoder = new StringDecoder("utf8");
+  let line = "";
+  let size = 0;
+  for (const chunk of chunks) {
+    size += chunk.length;
+    if (size > LARGEST_LOG) throw new RelightError("usage", `${what} has more than 1 GiB; explain a part of it`);
+    const [first = "", ...others] = decoder.write(chunk).split(/\r?\n/);
+    line = (line + first).slice(0, LONGEST_LINE);
+    for (const next of others) {
+      yield line;
+      line = next.slice(0, LONGEST_LINE);
+    }
+  }
+  yield line;
 }
 
 function toJson({ lines, worry, explained, unexplained }: Explanation): object {
@@ -39,33 +70,33 @@ function toJson({ lines, worry, explained, unexplained }: Explanation): object {
       title: kind.title,
       meaning: kind.meaning,
       advice: kind.advice,
-      example: redactText(example),
+      example,
       accounts: Object.fromEntries(accounts),
       versions: kind.versions,
     })),
     unexplained: {
       lines: unexplained.lines,
-      groups: unexplained.groups.map((group) => ({ ...group, example: redactText(group.example) })),
+      groups: unexplained.groups,
     },
   };
 }
 
 const MARK: Record<Worry, string> = { act: "act", look: "look", none: "fine" };
 
-function render({ lines, explained, unexplained }: Explanation): string {
+function render({ lines, explained, unexplained }: Explanation): string[] {
   const shown = unexplained.groups.slice(0, SHOWN).map(({ count, example }) => `  ${count}× ${example}`);
   const hidden = unexplained.groups.length - shown.length;
   const rest = hidden > 0 ? [`  and ${hidden} other kinds (--json lists all)`] : [];
   const recognised = lines - unexplained.lines;
   return [
-    ...explained.map(renderExplained),
-    `${lines} lines: ${recognised} explained, ${unexplained.lines} not`,
+    ...explained.flatMap(renderExplained),
+    `${counted(lines, "line")}: ${recognised} explained, ${unexplained.lines} not`,
     ...shown,
     ...rest,
-  ].join("\n");
+  ];
 }
 
-function renderExplained({ kind, count, example, accounts }: Explained): string {
+function renderExplained({ kind, count, example, accounts }: Explained): string[] {
   const { worry, title, meaning, advice, id } = kind;
   const named = [...accounts].map(([account, times]) => `${account} (${times})`).join(", ");
   return [
@@ -74,5 +105,5 @@ function renderExplained({ kind, count, example, accounts }: Explained): string 
     `  means:   ${meaning}`,
     `  advice:  ${advice}`,
     `  example: ${example.trim()}`,
-  ].join("\n");
+  ];
 }

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes.ts";
 import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
 import { EXIT } from "../lib/errors.ts";
 import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/plan-limits.ts";
 import { changesJson, renderChanges } from "./changes.ts";
+import { colors } from "./colors.ts";
 import { remediated } from "./commands.ts";
 import type { CommandResult, Console } from "./session.ts";
 
@@ -82,12 +82,12 @@ async function jetStream(
   const isRefused = plan.refusals.length > 0 || (!force && plan.objections.length > 0);
   if (dryRun || (plan.changes.length === 0 && !isRefused)) {
     const exit = isRefused ? EXIT.critical : EXIT.ok;
-    return { json: planJson(account, plan), text: renderLimitPlan(name, plan, force), exit };
+    return { json: planJson(account, plan), lines: () => renderLimitPlan(name, plan, force), exit };
   }
   const what = `changing the JetStream limits of ${name}`;
   if (!isRefused && !yes && !(await console.confirm(renderLimitPlan(name, plan, force), what)))
-    return { json: planJson(account, plan), text: "nothing was changed", exit: EXIT.ok };
-  return remediated(await app.changeLimits(order), name);
+    return { json: planJson(account, plan), lines: () => ["nothing was changed"], exit: EXIT.ok };
+  return remediated(await app.changeLimits(order));
 }
 
 function planJson(account: string, { changes, refusals, objections, movesStreams }: LimitPlan): object {
@@ -101,7 +101,7 @@ function renderLimitPlan(
   name: string,
   { changes, refusals, objections, movesStreams }: LimitPlan,
   force: boolean,
-): string {
+): string[] {
   const nothing = changes.length === 0 && refusals.length === 0;
   const forced = force ? colors.yellow("! forced") : colors.red("✗ refused, unless --force");
   return [
@@ -110,7 +110,7 @@ function renderLimitPlan(
     ...refusals.map((why) => `  ${colors.red("✗ refused")}: ${why}`),
     ...objections.map((why) => `  ${forced}: ${why}`),
     ...(movesStreams ? [`  ${colors.yellow("!")} ${MOVING}`] : []),
-  ].join("\n");
+  ];
 }
 
 function readSize(text: string): number {

@@ -1,6 +1,6 @@
-import colors from "picocolors";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
+import { colors } from "./colors.ts";
 
 /** How bad something is: what monitors read from the exit code, and people from the color. */
 export const EXIT_OF: Readonly<Record<Health, ExitCode>> = {

@@ -1,8 +1,8 @@
-import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
 import { type PushPreview, previewPush } from "../lib/usecases/orders/preview-push.ts";
 import { changesJson, renderChanges } from "./changes.ts";
+import { colors } from "./colors.ts";
 import { remediated } from "./commands.ts";
 import { type CommandResult, type Console, readInput } from "./session.ts";
 
@@ -39,7 +39,7 @@ export async function push(
   )
     return {
       json: { account, pushed: false, changes: changesJson(preview.changes) },
-      text: "nothing was pushed",
+      lines: () => ["nothing was pushed"],
       exit: EXIT.ok,
     };
   const pushed = await app.remediate({
@@ -52,23 +52,23 @@ export async function push(
     ...(undelete ? { undelete } : {}),
     ...(preview?.comparedWith === undefined ? {} : { acceptedOver: preview.comparedWith }),
   });
-  const result = remediated(pushed, name);
+  const result = remediated(pushed);
   if (!app.mode.dryRun || preview === undefined) return result;
   const changes = { changes: changesJson(preview.changes) };
   return {
     json: { ...(result.json as object), ...changes },
-    text: [...renderChanges(preview.changes), result.text].join("\n"),
+    lines: () => [...renderChanges(preview.changes), ...result.lines()],
     exit: result.exit,
   };
 }
 
 async function readToken(file: string): Promise<string> {
   const text = await readInput(file).catch((cause: unknown) => {
-    throw new RelightError("usage", `cannot read the JWT in ${file}`, { cause });
+    throw new RelightError("usage", `the JWT's file ${file} ${(cause as Error).message}`, { cause });
   });
   return text.trim();
 }
 
-function question(name: string, { changes }: PushPreview): string {
-  return [`${colors.bold(name)}: its claims would change`, ...renderChanges(changes)].join("\n");
+function question(name: string, { changes }: PushPreview): string[] {
+  return [`${colors.bold(name)}: its claims would change`, ...renderChanges(changes)];
 }

@@ -1,8 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import ms from "ms";
 import type { App } from "../lib/compose/compose.ts";
+import { isPrintable } from "../lib/domain/time/printable.ts";
 import { type Millis, millis } from "../lib/domain/time/time.ts";
-import { EXIT, type ExitCode } from "../lib/errors.ts";
+import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
 import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
@@ -13,6 +14,7 @@ import { runDoctor } from "./doctor.ts";
 import { expiries } from "./expiries.ts";
 import { explainLog } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
+import { printAside, printLines } from "./out.ts";
 import { type PushOptions, push } from "./push.ts";
 import { type RotateKeyOptions, rotateKey } from "./rotate-key.ts";
 import {
@@ -27,7 +29,7 @@ import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
-ACCOUNT is an account's id (A…), its name in the configuration, or the name in its claims.`;
+ACCOUNT is an account's name, its id (A…), or the beginning of its id.`;
 
 const UNDELETE = "bring back an account that somebody deleted, with its streams and its old credentials";
 
@@ -43,13 +45,21 @@ export const program = new Command("relight")
   .option("--json", "one JSON document on standard output, for programs", false)
   .option("-v, --verbose", "what is done, as log lines on standard error", false)
   .addHelpText("after", EXIT_CODES)
-  .showHelpAfterError("(relight --help tells more)")
+  .configureOutput({
+    writeOut: (text) => printLines(linesIn(text)),
+    writeErr: (text) => void (isForPrograms || printAside(linesIn(text))),
+    // Reported like every other error.
+    outputError: () => undefined,
+  })
   .exitOverride();
 
 const globalOptions = (): GlobalOptions & { readonly configNamed: boolean } => ({
   ...program.opts<GlobalOptions>(),
   configNamed: program.getOptionValueSource("config") !== "default",
 });
+const linesIn = (text: string): readonly string[] => text.replace(/\n$/, "").split("\n");
+
+let isForPrograms = false;
 
 /** The arguments, then the command's own options, then the command itself. */
 function act(
@@ -136,7 +146,7 @@ program
 program
   .command("forget <account>")
   .description("say that a deleted account is gone for good: it is shown and swept no more, and never pushed")
-  .requiredOption("--reason <text>", "why, and what became of its streams; it goes into the journal")
+  .requiredOption("--reason <text>", "why, and what became of its streams; it goes into the journal", readWords)
   .action((account: string, { reason }: { reason: string }) =>
     act("looking", (app) => commands.forget(app, account, reason))({}, {}),
   );
@@ -149,8 +159,8 @@ program
 program
   .command("acknowledge <account> [what]")
   .description("take what a remedy lost for known: all of it, or one stream, or one 'STREAM > CONSUMER'")
-  .requiredOption("--reason <text>", "why it is accepted; it goes into the journal")
-  .option("--by <name>", "who accepts it; the user of this machine by default")
+  .requiredOption("--reason <text>", "why it is accepted; it goes into the journal", readWords)
+  .option("--by <name>", "who accepts it; the user of this machine by default", readWords)
   .action((account: string, what: string | undefined, options: AcknowledgeOptions) =>
     act("acknowledging", (app) => commands.acknowledge(app, account, what, options))({}, {}),
   );
@@ -223,6 +233,13 @@ program
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
 
+/** Words for the journal. @throws InvalidArgumentError if they are empty or have control characters. */
+function readWords(text: string): string {
+  if (text.trim() === "" || !isPrintable(text))
+    throw new InvalidArgumentError("write words on one line, without control characters");
+  return text;
+}
+
 /** @throws InvalidArgumentError for what is no length of time. */
 function readTime(text: string): Millis {
   const value = /^\d+(\.\d+)?(s|m|h|d|w|y)$/.test(text) ? ms(text as ms.StringValue) : 0;
@@ -240,13 +257,22 @@ function readCount(text: string): number {
   return count;
 }
 
-/** Runs the command that this process was started with. Never throws: every error ends as a message. */
-export async function runCommandLine(): Promise<ExitCode> {
+/** Runs the command that `args` name. Never throws: every error ends as a message. */
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  const end = args.indexOf("--");
+  // Also if the arguments can't be parsed.
+  isForPrograms = args.slice(0, end < 0 ? undefined : end).includes("--json");
   try {
-    await program.parseAsync();
+    await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.unknown;
-    return reportError(thrown, program.opts<GlobalOptions>());
+    const options = { ...program.opts<GlobalOptions>(), json: isForPrograms };
+    if (!(thrown instanceof CommanderError)) return reportError(thrown, options);
+    if (thrown.exitCode === 0) return EXIT.ok;
+    const isHelp = thrown.code === "commander.help";
+    // Without a command people have just read the help.
+    if (isHelp && !options.json) return EXIT.unknown;
+    const text = isHelp ? "there is no command" : thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
+    return reportError(new RelightError("usage", text), options);
   }
 }

@@ -1,10 +1,10 @@
-import colors from "picocolors";
 import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/advice/probes/probe-manifest-facts.ts";
 import type { Evidence, Layer } from "../lib/domain/doctor/layers-facts.ts";
 import { describeMode, type RunMode } from "../lib/domain/ladder/mode.ts";
 import { PANICS_AT_ELECTION } from "../lib/domain/verdict/defects.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import type { Diagnosis, VersionDefects } from "../lib/usecases/reports/doctor.ts";
+import { colors } from "./colors.ts";
 import { paint } from "./levels.ts";
 
 /** What people read of `relight doctor`: a line for each layer, and under it only what is not well. */
@@ -29,13 +29,13 @@ const SEVERITIES: Readonly<Record<Severity, string>> = {
   note: colors.dim("· note"),
 };
 
-export function renderDoctor({ cluster, manifests, mode }: DoctorReport): string {
+export function renderDoctor({ cluster, manifests, mode }: DoctorReport): string[] {
   const seen =
     cluster === undefined
       ? [colors.dim("the cluster was not looked at: there is no configuration here (--config FILE)")]
       : renderDiagnosis(cluster);
   const may = mode === undefined ? [] : ["", colors.dim(describeMode(mode))];
-  return [...seen, ...may, ...manifests.flatMap(renderManifest)].join("\n");
+  return [...seen, ...may, ...manifests.flatMap(renderManifest)];
 }
 
 function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {

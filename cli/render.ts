@@ -1,11 +1,11 @@
-import colors from "picocolors";
 import { describePage, wasCalled } from "../lib/domain/incidents/page-end.ts";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { readLosses } from "../lib/domain/ladder/loss.ts";
 import { describeMode } from "../lib/domain/ladder/mode.ts";
 import { nameOfGroup } from "../lib/domain/ladder/step-down.ts";
 import { isJsonObject, type Json } from "../lib/domain/time/json.ts";
-import { epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time/time.ts";
+import { counted } from "../lib/domain/time/text.ts";
+import { type EpochMillis, epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time/time.ts";
 import {
   describeSubject,
   type Finding,
@@ -15,8 +15,9 @@ import {
 } from "../lib/domain/verdict/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { Survey } from "../lib/usecases/reports/survey.ts";
+import { colors } from "./colors.ts";
 import { paint } from "./levels.ts";
-import { minute, newTable } from "./table.ts";
+import { day, fitting, minute, near, shortId, shortName, tableOf } from "./table.ts";
 
 /** What people read. Programs use `--json`. */
 const DEPTH = {
@@ -24,24 +25,44 @@ const DEPTH = {
   account: "as the system account and the account itself see it",
 } as const;
 
-export function renderStatus(rows: readonly Survey[]): string {
-  const table = newTable("NAME", "ACCOUNT", "EXPIRES", "IN", "WINDOW", "VERDICT");
-  for (const row of rows) table.push([row.name, row.account, ...expiryCells(row), paint(row.seen.verdict.health)]);
-  return rows.length === 0 ? "no accounts" : [table.toString(), ...rows.flatMap(why), "", summary(rows)].join("\n");
+/** What the rows of `status` are compared with. */
+export interface StatusFacts {
+  readonly now: EpochMillis;
 }
 
-export function renderVerdict(verdict: Verdict, name: string): string {
+/** So that a row with a short id and both dates fits into 80 columns. */
+const NAME_WIDTH = 22;
+
+export function renderStatus(rows: readonly Survey[], facts: StatusFacts): string[] {
+  if (rows.length === 0) return ["no accounts"];
+  const cells = rows.map((row) => [
+    row.name === row.account ? "" : fitting(row.name, NAME_WIDTH),
+    shortId(row.account),
+    ...expiryCells(row, facts),
+    paint(row.seen.verdict.health),
+  ]);
+  return [
+    ...tableOf(["NAME", "ACCOUNT", "EXPIRES", "IN", "RENEWAL", "VERDICT"], cells),
+    ...rows.flatMap(why),
+    ...rows.flatMap((row) => whyNotYet(row, facts)),
+    "",
+    summary(rows),
+  ];
+}
+
+export function renderVerdict(verdict: Verdict, name: string): string[] {
   const { servers, streams, consumers, findings, warnings, diagnosis, depth } = verdict;
   const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
   return [
-    `${colors.bold(name)} is ${paint(verdict.health)}: ${count(streams, "stream")}, ${count(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
+    `${colors.bold(name)} is ${paint(verdict.health)}: ${counted(streams, "stream")}, ${counted(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
     ...findings.map(renderFinding),
     ...warnings.map(renderWarning),
     ...diagnosis.map((line) => `  ${colors.cyan("»")} ${line}`),
-  ].join("\n");
+  ];
 }
 
-export function renderRemediation(result: Remediation, name: string): string {
+export function renderRemediation(result: Remediation): string[] {
+  const name = shortName(result.name, result.account);
   const bad = BAD.includes(result.outcome);
   const painted = bad ? colors.red : result.outcome === "looked" ? colors.yellow : colors.green;
   const outcome = painted(result.outcome);
@@ -51,8 +72,8 @@ export function renderRemediation(result: Remediation, name: string): string {
     ...(result.losses ?? []).map((loss) => `  ${colors.red("lost")} ${loss}`),
     ...(result.pushed ? [renderPush(result.pushed)] : []),
     ...(result.page ? [renderPage(result.page)] : []),
-    renderVerdict(result.verdict, name),
-  ].join("\n");
+    ...renderVerdict(result.verdict, name),
+  ];
 }
 
 const BAD: readonly Remediation["outcome"][] = ["escalated", "unhealed", "refused"];
@@ -64,21 +85,24 @@ function renderPage(page: NonNullable<Remediation["page"]>): string {
 
 export const renderMode = (mode: Remediation["mode"]): string => colors.dim(describeMode(mode));
 
-export function renderPlan(rows: readonly Survey[]): string {
+export function renderPlan(rows: readonly Survey[]): string[] {
   const lines = rows.flatMap((row) => [
     `${colors.bold(row.name)} is ${paint(row.seen.verdict.health)}`,
     ...planOf(row),
   ]);
-  return rows.length === 0 ? "no accounts" : lines.join("\n");
+  return rows.length === 0 ? ["no accounts"] : lines;
 }
 
-export function renderJournal(entries: readonly JournalEntry[]): string {
-  return entries.length === 0 ? "the journal is empty" : entries.map(renderEntry).join("\n");
-}
-
-function renderEntry({ at, job, kind, data }: JournalEntry): string {
-  const time = isoTime(at).slice(11, 23);
-  return `${colors.dim(time)} ${colors.dim(job.slice(0, 8))} ${kind.padEnd(17)} ${describeEntry(kind, data)}`;
+/** @param nameOf the account's name, or its id if it has none */
+export function renderJournal(entries: readonly JournalEntry[], nameOf: (account: string) => string): string[] {
+  if (entries.length === 0) return ["the journal has no such entries"];
+  const rows = entries.map(({ at, account, kind, data }) => [
+    colors.dim(isoTime(at).slice(0, 19).replace("T", " ")),
+    account === "-" ? "" : fitting(shortName(nameOf(account), account), NAME_WIDTH),
+    kind,
+    describeEntry(kind, data),
+  ]);
+  return tableOf(["TIME (UTC)", "ACCOUNT", "", ""], rows);
 }
 
 function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): string {
@@ -87,13 +111,13 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
   const list = (key: string): readonly Json[] => (Array.isArray(data[key]) ? data[key] : []);
   switch (kind) {
     case "job.requested":
-      return `${text("action")}, by ${text("actor")}: ${text("reason")}`;
+      return `${text("action")} (${text("actor")}: ${text("reason")})`;
     case "job.started":
-      return `${text("action")}, by ${text("trigger")}: ${text("reason")}`;
+      return `${text("action")} (${text("trigger")}: ${text("reason")})`;
     case "job.finished":
       return text("outcome");
     case "verdict":
-      return `${paint(text("verdict") as Health)}, ${count(list("findings").length, "finding")}`;
+      return `${paint(text("verdict") as Health)}, ${counted(list("findings").length, "finding")}`;
     case "claims.seen":
     case "toggle.opened":
     case "toggle.closed":
@@ -109,7 +133,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "reconfigure.closed":
       return `stream ${text("stream")}`;
     case "memory.seen":
-      return count(list("memory").length, "stream");
+      return counted(list("memory").length, "stream");
     case "restart.opened":
     case "restart.closed":
       return `server ${text("server")}`;
@@ -124,7 +148,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "account.forgotten":
       return text("reason");
     case "streams.seen":
-      return count(list("streams").length, "stream");
+      return counted(list("streams").length, "stream");
     case "source.adopted":
       return `difference ${text("difference")}`;
     case "rung.started":
@@ -132,7 +156,7 @@ function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): 
     case "rung.finished":
       return `${text("rung")} ${text("result")}`;
     case "rotation.started":
-      return `${count(list("accounts").length, "account")} to ${text("to")}`;
+      return `${counted(list("accounts").length, "account")} to ${text("to")}`;
     case "rotation.account":
       return `${text("name")} ${text("result")}`;
     case "rotation.finished":
@@ -185,24 +209,52 @@ function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): 
   return `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
 }
 
-function expiryCells(row: Survey): [string, string, string] {
+/** When it expires, in how long, and when it will be renewed. */
+function expiryCells(row: Survey, { now }: StatusFacts): [string, string, string] {
   const { window } = row;
   if (window === undefined || window.state === "unknown") return ["?", "?", "?"];
-  if (window.state === "perpetual") return ["never", "", "perpetual"];
+  if (window.state === "perpetual") return ["never", "", ""];
   const left = formatDuration(window.left);
-  const date = minute(window.expiresAt);
-  return [date, window.left < 0 ? `${left} ago` : left, stateOf(window.state, row)];
+  return [near(window.expiresAt, now), window.left < 0 ? `${left} ago` : left, renewalCell(row, now)];
 }
 
-function stateOf(state: string, { manual, alarm }: Survey): string {
-  const text = manual ? `${state}, by hand` : state;
-  return alarm === "page" ? colors.red(text) : alarm === "warn" ? colors.yellow(text) : text;
+function renewalCell({ decision, manual, alarm }: Survey, now: EpochMillis): string {
+  const painted = alarm === "page" ? colors.red : alarm === "warn" ? colors.yellow : (text: string) => text;
+  return painted(manual ? "by hand" : renewalTime(decision, now));
+}
+
+function renewalTime(decision: Survey["decision"], now: EpochMillis): string {
+  switch (decision.decision) {
+    case "renew":
+      return "due";
+    case "wait":
+      return decision.until === undefined ? "?" : near(decision.until, now);
+    case "manual":
+      return "by hand";
+    case "disagree":
+    case "withdrawn":
+      return "refused";
+    case "nothing known":
+      return "?";
+  }
+}
+
+/** Why an account that one would expect to be renewed is not: it waits, or a person has to do it. */
+function whyNotYet({ name, window, decision, manual }: Survey, { now }: StatusFacts): string[] {
+  if (window === undefined || window.state === "perpetual" || window.state === "unknown" || manual) return [];
+  const { opensAt, closesAt } = window;
+  if (decision.decision === "disagree" || decision.decision === "withdrawn" || decision.decision === "manual")
+    return [` ${colors.yellow("·")} ${name} is not renewed: ${decision.why}`];
+  if (decision.decision !== "wait" || decision.until === undefined || now < opensAt) return [];
+  const span = `${day(opensAt)} to ${day(closesAt)}`;
+  const why = window.state === "fresh" ? `its own time in the renewal window from ${span}` : decision.why;
+  return [` ${colors.dim("·")} ${name} will be renewed on ${minute(decision.until)}: ${why}`];
 }
 
 function why({ name, seen }: Survey): string[] {
   const [first, ...others] = seen.verdict.findings;
   if (first === undefined) return [];
-  const more = others.length === 0 ? "" : ` (and ${count(others.length, "more finding")})`;
+  const more = others.length === 0 ? "" : ` (and ${counted(others.length, "more finding")})`;
   return [` ${paint(first.health, "✗")} ${name}: ${first.message}${more}`];
 }
 
@@ -213,10 +265,8 @@ function summary(rows: readonly Survey[]): string {
     count: of(verdict),
   }));
   const parts = counts.filter(({ count }) => count > 0).map(({ verdict, count }) => `${count} ${paint(verdict)}`);
-  return `${count(rows.length, "account")}: ${parts.join(", ")}`;
+  return `${counted(rows.length, "account")}: ${parts.join(", ")}`;
 }
-
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 const MARKS = {
   helped: colors.green("✓"),

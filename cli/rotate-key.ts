@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import type { App } from "../lib/compose/compose.ts";
 import { retirement } from "../lib/domain/keys/key-rotation.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
@@ -9,7 +8,9 @@ import {
   type RotationPlan,
 } from "../lib/usecases/orders/plan-rotation.ts";
 import type { Rotation } from "../lib/usecases/orders/rotate-key.ts";
+import { colors } from "./colors.ts";
 import type { CommandResult } from "./session.ts";
+import { shortId } from "./table.ts";
 
 /** `relight rotate-key`: prints the plan; with `--yes` it acts, with `--retire` it says whether the old key may go. */
 export interface RotateKeyOptions {
@@ -51,7 +52,7 @@ function blocked(plan: RotationPlan): CommandResult {
   const { problems, advice } = plan;
   return {
     json: jsonOf(plan, "blocked"),
-    text: [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(advice)].join("\n"),
+    lines: () => [...problems.map((problem) => `${colors.red("✗")} ${problem}`), "To do:", ...steps(advice)],
     exit: EXIT.critical,
   };
 }
@@ -60,12 +61,12 @@ function planned(plan: RotationPlan): CommandResult {
   const idle = plan.waves.length === 0;
   const lines = plan.waves.flatMap((wave, index) => [
     colors.bold(`wave ${index + 1}`),
-    ...wave.map(({ name, account, streams }) => `  ${name} ${colors.dim(account)}, streams: ${streams}`),
+    ...wave.map(({ name, account, streams }) => `  ${name} ${colors.dim(shortId(account))}, streams: ${streams}`),
   ]);
   const next = idle ? ["no account has to be signed anew"] : ["", "Nothing was touched; --yes does it."];
   return {
     json: jsonOf(plan, "planned"),
-    text: [...lines, ...leftovers(plan), ...next].join("\n"),
+    lines: () => [...lines, ...leftovers(plan), ...next],
     exit: idle && plan.unknown.length === 0 ? EXIT.ok : EXIT.warning,
   };
 }
@@ -79,7 +80,7 @@ function rotated(plan: RotationPlan, rotation: Rotation): CommandResult {
   const more = left > 0 ? [`${left} accounts are left as they were; run it again to go on`] : [];
   return {
     json: jsonOf(plan, state, { ...rotation, ...(error === undefined ? {} : { error: error.toJSON() }) }),
-    text: [...lines, `${state}: ${why}`, ...more, ...leftovers(plan)].join("\n"),
+    lines: () => [...lines, `${state}: ${why}`, ...more, ...leftovers(plan)],
     exit: exitOf(rotation) || (plan.unknown.length === 0 ? EXIT.ok : EXIT.warning),
   };
 }
@@ -106,7 +107,7 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
   const state = retirable ? "retirable" : "in-use";
   return {
     json: jsonOf({ ...plan, advice }, state, { holders }),
-    text: text.join("\n"),
+    lines: () => text,
     exit: retirable ? EXIT.ok : EXIT.warning,
   };
 }

@@ -1,11 +1,14 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import ora from "ora";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
-import { createLog, redactText } from "../lib/log.ts";
+import { expandHome } from "../lib/files/paths.ts";
+import { readStream, readText } from "../lib/files/read-text.ts";
+import { createLog } from "../lib/log.ts";
 import type { Log } from "../lib/ports/log.ts";
+import { terminalLine } from "./colors.ts";
+import { printAside, printJson, printLines } from "./out.ts";
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -23,17 +26,18 @@ export interface GlobalOptions {
 /** What a command ends with: the same result for programs and for people. */
 export interface CommandResult {
   readonly json: unknown;
-  readonly text: string;
+  /** For people, one entry a line. Not called for programs. */
+  readonly lines: () => readonly string[];
   readonly exit: ExitCode;
 }
 
 /** What a command may ask of a person at the terminal. */
 export interface Console {
   /**
-   * Shows `text` and waits for a yes. @throws RelightError `usage` where nobody is there to be asked, or the
-   * result is for a program; `what` is what needs the yes.
+   * Shows `lines` and waits for a yes. @throws RelightError `usage` if nobody can be asked, or the result is for a
+   * program; `what` is what needs the yes.
    */
-  confirm(text: string, what: string): Promise<boolean>;
+  confirm(lines: readonly string[], what: string): Promise<boolean>;
 }
 
 /** Runs one command from opening the app to the exit code. Never throws: every error ends as a message. */
@@ -56,9 +60,9 @@ export async function runCommand(
     });
     if (options.pages && app.callsNobody !== undefined) progress.warn(app.callsNobody);
     const result = await command(app, {
-      confirm: (text, what) => {
+      confirm: (lines, what) => {
         progress.end();
-        return confirm(options, text, what);
+        return confirm(options, lines, what);
       },
     });
     progress.end();
@@ -72,21 +76,24 @@ export async function runCommand(
 }
 
 /** Prints the result for people, or for programs. */
-export function print({ json: asJson }: Pick<GlobalOptions, "json">, { json, text, exit }: CommandResult): ExitCode {
-  process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
+export function print({ json: asJson }: Pick<GlobalOptions, "json">, { json, lines, exit }: CommandResult): ExitCode {
+  if (asJson) printJson(json);
+  else printLines(lines());
   return exit;
 }
 
 /** The text of a file, or of standard input (`-`). */
-export const readInput = (file: string): Promise<string> => readFile(file === "-" ? "/dev/stdin" : file, "utf8");
+export async function readInput(file: string): Promise<string> {
+  return file === "-" ? readStream(process.stdin) : readText(expandHome(file));
+}
 
 /** Standard output belongs to the result. */
-export const onStandardError = (line: string): void => void process.stderr.write(`${line}\n`);
+export const onStandardError = (line: string): void => printAside([line]);
 
-async function confirm({ json }: GlobalOptions, text: string, what: string): Promise<boolean> {
+async function confirm({ json }: GlobalOptions, lines: readonly string[], what: string): Promise<boolean> {
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new RelightError("usage", `${what} needs --yes where nobody can be asked (--dry-run only shows it)`);
-  process.stderr.write(`${redactText(text)}\n`);
+  printAside(lines);
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and Ctrl-D are a no.
   const answer = new Promise<string>((done) => prompt.once("close", () => done("")));
@@ -97,15 +104,13 @@ async function confirm({ json }: GlobalOptions, text: string, what: string): Pro
   }
 }
 
-/** Runs a command that needs neither a configuration nor a connection. What it prints holds no secrets. */
+/** Runs a command that needs neither a configuration nor a connection. */
 export async function runOffline(
   options: Pick<GlobalOptions, "json" | "verbose">,
   command: () => CommandResult | Promise<CommandResult>,
 ): Promise<ExitCode> {
   try {
-    const { json, text, exit } = await command();
-    process.stdout.write(`${redactText(options.json ? JSON.stringify(json, null, 2) : text)}\n`);
-    return exit;
+    return print(options, await command());
   } catch (thrown) {
     return reportError(thrown, options);
   }
@@ -114,9 +119,9 @@ export async function runOffline(
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
 export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json" | "verbose">): ExitCode {
   const error = asRelightError(thrown);
-  if (options.json) process.stdout.write(`${redactText(JSON.stringify({ error: error.toJSON() }, null, 2))}\n`);
-  else process.stderr.write(redactText(`relight: ${error.message}\n  ${error.advice} [${error.code}]\n`));
-  if (options.verbose && error.stack) process.stderr.write(`${redactText(error.stack)}\n`);
+  if (options.json) printJson({ error: error.toJSON() });
+  else printAside(errorLines(error, "relight"));
+  if (options.verbose && error.stack) printAside(error.stack.split("\n"));
   return error.exitCode;
 }
 
@@ -126,7 +131,15 @@ export function namedConfig({ config, configNamed = false }: GlobalOptions): { r
 }
 
 /** On a line of its own. */
-export const warn = (text: string): void => void process.stderr.write(`relight: warning: ${redactText(text)}\n`);
+export const warn = (text: string): void => printAside([`relight: warning: ${text}`]);
+
+/** An error for people, said by or about `who`: what is wrong, and what to do about it. */
+export function errorLines({ code, message, details, advice }: RelightError, who: string): string[] {
+  const { faults } = details;
+  const listed = code === "config.invalid" && Array.isArray(faults) ? faults.map((fault) => `  - ${fault}`) : [];
+  const text = listed.length === 0 ? message : (message.split("\n")[0] ?? "");
+  return [`${who}: ${text}`, ...listed, `  ${advice} [${code}]`];
+}
 
 interface Progress {
   readonly log: Log;
@@ -142,7 +155,7 @@ function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress
   if (json || !process.stderr.isTTY) return { log: silent, say: () => undefined, warn, end: () => undefined };
   const spinner = ora({ text: doing, discardStdin: false }).start();
   const say = (text: string): void => {
-    spinner.text = text;
+    spinner.text = terminalLine(text);
   };
   const describe = (message: string, data: object = {}): void => {
     const { rung } = data as { rung?: string };
@@ -161,13 +174,13 @@ function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress
   };
 }
 
-/** The first Ctrl-C lets the step under way finish, since half a remedy is worse than none; the second ends it. */
+/** The first Ctrl-C lets the current step finish, because half a remedy is worse than none. The second ends it. */
 export function interruptible(progress: Pick<Progress, "say">): { signal: AbortSignal; end: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(EXIT.unknown);
     controller.abort();
-    progress.say("finishing the step under way; Ctrl-C again to stop at once (the next run resumes)");
+    progress.say("finishing the current step; Ctrl-C again stops at once, and the next run finishes the rest");
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   const end = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);

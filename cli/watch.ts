@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
-import colors from "picocolors";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { describePage } from "../lib/domain/incidents/page-end.ts";
 import { defined } from "../lib/domain/time/defined.ts";
@@ -8,21 +7,23 @@ import { counted } from "../lib/domain/time/text.ts";
 import { type Millis, millis } from "../lib/domain/time/time.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
-import { createLog, redact, redactText } from "../lib/log.ts";
+import { createLog, redact } from "../lib/log.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
+import { colors } from "./colors.ts";
+import { printAside, printJson, printLines } from "./out.ts";
 import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warn } from "./session.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
 
-/** `5m`, `90s`, `1h`; `off` and `0` are undefined. */
-export type Interval = Millis | undefined;
+/** A length of time, or never. Not undefined, which Commander takes for an option without a value. */
+export type Interval = Millis | "off";
 
 /** What setTimeout can wait at most; milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
-/** @throws InvalidArgumentError for what is no length of time. */
+/** `5m`, `90s`, `1h`, `off`. @throws InvalidArgumentError for anything else. */
 export function readInterval(text: string): Interval {
-  if (text === "off" || text === "0") return undefined;
+  if (text === "off" || text === "0") return "off";
   const value = /^\d+(\.\d+)?(s|m|h|d)$/.test(text) ? ms(text as ms.StringValue) : 0;
   if (value < 1_000 || value > LONGEST)
     throw new InvalidArgumentError("write a length of time from 1s to 24d, such as 5m, or off");
@@ -33,7 +34,7 @@ export function readInterval(text: string): Interval {
 export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {
   const { config: configFile, json, verbose, dryRun = false } = options;
   const log = createLog({ level: verbose ? "info" : "warn" });
-  const stop = interruptible({ say: (text) => process.stderr.write(`relight: ${text}\n`) });
+  const stop = interruptible({ say: (text) => printAside([`relight: ${text}`]) });
   try {
     const { signal } = stop;
     const settings = { configFile, log, signal, upFront: true, dryRun, writeMetrics: onStandardError };
@@ -41,10 +42,10 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
     if (app.callsNobody !== undefined) warn(app.callsNobody);
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
-      const lines = json ? [jsonLine({ at, ...describe(app, note) })] : linesOf(app, note, at);
-      for (const line of lines) process.stdout.write(`${line}\n`);
+      if (json) printJson({ at, ...describe(app, note) }, 0);
+      else printLines(linesOf(app, note, at));
     };
-    await app.watch({ sweepEvery, report: print });
+    await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report: print });
     return EXIT.ok;
   } catch (thrown) {
     return json ? reportLine(thrown) : reportError(thrown, options);
@@ -53,13 +54,11 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
   }
 }
 
-const jsonLine = (document: object): string => JSON.stringify(redact(document));
-
 /** An error on one line, as everything else is. */
 function reportLine(thrown: unknown): ExitCode {
   const error = asRelightError(thrown);
   const at = new Date().toISOString();
-  process.stdout.write(`${jsonLine({ at, what: "error", error: error.toJSON() })}\n`);
+  printJson({ at, what: "error", error: error.toJSON() }, 0);
   return error.exitCode;
 }
 
@@ -104,7 +103,7 @@ const nameOf = (app: App, event: ClusterEvent): object =>
 
 /** A note as people read it. */
 function linesOf(app: App, note: WatchNote, at: string): readonly string[] {
-  const line = (who: string, text: string): string => `${colors.dim(at)} ${colors.bold(plain(who))}: ${plain(text)}`;
+  const line = (who: string, text: string): string => `${colors.dim(at)} ${colors.bold(who)}: ${text}`;
   switch (note.what) {
     case "heard":
       return [line(subjectOf(app, note.event), `${note.action.why}${consequence(note.action)}`)];
@@ -146,6 +145,3 @@ function endText(end: JobEnd): string {
 }
 
 const errorText = (error: RelightError): string => `${error.message.split("\n")[0]} [${error.code}]`;
-
-/** Names in JWTs are what somebody chose: they begin no new line here, and colour nothing. */
-const plain = (text: string): string => redactText(text).replace(/\p{Cc}/gu, " ");

@@ -150,7 +150,7 @@ export const ERRORS = {
   ),
   "account.busy": again(
     EXIT.unknown,
-    "Another job is working on this account; wait for it. If its process crashed, its lease ends within 30 seconds.",
+    "Another job is working on this account; wait for it. If its process crashed, its lease ends within 30 seconds. `relight verify` checks the account meanwhile.",
   ),
   interrupted: again(EXIT.unknown, "Run it again; it continues where it stopped."),
   "journal.unavailable": again(EXIT.unknown, "Check that the journal is reachable and writable."),

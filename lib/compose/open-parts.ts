@@ -134,6 +134,7 @@ function unwritten(journal: OpenJournal): OpenJournal {
     accounts: () => journal.accounts(),
     latest: (accounts) => journal.latest(accounts),
     acquire: async () => true,
+    heldUntil: (key) => journal.heldUntil(key),
     release: async () => undefined,
     [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
   };

@@ -87,7 +87,7 @@ describe("folder", () => {
     await writeFile(join(folder, "large.jwt"), "x".repeat(1_048_577));
     const entries = await all(open(() => jwtFolder(folder, codec)));
     expect(entries).toMatchObject([
-      { ok: false, problem: "it has 1048577 bytes, which is more than any account JWT" },
+      { ok: false, problem: "it is larger than 1 MiB" },
       { ok: false, problem: "it does not exist" },
     ]);
   });

@@ -401,6 +401,16 @@ function accountsContract(open: Open): void {
 
 function leasesContract(open: Open): void {
   const MINUTE = millis(60_000);
+  test("it is known until when a key is held", async () => {
+    const clock = fakeClock(START);
+    await using leases = await opened(open, clock);
+    expect(await leases.heldUntil("key")).toBeUndefined();
+    await leases.acquire("key", "other", MINUTE);
+    expect(await leases.heldUntil("key")).toBe(START + MINUTE);
+    clock.advance(MINUTE);
+    expect(await leases.heldUntil("key")).toBeUndefined();
+  });
+
   type Act = (leases: Leases, clock: FakeClock) => Promise<unknown>;
   const situations: readonly (readonly [string, Act, boolean])[] = [
     ["a free key is given", async () => {}, true],

@@ -247,7 +247,7 @@ describe("the command", () => {
     expect(exit).toBe(3);
     expect(json.unchecked).toMatchObject([
       { file: join(folder, "inner.conf"), line: 2 },
-      { file: join(folder, "none.conf"), line: 1, problem: "the file can't be read: ENOENT" },
+      { file: join(folder, "none.conf"), line: 1, problem: "the file does not exist" },
     ]);
   });
 

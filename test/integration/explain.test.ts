@@ -80,6 +80,6 @@ describe("the command", () => {
 
   test("reports an unreadable file", async () => {
     const run = await relight({ home: import.meta.dirname }, "explain", "/none.log");
-    expect(run).toMatchObject({ exit: 3, stderr: expect.stringContaining("cannot read the log /none.log") });
+    expect(run).toMatchObject({ exit: 3, stderr: expect.stringContaining("the log /none.log does not exist") });
   });
 });

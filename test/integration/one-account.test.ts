@@ -190,7 +190,7 @@ describe.each(sampleOf(["2.10.27"], ["2.9.10", "2.10.27"]))("one account's fault
       window: "perpetual",
     });
     const { stdout } = await relight(world, "status");
-    for (const { id } of rows) expect(stdout).toContain(id);
+    for (const { id } of rows) expect(stdout).toContain(id.slice(0, 8));
   });
 
   test("expiries still watches the operator, the credentials and the others", async () => {

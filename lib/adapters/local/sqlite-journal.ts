@@ -93,6 +93,11 @@ export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Jo
       const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
       return attempt(() => database.prepare(ACQUIRE).run(lease).changes === 1);
     },
+    heldUntil: async (key) => {
+      const row = attempt(() => database.prepare("SELECT until FROM leases WHERE key = ?").get(key));
+      const until = Number(row?.["until"] ?? 0);
+      return until > clock.now() ? epochMillis(until) : undefined;
+    },
     release: async (key, holder) => {
       attempt(() => database.prepare("DELETE FROM leases WHERE key = ? AND holder = ?").run(key, holder));
     },

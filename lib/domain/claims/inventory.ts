@@ -1,3 +1,4 @@
+import { mostSimilar } from "../time/similar.ts";
 import type { AccountId } from "./account.ts";
 
 /** Where an account is known from. For its name, earlier places win. */
@@ -57,6 +58,23 @@ export function accountsNamed(known: Iterable<KnownAccount>, text: string): read
     if (rank !== undefined) ranks[rank]?.push(account);
   }
   return ranks.find((accounts) => accounts.length > 0) ?? [];
+}
+
+/** The beginning of an id that people may type in its place; shorter ones are more likely names. */
+const ID_PREFIX = /^A[A-Z2-7]{3,54}$/;
+
+/** The accounts whose id begins with `text`. */
+export function accountsBeginning(known: Iterable<KnownAccount>, text: string): readonly AccountId[] {
+  if (!ID_PREFIX.test(text)) return [];
+  return [...known].map(({ account }) => account).filter((account) => account.startsWith(text));
+}
+
+/** The name of a known account that somebody who wrote `text` probably meant. */
+export function nameMeant(known: Iterable<KnownAccount>, text: string): string | undefined {
+  return mostSimilar(
+    text,
+    [...known].flatMap(({ names }) => Object.values(names)),
+  );
 }
 
 /** What to type for each account: its name, or its id if the name is ambiguous. */

@@ -10,7 +10,9 @@ export function isPublicKey(text: string, kind: Kind): boolean {
   if (!/^[A-Z2-7]{56}$/.test(text)) return false;
   const bits = [...text].map((letter) => LETTERS.indexOf(letter).toString(2).padStart(5, "0")).join("");
   const bytes = (bits.match(/.{8}/g) ?? []).map((eight) => Number.parseInt(eight, 2));
-  return encodePublicKey(bytes.slice(1, 1 + KEY_BYTES), kind) === text;
+  const key = bytes.slice(1, 1 + KEY_BYTES);
+  // No seed has a key of zeros, whose checksum is zero too: `AAAA…` is a placeholder.
+  return key.some((byte) => byte !== 0) && encodePublicKey(key, kind) === text;
 }
 
 /**

@@ -1,6 +1,7 @@
-import { millis } from "../../domain/time/time.ts";
+import type { AccountId } from "../../domain/claims/account.ts";
+import { type EpochMillis, isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
-import type { Context } from "./context.ts";
+import { type Context, nameOf } from "./context.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** What a lease protects: an account, or all server restarts of the cluster. */
@@ -17,7 +18,7 @@ export async function withLease<T>(
   holder: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (!(await acquired(context, key, holder))) throw busy(key);
+  if (!(await acquired(context, key, holder))) throw await busy(context, key);
   const [done, lost] = [new AbortController(), new AbortController()];
   const beating = keep(context, key, holder, { done: done.signal, onLost: () => lost.abort() });
   try {
@@ -65,8 +66,19 @@ async function acquired(
   return waitUntil(clock, acquire, { interval, timeout, signal });
 }
 
-function busy(key: LeaseKey): RelightError {
+async function busy(context: Context, key: LeaseKey): Promise<RelightError> {
   if (key === "restarts")
     return new RelightError("restart.busy", "another job is restarting servers; only one may at a time");
-  return new RelightError("account.busy", `another job is working on ${key.replace("account/", "")}`);
+  const account = key.slice("account/".length) as AccountId;
+  const until = await heldUntil(context, key);
+  const end = until === undefined ? "" : `; its lease ends at ${isoTime(until)} unless it goes on`;
+  return new RelightError("account.busy", `another job is working on ${nameOf(context, account)}${end}`, {
+    details: { account, ...(until === undefined ? {} : { until: isoTime(until) }) },
+  });
+}
+
+/** Only for a person who waits: functions may not read leases, and nobody reads their message at once. */
+async function heldUntil({ leases, waitsWhileBusy }: Context, key: LeaseKey): Promise<EpochMillis | undefined> {
+  if (waitsWhileBusy !== undefined) return undefined;
+  return leases.heldUntil(key).catch(() => undefined);
 }

@@ -1,7 +1,15 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
-import { accountsNamed, inventoryOf, type KnownAccount, type Mention } from "../../domain/claims/inventory.ts";
+import {
+  accountsBeginning,
+  accountsNamed,
+  inventoryOf,
+  type KnownAccount,
+  type Mention,
+  nameMeant,
+} from "../../domain/claims/inventory.ts";
+import { isPublicKey } from "../../domain/claims/nkey.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Journal } from "../../ports/journal.ts";
@@ -47,7 +55,7 @@ export async function knownAccounts(context: Context, configured: readonly Accou
 }
 
 /**
- * The account that a person means by an id or a name from any place. Checks the configuration first.
+ * The account that a person means by an id, the beginning of one, or a name from any place. Checks the configuration first.
  * @param connect opens the cluster; without it only the journal is searched
  * @throws RelightError `account.unknown`, also if a name is ambiguous.
  */
@@ -56,17 +64,34 @@ export async function findAccount(
   text: string,
   connect?: () => Promise<Context>,
 ): Promise<AccountId> {
-  if (isAccountId(text)) return text;
-  const own = accountsNamed(inventoryOf(configuredMentions(names)), text);
+  if (isAccountId(text)) return checked(text);
+  const configured = inventoryOf(configuredMentions(names));
+  const own = accountsNamed(configured, text);
   if (own.length > 0) return onlyMatch(own, text);
   if (connect === undefined) {
     const { journalled } = await fromJournal(names.journal);
-    return onlyMatch(accountsNamed(inventoryOf(journalled), text), text);
+    return meantIn(inventoryOf([...configuredMentions(names), ...journalled]), text);
   }
   const context = await connect();
   const known = await takeInventory(context, names.configured);
+  return accountsNamed(known, text).length > 0
+    ? meantIn(known, text)
+    : meantIn(await withServersNames(context, known), text);
+}
+
+/** An id that a person wrote, because a mistyped one would otherwise be an account that nobody knows. */
+function checked(id: AccountId): AccountId {
+  if (isPublicKey(id, "account")) return id;
+  throw new RelightError("account.unknown", `${id} is not an account's id: its checksum is wrong`);
+}
+
+function meantIn(known: readonly KnownAccount[], text: string): AccountId {
   const named = accountsNamed(known, text);
-  return onlyMatch(named.length > 0 ? named : accountsNamed(await withServersNames(context, known), text), text);
+  const found = named.length > 0 ? named : accountsBeginning(known, text);
+  if (found.length > 0) return onlyMatch(found, text);
+  const meant = nameMeant(known, text);
+  const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
+  throw new RelightError("account.unknown", `no account has the name or id "${text}"${advice}`);
 }
 
 /** The accounts that servers have loaded; none if the request fails, which is logged. */
@@ -121,7 +146,7 @@ async function withServersNames(
   known: readonly KnownAccount[],
 ): Promise<readonly KnownAccount[]> {
   const nameless = known.filter(({ names, from }) => Object.keys(names).length === 0 && from.includes("servers"));
-  return pMap(
+  const asked = await pMap(
     nameless,
     async (entry) => {
       const running = await resolver.running(entry.account).catch((thrown: unknown) => {
@@ -133,15 +158,17 @@ async function withServersNames(
     },
     { concurrency: AT_ONCE },
   );
+  const named = new Map(asked.map((entry) => [entry.account, entry]));
+  return known.map((entry) => named.get(entry.account) ?? entry);
 }
 
 function onlyMatch(matches: readonly AccountId[], text: string): AccountId {
   const [match, ...others] = matches;
-  if (match === undefined) throw new RelightError("account.unknown", `no account has the name or id "${text}"`);
-  if (others.length === 0) return match;
+  if (match !== undefined && others.length === 0) return match;
   const list = matches.join(", ");
-  throw new RelightError("account.unknown", `${matches.length} accounts are named "${text}"; use an id: ${list}`);
+  throw new RelightError("account.unknown", `${matches.length} accounts are meant by "${text}"; use an id: ${list}`);
 }
+
 /** The claims of the other accounts. Promises to accounts that no server has loaded count, because they may be loaded later. */
 export async function otherAccounts(
   context: Pick<Context, "resolver" | "clock">,

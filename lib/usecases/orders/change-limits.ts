@@ -4,7 +4,7 @@ import { modeJson } from "../../domain/ladder/mode.ts";
 import { enablesJetStream } from "../../domain/limits/jetstream-limits.ts";
 import { limitsAreLike } from "../../domain/limits/limit-proof.ts";
 import { RelightError } from "../../errors.ts";
-import { type Context, modeFor, type RunningJob, requireSigner } from "../context/context.ts";
+import { type Context, modeFor, nameOf, type RunningJob, requireSigner } from "../context/context.ts";
 import { requireMode } from "../context/mode.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
@@ -40,6 +40,7 @@ export async function changeLimits(deps: JobDependencies, order: LimitOrder): Pr
       : (verdict.findings[0]?.message ?? "everything that was checked works");
     const done = {
       account,
+      name: nameOf(context, account, last.claims?.claims),
       outcome: "pushed",
       why,
       rungs: [],

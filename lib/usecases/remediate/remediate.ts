@@ -6,12 +6,14 @@ import type { RungReport } from "../../domain/ladder/rung.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isoTime, toMillis } from "../../domain/time/time.ts";
 import { hasFinding } from "../../domain/verdict/verdict.ts";
+import { asRelightError } from "../../errors.ts";
 import type { NewJob } from "../../ports/jobs.ts";
-import { type Context, modeFor, type RunningJob } from "../context/context.ts";
+import { type Context, modeFor, nameOf, type RunningJob } from "../context/context.ts";
 import { left, tried } from "../context/mode.ts";
 import { type JobDependencies, runJob } from "../job/job.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
 import type { Look } from "../observe/look.ts";
+import { lookTwice } from "../observe/look-twice.ts";
 import { endingOf, verify } from "../observe/verify.ts";
 import { describeBegun, describePush } from "../push/describe-push.ts";
 import { watchExpiry, watchUnseen } from "../renewal/expiry-pages.ts";
@@ -25,8 +27,24 @@ import { type Done, type Ended, lookOnly, type Remediation } from "./remediation
 import { type CrashedWork, renewalOf, resume, rungsOf } from "./resume.ts";
 import { refuseUnproved } from "./unproved.ts";
 
-/** Runs one job, whatever triggered it. */
-export function remediate(deps: JobDependencies, order: NewJob): Promise<Remediation> {
+/**
+ * Runs one job, whatever triggered it. A check needs no lease: while another job works on the account, it only looks and
+ * leaves nothing in the journal.
+ */
+export async function remediate(deps: JobDependencies, order: NewJob): Promise<Remediation> {
+  try {
+    return await remediateAlone(deps, order);
+  } catch (thrown) {
+    const error = asRelightError(thrown);
+    if (error.code !== "account.busy" || order.action !== "verify") throw thrown;
+    const context = await deps.context();
+    const seen = await lookTwice(context, order.account);
+    const { last: _last, ...end } = await withFacts(context, lookOnly("verified", seen));
+    return { ...end, unrecorded: error.message, correlation: order.correlation ?? deps.newId() };
+  }
+}
+
+function remediateAlone(deps: JobDependencies, order: NewJob): Promise<Remediation> {
   return runJob(deps, order, async (context, job) => {
     const crashed = await resume(context, job);
     const calls = order.action === "remediate";
@@ -60,6 +78,7 @@ async function withFacts(context: Context, done: Done): Promise<Ended & Pick<Don
   const outage = lastOutage(verdicts);
   return {
     ...done,
+    name: nameOf(context, verdict.account, (claims ?? done.last.known.renewable)?.claims),
     critical,
     mode: modeJson(modeFor(context, verdict.account)),
     ...(exp === undefined ? {} : { expiresAt: isoTime(toMillis(exp)) }),

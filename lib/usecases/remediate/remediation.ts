@@ -20,6 +20,8 @@ export type Outcome =
 /** The result of one job on one account. */
 export interface Remediation {
   readonly account: string;
+  /** From the configuration or the claims; the id of an account without a name. */
+  readonly name: string;
   /**
    * `verified`, `renewed` and `pushed` end with a check, without applying the ladder; see the verdict. `looked`: the mode
    * did not allow the next step. `escalated`: a person was called. `unhealed`: nobody was called; see `page`.
@@ -38,6 +40,8 @@ export interface Remediation {
   readonly pushed?: ReturnType<typeof describePush>;
   /** What became of the page; absent if there was nothing to page about. */
   readonly page?: PageEnd;
+  /** Why the check is not in the journal: another job is working on the account. */
+  readonly unrecorded?: string;
   /** The id of everything that the trigger led to. */
   readonly correlation: string;
   /** When the claims expire; ISO 8601, UTC. Absent if they don't or it is unknown. */
@@ -54,7 +58,7 @@ export interface Remediation {
 export type Ended = Omit<Remediation, "correlation">;
 
 /** The result with the last check. */
-export type Done = Omit<Ended, "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
+export type Done = Omit<Ended, "name" | "mode" | "critical" | "expiresAt" | "unwellSince" | "healthySince"> & {
   readonly last: Look;
 };
 

@@ -48,7 +48,7 @@ export function checkConfig(
 function readConfig(file: string, world: ConfigFiles): { readonly server: ServerConfig } | UncheckedFile {
   const begin = { file, line: 1 };
   const source = world.read(file);
-  if (!source.ok) return { at: begin, problem: `the file can't be read: ${source.why}` };
+  if (!source.ok) return { at: begin, problem: `the file ${source.why}` };
   const parsed = parseNatsConfig(
     { file, text: source.text },
     {

@@ -88,6 +88,10 @@ export function fakeJournal(
       leases.set(key, { holder, until: (clock.now() + lasts) as EpochMillis });
       return true;
     },
+    heldUntil: async (key) => {
+      const until = leases.get(key)?.until;
+      return until !== undefined && until > clock.now() ? until : undefined;
+    },
     release: async (key, holder) => {
       if (leases.get(key)?.holder === holder) leases.delete(key);
     },

@@ -77,6 +77,7 @@ test("a journal failure after queueing is no failure of the delivery", async () 
     acquire: (key: string, holder: string, lasts: Millis) =>
       queued.length === 0 ? journal.acquire(key, holder, lasts) : Promise.reject(new Error("throttled")),
     release: () => Promise.reject(new Error("throttled")),
+    heldUntil: () => Promise.reject(new Error("throttled")),
   };
   expect(await take(isForgetful)).toMatchObject({ outcome: "queued" });
   expect(queued).toHaveLength(1);

@@ -105,7 +105,7 @@ describe("an incident of the bus", () => {
     const fail = async () => {
       throw new RelightError("journal.unavailable", "throttled");
     };
-    const broken = { append: fail, read: fail, acquire: fail, release: fail };
+    const broken = { append: fail, read: fail, acquire: fail, release: fail, heldUntil: fail };
     expect(await tell({}, { ...deps, journal: { ...deps.journal, ...broken }, leases: broken })).toBe("told");
     expect(sent()).toEqual(["open ORDERS"]);
     expect(log.lines.map(({ level }) => level)).toContain("error");

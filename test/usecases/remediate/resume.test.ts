@@ -190,7 +190,7 @@ describe("a busy account", () => {
   async function busyFor(lasts: Millis, waitsWhileBusy: Millis): Promise<string> {
     const scene = newWorld();
     await scene.world.journal.acquire(`account/${account}`, "another", lasts);
-    const end = scene.world.run("verify", {}, { waitsWhileBusy });
+    const end = scene.world.run("heal", {}, { waitsWhileBusy });
     return end.then(
       ({ outcome }) => outcome,
       ({ code }) => code,
@@ -198,11 +198,22 @@ describe("a busy account", () => {
   }
 
   test.each<[string, number, number, string]>([
-    ["is waited for, by whoever may: a dead holder's lease ends by itself", 30_000, 35_000, "verified"],
+    ["is waited for, by whoever may: a dead holder's lease ends by itself", 30_000, 35_000, "healthy"],
     ["is not waited for by anybody else", 30_000, 0, "account.busy"],
     ["is given up when the time is over", 30_000, 29_000, "account.busy"],
   ])("%s", async (_what, lasts, waits, end) => {
     expect(await busyFor(millis(lasts), millis(waits))).toBe(end);
+  });
+});
+
+describe("a check of a busy account", () => {
+  test("needs no lease, says so, and leaves nothing in the journal", async () => {
+    const { world } = newWorld();
+    await world.journal.acquire(`account/${account}`, "another", millis(30_000));
+    const end = await world.run("verify");
+    expect(end).toMatchObject({ outcome: "verified", verdict: { health: "healthy" } });
+    expect(end.unrecorded).toMatch(/^another job is working on .*; its lease ends at \d{4}-.*Z unless it goes on$/);
+    expect(await world.journal.read({ account })).toEqual([]);
   });
 });
 

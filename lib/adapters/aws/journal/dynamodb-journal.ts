@@ -1,12 +1,13 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { epochMillis } from "../../../domain/time/time.ts";
 import type { Journal, JournalledAccount } from "../../../ports/journal.ts";
 import type { Leases } from "../../../ports/leases.ts";
 import { CLIENT_SETTINGS } from "../client-settings.ts";
 import { knownAccounts } from "./dynamodb-accounts.ts";
 import { append } from "./dynamodb-append.ts";
 import { latest } from "./dynamodb-latest.ts";
-import { acquire, release } from "./dynamodb-leases.ts";
+import { acquire, heldUntil, release } from "./dynamodb-leases.ts";
 import { select } from "./dynamodb-read.ts";
 import { attemptAt, type DynamoDbJournalSettings } from "./dynamodb-table.ts";
 
@@ -30,6 +31,10 @@ export function dynamoDbJournal(settings: DynamoDbJournalSettings): Journal & Le
     latest: (accounts) => attempt(() => latest(settings, accounts)),
     acquire: (key, holder, lasts) =>
       attempt(() => acquire(settings, { key, holder, lasts, now: settings.clock.now() })),
+    heldUntil: async (key) => {
+      const until = await attempt(() => heldUntil(settings, { key, now: settings.clock.now() }));
+      return until === undefined ? undefined : epochMillis(until);
+    },
     release: (key, holder) => attempt(() => release(settings, key, holder)),
   };
 }

@@ -1,5 +1,5 @@
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
-import { DeleteCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+import { DeleteCommand, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import type { DynamoDbJournalSettings } from "./dynamodb-table.ts";
 
 const leaseKey = (key: string) => ({ pk: `lease#${key}`, sk: "lease" });
@@ -18,6 +18,16 @@ export async function acquire(
     ExpressionAttributeValues: { ":holder": holder, ":now": now },
   });
   return await conditionHolds(client.send(command));
+}
+
+/** When the lease ends, in milliseconds since 1970; undefined if nobody holds it. */
+export async function heldUntil(
+  { client, table }: DynamoDbJournalSettings,
+  { key, now }: { key: string; now: number },
+): Promise<number | undefined> {
+  const command = new GetCommand({ TableName: table, Key: leaseKey(key), ConsistentRead: true });
+  const until = Number((await client.send(command)).Item?.["until"] ?? 0);
+  return until > now ? until : undefined;
 }
 
 export async function release({ client, table }: DynamoDbJournalSettings, key: string, holder: string): Promise<void> {

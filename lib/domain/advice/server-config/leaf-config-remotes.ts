@@ -81,7 +81,7 @@ function notCredentials({ at, value }: Text, file: Exclude<CredentialsFile, User
     case "missing":
       return configFinding("credentials.missing", at, `there is no file ${value}`);
     case "unreadable":
-      return configFinding("credentials.unreadable", at, `${value} can't be read: ${file.why}`);
+      return configFinding("credentials.unreadable", at, `${value} ${file.why}`);
     case "malformed":
       return configFinding("credentials.malformed", at, `${value} is not a credentials file: ${file.why}`);
   }
