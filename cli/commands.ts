@@ -38,6 +38,7 @@ export async function status(app: App): Promise<CommandResult> {
     json: {
       mode: modeJson(app.mode),
       accounts: rows.map(statusRow),
+      resolvers: resolversIn(rows),
       expiring: expiring.map(expiringJson),
     },
     lines: () => [
@@ -264,8 +265,13 @@ function statusRow({ account, name, window, seen, alarm, manual, decision }: Sur
   const { until, ...decided } = { until: undefined, ...decision };
   const renewal = { ...decided, until: until === undefined ? null : isoTime(until) };
   const expiry = { ...times, renewal, manual, alarm };
-  const { health: verdict, depth, findings } = seen.verdict;
-  return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings };
+  const { health: verdict, depth, findings, warnings } = seen.verdict;
+  return { name, id: account, ...expiry, window: window?.state ?? "unknown", verdict, depth, findings, warnings };
+}
+
+/** Where each server takes account JWTs from: the same whichever account was looked at. */
+function resolversIn([first]: readonly Survey[]): readonly object[] {
+  return (first?.seen.verdict.servers ?? []).map(({ name, resolver }) => ({ name, ...defined({ resolver }) }));
 }
 
 function planRow({ account, name, renewal, reconciliation, step, seen, decision }: Survey): object {
@@ -279,7 +285,7 @@ function planRow({ account, name, renewal, reconciliation, step, seen, decision 
         ? [{ do: "escalate", why: step.why }]
         : [];
   const refused = step.kind === "rung" || step.kind === "stop" ? step.refused : [];
-  const { health: verdict } = seen.verdict;
+  const { health: verdict, findings, warnings } = seen.verdict;
   const steps = [...reconciling, ...renewing, ...applying];
-  return { account, name, verdict, steps, refused, renewal: decision };
+  return { account, name, verdict, findings, warnings, steps, refused, renewal: decision };
 }

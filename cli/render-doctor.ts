@@ -1,4 +1,5 @@
 import type { ManifestFinding, NatsContainer, Severity } from "../lib/domain/advice/probes/probe-manifest-facts.ts";
+import { describeResolvers } from "../lib/domain/claims/resolver-kind.ts";
 import type { Evidence, Layer } from "../lib/domain/doctor/layers-facts.ts";
 import { describeMode, type RunMode } from "../lib/domain/ladder/mode.ts";
 import { PANICS_AT_ELECTION } from "../lib/domain/verdict/defects.ts";
@@ -42,6 +43,8 @@ function renderDiagnosis(diagnosis: Diagnosis): readonly string[] {
   return [
     `the cluster is ${paint(diagnosis.verdict)}`,
     ...diagnosis.layers.flatMap(renderLayer),
+    ...diagnosis.warnings.map(({ about, message }) => `  ${colors.yellow("·")} ${about}: ${message}`),
+    ...(diagnosis.resolvers.length === 0 ? [] : [`accounts come from: ${describeResolvers(diagnosis.resolvers)}`]),
     ...renderWarning(diagnosis),
     ...renderHealthz(diagnosis),
     ...diagnosis.versions.flatMap(renderVersion),

@@ -1,3 +1,4 @@
+import { describeResolver, describeResolvers } from "../lib/domain/claims/resolver-kind.ts";
 import { describePage, wasCalled } from "../lib/domain/incidents/page-end.ts";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { readLosses } from "../lib/domain/ladder/loss.ts";
@@ -47,12 +48,27 @@ export function renderStatus(rows: readonly Survey[], facts: StatusFacts): strin
     ...rows.flatMap((row) => whyNotYet(row, facts)),
     "",
     summary(rows),
+    ...resolversOf(rows),
   ];
+}
+
+/** Names the resolvers if one is not the usual one; the servers are the same for every account. */
+function resolversOf([first]: readonly Survey[]): string[] {
+  const servers = first?.seen.observation.servers ?? [];
+  return servers.every(isUsual) ? [] : [`accounts come from: ${describeResolvers(servers)}`];
+}
+
+const isUsual = ({ resolver }: Verdict["servers"][number]): boolean => resolver === undefined || resolver === "full";
+
+/** Names the resolver only if it is not the usual one. */
+function describeServer(server: Verdict["servers"][number]): string {
+  const { name, version } = server;
+  return isUsual(server) ? `${name} ${version}` : `${name} ${version} (${describeResolver(server)})`;
 }
 
 export function renderVerdict(verdict: Verdict, name: string): string[] {
   const { servers, streams, consumers, findings, warnings, diagnosis, depth } = verdict;
-  const where = servers.map((server) => `${server.name} ${server.version}`).join(", ");
+  const where = servers.map(describeServer).join(", ");
   return [
     `${colors.bold(name)} is ${paint(verdict.health)}: ${counted(streams, "stream")}, ${counted(consumers, "consumer")} on ${where}, ${DEPTH[depth]}`,
     ...findings.map(renderFinding),
@@ -70,7 +86,7 @@ export function renderRemediation(result: Remediation): string[] {
     `${colors.bold(name)}: ${outcome} (${result.why})`,
     ...result.rungs.map(({ rung, result: end, why: because }) => `  ${MARKS[end]} ${rung}: ${end} (${because})`),
     ...(result.losses ?? []).map((loss) => `  ${colors.red("lost")} ${loss}`),
-    ...(result.pushed ? [renderPush(result.pushed)] : []),
+    ...(result.pushed ? renderPush(result.pushed) : []),
     ...(result.page ? [renderPage(result.page)] : []),
     ...renderVerdict(result.verdict, name),
   ];
@@ -88,6 +104,8 @@ export const renderMode = (mode: Remediation["mode"]): string => colors.dim(desc
 export function renderPlan(rows: readonly Survey[]): string[] {
   const lines = rows.flatMap((row) => [
     `${colors.bold(row.name)} is ${paint(row.seen.verdict.health)}`,
+    ...row.seen.verdict.findings.map(renderFinding),
+    ...row.seen.verdict.warnings.map(renderWarning),
     ...planOf(row),
   ]);
   return rows.length === 0 ? ["no accounts"] : lines;
@@ -203,10 +221,12 @@ function renderWarning({ code, subject, message }: Warning): string {
   return `  ${colors.yellow("·")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
 }
 
-function renderPush({ jti, servers, exp }: NonNullable<Remediation["pushed"]>): string {
+function renderPush({ jti, servers, exp, forgotten }: NonNullable<Remediation["pushed"]>): string[] {
   const until = exp === null ? "never expires" : `expires ${isoTime(toMillis(epochSeconds(exp)))}`;
-  const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")} and in the resolver`;
-  return `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
+  const kept = forgotten === undefined ? " and in the resolver" : "";
+  const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}${kept}`;
+  const line = `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
+  return forgotten === undefined ? [line] : [line, `  ${colors.yellow("!")} ${forgotten}`];
 }
 
 /** When it expires, in how long, and when it will be renewed. */

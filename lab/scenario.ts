@@ -13,8 +13,9 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { nowSeconds, signClaims } from "./keys.ts";
 import { allConsumers, allStreams } from "./lists.ts";
 import { isMetaCurrent } from "./meta.ts";
+import { type AccountState, accountStates } from "./pushes.ts";
 import { retry, waitFor } from "./wait.ts";
-import { type AccountState, accountStates, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** The life of an account in production: it is used, expires, is renewed, and is dead. */
 
@@ -96,7 +97,8 @@ async function expiresAfter(world: World, system: NatsConnection, lives: number,
   try {
     const before = new Set((await accountStates(system, world)).map(({ jwt }) => jwt));
     const token = world.sign(world.claims({ exp: nowSeconds() + lives, limits }));
-    await system.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
+    // Every kind of resolver takes it on this subject.
+    await system.request(`$SYS.REQ.ACCOUNT.${world.accountId}.CLAIMS.UPDATE`, token, { timeout: 5_000 });
     // A running `watch` may already have renewed it.
     const isOver = ({ jwt, expired }: AccountState): boolean => !before.has(jwt) && (jwt !== token || expired === true);
     const hasExpired = async (): Promise<boolean> => {

@@ -6,6 +6,8 @@ import { writeHome } from "./home.ts";
 import { type Claims, newCredentials, nowSeconds, seedOf, signClaims } from "./keys.ts";
 import { isMetaCurrent } from "./meta.ts";
 import { freePorts, type NatsServer, startServer } from "./nats-server.ts";
+import { push, pushOne } from "./pushes.ts";
+import { type ResolverKind, resolverConfig, serveJwts } from "./resolvers.ts";
 import { waitFor } from "./wait.ts";
 
 /**
@@ -50,6 +52,8 @@ export interface WorldOptions {
   readonly jetstream?: string;
   /** The maximum number of accounts in the resolver. */
   readonly limit?: number;
+  /** The kind of resolver of each server; `full` by default. Others than `full` know the application account from the start. */
+  readonly resolver?: ResolverKind | ((index: number) => ResolverKind);
   /** Additional configuration of each server, such as a leafnode listener. */
   readonly config?: (index: number) => string;
   /** TLS options for clients, if `config` has TLS. */
@@ -87,8 +91,11 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
     signingKeys,
     jetstream = "",
     limit = 1_000,
+    resolver = "full",
     config = () => "",
   } = options;
+  const kindOf = typeof resolver === "string" ? () => resolver : resolver;
+  const kinds = Array.from({ length: size }, (_, index) => kindOf(index));
   const inDomain = domain === undefined ? "" : `, domain: ${domain}`;
   const operator = createOperator();
   const operatorSigningKey = createOperator();
@@ -102,12 +109,17 @@ async function tryWorld(options: WorldOptions, joinedWithin: number): Promise<Wo
   // Signed once, because with a different JWT on each server the claims in force would differ.
   const system = signClaims(accountClaims("SYS", systemAccount, accountSigningKey, UNLIMITED), signer);
 
+  const systemId = systemAccount.getPublicKey();
+  const isFull = kinds.every((kind) => kind === "full");
+  const first = lives === undefined ? {} : { exp: nowSeconds() + lives };
+  const appClaims = accountClaims("APP", account, accountSigningKey, { ...UNLIMITED, ...JETSTREAM });
+  const preload = { [systemId]: system, [account.getPublicKey()]: signClaims({ ...appClaims, ...first }, signer) };
+  const store = kinds.includes("url") ? await serveJwts(preload) : undefined;
   // The default of two seconds for the sign-in may be too short on a busy machine.
-  const security = (folder: string): string => `
+  const security = (folder: string, index: number): string => `
 operator: ${operatorJwt}
-system_account: ${systemAccount.getPublicKey()}
-resolver { type: full, dir: "${folder}/jwt", allow_delete: true, interval: "1m", limit: ${limit} }
-resolver_preload { ${systemAccount.getPublicKey()}: ${system} }
+system_account: ${systemId}
+${resolverConfig({ kind: kinds[index] ?? "full", folder, limit, preload, systemAccount: systemId, url: store?.url ?? "" })}
 authorization { timeout: 30 }
 jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDomain} ${jetstream} }
 `;
@@ -129,9 +141,15 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
       ...times,
     }),
     sign: (claims, key = signer) => signClaims(claims, key),
-    push: (token) => push(world, token),
+    push: async (token) => {
+      store?.hold(world.accountId, token);
+      await (isFull ? push(world, token) : pushOne(world, token));
+    },
     connectAs: (who) => signIn(server, credentials[who], options.tls),
-    [Symbol.asyncDispose]: () => disposeAll(servers),
+    [Symbol.asyncDispose]: async () => {
+      await disposeAll(servers);
+      await store?.[Symbol.asyncDispose]();
+    },
   };
   try {
     await writeHome(world.home, {
@@ -145,7 +163,8 @@ jetstream { store_dir: "${folder}/jetstream", max_mem: 256M, max_file: 1G${inDom
       urls: servers.map(({ url }) => url),
     });
     await allJoined(world, joinedWithin);
-    await world.push(world.sign(world.claims(lives === undefined ? {} : { exp: nowSeconds() + lives })));
+    if (isFull) await world.push(world.sign(world.claims(first)));
+    else if (kinds.includes("full")) await world.push(preload[world.accountId] ?? "");
     return world;
   } catch (error) {
     await world[Symbol.asyncDispose]();
@@ -196,7 +215,7 @@ export async function anotherAccount(world: World, name: string): Promise<World>
 async function startServers(
   binary: string,
   size: number,
-  security: (folder: string) => string,
+  security: (folder: string, index: number) => string,
   more: (index: number) => string,
 ): Promise<readonly NatsServer[]> {
   const ports = await freePorts(2 * size);
@@ -210,7 +229,7 @@ async function startServers(
       startServer({
         binary,
         port: ports[index],
-        config: (folder) => `server_name: ${name(index)}\n${security(folder)}\n${cluster(port)}\n${more(index)}`,
+        config: (folder) => `server_name: ${name(index)}\n${security(folder, index)}\n${cluster(port)}\n${more(index)}`,
       }),
     ),
   );
@@ -239,50 +258,4 @@ async function allJoined({ connectAs, servers }: World, timeout: number): Promis
 
 async function disposeAll(servers: readonly NatsServer[]): Promise<void> {
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
-}
-
-async function push(world: World, token: string): Promise<void> {
-  const connection = await world.connectAs("system");
-  try {
-    await connection.request("$SYS.REQ.CLAIMS.UPDATE", token, { timeout: 5_000 });
-    await waitFor("the JWT to be in the resolver", async () => (await lookup(connection, world.accountId)) === token);
-    await waitFor("the JWT to run", async () => {
-      const states = await accountStates(connection, world);
-      return states.every(({ jwt }) => jwt === token);
-    });
-  } finally {
-    await connection.close();
-  }
-}
-
-async function lookup(connection: NatsConnection, account: string): Promise<string | undefined> {
-  const reply = await connection
-    .request(`$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`, "", { timeout: 500 })
-    .catch(() => undefined);
-  return reply?.string();
-}
-
-/** A server's report about an account that it runs. */
-export interface AccountState {
-  readonly jwt?: string;
-  readonly expired?: boolean;
-}
-
-/**
- * The account's state on each responding server that has it loaded.
- * @throws Error if no server answers.
- */
-export async function accountStates(
-  connection: NatsConnection,
-  { accountId, servers }: Pick<World, "accountId" | "servers">,
-): Promise<readonly AccountState[]> {
-  const replies = await connection.requestMany(`$SYS.REQ.ACCOUNT.${accountId}.INFO`, "", {
-    strategy: "count",
-    maxMessages: servers.length,
-    maxWait: 2_000,
-  });
-  const answers: (AccountState | null | undefined)[] = [];
-  for await (const reply of replies) answers.push(reply.json<{ data?: AccountState | null }>().data);
-  if (answers.length === 0) throw new Error(`no server reports the state of ${accountId}`);
-  return answers.filter((state): state is AccountState => state?.jwt !== undefined);
 }

@@ -95,7 +95,14 @@ export const ERRORS = {
     "The server closed the connection. Run the command again; it continues where it stopped.",
   ),
   "nats.timeout": again(EXIT.unknown, "A server did not answer in time; check its load and the network."),
-  "nats.no_resolver": final(EXIT.unknown, "The servers need a NATS-based resolver (resolver: { type: full, … })."),
+  "nats.no_resolver": final(
+    EXIT.unknown,
+    "Only a full resolver (resolver: { type: full, … }) keeps JWTs and lists them; see docs/claims.md#resolvers.",
+  ),
+  "push.nowhere": final(
+    EXIT.critical,
+    "Put the JWT into resolver_preload, or where the resolver's URL serves it, or let a client of the account connect first.",
+  ),
   "nats.bad_answer": again(EXIT.unknown, "A server's answer was invalid; please report it."),
   "nats.list_cut": again(
     EXIT.unknown,

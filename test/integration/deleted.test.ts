@@ -2,10 +2,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { nowSeconds, signClaims } from "../../lab/keys.ts";
+import { accountStates } from "../../lab/pushes.ts";
 import { deleteAccount, fill, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { retry, waitFor } from "../../lab/wait.ts";
-import { accountStates, createWorld, type World } from "../../lab/world.ts";
+import { createWorld, type World } from "../../lab/world.ts";
 import { runJobOn } from "../support/context.ts";
 import { type Run, relight, startRelight } from "../support/relight.ts";
 

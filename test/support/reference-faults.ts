@@ -187,6 +187,8 @@ const CLUSTER: All<Diagnosis> = {
   notStored: true,
   healthz: true,
   versions: true,
+  resolvers: true,
+  warnings: true,
 };
 const REPORT: All<Pick<DoctorReport, "cluster" | "manifests">> = { cluster: true, manifests: true };
 

@@ -8,6 +8,7 @@ import type { Operator } from "./operator.ts";
 export interface Places {
   /** Absent if no source of truth is configured. */
   readonly source?: Probe<SourceAccount>;
+  /** Failed with `nats.no_resolver` if no server has a full resolver: then only the servers' claims can be compared. */
   readonly stored: Probe<StoredClaims | undefined>;
   readonly running: Probe<readonly RunningAccount[]>;
 }
@@ -35,10 +36,12 @@ export interface ClaimsComparison {
  */
 export function compareClaims(places: Places, operator: Operator): ClaimsComparison {
   const { source, stored, running } = places;
-  const unasked = [source, stored, running].flatMap((probe) => (probe?.ok === false ? [probe.message] : []));
+  const loaded = loadedOn({ running });
+  const isKept = stored.ok || stored.code !== "nats.no_resolver" || (running.ok && loaded.length === 0);
+  const asked = [source, ...(isKept ? [stored] : []), running];
+  const unasked = asked.flatMap((probe) => (probe?.ok === false ? [probe.message] : []));
   const sourced = source?.ok ? source.value : undefined;
   const unclear = sourced?.state === "unclear" ? [sourced.problem] : [];
-  const loaded = loadedOn({ running });
   const held = stored.ok ? stored.value : undefined;
   const comparisons = comparisonsOf(sourced, held, loaded);
   const missing = missingNotes(sourced, stored, running, loaded);
@@ -65,8 +68,14 @@ function comparisonsOf(
       : held !== undefined
         ? compare("source", source, "resolver", held.document)
         : loaded.flatMap(({ server, document }) => compare("source", source, server, document));
-  if (held === undefined) return fromSource;
-  const drift = loaded.flatMap(({ server, document }) => compare("resolver", held.document, server, document));
+  // Without a resolver to compare with, servers must run the same claims.
+  const [first, ...others] = loaded;
+  const drift =
+    held !== undefined
+      ? loaded.flatMap(({ server, document }) => compare("resolver", held.document, server, document))
+      : first === undefined
+        ? []
+        : others.flatMap(({ server, document }) => compare(first.server, first.document, server, document));
   return [...fromSource, ...drift];
 }
 
@@ -77,7 +86,7 @@ function isDifference(
   loaded: readonly Loaded[],
   operator: Operator,
 ): boolean {
-  if (from === "resolver" || sourced === undefined) return true;
+  if (from !== "source" || sourced === undefined) return true;
   const others = held === undefined ? loaded.map(({ document }) => document) : [held.document];
   return others.some((document) => differenceOf(sourced, document, operator) !== undefined);
 }

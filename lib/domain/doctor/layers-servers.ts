@@ -1,5 +1,6 @@
+import { describeResolver } from "../claims/resolver-kind.ts";
 import { hasQuorum, type MetaGroup, quorumProblems } from "../observation/meta-group.ts";
-import type { Probe } from "../observation/observation.ts";
+import type { Probe, ServerFacts } from "../observation/observation.ts";
 import type { HealthAnswer, HealthChecks } from "../observation/server-health.ts";
 import type { Health } from "../verdict/verdict.ts";
 import type { ClusterFacts, DomainMeta, Evidence } from "./layers-facts.ts";
@@ -17,11 +18,15 @@ export function serversLayer({ servers, monitoring }: ClusterFacts): readonly Ev
   const { expected, servers: answered } = servers.value;
   const missing = `only ${answered.length} of ${expected} servers answer; these count the others as members`;
   return [
-    ...answered.map(({ server: { name, version } }) => healthy(name, `answers, version ${version}`)),
+    ...answered.map(({ server }) =>
+      healthy(server.name, ["answers", `version ${server.version}`, ...resolverOf(server)].join(", ")),
+    ),
     ...(answered.length < expected ? [{ health: "degraded", message: missing } as const] : []),
     ...reached,
   ];
 }
+
+const resolverOf = (server: ServerFacts): string[] => (server.resolver === undefined ? [] : [describeResolver(server)]);
 
 export function jetStreamLayer({ servers, monitoring }: ClusterFacts): readonly Evidence[] {
   if (!servers.ok) return [{ health: "unknown", message: servers.message }];

@@ -70,7 +70,8 @@ function revokedAll({ before, after, now }: LockoutInput): readonly Lockout[] {
   );
 }
 
-function revocationOf(claims: AccountClaims | undefined, user: string): number {
+/** Users issued up to this time are revoked; epoch seconds, 0 if none. */
+export function revocationOf(claims: AccountClaims | undefined, user: string): number {
   const revocations = claims?.nats["revocations"];
   return isJsonObject(revocations) ? Number(revocations[user] ?? 0) : 0;
 }
@@ -126,21 +127,27 @@ function permissions({ before, after }: LockoutInput): readonly Lockout[] {
 
 type Way = "pub" | "sub";
 
-/** The permissions of a user without its own: those of the scope that signed it, otherwise the account's. */
-function permissionsOf({ nats }: AccountClaims, signedBy?: string): JsonObject {
+/** The template of a scoped signing key; undefined if the key has no scope. */
+export function scopeOf({ nats }: AccountClaims, key: string | undefined): JsonObject | undefined {
   const keys = Array.isArray(nats["signing_keys"]) ? (nats["signing_keys"] as readonly Json[]) : [];
-  const scope = keys.filter(isJsonObject).find(({ key }) => key === signedBy);
-  return objectOf(scope?.["template"] ?? nats["default_permissions"]);
+  const scope = keys.filter(isJsonObject).find((it) => it["key"] === key);
+  return scope && objectOf(scope["template"]);
+}
+
+/** The permissions of a user without its own: those of the scope that signed it, otherwise the account's. */
+export function permissionsOf(claims: AccountClaims, signedBy?: string): JsonObject {
+  return scopeOf(claims, signedBy) ?? objectOf(claims.nats["default_permissions"]);
 }
 
 const objectOf = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {});
-const textsIn = (value: Json | undefined): readonly string[] =>
+export const textsIn = (value: Json | undefined): readonly string[] =>
   (Array.isArray(value) ? value : []).filter((it: Json) => typeof it === "string");
 
 const deniesAll = (claims: AccountClaims, way: Way): boolean =>
   textsIn(objectOf(permissionsOf(claims)[way])["deny"]).includes(">");
 
-function mayUse(permissions: JsonObject, way: Way, subject: string): boolean {
+/** Whether these permissions allow the subject. */
+export function mayUse(permissions: JsonObject, way: Way, subject: string): boolean {
   const { allow, deny } = objectOf(permissions[way]);
   // With `resp` but no allowed subjects, a user may publish only responses.
   const answersOnly = way === "pub" && isJsonObject(permissions["resp"]);
@@ -207,7 +214,8 @@ const SYSTEM_RULES: readonly ((input: LockoutInput) => readonly Lockout[])[] = [
   },
 ];
 
-function authUsersOf(claims: AccountClaims | undefined): readonly string[] {
+/** The users that need no auth callout; empty if the account has none. */
+export function authUsersOf(claims: AccountClaims | undefined): readonly string[] {
   const authorization = claims?.nats["authorization"];
   return isJsonObject(authorization) ? textsIn(authorization["auth_users"]) : [];
 }

@@ -52,7 +52,7 @@ export function incidentKey(operator: string, account: AccountId | "-", failureC
   return `relight/${operator}/${account}/${failureClass}`;
 }
 
-const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_account"];
+const DIFFERENCES: readonly FindingCode[] = ["source.differs", "source.unknown_account", "claims.overwritten"];
 
 /** The failure class of a verdict; undefined if it is healthy. */
 export function failureClassOf(verdict: Verdict): FailureClass | undefined {
@@ -61,10 +61,10 @@ export function failureClassOf(verdict: Verdict): FailureClass | undefined {
   if (verdict.findings.some(({ code }) => code === "account.deleted" || code === "account.gone"))
     return "account_deleted";
   if (verdict.findings.some(({ code }) => code === "source.missing_account")) return "account_missing";
+  const isDifference = verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
+  if (verdict.health === "degraded" && isDifference) return "claims_differ";
   if (verdict.findings.length > 0 && isRevived(verdict))
     return verdict.findings.some(({ code }) => code === "asset.lost") ? "assets_lost" : "limits_reached";
   if (verdict.health === "dead") return "jetstream_dead";
-  const isDifference = verdict.findings.length > 0 && verdict.findings.every(({ code }) => DIFFERENCES.includes(code));
-  if (verdict.health === "degraded" && isDifference) return "claims_differ";
   return verdict.health;
 }

@@ -58,7 +58,7 @@ export type EntryKind =
  */
 export const EXPIRING_KINDS = [
   ...(["job.started", "job.finished", "verdict"] as const),
-  ...(["gate.refused", "push.proved", "rung.started", "rung.finished"] as const),
+  ...(["gate.refused", "rung.started", "rung.finished"] as const),
 ] as const satisfies readonly EntryKind[];
 
 /** Kinds that a check needs from earlier runs (usecases/observe/look.ts). A journal can read them all at once. */
@@ -66,7 +66,7 @@ export const REMEMBERED: readonly EntryKind[] = [
   ...(["toggle.opened", "toggle.closed"] as const),
   ...(["reconfigure.opened", "reconfigure.closed", "memory.seen", "source.adopted"] as const),
   ...(["loss.found", "loss.acknowledged"] as const),
-  "account.deleted",
+  ...(["account.deleted", "push.proved"] as const),
 ];
 
 export const mayExpire = (kind: EntryKind): boolean => (EXPIRING_KINDS as readonly EntryKind[]).includes(kind);

@@ -1,5 +1,8 @@
+import { loaded } from "../claims/claims-in-force.ts";
+import { whyNoPush } from "../claims/resolver-kind.ts";
 import { refusedAsAccount } from "../limits/connection-use.ts";
 import type { Observation } from "../observation/observation.ts";
+import { olderAfterRestart } from "../verdict/claims-findings.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import { losesByRestart } from "./restart.ts";
 import type { Situation } from "./rung.ts";
@@ -9,7 +12,9 @@ import type { Situation } from "./rung.ts";
 /** Why Relight can't connect as the account; undefined if nothing is known against it. */
 export function cannotAsk({ hasAccountKey, observation }: Situation): string | undefined {
   if (!hasAccountKey) return "only the account itself may request it, but its signingKey is not configured";
-  const refused = refusedAsAccount(observation);
+  const view = observation.accountView;
+  const refused =
+    refusedAsAccount(observation) ?? (view.ok === "not-asked" && view.keptOut === true ? view.why : undefined);
   return refused === undefined ? undefined : `only the account itself may request it, but ${refused}`;
 }
 
@@ -22,8 +27,10 @@ export function notAlone({ servers }: Observation): string | undefined {
   return `${server?.name} is not proved to be standalone; in a cluster the toggle destroys streams and consumers`;
 }
 
-export function cannotPush({ canSign, claims }: Situation): string | undefined {
+export function cannotPush({ canSign, claims, observation }: Situation): string | undefined {
   if (claims === undefined) return "the claims in force could not be read";
+  const nowhere = loaded(observation).length > 0 ? undefined : whyNoPush(observation.servers);
+  if (nowhere !== undefined) return nowhere;
   return canSign ? undefined : "there is no key to sign with (operator.signingKey)";
 }
 
@@ -39,6 +46,11 @@ export function losesMemory(situation: Situation): string | undefined {
     unanswered &&
     `it would remove what exists only in memory (${inMemory}), and Relight could not recreate it: ${unanswered}`
   );
+}
+
+/** A server that does not keep what was pushed comes back with claims that may have expired. */
+export function comesBackOlder({ observation }: Situation): string | undefined {
+  return olderAfterRestart(observation)[0];
 }
 
 export function losesMemoryByRestart({ observation, allowMemoryLoss }: Situation): string | undefined {

@@ -10,7 +10,14 @@ import { hasFinding } from "../verdict/verdict.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
 import { serversToRestart } from "./restart.ts";
 import type { Rung, Situation } from "./rung.ts";
-import { cannotAsk, cannotPush, losesMemory, losesMemoryByRestart, notAlone } from "./rung-objections.ts";
+import {
+  cannotAsk,
+  cannotPush,
+  comesBackOlder,
+  losesMemory,
+  losesMemoryByRestart,
+  notAlone,
+} from "./rung-objections.ts";
 import {
   deafConsumerGroups,
   deafStreamGroups,
@@ -186,7 +193,7 @@ const RESTART_SERVERS: Rung = {
       : undefined,
   forbids: (situation) => {
     if (!situation.canRestart) return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
-    return losesMemoryByRestart(situation) ?? limitObjection(situation.observation);
+    return comesBackOlder(situation) ?? losesMemoryByRestart(situation) ?? limitObjection(situation.observation);
   },
 };
 

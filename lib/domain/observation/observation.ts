@@ -1,5 +1,6 @@
 import type { AccountId } from "../claims/account.ts";
 import type { ClaimsDocument } from "../claims/claims.ts";
+import type { ResolverKind } from "../claims/resolver-kind.ts";
 import type { ConnectionCount, LimitsRoom, ServerCapacity } from "../limits/server-use.ts";
 import type { Json, JsonObject } from "../time/json.ts";
 import { type EpochMillis, type Millis, millis } from "../time/time.ts";
@@ -28,6 +29,10 @@ export interface ServerFacts {
    * standalone except for its leafnode remotes. `unknown`: the server did not report it.
    */
   readonly topology: "standalone" | "leaf" | "clustered" | "unknown";
+  /** Where it takes account JWTs from; absent if unknown. */
+  readonly resolver?: ResolverKind;
+  /** When it last read its configuration, by its own clock; only for MEMORY or URL resolvers, and absent if unknown. */
+  readonly configuredAt?: EpochMillis;
 }
 
 /** The account on one server; `loaded: false` is normal if no client of it has connected. */
@@ -222,7 +227,14 @@ export interface LeafConnection {
 }
 
 /** `not-asked`: the account view was not requested, with the reason (such as no key). */
-export type AccountViewProbe = Probe<AccountView> | { readonly ok: "not-asked"; readonly why: string };
+export type AccountViewProbe = Probe<AccountView> | NotAsked;
+
+export interface NotAsked {
+  readonly ok: "not-asked";
+  readonly why: string;
+  /** The claims keep Relight's own users out, although a key for them is configured. */
+  readonly keptOut?: true;
+}
 
 /** Claims from the resolver, which accepts any JWT: they may be forged, foreign or expired. */
 export interface StoredClaims {

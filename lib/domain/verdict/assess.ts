@@ -1,8 +1,10 @@
 import { type Expectations, NOTHING_EXPECTED } from "../claims/account.ts";
+import { claimsInForce } from "../claims/claims-in-force.ts";
 import type { SourceView } from "../claims/claims-source.ts";
 import type { Operator } from "../claims/operator.ts";
 import { type Presence, presenceIn } from "../claims/presence.ts";
 import type { JournalEntry } from "../journal/journal.ts";
+import type { LastPush } from "../journal/last-push.ts";
 import type { Loss } from "../ladder/loss.ts";
 import { lossFindings } from "../ladder/loss-findings.ts";
 import { orderOfRestarts, restartFindings } from "../ladder/restart-findings.ts";
@@ -14,15 +16,24 @@ import type { Observation, ServerFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
 import { defined } from "../time/defined.ts";
 import { isoTime } from "../time/time.ts";
-import { claimsFindings, withdrawalFinding } from "./claims-findings.ts";
+import { claimsFindings, idleWarnings, resolverWarnings, withdrawalFinding } from "./claims-findings.ts";
 import { explainDefect } from "./defects.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import { originFindings } from "./origins-findings.ts";
+import { overwrittenFindings } from "./overwritten-findings.ts";
 import { sourceFindings } from "./source-findings.ts";
-import { type Depth, type Finding, type FindingCode, observedAt, type Verdict, worst } from "./verdict.ts";
+import {
+  type Depth,
+  type Finding,
+  type FindingCode,
+  observedAt,
+  type Verdict,
+  type Warning,
+  worst,
+} from "./verdict.ts";
 
 /** What an observation is judged by. */
 export interface Standards {
@@ -41,6 +52,8 @@ export interface Standards {
   readonly source?: SourceView;
   /** Whether the account exists, and if not, why. By default from this observation alone, without the journal. */
   readonly presence?: Presence;
+  /** Relight's last push of the account, if any. */
+  readonly pushed?: LastPush;
   /** The account when it was last healthy, if ever. */
   readonly sight?: LastSight;
   /** Which findings earlier observations confirm; all by default. */
@@ -70,9 +83,27 @@ export function assess(observation: Observation, standards: Standards): Verdict 
     streams: streams.length,
     consumers: streams.reduce((sum, { consumers }) => sum + consumers.length, 0),
     findings,
-    warnings: withdrawn === undefined ? limitWarnings(observation) : [],
+    warnings: withdrawn === undefined ? warningsAbout(observation, findings, sight) : [],
     diagnosis: diagnose(observation, findings),
   };
+}
+
+function warningsAbout(
+  observation: Observation,
+  findings: readonly Finding[],
+  sight: LastSight | undefined,
+): readonly Warning[] {
+  return [
+    ...limitWarnings(observation),
+    ...resolverWarnings(observation),
+    ...keptOutWarnings(observation),
+    ...idleWarnings(observation, findings, sight),
+  ];
+}
+
+function keptOutWarnings({ accountView: view }: Observation): readonly Warning[] {
+  if (view.ok !== "not-asked" || view.keptOut !== true) return [];
+  return [{ code: "account.kept_out", subject: {}, message: `checked only as the system account: ${view.why}` }];
 }
 
 function agreedFindings(findings: readonly Finding[], { agreement }: Standards): readonly Finding[] {
@@ -86,13 +117,14 @@ function allFindings(
   presence: Presence,
   expected: Expectations,
 ): readonly Finding[] {
-  const claims = claimsFindings(observation, standards.operator, presence);
+  const claims = claimsFindings(observation, standards.operator, presence, standards.sight);
   return [
     ...(standards.unfinishedToggle ? [unfinishedRemedy()] : []),
     ...standards.unfinishedChanges.map(unfinishedChange),
     ...(standards.unproved ?? []).map(unprovedEntry),
     ...lossFindings(observation, standards.losses ?? []),
     ...claims,
+    ...overwrittenFindings(claimsInForce(observation, standards.operator)?.claims, standards.pushed),
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation, standards.sight),
@@ -108,8 +140,8 @@ function connectionFindings(observation: Observation, expected: Expectations, op
   return [...beyond, ...originFindings(observation, expected, beyond)];
 }
 
-function describeServer({ name, version, topology, domain }: ServerFacts): Verdict["servers"][number] {
-  return { name, version, topology, ...defined({ domain }) };
+function describeServer({ name, version, topology, domain, resolver }: ServerFacts): Verdict["servers"][number] {
+  return { name, version, topology, ...defined({ domain, resolver }) };
 }
 
 /** The symptoms of #6806. */

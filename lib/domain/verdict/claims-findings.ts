@@ -3,26 +3,32 @@ import { claimsInForce, isItsOwn, loaded } from "../claims/claims-in-force.ts";
 import { isTrusted } from "../claims/claims-source.ts";
 import type { Operator } from "../claims/operator.ts";
 import { describeWithdrawal, isWithdrawn, type Presence } from "../claims/presence.ts";
+import { describeResolvers, mayComeBackOlder } from "../claims/resolver-kind.ts";
 import { keepsServersDown } from "../gate/gate-harm.ts";
 import { nameForShell } from "../limits/fit.ts";
 import { enablesJetStream } from "../limits/jetstream-limits.ts";
 import type { Observation, StoredClaims } from "../observation/observation.ts";
-import { describeStreams, type SeenStream } from "../observation/streams-seen.ts";
+import { describeStreams, type LastSight, type SeenStream } from "../observation/streams-seen.ts";
 import { isCountable, toMillis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
-import { type Finding, observedAt } from "./verdict.ts";
+import { type Finding, observedAt, type Warning } from "./verdict.ts";
 
 /** Findings about the account's claims: in the resolver, on the servers, and their expiry. */
-export function claimsFindings(observation: Observation, operator: Operator, presence: Presence): Finding[] {
+export function claimsFindings(
+  observation: Observation,
+  operator: Operator,
+  presence: Presence,
+  sight: LastSight | undefined,
+): Finding[] {
   const { stored, running } = observation;
   const unread = unreadable(observation);
   if (unread !== undefined) return [unreadableFinding(unread)];
   if (!running.ok) return [failedProbe("the claims in force", running)];
-  // Servers with a memory or URL resolver store no JWTs, so only the running claims are known.
+  // Without a full resolver only the running claims are known.
   if (!stored.ok && stored.code !== "nats.no_resolver") return [failedProbe("the resolver's claims", stored)];
   const claims = claimsInForce(observation, operator)?.claims;
   const untrusted = untrustedFindings(observation, operator, claims === undefined ? "unknown" : "degraded");
-  if (claims === undefined) return untrusted.length > 0 ? untrusted : [absenceFinding(presence)];
+  if (claims === undefined) return untrusted.length > 0 ? untrusted : [absenceFinding(observation, presence)];
   return [
     ...noStartFindings(observation, operator),
     ...untrusted,
@@ -30,9 +36,23 @@ export function claimsFindings(observation: Observation, operator: Operator, pre
     ...expiryFindings(observation, claims, presence),
     // A full resolver deletes expired JWTs, so that is not a separate finding.
     ...(stored.ok && !(presence.state === "expired" && stored.value === undefined)
-      ? storageFindings(observation, stored.value, claims, operator)
+      ? storageFindings(observation, stored.value, { claims, operator, sight })
       : []),
+    ...(stored.ok ? [] : differingServers(observation, claims)),
   ];
+}
+
+/** The servers that may come back from a restart with an older JWT, and why. */
+export function olderAfterRestart(observation: Observation): readonly string[] {
+  return loaded(observation).flatMap(({ server, document }) => {
+    const host = observation.servers.find(({ name }) => name === server);
+    return (host && mayComeBackOlder(host, document.claims)) ?? [];
+  });
+}
+
+/** Nothing is wrong yet: the claims are in force, but their resolvers do not keep them. */
+export function resolverWarnings(observation: Observation): readonly Warning[] {
+  return olderAfterRestart(observation).map((message) => ({ code: "resolver.not_kept", subject: {}, message }));
 }
 
 /** The only finding of an account that was deleted or is gone. */
@@ -46,7 +66,7 @@ export function withdrawalFinding(presence: Presence, left: readonly SeenStream[
 }
 
 /** Neither the servers nor the resolver have the account; the journal tells why. */
-function absenceFinding(presence: Presence): Finding {
+function absenceFinding({ stored, servers }: Observation, presence: Presence): Finding {
   switch (presence.state) {
     case "expired": {
       const message = `the account expired at ${observedAt(presence.at)}, and the resolver has deleted its JWT since`;
@@ -54,8 +74,12 @@ function absenceFinding(presence: Presence): Finding {
     }
     case "unknown":
       return finding("account.not_found", "unknown", {}, `no server has the account loaded, and ${presence.why}`);
-    default:
-      return finding("account.not_found", "unknown", {}, "no server or resolver knows this account");
+    default: {
+      const isAsked = stored.ok || stored.code !== "nats.no_resolver";
+      const unasked = `no server has the account loaded, and its JWT can't be looked up (${describeResolvers(servers)}); configure the account's signingKey, or let a client of it connect`;
+      const message = isAsked ? "no server or resolver knows this account" : unasked;
+      return finding("account.not_found", "unknown", {}, message);
+    }
   }
 }
 
@@ -119,11 +143,16 @@ function expiryFindings(observation: Observation, claims: AccountClaims, presenc
   return [finding("account.expired", "dead", {}, `the account expired${expiredAt}`, evidence)];
 }
 
+interface Judging {
+  readonly claims: AccountClaims;
+  readonly operator: Operator;
+  readonly sight: LastSight | undefined;
+}
+
 function storageFindings(
   observation: Observation,
   stored: StoredClaims | undefined,
-  claims: AccountClaims,
-  operator: Operator,
+  { claims, operator, sight }: Judging,
 ): Finding[] {
   if (stored === undefined) {
     const message = "the resolver lacks the account's JWT: a restarted server could not load it";
@@ -134,15 +163,48 @@ function storageFindings(
     const message = `the resolver holds a JWT that the servers don't trust (issuer ${iss})`;
     return [finding("claims.untrusted", "degraded", {}, message, { jti, iss })];
   }
-  return [...notLoaded(observation, claims), ...driftFindings(observation, stored.document)];
+  return [...notLoaded(observation, claims, sight), ...driftFindings(observation, stored.document)];
 }
 
-function notLoaded(observation: Observation, claims: AccountClaims): Finding[] {
-  const isSeen = loaded(observation).length > 0 || observation.accountView.ok === true;
-  if (isSeen || !enablesJetStream(claims)) return [];
-  const message =
-    "no server has the account loaded, so the system account can't see its streams; configure the account's signingKey";
+/**
+ * Servers load accounts with streams at their start. So an account that none has loaded, and that never had streams, has
+ * nothing to check.
+ */
+function notLoaded(observation: Observation, claims: AccountClaims, sight: LastSight | undefined): Finding[] {
+  if (isSeen(observation) || !enablesJetStream(claims) || isIdle(observation, sight)) return [];
+  const streams = describeStreams(sight?.streams ?? []);
+  const message = `no server has the account loaded, although it had streams when it was last healthy: ${streams}; configure the account's signingKey`;
   return [finding("account.not_loaded", "unknown", {}, message)];
+}
+
+const isSeen = (observation: Observation): boolean =>
+  loaded(observation).length > 0 || observation.accountView.ok === true;
+
+const isIdle = ({ streams, running }: Observation, sight: LastSight | undefined): boolean =>
+  streams.ok && streams.value.length === 0 && running.ok && (sight?.streams ?? []).length === 0;
+
+/** An account that nobody uses is healthy: nothing about it can be wrong yet. */
+export function idleWarnings(
+  observation: Observation,
+  findings: readonly Finding[],
+  sight: LastSight | undefined,
+): readonly Warning[] {
+  if (findings.length > 0 || isSeen(observation) || !isIdle(observation, sight)) return [];
+  const message = "the account is not in use: no server has it loaded, and no stream of it was ever seen";
+  return [{ code: "account.idle", subject: {}, message }];
+}
+
+/** Without a full resolver the servers can only be compared with each other. */
+function differingServers(observation: Observation, claims: AccountClaims): Finding[] {
+  const all = loaded(observation);
+  const newest = all.find(({ document }) => document.claims.jti === claims.jti);
+  return all
+    .filter(({ document }) => newest !== undefined && document.text !== newest.document.text)
+    .map(({ server, document }) => {
+      const evidence = { running: document.claims.jti, newest: claims.jti };
+      const message = `${server} runs other, older claims than ${newest?.server}`;
+      return finding("claims.drift", "degraded", { server }, message, evidence);
+    });
 }
 
 function driftFindings(observation: Observation, stored: ClaimsDocument): Finding[] {

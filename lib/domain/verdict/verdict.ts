@@ -23,8 +23,11 @@ export const FINDINGS = {
     "The account existed and its claims are still valid, but no server or resolver has it any more: it was deleted or lost.",
   "account.not_found": "Neither the resolver nor any server knows the account.",
   "account.not_in_resolver": "The account runs, but the resolver no longer holds its JWT.",
-  "account.not_loaded": "No server has the account loaded, so its JetStream can't be checked.",
-  "claims.drift": "A server runs different claims than the resolver holds.",
+  "account.not_loaded":
+    "No server has the account loaded, although it had streams when it was last healthy, so its JetStream can't be checked.",
+  "claims.drift": "A server runs different claims than the resolver holds, or without one, than another server.",
+  "claims.overwritten":
+    "Somebody pushed an older JWT over one that Relight pushed, or one made from an older copy: a renewal or change is undone.",
   "claims.no_start":
     "The claims give JetStream to the system account: running servers continue, but none could start again.",
   "claims.unreadable":
@@ -104,6 +107,11 @@ export type FindingCode = keyof typeof FINDINGS;
 export const WARNINGS = {
   "limit.near": "Nine tenths of a limit are in use.",
   "limit.reached": "A limit is reached, but only prevents new streams or consumers.",
+  "account.idle": "No server has the account loaded, and it never had streams: nobody uses it, so nothing is checked.",
+  "account.kept_out":
+    "The account's claims keep Relight's own users out (auth callout, a scoped key), so it is checked only as the system account.",
+  "resolver.not_kept":
+    "A server with a MEMORY or URL resolver runs a JWT that it may not have after a restart, because nobody put it where the resolver takes it from.",
   "stream.full": "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",
 } as const;
 
@@ -142,7 +150,7 @@ export interface Verdict {
   readonly depth: Depth;
   /** ISO 8601, UTC. */
   readonly observedAt: string;
-  readonly servers: readonly Pick<ServerFacts, "name" | "version" | "topology" | "domain">[];
+  readonly servers: readonly Pick<ServerFacts, "name" | "version" | "topology" | "domain" | "resolver">[];
   /** The leafnode connections that are bound to the account. */
   readonly leafnodes: readonly LeafConnection[];
   readonly streams: number;
@@ -178,10 +186,10 @@ export function describeSubject({ server, stream, consumer, domain, leafnode }: 
 /** Findings that no remedy fixes. */
 const BEYOND_REMEDIES: ReadonlySet<FindingCode> = new Set([
   ...(["asset.lost", "limit.storage", "limit.no_tier", "limit.server_storage"] as const),
-  ...(["limit.connections", "limit.locked"] as const),
+  ...(["limit.connections", "limit.locked", "claims.overwritten"] as const),
 ]);
 
-/** Whether only findings remain that no remedy fixes: unacknowledged losses, and limits. */
+/** Whether only findings remain that no remedy fixes: unacknowledged losses, limits, and what others pushed. */
 export function isRevived({ findings }: Pick<Verdict, "findings">): boolean {
   return findings.every(({ code }) => BEYOND_REMEDIES.has(code));
 }

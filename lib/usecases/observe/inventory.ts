@@ -13,9 +13,9 @@ import { isPublicKey } from "../../domain/claims/nkey.ts";
 import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { Journal } from "../../ports/journal.ts";
-import type { ListedJwt } from "../../ports/resolver.ts";
 import type { SourceEntry } from "../../ports/source.ts";
 import type { Context } from "../context/context.ts";
+import { listedIn } from "./stored.ts";
 
 const AT_ONCE = 8;
 
@@ -119,14 +119,10 @@ function configuredMentions({ configured, settingsOf }: Omit<OfflineNames, "jour
 }
 
 async function fromResolver({ resolver }: Context, mentions: Mention[]): Promise<void> {
-  try {
-    for await (const entry of resolver.list()) {
-      const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
-      const name = entry.ok ? entry.jwt.document.claims.name : undefined;
-      if (isAccountId(account)) mentions.push({ account, place: "resolver", name });
-    }
-  } catch (error) {
-    if (!(error instanceof RelightError) || error.code !== "nats.no_resolver") throw error;
+  for await (const entry of listedIn(resolver)) {
+    const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
+    const name = entry.ok ? entry.jwt.document.claims.name : undefined;
+    if (isAccountId(account)) mentions.push({ account, place: "resolver", name });
   }
 }
 
@@ -169,18 +165,35 @@ function onlyMatch(matches: readonly AccountId[], text: string): AccountId {
   throw new RelightError("account.unknown", `${matches.length} accounts are meant by "${text}"; use an id: ${list}`);
 }
 
-/** The claims of the other accounts. Promises to accounts that no server has loaded count, because they may be loaded later. */
+/**
+ * The claims of the other accounts: in the resolver, or without a full one on the servers. Promises to accounts that no
+ * server has loaded count, because they may be loaded later.
+ */
 export async function otherAccounts(
-  context: Pick<Context, "resolver" | "clock">,
+  context: Pick<Context, "resolver" | "clock" | "probes">,
   account: AccountId,
 ): Promise<readonly AccountClaims[]> {
-  const others: AccountClaims[] = [];
-  const isOther = (entry: ListedJwt): entry is Extract<ListedJwt, { ok: true }> =>
-    entry.ok && entry.jwt.document.claims.sub !== account;
-  for await (const entry of context.resolver.list()) {
-    if (!isOther(entry)) continue;
-    const { claims } = entry.jwt.document;
-    if (claims.exp === undefined || toMillis(claims.exp) > context.clock.now()) others.push(claims);
+  const inForce = ({ sub, exp }: AccountClaims): boolean =>
+    sub !== account && (exp === undefined || toMillis(exp) > context.clock.now());
+  const listed: AccountClaims[] = [];
+  try {
+    for await (const entry of context.resolver.list())
+      if (entry.ok && inForce(entry.jwt.document.claims)) listed.push(entry.jwt.document.claims);
+    return listed;
+  } catch (thrown) {
+    if (asRelightError(thrown).code !== "nats.no_resolver") throw thrown;
+    return (await runningClaims(context)).filter(inForce);
   }
-  return others;
+}
+
+/** The claims of every account that a server has loaded. @throws RelightError `nats.*` */
+async function runningClaims({
+  probes,
+  resolver,
+}: Pick<Context, "resolver" | "probes">): Promise<readonly AccountClaims[]> {
+  const loaded = await probes.accounts();
+  if (!loaded.ok) throw new RelightError("nats.timeout", `the loaded accounts are not known: ${loaded.message}`);
+  const running = await pMap(loaded.value, (account) => resolver.running(account), { concurrency: AT_ONCE });
+  const claims = running.flat().flatMap((entry) => (entry.loaded ? [entry.document.claims] : []));
+  return [...new Map(claims.map((one) => [one.sub, one])).values()];
 }

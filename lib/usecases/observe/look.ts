@@ -5,6 +5,7 @@ import type { SourceView } from "../../domain/claims/claims-source.ts";
 import { type KnownClaims, knownClaims, needsJournal } from "../../domain/claims/known-claims.ts";
 import { lastDeletion, type Presence, presenceIn } from "../../domain/claims/presence.ts";
 import { EVEN_UNPROVED, type JournalEntry, lastAdopted, lastMemory } from "../../domain/journal/journal.ts";
+import { lastPush } from "../../domain/journal/last-push.ts";
 import { openReconfigurations, openToggle, unprovedOpenings } from "../../domain/journal/open-remedies.ts";
 import { keyOfLoss, type Loss, lossesSince, newLosses, openLosses } from "../../domain/ladder/loss.ts";
 import type { MemoryAsset } from "../../domain/ladder/memory.ts";
@@ -107,7 +108,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
   const standards: Standards = {
     operator,
     presence,
-    ...defined({ sight, source }),
+    ...defined({ sight, source, pushed: lastPush(remembered) }),
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),

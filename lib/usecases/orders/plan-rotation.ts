@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
+import type { ServerResolver } from "../../domain/claims/resolver-kind.ts";
 import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
 import {
   type KeyChange,
@@ -14,6 +15,8 @@ import { isCountable } from "../../domain/time/time.ts";
 import { probe } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, nameOf } from "../context/context.ts";
+import { loadedAccounts } from "../observe/inventory.ts";
+import { listedIn } from "../observe/stored.ts";
 
 const ACCOUNTS_AT_ONCE = 4;
 
@@ -39,7 +42,20 @@ export async function planRotation(context: Context, order: RotationOrder): Prom
   const { holders, unknown } = await holdersOf(context, order);
   const { wave: size, includeSystem } = order;
   const { systemAccount } = context.operator;
-  return { ...planWaves(holders, { size, includeSystem, systemAccount }), ...blocked, unknown };
+  const forgetting = forgettingServers(await context.probes.servers());
+  const problems = [...blocked.problems, ...forgetting.problems];
+  const advice = [...blocked.advice, ...forgetting.advice];
+  return { ...planWaves(holders, { size, includeSystem, systemAccount }), problems, advice, unknown };
+}
+
+/** Servers that come back from a restart with JWTs signed by the old key, which they may no longer trust then. */
+function forgettingServers(servers: readonly ServerResolver[]): Obstacles {
+  const names = servers.filter(({ resolver }) => resolver === "memory-or-url").map(({ name }) => name);
+  if (names.length === 0) return { problems: [], advice: [] };
+  return {
+    problems: [`${names.join(", ")}: a MEMORY or URL resolver does not keep JWTs that Relight signs`],
+    advice: ["Sign the JWTs in resolver_preload, or those that the resolver's URL serves, with the new key (nsc)."],
+  };
 }
 
 interface Holders {
@@ -51,10 +67,12 @@ interface Holders {
 async function holdersOf(context: Context, { from, configured }: RotationOrder): Promise<Holders> {
   const stored = new Map<AccountId, DecodedJwt | undefined>(configured.map((id) => [id, undefined]));
   const unread = new Map<string, string>();
-  for await (const entry of context.resolver.list()) {
+  for await (const entry of listedIn(context.resolver)) {
     if (entry.ok) stored.set(entry.jwt.document.claims.sub, entry.jwt);
     else unread.set(entry.account, entry.problem);
   }
+  // Only a full resolver lists the accounts.
+  for (const account of await loadedAccounts(context)) if (!stored.has(account)) stored.set(account, undefined);
   const hosted = await context.probes.hosted();
   const streamsOf = (id: AccountId): number =>
     hosted.ok ? hosted.value.filter(({ account }) => account === id).length : 0;

@@ -1,11 +1,12 @@
 import type { BegunPush } from "../../domain/journal/unfinished.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { epochSeconds } from "../../domain/time/time.ts";
 import type { ProvedPush } from "./push.ts";
 
 /** A push, for people and programs. */
-export function describePush({ document, servers, changes }: ProvedPush) {
+export function describePush({ document, servers, changes, forgotten }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
-  return { jti, iss, iat, exp: exp ?? null, servers, changes };
+  return { jti, iss, iat, exp: exp ?? null, servers, changes, ...defined({ forgotten }) };
 }
 
 /** A push by a crashed job, for people and programs. */

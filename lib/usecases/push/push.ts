@@ -1,10 +1,11 @@
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { describeResolvers, whereForgotten, whyNoPush } from "../../domain/claims/resolver-kind.ts";
 import { readOtherwise } from "../../domain/claims/server-reading.ts";
 import { type Allowance, gate } from "../../domain/gate/gate.ts";
 import type { HarmLeave } from "../../domain/gate/gate-harm.ts";
 import type { ClockSkew } from "../../domain/observation/clocks.ts";
-import type { Observation, RunningAccount } from "../../domain/observation/observation.ts";
+import type { Observation, RunningAccount, ServerFacts } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
@@ -14,6 +15,7 @@ import { type Context, type RunningJob, record } from "../context/context.ts";
 import { requireMode } from "../context/mode.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { assertNotDeleted } from "../observe/deletion.ts";
+import { storedIn } from "../observe/stored.ts";
 import { gateFacts } from "./gate-facts.ts";
 
 export interface PushOrder {
@@ -35,26 +37,44 @@ export interface ProvedPush {
   readonly document: ClaimsDocument;
   readonly servers: readonly string[];
   readonly changes: readonly JsonObject[];
+  /** Where the JWT is not kept, and what to do about it; absent if every server keeps it. */
+  readonly forgotten?: string;
 }
 
 /**
  * The only function that pushes to the resolver: gate, journal, push, proof on every server.
- * @throws RelightError `jwt.malformed`, `gate.refused`, `mode.forbids` and `account.deleted` (nothing was pushed),
- * `push.*`, `nats.*`.
+ * @throws RelightError `jwt.malformed`, `gate.refused`, `mode.forbids`, `account.deleted` and `push.nowhere` (nothing was
+ * pushed), `push.*`, `nats.*`.
  */
 export async function push(context: Context, job: RunningJob, order: PushOrder): Promise<ProvedPush> {
   const candidate = context.codec.decode(order.token);
   const changes = await passGate(context, job, candidate, order);
   requireMode(context.mode, "renew", "a push");
   await assertNotDeleted(context, job);
+  const servers = await assertTaken(context, job.account);
   const { jti, iss, iat, exp } = candidate.document.claims;
   const jwt = { jti, iss, iat, exp: exp ?? null };
   const back = job.undelete ? { undelete: true } : {};
   await record(context, job, "push.started", { purpose: order.purpose, jwt, changes, ...back });
   await context.resolver.push(candidate.token);
-  const servers = await prove(context, job, candidate.document);
-  await record(context, job, "push.proved", { jti, servers });
-  return { document: candidate.document, servers, changes };
+  const proved = await prove(context, job, candidate.document);
+  await record(context, job, "push.proved", { jti, iat, exp: exp ?? null, purpose: order.purpose, servers: proved });
+  const forgotten = whereForgotten(servers);
+  if (forgotten !== undefined) context.log.warn("a pushed JWT is not kept", { account: job.account, forgotten });
+  return { document: candidate.document, servers: proved, changes, ...defined({ forgotten }) };
+}
+
+/**
+ * Called before anything is journaled or pushed, because some resolvers take no JWT of an account that is not loaded.
+ * Returns the servers.
+ * @throws RelightError `push.nowhere`, `nats.*`
+ */
+export async function assertTaken(context: Context, account: AccountId): Promise<readonly ServerFacts[]> {
+  const servers = await context.probes.servers();
+  const why = whyNoPush(servers);
+  if (why !== undefined && !(await context.resolver.running(account)).some(isLoaded))
+    throw new RelightError("push.nowhere", why, { details: { resolver: describeResolvers(servers) } });
+  return servers;
 }
 
 async function passGate(
@@ -92,7 +112,8 @@ async function passGate(
 
 /**
  * Waits until every server that has the account loaded runs the JWT and reads it like Relight, and the resolver holds it.
- * The servers' 200 "jwt updated" proves nothing. Servers that have not loaded the account do not count.
+ * The servers' 200 "jwt updated" proves nothing. Servers that have not loaded the account do not count. Without a full
+ * resolver at least one server must run it.
  */
 async function prove(context: Context, { account }: RunningJob, document: ClaimsDocument): Promise<readonly string[]> {
   const { claims } = document;
@@ -155,8 +176,9 @@ async function askWhere(
   const proved = misread.length > 0 ? [] : running.map(({ server }) => server);
   const lagging = servers.map(({ server }) => server).filter((server) => !proved.includes(server));
   if (lagging.length > 0) return { proved, lagging, misread };
-  const stored = await resolver.lookup(account);
-  return { proved, lagging: stored && isWanted(stored.document) ? [] : ["the resolver"], misread };
+  const stored = await storedIn(resolver, account);
+  if (!stored.kept) return { proved, lagging: proved.length > 0 ? [] : ["any server"], misread };
+  return { proved, lagging: stored.jwt && isWanted(stored.jwt.document) ? [] : ["the resolver"], misread };
 }
 
 function isLoaded(entry: RunningAccount): entry is Extract<RunningAccount, { loaded: true }> {

@@ -188,8 +188,11 @@ async function whyRenew(
 ): Promise<string | undefined> {
   const decided = await renewalDecision(context, job, seen);
   if (decided.decision !== "renew") return undefined;
-  const { why, warning } = decided;
-  if (onlyExpired && why === DUE) return undefined;
+  const { warning } = decided;
+  if (onlyExpired && decided.why === DUE) return undefined;
+  // Else the renewal would silently repair what somebody undid and will undo again.
+  const undone = seen.verdict.findings.find(({ code }) => code === "claims.overwritten");
+  const why = undone === undefined ? decided.why : `${decided.why}; ${undone.message}`;
   if (warning !== undefined) context.log.warn("renewing in a blackout", { account: job.account, warning });
   return warning === undefined ? why : `${why}; ${warning}`;
 }

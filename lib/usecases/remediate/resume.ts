@@ -115,10 +115,12 @@ async function leave(context: Context, job: RunningJob): Promise<readonly RungRe
 async function pushInForce(context: Context, job: RunningJob, { pushes }: Unfinished): Promise<CrashedWork["push"]> {
   const last = pushes.at(-1);
   if (last !== undefined && last.servers === undefined) {
-    const { jti } = last.jwt;
+    const { jti, iat, exp } = last.jwt;
     const { proved: servers, lagging } = await whereInForce(context, job.account, ({ claims }) => claims.jti === jti);
     if (lagging.length === 0) {
-      await record(context, job, "push.proved", { jti, servers, begunBy: last.job });
+      const { purpose } = last;
+      const pushed = { jti, iat: iat ?? null, exp: exp ?? null, purpose };
+      await record(context, job, "push.proved", { ...pushed, servers, begunBy: last.job });
       return { ...last, servers };
     }
   }

@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { type AccountClaims, type ClaimsDocument, editClaims } from "../../domain/claims/claims.ts";
+import { mayComeBackOlder } from "../../domain/claims/resolver-kind.ts";
 import { type Attempt, nextStep, type Step } from "../../domain/ladder/ladder.ts";
 import { memoryAssets } from "../../domain/ladder/memory.ts";
 import { allows } from "../../domain/ladder/mode.ts";
@@ -156,7 +157,11 @@ function without(capacity: ServerCapacity, own: readonly StreamFacts[]): ServerC
 const AT_ONCE = 16;
 
 /** What other accounts would lose: a starting server recreates the streams of all accounts within their limits. */
-async function lossElsewhere(context: Context, account: AccountId): Promise<string | undefined> {
+async function lossElsewhere(
+  context: Context,
+  account: AccountId,
+  { observation: { servers } }: Situation,
+): Promise<string | undefined> {
   const hosted = await context.probes.hosted(true);
   if (!hosted.ok) return `the streams of other accounts are unknown: ${hosted.message}`;
   const others = new Set(hosted.value.map((stream) => stream.account));
@@ -169,9 +174,11 @@ async function lossElsewhere(context: Context, account: AccountId): Promise<stri
       if (!seen.ok) return [`the limits of account ${name} are unknown: ${seen.message}`];
       const loaded = seen.value.filter((entry) => entry.loaded);
       const assets = assetsOf(hosted.value.filter((stream) => stream.account === other));
-      const found = loaded.flatMap(({ document: { claims } }) => {
+      const found = loaded.flatMap(({ server, document: { claims } }) => {
+        const host = servers.find((it) => it.name === server);
+        const older = host && mayComeBackOlder(host, claims);
         const exceeded = exceededLimits(claims, assets);
-        return exceeded.length === 0 ? [] : [describeExceeded(exceeded, claims)];
+        return [older ?? [], exceeded.length === 0 ? [] : describeExceeded(exceeded, claims)].flat();
       });
       return found.slice(0, 1).map((why) => `account ${name}: ${why}`);
     },

@@ -20,6 +20,7 @@ import { type Wait, waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { accountsAtRisk } from "../observe/accounts-at-risk.ts";
 import { type Look, lookOnce } from "../observe/look.ts";
+import { storedIn } from "../observe/stored.ts";
 
 /**
  * Restarts the servers that hold dead streams or consumers, one at a time, the meta leader last, until the account is
@@ -133,13 +134,9 @@ function assertFinished(open: OpenRestart | undefined): void {
 /** @throws RelightError `restart.refused` if a restarted server could not start again. */
 async function assertStartable({ operator: { systemAccount }, resolver }: Context): Promise<void> {
   if (systemAccount === undefined || !isAccountId(systemAccount)) return;
-  const stored = await resolver.lookup(systemAccount).catch((thrown: unknown) => {
-    // A memory or URL resolver has no lookup; the servers were asked as well.
-    if (asRelightError(thrown).code === "nats.no_resolver") return undefined;
-    throw thrown;
-  });
+  const stored = await storedIn(resolver, systemAccount);
   const running = (await resolver.running(systemAccount)).flatMap((it) => (it.loaded ? [it.document] : []));
-  const all = [...running, ...(stored === undefined ? [] : [stored.document])];
+  const all = [...running, ...(stored.kept && stored.jwt !== undefined ? [stored.jwt.document] : [])];
   if (!all.some(({ claims }) => keepsServersDown(systemAccount, systemAccount, claims))) return;
   const message = "the system account's claims give it JetStream, so a restarted server could not start again";
   throw new RelightError("restart.refused", message);

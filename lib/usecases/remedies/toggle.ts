@@ -11,6 +11,7 @@ import { waitUntil } from "../context/wait-until.ts";
 import { provedBy } from "../journal/proof.ts";
 import { memoryOf } from "../journal/remembered.ts";
 import { isDeletedNow } from "../observe/deletion.ts";
+import { storedIn } from "../observe/stored.ts";
 import { push } from "../push/push.ts";
 
 /**
@@ -40,16 +41,31 @@ export async function toggleJetStream(context: Context, job: RunningJob, toggle:
     });
     await waitForJetStream(context, job, false);
   } catch (thrown) {
-    await undo(context, job, asRelightError(thrown));
+    await undo(context, job, off, asRelightError(thrown));
     throw thrown;
   }
   await switchOn(context, job, toggle, off);
 }
 
 /** Turns JetStream on again after any error, because it may be off on some servers, or soon. If that fails, the next job does. */
-async function undo(context: Context, job: RunningJob, { code, message }: RelightError): Promise<void> {
-  if (code === "gate.refused") return record(context, job, "toggle.closed", { refused: message });
+async function undo(
+  context: Context,
+  job: RunningJob,
+  off: ClaimsDocument,
+  { code, message }: RelightError,
+): Promise<void> {
+  const isRefused = code === "gate.refused" || code === "push.nowhere";
+  if (isRefused || (code === "push.rejected" && !(await isAnywhere(context, job, off))))
+    return record(context, job, "toggle.closed", { refused: message });
   await finishToggle(context, job);
+}
+
+/** Whether a server or the resolver has the claims without JetStream, although one rejected them. */
+async function isAnywhere({ resolver }: Context, { account }: RunningJob, off: ClaimsDocument): Promise<boolean> {
+  const running = (await resolver.running(account)).flatMap((it) => (it.loaded ? [it.document] : []));
+  const stored = await storedIn(resolver, account);
+  const all = [...running, ...(stored.kept && stored.jwt !== undefined ? [stored.jwt.document] : [])];
+  return all.some(({ claims }) => claims.jti === off.claims.jti);
 }
 
 /** Finishes a toggle that a crashed job left open. Returns whether there was one. */
@@ -58,8 +74,8 @@ export async function finishToggle(context: Context, job: RunningJob): Promise<b
   if (toggle === undefined || (await isDeletedNow(context, job))) return false;
   context.log.warn("finishing a toggle that another job left open", { account: job.account });
   const running = (await context.resolver.running(job.account)).flatMap((it) => (it.loaded ? [it] : []));
-  const stored = await context.resolver.lookup(job.account);
-  const candidates = [...running, ...(stored === undefined ? [] : [stored])];
+  const stored = await storedIn(context.resolver, job.account);
+  const candidates = [...running, ...(stored.kept && stored.jwt !== undefined ? [stored.jwt] : [])];
   const current = candidates.find((claims) => isTrusted(claims, context.operator))?.document ?? toggle.claims;
   if (isOvertaken(toggle, current)) await close(context, job, toggle, current);
   else await switchOn(context, job, toggle, current);

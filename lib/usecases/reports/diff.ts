@@ -2,9 +2,12 @@ import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import type { AccountClaims } from "../../domain/claims/claims.ts";
 import { type ClaimsComparison, compareClaims, type Places } from "../../domain/claims/claims-comparison.ts";
-import type { Probe } from "../../domain/observation/observation.ts";
+import { loaded } from "../../domain/claims/claims-in-force.ts";
+import { lastPush } from "../../domain/journal/last-push.ts";
+import { describeOverwritten } from "../../domain/verdict/overwritten-findings.ts";
 import { probe } from "../../errors.ts";
 import { type Context, nameOf } from "../context/context.ts";
+import { memoryOf } from "../journal/remembered.ts";
 
 export interface AccountDiff extends ClaimsComparison {
   readonly account: AccountId;
@@ -26,21 +29,27 @@ async function diffOne(context: Context, account: AccountId): Promise<AccountDif
     probe(() => resolver.running(account)),
   ]);
   const places: Places = {
-    stored: withoutResolver(stored),
+    stored,
     running,
     ...(source === undefined ? {} : { source: await probe(() => source.claims.lookup(account)) }),
   };
+  const compared = compareClaims(places, operator);
+  const pushed = lastPush(await memoryOf(context.journal, account));
+  const undone = [...new Set(claimsIn(places).flatMap((claims) => describeOverwritten(claims, pushed) ?? []))];
   return {
     account,
     name: nameOf(context, account, namedIn(places)),
     places,
-    ...compareClaims(places, operator),
+    ...compared,
+    ...(undone.length > 0 && compared.state === "same" ? { state: "differs" } : {}),
+    notes: [...undone, ...compared.notes],
   };
 }
 
-/** A memory or URL resolver has no JWTs to look up, which is an answer. */
-function withoutResolver<T>(stored: Probe<T | undefined>): Probe<T | undefined> {
-  return !stored.ok && stored.code === "nats.no_resolver" ? { ok: true, value: undefined } : stored;
+/** The claims in the cluster. */
+function claimsIn({ stored, running }: Places): readonly AccountClaims[] {
+  const held = stored.ok && stored.value !== undefined ? [stored.value.document.claims] : [];
+  return [...held, ...loaded({ running }).map(({ document }) => document.claims)];
 }
 
 /** The claims of the first place that has a name for the account. */

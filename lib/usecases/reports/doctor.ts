@@ -4,11 +4,11 @@ import { typedNames } from "../../domain/claims/inventory.ts";
 import { judgeLayers } from "../../domain/doctor/layers.ts";
 import { isExpiredWithAssets, isNotStored, keepsServersFromStarting } from "../../domain/doctor/layers-accounts.ts";
 import type { AccountHealth, ClusterFacts, Layer } from "../../domain/doctor/layers-facts.ts";
-import type { Probe } from "../../domain/observation/observation.ts";
+import type { Probe, ServerFacts } from "../../domain/observation/observation.ts";
 import type { ServersHealth } from "../../domain/observation/server-health.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { type Defect, defectsOf } from "../../domain/verdict/defects.ts";
-import { type Health, worst } from "../../domain/verdict/verdict.ts";
+import { type Health, type Warning, worst } from "../../domain/verdict/verdict.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Monitoring } from "../../ports/cluster.ts";
 import type { Context } from "../context/context.ts";
@@ -29,6 +29,10 @@ export interface Diagnosis {
   /** Servers whose full `/healthz` fails, with their messages. A probe on it would restart them. */
   readonly healthz: readonly { readonly where: string; readonly message: string }[];
   readonly versions: readonly VersionDefects[];
+  /** Where each server takes account JWTs from; absent if unknown. */
+  readonly resolvers: readonly Pick<ServerFacts, "name" | "resolver">[];
+  /** The accounts' warnings, which change no layer. */
+  readonly warnings: readonly (Pick<Warning, "code" | "message"> & { readonly about: string })[];
 }
 
 export interface VersionDefects {
@@ -78,6 +82,10 @@ async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promis
     notStored: accounts.filter(isNotStored).map(({ name }) => name),
     healthz: failingHealthz(facts),
     versions: versionsOf(facts.servers),
+    resolvers: serversOf(facts.servers).map(({ name, resolver }) => ({ name, ...defined({ resolver }) })),
+    warnings: accounts.flatMap(({ name: about, verdict }) =>
+      verdict.warnings.map(({ code, message }) => ({ about, code, message })),
+    ),
   };
 }
 
@@ -137,8 +145,11 @@ function failingHealthz({ servers, monitoring }: ClusterFacts): Diagnosis["healt
   });
 }
 
+const serversOf = (servers: Probe<ServersHealth>): readonly ServerFacts[] =>
+  servers.ok ? servers.value.servers.map(({ server }) => server) : [];
+
 function versionsOf(servers: Probe<ServersHealth>): readonly VersionDefects[] {
-  const facts = servers.ok ? servers.value.servers.map(({ server }) => server) : [];
+  const facts = serversOf(servers);
   const versions = [...new Set(facts.map(({ version }) => version))].sort();
   return versions.map((version) => {
     const names = facts.filter((server) => server.version === version).map(({ name }) => name);

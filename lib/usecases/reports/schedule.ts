@@ -8,10 +8,11 @@ import type { Scheduled } from "../../domain/expiry/calendar.ts";
 import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
 import { defined } from "../../domain/time/defined.ts";
 import { isCountable } from "../../domain/time/time.ts";
-import { asRelightError, probe } from "../../errors.ts";
+import { probe } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, nameOf } from "../context/context.ts";
 import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
+import { storedIn } from "../observe/stored.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
@@ -91,16 +92,13 @@ const NOTHING = { ok: true, value: [] } as const;
 export async function claimsOf(context: Context, account: AccountId): Promise<FoundClaims> {
   const { resolver, operator, clock } = context;
   const running = await resolver.running(account);
-  const stored = await resolver.lookup(account).catch((thrown: unknown) => {
-    if (asRelightError(thrown).code !== "nats.no_resolver") throw thrown;
-    return undefined;
-  });
+  const stored = await storedIn(resolver, account);
   const seen = {
     account,
     at: clock.now(),
     servers: [],
     streams: NOTHING,
-    stored: { ok: true, value: stored } as const,
+    stored: { ok: true, value: stored.kept ? stored.jwt : undefined } as const,
     running: { ok: true, value: running } as const,
     accountView: { ok: "not-asked", why: "not needed for the claims" } as const,
     elsewhere: NOTHING,

@@ -170,15 +170,23 @@ describe("the verdict", () => {
     });
   });
 
-  test("an account that is loaded nowhere is unknown without its key, and healthy with it", () => {
+  test("an account loaded nowhere is idle if it never had streams, and unknown without its key if it had", () => {
     const nowhere: Partial<Observation> = {
       running: { ok: true, value: [{ server: "s1", loaded: false }] },
       streams: streams(),
     };
-    expect(verdictOf({ ...nowhere, accountView: { ok: "not-asked", why: "no key" } })).toMatchObject({
-      health: "unknown",
+    const unseen = { ...nowhere, accountView: { ok: "not-asked", why: "no key" } } as const;
+    expect(verdictOf(unseen)).toMatchObject({
+      health: "healthy",
       depth: "system",
-      findings: [{ code: "account.not_loaded" }],
+      findings: [],
+      warnings: [{ code: "account.idle" }],
+    });
+    const sight = { at: epochMillis(NOW), whole: true, streams: [{ name: "ORDERS", servers: ["s1"] }] };
+    const standards = { operator, unfinishedToggle: false, unfinishedChanges: [], sight };
+    expect(assess(observation(unseen), standards)).toMatchObject({
+      health: "unknown",
+      findings: [{ code: "account.not_loaded", message: expect.stringContaining("ORDERS") }],
     });
     const view = {
       jetstream: "enabled",
@@ -412,6 +420,7 @@ test("every finding code occurs somewhere above", () => {
     operator,
     unfinishedToggle: false,
     unfinishedChanges: [],
+    pushed: { at: epochMillis(NOW * 1000), jti: "J2", iat: NOW, exp: undefined, purpose: "renewal" },
     losses: lost,
   });
   const all = [

@@ -1,3 +1,4 @@
+import type { ResolverKind } from "../../../lib/domain/claims/resolver-kind.ts";
 import type { Group } from "../../../lib/domain/ladder/step-down.ts";
 import type { JsonObject } from "../../../lib/domain/time/json.ts";
 import type { Configuration } from "../../../lib/ports/remedies.ts";
@@ -6,8 +7,8 @@ import type { Configuration } from "../../../lib/ports/remedies.ts";
 export interface Faults {
   /** No server answers anything. */
   isDown: boolean;
-  /** Servers with a memory or URL resolver. */
-  hasNoResolver: boolean;
+  /** The kind of the servers' resolvers. */
+  resolver: ResolverKind;
   readonly push: {
     /** Servers that accept a JWT without storing it. */
     readonly misses: Set<string>;
@@ -40,7 +41,7 @@ export interface Faults {
 export function noFaults(): Faults {
   return {
     isDown: false,
-    hasNoResolver: false,
+    resolver: "full",
     push: {
       misses: new Set(),
       unheard: new Set(),

@@ -14,7 +14,7 @@ import type {
 import { BEAT_GAP } from "../../../lib/domain/observation/observation.ts";
 import { defined } from "../../../lib/domain/time/defined.ts";
 import { isJsonObject } from "../../../lib/domain/time/json.ts";
-import { millis } from "../../../lib/domain/time/time.ts";
+import { epochMillis, millis } from "../../../lib/domain/time/time.ts";
 import { probe } from "../../../lib/errors.ts";
 import type { Clock } from "../../../lib/ports/clock.ts";
 import type { Probes } from "../../../lib/ports/cluster.ts";
@@ -40,6 +40,8 @@ export function virtualProbes(
     clockSkew: server.skew,
     ...(machines.isClustered ? { cluster: "C1" } : {}),
     topology: machines.isClustered ? "clustered" : "standalone",
+    resolver: machines.faults.resolver,
+    ...(machines.faults.resolver === "memory-or-url" ? { configuredAt: epochMillis(server.since) } : {}),
   });
   const facts = (): readonly ServerFacts[] => link.known.map(factsOf);
 

@@ -39,12 +39,11 @@ export function runningOn(machines: Machines, server: VirtualServer, account: Ac
 export function virtualResolver(machines: Machines, link: Link): Resolver {
   const { faults, timeline } = machines;
   const assertResolver = (): void => {
-    if (faults.hasNoResolver) throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver");
+    if (faults.resolver !== "full") throw new RelightError("nats.no_resolver", "no server has a full resolver");
   };
 
   async function push(token: string): Promise<readonly PushReply[]> {
     await link.ask();
-    assertResolver();
     const jwt = jwtCodec.decode(token);
     machines.notePush(jwt);
     const replies = link.known.flatMap((server) => reply(server, jwt));
@@ -67,8 +66,11 @@ export function virtualResolver(machines: Machines, link: Link): Resolver {
     if (!link.isAlive(server)) return [];
     const why = refused.get(name);
     if (why !== undefined) return [{ server: name, accepted: false, message: why }];
+    // Others than a full resolver take only what is loaded, and what they keep of it can't be asked.
+    const isSkipped = faults.resolver !== "full" && !server.accounts.has(jwt.document.claims.sub);
+    if (isSkipped) return [{ server: name, accepted: true, message: "jwt update skipped" }];
     if (!misses.has(name)) {
-      machines.store(jwt);
+      if (faults.resolver === "full") machines.store(jwt);
       timeline.after(takes.get(name) ?? 0, () => {
         if (server.isUp) machines.load(server, jwt);
       });

@@ -164,6 +164,28 @@ describe("a toggle", () => {
   });
 });
 
+describe("a toggle where servers take no push", () => {
+  test("leaves nothing open where every server refuses it, and the next job may try again", async () => {
+    const world = await deafWorld();
+    const before = claims(world);
+    world.faults.push.refused.set("n1", "the disk is full");
+    const done = await world.run("heal");
+    expect(done).toMatchObject({ outcome: "escalated", rungs: [{ rung: "toggle-jetstream", result: "failed" }, {}] });
+    expect(findings(done)).not.toContain("remedy.unfinished");
+    expect(claims(world)).toEqual(before);
+    expect(leftBehind(world)).toEqual([]);
+    world.faults.push.refused.clear();
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed" });
+  });
+
+  test.each(["cache", "memory-or-url"] as const)("works with a %s resolver, which can't be asked", async (resolver) => {
+    const world = await deafWorld();
+    world.faults.resolver = resolver;
+    expect(await world.run("heal")).toMatchObject({ outcome: "healed", rungs: [{ rung: "toggle-jetstream" }] });
+    expect(leftBehind(world)).toEqual([]);
+  });
+});
+
 describe("a toggle that a crashed job left open", () => {
   /** As if a job had crashed while JetStream was off. */
   async function halfway(settings: WorldSettings = {}) {
@@ -189,6 +211,15 @@ describe("a toggle that a crashed job left open", () => {
     expect(done.verdict.health).toBe("healthy");
     expect(snapshot(world)).toEqual(before);
     expect(claims(world)?.nats["limits"]).toEqual(WITH_JETSTREAM);
+    expect(leftBehind(world)).toEqual([]);
+  });
+
+  test("is finished where the resolver can't be asked", async () => {
+    const { world } = await halfway();
+    world.faults.resolver = "memory-or-url";
+    const done = await world.run("verify");
+    expect(done.rungs).toContainEqual(expect.objectContaining({ rung: "finish-toggle", result: "helped" }));
+    expect(done.verdict).toMatchObject({ health: "healthy", warnings: [{ code: "resolver.not_kept" }] });
     expect(leftBehind(world)).toEqual([]);
   });
 

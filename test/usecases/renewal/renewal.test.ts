@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { millis, toSeconds } from "../../../lib/domain/time/time.ts";
+import { diffAccounts } from "../../../lib/usecases/reports/diff.ts";
 import { blackout } from "../../domain/policies.ts";
 import { fill, leftBehind } from "../../support/virtual/scenes.ts";
 import {
@@ -29,6 +30,57 @@ async function worldAfter(days: number, settings: WorldSettings = {}): Promise<V
 }
 const inForce = ({ machines }: VirtualWorld) => machines.server("n1").accounts.get(APP.id)?.jwt.document.claims;
 const classes = ({ incidents }: VirtualWorld) => incidents.map((it) => `${it.failureClass} ${it.status}`);
+
+describe("a renewal over which somebody pushes", () => {
+  /** Renewed, and then pushed again by somebody who has claims from before. */
+  async function undone(changes: object): Promise<VirtualWorld> {
+    const world = await worldAfter(80);
+    const { exp } = inForce(world) ?? {};
+    expect(await world.run()).toMatchObject({ outcome: "renewed" });
+    world.machines.force(world.issue(APP, { jti: "STALE", exp, limits: WITH_JETSTREAM, ...changes }));
+    world.advance(1_000);
+    return world;
+  }
+
+  const BEFORE = Date.UTC(2030, 0, 1) / 1_000;
+
+  test.each<[string, object, RegExp]>([
+    ["the JWT from before it", { iat: BEFORE }, /^an older JWT was pushed over the renewal of 2030-03-22/],
+    [
+      "one made from an older copy, as nsc edit does",
+      { iat: Date.UTC(2030, 2, 22, 1) / 1_000 },
+      /^a JWT made from an older copy was pushed over the renewal of 2030-03-22/,
+    ],
+  ])("%s is told at once, and once", async (_what, changes, message) => {
+    const world = await undone(changes);
+    const found = { code: "claims.overwritten", message: expect.stringMatching(message) };
+    const { verdict } = await world.run("heal");
+    expect(verdict).toMatchObject({ health: "degraded", findings: [found] });
+    expect(verdict.findings[0]?.message).toMatch(/instead of .*nsc pull -A/);
+    await world.run("heal");
+    expect(classes(world)).toEqual(["claims_differ open"]);
+    const [diff] = await diffAccounts(world.newContext(), [APP.id]);
+    expect(diff).toMatchObject({ state: "differs", notes: [expect.stringMatching(message)] });
+    expect(await world.run("renew")).toMatchObject({ verdict: { health: "healthy" } });
+    expect(classes(world).at(-1)).toBe("claims_differ resolved");
+  });
+
+  test("is said as a reason where the account is due again", async () => {
+    const world = await undone({ iat: BEFORE });
+    const done = await world.run();
+    const why = expect.stringMatching(/an older JWT was pushed over the renewal of .*nsc pull -A/);
+    expect(done).toMatchObject({ outcome: "healed", rungs: [{ rung: "renew", why }] });
+  });
+
+  test("a later JWT with the same end is nobody's business", async () => {
+    const world = await worldAfter(80);
+    await world.run();
+    const { exp } = inForce(world) ?? {};
+    world.machines.force(world.issue(APP, { jti: "NEWER", exp, iat: Number(toSeconds(world.now())) + 60 }));
+    world.advance(1_000);
+    expect((await world.run()).verdict.findings.map(({ code }) => code)).not.toContain("claims.overwritten");
+  });
+});
 
 describe("a renewal", () => {
   test("changes exp, iat, jti and iss, and nothing else", async () => {

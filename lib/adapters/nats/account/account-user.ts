@@ -18,6 +18,9 @@ export const QUESTIONS = [
   ...(["$JS.API.CONSUMER.NAMES.*", "$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"] as const),
 ] as const;
 
+/** The beginning of the users' inboxes. */
+export const INBOX = "_INBOX_relight";
+
 export interface MintedUser {
   /** The text of a credentials file. Never written to disk. */
   readonly credentials: string;
@@ -54,7 +57,7 @@ export async function mintUser(
     );
   const scoped = claims !== undefined && assertIssuer(account, claims, issuerKey);
   const user = createUser();
-  const inbox = `_INBOX_relight_${user.getPublicKey().slice(-12)}`;
+  const inbox = `${INBOX}_${user.getPublicKey().slice(-12)}`;
   const permissions = { pub: { allow: [...mayAsk], deny: [] }, sub: { allow: [`${inbox}.>`], deny: [] } };
   const seconds = toSeconds(now);
   const token = await encodeJwt(

@@ -65,6 +65,7 @@ export const varz = z.looseObject({
   routes: z.number().default(0),
   leaf: z.looseObject({ remotes: z.array(z.unknown()).nullish() }).default({}),
   trusted_operators_jwt: z.array(z.string()).nullish(),
+  config_load_time: z.string().optional(),
 });
 
 export const accountInfo = z.looseObject({

@@ -44,7 +44,8 @@ export async function openEvents(settings: EventsSettings): Promise<Events> {
     await connection.close();
     throw error;
   }
-  const fresh = { connection, codec: jwtCodec, timeout, servers: () => discover(connection, timeout) };
+  const kindOf = async () => undefined;
+  const fresh = { connection, codec: jwtCodec, timeout, servers: () => discover(connection, timeout), kindOf };
   return {
     listen: () => listen(connection, settings, delay.reset),
     running: (account) => natsResolver(fresh).running(account),

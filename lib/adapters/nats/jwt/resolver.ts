@@ -8,6 +8,7 @@ import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import type { ListedJwt, PushReply, Resolver } from "../../../ports/resolver.ts";
 import { envelope, listAnswer, pushAnswer, read, type ServerInfo } from "../connection/answers.ts";
 import { ask, gather, gatherOnce, isNoResponders, lost, readJson, requestError } from "../connection/asking.ts";
+import type { KindOf } from "./resolver-kinds.ts";
 import { attempt, runningAccounts, unreadable } from "./running-accounts.ts";
 
 export interface ResolverSettings {
@@ -16,6 +17,7 @@ export interface ResolverSettings {
   readonly timeout: Millis;
   /** The servers that must answer, discovered once per run. */
   servers(): Promise<readonly ServerInfo[]>;
+  readonly kindOf: KindOf;
 }
 
 /** Since this version a server answers a lookup even if it lacks the account; older ones stay silent. */
@@ -30,7 +32,7 @@ const LIST_TRIES = 2;
 /** How long the list of all accounts is valid for the lookups of one run; milliseconds. */
 const LIST_SERVES = 5 * 60_000;
 
-/** The NATS-based resolver, through its `$SYS.REQ.CLAIMS.*` subjects. */
+/** The servers' resolvers, of any kind, through their `$SYS.REQ.CLAIMS.*` and `$SYS.REQ.ACCOUNT.*.CLAIMS.*` subjects. */
 export function natsResolver(settings: ResolverSettings): Resolver {
   const { connection, codec, timeout } = settings;
   const names = listedNames(settings);
@@ -52,7 +54,7 @@ export function natsResolver(settings: ResolverSettings): Resolver {
     // The list is outdated after a push.
     names.forget();
     // The body must be only the JWT, without headers. Send it once, because a late repetition could undo a newer push.
-    const answers = await askEvery(settings, "$SYS.REQ.CLAIMS.UPDATE", token, gatherOnce).catch(noResolver);
+    const answers = await askEvery(settings, await pushSubject(settings, token), token, gatherOnce).catch(noResolver);
     const replies = answers.map(pushReply);
     const rejected = replies.filter(({ accepted }) => !accepted);
     if (rejected.length === 0) return replies;
@@ -110,7 +112,7 @@ async function pack({ connection, timeout }: Pick<ResolverSettings, "connection"
 async function lookupToken(settings: ResolverSettings, names: ListedNames, account: AccountId): Promise<string> {
   const { connection, timeout } = settings;
   const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
-  const mayNotAnswer = (await settings.servers()).some(({ ver }) => lt(ver, ANSWERS_IF_ABSENT));
+  const mayNotAnswer = (await answering(settings)).some(({ ver }) => lt(ver, ANSWERS_IF_ABSENT));
   const timeLimit = names.atHand() ? LOOKUP_TIMEOUT_WITH_LIST : LOOKUP_TIMEOUT;
   const bound = mayNotAnswer ? millis(Math.min(timeLimit, timeout)) : timeout;
   try {
@@ -126,12 +128,13 @@ async function lookupToken(settings: ResolverSettings, names: ListedNames, accou
 
 /** Asks all servers, because one that lacks the account may answer before those that have it. */
 async function lookupEverywhere(
-  { connection, servers, timeout }: ResolverSettings,
+  settings: ResolverSettings,
   names: ListedNames,
   account: AccountId,
   subject: string,
 ): Promise<string> {
-  const { length: expected } = await servers();
+  const { connection, timeout } = settings;
+  const { length: expected } = await answering(settings);
   const holds = (answer: Msg): boolean => answer.data.length > 0;
   const enough = (all: readonly Msg[]): boolean => all.length >= expected || all.some(holds);
   const timeLimit = millis(Math.min(LOOKUP_TIMEOUT_WITH_LIST, timeout));
@@ -167,13 +170,34 @@ function listedNames(settings: ResolverSettings): ListedNames {
 }
 
 /** Requires at least one answer, because servers without a NATS-based resolver do not answer. */
-async function listNames({ connection, servers, timeout }: ResolverSettings): Promise<ReadonlySet<string>> {
+async function listNames(settings: ResolverSettings): Promise<ReadonlySet<string>> {
+  const { connection, timeout } = settings;
   const subject = "$SYS.REQ.CLAIMS.LIST";
-  const { length: expected } = await servers();
-  const enough = (all: readonly Msg[]): boolean => all.length >= expected;
-  const answers = await gather(connection, subject, "", { timeout, enough }).catch(noResolver);
-  if (answers.length === 0) throw new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`);
-  return new Set(answers.flatMap((answer) => read(listAnswer, readJson(answer), "CLAIMS.LIST").data ?? []));
+  const expected = new Set((await answering(settings)).map(({ id }) => id));
+  const lists = (all: readonly Msg[]) =>
+    all
+      .map((answer) => read(listAnswer, readJson(answer), "CLAIMS.LIST"))
+      .filter(({ server }) => expected.has(server.id));
+  const enough = (all: readonly Msg[]): boolean => lists(all).length >= expected.size;
+  const found = lists(await gather(connection, subject, "", { timeout, enough }).catch(noResolver));
+  if (found.length === 0) throw new RelightError("nats.timeout", `no answer to ${subject} within ${timeout} ms`);
+  return new Set(found.flatMap(({ data }) => data ?? []));
+}
+
+/** The servers that answer lookups. A cache lists what it once loaded, even if the account was deleted since. */
+async function answering({ servers, kindOf }: ResolverSettings): Promise<readonly ServerInfo[]> {
+  const kinds = await Promise.all((await servers()).map(async (server) => ({ server, kind: await kindOf(server) })));
+  return kinds.filter(({ kind }) => kind === undefined || kind === "full").map(({ server }) => server);
+}
+
+/**
+ * Servers with a MEMORY or URL resolver take a JWT only on the subject of its account, and only if they have it loaded. The
+ * others take it there, too, but tools that follow pushes listen on the common subject.
+ */
+async function pushSubject({ servers, kindOf, codec }: ResolverSettings, token: string): Promise<string> {
+  const kinds = await Promise.all((await servers()).map(kindOf));
+  if (!kinds.includes("memory-or-url")) return "$SYS.REQ.CLAIMS.UPDATE";
+  return `$SYS.REQ.ACCOUNT.${codec.decode(token).document.claims.sub}.CLAIMS.UPDATE`;
 }
 
 async function askEvery(
@@ -211,5 +235,7 @@ function pushReply(message: Msg): PushReply {
 
 function noResolver(error: unknown): never {
   if (!isNoResponders(error)) throw error;
-  throw new RelightError("nats.no_resolver", "no server has a NATS-based resolver", { cause: error });
+  throw new RelightError("nats.no_resolver", "no server has a full resolver, so none can be asked for its JWTs", {
+    cause: error,
+  });
 }

@@ -12,6 +12,7 @@ import type { Servers } from "../connection/tls.ts";
 import { listenForDeletions } from "../events/deletions.ts";
 import { jwtCodec } from "../jwt/jwt-codec.ts";
 import { natsResolver } from "../jwt/resolver.ts";
+import { resolverKinds } from "../jwt/resolver-kinds.ts";
 import { natsAssets } from "../streams/assets.ts";
 import { peerOf } from "./meta-group.ts";
 import { natsProbes } from "./probes.ts";
@@ -85,11 +86,12 @@ async function connectCluster(settings: ClusterSettings): Promise<Connected> {
   }
   const strict = operator.strictSigningKeyUsage;
   const asAccount = { servers: addresses, timeout, clock, strict };
-  const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers });
+  const kindOf = resolverKinds({ connection, timeout, systemAccount: operator.systemAccount });
+  const resolver = natsResolver({ connection, codec: jwtCodec, timeout, servers, kindOf });
   return {
     connection,
     resolver,
-    probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers }),
+    probes: natsProbes({ connection, timeout, clock, resolver, asAccount, servers, kindOf }),
     assets: natsAssets({ ...asAccount, resolver }),
     close: () => connection.close(),
   };
@@ -112,7 +114,7 @@ export async function discover(
   );
   if (answers.length === 0)
     throw new RelightError("nats.timeout", `no server answered ${subject} within ${timeout} ms`);
-  const infos = answers.map((reply) => read(statsz, readJson(reply), "STATSZ").server);
+  const infos = statszIn(answers).map(({ server }) => server);
   if (clock === undefined || asked === undefined) return infos;
   const heard = clock.now();
   return infos.map((info) => ({ ...info, ...skewOf(info.time, asked, heard) }));

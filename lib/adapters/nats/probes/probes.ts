@@ -14,7 +14,7 @@ import type {
 } from "../../../domain/observation/observation.ts";
 import { withoutVanished } from "../../../domain/observation/still-there.ts";
 import { defined } from "../../../domain/time/defined.ts";
-import type { Millis } from "../../../domain/time/time.ts";
+import { type EpochMillis, epochMillis, type Millis } from "../../../domain/time/time.ts";
 import { jetStreamFindings } from "../../../domain/verdict/jetstream-findings.ts";
 import { originFindings } from "../../../domain/verdict/origins-findings.ts";
 import { probe } from "../../../errors.ts";
@@ -26,6 +26,7 @@ import { accountz, readData, type ServerInfo, varz } from "../connection/answers
 import { ask, readJson } from "../connection/asking.ts";
 import { AT_ONCE } from "../connection/in-flight.ts";
 import { serversTrust } from "../connection/trust.ts";
+import type { KindOf } from "../jwt/resolver-kinds.ts";
 import { lookAsAccount } from "../streams/account-view.ts";
 import { existingOn } from "../streams/existing.ts";
 import { forgottenBy } from "../streams/forgotten.ts";
@@ -44,6 +45,7 @@ export interface ProbeSettings {
   readonly resolver: Resolver;
   readonly asAccount: AccountConnectionSettings;
   servers(): Promise<readonly ServerInfo[]>;
+  readonly kindOf: KindOf;
 }
 
 export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
@@ -94,7 +96,19 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
       listened(found),
       listened(foundElsewhere),
     ]);
-    const seen = { servers: facts, stored, running, streams, elsewhere, leafnodes, accountView, meta: group };
+    // Signing in loads the account.
+    const loadedNow =
+      accountView.ok === true && isNowhere(running) ? await probe(() => resolver.running(account)) : running;
+    const seen = {
+      servers: facts,
+      stored,
+      running: loadedNow,
+      streams,
+      elsewhere,
+      leafnodes,
+      accountView,
+      meta: group,
+    };
     const home = defined({ domain });
     const whole = { account, at: clock.now(), ...home, ...seen, capacities: stores };
     // If everything is healthy, nothing relevant has been deleted meanwhile.
@@ -103,6 +117,9 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const still = await probe(() => existingOn(settings, account, able));
     return still.ok ? withoutVanished(whole, still.value) : whole;
   }
+
+  const isNowhere = (running: Probe<readonly RunningAccount[]>): boolean =>
+    running.ok && running.value.every(({ loaded }) => !loaded);
 
   async function accounts(): ReturnType<Probes["accounts"]> {
     const infos = await settings.servers();
@@ -179,6 +196,7 @@ function hosts(servers: readonly ServerFacts[], running: Probe<readonly RunningA
 
 async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts> {
   const { id, name, ver: version, jetstream, domain, cluster, tags, clockSkew } = info;
+  const resolver = await settings.kindOf(info);
   return {
     id,
     name,
@@ -187,20 +205,29 @@ async function serverFacts(settings: ProbeSettings, info: ServerInfo): Promise<S
     ...(domain ? { domain } : {}),
     ...(cluster ? { cluster } : {}),
     tags: tags ?? [],
-    ...defined({ clockSkew }),
+    ...defined({ clockSkew, resolver }),
+    ...(resolver === "memory-or-url" ? defined({ configuredAt: await configuredAt(settings, info) }) : {}),
     topology: await topologyOf(settings, info),
   };
+}
+
+const askVarz = ({ connection, timeout }: ProbeSettings, { id }: ServerInfo) =>
+  probe(async () => readData(varz, readJson(await ask(connection, `$SYS.REQ.SERVER.${id}.VARZ`, "", timeout)), "VARZ"));
+
+/** When the server started, or reloaded its configuration. */
+async function configuredAt(settings: ProbeSettings, info: ServerInfo): Promise<EpochMillis | undefined> {
+  const seen = await askVarz(settings, info);
+  const at = Date.parse((seen.ok && seen.value.config_load_time) || "");
+  return Number.isNaN(at) ? undefined : epochMillis(at);
 }
 
 /**
  * A standalone server must be proved: no cluster, no gateway, no route. A leafnode without a cluster reports its own name
  * as a cluster (tested on 2.9.10, 2.10.27, 2.15.1).
  */
-async function topologyOf({ connection, timeout }: ProbeSettings, info: ServerInfo): Promise<ServerFacts["topology"]> {
+async function topologyOf(settings: ProbeSettings, info: ServerInfo): Promise<ServerFacts["topology"]> {
   if (info.cluster !== undefined && info.cluster !== info.name) return "clustered";
-  const seen = await probe(async () =>
-    readData(varz, readJson(await ask(connection, `$SYS.REQ.SERVER.${info.id}.VARZ`, "", timeout)), "VARZ"),
-  );
+  const seen = await askVarz(settings, info);
   if (!seen.ok) return "unknown";
   const { cluster, gateway, routes, leaf } = seen.value;
   if (cluster.cluster_port || gateway.name || routes > 0) return "clustered";

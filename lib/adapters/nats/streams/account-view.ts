@@ -8,7 +8,9 @@ import {
 import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import pMap from "p-map";
 import type { AccountId } from "../../../domain/claims/account.ts";
+import type { AccountClaims } from "../../../domain/claims/claims.ts";
 import { loaded as loadedOn } from "../../../domain/claims/claims-in-force.ts";
+import { keptOut, mayKeepOut } from "../../../domain/gate/kept-out.ts";
 import { connectionRefusal } from "../../../domain/limits/connection-use.ts";
 import { enablesJetStream } from "../../../domain/limits/jetstream-limits.ts";
 import type { LimitsRoom } from "../../../domain/limits/server-use.ts";
@@ -21,11 +23,12 @@ import type {
   ServerFacts,
 } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
-import { type Millis, millis } from "../../../domain/time/time.ts";
+import { type Millis, millis, toSeconds } from "../../../domain/time/time.ts";
 import { asRelightError, probe, RelightError } from "../../../errors.ts";
 import { type AccountConnectionSettings, withAccountConnection } from "../account/account-connection.ts";
-import { QUESTIONS } from "../account/account-user.ts";
+import { INBOX, QUESTIONS } from "../account/account-user.ts";
 import { isNoResponders } from "../connection/asking.ts";
+import { keyFromSeed } from "../jwt/jwt-codec.ts";
 import { ACCOUNT_NOT_FOUND, NOT_ENABLED, STREAM_NOT_FOUND } from "../probes/api-codes.ts";
 import { askDomains, subjectsFor } from "../probes/domains.ts";
 import { streamNames } from "../probes/lists.ts";
@@ -56,6 +59,8 @@ export async function lookAsAccount(
   const refusal = connectionRefusal(running);
   if (refusal !== undefined) return { ok: "not-asked", why: refusal.message };
   const loaded = loadedOn({ running });
+  const barred = bars(settings, loaded[0]?.document.claims, accountKey);
+  if (barred.certain !== undefined) return { ok: "not-asked", why: barred.certain, keptOut: true };
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
@@ -70,7 +75,29 @@ export async function lookAsAccount(
   } catch (thrown) {
     // Problems of this connection do not affect the system account's, so they are a failed probe.
     const { code, message } = asRelightError(thrown);
+    if (code === "nats.unauthorized" && barred.possible !== undefined)
+      return { ok: "not-asked", why: barred.possible, keptOut: true };
     return { ok: false, code, message };
+  }
+}
+
+/** What in the claims keeps Relight's users out, for certain or perhaps. A bad key is reported when it is used. */
+function bars(
+  { clock }: AccountConnectionSettings,
+  claims: AccountClaims | undefined,
+  accountKey: string,
+): { readonly certain?: string | undefined; readonly possible?: string | undefined } {
+  const signedBy = attemptKey(accountKey);
+  if (claims === undefined || signedBy === undefined) return {};
+  const user = { signedBy, now: toSeconds(clock.now()), pub: QUESTIONS, sub: [`${INBOX}_X.1`] };
+  return { certain: keptOut(claims, user), possible: mayKeepOut(claims, signedBy) };
+}
+
+function attemptKey(seed: string): string | undefined {
+  try {
+    return keyFromSeed(seed, "A", "the account's signingKey").getPublicKey();
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,0 +1,148 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { createUser } from "@nats-io/nkeys";
+import { nowSeconds } from "../../lab/keys.ts";
+import type { ResolverKind } from "../../lab/resolvers.ts";
+import { expire, fill, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { relight } from "../support/relight.ts";
+
+jest.setTimeout(180_000);
+
+/** Every kind of resolver: looking works, changes take the way that the kind has, and nothing is opened in vain. */
+
+const DAY = 86_400;
+const WORDS = {
+  full: "full resolver",
+  cache: "cache resolver",
+  memory: "MEMORY or URL",
+  url: "MEMORY or URL",
+} as const;
+
+async function worldOf(version: string, ...kinds: readonly [ResolverKind, ...ResolverKind[]]): Promise<World> {
+  const { path: binary } = await serverBinary(version);
+  const resolver = (index: number): ResolverKind => kinds[index] ?? kinds[0];
+  return createWorld({ binary, size: kinds.length, resolver, lives: 80 * DAY });
+}
+
+const kindsIn = async (world: World): Promise<readonly string[]> => {
+  const { json } = await relight(world, "journal", "APP", "--json");
+  return json.entries.map(({ kind }: { kind: string }) => kind);
+};
+
+/** Replaces text of relight.yaml, and puts it back afterwards. */
+async function configured<T>({ home }: World, from: string, to: string, work: () => Promise<T>): Promise<T> {
+  const file = join(home, "relight.yaml");
+  const before = await readFile(file, "utf8");
+  await writeFile(file, before.replace(from, to));
+  try {
+    return await work();
+  } finally {
+    await writeFile(file, before);
+  }
+}
+
+describe.each<[ResolverKind, string]>([
+  ["memory", "2.10.27"],
+  ["url", "2.9.10"],
+  ["cache", "2.10.27"],
+])("with a %s resolver on %s", (kind, version) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await worldOf(version, kind);
+  });
+  afterAll(async () => await world[Symbol.asyncDispose]());
+
+  test("an account that no server has loaded is pushed to nobody, and nothing is journaled as a push", async () => {
+    const token = world.sign(world.claims({ exp: nowSeconds() + 90 * DAY, iat: nowSeconds() + 1 }));
+    const file = join(world.home, "app.jwt");
+    await writeFile(file, token);
+    const pushed = await configured(world, "    signingKey: file:app.nk\n", "", () =>
+      relight(world, "push", file, "--allow-changes", "--yes", "--json"),
+    );
+    expect(pushed.json.error).toMatchObject({ code: "push.nowhere", message: expect.stringContaining(WORDS[kind]) });
+    expect(await kindsIn(world)).not.toContain("push.started");
+  });
+
+  test("looking works and names it", async () => {
+    await fill(world, { messages: 5 });
+    for (const command of ["status", "plan", "expiries", "doctor", "diff"]) {
+      const { exit, stdout, stderr } = await relight(world, command);
+      expect({ command, exit, stderr }).toEqual({ command, exit: 0, stderr: "" });
+      if (command === "status" || command === "doctor") expect(stdout).toContain(WORDS[kind]);
+      if (command === "diff") expect(stdout).toContain("APP: same");
+    }
+    const { json } = await relight(world, "verify", "APP", "--json");
+    expect(json).toMatchObject({ verdict: "healthy", depth: "account", warnings: [] });
+    expect(json.servers).toMatchObject([{ resolver: kind === "cache" ? "cache" : "memory-or-url" }]);
+  });
+
+  test("limits change, and a rotation is refused where a restart would undo it", async () => {
+    const changed = await relight(world, "jetstream", "limits", "APP", "--storage", "500MiB", "--yes", "--json");
+    expect(changed.json).toMatchObject({
+      verdict: "healthy",
+      pushed: { servers: ["lab"], forgotten: expect.any(String) },
+    });
+    const [from, to] = [world.operator, world.operatorSigningKey].map((key) => key.getPublicKey());
+    const rotation = await relight(world, "rotate-key", "--from", String(from), "--to", String(to), "--json");
+    const problems = rotation.json.problems.filter((problem: string) => problem.includes("does not keep"));
+    expect(problems).toHaveLength(kind === "cache" ? 0 : 1);
+  });
+
+  test("a dead account is renewed and healed, and what a restart brings back is said", async () => {
+    await expire(world);
+    const healed = await relight(world, "heal", "APP", "--json");
+    expect(healed.json).toMatchObject({
+      outcome: "healed",
+      verdict: "healthy",
+      rungs: [{ rung: "renew" }, { rung: "toggle-jetstream" }],
+      pushed: { forgotten: expect.stringContaining(kind === "cache" ? "cache resolver" : "a restart of lab") },
+    });
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+    const codes = healed.json.warnings.map(({ code }: { code: string }) => code);
+    expect(codes).toEqual(kind === "cache" ? [] : ["resolver.not_kept"]);
+    expect((await relight(world, "run", "--json")).json.failures).toEqual([]);
+  });
+
+  test("after a restart the account has what the resolver kept, and nothing stays open", async () => {
+    await world.server.stop();
+    await world.server.start();
+    const { json, exit } = await relight(world, "verify", "APP", "--json");
+    expect({ exit, verdict: json.verdict, warnings: json.warnings }).toEqual({
+      exit: 0,
+      verdict: "healthy",
+      warnings: [],
+    });
+    expect((await kindsIn(world)).filter((it) => it.startsWith("toggle.")).at(-1)).toBe("toggle.closed");
+  });
+});
+
+test("in a cluster of all kinds each server gets what it takes, and the one that forgets is named", async () => {
+  await using world = await worldOf("2.10.27", "full", "cache", "memory");
+  await fill(world, { messages: 5, replicas: 3 });
+  await expire(world);
+  const healed = await relight(world, "heal", "APP", "--json");
+  expect(healed.json).toMatchObject({ outcome: "healed", verdict: "healthy" });
+  expect([...healed.json.pushed.servers].sort()).toEqual(["lab-1", "lab-2", "lab-3"]);
+  expect(healed.json.pushed.forgotten).toMatch(/^a restart of lab-3 \(MEMORY or URL resolver\)/);
+  const { stdout } = await relight(world, "status");
+  for (const part of ["full resolver on lab-1", "cache resolver on lab-2", "MEMORY or URL resolver on lab-3"])
+    expect(stdout).toContain(part);
+  expect((await relight(world, "doctor")).stdout).toContain("cache resolver on lab-2");
+});
+
+test("an account whose claims keep Relight's users out is judged as the system account sees it, and pages nobody", async () => {
+  await using world = await worldOf("2.15.1", "full");
+  await fill(world, { messages: 5 });
+  const plain = world.claims({ iat: nowSeconds() + 1 });
+  const authorization = { auth_users: [createUser().getPublicKey()] };
+  await world.push(world.sign({ ...plain, nats: { ...plain.nats, authorization } }));
+  const { json, exit } = await relight(world, "verify", "APP", "--json");
+  expect({ exit, ...json }).toMatchObject({ exit: 0, verdict: "healthy", depth: "system", findings: [] });
+  expect(json.warnings).toMatchObject([{ code: "account.kept_out", message: expect.stringContaining("auth callout") }]);
+  const swept = await relight(world, "run", "--json");
+  expect(swept.json.results.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["healthy", "healthy"]);
+  expect(await kindsIn(world)).not.toContain("incident.opened");
+});
