@@ -345,8 +345,8 @@ describe("its checks can fail", () => {
     ["a handler on an adapter", "functions/sweep.ts", "lib/adapters/aws/queue/sqs-jobs.ts"],
     ["a handler on another adapter", "functions/remediate.ts", "lib/adapters/nats/c.ts"],
     ["a handler on a cloud", "functions/sweep.ts", "@aws-sdk/client-sqs"],
-    ["a handler on what only a job may do", "functions/manual.ts", "lib/usecases/remediate/heal.ts"],
-    ["a command on what only a job may do", "cli/x.ts", "lib/usecases/push/push.ts"],
+    ["a handler on job internals", "functions/manual.ts", "lib/usecases/remediate/heal.ts"],
+    ["a command on job internals", "cli/x.ts", "lib/usecases/push/push.ts"],
     ["a command on a job itself", "cli/x.ts", "lib/usecases/job/job.ts"],
     ["a command on a look that no report is made of", "cli/x.ts", "lib/usecases/observe/look.ts"],
     ["a command on an adapter", "cli/x.ts", "lib/adapters/local/clock.ts"],
@@ -387,7 +387,7 @@ describe("its checks can fail", () => {
       ["c → e → c"],
     ],
     [
-      "that is none: two ways to one place",
+      "without a cycle: two paths to one place",
       [
         ["a", ["b", "c"]],
         ["b", ["d"]],

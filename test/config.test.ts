@@ -151,7 +151,7 @@ describe("the configuration", () => {
     expect(parseConfig(MINIMAL, "r.yaml").restart).toBeUndefined();
   });
 
-  test("is overridden by deployment facts", () => {
+  test("is overridden by what only the deployment knows", () => {
     const events = "eventbridge:arn:aws:events:eu-central-1:123456789012:event-bus/relight-prod";
     const overrides = {
       RELIGHT_JOURNAL: "dynamodb:t",
@@ -197,11 +197,7 @@ describe("the configuration", () => {
       `${MINIMAL}policy: { lifetime: 90 }\n`,
       /^policy\.lifetime: is not a duration; write 90d/,
     ],
-    [
-      "a length of time that is none",
-      `${MINIMAL}policy: { lifetime: 0s }\n`,
-      /^policy\.lifetime: "0s" is not a duration/,
-    ],
+    ["an invalid duration", `${MINIMAL}policy: { lifetime: 0s }\n`, /^policy\.lifetime: "0s" is not a duration/],
     [
       "a length of time below zero",
       `${MINIMAL}policy: { lifetime: -1d }\n`,
@@ -260,7 +256,7 @@ describe("the configuration", () => {
       /^accounts\[0\]\.domains\[0\]: is not the name of a JetStream domain/,
     ],
     [
-      "a leafnode of an account that nobody knows",
+      "a leafnode of an unknown account",
       `${MINIMAL}leafnodes: [{ name: edge-1, account: APP }]\n`,
       /^leafnodes\[0\]\.account: "APP" is neither an account's public key nor the name/,
     ],
@@ -285,7 +281,7 @@ describe("the configuration", () => {
       `${MINIMAL}escalation: [{ sns: { topic: "pages" } }]\n`,
       /^escalation\[0\]\.sns\.topic: is not the ARN/,
     ],
-    ["a link that is none", `${MINIMAL}links: { runbook: "wiki" }\n`, /^links\.runbook: is not an http/],
+    ["an invalid link", `${MINIMAL}links: { runbook: "wiki" }\n`, /^links\.runbook: is not an http/],
     [
       "another protocol",
       `${MINIMAL}escalation: [{ webhook: { url: "ftp://x" } }]\n`,
@@ -297,7 +293,7 @@ describe("the configuration", () => {
       /^escalation\.channels\[0\]\.webhook\.url: is not an http/,
     ],
     [
-      "a wait that is none",
+      "an invalid wait",
       `${MINIMAL}escalation: { unknownAfter: soon }\n`,
       /^escalation\.unknownAfter: "soon" is not a duration/,
     ],

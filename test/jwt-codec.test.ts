@@ -125,7 +125,7 @@ describe("the operator's key", () => {
     ["of the operator where signing keys are demanded", seedOf(operatorKey), strict, "signer.untrusted_key"],
     ["of an account", seedOf(createAccount()), operator, "secret.malformed"],
     ["of a user", seedOf(createUser()), operator, "secret.malformed"],
-    ["that is none", "SOMETHING", operator, "secret.malformed"],
+    ["that is invalid", "SOMETHING", operator, "secret.malformed"],
     [
       "with a slip",
       // Not the last letter: two of its bits are padding, and a change of these has no effect.

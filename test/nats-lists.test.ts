@@ -55,11 +55,11 @@ describe("subscriptions", () => {
     });
     const exactly = accountSubscriptions(old(2_000), ACCOUNT, { most });
     await expect(exactly).rejects.toMatchObject({ code: "nats.list_cut" });
-    const telling: AskPage = async () => answer({ subscriptions_list: held.slice(0, 10), total: 3_000 });
-    await expect(accountSubscriptions(telling, ACCOUNT)).rejects.toMatchObject({ code: "nats.list_cut" });
-    const stubborn: AskPage = async () =>
+    const serving: AskPage = async () => answer({ subscriptions_list: held.slice(0, 10), total: 3_000 });
+    await expect(accountSubscriptions(serving, ACCOUNT)).rejects.toMatchObject({ code: "nats.list_cut" });
+    const incomplete: AskPage = async () =>
       answer({ subscriptions_list: held.slice(0, 1_024), total: 1_024, limit: 1_024 });
-    await expect(accountSubscriptions(stubborn, ACCOUNT)).rejects.toMatchObject({ code: "nats.list_cut" });
+    await expect(accountSubscriptions(incomplete, ACCOUNT)).rejects.toMatchObject({ code: "nats.list_cut" });
   });
 });
 

@@ -36,7 +36,7 @@ const ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPT
 const BROKEN = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
 
 test.each<[string, () => object, RegExp]>([
-  ["a CA that is none", () => ({ ca: "hello" }), /cluster\.tls\.ca contains no certificate/],
+  ["an invalid CA", () => ({ ca: "hello" }), /cluster\.tls\.ca contains no certificate/],
   ["a CA that is broken", () => ({ ca: BROKEN }), /cluster\.tls\.ca contains a certificate that can't be read/],
   ["a key for a certificate", () => ({ ...own, cert: own.key }), /cluster\.tls\.cert contains no certificate/],
   ["a certificate for a key", () => ({ ...own, key: own.cert }), /cluster\.tls\.key contains no private key/],

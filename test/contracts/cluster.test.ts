@@ -25,14 +25,14 @@ const DEAF = [
 const without = (findings: readonly string[], ...gone: readonly string[]) =>
   findings.filter((finding) => !gone.includes(finding));
 
-interface Story extends Situation {
+interface Scenario extends Situation {
   readonly title: string;
   tell(subject: Subject, look: (observation: Observation) => void): Promise<void>;
 }
 
 const findings = async (subject: Subject) => summaryOf(await subject.verify());
 
-const STORIES: readonly Story[] = [
+const SCENARIOS: readonly Scenario[] = [
   {
     title: "a cluster of 2.10.27 goes deaf when the account expires, and is healed in place",
     version: "2.10.27",
@@ -109,7 +109,7 @@ const STORIES: readonly Story[] = [
   },
 ];
 
-describe.each(STORIES)("$title", ({ tell, ...situation }) => {
+describe.each(SCENARIOS)("$title", ({ tell, ...situation }) => {
   const shapes: Record<"virtual" | "real", unknown[]> = { virtual: [], real: [] };
 
   test("on virtual servers", async () => {

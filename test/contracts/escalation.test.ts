@@ -150,7 +150,7 @@ function webhookTests(): void {
   test.each([
     ["a secret that can't sign", { secret: "whsec_%%SECRET%%" }, "secret.malformed"],
     ["an empty secret", { secret: "whsec_" }, "secret.malformed"],
-    ["an address that is none", { url: "SECRET" }, "config.invalid"],
+    ["an invalid address", { url: "SECRET" }, "config.invalid"],
   ])("%s is refused at once", (_, settings, code) => {
     const open = () => webhook({ url: "http://127.0.0.1:1", ...settings });
     expect(open).toThrow(RelightError);

@@ -178,7 +178,7 @@ function kubernetesTroubles(): void {
   });
 
   test.each<[string, Partial<KubernetesSettings>, string, string]>([
-    ["is none", { kubeconfig: "{ a: [that-must-stay-secret" }, "secret.malformed", "can't be read"],
+    ["is not valid", { kubeconfig: "{ a: [that-must-stay-secret" }, "secret.malformed", "can't be read"],
     ["is empty", { kubeconfig: "{}" }, "config.invalid", "no current context"],
     ["lacks the context", { context: "absent" }, "config.invalid", 'no context "absent"'],
     ["lacks the context's cluster", { context: "broken" }, "config.invalid", 'no context "broken" with a cluster'],

@@ -100,7 +100,7 @@ describe("environment", () => {
 
   test.each([
     ["no name", "env:", "secret.invalid_reference"],
-    ["what can't be a name", "env:A-B", "secret.invalid_reference"],
+    ["an invalid variable name", "env:A-B", "secret.invalid_reference"],
     ["what every object has", "env:constructor", "secret.not_found"],
   ])("%s is refused", async (_, reference, code) => {
     await expect(local().read(reference)).rejects.toMatchObject({ code });

@@ -84,7 +84,7 @@ test.each<[string, string | undefined]>([
   ["not sampled", `Root=${ROOT};Parent=${PARENT};Sampled=0`],
   ["without a parent", `Root=${ROOT};Sampled=1`],
   ["that is nonsense", "=;;x"],
-  ["that is none", undefined],
+  ["that is invalid", undefined],
 ])("a request %s is handled and not traced", async (_what, header) => {
   await using tracer = xrayTracer({ daemon: daemon.address, header: () => header });
   expect(await tracer.step("job", async () => "done")).toBe("done");

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 
 /** Reports and metrics only: they say less about expired entries, and decide nothing. */
-const TELLERS = [
+const REPORTERS = [
   "lib/usecases/orders/console.ts",
   "lib/usecases/reports/entries-by-correlation.ts",
   "lib/domain/journal/unfinished.ts",
@@ -24,7 +24,7 @@ const modulesOf = (folder: string): readonly string[] =>
 /** Every mention of a kind that may expire, except in the two places that define the kinds. */
 function mentions(folder: string): readonly string[] {
   return modulesOf(folder).flatMap((file) => {
-    if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...TELLERS].includes(file)) return [];
+    if (["lib/domain/journal/journal.ts", "lib/domain/journal/last-job.ts", ...REPORTERS].includes(file)) return [];
     const text = readFileSync(join(ROOT, file), "utf8");
     return EXPIRING_KINDS.flatMap((kind) =>
       [...text.matchAll(new RegExp(`"${kind.replace(".", "\\.")}"`, "g"))].flatMap(({ index }) => {
@@ -44,7 +44,7 @@ test("no use case reads a kind of entry that may expire", () => {
 
 test("every query by kind uses kinds that are kept forever", () => {
   const texts = modulesOf("lib/usecases")
-    .filter((file) => !TELLERS.includes(file))
+    .filter((file) => !REPORTERS.includes(file))
     .map((file) => readFileSync(join(ROOT, file), "utf8").replace(MEASURED, ""));
   const lists = texts.flatMap((text) => [
     ...[...text.matchAll(/kinds(?::| =) \[([^\]]*)\]/g)].map(([, list = ""]) => list),

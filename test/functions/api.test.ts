@@ -168,14 +168,14 @@ describeAws(moto, "api", (aws) => {
       "request.unauthorized",
     ],
     [
-      "a path that there is not",
+      "an unknown path",
       "api.accounts",
       (event) => Object.assign(event.requestContext.http, { path: "/" }),
       404,
       "request.unknown",
     ],
     [
-      "a method that there is not",
+      "an unknown method",
       "api.account",
       (event) => Object.assign(event.requestContext.http, { method: "DELETE" }),
       404,
@@ -189,13 +189,13 @@ describeAws(moto, "api", (aws) => {
       "account.unknown",
     ],
     [
-      "an account that nobody knows",
+      "an unknown account",
       "api.order",
       (event) => Object.assign(event.pathParameters, { account: createAccount().getPublicKey() }),
       404,
       "account.unknown",
     ],
-    ["an order that nobody gave", "api.ended", () => undefined, 404, "request.unknown"],
+    ["an unknown order", "api.ended", () => undefined, 404, "request.unknown"],
     [
       "a page of nothing",
       "api.accounts",
@@ -220,7 +220,7 @@ describeAws(moto, "api", (aws) => {
       "request.invalid",
     ],
     [
-      "a wish that is not known",
+      "an unknown parameter",
       "api.order",
       (event) => Object.assign(event, { body: '{"action":"heal","reason":"because","force":true}' }),
       400,

@@ -288,7 +288,7 @@ describe("issuer-webhook", () => {
     ["of an untrusted operator", () => world.sign(world.claims(later()), createOperator()), 422],
     ["of another account", () => world.sign({ ...world.claims(later()), sub: stranger }), 422],
     ["that has expired", () => world.sign(world.claims({ exp: nowSeconds() - 1 })), 422],
-    ["that is none", () => "hello", 422],
+    ["that is not a JWT", () => "hello", 422],
   ])("a JWT %s never reaches the resolver", async (_what, make, status) => {
     await openUntouched();
     const before = await inForce();
@@ -323,7 +323,7 @@ describe("issuer-webhook", () => {
     ["replayed after six minutes", (event) => sign(event, { at: new Date(Date.now() - 360_000) }), 401],
     ["from six minutes ahead", (event) => sign(event, { at: new Date(Date.now() + 360_000) }), 401],
     ["without a signature", (event) => ({ ...event, headers: {} }), 401],
-    ["changed on the way", (event) => ({ ...sign(event), body: event.body.replace("updated", "deleted") }), 401],
+    ["changed in transit", (event) => ({ ...sign(event), body: event.body.replace("updated", "deleted") }), 401],
     ["that is not JSON", (event) => sign({ ...event, body: "hello" }), 400],
     ["without an account", (event) => sign({ ...event, body: '{"type":"x","data":{}}' }), 400],
   ])("a request %s is refused", async (_what, change, status) => {

@@ -121,8 +121,8 @@ test("a missing configuration is an error of the function", async () => {
 });
 
 test.each<[string, string[], RegExp]>([
-  ["a function that there is not", ["reboot", "events/manual.heal.json"], /Allowed choices are sweep,/],
-  ["an event that there is not", ["sweep", "events/none.json"], /cannot read the event: ENOENT.*none\.json/],
+  ["a missing function", ["reboot", "events/manual.heal.json"], /Allowed choices are sweep,/],
+  ["a missing event", ["sweep", "events/none.json"], /cannot read the event: ENOENT.*none\.json/],
   ["an event that is not JSON", ["sweep", "events/README.md"], /README\.md is not JSON/],
   [
     "a secret that is not set",
@@ -130,7 +130,7 @@ test.each<[string, string[], RegExp]>([
     /NOT_SET is not set/,
   ],
   [
-    "a signature for what has none",
+    "a signature for an event without one",
     ["manual", "events/manual.heal.json", "--secret-env", "ISSUER"],
     /--secret-env works only with issuer-webhook/,
   ],

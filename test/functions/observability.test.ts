@@ -242,8 +242,8 @@ describeAws(moto, "from the sweep to the page, through SQS", (settings) => {
       const traced = (await daemon.until("job")).find(({ name }) => name === "job");
       expect(traced?.annotations).toMatchObject({ correlation });
 
-      const story = await relight(world, "journal", "APP", "--correlation", correlation, "--json");
-      const kinds = story.json.entries.map(({ kind }: Line) => kind);
+      const journal = await relight(world, "journal", "APP", "--correlation", correlation, "--json");
+      const kinds = journal.json.entries.map(({ kind }: Line) => kind);
       expect(kinds).toEqual(expect.arrayContaining(["job.started", "verdict", "incident.opened", "job.finished"]));
       const other = await relight(world, "journal", "--correlation", "no-such-id", "--json");
       expect(other.json.entries).toEqual([]);

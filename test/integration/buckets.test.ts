@@ -26,7 +26,7 @@ async function buckets(version: string): Promise<World> {
 }
 
 /** A client that stays connected, or keeps trying, whatever the servers answer. */
-async function steadfast({ home, servers }: World): Promise<NatsConnection> {
+async function persistentClient({ home, servers }: World): Promise<NatsConnection> {
   return connect({
     servers: servers.map(({ url }) => url),
     authenticator: credsAuthenticator(await readFile(`${home}/app.creds`)),
@@ -45,7 +45,7 @@ const directDeaf = ({ findings }: any): readonly string[] =>
 
 test("on nats-server 2.10.27: healed in place, and a client that uses them throughout works again", async () => {
   await using world = await buckets("2.10.27");
-  const client = await steadfast(world);
+  const client = await persistentClient(world);
   const kv = await new Kvm(jetstream(client)).create("cfg", { replicas: 3 });
   const store = await new Objm(jetstream(client)).create("files", { replicas: 3 });
   const [state, before] = [await snapshot(world), await configurations(world)];

@@ -101,9 +101,9 @@ test("an expired account fails the full /healthz, and forbids every restart", as
   // From then on no server can look it up.
   await forgetJwt(world);
   const failing = (run: Run): boolean => run.json.cluster.healthz.length === 3;
-  const sick = await doctorUntil(world, "that /healthz fails", failing);
-  expect(sick.json.cluster.healthz[0].message).toContain("account expired");
-  expect(verdicts(sick)).toMatchObject({ jetstream: "healthy", meta: "healthy", accounts: "dead" });
+  const unhealthy = await doctorUntil(world, "that /healthz fails", failing);
+  expect(unhealthy.json.cluster.healthz[0].message).toContain("account expired");
+  expect(verdicts(unhealthy)).toMatchObject({ jetstream: "healthy", meta: "healthy", accounts: "dead" });
   const { stdout, exit } = await relight(world, "doctor");
   expect(exit).toBe(2);
   expect(stdout).toContain("DO NOT RESTART ANY SERVER NOW");

@@ -52,7 +52,7 @@ test.each<[string, () => Promise<Record<string, string>>, string[], string, numb
     2,
   ],
   ["no key at all", async () => ({ "operator.nk": "" }), ["renew", "APP"], "secret.malformed", 2],
-  ["what is no credentials file", async () => ({ "sys.creds": "hello" }), ["verify", "APP"], "secret.malformed", 2],
+  ["an invalid credentials file", async () => ({ "sys.creds": "hello" }), ["verify", "APP"], "secret.malformed", 2],
   [
     "credentials of another account",
     async () => ({ "sys.creds": newCredentials(world.account, "app") }),
@@ -67,7 +67,7 @@ test.each<[string, () => Promise<Record<string, string>>, string[], string, numb
     "nats.unauthorized",
     2,
   ],
-  ["what is no operator JWT", async () => ({ "operator.jwt": "x.y.z" }), ["verify", "APP"], "operator.invalid", 2],
+  ["an invalid operator JWT", async () => ({ "operator.jwt": "x.y.z" }), ["verify", "APP"], "operator.invalid", 2],
   [
     "a configuration with faults",
     async () => ({ "relight.yaml": `${await yaml()}\nnonsense: 1\n` }),

@@ -83,15 +83,15 @@ describe("on a real server", () => {
       ...running,
       nats: { ...running.nats, limits: { ...running.nats.limits, mem_storage: -1 } },
     };
-    const evil = { stream: "EVIL", config: { name: "EVIL", subjects: ["evil"] }, consumers: [] };
+    const forged = { stream: "EVIL", config: { name: "EVIL", subjects: ["evil"] }, consumers: [] };
     plant(world, world.accountId, "toggle.opened", {
       jti: running.jti,
       claims: JSON.stringify(more),
-      memory: [evil],
+      memory: [forged],
     });
     const undo = { before: { name: "ORDERS", subjects: ["stolen.>"], storage: "file" }, consumers: [] };
     plant(world, world.accountId, "reconfigure.opened", { stream: "ORDERS", undo });
-    plant(world, world.accountId, "memory.seen", { memory: [evil] });
+    plant(world, world.accountId, "memory.seen", { memory: [forged] });
     const seen = await relight(world, "status", "--json");
     expect(JSON.stringify(seen.json)).toContain("journal.unproved");
     const { json } = await relight(world, "heal", "APP", "--json");

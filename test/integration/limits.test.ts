@@ -90,7 +90,7 @@ async function verify(world: World) {
 }
 
 /** Runs the command in the message. */
-async function asTold(world: World, message: string) {
+async function runAdvised(world: World, message: string) {
   const [, command = ""] = /`relight ([^`]+)`/.exec(message) ?? [];
   return relight(world, ...command.split(" "), "--json");
 }
@@ -115,7 +115,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("storage that is used
     ]);
     expect(seen.warnings.map(({ code }) => code)).toEqual(["limit.reached"]);
 
-    const raised = await asTold(world, seen.findings[0]?.message ?? "");
+    const raised = await runAdvised(world, seen.findings[0]?.message ?? "");
     expect(raised.json).toMatchObject({ outcome: "pushed", verdict: "healthy" });
     expect(await publish(world, "A")).toBe("ok");
   });
@@ -161,7 +161,7 @@ test("before 2.12.5 the limit of the largest stream counts against all streams t
   expect(seen.findings).toMatchObject([
     { code: "limit.storage", message: expect.stringMatching(/disk_max_stream_bytes.*together/) },
   ]);
-  expect((await asTold(world, seen.findings[0]?.message ?? "")).json).toMatchObject({ verdict: "healthy" });
+  expect((await runAdvised(world, seen.findings[0]?.message ?? "")).json).toMatchObject({ verdict: "healthy" });
   expect(await publish(world, "B")).toBe("ok");
 });
 
@@ -181,7 +181,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (
         message: expect.stringMatching(/disk_storage of tier R1.*to ONE.*--tier R1/),
       },
     ]);
-    expect((await asTold(world, full.findings[0]?.message ?? "")).json).toMatchObject({
+    expect((await runAdvised(world, full.findings[0]?.message ?? "")).json).toMatchObject({
       verdict: "healthy",
     });
     expect(await publish(world, "ONE")).toBe("ok");
@@ -195,7 +195,7 @@ describe.each(sampleOf(["2.15.1"], ["2.10.27", "2.15.1"]))("tiers in a cluster (
     ]);
     // The lab's servers lack the gigabyte that it suggests.
     const command = missing.findings[0]?.message.replace("1024MiB", "100MiB");
-    expect((await asTold(world, command ?? "")).json).toMatchObject({
+    expect((await runAdvised(world, command ?? "")).json).toMatchObject({
       verdict: "healthy",
     });
     expect(await publish(world, "THREE")).toBe("ok");
@@ -319,7 +319,7 @@ describe.each(sampleOf(MOVED.slice(1, 3), MOVED))(
       for (const { name } of streams) expect(await publish(world, name)).toBe("10120");
       const seen = await verify(world);
       expect(seen).toMatchObject({ verdict: "dead", findings: [{ code: "limit.outside_tiers" }] });
-      const healed = await asTold(world, seen.findings[0]?.message ?? "");
+      const healed = await runAdvised(world, seen.findings[0]?.message ?? "");
       expect(healed.json).toMatchObject({
         outcome: "healed",
         verdict: "healthy",

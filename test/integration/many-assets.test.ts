@@ -102,9 +102,9 @@ test("in a cluster: used single-replica consumers are healed under each retentio
   expect(json).toMatchObject({ outcome: "healed", verdict: "healthy", findings: [] });
   expect(await configurations(world)).toEqual(before);
   const now = await snapshot(world);
-  const isTold = JSON.stringify(now) !== JSON.stringify(state);
+  const isReported = JSON.stringify(now) !== JSON.stringify(state);
   expect(json.losses ?? []).toEqual(
-    isTold ? ["ephemeral consumer limits > passing is back at message 0; it was at 12"] : [],
+    isReported ? ["ephemeral consumer limits > passing is back at message 0; it was at 12"] : [],
   );
   // Apart from that one's position everything is as before.
   for (const all of [now, state]) delete (all["limits"] as { consumers: Record<string, unknown> }).consumers["passing"];

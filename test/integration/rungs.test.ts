@@ -225,7 +225,7 @@ test("a loss is found although the job crashed, and stays a finding until a pers
   await fill(world);
   await expire(world);
   await renewByHand(world);
-  const losesAndDies = ({ journal }: Context): Partial<Context> => {
+  const losesAndCrashes = ({ journal }: Context): Partial<Context> => {
     let isDead = false;
     const append: Context["journal"]["append"] = async (entry) => {
       if (isDead) throw new Error("the process died");
@@ -239,7 +239,7 @@ test("a loss is found although the job crashed, and stays a finding until a pers
     };
     return { journal: { ...journal, append } };
   };
-  await expect(runJobOn(world, "heal", losesAndDies)).rejects.toThrow("the process died");
+  await expect(runJobOn(world, "heal", losesAndCrashes)).rejects.toThrow("the process died");
   for (const command of ["heal", "verify"]) {
     const { json, exit } = await relight(world, command, "APP", "--json");
     expect({ exit, verdict: json.verdict }).toEqual({ exit: 2, verdict: "dead" });

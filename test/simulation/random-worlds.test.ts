@@ -208,7 +208,7 @@ test("what must hold in any world", async () => {
     for (const one of steps) {
       await one(world, past);
       expect(pushedAfterDeletion(world, past)).toEqual([]);
-      await expectInSight(world, past);
+      await expectVisible(world, past);
     }
   });
   await fc.assert(property, { numRuns: isExhaustive ? 3_000 : 100, ...(isExhaustive ? {} : { seed: 20_300_101 }) });
@@ -219,7 +219,7 @@ const pushedAfterDeletion = ({ machines }: VirtualWorld, { deleted }: Past): rea
     machines.pushes.slice(count).some(({ jwt }) => jwt.document.claims.sub === id) ? [id] : [],
   );
 
-async function expectInSight(world: VirtualWorld, { seen }: Past): Promise<void> {
+async function expectVisible(world: VirtualWorld, { seen }: Past): Promise<void> {
   const known = await knownAccounts(world.newContext(), CONFIGURED).catch((thrown: RelightError) => thrown);
   // A list that may be incomplete is an error, and hides nobody.
   if (known instanceof RelightError) return;

@@ -105,7 +105,7 @@ const FAULTS = FORM.faults;
 const during = (fault: Fault, hour: number): boolean =>
   FAULTS[fault].some(([from, until]) => hour >= from && hour < until);
 const hourOf = (at: number): number => Math.floor((at - START) / HOUR);
-const hindered = (from: number, until: number): boolean =>
+const prevented = (from: number, until: number): boolean =>
   (["the signer fails for a day", "the cluster does not answer"] as const).some((fault) =>
     FAULTS[fault].some(([begin, end]) => hourOf(from) <= end && hourOf(until) >= begin),
   );
@@ -299,7 +299,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       if (name.startsWith("issuer-"))
         return !hourRange("the issuer is silent", window.opensAt - 60 * 24 * HOUR, window.expiresAt);
       // Only if the signer failed from before the instant until the end.
-      return !hindered(window.renewAt, window.expiresAt) || !name.startsWith("daily-");
+      return !prevented(window.renewAt, window.expiresAt) || !name.startsWith("daily-");
     });
     expect(saveable.map(({ name }) => name)).toEqual([]);
     expect(result.expired.length).toBeGreaterThan(10);
@@ -310,7 +310,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
   /** Where the renewal failed, the page is about that, and says when the account expires, too. */
   const CALLS: readonly string[] = ["expiry_imminent", "renewal_failed"];
 
-  test("each account that could not be saved was called about in time", () => {
+  test("each account that could not be saved was paged about in time", () => {
     const late = result.expired.filter(({ account, claims }) => {
       const window = renewalWindow(claims, result.world.policyOf(account, claims));
       const calls = result.world.incidents.filter(
@@ -335,7 +335,7 @@ describe(`in ${FORM.name} of 500 accounts`, () => {
       const ahead = during("a server's clock is 40 minutes ahead", hourOf(at)) ? 40 * 60_000 : 0;
       if (at < window.opensAt - ahead) return true;
       const isFirstLook = hourOf(at) < 3;
-      return at > window.closesAt + HOUR && !isFirstLook && !hindered(window.renewAt, at);
+      return at > window.closesAt + HOUR && !isFirstLook && !prevented(window.renewAt, at);
     });
     expect(wrong.map(({ at, before }) => `${result.nameOf.get(before.sub)} ${isoTime(epochMillis(at))}`)).toEqual([]);
     expect(own.length).toBeGreaterThan(FORM.least.renewals);

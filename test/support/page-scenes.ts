@@ -14,7 +14,7 @@ import { UNLIMITED, type VirtualAccount, virtualAccount } from "./virtual/claims
 import { expire, fill, renewByHand } from "./virtual/scenes.ts";
 import { APP, KEYS, type VirtualWorld, virtualWorld, WITH_JETSTREAM, type WorldSettings } from "./virtual/world.ts";
 
-/** What befalls an account or the cluster so that a page of each class is sent, in virtual time, and how it ends. */
+/** What happens to an account or the cluster until a page of each class is sent, in virtual time, and how it ends. */
 export interface PageScene {
   /** What happens, as docs/pages.md says it. */
   readonly title: string;
@@ -48,11 +48,11 @@ const scene =
   (
     settings: WorldSettings,
     has: Parameters<typeof fill>[1],
-    befall: (world: VirtualWorld, account: VirtualAccount) => Promise<void>,
+    prepare: (world: VirtualWorld, account: VirtualAccount) => Promise<void>,
   ) =>
   async (account: VirtualAccount = APP): Promise<readonly Incident[]> => {
     const world = await healthyWorld(account, settings, has);
-    await befall(world, account);
+    await prepare(world, account);
     return world.incidents;
   };
 

@@ -83,14 +83,14 @@ describeTwin("a cluster that can't be reached for hours", () => {
       const told = cluster("open").length;
       expect(await bySchedule(twin)).toMatchObject({ kind: "failed", errorType: "RelightError" });
       await twin.queues.idle();
-      if (await isToldMore(told, PAGES.includes(minute))) heardAt.push(minute);
+      if (await isPagedMore(told, PAGES.includes(minute))) heardAt.push(minute);
       expect(await countIn(twin, "jobs.fifo")).toEqual({ waiting: 0, hidden: 0 });
     }
     expect(heardAt).toEqual(PAGES);
   });
 
   /** Whether one more page arrives; if none is expected, the queue of pages is already empty. */
-  async function isToldMore(told: number, isMeant: boolean): Promise<boolean> {
+  async function isPagedMore(told: number, isMeant: boolean): Promise<boolean> {
     if (isMeant) await waitFor("the page", () => cluster("open").length > told);
     return cluster("open").length > told;
   }

@@ -73,13 +73,13 @@ describeTwin("the other functions, killed midway", () => {
   /** Kills the function's next run at the point; returns whether it did, and at which call. */
   function killing(caller: string, [when, nth]: Point) {
     const seen: { call?: string } = {};
-    const meddling = twin.proxy.injectFaults((call) => {
+    const faults = twin.proxy.injectFaults((call) => {
       if (call.caller !== caller || call.nth !== nth || seen.call !== undefined) return undefined;
       seen.call = nameOf(call);
       const run = twin.functions.runs.find(({ request }) => request === call.request);
       return { kind: "run", when, work: () => end(run) };
     });
-    return { seen, [Symbol.dispose]: () => meddling[Symbol.dispose]() };
+    return { seen, [Symbol.dispose]: () => faults[Symbol.dispose]() };
   }
 
   const messagesOf = (part: string): number =>

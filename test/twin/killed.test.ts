@@ -66,7 +66,7 @@ const artefacts = packageForTwin();
 interface Case {
   readonly point: Point;
   readonly isKilled: boolean;
-  readonly sick: Symptoms;
+  readonly unhealthy: Symptoms;
   readonly well: Symptoms;
   /** Streams, their messages and the positions of their consumers. */
   readonly before: unknown;
@@ -74,7 +74,7 @@ interface Case {
   readonly pushes: number;
   readonly steps: readonly string[];
   readonly journal: readonly JournalEntry[];
-  readonly told: ReturnType<typeof toldOf>;
+  readonly told: ReturnType<typeof reportsOf>;
   /** How often the queue delivered the job. */
   readonly deliveries: number;
 }
@@ -106,7 +106,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
     const end = cases[index];
     if (end?.status !== "fulfilled") throw end?.reason;
     const one = end.value;
-    expect(one.sick.publish).not.toBe("ok");
+    expect(one.unhealthy.publish).not.toBe("ok");
     expect(one.isKilled).toBe(true);
     expect(one.after).toEqual(one.before);
     expect(one.well).toMatchObject({ publish: "ok", fetch: "ok" });
@@ -116,7 +116,7 @@ describeTwin("remediate, killed and started again by the queue", () => {
     expect(one.deliveries).toBe(2);
     expect(endsOf(one.journal)).toEqual(endsAfter(one.point));
     expect(openIn(one.journal)).toEqual(isNeverSent(one.point) ? ["push.started"] : []);
-    expect(one.told).toEqual(isToldBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 });
+    expect(one.told).toEqual(isReportedBefore(one.point) ? { events: 0, measured: 0 } : { events: 1, measured: 1 });
     expect(one.journal.filter(({ kind }) => kind.startsWith("incident."))).toEqual([]);
   });
 });
@@ -129,7 +129,7 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   await retry("the account to expire", () => expire(own).catch(() => again(own)), 60_000);
   await renewByHand(own, 3_600);
   const state = { isKilled: false };
-  const sick = await symptoms(own);
+  const unhealthy = await symptoms(own);
   await using seen = await watch(own, (subject) => {
     if (state.isKilled || point.at !== "nats" || !subject.startsWith(point.subject)) return;
     state.isKilled = true;
@@ -146,14 +146,14 @@ async function runCase(twin: Twin, point: Point, own: World): Promise<Case> {
   return {
     point,
     ...state,
-    sick,
+    unhealthy,
     well,
     before,
     after,
     pushes: pushes.length,
     steps,
     journal,
-    told: toldOf(twin, own),
+    told: reportsOf(twin, own),
     deliveries,
   };
 }
@@ -166,11 +166,11 @@ const endsOf = (journal: readonly JournalEntry[]): readonly unknown[] =>
  * nothing to heal; the next one finds that out, and reports it instead.
  */
 function endsAfter(point: Point): readonly string[] {
-  return isToldBefore(point) ? ["healed", "healthy"] : ["healed"];
+  return isReportedBefore(point) ? ["healed", "healthy"] : ["healed"];
 }
 
 /** A run killed after its last entry has told only the journal, and that is never repeated. */
-const isToldBefore = (point: Point): boolean =>
+const isReportedBefore = (point: Point): boolean =>
   point.at === "write" && ["job.finished", "release"].includes(point.write);
 
 /** A push in the journal that no server ever saw has nothing to prove. */
@@ -188,7 +188,7 @@ function openIn(journal: readonly JournalEntry[]): readonly string[] {
 }
 
 /** How often the account was reported as healed: on the bus, and in the metrics. */
-function toldOf(twin: Twin, own: World): { readonly events: number; readonly measured: number } {
+function reportsOf(twin: Twin, own: World): { readonly events: number; readonly measured: number } {
   const requests = deliveriesOf(twin, own.accountId).map(({ run }) => run.request);
   const events = twin.proxy.calls.filter(({ operation, request, input }) => {
     const entries = (input["Entries"] ?? []) as readonly { readonly Detail: string }[];

@@ -82,7 +82,7 @@ describe("findings about the source of truth", () => {
     ["other claims", findings(found(claims({}, { conn: 1 }))), ["source.differs degraded"]],
     ["a foreign JWT", findings(found(claims({ iss: stranger }))), ["source.differs degraded"]],
     ["nothing", findings(ABSENT), ["source.unknown_account degraded"]],
-    ["what can't be read", findings({ state: "unclear", problem: "BAD.jwt" }), ["source.unavailable unknown"]],
+    ["an unreadable source", findings({ state: "unclear", problem: "BAD.jwt" }), ["source.unavailable unknown"]],
     ["an account that the cluster lacks", findings(found(claims()), NOWHERE), ["source.missing_account dead"]],
     ["an account that neither has", findings(ABSENT, NOWHERE), []],
     ["anything, while the cluster does not answer", findings(found(claims({}, { conn: 1 })), { running: FAILED }), []],

@@ -86,7 +86,7 @@ describe("differences", () => {
     ["another such key", "", '"constructor":{}', "constructor"],
     ["a number that became its text", '"x":9223372036854775807', '"x":"9223372036854775807"', "x"],
     ["a number that Go can't read as whole any more", '"x":1000', '"x":1e3', "x"],
-    ["a fraction that is none", '"x":1', '"x":1.0', "x"],
+    ["an integer written as a fraction", '"x":1', '"x":1.0', "x"],
     ["the order of a list", '"x":[1,2]', '"x":[2,1]', "x"],
     ["a key with a dot, which is no path", '"exp.x":1', '"exp.x":2', '"exp.x"'],
     ["an object that became a list", '"x":{}', '"x":[]', "x"],

@@ -32,17 +32,17 @@ test("entries of all sources are merged, each account once, in the order of appe
 describe("a name refers to", () => {
   test.each<[string, readonly Mention[], readonly AccountId[]]>([
     ["nobody", [of(A, "resolver", "OTHER")], []],
-    ["who is called so", [of(A, "resolver", "APP"), of(B, "resolver", "OTHER")], [A]],
+    ["the account with that name", [of(A, "resolver", "APP"), of(B, "resolver", "OTHER")], [A]],
     [
-      "who is configured so, before whoever calls itself so",
+      "the account configured with that name, before one that claims it",
       [of(A, "resolver", "APP"), of(B, "configuration", "APP")],
       [B],
     ],
     ["who has it now, before who had it", [of(A, "journal", "APP"), of(B, "resolver", "APP")], [B]],
-    ["who had it, where nobody has it now", [of(A, "journal", "APP"), of(B, "resolver", "OTHER")], [A]],
-    ["one in the source of truth alone", [of(A, "source", "APP")], [A]],
-    ["both, where two have it", [of(A, "resolver", "APP"), of(B, "source", "APP")], [A, B]],
-    ["one account, however many places say so", [of(A, "resolver", "APP"), of(A, "journal", "APP")], [A]],
+    ["the former holder, if nobody has it now", [of(A, "journal", "APP"), of(B, "resolver", "OTHER")], [A]],
+    ["an account that only the source of truth has", [of(A, "source", "APP")], [A]],
+    ["both, if two have it", [of(A, "resolver", "APP"), of(B, "source", "APP")], [A, B]],
+    ["one account, however many sources list it", [of(A, "resolver", "APP"), of(A, "journal", "APP")], [A]],
   ])("%s", (_what, mentions, accounts) => {
     expect(accountsNamed(inventoryOf(mentions), "APP")).toEqual(accounts);
   });

@@ -50,25 +50,25 @@ describe("the presence of an account", () => {
     ["it runs and the resolver lost its file", { stored: holds() }, "here"],
     ["the resolver holds it, and no client ever came", { running: running(nowhere) }, "here"],
     ["it runs, and there is no resolver to ask", { stored: { ...FAILED, code: "nats.no_resolver" } }, "here"],
-    ["its claims are over", { running: running(on("s1", ended, true)), stored: holds(ended) }, "expired"],
-    ["over, and forgotten by the resolver", { running: running(on("s1", ended, true)), stored: holds() }, "expired"],
-    ["over, forgotten and loaded nowhere", { running: running(nowhere), stored: holds(), lastSeen: ended }, "expired"],
+    ["its claims have expired", { running: running(on("s1", ended, true)), stored: holds(ended) }, "expired"],
+    ["expired, and deleted by the resolver", { running: running(on("s1", ended, true)), stored: holds() }, "expired"],
+    ["expired, deleted and loaded nowhere", { running: running(nowhere), stored: holds(), lastSeen: ended }, "expired"],
     [
-      "over, and no resolver to ask",
+      "expired, without a resolver to ask",
       { running: running(nowhere), stored: { ...FAILED, code: "nats.no_resolver" }, lastSeen: ended },
       "expired",
     ],
-    ["a server refuses it, and the resolver has nothing", { running: refused, stored: holds() }, "deleted"],
+    ["a server refuses it, and the resolver lacks it", { running: refused, stored: holds() }, "deleted"],
     ["the same of one that never expires", { running: running(on("s1", perpetual, true)), stored: holds() }, "deleted"],
     [
-      "a server refuses it, since it can't count to its end",
+      "a server refuses it, because its exp is too large",
       { running: running(on("s1", uncountable, true)), stored: holds(uncountable) },
       "expired",
     ],
     ["the resolver could not be asked", { running: refused, stored: FAILED }, "deleted"],
-    ["the deleted JWT was pushed once more", { running: refused }, "deleted"],
+    ["the deleted JWT was pushed again", { running: refused }, "deleted"],
     [
-      "one server that was away runs it, the others refuse",
+      "one server that was away runs it, the others refuse it",
       { running: running(on("s1", claims(), true), on("s2", claims(), true), on("s3")) },
       "deleted",
     ],
@@ -80,7 +80,7 @@ describe("the presence of an account", () => {
       "here",
     ],
     [
-      "a server that is fast ended it early",
+      "a fast server expired it early",
       {
         running: running(on("s1", claims({ exp: NOW + 300 }), true)),
         stored: holds(),
@@ -89,7 +89,7 @@ describe("the presence of an account", () => {
       "expired",
     ],
     [
-      "the end is now, and the clocks differ by less than can be seen",
+      "it expires now, and the clocks differ by less than can be measured",
       { running: running(on("s1", claims({ exp: NOW + 1 }), true)), stored: holds() },
       "expired",
     ],
@@ -116,10 +116,10 @@ describe("a deletion in the journal", () => {
   const over = { running: running(nowhere), stored: holds(), lastSeen: claims(OVER) };
   test.each<[string, Partial<PresenceFacts>, string]>([
     ["counts after a restart", { ...gone, deletion: deletion("seen") }, "deleted"],
-    ["counts after the claims are over", { ...over, deletion: deletion("seen") }, "deleted"],
-    ["counts where its JWT is brought back", { deletion: deletion("seen") }, "deleted"],
+    ["counts after the claims have expired", { ...over, deletion: deletion("seen") }, "deleted"],
+    ["counts if its JWT is restored", { deletion: deletion("seen") }, "deleted"],
     [
-      "counts where an older one is",
+      "counts if an older one is restored",
       { running: running(on("s1", OLDER)), stored: holds(OLDER), deletion: deletion("seen") },
       "deleted",
     ],
@@ -129,7 +129,7 @@ describe("a deletion in the journal", () => {
       "here",
     ],
     [
-      "ends with newer claims that nobody loaded yet",
+      "ends with newer claims that no server has loaded yet",
       { running: running(nowhere), stored: holds(NEWER), deletion: deletion("seen") },
       "here",
     ],
@@ -138,16 +138,16 @@ describe("a deletion in the journal", () => {
       { ...over, lastSeen: claims({ ...OVER, iat: NOW - 50 }), deletion: deletion("seen") },
       "expired",
     ],
-    ["an order that servers obeyed", { ...gone, deletion: deletion("ordered") }, "deleted"],
-    ["an order about an account that had expired", { ...over, deletion: deletion("ordered") }, "deleted"],
-    ["an order that servers refused", { deletion: deletion("ordered") }, "here"],
+    ["a deletion request that servers obeyed", { ...gone, deletion: deletion("ordered") }, "deleted"],
+    ["a deletion request for an expired account", { ...over, deletion: deletion("ordered") }, "deleted"],
+    ["a deletion request that servers refused", { deletion: deletion("ordered") }, "here"],
     [
-      "an order that one server has not obeyed yet",
+      "a deletion request that one server has not obeyed yet",
       { running: running(on("s1", claims(), true), on("s2")), deletion: deletion("ordered") },
       "deleted",
     ],
-    ["what was gone, past its end", { ...over, deletion: deletion("gone") }, "gone"],
-    ["what was only missed is found again", { deletion: deletion("gone") }, "here"],
+    ["a missing account after its expiry", { ...over, deletion: deletion("gone") }, "gone"],
+    ["an account that was only missing is found again", { deletion: deletion("gone") }, "here"],
   ])("%s", (_what, changes, state) => {
     expect(presenceOf(facts(changes)).state).toBe(state);
   });

@@ -109,7 +109,7 @@ const IDS: readonly LayerId[] = ["servers", "jetstream", "meta", "accounts", "st
 
 describe("the layers", () => {
   test.each<[string, Partial<ClusterFacts>, Row]>([
-    ["all is well", {}, [H, H, H, H, H, H]],
+    ["a healthy cluster", {}, [H, H, H, H, H, H]],
     ["monitoring agrees", monitoring(), [H, H, H, H, H, H]],
     ["monitoring can't be reached", monitoring({ enabledOnly: FAILED, serverOnly: FAILED }), [U, H, H, H, H, H]],
     [
@@ -159,12 +159,12 @@ describe("the layers", () => {
       [H, H, H, H, H, D],
     ],
     [
-      "a stream's subjects could not be looked at",
+      "a stream's subjects could not be checked",
       withAccounts(account(streams(led({ deafSubjects: FAILED })))),
       [H, H, H, H, H, U],
     ],
     ["streams could not be read", withAccounts(account({ streams: FAILED })), [H, H, H, H, U, U]],
-    ["claims could not be looked at", withAccounts(account({ running: FAILED })), [H, H, H, U, H, H]],
+    ["claims could not be checked", withAccounts(account({ running: FAILED })), [H, H, H, U, H, H]],
     [
       "a replica lags",
       withAccounts(
@@ -242,7 +242,7 @@ describe("the layers", () => {
 });
 
 test.each<[string, Partial<Observation>, boolean]>([
-  ["an account that is well", {}, false],
+  ["a healthy account", {}, false],
   ["one that expired with streams", EXPIRED, true],
   ["one that expired without", { ...EXPIRED, ...streams() }, false],
   [

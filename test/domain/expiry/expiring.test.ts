@@ -37,8 +37,8 @@ describe("the severity of what expires", () => {
     ["an account, which is renewed", ending("account", 29), "ok"],
     ["an account that was not", ending("account", 9), "warning"],
     ["what never expires", { kind: "operator", what: "x" }, "ok"],
-    ["what is at fault beside", ending("activation", 60, { fault: "revoked" }), "warning"],
-    ["what could not be looked at", ending("certificate", 60, { unseen: "no answer" }), "unknown"],
+    ["a fault besides", ending("activation", 60, { fault: "revoked" }), "warning"],
+    ["an unreadable one", ending("certificate", 60, { unseen: "no answer" }), "unknown"],
   ])("%s", (_what, item, severity) => {
     expect(judge(item, newPolicy(), now).severity).toBe(severity);
   });
@@ -127,12 +127,12 @@ describe("activation tokens", () => {
     ["good", token(), exporting(), undefined],
     ["signed by a scoped signing key", token({ iss: KEY }), exporting(), undefined],
     ["signed by a key that is gone", token({ iss: KEY }), exporting({}, []), "no longer one of its exporter's"],
-    ["for what is no longer exported", token(), exporting({ subject: "b" }), "no longer exports"],
+    ["for a subject that is no longer exported", token(), exporting({ subject: "b" }), "no longer exports"],
     ["for a service that is a stream", token(), exporting({ type: "service" }), "no longer exports"],
     ["revoked", token(), exporting({ revocations: { [ACCOUNT]: NOW - 10 } }), "revoked"],
     ["revoked for all", token(), exporting({ revocations: { "*": NOW } }), "revoked"],
     ["made after the revocation", token(), exporting({ revocations: { "*": NOW - 11 } }), undefined],
-    ["of an exporter that nobody knows", token(), undefined, "its exporter is unknown"],
+    ["of an unknown exporter", token(), undefined, "its exporter is unknown"],
   ])("%s", (_what, text, exporter, fault) => {
     const found = endOf(text, exporter);
     expect(found).toMatchObject({ kind: "activation", account: ACCOUNT, expiresAt: now + 86_400_000 });

@@ -280,8 +280,8 @@ describe("overrides", () => {
   const other = `A${"C".repeat(55)}` as AccountId;
   test.each([
     ["by tag, in any case", { tags: ["PROD"] }, tagged, true],
-    ["not by a tag it has not", { tags: ["dev"] }, tagged, false],
-    ["not by tag where nobody knows the claims", { tags: ["prod"] }, { account: ACCOUNT }, false],
+    ["not by a missing tag", { tags: ["dev"] }, tagged, false],
+    ["not by tag if the claims are unknown", { tags: ["prod"] }, { account: ACCOUNT }, false],
     ["by the name in the claims", { names: ["team-orders"] }, subject, true],
     ["by a pattern", { names: ["x", "team-*"] }, subject, true],
     ["by the whole name only", { names: ["team"] }, subject, false],
@@ -289,7 +289,7 @@ describe("overrides", () => {
     ["by the configured name", { names: ["orders"] }, { ...subject, name: "orders" }, true],
     ["by id", { accounts: [ACCOUNT] }, subject, true],
     ["not by another's id", { accounts: [other] }, subject, false],
-    ["by each kind that is given", { tags: ["eu"], names: ["nothing"] }, tagged, false],
+    ["by each given kind", { tags: ["eu"], names: ["nothing"] }, tagged, false],
   ])("match %s", (_how, match, who, fits) => {
     const policy = policyOf(newPolicy(), [{ match, manual: true }], undefined, who);
     expect(policy.manual).toBe(fits);

@@ -63,7 +63,7 @@ describe("harmful claims", () => {
     ],
     ["a renewal of a system account that has it", { operator: system, allowance: "nothing" }, []],
     [
-      "JetStream taken from the system account",
+      "JetStream removed from the system account",
       { operator: system, candidate: claims(renewed, { mem_storage: 0, disk_storage: 0 }) },
       [],
     ],
@@ -72,7 +72,11 @@ describe("harmful claims", () => {
       { operator: system, candidate: claims(renewed, { mem_storage: 0, disk_storage: 0, conn: 5 }) },
       ["limit_lowered"],
     ],
-    ["a negative limit that is none", { candidate: claims(renewed, { conn: -5 }) }, ["limit_lowered", "limit_misread"]],
+    [
+      "a negative limit that is invalid",
+      { candidate: claims(renewed, { conn: -5 }) },
+      ["limit_lowered", "limit_misread"],
+    ],
     [
       "a limit beyond 32 bits",
       { current: claims({}, { conn: 5 }), candidate: claims(renewed, { conn: 2 ** 32 }) },
@@ -153,12 +157,12 @@ describe("harmful claims", () => {
       [],
     ],
     [
-      "the same while it is empty, which helps it nothing",
+      "the same with empty streams, which makes no difference",
       { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: empty },
       ["tier_switch"],
     ],
     [
-      "the same while there is none",
+      "the same without streams",
       {
         allowance: "jetstream-limits",
         candidate: claims(renewed, { ...NONE, ...TIERS }),
@@ -167,17 +171,17 @@ describe("harmful claims", () => {
       [],
     ],
     [
-      "the same where nobody knows",
+      "the same if that is unknown",
       { allowance: "jetstream-limits", candidate: claims(renewed, { ...NONE, ...TIERS }), use: unknown },
       ["tier_switch"],
     ],
     [
-      "less than what is in use",
+      "limits below usage",
       { allowance: "jetstream-limits", candidate: claims(renewed, { disk_storage: 2_999 }), use: holding },
       ["below_use"],
     ],
     [
-      "a renewal of less than what is in use",
+      "a renewal with limits below usage",
       {
         current: claims({}, { disk_storage: 1 }),
         candidate: claims(renewed, { disk_storage: 1 }),
@@ -188,23 +192,23 @@ describe("harmful claims", () => {
     ["an issue five minutes ahead", { candidate: claims({ ...renewed, iat: NOW + 300 }) }, []],
     ["an issue further ahead", { candidate: claims({ ...renewed, iat: NOW + 301 }) }, ["issued_ahead"]],
     [
-      "a renewal of what is ahead",
+      "a renewal of claims issued in the future",
       { current: claims({ iat: NOW + 999 }), candidate: claims({ ...renewed, iat: NOW + 1_000 }) },
       [],
     ],
     [
-      "an end that servers count past",
+      "an expiry that is too large for servers",
       { candidate: claims({ ...renewed, exp: 253_402_300_799 }) },
       ["expires_too_late"],
     ],
-    ["an earlier end", { candidate: claims({ ...renewed, exp: NOW + 12 }) }, ["expires_earlier"]],
+    ["an earlier expiry", { candidate: claims({ ...renewed, exp: NOW + 12 }) }, ["expires_earlier"]],
     [
-      "an earlier end that a person ordered",
+      "an earlier expiry that a person ordered",
       { candidate: claims({ ...renewed, exp: NOW + 12 }), allowed: ["expires_earlier"] },
       [],
     ],
     [
-      "an end at once where there was none",
+      "an immediate expiry where there was none",
       { current: claims({ exp: undefined }), candidate: claims({ ...renewed, exp: NOW + 12 }) },
       ["expires_earlier"],
     ],
@@ -247,8 +251,8 @@ describe("harmful claims", () => {
     expect(refusals({ current })).toEqual([]);
     expect(refusals({ current, allowance: "nothing" })).toEqual(["stale"]);
     const last = claims({ iat: Number.MAX_SAFE_INTEGER });
-    const anew = reissue(last, { issuer: last.claims.iss, id: "J2", now: epochMillis(NOW * 1000) });
-    expect(refusals({ current: last, candidate: anew, allowance: "nothing" })).toEqual([]);
+    const reissued = reissue(last, { issuer: last.claims.iss, id: "J2", now: epochMillis(NOW * 1000) });
+    expect(refusals({ current: last, candidate: reissued, allowance: "nothing" })).toEqual([]);
   });
 
   test("if the claims in force are unknown: only what is always harmful", () => {

@@ -40,7 +40,7 @@ describe("keys that servers read as others", () => {
     ["in a scope", '"subs":', '"SUBS":', /"nats.signing_keys.1.template.SUBS" as "subs"/],
     ["in a mapping", '"weight":', '"Weight":', /"nats.mappings.from.0.Weight" as "weight"/],
     ["one that only version 1 has", '"exp":', '"Type":"account","exp":', /the key "Type" as "type"/],
-    ["two that nobody knows", '"exp":', '"x_a":1,"X_A":2,"exp":', /"x_a" and "X_A" as the same/],
+    ["two unknown keys", '"exp":', '"x_a":1,"X_A":2,"exp":', /"x_a" and "X_A" as the same/],
   ])("%s are refused by name", (_what, from, to, problem) => {
     expect(problemWith(from, to)).toMatch(problem);
   });
@@ -91,7 +91,7 @@ describe("values that servers refuse", () => {
     ["the largest number", '"conn":-1', `"conn":${MAX}`],
     ["minus zero", '"conn":-1', '"conn":-0'],
     ["an address list as text", '"subs":5', '"src":"10.0.0.0/8"'],
-    ["a float where nobody reads it", '"exp":', '"x":1.5e300,"exp":'],
+    ["a float in an unknown claim", '"exp":', '"x":1.5e300,"exp":'],
     ["an empty field of version 1", '"exp":', '"type":"","exp":'],
   ])("but not %s", (_what, from, to) => {
     expect(problemWith(from, to)).toBeUndefined();

@@ -65,7 +65,7 @@ describe("the system account", () => {
     ["no inbox", { default_permissions: { sub: { deny: ["_INBOX.>"] } } }, {}, ["locked_out"]],
     ["no inbox for others", { default_permissions: { sub: { deny: ["_INBOX.>"] } } }, { hasPermissions: true }, []],
     [
-      "what it needs",
+      "the subjects it needs",
       { default_permissions: { pub: { allow: ["$SYS.>"] }, sub: { allow: ["$SYS.>", "_INBOX.>"] } } },
       {},
       [],

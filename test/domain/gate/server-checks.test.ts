@@ -20,14 +20,14 @@ const objectionsTo = (nats: object) =>
 describe("what servers refuse after decoding", () => {
   test.each<[string, object, RegExp]>([
     ["an import without a type", imported({ type: undefined }), /has no type/],
-    ["an import of nobody", imported({ account: "" }), /names no account/],
+    ["an import without an account", imported({ account: "" }), /names no account/],
     ["an import renamed with too few wildcards", imported({ local_subject: "b" }), /wildcards that do not exist/],
     ["an import renamed with a wildcard too far", imported({ local_subject: "b.$2" }), /wildcards that do not exist/],
     ["an import that is open on one side", imported({ subject: "a.>", local_subject: "b" }), /ends in >/],
     ["an import renamed twice", imported({ local_subject: "b.$1", to: "c" }), /both local_subject and to/],
-    ["an import with a token of nothing", imported({ token: "a.b.c" }), /token is not an activation/],
+    ["an import with a token for nothing", imported({ token: "a.b.c" }), /token is not an activation/],
     ["a stream that shares", imported({ type: "stream", share: true }), /has share/],
-    ["two imports of one", { imports: [...imported({}).imports, ...imported({}).imports] }, /overlap/],
+    ["two imports of one subject", { imports: [...imported({}).imports, ...imported({}).imports] }, /overlap/],
     ["more imports than there may be", { ...imported({}), limits: { imports: 0 } }, /there are 1 imports/],
     ["a negative limit of imports", { limits: { imports: -2 } }, /there are 0 imports/],
     [
@@ -57,7 +57,7 @@ describe("what servers refuse after decoding", () => {
       /signing key/,
     ],
     ["callout accounts without users", { authorization: { allowed_accounts: ["*"] } }, /no users/],
-    ["a callout user that is none", { authorization: { auth_users: [ACCOUNT] } }, /public key/],
+    ["an invalid callout user", { authorization: { auth_users: [ACCOUNT] } }, /public key/],
     ["traces to wildcards", { trace: { dest: "t.>" } }, /trace.dest/],
     ["too much sampling", { trace: { dest: "t", sampling: 101 } }, /trace.sampling/],
     ["odd cluster traffic", { cluster_traffic: "Owner" }, /cluster_traffic/],

@@ -28,13 +28,13 @@ const saw = (job: string, verdict: string): Written => [job, "verdict", { verdic
 
 describe("what unfinished jobs left", () => {
   test.each<[string, readonly Written[], object]>([
-    ["nothing, where there was no job", [], { rungs: [], pushes: [], wasUnhealthy: false }],
+    ["nothing, without a job", [], { rungs: [], pushes: [], wasUnhealthy: false }],
     [
-      "nothing of one that ended",
+      "nothing from a job that ended",
       [saw("1", "dead"), began("1"), ["1", "job.finished"]],
       { rungs: [], pushes: [], wasUnhealthy: false },
     ],
-    ["nothing of the one that asks", [saw("now", "dead"), began("now")], { rungs: [], wasUnhealthy: false }],
+    ["nothing from the current job", [saw("now", "dead"), began("now")], { rungs: [], wasUnhealthy: false }],
     ["a rung without an end", [saw("1", "dead"), began("1")], { rungs: [{ ...RUNG, job: "1" }], wasUnhealthy: true }],
     ["a rung with its end", [began("1"), ended("1", "helped")], { rungs: [{ ...RUNG, job: "1", result: "helped" }] }],
     [
@@ -59,11 +59,11 @@ describe("what unfinished jobs left", () => {
 
   test.each<[string, readonly Written[], string | undefined]>([
     ["healed, by a rung", [saw("1", "dead"), began("1")], "healed"],
-    ["healed, by the renewal of what was unwell", [saw("1", "dead"), pushed("1", "renewal")], "healed"],
-    ["healed, by what the source had", [saw("1", "degraded"), pushed("1", "from the source of truth")], "healed"],
-    ["renewed, of what was well", [saw("1", "healthy"), pushed("1", "renewal")], "renewed"],
-    ["pushed, what was delivered", [saw("1", "dead"), pushed("1", "delivered")], "pushed"],
-    ["nothing, by who only looked", [saw("1", "dead")], undefined],
+    ["healed, by renewing an unhealthy account", [saw("1", "dead"), pushed("1", "renewal")], "healed"],
+    ["healed, by the source's claims", [saw("1", "degraded"), pushed("1", "from the source of truth")], "healed"],
+    ["renewed, of a healthy account", [saw("1", "healthy"), pushed("1", "renewal")], "renewed"],
+    ["pushed, a delivered JWT", [saw("1", "dead"), pushed("1", "delivered")], "pushed"],
+    ["nothing, if the job only looked", [saw("1", "dead")], undefined],
   ])("%s", (_what, written, outcome) => {
     const work = workOf(...written);
     expect(outcomeOfUnfinished(work, work.pushes.at(-1))).toBe(outcome);

@@ -62,13 +62,13 @@ const FAILING: Observation["accountView"] = {
 };
 const NONE: ReadonlySet<Attempt> = new Set();
 /** As if these rungs had been tried for everything that they treat here. */
-function climbed(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> {
+function asTried(here: Situation, ids: readonly RungId[]): ReadonlySet<Attempt> {
   return new Set(LADDER.filter(({ id }) => ids.includes(id)).flatMap((rung) => attemptsOf(rung, here)));
 }
 
 function stepOf(seen: Partial<Observation>, changes: Partial<Situation> = {}, tried: readonly RungId[] = []): string {
   const here = situation(seen, changes);
-  const step = nextStep(here, climbed(here, tried));
+  const step = nextStep(here, asTried(here, tried));
   if (step.kind === "rung") return step.rung.id;
   return step.kind === "stop" ? `stop: ${step.why}` : step.kind;
 }
@@ -284,7 +284,7 @@ describe("the next step", () => {
   ])("the toggle is impossible %s, even as the last rung", (_where, seen, changes, reason) => {
     for (const tried of [[], ["push-again", "step-down-leaders"]] as RungId[][]) {
       const here = situation(seen, changes);
-      expect(nextStep(here, climbed(here, tried))).toMatchObject({
+      expect(nextStep(here, asTried(here, tried))).toMatchObject({
         kind: "stop",
         refused: expect.arrayContaining([{ rung: "toggle-jetstream", why: expect.stringMatching(reason) }]),
       });
@@ -342,7 +342,7 @@ describe("the next step", () => {
     fc.assert(
       fc.property(world, means, rungs, (seen, can, tried) => {
         const here = situation(seen, can);
-        const step = nextStep(here, climbed(here, tried));
+        const step = nextStep(here, asTried(here, tried));
         if (here.verdict.health === "unknown") expect(step.kind).toBe("stop");
         if (step.kind !== "rung") return;
         expect(here.verdict.health).toBe("dead");
@@ -376,7 +376,7 @@ describe("the next step", () => {
   ])("servers with %s are restarted only if the loss is allowed", (_what, facts, changes, expected) => {
     const streams = deaf({ ...facts, forgotten: [forgotten()] });
     const here = situation({ servers: CLUSTER, streams }, { canRestart: true, ...changes });
-    const step = nextStep(here, climbed(here, ["step-down-leaders"]));
+    const step = nextStep(here, asTried(here, ["step-down-leaders"]));
     const why = step.kind === "stop" ? step.refused.find(({ rung }) => rung === "restart-servers")?.why : undefined;
     const lost = /it would lose what exists only in the memory of one server: (.*); allow this/.exec(why ?? "")?.[1];
     const seen = step.kind === "rung" && step.rung.id === "restart-servers" ? "climbed" : `refused: ${lost}`;
@@ -409,7 +409,7 @@ describe("the next step", () => {
 
   test("a rung is tried again for what appeared after it", () => {
     const first = situation({ servers: CLUSTER, streams: deaf({ peers: PEERS }) });
-    const tried = climbed(first, ["step-down-leaders"]);
+    const tried = asTried(first, ["step-down-leaders"]);
     const later = situation({ servers: CLUSTER, streams: deaf({ name: "LATER", peers: PEERS }) });
     expect(nextStep(first, tried)).not.toMatchObject({ rung: { id: "step-down-leaders" } });
     expect(nextStep(later, tried)).toMatchObject({ rung: { id: "step-down-leaders" } });

@@ -49,14 +49,14 @@ describe("the mode of a run", () => {
 });
 
 describe("the ladder by mode", () => {
-  const climbs = LADDER.map((rung): Step => ({ kind: "rung", rung, why: "deaf", refused: [] }));
+  const rungSteps = LADDER.map((rung): Step => ({ kind: "rung", rung, why: "deaf", refused: [] }));
   const renew: Step = { kind: "renew", why: "it expired" };
   const stop: Step = { kind: "stop", why: "no rung helps", refused: [] };
   const forbidden = (configured: "look" | "renew" | "heal", step: Step) =>
     forbiddenStep(modeOf({ ...nothing, configured }), step);
 
   test("look: no step, and each says what it would do", () => {
-    for (const step of climbs) expect(forbidden("look", step)).toMatch(/^[a-z-]+ \(deaf\)$/);
+    for (const step of rungSteps) expect(forbidden("look", step)).toMatch(/^[a-z-]+ \(deaf\)$/);
     expect(forbidden("look", renew)).toBe("renew (it expired)");
     expect(forbidden("look", stop)).toBe("page a person (no rung helps)");
   });
@@ -64,11 +64,11 @@ describe("the ladder by mode", () => {
   test("renew: no rung", () => {
     expect(forbidden("renew", renew)).toBeUndefined();
     expect(forbidden("renew", stop)).toBeUndefined();
-    for (const step of climbs) expect(forbidden("renew", step)).toBeDefined();
+    for (const step of rungSteps) expect(forbidden("renew", step)).toBeDefined();
   });
 
   test("heal: every step", () => {
-    for (const step of [...climbs, renew, stop]) expect(forbidden("heal", step)).toBeUndefined();
+    for (const step of [...rungSteps, renew, stop]) expect(forbidden("heal", step)).toBeUndefined();
   });
 
   test("is described with its reason", () => {

@@ -151,7 +151,7 @@ describe("the guard", () => {
     ["none is left", "2.10.20", { others: [] }, {}, false],
     ["another account's streams are damaged elsewhere", "2.10.22", {}, { hosted: damagedElsewhere }, true],
     ["a version that was not tried, beside those that panic", "2.10.13", { others: ["s3"] }, {}, true],
-    ["a version that nobody can read", "unknown", { others: ["s3"] }, {}, true],
+    ["an unreadable version", "unknown", { others: ["s3"] }, {}, true],
     ["it is another that leads", "2.10.20", { server: "s2", others: ["s1", "s3"] }, {}, false],
     ["versions that survive it: 2.10.27", "2.10.27", { others: ["s2", "s3"] }, {}, false],
     ["versions that survive it: 2.10.10", "2.10.10", { others: ["s2", "s3"] }, {}, false],
@@ -166,7 +166,7 @@ describe("the guard", () => {
     ["first", meta(), ["s2", "s3", "s1"]],
     ["another", meta({ leader: "s3" }), ["s1", "s2", "s3"]],
     ["that is none of them", meta({ leader: "s9" }), ["s1", "s2", "s3"]],
-    ["that nobody knows", FAILED, ["s1", "s2", "s3"]],
+    ["that is unknown", FAILED, ["s1", "s2", "s3"]],
     ["of a server that stands alone", { ok: true, value: undefined }, ["s1", "s2", "s3"]],
   ])("restarts the meta leader last, whoever it is now: %s", (_what, group, wanted) => {
     const orders = NAMES.map((name) => ({ ...order, server: name }));
@@ -224,12 +224,12 @@ describe("which servers to restart", () => {
       ["consumer ORDERS > worker"],
     ],
     [
-      "an ephemeral one, which nobody misses",
+      "an ephemeral one, which counts as no loss",
       { ...DEAF, consumers: [consumer({ storage: "memory", durable: false })] },
       [],
     ],
     [
-      "a consumer in memory of a stream in memory: told with its stream",
+      "a memory consumer of a memory stream: reported with its stream",
       { ...DEAF, storage: "memory", consumers: [consumer({ storage: "memory" })] },
       ["stream ORDERS"],
     ],

@@ -114,8 +114,8 @@ describe("a change of limits", () => {
   test.each<[string, ReturnType<typeof claims>, LimitRequest, RegExp]>([
     ["flat limits beside tiers", tiered({ R1: { disk_storage: 5 } }), { storage: 6 }, /--tier/],
     ["a tier beside flat limits", claims(), { tier: "R3", storage: 6 }, /flat limits/],
-    ["a tier that is none", tiered({}), { tier: "gold", storage: 6 }, /not a tier/],
-    ["a tier of no replicas", tiered({}), { tier: "R0", storage: 6 }, /not a tier/],
+    ["an invalid tier", tiered({}), { tier: "gold", storage: 6 }, /not a tier/],
+    ["a tier of zero replicas", tiered({}), { tier: "R0", storage: 6 }, /not a tier/],
   ])("can't be %s", (_what, before, request, problem) => expect(asked(before, request)).toMatch(problem));
 
   test("everything requested passes the gate's allowance, and nothing else does", () => {
@@ -172,7 +172,7 @@ describe("limits below current usage", () => {
 
   test.each<[string, object, Partial<StreamFacts>, RegExp | undefined]>([
     ["disk that holds more", { disk_storage: 399 }, {}, /disk_storage would be 399 B.* hold 400 B/],
-    ["disk that holds just so much", { disk_storage: 400 }, {}, undefined],
+    ["disk with exactly the current usage", { disk_storage: 400 }, {}, undefined],
     ["disk for every replica", { disk_storage: 1_199 }, { replicas: 3 }, /1.17 KiB|1.2 KB/],
     ["no disk at all", { disk_storage: 0 }, {}, /disk_storage/],
     ["memory that is not used", { mem_storage: 1 }, {}, undefined],
@@ -236,17 +236,17 @@ describe("what can be reserved", () => {
     alone({ servers: trio, capacities: ["s1", "s2", "s3"].map((name) => capacity(name)), ...changes });
 
   test.each<[string, ReturnType<typeof alone>, readonly (RegExp | boolean)[]]>([
-    ["all that there is", alone({ after: limits(100, 1_000) }), []],
+    ["exactly what is left", alone({ after: limits(100, 1_000) }), []],
     ["more memory than there is", alone({ after: limits(101) }), [/101 B of memory can't be reserved/, false]],
     ["no limit at all", alone({ after: limits(-1, -1) }), []],
     ["what others were promised", alone({ after: limits(60), others: [limits(41)] }), [/promise 41 B/, false]],
     [
-      "what streams have taken",
+      "what streams have reserved",
       alone({ after: limits(60), capacities: [capacity("s1", { reserved: { memory: 41, file: 0 } })] }),
       [/max_bytes take 41 B/, false],
     ],
     [
-      "less than before, though too much is promised",
+      "less than before, although too much is promised",
       alone({ before: limits(90), after: limits(80), others: [limits(90)] }),
       [],
     ],
@@ -307,7 +307,7 @@ describe("the proof that JetStream runs with the limits", () => {
     ["the old ones", view({ flat: room(1, -1) }), /other limits/],
     ["none", view({}), /no limits/],
     ["no JetStream", view({}, "disabled"), /disabled/],
-    ["nobody may ask", { ok: "not-asked", why: "no key" } as never, /^$/],
+    ["no permission to ask", { ok: "not-asked", why: "no key" } as never, /^$/],
     ["no answer", FAILED as never, /no answer/],
   ])("%s", (_what, seen, said) => expect(limitsAreLike(seen, claims().claims, undefined)).toMatch(said));
 });

@@ -77,16 +77,16 @@ describe("limits", () => {
     ["with room", seen({ disk_storage: 4_000 }), [], []],
     ["with nine tenths used", seen({ disk_storage: 444 }), [], ["limit.near"]],
     ["without room for one more", seen({ disk_storage: 420 }), ["limit.storage dead"], []],
-    ["without room for what is large", seen({ disk_storage: 1_900 }, [ORDERS, BIG]), ["limit.storage degraded"], []],
+    ["without room for a large message", seen({ disk_storage: 1_900 }, [ORDERS, BIG]), ["limit.storage degraded"], []],
     ["beyond its limit", seen({ disk_storage: 100 }), ["limit.storage dead"], []],
     [
-      "beyond it as the servers count",
+      "exceeded according to the servers",
       seen({ disk_storage: 4_000 }, [ORDERS], told({ flat: room(4_000, 4_000) })),
       ["limit.storage dead"],
       [],
     ],
     [
-      "in a tier, of which servers tell three replicas",
+      "in a tier, with three replicas in the servers' report",
       seen({ ...NO_FLAT, tiered_limits: { R3: { disk_storage: 500 } } }, [THREE], told({ R3: room(1_200, 500) })),
       [],
       [],
@@ -110,7 +110,7 @@ describe("limits", () => {
       [],
     ],
     [
-      "of an empty one that counts in none",
+      "of an empty stream that counts in none",
       seen({ ...NO_FLAT, tiered_limits: { R1: { disk_storage: -1 } } }, [ORDERS], told({ "": room(0, 0, 1) })),
       ["limit.outside_tiers dead"],
       [],
@@ -129,7 +129,7 @@ describe("limits", () => {
       ["limit.reached"],
     ],
     [
-      "with all that is stored counted against the largest stream's limit",
+      "with all storage counted against the largest stream's limit",
       seen({ disk_max_stream_bytes: 410 }),
       ["limit.storage dead"],
       [],
@@ -141,7 +141,7 @@ describe("limits", () => {
       [],
     ],
     [
-      "of a stream that discards what is new, at its own limit",
+      "of a stream that discards new messages, at its own limit",
       seen({}, [stream({ config: { name: "ORDERS", discard: "new", max_msgs: 10 } })]),
       [],
       ["stream.full"],
@@ -155,7 +155,7 @@ describe("limits", () => {
       ["limit.server_storage degraded"],
       [],
     ],
-    ["of servers that don't tell", seen({}, [ORDERS], { capacities: FAILED }), ["probe.failed unknown"], []],
+    ["of servers that don't report it", seen({}, [ORDERS], { capacities: FAILED }), ["probe.failed unknown"], []],
   ])("%s", (_, observed, findings, warnings) => {
     expect(short(limitFindings(observed))).toEqual(findings);
     expect(short(limitWarnings(observed))).toEqual(warnings);
@@ -198,10 +198,10 @@ describe("connections", () => {
     ["are used up on several servers", running({ conn: 3 }, clients(1), clients(2)), "full"],
     ["are counted with the server's own leafnodes", running({ conn: 3 }, clients(2, 1)), "full"],
     ["of another server's leafnodes are not", running({ conn: 3 }, clients(1, 1), clients(1)), undefined],
-    ["are not told", running({ conn: 3 }, undefined), undefined],
-    ["are not told by one server", running({ conn: 3 }, clients(3), undefined), undefined],
+    ["are not reported", running({ conn: 3 }, undefined), undefined],
+    ["are not reported by one server", running({ conn: 3 }, clients(3), undefined), undefined],
     ["may be none", running({ conn: 0 }, clients(0)), "locked"],
-    ["are not said, which is none", running({ conn: undefined }, clients(0)), "locked"],
+    ["are missing, which means zero", running({ conn: undefined }, clients(0)), "locked"],
     ["could not be asked about", FAILED, undefined],
   ])("%s", (_, seenRunning, door) => expect(connectionRefusal(seenRunning)?.kind).toBe(door));
 

@@ -61,12 +61,12 @@ function judge(...looks: readonly Observation[]) {
 }
 
 const OLD = { name: "X", created: LONG_AGO } as const;
-const well = look(stream(OLD));
+const healthy = look(stream(OLD));
 const deaf = look(stream({ ...OLD, ...DEAF }));
 const leaderless = look(stream({ ...OLD, deafSubjects: FAILED }));
 const young = look(stream({ ...OLD, ...DEAF, created: ago(1) }));
-const anew = look(stream({ ...OLD, ...DEAF, created: ago(0) }));
-const untold = observation({ ...look(), ...view(["STEADY", "X"], ["X"]) });
+const recreated = look(stream({ ...OLD, ...DEAF, created: ago(0) }));
+const unreported = observation({ ...look(), ...view(["STEADY", "X"], ["X"]) });
 const gone = look();
 
 const DEAD = ["dead", ["stream.deaf X"]] as const;
@@ -79,18 +79,18 @@ describe("consecutive looks", () => {
     ["a fault that lasts a second is confirmed", [deaf, deaf, deaf], DEAD, false],
     ["until then it counts, for now", [deaf, deaf], DEAD, true],
     ["a deleted asset is no finding", [deaf, gone], FINE, false],
-    ["a recovered asset is no finding", [deaf, deaf, well], FINE, false],
-    ["a recent fault is unknown", [well, deaf], UNSETTLED, true],
-    ["and is confirmed if it lasts", [well, deaf, deaf, deaf], DEAD, false],
-    ["recovery in between restarts the time", [deaf, well, deaf], UNSETTLED, true],
+    ["a recovered asset is no finding", [deaf, deaf, healthy], FINE, false],
+    ["a recent fault is unknown", [healthy, deaf], UNSETTLED, true],
+    ["and is confirmed if it lasts", [healthy, deaf, deaf, deaf], DEAD, false],
+    ["recovery in between restarts the time", [deaf, healthy, deaf], UNSETTLED, true],
     ["a death counts from the first dead finding", [leaderless, deaf, deaf], UNSETTLED, true],
     ["unknown for a second is unknown", [leaderless, leaderless, leaderless], UNSETTLED, false],
     ["an asset that was being created at first is awaited", [young, young, young], DEAD, true],
     ["an asset created since is no finding", [gone, young, young, young], FINE, false],
-    ["nor is a recreated one with the same name", [deaf, anew, anew, anew], FINE, false],
+    ["nor is a recreated one with the same name", [deaf, recreated, recreated, recreated], FINE, false],
     ["an asset that no server reported at first is not new", [gone, deaf], UNSETTLED, true],
-    ["one that only the account listed counts as long", [untold, deaf], UNSETTLED, true],
-    ["young or not", [untold, anew], DEAD, true],
+    ["one that only the account listed counts as long", [unreported, deaf], UNSETTLED, true],
+    ["young or not", [unreported, recreated], DEAD, true],
   ])("%s", (_what, looks, [verdict, codes], isPending) => {
     expect(judge(...looks)).toMatchObject({ verdict, codes, isPending });
   });
@@ -106,13 +106,13 @@ describe("consecutive looks", () => {
   });
 
   test("no remedy acts on unconfirmed faults", () => {
-    const unbelieved = [
+    const unconfirmed = [
       [gone, young],
-      [well, deaf],
-      [deaf, well, deaf],
-      [deaf, anew],
+      [healthy, deaf],
+      [deaf, healthy, deaf],
+      [deaf, recreated],
     ] as const;
-    for (const looks of unbelieved) expect(deafStreams(judge(...looks).agreed)).toEqual([]);
+    for (const looks of unconfirmed) expect(deafStreams(judge(...looks).agreed)).toEqual([]);
     expect(deafStreams(judge(deaf, deaf, deaf).agreed).map(({ name }) => name)).toEqual(["X"]);
   });
 
@@ -139,7 +139,7 @@ describe("consecutive looks", () => {
 
   test("a consumer is forgotten if that lasts", () => {
     const lost = look(stream({ ...OLD, forgotten: [forgotten()] }));
-    expect(judge(well, lost).codes).toEqual(["probe.failed X > worker"]);
+    expect(judge(healthy, lost).codes).toEqual(["probe.failed X > worker"]);
     expect(judge(lost, lost, lost).codes).toEqual(["consumer.forgotten X > worker"]);
   });
 

@@ -52,12 +52,12 @@ describe("objections about the meta group", () => {
       ...([false, [/no quorum/, /n2/, /n3/]] as const),
     ],
     [
-      "one silent beyond a leader's patience, not yet called offline",
+      "one silent beyond a leader's timeout, not yet reported offline",
       { ...THREE, peers: [peer("n2", { activeAgoMillis: millis(12_400) }), peer("n3")] },
       ...([true, [/meta leader last heard n2 12 s ago/]] as const),
     ],
     [
-      "a leader that has lost everyone and does not know it yet (2.10.27 says so for ten seconds)",
+      "a leader that has lost everyone and has not noticed yet (2.10.27 reports so for ten seconds)",
       { ...THREE, peers: [peer("n2", { offline: true }), peer("n3", { offline: true })] },
       ...([
         false,
@@ -80,7 +80,7 @@ describe("objections about the meta group", () => {
       ...([false, [/2 of 4 servers and needs 3/, /n3/, /n4/]] as const),
     ],
     [
-      "servers that see it otherwise",
+      "servers that disagree",
       { ...THREE, disagreeing: [{ server: "n2" }, { server: "n3", leader: "n2" }] },
       ...([true, [/n2 knows no meta leader/, /n3 follows the meta leader n2, not n1/]] as const),
     ],

@@ -61,7 +61,7 @@ describe("the verdict", () => {
 
   test.each<[string, Partial<Observation>, Health, string[]]>([
     [
-      "expired, as the server says and the clock",
+      "expired, according to the server and the clock",
       { running: running({ expired: true }, claims({ exp: NOW - 1 })), stored: HOLDS_NOTHING },
       "dead",
       ["account.expired"],
@@ -73,19 +73,19 @@ describe("the verdict", () => {
       ["account.deleted"],
     ],
     [
-      "expired by the clock",
+      "expired, according to the clock",
       { running: running({}, claims({ exp: NOW })), stored: stored(claims({ exp: NOW })) },
       "dead",
       ["account.expired"],
     ],
     ["missing in the resolver", { stored: { ok: true, value: undefined } }, "degraded", ["account.not_in_resolver"]],
     [
-      "a server's clock that is off",
+      "a server's clock that is wrong",
       { servers: [server({ clockSkew: millis(-61_000) })] },
       "degraded",
       ["server.clock_skew"],
     ],
-    ["a server's clock that is off by less", { servers: [server({ clockSkew: millis(60_000) })] }, "healthy", []],
+    ["a server's clock that is slightly wrong", { servers: [server({ clockSkew: millis(60_000) })] }, "healthy", []],
     [
       "a server that is said to run a forged JWT, and no other",
       { running: running({ signatureValid: false }), stored: { ok: true, value: undefined } },
@@ -128,16 +128,16 @@ describe("the verdict", () => {
       ["consumer.deaf"],
     ],
     [
-      "nobody knows it",
+      "an unknown account",
       { stored: { ok: true, value: undefined }, running: { ok: true, value: [] }, streams: streams() },
       "unknown",
       ["account.not_found"],
     ],
     ["no probe of the claims in force", { running: FAILED }, "unknown", ["probe.failed"]],
-    ["claims that run and can't be read", { running: UNREADABLE }, "unknown", ["claims.unreadable"]],
+    ["running claims that can't be read", { running: UNREADABLE }, "unknown", ["claims.unreadable"]],
     ["claims in the resolver that can't be read", { stored: UNREADABLE }, "unknown", ["claims.unreadable"]],
     [
-      "an end that servers can't count to",
+      "an expiry that is too large for servers",
       {
         stored: stored(claims({ exp: NOW + 10 ** 10 })),
         running: running({}, claims({ exp: NOW + 10 ** 10 })),
@@ -254,7 +254,7 @@ describe("a failed probe", () => {
     ],
     accountView: [observation().accountView, { ok: "not-asked", why: "no key" }, FAILED],
   } as const satisfies { [K in keyof Observation]?: readonly Observation[K][] };
-  const undead = fc.record({
+  const anyObservation = fc.record({
     stored: fc.constantFrom<Observation["stored"][]>(...parts.stored),
     running: fc.constantFrom<Observation["running"][]>(...parts.running),
     streams: fc.constantFrom<Observation["streams"][]>(...parts.streams),
@@ -264,7 +264,7 @@ describe("a failed probe", () => {
 
   test("is never taken for dead or healthy", () => {
     fc.assert(
-      fc.property(undead, (changes) => {
+      fc.property(anyObservation, (changes) => {
         // The account's view lacks the streams that the servers run: the only dead finding in these parts.
         fc.pre(!(changes.accountView.ok === true && changes.streams.ok && changes.streams.value.length === 0));
         const { health: verdict, findings } = verdictOf(changes);

@@ -352,7 +352,7 @@ describe("domains", () => {
       "N2",
       "hub",
     ],
-    ["none where there is none", [server()], "N1", undefined],
+    ["none if there is none", [server()], "N1", undefined],
   ])("the home domain is %s", (_what, servers, connected, home) => {
     expect(homeDomain(servers, connected)).toBe(home);
   });
@@ -384,7 +384,7 @@ describe("leafnodes", () => {
       ["probe.failed"],
       /does not report the names of leafnodes/,
     ],
-    ["not to be looked at", { leafnodes: FAILED }, "unknown", ["probe.failed"], undefined],
+    ["without a readable list", { leafnodes: FAILED }, "unknown", ["probe.failed"], undefined],
   ])("%s", (_what, changes, verdict, codes, said) => {
     const seen = verdictOf(changes, NO_DOMAIN);
     expect({ verdict: seen.health, codes: seen.findings.map(({ code }) => code) }).toEqual({

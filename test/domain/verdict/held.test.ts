@@ -187,7 +187,7 @@ describe("replicas", () => {
     ["one of three away", R3, ["degraded stream.replica_away"]],
     ["one of two away", { replicas: 2, leader: "s1", peers: peers("s3") }, ["dead stream.no_majority"]],
     [
-      "one of two away, and no leader any more: the server that tells lists itself",
+      "one of two away, and no leader any more: the reporting server lists itself",
       { replicas: 2, leader: undefined as never, peers: peers("s1", "s3") },
       ["dead stream.no_majority"],
     ],
@@ -198,7 +198,7 @@ describe("replicas", () => {
     ],
     ["one of two taken out, and the other leads", { replicas: 2, peers: [] }, ["degraded stream.replica_away"]],
     [
-      "the leader has just gone: a follower tells, and does not list itself",
+      "the leader has just gone: a follower reports, and does not list itself",
       { server: "s3", replicas: 3, leader: "s3", reportedBy: "s1", peers: peers("s2") },
       ["unknown stream.no_leader", "degraded stream.replica_away"],
     ],
@@ -245,10 +245,10 @@ describe("replicas", () => {
   });
 
   test("that lag or elect a leader get time; absent ones are checked twice", () => {
-    const patience = (facts: Partial<StreamFacts>) =>
+    const settle = (facts: Partial<StreamFacts>) =>
       settleTime(judge(seen({ streams: [stream(facts)], unheld: none })), TIMING);
-    expect(patience({ replicas: 2, peers: [{ name: "s2", current: false }] })).toBe(10_000);
-    expect(patience(R3)).toBe(1_000);
+    expect(settle({ replicas: 2, peers: [{ name: "s2", current: false }] })).toBe(10_000);
+    expect(settle(R3)).toBe(1_000);
   });
 });
 
@@ -279,8 +279,8 @@ test("block moves and restarts while something is away, but not step-downs", () 
       { rung: "restart-servers" },
     ],
   });
-  const withHeir = stream({ ...DEAF, replicas: 2, peers: peers("s2") });
-  expect(nextStep(situation([withHeir]), new Set())).toMatchObject({ rung: { id: "step-down-leaders" } });
+  const withSuccessor = stream({ ...DEAF, replicas: 2, peers: peers("s2") });
+  expect(nextStep(situation([withSuccessor]), new Set())).toMatchObject({ rung: { id: "step-down-leaders" } });
 });
 
 test("assets that no server holds block no remedy if all servers answer", () => {
@@ -347,10 +347,10 @@ describe("the last healthy look", () => {
   });
 
   test.each<[string, Partial<StreamFacts>, boolean]>([
-    ["nothing happened", {}, false],
+    ["nothing changed", {}, false],
     ["a few messages came", { lastSeq: 15 }, false],
     ["it doubled", { lastSeq: 21 }, true],
-    ["it was set back", { lastSeq: 9 }, true],
+    ["its sequence was reset", { lastSeq: 9 }, true],
     ["it moved", { server: "s2", leader: "s2" }, true],
     ["a durable consumer came", { consumers: [worker, consumer({ name: "two" })] }, true],
     ["an ephemeral one came", { consumers: [worker, consumer({ name: "x", durable: false })] }, false],
@@ -362,10 +362,10 @@ describe("the last healthy look", () => {
   const lost = (changes: Partial<StreamFacts>): readonly Loss[] => lossesSince(last, now(changes));
 
   test.each<[string, Partial<StreamFacts>, readonly string[]]>([
-    ["all is there", {}, []],
+    ["everything is there", {}, []],
     ["it came back empty", { messages: 0, lastSeq: 0 }, ["messages ORDERS"]],
-    ["somebody made it anew", { lastSeq: 0, created: "2026-02-01T00:00:00Z" }, []],
-    ["whoever tells of it does not lead it", { lastSeq: 0, leader: "s3" }, []],
+    ["somebody recreated it", { lastSeq: 0, created: "2026-02-01T00:00:00Z" }, []],
+    ["the reporting server does not lead it", { lastSeq: 0, leader: "s3" }, []],
     [
       "its consumer starts over on another server",
       { consumers: [{ ...worker, server: "s2", leader: "s2", ackFloor: 7 }] },

@@ -79,14 +79,14 @@ describe("refusals", () => {
 
   test.each<[string, Parameters<typeof told>[0], readonly string[]]>([
     ["one less than too many", times(STORM.account - 1, (i) => ["s", "A", i]), []],
-    ["too many of an account: told once", times(500, (i) => ["s", "A", i]), ["account"]],
+    ["too many of an account: reported once", times(500, (i) => ["s", "A", i]), ["account"]],
     ["as many, but slowly", times(100, (i) => ["s", "A", (i * STORM.window) / (STORM.account - 1) + i]), []],
-    ["of no account on one server: told once", times(500, (i) => ["s", undefined, i]), ["server"]],
+    ["of no account on one server: reported once", times(500, (i) => ["s", undefined, i]), ["server"]],
     ["of no account on many servers", times(500, (i) => [`s${i % 20}`, undefined, i]), []],
     ["few each of many accounts on one server", times(STORM.server, (i) => ["s", `A${i}`, i]), ["server"]],
     ["of two accounts", times(100, (i) => ["s", `A${i % 2}`, i]), ["account", "account"]],
     [
-      "and again once it was quiet",
+      "and again after a pause",
       [...times(20, (i) => ["s", "A", i] as const), ...times(20, (i) => ["s", "A", STORM.quiet + 20 + i] as const)],
       ["account", "account"],
     ],

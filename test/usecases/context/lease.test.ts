@@ -12,7 +12,7 @@ const KEY = "account/A";
 const SECOND = 1_000;
 
 /** Leases on their own clock, and what is done with them. */
-function newDesk(changes: Partial<Context> = {}) {
+function newDependencies(changes: Partial<Context> = {}) {
   const clock = fakeClock();
   const [leases, log] = [fakeJournal(clock), fakeLog()];
   const settingsOf = () => undefined;
@@ -28,7 +28,7 @@ const nothing = async (): Promise<void> => undefined;
 describe("a busy account", () => {
   /** The result of work while another holds the lease for so long, and after how many seconds. */
   async function outcome(lasts: Millis, changes: Partial<Context>, key: LeaseKey = KEY) {
-    const { context, leases, seconds } = newDesk(changes);
+    const { context, leases, seconds } = newDependencies(changes);
     await leases.acquire(key, "another", lasts);
     const end = await withLease(context, key, "me", async () => "done").catch(({ code }) => code);
     return [end, seconds()];
@@ -48,7 +48,7 @@ describe("a busy account", () => {
   });
 
   test("is awaited until somebody asks to stop", async () => {
-    const { context, leases, seconds, sleep } = newDesk();
+    const { context, leases, seconds, sleep } = newDependencies();
     const stop = new AbortController();
     await leases.acquire(KEY, "another", TIMING.leaseLasts);
     const waiting = withLease({ ...context, ...waits, signal: stop.signal }, KEY, "me", nothing);
@@ -64,7 +64,7 @@ describe("a busy account", () => {
 
 describe("a lease", () => {
   test("is held while the work runs, then released", async () => {
-    const { context, isFree, sleep, log } = newDesk();
+    const { context, isFree, sleep, log } = newDependencies();
     const free: boolean[] = [];
     await withLease(context, KEY, "me", async (lost) => {
       for (let minute = 0; minute < 5; minute++) {
@@ -78,14 +78,14 @@ describe("a lease", () => {
   });
 
   test("is released if the work fails, too", async () => {
-    const { context, isFree } = newDesk();
+    const { context, isFree } = newDependencies();
     const work = (): Promise<never> => Promise.reject(new Error("the work's own"));
     await expect(withLease(context, KEY, "me", work)).rejects.toThrow("the work's own");
     expect(await isFree()).toBe(true);
   });
 
   test("that was lost stops the work", async () => {
-    const { context, leases, sleep, log } = newDesk();
+    const { context, leases, sleep, log } = newDependencies();
     await withLease(context, KEY, "me", async (lost) => {
       await leases.release(KEY, "me");
       await leases.acquire(KEY, "another", millis(3_600_000));
@@ -108,7 +108,7 @@ describe("a lease", () => {
   }
 
   test("survives a failed heartbeat", async () => {
-    const { context, leases, isFree, sleep, log } = newDesk();
+    const { context, leases, isFree, sleep, log } = newDependencies();
     const fails = answering(leases, 2, () => Promise.reject(new Error("no answer")));
     await withLease({ ...context, leases: fails }, KEY, "me", async (lost) => {
       await sleep(60);
@@ -118,7 +118,7 @@ describe("a lease", () => {
   });
 
   test("is not taken again by a late heartbeat after the work", async () => {
-    const { context, leases, isFree, sleep } = newDesk();
+    const { context, leases, isFree, sleep } = newDependencies();
     const late = answering(leases, 2, async () => {
       await sleep(5);
       return leases.acquire(KEY, "me", TIMING.leaseLasts);
@@ -129,7 +129,7 @@ describe("a lease", () => {
   });
 
   test("is kept while one heartbeat hangs, by the next", async () => {
-    const { context, leases, isFree, sleep } = newDesk();
+    const { context, leases, isFree, sleep } = newDependencies();
     const hangs = answering(leases, 2, async () => {
       await sleep(55);
       return true;

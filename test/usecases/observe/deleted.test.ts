@@ -35,7 +35,7 @@ const jobOf = (changes: Partial<Job>): Job => ({
 const renewedToken = (world: World): string => world.issue(APP);
 
 /** What happens to an account, and how long until the next job. */
-const FATES: readonly (readonly [string, (world: World) => Promise<void>])[] = [
+const DELETIONS: readonly (readonly [string, (world: World) => Promise<void>])[] = [
   ["was deleted a moment ago", async ({ machines }) => machines.deleteAccount(id)],
   [
     "was deleted, and the servers restarted since",
@@ -157,13 +157,13 @@ const TRIGGERS: readonly (readonly [string, (world: World) => Promise<unknown>])
   ],
 ];
 
-describe.each(FATES)("an account that %s", (_fate, befall) => {
+describe.each(DELETIONS)("an account that %s", (_fate, prepare) => {
   // Together: each look that finds something dead is repeated for a second.
   test("is pushed by no trigger", async () => {
     const pushed = await Promise.all(
       TRIGGERS.map(async ([trigger, pull]) => {
         const world = await newWorld();
-        await befall(world);
+        await prepare(world);
         const error: unknown = await pull(world).then(
           () => undefined,
           (thrown: unknown) => thrown,
@@ -177,7 +177,7 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
 
   test("is reported once, although it is checked every day", async () => {
     const world = await newWorld({ manual: true });
-    await befall(world);
+    await prepare(world);
     for (let days = 0; days < 2; days++) {
       await world.work(jobOf({}));
       world.advance(DAY * 1000);
@@ -190,7 +190,7 @@ describe.each(FATES)("an account that %s", (_fate, befall) => {
 
   test("is restored by a person, and is then like any other account", async () => {
     const world = await newWorld();
-    await befall(world);
+    await prepare(world);
     await world.work(jobOf({}));
     const end = await world.work(jobOf({ action: "renew", trigger: "manual", undelete: true }));
     expect(end).toBe("renewed");

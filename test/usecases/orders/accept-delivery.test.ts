@@ -14,7 +14,7 @@ const unneeded = (): never => {
   throw new Error("nobody needs this for a notice without a JWT");
 };
 
-function newDesk() {
+function newDependencies() {
   let ids = 0;
   const clock = fakeClock(epochMillis(1_900_000_000_000));
   const journal = fakeJournal(clock);
@@ -43,7 +43,7 @@ function newDesk() {
 }
 
 test("a delivery is queued once, for as long as a sender repeats it", async () => {
-  const { take, pass, queued } = newDesk();
+  const { take, pass, queued } = newDependencies();
   expect(await take()).toMatchObject({ outcome: "queued" });
   expect(await take()).toMatchObject({ outcome: "repeated" });
   pass(3 * 24 * 60);
@@ -52,7 +52,7 @@ test("a delivery is queued once, for as long as a sender repeats it", async () =
 });
 
 test("what could not be queued is accepted when it is repeated", async () => {
-  const { take, queued, state } = newDesk();
+  const { take, queued, state } = newDependencies();
   state.isDown = true;
   await expect(take()).rejects.toMatchObject({ code: "queue.unavailable" });
   state.isDown = false;
@@ -61,7 +61,7 @@ test("what could not be queued is accepted when it is repeated", async () => {
 });
 
 test("a crash before queueing makes the sender repeat, and loses nothing", async () => {
-  const { take, pass, queued, state } = newDesk();
+  const { take, pass, queued, state } = newDependencies();
   state.isStuck = true;
   void take();
   await expect(take()).rejects.toMatchObject({ code: "webhook.busy", retryable: true });
@@ -72,7 +72,7 @@ test("a crash before queueing makes the sender repeat, and loses nothing", async
 });
 
 test("a journal failure after queueing is no failure of the delivery", async () => {
-  const { take, queued, journal } = newDesk();
+  const { take, queued, journal } = newDependencies();
   const isForgetful: Leases = {
     acquire: (key: string, holder: string, lasts: Millis) =>
       queued.length === 0 ? journal.acquire(key, holder, lasts) : Promise.reject(new Error("throttled")),

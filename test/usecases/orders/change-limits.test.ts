@@ -62,7 +62,7 @@ describe("limits", () => {
   });
 
   test.each<[string, WorldSettings, Order, RegExp]>([
-    ["below what is in use", {}, { request: { streams: 1 } }, /streams would be 1, but the number of streams is 2/],
+    ["below current usage", {}, { request: { streams: 1 } }, /streams would be 1, but the number of streams is 2/],
     [
       "beyond what the servers have",
       { servers: ["n1", "n2", "n3"].map((name) => ({ name, room: 100 * MIB })) },
@@ -92,19 +92,19 @@ describe("limits", () => {
   test.each<[string, () => VirtualWorld, Order, RegExp]>([
     ["for an account without JetStream", () => without(), { request: { storage: 1 } }, /has no JetStream; enable it/],
     [
-      "given to one that has it",
+      "given to an account that has it",
       () => newWorld(),
       { action: "enable", request: { storage: 1 } },
       /already has JetStream/,
     ],
     [
-      "that take JetStream away",
+      "that remove JetStream",
       () => newWorld(),
       { request: { memory: 0, storage: 0 } },
       /remove the account's JetStream/,
     ],
     [
-      "that give nothing",
+      "without a size",
       () => without(),
       { action: "enable", request: { streams: 3 } },
       /would have no JetStream; give --memory or --storage/,
@@ -116,13 +116,13 @@ describe("limits", () => {
       /the account has flat limits/,
     ],
     [
-      "that a server which stands alone can't reserve",
+      "that a standalone server can't reserve",
       () => newWorld({ servers: [{ name: "n1", room: 100 * MIB }] }),
       { request: { memory: 300 * MIB } },
       /300 MiB of memory can't be reserved/,
     ],
     [
-      "that keep servers from starting",
+      "that prevent servers from starting",
       () => without({ accounts: [{ ...KEYS.system, limits: NO_JETSTREAM }] }),
       { account: KEYS.system.id, action: "enable", request: { storage: 1 } },
       /JetStream to the system account/,
@@ -218,7 +218,7 @@ describe("from flat limits to tiers", () => {
       /Relight would move them into their tiers at once, but a user signed with the account's signingKey may not request/,
     ],
     [
-      "where it may not heal",
+      "in a mode that may not heal",
       () => undefined,
       { mode: "renew" },
       /but its mode does not allow it: Relight only renews/,
@@ -230,9 +230,9 @@ describe("from flat limits to tiers", () => {
       {},
       /stream ORDERS: it has no leader/,
     ],
-  ])("%s it is refused, except with a restart to follow", async (_what, befall, settings, why) => {
+  ])("%s it is refused, except with a restart to follow", async (_what, prepare, settings, why) => {
     const world = newWorld(settings);
-    befall(world);
+    prepare(world);
     world.machines.timing.stepDown = 3_600_000;
     await expect(change(world, toTiers)).rejects.toMatchObject({ message: expect.stringMatching(why) });
     expect(world.machines.pushes).toEqual([]);

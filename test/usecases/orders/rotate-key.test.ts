@@ -25,14 +25,14 @@ function newWorld(settings: WorldSettings = {}) {
   fill(world, { replicas: 3 });
   return world;
 }
-const told: string[] = [];
+const progress: string[] = [];
 const orderOf = (changes: Partial<RotationOrder> = {}): RotationOrder => ({
   from: KEYS.operator.id,
   to: KEYS.signing.id,
   configured: ACCOUNTS.map(({ id }) => id),
   wave: 2,
   includeSystem: false,
-  onProgress: (line) => void told.push(line),
+  onProgress: (line) => void progress.push(line),
   ...changes,
 });
 const issuers = ({ machines }: VirtualWorld) =>
@@ -59,13 +59,13 @@ describe("a rotation", () => {
     ]);
     expect(plan.leftOut.map(({ name }) => name)).toEqual(["SYS"]);
     expect(plan.problems).toEqual([]);
-    told.length = 0;
+    progress.length = 0;
     const done = await rotated(world);
     expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts were signed with the new key" });
     expect(results(done)).toEqual(["ONE rotated", "THREE rotated", "TWO rotated", "APP rotated"]);
     expect(done.accounts).toMatchObject(done.accounts.map(() => ({ before: "healthy", after: "healthy" })));
     expect(new Set(issuers(world).flat())).toEqual(new Set([KEYS.signing.id]));
-    expect(told).toEqual([
+    expect(progress).toEqual([
       ...["wave 1 of 2: ONE", "wave 1 of 2: THREE", "wave 1 of 2: checking all of its accounts again"],
       ...["wave 2 of 2: TWO", "wave 2 of 2: APP", "wave 2 of 2: checking all of its accounts again"],
     ]);

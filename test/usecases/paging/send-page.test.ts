@@ -15,13 +15,13 @@ const START = Date.parse("2030-01-01T00:10:00.000Z");
 const ARN = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:sweep-missed";
 const MINUTE = 60_000;
 
-function newMessenger() {
+function newDependencies() {
   let ids = 0;
   const clock = fakeClock(epochMillis(START));
   const [journal, escalation, log] = [fakeJournal(clock), fakeEscalation(), fakeLog()];
   const base = { clock, newId: () => `id-${++ids}`, journal, leases: journal, escalation, log };
   const deps: PageDependencies = base;
-  const tell = (page: Partial<Incident> = {}, from: PageDependencies = deps) =>
+  const send = (page: Partial<Incident> = {}, from: PageDependencies = deps) =>
     sendPage(from, { kind: "incident", incident: incident(page) });
   const alarm = (state: StackAlarm["state"], minute: number, more: Partial<StackAlarm> = {}) =>
     sendPage(deps, {
@@ -49,13 +49,13 @@ function newMessenger() {
     clock.advance(millis(minutes * MINUTE));
   };
   const sent = () => escalation.sent.map(({ status, accountName }) => `${status} ${accountName}`);
-  return { deps, tell, alarm, journalled, pass, sent, escalation, journal, log };
+  return { deps, send, alarm, journalled, pass, sent, escalation, journal, log };
 }
 
 describe("an incident of the bus", () => {
   test("is sent once, however often it arrives", async () => {
-    const { tell, sent } = newMessenger();
-    expect([await tell(), await tell(), await tell()]).toEqual(["told", "repeated", "repeated"]);
+    const { send, sent } = newDependencies();
+    expect([await send(), await send(), await send()]).toEqual(["told", "repeated", "repeated"]);
     expect(sent()).toEqual(["open ORDERS"]);
   });
 
@@ -64,26 +64,26 @@ describe("an incident of the bus", () => {
     ["with another key", { key: "another" }],
     ["that is resolved", { status: "resolved" }],
   ])("one %s is a different one", async (_what, other) => {
-    const { tell } = newMessenger();
-    expect([await tell(), await tell(other)]).toEqual(["told", "told"]);
+    const { send } = newDependencies();
+    expect([await send(), await send(other)]).toEqual(["told", "told"]);
   });
 
   test("that no channel accepted is sent when it is redelivered", async () => {
-    const { tell, sent, escalation } = newMessenger();
+    const { send, sent, escalation } = newDependencies();
     escalation.broken = true;
-    await expect(tell()).rejects.toMatchObject({ code: "escalation.undeliverable" });
+    await expect(send()).rejects.toMatchObject({ code: "escalation.undeliverable" });
     escalation.broken = false;
-    expect(await tell()).toBe("told");
+    expect(await send()).toBe("told");
     expect(sent()).toEqual(["open ORDERS"]);
   });
 
   test("is returned while another run sends it, and sent if that run crashed", async () => {
-    const { deps, tell, pass, sent } = newMessenger();
+    const { deps, send, pass, sent } = newDependencies();
     const dead: PageDependencies = { ...deps, escalation: { send: () => new Promise(() => undefined) } };
-    void tell({}, dead);
-    await expect(tell()).rejects.toMatchObject({ code: "page.busy", retryable: true });
+    void send({}, dead);
+    await expect(send()).rejects.toMatchObject({ code: "page.busy", retryable: true });
     pass(3);
-    expect(await tell()).toBe("told");
+    expect(await send()).toBe("told");
     expect(sent()).toEqual(["open ORDERS"]);
   });
 
@@ -94,19 +94,19 @@ describe("an incident of the bus", () => {
     ["resolved, and opened again since", "resolved", "incident.opened", 1, "outdated"],
     ["resolved after it was opened", "resolved", "incident.opened", -11, "told"],
   ])("%s", async (_what, status, kind, minute, told) => {
-    const { tell, journalled } = newMessenger();
+    const { send, journalled } = newDependencies();
     await journalled(kind, minute);
     await journalled(status === "open" ? "incident.resolved" : "incident.opened", 2, "another key");
-    expect(await tell({ status })).toBe(told);
+    expect(await send({ status })).toBe(told);
   });
 
   test("a failing journal does not prevent pages", async () => {
-    const { deps, tell, sent, log } = newMessenger();
+    const { deps, send, sent, log } = newDependencies();
     const fail = async () => {
       throw new RelightError("journal.unavailable", "throttled");
     };
     const broken = { append: fail, read: fail, acquire: fail, release: fail, heldUntil: fail };
-    expect(await tell({}, { ...deps, journal: { ...deps.journal, ...broken }, leases: broken })).toBe("told");
+    expect(await send({}, { ...deps, journal: { ...deps.journal, ...broken }, leases: broken })).toBe("told");
     expect(sent()).toEqual(["open ORDERS"]);
     expect(log.lines.map(({ level }) => level)).toContain("error");
   });
@@ -114,7 +114,7 @@ describe("an incident of the bus", () => {
 
 describe("an alarm of the stack", () => {
   test("opens and resolves its own incident, with its meaning and what to do", async () => {
-    const { alarm, sent, escalation } = newMessenger();
+    const { alarm, sent, escalation } = newDependencies();
     expect([await alarm("ALARM", 0), await alarm("OK", 5)]).toEqual(["told", "told"]);
     expect(sent()).toEqual(["open sweep-missed", "resolved sweep-missed"]);
     expect(escalation.sent[0]).toMatchObject({
@@ -134,7 +134,7 @@ describe("an alarm of the stack", () => {
 
   test.each<[string, [StackAlarm["state"], number][], string[]]>([
     [
-      "is born without data and comes to be well: nothing",
+      "starts without data and becomes OK: nothing",
       [
         ["INSUFFICIENT_DATA", 0],
         ["OK", 1],
@@ -142,7 +142,7 @@ describe("an alarm of the stack", () => {
       [],
     ],
     [
-      "loses its data: neither resolved nor told again",
+      "loses its data: neither resolved nor sent again",
       [
         ["ALARM", 0],
         ["INSUFFICIENT_DATA", 1],
@@ -159,7 +159,7 @@ describe("an alarm of the stack", () => {
       ["open", "resolved", "open"],
     ],
     [
-      "is well again before its ALARM arrives",
+      "is OK again before its ALARM arrives",
       [
         ["OK", 2],
         ["ALARM", 1],
@@ -186,13 +186,13 @@ describe("an alarm of the stack", () => {
       ["open", "resolved"],
     ],
   ])("%s", async (_what, states, expected) => {
-    const { alarm, escalation } = newMessenger();
+    const { alarm, escalation } = newDependencies();
     for (const [state, minute] of states) await alarm(state, minute);
     expect(escalation.sent.map(({ status }) => status)).toEqual(expected);
   });
 
   test("that can't be sent comes again, and is journaled only then", async () => {
-    const { alarm, escalation, journal } = newMessenger();
+    const { alarm, escalation, journal } = newDependencies();
     escalation.broken = true;
     await expect(alarm("ALARM", 0)).rejects.toMatchObject({ code: "escalation.undeliverable" });
     expect(journal.entries).toEqual([]);
@@ -209,7 +209,7 @@ describe("an alarm of the stack", () => {
     ],
     ["that says nothing of itself", undefined, { summary: expect.stringContaining("sweep-missed went off") }],
   ])("one %s", async (_what, description, expected) => {
-    const { deps, escalation } = newMessenger();
+    const { deps, escalation } = newDependencies();
     const base = {
       name: "sweep-missed",
       arn: ARN,

@@ -74,9 +74,9 @@ describe("a push", () => {
       /rejected the JWT: n1: the disk is full/,
     ],
     ["whose answer is lost", ({ faults }) => faults.push.unheard.add("n1"), "nats.timeout", /silent: n1/],
-  ])("%s is not proved", async (_what, befall, code, message) => {
+  ])("%s is not proved", async (_what, prepare, code, message) => {
     const world = await newWorld();
-    befall(world);
+    prepare(world);
     const token = renewal(world);
     await expect(push(world, token)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     expect(kinds(world)).toEqual(["push.started"]);
@@ -148,7 +148,7 @@ describe("the gate", () => {
       /it changes more than a renewal may: nats\.description/,
     ],
     [
-      "a JWT that is over by the fastest server's clock",
+      "a JWT that has expired by the fastest server's clock",
       (world) => {
         const server = world.machines.server("n2");
         server.skew = (200 * DAY * 1_000) as never;

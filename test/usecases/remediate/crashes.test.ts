@@ -26,7 +26,7 @@ import { APP, type VirtualWorld, virtualWorld, type WorldSettings } from "../../
 interface Case {
   readonly settings: WorldSettings;
   readonly has: FillOptions;
-  readonly befall: (world: VirtualWorld) => void;
+  readonly prepare: (world: VirtualWorld) => void;
   readonly order?: (world: VirtualWorld) => Partial<Job>;
   readonly action?: Job["action"];
   /** What a remedy may lose with permission. */
@@ -39,29 +39,29 @@ const deaf = (world: VirtualWorld): void => {
 };
 
 const CASES: readonly (readonly [string, Case])[] = [
-  ["leaders that step down", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3 }, befall: deaf }],
-  ["a scale-up", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 1 }, befall: deaf }],
+  ["leaders that step down", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3 }, prepare: deaf }],
+  ["a scale-up", { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 1 }, prepare: deaf }],
   [
     "direct gets that are turned off and on",
-    { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3, bucket: true }, befall: deaf },
+    { settings: { servers: 3, version: "2.10.27" }, has: { replicas: 3, bucket: true }, prepare: deaf },
   ],
-  ["a toggle", { settings: { servers: 1, version: "2.10.27" }, has: {}, befall: deaf }],
+  ["a toggle", { settings: { servers: 1, version: "2.10.27" }, has: {}, prepare: deaf }],
   [
     "a toggle that empties what is in memory",
     {
       settings: { servers: 1, version: "2.10.27", allowMemoryLoss: true },
       has: { memory: true },
-      befall: deaf,
+      prepare: deaf,
       mayEmpty: ["CACHE"],
     },
   ],
-  ["a touch", { settings: { servers: 3, version: "2.15.1" }, has: { replicas: 3 }, befall: restartWhileExpired }],
+  ["a touch", { settings: { servers: 3, version: "2.15.1" }, has: { replicas: 3 }, prepare: restartWhileExpired }],
   [
     "a touch of what has one replica",
     {
       settings: { servers: 3, version: "2.15.1" },
       has: { replicas: 1 },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
     },
   ],
   [
@@ -69,7 +69,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     {
       settings: { servers: 3, version: "2.10.27", canRestart: true },
       has: { replicas: 3 },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
     },
   ],
   [
@@ -77,7 +77,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     {
       settings: { servers: 3, version: "2.9.10", canRestart: true },
       has: { replicas: 1 },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
     },
   ],
   [
@@ -85,7 +85,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     {
       settings: { servers: 3, version: "2.10.27" },
       has: { replicas: 3 },
-      befall: expire,
+      prepare: expire,
       action: "remediate",
     },
   ],
@@ -94,7 +94,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     {
       settings: { servers: 3, version: "2.15.1" },
       has: { replicas: 3 },
-      befall: (world) => world.advance(80 * 86_400_000),
+      prepare: (world) => world.advance(80 * 86_400_000),
       action: "remediate",
     },
   ],
@@ -103,7 +103,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     {
       settings: { servers: 3, version: "2.15.1" },
       has: { replicas: 3 },
-      befall: () => undefined,
+      prepare: () => undefined,
       action: "push",
       order: (world) => ({
         trigger: "webhook",
@@ -126,12 +126,12 @@ async function again(world: VirtualWorld, { action }: Case, job: Partial<Job>): 
 const VISIBILITY = 18 * 60_000;
 
 /** A world with this damage, its state before, and the order that is given then. */
-async function sceneOf({ settings, has, befall, action = "heal", order }: Case) {
+async function sceneOf({ settings, has, prepare, action = "heal", order }: Case) {
   const world = virtualWorld(settings);
   fill(world, has);
   await world.run();
   const before = snapshot(world);
-  befall(world);
+  prepare(world);
   return { world, before, job: world.orderOf(action, order?.(world)) };
 }
 
@@ -152,7 +152,7 @@ function openPages({ incidents }: VirtualWorld): readonly string[] {
 }
 
 /** What must be true in the end, whatever happened to the job before. */
-async function expectWell(
+async function expectIntact(
   scene: Awaited<ReturnType<typeof sceneOf>>,
   { mayEmpty = [] }: Case,
   { verdict }: Remediation,
@@ -190,7 +190,7 @@ describe("a job that crashes at any of its writes", () => {
       let done = await again(world, setting, job);
       if (done.verdict.health !== "healthy") expect(openPages(world)).not.toEqual([]);
       if (await confirmedByPerson(world)) done = await again(world, setting, job);
-      await expectWell(scene, setting, done, last);
+      await expectIntact(scene, setting, done, last);
     }
   });
 });
@@ -205,7 +205,7 @@ describe("a job that gets no answer to any of its writes", () => {
       expect(first).not.toMatchObject({ code: "internal" });
       let done = await again(world, setting, job);
       if (await confirmedByPerson(world)) done = await again(world, setting, job);
-      await expectWell(scene, setting, done, nth);
+      await expectIntact(scene, setting, done, nth);
     }
   });
 });

@@ -30,7 +30,7 @@ interface Case {
   readonly version: string;
   readonly more?: WorldSettings;
   readonly has?: FillOptions;
-  readonly befall: (world: VirtualWorld) => void;
+  readonly prepare: (world: VirtualWorld) => void;
   /** The steps in order, each with its result. */
   readonly rungs: readonly string[];
 }
@@ -43,7 +43,7 @@ const steps = ({ rungs }: Pick<Remediation, "rungs">): readonly string[] =>
   rungs.map(({ rung, result }) => `${rung} ${result}`);
 
 /** An account that was seen while it was healthy. */
-async function newWorld({ servers = 3, version, more = {}, has = { replicas: 3 } }: Omit<Case, "befall" | "rungs">) {
+async function newWorld({ servers = 3, version, more = {}, has = { replicas: 3 } }: Omit<Case, "prepare" | "rungs">) {
   const world = virtualWorld({ servers, version, ...more });
   fill(world, has);
   expect(await world.run()).toMatchObject({ outcome: "healthy", rungs: [] });
@@ -53,18 +53,18 @@ async function newWorld({ servers = 3, version, more = {}, has = { replicas: 3 }
 const HEALED: readonly (readonly [string, Case])[] = [
   [
     "deaf streams and consumers of three replicas: their leaders step down",
-    { version: "2.10.27", befall: deaf, rungs: ["step-down-leaders helped"] },
+    { version: "2.10.27", prepare: deaf, rungs: ["step-down-leaders helped"] },
   ],
   [
     "deaf streams and consumers of one: they get two more for a while",
-    { version: "2.10.27", has: { replicas: 1 }, befall: deaf, rungs: ["scale-up helped"] },
+    { version: "2.10.27", has: { replicas: 1 }, prepare: deaf, rungs: ["scale-up helped"] },
   ],
   [
     "deaf memory streams in a cluster, without a loss",
     {
       version: "2.9.10",
       has: { replicas: 3, memory: true },
-      befall: deaf,
+      prepare: deaf,
       rungs: ["step-down-leaders helped", "scale-up helped"],
     },
   ],
@@ -73,24 +73,24 @@ const HEALED: readonly (readonly [string, Case])[] = [
     {
       version: "2.10.27",
       has: { replicas: 3, bucket: true },
-      befall: deaf,
+      prepare: deaf,
       rungs: ["step-down-leaders helped", "toggle-direct-gets helped"],
     },
   ],
   [
     "deaf streams of a server that stands alone: JetStream is taken and given back",
-    { servers: 1, version: "2.10.27", has: {}, befall: deaf, rungs: ["toggle-jetstream helped"] },
+    { servers: 1, version: "2.10.27", has: {}, prepare: deaf, rungs: ["toggle-jetstream helped"] },
   ],
   [
     "what restarted while the account was expired, where a touch is proved",
-    { version: "2.15.1", befall: restartWhileExpired, rungs: ["touch-metadata helped"] },
+    { version: "2.15.1", prepare: restartWhileExpired, rungs: ["touch-metadata helped"] },
   ],
   [
     "the same of one replica, which gets replicas for a while",
     {
       version: "2.15.1",
       has: { replicas: 1 },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
       rungs: ["touch-metadata helped"],
     },
   ],
@@ -99,7 +99,7 @@ const HEALED: readonly (readonly [string, Case])[] = [
     {
       version: "2.10.27",
       more: { canRestart: true },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
       rungs: ["restart-servers helped"],
     },
   ],
@@ -109,7 +109,7 @@ const HEALED: readonly (readonly [string, Case])[] = [
       version: "2.9.10",
       has: { replicas: 3, bucket: true },
       more: { canRestart: true },
-      befall: deaf,
+      prepare: deaf,
       rungs: ["step-down-leaders helped", "restart-servers helped"],
     },
   ],
@@ -119,20 +119,20 @@ const HEALED: readonly (readonly [string, Case])[] = [
       version: "2.9.10",
       has: { replicas: 1 },
       more: { canRestart: true },
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
       rungs: ["restore-consumers helped", "restart-servers helped"],
     },
   ],
-  ["an expired account: it is renewed", { version: "2.15.1", befall: expire, rungs: ["renew helped"] }],
+  ["an expired account: it is renewed", { version: "2.15.1", prepare: expire, rungs: ["renew helped"] }],
   [
     "an expired account that goes deaf: it is renewed first",
-    { version: "2.10.27", befall: expire, rungs: ["renew helped", "step-down-leaders helped"] },
+    { version: "2.10.27", prepare: expire, rungs: ["renew helped", "step-down-leaders helped"] },
   ],
   [
     "an account that the resolver has lost",
     {
       version: "2.15.1",
-      befall: ({ machines }) => {
+      prepare: ({ machines }) => {
         machines.deleteAccount(APP.id);
         machines.force(machines.server("n1").accounts.get(APP.id)?.jwt.token ?? "");
         machines.forget(APP.id);
@@ -144,7 +144,7 @@ const HEALED: readonly (readonly [string, Case])[] = [
     "a server that runs older claims than the others",
     {
       version: "2.15.1",
-      befall: (world) => {
+      prepare: (world) => {
         const { machines } = world;
         const newer = world.context.codec.decode(world.issue(APP, { iat: toSeconds(world.now()) + 1 }));
         machines.store(newer);
@@ -158,7 +158,7 @@ const HEALED: readonly (readonly [string, Case])[] = [
     "a resolver that holds what nobody trusts",
     {
       version: "2.15.1",
-      befall: (world) =>
+      prepare: (world) =>
         world.machines.store(world.context.codec.decode(world.issue(APP, {}, { ...APP.key, id: APP.key.id }))),
       rungs: ["push-again helped"],
     },
@@ -166,10 +166,10 @@ const HEALED: readonly (readonly [string, Case])[] = [
 ];
 
 describe("is healed", () => {
-  test.each(HEALED)("%s", async (_what, { befall, rungs, ...setting }) => {
+  test.each(HEALED)("%s", async (_what, { prepare, rungs, ...setting }) => {
     const world = await newWorld(setting);
     const before = snapshot(world);
-    befall(world);
+    prepare(world);
     const done = await world.run("heal");
     expect({ outcome: done.outcome, findings: done.verdict.findings, rungs: steps(done) }).toEqual({
       outcome: "healed",
@@ -269,7 +269,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.10.27",
       more: { hasAccountKeys: false },
-      befall: deaf,
+      prepare: deaf,
       outcome: "refused",
       rungs: ["step-down-leaders refused", "toggle-jetstream refused", "restart-servers refused"],
       why: /signingKey is not configured/,
@@ -280,7 +280,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.10.27",
       has: { replicas: 1 },
-      befall: (world) => {
+      prepare: (world) => {
         deaf(world);
         world.faults.denied.add("$JS.API.UPDATE.STREAM.ORDERS");
       },
@@ -293,7 +293,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     "where leaders don't step down: each rung is tried once",
     {
       version: "2.10.27",
-      befall: (world) => {
+      prepare: (world) => {
         deaf(world);
         world.faults.isLost = () => true;
       },
@@ -307,7 +307,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.10.27",
       has: { replicas: 1 },
-      befall: (world) => {
+      prepare: (world) => {
         deaf(world);
         world.faults.refusal = ({ config }) => (config["num_replicas"] === 3 ? "no suitable peers" : undefined);
       },
@@ -322,7 +322,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       servers: 1,
       version: "2.10.27",
       has: { memory: true },
-      befall: deaf,
+      prepare: deaf,
       outcome: "refused",
       rungs: ["toggle-jetstream refused", "restart-servers refused"],
       why: /it would lose what exists only in memory: stream CACHE; allow this with allowMemoryLoss/,
@@ -334,7 +334,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       version: "2.10.27",
       has: { replicas: 3, memory: true },
       more: { canRestart: true },
-      befall: (world) => {
+      prepare: (world) => {
         restartWhileExpired(world, ["n1", "n2"]);
         // Created since, on a server that is to be restarted.
         world.machines.addStream(APP.id, { name: "LATER", subjects: ["l"], storage: "memory" }).publish(1);
@@ -349,7 +349,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     "where there is no way to restart servers",
     {
       version: "2.10.27",
-      befall: restartWhileExpired,
+      prepare: restartWhileExpired,
       outcome: "refused",
       rungs: ["touch-metadata refused", "toggle-jetstream refused", "restart-servers refused"],
       why: /no way to restart servers is configured/,
@@ -360,7 +360,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.10.27",
       more: { canRestart: true },
-      befall: (world) => {
+      prepare: (world) => {
         restartWhileExpired(world);
         world.faults.restart = "failed";
       },
@@ -374,7 +374,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.15.1",
       more: { policy: { manual: true } },
-      befall: expire,
+      prepare: expire,
       outcome: "escalated",
       rungs: [],
       why: /the policy says that it is renewed by hand/,
@@ -385,7 +385,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     {
       version: "2.15.1",
       more: { policy: { critical: true } },
-      befall: (world) => {
+      prepare: (world) => {
         const limits = { conn: -1, subs: -1, mem_storage: 1_000_000, disk_storage: -1 };
         world.machines.force(world.issue(APP, { limits, exp: toSeconds(world.now()) + 2 }));
         world.advance(3_000);
@@ -399,7 +399,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
     "where somebody deleted it",
     {
       version: "2.15.1",
-      befall: ({ machines }) => machines.deleteAccount(APP.id),
+      prepare: ({ machines }) => machines.deleteAccount(APP.id),
       outcome: "escalated",
       rungs: [],
       why: /only a person may push the account again/,
@@ -408,9 +408,9 @@ const LEFT: readonly (readonly [string, Failing])[] = [
 ];
 
 describe("is left to a person", () => {
-  test.each(LEFT)("%s", async (_what, { befall, outcome, rungs, why, ...setting }) => {
+  test.each(LEFT)("%s", async (_what, { prepare, outcome, rungs, why, ...setting }) => {
     const world = await newWorld(setting);
-    befall(world);
+    prepare(world);
     const before = snapshot(world);
     const done = await world.run("heal");
     expect({ outcome: done.outcome, rungs: steps(done), why: done.why }).toEqual({
@@ -448,11 +448,11 @@ describe("what a mode forbids is reported", () => {
     ["look", "a deaf account", deaf, /^step-down-leaders \(/],
     ["look", "an expired account", expire, /^renew \(/],
     ["renew", "a deaf account", deaf, /^step-down-leaders \(/],
-  ])("mode %s: %s", async (mode, _what, befall, would) => {
+  ])("mode %s: %s", async (mode, _what, prepare, would) => {
     const world = virtualWorld({ servers: 3, version: "2.10.27", mode });
     fill(world, { replicas: 3 });
     await world.run("verify");
-    befall(world);
+    prepare(world);
     const before = snapshot(world);
     const done = await world.run("heal");
     expect(done).toMatchObject({ outcome: "looked", rungs: [], would: [expect.stringMatching(would)] });
@@ -475,7 +475,7 @@ describe("what a mode forbids is reported", () => {
 
 describe("losses after a rung", () => {
   /** A consumer disappears during a remedy. */
-  function losing(world: VirtualWorld, how: (name: string) => void): void {
+  function losingAsset(world: VirtualWorld, how: (name: string) => void): void {
     let isGone = false;
     world.faults.isLost = () => {
       if (!isGone) how("shipping");
@@ -489,7 +489,7 @@ describe("losses after a rung", () => {
   test("page a person, and stay a finding until somebody acknowledges them", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
-    losing(world, drop(world));
+    losingAsset(world, drop(world));
     const done = await world.run("heal");
     expect(done).toMatchObject({ outcome: "escalated", losses: ["consumer ORDERS > shipping is gone"] });
     expect(world.incidents).toMatchObject([
@@ -512,7 +512,7 @@ describe("losses after a rung", () => {
   test("are none if the account's own user deleted it", async () => {
     const world = await newWorld({ version: "2.10.27" });
     deaf(world);
-    losing(world, (consumer) => world.machines.deleteAsset(APP.id, { stream: "ORDERS", consumer }));
+    losingAsset(world, (consumer) => world.machines.deleteAsset(APP.id, { stream: "ORDERS", consumer }));
     expect(await world.run("heal")).toMatchObject({ outcome: "healed", verdict: { health: "healthy" } });
     expect(world.journal.entries.filter(({ kind }) => kind === "loss.found")).toEqual([]);
   });
@@ -520,7 +520,7 @@ describe("losses after a rung", () => {
   test("are journaled once, whatever rungs follow", async () => {
     const world = await newWorld({ version: "2.10.27", has: { replicas: 3, bucket: true } });
     deaf(world);
-    losing(world, drop(world));
+    losingAsset(world, drop(world));
     const done = await world.run("heal");
     expect(done.rungs.length).toBeGreaterThan(1);
     expect(done.losses).toEqual(["consumer ORDERS > shipping is gone"]);

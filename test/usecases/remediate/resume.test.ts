@@ -40,7 +40,7 @@ type Scene = ReturnType<typeof newWorld>;
 const RUNG = { rung: "step-down-leaders", why: "deaf" };
 const HELPED = { ...RUNG, result: "helped" };
 
-async function diedWithin(scene: Scene, job: string, more: JsonObject = {}): Promise<void> {
+async function crashedWithin(scene: Scene, job: string, more: JsonObject = {}): Promise<void> {
   await scene.wrote(job, "job.started", more);
   await scene.wrote(job, "verdict", { verdict: "dead" });
   await scene.wrote(job, "rung.started", RUNG);
@@ -50,7 +50,7 @@ const outcomes = (scene: Scene): unknown[] => scene.of("job.finished").map(({ da
 describe("the next job that ends reports the work of a crashed one", () => {
   test("a rung: healed, once, with its end in the journal, and the time from the first bad look", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "dead");
+    await crashedWithin(scene, "dead");
     scene.world.advance(60_000);
     const result = await scene.run();
     expect(result).toMatchObject({
@@ -68,7 +68,7 @@ describe("the next job that ends reports the work of a crashed one", () => {
 
   test("a rung that had ended, and a healthy look: recovered when that was seen, not now", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "dead");
+    await crashedWithin(scene, "dead");
     await scene.wrote("dead", "verdict", { verdict: "healthy" });
     await scene.wrote("dead", "rung.finished", HELPED);
     scene.world.advance(1_080_000);
@@ -80,7 +80,7 @@ describe("the next job that ends reports the work of a crashed one", () => {
 
   test("two jobs that crashed in a row, the second after it had found the end: the third reports", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "first");
+    await crashedWithin(scene, "first");
     await scene.wrote("second", "job.started", { resumes: "first" });
     await scene.wrote("second", "verdict", { verdict: "healthy" });
     await scene.wrote("second", "rung.finished", { ...HELPED, begunBy: "first" });
@@ -100,7 +100,7 @@ describe("the next job that ends reports the work of a crashed one", () => {
 
   test("nothing, if the job after the remedy ended, whatever its result", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "dead");
+    await crashedWithin(scene, "dead");
     await scene.wrote("next", "job.started", { resumes: "dead" });
     await scene.wrote("next", "job.finished", { outcome: "escalated" });
     expect(await scene.run()).toMatchObject({ outcome: "healthy", rungs: [] });
@@ -109,13 +109,13 @@ describe("the next job that ends reports the work of a crashed one", () => {
 
   test("also after a person's look, because nobody else will report it", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "dead");
+    await crashedWithin(scene, "dead");
     expect(await scene.run("verify")).toMatchObject({ outcome: "healed", rungs: [{ begunBy: "dead" }] });
   });
 
   test("and a renewal on top of it: healed, with both steps and the new JWT", async () => {
     const scene = newWorld();
-    await diedWithin(scene, "dead");
+    await crashedWithin(scene, "dead");
     const result = await scene.run("renew");
     expect(result).toMatchObject({ outcome: "healed", pushed: { jti: await scene.jtiInForce() } });
   });
@@ -198,9 +198,9 @@ describe("a busy account", () => {
   }
 
   test.each<[string, number, number, string]>([
-    ["is waited for, by whoever may: a dead holder's lease ends by itself", 30_000, 35_000, "healthy"],
-    ["is not waited for by anybody else", 30_000, 0, "account.busy"],
-    ["is given up when the time is over", 30_000, 29_000, "account.busy"],
+    ["is awaited if allowed: a crashed holder's lease ends by itself", 30_000, 35_000, "healthy"],
+    ["is not awaited otherwise", 30_000, 0, "account.busy"],
+    ["is given up at the timeout", 30_000, 29_000, "account.busy"],
   ])("%s", async (_what, lasts, waits, end) => {
     expect(await busyFor(millis(lasts), millis(waits))).toBe(end);
   });

@@ -84,7 +84,7 @@ describe("the toggle", () => {
       /could not be checked: no answer/,
     ],
     [
-      "the server would not give so much back",
+      "the server could not reserve as much again",
       {
         probes: {
           capacity: async () => ({

@@ -209,7 +209,7 @@ describe("a crashed job's changes", () => {
     undo: { before: orders(world)?.config ?? {}, consumers: [] },
   });
   const died = { id: "died", account: APP.id };
-  const wellWorld = async (settings: WorldSettings = {}) => {
+  const healthyWorld = async (settings: WorldSettings = {}) => {
     const world = virtualWorld({ servers: 3, version: "2.10.27", ...settings });
     fill(world, { replicas: 3, bucket: true });
     await world.run();
@@ -217,7 +217,7 @@ describe("a crashed job's changes", () => {
   };
 
   test("are restored, with every other consumer and configuration unchanged", async () => {
-    const world = await wellWorld();
+    const world = await healthyWorld();
     const before = snapshot(world);
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
@@ -229,7 +229,7 @@ describe("a crashed job's changes", () => {
   });
 
   test("are closed without a change if the crashed job changed nothing", async () => {
-    const world = await wellWorld();
+    const world = await healthyWorld();
     await record(world.context, died, "reconfigure.opened", change(world));
     let asked = 0;
     world.faults.refusal = () => {
@@ -241,7 +241,7 @@ describe("a crashed job's changes", () => {
   });
 
   test("are never restored for assets without a Raft node if that crashes servers", async () => {
-    const world = await wellWorld();
+    const world = await healthyWorld();
     const bucket = world.machines.streamsOf(APP.id).get("KV_B");
     const undo = { before: bucket?.config ?? {}, consumers: [] };
     await record(world.context, died, "reconfigure.opened", { stream: "KV_B", undo });
@@ -262,7 +262,7 @@ describe("a crashed job's changes", () => {
   });
 
   test("are left alone if the account was deleted", async () => {
-    const world = await wellWorld();
+    const world = await healthyWorld();
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
     world.machines.deleteAccount(APP.id);
@@ -272,7 +272,7 @@ describe("a crashed job's changes", () => {
   });
 
   test("are left if the mode may not heal, and a person is paged", async () => {
-    const world = await wellWorld({ mode: "renew" });
+    const world = await healthyWorld({ mode: "renew" });
     await record(world.context, died, "reconfigure.opened", change(world));
     orders(world)?.update({ ...orders(world)?.config, num_replicas: 1 });
     world.advance(60_000);

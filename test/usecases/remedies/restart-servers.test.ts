@@ -172,11 +172,11 @@ describe("no server is restarted", () => {
       },
       /the system account's claims give it JetStream, so a restarted server could not start/,
     ],
-  ])("%s", async (_what, befall, why) => {
+  ])("%s", async (_what, prepare, why) => {
     const { world } = await damagedWorld({
       settings: { servers: ["n1", "n2", "n3"].map((name) => ({ name, version: "2.10.27", tags: [name] })) },
     });
-    befall(world);
+    prepare(world);
     const done = await world.run("heal");
     expect(world.machines.restarts).toEqual([]);
     expect(JSON.stringify(done.rungs) + done.why).toMatch(why);

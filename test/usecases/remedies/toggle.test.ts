@@ -95,7 +95,7 @@ describe("a toggle", () => {
 
   test.each([
     ["a lost connection", new RelightError("nats.connection_lost", "lost")],
-    ["an error that nobody foresaw", new TypeError("x is not a function")],
+    ["an unexpected error", new TypeError("x is not a function")],
   ])("that stops halfway because of %s is undone at once", async (_what, error) => {
     const world = await deafWorld();
     const { resolver } = world.newContext();

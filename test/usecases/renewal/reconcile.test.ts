@@ -128,9 +128,9 @@ describe("a policy to push", () => {
   });
 
   test.each<[string, Says, string]>([
-    ["what nobody trusts", found({ limits: MORE }, virtualKey("operator", "another")), "source.differs"],
-    ["where the source lacks the account", () => ({ state: "absent" }), "source.unknown_account"],
-    ["where not all of the source can be read", () => ({ state: "unclear", problem: "x.jwt" }), "source.unavailable"],
+    ["a JWT that nobody trusts", found({ limits: MORE }, virtualKey("operator", "another")), "source.differs"],
+    ["if the source lacks the account", () => ({ state: "absent" }), "source.unknown_account"],
+    ["if the source can be read only in part", () => ({ state: "unclear", problem: "x.jwt" }), "source.unavailable"],
   ])("never pushes %s", async (_what, says, code) => {
     const world = await newWorld();
     const done = await world.run("remediate", {}, sourceOf(says(world), "push"));

@@ -106,7 +106,7 @@ describe("a renewal", () => {
   test.each<[string, number, WorldSettings, string]>([
     ["is not made before its window", 50, {}, "healthy"],
     ["is made within its window at the latest", 76, {}, "renewed"],
-    ["is made by nobody but a person where the policy says so", 80, { policy: { manual: true } }, "healthy"],
+    ["is only made by a person if the policy says so", 80, { policy: { manual: true } }, "healthy"],
     ["waits for the end of a blackout", 61, { policy: { blackouts: [blackout()] } }, "healthy"],
     ["does not wait until the window has closed", 80, { policy: { blackouts: [blackout()] } }, "renewed"],
     ["is made of a critical account whose readings agree", 80, { policy: { critical: true } }, "renewed"],
@@ -204,9 +204,9 @@ describe("a critical account", () => {
       },
       /differ from the journal's in nats\.limits\.conn/,
     ],
-  ])("%s is not renewed, and a person is paged", async (_what, befall, why) => {
+  ])("%s is not renewed, and a person is paged", async (_what, prepare, why) => {
     const world = await worldAfter(80, critical);
-    befall(world);
+    prepare(world);
     await world.run();
     const page = world.incidents.find(({ failureClass }) => failureClass === "readings_disagree");
     expect(page).toMatchObject({ status: "open", severity: "critical", summary: expect.stringMatching(why) });
@@ -220,9 +220,9 @@ describe("a critical account", () => {
       ({ machines, context }, token) => machines.load(machines.server("n3"), context.codec.decode(token)),
     ],
     ["the resolver holds other claims", ({ machines, context }, token) => machines.store(context.codec.decode(token))],
-  ])("for which %s is renewed only once they agree again", async (_what, befall) => {
+  ])("for which %s is renewed only once they agree again", async (_what, prepare) => {
     const world = await worldAfter(80, critical);
-    befall(world, world.issue(APP, { exp: toSeconds(world.now()) + 9 * 86_400 }));
+    prepare(world, world.issue(APP, { exp: toSeconds(world.now()) + 9 * 86_400 }));
     expect((await world.run()).rungs).toMatchObject([{ rung: "push-again", result: "helped" }]);
     world.advance(60_000);
     expect((await world.run()).rungs).toMatchObject([{ rung: "renew", result: "helped" }]);

@@ -50,7 +50,7 @@ describe("a configuration that nats-server accepts", () => {
     ["entries in braces at the top", "{ a: 1 }\nb: 2", { a: 1, b: 2 }],
     ["lists by line", "a: [\n x\n y\n\n]", { a: ["x", "y"] }],
     ["a variable of any kind", "L: [x, y]\na { b: $L }", { L: ["x", "y"], a: { b: ["x", "y"] } }],
-    ["a variable beside text is none", "N: 1\na: x$N", { N: 1, a: "x$N" }],
+    ["a variable inside text is literal", "N: 1\na: x$N", { N: 1, a: "x$N" }],
   ])("holds %s", (_what, text, expected) => {
     expect(tree(text)).toEqual(expected);
   });
