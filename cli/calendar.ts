@@ -1,11 +1,12 @@
 import type { App } from "../lib/compose/compose.ts";
+import { shortId } from "../lib/domain/claims/account.ts";
 import { type Calendar, type ComingRenewal, calendar } from "../lib/domain/expiry/calendar.ts";
 import { epochMillis, isoTime, type Millis } from "../lib/domain/time/time.ts";
 import { EXIT } from "../lib/errors.ts";
 import { schedule, type UnknownAccount } from "../lib/usecases/reports/schedule.ts";
 import { colors } from "./colors.ts";
 import type { CommandResult } from "./session.ts";
-import { minute, shortId, tableOf } from "./table.ts";
+import { minute, tableOf } from "./table.ts";
 
 /** `plan --until`: the renewals to come, and the storms among them. Looks at claims only, not at JetStream. */
 

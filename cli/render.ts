@@ -1,3 +1,4 @@
+import { shortId } from "../lib/domain/claims/account.ts";
 import { describeResolver, describeResolvers } from "../lib/domain/claims/resolver-kind.ts";
 import { describePage, wasCalled } from "../lib/domain/incidents/page-end.ts";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
@@ -18,7 +19,7 @@ import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { Survey } from "../lib/usecases/reports/survey.ts";
 import { colors } from "./colors.ts";
 import { paint } from "./levels.ts";
-import { day, fitting, minute, near, shortId, shortName, tableOf } from "./table.ts";
+import { day, fitting, minute, near, shortName, tableOf } from "./table.ts";
 
 /** What people read. Programs use `--json`. */
 const DEPTH = {

@@ -1,4 +1,5 @@
 import type { App } from "../lib/compose/compose.ts";
+import { shortId } from "../lib/domain/claims/account.ts";
 import { retirement } from "../lib/domain/keys/key-rotation.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import {
@@ -10,7 +11,6 @@ import {
 import type { Rotation } from "../lib/usecases/orders/rotate-key.ts";
 import { colors } from "./colors.ts";
 import type { CommandResult } from "./session.ts";
-import { shortId } from "./table.ts";
 
 /** `relight rotate-key`: prints the plan; with `--yes` it acts, with `--retire` it says whether the old key may go. */
 export interface RotateKeyOptions {

@@ -1,4 +1,5 @@
 import { eastAsianWidth } from "get-east-asian-width";
+import { shortId } from "../lib/domain/claims/account.ts";
 import { type EpochMillis, isoTime } from "../lib/domain/time/time.ts";
 import { visible } from "./colors.ts";
 
@@ -59,9 +60,6 @@ const SOON = 2 * 86_400_000;
 /** A day, or within two days of `now` also the time: `11-29 14:05`. UTC. */
 export const near = (at: EpochMillis, now: EpochMillis): string =>
   Math.abs(at - now) < SOON ? minute(at).slice(5) : day(at);
-
-/** The beginning of an account's id, which every command takes in its place while it is unique. */
-export const shortId = (id: string): string => id.slice(0, 8);
 
 /** A name as it is, and the beginning of the id of an account without one. */
 export const shortName = (name: string, id: string): string => (name === id ? shortId(id) : name);

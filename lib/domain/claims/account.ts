@@ -51,5 +51,5 @@ export function expectationsOf(settings: AccountSettings | undefined): Expectati
   return { domains: [...new Set([...domains, ...beyond])], leafnodes };
 }
 
-/** `ABCDEF…WXYZ`, for people: enough to tell accounts apart. Commands need the whole id, or the name. */
-export const shortId = (account: AccountId): string => `${account.slice(0, 6)}…${account.slice(-4)}`;
+/** The beginning of an account's id, for people: enough to tell accounts apart, and commands accept it. */
+export const shortId = (account: string): string => account.slice(0, 8);
