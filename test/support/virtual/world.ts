@@ -66,6 +66,8 @@ export interface WorldSettings {
   readonly hasSystemAccount?: boolean;
   /** Whether the accounts' keys are configured. */
   readonly hasAccountKeys?: boolean;
+  /** The accounts in the configuration; all by default. */
+  readonly configured?: readonly AccountId[];
   readonly journal?: FakeJournalOptions;
   readonly start?: EpochMillis;
   /** How long sweeps leave a healthy account alone. */
@@ -258,7 +260,7 @@ export function virtualWorld(settings: WorldSettings = {}) {
         waiting: async () => queue.length,
         drain: async () => undefined,
       };
-      const configured = accounts.map(({ id }) => id);
+      const { configured = accounts.map(({ id }) => id) } = settings;
       const sweeping = {
         ...deps(),
         jobs,
