@@ -1,6 +1,7 @@
 import type { App } from "../lib/compose/compose.ts";
 import { shortId } from "../lib/domain/claims/account.ts";
 import { retirement } from "../lib/domain/keys/key-rotation.ts";
+import { counted } from "../lib/domain/time/text.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import {
   isRetirable,
@@ -77,7 +78,7 @@ function rotated(plan: RotationPlan, rotation: Rotation): CommandResult {
     const mark = result === "rotated" ? colors.green("✓") : colors.red("✗");
     return `${mark} ${name}: ${result} (${because})`;
   });
-  const more = left > 0 ? [`${left} accounts are left as they were; run it again to go on`] : [];
+  const more = left > 0 ? [`${counted(left, "account")} left as before; run it again to go on`] : [];
   return {
     json: jsonOf(plan, state, { ...rotation, ...(error === undefined ? {} : { error: error.toJSON() }) }),
     lines: () => [...lines, `${state}: ${why}`, ...more, ...leftovers(plan)],

@@ -110,7 +110,7 @@ export const ERRORS = {
   ),
   "assets.not_created": final(
     EXIT.critical,
-    "Create it by hand with the configuration in the journal (relight journal ACCOUNT --json).",
+    "Create it by hand with the configuration in the journal (`relight journal ACCOUNT --json`).",
   ),
   "assets.not_stepped_down": final(
     EXIT.critical,

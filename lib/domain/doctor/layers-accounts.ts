@@ -1,4 +1,5 @@
 import { loaded } from "../claims/claims-in-force.ts";
+import { counted } from "../time/text.ts";
 import type { Finding } from "../verdict/verdict.ts";
 import type { AccountHealth, ClusterFacts, Evidence } from "./layers-facts.ts";
 
@@ -16,7 +17,7 @@ export const streamsLayer = (facts: ClusterFacts): readonly Evidence[] =>
   perAccount(facts, (health) => {
     if (isDead("accounts", health)) return [blocked(health, "the account's claims are not in force")];
     const found = [...evidenceIn("streams", health), ...leaderlessEvidence(health)];
-    return found.length > 0 ? found : [healthy(health, counted(health))];
+    return found.length > 0 ? found : [healthy(health, describeAssets(health))];
   });
 
 export const subjectsLayer = (facts: ClusterFacts): readonly Evidence[] =>
@@ -70,8 +71,8 @@ const blocked = ({ name: about }: AccountHealth, why: string): Evidence => ({
   message: `not checked, because ${why}`,
 });
 
-function counted({ verdict: { streams, consumers } }: AccountHealth): string {
-  return `${streams} streams and ${consumers} consumers, each with a leader and current replicas`;
+function describeAssets({ verdict: { streams, consumers } }: AccountHealth): string {
+  return `${counted(streams, "stream")} and ${counted(consumers, "consumer")}, each with a leader and current replicas`;
 }
 
 function isDead(layer: AccountLayer, account: AccountHealth): boolean {
@@ -91,7 +92,9 @@ function evidenceOf({ code, health, message }: Finding, account: AccountHealth):
   if (!isExpiredWithAssets(account)) return { health: "degraded", message: `${message}; it has no streams` };
   const { streams } = account.observation;
   const assets =
-    streams.ok && streams.value.length > 0 ? `it has ${streams.value.length} streams` : "it may have streams";
+    streams.ok && streams.value.length > 0
+      ? `it has ${counted(streams.value.length, "stream")}`
+      : "it may have streams";
   return { health: "dead", message: `${message}; ${assets}` };
 }
 

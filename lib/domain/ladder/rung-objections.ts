@@ -2,6 +2,7 @@ import { loaded } from "../claims/claims-in-force.ts";
 import { whyNoPush } from "../claims/resolver-kind.ts";
 import { refusedAsAccount } from "../limits/connection-use.ts";
 import type { Observation } from "../observation/observation.ts";
+import { counted } from "../time/text.ts";
 import { olderAfterRestart } from "../verdict/claims-findings.ts";
 import { describeMemoryAsset, memoryAssets } from "./memory.ts";
 import { losesByRestart } from "./restart.ts";
@@ -21,7 +22,7 @@ export function cannotAsk({ hasAccountKey, observation }: Situation): string | u
 /** In a cluster the toggle does damage: R3 streams lose their leader, R1 consumers vanish (also on 2.15.1). */
 export function notAlone({ servers }: Observation): string | undefined {
   if (servers.length !== 1)
-    return `${servers.length} servers answered; in a cluster the toggle destroys streams and consumers`;
+    return `${counted(servers.length, "server")} answered; in a cluster the toggle destroys streams and consumers`;
   const [server] = servers;
   if (server?.topology === "standalone") return undefined;
   return `${server?.name} is not proved to be standalone; in a cluster the toggle destroys streams and consumers`;

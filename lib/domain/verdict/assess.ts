@@ -15,6 +15,7 @@ import { allStreams } from "../observation/domains.ts";
 import type { Observation, ServerFacts } from "../observation/observation.ts";
 import type { LastSight } from "../observation/streams-seen.ts";
 import { defined } from "../time/defined.ts";
+import { counted } from "../time/text.ts";
 import { isoTime } from "../time/time.ts";
 import { claimsFindings, idleWarnings, resolverWarnings, withdrawalFinding } from "./claims-findings.ts";
 import { explainDefect } from "./defects.ts";
@@ -156,7 +157,7 @@ function diagnose(observation: Observation, findings: readonly Finding[]): strin
   const known = carriedBy(servers, "#6806");
   const green =
     accountView.ok === true && accountView.value.jetstream === "enabled"
-      ? [`$JS.API.INFO reports no problem (${accountView.value.info.streams} streams)`]
+      ? [`$JS.API.INFO reports no problem (${counted(accountView.value.info.streams, "stream")})`]
       : [];
   return [...known, ...green];
 }

@@ -5,6 +5,7 @@ import { expiryWindow } from "../../domain/expiry/expiry.ts";
 import { openRotation } from "../../domain/journal/open-remedies.ts";
 import type { RotationAccount } from "../../domain/keys/key-rotation.ts";
 import { defined } from "../../domain/time/defined.ts";
+import { counted } from "../../domain/time/text.ts";
 import type { Health } from "../../domain/verdict/verdict.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type Context, type RunningJob, record, requireSigner } from "../context/context.ts";
@@ -75,7 +76,7 @@ export async function rotate(deps: JobDependencies, order: RotationOrder, plan: 
     const broken = await firstBroken(context, accounts, wave);
     if (broken !== undefined) return end("stopped", broken);
   }
-  return end("finished", `${accounts.length} accounts were signed with the new key`);
+  return end("finished", `${counted(accounts.length, "account")} now signed with the new key`);
 }
 
 /** Results after which the rotation continues. */

@@ -18,6 +18,7 @@ import { tierEntries } from "../../domain/limits/tier-entries.ts";
 import { restorations } from "../../domain/observation/forgotten.ts";
 import type { HostedStream, StreamFacts } from "../../domain/observation/observation.ts";
 import { defined } from "../../domain/time/defined.ts";
+import { counted } from "../../domain/time/text.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { Configuration, RemedyNeeds } from "../../ports/remedies.ts";
 import { accountKeyOf, type Context, mayLose, nameOf, requireSigner } from "../context/context.ts";
@@ -186,7 +187,7 @@ async function lossElsewhere(
   );
   const [first, ...more] = losses.flat();
   if (first === undefined) return undefined;
-  return more.length === 0 ? first : `${first} (and ${more.length} more accounts)`;
+  return more.length === 0 ? first : `${first} (and ${counted(more.length, "more account")})`;
 }
 
 /** Each stream once, with its consumers on all servers. */

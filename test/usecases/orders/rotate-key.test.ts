@@ -61,7 +61,7 @@ describe("a rotation", () => {
     expect(plan.problems).toEqual([]);
     progress.length = 0;
     const done = await rotated(world);
-    expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts were signed with the new key" });
+    expect(done).toMatchObject({ state: "finished", left: 0, why: "4 accounts now signed with the new key" });
     expect(results(done)).toEqual(["ONE rotated", "THREE rotated", "TWO rotated", "APP rotated"]);
     expect(done.accounts).toMatchObject(done.accounts.map(() => ({ before: "healthy", after: "healthy" })));
     expect(new Set(issuers(world).flat())).toEqual(new Set([KEYS.signing.id]));
