@@ -21,10 +21,10 @@ async function sendOne({ log, readPage, sendPage }: App, { body, messageId: mess
     const page = readPage(body);
     whose = { ...whose, ...correlationOf(page) };
     const result = await sendPage(page);
-    log.info("a page was dealt with", { ...whose, told: result });
+    log.info("a page was handled", { ...whose, told: result });
     return result;
   } catch (thrown) {
-    log.error("a page could not be told", { ...whose, error: asRelightError(thrown).toJSON() });
+    log.error("a page could not be sent", { ...whose, error: asRelightError(thrown).toJSON() });
     throw thrown;
   }
 }

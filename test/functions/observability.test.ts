@@ -156,14 +156,14 @@ describe("each bundle emits the metrics in the catalog", () => {
     const correlation = "0d9f0c1e-0000-4000-8000-000000000001";
     await openWorld();
     const { log } = await invoke("escalate", event("escalate.incident-opened"));
-    expect(log.find(({ msg }) => msg === "a page was dealt with")).toMatchObject({
+    expect(log.find(({ msg }) => msg === "a page was handled")).toMatchObject({
       correlation,
       told: "told",
     });
     await world[Symbol.asyncDispose]();
     await openWorld("escalation:\n  - webhook: { url: 'http://127.0.0.1:1/hook' }\n");
     const failed = await invoke("escalate", event("escalate.incident-opened"));
-    expect(failed.log.find(({ msg }) => msg === "a page could not be told")).toMatchObject({ correlation });
+    expect(failed.log.find(({ msg }) => msg === "a page could not be sent")).toMatchObject({ correlation });
   });
 
   test("none without a namespace, and no secret in any", async () => {

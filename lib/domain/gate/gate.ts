@@ -21,7 +21,7 @@ export const REFUSALS = {
   bad_signature: "The issuer that it names did not sign it.",
   foreign_subject: "It is for another account.",
   untrusted_issuer:
-    "Its issuer is neither the operator nor one of its signing keys, or the operator requires signing keys and it is none.",
+    "Its issuer is neither the operator nor one of its signing keys, or it is the operator's own key although the operator requires signing keys.",
   expired: "It has expired.",
   not_yet_valid: "It is not valid yet (`nbf`).",
   stale: "It is older than the claims in force, or is already in force.",

@@ -53,7 +53,7 @@ export function describeMode({ mode, because }: Pick<RunMode, "mode" | "because"
 
 /** Why Relight did not do something, and what; follows "Relight" or stands alone. */
 export function whyLeft({ mode, because }: RunMode, would: readonly string[]): string {
-  const why = `${mode === "look" ? "changed nothing" : "did no more"}, because ${because}`;
+  const why = `${mode === "look" ? "changed nothing" : "did nothing more"}, because ${because}`;
   return would.length === 0 ? why : `${why}; it would ${would.join(", then ")}`;
 }
 

@@ -94,7 +94,7 @@ async function entriesOf(
     const entries = await journal.read({ account, kinds: INCIDENTS });
     return entries.filter(({ data }) => data["key"] === key);
   } catch (thrown) {
-    log.error("what was told before could not be read", { account, error: asRelightError(thrown).toJSON() });
+    log.error("earlier pages could not be read", { account, error: asRelightError(thrown).toJSON() });
     return [];
   }
 }
@@ -110,19 +110,19 @@ async function onlyOnce(
 ): Promise<SendResult> {
   const { leases, newId, log } = deps;
   const holder = newId();
-  const [busy, told] = [`page/${key}/${status}/${at}`, `told/${key}/${status}/${at}`];
+  const [busy, sent] = [`page/${key}/${status}/${at}`, `told/${key}/${status}/${at}`];
   // If leases fail, page too often rather than not at all.
   if ((await acquired(deps, busy, holder)) === "held")
-    throw new RelightError("page.busy", `another run tells the page ${key} of ${at}`);
+    throw new RelightError("page.busy", `another run is sending the page ${key} of ${at}`);
   try {
-    if ((await acquired(deps, told, holder)) === "held") return "repeated";
+    if ((await acquired(deps, sent, holder)) === "held") return "repeated";
     const end = await send();
-    await leases.acquire(told, holder, REMEMBERED).catch((thrown: unknown) => {
-      log.warn("what was told can't be remembered", { key, error: asRelightError(thrown).toJSON() });
+    await leases.acquire(sent, holder, REMEMBERED).catch((thrown: unknown) => {
+      log.warn("a sent page could not be recorded", { key, error: asRelightError(thrown).toJSON() });
     });
     return end;
   } catch (thrown) {
-    await released(deps, told, holder);
+    await released(deps, sent, holder);
     throw thrown;
   } finally {
     await released(deps, busy, holder);

@@ -181,7 +181,7 @@ async function incidentsSoFar(
   try {
     return await journal.read({ account, kinds: INCIDENTS });
   } catch (thrown) {
-    log.error("what was told before could not be read", { account, error: asRelightError(thrown).toJSON() });
+    log.error("earlier pages could not be read", { account, error: asRelightError(thrown).toJSON() });
     return undefined;
   }
 }

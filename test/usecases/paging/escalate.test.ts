@@ -115,5 +115,5 @@ test("a failing journal does not prevent pages", async () => {
   };
   await expect(escalate(broken, job, trouble())).rejects.toMatchObject({ code: "journal.unavailable" });
   expect(pages()).toEqual(["open 00:00"]);
-  expect(log.lines.map(({ message }) => message)).toEqual(["what was told before could not be read"]);
+  expect(log.lines.map(({ message }) => message)).toEqual(["earlier pages could not be read"]);
 });
