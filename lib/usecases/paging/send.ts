@@ -55,8 +55,8 @@ export function sendOpen(
   const { mode, installation } = context;
   const { failureClass, severity, also, evidence, impact = textOf(failureClass).impact } = outage;
   const asTyped = (text: string): string => withCommands(text, typed, installation?.configFile);
-  const isSaid = outage.advice.some((sentence) => sentence.includes(mode.because));
-  const limits = allows(mode.mode, "heal") || isSaid ? [] : [`${describeMode(mode)}.`];
+  const isMentioned = outage.advice.some((sentence) => sentence.includes(mode.because));
+  const limits = allows(mode.mode, "heal") || isMentioned ? [] : [`${describeMode(mode)}.`];
   const args = outage.command ?? commandOf(failureClass, mode.mode);
   return deliver(context, {
     ...common,

@@ -99,9 +99,9 @@ function adviceFor(report: HealReport): string[] {
   const { last, rungs, why, outcome } = report;
   const { verdict } = last;
   const isRefused = rungs.some(({ result }) => result === "refused");
-  const isSaid = verdict.findings.some(({ message }) => message.includes(why)) || NEEDLESS.includes(why);
+  const isMentioned = verdict.findings.some(({ message }) => message.includes(why)) || REDUNDANT.includes(why);
   const stopped =
-    outcome === "looked" ? [`Relight ${why}.`] : isRefused || isSaid ? [] : [`Relight stopped, because ${why}.`];
+    outcome === "looked" ? [`Relight ${why}.`] : isRefused || isMentioned ? [] : [`Relight stopped, because ${why}.`];
   const needs = isRefused ? ["Give one of the refused remedies what it needs, and run the command."] : [];
   const restart =
     failureClassOf(verdict) === "jetstream_dead" || failureClassOf(verdict) === "account_expired"
@@ -114,7 +114,7 @@ function adviceFor(report: HealReport): string[] {
 }
 
 /** What the page says in other words. */
-const NEEDLESS: readonly string[] = [NO_REMEDY, BY_HAND];
+const REDUNDANT: readonly string[] = [NO_REMEDY, BY_HAND];
 
 /** The findings' own advice. Where the page has the command that follows it, it is not said twice. */
 function adviceOf(verdict: Verdict): readonly string[] {

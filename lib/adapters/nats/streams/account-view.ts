@@ -59,8 +59,8 @@ export async function lookAsAccount(
   const refusal = connectionRefusal(running);
   if (refusal !== undefined) return { ok: "not-asked", why: refusal.message };
   const loaded = loadedOn({ running });
-  const barred = bars(settings, loaded[0]?.document.claims, accountKey);
-  if (barred.certain !== undefined) return { ok: "not-asked", why: barred.certain, keptOut: true };
+  const exclusion = exclusionOf(settings, loaded[0]?.document.claims, accountKey);
+  if (exclusion.certain !== undefined) return { ok: "not-asked", why: exclusion.certain, keptOut: true };
   if (loaded.some(({ expired }) => expired))
     return { ok: "not-asked", why: "the account has expired, so the servers refuse its users" };
   try {
@@ -75,14 +75,14 @@ export async function lookAsAccount(
   } catch (thrown) {
     // Problems of this connection do not affect the system account's, so they are a failed probe.
     const { code, message } = asRelightError(thrown);
-    if (code === "nats.unauthorized" && barred.possible !== undefined)
-      return { ok: "not-asked", why: barred.possible, keptOut: true };
+    if (code === "nats.unauthorized" && exclusion.possible !== undefined)
+      return { ok: "not-asked", why: exclusion.possible, keptOut: true };
     return { ok: false, code, message };
   }
 }
 
 /** What in the claims keeps Relight's users out, for certain or perhaps. A bad key is reported when it is used. */
-function bars(
+function exclusionOf(
   { clock }: AccountConnectionSettings,
   claims: AccountClaims | undefined,
   accountKey: string,
