@@ -42,6 +42,12 @@ export const program = new Command("relight")
   )
   .version(manifest.version)
   .addOption(new Option("-c, --config <file>", "the configuration").default("relight.yaml").env("RELIGHT_CONFIG"))
+  .addOption(
+    new Option(
+      "--context <name>",
+      "a context of the nats command, instead of cluster's servers, credentials and TLS",
+    ).env("RELIGHT_CONTEXT"),
+  )
   .option("--json", "one JSON document on standard output, for programs", false)
   .option("-v, --verbose", "what is done, as log lines on standard error", false)
   .addHelpText("after", EXIT_CODES)

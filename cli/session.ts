@@ -13,6 +13,8 @@ import { printAside, printJson, printLines } from "./out.ts";
 /** Options that every command has. */
 export interface GlobalOptions {
   readonly config: string;
+  /** A context of the `nats` command. */
+  readonly context?: string;
   readonly json: boolean;
   readonly verbose: boolean;
   /** Of the commands that have it: nothing is left behind. */
@@ -51,6 +53,8 @@ export async function runCommand(
   try {
     await using app = await openApp({
       configFile: options.config,
+      natsContext: options.context,
+      onAdvice: progress.warn,
       log: progress.log,
       signal: stop.signal,
       upFront: true,
@@ -139,6 +143,15 @@ export function errorLines({ code, message, details, advice }: RelightError, who
   const listed = code === "config.invalid" && Array.isArray(faults) ? faults.map((fault) => `  - ${fault}`) : [];
   const text = listed.length === 0 ? message : (message.split("\n")[0] ?? "");
   return [`${who}: ${text}`, ...listed, `  ${advice} [${code}]`];
+}
+
+/** The same, once for each text: every job of `watch` reads the secrets again. */
+export function warnOnce(): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) warn(text);
+    said.add(text);
+  };
 }
 
 interface Progress {

@@ -11,7 +11,15 @@ import { createLog, redact } from "../lib/log.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
 import { colors } from "./colors.ts";
 import { printAside, printJson, printLines } from "./out.ts";
-import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warn } from "./session.ts";
+import {
+  type GlobalOptions,
+  interruptible,
+  namedConfig,
+  onStandardError,
+  reportError,
+  warn,
+  warnOnce,
+} from "./session.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
 
@@ -32,12 +40,21 @@ export function readInterval(text: string): Interval {
 
 /** Watches until Ctrl-C or SIGTERM, which end it with 0 once the step under way is done. */
 export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {
-  const { config: configFile, json, verbose, dryRun = false } = options;
+  const { config: configFile, context: natsContext, json, verbose, dryRun = false } = options;
   const log = createLog({ level: verbose ? "info" : "warn" });
   const stop = interruptible({ say: (text) => printAside([`relight: ${text}`]) });
   try {
     const { signal } = stop;
-    const settings = { configFile, log, signal, upFront: true, dryRun, writeMetrics: onStandardError };
+    const settings = {
+      configFile,
+      natsContext,
+      log,
+      onAdvice: warnOnce(),
+      signal,
+      upFront: true,
+      dryRun,
+      writeMetrics: onStandardError,
+    };
     await using app = await openApp({ ...settings, ...namedConfig(options) });
     if (app.callsNobody !== undefined) warn(app.callsNobody);
     const print = (note: WatchNote): void => {

@@ -1,11 +1,14 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import { printableJson } from "../lib/domain/time/printable.ts";
 import { asRelightError, type ErrorCode, RelightError } from "../lib/errors.ts";
+import { redact } from "../lib/log.ts";
 import type { WithApp } from "./runtime.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   "webhook.unauthorized": 401,
   "webhook.invalid": 400,
+  "webhook.conflict": 409,
   "jwt.malformed": 422,
   "gate.refused": 422,
   "request.unauthorized": 403,
@@ -26,7 +29,11 @@ export function problems(): MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProx
 }
 
 export function answer(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
-  return { statusCode, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  return {
+    statusCode,
+    headers: { "content-type": "application/json" },
+    body: printableJson(JSON.stringify(redact(body))),
+  };
 }
 
 /** The body as it was sent, and the headers by names in lower case, which proxies write as they like. */

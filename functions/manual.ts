@@ -2,14 +2,15 @@ import middy from "@middy/core";
 import * as z from "zod";
 import { verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { RelightError } from "../lib/errors.ts";
+import { words } from "./requests.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const schema = z.strictObject({
   /** An account's id or name. */
-  account: z.string().min(1),
+  account: words(1, 256),
   action: z.enum(["verify", "renew", "heal", "remediate"]),
   /** Why; it goes into the journal. */
-  reason: z.string().min(3),
+  reason: words(3, 500),
 });
 
 /** A person at the AWS console or CLI: `{"account": "APP", "action": "heal", "reason": "…"}` → the outcome. */

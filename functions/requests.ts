@@ -3,8 +3,8 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import * as z from "zod";
 import type { App } from "../lib/compose/compose.ts";
 import { parseJson } from "../lib/domain/time/json.ts";
+import { isPrintable } from "../lib/domain/time/printable.ts";
 import { RelightError } from "../lib/errors.ts";
-import { redact } from "../lib/log.ts";
 import { answer, readRequest } from "./http.ts";
 import type { WithApp } from "./runtime.ts";
 
@@ -18,7 +18,7 @@ export function route(
 ): Route<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2> {
   const handler = async (event: APIGatewayProxyEventV2, context: Context) => {
     const [status, body] = await work((context as WithApp).app, event, actorOf(event));
-    return answer(status, redact(body) as object);
+    return answer(status, body);
   };
   return { method, path, handler };
 }
@@ -31,15 +31,22 @@ function actorOf({ requestContext }: APIGatewayProxyEventV2): string {
   throw new RelightError("request.unauthorized", "the request was let in without anybody's identity");
 }
 
-/** A part of the path; API Gateway decodes it. */
+/** Of an id or a name. */
+const LONGEST_NAME = 256;
+
+/** A part of the path; API Gateway decodes it. @throws RelightError `request.invalid` */
 export function parameter({ pathParameters }: APIGatewayProxyEventV2, name: string): string {
-  return pathParameters?.[name] ?? "";
+  return valid(words(0, LONGEST_NAME), pathParameters?.[name] ?? "", `the path's ${name} is invalid`);
 }
+
+/** Text on one line, without characters that a terminal would obey. */
+export const words = (least: number, most: number) =>
+  z.string().min(least).max(most).refine(isPrintable, { message: "has control characters" });
 
 const order = z.strictObject({
   action: z.enum(["verify", "renew", "heal", "remediate"]),
   /** Why; it goes into the journal. */
-  reason: z.string().trim().min(3).max(500),
+  reason: words(3, 500).refine((text) => text.trim().length >= 3, { message: "is empty" }),
 });
 
 /** @throws RelightError `request.invalid`; it never quotes the body. */
@@ -50,7 +57,7 @@ export function readOrder(event: APIGatewayProxyEventV2): z.infer<typeof order> 
 const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
   /** The last account of the page before. */
-  after: z.string().optional(),
+  after: words(1, LONGEST_NAME).optional(),
 });
 
 /** @throws RelightError `request.invalid` */

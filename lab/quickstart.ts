@@ -89,8 +89,9 @@ const interrupted = (): void => {
 process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
 try {
   await show(world, version);
+  // In a checkout this also works on a Node that the command itself is too new for.
   console.log(`
-Your own cluster: write a relight.yaml (README.md shows one), then ${colors.bold("npx relight status")}.`);
+Your own cluster: write a relight.yaml here (README.md shows one), then ${colors.bold("npm run relight -- status")}.`);
 } catch (error) {
   console.error(`\n${(error as Error).message}`);
   process.exitCode = 1;

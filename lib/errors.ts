@@ -175,6 +175,10 @@ export const ERRORS = {
     "Sign with one of the configured webhook secrets, and send within five minutes.",
   ),
   "webhook.invalid": final(EXIT.critical, "See docs/reference.md for the format."),
+  "webhook.conflict": final(
+    EXIT.critical,
+    "Use a new webhook-id for each message. A repetition has the same id and the same body.",
+  ),
   "webhook.busy": again(
     EXIT.unknown,
     "Another run handles the same delivery; send it again. If that run crashed, its lease ends within two minutes.",

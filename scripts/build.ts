@@ -12,7 +12,8 @@ import manifest from "../package.json" with { type: "json" };
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 /** A temporary folder, because Relight may be running from the old bundles. */
-const out = join(root, `dist-${process.pid}`);
+const out = join(root, `dist-new-${process.pid}`);
+const old = join(root, `dist-old-${process.pid}`);
 
 /** The file in `dist` with the hash of the bundles' sources. */
 const MADE_OF = "made-of";
@@ -104,11 +105,21 @@ async function buildAll(madeOf: string): Promise<void> {
       ...FUNCTIONS.map(bundleFunction),
     ]);
     await writeFile(join(out, MADE_OF), madeOf);
-    await rm(dist, { recursive: true, force: true });
-    await rename(out, dist);
+    await swap();
   } finally {
     await rm(out, { recursive: true, force: true });
+    await rm(old, { recursive: true, force: true });
   }
+}
+
+/** Between the two renames there is no `dist` for an instant; bin/relight.js waits. Another build may do the same. */
+async function swap(): Promise<void> {
+  await rename(dist, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  await rename(out, dist).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+  });
 }
 
 const madeOf = sources();

@@ -89,6 +89,8 @@ function findNode() {
 }
 
 const [name, ...args] = process.argv.slice(2);
+// The twin writes a relight.yaml of its own.
+if (name === "twin" || name === "costs") process.env.RELIGHT_PACKAGE_FOR_TWIN = "1";
 const task = TASKS[name];
 if (task === undefined) fail(`usage: node scripts/setup.js ${Object.keys(TASKS).join("|")} [arguments]`);
 const [major, minor] = process.versions.node.split(".").map(Number);

@@ -108,7 +108,7 @@ const RULES: readonly Rule[] = [
   // The type of the client only; see the test below.
   {
     place: /^lib\/compose\/secrets\.ts$/,
-    own: new RegExp(`^(${INNER}|lib/adapters/(local|aws)/)`),
+    own: new RegExp(`^(${INNER}|lib/config/|lib/adapters/(local|aws)/)`),
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/compose\//, own: /^lib\//, packages: /^node:/ },

@@ -141,11 +141,11 @@ function notBegun(cause: unknown): never {
 }
 
 async function openRestarter(
-  { command, webhook, kubernetes, timeout }: NonNullable<Config["restart"]>,
+  { command, environment: passes, webhook, kubernetes, timeout }: NonNullable<Config["restart"]>,
   secrets: Secrets,
   env: Environment,
 ): Promise<Restarter> {
-  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText });
+  if (command !== undefined) return commandRestarter({ command, timeout, env, redactText, ...defined({ passes }) });
   if (webhook !== undefined) {
     const secret = await secrets.read(webhook.secret);
     return webhookRestarter({ url: webhook.url, secret, timeout, clock: systemClock, newId: randomUUID });

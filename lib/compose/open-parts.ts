@@ -45,7 +45,11 @@ import { createSecrets } from "./secrets.ts";
 
 export interface PartsOptions {
   readonly configFile: string;
+  /** A context of the `nats` command, instead of the configuration's servers, credentials and TLS. */
+  readonly natsContext?: string | undefined;
   readonly log: Log;
+  /** Hears what a person should put right although everything works; by default the log. */
+  readonly onAdvice?: (text: string) => void;
   readonly signal?: AbortSignal;
   /** The environment for `env:` references. */
   readonly env?: Environment;
@@ -144,11 +148,16 @@ function unwritten(journal: OpenJournal): OpenJournal {
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { configFile, log, signal, env = process.env, lasts, upFront = false, tracer = noTracer } = options;
   const { dryRun = false, writeMetrics = onStandardOutput } = options;
-  const loaded = await tracer.step("read configuration", () => loadConfig(configFile, env));
+  const loaded = await tracer.step("read configuration", () =>
+    loadConfig(configFile, { ...env, ...defined({ RELIGHT_CONTEXT: options.natsContext }) }),
+  );
   const config = dryRun ? withoutTrace(loaded) : loaded;
   const { readOnly, mode: configured } = config;
   const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });
-  const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env }), {
+  const { onAdvice = (text: string) => log.warn(text) } = options;
+  const onExposed = (path: string): void =>
+    onAdvice(`every user of this machine can read the key in ${path}: chmod 600 it`);
+  const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env, onExposed }), {
     read: "read secret",
   });
   const operator = openOnce(async () => parseOperator(await secrets.read(config.operator.jwt)));

@@ -1,5 +1,6 @@
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { envSecrets, fileSecrets } from "../adapters/local/secrets.ts";
+import { contextCredentials } from "../config/nats-context.ts";
 import { RelightError } from "../errors.ts";
 import type { Secrets } from "../ports/secrets.ts";
 
@@ -35,12 +36,26 @@ function stores({ baseDir, env, onExposed, secretsManager }: SecretsSettings): (
   return async (reference) => {
     if (reference.startsWith("file:")) return files;
     if (reference.startsWith("env:")) return environment;
+    if (reference.startsWith("nats-context:")) return contextSecrets(env);
     if (reference.startsWith("aws-sm://")) {
       aws ??= openSecretsManager(secretsManager);
       return aws;
     }
     // A reference without a known scheme may be the secret itself, so do not repeat it.
     throw new RelightError("secret.invalid_reference", "a secret reference begins with file:, env: or aws-sm://");
+  };
+}
+
+/** The user in a context of the `nats` command: `nats-context:PATH`. */
+function contextSecrets(env: SecretsSettings["env"]): Secrets {
+  return {
+    read: async (reference) => {
+      try {
+        return contextCredentials(reference.slice("nats-context:".length), env);
+      } catch (cause) {
+        throw new RelightError("secret.malformed", (cause as Error).message, { cause });
+      }
+    },
   };
 }
 

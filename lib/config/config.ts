@@ -12,8 +12,9 @@ import { expandHome } from "../files/paths.ts";
 import { readText } from "../files/read-text.ts";
 import { clusterTls, serverAddress } from "./cluster.ts";
 import { asWritten, type EscalationChannel, escalation, pageLinks } from "./escalation.ts";
+import { describeIssue, invalid } from "./faults.ts";
+import { UnusableContext, withContext } from "./nats-context.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
-import { meantKey, writtenPath } from "./suggestions.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingReference } from "./values.ts";
 
 const accountId = z
@@ -68,6 +69,10 @@ const restart = z
       .array(z.string())
       .refine(([program]) => program, { message: "needs a program to run, followed by its arguments" })
       .optional(),
+    /** Variables of Relight's environment that the program needs. */
+    environment: z
+      .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { message: "is not the name of a variable" }))
+      .exactOptional(),
     /** The secret is required, because a receiver that restarts servers must know who asks. */
     webhook: z.strictObject({ url: httpAddress, secret: secretReference }).optional(),
     kubernetes: z
@@ -90,6 +95,8 @@ const restart = z
 
 const document = z.strictObject({
   cluster: z.strictObject({
+    /** A context of the `nats` command, which stands for the next three; `true` is the selected one. */
+    context: z.union([z.string().min(1), z.literal(true)], "is not a context's name, or true").optional(),
     servers: z.array(serverAddress).min(1, { message: "needs at least one server address" }),
     systemCredentials: secretReference,
     tls: clusterTls.optional(),
@@ -211,6 +218,10 @@ export interface Overrides {
   readonly RELIGHT_JOURNAL?: string | undefined;
   readonly RELIGHT_QUEUE?: string | undefined;
   readonly RELIGHT_EVENTS?: string | undefined;
+  /** A context of the `nats` command, instead of what `cluster` says. */
+  readonly RELIGHT_CONTEXT?: string | undefined;
+  /** Where that command keeps its contexts, below `nats/`. */
+  readonly XDG_CONFIG_HOME?: string | undefined;
 }
 
 /**
@@ -238,13 +249,16 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
   if (syntax.length > 0) throw invalid(origin, syntax);
 
   const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
-  const content = contentOf(document, origin);
+  const content = inContext(contentOf(document, origin), origin, overrides);
   const parsed = schema.safeParse({
     ...content,
     ...defined({ journal, queue, events }),
   });
   if (!parsed.success)
-    throw invalid(origin, parsed.error.issues.map(asWritten(content["escalation"])).flatMap(describeIssue));
+    throw invalid(
+      origin,
+      parsed.error.issues.map(asWritten(content["escalation"])).flatMap((issue) => describeIssue(schema, issue)),
+    );
   const { channels, unknownAfter } = parsed.data.escalation;
   return { ...parsed.data, escalation: channels, unknownAfter, baseDir: dirname(resolve(origin)) };
 }
@@ -261,6 +275,16 @@ export function accountSettings({ accounts: configured, leafnodes }: Config): Ma
   return settings;
 }
 
+/** @throws RelightError `config.invalid` */
+function inContext(content: JsonObject, origin: string, overrides: Overrides): JsonObject {
+  try {
+    return withContext(content, overrides.RELIGHT_CONTEXT, { ...overrides });
+  } catch (cause) {
+    if (!(cause instanceof UnusableContext)) throw cause;
+    throw invalid(origin, [`cluster.context: ${cause.message}`]);
+  }
+}
+
 /** An empty file is a map without keys. @throws RelightError `config.invalid` */
 function contentOf(document: Document.Parsed, origin: string): JsonObject {
   try {
@@ -271,25 +295,4 @@ function contentOf(document: Document.Parsed, origin: string): JsonObject {
     throw invalid(origin, [(cause as Error).message]);
   }
   throw invalid(origin, ["the file: is not a map of keys and values"]);
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string[] {
-  const path = writtenPath(issue.path);
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue.path, path, key));
-  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-  return [`${path || "the file"}: ${missing ? `is missing (${issue.expected})` : issue.message}`];
-}
-
-function unknownKey(path: readonly PropertyKey[], place: string, key: string): string {
-  const meant = meantKey(schema, path, key);
-  const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
-  return `${[place, key].filter(Boolean).join(".")}: is an unknown key${advice}`;
-}
-
-function invalid(origin: string, faults: readonly string[]): RelightError {
-  const list = faults.map((fault) => `\n  - ${fault}`).join("");
-  const count = faults.length === 1 ? "one fault" : `${faults.length} faults`;
-  return new RelightError("config.invalid", `the configuration ${origin} has ${count}:${list}`, {
-    details: { faults: [...faults] },
-  });
 }

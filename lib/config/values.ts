@@ -3,7 +3,8 @@ import { isJsonObject } from "../domain/time/json.ts";
 
 /** Types of values that several parts of the configuration share. */
 
-const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?";
+/** `nats-context:PATH` is what a context with a password, a token or a JWT in it becomes. */
+const SECRET_FORMS = "file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-sm://[^#]+(#.+)?|nats-context:.+";
 const referenceOf = (forms: string, written: string) =>
   z.string().regex(new RegExp(`^(${forms})$`), {
     message: `is not a secret reference; write ${written} (never the secret itself)`,

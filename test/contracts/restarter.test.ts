@@ -123,6 +123,18 @@ function commandTests(): void {
     await rm(folder, { recursive: true });
   });
 
+  test("gets what programs need and what is named, and no other variable", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
+    const file = join(folder, "env");
+    const env = { PATH: process.env["PATH"], HOME: "/home", OPERATOR_SEED: "secret", AWS_PROFILE: "ops", LC_ALL: "C" };
+    await command(["sh", "-c", `env > ${file}`], { env, passes: ["AWS_PROFILE"] }).restart(server("nats-1"));
+    const seen = await readFile(file, "utf8");
+    for (const line of ["HOME=/home", "AWS_PROFILE=ops", "LC_ALL=C", "RELIGHT_SERVER_NAME=nats-1"])
+      expect(seen).toContain(line);
+    expect(seen).not.toContain("OPERATOR_SEED");
+    await rm(folder, { recursive: true });
+  });
+
   test("a background process neither delays it nor dies with it", async () => {
     const folder = await mkdtemp(join(tmpdir(), "relight-test-"));
     const file = join(folder, "said");

@@ -70,7 +70,8 @@ function configFaults(content: JsonObject): readonly string[] {
     ...content,
     cluster: { ...REST.cluster, ...(content["cluster"] as object | undefined) },
   };
-  parseConfig(JSON.stringify(whole).replaceAll("AB…", ACCOUNT), "relight.yaml");
+  const contexts = { XDG_CONFIG_HOME: join(import.meta.dirname, "contexts") };
+  parseConfig(JSON.stringify(whole).replaceAll("AB…", ACCOUNT), "relight.yaml", contexts);
   return [];
 }
 

@@ -55,6 +55,8 @@ function runOsls(cwd: string, artefacts: string, params: Readonly<Record<string,
   const osls = join(root, "node_modules", "osls", "bin", "serverless.js");
   const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")));
+  // The twin writes a relight.yaml of its own.
+  Object.assign(env, { RELIGHT_PACKAGE_FOR_TWIN: "1" });
   execFileSync(process.execPath, [osls, "package", "--package", artefacts, ...given], {
     cwd,
     env,

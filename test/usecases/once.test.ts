@@ -37,7 +37,7 @@ describe("nothing is done twice", () => {
   test("by a repeated webhook, while its job waits or afterwards, nor by its job", async () => {
     const world = newWorld();
     const token = world.issue(APP);
-    const delivery = { id: "hook-1", account: APP.id, token, reason: "issued" };
+    const delivery = { id: "hook-1", digest: "1", account: APP.id, token, reason: "issued" };
     const [first, atOnce] = await Promise.allSettled([world.deliver(delivery), world.deliver(delivery)]);
     expect(first).toMatchObject({ value: { outcome: "queued" } });
     // It is unknown whether the first is queued: the sender tries again.
@@ -56,8 +56,12 @@ describe("nothing is done twice", () => {
   test("by an issuer that sends the same JWT under another id", async () => {
     const world = newWorld();
     const token = world.issue(APP);
-    for (const id of ["hook-1", "hook-2"]) await world.deliver({ id, account: APP.id, token, reason: "issued" });
+    for (const id of ["hook-1", "hook-2"])
+      await world.deliver({ id, digest: id, account: APP.id, token, reason: "issued" });
     const ends = [];
+    for (const job of world.queue.splice(0)) ends.push(await world.work(job));
+    expect(ends).toEqual(["pushed"]);
+    await world.deliver({ id: "hook-3", digest: "3", account: APP.id, token, reason: "issued" });
     for (const job of world.queue.splice(0)) ends.push(await world.work(job));
     expect(ends).toEqual(["pushed", "pushed"]);
     expect(pushes(world)).toBe(1);

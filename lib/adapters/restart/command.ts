@@ -12,12 +12,26 @@ export interface CommandSettings {
   readonly command: readonly string[];
   /** How long it may run. Then it gets SIGTERM, and after {@link grace} SIGKILL. */
   readonly timeout: Millis;
-  /** Its environment besides RELIGHT_SERVER_NAME and RELIGHT_SERVER_ID. */
+  /** Relight's environment, of which it gets {@link PASSED_ON} and `passes`. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Further variables that it needs. */
+  readonly passes?: readonly string[];
   readonly redactText: RedactText;
   readonly grace?: Millis;
   /** The folder for the file with its standard error; by default the system's temporary folder. */
   readonly folder?: string;
+}
+
+/**
+ * What programs need to run and to find their own login. Other variables may be Relight's secrets, which a program that
+ * restarts servers has no business with.
+ */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TERM|TMPDIR|TEMP|TMP|XDG_\w+|SSH_AUTH_SOCK|DBUS_SESSION_BUS_ADDRESS|DOCKER_HOST|KUBECONFIG|KUBERNETES_\w+|SystemRoot|ComSpec|PATHEXT|USERPROFILE|APPDATA)$/i;
+
+function environmentOf({ env, passes = [] }: CommandSettings, server: Server): NodeJS.ProcessEnv {
+  const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || passes.includes(name));
+  return { ...Object.fromEntries(passed), RELIGHT_SERVER_NAME: server.name, RELIGHT_SERVER_ID: server.id };
 }
 
 /** How much of the end of the command's standard error goes into an error. */
@@ -87,7 +101,7 @@ async function started(settings: CommandSettings, server: Server, errors: FileHa
   const [program = "", ...args] = settings.command.map((argument) => filled(argument, server));
   const child = spawn(program, args, {
     stdio: ["ignore", "ignore", errors.fd],
-    env: { ...settings.env, RELIGHT_SERVER_NAME: server.name, RELIGHT_SERVER_ID: server.id },
+    env: environmentOf(settings, server),
     // In its own process group: Ctrl-C must not stop a restart halfway, and the time limit must stop all its processes.
     detached: true,
   });

@@ -11,6 +11,7 @@ import { rememberingJournal } from "../journal/remembering-journal.ts";
 import { settleIncidents } from "../paging/settle.ts";
 import { pageJobFailure } from "./failed-job.ts";
 import { describeRemedies, type EndDependencies, type JobEnd, reportEnd, reportFailure, withPage } from "./job-end.ts";
+import { noLongerWaits } from "./waiting.ts";
 
 /** What a job needs before it connects to anything, and to report its end. */
 export interface JobDependencies extends EndDependencies {
@@ -94,10 +95,18 @@ function outcomeFields({ outcome, expiresAt, unwellSince, healthySince }: JobEnd
 function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
   const { account, trigger, undelete } = order;
   const id = outer.newId();
-  return withLease(outer, `account/${account}`, id, (lost) => {
+  return withLease(outer, `account/${account}`, id, async (lost) => {
+    if (trigger === "webhook" && order.id !== undefined) await begins(outer, order, order.id);
     const context = { ...outer, journal: rememberingJournal(outer.journal, account, lost) };
     const job = { id, account, lost, ...(undelete && trigger === "manual" ? { undelete } : {}) };
     return journaled(context, job, order, work);
+  });
+}
+
+/** A marker that can't be removed ends by itself. */
+async function begins({ leases, log }: Context, order: Order, holder: string): Promise<void> {
+  await noLongerWaits(leases, order, holder).catch((thrown: unknown) => {
+    log.warn("the marker of a waiting job could not be removed", { error: asRelightError(thrown).toJSON() });
   });
 }
 

@@ -8,18 +8,22 @@ import type { Jobs } from "../../ports/jobs.ts";
 import type { JwtCodec } from "../../ports/keys.ts";
 import type { Leases } from "../../ports/leases.ts";
 import type { Log } from "../../ports/log.ts";
+import { waitingKey } from "../job/waiting.ts";
 
 /** The issuer's notice that an account changed, possibly with its new JWT. */
 export interface Delivery {
   /** The webhook's id; the same for every repetition. */
   readonly id: string;
+  /** A hash of its body: a repetition has the same one. */
+  readonly digest: string;
   readonly account: AccountId;
   readonly token?: string;
   readonly reason: string;
 }
 
 export interface Acceptance {
-  readonly outcome: "queued" | "repeated";
+  /** `coalesced`: a queued job that has not begun will do the same. */
+  readonly outcome: "queued" | "repeated" | "coalesced";
   readonly account: AccountId;
 }
 
@@ -40,12 +44,16 @@ const REMEMBERED = millis(4 * 24 * 60 * 60_000);
 /** Longer than the function may run, but shorter than the time until the sender's third try (five minutes). */
 const ACCEPTING = millis(2 * 60_000);
 
+/** Longer than a job waits in a queue that works; one that was lost must not swallow notices for ever. */
+const WAITS = millis(15 * 60_000);
+
 /**
  * Accepts a verified delivery of the issuer: queues it once, however often it is repeated. Checks a JWT as far as possible
  * without the cluster, to report problems to the issuer at once; the job checks it again against the claims in force. Only
  * queued deliveries are remembered: if a run is killed before, it leaves a lease of two minutes, and a repetition is
  * accepted afterwards.
- * @throws RelightError `jwt.malformed`, `gate.refused`, `webhook.busy`, `queue.unavailable`, `journal.unavailable`.
+ * Deliveries that ask for the same while a job waits are coalesced.
+ * @throws RelightError `jwt.malformed`, `gate.refused`, `webhook.busy`, `webhook.conflict`, `queue.unavailable`, `journal.unavailable`.
  */
 export async function acceptDelivery(deps: DeliveryDependencies, delivery: Delivery): Promise<Acceptance> {
   const { newId, leases } = deps;
@@ -63,16 +71,33 @@ export async function acceptDelivery(deps: DeliveryDependencies, delivery: Deliv
   }
 }
 
-async function acceptOnce(deps: DeliveryDependencies, { id, account, token, reason }: Delivery, holder: string) {
+async function acceptOnce(
+  deps: DeliveryDependencies,
+  { id, digest, account, token, reason }: Delivery,
+  holder: string,
+): Promise<Acceptance> {
   const { leases, jobs, log } = deps;
   const memory = `webhook/${id}`;
   // For zero time, only to check whether it is remembered.
-  if (!(await leases.acquire(memory, holder, millis(0)))) return { outcome: "repeated", account } as const;
+  if (!(await leases.acquire(memory, holder, millis(0)))) {
+    if (await leases.acquire(memory, digest, REMEMBERED)) return { outcome: "repeated", account };
+    throw new RelightError("webhook.conflict", `the id ${id} was used before, with another body`);
+  }
+  const waiting = waitingKey({ account, token });
+  if (!(await leases.acquire(waiting, memory, WAITS))) {
+    await orWarn(deps, id, leases.acquire(memory, digest, REMEMBERED));
+    return { outcome: "coalesced", account };
+  }
   const job = { account, trigger: "webhook", reason, id: memory, correlation: id } as const;
-  await jobs.enqueue(token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token });
-  await orWarn(deps, id, leases.acquire(memory, holder, REMEMBERED));
+  try {
+    await jobs.enqueue(token === undefined ? { ...job, action: "remediate" } : { ...job, action: "push", token });
+  } catch (thrown) {
+    await orWarn(deps, id, leases.release(waiting, memory));
+    throw thrown;
+  }
+  await orWarn(deps, id, leases.acquire(memory, digest, REMEMBERED));
   log.info("queued a delivery from the issuer", { account, correlation: id });
-  return { outcome: "queued", account } as const;
+  return { outcome: "queued", account };
 }
 
 /** Only logs failures: the delivery is queued; at worst a repetition is queued again, and its job finds nothing to do. */

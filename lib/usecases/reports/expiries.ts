@@ -80,11 +80,15 @@ async function token(
   read: (text: string) => string | undefined,
 ): Promise<Ending> {
   try {
-    return endingOf(kind, reference, read(await secrets.read(reference)));
+    const text = await secrets.read(reference);
+    return isWithoutEnd(text) ? { kind, what: reference } : endingOf(kind, reference, read(text));
   } catch (thrown) {
     return { kind, what: reference, unseen: asRelightError(thrown).message };
   }
 }
+
+/** A seed, a password or a token, as a context of the `nats` command may have: only a JWT expires. */
+const isWithoutEnd = (text: string): boolean => /^\s*(\{|SU[A-Z2-7]{56}\s*$)/.test(text);
 
 function accountEnding({ operator }: Context, { account, name, claims }: Scheduled): Ending {
   const { iat, exp } = claims;

@@ -4,12 +4,14 @@ import { epochMillis, type Millis, millis } from "../../../lib/domain/time/time.
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import type { Leases } from "../../../lib/ports/leases.ts";
+import { noLongerWaits } from "../../../lib/usecases/job/waiting.ts";
 import { acceptDelivery } from "../../../lib/usecases/orders/accept-delivery.ts";
 import { fakeClock } from "../../support/fakes/clock.ts";
 import { fakeJournal } from "../../support/fakes/journal.ts";
 import { fakeLog } from "../../support/fakes/log.ts";
 
 const MINUTE = 60_000;
+const ACCOUNT = "A" as AccountId;
 const unneeded = (): never => {
   throw new Error("nobody needs this for a notice without a JWT");
 };
@@ -34,12 +36,15 @@ function newDependencies() {
     codec,
     operator: unneeded,
   };
-  const take = (leases: Leases = journal) =>
-    acceptDelivery({ ...deps, leases }, { id: "msg_1", account: "A" as AccountId, reason: "told" });
+  const deliver = (delivery: { readonly id?: string; readonly digest?: string }, leases: Leases = journal) =>
+    acceptDelivery({ ...deps, leases }, { id: "msg_1", digest: "d", account: ACCOUNT, reason: "told", ...delivery });
+  const take = (leases?: Leases) => deliver({}, leases);
+  /** The newest queued job begins. */
+  const begin = () => noLongerWaits(journal, { account: ACCOUNT }, String(queued.at(-1)?.id));
   const pass = (minutes: number): void => {
     clock.advance(millis(minutes * MINUTE));
   };
-  return { take, pass, queued, state, journal };
+  return { take, deliver, begin, pass, queued, state, journal };
 }
 
 test("a delivery is queued once, for as long as a sender repeats it", async () => {
@@ -81,4 +86,34 @@ test("a journal failure after queueing is no failure of the delivery", async () 
   };
   expect(await take(isForgetful)).toMatchObject({ outcome: "queued" });
   expect(queued).toHaveLength(1);
+});
+
+test("an id that was used with another body is refused, and stays the first one's", async () => {
+  const { take, deliver, queued } = newDependencies();
+  await take();
+  await expect(deliver({ digest: "another" })).rejects.toMatchObject({ code: "webhook.conflict", retryable: false });
+  expect(await take()).toMatchObject({ outcome: "repeated" });
+  expect(queued).toHaveLength(1);
+});
+
+test("300 notices about one account need one job until it begins, and then one more", async () => {
+  const { deliver, begin, queued } = newDependencies();
+  const storm = async (from: number): Promise<readonly string[]> => {
+    const ends = [];
+    for (let nth = from; nth < from + 300; nth++) ends.push((await deliver({ id: `msg_${nth}` })).outcome);
+    return ends;
+  };
+  expect((await storm(0)).filter((outcome) => outcome === "queued")).toHaveLength(1);
+  expect(queued).toHaveLength(1);
+  await begin();
+  expect((await storm(1_000)).filter((outcome) => outcome === "queued")).toHaveLength(1);
+  expect(queued).toHaveLength(2);
+  expect(await deliver({ id: "msg_299" })).toMatchObject({ outcome: "repeated" });
+});
+
+test("a waiting job that was lost swallows notices for a quarter of an hour only", async () => {
+  const { take, deliver, pass } = newDependencies();
+  await take();
+  pass(16);
+  expect(await deliver({ id: "msg_2" })).toMatchObject({ outcome: "queued" });
 });

@@ -1,11 +1,16 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
+  type Authenticator,
   AuthorizationError,
   credsAuthenticator,
   type NatsConnection,
+  nkeyAuthenticator,
+  tokenAuthenticator,
   UserAuthenticationExpiredError,
+  usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
 import { defined } from "../../../domain/time/defined.ts";
+import { parseJsonObject } from "../../../domain/time/json.ts";
 import type { Millis } from "../../../domain/time/time.ts";
 import { RelightError } from "../../../errors.ts";
 import { type Attempt, type DialOptions, dial } from "./dial.ts";
@@ -14,7 +19,7 @@ import { tlsFailure } from "./tls-failures.ts";
 
 export interface ConnectionSettings {
   readonly servers: Servers;
-  /** The text of a credentials file. */
+  /** The text of a credentials file, a user's seed, or JSON with `user` and `password` or with `token`. */
   readonly credentials: string;
   /** How long to wait for the connection and for an answer. */
   readonly timeout: Millis;
@@ -68,8 +73,7 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
 function optionsOf(settings: ConnectionSettings): DialOptions {
   const { credentials, timeout, inbox, name, reconnectDelay } = settings;
   return {
-    // The client's parser needs a newline at the end, which secret stores and editors drop.
-    authenticator: credsAuthenticator(Buffer.from(`${credentials.trim()}\n`)),
+    authenticator: authenticatorOf(credentials.trim()),
     name,
     timeout,
     reconnect: false,
@@ -77,6 +81,17 @@ function optionsOf(settings: ConnectionSettings): DialOptions {
     ...defined({ inboxPrefix: inbox }),
     ...(reconnectDelay === undefined ? {} : forEver(reconnectDelay)),
   };
+}
+
+/** @throws RelightError `secret.malformed` */
+function authenticatorOf(credentials: string): Authenticator {
+  if (/^SU[A-Z2-7]{56}$/.test(credentials)) return nkeyAuthenticator(Buffer.from(credentials));
+  // The client's parser needs a newline at the end, which secret stores and editors drop.
+  if (!credentials.startsWith("{")) return credsAuthenticator(Buffer.from(`${credentials}\n`));
+  const { user, password, token } = parseJsonObject(credentials) ?? {};
+  if (typeof token === "string") return tokenAuthenticator(token);
+  if (typeof user === "string") return usernamePasswordAuthenticator(user, String(password ?? ""));
+  throw new RelightError("secret.malformed", "the credentials are JSON without a user or token");
 }
 
 /** Reconnects forever, also after refusals, because a starting server may refuse everybody for a while. */
