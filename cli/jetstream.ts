@@ -35,8 +35,8 @@ export function addJetStreamCommand(
         run("looking", (app, console) => jetStream(app, console, action, account, options)),
     );
   };
-  add("enable", "give an account without JetStream some, by its claims; proved on every server");
-  add("limits", "change the JetStream limits in the claims in force, and nothing else in them");
+  add("enable", "give an account JetStream through its claims, and prove it on every server");
+  add("limits", "change only the JetStream limits in the claims in force");
 }
 
 function withLimits(command: Command): Command {
@@ -50,21 +50,21 @@ function withLimits(command: Command): Command {
     .addOption(limit("--max-ack-pending <count>", "messages that one consumer may have open", readCount))
     .addOption(limit("--memory-max-stream-bytes <size>", "the largest stream in memory", readSize))
     .addOption(limit("--storage-max-stream-bytes <size>", "the largest stream on disk", readSize))
-    .option("--max-bytes-required", "every stream must say its max_bytes")
-    .option("--no-max-bytes-required", "streams may leave it out")
+    .option("--max-bytes-required", "every stream must set max_bytes")
+    .option("--no-max-bytes-required", "streams need not set max_bytes")
     .option("--tier <tier>", "the limits of streams with so many replicas (R1, R3)")
     .addOption(
-      new Option("--to-tiers <tiers>", "replace the flat limits by tiers (R1,R3), each with what is said").argParser(
+      new Option("--to-tiers <tiers>", "replace the flat limits with tiers (R1,R3), each with these limits").argParser(
         (value: string) => value.split(",").map((tier) => tier.trim()),
       ),
     )
     .option(
       "--restart-follows",
-      "with --to-tiers: though Relight can't move the streams; restart all servers then",
+      "with --to-tiers: even if Relight can't move the streams; you then restart all servers",
       false,
     )
-    .option("--dry-run", "show the change and what stands against it; change nothing", false)
-    .option("--force", "also below what is in use, or (in a cluster) beyond what it has", false)
+    .option("--dry-run", "show the change and the objections to it; change nothing", false)
+    .option("--force", "even below current use or, in a cluster, above its capacity", false)
     .option("--yes", "don't ask", false);
 }
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from "commander";
 import ms from "ms";
 import type { App } from "../lib/compose/compose.ts";
 import { isPrintable } from "../lib/domain/time/printable.ts";
@@ -31,26 +31,30 @@ const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
 ACCOUNT is an account's name, its id (A…), or the beginning of its id.`;
 
-const UNDELETE = "bring back an account that somebody deleted, with its streams and its old credentials";
+const UNDELETE = "bring back an account that somebody deleted, including its streams and old credentials";
 
 let exitCode: ExitCode = EXIT.ok;
 
 /** Every command with its options; the test of the documents reads them too. */
 export const program = new Command("relight")
   .description(
-    "Keeps NATS accounts alive: renews their JWTs, proves that JetStream came back, revives it when it did not.",
+    "Keeps NATS accounts alive: renews their JWTs, proves that JetStream works, and revives it if it does not.",
   )
   .version(manifest.version)
-  .addOption(new Option("-c, --config <file>", "the configuration").default("relight.yaml").env("RELIGHT_CONFIG"))
+  .addOption(new Option("-c, --config <file>", "the configuration file").default("relight.yaml").env("RELIGHT_CONFIG"))
   .addOption(
     new Option(
       "--context <name>",
       "a context of the nats command, instead of cluster's servers, credentials and TLS",
     ).env("RELIGHT_CONTEXT"),
   )
-  .option("--json", "one JSON document on standard output, for programs", false)
-  .option("-v, --verbose", "what is done, as log lines on standard error", false)
+  .option("--json", "print one JSON document, also for errors", false)
+  .option("-v, --verbose", "write log lines to standard error", false)
   .addHelpText("after", EXIT_CODES)
+  .configureHelp({
+    // That an option which is not given is off goes without saying.
+    optionDescription: (option) => new Help().optionDescription(option).replace(/ ?\(default: false\)/, ""),
+  })
   .configureOutput({
     writeOut: (text) => printLines(linesIn(text)),
     writeErr: (text) => void (isForPrograms || printAside(linesIn(text))),
@@ -83,20 +87,20 @@ function act(
 
 const DRY_RUN: [flags: string, text: string, byDefault: boolean] = [
   "--dry-run",
-  "look and say what would be done; leave no trace, call nobody",
+  "only show what would be done: change nothing, write nothing, page nobody",
   false,
 ];
 
 program
   .command("status")
-  .description("every account: when it expires, where it stands in its renewal window, and its verdict")
+  .description("show every account: expiry, next renewal and health")
   .action(act("looking at every account", commands.status));
 
 program
   .command("plan [account]")
-  .description("what would be done and why; touches nothing")
-  .option("--until <time>", "the calendar of the renewals to come in that time, such as 90d", readTime)
-  .option("--storm <count>", "with --until: more renewals within an hour are a storm", readCount, 20)
+  .description("show what Relight would do and why; change nothing")
+  .option("--until <time>", "show the calendar of renewals within this time, such as 90d", readTime)
+  .option("--storm <count>", "with --until: warn of more renewals than this within an hour", readCount, 20)
   .action((account: string | undefined, { until, storm }: { until?: Millis; storm: number }) =>
     act("looking, touching nothing", (app) =>
       until === undefined ? commands.plan(app, account) : planUntil(app, account, { until, storm }),
@@ -105,17 +109,17 @@ program
 
 program
   .command("expiries")
-  .description("everything that expires: accounts, operator, credentials, activations, keys, certificates")
+  .description("list everything that expires: accounts, operator, credentials, activations, keys, certificates")
   .action(act("looking at all that expires", expiries));
 
 program
   .command("verify <account>")
-  .description("the deep verdict with its evidence (exit 0 healthy, 1 degraded, 2 dead, 3 unknown)")
+  .description("check one account in depth and show the evidence")
   .action(act("looking", commands.verify));
 
 program
   .command("doctor")
-  .description("the cluster's health layer by layer, and the probes that Kubernetes asks of it")
+  .description("check the cluster layer by layer, and Kubernetes probes")
   .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
   .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
     exitCode = await runDoctor(globalOptions(), files);
@@ -123,7 +127,7 @@ program
 
 program
   .command("renew <account>")
-  .description("re-sign the claims in force, gate, push, prove on every server, verify")
+  .description("sign the claims in force again, push them, and prove them on every server")
   .option("--undelete", UNDELETE, false)
   .option(...DRY_RUN)
   .action((account: string, { undelete, ...options }: { undelete: boolean }) =>
@@ -132,9 +136,9 @@ program
 
 program
   .command("push <file>")
-  .description("the same for a JWT made elsewhere (- reads standard input)")
-  .option("--allow-changes", "show what it changes beyond a renewal, and ask; limits can't be lowered", false)
-  .option("--allow-earlier-expiry", "it may expire before the claims in force do", false)
+  .description("push a JWT that was issued elsewhere, and prove it (- reads standard input)")
+  .option("--allow-changes", "show what it changes beyond a renewal and ask; limits can't be lowered", false)
+  .option("--allow-earlier-expiry", "accept that it expires before the claims in force", false)
   .option("--undelete", UNDELETE, false)
   .option("--yes", "with --allow-changes: don't ask", false)
   .option(...DRY_RUN)
@@ -145,36 +149,36 @@ program
 
 program
   .command("heal <account>")
-  .description("climb the ladder until JetStream works again, or call a person with the evidence")
+  .description("apply remedies until JetStream works, or page a person")
   .option(...DRY_RUN)
   .action(act("looking", commands.heal, { pages: true }));
 
 program
   .command("forget <account>")
-  .description("say that a deleted account is gone for good: it is shown and swept no more, and never pushed")
-  .requiredOption("--reason <text>", "why, and what became of its streams; it goes into the journal", readWords)
+  .description("mark a deleted account as gone for good: no longer show, check or push it")
+  .requiredOption("--reason <text>", "why, and what became of its streams; for the journal", readWords)
   .action((account: string, { reason }: { reason: string }) =>
     act("looking", (app) => commands.forget(app, account, reason))({}, {}),
   );
 
 program
   .command("confirm-restart <server>")
-  .description("say that you looked at a server whose restart was not seen to end; refused while not all is well")
+  .description("confirm that a server works whose restart did not end properly")
   .action(act("looking at the cluster", commands.confirmRestart));
 
 program
   .command("acknowledge <account> [what]")
-  .description("take what a remedy lost for known: all of it, or one stream, or one 'STREAM > CONSUMER'")
-  .requiredOption("--reason <text>", "why it is accepted; it goes into the journal", readWords)
-  .option("--by <name>", "who accepts it; the user of this machine by default", readWords)
+  .description("accept what a remedy lost: all of it, one STREAM, or one 'STREAM > CONSUMER'")
+  .requiredOption("--reason <text>", "why; for the journal", readWords)
+  .option("--by <name>", "who accepts it (default: the machine's user)", readWords)
   .action((account: string, what: string | undefined, options: AcknowledgeOptions) =>
     act("acknowledging", (app) => commands.acknowledge(app, account, what, options))({}, {}),
   );
 
 program
   .command("run")
-  .description("one sweep over all accounts: renew what is due, verify, heal, escalate")
-  .option("--due", "only accounts that a scheduled sweep would look at now", false)
+  .description("check all accounts once: renew what is due, heal, page")
+  .option("--due", "only accounts that a scheduled sweep would check now", false)
   .option(...DRY_RUN)
   .action(({ due, dryRun }: { due: boolean; dryRun: boolean }) =>
     act("sweeping", (app) => commands.run(app, { due }), { pages: true })({ dryRun }, {}),
@@ -182,9 +186,9 @@ program
 
 program
   .command("watch")
-  .description("listen to the cluster and renew, verify and heal at once; until it is stopped (exit 0)")
+  .description("listen to the cluster, and renew and heal at once; runs until stopped")
   .addOption(
-    new Option("--sweep-every <time>", "how often all accounts are looked at beside; off for never")
+    new Option("--sweep-every <time>", "how often to check all accounts as well; off for never")
       .argParser(readInterval)
       .default(millis(300_000), "5m"),
   )
@@ -195,13 +199,13 @@ program
 
 program
   .command("rotate-key")
-  .description("sign all accounts with another operator signing key, in waves; without --yes only the plan")
+  .description("sign all accounts with another operator signing key, in waves")
   .requiredOption("--from <key>", "the old key's public key (O…)")
   .requiredOption("--to <key>", "the new key's (O…), which operator.signingKey refers to")
-  .option("--wave <count>", "accounts in a wave; all of a wave are verified before the next", readCount, 10)
-  .option("--include-system", "the system account too, last", false)
-  .option("--retire", "say whether the old key may go, and how", false)
-  .option("--yes", "do it", false)
+  .option("--wave <count>", "accounts per wave; each wave is verified before the next begins", readCount, 10)
+  .option("--include-system", "include the system account, last", false)
+  .option("--retire", "say whether the old key can be removed, and how", false)
+  .option("--yes", "do it; without this, only show the plan", false)
   .action((options: RotateKeyOptions) => {
     const printLine = (line: string): void => void process.stderr.write(`${line}\n`);
     return act("rotating the key", (app) => rotateKey(app, options, printLine))({}, {});
@@ -209,7 +213,7 @@ program
 
 program
   .command("diff [account]")
-  .description("claim by claim: source of truth, resolver, each server (exit 0 same, 1 differs, 2 missing, 3 unknown)")
+  .description("compare claims: source of truth, resolver and each server")
   .action(act("comparing", diff));
 
 addJetStreamCommand(program, async (doing, command) => {
@@ -218,23 +222,23 @@ addJetStreamCommand(program, async (doing, command) => {
 
 program
   .command("journal [account]")
-  .description("what was seen and done, oldest first")
-  .option("-n, --limit <count>", "at most this many entries, the newest", readCount, 100)
-  .option("--correlation <id>", "only what this one trigger led to, as a page or a log line names it")
+  .description("show what Relight saw and did, oldest first")
+  .option("-n, --limit <count>", "show the newest entries, at most this many", readCount, 100)
+  .option("--correlation <id>", "only what one trigger led to; pages and log lines name it")
   .action((account: string | undefined, options: { limit: number; correlation?: string }) =>
     act("reading the journal", (app) => commands.journal(app, account, options))(account, {}, {}),
   );
 
 program
   .command("check-config <file...>")
-  .description("find mistakes in nats-server configurations, of leafnodes above all; needs no connection")
+  .description("find mistakes in nats-server configurations; needs no connection")
   .action(async (files: readonly string[]) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => checkConfigFiles(files));
   });
 
 program
   .command("explain [file]")
-  .description("what the lines of a nats-server's log mean (nothing or - reads standard input); needs no connection")
+  .description("explain the lines of a nats-server log (- or nothing: standard input); needs no connection")
   .action(async (file?: string) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });

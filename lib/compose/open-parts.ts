@@ -156,7 +156,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });
   const { onAdvice = (text: string) => log.warn(text) } = options;
   const onExposed = (path: string): void =>
-    onAdvice(`every user of this machine can read the key in ${path}: chmod 600 it`);
+    onAdvice(`every user of this machine can read the key in ${path}; run chmod 600 ${path}`);
   const secrets = tracedPort(tracer, createSecrets({ baseDir: config.baseDir, env, onExposed }), {
     read: "read secret",
   });

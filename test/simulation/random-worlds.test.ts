@@ -128,7 +128,9 @@ const events = fc.oneof(
   account.map(({ id, name }) =>
     step(`the issuer delivers a JWT of ${name}`, async (world) => {
       const jwt = world.issue(ACCOUNTS.find((one) => one.id === id) ?? APP);
-      await attempt(() => world.deliver({ id: world.newId(), digest: "d", account: id, token: jwt, reason: "renewed" }));
+      await attempt(() =>
+        world.deliver({ id: world.newId(), digest: "d", account: id, token: jwt, reason: "renewed" }),
+      );
     }),
   ),
   server.map((index) => step(`server ${index} is killed`, (world) => world.machines.kill(nameOf(world, index)))),

@@ -208,7 +208,9 @@ async function simulate() {
       const id = world.newId();
       const send = async (): Promise<void> => {
         counts.deliveries++;
-        const end = await world.deliver({ id, digest: id, account: account.id, token, reason: "issued" }).catch(() => undefined);
+        const end = await world
+          .deliver({ id, digest: id, account: account.id, token, reason: "issued" })
+          .catch(() => undefined);
         if (end?.outcome === "repeated") counts.repeated++;
       };
       // The webhook is repeated: at once, after an hour, after two days.
