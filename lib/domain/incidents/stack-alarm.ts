@@ -40,6 +40,7 @@ export function alarmIncident(alarm: StackAlarm, since: EpochMillis = alarm.at):
           summary: problem,
           also: [`CloudWatch's reason: ${reason || "none"}`],
           impact,
+          ...(since === at ? ({ first: true } as const) : {}),
           advice: [...advice, `See the alarm: ${consoleOf(alarm)}`],
           command: `aws cloudwatch describe-alarms --region ${shellWord(region)} --alarm-names ${shellWord(name)}`,
         };

@@ -228,12 +228,12 @@ export function measuresOfFailedJob({ retryable }: { readonly retryable: boolean
 
 /** For one page. The first page of an incident opens it. */
 export function measuresOfPage(
-  { status, since, at: made, first }: Pick<Incident, "status" | "since" | "at" | "first">,
+  { status, first }: Pick<Incident, "status" | "first">,
   delivery: "delivered" | "undeliverable",
 ): readonly Measurement[] {
   const isDelivered = delivery === "delivered";
   return present([
-    { name: "IncidentsOpened", value: status === "open" && (first || since === made) ? 1 : undefined },
+    { name: "IncidentsOpened", value: status === "open" && first ? 1 : undefined },
     { name: "IncidentsResolved", value: status === "resolved" && isDelivered ? 1 : undefined },
     { name: "EscalationUndeliverable", value: isDelivered ? undefined : 1 },
   ]);

@@ -6,6 +6,7 @@ import type { Outage } from "../../domain/incidents/trouble.ts";
 import type { Delivery } from "../../domain/incidents/unknown-period.ts";
 import { nameSeen } from "../../domain/journal/journal.ts";
 import { allows, describeMode, modeJson } from "../../domain/ladder/mode.ts";
+import { onOneLine } from "../../domain/time/text.ts";
 import { asRelightError } from "../../errors.ts";
 import type { EscalateDependencies } from "./pager.ts";
 
@@ -25,7 +26,8 @@ export async function pageSubject(
 ): Promise<PageSubject> {
   if (account === "-") return { account, accountName: clusterName(context), typed: "" };
   const typed = context.installation?.typedName(account) ?? account;
-  return { account, accountName: (await knownName(context, account)) || name || account, typed };
+  const known = [await knownName(context, account), name].map((text = "") => onOneLine(text));
+  return { account, accountName: known.find(Boolean) ?? account, typed };
 }
 
 /** People on call may have several. */

@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Incident } from "../../../lib/domain/incidents/incident.ts";
 import { pageText, textLines } from "../../../lib/domain/incidents/page-text.ts";
+import { onOneLine } from "../../../lib/domain/time/text.ts";
 import { RelightError } from "../../../lib/errors.ts";
 import type { Job } from "../../../lib/ports/jobs.ts";
 import { findAccount } from "../../../lib/usecases/observe/inventory.ts";
@@ -108,7 +109,7 @@ test("each page holds a name and a command that the command line accepts, and an
       }
       pages += world.incidents.length;
       for (const incident of world.incidents) {
-        expect(incident).toMatchObject({ accountName: name, account: account.id });
+        expect(incident).toMatchObject({ accountName: onOneLine(name) || account.id, account: account.id });
         const { command = "" } = incident;
         expect(faultsOf(command)).toEqual([]);
         expect(await meant(world, wordsOf(command))).toBe(account.id);
