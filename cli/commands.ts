@@ -2,7 +2,6 @@ import { userInfo } from "node:os";
 import type { App } from "../lib/compose/compose.ts";
 import type { AccountId } from "../lib/domain/claims/account.ts";
 import { expiringJson } from "../lib/domain/expiry/expiring.ts";
-import type { JournalEntry } from "../lib/domain/journal/journal.ts";
 import { allows, modeJson } from "../lib/domain/ladder/mode.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { counted } from "../lib/domain/time/text.ts";
@@ -19,6 +18,7 @@ import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { notableExpiries, renderExpiring } from "./expiries.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
+import { namesIn } from "./names.ts";
 import { renderJournal, renderMode, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import { type CommandResult, errorLines } from "./session.ts";
 import { shortName } from "./table.ts";
@@ -104,10 +104,12 @@ export async function run(app: App, { due }: { readonly due: boolean }): Promise
   const { id: correlation, seen, queued, queuedBy, postponed, unreadable, results, failures } = report;
   const exits = results.map(exitOf);
   const broken = failures.map(({ error }) => error.exitCode);
+  const nameless = [...failures, ...unreadable].map(({ account }) => account);
+  const nameOf = await namesIn(app, nameless);
   const lines = (): string[] => [
     ...results.flatMap(renderRemediation),
-    ...failures.flatMap(({ account, error }) => errorLines(error, shortName(app.nameOf(account), account))),
-    ...unreadable.map(({ account, problem }) => `${shortName(app.nameOf(account), account)}: ${problem}`),
+    ...failures.flatMap(({ account, error }) => errorLines(error, shortName(nameOf(account), account))),
+    ...unreadable.map(({ account, problem }) => `${shortName(nameOf(account), account)}: ${problem}`),
     sweptLine({ seen, queued, postponed }),
     ...(allows(app.mode.mode, "heal") ? [] : [renderMode(app.mode)]),
   ];
@@ -145,7 +147,10 @@ export async function journal(
     correlation === undefined
       ? await app.journal.read({ ...of, limit })
       : await entriesByCorrelation(app.journal, { ...of, correlation, limit });
-  const nameOf = await namesIn(app, entries);
+  const nameOf = await namesIn(
+    app,
+    entries.map(({ account: id }) => id),
+  );
   const json = entries.map(({ at, ...entry }) => ({
     at: isoTime(at),
     ...(redact(entry) as object),
@@ -165,18 +170,6 @@ async function inJournal(app: App, text: string): Promise<AccountId> {
       throw asRelightError(later).code === "account.unknown" ? later : thrown;
     });
   }
-}
-
-/** The names of the entries' accounts: from the configuration, or else as the journal last saw them. */
-async function namesIn(app: App, entries: readonly JournalEntry[]): Promise<(account: string) => string> {
-  const nameless = new Set(entries.map(({ account }) => account).filter((id) => id !== "-" && app.nameOf(id) === id));
-  const names = new Map<string, string>();
-  if (nameless.size > 0)
-    for await (const { account, name } of app.journal.accounts()) {
-      if (nameless.delete(account) && name !== "") names.set(account, name);
-      if (nameless.size === 0) break;
-    }
-  return (account) => names.get(account) ?? app.nameOf(account);
 }
 
 /** Lets Relight restart servers again after a person looked at one whose restart was not seen to end. */

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
-import { type App, openApp } from "../lib/compose/compose.ts";
+import { openApp } from "../lib/compose/compose.ts";
 import { describePage } from "../lib/domain/incidents/page-end.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { counted } from "../lib/domain/time/text.ts";
@@ -8,8 +8,10 @@ import { type Millis, millis } from "../lib/domain/time/time.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { createLog, redact } from "../lib/log.ts";
+import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
 import { colors } from "./colors.ts";
+import { growingNames, type NameOf } from "./names.ts";
 import { printAside, printJson, printLines } from "./out.ts";
 import {
   type GlobalOptions,
@@ -20,6 +22,7 @@ import {
   warn,
   warnOnce,
 } from "./session.ts";
+import { shortName } from "./table.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
 
@@ -57,10 +60,12 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
     };
     await using app = await openApp({ ...settings, ...namedConfig(options) });
     if (app.callsNobody !== undefined) warn(app.callsNobody);
+    const { nameOf, learn } = await growingNames(app);
     const print = (note: WatchNote): void => {
       const at = new Date().toISOString();
-      if (json) printJson({ at, ...describe(app, note) }, 0);
-      else printLines(linesOf(app, note, at));
+      for (const { account, name } of resultsIn(note)) learn(account, name);
+      if (json) printJson({ at, ...describe(nameOf, note) }, 0);
+      else printLines(linesOf((account) => shortName(nameOf(account), account), note, at));
     };
     await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report: print });
     return EXIT.ok;
@@ -69,6 +74,17 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
   } finally {
     stop.end();
   }
+}
+
+/** The results of jobs, which have the accounts' names. */
+function resultsIn(note: WatchNote): readonly Remediation[] {
+  const ends =
+    note.what === "job"
+      ? [note.end]
+      : note.what === "sweep" && "ends" in note.end
+        ? note.end.ends.map(({ end }) => end)
+        : [];
+  return ends.flatMap((end) => (end.state === "done" ? [end.result] : []));
 }
 
 /** An error on one line, as everything else is. */
@@ -80,28 +96,28 @@ function reportLine(thrown: unknown): ExitCode {
 }
 
 /** A note as one JSON document. */
-function describe(app: App, note: WatchNote): object {
+function describe(nameOf: NameOf, note: WatchNote): object {
   switch (note.what) {
     case "heard":
       return redact({
         what: "heard",
         ...note.event,
-        ...nameOf(app, note.event),
+        ...named(nameOf, note.event),
         action: note.action,
       }) as object;
     case "job":
-      return { what: "job", ...describeEnd(app, note.account, note.end), reason: note.reason };
+      return { what: "job", ...describeEnd(nameOf, note.account, note.end), reason: note.reason };
     case "sweep": {
       const { reason, end } = note;
       if (end instanceof RelightError) return { what: "sweep", reason, error: end.toJSON() };
-      const results = end.ends.map(({ account, end: ended }) => describeEnd(app, account, ended));
+      const results = end.ends.map(({ account, end: ended }) => describeEnd(nameOf, account, ended));
       return { what: "sweep", reason, queued: end.queued, results };
     }
   }
 }
 
-function describeEnd(app: App, account: string, end: JobEnd): object {
-  const whose = { account, name: app.nameOf(account) };
+function describeEnd(nameOf: NameOf, account: string, end: JobEnd): object {
+  const whose = { account, name: nameOf(account) };
   switch (end.state) {
     case "queued":
       return { ...whose, outcome: "queued" };
@@ -115,43 +131,43 @@ function describeEnd(app: App, account: string, end: JobEnd): object {
   }
 }
 
-const nameOf = (app: App, event: ClusterEvent): object =>
-  "account" in event && event.account !== undefined ? { name: app.nameOf(event.account) } : {};
+const named = (nameOf: NameOf, event: ClusterEvent): object =>
+  "account" in event && event.account !== undefined ? { name: nameOf(event.account) } : {};
 
 /** A note as people read it. */
-function linesOf(app: App, note: WatchNote, at: string): readonly string[] {
+function linesOf(nameOf: NameOf, note: WatchNote, at: string): readonly string[] {
   const line = (who: string, text: string): string => `${colors.dim(at)} ${colors.bold(who)}: ${text}`;
   switch (note.what) {
     case "heard":
-      return [line(subjectOf(app, note.event), `${note.action.why}${consequence(note.action)}`)];
+      return [line(subjectOf(nameOf, note.event), `${note.action.why}${consequence(note.action)}`)];
     case "job":
-      return [line(app.nameOf(note.account), endText(note.end))];
+      return [line(nameOf(note.account), endText(note.end))];
     case "sweep":
-      return sweepLines(app, note.end, line);
+      return sweepLines(nameOf, note.end, line);
   }
 }
 
 function sweepLines(
-  app: App,
+  nameOf: NameOf,
   end: SweepEnd | RelightError,
   line: (who: string, text: string) => string,
 ): readonly string[] {
   if (end instanceof RelightError) return [line("sweep", `failed: ${errorText(end)}`)];
   const notable = end.ends.filter(({ end: ended }) => !isUneventful(ended));
   return [
-    ...notable.map(({ account, end: ended }) => line(app.nameOf(account), endText(ended))),
+    ...notable.map(({ account, end: ended }) => line(nameOf(account), endText(ended))),
     line("sweep", `${counted(end.queued, "account")} swept`),
   ];
 }
 
 const isUneventful = (end: JobEnd): boolean => end.state === "done" && end.result.outcome === "healthy";
 
-function subjectOf(app: App, event: ClusterEvent): string {
-  return "account" in event && event.account !== undefined ? app.nameOf(event.account) : "cluster";
+function subjectOf(nameOf: NameOf, event: ClusterEvent): string {
+  return "account" in event && event.account !== undefined ? nameOf(event.account) : "cluster";
 }
 
 function consequence({ do: what }: WatchAction): string {
-  return what === "job" ? "; looking" : what === "sweep" ? "; sweeping" : "";
+  return what === "job" ? "; checking" : what === "sweep" ? "; checking all accounts" : "";
 }
 
 function endText(end: JobEnd): string {
