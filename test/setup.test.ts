@@ -46,7 +46,8 @@ describe("the package", () => {
     );
     expect({ status, stderr }).toEqual({
       status: 3,
-      stderr: "relight: Node 22.12.0 is too old; install Node 22.13 or newer\n",
+      stderr:
+        "relight: Node 22.12.0 is too old; install Node 22.13 or newer, or use `npm run relight -- COMMAND` in the checkout\n",
     });
   });
 });
