@@ -222,12 +222,13 @@ function renderWarning({ code, subject, message }: Warning): string {
   return `  ${colors.yellow("·")} ${describeSubject(subject)}: ${message} ${colors.dim(code)}`;
 }
 
-function renderPush({ jti, servers, exp, forgotten }: NonNullable<Remediation["pushed"]>): string[] {
+function renderPush({ jti, servers, exp, forgotten, caution }: NonNullable<Remediation["pushed"]>): string[] {
   const until = exp === null ? "never expires" : `expires ${isoTime(toMillis(epochSeconds(exp)))}`;
   const kept = forgotten === undefined ? " and in the resolver" : "";
   const where = servers.length === 0 ? "in the resolver" : `on ${servers.join(", ")}${kept}`;
   const line = `  ${colors.green("✓")} JWT ${jti} is in force ${where}, ${until}`;
-  return forgotten === undefined ? [line] : [line, `  ${colors.yellow("!")} ${forgotten}`];
+  const notes = [forgotten, caution].filter((note) => note !== undefined);
+  return [line, ...notes.map((note) => `  ${colors.yellow("!")} ${note}`)];
 }
 
 /** When it expires, in how long, and when it will be renewed. */

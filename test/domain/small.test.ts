@@ -40,7 +40,7 @@ test("a defect's explanation says what is wrong and where it is fixed", () => {
   expect(explainDefect("2.10.27", "#6806")).toBe(
     "2.10.27 has nats-server #6806 (streams and consumers stay deaf after an expired account was renewed), fixed in 2.10.28 and 2.11.2",
   );
-  expect(defectsOf("2.9.10").map(({ issue }) => issue)).toEqual(["#6806", "#6766", "#3881", "#8084"]);
+  expect(defectsOf("2.9.10").map(({ issue }) => issue)).toEqual(["#6806", "#6766", "#3881", "#6498", "#8084"]);
   expect(defectsOf("2.15.1")).toEqual([]);
 });
 

@@ -39,7 +39,8 @@ const PUSH_AGAIN: Rung = {
       return "the resolver or a server has a JWT that no trusted issuer signed";
     if (hasFinding(verdict, "account.not_in_resolver")) return "the resolver lost the account's JWT";
     // Servers ignore an identical JWT, so it gets a new jti. This never revives deaf streams.
-    if (hasFinding(verdict, "jetstream.not_enabled"))
+    const off = verdict.findings.find(({ code }) => code === "jetstream.not_enabled");
+    if (off !== undefined && off.evidence["lacks"] === undefined)
       return "the claims allow JetStream, but a server did not enable it";
     return undefined;
   },

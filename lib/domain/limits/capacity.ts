@@ -95,7 +95,7 @@ function storageObjections(input: ReservationInput, hosts: readonly ServerFacts[
     if (elsewhere[kind] + wanted[kind] > max[kind])
       return [
         {
-          message: `${formatSize(wanted[kind])} of ${NOUN[kind]} can't be reserved: ${has}, of which other accounts' limits promise ${formatSize(elsewhere[kind])}`,
+          message: `${formatSize(wanted[kind])} of ${NOUN[kind]} can't be reserved: ${has}, of which other accounts' limits promise ${formatSize(elsewhere[kind])}${promisedTo(others, kind)}`,
           canBeForced,
         },
       ];
@@ -105,6 +105,17 @@ function storageObjections(input: ReservationInput, hosts: readonly ServerFacts[
   });
 }
 
+/** The accounts with the largest promises, for people. */
+function promisedTo(others: readonly AccountClaims[], kind: keyof Storage): string {
+  const sizes = others.map((claims) => ({ name: claims.name || claims.sub, size: promised(claims)[kind] }));
+  const largest = sizes.filter(({ size }) => size > 0).sort((one, other) => other.size - one.size);
+  if (largest.length === 0) return "";
+  const shown = largest.slice(0, MOST_SHOWN).map(({ name, size }) => `${formatSize(size)} to ${name}`);
+  const more = largest.length > MOST_SHOWN ? `, and to ${largest.length - MOST_SHOWN} more` : "";
+  return ` (${shown.join(", ")}${more})`;
+}
+
+const MOST_SHOWN = 3;
 const NOUN = { memory: "memory", file: "disk" } as const;
 const NOTHING: Storage = { memory: 0, file: 0 };
 const add = (a: Storage, b: Storage): Storage => ({ memory: a.memory + b.memory, file: a.file + b.file });

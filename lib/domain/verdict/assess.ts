@@ -1,5 +1,5 @@
 import { type Expectations, NOTHING_EXPECTED } from "../claims/account.ts";
-import { claimsInForce } from "../claims/claims-in-force.ts";
+import { claimsInForce, loaded } from "../claims/claims-in-force.ts";
 import type { SourceView } from "../claims/claims-source.ts";
 import type { Operator } from "../claims/operator.ts";
 import { type Presence, presenceIn } from "../claims/presence.ts";
@@ -21,6 +21,7 @@ import { claimsFindings, idleWarnings, resolverWarnings, withdrawalFinding } fro
 import { explainDefect } from "./defects.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
+import { importWarnings } from "./import-warnings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import { originFindings } from "./origins-findings.ts";
@@ -53,6 +54,8 @@ export interface Standards {
   readonly source?: SourceView;
   /** Whether the account exists, and if not, why. By default from this observation alone, without the journal. */
   readonly presence?: Presence;
+  /** What servers lack to give the account JetStream; nothing by default. */
+  readonly shortage?: readonly string[];
   /** Relight's last push of the account, if any. */
   readonly pushed?: LastPush;
   /** The account when it was last healthy, if ever. */
@@ -99,6 +102,11 @@ function warningsAbout(
     ...resolverWarnings(observation),
     ...keptOutWarnings(observation),
     ...idleWarnings(observation, findings, sight),
+    ...importWarnings(
+      loaded(observation)[0]?.document.claims,
+      observation.streams.ok ? observation.streams.value : [],
+      observation.servers,
+    ),
   ];
 }
 
@@ -128,11 +136,18 @@ function allFindings(
     ...overwrittenFindings(claimsInForce(observation, standards.operator)?.claims, standards.pushed),
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
-    ...jetStreamFindings(observation, standards.sight),
+    ...jetStreamFindings(observation, standards.sight).map((found) => withShortage(found, standards.shortage)),
     ...limitFindings(observation),
     ...connectionFindings(observation, expected, standards.operator),
     ...skewFindings(observation.servers),
   ];
+}
+
+/** Names what prevents JetStream, which servers do not report. */
+function withShortage(found: Finding, shortage: readonly string[] = []): Finding {
+  if (found.code !== "jetstream.not_enabled" || shortage.length === 0) return found;
+  const message = `${found.message}: ${shortage.join("; ")}; raise max_mem or max_file of the server, or lower an account's limits (relight jetstream limits)`;
+  return { ...found, message, evidence: { ...found.evidence, lacks: [...shortage] } };
 }
 
 /** Findings about leafnodes, other domains, and the mirrors and sources that depend on them. */

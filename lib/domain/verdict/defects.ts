@@ -36,6 +36,13 @@ export const DEFECTS: readonly Defect[] = [
     fixedIn: ["2.10.23", "2.11.0"],
   },
   {
+    issue: "#6498",
+    title:
+      "streams from before the server's last start take nothing of imports that are pushed later, until it restarts",
+    affected: "<2.10.26",
+    fixedIn: ["2.10.26", "2.11.0"],
+  },
+  {
     issue: "#8084",
     title: "one expired account fails the server's whole /healthz",
     affected: "<2.12.14 || >=2.14.0-0 <2.14.4",

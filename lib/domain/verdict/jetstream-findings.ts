@@ -122,8 +122,11 @@ function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: Co
   ];
 }
 
-function accountViewFindings({ accountView, streams }: Observation): Finding[] {
+function accountViewFindings(observation: Observation): Finding[] {
+  const { accountView, streams } = observation;
   if (accountView.ok === "not-asked") return [];
+  // Where JetStream is off for the account, its clients get no answer.
+  if (!accountView.ok && notEnabled(observation).length > 0) return [];
   if (!accountView.ok) return [failedProbe("JetStream as the account", accountView)];
   const { failing, streamNames } = accountView.value;
   const listed = new Set(streamNames);

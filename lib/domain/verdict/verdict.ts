@@ -110,6 +110,8 @@ export const WARNINGS = {
   "account.idle": "No server has the account loaded, and it never had streams: nobody uses it, so nothing is checked.",
   "account.kept_out":
     "The account's claims keep Relight's own users out (auth callout, a scoped key), so it is checked only as the system account.",
+  "import.unproved":
+    "A stream listens on an imported subject, on a version that does not deliver imports to streams that existed before (nats-server #6498).",
   "resolver.not_kept":
     "A server with a MEMORY or URL resolver runs a JWT that it may not have after a restart, because nobody put it where the resolver takes it from.",
   "stream.full": "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",

@@ -19,6 +19,7 @@ import { probe } from "../../errors.ts";
 import { accountKeyOf, type Context } from "../context/context.ts";
 import { provedBy } from "../journal/proof.ts";
 import { claimsSeen, lastSeenOf, memoryOf, sightOf } from "../journal/remembered.ts";
+import { shortageOf } from "./shortage.ts";
 
 /** One check of an account: the observation, the verdict, and its claims. */
 export interface Look {
@@ -109,6 +110,7 @@ async function lookAt(context: Context, account: AccountId, listens: boolean): P
     operator,
     presence,
     ...defined({ sight, source, pushed: lastPush(remembered) }),
+    shortage: await shortageOf(context, observation),
     losses: [...openLosses(remembered), ...lost],
     unfinishedToggle: openToggle(remembered, isProved) !== undefined,
     unfinishedChanges: openReconfigurations(remembered, isProved).map(({ stream }) => stream),

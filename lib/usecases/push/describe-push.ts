@@ -4,9 +4,9 @@ import { epochSeconds } from "../../domain/time/time.ts";
 import type { ProvedPush } from "./push.ts";
 
 /** A push, for people and programs. */
-export function describePush({ document, servers, changes, forgotten }: ProvedPush) {
+export function describePush({ document, servers, changes, forgotten, caution }: ProvedPush) {
   const { jti, iss, iat, exp } = document.claims;
-  return { jti, iss, iat, exp: exp ?? null, servers, changes, ...defined({ forgotten }) };
+  return { jti, iss, iat, exp: exp ?? null, servers, changes, ...defined({ forgotten, caution }) };
 }
 
 /** A push by a crashed job, for people and programs. */

@@ -9,6 +9,7 @@ import type { Observation, RunningAccount, ServerFacts } from "../../domain/obse
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
+import { importDefect } from "../../domain/verdict/import-warnings.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";
@@ -37,6 +38,8 @@ export interface ProvedPush {
   readonly document: ClaimsDocument;
   readonly servers: readonly string[];
   readonly changes: readonly JsonObject[];
+  /** What the proof does not cover, because of a defect of the servers; absent if nothing is known. */
+  readonly caution?: string;
   /** Where the JWT is not kept, and what to do about it; absent if every server keeps it. */
   readonly forgotten?: string;
 }
@@ -61,7 +64,10 @@ export async function push(context: Context, job: RunningJob, order: PushOrder):
   await record(context, job, "push.proved", { jti, iat, exp: exp ?? null, purpose: order.purpose, servers: proved });
   const forgotten = whereForgotten(servers);
   if (forgotten !== undefined) context.log.warn("a pushed JWT is not kept", { account: job.account, forgotten });
-  return { document: candidate.document, servers: proved, changes, ...defined({ forgotten }) };
+  const caution = changes.some(({ path }) => /^nats\.(imports|exports)\b/.test(String(path)))
+    ? importDefect(servers)
+    : undefined;
+  return { document: candidate.document, servers: proved, changes, ...defined({ forgotten, caution }) };
 }
 
 /**

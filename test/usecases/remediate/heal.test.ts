@@ -3,6 +3,7 @@ import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../lib/errors.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
+import { virtualAccount } from "../../support/virtual/claims.ts";
 import { crashing } from "../../support/virtual/crashes.ts";
 import {
   expire,
@@ -193,6 +194,24 @@ describe("a rung", () => {
     faults.withoutJetStream.clear();
     machines.timing.jetstream = 4_000;
     expect(steps(await world.run("heal"))).toEqual(["push-again helped"]);
+  });
+
+  test("is not tried where a server has no room to enable JetStream: the finding names who has it", async () => {
+    const limits = { ...WITH_JETSTREAM, mem_storage: 0, disk_storage: 80 * 2 ** 20 };
+    const next = { ...virtualAccount("NEXT"), limits };
+    const world = virtualWorld({
+      servers: [{ name: "n1", room: 100 * 2 ** 20 }],
+      accounts: [{ ...APP, limits: NO_JETSTREAM }, next],
+    });
+    world.faults.withoutJetStream.add("n1");
+    world.machines.force(world.issue(APP, { limits }));
+    world.advance(2_000);
+    const done = await world.run("heal");
+    expect(steps(done)).toEqual([]);
+    expect(done.verdict.findings[0]).toMatchObject({
+      code: "jetstream.not_enabled",
+      message: expect.stringMatching(/80 MiB of disk can't be reserved.*promise 80 MiB \(80 MiB to NEXT\)/),
+    });
   });
 
   test("is not followed by another for a mirror that reconnects by itself", async () => {
