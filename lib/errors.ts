@@ -145,7 +145,7 @@ export const ERRORS = {
   ),
   "account.unknown": final(
     EXIT.unknown,
-    "Use the account's id (A…), or its name in the configuration or in its claims.",
+    "Use the account's name in the configuration or its claims, its id (A…), or the beginning of its id.",
   ),
   "account.deleted": final(
     EXIT.critical,

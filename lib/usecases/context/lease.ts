@@ -1,4 +1,4 @@
-import type { AccountId } from "../../domain/claims/account.ts";
+import { type AccountId, shortId } from "../../domain/claims/account.ts";
 import { type EpochMillis, isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import { type Context, nameOf } from "./context.ts";
@@ -70,11 +70,16 @@ async function busy(context: Context, key: LeaseKey): Promise<RelightError> {
   if (key === "restarts")
     return new RelightError("restart.busy", "another job is restarting servers; only one may at a time");
   const account = key.slice("account/".length) as AccountId;
+  const name = nameOf(context, account);
   const until = await heldUntil(context, key);
   const end = until === undefined ? "" : `; its lease ends at ${isoTime(until)} unless it goes on`;
-  return new RelightError("account.busy", `another job is working on ${nameOf(context, account)}${end}`, {
-    details: { account, ...(until === undefined ? {} : { until: isoTime(until) }) },
-  });
+  return new RelightError(
+    "account.busy",
+    `another job is working on ${name === account ? shortId(account) : name}${end}`,
+    {
+      details: { account, ...(until === undefined ? {} : { until: isoTime(until) }) },
+    },
+  );
 }
 
 /** Only for a person who waits: functions may not read leases, and nobody reads their message at once. */
