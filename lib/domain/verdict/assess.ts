@@ -133,7 +133,11 @@ function allFindings(
     ...(standards.unproved ?? []).map(unprovedEntry),
     ...lossFindings(observation, standards.losses ?? []),
     ...claims,
-    ...overwrittenFindings(claimsInForce(observation, standards.operator)?.claims, standards.pushed),
+    ...overwrittenFindings(
+      claimsInForce(observation, standards.operator)?.claims,
+      standards.pushed,
+      observation.servers,
+    ),
     ...restartFindings(observation, standards.operator, claims),
     ...sourceFindings(observation, standards.operator, standards.source),
     ...jetStreamFindings(observation, standards.sight).map((found) => withShortage(found, standards.shortage)),

@@ -1,4 +1,5 @@
 import type { AccountClaims } from "../claims/claims.ts";
+import type { ServerResolver } from "../claims/resolver-kind.ts";
 import type { LastPush } from "../journal/last-push.ts";
 import { RENEWAL } from "../journal/unfinished.ts";
 import { epochSeconds, isoTime, toMillis } from "../time/time.ts";
@@ -21,8 +22,16 @@ export function describeOverwritten(claims: AccountClaims, pushed: LastPush | un
   return `${how} over ${what} of ${isoTime(pushed.at)}${ends}; whoever pushed it has outdated claims: \`nsc pull -A\` updates them`;
 }
 
-export function overwrittenFindings(claims: AccountClaims | undefined, pushed: LastPush | undefined): Finding[] {
-  const message = claims && describeOverwritten(claims, pushed);
+/** @param servers those of the account: some forget what is pushed when they restart */
+export function overwrittenFindings(
+  claims: AccountClaims | undefined,
+  pushed: LastPush | undefined,
+  servers: readonly ServerResolver[] = [],
+): Finding[] {
+  const forgetting = servers.filter(({ resolver }) => resolver === "memory-or-url").map(({ name }) => name);
+  const told = claims && describeOverwritten(claims, pushed);
+  const restarted = ` (or brought back by a restart of ${forgetting.join(", ")}, which has a MEMORY or URL resolver)`;
+  const message = forgetting.length === 0 ? told : told?.replace(" was pushed", ` was pushed${restarted}`);
   if (claims === undefined || message === undefined || pushed === undefined) return [];
   const evidence = { jti: claims.jti, iat: claims.iat, exp: claims.exp ?? null, pushed: pushed.jti };
   return [finding("claims.overwritten", "degraded", {}, message, evidence)];
