@@ -13,6 +13,8 @@ import { createWorld, type World } from "../../lab/world.ts";
 const ROOT = join(import.meta.dirname, "..", "..");
 const SECRET = `whsec_${Buffer.from("the issuer's secret").toString("base64")}`;
 
+const NOBODY = expect.stringMatching(/^no escalation is configured: nobody will be called/);
+
 interface Run {
   readonly exit: number | null;
   readonly stdout: string;
@@ -49,10 +51,10 @@ describe("on a real server", () => {
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ outcome: "verified", verdict: "healthy" });
     const lines = linesOf(stderr);
-    expect(lines.map(({ msg }) => msg)).toEqual(["started", "a job began", "a job ended", "finished"]);
-    expect(lines[2]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
+    expect(lines.map(({ msg }) => msg)).toEqual(["started", NOBODY, "a job began", "a job ended", "finished"]);
+    expect(lines[3]).toMatchObject({ outcome: "verified", action: "verify", tookMs: expect.any(Number) });
     // The request is the trigger.
-    expect(lines.slice(1, 3).map(({ correlation }) => correlation)).toEqual([lines[0].request, lines[0].request]);
+    expect(lines.slice(2, 4).map(({ correlation }) => correlation)).toEqual([lines[0].request, lines[0].request]);
     expect(new Set(lines.map(({ request }) => request)).size).toBe(1);
     for (const line of lines) expect(line).toMatchObject({ request: expect.any(String), function: "manual" });
   });
@@ -71,8 +73,8 @@ describe("on a real server", () => {
       errorType: "RelightError",
       errorMessage: expect.stringContaining("NOBODY"),
     });
-    expect(linesOf(stderr).map(({ msg }) => msg)).toEqual(["started", "failed"]);
-    expect(linesOf(stderr)[1]).toMatchObject({ function: "manual", error: { code: "account.unknown" } });
+    expect(linesOf(stderr).map(({ msg }) => msg)).toEqual(["started", NOBODY, "failed"]);
+    expect(linesOf(stderr)[2]).toMatchObject({ function: "manual", error: { code: "account.unknown" } });
   });
 
   test("no log line has a secret, although the event has a JWT and a signature", async () => {
