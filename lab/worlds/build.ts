@@ -4,6 +4,7 @@ import {
   AckPolicy,
   type ConsumerConfig,
   DiscardPolicy,
+  type JetStreamClient,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
@@ -27,7 +28,15 @@ import { retry, waitFor } from "../wait.ts";
 import { createWorld, type World } from "../world.ts";
 import { type Access, judge, login, type Subjects } from "./judge.ts";
 import { KEPT } from "./judge-buckets.ts";
-import { type BucketPlan, type ConsumerPlan, literalOf, type StreamPlan, sizeOf, type WorldPlan } from "./plan.ts";
+import {
+  type BucketPlan,
+  type ConsumerPlan,
+  EDGE,
+  literalOf,
+  type StreamPlan,
+  sizeOf,
+  type WorldPlan,
+} from "./plan.ts";
 
 /** A plan that was carried out. */
 export interface Built extends AsyncDisposable {
@@ -69,6 +78,7 @@ export async function build(plan: WorldPlan): Promise<Built> {
   const world: World = { ...plain, claims, connectAs, push: (token) => pushTo(world, token) };
   const access: Access = {
     servers: urls,
+    edge: domains === undefined ? [] : [domains.leaf.url],
     account: await readFile(join(plain.home, "app.creds"), "utf8"),
     other: newCredentials(other, "other", plain.accountSigningKey),
   };
@@ -143,6 +153,8 @@ async function pushOther(
   const exports = [{ name: "all", subject: ">", type: "stream" }];
   const imports = [{ name: "shared", subject: "shared.>", account: world.accountId, type: "service" }];
   const shared = crossing === "export" ? { exports, imports } : { exports };
+  // Servers look for the export when they read the import.
+  if (crossing === "export") await world.push(world.sign(claims()));
   const own = accountClaims("OTHER", other, world.accountSigningKey, { ...UNLIMITED, ...JETSTREAM });
   const system = await world.connectAs("system");
   try {
@@ -189,6 +201,7 @@ async function fillWorld(access: Access, plan: WorldPlan): Promise<void> {
   try {
     const manager = await retry("JetStream to be enabled", () => jetstreamManager(connection, { timeout: 10_000 }));
     const client = jetstream(connection);
+    if (plan.streams.some(({ edgeOf }) => edgeOf !== undefined)) await fillEdge(access);
     const isCopy = ({ mirrorOf, sourcesOf }: StreamPlan): boolean => mirrorOf !== undefined || sourcesOf !== undefined;
     for (const stream of [...plan.streams].sort((one, other) => Number(isCopy(one)) - Number(isCopy(other))))
       await retry(`stream ${stream.name}`, () => manager.streams.add(configOf(stream)), 60_000);
@@ -198,18 +211,35 @@ async function fillWorld(access: Access, plan: WorldPlan): Promise<void> {
       const subjects = stream.subjects.map(literalOf);
       for (let count = 0; count < stream.messages && subjects.length > 0; count++) {
         const subject = subjects[count % subjects.length] ?? "";
-        const isRefused = await client.publish(subject, `message ${count} `.repeat(4)).then(
-          () => false,
-          (error) => {
-            if (stream.isDiscardNew === true) return true;
-            throw error;
-          },
-        );
-        if (isRefused) break;
+        if (stream.isNoAck) connection.publish(subject, `message ${count}`);
+        else if (!(await publishes(client, stream, subject, `message ${count} `.repeat(4)))) break;
       }
-      for (const consumer of stream.consumers.filter(({ kind, ack }) => kind === "pull" && ack !== "none"))
+      for (const consumer of stream.consumers.filter(({ kind, isPaused }) => kind === "pull" && !isPaused))
         await acknowledge(client, stream.name, consumer);
+      if (stream.isSealed) await manager.streams.update(stream.name, { sealed: true } as object);
     }
+  } finally {
+    await connection.close();
+  }
+}
+
+/** False if the stream is full. */
+async function publishes(client: JetStreamClient, stream: StreamPlan, subject: string, text: string): Promise<boolean> {
+  try {
+    await client.publish(subject, text);
+    return true;
+  } catch (error) {
+    if (stream.isDiscardNew === true || stream.more?.["discard"] === "new") return false;
+    throw error;
+  }
+}
+
+/** The stream beyond the leafnode. */
+async function fillEdge(access: Access): Promise<void> {
+  const connection = await login(access, "account", "edge");
+  try {
+    const manager = await retry("JetStream beyond the leafnode", () => jetstreamManager(connection));
+    await manager.streams.add({ name: EDGE.origin, subjects: [EDGE.subject] });
   } finally {
     await connection.close();
   }
@@ -223,7 +253,7 @@ async function addConsumer(manager: JetStreamManager, stream: StreamPlan, consum
   );
 }
 
-async function acknowledge(client: ReturnType<typeof jetstream>, stream: string, plan: ConsumerPlan): Promise<void> {
+async function acknowledge(client: JetStreamClient, stream: string, plan: ConsumerPlan): Promise<void> {
   const consumer = await client.consumers.get(stream, plan.name);
   for (let count = 0; count < plan.acked && (await consumer.info()).num_pending > 0; count++)
     await (await consumer.next({ expires: 5_000 }))?.ackAck();
@@ -244,6 +274,11 @@ export function configOf(stream: StreamPlan): Partial<StreamConfig> & { name: st
     ...(stream.maxMessages === undefined ? {} : { max_msgs: stream.maxMessages }),
     ...(stream.isDiscardNew === true ? { discard: DiscardPolicy.New } : {}),
     ...(stream.mirrorOf === undefined ? {} : { mirror: { name: stream.mirrorOf } }),
+    ...(stream.isNoAck ? { no_ack: true } : {}),
+    ...(stream.edgeOf === undefined
+      ? {}
+      : { sources: [{ name: stream.edgeOf, external: { api: "$JS.edge.API", deliver: "" } }] }),
+    ...stream.more,
     ...(stream.sourcesOf === undefined ? {} : { sources: stream.sourcesOf.map((name) => ({ name })) }),
   };
 }
@@ -258,10 +293,12 @@ function consumerConfig(plan: ConsumerPlan, stream: string): Partial<ConsumerCon
     ...(plan.filter === undefined ? {} : { filter_subject: plan.filter }),
     ...(plan.replicas === undefined ? {} : { num_replicas: plan.replicas }),
     ...(plan.isInMemory ? { mem_storage: true } : {}),
+    ...(plan.isPaused ? { pause_until: new Date(Date.now() + 3_600_000).toISOString() } : {}),
+    ...plan.more,
   };
 }
 
-async function fillBucket(client: ReturnType<typeof jetstream>, bucket: BucketPlan): Promise<void> {
+async function fillBucket(client: JetStreamClient, bucket: BucketPlan): Promise<void> {
   const storage = bucket.isInMemory ? StorageType.Memory : StorageType.File;
   if (bucket.kind === "kv") {
     const history = bucket.history ?? 1;

@@ -97,7 +97,7 @@ export function disagreement(kind: Kind, at: string, one: Observed): Disagreemen
 function isAbout({ subject }: Finding, { stream, consumer }: Observed): boolean {
   if (subject.stream === undefined) return true;
   if (subject.stream !== stream) return false;
-  return subject.consumer === undefined || consumer === undefined || subject.consumer === consumer;
+  return subject.consumer === undefined || subject.consumer === consumer;
 }
 
 /**
@@ -110,7 +110,9 @@ function works({ code, subject }: Finding, observed: readonly Observed[]): boole
     ({ stream, consumer }) =>
       subject.stream === undefined || (stream === subject.stream && consumer === subject.consumer),
   );
-  return about.some(({ state }) => state === "works") && !about.some(isBad);
+  // A copy of an origin that takes nothing can't be tested.
+  const isTested = !about.some(({ state, use }) => state === "untestable" && use.startsWith("follow "));
+  return isTested && about.some(({ state }) => state === "works") && !about.some(isBad);
 }
 
 /** Those that both looks found: what passes is no disagreement. */

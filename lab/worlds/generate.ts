@@ -5,12 +5,14 @@ import {
   CROSSED,
   type Crossing,
   type Damage,
+  EDGE,
   type Limits,
   type StreamPlan,
   sizeOf,
   type Topology,
   type WorldPlan,
 } from "./plan.ts";
+import { varied } from "./variations.ts";
 
 /** Versions with each known kind of behavior; several of those that most clusters run. */
 export const WORLD_VERSIONS = ["2.9.10", "2.9.25", "2.10.20", "2.10.27", "2.12.5", "2.15.1"];
@@ -44,8 +46,15 @@ export function generate(seed: number, versions: readonly string[] = WORLD_VERSI
   const copies = copiesOf(chance, own, size);
   const buckets = bucketsOf(chance, version, size);
   const crossing = chance.happens(0.25) ? chance.pick<Crossing>(["import", "export"]) : "none";
-  const streams = [...own, ...copies, ...crossedBy(crossing)];
-  const damages = damagesOf(chance, streams, size);
+  const crossed = crossedBy(crossing);
+  const planned = [...own, ...copies, ...crossed];
+  const damages = damagesOf(chance, planned, size);
+  // Choices that came later have a chance of their own, so the others stay as they were for each seed.
+  const later = chanceOf(seed + 0x1000_0000);
+  const edge = topology === "hub-leaf" && later.happens(0.6) ? [edgeCopy(later)] : [];
+  const streams = [...varied([...own, ...copies], later, version), ...crossed, ...edge].map((stream) =>
+    changeable(stream, damages),
+  );
   return {
     seed,
     version,
@@ -147,6 +156,34 @@ function bucketsOf(chance: Chance, version: string, size: number): readonly Buck
   }));
 }
 
+/** Copies a stream from beyond the leafnode. */
+function edgeCopy(chance: Chance): StreamPlan {
+  return {
+    name: EDGE.copy,
+    subjects: [],
+    replicas: 1,
+    storage: "file",
+    retention: "limits",
+    allowDirect: chance.happens(0.3),
+    edgeOf: EDGE.origin,
+    messages: 0,
+    consumers: [],
+  };
+}
+
+/** A sealed stream can't be purged, and one that confirms nothing can't be filled in time. */
+function changeable(stream: StreamPlan, damages: readonly Damage[]): StreamPlan {
+  const isChanged = damages.some(
+    (damage) =>
+      ("stream" in damage && damage.stream === stream.name) ||
+      damage.do === "push-import" ||
+      damage.do === "fill-storage",
+  );
+  if (!isChanged) return stream;
+  const { isSealed: _, isNoAck: __, ...rest } = stream;
+  return rest;
+}
+
 function crossedBy(crossing: Crossing): readonly StreamPlan[] {
   if (crossing === "none") return [];
   const { stream, subject } = CROSSED[crossing];
@@ -227,7 +264,7 @@ function damagesOf(chance: Chance, streams: readonly StreamPlan[], size: number)
   const damages: Damage[] = [];
   while (damages.length < wanted) {
     const damage = chance.pick(all)(chance, streams, size);
-    if (damage === undefined || damages.some((one) => one.do === damage.do)) continue;
+    if (damage === undefined || damages.some((one) => one.do === damage.do || isSameStream(one, damage))) continue;
     damages.push(damage);
   }
   const isLast = (damage: Damage): boolean => LAST.includes(damage.do);
@@ -239,6 +276,9 @@ function damagesOf(chance: Chance, streams: readonly StreamPlan[], size: number)
     (damage, index) => !all_.slice(0, index).some(({ do: what }) => isAway(what)) || !onServers(damage),
   );
 }
+
+const isSameStream = (one: Damage, other: Damage): boolean =>
+  "stream" in one && "stream" in other && one.stream === other.stream;
 
 const isAway = (what: Damage["do"]): boolean => what === "stop" || what === "peer-remove";
 const onServers = ({ do: what }: Damage): boolean =>

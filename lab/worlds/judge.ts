@@ -24,6 +24,8 @@ export interface Subjects {
 /** Where to connect, and the credentials of the account and of the one that it shares with. */
 export interface Access {
   readonly servers: readonly string[];
+  /** Those beyond the leafnode. */
+  readonly edge: readonly string[];
   readonly account: string;
   readonly other: string;
 }
@@ -35,10 +37,14 @@ const DELIVERED_WITHIN = 5_000;
 const DIRECT_GETS = 6;
 
 /** An error of the API that refuses a message as the stream's own configuration says. */
-const AS_CONFIGURED = [10077, 10054];
-export const login = (access: Access, who: "account" | "other"): Promise<NatsConnection> =>
+const AS_CONFIGURED = [10077, 10054, 10109];
+export const login = (
+  access: Access,
+  who: "account" | "other",
+  where: "servers" | "edge" = "servers",
+): Promise<NatsConnection> =>
   connect({
-    servers: [...access.servers],
+    servers: [...access[where]],
     authenticator: credsAuthenticator(Buffer.from(access[who])),
     reconnect: false,
     timeout: 5_000,
@@ -82,11 +88,17 @@ const worked = (published: readonly Observed[], stream: string): boolean =>
   published.some((one) => one.stream === stream) &&
   published.filter((one) => one.stream === stream).every(({ state }) => state === "works");
 
-async function publishTo({ client, round }: Tools, { name, subjects }: StreamPlan): Promise<readonly Observed[]> {
+async function publishTo(tools: Tools, stream: StreamPlan): Promise<readonly Observed[]> {
+  const { client, round } = tools;
+  const { name, subjects, isNoAck = false } = stream;
   const seen: Observed[] = [];
   for (const subject of subjects) {
     const use = `publish to ${subject}`;
     try {
+      if (isNoAck) {
+        seen.push({ stream: name, use, ...(await publishBlindly(tools, name, literalOf(subject))) });
+        continue;
+      }
       const { stream } = await client.publish(literalOf(subject), round);
       seen.push(
         stream === name
@@ -99,6 +111,19 @@ async function publishTo({ client, round }: Tools, { name, subjects }: StreamPla
     }
   }
   return seen;
+}
+
+/** Publishes what no stream confirms, and looks whether it arrived. */
+async function publishBlindly(
+  { connection, manager, round }: Tools,
+  stream: string,
+  subject: string,
+): Promise<Pick<Observed, "state" | "why">> {
+  connection.publish(subject, round);
+  await connection.flush();
+  const hasIt = async (): Promise<boolean> =>
+    (await manager.streams.getMessage(stream, { last_by_subj: subject }))?.string() === round;
+  return (await comes(hasIt, DELIVERED_WITHIN)) ? { state: "works" } : { state: "fails", why: "it did not arrive" };
 }
 
 async function useStream(tools: Tools, stream: StreamPlan, hasNew: boolean): Promise<readonly Observed[]> {
@@ -147,6 +172,7 @@ async function useConsumer(
   const base = { stream: stream.name, consumer: consumer.name, use: consumer.kind === "pull" ? "fetch" : "receive" };
   try {
     const info = await tools.manager.consumers.info(stream.name, consumer.name);
+    if (consumer.isPaused) return { ...base, state: "untestable", why: "the consumer is paused" };
     const message =
       consumer.kind === "pull"
         ? await fetchOne(tools, stream.name, consumer.name)
@@ -155,7 +181,9 @@ async function useConsumer(
     if (consumer.ack === "none" || (await message.ackAck())) return { ...base, state: "works" };
     return { ...base, state: "fails", why: "the acknowledgment was not confirmed" };
   } catch (error) {
-    return { ...base, state: "fails", why: textOf(error) };
+    // Clients create an ephemeral consumer again when it is gone.
+    const isMissed = !(consumer.isEphemeral && isNotFound(error));
+    return { ...base, state: isMissed ? "fails" : "untestable", why: textOf(error) };
   }
 }
 
@@ -219,9 +247,13 @@ async function copyOf(
 /** Whether messages still cross from the other account. */
 async function cross({ manager, round }: Tools, access: Access, way: Way): Promise<readonly Observed[]> {
   const { by, stream, subject } = way;
-  const base = { stream, use: `publish to ${subject} from another account` };
+  const base = {
+    stream,
+    use: `publish to ${subject} ${by === "edge" ? "beyond the leafnode" : "from another account"}`,
+  };
   try {
-    const other = await login(access, "other");
+    const isEdge = by === "edge";
+    const other = isEdge ? await login(access, "account", "edge") : await login(access, "other");
     const target = literalOf(subject);
     try {
       if (by === "export") {
@@ -235,7 +267,7 @@ async function cross({ manager, round }: Tools, access: Access, way: Way): Promi
       await other.flush();
       const hasIt = async (): Promise<boolean> =>
         (await manager.streams.getMessage(stream, { last_by_subj: target }))?.string() === `crossed ${round}`;
-      const arrived = await comes(hasIt, DELIVERED_WITHIN);
+      const arrived = await comes(hasIt, isEdge ? FOLLOWS_WITHIN : DELIVERED_WITHIN);
       return [arrived ? { ...base, state: "works" } : { ...base, state: "fails", why: "it did not arrive" }];
     } finally {
       await other.close();

@@ -50,6 +50,14 @@ export interface StreamPlan {
   readonly isDiscardNew?: boolean;
   readonly mirrorOf?: string;
   readonly sourcesOf?: readonly string[];
+  /** The stream beyond the leafnode that it copies. */
+  readonly edgeOf?: string;
+  /** Nothing may be published, changed or deleted any more. */
+  readonly isSealed?: boolean;
+  /** It confirms no message. */
+  readonly isNoAck?: boolean;
+  /** Further configuration. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** How many messages to publish before the damage. */
   readonly messages: number;
   readonly consumers: readonly ConsumerPlan[];
@@ -66,6 +74,10 @@ export interface ConsumerPlan {
   readonly replicas?: number;
   readonly isEphemeral?: boolean;
   readonly isInMemory?: boolean;
+  /** It delivers nothing for now. */
+  readonly isPaused?: boolean;
+  /** Further configuration. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** How many messages to acknowledge before the damage. */
   readonly acked: number;
 }
@@ -92,23 +104,29 @@ export const CROSSED = {
   export: { stream: "SHARED", subject: "shared.>" },
 };
 
-/** How messages of another account get into a stream. */
+/** The stream beyond the leafnode, and the one that copies it. */
+export const EDGE = { origin: "READINGS", copy: "GATHERED", subject: "readings.*" };
+
+/** How messages of another account, or from beyond the leafnode (`edge`), get into a stream. */
 export interface Way {
-  readonly by: Exclude<Crossing, "none">;
+  readonly by: Exclude<Crossing, "none"> | "edge";
   readonly stream: string;
   readonly subject: string;
 }
 
-/** Every way from the other account, also one that a damage adds. */
+/** Every way, also one that a damage adds. */
 export function waysOf({
   crossing,
   damages,
   streams,
 }: Pick<WorldPlan, "crossing" | "damages" | "streams">): readonly Way[] {
   const planned: readonly Way[] = crossing === "none" ? [] : [{ by: crossing, ...CROSSED[crossing] }];
+  const edge: readonly Way[] = streams
+    .filter(({ edgeOf }) => edgeOf !== undefined)
+    .map(({ name }) => ({ by: "edge", stream: name, subject: EDGE.subject }));
   const target = importTarget({ streams });
   const isAdded = damages.some((damage) => damage.do === "push-import") && target !== undefined;
-  return isAdded ? [...planned, { by: "import", ...target }] : planned;
+  return isAdded ? [...planned, ...edge, { by: "import", ...target }] : [...planned, ...edge];
 }
 
 /** The stream for whose subject `push-import` adds an import. */

@@ -19,6 +19,18 @@ export function simpler(plan: WorldPlan): readonly WorldPlan[] {
         .filter(({ name }) => !isDamaged(plan.damages, stream.name, name))
         .map((consumer) => changed(plan, stream, { consumers: stream.consumers.filter((one) => one !== consumer) })),
     ),
+    ...plan.streams
+      .filter(({ more, isNoAck, isSealed }) => more !== undefined || isNoAck || isSealed)
+      .map((stream) => {
+        const { more: _, isNoAck: __, isSealed: ___, ...plain } = stream;
+        return { ...plan, streams: plan.streams.map((one) => (one === stream ? plain : one)) };
+      }),
+    ...plan.streams
+      .filter(({ consumers }) => consumers.some(({ more, isPaused }) => more !== undefined || isPaused))
+      .map((stream) => {
+        const consumers = stream.consumers.map(({ more: _, isPaused: __, ...plain }) => plain);
+        return changed(plan, stream, { consumers });
+      }),
     ...(plan.limits.kind === "unlimited" ? [] : [{ ...plan, limits: { kind: "unlimited" as const } }]),
     ...(plan.canRestart ? [{ ...plan, canRestart: false }] : []),
     ...plan.streams.filter(({ messages }) => messages > 3).map((stream) => changed(plan, stream, { messages: 3 })),
@@ -64,7 +76,9 @@ function onOneServer(plan: WorldPlan): WorldPlan {
     ...plan,
     topology: "single",
     damages,
-    streams: plan.streams.map((stream) => ({ ...stream, replicas: 1, consumers: stream.consumers.map(alone) })),
+    streams: plan.streams
+      .filter(({ edgeOf }) => edgeOf === undefined)
+      .map((stream) => ({ ...stream, replicas: 1, consumers: stream.consumers.map(alone) })),
     buckets: plan.buckets.map((bucket) => ({ ...bucket, replicas: 1 })),
   };
 }

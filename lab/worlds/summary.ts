@@ -1,8 +1,9 @@
 import type { Result } from "./try-world.ts";
+import { compareVersions } from "./variations.ts";
 
 /** The table of docs/verdict.md: one row a version, and one for all. */
 export function summarize(results: readonly Result[]): string {
-  const versions = [...new Set(results.map(({ plan }) => plan.version))].sort(byVersion);
+  const versions = [...new Set(results.map(({ plan }) => plan.version))].sort(compareVersions);
   const rows = versions.map((version) =>
     rowOf(
       version,
@@ -32,10 +33,4 @@ function rowOf(name: string, results: readonly Result[]): string {
   const count = (kinds: readonly string[]): number =>
     valid.filter(({ disagreements }) => disagreements.some(({ kind }) => kinds.includes(kind))).length;
   return `| ${name} | ${valid.length} | ${COLUMNS.map(([, kinds]) => count(kinds)).join(" | ")} |`;
-}
-
-function byVersion(one: string, other: string): number {
-  const [first, second] = [one, other].map((version) => version.split(".").map(Number));
-  const index = (first ?? []).findIndex((part, place) => part !== second?.[place]);
-  return index < 0 ? 0 : (first?.[index] ?? 0) - (second?.[index] ?? 0);
 }

@@ -68,7 +68,7 @@ class Trial {
   readonly #plan: WorldPlan;
   readonly #steps: Step[];
   readonly #found: Disagreement[];
-  /** What is known to be gone: what the damage destroyed in memory, and what heal reports. */
+  /** What is known to be gone: what the damage destroyed, and what heal lost. */
   #missing: readonly Lost[] = [];
 
   constructor(built: Built, steps: Step[], found: Disagreement[]) {
@@ -96,10 +96,11 @@ class Trial {
 
   async #afterDamage(original: Holdings): Promise<void> {
     const streams = remaining(this.#plan).filter(({ name }) => !this.#isPurged(name));
-    this.#missing = lostSince(original, await this.#holdings(), streams, this.#plan.buckets).filter(
-      ({ isInMemory }) => isInMemory,
-    );
-    this.#steps.push({ at: "destroyed in memory", note: JSON.stringify(this.#missing) });
+    const destroyed = lostSince(original, await this.#holdings(), streams, this.#plan.buckets);
+    // What only a missing server holds is not gone.
+    const isAway = this.#plan.damages.some((damage) => damage.do === "stop");
+    this.#missing = isAway ? [] : destroyed.filter(({ isInMemory, isGone }) => isInMemory || isGone === true);
+    this.#steps.push({ at: "destroyed", note: JSON.stringify(this.#missing) });
     const { observed: broken } = await this.#check("damaged", this.#plan);
     const before = await this.#holdings();
     const panics = await this.#panics();
@@ -112,7 +113,9 @@ class Trial {
     this.#compareLosses(lost, healed);
     this.#missing = [...this.#missing, ...lost];
     const now = await this.#afterHeal(healed, broken);
-    const gone = lostSince(original, after, streams, this.#plan.buckets).filter(({ isInMemory }) => !isInMemory);
+    const gone = lostSince(original, after, streams, this.#plan.buckets).filter(
+      ({ isInMemory, isGone }) => !isInMemory && !isGone,
+    );
     this.#compareSeen(gone, now);
   }
 
@@ -141,14 +144,17 @@ class Trial {
   }
 
   async #afterHeal(healed: Said, broken: readonly Observed[]): Promise<Said> {
-    const { outcome, verdict } = healed.answer;
+    const { outcome, verdict, rungs = [] } = healed.answer;
+    const isTouched = rungs.some(({ result }) => result !== "refused");
     const worked = new Set(broken.filter(({ state }) => state === "works").map(nameOf));
     const faults = (observed: readonly Observed[]): readonly Disagreement[] => {
       const bad = observed.filter(({ state }) => state === "fails" || state === "partly");
       const isWell = verdict === "healthy" && (outcome === "healed" || outcome === "healthy");
       return [
         ...(isWell ? bad.map((one) => disagreement("wrongly-healed", "healed", one)) : []),
-        ...bad.filter((one) => worked.has(nameOf(one))).map((one) => disagreement("harm", "healed", one)),
+        ...(isTouched ? bad : [])
+          .filter((one) => worked.has(nameOf(one)))
+          .map((one) => disagreement("harm", "healed", one)),
       ];
     };
     const first = faults(await this.#judge("healed", this.#plan));

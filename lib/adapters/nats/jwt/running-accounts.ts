@@ -61,6 +61,9 @@ function runningAccount(message: Msg, account: AccountId, codec: JwtCodec): Runn
     throw new RelightError("nats.bad_answer", `ACCOUNT.INFO of ${account} on ${server.name}: ${error.description}`);
   const info = read(accountInfo, data, `ACCOUNT.INFO of ${account} on ${server.name}`);
   const { expired, jetstream_enabled: jetstream, jwt } = info;
+  // If a server could not fetch the claims, it keeps an account without any for the subscriptions that other servers
+  // announce, as expired, and fetches them when a client comes (nats-server 2.9.10 to 2.15.1, tested; route.go).
+  if (jwt === undefined && expired) return { server: server.name, loaded: false };
   // `decoded_jwt` shows how the server reads the claims; the raw JWT also has claims that the server does not know.
   if (jwt === undefined)
     throw new RelightError("nats.bad_answer", `${server.name} runs account ${account} without a JWT`);
