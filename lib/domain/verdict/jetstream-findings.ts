@@ -112,14 +112,20 @@ function deafStream({ server, name, deafSubjects, subjects }: StreamFacts): Find
   return [finding("stream.deaf", "dead", subject, `JetStream does not listen on ${deaf} of stream ${name}`, evidence)];
 }
 
-function deafConsumer({ name: stream }: StreamFacts, { server, name, heard }: ConsumerFacts): Finding[] {
+/**
+ * A push consumer without acknowledgments, such as a watcher's of a KV bucket, needs no subscription to deliver, so it
+ * works while it is deaf (nats-server 2.10.27, tested). Only its flow control is not heard.
+ */
+function deafConsumer({ name: stream }: StreamFacts, { server, name, heard, config }: ConsumerFacts): Finding[] {
   const subject = { server, stream, consumer: name };
   if (!heard.ok) return [failedProbe(`consumer ${stream} > ${name}`, heard, subject)];
   if (heard.value) return [];
   const evidence = { probe: "SUBSZ", subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}` };
-  return [
-    finding("consumer.deaf", "dead", subject, `JetStream does not listen for consumer ${stream} > ${name}`, evidence),
-  ];
+  const message = `JetStream does not listen for consumer ${stream} > ${name}`;
+  if (config["deliver_subject"] === undefined || config["ack_policy"] !== "none")
+    return [finding("consumer.deaf", "dead", subject, message, evidence)];
+  const until = config["flow_control"] === true ? ", until it waits for flow control" : "";
+  return [finding("consumer.deaf", "degraded", subject, `${message}; it still delivers${until}`, evidence)];
 }
 
 function accountViewFindings(observation: Observation): Finding[] {

@@ -46,6 +46,8 @@ const streams = (...value: ReturnType<typeof stream>[]): Observation["streams"] 
 
 const UNREADABLE = { ok: false, code: "claims.unreadable", message: "s1 runs claims" } as const;
 
+/** Of a consumer to whose subject servers deliver by themselves. */
+const PUSHES = { deliver_subject: "audit.in", ack_policy: "none" };
 describe("the verdict", () => {
   test("of a healthy account", () => {
     expect(verdictOf({})).toMatchObject({
@@ -124,6 +126,24 @@ describe("the verdict", () => {
     [
       "a deaf consumer",
       { streams: streams(stream({ consumers: [consumer({ heard: { ok: true, value: false } })] })) },
+      "dead",
+      ["consumer.deaf"],
+    ],
+    [
+      "a deaf consumer that pushes and wants no acknowledgments",
+      { streams: streams(stream({ consumers: [consumer({ heard: { ok: true, value: false }, config: PUSHES })] })) },
+      "degraded",
+      ["consumer.deaf"],
+    ],
+    [
+      "a deaf consumer that pushes and waits for acknowledgments",
+      {
+        streams: streams(
+          stream({
+            consumers: [consumer({ heard: { ok: true, value: false }, config: { ...PUSHES, ack_policy: "all" } })],
+          }),
+        ),
+      },
       "dead",
       ["consumer.deaf"],
     ],

@@ -44,7 +44,7 @@ const HEARTBEAT = 10_000;
 const CONNECT_AGAIN_AFTER = [250, 1_000] as const;
 
 /**
- * Connects. A refusal is reported at once. Retries, within the timeout, if a server is unreachable or closes the connection
+ * Connects. A refusal is reported once every server refused. Retries, within the timeout, if a server is unreachable or closes the connection
  * during the sign-in.
  * @throws RelightError `nats.no_tls`, `nats.tls_failed`, `nats.unreachable`, `nats.unauthorized`, `secret.malformed`.
  */
@@ -54,7 +54,7 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
   for (const pause of [...CONNECT_AGAIN_AFTER, undefined]) {
     let attempts: Attempt[] | undefined = [];
     try {
-      const connection = await dial(servers, optionsOf(settings), (attempt) => attempts?.push(attempt));
+      const connection = await dialAny(servers, optionsOf(settings), (attempt) => attempts?.push(attempt));
       // Ignore failed attempts to reconnect, which have no end.
       attempts = undefined;
       return connection;
@@ -68,6 +68,30 @@ export async function openConnection(settings: ConnectionSettings): Promise<Nats
     }
   }
   throw new Error("unreachable: the last attempt throws");
+}
+
+/**
+ * The client takes one server's refusal for that of all. But a server that could not fetch the account's claims refuses
+ * whom the others accept.
+ */
+async function dialAny(
+  servers: Servers,
+  options: DialOptions,
+  note: (attempt: Attempt) => void,
+): Promise<NatsConnection> {
+  try {
+    return await dial(servers, options, note);
+  } catch (refusal) {
+    if (options.reconnect === true || servers.addresses.length === 1 || !isRefusal(refusal)) throw refusal;
+    for (const first of servers.addresses) {
+      // All of them, because one `tls://` address demands TLS for the others.
+      const addresses = [first, ...servers.addresses.filter((address) => address !== first)];
+      const inOrder = { ...options, noRandomize: true };
+      const connection = await dial({ ...servers, addresses }, inOrder, note).catch(() => undefined);
+      if (connection !== undefined) return connection;
+    }
+    throw refusal;
+  }
 }
 
 function optionsOf(settings: ConnectionSettings): DialOptions {
@@ -116,6 +140,9 @@ const messageOf = (cause: unknown): string =>
 /** A server that closed the connection during a write may have sent a reason, which another attempt may receive. */
 const wasCutOff = (cause: unknown): boolean => isLate(cause) || /\b(EPIPE|ECONNRESET)\b/.test(messageOf(cause));
 
+const isRefusal = (cause: unknown): boolean =>
+  !isLate(cause) && (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError);
+
 function connectError(cause: unknown, servers: readonly string[]): RelightError {
   const reason = messageOf(cause);
   const where = servers.join(", ");
@@ -127,7 +154,7 @@ function connectError(cause: unknown, servers: readonly string[]): RelightError 
     return new RelightError("nats.unreachable", `${where} did not answer the sign-in in time: ${reason}`, {
       cause,
     });
-  if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
+  if (isRefusal(cause))
     return new RelightError("nats.unauthorized", `${where} refused the credentials: ${reason}`, { cause });
   const why = reason.includes("undefined error") ? "it closed the connection without a reason" : reason;
   return new RelightError("nats.unreachable", `cannot reach ${where}: ${why}`, { cause });
