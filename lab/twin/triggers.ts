@@ -13,7 +13,12 @@ export async function bySchedule({ schedules }: Twin): Promise<End> {
   return schedule.fire().end;
 }
 
-/** The issuer: sends a notice signed according to Standard Webhooks, and returns the HTTP status. A repetition has the same id. */
+const STARTED = new Date();
+
+/**
+ * The issuer: sends a notice signed according to Standard Webhooks, and returns the HTTP status. A repetition has the same
+ * id and the same body.
+ */
 export async function byWebhook(
   { http }: Twin,
   account: string,
@@ -21,7 +26,7 @@ export async function byWebhook(
   id = `msg_${randomUUID()}`,
 ): Promise<number> {
   const data = token === undefined ? { account } : { account, jwt: token };
-  const body = JSON.stringify({ type: "account.updated", timestamp: new Date(), data });
+  const body = JSON.stringify({ type: "account.updated", timestamp: STARTED, data });
   const now = new Date();
   const { status } = await fetch(`${http.url}/issuer`, {
     method: "POST",

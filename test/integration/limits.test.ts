@@ -20,15 +20,17 @@ async function worldOf(version: string, options: Partial<WorldOptions> = {}): Pr
   return createWorld({ binary: (await serverBinary(version)).path, ...options });
 }
 
-let issued = nowSeconds();
+let issued = 0;
+/** Newer than all before, those of Relight included. */
+const newer = (): number => (issued = Math.max(issued + 1, nowSeconds()));
 
 /** Pushes other limits as `nsc push` does. */
 async function limit(world: World, limits: object): Promise<void> {
-  await world.push(world.sign(world.claims({ iat: ++issued, limits })));
+  await world.push(world.sign(world.claims({ iat: newer(), limits })));
 }
 
 async function tiers(world: World, tiered: object): Promise<void> {
-  const claims = world.claims({ iat: ++issued });
+  const claims = world.claims({ iat: newer() });
   const limits = { ...(claims.nats["limits"] as Record<string, unknown>), tiered_limits: tiered };
   for (const claim of FLAT) delete (limits as Record<string, unknown>)[claim];
   await world.push(world.sign({ ...claims, nats: { ...claims.nats, limits } }));

@@ -26,9 +26,10 @@ const WEBHOOK: readonly Point[] = [
   ["after", 1, "GetSecretValue"],
   ["after", 2, "PutItem lease#accepting"],
   ["after", 3, "PutItem lease#webhook"],
-  ["after", 4, "SendMessage"],
-  ["after", 5, "PutItem lease#webhook"],
-  ["after", 6, "DeleteItem lease#accepting"],
+  ["after", 4, "PutItem lease#waiting"],
+  ["after", 5, "SendMessage"],
+  ["after", 6, "PutItem lease#webhook"],
+  ["after", 7, "DeleteItem lease#accepting"],
 ];
 const ESCALATE: readonly Point[] = [
   ["after", 1, "PutItem lease#page"],
@@ -96,12 +97,12 @@ describeTwin("the other functions, killed midway", () => {
           expect(await send()).toBe(500);
           expect(killed.seen.call).toContain(point[2]);
         }
-        const isHeld = point[1] > 1 && point[1] < 6;
+        const isHeld = point[1] > 1 && point[1] < 7;
         const second = await send();
         if (isHeld) expect(second).toBe(503);
         // Two minutes later.
         await passTime(twin, world.accountId, `accepting/${id}`);
-        const isRemembered = point[1] >= 5 || !isHeld;
+        const isRemembered = point[1] >= 6 || !isHeld;
         expect(await send()).toBe(isRemembered ? 200 : 202);
         expect(await send()).toBe(200);
         await twin.queues.idle();
