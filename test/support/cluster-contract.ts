@@ -151,6 +151,9 @@ export async function realSubject({ version, size }: Situation): Promise<Subject
   };
 }
 
+/** On another server than its leader's, a new stream is heard a moment later. */
+const NEW_STREAM = { retries: 20 };
+
 async function fill(world: World, size: number): Promise<void> {
   const connection = await world.connectAs("app");
   try {
@@ -159,7 +162,7 @@ async function fill(world: World, size: number): Promise<void> {
       await retry(`stream ${config.name}`, () => manager.streams.add(config as never), 110_000);
     for (const { stream, config } of CONSUMERS) await manager.consumers.add(stream, config as never);
     for (const [subject, count] of MESSAGES)
-      for (let index = 0; index < count; index++) await jetstream(connection).publish(subject, "message");
+      for (let index = 0; index < count; index++) await jetstream(connection).publish(subject, "message", NEW_STREAM);
   } finally {
     await connection.close();
   }
