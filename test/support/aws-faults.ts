@@ -167,7 +167,10 @@ export async function delivered(twin: Twin, one: Case, account: string): Promise
     return fault.seen.count;
   })();
   told.push(await send());
-  return { done: await jobsOf(twin, `webhook/${id}`), told, faults };
+  const done = await jobsOf(twin, `webhook/${id}`);
+  // The next delivery would be coalesced with a job that has not begun.
+  await Promise.all(deliveriesOf(twin, `webhook/${id}`).map(({ run }) => run.end));
+  return { done, told, faults };
 }
 
 /** A person's order, repeated if the console refused it. */
