@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { Logger } from "@stryker-mutator/api/logging";
 import { Instrumenter } from "@stryker-mutator/instrumenter";
 // @ts-expect-error: Stryker reads it as it is, without types.
 import stryker from "../stryker.config.js";
@@ -27,13 +28,8 @@ const others = process.argv.slice(2).filter((_, index) => !own.has(index));
 
 /** Where each possible change is, as Stryker's `--mutate` takes it. */
 async function places(): Promise<string[]> {
-  const quiet = () => undefined;
-  const isEnabled = () => false;
-  const logger = {
-    ...{ trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, fatal: quiet },
-    ...{ isTraceEnabled: isEnabled, isDebugEnabled: isEnabled, isInfoEnabled: isEnabled },
-    ...{ isWarnEnabled: isEnabled, isErrorEnabled: isEnabled, isFatalEnabled: isEnabled },
-  };
+  // It answers every question whether a level is enabled with no.
+  const logger = new Proxy({}, { get: () => () => false }) as Logger;
   const files = globSync(stryker.mutate)
     .sort()
     .map((name) => ({
@@ -56,7 +52,8 @@ async function sampled(): Promise<string[]> {
   const all = await places();
   const random = chance(seed);
   const chosen = new Set<string>();
-  while (chosen.size < Math.min(size, new Set(all).size)) chosen.add(String(all[Math.floor(random() * all.length)]));
+  const enough = Math.min(size, new Set(all).size);
+  while (chosen.size < enough) chosen.add(String(all[Math.floor(random() * all.length)]));
   console.log(`${chosen.size} places, chosen at random (seed ${seed}) from ${all.length} possible changes`);
   return ["--mutate", [...chosen].join(","), "--incrementalFile", `.cache/mutation/sample-${seed}.json`];
 }

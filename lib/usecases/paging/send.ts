@@ -62,7 +62,10 @@ export function sendOpen(
   const args = outage.command ?? commandOf(failureClass, mode.mode);
   return deliver(context, {
     ...common,
-    ...{ status: "open", failureClass, severity, impact },
+    status: "open",
+    failureClass,
+    severity,
+    impact,
     summary: asTyped(outage.summary),
     ...(also.length === 0 ? {} : { also: also.map(asTyped) }),
     advice: [...outage.advice.map(asTyped), ...limits],

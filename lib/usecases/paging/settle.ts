@@ -96,7 +96,10 @@ async function page(
   const subject = await pageSubject(context, job.account, outage.name);
   const delivery = await sendOpen(context, current, {
     ...subject,
-    ...{ key, since, at: isoTime(now), correlation: correlationOf(context, job) },
+    key,
+    since,
+    at: isoTime(now),
+    correlation: correlationOf(context, job),
     ...(open?.last === undefined ? { first: true } : {}),
     ...defined({ was }),
   });
@@ -138,7 +141,10 @@ async function resolve(
   const end = because ?? textOf(String(failureClass)).end;
   const delivery = await sendResolved(context, {
     ...(await pageSubject(context, job.account)),
-    ...{ key, since, at: now, correlation: correlationOf(context, job) },
+    key,
+    since,
+    at: now,
+    correlation: correlationOf(context, job),
     ...({ failureClass, severity } as Pick<Outage, "failureClass" | "severity">),
     summary: `${end} after ${spokenDuration({ since, at: now })}`,
     was: String(summary),
