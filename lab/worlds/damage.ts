@@ -5,8 +5,9 @@ import { peerRemove } from "../placed.ts";
 import { deleteAccount, expire, forgetJwt, renewByHand } from "../scenario.ts";
 import { retry, waitFor } from "../wait.ts";
 import type { World } from "../world.ts";
-import { type Built, configOf, tiered, withLimits } from "./build.ts";
+import { type Built, configOf } from "./build.ts";
 import { login } from "./judge.ts";
+import { tiered, withLimits } from "./limits.ts";
 import { type Damage, importTarget, literalOf, type StreamPlan } from "./plan.ts";
 
 /** Does the damage, and waits until the servers that run are at rest. What it returns is closed with the world. */

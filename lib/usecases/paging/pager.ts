@@ -22,3 +22,6 @@ export interface Occasion {
   readonly id: string;
   readonly account: AccountId | "-";
 }
+
+/** Without a job, for instance for a failed sweep, the page has its own id. */
+export const correlationOf = ({ correlation }: EscalateDependencies, { id }: Occasion): string => correlation ?? id;

@@ -17,7 +17,7 @@ import { epochMillis, isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
 import { record } from "../context/context.ts";
 import { latestVerdicts } from "../journal/latest-verdicts.ts";
-import type { EscalateDependencies, Occasion } from "./pager.ts";
+import { correlationOf, type EscalateDependencies, type Occasion } from "./pager.ts";
 import { pageSubject, sendOpen, sendResolved } from "./send.ts";
 
 const INCIDENTS = ["incident.opened", "incident.resolved"] as const;
@@ -197,6 +197,3 @@ function earliest(...times: readonly (string | undefined)[]): string | undefined
   const known = times.flatMap((time) => (time === undefined ? [] : [Date.parse(time)]));
   return known.length === 0 ? undefined : isoTime(epochMillis(Math.min(...known)));
 }
-
-/** Without a job, for instance for a failed sweep, the page has its own id. */
-const correlationOf = ({ correlation }: EscalateDependencies, { id }: Occasion): string => correlation ?? id;
