@@ -22,6 +22,10 @@ test("Relight and an independent client agree about random worlds", async () => 
   expect(results.flatMap(faultsOf)).toEqual([]);
 });
 
+test("the old copy of a server that was removed from the cluster does not make a working stream dead", async () => {
+  expect(faultsOf(await tryWorld(generate(16)))).toEqual([]);
+});
+
 function faultsOf({ plan, invalid, disagreements }: Result): readonly string[] {
   const about = `seed ${plan.seed}, ${lineOf(plan)}`;
   const invalidity = invalid === undefined ? [] : [`${about}: ${invalid}`];

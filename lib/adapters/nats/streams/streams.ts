@@ -145,9 +145,15 @@ function gatherByName<Detail extends Led["detail"] & { readonly name: string }>(
     const own = byName.get(name) ?? [];
     const best = preferLeader(own);
     if (best === undefined) return [];
-    const without = own.filter(({ nodeMissing }) => nodeMissing).map(({ server }) => server);
-    return [{ best, reports: own, nodeMissingOn: [...without, ...absentMembers(best, own, asked)].sort() }];
+    const without = own.filter(({ nodeMissing, server }) => nodeMissing && isMember(best, server));
+    const missing = [...without.map(({ server }) => server), ...absentMembers(best, own, asked)];
+    return [{ best, reports: own, nodeMissingOn: missing.sort() }];
   });
+}
+
+/** A server outside the group may hold an old copy on disk: a peer-removed one loads it (tested on 2.10.20). */
+function isMember(best: Reported<Led["detail"]>, server: string): boolean {
+  return best.nodeMissing || best.server === server || peersOf(best).some(({ name }) => name === server);
 }
 
 /** Members of the group that answered but do not hold it, because it was in memory and is gone there. */
