@@ -91,7 +91,9 @@ describeTwin("the other functions, killed midway", () => {
       "%s call %i, %s",
       async (...point) => {
         const id = `msg_killed_${point[0]}_${point[1]}`;
-        const send = (): Promise<number> => byWebhook(twin, world.accountId, undefined, id);
+        // Each has an account of its own: what SQS dropped as a repetition counts as waiting for a quarter of an hour.
+        const { accountId } = accounts[`APP${point[1]}`] as World;
+        const send = (): Promise<number> => byWebhook(twin, accountId, undefined, id);
         {
           using killed = killing("issuer-webhook", point);
           expect(await send()).toBe(500);
@@ -101,7 +103,7 @@ describeTwin("the other functions, killed midway", () => {
         const second = await send();
         if (isHeld) expect(second).toBe(503);
         // Two minutes later.
-        await passTime(twin, world.accountId, `accepting/${id}`);
+        await passTime(twin, accountId, `accepting/${id}`);
         const isRemembered = point[1] >= 6 || !isHeld;
         expect(await send()).toBe(isRemembered ? 200 : 202);
         expect(await send()).toBe(200);
