@@ -202,7 +202,7 @@ export async function acknowledge(
 }
 
 /** In a container the user may have no name. */
-function userOfMachine(): string {
+export function userOfMachine(): string {
   try {
     return userInfo().username;
   } catch {

@@ -9,6 +9,7 @@ import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import type { AcknowledgeOptions } from "./commands.ts";
 import * as commands from "./commands.ts";
+import { type ConsoleOptions, runConsole } from "./console.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { expiries } from "./expiries.ts";
@@ -195,6 +196,15 @@ program
   .option(...DRY_RUN)
   .action(async ({ sweepEvery, dryRun }: { sweepEvery: Interval; dryRun: boolean }) => {
     exitCode = await runWatch({ ...globalOptions(), dryRun }, sweepEvery);
+  });
+
+program
+  .command("console")
+  .description("show every account on pages in the browser, and take orders there; runs until stopped")
+  .option("--listen <address>", "where on this machine; port 0 is any free one", "127.0.0.1:0")
+  .option("--open", "open it in the browser", false)
+  .action(async (options: ConsoleOptions) => {
+    exitCode = await runConsole(globalOptions(), options);
   });
 
 program

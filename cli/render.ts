@@ -1,11 +1,9 @@
 import { shortId } from "../lib/domain/claims/account.ts";
 import { describeResolver, describeResolvers } from "../lib/domain/claims/resolver-kind.ts";
 import { describePage, wasCalled } from "../lib/domain/incidents/page-end.ts";
+import { describeEntry } from "../lib/domain/journal/describe-entry.ts";
 import type { JournalEntry } from "../lib/domain/journal/journal.ts";
-import { readLosses } from "../lib/domain/ladder/loss.ts";
 import { describeMode } from "../lib/domain/ladder/mode.ts";
-import { nameOfGroup } from "../lib/domain/ladder/step-down.ts";
-import { isJsonObject, type Json } from "../lib/domain/time/json.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import { type EpochMillis, epochSeconds, formatDuration, isoTime, toMillis } from "../lib/domain/time/time.ts";
 import {
@@ -16,6 +14,7 @@ import {
   type Warning,
 } from "../lib/domain/verdict/verdict.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
+import { planSteps } from "../lib/usecases/reports/plan-steps.ts";
 import type { Survey } from "../lib/usecases/reports/survey.ts";
 import { colors } from "./colors.ts";
 import { paint } from "./levels.ts";
@@ -115,103 +114,27 @@ export function renderPlan(rows: readonly Survey[]): string[] {
 /** @param nameOf the account's name, or its id if it has none */
 export function renderJournal(entries: readonly JournalEntry[], nameOf: (account: string) => string): string[] {
   if (entries.length === 0) return ["the journal has no such entries"];
-  const rows = entries.map(({ at, account, kind, data }) => [
-    colors.dim(isoTime(at).slice(0, 19).replace("T", " ")),
-    account === "-" ? "" : fitting(shortName(nameOf(account), account), NAME_WIDTH),
-    kind,
-    describeEntry(kind, data),
-  ]);
+  const rows = entries.map((entry) => describedEntry(entry, nameOf));
   return tableOf(["TIME (UTC)", "ACCOUNT", "", ""], rows);
 }
 
-function describeEntry(kind: JournalEntry["kind"], data: JournalEntry["data"]): string {
-  const text = (key: string): string => String(data[key] ?? "");
-  // One entry that somebody wrote otherwise must not hide all the others.
-  const list = (key: string): readonly Json[] => (Array.isArray(data[key]) ? data[key] : []);
-  switch (kind) {
-    case "job.requested":
-      return `${text("action")} (${text("actor")}: ${text("reason")})`;
-    case "job.started":
-      return `${text("action")} (${text("trigger")}: ${text("reason")})`;
-    case "job.finished":
-      return text("outcome");
-    case "verdict":
-      return `${paint(text("verdict") as Health)}, ${counted(list("findings").length, "finding")}`;
-    case "claims.seen":
-    case "toggle.opened":
-    case "toggle.closed":
-    case "push.proved":
-      return `jti ${text("jti")}${data["servers"] ? ` on ${String(data["servers"])}` : ""}`;
-    case "push.started":
-      return text("purpose");
-    case "gate.refused":
-      return list("refusals")
-        .map((refusal) => (isJsonObject(refusal) ? String(refusal["message"]) : ""))
-        .join("; ");
-    case "reconfigure.opened":
-    case "reconfigure.closed":
-      return `stream ${text("stream")}`;
-    case "memory.seen":
-      return counted(list("memory").length, "stream");
-    case "restart.opened":
-    case "restart.closed":
-      return `server ${text("server")}`;
-    case "loss.found":
-      return readLosses(data)
-        .map(({ message }) => message)
-        .join("; ");
-    case "loss.acknowledged":
-      return `${readLosses(data).map(nameOfGroup).join(", ")}, by ${text("by")}: ${text("reason")}`;
-    case "account.deleted":
-      return `${text("how")}${data["jti"] ? `, jti ${text("jti")}` : ""}`;
-    case "account.forgotten":
-      return text("reason");
-    case "streams.seen":
-      return counted(list("streams").length, "stream");
-    case "source.adopted":
-      return `difference ${text("difference")}`;
-    case "rung.started":
-      return `${text("rung")}: ${text("why")}`;
-    case "rung.finished":
-      return `${text("rung")} ${text("result")}`;
-    case "rotation.started":
-      return `${counted(list("accounts").length, "account")} to ${text("to")}`;
-    case "rotation.account":
-      return `${text("name")} ${text("result")}`;
-    case "rotation.finished":
-      return `${text("state")}: ${text("why")}`;
-    case "credentials.rotated":
-      return `version ${text("version")} of ${text("name")}`;
-    case "incident.opened":
-    case "incident.resolved":
-      return `${text("key")} ${text("delivery")}`;
-  }
+function describedEntry(entry: JournalEntry, nameOf: (account: string) => string): string[] {
+  const { at, account, kind, data } = entry;
+  return [
+    colors.dim(isoTime(at).slice(0, 19).replace("T", " ")),
+    account === "-" ? "" : fitting(shortName(nameOf(account), account), NAME_WIDTH),
+    kind,
+    kind === "verdict" ? paint(String(data["verdict"]) as Health, describeEntry(entry)) : describeEntry(entry),
+  ];
 }
 
-function planOf({ renewal, reconciliation, step, decision }: Survey): string[] {
-  const lines =
-    reconciliation === undefined ? [] : [`  → ${reconciliation.does} the difference: ${reconciliation.why}`];
-  if (renewal === undefined) lines.push(...notRenewed(decision));
-  else lines.push(`  → renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`);
-  if (step.kind === "rung")
-    lines.push(
-      `  → ${step.rung.id}: ${step.rung.title}`,
-      `      why  ${step.why}`,
-      `      risk ${step.rung.risk}`,
-      `      undo ${step.rung.undo}`,
-    );
-  if (step.kind === "rung" || step.kind === "stop")
-    lines.push(...step.refused.map(({ rung, why: because }) => `  ✗ ${rung} refused: ${because}`));
-  if (step.kind === "stop") lines.push(`  → call a person: ${step.why}`);
-  return lines.length === 0 ? ["  nothing to do"] : lines;
-}
-
-/** Why an account is not renewed although it is due. */
-function notRenewed({ decision, why }: Survey["decision"]): string[] {
-  if (decision === "manual") return [`  → a person renews it: ${why}`];
-  if (decision === "withdrawn") return [`  ✗ renew refused: ${why}`];
-  if (decision === "disagree") return [`  ✗ renew refused: the readings of its claims do not agree: ${why}`];
-  return [];
+function planOf(row: Survey): string[] {
+  const steps = planSteps(row);
+  if (steps.length === 0) return ["  nothing to do"];
+  return steps.flatMap(({ refused, text, more }) => [
+    `  ${refused ? "✗" : "→"} ${text}`,
+    ...more.map(([label, said]) => `      ${label.padEnd(4)} ${said}`),
+  ]);
 }
 
 function renderFinding({ health, code, subject, message }: Finding): string {

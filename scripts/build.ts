@@ -17,7 +17,7 @@ const old = join(root, `dist-old-${process.pid}`);
 
 /** The file in `dist` with the hash of the bundles' sources. */
 const MADE_OF = "made-of";
-const SOURCES = ["lib", "cli", "functions"];
+const SOURCES = ["lib", "cli", "console", "functions"];
 const OTHERS = ["package.json", "package-lock.json", join("scripts", "build.ts")];
 
 /** A hash over everything that goes into the bundles. */

@@ -120,6 +120,13 @@ const RULES: readonly Rule[] = [
     packages: NEUTRAL,
   },
   { place: /^functions\//, own: new RegExp(`^(${HANDLER})`), packages: NEUTRAL },
+  { place: /^console\//, own: new RegExp(`^(console/|${FACE})`), packages: NEUTRAL },
+  // A command starts what another face serves.
+  {
+    place: /^cli\/console\.ts$/,
+    own: new RegExp(`^(cli/|console/(app|listen|loopback)\\.ts$|${FACE})`),
+    packages: NEUTRAL,
+  },
   { place: /^cli\//, own: new RegExp(`^(cli/|package\\.json$|${FACE})`), packages: NEUTRAL },
   // The twin checks in the emulator what the product did there, with AWS's own clients.
   { place: /^lab\/twin\//, own: /^lab\//, packages: /^/ },
@@ -131,7 +138,7 @@ const RULES: readonly Rule[] = [
 /** Stands in for Lambda's runtime: it loads a packaged bundle in its own process. */
 const LOADER = "lab/twin/runtime.ts";
 
-const OWN = /^((lib|cli|functions|lab|test|scripts|bin|docs|events)\/|package\.json$|\.\.?\/)/;
+const OWN = /^((lib|cli|console|functions|lab|test|scripts|bin|docs|events)\/|package\.json$|\.\.?\/)/;
 
 function violations(graph: Graph): string[] {
   return [...graph].flatMap(([file, imports]) => {
@@ -195,7 +202,7 @@ function timeFaults(file: string, source: string): string[] {
   ];
 }
 
-const graph = readGraph(["lib", "functions", "cli", "lab"]);
+const graph = readGraph(["lib", "functions", "cli", "console", "lab"]);
 
 describe("the architecture", () => {
   test("has every import pointing inwards", () => {
@@ -226,7 +233,7 @@ describe("the architecture", () => {
 
   test("has small folders, and nothing loose in lib", () => {
     const folders = Map.groupBy(
-      [...graph.keys()].filter((file) => file.startsWith("lib/")),
+      [...graph.keys()].filter((file) => /^(lib|console)\//.test(file)),
       dirname,
     );
     expect(folders.get("lib")).toEqual(["lib/errors.ts", "lib/log.ts"]);
@@ -351,6 +358,10 @@ describe("its checks can fail", () => {
     ["a command on a look that no report is made of", "cli/x.ts", "lib/usecases/observe/look.ts"],
     ["a command on an adapter", "cli/x.ts", "lib/adapters/local/clock.ts"],
     ["a command on the configuration", "cli/x.ts", "lib/config/config.ts"],
+    ["a page on a command", "console/x.ts", "cli/render.ts"],
+    ["a page on job internals", "console/x.ts", "lib/usecases/push/push.ts"],
+    ["a page on an adapter", "console/x.ts", "lib/adapters/local/clock.ts"],
+    ["a command on the pages", "cli/x.ts", "console/app.ts"],
     ["the lab on the product", "lab/d.ts", "lib/compose/compose.ts"],
     ["the lab on a cloud, but for the twin", "lab/d.ts", "@aws-sdk/client-sqs"],
     ["the twin on the product", "lab/twin/d.ts", "lib/compose/compose.ts"],

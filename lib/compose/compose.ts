@@ -5,7 +5,11 @@ import { serverCertificates } from "../adapters/nats/connection/certificates.ts"
 import { openEvents } from "../adapters/nats/events/events.ts";
 import { jwtCodec } from "../adapters/nats/jwt/jwt-codec.ts";
 import type { AccountId } from "../domain/claims/account.ts";
+import type { AccountClaims } from "../domain/claims/claims.ts";
 import type { Expiring } from "../domain/expiry/expiring.ts";
+import type { ExpiryPolicy } from "../domain/expiry/expiry-policy.ts";
+import { policiesOf } from "../domain/expiry/policy-match.ts";
+import type { Links } from "../domain/incidents/page-text.ts";
 import type { RunMode } from "../domain/ladder/mode.ts";
 import { defined } from "../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../errors.ts";
@@ -58,6 +62,10 @@ export interface App extends AsyncDisposable {
   readonly callsNobody: string | undefined;
   /** The configured accounts. */
   readonly configured: readonly AccountId[];
+  /** Where pages send people. */
+  readonly links: Links;
+  /** An account's policy by the configuration. Without the operator JWT, the system account is one like any other. */
+  policyOf(account: AccountId, claims?: AccountClaims): ExpiryPolicy;
   nameOf(account: string): string;
   readonly monitoring: Monitoring;
   /** The account that a person means by an id or a name. @throws RelightError `account.unknown`, `nats.*` */
@@ -204,6 +212,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 
   const deps: ConsoleDependencies = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
+  const offlinePolicy = policiesOf(config, {});
   return {
     mode: base.mode,
     callsNobody: parts.callsNobody,
@@ -219,6 +228,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     watch: runWatch,
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
+    links: config.links,
+    policyOf: (account, claims) => offlinePolicy(account, claims),
     nameOf: (account) => nameOf(base, account as AccountId),
     findAccount: (text) => findAccount(deps, text, context),
     findOffline: (text) => findAccount(deps, text),

@@ -11,7 +11,10 @@ const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 /** Reports and metrics only: they say less about expired entries, and decide nothing. */
 const REPORTERS = [
   "lib/usecases/orders/console.ts",
+  "lib/usecases/reports/account-history.ts",
   "lib/usecases/reports/entries-by-correlation.ts",
+  "lib/domain/journal/describe-entry.ts",
+  "lib/domain/journal/timeline.ts",
   "lib/domain/journal/unfinished.ts",
 ];
 const MEASURED = `kinds: ["verdict"], limit: LATEST_VERDICTS`;

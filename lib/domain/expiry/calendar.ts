@@ -56,7 +56,8 @@ export function calendar(
   const renewals = accounts
     .flatMap((account) => renewalsOf(account, now, until))
     .sort((one, other) => one.at - other.at);
-  return { days: byDay(renewals), storms: stormsIn(renewals, storm) };
+  const active = renewals.filter(({ kind }) => kind !== "manual");
+  return { days: byDay(renewals), storms: stormsIn(active, storm) };
 }
 
 function renewalsOf(scheduled: Scheduled, now: EpochMillis, until: EpochMillis): readonly ComingRenewal[] {
@@ -83,9 +84,11 @@ function byDay(renewals: readonly ComingRenewal[]): readonly CalendarDay[] {
   return [...days].map(([day, list]) => ({ day, renewals: list }));
 }
 
-/** The times in which more than `most` accounts are renewed within one hour; `renewals` in order. */
-function stormsIn(renewals: readonly ComingRenewal[], most: number): readonly RenewalStorm[] {
-  const active = renewals.filter(({ kind }) => kind !== "manual");
+/** The times in which more than `most` accounts are renewed within one hour; `active` in order. */
+export function stormsIn(
+  active: readonly Pick<ComingRenewal, "account" | "at">[],
+  most: number,
+): readonly RenewalStorm[] {
   const storms: { from: number; until: number; perHour: number; first: number; last: number }[] = [];
   let first = 0;
   for (const [last, { at }] of active.entries()) {

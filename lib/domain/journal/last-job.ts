@@ -29,6 +29,10 @@ export type LastJob =
       /** The policy's thresholds for that expiry, because a sweep may not have the claims. */
       readonly warnAt?: EpochMillis;
       readonly pageAt?: EpochMillis;
+      /** The renewal window for that expiry, and the planned renewal in it; no `renewAt` if a person renews the account. */
+      readonly opensAt?: EpochMillis;
+      readonly closesAt?: EpochMillis;
+      readonly renewAt?: EpochMillis;
       /** Somebody deleted the account and a person was paged; nothing else is done. */
       readonly withdrawn?: true;
     });
@@ -36,7 +40,8 @@ export type LastJob =
 /** What a job knows about its account at its end. */
 export type Ending = Pick<
   Extract<LastJob, { state: "finished" }>,
-  "verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt" | "withdrawn"
+  | ("verdict" | "jti" | "expiresAt" | "warnAt" | "pageAt" | "verifiedAt" | "withdrawn")
+  | ("opensAt" | "closesAt" | "renewAt")
 >;
 
 /** The job that an entry begins or ends; undefined for other entries. */
@@ -58,15 +63,18 @@ export function lastJobOf({ kind, at, job, data }: JournalEntry): LastJob | unde
     ...time("expiresAt", data["expiresAt"]),
     ...time("warnAt", data["warnAt"]),
     ...time("pageAt", data["pageAt"]),
+    ...time("opensAt", data["opensAt"]),
+    ...time("closesAt", data["closesAt"]),
+    ...time("renewAt", data["renewAt"]),
     ...(data["withdrawn"] === true ? { withdrawn: true } : {}),
   };
 }
 
 /** The fields of the entry `job.finished` besides the outcome. */
 export function endingData(ending: Ending): JsonObject {
-  const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn } = ending;
+  const { verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn, opensAt, closesAt, renewAt } = ending;
   return {
-    ...defined({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn }),
+    ...defined({ verdict, jti, expiresAt, warnAt, pageAt, verifiedAt, withdrawn, opensAt, closesAt, renewAt }),
   };
 }
 

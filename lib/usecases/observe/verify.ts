@@ -1,7 +1,7 @@
 import type { ClaimsDocument } from "../../domain/claims/claims.ts";
 import { trustedIssuers } from "../../domain/claims/operator.ts";
 import { isWithdrawn } from "../../domain/claims/presence.ts";
-import { windowBounds } from "../../domain/expiry/expiry.ts";
+import { type RenewalWindow, renewalWindow } from "../../domain/expiry/expiry.ts";
 import { type EntryKind, EVEN_UNPROVED, type JournalEntry, newest } from "../../domain/journal/journal.ts";
 import { proofIn } from "../../domain/journal/journal-proof.ts";
 import type { Ending } from "../../domain/journal/last-job.ts";
@@ -89,11 +89,17 @@ async function remember(
 export function endingOf({ policyOf }: Context, seen: Look): Omit<Ending, "verifiedAt"> {
   // A deleted account is not renewed, so its expiry does not matter.
   const claims = isWithdrawn(seen.presence) ? undefined : seen.known.renewable?.claims;
-  const bounds = claims && windowBounds(claims, policyOf(claims.sub, claims));
+  const policy = claims && policyOf(claims.sub, claims);
+  const window = claims && policy && renewalWindow(claims, policy);
   return {
     verdict: seen.verdict.health,
     ...(isWithdrawn(seen.presence) ? { withdrawn: true } : {}),
     ...(seen.claims === undefined ? {} : { jti: seen.claims.claims.jti }),
-    ...(bounds && { expiresAt: bounds.expiresAt, warnAt: bounds.warnAt, pageAt: bounds.pageAt }),
+    ...(window && timesOf(window)),
+    ...(window && !policy?.manual ? { renewAt: window.renewAt } : {}),
   };
 }
+
+const timesOf = ({ expiresAt, warnAt, pageAt, opensAt, closesAt }: RenewalWindow) => {
+  return { expiresAt, warnAt, pageAt, opensAt, closesAt };
+};

@@ -57,7 +57,11 @@ export interface Console {
   accounts(page: Page): Promise<JsonObject>;
   /** @throws RelightError `account.unknown` */
   account(name: string): Promise<JsonObject>;
-  /** Queues a job. @throws RelightError `account.unknown`, `queue.unavailable` */
+  /** The account's id. @throws RelightError `account.unknown` if neither the configuration nor the journal has it */
+  find(name: string): Promise<AccountId>;
+  /** Records the order, and returns its job for the queue. @throws RelightError `account.unknown`, `journal.unavailable` */
+  request(order: Order): Promise<Job>;
+  /** Records the order and queues its job. @throws RelightError `account.unknown`, `queue.unavailable` */
   order(order: Order): Promise<Ordered>;
   /** How an order ended. @throws RelightError `account.unknown`, `request.unknown` */
   ended(name: string, correlation: string): Promise<JsonObject>;
@@ -72,6 +76,8 @@ export function consoleOf(deps: ConsoleDependencies): Console {
   return {
     accounts: (page) => accountsReport(deps, page),
     account: (name) => accountReport(deps, name),
+    find: (name) => knownAccount(deps, name),
+    request: (order) => request(deps, order),
     order: (order) => place(deps, order),
     ended: (name, correlation) => orderReport(deps, name, correlation),
   };
@@ -152,7 +158,7 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
  * Records the order first, so the journal has it even if the job never begins. The order's id is the correlation of its job
  * and pages.
  */
-async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> {
+async function request(deps: ConsoleDependencies, order: Order): Promise<Job> {
   const account = await knownAccount(deps, order.account);
   const { action, actor } = order;
   const correlation = deps.newId();
@@ -163,8 +169,13 @@ async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> 
     reason: order.reason,
     correlation,
   });
-  await deps.jobs.enqueue({ account, action, trigger: "manual", reason, correlation, id: correlation });
-  return { account, correlation };
+  return { account, action, trigger: "manual", reason, correlation, id: correlation };
+}
+
+async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> {
+  const job = await request(deps, order);
+  await deps.jobs.enqueue(job);
+  return { account: job.account, correlation: job.id };
 }
 
 async function orderReport(deps: ConsoleDependencies, name: string, correlation: string): Promise<JsonObject> {

@@ -49,18 +49,24 @@ async function knownName(context: EscalateDependencies, account: AccountId): Pro
 
 type Sent = Exclude<Delivery, "waiting">;
 
-export function sendOpen(
+/** What became of a page, and the page itself. */
+interface SentPage {
+  readonly delivery: Sent;
+  readonly incident: Incident;
+}
+
+export async function sendOpen(
   context: EscalateDependencies,
   outage: Outage,
   { typed, ...common }: Common & Pick<Incident, "was" | "first">,
-): Promise<Sent> {
+): Promise<SentPage> {
   const { mode, installation } = context;
   const { failureClass, severity, also, evidence, impact = textOf(failureClass).impact } = outage;
   const asTyped = (text: string): string => withCommands(text, typed, installation?.configFile);
   const isMentioned = outage.advice.some((sentence) => sentence.includes(mode.because));
   const limits = allows(mode.mode, "heal") || isMentioned ? [] : [`${describeMode(mode)}.`];
   const args = outage.command ?? commandOf(failureClass, mode.mode);
-  return deliver(context, {
+  const incident = {
     ...common,
     status: "open",
     failureClass,
@@ -71,7 +77,8 @@ export function sendOpen(
     advice: [...outage.advice.map(asTyped), ...limits],
     command: commandLine(args, typed, installation?.configFile),
     evidence: { ...evidence, mode: modeJson(mode) },
-  });
+  } as const;
+  return { delivery: await deliver(context, incident), incident };
 }
 
 export function sendResolved(

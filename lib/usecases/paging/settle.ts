@@ -1,7 +1,8 @@
 import { type FailureClass, textOf } from "../../domain/incidents/classes.ts";
-import { incidentKey } from "../../domain/incidents/incident.ts";
+import { type Incident, incidentKey } from "../../domain/incidents/incident.ts";
 import { courseOf, type OpenIncident, openIncidentsOf } from "../../domain/incidents/open-incidents.ts";
 import { type PageEnd, spokenDuration } from "../../domain/incidents/page-end.ts";
+import { pageText } from "../../domain/incidents/page-text.ts";
 import { shouldPage } from "../../domain/incidents/repeats.ts";
 import { type Ended, type Outage, outageOf, type PageDraft } from "../../domain/incidents/trouble.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../../domain/incidents/unknown-period.ts";
 import type { JournalEntry } from "../../domain/journal/journal.ts";
 import { defined } from "../../domain/time/defined.ts";
+import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { epochMillis, isoTime, millis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
 import { record } from "../context/context.ts";
@@ -73,7 +75,7 @@ async function page(
   const since = earliest(noticed, outage.since, period && isoTime(period.began)) ?? isoTime(now);
   const current = period === undefined ? outage : withPeriod(outage, period);
   const left = (open?.classes ?? []).filter((one) => !ended.some(({ which }) => which(one)));
-  const opened = (delivery: Delivery): Promise<void> =>
+  const opened = (delivery: Delivery, page?: Incident): Promise<void> =>
     record(context, job, "incident.opened", {
       key,
       failureClass,
@@ -84,6 +86,7 @@ async function page(
       ...defined({ about }),
       since,
       classes: [...new Set([...outage.classes, ...left])],
+      ...(page === undefined ? {} : { page: pageJson(page) }),
     });
   if (period !== undefined && !hasLasted(period, context.unknownAfter ?? millis(0), now)) {
     context.log.warn("nobody is called yet: that may pass", { key, summary: current.summary });
@@ -94,7 +97,7 @@ async function page(
   if (!shouldPage(entries, { key, failureClass, severity, about, repeats, hasChannels }, now))
     return { delivery: hasChannels ? "sent_before" : "logged", ...lastSent(open) };
   const subject = await pageSubject(context, job.account, outage.name);
-  const delivery = await sendOpen(context, current, {
+  const { delivery, incident } = await sendOpen(context, current, {
     ...subject,
     key,
     since,
@@ -103,7 +106,7 @@ async function page(
     ...(open?.last === undefined ? { first: true } : {}),
     ...defined({ was }),
   });
-  await opened(delivery);
+  await opened(delivery, incident);
   return { delivery };
 }
 
@@ -117,6 +120,12 @@ function currentOf(
   const own = incidentKey(operator.id, account, failureClass);
   const current = account === "-" ? undefined : open.findLast(({ last }) => last !== undefined);
   return current ?? open.find(({ key }) => key === own);
+}
+
+/** What a person was told, for the console. */
+function pageJson(incident: Incident): JsonObject {
+  const { title, parts } = pageText(incident);
+  return { title, parts: parts as unknown as Json };
 }
 
 function lastSent(open: OpenIncident | undefined): { at?: string } {

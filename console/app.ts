@@ -1,0 +1,30 @@
+import { Hono } from "hono";
+import { signedIn, type Variables } from "./guard.ts";
+import { type Pages, pagesOf } from "./pages.ts";
+import { answerErrors, protect } from "./protect.ts";
+import type { ConsoleSettings } from "./settings.ts";
+import { FAVICON, SCRIPT } from "./views/script.ts";
+import { STYLE } from "./views/style.ts";
+
+/** The console's pages. They can be mounted at the root of another app. */
+export function createConsole(settings: ConsoleSettings): Hono {
+  const hono = new Hono<{ Variables: Variables }>();
+  const pages: Pages = pagesOf(settings);
+  hono.use(protect(settings.guard));
+  hono.onError(answerErrors(settings.log));
+  hono.get("/console.css", (context) => asset(context.body(STYLE), "text/css"));
+  hono.get("/console.js", (context) => asset(context.body(SCRIPT), "text/javascript"));
+  hono.get("/console.svg", (context) => asset(context.body(FAVICON), "image/svg+xml"));
+  hono.use(signedIn(settings.guard));
+  hono.get("/", pages.fleet);
+  hono.get("/account/:account", pages.account);
+  // What a request's handlers tell each other is nothing to whoever mounts them.
+  return hono as unknown as Hono;
+}
+
+/** The files are part of the release, so they may be kept for a while. */
+function asset(answer: Response, type: string): Response {
+  answer.headers.set("content-type", `${type}; charset=utf-8`);
+  answer.headers.set("cache-control", "public, max-age=300");
+  return answer;
+}

@@ -1,0 +1,22 @@
+import { RelightError } from "../lib/errors.ts";
+import { type Guard, newKey } from "./guard.ts";
+import { isLoopback } from "./listen.ts";
+
+/**
+ * Lets everybody in who uses this machine, as an operator. Refuses other names than this machine's, so that no foreign
+ * page can have its own name point here (DNS rebinding).
+ * @param name who acts, for the journal
+ */
+export function loopbackGuard(name: string): Guard {
+  const person = { name, role: "operator", signsOut: false, way: "loopback" } as const;
+  return {
+    isSecure: false,
+    key: newKey(),
+    admit: ({ req }) => {
+      const host = URL.parse(`http://${req.header("host") ?? ""}`)?.hostname.replace(/^\[|\]$/g, "");
+      if (host !== undefined && isLoopback(host)) return;
+      throw new RelightError("request.unauthorized", "the request's Host is not an address of this machine");
+    },
+    personOf: () => person,
+  };
+}

@@ -1,0 +1,38 @@
+import type { Survey } from "./survey.ts";
+
+/** One line of a plan, for people. */
+export interface PlanStep {
+  /** Whether Relight would not do it; `text` says why. */
+  readonly refused: boolean;
+  readonly text: string;
+  /** Why, at what risk, and how it is undone: a label and its text. */
+  readonly more: readonly (readonly [label: string, text: string])[];
+}
+
+/** What a sweep would do about the account; empty if there is nothing to do. */
+export function planSteps({ renewal, reconciliation, step, decision }: Survey): readonly PlanStep[] {
+  const steps: PlanStep[] = [];
+  if (reconciliation !== undefined) steps.push(doing(`${reconciliation.does} the difference: ${reconciliation.why}`));
+  if (renewal === undefined) steps.push(...notRenewed(decision));
+  else steps.push(doing(`renew: its claims are ${renewal === "due" ? "due for renewal" : "expired"}`));
+  if (step.kind === "rung") {
+    const { id, title, risk, undo } = step.rung;
+    steps.push(doing(`${id}: ${title}`, ["why", step.why], ["risk", risk], ["undo", undo]));
+  }
+  if (step.kind === "rung" || step.kind === "stop")
+    steps.push(...step.refused.map(({ rung, why }) => refused(`${rung} refused: ${why}`)));
+  if (step.kind === "stop") steps.push(doing(`call a person: ${step.why}`));
+  return steps;
+}
+
+/** Why an account is not renewed although it is due. */
+function notRenewed({ decision, why }: Survey["decision"]): readonly PlanStep[] {
+  if (decision === "manual") return [doing(`a person renews it: ${why}`)];
+  if (decision === "withdrawn") return [refused(`renew refused: ${why}`)];
+  if (decision === "disagree") return [refused(`renew refused: the readings of its claims do not agree: ${why}`)];
+  return [];
+}
+
+const doing = (text: string, ...more: PlanStep["more"]): PlanStep => ({ refused: false, text, more });
+
+const refused = (text: string): PlanStep => ({ refused: true, text, more: [] });

@@ -1,0 +1,192 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Browser, Locator } from "playwright-core";
+import { createConsole } from "../../console/app.ts";
+import type { Guard } from "../../console/guard.ts";
+import { type Listening, listen } from "../../console/listen.ts";
+import { loopbackGuard } from "../../console/loopback.ts";
+import type { Role } from "../../console/person.ts";
+import { type App, openApp } from "../../lib/compose/compose.ts";
+import type { AccountId } from "../../lib/domain/claims/account.ts";
+import { isPrintable } from "../../lib/domain/time/printable.ts";
+import { createLog } from "../../lib/log.ts";
+import { axeFaults, describeBrowser, LOOKS, openBrowser, openPage } from "../support/chromium.ts";
+import { DAY, HOSTILE, seedFleet } from "../support/console-journal.ts";
+
+/** The pages in a real browser, over a real journal, without a cluster. */
+
+const log = createLog({ level: "silent" });
+
+describeBrowser("the console's pages", () => {
+  let folder: string;
+  let app: App;
+  let browser: Browser;
+  let ids: { shop: AccountId; healed: AccountId; hostile: AccountId };
+  const servers: Listening[] = [];
+
+  async function consoleFor(role: Role): Promise<Listening> {
+    const guard = loopbackGuard("ada");
+    const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, signsOut: false, way: "loopback" }) };
+    const open = () => openApp({ configFile: join(folder, "relight.yaml"), log });
+    const at = await listen(createConsole({ app, open, guard: as, log }), { host: "127.0.0.1", port: 0 });
+    servers.push(at);
+    return at;
+  }
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "relight-console-"));
+    const configFile = join(folder, "relight.yaml");
+    await writeFile(configFile, CONFIG);
+    app = await openApp({ configFile, log });
+    const { seed, shop, healed } = await seedFleet(app.journal, app.clock.now());
+    const hostile: AccountId[] = [];
+    for (const name of HOSTILE) hostile.push(await seed.account({ name, health: "dead", expiresIn: 5 * DAY }));
+    ids = { shop, healed, hostile: hostile[0] as AccountId };
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    for (const server of servers) await server[Symbol.asyncDispose]();
+    await app[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  const paths = () => ["", `account/${ids.shop}`, `account/${ids.healed}`, `account/${ids.hostile}`];
+
+  test.each(["viewer", "operator"] as const)(
+    "look right to a %s: no fault of axe, no side scroll, no complaint",
+    async (role) => {
+      const { url } = await consoleFor(role);
+      for (const look of Object.values(LOOKS)) {
+        await using opened = await openPage(browser, look);
+        for (const path of paths()) {
+          await opened.page.goto(url + path);
+          expect({ path, faults: await axeFaults(opened.page) }).toEqual({ path, faults: [] });
+          const width = await opened.page.evaluate<number>("document.documentElement.scrollWidth");
+          expect({ path, width }).toEqual({ path, width: look.viewport.width });
+        }
+        expect(opened.problems).toEqual([]);
+        expect([...opened.asked]).toEqual([new URL(url).origin]);
+      }
+    },
+  );
+
+  test("show every account, the most urgent first, and find them by verdict and name", async () => {
+    const { url } = await consoleFor("viewer");
+    await using opened = await openPage(browser, { ...LOOKS.light, javaScriptEnabled: false });
+    const { page } = opened;
+    await page.goto(url);
+    const names = () => page.locator(".row:not(.head) .who a").allInnerTexts();
+    expect((await names()).slice(5, 9)).toEqual(["shop-orders", "edge-leaf", "invoices", "metrics"]);
+    expect(await textIn(page.locator(".row", { hasText: "shop-orders" }))).toContain("incident: JetStream is dead");
+    await page.getByRole("link", { name: "degraded" }).click();
+    await page.waitForURL(/verdict=degraded/);
+    expect(await names()).toEqual(["metrics"]);
+    await page.goto(url);
+    await page.getByRole("searchbox").fill("PAY");
+    await Promise.all([page.waitForURL(/q=PAY/), page.keyboard.press("Enter")]);
+    expect(await names()).toEqual(["payments"]);
+    await page.getByRole("link", { name: "payments" }).click();
+    await page.waitForURL(/account/);
+    expect(await textIn(page.locator("h1"))).toBe("payments");
+  });
+
+  test("tell an outage as a whole: dead since, seen by, tried, proved, healed", async () => {
+    const { url } = await consoleFor("viewer");
+    await using opened = await openPage(browser, LOOKS.light);
+    await opened.page.goto(`${url}account/${ids.healed}`);
+    const labels = await opened.page.locator(".outage .steps b").allInnerTexts();
+    expect(labels).toEqual([
+      "dead since",
+      "seen by",
+      "dead",
+      "tried",
+      "proved",
+      "page",
+      "tried",
+      "healthy",
+      "resolved",
+      "healed",
+    ]);
+    expect(await textIn(opened.page.locator(".outage h3"))).toMatch(/^dead since .* for 4m 30s, until/);
+    expect(await textIn(opened.page.locator(".quiet"))).toMatch(/^4 checks, all healthy/);
+  });
+
+  test("show the open incident with its page, the command and the runbook, and the evidence", async () => {
+    const { url } = await consoleFor("viewer");
+    await using opened = await openPage(browser, LOOKS.light);
+    const { page } = opened;
+    await page.goto(`${url}account/${ids.shop}`);
+    const incident = page.locator(".incidents");
+    expect(await textIn(incident)).toContain("Publishers get 503 no responders");
+    expect(await textIn(incident)).toContain("relight heal shop-orders");
+    expect(await incident.getByRole("link").getAttribute("href")).toBe(
+      "https://runbook.example/relight#jetstream_dead",
+    );
+    expect(await page.getByText("nats-server #6806").count()).toBeGreaterThan(0);
+    await page.locator("summary").first().click();
+    expect(await textIn(page.locator("pre").first())).toContain('"interest": 0');
+  });
+
+  test("show names as text, whatever is in them", async () => {
+    const { url } = await consoleFor("viewer");
+    await using opened = await openPage(browser, LOOKS.phone);
+    await opened.page.goto(url);
+    const text = await textIn(opened.page.locator("main"));
+    expect(text).toContain("<script>alert(document.domain)</script>");
+    expect(text).toContain("\\u202egnp.exe");
+    expect([...text].filter((char) => char !== "\n" && !isPrintable(char))).toEqual([]);
+    expect(opened.problems).toEqual([]);
+  });
+
+  test("forbid everything that is not theirs, and are kept by nobody", async () => {
+    const { url } = await consoleFor("viewer");
+    const { headers, status } = await fetch(url);
+    expect(status).toBe(200);
+    expect(headers.get("content-security-policy")).toBe(
+      "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    );
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    const html = await (await fetch(url)).text();
+    expect(html).not.toMatch(/<script>|<style| style=| on[a-z]+="/);
+  });
+
+  test("are checked by an axe that finds faults", async () => {
+    await using opened = await openPage(browser, LOOKS.light);
+    await opened.page.setContent(`<html lang="en"><title>x</title><main><h1>x</h1><img src="data:,"></main></html>`);
+    expect(await axeFaults(opened.page)).toEqual([expect.stringMatching(/^image-alt/)]);
+  });
+
+  test("answer for what does not exist, and for a name from elsewhere", async () => {
+    const { url } = await consoleFor("viewer");
+    expect((await fetch(`${url}account/nobody`)).status).toBe(404);
+    expect((await fetch(`${url}nothing`)).status).toBe(404);
+    expect(await rawStatus(url, "evil.example")).toBe(403);
+    expect(await rawStatus(url, "localhost:1")).toBe(200);
+  });
+});
+
+/** What a person reads, on one line. */
+const textIn = async (place: Locator): Promise<string> =>
+  ((await place.textContent()) ?? "").replace(/\s+/g, " ").trim();
+
+/** `fetch` does not send another Host. */
+async function rawStatus(url: string, host: string): Promise<number | undefined> {
+  const { get } = await import("node:http");
+  return new Promise((done, fail) => {
+    get(url, { headers: { host } }, (answer) => {
+      answer.resume();
+      done(answer.statusCode);
+    }).on("error", fail);
+  });
+}
+
+const CONFIG = `cluster: { servers: ["nats://127.0.0.1:1"], systemCredentials: "file:missing.creds" }
+operator: { jwt: "file:missing.jwt", signingKey: "file:missing.nk" }
+policy: { blackouts: [{ days: [sat, sun], from: "00:00", to: "23:59", timeZone: UTC }] }
+links: { runbook: "https://runbook.example/relight#{class}" }
+`;
