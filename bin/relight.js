@@ -45,6 +45,10 @@ if (major < neededMajor || (major === neededMajor && minor < neededMinor))
       existsSync(join(root, "scripts", "setup.js")) ? ", or use `npm run relight -- COMMAND` in the checkout" : ""
     }`,
   );
+// Node 22 calls SQLite experimental. What the journal uses of it is the same in Node 24, where it no longer is.
+const { emitWarning } = process;
+process.emitWarning = (warning, ...rest) =>
+  String(warning).startsWith("SQLite is an experimental feature") || emitWarning.call(process, warning, ...rest);
 for (let waited = 0; waited < SWAP && !existsSync(command) && isSwapping(); waited += 20)
   await new Promise((done) => setTimeout(done, 20));
 if (!existsSync(command)) build();

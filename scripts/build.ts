@@ -17,6 +17,8 @@ const old = join(root, `dist-old-${process.pid}`);
 
 /** The file in `dist` with the hash of the bundles' sources. */
 const MADE_OF = "made-of";
+/** The file in `dist` with the packages in the command, one `name@version` per line, for scripts/release.ts. */
+const BUNDLED = "bundled";
 const SOURCES = ["lib", "cli", "console", "functions"];
 const OTHERS = ["package.json", "package-lock.json", join("scripts", "build.ts")];
 
@@ -91,19 +93,34 @@ function bundleFunction(name: string): Promise<unknown> {
   });
 }
 
+function packagesIn(inputs: readonly string[]): string {
+  const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []);
+  const packages = [...new Set(folders)].map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+    return `${name}@${version}\n`;
+  });
+  return packages.sort().join("");
+}
+
 /** Builds everything and replaces the old bundles. */
 async function buildAll(madeOf: string): Promise<void> {
   try {
-    await Promise.all([
+    const [{ metafile }] = await Promise.all([
       // Splitting avoids loading the AWS SDK when Relight runs without AWS.
       build({
         ...common,
         entryPoints: [{ in: "cli/main.ts", out: "relight" }],
         outdir: join(out, "cli"),
         splitting: true,
+        // Names stay, so stack traces in bug reports are readable without source maps.
+        sourcemap: false,
+        metafile: true,
+        minifyWhitespace: true,
+        minifySyntax: true,
       }),
       ...FUNCTIONS.map(bundleFunction),
     ]);
+    await writeFile(join(out, BUNDLED), packagesIn(Object.keys(metafile.inputs)));
     await writeFile(join(out, MADE_OF), madeOf);
     await swap();
   } finally {

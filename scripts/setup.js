@@ -26,6 +26,7 @@ const TASKS = {
   relight: { needs: [], run: ["cli/main.ts"] },
   invoke: { needs: [], run: ["scripts/invoke.ts"] },
   package: { needs: [], run: PACKAGE },
+  release: { needs: [], run: ["scripts/release.ts"] },
   quickstart: { needs: [], run: ["lab/quickstart.ts"] },
   check: { needs: [], run: ["scripts/test.ts", "--check"] },
   unit: { needs: [], run: ["scripts/test.ts", "--unit"] },

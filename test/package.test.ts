@@ -1,27 +1,78 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, test } from "@jest/globals";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { serverBinary } from "../lab/server-binaries.ts";
+import { createWorld } from "../lab/world.ts";
+import manifest from "../package.json" with { type: "json" };
+import { OLDEST_NODE, oldestNode } from "./support/oldest-node.ts";
+import { environment } from "./support/relight.ts";
 
-test("the package contains the command and everything it runs, and puts nothing else on the PATH", () => {
-  const root = join(import.meta.dirname, "..");
-  const folder = mkdtempSync(join(tmpdir(), "relight-package-"));
-  try {
-    const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
-    const [packed] = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8" })) as [
-      { readonly filename: string; readonly files: readonly { readonly path: string }[] },
-    ];
-    const paths = packed.files.map(({ path }) => path);
-    expect(paths).toEqual(expect.arrayContaining(["bin/relight.js", "dist/cli/relight.js", "package.json"]));
-    execFileSync("tar", ["-xzf", packed.filename, "package/package.json"], { cwd: folder });
-    const { bin, engines } = JSON.parse(readFileSync(join(folder, "package", "package.json"), "utf8")) as {
-      readonly bin: object;
-      readonly engines: object;
-    };
-    expect(bin).toEqual({ relight: "bin/relight.js" });
-    expect(engines).toEqual({ node: ">=22.13" });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** What people install: the tarball of `npm pack`, in an empty folder, without the checkout. */
+
+const root = join(import.meta.dirname, "..");
+const run = promisify(execFile);
+/** Bytes. */
+const LARGEST = 3_000_000;
+
+let folder: string;
+let tarball: string;
+let files: readonly string[];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "relight-package-"));
+  const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
+  const [packed] = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8" })) as [
+    { readonly filename: string; readonly files: readonly { readonly path: string }[] },
+  ];
+  tarball = join(folder, packed.filename);
+  files = packed.files.map(({ path }) => path);
 });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("it is the command with its documents: no function, no source map, no dependency", () => {
+  expect(files).toEqual(expect.arrayContaining(["bin/relight.js", "dist/cli/relight.js", "docs/reference.md"]));
+  expect(files.filter((file) => /functions|\.map$|\.ts$|^(lab|test|lib|scripts)\//.test(file))).toEqual([]);
+  expect(statSync(tarball).size).toBeLessThan(LARGEST);
+  execFileSync("tar", ["-xzf", tarball, "package/package.json"], { cwd: folder });
+  const packed: object = JSON.parse(readFileSync(join(folder, "package", "package.json"), "utf8"));
+  expect(packed).toMatchObject({ bin: { relight: "bin/relight.js" }, engines: { node: ">=22.13" } });
+  expect(packed).not.toHaveProperty("dependencies");
+});
+
+describe.each(nodesToTry())("installed with %s", (name, nodePath) => {
+  const path = [dirname(nodePath), process.env["PATH"]].join(delimiter);
+  const env = { ...environment(), PATH: path };
+
+  test.each([
+    ["in a folder", [], "node_modules/.bin"],
+    ["globally", ["--global", "--prefix", "."], "bin"],
+  ])("%s, it checks a cluster and keeps a journal, without a warning", async (where, flags, bin) => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+    const home = join(folder, `${name} ${where}`);
+    await mkdir(home);
+    await run("npm", ["install", "--no-audit", "--no-fund", "--offline", ...flags, tarball], { cwd: home, env });
+    const installed = flags.length > 0 ? "lib/node_modules" : "node_modules";
+    expect((await readdir(join(home, installed))).filter((entry) => !entry.startsWith("."))).toEqual(["relight"]);
+
+    const relight = (...args: string[]) =>
+      run(join(home, bin, "relight"), args, { cwd: world.home, env }).catch((error: unknown) => error);
+    expect(await relight("--version")).toMatchObject({ stdout: `${manifest.version}\n`, stderr: "" });
+    expect(await relight("verify", "APP")).toMatchObject({ stdout: expect.stringMatching(/healthy/), stderr: "" });
+    expect(await relight("status")).toMatchObject({ stdout: expect.stringMatching(/APP .*healthy/), stderr: "" });
+    expect(await relight("journal")).toMatchObject({ stdout: expect.stringMatching(/job/), stderr: "" });
+  });
+});
+
+function nodesToTry(): readonly (readonly [name: string, path: string])[] {
+  const current = ["this Node", process.execPath] as const;
+  try {
+    return [current, [`the oldest Node, ${OLDEST_NODE}`, oldestNode()]];
+  } catch (error) {
+    console.warn(`SKIPPED: the package on Node ${OLDEST_NODE}, which npm could not fetch: ${error}`);
+    return [current];
+  }
+}
