@@ -1,0 +1,107 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { parseAllDocuments } from "yaml";
+
+/** What is in `deploy/` for installations without AWS, each checked by its own linter where that is installed. */
+
+const root = join(import.meta.dirname, "..");
+const deploy = (...names: readonly string[]): string => join(root, "deploy", ...names);
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "relight-deploy-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = (command: string, ...args: readonly string[]): string =>
+  execFileSync(command, args, { encoding: "utf8", stdio: "pipe" });
+
+/** `describe`, or a loud skip where the linter is missing. */
+function describeWith(linter: string, suite: () => void): void {
+  try {
+    run("which", linter);
+    describe(linter, suite);
+  } catch {
+    console.warn(`SKIPPED: ${linter} is not installed`);
+    describe.skip(linter, suite);
+  }
+}
+
+describeWith("systemd-analyze", () => {
+  const unit = (): string => {
+    const file = join(folder, "relight.service");
+    const text = readFileSync(deploy("systemd", "relight.service"), "utf8");
+    // It checks that the program exists, and the manual page.
+    writeFileSync(file, text.replace("/usr/local/bin/relight", "/bin/true").replace(/^Documentation=.*\n/m, ""));
+    return file;
+  };
+
+  test("the unit is valid", () => {
+    expect(run("systemd-analyze", "verify", unit())).toBe("");
+  });
+
+  test("the unit's exposure is below 3", () => {
+    const rating = run("systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", unit());
+    expect(rating).toMatch(/Overall exposure level for relight\.service: [012]\.\d/);
+  });
+});
+
+describeWith("hadolint", () => {
+  test("the container file has no faults", () => {
+    expect(run("hadolint", deploy("container", "Containerfile"))).toBe("");
+  });
+});
+
+describeWith("helm", () => {
+  const chart = deploy("helm", "relight");
+  const VALUES = `
+image: { repository: registry.example/relight }
+secretName: relight
+config:
+  cluster: { servers: ["nats://nats:4222"], systemCredentials: "file:sys.creds" }
+  operator: { jwt: "file:operator.jwt", signingKey: "file:operator.nk" }
+  serve: { access: { token: "file:token" } }
+`;
+  const OPTIONS = `
+restarts: { pods: [nats-0, nats-1] }
+networkPolicy: { enabled: true, from: [{ namespaceSelector: {} }] }
+serviceMonitor: { enabled: true, labels: { release: monitoring } }
+`;
+  const valuesFile = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const kindsOf = (values: string): readonly string[] => {
+    const out = run("helm", "template", "nats", chart, "--kube-version", "1.31.0", "--values", values);
+    return parseAllDocuments(out)
+      .map((document) => document.toJS())
+      .filter((object) => object !== null)
+      .map(({ kind }) => kind)
+      .sort();
+  };
+  const PLAIN = ["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"];
+
+  test("the chart passes helm lint", () => {
+    expect(run("helm", "lint", "--strict", chart, "--values", valuesFile("lint.yaml", VALUES))).toContain(
+      "0 chart(s) failed",
+    );
+  });
+
+  test("it grants no rights and opens nothing that was not asked for", () => {
+    expect(kindsOf(valuesFile("plain.yaml", VALUES))).toEqual(PLAIN);
+    const all = [...PLAIN, "NetworkPolicy", "Role", "RoleBinding", "ServiceMonitor"];
+    expect(kindsOf(valuesFile("all.yaml", VALUES + OPTIONS))).toEqual(all.sort());
+  });
+
+  test.each([
+    ["an image", "repository: registry.example/relight", 'repository: ""'],
+    ["who may call", 'serve: { access: { token: "file:token" } }', "serve: {}"],
+  ])("it is refused without %s", (what, from, to) => {
+    const values = valuesFile("refused.yaml", VALUES.replace(from, to));
+    expect(() => kindsOf(values)).toThrow(what === "an image" ? /repository/ : /access/);
+  });
+});
