@@ -18,6 +18,7 @@ import { addJetStreamCommand } from "./jetstream.ts";
 import { printAside, printLines } from "./out.ts";
 import { type PushOptions, push } from "./push.ts";
 import { type RotateKeyOptions, rotateKey } from "./rotate-key.ts";
+import { addServiceCommands } from "./services.ts";
 import {
   type CommandResult,
   type Console,
@@ -26,7 +27,6 @@ import {
   runCommand,
   runOffline,
 } from "./session.ts";
-import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -185,18 +185,9 @@ program
     act("sweeping", (app) => commands.run(app, { due }), { pages: true })({ dryRun }, {}),
   );
 
-program
-  .command("watch")
-  .description("listen to the cluster, and renew and heal at once; runs until stopped")
-  .addOption(
-    new Option("--sweep-every <time>", "how often to check all accounts as well; off for never")
-      .argParser(readInterval)
-      .default(millis(300_000), "5m"),
-  )
-  .option(...DRY_RUN)
-  .action(async ({ sweepEvery, dryRun }: { sweepEvery: Interval; dryRun: boolean }) => {
-    exitCode = await runWatch({ ...globalOptions(), dryRun }, sweepEvery);
-  });
+addServiceCommands(program, async (run) => {
+  exitCode = await run(globalOptions());
+});
 
 program
   .command("console")

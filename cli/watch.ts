@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
-import { openApp } from "../lib/compose/compose.ts";
+import { type App, openApp } from "../lib/compose/compose.ts";
 import { describePage } from "../lib/domain/incidents/page-end.ts";
 import { defined } from "../lib/domain/time/defined.ts";
 import { counted } from "../lib/domain/time/text.ts";
@@ -60,20 +60,25 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
     };
     await using app = await openApp({ ...settings, ...namedConfig(options) });
     if (app.callsNobody !== undefined) warn(app.callsNobody);
-    const { nameOf, learn } = await growingNames(app);
-    const print = (note: WatchNote): void => {
-      const at = new Date().toISOString();
-      for (const { account, name } of resultsIn(note)) learn(account, name);
-      if (json) printJson({ at, ...describe(nameOf, note) }, 0);
-      else printLines(linesOf((account) => shortName(nameOf(account), account), note, at));
-    };
-    await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report: print });
+    const report = await notePrinter(app, options);
+    await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report });
     return EXIT.ok;
   } catch (thrown) {
     return json ? reportLine(thrown) : reportError(thrown, options);
   } finally {
     stop.end();
   }
+}
+
+/** Prints each note of a running watch. */
+export async function notePrinter(app: App, { json }: Pick<GlobalOptions, "json">): Promise<(note: WatchNote) => void> {
+  const { nameOf, learn } = await growingNames(app);
+  return (note) => {
+    const at = new Date().toISOString();
+    for (const { account, name } of resultsIn(note)) learn(account, name);
+    if (json) printJson({ at, ...describe(nameOf, note) }, 0);
+    else printLines(linesOf((account) => shortName(nameOf(account), account), note, at));
+  };
 }
 
 /** The results of jobs, which have the accounts' names. */
@@ -88,7 +93,7 @@ function resultsIn(note: WatchNote): readonly Remediation[] {
 }
 
 /** An error on one line, as everything else is. */
-function reportLine(thrown: unknown): ExitCode {
+export function reportLine(thrown: unknown): ExitCode {
   const error = asRelightError(thrown);
   const at = new Date().toISOString();
   printJson({ at, what: "error", error: error.toJSON() }, 0);

@@ -1,17 +1,21 @@
 import middy from "@middy/core";
 import router from "@middy/http-router";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { notFoundResponse, problems } from "./http.ts";
-import { parameter, readOrder, readPage, route } from "./requests.ts";
+import { readOrder, readPage } from "../lib/http/requests.ts";
+import { notFoundResponse, problems, readRequest } from "./http.ts";
+import { parameter, route } from "./requests.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const ACCOUNT = "/accounts/{account}";
 
 const routes = [
-  route("GET", "/accounts", async ({ console }, event) => [200, await console.accounts(readPage(event))]),
+  route("GET", "/accounts", async ({ console }, event) => [
+    200,
+    await console.accounts(readPage(event.queryStringParameters ?? {})),
+  ]),
   route("GET", ACCOUNT, async ({ console }, event) => [200, await console.account(parameter(event, "account"))]),
   route("POST", `${ACCOUNT}/jobs`, async ({ console }, event, actor) => {
-    const order = { ...readOrder(event), account: parameter(event, "account"), actor };
+    const order = { ...readOrder(readRequest(event).body), account: parameter(event, "account"), actor };
     return [202, await console.order(order)];
   }),
   route("GET", `${ACCOUNT}/jobs/{correlation}`, async ({ console }, event) => {

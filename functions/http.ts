@@ -1,39 +1,21 @@
 import type { MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { printableJson } from "../lib/domain/time/printable.ts";
-import { asRelightError, type ErrorCode, RelightError } from "../lib/errors.ts";
-import { redact } from "../lib/log.ts";
+import { RelightError } from "../lib/errors.ts";
+import { answerText, JSON_TYPE, problemOf } from "../lib/http/problems.ts";
 import type { WithApp } from "./runtime.ts";
 
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  "webhook.unauthorized": 401,
-  "webhook.invalid": 400,
-  "webhook.conflict": 409,
-  "jwt.malformed": 422,
-  "gate.refused": 422,
-  "request.unauthorized": 403,
-  "request.invalid": 400,
-  "request.unknown": 404,
-  "account.unknown": 404,
-};
-
-/** Errors as HTTP answers: the sender learns what to mend; what is ours to mend is only named by its code. */
+/** Errors as HTTP answers. */
 export function problems(): MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, WithApp> {
   return {
     onError: (request) => {
-      const { code, message, details, retryable } = asRelightError(request.error);
-      const status = STATUS[code] ?? (retryable ? 503 : 500);
-      request.response = answer(status, { error: status >= 500 ? { code } : { code, message, details } });
+      const { status, body } = problemOf(request.error);
+      request.response = answer(status, body);
     },
   };
 }
 
 export function answer(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
-  return {
-    statusCode,
-    headers: { "content-type": "application/json" },
-    body: printableJson(JSON.stringify(redact(body))),
-  };
+  return { statusCode, headers: { ...JSON_TYPE }, body: answerText(body) };
 }
 
 /** The body as it was sent, and the headers by names in lower case, which proxies write as they like. */

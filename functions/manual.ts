@@ -2,7 +2,7 @@ import middy from "@middy/core";
 import * as z from "zod";
 import { verdictJson } from "../lib/domain/verdict/verdict.ts";
 import { RelightError } from "../lib/errors.ts";
-import { words } from "./requests.ts";
+import { words } from "../lib/http/requests.ts";
 import { relight, type WithApp } from "./runtime.ts";
 
 const schema = z.strictObject({

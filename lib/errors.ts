@@ -192,6 +192,11 @@ export const ERRORS = {
     EXIT.unknown,
     "See docs/api.md for the routes; an order's id is the correlation in the API's answer.",
   ),
+  "request.too_large": final(EXIT.unknown, "Send a smaller body (docs/serve.md)."),
+  "listen.failed": final(
+    EXIT.unknown,
+    "Choose another address with --listen or serve.listen, or stop the program that has it.",
+  ),
   "event.invalid": final(
     EXIT.critical,
     "A message in the page queue is not an incident; check the rules that send to it. It goes to the dead-letter queue.",

@@ -19,7 +19,7 @@ const old = join(root, `dist-old-${process.pid}`);
 const MADE_OF = "made-of";
 /** The file in `dist` with the packages in the command, one `name@version` per line, for scripts/release.ts. */
 const BUNDLED = "bundled";
-const SOURCES = ["lib", "cli", "console", "functions"];
+const SOURCES = ["lib", "cli", "console", "functions", "serve"];
 const OTHERS = ["package.json", "package-lock.json", join("scripts", "build.ts")];
 
 /** A hash over everything that goes into the bundles. */

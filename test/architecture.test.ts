@@ -74,7 +74,7 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
  * works on an account (heal, push, renew, a remedy).
  */
 const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
-const FACE = `lib/((errors|log|compose/compose)\\.ts$|(domain|ports|files)/|${ENTRIES})`;
+const FACE = `lib/((errors|log|compose/(compose|open-service))\\.ts$|(domain|ports|files|http)/|${ENTRIES})`;
 const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/send-page)\\.ts$`;
 
 /** The first matching rule applies; a module without one fails. */
@@ -112,7 +112,16 @@ const RULES: readonly Rule[] = [
     packages: /^@aws-sdk\/client-secrets-manager$/,
   },
   { place: /^lib\/compose\//, own: /^lib\//, packages: /^node:/ },
-  { place: /^lib\/config\//, own: new RegExp(`^(${INNER}|lib/files/|lib/config/)`), packages: NEUTRAL },
+  {
+    place: /^lib\/config\//,
+    own: new RegExp(`^(${INNER}|lib/files/|lib/config/|lib/http/loopback\\.ts$)`),
+    packages: NEUTRAL,
+  },
+  {
+    place: /^lib\/http\//,
+    own: new RegExp(`^(${INNER}|lib/log\\.ts$|lib/http/|lib/usecases/orders/)`),
+    packages: /^(zod|node:(crypto|net))$/,
+  },
   { place: /^lib\/log\.ts$/, own: new RegExp(`^(${INNER})`), packages: NEUTRAL },
   {
     place: /^functions\/remediate\.ts$/,
@@ -127,7 +136,8 @@ const RULES: readonly Rule[] = [
     own: new RegExp(`^(cli/|console/(app|listen|loopback)\\.ts$|${FACE})`),
     packages: NEUTRAL,
   },
-  { place: /^cli\//, own: new RegExp(`^(cli/|package\\.json$|${FACE})`), packages: NEUTRAL },
+  { place: /^serve\//, own: new RegExp(`^(serve/|${FACE})`), packages: /^(hono|@hono\/node-server|node:)/ },
+  { place: /^cli\//, own: new RegExp(`^(cli/|serve/|package\\.json$|${FACE})`), packages: NEUTRAL },
   // The twin checks in the emulator what the product did there, with AWS's own clients.
   { place: /^lab\/twin\//, own: /^lab\//, packages: /^/ },
   // The judge of random worlds shares no code: it has the official clients, and the plan of the world.
@@ -138,7 +148,7 @@ const RULES: readonly Rule[] = [
 /** Stands in for Lambda's runtime: it loads a packaged bundle in its own process. */
 const LOADER = "lab/twin/runtime.ts";
 
-const OWN = /^((lib|cli|console|functions|lab|test|scripts|bin|docs|events)\/|package\.json$|\.\.?\/)/;
+const OWN = /^((lib|cli|console|functions|serve|lab|test|scripts|bin|docs|events)\/|package\.json$|\.\.?\/)/;
 
 function violations(graph: Graph): string[] {
   return [...graph].flatMap(([file, imports]) => {
@@ -202,7 +212,7 @@ function timeFaults(file: string, source: string): string[] {
   ];
 }
 
-const graph = readGraph(["lib", "functions", "cli", "console", "lab"]);
+const graph = readGraph(["lib", "functions", "cli", "console", "serve", "lab"]);
 
 describe("the architecture", () => {
   test("has every import pointing inwards", () => {
@@ -356,6 +366,9 @@ describe("its checks can fail", () => {
     ["a command on job internals", "cli/x.ts", "lib/usecases/push/push.ts"],
     ["a command on a job itself", "cli/x.ts", "lib/usecases/job/job.ts"],
     ["a command on a look that no report is made of", "cli/x.ts", "lib/usecases/observe/look.ts"],
+    ["a server's route on job internals", "serve/x.ts", "lib/usecases/push/push.ts"],
+    ["a server's route on an adapter", "serve/x.ts", "lib/adapters/local/clock.ts"],
+    ["what the faces share on a face", "lib/http/x.ts", "serve/server.ts"],
     ["a command on an adapter", "cli/x.ts", "lib/adapters/local/clock.ts"],
     ["a command on the configuration", "cli/x.ts", "lib/config/config.ts"],
     ["a page on a command", "console/x.ts", "cli/render.ts"],

@@ -428,3 +428,35 @@ test("reports a leafnode's missing account beside other errors", () => {
   const faults = faultsOf(`${MINIMAL}bogus: 1\nqueue: x\nleafnodes: [{ name: edge-1, account: APP }]\n`);
   expect(faults.join("\n")).toMatch(/queue: write in-process[\s\S]*leafnodes\[0\]\.account: "APP"/);
 });
+
+describe("serve.listen", () => {
+  const listen = (text: string, overrides = {}) =>
+    parseConfig(`${MINIMAL}serve: { listen: ${JSON.stringify(text)} }\n`, "r.yaml", overrides).serve.listen;
+
+  test.each([
+    ["127.0.0.1:9000", "127.0.0.1", 9_000],
+    ["localhost:80", "localhost", 80],
+    ["[::1]:8080", "::1", 8_080],
+    ["127.0.0.1:0", "127.0.0.1", 0],
+  ])("%s", (text, host, port) => expect(listen(text)).toEqual({ host, port }));
+
+  test("is 127.0.0.1:8080 by default, with 30 seconds for the step under way", () => {
+    const { serve } = parseConfig(MINIMAL, "r.yaml");
+    expect(serve).toMatchObject({ listen: { host: "127.0.0.1", port: 8_080 }, grace: 30_000 });
+  });
+
+  test("is overridden by RELIGHT_LISTEN, and --listen", () => {
+    expect(listen("127.0.0.1:1", { RELIGHT_LISTEN: "[::1]:2" })).toEqual({ host: "::1", port: 2 });
+    expect(() => listen("127.0.0.1:1", { RELIGHT_LISTEN: "here" })).toThrow(/serve\.listen: "here" is not an address/);
+  });
+
+  test.each([
+    ...["8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:http", "::1:8080", "[::1]", "[1.2.3.4]:80"],
+    ...["127.1:80", "999.0.0.1:80", "http://127.0.0.1:80", "a b:80", "127.0.0.1:-1", ""],
+  ])("%j is no address", (text) => expect(() => listen(text)).toThrow(/serve\.listen: ".*" is not an address; write/));
+
+  test.each([":8080", "0.0.0.0:8080", "[::]:8080", "10.0.0.7:8080", "relight.example.com:80", "[::ffff:7f00:1]:80"])(
+    "%s can be reached by others, who would not have to say who they are",
+    (text) => expect(() => listen(text)).toThrow(/serve\.listen: .* can be reached from other machines/),
+  );
+});

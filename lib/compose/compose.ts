@@ -44,7 +44,15 @@ import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 
-export type AppOptions = PartsOptions;
+export interface AppOptions extends PartsOptions {
+  /** Where orders of the API and the webhook go, instead of a queue that ends with this run. */
+  readonly enqueue?: (job: Job) => Promise<void>;
+}
+
+export interface WatchSettings extends Pick<Watching, "sweepEvery" | "report"> {
+  /** Called once the cluster was reached. */
+  readonly onListening?: () => void;
+}
 
 /** A sweep, and the results of the jobs that ran in this process. */
 export interface SweepReport extends Sweep, Ends {}
@@ -95,7 +103,7 @@ export interface App extends AsyncDisposable {
    * Listens to the cluster until `signal` is aborted. Each job and sweep runs in its own app.
    * @throws RelightError `nats.*` if listening fails at the start.
    */
-  watch(settings: Pick<Watching, "sweepEvery" | "report">): Promise<void>;
+  watch(settings: WatchSettings): Promise<void>;
   /** Verifies the sender of a webhook. @throws RelightError `webhook.unauthorized` */
   authenticate(request: SignedRequest): Promise<string>;
   accept(delivery: Delivery): Promise<Acceptance>;
@@ -193,10 +201,11 @@ export async function openApp(options: AppOptions): Promise<App> {
     return end?.end ?? { state: "queued" };
   }
 
-  async function runWatch(settings: Pick<Watching, "sweepEvery" | "report">): Promise<void> {
+  async function runWatch({ onListening, ...settings }: WatchSettings): Promise<void> {
     const systemCredentials = await secrets.read(reference);
     const servers = await parts.servers();
     await using events = await openEvents({ servers, systemCredentials, timeout, log });
+    onListening?.();
     const stop = (): void => void events[Symbol.asyncDispose]();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", stop, { once: true });
@@ -211,7 +220,11 @@ export async function openApp(options: AppOptions): Promise<App> {
     });
   }
 
-  const deps: ConsoleDependencies = { ...base, jobs: { ...jobs, enqueue: enqueueSafely }, configured };
+  const deps: ConsoleDependencies = {
+    ...base,
+    jobs: { ...jobs, enqueue: options.enqueue ?? enqueueSafely },
+    configured,
+  };
   const offlinePolicy = policiesOf(config, {});
   return {
     mode: base.mode,

@@ -6,7 +6,7 @@ import { accountOf, systemUserOf } from "../adapters/nats/account/system-user.ts
 import type { Servers } from "../adapters/nats/connection/tls.ts";
 import { jwtCodec, parseOperator } from "../adapters/nats/jwt/jwt-codec.ts";
 import { openCluster } from "../adapters/nats/probes/cluster.ts";
-import { accountSettings, type Config, loadConfig } from "../config/config.ts";
+import { accountSettings, type Config, loadConfig, type Overrides } from "../config/config.ts";
 import type { AccountId, AccountSettings } from "../domain/claims/account.ts";
 import type { Operator } from "../domain/claims/operator.ts";
 import { policiesOf } from "../domain/expiry/policy-match.ts";
@@ -51,6 +51,8 @@ export interface PartsOptions {
   /** Hears what a person should put right although everything works; by default the log. */
   readonly onAdvice?: (text: string) => void;
   readonly signal?: AbortSignal;
+  /** Where `relight serve` listens, instead of the configuration's address. */
+  readonly listen?: string | undefined;
   /** The environment for `env:` references. */
   readonly env?: Environment;
   /** Traces the run; by default nothing does. The caller disposes it. */
@@ -144,13 +146,17 @@ function unwritten(journal: OpenJournal): OpenJournal {
   };
 }
 
+/** What the command line and the environment override. */
+export const overridesOf = ({ env = process.env, natsContext, listen }: PartsOptions): Overrides => ({
+  ...env,
+  ...defined({ RELIGHT_CONTEXT: natsContext, RELIGHT_LISTEN: listen }),
+});
+
 /** @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { configFile, log, signal, env = process.env, lasts, upFront = false, tracer = noTracer } = options;
   const { dryRun = false, writeMetrics = onStandardOutput } = options;
-  const loaded = await tracer.step("read configuration", () =>
-    loadConfig(configFile, { ...env, ...defined({ RELIGHT_CONTEXT: options.natsContext }) }),
-  );
+  const loaded = await tracer.step("read configuration", () => loadConfig(configFile, overridesOf(options)));
   const config = dryRun ? withoutTrace(loaded) : loaded;
   const { readOnly, mode: configured } = config;
   const mode = modeOf({ dryRun, readOnly, configured, canSign: config.operator.signingKey !== undefined });

@@ -15,6 +15,7 @@ import { asWritten, type EscalationChannel, escalation, pageLinks } from "./esca
 import { describeIssue, invalid } from "./faults.ts";
 import { UnusableContext, withContext } from "./nats-context.ts";
 import { accountPolicy, checkOverrides, duration, generalPolicy, matchedPolicy } from "./policy.ts";
+import { listeningOn, serve } from "./serve.ts";
 import { EVEN_IF_FAULTY, exactlyOne, httpAddress, secretReference, signingReference } from "./values.ts";
 
 const accountId = z
@@ -168,6 +169,7 @@ const document = z.strictObject({
     .string()
     .regex(/^(in-process|sqs:https?:\/\/.+)$/, { message: "write in-process or sqs:QUEUE-URL" })
     .default("in-process"),
+  serve,
   /** The bus for Relight's events. If set, a subscriber notifies the channels. */
   events: z
     .string()
@@ -218,6 +220,7 @@ export interface Overrides {
   readonly RELIGHT_JOURNAL?: string | undefined;
   readonly RELIGHT_QUEUE?: string | undefined;
   readonly RELIGHT_EVENTS?: string | undefined;
+  readonly RELIGHT_LISTEN?: string | undefined;
   /** A context of the `nats` command, instead of what `cluster` says. */
   readonly RELIGHT_CONTEXT?: string | undefined;
   /** Where that command keeps its contexts, below `nats/`. */
@@ -250,10 +253,8 @@ export function parseConfig(text: string, origin: string, overrides: Overrides =
 
   const { RELIGHT_JOURNAL: journal, RELIGHT_QUEUE: queue, RELIGHT_EVENTS: events } = overrides;
   const content = inContext(contentOf(document, origin), origin, overrides);
-  const parsed = schema.safeParse({
-    ...content,
-    ...defined({ journal, queue, events }),
-  });
+  const listening = listeningOn(overrides.RELIGHT_LISTEN, content);
+  const parsed = schema.safeParse({ ...listening, ...defined({ journal, queue, events }) });
   if (!parsed.success)
     throw invalid(
       origin,

@@ -11,6 +11,8 @@ export type Note = Record<string, any>;
 export interface Watch extends AsyncDisposable {
   readonly notes: readonly Note[];
   readonly stderr: () => string;
+  /** Sends a signal without waiting. */
+  signal(signal: NodeJS.Signals): void;
   /** The exit code, once it has ended. */
   readonly exit: Promise<number | null>;
   /** The first matching note, awaited with a timeout. */
@@ -32,8 +34,11 @@ export async function startWatch(world: World, ...args: string[]): Promise<Watch
 }
 
 /** The same without waiting for anything. */
-export function spawnWatch(world: World, ...args: string[]): Watch {
-  const child = startRelight(world, "watch", "--json", ...args);
+export const spawnWatch = (world: World, ...args: string[]): Watch => spawnNotes(world, "watch", ...args);
+
+/** Any command that writes one JSON document per line until it is stopped. */
+export function spawnNotes(world: Pick<World, "home">, ...args: string[]): Watch {
+  const child = startRelight(world, "--json", ...args);
   const notes: Note[] = [];
   let stderr = "";
   createInterface({ input: child.stdout }).on("line", (line) => notes.push(JSON.parse(line)));
@@ -44,6 +49,7 @@ export function spawnWatch(world: World, ...args: string[]): Watch {
     return await exit;
   };
   return {
+    signal: (signal) => void child.kill(signal),
     notes,
     stderr: () => stderr,
     stop,

@@ -1,0 +1,45 @@
+import { EXIT, type ExitCode } from "../lib/errors.ts";
+import { createLog } from "../lib/log.ts";
+import { printAside, printJson } from "./out.ts";
+import { type GlobalOptions, interruptible, namedConfig, reportError, warn, warnOnce } from "./session.ts";
+import { type Interval, notePrinter, reportLine } from "./watch.ts";
+
+export interface ServeOptions {
+  readonly listen?: string;
+  readonly sweepEvery: Interval;
+}
+
+/** `relight serve`: ends with 0 once it is stopped, or with 1 if a step was still under way after `serve.grace`. */
+export async function runServe(options: GlobalOptions, { listen, sweepEvery }: ServeOptions): Promise<ExitCode> {
+  const { config: configFile, context: natsContext, json, verbose } = options;
+  const say = (text: string): void => printAside([`relight: ${text}`]);
+  const stop = interruptible({ say });
+  try {
+    // No other command needs an HTTP server.
+    const [{ openService }, { runServer }] = await Promise.all([
+      import("../lib/compose/open-service.ts"),
+      import("../serve/run.ts"),
+    ]);
+    const { signal } = stop;
+    const log = createLog({ level: verbose ? "info" : "warn" });
+    const settings = { configFile, natsContext, listen, log, signal, onAdvice: warnOnce() };
+    await using service = await openService({ ...settings, ...namedConfig(options) });
+    if (service.callsNobody !== undefined) warn(service.callsNobody);
+    const end = await runServer({
+      service,
+      signal,
+      sweepEvery: sweepEvery === "off" ? undefined : sweepEvery,
+      report: await service.withApp((app) => notePrinter(app, options)),
+      onServing: (url) => {
+        if (json) printJson({ at: new Date().toISOString(), what: "serving", url }, 0);
+        else say(`serving on ${url}`);
+      },
+    });
+    if (end === "parked") warn("a step was still under way after serve.grace; the next start finishes it");
+    return end === "parked" ? EXIT.warning : EXIT.ok;
+  } catch (thrown) {
+    return json ? reportLine(thrown) : reportError(thrown, options);
+  } finally {
+    stop.end();
+  }
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../adapters/local/clock.ts";
+import { accountSettings, type Config, loadConfig } from "../config/config.ts";
+import { millis } from "../domain/time/time.ts";
+import { asRelightError, errorFields } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Job } from "../ports/jobs.ts";
+import type { Log } from "../ports/log.ts";
+import { isUnfinished, type UnfinishedJob, unfinishedJobs } from "../usecases/sweep/unfinished.ts";
+import { openJournal } from "./adapters-of.ts";
+import { type App, type AppOptions, openApp, type WatchSettings } from "./compose.ts";
+import { overridesOf } from "./open-parts.ts";
+import { orderQueue } from "./order-queue.ts";
+
+/** What must be there before this process can do its work. */
+export type Part = "configuration" | "journal" | "cluster";
+
+/** Relight for a process that runs until it is stopped. Must be disposed, because it holds the journal. */
+export interface Service extends AsyncDisposable {
+  readonly settings: Config["serve"];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What to tell whoever starts this process, if no page would reach a person; for people. */
+  readonly callsNobody: string | undefined;
+  /**
+   * Works with Relight as one request needs it: configuration and secrets are read again, and orders go to this process's
+   * queue.
+   */
+  withApp<T>(work: (app: App) => Promise<T>): Promise<T>;
+  /**
+   * Sweeps and listens to the cluster until `signal` is aborted. @throws RelightError `nats.*` if the cluster can't be
+   * reached; then a person is paged if that lasts.
+   */
+  watch(settings: WatchSettings): Promise<void>;
+  /** What is missing now. The cluster counts as there once it was reached. */
+  missing(): Promise<readonly Part[]>;
+  /** Waits for the orders that run in this process. */
+  drain(): Promise<void>;
+}
+
+export type ServiceOptions = Omit<AppOptions, "enqueue"> & { readonly signal: AbortSignal };
+
+/**
+ * Reads the configuration and all secrets, but does not connect to the cluster.
+ * @throws RelightError `config.*`, `secret.*`, `operator.invalid`, `journal.unavailable`
+ */
+export async function openService(options: ServiceOptions): Promise<Service> {
+  const { log, signal } = options;
+  const readConfig = (): Promise<Config> => loadConfig(options.configFile, overridesOf(options));
+  const config = await readConfig();
+  const callsNobody = await checkUpFront(options);
+  const journal = await openJournal(config);
+  const queue = config.queue === "in-process" ? { enqueue: (job: Job) => orders.enqueue(job) } : {};
+  const run = async <T>(work: (app: App) => Promise<T>, more: Partial<AppOptions> = {}): Promise<T> => {
+    await using app = await openApp({ ...options, ...more });
+    return await work(app);
+  };
+  const orders = orderQueue({ log, signal, clock: systemClock, run: runOrder });
+  const abandoned = new Map<string, UnfinishedJob>();
+  let isReached = false;
+
+  /** Another process may have finished an abandoned job meanwhile. */
+  async function runOrder(job: Job): Promise<void> {
+    const before = abandoned.get(job.id);
+    if (before === undefined || (await isUnfinished(journal, before))) await run((app) => app.remediate(job));
+    abandoned.delete(job.id);
+  }
+
+  /** A sweep would wait a minute before it takes a job for crashed, and then not wait for its lease to end. */
+  async function resumeAbandoned(): Promise<void> {
+    for (const before of await unfinishedJobs(journal, [...accountSettings(config).keys()])) {
+      const id = randomUUID();
+      abandoned.set(id, before);
+      const reason = "a job did not finish";
+      const { account } = before;
+      await orders.enqueue({ account, id, correlation: id, reason, trigger: "resume", action: "remediate" });
+    }
+  }
+
+  const works: Readonly<Record<Part, () => Promise<boolean>>> = {
+    configuration: () => succeeds(readConfig),
+    journal: () => succeeds(() => writeTo(journal)),
+    cluster: async () => isReached,
+  };
+
+  /** The sweep fails like the listening did, and pages a person if that lasts. */
+  async function sweepInstead(thrown: unknown): Promise<never> {
+    await run((app) => app.sweep("schedule", "the cluster could not be listened to")).catch(() => undefined);
+    throw thrown;
+  }
+
+  return {
+    settings: config.serve,
+    clock: systemClock,
+    log,
+    callsNobody,
+    withApp: (work) => run(work, queue),
+    watch: (settings) => {
+      const onListening = (): void => {
+        if (!isReached && config.queue === "in-process")
+          resumeAbandoned().catch((thrown: unknown) => {
+            log.error("unfinished jobs could not be resumed; sweeps find them", errorFields(thrown));
+          });
+        isReached = true;
+        settings.onListening?.();
+      };
+      return run((app) => app.watch({ ...settings, onListening })).catch(sweepInstead);
+    },
+    missing: async () => {
+      const checks = Object.entries(works).map(async ([part, check]) => ((await check()) ? [] : [part as Part]));
+      return (await Promise.all(checks)).flat();
+    },
+    drain: orders.drain,
+    [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
+  };
+}
+
+/** Because a person wants to know at once what is missing. */
+async function checkUpFront(options: ServiceOptions): Promise<string | undefined> {
+  await using app = await openApp({ ...options, upFront: true });
+  return app.callsNobody;
+}
+
+/** Takes a lease for no time: it is written, and keeps nobody from anything. */
+async function writeTo(journal: Awaited<ReturnType<typeof openJournal>>): Promise<void> {
+  const holder = randomUUID();
+  await journal.acquire("ready", holder, millis(0));
+  await journal.release("ready", holder);
+}
+
+const succeeds = (work: () => Promise<unknown>): Promise<boolean> =>
+  work().then(
+    () => true,
+    (thrown: unknown) => asRelightError(thrown).code === "internal" && Promise.reject(thrown),
+  );

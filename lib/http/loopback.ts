@@ -1,0 +1,7 @@
+import { isIPv4, isIPv6 } from "node:net";
+
+/** Whether only this machine can reach the host, which is a name or an address without brackets. */
+export function isLoopback(host: string): boolean {
+  if (isIPv6(host)) return new URL(`http://[${host}]`).hostname === "[::1]";
+  return host.toLowerCase() === "localhost" || (isIPv4(host) && host.startsWith("127."));
+}
