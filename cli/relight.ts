@@ -1,10 +1,9 @@
-import { Command, CommanderError, Help, InvalidArgumentError, Option } from "commander";
-import ms from "ms";
+import { Command, CommanderError, Help, Option } from "commander";
 import type { App } from "../lib/compose/compose.ts";
-import { isPrintable } from "../lib/domain/time/printable.ts";
-import { type Millis, millis } from "../lib/domain/time/time.ts";
+import type { Millis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
+import { collect, readCount, readTime, readWords } from "./arguments.ts";
 import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import type { AcknowledgeOptions } from "./commands.ts";
@@ -27,6 +26,7 @@ import {
   runCommand,
   runOffline,
 } from "./session.ts";
+import { type InitOptions, listOf, runInit } from "./setup/init.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -91,6 +91,22 @@ const DRY_RUN: [flags: string, text: string, byDefault: boolean] = [
   "only show what would be done: change nothing, write nothing, page nobody",
   false,
 ];
+
+program
+  .command("init")
+  .description("write a relight.yaml from nsc's stores and NATS contexts on this machine, and try it")
+  .option("--nsc <folder>", "nsc's folder, its stores or one operator's folder (default: where nsc keeps them)")
+  .option("--operator <name>", "which of several operators; its name or its public key")
+  .option("--operator-jwt <file>", "the operator's JWT, if nsc is not on this machine")
+  .addOption(new Option("--servers <urls>", "the servers' addresses, separated by commas").argParser(listOf))
+  .option("--system-credentials <file>", "the credentials of a user of the system account")
+  .option("--signing-key <file>", "the operator's key to sign with; default: a signing key that nsc has")
+  .option("--read-only", "Relight will report what it would do, and change nothing", false)
+  .option("--force", "replace the configuration if it exists", false)
+  .option("--yes", "don't ask; fail if something is missing", false)
+  .action(async (options: InitOptions) => {
+    exitCode = await runInit(globalOptions(), options);
+  });
 
 program
   .command("status")
@@ -243,30 +259,6 @@ program
   .action(async (file?: string) => {
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
   });
-
-/** Words for the journal. @throws InvalidArgumentError if they are empty or have control characters. */
-function readWords(text: string): string {
-  if (text.trim() === "" || !isPrintable(text))
-    throw new InvalidArgumentError("write words on one line, without control characters");
-  return text;
-}
-
-/** @throws InvalidArgumentError for what is no length of time. */
-function readTime(text: string): Millis {
-  const value = /^\d+(\.\d+)?(s|m|h|d|w|y)$/.test(text) ? ms(text as ms.StringValue) : 0;
-  if (value <= 0 || value > ms("100y")) throw new InvalidArgumentError("write a length of time such as 90d");
-  return millis(value);
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
-}
-
-function readCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("it is not a positive whole number");
-  return count;
-}
 
 /** Runs the command that `args` name. Never throws: every error ends as a message. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {

@@ -23,6 +23,8 @@ export interface GlobalOptions {
   readonly pages?: boolean;
   /** Whether somebody named the configuration, so commands on pages name it, too. */
   readonly configNamed?: boolean;
+  /** What an error is reported with: members of the JSON document, and lines after the error. */
+  readonly afterError?: { readonly json: object; readonly lines: (error: RelightError) => readonly string[] };
 }
 
 /** What a command ends with: the same result for programs and for people. */
@@ -121,10 +123,14 @@ export async function runOffline(
 }
 
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
-export function reportError(thrown: unknown, options: Pick<GlobalOptions, "json" | "verbose">): ExitCode {
+export function reportError(
+  thrown: unknown,
+  options: Pick<GlobalOptions, "json" | "verbose" | "afterError">,
+): ExitCode {
   const error = asRelightError(thrown);
-  if (options.json) printJson({ error: error.toJSON() });
-  else printAside(errorLines(error, "relight"));
+  const { afterError } = options;
+  if (options.json) printJson({ ...afterError?.json, error: error.toJSON() });
+  else printAside([...errorLines(error, "relight"), ...(afterError?.lines(error) ?? [])]);
   if (options.verbose && error.stack) printAside(error.stack.split("\n"));
   return error.exitCode;
 }
@@ -165,7 +171,9 @@ interface Progress {
 function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress {
   if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, warn, end: () => undefined };
   const silent = createLog({ level: "silent" });
-  if (json || !process.stderr.isTTY) return { log: silent, say: () => undefined, warn, end: () => undefined };
+  // A terminal without a width, as `script` makes one, would keep the spinner busy forever.
+  if (json || !process.stderr.isTTY || process.stderr.columns === 0)
+    return { log: silent, say: () => undefined, warn, end: () => undefined };
   const spinner = ora({ text: doing, discardStdin: false }).start();
   const say = (text: string): void => {
     spinner.text = terminalLine(text);

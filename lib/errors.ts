@@ -27,7 +27,12 @@ export const ERRORS = {
     EXIT.unknown,
     "Name the file with --config FILE, or run relight in the folder that contains relight.yaml.",
   ),
+  "config.exists": final(EXIT.unknown, "Name another file with --config FILE, or replace this one with --force."),
   "config.invalid": final(EXIT.unknown, "Fix each key that is named; docs/reference.md lists all keys."),
+  "setup.incomplete": final(
+    EXIT.unknown,
+    "Name what is missing with its option (`relight init --help` lists them), or run it at a terminal, which asks.",
+  ),
   "secret.invalid_reference": final(EXIT.unknown, "Use file:PATH, env:NAME or aws-sm://NAME#FIELD."),
   "secret.not_found": final(EXIT.unknown, "Store the secret where the reference points, or correct the reference."),
   "secret.unavailable": again(EXIT.unknown, "Check the secret store and the permission to read it."),

@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -11,6 +21,7 @@ import { sqliteJournal } from "../lib/adapters/local/sqlite-journal.ts";
 import { loadConfig } from "../lib/config/config.ts";
 import { expandHome, resolvePath } from "../lib/files/paths.ts";
 import { readStream, readText } from "../lib/files/read-text.ts";
+import { writeWhole } from "../lib/files/write-text.ts";
 import { fakeClock } from "./support/fakes/clock.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "relight-files-"));
@@ -104,5 +115,21 @@ describe("the journal's file", () => {
   const strange = isPosix ? ["/proc/x/y.sqlite", "/proc/self/mem", "/dev/null", "/dev/zero", "/dev/null/x", pipe] : [];
   test.each([...strange, folder])("is refused at once at %s", async (place) => {
     await expect(open(place)).rejects.toMatchObject({ code: "journal.unavailable" });
+  });
+});
+
+describe("a file that is written whole", () => {
+  const place = mkdtempSync(join(folder, "whole-"));
+
+  test("only its owner can read; it replaces no other unless it may, and leaves nothing else behind", () => {
+    const file = join(place, "a.yaml");
+    expect(writeWhole(file, "one", { replace: false })).toBe(true);
+    if (isPosix) expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(writeWhole(file, "two", { replace: false })).toBe(false);
+    expect(readText(file)).toBe("one");
+    expect(writeWhole(file, "three", { replace: true })).toBe(true);
+    expect(readText(file)).toBe("three");
+    expect(() => writeWhole(join(place, "none", "b"), "b", { replace: true })).toThrow(/ENOENT/);
+    expect(readdirSync(place)).toEqual(["a.yaml"]);
   });
 });

@@ -210,15 +210,22 @@ function readContextFile(path: string): ContextFile {
 const withoutNulls = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null));
 
+/** The names of all contexts, in order. */
+export const contextNames = (env: Environment): readonly string[] => namesIn(join(rootOf(env), "context")).toSorted();
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).flatMap((file) => (file.endsWith(".json") ? [file.slice(0, -".json".length)] : []));
+  } catch {
+    // Without the folder there is no context.
+    return [];
+  }
+}
+
 /** The contexts that there are, for a name that does not exist. */
 function others(path: string): string {
   const [, folder = "", wanted = ""] = /^(.*)[/\\]([^/\\]*)\.json$/s.exec(path) ?? [];
-  let names: readonly string[] = [];
-  try {
-    names = readdirSync(folder).flatMap((file) => (file.endsWith(".json") ? [file.slice(0, -".json".length)] : []));
-  } catch {
-    // Without the folder there is no context.
-  }
+  const names = namesIn(folder);
   if (names.includes(wanted)) return "";
   const meant = mostSimilar(wanted, names);
   if (meant !== undefined) return `; did you mean ${meant}?`;

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { World } from "../../lab/world.ts";
 
-const COMMAND = join(import.meta.dirname, "..", "..", "bin", "relight.js");
+export const COMMAND = join(import.meta.dirname, "..", "..", "bin", "relight.js");
 
 export interface Run {
   readonly exit: number | null;
