@@ -1,5 +1,7 @@
 import { Hono } from "hono";
+import { actingOf, shortForm } from "./acting.ts";
 import { signedIn, type Variables } from "./guard.ts";
+import { ordersOf } from "./orders.ts";
 import { type Pages, pagesOf } from "./pages.ts";
 import { answerErrors, protect } from "./protect.ts";
 import type { ConsoleSettings } from "./settings.ts";
@@ -7,9 +9,10 @@ import { FAVICON, SCRIPT } from "./views/script.ts";
 import { STYLE } from "./views/style.ts";
 
 /** The console's pages. They can be mounted at the root of another app. */
-export function createConsole(settings: ConsoleSettings): Hono {
+export function createConsole(settings: ConsoleSettings, orders = ordersOf(settings.run, settings.log)): Hono {
   const hono = new Hono<{ Variables: Variables }>();
   const pages: Pages = pagesOf(settings);
+  const acting = actingOf(settings, orders);
   hono.use(protect(settings.guard));
   hono.onError(answerErrors(settings.log));
   hono.get("/console.css", (context) => asset(context.body(STYLE), "text/css"));
@@ -18,6 +21,11 @@ export function createConsole(settings: ConsoleSettings): Hono {
   hono.use(signedIn(settings.guard));
   hono.get("/", pages.fleet);
   hono.get("/account/:account", pages.account);
+  hono.get("/account/:account/plan", acting.plan);
+  hono.get("/account/:account/order", acting.form);
+  hono.post("/account/:account/order", shortForm, acting.order);
+  hono.get("/account/:account/order/:correlation", acting.progress);
+  hono.get("/account/:account/order/:correlation/events", acting.follow);
   // What a request's handlers tell each other is nothing to whoever mounts them.
   return hono as unknown as Hono;
 }

@@ -7,6 +7,8 @@ import type { Person } from "./person.ts";
 /** What the pages know of a request. */
 export interface Variables {
   person: Person;
+  /** Of this browser's forms. */
+  nonce?: string;
 }
 export type PageContext = Context<{ Variables: Variables }>;
 
@@ -27,10 +29,12 @@ export const newKey = (): Uint8Array => randomBytes(32);
 const FORM_COOKIE = "relight_form";
 
 /** The token for a form on the page that answers this request. */
-export function formToken(context: Context, { key, isSecure }: Pick<Guard, "key" | "isSecure">): string {
-  const kept = getCookie(context, FORM_COOKIE);
+export function formToken(context: PageContext, { key, isSecure }: Pick<Guard, "key" | "isSecure">): string {
+  const kept = context.get("nonce") ?? getCookie(context, FORM_COOKIE);
   const nonce = kept !== undefined && /^[\w-]{22,64}$/.test(kept) ? kept : randomBytes(18).toString("base64url");
   if (nonce !== kept) setCookie(context, FORM_COOKIE, nonce, cookieOf(isSecure));
+  // A page may have several forms.
+  context.set("nonce", nonce);
   return sign(key, `form ${nonce}`);
 }
 

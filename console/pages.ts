@@ -9,14 +9,15 @@ import { lastJobOf } from "../lib/domain/journal/last-job.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { openIncidentsIn, readHistory } from "../lib/usecases/reports/account-history.ts";
 import { countHealths, type FleetRow, fleetPage, takeFleet, withJob } from "../lib/usecases/reports/fleet.ts";
+import { nameOf } from "./acting.ts";
 import { fleetCache } from "./fleet-cache.ts";
-import { formToken, type PageContext } from "./guard.ts";
-import { send } from "./protect.ts";
+import type { PageContext } from "./guard.ts";
 import type { ConsoleSettings } from "./settings.ts";
+import { show } from "./show.ts";
 import { accountView } from "./views/account.ts";
 import { axisOf, fittingSpan, isSpan } from "./views/axis.ts";
 import { type FleetLine, fleetView } from "./views/fleet.ts";
-import { type Html, layout, plain } from "./views/layout.ts";
+import { plain } from "./views/layout.ts";
 
 /** Answers a request for a page. */
 type Page = (context: PageContext) => Promise<Response>;
@@ -37,8 +38,13 @@ const MOST_ENTRIES = 3_000;
 
 export function pagesOf(settings: ConsoleSettings): Pages {
   const { app } = settings;
-  const nameOf = (account: AccountId): string => app.nameOf(account);
-  const deps = { journal: app.journal, configured: app.configured, nameOf, breathe: () => setImmediate(undefined) };
+  const configuredName = (account: AccountId): string => app.nameOf(account);
+  const deps = {
+    journal: app.journal,
+    configured: app.configured,
+    nameOf: configuredName,
+    breathe: () => setImmediate(undefined),
+  };
   const cache = fleetCache(
     (before) => takeFleet(deps, app.clock.now(), before),
     () => app.clock.now(),
@@ -58,15 +64,6 @@ export function pagesOf(settings: ConsoleSettings): Pages {
     },
     account: async (context) => showAccount(settings, context),
   };
-}
-
-/** A page for the person who asks. */
-export function show(
-  { guard }: Pick<ConsoleSettings, "guard">,
-  context: PageContext,
-  page: { readonly title: string; readonly body: Html; readonly refreshes?: number; readonly reloads?: number },
-): Promise<Response> {
-  return send(context, layout({ ...page, person: context.get("person"), csrf: formToken(context, guard) }));
 }
 
 const HEALTHS: readonly Health[] = ["dead", "unknown", "degraded", "healthy"];
@@ -120,8 +117,7 @@ async function showAccount(settings: ConsoleSettings, context: PageContext): Pro
   const limit = Math.min(MOST_ENTRIES, Math.max(ENTRIES, Number(context.req.query("entries")) || ENTRIES));
   const now = app.clock.now();
   const history = await readHistory(app.journal, account, limit);
-  const configured = app.nameOf(account);
-  const name = configured === account ? (history.claims?.name ?? "") : configured;
+  const name = await nameOf(settings, account);
   const row = await withLastEnd(app.journal, withJob({ account, name }, history.newest));
   const policy = app.policyOf(account, history.claims);
   const { runbook = RUNBOOK } = app.links;

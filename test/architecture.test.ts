@@ -133,7 +133,7 @@ const RULES: readonly Rule[] = [
   // A command starts what another face serves.
   {
     place: /^cli\/console\.ts$/,
-    own: new RegExp(`^(cli/|console/(app|listen|loopback)\\.ts$|${FACE})`),
+    own: new RegExp(`^(cli/|console/(app|listen|loopback|orders)\\.ts$|${FACE})`),
     packages: NEUTRAL,
   },
   { place: /^serve\//, own: new RegExp(`^(serve/|${FACE})`), packages: /^(hono|@hono\/node-server|node:)/ },

@@ -19,11 +19,13 @@ export interface Layout {
   readonly reloads?: number;
   /** Seconds between two updates of the page by the script. */
   readonly refreshes?: number;
+  /** Where the script follows the body's changes. */
+  readonly follow?: string;
   readonly body: unknown;
 }
 
 /** A whole page. */
-export function layout({ title, person, csrf, reloads, refreshes, body }: Layout): Html {
+export function layout({ title, person, csrf, reloads, refreshes, follow, body }: Layout): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -42,7 +44,7 @@ ${reloads === undefined ? "" : html`<noscript><meta http-equiv="refresh" content
 <a class="home" href="/"><svg class="logo" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1a5 5 0 0 0-3 9v2h6v-2a5 5 0 0 0-3-9zM6 13h4v1.5H6z"/></svg>Relight</a>
 ${person === undefined ? "" : whoIs(person, csrf)}
 </header>
-<main id="main" tabindex="-1" data-refresh="${refreshes ?? ""}">${body}</main>
+<main id="main" tabindex="-1" data-refresh="${refreshes ?? ""}" data-follow="${follow ?? ""}">${body}</main>
 </body>
 </html>`;
 }

@@ -30,9 +30,10 @@ function follow(place) {
   });
 }
 
-const every = Number(document.getElementById("main").dataset.refresh);
+const main = document.getElementById("main");
+const every = Number(main.dataset.refresh);
 if (every > 0) setInterval(() => refresh().catch(() => undefined), every * 1000);
-for (const place of document.querySelectorAll("[data-follow]")) follow(place);
+if (main.dataset.follow) follow(main);
 `;
 
 export const FAVICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#c25b00" d="M8 1a5 5 0 0 0-3 9v2h6v-2a5 5 0 0 0-3-9zM6 13h4v1.5H6z"/></svg>`;

@@ -76,7 +76,7 @@ section.incidents { border-color: var(--dead); }
 .page.critical h3 { color: var(--dead); } .page.warning h3 { color: var(--degraded); }
 dl { display: grid; grid-template-columns: minmax(110px, 160px) 1fr; gap: 4px 12px; margin: 8px 0; }
 dt { color: var(--dim); } dd { margin: 0; } dd p { margin: 0 0 2px; }
-.parts, .findings, .timeline, .steps { list-style: none; margin: 0; padding: 0; }
+.parts, .findings, .timeline, .steps, .plan { list-style: none; margin: 0; padding: 0; }
 .parts > li { border-top: 1px solid var(--line); padding: 5px 0; } .parts > li:first-child { border-top: 0; }
 .part { display: flex; flex-wrap: wrap; gap: 2px 10px; }
 .findings { margin: 2px 0 4px 19px; } .findings li { padding: 2px 0; }
@@ -89,6 +89,8 @@ summary { cursor: pointer; color: var(--link); }
 .steps li { padding: 1px 0; } .steps time { color: var(--dim); font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 12px; }
 .mark { display: inline-block; width: 1.2em; text-align: center; font-weight: 700; }
 .tone-bad .mark, .tone-bad b { color: var(--dead); } .tone-good .mark, .tone-good b { color: var(--healthy); } .tone-act .mark, .tone-act b { color: var(--link); }
+.plan dl { margin: 2px 0 6px 22px; grid-template-columns: 60px 1fr; }
+form.order label { display: block; font-weight: 600; } #reason { width: 100%; max-width: 640px; }
 .error { color: var(--dead); font-weight: 600; }
 @media (max-width: 900px) {
   main, .top { padding-left: 12px; padding-right: 12px; }

@@ -109,7 +109,8 @@ function partRow({ title, note, findings, health = healthOf(findings) }: Row): H
 ${findings.length === 0 ? "" : html`<ul class="findings">${findings.slice(0, MOST).map((one) => findingItem(one))}</ul>`}</li>`;
 }
 
-function findingItem(finding: JsonObject): Html {
+/** A finding with its advice and evidence. */
+export function findingItem(finding: JsonObject): Html {
   const { message, code, advice, evidence } = finding;
   const subject = describeSubject(subjectOf(finding));
   const more = isJsonObject(evidence) && Object.keys(evidence).length > 0 ? JSON.stringify(evidence, null, 2) : "";

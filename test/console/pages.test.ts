@@ -12,6 +12,7 @@ import { type App, openApp } from "../../lib/compose/compose.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { isPrintable } from "../../lib/domain/time/printable.ts";
 import { createLog } from "../../lib/log.ts";
+import type { Job } from "../../lib/ports/jobs.ts";
 import { axeFaults, describeBrowser, LOOKS, openBrowser, openPage } from "../support/chromium.ts";
 import { DAY, HOSTILE, seedFleet } from "../support/console-journal.ts";
 
@@ -30,7 +31,8 @@ describeBrowser("the console's pages", () => {
     const guard = loopbackGuard("ada");
     const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, signsOut: false, way: "loopback" }) };
     const open = () => openApp({ configFile: join(folder, "relight.yaml"), log });
-    const at = await listen(createConsole({ app, open, guard: as, log }), { host: "127.0.0.1", port: 0 });
+    const run = async (job: Job) => (await open()).order(job);
+    const at = await listen(createConsole({ app, open, run, guard: as, log }), { host: "127.0.0.1", port: 0 });
     servers.push(at);
     return at;
   }
@@ -103,9 +105,9 @@ describeBrowser("the console's pages", () => {
       "seen by",
       "dead",
       "tried",
+      "tried",
       "proved",
       "page",
-      "tried",
       "healthy",
       "resolved",
       "healed",

@@ -121,18 +121,21 @@ function timeIn(value: Json | undefined): readonly number[] {
   return Number.isNaN(time) ? [] : [time];
 }
 
-/** What the entries say, in words; `entries` in order. */
+/** What the entries say, in words; `entries` in order. What began and ended is one step, at its beginning. */
 export function stepsOf(entries: readonly JournalEntry[]): readonly TimelineStep[] {
   const steps: TimelineStep[] = [];
+  const told = new Set<JournalEntry>();
   let said = "";
   for (const [index, entry] of entries.entries()) {
-    // The end says more.
-    if (isEnded(entry, entries.slice(index))) continue;
-    const step = stepOf(entry, entries.slice(0, index));
+    if (told.has(entry)) continue;
+    const end = endOf(entry, entries.slice(index + 1));
+    if (end !== undefined) told.add(end);
+    const step = stepOf(end ?? entry);
     // Checks that say the same again add nothing.
     const isRepeated = entry.kind === "verdict" && step?.text === said;
     if (entry.kind === "verdict") said = step?.text ?? "";
-    if (step !== undefined && !isRepeated) steps.push({ at: entry.at, ...step });
+    if (step === undefined || isRepeated) continue;
+    steps.push({ at: entry.at, ...step, ...(end && { took: millis(Math.max(0, end.at - entry.at)) }) });
   }
   return steps;
 }
@@ -143,13 +146,14 @@ const ENDS: Readonly<Partial<Record<EntryKind, readonly [kind: EntryKind, key: s
   "push.started": ["push.proved", "purpose"],
 };
 
-function isEnded({ kind, job, data }: JournalEntry, after: readonly JournalEntry[]): boolean {
+function endOf({ kind, job, data }: JournalEntry, after: readonly JournalEntry[]): JournalEntry | undefined {
   const [end, key = ""] = ENDS[kind] ?? [];
-  return end !== undefined && after.some((one) => one.kind === end && one.job === job && one.data[key] === data[key]);
+  if (end === undefined) return undefined;
+  return after.find((one) => one.kind === end && one.job === job && one.data[key] === data[key]);
 }
 
-/** One entry in words; undefined for bookkeeping. `before`: the entries before it. */
-function stepOf(entry: JournalEntry, before: readonly JournalEntry[]): Omit<TimelineStep, "at"> | undefined {
+/** One entry in words; undefined for bookkeeping. */
+function stepOf(entry: JournalEntry): Omit<TimelineStep, "at"> | undefined {
   const { kind, data } = entry;
   const text = (key: string): string => String(data[key] ?? "");
   switch (kind) {
@@ -162,16 +166,11 @@ function stepOf(entry: JournalEntry, before: readonly JournalEntry[]): Omit<Time
     case "rung.started":
       return { tone: "act", label: "tries", text: describeEntry(entry) };
     case "rung.finished":
-      return { ...rungStep(entry), ...tookSince(entry, before, "rung.started", "rung") };
+      return rungStep(entry);
     case "push.started":
       return { tone: "act", label: "pushes", text: text("purpose") };
     case "push.proved":
-      return {
-        tone: "good",
-        label: "proved",
-        text: describeEntry(entry),
-        ...tookSince(entry, before, "push.started", "purpose"),
-      };
+      return { tone: "good", label: "proved", text: describeEntry(entry) };
     case "incident.opened":
       return {
         tone: "bad",
@@ -223,14 +222,3 @@ const GOOD_ENDS: readonly string[] = ["healthy", "healed", "renewed", "pushed"];
 const BAD_ENDS: readonly string[] = ["escalated", "unhealed", "refused", "failed"];
 
 const pageEnd = (delivery: string): string => describePage({ delivery: delivery as PageEnd["delivery"] }) ?? delivery;
-
-/** How long it took since the entry that began it. */
-function tookSince(
-  { at, job, data }: JournalEntry,
-  before: readonly JournalEntry[],
-  kind: JournalEntry["kind"],
-  key: string,
-): { readonly took?: Millis } {
-  const begun = before.findLast((one) => one.kind === kind && one.job === job && one.data[key] === data[key]);
-  return begun === undefined ? {} : { took: millis(Math.max(0, at - begun.at)) };
-}

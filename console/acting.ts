@@ -1,0 +1,176 @@
+import { bodyLimit } from "hono/body-limit";
+import { streamSSE } from "hono/streaming";
+import type { AccountId } from "../lib/domain/claims/account.ts";
+import { nameSeen } from "../lib/domain/journal/journal.ts";
+import { describeMode } from "../lib/domain/ladder/mode.ts";
+import { isPrintable } from "../lib/domain/time/printable.ts";
+import { asRelightError, RelightError } from "../lib/errors.ts";
+import { redactText } from "../lib/log.ts";
+import { type Progress, readProgress } from "../lib/usecases/reports/account-history.ts";
+import { survey } from "../lib/usecases/reports/survey.ts";
+import { checkForm, checkOrigin, formToken, type PageContext, requireOperator } from "./guard.ts";
+import type { Orders } from "./orders.ts";
+import type { ConsoleSettings } from "./settings.ts";
+import { show } from "./show.ts";
+import { ACTIONS, type Action } from "./views/account.ts";
+import { orderView, type PlanSeen, planView, progressView } from "./views/act.ts";
+import { type Html, plain } from "./views/layout.ts";
+
+type Page = (context: PageContext) => Promise<Response>;
+
+/** The pages that show a plan, take an order, and follow it. */
+export interface Acting {
+  readonly plan: Page;
+  readonly form: Page;
+  readonly order: Page;
+  readonly progress: Page;
+  readonly follow: Page;
+}
+
+/** A reason's characters, in a form whose other fields are short; bytes. */
+export const LONGEST_FORM = 16_384;
+/** Plans at once, because each looks at the cluster. */
+const MOST_PLANS = 4;
+/** Streams of progress at once, and how long each lasts; the page reads itself again afterwards. */
+const MOST_STREAMS = 50;
+const LONGEST_STREAM = 15 * 60_000;
+const EVERY = 1_000;
+
+export const shortForm = bodyLimit({
+  maxSize: LONGEST_FORM,
+  onError: () => {
+    throw new RelightError("request.invalid", "the form is too long");
+  },
+});
+
+export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
+  const { app } = settings;
+  let plans = 0;
+  let streams = 0;
+
+  async function planOf(account: AccountId): Promise<PlanSeen> {
+    if (plans >= MOST_PLANS)
+      return { problem: "others are looking at the cluster just now; reload the page in a moment" };
+    plans += 1;
+    try {
+      await using fresh = await settings.open();
+      const [row] = await survey(await fresh.context(), [account]);
+      return row === undefined ? { problem: "nothing is known about the account" } : { row };
+    } catch (thrown) {
+      const { message, code } = asRelightError(thrown);
+      return { problem: code === "internal" ? "an error inside Relight; its log has the details" : message };
+    } finally {
+      plans -= 1;
+    }
+  }
+
+  async function formPage(context: PageContext, error?: string, reason = ""): Promise<Response> {
+    requireOperator(context.get("person"));
+    const [account, action] = [await accountOf(context), actionOf(context)];
+    const plan = await planOf(account);
+    const csrf = formToken(context, settings.guard);
+    const mode = describeMode(app.mode);
+    const body = orderView({ account, name: await nameOf(settings, account), action, plan, csrf, mode, error, reason });
+    return show(settings, context, { title: `${action} ${account}`, body }, error === undefined ? 200 : 400);
+  }
+
+  async function progressOf(context: PageContext) {
+    const account = await accountOf(context);
+    const correlation = plain(context.req.param("correlation") ?? "", 100);
+    const name = await nameOf(settings, account);
+    return {
+      account,
+      read: async (): Promise<{ readonly view: Html; readonly isOver: boolean }> => {
+        const progress = await readProgress(app.journal, account, correlation);
+        const failure = orders.failureOf(correlation);
+        const view = progressView({ account, name, progress, failure, now: app.clock.now() });
+        return { view, isOver: isOver(progress, failure) };
+      },
+      follow: `/account/${account}/order/${encodeURIComponent(correlation)}/events`,
+    };
+  }
+
+  return {
+    plan: async (context) => {
+      const account = await accountOf(context);
+      const plan = await planOf(account);
+      const mode = describeMode(app.mode);
+      const mayAct = context.get("person").role === "operator";
+      const body = planView({ account, name: await nameOf(settings, account), plan, mode, mayAct });
+      return show(settings, context, { title: `Plan for ${account}`, body });
+    },
+    form: (context) => formPage(context),
+    order: async (context) => {
+      const person = context.get("person");
+      requireOperator(person);
+      checkOrigin(context);
+      const form = await context.req.parseBody();
+      checkForm(context, settings.guard, form["csrf"]);
+      const [account, action, reason] = [
+        await accountOf(context),
+        actionOf(context),
+        String(form["reason"] ?? "").trim(),
+      ];
+      const fault = faultOf(reason);
+      if (fault !== undefined) return formPage(context, fault, reason);
+      const job = await app.console.request({ account, action, reason, actor: person.name });
+      settings.log.info("an order was given", { account, action, actor: person.name, correlation: job.id });
+      orders.start(job);
+      return context.redirect(`/account/${account}/order/${job.id}`, 303);
+    },
+    progress: async (context) => {
+      const { account, read, follow } = await progressOf(context);
+      const { view, isOver: over } = await read();
+      const title = `Order for ${account}`;
+      return show(settings, context, { title, ...(over ? {} : { reloads: 2, follow }), body: view });
+    },
+    follow: async (context) => {
+      const { read } = await progressOf(context);
+      await read();
+      if (streams >= MOST_STREAMS) throw new RelightError("request.invalid", "too many people follow orders just now");
+      streams += 1;
+      return streamSSE(context, async (stream) => {
+        const until = app.clock.now() + LONGEST_STREAM;
+        try {
+          while (!stream.aborted && app.clock.now() < until) {
+            const { view, isOver: over } = await read();
+            await stream.writeSSE({ event: "progress", data: redactText(String(await view)) });
+            if (over) return await stream.writeSSE({ event: "end", data: "" });
+            await stream.sleep(EVERY);
+          }
+        } finally {
+          streams -= 1;
+        }
+      });
+    },
+  };
+
+  async function accountOf(context: PageContext): Promise<AccountId> {
+    return app.console.find(context.req.param("account") ?? "");
+  }
+}
+
+const isOver = ({ state }: Progress, failure: string | undefined): boolean =>
+  state === "finished" || failure !== undefined;
+
+function actionOf({ req }: PageContext): Action {
+  const action = req.query("do") ?? "";
+  if (Object.hasOwn(ACTIONS, action)) return action as Action;
+  throw new RelightError("request.invalid", `there is no such order; there are ${Object.keys(ACTIONS).join(", ")}`);
+}
+
+/** The configured name, or the one in the last claims; empty if there is none. */
+export async function nameOf({ app }: Pick<ConsoleSettings, "app">, account: AccountId): Promise<string> {
+  const configured = app.nameOf(account);
+  if (configured !== account) return configured;
+  const [seen] = await app.journal.read({ account, kinds: ["claims.seen"], limit: 1 });
+  return seen === undefined ? "" : nameSeen(seen.data);
+}
+
+/** What is wrong with a reason; undefined if nothing is. */
+function faultOf(reason: string): string | undefined {
+  const { length } = [...reason];
+  if (length < 3) return "Write a reason: at least 3 characters.";
+  if (length > 500) return `The reason has ${length} characters; at most 500 are kept.`;
+  return isPrintable(reason) ? undefined : "The reason must be on one line, without control characters.";
+}

@@ -1,0 +1,118 @@
+import { html } from "hono/html";
+import { type AccountId, shortId } from "../../lib/domain/claims/account.ts";
+import { type EpochMillis, formatDuration } from "../../lib/domain/time/time.ts";
+import { elapsedOf, type Progress } from "../../lib/usecases/reports/account-history.ts";
+import { planSteps } from "../../lib/usecases/reports/plan-steps.ts";
+import type { Survey } from "../../lib/usecases/reports/survey.ts";
+import { ACTIONS, type Action } from "./account.ts";
+import { badge, type Html, nameOf, said } from "./layout.ts";
+import { stepList } from "./timeline.ts";
+import { findingItem } from "./verdict.ts";
+
+/** A look at the cluster: what Relight would do, or why that can't be said. */
+export type PlanSeen = { readonly row: Survey } | { readonly problem: string };
+
+interface Whose {
+  readonly account: AccountId;
+  /** Empty if it has none. */
+  readonly name: string;
+}
+
+const path = ({ account, name }: Whose): Html =>
+  html`<p class="path"><a href="/">Accounts</a> › <a href="/account/${account}">${nameOf(name || shortId(account))}</a></p>`;
+
+const title = (action: string): string => `${action[0]?.toUpperCase()}${action.slice(1)}`;
+
+export function planView(
+  view: Whose & { readonly plan: PlanSeen; readonly mode: string; readonly mayAct: boolean },
+): Html {
+  const { account, name, plan, mode, mayAct } = view;
+  const actions = Object.keys(ACTIONS).map(
+    (action) => html`<a class="button" href="/account/${account}/order?do=${action}">${title(action)}</a>`,
+  );
+  return html`${path(view)}<h1>Plan for ${nameOf(name || account)}</h1>
+${planned(plan)}<p class="dim">${said(mode)}.</p>${mayAct ? html`<div class="actions">${actions}</div>` : ""}`;
+}
+
+/** What a look at the cluster just now found, and what follows. */
+function planned(plan: PlanSeen): Html {
+  if ("problem" in plan)
+    return html`<section><p class="error">No plan: the cluster can't be looked at from here.</p><p>${said(plan.problem)}</p></section>`;
+  const { verdict } = plan.row.seen;
+  const steps = planSteps(plan.row);
+  const findings = verdict.findings.slice(0, MOST_FINDINGS).map((one) => findingItem({ ...one } as never));
+  return html`<section><h2>Just now it is ${badge(verdict.health)}</h2>
+${findings.length === 0 ? html`<p>Everything that was checked works.</p>` : html`<ul class="findings">${findings}</ul>`}
+<h3>Relight would</h3>
+${steps.length === 0 ? html`<p>do nothing: there is nothing to do.</p>` : html`<ul class="plan">${steps.map(planStep)}</ul>`}</section>`;
+}
+
+const MOST_FINDINGS = 50;
+
+function planStep({ refused, text, more }: ReturnType<typeof planSteps>[number]): Html {
+  const tone = refused ? "tone-bad" : "tone-act";
+  const facts = more.map(([label, value]) => html`<dt>${label}</dt><dd>${said(value)}</dd>`);
+  return html`<li class="${tone}"><span class="mark" aria-hidden="true">${refused ? "✗" : "→"}</span> ${said(text)}${more.length === 0 ? "" : html`<dl>${facts}</dl>`}</li>`;
+}
+
+export interface OrderView extends Whose {
+  readonly action: Action;
+  readonly plan: PlanSeen;
+  readonly mode: string;
+  readonly csrf: string;
+  /** What was wrong with the form that was sent. */
+  readonly error?: string | undefined;
+  readonly reason: string;
+}
+
+/** The plan, and the form that asks why. */
+export function orderView(view: OrderView): Html {
+  const { account, name, action, plan, mode, csrf, error, reason } = view;
+  const wrong = error === undefined ? "" : html`<p class="error" id="wrong" role="alert">${error}</p>`;
+  const described = error === undefined ? "reason-help" : "wrong reason-help";
+  return html`${path(view)}<h1>${title(action)} ${nameOf(name || account)}</h1>
+<p>${ACTIONS[action]}.</p>
+${planned(plan)}<p class="dim">${said(mode)}.</p>
+<form class="order" method="post" action="/account/${account}/order?do=${action}">
+<input type="hidden" name="csrf" value="${csrf}">
+<label for="reason">Reason</label>
+${wrong}
+<input id="reason" name="reason" value="${reason}" required minlength="3" maxlength="500" autocomplete="off" aria-describedby="${described}" ${error === undefined ? "" : html`aria-invalid="true"`}>
+<p class="dim" id="reason-help">3 to 500 characters. The journal keeps who ordered what, and why.</p>
+<div class="actions"><button class="primary">${title(action)}</button><a class="button" href="/account/${account}">Cancel</a></div>
+</form>`;
+}
+
+export interface ProgressView extends Whose {
+  readonly progress: Progress;
+  /** Why the job failed in this process. */
+  readonly failure: string | undefined;
+  readonly now: EpochMillis;
+}
+
+/** How far an order has come. */
+export function progressView(view: ProgressView): Html {
+  const { account, name, progress, failure, now } = view;
+  const { order, state, outcome, verdict, steps } = progress;
+  const ordered = order === undefined ? "" : html`<p>Ordered by ${said(order.actor, 200)}: ${said(order.reason)}</p>`;
+  const health = state !== "finished" || verdict === undefined ? "" : badge(String(verdict["verdict"]));
+  const doing = failure !== undefined ? "failed" : state === "finished" ? outcome : STATES[state];
+  const elapsed = failure === undefined ? formatDuration(elapsedOf(progress, now)) : "";
+  const current = state === "running" ? runningStep(progress, now) : "";
+  return html`${path(view)}<h1>${title(order?.action ?? "Job")} ${nameOf(name || account)}</h1>${ordered}
+<section aria-live="polite"><h2>${doing ?? ""} <span class="dim">${elapsed}</span> ${health}</h2>
+${failure === undefined ? "" : html`<p class="error">${said(failure)}</p>`}
+${stepList(steps)}${current}</section>
+${state === "finished" || failure !== undefined ? html`<div class="actions"><a class="button" href="/account/${account}">Back to the account</a></div>` : html`<p class="dim">You may leave this page: the job goes on.</p>`}`;
+}
+
+const STATES = { requested: "waiting for its turn", running: "running" } as const;
+
+/** How long the step under way has taken. */
+function runningStep({ steps }: Progress, now: EpochMillis): Html | "" {
+  const last = steps.at(-1);
+  if (last === undefined) return "";
+  const length = formatDuration((now - last.at) as Parameters<typeof formatDuration>[0]);
+  const what = last.label === "tries" || last.label === "pushes" ? "this step" : "the next step";
+  return html`<p class="running">${what}: for ${length}</p>`;
+}

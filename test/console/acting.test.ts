@@ -1,0 +1,164 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Browser, Page } from "playwright-core";
+import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
+import { serverBinary } from "../../lab/server-binaries.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { createWorld, type World } from "../../lab/world.ts";
+import { axeFaults, describeBrowser, LOOKS, openBrowser, openPage } from "../support/chromium.ts";
+import { relight, startRelight } from "../support/relight.ts";
+
+/** Orders from the click to the healed account, with the built command and a real server. */
+
+/** `relight console`, and its address. */
+async function startConsole(world: World) {
+  const child = startRelight(world, "console", "--json", "--verbose");
+  let out = "";
+  let log = "";
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (log += chunk));
+  await waitFor("the console to listen", () => out.includes("\n"));
+  const { url } = JSON.parse(out) as { readonly url: string };
+  const ended = new Promise<number | null>((done) => child.once("close", done));
+  return {
+    url,
+    log: () => log,
+    /** Ends it like Ctrl-C. */
+    stop: async () => {
+      child.kill("SIGINT");
+      return ended;
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGINT");
+      await ended;
+    },
+  };
+}
+
+describeBrowser("an order", () => {
+  let world: World;
+  let browser: Browser;
+  beforeAll(async () => {
+    world = await createWorld({ binary: (await serverBinary("2.10.27")).path });
+    await fill(world);
+    await expire(world);
+    await renewByHand(world);
+    await relight(world, "verify", "APP");
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await world?.[Symbol.asyncDispose]();
+  });
+
+  const outcome = async (page: Page): Promise<string> => {
+    const heading = page.locator("section h2");
+    await page.getByRole("link", { name: "Back to the account" }).waitFor({ timeout: 120_000 });
+    return ((await heading.textContent()) ?? "").replace(/\s+/g, " ");
+  };
+
+  test("shows the plan, asks why, runs with live progress, and heals the account; the journal has who and why", async () => {
+    await using console = await startConsole(world);
+    await using opened = await openPage(browser, LOOKS.light);
+    const { page, problems } = opened;
+    await page.goto(console.url);
+    await page.getByRole("link", { name: "APP" }).click();
+    await page.waitForURL(/account/);
+    expect(await page.locator(".facts").textContent()).toContain("dead");
+    await page.getByRole("link", { name: "Heal" }).click();
+    await page.waitForURL(/order\?do=heal/);
+    expect(await page.locator(".plan").textContent()).toContain("toggle-jetstream");
+    expect(await axeFaults(page)).toEqual([]);
+    await page.getByLabel("Reason").fill("paged at 3 a.m.");
+    await page.getByRole("button", { name: "Heal" }).click();
+    await page.waitForURL(/order\/[\w-]+$/);
+    // The stream shows the remedy under way before the page is read again.
+    await page.locator(".steps", { hasText: "toggle-jetstream" }).waitFor({ timeout: 120_000 });
+    expect(await outcome(page)).toMatch(/^healed \d+s? .*healthy|^healed .*healthy/);
+    expect(await page.locator(".steps").textContent()).toMatch(
+      /ordered.*paged at 3 a\.m\..*tried.*toggle-jetstream: helped/s,
+    );
+    expect(await axeFaults(page)).toEqual([]);
+    await page.getByRole("link", { name: "Back to the account" }).click();
+    await page.waitForURL(/account\/\w+$/);
+    expect(await page.locator(".facts").textContent()).toContain("healthy");
+    expect(await page.locator(".outage").first().textContent()).toMatch(
+      /dead.*tried.*toggle-jetstream.*proved.*healed/s,
+    );
+    expect(problems).toEqual([]);
+    expect(await symptoms(world)).toMatchObject({ publish: "ok", fetch: "ok" });
+    const journal = await relight(world, "journal", "APP", "--json");
+    const ordered = journal.json.entries.filter(({ kind }: { kind: string }) => kind === "job.requested");
+    expect(ordered).toMatchObject([
+      { data: { action: "heal", reason: "paged at 3 a.m.", actor: expect.stringMatching(/./) } },
+    ]);
+    expect(await console.stop()).toBe(0);
+  });
+
+  test("works without script: the page reads itself again", async () => {
+    await using console = await startConsole(world);
+    await using opened = await openPage(browser, { ...LOOKS.phone, javaScriptEnabled: false });
+    const { page } = opened;
+    await page.goto(`${console.url}account/${world.accountId}/order?do=verify`);
+    await page.getByLabel("Reason").fill("no script");
+    await page.getByRole("button", { name: "Verify" }).click();
+    expect(await outcome(page)).toMatch(/^verified/);
+  });
+
+  test("without a cluster says why there is no plan, and why the order failed", async () => {
+    const file = `${world.home}/relight.yaml`;
+    const yaml = await readFile(file, "utf8");
+    await writeFile(file, yaml.replace(/servers: .*/, 'servers: ["nats://127.0.0.1:1"]'));
+    try {
+      await using console = await startConsole(world);
+      await using opened = await openPage(browser, LOOKS.light);
+      const { page } = opened;
+      await page.goto(`${console.url}account/${world.accountId}/order?do=verify`);
+      expect(await page.locator(".error").textContent()).toContain("No plan");
+      await page.getByLabel("Reason").fill("is it there?");
+      await page.getByRole("button", { name: "Verify" }).click();
+      expect(await outcome(page)).toMatch(/^failed/);
+      expect(await page.locator(".error").textContent()).toContain("127.0.0.1:1");
+    } finally {
+      await writeFile(file, yaml);
+    }
+  });
+
+  test("needs a reason of 3 to 500 characters on one line", async () => {
+    await using console = await startConsole(world);
+    await using opened = await openPage(browser, LOOKS.light);
+    const { page } = opened;
+    await page.goto(`${console.url}account/${world.accountId}/order?do=verify`);
+    await page.locator("form.order").evaluate((form) => form.setAttribute("novalidate", ""));
+    await page.getByLabel("Reason").fill("  x ");
+    await page.getByRole("button", { name: "Verify" }).click();
+    await page.locator("#wrong").waitFor();
+    expect(await page.locator("#wrong").textContent()).toContain("at least 3 characters");
+    expect(await axeFaults(page)).toEqual([]);
+  });
+
+  test("is refused without the form's token, from another site, and for an order that does not exist", async () => {
+    await using console = await startConsole(world);
+    const url = `${console.url}account/${world.accountId}/order?do=verify`;
+    const page = await fetch(url);
+    const cookie = page.headers.get("set-cookie")?.split(";")[0] ?? "";
+    expect(page.headers.get("set-cookie")).toMatch(/HttpOnly; SameSite=Strict/);
+    const csrf = /name="csrf" value="([^"]+)"/.exec(await page.text())?.[1] ?? "";
+    const origin = new URL(console.url).origin;
+    const send = async (headers: Record<string, string>, form: Record<string, string>, to = url) => {
+      const body = new URLSearchParams({ reason: "a test", ...form });
+      return (await fetch(to, { method: "POST", redirect: "manual", headers, body })).status;
+    };
+    expect(await send({ origin, cookie }, {})).toBe(403);
+    expect(await send({ origin, cookie }, { csrf: `${csrf}x` })).toBe(403);
+    expect(await send({ origin }, { csrf })).toBe(403);
+    expect(await send({ cookie }, { csrf })).toBe(403);
+    expect(await send({ origin: "https://evil.example", cookie }, { csrf })).toBe(403);
+    expect(await send({ origin, cookie, "sec-fetch-site": "cross-site" }, { csrf })).toBe(403);
+    expect(await send({ origin, cookie }, { csrf }, url.replace("verify", "push"))).toBe(400);
+    expect(await send({ origin, cookie }, { csrf, reason: "x".repeat(20_000) })).toBe(400);
+    expect(console.log()).toContain("from another site");
+    expect(console.log()).not.toContain(csrf);
+    expect(await send({ origin, cookie }, { csrf })).toBe(303);
+  });
+});
