@@ -39,3 +39,13 @@ export function visible(line: string): string {
   const [first = "", ...painted] = line.split(MARK);
   return printable(first + painted.map((part) => part.replace(/^\d+m/, "")).join(""));
 }
+
+/** A line's texts, each with the mark of the color that begins before it. */
+export function paintedParts(line: string): readonly { readonly mark: string; readonly text: string }[] {
+  const [first = "", ...painted] = line.split(MARK);
+  const rest = painted.map((part) => {
+    const [, code = "", text = ""] = /^(\d+m)([\s\S]*)$/.exec(part) ?? [];
+    return { mark: `${MARK}${code}`, text };
+  });
+  return [{ mark: "", text: first }, ...rest];
+}

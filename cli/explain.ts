@@ -1,21 +1,29 @@
 import { closeSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
-import { type Explained, type Explanation, explain } from "../lib/domain/advice/log-lines/explain.ts";
+import { type Explained, type Explanation, explain as explainLines } from "../lib/domain/advice/log-lines/explain.ts";
 import type { Worry } from "../lib/domain/advice/log-lines/explain-kind.ts";
 import { counted } from "../lib/domain/time/text.ts";
 import { EXIT, RelightError } from "../lib/errors.ts";
 import { expandHome } from "../lib/files/paths.ts";
 import { chunksOf, openText } from "../lib/files/read-text.ts";
 import { colors } from "./colors.ts";
+import { explainCode, hintForCode } from "./explain-code.ts";
 import { PAINT } from "./levels.ts";
 import type { CommandResult } from "./session.ts";
 
 /** Of what is not explained so many kinds are shown; all are counted. */
 const SHOWN = 10;
 
-/** `relight explain [FILE]`: what the lines of a nats-server's log mean (`-` or nothing reads standard input). */
-export function explainLog(file = "-"): CommandResult {
-  const explanation = explain(linesOf(file));
+/**
+ * `relight explain [CODE or FILE]`: what a code of Relight means, or the lines of a nats-server's log (`-` or nothing
+ * reads standard input). A known code is a code even if a file has its name.
+ */
+export function explain(what = "-"): CommandResult {
+  return explainCode(what) ?? explainLog(what);
+}
+
+function explainLog(file: string): CommandResult {
+  const explanation = explainLines(linesOf(file));
   return { json: toJson(explanation), lines: () => render(explanation), exit: EXIT_OF[explanation.worry] };
 }
 
@@ -38,7 +46,7 @@ function* linesOf(file: string): Iterable<string> {
     }
   } catch (cause) {
     if (cause instanceof RelightError) throw cause;
-    throw new RelightError("usage", `${what} ${(cause as Error).message}`, { cause });
+    throw new RelightError("usage", `${what} ${(cause as Error).message}${hintForCode(file)}`, { cause });
   }
 }
 

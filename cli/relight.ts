@@ -12,7 +12,7 @@ import { type ConsoleOptions, runConsole } from "./console.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { expiries } from "./expiries.ts";
-import { explainLog } from "./explain.ts";
+import { explain } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
 import { printAside, printLines } from "./out.ts";
 import { type PushOptions, push } from "./push.ts";
@@ -254,10 +254,12 @@ program
   });
 
 program
-  .command("explain [file]")
-  .description("explain the lines of a nats-server log (- or nothing: standard input); needs no connection")
-  .action(async (file?: string) => {
-    exitCode = await runOffline(program.opts<GlobalOptions>(), () => explainLog(file));
+  .command("explain [what]")
+  .description(
+    "explain a code (limit.near, toggle-jetstream), or a nats-server log's lines in a file or standard input",
+  )
+  .action(async (what?: string) => {
+    exitCode = await runOffline(program.opts<GlobalOptions>(), () => explain(what));
   });
 
 /** Runs the command that `args` name. Never throws: every error ends as a message. */
