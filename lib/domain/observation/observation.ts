@@ -83,6 +83,8 @@ export interface StreamFacts extends StreamState {
   readonly created?: string;
   /** Subjects of the stream on which JetStream does not listen. Empty is healthy. */
   readonly deafSubjects: Probe<readonly string[]>;
+  /** Imported subjects of which it takes nothing; absent unless its server has nats-server #6498. */
+  readonly deafImports?: Probe<readonly string[]>;
   /** Which servers answer its direct gets; absent if it does not allow them (`allow_direct`). */
   readonly directGets?: Probe<DirectGets>;
   /** How it answers direct gets of its origin; absent if it should not (`mirror_direct`). */

@@ -21,7 +21,7 @@ import { claimsFindings, idleWarnings, resolverWarnings, withdrawalFinding } fro
 import { explainDefect } from "./defects.ts";
 import { domainFindings } from "./domains-findings.ts";
 import { finding } from "./findings.ts";
-import { importWarnings } from "./import-warnings.ts";
+import { importWarnings } from "./import-findings.ts";
 import { jetStreamFindings } from "./jetstream-findings.ts";
 import { boundTo, leafnodeFindings } from "./leafnodes-findings.ts";
 import { originFindings } from "./origins-findings.ts";

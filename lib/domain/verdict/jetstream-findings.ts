@@ -6,6 +6,7 @@ import type { ConsumerFacts, Observation, Probe, StreamFacts } from "../observat
 import type { LastSight } from "../observation/streams-seen.ts";
 import { failedProbe, finding } from "./findings.ts";
 import { heldFindings } from "./held-findings.ts";
+import { importFindings } from "./import-findings.ts";
 import type { Finding, FindingCode } from "./verdict.ts";
 
 /** Findings about the account's JetStream, from the servers' view and the account's own. */
@@ -56,6 +57,7 @@ function streamFindings(streams: Probe<readonly StreamFacts[]>): Finding[] {
     ...lostNodes(stream),
     ...deafStream(stream),
     ...directFindings(stream),
+    ...importFindings(stream),
     ...stream.consumers.flatMap((consumer) => [
       ...lostConsumerNodes(stream, consumer),
       ...deafConsumer(stream, consumer),

@@ -98,6 +98,7 @@ export const FINDINGS = {
   "limit.connections":
     "All connections that the claims allow are in use: servers refuse further clients, including Relight.",
   "limit.locked": "The account's claims let nobody connect (`conn` 0).",
+  "import.deaf": "A stream takes nothing of an import that is newer than the server's last start (nats-server #6498).",
   "probe.failed": "A probe failed, so this part of the account is unknown.",
 } as const;
 
@@ -111,7 +112,7 @@ export const WARNINGS = {
   "account.kept_out":
     "The account's claims keep Relight's own users out (auth callout, a scoped key), so it is checked only as the system account.",
   "import.unproved":
-    "A stream listens on an imported subject, on a version that does not deliver imports to streams that existed before (nats-server #6498).",
+    "A stream listens on an imported subject, on a version that may not deliver it (nats-server #6498), and whether it does could not be seen.",
   "resolver.not_kept":
     "A server with a MEMORY or URL resolver runs a JWT that it may not have after a restart, because nobody put it where the resolver takes it from.",
   "stream.full": "A stream has reached its own limit and refuses new messages, as configured (`discard: new`).",

@@ -9,7 +9,7 @@ import type { Observation, RunningAccount, ServerFacts } from "../../domain/obse
 import { defined } from "../../domain/time/defined.ts";
 import type { JsonObject } from "../../domain/time/json.ts";
 import { toSeconds } from "../../domain/time/time.ts";
-import { importDefect } from "../../domain/verdict/import-warnings.ts";
+import { importDefect } from "../../domain/verdict/import-findings.ts";
 import { asRelightError, RelightError } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, type RunningJob, record } from "../context/context.ts";

@@ -31,6 +31,7 @@ import { lookAsAccount } from "../streams/account-view.ts";
 import { existingOn } from "../streams/existing.ts";
 import { forgottenBy } from "../streams/forgotten.ts";
 import { listenToOrigins } from "../streams/heartbeats.ts";
+import { withImports } from "../streams/imports.ts";
 import { findStreams, holdingsNow, holdingsOf } from "../streams/streams.ts";
 import { capacities } from "./capacity.ts";
 import { serversHealth } from "./health.ts";
@@ -72,7 +73,10 @@ export function natsProbes(settings: ProbeSettings): Omit<Probes, "deletions"> {
     const itsKey = connectionRefusal(running) === undefined ? accountKey : undefined;
     const askForgotten = forgottenBy(settings.asAccount, account, itsKey, running);
     const [found, foundElsewhere, leafnodes, group, stores] = await Promise.all([
-      probe(() => findStreams(settings, account, within(able, domain), askForgotten)),
+      probe(async () => {
+        const streams = await findStreams(settings, account, within(able, domain), askForgotten);
+        return withImports(settings, account, running, facts, streams);
+      }),
       probe(() => findElsewhere(settings, account, able, domain)),
       probe(() => leafConnections(settings, facts, expected.leafnodes.length > 0 ? undefined : account)),
       metaGroup(settings.connection, settings.timeout, within(facts, domain)),
