@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { createUser } from "@nats-io/nkeys";
@@ -133,6 +133,46 @@ test("in a cluster of all kinds each server gets what it takes, and the one that
   for (const part of ["full resolver on lab-1", "cache resolver on lab-2", "MEMORY or URL resolver on lab-3"])
     expect(stdout).toContain(part);
   expect((await relight(world, "doctor")).stdout).toContain("cache resolver on lab-2");
+});
+
+describe("a resolver that cannot write", () => {
+  /** Not even root may replace a folder by a file. */
+  async function spoil({ servers, accountId }: World): Promise<void> {
+    const file = join(servers.at(-1)?.folder ?? "", "jwt", `${accountId}.jwt`);
+    await rm(file);
+    await mkdir(join(file, "in the way"), { recursive: true });
+  }
+
+  test("is named, and the renewal is not taken for done", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, lives: 5_000 });
+    await fill(world);
+    await spoil(world);
+    const { exit, json } = await relight(world, "renew", "APP", "--json");
+    expect(exit).toBe(2);
+    expect(json.error).toMatchObject({
+      code: "push.rejected",
+      message: expect.stringMatching(/^servers rejected the JWT: lab: /),
+    });
+    const { stdout } = await relight(world, "journal", "APP");
+    expect(stdout).not.toContain("push.proved");
+    // What the resolver holds is unknown: neither healthy nor dead.
+    expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
+      verdict: "unknown",
+      findings: [{ code: "probe.failed", message: expect.stringMatching(/resolver's claims/) }],
+    });
+  });
+
+  test("of one server in a cluster leaves the account degraded, and names that server", async () => {
+    await using world = await createWorld({ binary: (await serverBinary("2.10.27")).path, size: 3, lives: 5_000 });
+    await fill(world);
+    await spoil(world);
+    const { json } = await relight(world, "renew", "APP", "--json");
+    expect(json.error).toMatchObject({ code: "push.rejected", message: expect.stringMatching(/lab-3: /) });
+    expect((await relight(world, "verify", "APP", "--json")).json).toMatchObject({
+      verdict: "degraded",
+      findings: [{ code: "claims.drift", subject: { server: "lab-3" } }],
+    });
+  });
 });
 
 test("an account whose claims keep Relight's users out is judged as the system account sees it, and pages nobody", async () => {
