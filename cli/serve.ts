@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
+import manifest from "../package.json" with { type: "json" };
 import { printAside, printJson } from "./out.ts";
 import { type GlobalOptions, interruptible, namedConfig, reportError, warn, warnOnce } from "./session.ts";
 import { type Interval, notePrinter, reportLine } from "./watch.ts";
@@ -22,7 +23,7 @@ export async function runServe(options: GlobalOptions, { listen, sweepEvery }: S
     ]);
     const { signal } = stop;
     const log = createLog({ level: verbose ? "info" : "warn" });
-    const settings = { configFile, natsContext, listen, log, signal, onAdvice: warnOnce() };
+    const settings = { configFile, natsContext, listen, log, signal, version: manifest.version, onAdvice: warnOnce() };
     await using service = await openService({ ...settings, ...namedConfig(options) });
     if (service.callsNobody !== undefined) warn(service.callsNobody);
     const end = await runServer({

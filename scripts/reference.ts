@@ -8,7 +8,8 @@ import { LOG_KINDS } from "../lib/domain/advice/log-lines/explain.ts";
 import { CONFIG_FINDINGS } from "../lib/domain/advice/server-config/leaf-config-findings.ts";
 import { REFUSALS } from "../lib/domain/gate/gate.ts";
 import { LADDER } from "../lib/domain/ladder/rungs.ts";
-import { METRICS, type MetricDescription } from "../lib/domain/metrics/measures.ts";
+import { METRICS } from "../lib/domain/metrics/catalogue.ts";
+import type { MetricDescription } from "../lib/domain/metrics/forms.ts";
 import { FINDINGS, WARNINGS } from "../lib/domain/verdict/verdict.ts";
 import { ERRORS } from "../lib/errors.ts";
 
@@ -56,17 +57,52 @@ const TABLES: Readonly<Record<string, string>> = {
   ),
 };
 
-/** The metrics of docs/observability.md. */
+const ALL = Object.entries<MetricDescription>(METRICS);
+
+/** The metrics of docs/observability.md, in both forms. */
 export const METRIC_TABLES: Readonly<Record<string, string>> = {
   metrics: table(
     ["metric", "unit", "dimensions", "when", "what to do"],
-    Object.entries(METRICS).map(([name, metric]) =>
-      row(`\`${name}\``, metric.unit, dimensionsOf(metric), metric.when, metric.advice),
+    ALL.flatMap(([name, { cloudWatch, when, advice }]) =>
+      cloudWatch === undefined ? [] : [row(`\`${name}\``, cloudWatch.unit, dimensionsOf(cloudWatch), when, advice)],
+    ),
+  ),
+  prometheus: table(
+    ["metric", "type", "labels", "what it says", "CloudWatch's"],
+    ALL.map(
+      ([
+        name,
+        {
+          cloudWatch,
+          prometheus: { name: metric, type, labels, help },
+        },
+      ]) =>
+        row(
+          `\`${metric}\``,
+          type,
+          labels.map((label) => `\`${label}\``).join(", "),
+          help,
+          cloudWatch ? `\`${name}\`` : "",
+        ),
+    ),
+  ),
+  "prometheus-states": table(
+    ["metric", "when", "what to do"],
+    ALL.flatMap(
+      ([
+        ,
+        {
+          cloudWatch,
+          prometheus: { name },
+          when,
+          advice,
+        },
+      ]) => (cloudWatch === undefined ? [row(`\`${name}\``, when, advice)] : []),
     ),
   ),
 };
 
-function dimensionsOf({ dimensions, total }: MetricDescription): string {
+function dimensionsOf({ dimensions, total }: NonNullable<MetricDescription["cloudWatch"]>): string {
   const named = dimensions.map((dimension) => `\`service\`, \`${dimension}\``);
   return [...(total ? ["`service`"] : []), ...named].join("; ");
 }

@@ -6,7 +6,7 @@ import { answer, atMost, notFound, problems } from "./answers.ts";
 import { onlyJson, ownHost, ownOrigin } from "./guards.ts";
 
 export interface ServeDependencies {
-  readonly service: Pick<Service, "settings" | "log" | "withApp" | "missing">;
+  readonly service: Pick<Service, "settings" | "log" | "withApp" | "missing" | "metrics">;
   /** The pages at `/`, with their own rules about who may see them. */
   readonly console?: Hono;
 }
@@ -23,6 +23,10 @@ export function createServe({ service, console }: ServeDependencies): Hono {
   app.onError(problems(log));
   app.notFound(notFound);
   app.route("/", probesOf(service));
+  app.get("/metrics", ownHost(settings.listen.host), async (context) => {
+    const { contentType, text } = service.metrics;
+    return context.body(await text(), 200, { "content-type": contentType, "cache-control": "no-store" });
+  });
   app.route("/", webhookOf(service));
   app.use("/accounts/*", ownHost(settings.listen.host), ownOrigin, onlyJson);
   app.route("/accounts", apiOf(service));

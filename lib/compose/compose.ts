@@ -42,6 +42,7 @@ import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
 import { type Ends, endsOf, onFreshRuns } from "../usecases/watch/fresh-runs.ts";
 import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
+import { queueMeter } from "./open-observers.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 
 export interface AppOptions extends PartsOptions {
@@ -136,6 +137,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
+    onQueued: queueMeter(base.metrics, base.clock),
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began");
       results.push(await remediate(runner, job));

@@ -38,7 +38,7 @@ import {
   restartsAsNeeded,
 } from "./adapters-of.ts";
 import { busEscalation, callsNobody, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
-import { openMetrics } from "./open-observers.ts";
+import { bothMetrics, openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
 import { openSource } from "./open-source.ts";
 import { createSecrets } from "./secrets.ts";
@@ -64,6 +64,8 @@ export interface PartsOptions {
    * when it is first needed, because a function has permission for only some of them.
    */
   readonly upFront?: boolean;
+  /** Counts as well, for whoever reads that. */
+  readonly metrics?: Metrics;
   /** Receives each line of metrics; by default standard output, which Lambda reads. */
   readonly writeMetrics?: (line: string) => void;
   /** Only reports what would be done; writes nothing and pages nobody. */
@@ -174,7 +176,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const journal = dryRun ? unwritten(opened) : opened;
   const settings = accountSettings(config);
   const bus = await openBus(config);
-  const metrics = dryRun ? noMetrics : await openMetrics(config, env, log, writeMetrics);
+  const written = dryRun ? noMetrics : await openMetrics(config, env, log, writeMetrics);
+  const metrics = options.metrics === undefined ? written : bothMetrics(written, options.metrics);
   const unmeasured = dryRun
     ? noEscalation
     : upFront && bus === undefined

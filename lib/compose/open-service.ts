@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../adapters/local/clock.ts";
+import { type PrometheusMetrics, prometheusMetrics } from "../adapters/local/prometheus-metrics.ts";
 import { accountSettings, type Config, loadConfig } from "../config/config.ts";
 import { millis } from "../domain/time/time.ts";
 import { asRelightError, errorFields } from "../errors.ts";
@@ -9,6 +10,7 @@ import type { Log } from "../ports/log.ts";
 import { isUnfinished, type UnfinishedJob, unfinishedJobs } from "../usecases/sweep/unfinished.ts";
 import { openJournal } from "./adapters-of.ts";
 import { type App, type AppOptions, openApp, type WatchSettings } from "./compose.ts";
+import { queueMeter } from "./open-observers.ts";
 import { overridesOf } from "./open-parts.ts";
 import { orderQueue } from "./order-queue.ts";
 
@@ -34,11 +36,17 @@ export interface Service extends AsyncDisposable {
   watch(settings: WatchSettings): Promise<void>;
   /** What is missing now. The cluster counts as there once it was reached. */
   missing(): Promise<readonly Part[]>;
+  /** What Prometheus reads. */
+  readonly metrics: Pick<PrometheusMetrics, "contentType" | "text">;
   /** Waits for the orders that run in this process. */
   drain(): Promise<void>;
 }
 
-export type ServiceOptions = Omit<AppOptions, "enqueue"> & { readonly signal: AbortSignal };
+export interface ServiceOptions extends Omit<AppOptions, "enqueue" | "metrics"> {
+  readonly signal: AbortSignal;
+  /** Relight's, for its metrics. */
+  readonly version: string;
+}
 
 /**
  * Reads the configuration and all secrets, but does not connect to the cluster.
@@ -49,13 +57,16 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const readConfig = (): Promise<Config> => loadConfig(options.configFile, overridesOf(options));
   const config = await readConfig();
   const callsNobody = await checkUpFront(options);
+  const { perAccount } = config.metrics;
+  const metrics = prometheusMetrics({ perAccount, log, version: options.version, clock: systemClock });
   const journal = await openJournal(config);
   const queue = config.queue === "in-process" ? { enqueue: (job: Job) => orders.enqueue(job) } : {};
   const run = async <T>(work: (app: App) => Promise<T>, more: Partial<AppOptions> = {}): Promise<T> => {
-    await using app = await openApp({ ...options, ...more });
+    await using app = await openApp({ ...options, metrics, ...more });
     return await work(app);
   };
-  const orders = orderQueue({ log, signal, clock: systemClock, run: runOrder });
+  const onQueued = queueMeter(metrics, systemClock);
+  const orders = orderQueue({ log, signal, clock: systemClock, run: runOrder, onQueued });
   const abandoned = new Map<string, UnfinishedJob>();
   let isReached = false;
 
@@ -110,6 +121,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       const checks = Object.entries(works).map(async ([part, check]) => ((await check()) ? [] : [part as Part]));
       return (await Promise.all(checks)).flat();
     },
+    metrics,
     drain: orders.drain,
     [Symbol.asyncDispose]: async () => journal[Symbol.asyncDispose]?.(),
   };

@@ -11,6 +11,7 @@ export interface OrderQueueSettings {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly onQueued?: Parameters<typeof inProcessJobs>[0]["onQueued"];
 }
 
 export interface OrderQueue extends Pick<Jobs, "drain"> {
@@ -26,7 +27,7 @@ export interface OrderQueue extends Pick<Jobs, "drain"> {
 const PAUSES = [5_000, 10_000, 15_000, 15_000, 60_000];
 
 /** The queue of a process that lives long: it tries again what a retry may fix. */
-export function orderQueue({ run, clock, log, signal }: OrderQueueSettings): OrderQueue {
+export function orderQueue({ run, clock, log, signal, onQueued }: OrderQueueSettings): OrderQueue {
   const ends = new Map<string, PromiseWithResolvers<void>>();
 
   async function once(job: Job): Promise<void> {
@@ -48,6 +49,7 @@ export function orderQueue({ run, clock, log, signal }: OrderQueueSettings): Ord
   }
 
   const jobs = inProcessJobs({
+    onQueued,
     work: async (job) => {
       await (job.token === undefined ? withRetries(job) : once(job));
       ends.get(job.id)?.resolve();

@@ -1,12 +1,16 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { emfMetrics } from "../../lib/adapters/aws/telemetry/emf-metrics.ts";
-import { METRICS, type Measurement, type MetricName, type PerAccount } from "../../lib/domain/metrics/measures.ts";
+import { type EmittedName, METRICS } from "../../lib/domain/metrics/catalogue.ts";
+import type { MetricDescription } from "../../lib/domain/metrics/forms.ts";
+import type { Measurement, PerAccount } from "../../lib/domain/metrics/measures.ts";
 import { emfSummary, isEmf, readEmf } from "../support/emf.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 
 const A = `A${"A".repeat(55)}`;
-const NAMES = Object.keys(METRICS) as MetricName[];
+const NAMES = Object.entries<MetricDescription>(METRICS).flatMap(([name, { cloudWatch }]) =>
+  cloudWatch === undefined ? [] : [name as EmittedName],
+);
 let written: string[];
 
 beforeEach(() => {
@@ -65,7 +69,7 @@ test("without measurements there is no line", () => {
 test("a failed write is only a warning", () => {
   const log = emit([
     { name: "Renewals", value: 1 },
-    { name: "NoSuchMetric" as MetricName, value: 1 },
+    { name: "NoSuchMetric" as EmittedName, value: 1 },
   ]);
   expect(log.lines).toMatchObject([{ level: "warn", message: "metrics could not be written" }]);
 });

@@ -56,8 +56,8 @@ function delivery({ accountId }: World, jwt?: string, id = crypto.randomUUID()) 
   return { body, headers };
 }
 
-test("an account that expires is renewed and healed, and a signal ends it with 0", async () => {
-  await using world = await createWorld({ binary });
+test("an account that expires is renewed and healed, the metrics tell it, and a signal ends it with 0", async () => {
+  await using world = await createWorld({ binary, yaml: "metrics: { perAccount: all }\n" });
   await fill(world, { messages: 5 });
   await using serve = await startServe(world);
   await serve.until("the first sweep", ({ what }) => what === "sweep");
@@ -67,6 +67,19 @@ test("an account that expires is renewed and healed, and a signal ends it with 0
   expect(await symptoms(world)).toEqual(WORKS);
   const account = (await serve.get("/accounts/APP")).json;
   expect(account).toMatchObject({ id: world.accountId, verdict: { verdict: "healthy" } });
+  const { text } = await serve.get("/metrics");
+  for (const line of [
+    ...[
+      /^relight_sweeps_total [1-9]/m,
+      /^relight_renewals_total [1-9]/m,
+      /^relight_rungs_total\{rung="renew"\} [1-9]/m,
+    ],
+    ...[/^relight_accounts\{verdict="healthy"\} 2/m, /^relight_time_to_recover_seconds_count [1-9]/m],
+    ...[/^relight_last_sweep_timestamp_seconds 1\d{9}/m, /^relight_build_info\{version="\d/m],
+    new RegExp(`^relight_account_expiration_timestamp_seconds{account="${world.accountId}",name="APP"} 1\\d{9}`, "m"),
+    new RegExp(`^relight_account_renewal_timestamp_seconds{account="${world.accountId}",name="APP"} 1\\d{9}`, "m"),
+  ])
+    expect(text).toMatch(line);
   expect(await serve.stop("SIGTERM")).toBe(0);
 });
 

@@ -46,6 +46,7 @@ function serverOn(host = "127.0.0.1") {
     settings: { listen: { host, port: 8080 }, grace: millis(1) },
     withApp: (work) => work(app),
     missing: async () => missing,
+    metrics: { contentType: "text/plain; version=0.0.4", text: async () => "relight_build_info 1\n" },
   } satisfies ServeDependencies["service"];
   const server = createServe({ service });
   const call = async (method: string, path: string, headers: Record<string, string> = {}, body?: string) => {
@@ -219,7 +220,9 @@ describe("the issuer's webhook", () => {
       },
     });
     const service = { log: fakeLog(), settings: { listen: { host: "::1", port: 1 }, grace: millis(1) } };
-    const server = createServe({ service: { ...service, withApp: async () => fail(), missing: async () => [] } });
+    const metrics = { contentType: "", text: async () => fail() };
+    const more = { withApp: async () => fail(), missing: async () => [], metrics };
+    const server = createServe({ service: { ...service, ...more } });
     const request = new Request("http://localhost/webhooks/issuer", { method: "POST", body, duplex: "half" });
     expect((await server.request(request)).status).toBe(413);
     expect(chunks).toBeLessThan(50);

@@ -1,7 +1,12 @@
-import { METRICS, type MetricDescription } from "../../lib/domain/metrics/measures.ts";
+import { METRICS } from "../../lib/domain/metrics/catalogue.ts";
+import type { MetricDescription } from "../../lib/domain/metrics/forms.ts";
 
 /** What Relight emits, by name. */
-export const EMITTED: Readonly<Record<string, MetricDescription>> = METRICS;
+export const EMITTED = Object.fromEntries(
+  Object.entries<MetricDescription>(METRICS).flatMap(([name, { cloudWatch }]) =>
+    cloudWatch === undefined ? [] : [[name, cloudWatch]],
+  ),
+);
 
 /** What AWS services emit, as far as the stack uses it. */
 export const OF_AWS: Readonly<Record<string, readonly string[]>> = {

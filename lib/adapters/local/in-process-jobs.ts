@@ -5,6 +5,8 @@ export interface InProcessJobsSettings {
   readonly work: (job: Job) => Promise<void>;
   /** Called when a job fails; the next one runs anyway. Must not throw. */
   readonly onError: (error: unknown, job: Job) => void;
+  /** Called when a job is queued; the result is called when it begins. */
+  readonly onQueued?: ((job: Job) => () => void) | undefined;
   /** How many accounts to work on at once. */
   readonly parallel?: number;
 }
@@ -13,8 +15,8 @@ export interface InProcessJobsSettings {
  * A queue in this process: first in, first out per account, several accounts at once. A job whose id is already waiting or
  * running is not queued again. The queue ends with the process.
  */
-export function inProcessJobs({ work, onError, parallel = 4 }: InProcessJobsSettings): Jobs {
-  const waiting: Job[] = [];
+export function inProcessJobs({ work, onError, onQueued, parallel = 4 }: InProcessJobsSettings): Jobs {
+  const waiting: { readonly job: Job; readonly begins: (() => void) | undefined }[] = [];
   const busyAccounts = new Set<string>();
   /** The ids of all waiting and running jobs. */
   const ids = new Set<string>();
@@ -23,11 +25,12 @@ export function inProcessJobs({ work, onError, parallel = 4 }: InProcessJobsSett
 
   const startNext = (): boolean => {
     if (busyAccounts.size >= parallel) return false;
-    const index = waiting.findIndex(({ account }) => !busyAccounts.has(account));
-    const [job] = index < 0 ? [] : waiting.splice(index, 1);
-    if (job === undefined) return false;
-    busyAccounts.add(job.account);
-    void run(job);
+    const index = waiting.findIndex(({ job }) => !busyAccounts.has(job.account));
+    const [next] = index < 0 ? [] : waiting.splice(index, 1);
+    if (next === undefined) return false;
+    busyAccounts.add(next.job.account);
+    next.begins?.();
+    void run(next.job);
     return true;
   };
 
@@ -52,7 +55,7 @@ export function inProcessJobs({ work, onError, parallel = 4 }: InProcessJobsSett
     if (ids.has(job.id)) return;
     if (ids.size === 0) idle = Promise.withResolvers();
     ids.add(job.id);
-    waiting.push(job);
+    waiting.push({ job, begins: onQueued?.(job) });
     startAll();
   };
 

@@ -1,12 +1,15 @@
+import type { AccountId } from "../../domain/claims/account.ts";
 import { type PageEnd, wasCalled } from "../../domain/incidents/page-end.ts";
+import type { Ending } from "../../domain/journal/last-job.ts";
 import { type JobFacts, measuresOfFailedJob, measuresOfJob } from "../../domain/metrics/measures.ts";
 import { defined } from "../../domain/time/defined.ts";
+import type { EpochMillis } from "../../domain/time/time.ts";
 import { asRelightError } from "../../errors.ts";
 import type { Announcer, JobNotice } from "../../ports/announcer.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Job } from "../../ports/jobs.ts";
 import type { Log } from "../../ports/log.ts";
-import type { Metrics } from "../../ports/observers.ts";
+import type { AccountState, Metrics } from "../../ports/observers.ts";
 
 /** What reporting the end of a job needs. */
 export interface EndDependencies {
@@ -19,6 +22,8 @@ export interface EndDependencies {
 
 /** How a job ended. */
 export interface JobEnd extends JobFacts {
+  /** Of the account, as far as the job knows it. */
+  readonly name?: string;
   /** The pushed JWT, if any. */
   readonly pushed?: object;
   /** What became of the page, if there was something to page about. */
@@ -71,4 +76,10 @@ async function announce(
   await announcer?.jobFinished(notice).catch((thrown: unknown) => {
     log.error("the end of a job could not be announced", { account, error: asRelightError(thrown).toJSON() });
   });
+}
+
+/** What the metrics show of the account from now on. */
+export function stateOf(account: AccountId, { name, critical }: JobEnd, ending: Ending, at: EpochMillis): AccountState {
+  const { verdict, verifiedAt, expiresAt, renewAt } = ending;
+  return { account, at, ...defined({ name, critical, verdict, verifiedAt, expiresAt, renewAt }) };
 }

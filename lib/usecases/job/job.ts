@@ -10,7 +10,15 @@ import { logWith, traced } from "../context/trace.ts";
 import { rememberingJournal } from "../journal/remembering-journal.ts";
 import { settleIncidents } from "../paging/settle.ts";
 import { pageJobFailure } from "./failed-job.ts";
-import { describeRemedies, type EndDependencies, type JobEnd, reportEnd, reportFailure, withPage } from "./job-end.ts";
+import {
+  describeRemedies,
+  type EndDependencies,
+  type JobEnd,
+  reportEnd,
+  reportFailure,
+  stateOf,
+  withPage,
+} from "./job-end.ts";
 import { noLongerWaits } from "./waiting.ts";
 
 /** What a job needs before it connects to anything, and to report its end. */
@@ -24,6 +32,12 @@ export interface JobDependencies extends EndDependencies {
 export interface WorkDone<End extends JobEnd> {
   readonly end: End;
   readonly ending: Omit<Ending, "verifiedAt">;
+}
+
+/** The same with everything that the journal keeps. */
+interface Finished<End extends JobEnd> {
+  readonly end: End;
+  readonly ending: Ending;
 }
 
 export type Work<End extends JobEnd> = (context: Context, job: RunningJob) => Promise<WorkDone<End>>;
@@ -43,7 +57,8 @@ export async function runJob<End extends JobEnd>(
   // Messages of older versions have no correlation.
   const job = { ...order, correlation: order.correlation ?? order.id ?? deps.newId() };
   try {
-    const end = await logged(await deps.context(), job, work);
+    const { end, ending } = await logged(await deps.context(), job, work);
+    deps.metrics.live?.accounts([stateOf(order.account, end, ending, deps.clock.now())], "some");
     await reportEnd(deps, job, end);
     return { ...end, correlation: job.correlation };
   } catch (thrown) {
@@ -59,7 +74,7 @@ interface Correlated {
 type Order = NewJob & Correlated;
 
 /** Logs the beginning and the end, and adds a step to the trace. */
-async function logged<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
+async function logged<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<Finished<End>> {
   const { account, action, trigger, reason, correlation } = order;
   const { clock } = outer;
   const log = logWith(outer.log, { correlation, account });
@@ -69,9 +84,9 @@ async function logged<End extends JobEnd>(outer: Context, order: Order, work: Wo
   log.info("a job began", { action, trigger, reason });
   try {
     const facts = { correlation, account, action };
-    const end = await traced(context, "job", () => leased(context, order, work), facts);
-    log.info("a job ended", { ...outcomeFields(end, clock.now()), ...ended() });
-    return end;
+    const finished = await traced(context, "job", () => leased(context, order, work), facts);
+    log.info("a job ended", { ...outcomeFields(finished.end, clock.now()), ...ended() });
+    return finished;
   } catch (thrown) {
     const level = asRelightError(thrown).code === "account.busy" ? "info" : "error";
     log[level]("a job failed", { outcome: "failed", ...ended(), ...errorFields(thrown) });
@@ -92,7 +107,7 @@ function outcomeFields({ outcome, expiresAt, unwellSince, healthySince }: JobEnd
  * Runs one job per account at a time. While the job holds the lease, nobody else writes what it reads about its account,
  * so journal reads are cached.
  */
-function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<End> {
+function leased<End extends JobEnd>(outer: Context, order: Order, work: Work<End>): Promise<Finished<End>> {
   const { account, trigger, undelete } = order;
   const id = outer.newId();
   return withLease(outer, `account/${account}`, id, async (lost) => {
@@ -116,7 +131,7 @@ async function journaled<End extends JobEnd>(
   job: RunningJob,
   { action, trigger, reason, correlation }: Order,
   work: Work<End>,
-): Promise<End> {
+): Promise<Finished<End>> {
   const draft: PageDraft = { troubles: [], ended: [] };
   const context = { ...outer, draft };
   let isSettled = false;
@@ -133,9 +148,9 @@ async function journaled<End extends JobEnd>(
     isSettled = true;
     const page = await settleIncidents(context, running, draft, describeRemedies(done.rungs));
     const end = withPage(done, outer.mode.dryRun ? undefined : page);
-    const known = endingData({ ...before, ...ending, ...verifiedNow(context, ending) });
-    await record(context, running, "job.finished", { outcome: end.outcome, correlation, ...known });
-    return end;
+    const known = { ...before, ...ending, ...verifiedNow(context, ending) };
+    await record(context, running, "job.finished", { outcome: end.outcome, correlation, ...endingData(known) });
+    return { end, ending: known };
   } catch (thrown) {
     const error = asRelightError(thrown);
     const end = { outcome: "failed", error: error.toJSON(), correlation, ...endingData(before) };

@@ -8,11 +8,12 @@ import {
   type Listed,
   type SweptAccount,
 } from "../../domain/sweep/due.ts";
+import { defined } from "../../domain/time/defined.ts";
 import { type EpochMillis, epochMillis, type Millis, millis } from "../../domain/time/time.ts";
 import type { Jobs, Trigger } from "../../ports/jobs.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
-import type { Metrics } from "../../ports/observers.ts";
-import type { Context } from "../context/context.ts";
+import type { AccountState, Metrics } from "../../ports/observers.ts";
+import { type Context, nameOf } from "../context/context.ts";
 
 export interface SweepSettings {
   /** A healthy account is checked again within this time, if the queue has room. */
@@ -53,13 +54,15 @@ export interface Judged {
 
 /** Counts over all accounts, due or not. */
 export interface Tally {
+  /** Empty if nobody reads them. */
+  readonly states: AccountState[];
   seen: number;
   pastPage: number;
   oldestUnverified?: Millis;
   soonestExpiry?: EpochMillis;
 }
 
-export const newTally = (): Tally => ({ seen: 0, pastPage: 0 });
+export const newTally = (): Tally => ({ states: [], seen: 0, pastPage: 0 });
 
 /** The due accounts of a chunk, and why. Counts all accounts of the chunk. */
 export async function judge(
@@ -70,12 +73,14 @@ export async function judge(
 ): Promise<readonly Judged[]> {
   const lastJobs = await context.journal.latest(chunk.map(({ account }) => account));
   const now = context.clock.now();
+  const isShown = context.metrics.live !== undefined;
   return chunk.flatMap(({ account, listed }): readonly Judged[] => {
     const lastJob = lastJobs.get(account);
     const claims = listed.state === "listed" ? listed.claims : undefined;
     const swept = { account, listed, lastJob, policy: context.policyOf(account, claims) };
     const expiry = expiryOf(swept, now);
     count(tally, swept, now, expiry);
+    if (isShown) tally.states.push(stateOf(swept, nameOf(context, account, claims)));
     const due: Due | undefined =
       which === "everything"
         ? { why: "everything" }
@@ -94,4 +99,17 @@ function count(tally: Tally, swept: SweptAccount, now: EpochMillis, { alarm }: E
   const { verifiedAt } = swept.lastJob ?? {};
   if (verifiedAt !== undefined)
     tally.oldestUnverified = millis(Math.max(tally.oldestUnverified ?? 0, now - verifiedAt));
+}
+
+/** What is known without a check. While a job runs, what its predecessor knew still counts. */
+function stateOf(swept: SweptAccount, name: string): AccountState {
+  const { account, lastJob, policy } = swept;
+  const { critical } = policy;
+  const shared = {
+    account,
+    name,
+    ...defined({ critical, expiresAt: expiresAtOf(swept), verifiedAt: lastJob?.verifiedAt }),
+  };
+  if (lastJob?.state !== "finished") return { ...shared, at: epochMillis(0) };
+  return { ...shared, at: lastJob.at, ...defined({ verdict: lastJob.verdict, renewAt: lastJob.renewAt }) };
 }

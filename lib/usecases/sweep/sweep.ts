@@ -75,7 +75,8 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
   }
   const postponed = await enqueueBacklogs(context, run, backlogs);
   if (run.list.incompleteBecause !== undefined) throw run.list.incompleteBecause;
-  const { id: _id, unreadable, queued, queuedBy, tally } = run;
+  const { unreadable, queued, queuedBy } = run;
+  const { states, ...tally } = run.tally;
   const { trigger, which } = order;
   context.log.info("a sweep ended", {
     correlation: id,
@@ -86,6 +87,7 @@ export async function sweep(context: SweepContext, order: SweepOrder): Promise<S
     postponed,
     waiting,
   });
+  context.metrics.live?.accounts(states, "all");
   context.metrics.emit(measuresOfSweep({ ...tally, queued, postponed }, context.clock.now()));
   return { id, ...tally, queued, queuedBy, postponed, unreadable, waiting };
 }

@@ -2,10 +2,10 @@ import { describe, expect, test } from "@jest/globals";
 import type { AccountId } from "../../../lib/domain/claims/account.ts";
 import type { JournalEntry } from "../../../lib/domain/journal/journal.ts";
 import { lastOutage } from "../../../lib/domain/journal/last-outage.ts";
+import { METRICS } from "../../../lib/domain/metrics/catalogue.ts";
 import {
   isWanted,
   type JobFacts,
-  METRICS,
   type Measurement,
   measuresOfFailedJob,
   measuresOfJob,
@@ -179,9 +179,13 @@ test("every measurement is in the catalog, with its dimensions", () => {
     ...measuresOfPage({ status: "open", first: true }, "undeliverable"),
     ...measuresOfPage({ status: "resolved" }, "delivered"),
   ];
-  expect(new Set(all.map(({ name }) => name))).toEqual(new Set(Object.keys(METRICS)));
+  const emitted = Object.entries(METRICS).filter(([, metric]) => "cloudWatch" in metric);
+  expect(new Set(all.map(({ name }) => name))).toEqual(new Set(emitted.map(([name]) => name)));
   for (const { name, dimensions = {} } of all) {
-    const { dimensions: known, total } = METRICS[name] as { dimensions: readonly string[]; total: boolean };
+    const { dimensions: known, total } = METRICS[name].cloudWatch as {
+      readonly dimensions: readonly string[];
+      readonly total: boolean;
+    };
     for (const dimension of Object.keys(dimensions)) expect(known).toContain(dimension);
     expect(total || Object.keys(dimensions).length > 0).toBe(true);
   }

@@ -1,11 +1,7 @@
 import { Metrics as Powertools } from "@aws-lambda-powertools/metrics";
-import {
-  type Dimension,
-  isWanted,
-  METRICS,
-  type Measurement,
-  type PerAccount,
-} from "../../../domain/metrics/measures.ts";
+import { METRICS } from "../../../domain/metrics/catalogue.ts";
+import type { Dimension } from "../../../domain/metrics/forms.ts";
+import { isWanted, type Measurement, type PerAccount } from "../../../domain/metrics/measures.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Metrics } from "../../../ports/observers.ts";
 
@@ -65,7 +61,7 @@ function textOf(writer: Powertools, line: readonly Measurement[]): string {
     if (first && isTotal(first)) writer.addDimensions({});
     if (first?.dimensions) writer.addDimensions(dimensionsOf(first.dimensions));
     for (const { name, value, highResolution } of line)
-      writer.addMetric(name, METRICS[name].unit, value, highResolution === true ? 1 : 60);
+      writer.addMetric(name, METRICS[name].cloudWatch.unit, value, highResolution === true ? 1 : 60);
     return JSON.stringify(writer.serializeMetrics());
   } finally {
     writer.clearMetrics();
@@ -75,7 +71,7 @@ function textOf(writer: Powertools, line: readonly Measurement[]): string {
 
 /** One account's expiry must not count as the soonest of all accounts, which a sweep reports. */
 function isTotal({ name, dimensions }: Measurement): boolean {
-  return METRICS[name].total && dimensions?.Account === undefined;
+  return METRICS[name].cloudWatch.total && dimensions?.Account === undefined;
 }
 
 function dimensionsOf(dimensions: Readonly<Partial<Record<Dimension, string>>>): Record<string, string> {
