@@ -21,7 +21,7 @@ const PORTS: Readonly<Record<string, Readonly<Record<string, Mode>>>> = {
  */
 const ELSEWHERE = [
   ...["Clock", "Secrets", "Signer", "RemoteKey", "JwtCodec", "ClaimsSource", "Monitoring", "Events"],
-  ...["Journal", "Leases", "Jobs", "Escalation", "Announcer", "Log", "Metrics"],
+  ...["Journal", "Leases", "Jobs", "Escalation", "Announcer", "Log", "LiveMetrics", "Metrics"],
 ];
 
 /** `reopen` and the three ports above. */
