@@ -13,6 +13,10 @@ export const printLines = (lines: readonly string[]): void => void process.stdou
 /** Prints lines for people on standard error: progress, questions, errors. */
 export const printAside = (lines: readonly string[]): void => void process.stderr.write(joined(lines));
 
+/** Prints rows for a shell on standard output, with a tab between the cells. */
+export const printRows = (rows: readonly (readonly string[])[]): void =>
+  void process.stdout.write(rows.map((cells) => `${cells.map(terminalLine).join("\t")}\n`).join(""));
+
 /** Prints one JSON document for programs on standard output, by default on several lines. */
 export function printJson(document: unknown, indent = 2): void {
   process.stdout.write(`${printableJson(JSON.stringify(redact(document), null, indent))}\n`);

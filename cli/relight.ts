@@ -8,6 +8,7 @@ import { planUntil } from "./calendar.ts";
 import { checkConfigFiles } from "./check-config.ts";
 import type { AcknowledgeOptions } from "./commands.ts";
 import * as commands from "./commands.ts";
+import { addCompletionCommand, COMPLETE, complete } from "./completion/completion.ts";
 import { type ConsoleOptions, runConsole } from "./console.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
@@ -262,8 +263,13 @@ program
     exitCode = await runOffline(program.opts<GlobalOptions>(), () => explain(what));
   });
 
+addCompletionCommand(program, async (command) => {
+  exitCode = await runOffline(program.opts<GlobalOptions>(), command);
+});
+
 /** Runs the command that `args` name. Never throws: every error ends as a message. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  if (args[0] === COMPLETE) return complete(program, args.slice(1));
   const end = args.indexOf("--");
   // Also if the arguments can't be parsed.
   isForPrograms = args.slice(0, end < 0 ? undefined : end).includes("--json");

@@ -74,7 +74,7 @@ const adapters = (folder: string, packages: RegExp): Rule => ({
  * works on an account (heal, push, renew, a remedy).
  */
 const ENTRIES = "usecases/((orders|reports)/|(remediate/remediation|sweep/sweep|watch/watch)\\.ts$)";
-const FACE = `lib/((errors|log|compose/(compose|open-service|setup))\\.ts$|(domain|ports|files|http)/|${ENTRIES})`;
+const FACE = `lib/((errors|log|compose/(compose|open-service|setup|known-names))\\.ts$|(domain|ports|files|http)/|${ENTRIES})`;
 const HANDLER = `functions/|${FACE}|lib/(compose/open-observers|usecases/paging/send-page)\\.ts$`;
 
 /** The first matching rule applies; a module without one fails. */

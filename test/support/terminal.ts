@@ -24,6 +24,9 @@ export interface Typed {
   readonly keys: string;
 }
 
+/** Milliseconds; a bound for a busy machine. */
+const ENDS_WITHIN = 120_000;
+
 /** Runs a shell command at a terminal, and types. */
 export function atTerminal(
   command: string,
@@ -34,6 +37,8 @@ export function atTerminal(
   }: { readonly typed?: readonly Typed[]; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Session> {
   const child = spawn("script", ["-qec", `stty cols 80 rows 50; ${command}`, "/dev/null"], { cwd, env });
+  // What waits for a text that is never shown would wait forever.
+  const bound = setTimeout(() => child.kill("SIGKILL"), ENDS_WITHIN);
   let shown = "";
   let from = 0;
   const left = [...typed];
@@ -52,6 +57,11 @@ export function atTerminal(
   });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (exit) => resolve({ exit, shown: shown.replaceAll("\r", "") }));
+    child.once("close", (exit) => {
+      clearTimeout(bound);
+      resolve({ exit, shown: afterBackspaces(shown.replaceAll("\r", "")) });
+    });
   });
 }
+
+const afterBackspaces = (text: string): string => text.split("\b").reduce((before, next) => before.slice(0, -1) + next);
