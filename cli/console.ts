@@ -1,13 +1,9 @@
 import { spawn } from "node:child_process";
-import { createConsole } from "../console/app.ts";
-import { isLoopback, listen, readAddress } from "../console/listen.ts";
-import { loopbackGuard } from "../console/loopback.ts";
-import { ordersOf } from "../console/orders.ts";
-import { openApp } from "../lib/compose/compose.ts";
-import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
+import { openConsole } from "../console/open.ts";
+import { type App, openApp } from "../lib/compose/compose.ts";
+import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
-import type { Job } from "../lib/ports/jobs.ts";
-import type { JobEnd } from "../lib/usecases/watch/watch.ts";
+import { listen } from "../serve/listen.ts";
 import { userOfMachine } from "./commands.ts";
 import { printAside, printJson, printLines } from "./out.ts";
 import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warnOnce } from "./session.ts";
@@ -26,27 +22,24 @@ export async function runConsole(
   const log = createLog({ level: verbose ? "info" : "warn" });
   const stop = interruptible({ say: (line) => printAside([`relight: ${line}`]) });
   try {
-    const address = readAddress(text);
-    if (!isLoopback(address.host)) throw new RelightError("usage", `${text} is not an address of this machine alone`);
     const { signal } = stop;
-    const shared = { configFile, natsContext, log, onAdvice: warnOnce(), writeMetrics: onStandardError };
+    const shared = { configFile, natsContext, listen: text, log, onAdvice: warnOnce(), writeMetrics: onStandardError };
     const settings = { ...shared, ...namedConfig(options) };
-    const open = () => openApp({ ...settings, signal });
-    const run = async (job: Job): Promise<JobEnd> => {
-      await using fresh = await open();
-      return await fresh.order(job);
+    const withApp = async <T>(work: (fresh: App) => Promise<T>): Promise<T> => {
+      await using fresh = await openApp({ ...settings, signal });
+      return await work(fresh);
     };
-    const orders = ordersOf(run, log);
     await using app = await openApp(settings);
-    const guard = loopbackGuard(userOfMachine());
-    const hono = createConsole({ app, open, run, guard, log }, orders);
-    await using listening = await listen(hono, address);
-    const { url } = listening;
+    const person = userOfMachine();
+    const { pages, drain } = await openConsole({ app, withApp, log, person, signsInOnLoopback: false });
+    const listening = await listen(pages, app.listen);
+    const url = `${listening.url}/`;
     if (json) printJson({ url }, 0);
     else printLines([`the console is at ${url} (Ctrl-C ends it)`]);
     if (opens) openBrowser(url);
     await aborted(signal);
-    await orders.drain();
+    listening.end();
+    await Promise.all([listening.close(), drain()]);
     return EXIT.ok;
   } catch (thrown) {
     return reportError(thrown, options);

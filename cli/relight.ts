@@ -9,7 +9,7 @@ import { checkConfigFiles } from "./check-config.ts";
 import type { AcknowledgeOptions } from "./commands.ts";
 import * as commands from "./commands.ts";
 import { addCompletionCommand, COMPLETE, complete } from "./completion/completion.ts";
-import { type ConsoleOptions, runConsole } from "./console.ts";
+import type { ConsoleOptions } from "./console.ts";
 import { diff } from "./diff.ts";
 import { runDoctor } from "./doctor.ts";
 import { expiries } from "./expiries.ts";
@@ -212,6 +212,8 @@ program
   .option("--listen <address>", "where on this machine; port 0 is any free one", "127.0.0.1:0")
   .option("--open", "open it in the browser", false)
   .action(async (options: ConsoleOptions) => {
+    // No other command needs the pages.
+    const { runConsole } = await import("./console.ts");
     exitCode = await runConsole(globalOptions(), options);
   });
 

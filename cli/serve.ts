@@ -1,3 +1,4 @@
+import { openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -17,17 +18,24 @@ export async function runServe(options: GlobalOptions, { listen, sweepEvery }: S
   const stop = interruptible({ say });
   try {
     // No other command needs an HTTP server.
-    const [{ openService }, { runServer }] = await Promise.all([
+    const [{ openService }, { runServer }, { openConsole }] = await Promise.all([
       import("../lib/compose/open-service.ts"),
       import("../serve/run.ts"),
+      import("../console/open.ts"),
     ]);
     const { signal } = stop;
     const log = createLog({ level: verbose ? "info" : "warn" });
     const settings = { configFile, natsContext, listen, log, signal, version: manifest.version, onAdvice: warnOnce() };
     await using service = await openService({ ...settings, ...namedConfig(options) });
     if (service.callsNobody !== undefined) warn(service.callsNobody);
+    await using app = await openApp({ ...settings, ...namedConfig(options) });
+    const { withApp } = service;
+    const person = "somebody on this machine";
+    const { pages, access, drain } = await openConsole({ app, withApp, log, person, signsInOnLoopback: true });
     const end = await runServer({
-      service,
+      service: { ...service, drain: async () => void (await Promise.all([service.drain(), drain()])) },
+      console: pages,
+      access,
       signal,
       sweepEvery: sweepEvery === "off" ? undefined : sweepEvery,
       report: await service.withApp((app) => notePrinter(app, options)),

@@ -53,8 +53,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       return { problem: "others are looking at the cluster just now; reload the page in a moment" };
     plans += 1;
     try {
-      await using fresh = await settings.open();
-      const [row] = await survey(await fresh.context(), [account]);
+      const [row] = await settings.withApp(async (fresh) => survey(await fresh.context(), [account]));
       return row === undefined ? { problem: "nothing is known about the account" } : { row };
     } catch (thrown) {
       const { message, code } = asRelightError(thrown);
@@ -103,7 +102,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     order: async (context) => {
       const person = context.get("person");
       requireOperator(person);
-      checkOrigin(context);
+      checkOrigin(context, settings.guard);
       const form = await context.req.parseBody();
       checkForm(context, settings.guard, form["csrf"]);
       const [account, action, reason] = [

@@ -9,7 +9,7 @@ import { FAVICON, SCRIPT } from "./views/script.ts";
 import { STYLE } from "./views/style.ts";
 
 /** The console's pages. They can be mounted at the root of another app. */
-export function createConsole(settings: ConsoleSettings, orders = ordersOf(settings.run, settings.log)): Hono {
+export function createConsole(settings: ConsoleSettings, orders = ordersOf(settings)): Hono {
   const hono = new Hono<{ Variables: Variables }>();
   const pages: Pages = pagesOf(settings);
   const acting = actingOf(settings, orders);
@@ -18,6 +18,7 @@ export function createConsole(settings: ConsoleSettings, orders = ordersOf(setti
   hono.get("/console.css", (context) => asset(context.body(STYLE), "text/css"));
   hono.get("/console.js", (context) => asset(context.body(SCRIPT), "text/javascript"));
   hono.get("/console.svg", (context) => asset(context.body(FAVICON), "image/svg+xml"));
+  settings.guard.addSignIn?.(hono);
   hono.use(signedIn(settings.guard));
   hono.get("/", pages.fleet);
   hono.get("/account/:account", pages.account);

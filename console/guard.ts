@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { RelightError } from "../lib/errors.ts";
-import type { Person } from "./person.ts";
+import type { Person } from "../lib/http/person.ts";
 
 /** What the pages know of a request. */
 export interface Variables {
@@ -21,6 +21,10 @@ export interface Guard {
   /** Whether cookies are for HTTPS only. */
   readonly isSecure: boolean;
   readonly key: Uint8Array;
+  /** Where people open it; by default what the request names. */
+  readonly origin?: string;
+  /** Adds the pages for signing in; absent where nobody signs in. */
+  readonly addSignIn?: (hono: Hono<{ Variables: Variables }>) => void;
 }
 
 /** A key for this process: sessions and forms end with it. */
@@ -62,9 +66,10 @@ export function isSame(one: string, other: string): boolean {
 }
 
 /** Refuses what another site made a browser send. Browsers say where a form comes from; programs have the API. */
-export function checkOrigin({ req }: Context): void {
+export function checkOrigin({ req }: Context, { origin: own }: Pick<Guard, "origin">): void {
   const [origin, site] = [req.header("origin"), req.header("sec-fetch-site")];
-  const isOwn = origin === undefined ? site === "same-origin" : URL.parse(origin)?.host === req.header("host");
+  const isNamed = own === undefined ? URL.parse(origin ?? "")?.host === req.header("host") : origin === own;
+  const isOwn = origin === undefined ? site === "same-origin" : isNamed;
   if (isOwn && (site === undefined || site === "same-origin")) return;
   throw new RelightError("request.unauthorized", "the form was sent from another site");
 }

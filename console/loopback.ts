@@ -1,6 +1,6 @@
 import { RelightError } from "../lib/errors.ts";
+import { isLoopback } from "../lib/http/loopback.ts";
 import { type Guard, newKey } from "./guard.ts";
-import { isLoopback } from "./listen.ts";
 
 /**
  * Lets everybody in who uses this machine, as an operator. Refuses other names than this machine's, so that no foreign
@@ -8,7 +8,7 @@ import { isLoopback } from "./listen.ts";
  * @param name who acts, for the journal
  */
 export function loopbackGuard(name: string): Guard {
-  const person = { name, role: "operator", signsOut: false, way: "loopback" } as const;
+  const person = { name, role: "operator", way: "loopback" } as const;
   return {
     isSecure: false,
     key: newKey(),

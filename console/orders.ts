@@ -1,7 +1,6 @@
 import { asRelightError, errorFields } from "../lib/errors.ts";
 import type { Job } from "../lib/ports/jobs.ts";
-import type { Log } from "../lib/ports/log.ts";
-import type { JobEnd } from "../lib/usecases/watch/watch.ts";
+import type { ConsoleSettings } from "./settings.ts";
 
 /** The jobs that people ordered here. */
 export interface Orders {
@@ -16,8 +15,8 @@ export interface Orders {
 /** How many failures to remember. The journal has those of jobs that began. */
 const MOST = 200;
 
-/** @param run queues a job, or runs it to its end if the queue is in this process */
-export function ordersOf(run: (job: Job) => Promise<JobEnd>, log: Log): Orders {
+/** Queues jobs, or runs each to its end if the queue is in this process. */
+export function ordersOf({ withApp, log }: Pick<ConsoleSettings, "withApp" | "log">): Orders {
   const failures = new Map<string, string>();
   const running = new Set<Promise<void>>();
 
@@ -34,7 +33,7 @@ export function ordersOf(run: (job: Job) => Promise<JobEnd>, log: Log): Orders {
 
   async function work(job: Job): Promise<void> {
     try {
-      const end = await run(job);
+      const end = await withApp((app) => app.order(job));
       if (end.state === "failed") failed(job, end.error);
     } catch (thrown) {
       failed(job, thrown);

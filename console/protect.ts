@@ -39,6 +39,7 @@ export async function send(context: Context, page: Html, status: ContentfulStatu
 
 const STATUS: Readonly<Partial<Record<ErrorCode, ContentfulStatusCode>>> = {
   "request.unauthorized": 403,
+  "request.locked": 429,
   "request.invalid": 400,
   "request.unknown": 404,
   "account.unknown": 404,

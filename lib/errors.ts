@@ -197,6 +197,11 @@ export const ERRORS = {
     EXIT.unknown,
     "See docs/api.md for the routes; an order's id is the correlation in the API's answer.",
   ),
+  "oidc.unavailable": again(
+    EXIT.unknown,
+    "Check serve.access.oidc.issuer, and that this machine reaches it; operators may sign in with a token meanwhile.",
+  ),
+  "request.locked": again(EXIT.critical, "Wait, and check the token or the proxy; the log says what was refused."),
   "request.too_large": final(EXIT.unknown, "Send a smaller body (docs/serve.md)."),
   "listen.failed": final(
     EXIT.unknown,

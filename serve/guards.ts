@@ -1,5 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { RelightError } from "../lib/errors.ts";
+import type { Access } from "../lib/http/access.ts";
+import { callerOf } from "../lib/http/caller.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
 
 /** What a page of another site could make a browser on this machine send is refused. */
@@ -41,5 +43,17 @@ export const onlyJson: MiddlewareHandler = async ({ req }, next) => {
     throw new RelightError("request.invalid", "an order needs the header Content-Type: application/json");
   await next();
 };
+
+/** Refuses requests that name nobody who may send them. Programs have a token, or a proxy that names them. */
+export function onlyKnown(access: Access): MiddlewareHandler {
+  return async (context, next) => {
+    const person = access.letIn(callerOf(context));
+    if (person === undefined)
+      throw new RelightError("request.unauthorized", "the request names nobody; send Authorization: Bearer TOKEN");
+    if (!isReading(context.req.method) && person.role !== "operator")
+      throw new RelightError("request.unauthorized", `${person.name} may look, but not act`);
+    await next();
+  };
+}
 
 const isReading = (method: string): boolean => method === "GET" || method === "HEAD";

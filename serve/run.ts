@@ -5,7 +5,9 @@ import { errorFields } from "../lib/errors.ts";
 import { listen } from "./listen.ts";
 import { createServe, type ServeDependencies } from "./server.ts";
 
-export interface Serving extends Pick<ServeDependencies, "console">, Pick<WatchSettings, "sweepEvery" | "report"> {
+export interface Serving
+  extends Pick<ServeDependencies, "console" | "access">,
+    Pick<WatchSettings, "sweepEvery" | "report"> {
   readonly service: Service;
   readonly signal: AbortSignal;
   /** Called once requests are taken. */

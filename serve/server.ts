@@ -1,14 +1,18 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { Service } from "../lib/compose/open-service.ts";
+import type { Access } from "../lib/http/access.ts";
+import { callerOf } from "../lib/http/caller.ts";
 import { LONGEST_NOTICE, receiveNotice } from "../lib/http/notice.ts";
 import { readName, readOrder, readPage } from "../lib/http/requests.ts";
 import { answer, atMost, notFound, problems } from "./answers.ts";
-import { onlyJson, ownHost, ownOrigin } from "./guards.ts";
+import { onlyJson, onlyKnown, ownHost, ownOrigin } from "./guards.ts";
 
 export interface ServeDependencies {
   readonly service: Pick<Service, "settings" | "log" | "withApp" | "missing" | "metrics">;
   /** The pages at `/`, with their own rules about who may see them. */
   readonly console?: Hono;
+  /** Who may call the API; without it everybody on this machine. */
+  readonly access?: Access | undefined;
 }
 
 /** An order's reason has 500 characters at most; bytes. */
@@ -17,11 +21,12 @@ const LONGEST_ORDER = 16_384;
 const ACTOR = "a program or person on this machine";
 
 /** Everything that `relight serve` answers. */
-export function createServe({ service, console }: ServeDependencies): Hono {
+export function createServe({ service, console, access }: ServeDependencies): Hono {
   const { log, settings } = service;
   const app = new Hono();
   app.onError(problems(log));
   app.notFound(notFound);
+  if (access !== undefined) app.use("/metrics", onlyKnown(access)).use("/accounts/*", onlyKnown(access));
   app.route("/", probesOf(service));
   app.get("/metrics", ownHost(settings.listen.host), async (context) => {
     const { contentType, text } = service.metrics;
@@ -29,7 +34,10 @@ export function createServe({ service, console }: ServeDependencies): Hono {
   });
   app.route("/", webhookOf(service));
   app.use("/accounts/*", ownHost(settings.listen.host), ownOrigin, onlyJson);
-  app.route("/accounts", apiOf(service));
+  app.route(
+    "/accounts",
+    apiOf(service, ({ req, env }) => access?.letIn(callerOf({ req, env }))?.name ?? ACTOR),
+  );
   if (console !== undefined) app.route("/", console);
   return app;
 }
@@ -57,7 +65,7 @@ function webhookOf(service: ServeDependencies["service"]): Hono {
 }
 
 /** docs/api.md; the same as functions/api.ts. */
-function apiOf(service: ServeDependencies["service"]): Hono {
+function apiOf(service: ServeDependencies["service"], actorOf: (context: Context) => string): Hono {
   const api = new Hono();
   const named = (account: string): string => readName(account, "account");
   api.get("/", async (context) => {
@@ -70,7 +78,7 @@ function apiOf(service: ServeDependencies["service"]): Hono {
   });
   api.post("/:account/jobs", atMost(LONGEST_ORDER), async (context) => {
     const account = named(context.req.param("account"));
-    const order = { ...readOrder(await context.req.text()), account, actor: ACTOR };
+    const order = { ...readOrder(await context.req.text()), account, actor: actorOf(context) };
     return answer(context, 202, await service.withApp(({ console }) => console.order(order)));
   });
   api.get("/:account/jobs/:correlation", async (context) => {

@@ -132,8 +132,8 @@ const RULES: readonly Rule[] = [
   { place: /^console\//, own: new RegExp(`^(console/|${FACE})`), packages: NEUTRAL },
   // A command starts what another face serves.
   {
-    place: /^cli\/console\.ts$/,
-    own: new RegExp(`^(cli/|console/(app|listen|loopback|orders)\\.ts$|${FACE})`),
+    place: /^cli\/(console|serve)\.ts$/,
+    own: new RegExp(`^(cli/|serve/|package\\.json$|console/open\\.ts$|${FACE})`),
     packages: NEUTRAL,
   },
   { place: /^serve\//, own: new RegExp(`^(serve/|${FACE})`), packages: /^(hono|@hono\/node-server|node:)/ },

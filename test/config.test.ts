@@ -459,4 +459,30 @@ describe("serve.listen", () => {
     "%s can be reached by others, who would not have to say who they are",
     (text) => expect(() => listen(text)).toThrow(/serve\.listen: .* can be reached from other machines/),
   );
+
+  describe("access", () => {
+    const serve = (lines: string) =>
+      parseConfig(`${MINIMAL}serve:\n  listen: 0.0.0.0:8080\n  access: ${lines}\n`, "r.yaml").serve;
+    const OIDC = "issuer: https://id.example, clientId: r, clientSecret: env:S, operators: [sre]";
+
+    test.each([
+      "{ token: { operator: env:T } }",
+      "{ token: { viewer: file:t }, url: https://r.example }",
+      "{ trustedProxy: { addresses: [10.0.0.0/8, '::1'], user: X-User, operators: [ada] } }",
+      `{ url: https://r.example, oidc: { ${OIDC} } }`,
+    ])("%s allows other addresses than this machine's", (lines) => {
+      expect(serve(lines)).toMatchObject({ listen: { host: "0.0.0.0" }, access: {} });
+    });
+
+    test.each([
+      ["{}", /serve\.access: needs at least one of token, trustedProxy, oidc/],
+      ["{ token: {} }", /serve\.access\.token: needs operator or viewer/],
+      ["{ token: { operator: hunter2 } }", /serve\.access\.token\.operator: is not a secret reference/],
+      ["{ trustedProxy: { addresses: [here], user: X-User, operators: [a] } }", /addresses\[0\]: is not an IP address/],
+      ["{ trustedProxy: { addresses: [10.0.0.0/33], user: X-User, operators: [a] } }", /is not an IP address/],
+      ["{ trustedProxy: { addresses: [10.0.0.1], user: X-User } }", /lets nobody in/],
+      ["{ trustedProxy: { addresses: [10.0.0.1], user: 'X User', operators: [a] } }", /is not the name of a header/],
+      [`{ oidc: { ${OIDC} } }`, /serve\.access\.url: is needed for oidc/],
+    ])("%s is refused", (lines, fault) => expect(() => serve(lines)).toThrow(fault));
+  });
 });

@@ -3,7 +3,7 @@ import { printable } from "../../lib/domain/time/printable.ts";
 import { clip } from "../../lib/domain/time/text.ts";
 import { type EpochMillis, formatDuration, isoTime, millis } from "../../lib/domain/time/time.ts";
 import type { Health } from "../../lib/domain/verdict/verdict.ts";
-import type { Person } from "../person.ts";
+import type { Person } from "../../lib/http/person.ts";
 
 /** What a template makes: every text in it is escaped. */
 export type Html = ReturnType<typeof html>;
@@ -17,6 +17,8 @@ export interface Layout {
   readonly csrf?: string;
   /** Seconds after which a page without script reloads itself; absent for pages that do not change. */
   readonly reloads?: number;
+  /** Where the browser goes at once. */
+  readonly forwards?: string;
   /** Seconds between two updates of the page by the script. */
   readonly refreshes?: number;
   /** Where the script follows the body's changes. */
@@ -25,7 +27,7 @@ export interface Layout {
 }
 
 /** A whole page. */
-export function layout({ title, person, csrf, reloads, refreshes, follow, body }: Layout): Html {
+export function layout({ title, person, csrf, reloads, forwards, refreshes, follow, body }: Layout): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -36,6 +38,7 @@ export function layout({ title, person, csrf, reloads, refreshes, follow, body }
 <link rel="stylesheet" href="/console.css">
 <link rel="icon" href="/console.svg">
 ${reloads === undefined ? "" : html`<noscript><meta http-equiv="refresh" content="${reloads}"></noscript>`}
+${forwards === undefined ? "" : html`<meta http-equiv="refresh" content="0; url=${forwards}">`}
 <script src="/console.js" defer></script>
 </head>
 <body>
@@ -49,9 +52,9 @@ ${person === undefined ? "" : whoIs(person, csrf)}
 </html>`;
 }
 
-function whoIs({ name, role, signsOut }: Person, csrf: string | undefined): Html {
+function whoIs({ name, role, way }: Person, csrf: string | undefined): Html {
   const out =
-    signsOut && csrf !== undefined
+    (way === "token" || way === "oidc") && csrf !== undefined
       ? html`<form method="post" action="/sign-out"><input type="hidden" name="csrf" value="${csrf}"><button class="quiet">Sign out</button></form>`
       : "";
   return html`<div class="who"><span>${nameOf(name, 40)} <span class="dim">(${role})</span></span>${out}</div>`;

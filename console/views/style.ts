@@ -90,7 +90,8 @@ summary { cursor: pointer; color: var(--link); }
 .mark { display: inline-block; width: 1.2em; text-align: center; font-weight: 700; }
 .tone-bad .mark, .tone-bad b { color: var(--dead); } .tone-good .mark, .tone-good b { color: var(--healthy); } .tone-act .mark, .tone-act b { color: var(--link); }
 .plan dl { margin: 2px 0 6px 22px; grid-template-columns: 60px 1fr; }
-form.order label { display: block; font-weight: 600; } #reason { width: 100%; max-width: 640px; }
+.sign-in { display: grid; gap: 4px; max-width: 360px; } .sign-in button { margin-top: 8px; justify-self: start; }
+form.order label, .sign-in label { display: block; font-weight: 600; } #reason { width: 100%; max-width: 640px; }
 .error { color: var(--dead); font-weight: 600; }
 @media (max-width: 900px) {
   main, .top { padding-left: 12px; padding-right: 12px; }

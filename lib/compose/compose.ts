@@ -13,6 +13,7 @@ import type { Links } from "../domain/incidents/page-text.ts";
 import type { RunMode } from "../domain/ladder/mode.ts";
 import { defined } from "../domain/time/defined.ts";
 import { asRelightError, RelightError } from "../errors.ts";
+import type { AccessSettings } from "../http/access.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Monitoring } from "../ports/cluster.ts";
 import type { Job, NewJob, Trigger } from "../ports/jobs.ts";
@@ -42,6 +43,7 @@ import { type Sweep, type SweepOrder, sweep } from "../usecases/sweep/sweep.ts";
 import { type Ends, endsOf, onFreshRuns } from "../usecases/watch/fresh-runs.ts";
 import { type JobEnd, type Watching, watch } from "../usecases/watch/watch.ts";
 import { openJobs, openRotation } from "./adapters-of.ts";
+import { readAccess } from "./open-access.ts";
 import { queueMeter } from "./open-observers.ts";
 import { openParts, type PartsOptions } from "./open-parts.ts";
 
@@ -73,6 +75,10 @@ export interface App extends AsyncDisposable {
   readonly configured: readonly AccountId[];
   /** Where pages send people. */
   readonly links: Links;
+  /** Where `serve` and the console listen. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Who may use them; undefined if nothing says so. @throws RelightError `secret.*` */
+  access(): Promise<AccessSettings | undefined>;
   /** An account's policy by the configuration. Without the operator JWT, the system account is one like any other. */
   policyOf(account: AccountId, claims?: AccountClaims): ExpiryPolicy;
   nameOf(account: string): string;
@@ -244,6 +250,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     monitoring: httpMonitoring(config.cluster.monitoring, timeout),
     expiries: async () => findExpiries(await context(), expirySources),
     links: config.links,
+    listen: config.serve.listen,
+    access: () => readAccess(config, secrets),
     policyOf: (account, claims) => offlinePolicy(account, claims),
     nameOf: (account) => nameOf(base, account as AccountId),
     findAccount: (text) => findAccount(deps, text, context),

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import * as z from "zod";
 import { isJsonObject, type JsonObject } from "../domain/time/json.ts";
 import { isLoopback } from "../http/loopback.ts";
+import { access } from "./access.ts";
 import { duration } from "./policy.ts";
 
 /** Where `relight serve` takes requests. Port 0 is any free one; the host `::` is every interface. */
@@ -35,10 +36,12 @@ export const serve = z
     listen: listen.prefault("127.0.0.1:8080"),
     /** How long the step under way may take once the process is asked to stop. */
     grace: duration.prefault("30s"),
+    access: access.exactOptional(),
   })
-  .superRefine(({ listen: { host } }, context) => {
-    if (isLoopback(host)) return;
-    const message = `${host} can be reached from other machines, and nothing says who may call; listen on 127.0.0.1`;
+  .superRefine(({ listen: { host }, access: given }, context) => {
+    if (isLoopback(host) || given !== undefined) return;
+    const ways = "write serve.access with token, trustedProxy or oidc (docs/console.md), or listen on 127.0.0.1";
+    const message = `${host} can be reached from other machines, and nothing says who may call: ${ways}`;
     context.addIssue({ code: "custom", path: ["listen"], message });
   })
   .prefault({});

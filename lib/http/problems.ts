@@ -12,6 +12,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "request.invalid": 400,
   "request.unknown": 404,
   "request.too_large": 413,
+  "request.locked": 429,
   "account.unknown": 404,
 };
 

@@ -11,14 +11,15 @@ import { relight, startRelight } from "../support/relight.ts";
 /** Orders from the click to the healed account, with the built command and a real server. */
 
 /** `relight console`, and its address. */
-async function startConsole(world: World) {
-  const child = startRelight(world, "console", "--json", "--verbose");
+async function startConsole(world: World, command = ["console"]) {
+  const child = startRelight(world, ...command, "--json", "--verbose");
   let out = "";
   let log = "";
   child.stdout.on("data", (chunk) => (out += chunk));
   child.stderr.on("data", (chunk) => (log += chunk));
   await waitFor("the console to listen", () => out.includes("\n"));
-  const { url } = JSON.parse(out) as { readonly url: string };
+  const { url: told } = JSON.parse(out.split("\n")[0] ?? "") as { readonly url: string };
+  const url = told.replace(/\/?$/, "/");
   const ended = new Promise<number | null>((done) => child.once("close", done));
   return {
     url,
@@ -119,6 +120,60 @@ describeBrowser("an order", () => {
       await page.getByRole("button", { name: "Verify" }).click();
       expect(await outcome(page)).toMatch(/^failed/);
       expect(await page.locator(".error").textContent()).toContain("127.0.0.1:1");
+    } finally {
+      await writeFile(file, yaml);
+    }
+  });
+
+  test("may be given to relight serve, which has the same pages", async () => {
+    await using console = await startConsole(world, ["serve", "--listen", "127.0.0.1:0"]);
+    await using opened = await openPage(browser, LOOKS.dark);
+    const { page } = opened;
+    await page.goto(`${console.url}account/${world.accountId}/order?do=verify`);
+    await page.getByLabel("Reason").fill("through serve");
+    await page.getByRole("button", { name: "Verify" }).click();
+    expect(await outcome(page)).toMatch(/^verified/);
+    expect(await (await fetch(`${console.url}livez`)).json()).toEqual({ live: true });
+    expect((await fetch(`${console.url}accounts/nobody`)).headers.get("content-type")).toContain("json");
+  });
+
+  test("is let in by a token beyond this machine: the pages of serve, the API and the console; without one, none listens", async () => {
+    const file = `${world.home}/relight.yaml`;
+    const yaml = await readFile(file, "utf8");
+    const refused = await relight(world, "console", "--listen", "0.0.0.0:0", "--json");
+    expect(refused).toMatchObject({
+      exit: 3,
+      json: { error: { code: "config.invalid", message: expect.stringContaining("write serve.access") } },
+    });
+    const [token, viewer] = ["an-operator-token-1234567", "a-viewer-token-1234567"];
+    await writeFile(`${world.home}/token`, `${token}\n`);
+    await writeFile(`${world.home}/viewer`, `${viewer}\n`);
+    await writeFile(file, `${yaml}\nserve: { access: { token: { operator: "file:token", viewer: "file:viewer" } } }\n`);
+    try {
+      for (const command of ["console", "serve"]) {
+        await using console = await startConsole(world, [command, "--listen", "0.0.0.0:0"]);
+        const url = console.url.replace("0.0.0.0", "127.0.0.1");
+        const get = (path: string, authorization?: string) =>
+          fetch(url + path, { redirect: "manual", headers: authorization === undefined ? {} : { authorization } });
+        expect((await get("")).status).toBe(303);
+        expect((await get("", `Bearer ${token}`)).status).toBe(200);
+        if (command === "console") continue;
+        expect((await get("livez")).status).toBe(200);
+        expect((await get("accounts")).status).toBe(403);
+        expect((await get("accounts", `Bearer ${viewer}`)).status).toBe(200);
+        const order = (bearer: string) =>
+          fetch(`${url}accounts/${world.accountId}/jobs`, {
+            method: "POST",
+            headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+            body: JSON.stringify({ action: "verify", reason: "by token" }),
+          });
+        expect((await order(viewer)).status).toBe(403);
+        expect((await order(token)).status).toBe(202);
+        expect(console.log()).not.toMatch(/operator-token|viewer-token/);
+      }
+      const { json } = await relight(world, "journal", "APP", "--json");
+      const ordered = json.entries.filter(({ kind }: { kind: string }) => kind === "job.requested");
+      expect(ordered.at(-1)).toMatchObject({ data: { actor: "the operator token" } });
     } finally {
       await writeFile(file, yaml);
     }

@@ -5,14 +5,16 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Browser, Locator } from "playwright-core";
 import { createConsole } from "../../console/app.ts";
 import type { Guard } from "../../console/guard.ts";
-import { type Listening, listen } from "../../console/listen.ts";
+
 import { loopbackGuard } from "../../console/loopback.ts";
-import type { Role } from "../../console/person.ts";
+
+import type { ConsoleSettings } from "../../console/settings.ts";
 import { type App, openApp } from "../../lib/compose/compose.ts";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import { isPrintable } from "../../lib/domain/time/printable.ts";
+import type { Role } from "../../lib/http/person.ts";
 import { createLog } from "../../lib/log.ts";
-import type { Job } from "../../lib/ports/jobs.ts";
+import { type Listening, listen } from "../../serve/listen.ts";
 import { axeFaults, describeBrowser, LOOKS, openBrowser, openPage } from "../support/chromium.ts";
 import { DAY, HOSTILE, seedFleet } from "../support/console-journal.ts";
 
@@ -27,14 +29,13 @@ describeBrowser("the console's pages", () => {
   let ids: { shop: AccountId; healed: AccountId; hostile: AccountId };
   const servers: Listening[] = [];
 
-  async function consoleFor(role: Role): Promise<Listening> {
+  async function consoleFor(role: Role): Promise<{ url: string }> {
     const guard = loopbackGuard("ada");
-    const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, signsOut: false, way: "loopback" }) };
-    const open = () => openApp({ configFile: join(folder, "relight.yaml"), log });
-    const run = async (job: Job) => (await open()).order(job);
-    const at = await listen(createConsole({ app, open, run, guard: as, log }), { host: "127.0.0.1", port: 0 });
+    const as: Guard = { ...guard, personOf: () => ({ name: "ada", role, way: "loopback" }) };
+    const withApp: ConsoleSettings["withApp"] = () => Promise.reject(new Error("these pages need no cluster"));
+    const at = await listen(createConsole({ app, withApp, guard: as, log }), { host: "127.0.0.1", port: 0 });
     servers.push(at);
-    return at;
+    return { url: `${at.url}/` };
   }
 
   beforeAll(async () => {
@@ -50,7 +51,10 @@ describeBrowser("the console's pages", () => {
   });
   afterAll(async () => {
     await browser?.close();
-    for (const server of servers) await server[Symbol.asyncDispose]();
+    for (const server of servers) {
+      server.end();
+      await server.close();
+    }
     await app[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });

@@ -1,0 +1,148 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { BlockList, isIPv6 } from "node:net";
+import { isPrintable } from "../domain/time/printable.ts";
+import { type EpochMillis, formatDuration } from "../domain/time/time.ts";
+import { RelightError } from "../errors.ts";
+import type { Log } from "../ports/log.ts";
+import { lockout, plainAddress } from "./lockout.ts";
+import { type Person, type Role, type Roles, roleOf } from "./person.ts";
+
+/** Who may use the console and the API. */
+export interface AccessSettings {
+  /** Where people open it. */
+  readonly url?: string;
+  readonly tokens: readonly { readonly role: Role; readonly token: string }[];
+  readonly trustedProxy?: Roles & {
+    /** Addresses and networks. */
+    readonly addresses: readonly string[];
+    /** Names of headers. */
+    readonly user: string;
+    readonly groups?: string;
+  };
+  readonly oidc?: OidcSettings;
+}
+
+export interface OidcSettings extends Roles {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** The claim with the name for the journal, and the one with the names or groups of {@link Roles}. */
+  readonly name: string;
+  readonly claim: string;
+  readonly scopes: readonly string[];
+}
+
+/** Of a request. */
+export interface Caller {
+  /** Of the connection. */
+  readonly address: string;
+  header(name: string): string | undefined;
+}
+
+/** Decides who is let in. Counts and logs each refusal, without what was sent. */
+export interface Access {
+  readonly settings: AccessSettings;
+  /**
+   * The person or program that sent the request, by the proxy's header or a token; undefined if it names nobody.
+   * @throws RelightError `request.unauthorized`, `request.locked`
+   */
+  letIn(caller: Caller): Person | undefined;
+  /** The role of a typed token. @throws RelightError `request.unauthorized`, `request.locked` */
+  roleOfToken(token: string, caller: Caller): Role;
+  /** The role of somebody with these names or groups. @throws RelightError `request.unauthorized` for none */
+  roleIn(roles: Roles, names: readonly string[], who: string, caller: Caller): Role;
+  /** Counts and logs a refusal, and returns its error. */
+  refuse(caller: Caller, why: string): RelightError;
+  /** @throws RelightError `request.locked` while the caller's address is locked */
+  checkLock(caller: Caller): void;
+}
+
+/** The most characters of a name that a header or a claim gives. */
+const LONGEST_NAME = 200;
+
+export const isName = (text: string): boolean => text.trim() !== "" && text.length <= LONGEST_NAME && isPrintable(text);
+
+export function accessOf(
+  settings: AccessSettings,
+  { now, log }: { readonly now: () => EpochMillis; readonly log: Log },
+): Access {
+  const { tokens, trustedProxy } = settings;
+  const locks = lockout(now);
+  const proxies = blockList(trustedProxy?.addresses ?? []);
+
+  const checkLock = ({ address }: Caller): void => {
+    const left = locks.lockedFor(address);
+    if (left === undefined) return;
+    log.warn("a request was refused", { address, why: "the address is locked" });
+    throw new RelightError("request.locked", `too many failures from ${address}; try again in ${formatDuration(left)}`);
+  };
+
+  const refuse = ({ address }: Caller, why: string): RelightError => {
+    const isLocked = locks.fail(address);
+    log.warn("a request was refused", { address, why, ...(isLocked ? { locked: true } : {}) });
+    return new RelightError("request.unauthorized", why);
+  };
+
+  const roleOfToken = (token: string, caller: Caller): Role => {
+    checkLock(caller);
+    // Compares with each, so the time does not tell which one was like it.
+    const [match] = tokens.filter((one) => isSame(one.token, token));
+    if (match === undefined) throw refuse(caller, "the token is wrong");
+    locks.succeed(caller.address);
+    return match.role;
+  };
+
+  const roleIn: Access["roleIn"] = (roles, names, who, caller) => {
+    const role = roleOf(roles, names);
+    if (role === undefined) throw refuse(caller, `${who} is neither an operator nor a viewer`);
+    return role;
+  };
+
+  /** The proxy names the person; undefined if the request is not from it, or names nobody. */
+  function fromProxy(caller: Caller): Person | undefined {
+    const name = trustedProxy && isIn(proxies, caller.address) ? caller.header(trustedProxy.user) : undefined;
+    if (trustedProxy === undefined || name === undefined) return undefined;
+    if (!isName(name)) throw refuse(caller, `the header ${trustedProxy.user} has no name`);
+    const groups =
+      trustedProxy.groups && (caller.header(trustedProxy.groups) ?? "").split(",").map((one) => one.trim());
+    return { name, role: roleIn(trustedProxy, groups || [name], name, caller), way: "trustedProxy" };
+  }
+
+  function fromToken(caller: Caller): Person | undefined {
+    const [, token] = /^Bearer +(\S+) *$/i.exec(caller.header("authorization") ?? "") ?? [];
+    if (token === undefined) return undefined;
+    const role = roleOfToken(token, caller);
+    return { name: `the ${role} token`, role, way: "token" };
+  }
+
+  return {
+    settings,
+    letIn: (caller) => fromProxy(caller) ?? fromToken(caller),
+    roleOfToken,
+    roleIn,
+    refuse,
+    checkLock,
+  };
+}
+
+/** Compares without telling by the time it takes where they differ. */
+function isSame(one: string, other: string): boolean {
+  const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(hash(one), hash(other));
+}
+
+function blockList(addresses: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of addresses) {
+    const [host = "", prefix] = text.split("/");
+    const family = isIPv6(host) ? "ipv6" : "ipv4";
+    if (prefix === undefined) list.addAddress(host, family);
+    else list.addSubnet(host, Number(prefix), family);
+  }
+  return list;
+}
+
+function isIn(list: BlockList, address: string): boolean {
+  const plain = plainAddress(address);
+  return list.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
+}
