@@ -18,6 +18,7 @@ import { type Survey, survey } from "../lib/usecases/reports/survey.ts";
 import type { Sweep } from "../lib/usecases/sweep/sweep.ts";
 import { notableExpiries, renderExpiring } from "./expiries.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
+import { nagiosStatus, nagiosVerdict } from "./nagios.ts";
 import { namesIn } from "./names.ts";
 import { renderJournal, renderMode, renderPlan, renderRemediation, renderStatus, renderVerdict } from "./render.ts";
 import { type CommandResult, errorLines } from "./session.ts";
@@ -47,6 +48,7 @@ export async function status(app: App): Promise<CommandResult> {
       renderMode(app.mode),
     ],
     exit: worstExit([...exits, ...warned, ...expiring.map(({ severity }) => EXIT[severity])]),
+    nagios: () => nagiosStatus(rows, expiring),
   };
 }
 
@@ -75,6 +77,7 @@ export async function verify(app: App, account: string): Promise<CommandResult> 
       renderMode(mode),
     ],
     exit: EXIT_OF[verdict.health],
+    nagios: () => nagiosVerdict(shortName(name, verdict.account), verdict),
   };
 }
 

@@ -6,6 +6,7 @@ import { modeJson } from "../lib/domain/ladder/mode.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { diagnose } from "../lib/usecases/reports/doctor.ts";
 import { EXIT_OF, worstExit } from "./levels.ts";
+import { nagiosDoctor } from "./nagios.ts";
 import { type DoctorReport, type ManifestReport, renderDoctor } from "./render-doctor.ts";
 import { type CommandResult, type GlobalOptions, print, readInput, runCommand } from "./session.ts";
 
@@ -34,7 +35,7 @@ async function doctor(app: App, manifests: readonly ManifestReport[]): Promise<C
 function resultOf(report: DoctorReport): CommandResult {
   const { cluster, manifests, mode } = report;
   const json = { ...(mode && { mode: modeJson(mode) }), cluster: cluster ?? null, manifests };
-  return { json, lines: () => renderDoctor(report), exit: exitOf(report) };
+  return { json, lines: () => renderDoctor(report), exit: exitOf(report), nagios: () => nagiosDoctor(report) };
 }
 
 function exitOf({ cluster, manifests }: DoctorReport): ExitCode {

@@ -81,11 +81,14 @@ function act(
 ) {
   return async (...args: unknown[]): Promise<void> => {
     const words = args.slice(0, -2) as string[];
-    const { dryRun = false } = args.at(-2) as { dryRun?: boolean };
-    const options = { ...globalOptions(), dryRun, pages };
+    const { dryRun = false, nagios = false } = args.at(-2) as { dryRun?: boolean; nagios?: boolean };
+    const options = { ...globalOptions(), dryRun, pages, nagios };
     exitCode = await runCommand(options, doing, (app) => command(app, ...words));
   };
 }
+
+const NAGIOS = (): Option =>
+  new Option("--nagios", "print one line for a monitoring plugin (Nagios, Icinga)").default(false);
 
 const DRY_RUN: [flags: string, text: string, byDefault: boolean] = [
   "--dry-run",
@@ -112,6 +115,7 @@ program
 program
   .command("status")
   .description("show every account: expiry, next renewal and health")
+  .addOption(NAGIOS())
   .action(act("looking at every account", commands.status));
 
 program
@@ -133,14 +137,16 @@ program
 program
   .command("verify <account>")
   .description("check one account in depth and show the evidence")
+  .addOption(NAGIOS())
   .action(act("looking", commands.verify));
 
 program
   .command("doctor")
   .description("check the cluster layer by layer, and Kubernetes probes")
   .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
-  .action(async ({ manifest: files }: { manifest: readonly string[] }) => {
-    exitCode = await runDoctor(globalOptions(), files);
+  .addOption(NAGIOS())
+  .action(async ({ manifest: files, nagios }: { manifest: readonly string[]; nagios: boolean }) => {
+    exitCode = await runDoctor({ ...globalOptions(), nagios }, files);
   });
 
 program
@@ -274,12 +280,14 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
   if (args[0] === COMPLETE) return complete(program, args.slice(1));
   const end = args.indexOf("--");
   // Also if the arguments can't be parsed.
-  isForPrograms = args.slice(0, end < 0 ? undefined : end).includes("--json");
+  const words = args.slice(0, end < 0 ? undefined : end);
+  const nagios = words.includes("--nagios");
+  isForPrograms = words.includes("--json");
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (thrown) {
-    const options = { ...program.opts<GlobalOptions>(), json: isForPrograms };
+    const options = { ...program.opts<GlobalOptions>(), json: isForPrograms, nagios };
     if (!(thrown instanceof CommanderError)) return reportError(thrown, options);
     if (thrown.exitCode === 0) return EXIT.ok;
     const isHelp = thrown.code === "commander.help";

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import ora from "ora";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { expandHome } from "../lib/files/paths.ts";
 import { readStream, readText } from "../lib/files/read-text.ts";
-import { createLog } from "../lib/log.ts";
-import type { Log } from "../lib/ports/log.ts";
-import { terminalLine } from "./colors.ts";
-import { printAside, printJson, printLines } from "./out.ts";
+import { type NagiosText, nagiosError, nagiosLine } from "./nagios.ts";
+import { printAside, printJson, printLines, printRows } from "./out.ts";
+import { type Progress, progressLine, warn } from "./progress.ts";
+
+export { warn };
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -17,6 +17,8 @@ export interface GlobalOptions {
   readonly context?: string;
   readonly json: boolean;
   readonly verbose: boolean;
+  /** Of the commands that have it: one line for a monitoring plugin. */
+  readonly nagios?: boolean;
   /** Of the commands that have it: nothing is left behind. */
   readonly dryRun?: boolean;
   /** Of the commands that page people: warns if nobody would be called. */
@@ -33,6 +35,8 @@ export interface CommandResult {
   /** For people, one entry a line. Not called for programs. */
   readonly lines: () => readonly string[];
   readonly exit: ExitCode;
+  /** For monitoring plugins, of the commands that have `--nagios`. */
+  readonly nagios?: () => NagiosText;
 }
 
 /** What a command may ask of a person at the terminal. */
@@ -82,8 +86,10 @@ export async function runCommand(
 }
 
 /** Prints the result for people, or for programs. */
-export function print({ json: asJson }: Pick<GlobalOptions, "json">, { json, lines, exit }: CommandResult): ExitCode {
-  if (asJson) printJson(json);
+export function print(options: Pick<GlobalOptions, "json" | "nagios">, result: CommandResult): ExitCode {
+  const { json, lines, exit, nagios } = result;
+  if (options.json) printJson(json);
+  else if (options.nagios && nagios !== undefined) printRows([[nagiosLine(exit, nagios())]]);
   else printLines(lines());
   return exit;
 }
@@ -125,11 +131,12 @@ export async function runOffline(
 /** One error, said once: what is wrong and how to mend it. With `--json` it is the result on standard output. */
 export function reportError(
   thrown: unknown,
-  options: Pick<GlobalOptions, "json" | "verbose" | "afterError">,
+  options: Pick<GlobalOptions, "json" | "nagios" | "verbose" | "afterError">,
 ): ExitCode {
   const error = asRelightError(thrown);
   const { afterError } = options;
   if (options.json) printJson({ ...afterError?.json, error: error.toJSON() });
+  else if (options.nagios) printRows([[nagiosError(error)]]);
   else printAside([...errorLines(error, "relight"), ...(afterError?.lines(error) ?? [])]);
   if (options.verbose && error.stack) printAside(error.stack.split("\n"));
   return error.exitCode;
@@ -139,9 +146,6 @@ export function reportError(
 export function namedConfig({ config, configNamed = false }: GlobalOptions): { readonly namesConfig?: string } {
   return configNamed ? { namesConfig: resolve(config) } : {};
 }
-
-/** On a line of its own. */
-export const warn = (text: string): void => printAside([`relight: warning: ${text}`]);
 
 /** An error for people, said by or about `who`: what is wrong, and what to do about it. */
 export function errorLines({ code, message, details, advice }: RelightError, who: string): string[] {
@@ -157,41 +161,6 @@ export function warnOnce(): (text: string) => void {
   return (text) => {
     if (!said.has(text)) warn(text);
     said.add(text);
-  };
-}
-
-interface Progress {
-  readonly log: Log;
-  say(text: string): void;
-  warn(text: string): void;
-  end(): void;
-}
-
-/** A spinner for people at a terminal, log lines with `--verbose`, silence otherwise; always on stderr. */
-function progressLine({ json, verbose }: GlobalOptions, doing: string): Progress {
-  if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, warn, end: () => undefined };
-  const silent = createLog({ level: "silent" });
-  // A terminal without a width, as `script` makes one, would keep the spinner busy forever.
-  if (json || !process.stderr.isTTY || process.stderr.columns === 0)
-    return { log: silent, say: () => undefined, warn, end: () => undefined };
-  const spinner = ora({ text: doing, discardStdin: false }).start();
-  const say = (text: string): void => {
-    spinner.text = terminalLine(text);
-  };
-  const describe = (message: string, data: object = {}): void => {
-    const { rung } = data as { rung?: string };
-    say(rung === undefined ? message : `${message}: ${rung}`);
-  };
-  const warnBeside = (text: string): void => {
-    spinner.stop();
-    warn(text);
-    spinner.start();
-  };
-  return {
-    log: { info: describe, warn: describe, error: describe },
-    say,
-    warn: warnBeside,
-    end: () => void spinner.stop(),
   };
 }
 

@@ -120,8 +120,8 @@ describeWithTerminal("a Tab at a terminal", () => {
             { after: /[#$%] $/, keys: `PROMPT='ready> '; PS1=$PROMPT; ${setup}source ./${shell}; echo so""urced\n` },
             { after: /sourced\s+ready> $/, keys: `relight veri${TAB}` },
             { after: "verify ", keys: `O${TAB}` },
-            { after: "ORDERS", keys: "\u0003" },
-            { after: "ready>", keys: "exit\n" },
+            // Ctrl-U empties the line.
+            { after: "ORDERS", keys: "\u0015exit\n" },
           ],
         });
         expect(shown).toContain("relight verify ORDERS");

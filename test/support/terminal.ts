@@ -39,11 +39,13 @@ export function atTerminal(
   const child = spawn("script", ["-qec", `stty cols 80 rows 50; ${command}`, "/dev/null"], { cwd, env });
   // What waits for a text that is never shown would wait forever.
   const bound = setTimeout(() => child.kill("SIGKILL"), ENDS_WITHIN);
+  let raw = "";
   let shown = "";
   let from = 0;
   const left = [...typed];
   child.stdout.on("data", (chunk: Buffer) => {
-    shown += stripVTControlCharacters(chunk.toString("utf8"));
+    raw += chunk.toString("utf8");
+    shown = textOf(raw);
     for (;;) {
       const [next] = left;
       if (next === undefined) return;
@@ -59,9 +61,13 @@ export function atTerminal(
     child.once("error", reject);
     child.once("close", (exit) => {
       clearTimeout(bound);
-      resolve({ exit, shown: afterBackspaces(shown.replaceAll("\r", "")) });
+      resolve({ exit, shown: afterBackspaces(shown) });
     });
   });
 }
+
+/** A spinner goes back to the first column to write over its line. */
+const textOf = (raw: string): string =>
+  stripVTControlCharacters(raw.replaceAll("\u001b[1G", "\n")).replaceAll("\r", "");
 
 const afterBackspaces = (text: string): string => text.split("\b").reduce((before, next) => before.slice(0, -1) + next);
