@@ -69,8 +69,14 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     const plan = await planOf(account);
     const csrf = formToken(context, settings.guard);
     const mode = describeMode(app.mode);
-    const body = orderView({ account, name: await nameOf(settings, account), action, plan, csrf, mode, error, reason });
-    return show(settings, context, { title: `${action} ${account}`, body }, error === undefined ? 200 : 400);
+    const name = await nameOf(settings, account);
+    const body = orderView({ account, name, action, plan, csrf, mode, error, reason });
+    return show(
+      settings,
+      context,
+      { title: `${action} ${plain(name || account, 60)}`, body },
+      error === undefined ? 200 : 400,
+    );
   }
 
   async function progressOf(context: PageContext) {
@@ -78,7 +84,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     const correlation = plain(context.req.param("correlation") ?? "", 100);
     const name = await nameOf(settings, account);
     return {
-      account,
+      title: `Order for ${plain(name || account, 60)}`,
       read: async (): Promise<{ readonly view: Html; readonly isOver: boolean }> => {
         const progress = await readProgress(app.journal, account, correlation);
         const failure = orders.failureOf(correlation);
@@ -95,8 +101,9 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       const plan = await planOf(account);
       const mode = describeMode(app.mode);
       const mayAct = context.get("person").role === "operator";
-      const body = planView({ account, name: await nameOf(settings, account), plan, mode, mayAct });
-      return show(settings, context, { title: `Plan for ${account}`, body });
+      const name = await nameOf(settings, account);
+      const body = planView({ account, name, plan, mode, mayAct });
+      return show(settings, context, { title: `Plan for ${plain(name || account, 60)}`, body });
     },
     form: (context) => formPage(context),
     order: async (context) => {
@@ -118,9 +125,8 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       return context.redirect(`/account/${account}/order/${job.id}`, 303);
     },
     progress: async (context) => {
-      const { account, read, follow } = await progressOf(context);
+      const { title, read, follow } = await progressOf(context);
       const { view, isOver: over } = await read();
-      const title = `Order for ${account}`;
       return show(settings, context, { title, ...(over ? {} : { reloads: 2, follow }), body: view });
     },
     follow: async (context) => {

@@ -5,6 +5,7 @@ import { renewalWindow } from "../lib/domain/expiry/expiry.ts";
 import { textOf } from "../lib/domain/incidents/classes.ts";
 import type { OpenIncident } from "../lib/domain/incidents/open-incidents.ts";
 import { RUNBOOK } from "../lib/domain/incidents/page-text.ts";
+import { EVEN_UNPROVED, lastClaims } from "../lib/domain/journal/journal.ts";
 import { lastJobOf } from "../lib/domain/journal/last-job.ts";
 import type { Health } from "../lib/domain/verdict/verdict.ts";
 import { openIncidentsIn, readHistory } from "../lib/usecases/reports/account-history.ts";
@@ -90,7 +91,8 @@ function linesOf({ app }: ConsoleSettings, rows: readonly FleetRow[]): Promise<r
       const { account } = row;
       const now = await withLastEnd(app.journal, withJob(row, (await latest).get(account)));
       const [incident] = await openIncidentsIn(app.journal, account);
-      const { blackouts } = app.policyOf(account);
+      const claims = lastClaims(await app.journal.read({ account, kinds: ["claims.seen"], limit: 1 }), EVEN_UNPROVED);
+      const { blackouts } = app.policyOf(account, claims?.claims);
       return { row: now, incident: incident && describeIncident(incident), blackouts };
     },
     { concurrency: AT_ONCE },

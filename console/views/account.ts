@@ -57,12 +57,12 @@ export function accountView(view: AccountView): Html {
 ${standing.why === undefined ? "" : html`<p class="note">Unknown: ${said(standing.why)}.</p>`}
 ${actions(view)}
 ${incidents(history.incidents, view.runbookOf)}
-<section><h2>Expiry</h2>${expiry(view)}</section>
 <section><h2>Verdict</h2>${verdictSection(history)}</section>
-<section><h2>Claims</h2>${claimsSection(history)}</section>
 <section><h2>History</h2>${timeline(history.timeline, now)}
 ${view.more === undefined ? "" : html`<p><a href="${view.more}">Show older entries</a></p>`}
-<p class="dim"><code>relight journal ${account}</code> shows every entry. All times are UTC.</p></section>`;
+<p class="dim"><code>relight journal ${account}</code> shows every entry. All times are UTC.</p></section>
+<section><h2>Expiry</h2>${expiry(view)}</section>
+<section><h2>Claims</h2>${claimsSection(history)}</section>`;
 }
 
 function actions({ account, mayAct }: AccountView): Html {

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { type AccountId, shortId } from "../../lib/domain/claims/account.ts";
-import { type EpochMillis, formatDuration } from "../../lib/domain/time/time.ts";
+import { type EpochMillis, formatDuration, millis } from "../../lib/domain/time/time.ts";
 import { elapsedOf, type Progress } from "../../lib/usecases/reports/account-history.ts";
 import { planSteps } from "../../lib/usecases/reports/plan-steps.ts";
 import type { Survey } from "../../lib/usecases/reports/survey.ts";
@@ -95,15 +95,21 @@ export function progressView(view: ProgressView): Html {
   const { account, name, progress, failure, now } = view;
   const { order, state, outcome, verdict, steps } = progress;
   const ordered = order === undefined ? "" : html`<p>Ordered by ${said(order.actor, 200)}: ${said(order.reason)}</p>`;
-  const health = state !== "finished" || verdict === undefined ? "" : badge(String(verdict["verdict"]));
+  const isOver = state === "finished" || failure !== undefined;
   const doing = failure !== undefined ? "failed" : state === "finished" ? outcome : STATES[state];
-  const elapsed = failure === undefined ? formatDuration(elapsedOf(progress, now)) : "";
-  const current = state === "running" ? runningStep(progress, now) : "";
+  const elapsed = formatDuration(elapsedOf(progress, now));
+  const took = failure !== undefined ? "" : state === "finished" ? `after ${elapsed}` : `for ${elapsed}`;
+  const end =
+    state === "finished" && verdict !== undefined
+      ? html`<p>At the end the account is ${badge(String(verdict["verdict"]))}.</p>`
+      : state === "running"
+        ? runningStep(progress, now)
+        : "";
   return html`${path(view)}<h1>${title(order?.action ?? "Job")} ${nameOf(name || account)}</h1>${ordered}
-<section aria-live="polite"><h2>${doing ?? ""} <span class="dim">${elapsed}</span> ${health}</h2>
+<section aria-live="polite"><h2>${doing ?? ""} <span class="dim">${took}</span></h2>
 ${failure === undefined ? "" : html`<p class="error">${said(failure)}</p>`}
-${stepList(steps)}${current}</section>
-${state === "finished" || failure !== undefined ? html`<div class="actions"><a class="button" href="/account/${account}">Back to the account</a></div>` : html`<p class="dim">You may leave this page: the job goes on.</p>`}`;
+${stepList(steps)}${end}</section>
+${isOver ? html`<div class="actions"><a class="button" href="/account/${account}">Back to the account</a></div>` : html`<p class="dim">You may leave this page: the job goes on.</p>`}`;
 }
 
 const STATES = { requested: "waiting for its turn", running: "running" } as const;
@@ -112,7 +118,7 @@ const STATES = { requested: "waiting for its turn", running: "running" } as cons
 function runningStep({ steps }: Progress, now: EpochMillis): Html | "" {
   const last = steps.at(-1);
   if (last === undefined) return "";
-  const length = formatDuration((now - last.at) as Parameters<typeof formatDuration>[0]);
-  const what = last.label === "tries" || last.label === "pushes" ? "this step" : "the next step";
-  return html`<p class="running">${what}: for ${length}</p>`;
+  const length = formatDuration(millis(now - last.at));
+  const isUnderWay = last.label === "tries" || last.label === "pushes";
+  return html`<p class="running">${isUnderWay ? html`This step has taken ${length} so far.` : html`${length} since the last step.`}</p>`;
 }

@@ -39,9 +39,9 @@ export function axisOf(span: Span, now: EpochMillis): Axis {
 /** The shortest span that shows most of these times. */
 export function fittingSpan(times: readonly EpochMillis[], now: EpochMillis): Span {
   const ahead = times.map((at) => at - now).sort((one, other) => one - other);
-  const most = ahead[Math.floor(ahead.length * 0.8)] ?? 0;
+  const most = ahead[Math.floor(ahead.length * 0.7)] ?? 0;
   const names = Object.keys(SPANS) as Span[];
-  return names.find((name) => SPANS[name] * 0.85 >= most) ?? "year";
+  return names.find((name) => SPANS[name] * 0.88 >= most) ?? "year";
 }
 
 const percent = (value: number): string => `${Math.round(Math.min(100, Math.max(0, value)) * 100) / 100}%`;

@@ -45,13 +45,13 @@ export function fleetView(view: FleetView): Html {
 ${filters(view)}
 ${stormsNote(storms)}
 ${lines.length === 0 ? nothing(view) : ""}
+<div class="below">${legend(storms.length > 0)}${spans(query, axis.span)}</div>
 <div class="fleet" role="table" aria-label="Accounts">
 <div class="row head" role="row"><span role="columnheader">Account</span><span role="columnheader">Verdict</span>
 <span role="columnheader">Expires</span><span role="columnheader">Renewal</span><span role="columnheader">Verified</span>
 <span class="axis" role="columnheader">${axisHead(axis, storms)}</span></div>
 ${lines.map((line) => fleetLine(line, axis, now))}
 </div>
-<div class="below">${legend(storms.length > 0)}${spans(query, axis.span)}</div>
 ${pager(query, page)}
 <p class="dim">As the journal has it, ${isoTime(at).slice(11, 19)} UTC. All times are UTC.</p>`;
 }

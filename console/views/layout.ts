@@ -90,6 +90,12 @@ export function second(at: EpochMillis): Html {
   return html`<time datetime="${iso}">${iso.slice(0, 19).replace("T", " ")}</time>`;
 }
 
+/** A moment of a day that is known. */
+export function timeOnly(at: EpochMillis): Html {
+  const iso = isoTime(at);
+  return html`<time datetime="${iso}" title="${iso}">${iso.slice(11, 19)}</time>`;
+}
+
 /** `in 3d 4h`, `2h ago`. */
 export function fromNow(at: EpochMillis, now: EpochMillis): string {
   const length = formatDuration(millis(at - now));

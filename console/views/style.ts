@@ -86,7 +86,8 @@ summary { cursor: pointer; color: var(--link); }
 .timeline > li { border-left: 3px solid var(--line); padding: 2px 0 8px 12px; margin-left: 4px; }
 .timeline > li.outage { border-color: var(--healthy); } .timeline > li.outage.open { border-color: var(--dead); }
 .timeline > li.quiet { color: var(--dim); } .timeline h3 { margin: 2px 0 4px; }
-.steps li { padding: 1px 0; } .steps time { color: var(--dim); font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 12px; }
+.steps li { padding: 1px 0; display: grid; grid-template-columns: max-content 1.2em minmax(0, 1fr); gap: 0 6px; align-items: baseline; } 
+.steps li.day { display: block; color: var(--dim); font-size: 12px; } .steps time { color: var(--dim); font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 12px; }
 .mark { display: inline-block; width: 1.2em; text-align: center; font-weight: 700; }
 .tone-bad .mark, .tone-bad b { color: var(--dead); } .tone-good .mark, .tone-good b { color: var(--healthy); } .tone-act .mark, .tone-act b { color: var(--link); }
 .plan dl { margin: 2px 0 6px 22px; grid-template-columns: 60px 1fr; }

@@ -97,12 +97,22 @@ function assetRows(findings: readonly JsonObject[], streams: readonly SeenStream
   return [...bad, ...quiet.filter(({ title }) => !groups.has(title))];
 }
 
+/** What is well is folded up if there is much of it. */
+const MOST_WELL = 8;
+
 function table(title: string, rows: readonly Row[]): Html | "" {
   if (rows.length === 0) return "";
-  const more = rows.length - MOST;
-  return html`<h3>${title}</h3><ul class="parts">${rows.slice(0, MOST).map(partRow)}</ul>
-${more > 0 ? html`<p class="dim">and ${counted(more, "more")}</p>` : ""}`;
+  const [bad, well] = [rows.filter((row) => !isWell(row)), rows.filter(isWell)];
+  const list = (some: readonly Row[]): Html => html`<ul class="parts">${some.slice(0, MOST).map(partRow)}</ul>
+${some.length > MOST ? html`<p class="dim">and ${some.length - MOST} more</p>` : ""}`;
+  const shown =
+    well.length <= MOST_WELL
+      ? list([...bad, ...well])
+      : html`${bad.length === 0 ? "" : list(bad)}<details><summary>${well.length} without a finding</summary>${list(well)}</details>`;
+  return html`<h3>${title}</h3>${shown}`;
 }
+
+const isWell = ({ findings, health = healthOf(findings) }: Row): boolean => health === "healthy";
 
 function partRow({ title, note, findings, health = healthOf(findings) }: Row): Html {
   return html`<li><span class="part">${badge(health)}<b>${said(title, 200)}</b><span class="dim">${said(note, 300)}</span></span>

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -147,6 +147,15 @@ describeBrowser("the console's pages", () => {
     expect(opened.problems).toEqual([]);
   });
 
+  test("are pictured in the documents; RELIGHT_WRITE_PICTURES=1 makes the pictures again", async () => {
+    if (process.env["RELIGHT_WRITE_PICTURES"] === "1") await writePictures(browser);
+    for (const name of PICTURES) {
+      const { size } = await stat(pictureOf(name));
+      expect(size).toBeGreaterThan(20_000);
+      expect(size).toBeLessThan(200_000);
+    }
+  });
+
   test("forbid everything that is not theirs, and are kept by nobody", async () => {
     const { url } = await consoleFor("viewer");
     const { headers, status } = await fetch(url);
@@ -175,6 +184,35 @@ describeBrowser("the console's pages", () => {
     expect(await rawStatus(url, "localhost:1")).toBe(200);
   });
 });
+
+const PICTURES = ["console-fleet", "console-account"] as const;
+const pictureOf = (name: string): string => join(import.meta.dirname, "..", "..", "docs", "images", `${name}.png`);
+
+/** A fleet without hostile names, and its account with an outage. */
+async function writePictures(browser: Browser): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "relight-pictures-"));
+  const configFile = join(folder, "relight.yaml");
+  await writeFile(configFile, CONFIG);
+  const app = await openApp({ configFile, log });
+  const { healed } = await seedFleet(app.journal, app.clock.now());
+  const withApp: ConsoleSettings["withApp"] = () => Promise.reject(new Error("there is no cluster"));
+  const pages = createConsole({ app, withApp, guard: loopbackGuard("ada"), log });
+  const server = await listen(pages, { host: "127.0.0.1", port: 0 });
+  const looks = {
+    "console-fleet": [LOOKS.light, "", 720],
+    "console-account": [LOOKS.dark, `account/${healed}`, 960],
+  } as const;
+  for (const name of PICTURES) {
+    const [look, path, height] = looks[name];
+    await using opened = await openPage(browser, { ...look, viewport: { width: 1_120, height } });
+    await opened.page.goto(`${server.url}/${path}`);
+    await opened.page.screenshot({ path: pictureOf(name) });
+  }
+  server.end();
+  await server.close();
+  await app[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+}
 
 /** What a person reads, on one line. */
 const textIn = async (place: Locator): Promise<string> =>

@@ -230,6 +230,12 @@ export async function seedFleet(journal: Pick<Journal, "append">, now: EpochMill
   ]);
   const healed = createAccount().getPublicKey() as AccountId;
   await seedOutage(seed, healed, "payments", now, 2 * DAY);
+  const streams = ["JOBS", "ORDERS", "REFUNDS"].map((name) => ({
+    name,
+    servers: ["nats-0", "nats-1", "nats-2"],
+    consumers: [{ name: "worker" }],
+  }));
+  await seed.put(healed, "seen", "streams.seen", 2 * DAY, { streams, whole: true });
   for (const age of [3 * HOUR, 2 * HOUR, HOUR, MINUTE])
     await seed.check(healed, { name: "payments", health: "healthy", expiresIn: 87 * DAY, age });
   const names = ["SYS", "auth", "billing", "catalog", "chat", "ci", "fleet-eu", "fleet-us", "inventory", "ledger"];

@@ -127,7 +127,7 @@ export function stepsOf(entries: readonly JournalEntry[]): readonly TimelineStep
   const told = new Set<JournalEntry>();
   let said = "";
   for (const [index, entry] of entries.entries()) {
-    if (told.has(entry)) continue;
+    if (told.has(entry) || isOrdered(entry, entries)) continue;
     const end = endOf(entry, entries.slice(index + 1));
     if (end !== undefined) told.add(end);
     const step = stepOf(end ?? entry);
@@ -139,6 +139,11 @@ export function stepsOf(entries: readonly JournalEntry[]): readonly TimelineStep
   }
   return steps;
 }
+
+/** Whether the job's order says the same. */
+const isOrdered = ({ kind, data }: JournalEntry, entries: readonly JournalEntry[]): boolean =>
+  kind === "job.started" &&
+  entries.some((one) => one.kind === "job.requested" && one.data["correlation"] === data["correlation"]);
 
 /** What ends each kind that begins something, and the field that both have. */
 const ENDS: Readonly<Partial<Record<EntryKind, readonly [kind: EntryKind, key: string]>>> = {
@@ -170,7 +175,7 @@ function stepOf(entry: JournalEntry): Omit<TimelineStep, "at"> | undefined {
     case "push.started":
       return { tone: "act", label: "pushes", text: text("purpose") };
     case "push.proved":
-      return { tone: "good", label: "proved", text: describeEntry(entry) };
+      return { tone: "good", label: "proved", text: `${text("purpose")}: ${describeEntry(entry)}` };
     case "incident.opened":
       return {
         tone: "bad",

@@ -61,7 +61,6 @@ describe("a timeline", () => {
       "page: JetStream is dead: a page was sent",
       "ended: escalated",
       "ordered: heal (ada: paged)",
-      "job: heal (manual: paged)",
       "tried: toggle-jetstream: helped (it helps)",
       "healthy: everything that was checked works",
       "resolved: the page is resolved",
@@ -87,7 +86,7 @@ describe("a timeline", () => {
     expect(job).toMatchObject({
       kind: "job",
       at: START,
-      steps: [{}, {}, { label: "proved", text: "jti J on n1, n2", took: 2_000 }, { label: "renewed" }],
+      steps: [{}, {}, { label: "proved", text: "renewal: jti J on n1, n2", took: 2_000 }, { label: "renewed" }],
     });
   });
 
