@@ -66,7 +66,13 @@ const lineOf = ({ about, message }: Evidence): string => (about === undefined ? 
 const renderEvidence = (evidence: Evidence): string =>
   `    ${paint(evidence.health, MARKS[evidence.health])} ${lineOf(evidence)}`;
 
-function renderWarning({ doNotRestart, noServerWouldStart, notStored, versions }: Diagnosis): readonly string[] {
+function renderWarning({
+  doNotRestart,
+  noServerWouldStart,
+  notStored,
+  emptied,
+  versions,
+}: Diagnosis): readonly string[] {
   if (doNotRestart.length === 0) return [];
   return [
     "",
@@ -79,8 +85,12 @@ function renderWarning({ doNotRestart, noServerWouldStart, notStored, versions }
       `  ${name}: the resolver lacks its JWT, and a server that starts now refuses its clients.`,
       `  Push it again first: relight heal ${name}`,
     ]),
+    ...emptied.flatMap((name) => [
+      `  ${name}: a server that starts again empties its streams (nats-server #6753).`,
+      `  Which, and what helps: relight verify ${name}`,
+    ]),
     ...renderExpired(
-      doNotRestart.filter((name) => ![...noServerWouldStart, ...notStored].includes(name)),
+      doNotRestart.filter((name) => ![...noServerWouldStart, ...notStored, ...emptied].includes(name)),
       versions,
     ),
   ];

@@ -185,6 +185,7 @@ const CLUSTER: All<Diagnosis> = {
   doNotRestart: true,
   noServerWouldStart: true,
   notStored: true,
+  emptied: true,
   healthz: true,
   versions: true,
   resolvers: true,

@@ -49,6 +49,10 @@ export const keepsServersFromStarting = ({ verdict }: AccountHealth): boolean =>
 export const isNotStored = ({ verdict }: AccountHealth): boolean =>
   verdict.findings.some(({ code }) => code === "account.not_in_resolver");
 
+/** Whether a server that starts would empty streams of the account. */
+export const isEmptiedByRestart = ({ verdict }: AccountHealth): boolean =>
+  verdict.warnings.some(({ code }) => code === "stream.emptied_by_restart");
+
 function perAccount(
   { accounts }: ClusterFacts,
   judge: (health: AccountHealth) => readonly Evidence[],

@@ -47,6 +47,7 @@ export function objectionsTo(order: RestartOrder, evidence: RestartEvidence): re
   return [
     ...restartBlockers(order, evidence),
     ...known("the streams in memory", hosted, losses),
+    ...(hosted.ok ? emptiedAtStart(order, hosted.value) : []),
     // Failed probes are objections already.
     ...(meta.ok && hosted.ok ? panics(order, evidence.servers, meta.value, hosted.value) : []),
   ];
@@ -154,6 +155,13 @@ function memoryLost({ server, account, allowMemoryLoss }: RestartOrder, streams:
     .filter(({ messages }) => messages > 0)
     .filter((stream) => stream.account !== account || !allowMemoryLoss)
     .map((stream) => `memory stream ${nameOf(stream)} exists only on ${server} and would be lost`);
+}
+
+/** No policy allows this: it would lose messages on file. */
+function emptiedAtStart({ server }: RestartOrder, streams: readonly HostedStream[]): readonly string[] {
+  return streams
+    .filter((stream) => stream.server === server && stream.emptiedByLoad)
+    .map((stream) => `${server} would empty stream ${nameOf(stream)} when it starts again (nats-server #6753)`);
 }
 
 const nameOf = ({ account, name }: HostedStream): string => `${account} > ${name}`;

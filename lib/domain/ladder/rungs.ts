@@ -7,6 +7,7 @@ import { missedConsumers, restorations } from "../observation/forgotten.ts";
 import type { Observation, StreamFacts } from "../observation/observation.ts";
 import { isTouchProved, TOUCH_PROVED } from "../verdict/defects.ts";
 import { hasFinding } from "../verdict/verdict.ts";
+import { emptiesByRestart, emptiesByToggle } from "./emptied.ts";
 import { type Reconfiguration, type ScaleUps, scaleUps, touches } from "./reconfiguration.ts";
 import { serversToRestart } from "./restart.ts";
 import type { Rung, Situation } from "./rung.ts";
@@ -160,6 +161,7 @@ const TOGGLE_JETSTREAM: Rung = {
     return (
       cannotPush(situation) ??
       notAlone(observation) ??
+      emptiesByToggle(observation) ??
       losesMemory(situation) ??
       limitObjection(observation, (streams) => [withForgotten(streams)])
     );
@@ -194,7 +196,12 @@ const RESTART_SERVERS: Rung = {
       : undefined,
   forbids: (situation) => {
     if (!situation.canRestart) return situation.whyNoRestart ?? "no way to restart servers is configured (restart)";
-    return comesBackOlder(situation) ?? losesMemoryByRestart(situation) ?? limitObjection(situation.observation);
+    return (
+      comesBackOlder(situation) ??
+      emptiesByRestart(situation.observation) ??
+      losesMemoryByRestart(situation) ??
+      limitObjection(situation.observation)
+    );
   },
 };
 

@@ -286,6 +286,8 @@ export interface HostedStream {
   readonly created?: string;
   /** Whether the server holds it without a Raft node, because it restarted while the account was expired. */
   readonly nodeMissing?: true;
+  /** Whether the server empties it when it loads it again (nats-server #6753). */
+  readonly emptiedByLoad?: true;
   readonly config: JsonObject;
   /** The consumers that the server holds; absent if not requested. */
   readonly consumers?: readonly { readonly name: string; readonly config: JsonObject }[];

@@ -5,6 +5,7 @@ import type { Operator } from "../claims/operator.ts";
 import { type Presence, presenceIn } from "../claims/presence.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 import type { LastPush } from "../journal/last-push.ts";
+import { emptiedWarnings } from "../ladder/emptied.ts";
 import type { Loss } from "../ladder/loss.ts";
 import { lossFindings } from "../ladder/loss-findings.ts";
 import { orderOfRestarts, restartFindings } from "../ladder/restart-findings.ts";
@@ -99,6 +100,7 @@ function warningsAbout(
 ): readonly Warning[] {
   return [
     ...limitWarnings(observation),
+    ...emptiedWarnings(observation),
     ...resolverWarnings(observation),
     ...keptOutWarnings(observation),
     ...idleWarnings(observation, findings, sight),

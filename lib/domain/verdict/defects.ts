@@ -43,6 +43,13 @@ export const DEFECTS: readonly Defect[] = [
     fixedIn: ["2.10.26", "2.11.0"],
   },
   {
+    issue: "#6753",
+    title:
+      "a stream on file with a first_seq is emptied when a server loads it, while its first message has that sequence",
+    affected: ">=2.10.0-0 <2.10.28 || >=2.11.0-0 <2.11.2",
+    fixedIn: ["2.10.28", "2.11.2"],
+  },
+  {
     issue: "#8084",
     title: "one expired account fails the server's whole /healthz",
     affected: "<2.12.14 || >=2.14.0-0 <2.14.4",

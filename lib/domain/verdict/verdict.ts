@@ -111,6 +111,8 @@ export const WARNINGS = {
   "account.idle": "No server has the account loaded, and it never had streams: nobody uses it, so nothing is checked.",
   "account.kept_out":
     "The account's claims keep Relight's own users out (auth callout, a scoped key), so it is checked only as the system account.",
+  "stream.emptied_by_restart":
+    "A server would empty a stream when it starts again (nats-server #6753). Relight restarts no such server, and turns no such account's JetStream off and on.",
   "import.unproved":
     "A stream listens on an imported subject, on a version that may not deliver it (nats-server #6498), and whether it does could not be seen.",
   "resolver.not_kept":

@@ -2,7 +2,12 @@ import pMap from "p-map";
 import type { AccountId } from "../../domain/claims/account.ts";
 import { typedNames } from "../../domain/claims/inventory.ts";
 import { judgeLayers } from "../../domain/doctor/layers.ts";
-import { isExpiredWithAssets, isNotStored, keepsServersFromStarting } from "../../domain/doctor/layers-accounts.ts";
+import {
+  isEmptiedByRestart,
+  isExpiredWithAssets,
+  isNotStored,
+  keepsServersFromStarting,
+} from "../../domain/doctor/layers-accounts.ts";
 import type { AccountHealth, ClusterFacts, Layer } from "../../domain/doctor/layers-facts.ts";
 import type { Probe, ServerFacts } from "../../domain/observation/observation.ts";
 import type { ServersHealth } from "../../domain/observation/server-health.ts";
@@ -26,6 +31,8 @@ export interface Diagnosis {
   readonly noServerWouldStart: readonly string[];
   /** Those among them that a restarted server would not know, because the resolver lacks their JWT. */
   readonly notStored: readonly string[];
+  /** Those among them with streams that a server would empty when it starts. */
+  readonly emptied: readonly string[];
   /** Servers whose full `/healthz` fails, with their messages. A probe on it would restart them. */
   readonly healthz: readonly { readonly where: string; readonly message: string }[];
   readonly versions: readonly VersionDefects[];
@@ -76,10 +83,15 @@ async function diagnoseOnce({ context, configured, monitoring }: Doctor): Promis
     verdict: worst(layers.map(({ verdict }) => verdict)),
     layers,
     doNotRestart: accounts
-      .filter((account) => [isExpiredWithAssets, keepsServersFromStarting, isNotStored].some((harms) => harms(account)))
+      .filter((account) =>
+        [isExpiredWithAssets, keepsServersFromStarting, isNotStored, isEmptiedByRestart].some((harms) =>
+          harms(account),
+        ),
+      )
       .map(({ name }) => name),
     noServerWouldStart: accounts.filter(keepsServersFromStarting).map(({ name }) => name),
     notStored: accounts.filter(isNotStored).map(({ name }) => name),
+    emptied: accounts.filter(isEmptiedByRestart).map(({ name }) => name),
     healthz: failingHealthz(facts),
     versions: versionsOf(facts.servers),
     resolvers: serversOf(facts.servers).map(({ name, resolver }) => ({ name, ...defined({ resolver }) })),

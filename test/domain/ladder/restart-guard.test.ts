@@ -77,6 +77,11 @@ describe("the guard", () => {
       { atRisk: { ok: true, value: { expired: [], notStored: [OTHER] } } },
       /the resolver lacks the JWT of account AX+/,
     ],
+    [
+      "a stream of any account that the server would empty",
+      { hosted: { ok: true, value: hosted({ account: OTHER, emptiedByLoad: true }) } },
+      /^s2 would empty stream AX+ > S when it starts again/,
+    ],
     ["accounts at risk that are not known", { atRisk: FAILED }, /which accounts a restart would harm could not be/],
     ["a meta group that is not known", { meta: FAILED }, /the meta group could not be checked/],
     ["streams that are not known", { hosted: FAILED }, /the streams of other accounts could not be checked/],

@@ -1,5 +1,6 @@
 import pMap from "p-map";
 import { type AccountId, isAccountId } from "../../../domain/claims/account.ts";
+import { isEmptiedByLoad } from "../../../domain/ladder/emptied.ts";
 import type { HostedStream, ServerFacts } from "../../../domain/observation/observation.ts";
 import { defined } from "../../../domain/time/defined.ts";
 import type { JsonObject } from "../../../domain/time/json.ts";
@@ -45,7 +46,13 @@ function streamsOf(
   return (streams ?? []).map((detail) => ({
     ...hostedStream(account, server, detail, withConsumers),
     ...(isNodeMissing(facts, detail) ? { nodeMissing: true } : {}),
+    ...(isEmptied(facts, detail) ? { emptiedByLoad: true } : {}),
   }));
+}
+
+function isEmptied({ version }: ServerFacts, { config, state }: StreamDetail): boolean {
+  const { messages, first_seq: firstSeq } = state;
+  return isEmptiedByLoad({ storage: config.storage, messages, firstSeq, config: config as JsonObject }, version);
 }
 
 function hostedStream(
