@@ -6,14 +6,14 @@ import { describeMode } from "../lib/domain/ladder/mode.ts";
 import { isPrintable } from "../lib/domain/time/printable.ts";
 import { asRelightError, RelightError } from "../lib/errors.ts";
 import { redactText } from "../lib/log.ts";
-import { type Progress, readProgress } from "../lib/usecases/reports/account-history.ts";
+import { readProgress } from "../lib/usecases/reports/account-history.ts";
 import { survey } from "../lib/usecases/reports/survey.ts";
 import { checkForm, checkOrigin, formToken, type PageContext, requireOperator } from "./guard.ts";
 import type { Orders } from "./orders.ts";
 import type { ConsoleSettings } from "./settings.ts";
 import { show } from "./show.ts";
 import { ACTIONS, type Action } from "./views/account.ts";
-import { orderView, type PlanSeen, planView, progressView } from "./views/act.ts";
+import { hasEnded, orderView, type PlanSeen, planView, progressView } from "./views/act.ts";
 import { type Html, plain } from "./views/layout.ts";
 
 type Page = (context: PageContext) => Promise<Response>;
@@ -87,9 +87,9 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       title: `Order for ${plain(name || account, 60)}`,
       read: async (): Promise<{ readonly view: Html; readonly isOver: boolean }> => {
         const progress = await readProgress(app.journal, account, correlation);
-        const failure = orders.failureOf(correlation);
-        const view = progressView({ account, name, progress, failure, now: app.clock.now() });
-        return { view, isOver: isOver(progress, failure) };
+        const note = orders.noteOf(correlation);
+        const view = progressView({ account, name, progress, note, now: app.clock.now() });
+        return { view, isOver: hasEnded(progress, note) };
       },
       follow: `/account/${account}/order/${encodeURIComponent(correlation)}/events`,
     };
@@ -119,6 +119,7 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
       ];
       const fault = faultOf(reason);
       if (fault !== undefined) return formPage(context, fault, reason);
+      orders.checkRoom();
       const job = await app.console.request({ account, action, reason, actor: person.name });
       settings.log.info("an order was given", { account, action, actor: person.name, correlation: job.id });
       orders.start(job);
@@ -154,9 +155,6 @@ export function actingOf(settings: ConsoleSettings, orders: Orders): Acting {
     return app.console.find(context.req.param("account") ?? "");
   }
 }
-
-const isOver = ({ state }: Progress, failure: string | undefined): boolean =>
-  state === "finished" || failure !== undefined;
 
 function actionOf({ req }: PageContext): Action {
   const action = req.query("do") ?? "";

@@ -60,7 +60,9 @@ export function pagesOf(settings: ConsoleSettings): Pages {
       const expiries = lines.flatMap(({ row }) => row.last?.expiresAt ?? []);
       const axis = axisOf(query.span ?? fittingSpan(expiries, now), now);
       const counts = countHealths(fleet, now);
-      const body = fleetView({ query, page, lines, axis, counts, storms: fleet.storms, at: fleet.at, now });
+      const incidents = await openIncidentsIn(app.journal, "-");
+      const shown = { query, page, lines, axis, counts, incidents, runbookOf: runbookOf(settings) };
+      const body = fleetView({ ...shown, storms: fleet.storms, at: fleet.at, now });
       return show(settings, context, { title: "Accounts", refreshes: REFRESHES, body });
     },
     account: async (context) => showAccount(settings, context),
@@ -99,6 +101,12 @@ function linesOf({ app }: ConsoleSettings, rows: readonly FleetRow[]): Promise<r
   );
 }
 
+/** Where the runbook explains a class. */
+const runbookOf =
+  ({ app }: ConsoleSettings) =>
+  (failureClass: string): string =>
+    (app.links.runbook ?? RUNBOOK).replaceAll("{class}", encodeURIComponent(failureClass));
+
 const describeIncident = ({ classes, last }: OpenIncident): string =>
   `${last === undefined ? "waits" : "incident"}: ${classes.map((one) => textOf(one).title).join(", ")}`;
 
@@ -122,7 +130,6 @@ async function showAccount(settings: ConsoleSettings, context: PageContext): Pro
   const name = await nameOf(settings, account);
   const row = await withLastEnd(app.journal, withJob({ account, name }, history.newest));
   const policy = app.policyOf(account, history.claims);
-  const { runbook = RUNBOOK } = app.links;
   const body = accountView({
     account,
     name,
@@ -133,7 +140,7 @@ async function showAccount(settings: ConsoleSettings, context: PageContext): Pro
     blackouts: policy.blackouts,
     now,
     mayAct: context.get("person").role === "operator",
-    runbookOf: (failureClass) => runbook.replaceAll("{class}", encodeURIComponent(failureClass)),
+    runbookOf: runbookOf(settings),
     more: history.isCut && limit < MOST_ENTRIES ? `/account/${account}?entries=${limit * 3}` : undefined,
   });
   return show(settings, context, { title: plain(name || account, 60), refreshes: REFRESHES, body });

@@ -4,6 +4,7 @@ import { type EpochMillis, formatDuration, millis } from "../../lib/domain/time/
 import { elapsedOf, type Progress } from "../../lib/usecases/reports/account-history.ts";
 import { planSteps } from "../../lib/usecases/reports/plan-steps.ts";
 import type { Survey } from "../../lib/usecases/reports/survey.ts";
+import type { OrderNote } from "../orders.ts";
 import { ACTIONS, type Action } from "./account.ts";
 import { badge, type Html, nameOf, said } from "./layout.ts";
 import { stepList } from "./timeline.ts";
@@ -85,20 +86,24 @@ ${wrong}
 
 export interface ProgressView extends Whose {
   readonly progress: Progress;
-  /** Why the job failed in this process. */
-  readonly failure: string | undefined;
+  /** What this process knows of it beyond the journal. */
+  readonly note: OrderNote | undefined;
   readonly now: EpochMillis;
 }
 
+/** Whether nothing more will happen. */
+export const hasEnded = ({ state }: Progress, note: OrderNote | undefined): boolean =>
+  state === "finished" || (note !== undefined && note.state !== "waiting");
+
 /** How far an order has come. */
 export function progressView(view: ProgressView): Html {
-  const { account, name, progress, failure, now } = view;
+  const { account, name, progress, note, now } = view;
   const { order, state, outcome, verdict, steps } = progress;
   const ordered = order === undefined ? "" : html`<p>Ordered by ${said(order.actor, 200)}: ${said(order.reason)}</p>`;
-  const isOver = state === "finished" || failure !== undefined;
-  const doing = failure !== undefined ? "failed" : state === "finished" ? outcome : STATES[state];
+  const isOver = hasEnded(progress, note);
+  const doing = state === "finished" ? outcome : note === undefined ? STATES[state] : note.state;
   const elapsed = formatDuration(elapsedOf(progress, now));
-  const took = failure !== undefined ? "" : state === "finished" ? `after ${elapsed}` : `for ${elapsed}`;
+  const took = state === "finished" ? `after ${elapsed}` : isOver ? "" : `for ${elapsed}`;
   const end =
     state === "finished" && verdict !== undefined
       ? html`<p>At the end the account is ${badge(String(verdict["verdict"]))}.</p>`
@@ -107,7 +112,7 @@ export function progressView(view: ProgressView): Html {
         : "";
   return html`${path(view)}<h1>${title(order?.action ?? "Job")} ${nameOf(name || account)}</h1>${ordered}
 <section aria-live="polite"><h2>${doing ?? ""} <span class="dim">${took}</span></h2>
-${failure === undefined ? "" : html`<p class="error">${said(failure)}</p>`}
+${note === undefined ? "" : html`<p class="${note.state === "failed" ? "error" : "note"}">${said(note.text)}</p>`}
 ${stepList(steps)}${end}</section>
 ${isOver ? html`<div class="actions"><a class="button" href="/account/${account}">Back to the account</a></div>` : html`<p class="dim">You may leave this page: the job goes on.</p>`}`;
 }

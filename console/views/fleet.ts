@@ -2,11 +2,13 @@ import { html } from "hono/html";
 import { shortId } from "../../lib/domain/claims/account.ts";
 import type { Blackout } from "../../lib/domain/expiry/blackouts.ts";
 import type { RenewalStorm } from "../../lib/domain/expiry/calendar.ts";
+import type { OpenIncident } from "../../lib/domain/incidents/open-incidents.ts";
 import { counted } from "../../lib/domain/time/text.ts";
 import { type EpochMillis, formatDuration, isoTime } from "../../lib/domain/time/time.ts";
 import type { Health } from "../../lib/domain/verdict/verdict.ts";
 import { ageOf, alarmOfRow, type FleetPage, type FleetRow, standingOf } from "../../lib/usecases/reports/fleet.ts";
 import { type Axis, axisHead, legend, SPANS, type Span, timeLine } from "./axis.ts";
+import { incidents } from "./incident.ts";
 import { badge, fromNow, type Html, moment, nameOf } from "./layout.ts";
 
 /** What the query of the fleet's address says. */
@@ -33,6 +35,9 @@ export interface FleetView {
   readonly lines: readonly FleetLine[];
   readonly axis: Axis;
   readonly storms: readonly RenewalStorm[];
+  /** Those of the whole cluster. */
+  readonly incidents: readonly OpenIncident[];
+  readonly runbookOf: (failureClass: string) => string | undefined;
   /** When the list was read. */
   readonly at: EpochMillis;
   readonly now: EpochMillis;
@@ -42,6 +47,7 @@ export interface FleetView {
 export function fleetView(view: FleetView): Html {
   const { page, lines, axis, storms, now, at, query } = view;
   return html`<h1>Accounts</h1>
+${incidents(view.incidents, view.runbookOf)}
 ${filters(view)}
 ${stormsNote(storms)}
 ${lines.length === 0 ? nothing(view) : ""}

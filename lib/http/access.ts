@@ -39,7 +39,7 @@ export interface Caller {
   header(name: string): string | undefined;
 }
 
-/** Decides who is let in. Counts and logs each refusal, without what was sent. */
+/** Decides who is let in. Logs each refusal, without what was sent, and counts failures to prove who it is. */
 export interface Access {
   readonly settings: AccessSettings;
   /**
@@ -51,7 +51,7 @@ export interface Access {
   roleOfToken(token: string, caller: Caller): Role;
   /** The role of somebody with these names or groups. @throws RelightError `request.unauthorized` for none */
   roleIn(roles: Roles, names: readonly string[], who: string, caller: Caller): Role;
-  /** Counts and logs a refusal, and returns its error. */
+  /** Counts and logs a failure to prove who it is, and returns its error. */
   refuse(caller: Caller, why: string): RelightError;
   /** @throws RelightError `request.locked` while the caller's address is locked */
   checkLock(caller: Caller): void;
@@ -83,6 +83,12 @@ export function accessOf(
     return new RelightError("request.unauthorized", why);
   };
 
+  /** It is known who it is, so nothing was guessed. */
+  const deny = ({ address }: Caller, why: string): RelightError => {
+    log.warn("a request was refused", { address, why });
+    return new RelightError("request.unauthorized", why);
+  };
+
   const roleOfToken = (token: string, caller: Caller): Role => {
     checkLock(caller);
     // Compares with each, so the time does not tell which one was like it.
@@ -94,7 +100,7 @@ export function accessOf(
 
   const roleIn: Access["roleIn"] = (roles, names, who, caller) => {
     const role = roleOf(roles, names);
-    if (role === undefined) throw refuse(caller, `${who} is neither an operator nor a viewer`);
+    if (role === undefined) throw deny(caller, `${who} is neither an operator nor a viewer`);
     return role;
   };
 
@@ -102,7 +108,7 @@ export function accessOf(
   function fromProxy(caller: Caller): Person | undefined {
     const name = trustedProxy && isIn(proxies, caller.address) ? caller.header(trustedProxy.user) : undefined;
     if (trustedProxy === undefined || name === undefined) return undefined;
-    if (!isName(name)) throw refuse(caller, `the header ${trustedProxy.user} has no name`);
+    if (!isName(name)) throw deny(caller, `the header ${trustedProxy.user} has no name`);
     const groups =
       trustedProxy.groups && (caller.header(trustedProxy.groups) ?? "").split(",").map((one) => one.trim());
     return { name, role: roleIn(trustedProxy, groups || [name], name, caller), way: "trustedProxy" };

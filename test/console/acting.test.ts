@@ -96,6 +96,18 @@ describeBrowser("an order", () => {
     expect(await console.stop()).toBe(0);
   });
 
+  test("looks right in every way of looking, with its plan and its form", async () => {
+    await using console = await startConsole(world);
+    for (const look of Object.values(LOOKS)) {
+      await using opened = await openPage(browser, look);
+      for (const path of ["plan", "order?do=renew"]) {
+        await opened.page.goto(`${console.url}account/${world.accountId}/${path}`);
+        expect({ path, faults: await axeFaults(opened.page) }).toEqual({ path, faults: [] });
+        expect(await opened.page.evaluate<number>("document.documentElement.scrollWidth")).toBe(look.viewport.width);
+      }
+    }
+  });
+
   test("works without script: the page reads itself again", async () => {
     await using console = await startConsole(world);
     await using opened = await openPage(browser, { ...LOOKS.phone, javaScriptEnabled: false });

@@ -136,6 +136,47 @@ describeBrowser("the console's pages", () => {
     expect(await textIn(page.locator("pre").first())).toContain('"interest": 0');
   });
 
+  test("show what is wrong with the whole cluster above the accounts", async () => {
+    const { url } = await consoleFor("viewer");
+    const put = (kind: "incident.opened" | "incident.resolved", data: object) =>
+      app.journal.append({ at: app.clock.now(), job: "sweep", account: "-", kind, data: { key: "k", ...data } });
+    await put("incident.opened", {
+      ...{
+        failureClass: "cluster_unreachable",
+        severity: "critical",
+        summary: "no server answers",
+        delivery: "delivered",
+      },
+    });
+    await using opened = await openPage(browser, LOOKS.phoneDark);
+    await opened.page.goto(url);
+    expect(await textIn(opened.page.locator(".incidents"))).toMatch(
+      /critical: Relight can't check it.*no server answers/,
+    );
+    expect(await axeFaults(opened.page)).toEqual([]);
+    await put("incident.resolved", {});
+    await opened.page.goto(url);
+    expect(await opened.page.locator(".incidents").count()).toBe(0);
+  });
+
+  test("are used with the keyboard alone, and show where it is", async () => {
+    const { url } = await consoleFor("operator");
+    await using opened = await openPage(browser, LOOKS.light);
+    const { page } = opened;
+    await page.goto(url);
+    await page.keyboard.press("Tab");
+    const focused = () => page.evaluate<string>("document.activeElement.textContent");
+    expect(await focused()).toBe("Skip to content");
+    await page.keyboard.press("Enter");
+    for (let presses = 0; presses < 30 && (await focused()) !== "shop-orders"; presses++)
+      await page.keyboard.press("Tab");
+    expect(await page.evaluate<string>("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+    await Promise.all([page.waitForURL(/account/), page.keyboard.press("Enter")]);
+    for (let presses = 0; presses < 20 && (await focused()) !== "Evidence"; presses++) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    expect(await page.locator("details[open] pre").count()).toBe(1);
+  });
+
   test("show names as text, whatever is in them", async () => {
     const { url } = await consoleFor("viewer");
     await using opened = await openPage(browser, LOOKS.phone);

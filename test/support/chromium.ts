@@ -28,6 +28,7 @@ export const openBrowser = (): Promise<Browser> =>
 export const LOOKS = {
   light: { colorScheme: "light", viewport: { width: 1280, height: 800 } },
   dark: { colorScheme: "dark", viewport: { width: 1280, height: 800 } },
+  phoneDark: { colorScheme: "dark", viewport: { width: 360, height: 740 } },
   phone: { colorScheme: "light", viewport: { width: 360, height: 740 } },
 } as const satisfies Record<string, BrowserContextOptions>;
 

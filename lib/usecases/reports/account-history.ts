@@ -62,10 +62,10 @@ export async function readHistory(
   };
 }
 
-/** The open incidents of an account. @throws RelightError `journal.unavailable` */
+/** The open incidents of an account, or of the whole cluster (`-`). @throws RelightError `journal.unavailable` */
 export async function openIncidentsIn(
   journal: Pick<Journal, "read">,
-  account: AccountId,
+  account: AccountId | "-",
 ): Promise<readonly OpenIncident[]> {
   const kinds = ["incident.opened", "incident.resolved"] as const;
   return openIncidentsOf(await journal.read({ account, kinds, limit: MOST_INCIDENTS }));
