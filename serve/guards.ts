@@ -13,13 +13,14 @@ function hostOf(authority: string | undefined): string | undefined {
 }
 
 /**
- * Refuses requests to another name than `host` or this machine's own, so that no name of a foreign page can be made to
- * point here (DNS rebinding). Where others may connect, a name proves nothing, and they have to say who they are.
+ * Refuses requests to another name than `host`, this machine's own, or that of `url`, so that no name of a foreign page can
+ * be made to point here (DNS rebinding). Where others may connect, a name proves nothing, and they have to say who they are.
  */
-export function ownHost(host: string): MiddlewareHandler {
+export function ownHost(host: string, url = `http://${host}`): MiddlewareHandler {
+  const names = [host.toLowerCase(), URL.parse(url)?.hostname];
   return async (context, next) => {
     const asked = hostOf(context.req.header("host"));
-    const isOwn = asked !== undefined && (isLoopback(asked) || asked === host.toLowerCase());
+    const isOwn = asked !== undefined && (isLoopback(asked) || names.includes(asked));
     if (isLoopback(host) && !isOwn)
       throw new RelightError("request.unauthorized", "the request's Host is not an address of this machine");
     await next();

@@ -26,14 +26,17 @@ export function createServe({ service, console, access }: ServeDependencies): Ho
   const app = new Hono();
   app.onError(problems(log));
   app.notFound(notFound);
-  if (access !== undefined) app.use("/metrics", onlyKnown(access)).use("/accounts/*", onlyKnown(access));
+  const fromHere = ownHost(settings.listen.host, access?.settings.url);
   app.route("/", probesOf(service));
-  app.get("/metrics", ownHost(settings.listen.host), async (context) => {
+  app.get("/metrics", fromHere, async (context) => {
     const { contentType, text } = service.metrics;
-    return context.body(await text(), 200, { "content-type": contentType, "cache-control": "no-store" });
+    const isKnown = access === undefined || access.letIn(callerOf(context)) !== undefined;
+    const shown = await text({ accounts: isKnown });
+    return context.body(shown, 200, { "content-type": contentType, "cache-control": "no-store" });
   });
   app.route("/", webhookOf(service));
-  app.use("/accounts/*", ownHost(settings.listen.host), ownOrigin, onlyJson);
+  if (access !== undefined) app.use("/accounts/*", onlyKnown(access));
+  app.use("/accounts/*", fromHere, ownOrigin, onlyJson);
   app.route(
     "/accounts",
     apiOf(service, ({ req, env }) => access?.letIn(callerOf({ req, env }))?.name ?? ACTOR),

@@ -7,7 +7,7 @@ import { asRelightError, errorFields } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Job } from "../ports/jobs.ts";
 import type { Log } from "../ports/log.ts";
-import { isUnfinished, type UnfinishedJob, unfinishedJobs } from "../usecases/sweep/unfinished.ts";
+import { abandonedWork } from "./abandoned.ts";
 import { openJournal } from "./adapters-of.ts";
 import { type App, type AppOptions, openApp, type WatchSettings } from "./compose.ts";
 import { queueMeter } from "./open-observers.ts";
@@ -67,25 +67,19 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   };
   const onQueued = queueMeter(metrics, systemClock);
   const orders = orderQueue({ log, signal, clock: systemClock, run: runOrder, onQueued });
-  const abandoned = new Map<string, UnfinishedJob>();
+  const abandoned = abandonedWork({
+    journal,
+    clock: systemClock,
+    newId: randomUUID,
+    configured: [...accountSettings(config).keys()],
+    enqueue: orders.enqueue,
+    keeps: config.journalKeeps,
+    findsOrders: config.journal.startsWith("sqlite:"),
+  });
   let isReached = false;
 
-  /** Another process may have finished an abandoned job meanwhile. */
   async function runOrder(job: Job): Promise<void> {
-    const before = abandoned.get(job.id);
-    if (before === undefined || (await isUnfinished(journal, before))) await run((app) => app.remediate(job));
-    abandoned.delete(job.id);
-  }
-
-  /** A sweep would wait a minute before it takes a job for crashed, and then not wait for its lease to end. */
-  async function resumeAbandoned(): Promise<void> {
-    for (const before of await unfinishedJobs(journal, [...accountSettings(config).keys()])) {
-      const id = randomUUID();
-      abandoned.set(id, before);
-      const reason = "a job did not finish";
-      const { account } = before;
-      await orders.enqueue({ account, id, correlation: id, reason, trigger: "resume", action: "remediate" });
-    }
+    if (await abandoned.isWanted(job)) await run((app) => app.remediate(job));
   }
 
   const works: Readonly<Record<Part, () => Promise<boolean>>> = {
@@ -109,8 +103,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     watch: (settings) => {
       const onListening = (): void => {
         if (!isReached && config.queue === "in-process")
-          resumeAbandoned().catch((thrown: unknown) => {
-            log.error("unfinished jobs could not be resumed; sweeps find them", errorFields(thrown));
+          abandoned.resume().catch((thrown: unknown) => {
+            log.error("what an ended process left could not be resumed; sweeps find it", errorFields(thrown));
           });
         isReached = true;
         settings.onListening?.();

@@ -11,6 +11,8 @@ const AMBIGUOUS: readonly string[] = ["verdict", "gate.refused"];
 /** Reports and metrics only: they say less about expired entries, and decide nothing. */
 const REPORTERS = [
   "lib/usecases/orders/console.ts",
+  // Only for orders that are younger than what expires (lib/compose/abandoned.ts).
+  "lib/usecases/orders/unstarted.ts",
   "lib/usecases/reports/account-history.ts",
   "lib/usecases/reports/entries-by-correlation.ts",
   "lib/domain/journal/describe-entry.ts",

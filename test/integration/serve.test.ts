@@ -10,6 +10,8 @@ import { expire, fill, renewByHand, symptoms } from "../../lab/scenario.ts";
 import { serverBinary } from "../../lab/server-binaries.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { createWorld, type World } from "../../lab/world.ts";
+import { millis } from "../../lib/domain/time/time.ts";
+import { openWorldApp } from "../support/context.ts";
 import { relight } from "../support/relight.ts";
 import { type Serve, startServe } from "../support/serve.ts";
 
@@ -207,6 +209,25 @@ describe("ending", () => {
     await using _next = await startServe(world);
     await waitFor("the end of the remedy", () => kindsIn(world).includes("toggle.closed"), { timeout: 120_000 });
   });
+});
+
+test("an order that had not begun when the process was killed is carried out by the next one, once", async () => {
+  await using world = await createWorld({ binary });
+  await using first = await startServe(world, "--sweep-every", "off");
+  await first.until("the first sweep", ({ what }) => what === "sweep", 60_000);
+  // Another process works on the account.
+  await using app = await openWorldApp(world);
+  const { leases } = await app.context();
+  await leases.acquire(`account/${world.accountId}`, "somebody", millis(600_000));
+  const ordered = await first.post("/accounts/APP/jobs", { action: "heal", reason: "is it well?" });
+  const path = `/accounts/APP/jobs/${ordered.json.correlation}`;
+  await waitFor("the first try", () => /an order is tried again/.test(first.stderr()), SLOW);
+  expect((await first.get(path)).json).toMatchObject({ state: "requested" });
+  await first.stop("SIGKILL");
+  await leases.release(`account/${world.accountId}`, "somebody");
+  await using second = await startServe(world, "--sweep-every", "off");
+  await waitFor("the order's end", async () => (await second.get(path)).json.state === "finished", SLOW);
+  expect((await second.get(path)).json).toMatchObject({ action: "heal", reason: "is it well?" });
 });
 
 describe("an address that can't be listened on", () => {

@@ -32,7 +32,7 @@ function opened(perAccount: PerAccount = "all", mostAccounts = 3) {
   const metrics = prometheusMetrics({ perAccount, mostAccounts, version: "1.2.3", clock, log });
   /** The lines with values, without zeros unless they are asked for. */
   const lines = async (pattern: RegExp, zeros = false): Promise<string[]> =>
-    (await metrics.text())
+    (await metrics.text({ accounts: true }))
       .split("\n")
       .filter((line) => !line.startsWith("#") && pattern.test(line) && (zeros || !/ 0$/.test(line)));
   return { ...metrics, log, lines };
@@ -186,7 +186,7 @@ describe("what is known of accounts", () => {
     const { live, text } = opened();
     const name = `"} 1\nrelight_jobs_total{outcome="healed"} 9 \\ ${"x".repeat(500)}`;
     live.accounts([state(1, { name })], "all");
-    const lines = (await text()).split("\n");
+    const lines = (await text({ accounts: true })).split("\n");
     expect(lines.filter((line) => line.startsWith("relight_jobs_total{") && !line.endsWith(" 0"))).toEqual([]);
     expect(lines.every((line) => line.length < 400)).toBe(true);
   });
@@ -204,8 +204,19 @@ describe("what is known of accounts", () => {
       Array.from({ length: 100_000 }, (_, number) => state(number)),
       "all",
     );
-    expect((await text()).split("\n").filter((line) => line.startsWith("relight_account_exp"))).toHaveLength(1_000);
+    expect(
+      (await text({ accounts: true })).split("\n").filter((line) => line.startsWith("relight_account_exp")),
+    ).toHaveLength(1_000);
   });
+});
+
+test("without accounts, all other metrics are the same", async () => {
+  const { live, text } = opened();
+  live.accounts([state(1)], "all");
+  const lines = async (accounts: boolean) => (await text({ accounts })).split("\n");
+  const others = (await lines(true)).filter((line) => !line.includes("relight_account_"));
+  expect((await lines(false)).filter((line) => line !== "")).toEqual(others.filter((line) => line !== ""));
+  expect((await lines(false)).join()).not.toContain("acc-1");
 });
 
 test("the queue's depth and the age of its oldest job, while they wait", async () => {

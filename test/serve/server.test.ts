@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from "@jest/globals";
 import { createAccount } from "@nats-io/nkeys";
 import type { App } from "../../lib/compose/compose.ts";
 import type { Part } from "../../lib/compose/open-service.ts";
-import { millis } from "../../lib/domain/time/time.ts";
-import { RelightError } from "../../lib/errors.ts";
+import { epochMillis, millis } from "../../lib/domain/time/time.ts";
+import { type ErrorCode, RelightError } from "../../lib/errors.ts";
+import { type Access, accessOf } from "../../lib/http/access.ts";
 import { createServe, type ServeDependencies } from "../../serve/server.ts";
 import { fakeLog } from "../support/fakes/log.ts";
 
@@ -12,6 +13,7 @@ import { fakeLog } from "../support/fakes/log.ts";
 const ACCOUNT = createAccount().getPublicKey();
 const ORDER = { action: "heal", reason: "orders are stuck" };
 const JSON_TYPE = { "content-type": "application/json" };
+const NOW = epochMillis(Date.UTC(2030, 0, 1));
 let asked: unknown[];
 let missing: Part[];
 let fails: RelightError | undefined;
@@ -20,7 +22,7 @@ beforeEach(() => {
   [asked, missing, fails] = [[], [], undefined];
 });
 
-function serverOn(host = "127.0.0.1") {
+function serverOn(host = "127.0.0.1", access?: Access) {
   const heard = (what: string) => async (value: unknown) => {
     asked.push([what, value]);
     if (fails !== undefined) throw fails;
@@ -46,15 +48,17 @@ function serverOn(host = "127.0.0.1") {
     settings: { listen: { host, port: 8080 }, grace: millis(1) },
     withApp: (work) => work(app),
     missing: async () => missing,
-    metrics: { contentType: "text/plain; version=0.0.4", text: async () => "relight_build_info 1\n" },
+    metrics: { contentType: "text/plain; version=0.0.4", text: async ({ accounts }) => `accounts ${accounts}\n` },
   } satisfies ServeDependencies["service"];
-  const server = createServe({ service });
+  const server = createServe({ service, access });
   const call = async (method: string, path: string, headers: Record<string, string> = {}, body?: string) => {
     const init = { method, headers: { host: "127.0.0.1:8080", ...headers }, ...(body === undefined ? {} : { body }) };
     const response = await server.request(`http://127.0.0.1:8080${path}`, init);
     const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json");
     // biome-ignore lint/suspicious/noExplicitAny: tests look into any answer
-    return { status: response.status, headers: response.headers, body: text === "" ? null : (JSON.parse(text) as any) };
+    const told: any = isJson ? JSON.parse(text) : text;
+    return { status: response.status, headers: response.headers, body: told };
   };
   const post = (headers: Record<string, string> = JSON_TYPE, body: string = JSON.stringify(ORDER)) =>
     call("POST", `/accounts/${ACCOUNT}/jobs`, headers, body);
@@ -128,16 +132,12 @@ describe("the API", () => {
     expect(asked).toEqual([]);
   });
 
-  test.each<[RelightError, number, object]>([
-    [
-      new RelightError("account.unknown", "no such account"),
-      404,
-      { code: "account.unknown", message: "no such account" },
-    ],
-    [new RelightError("journal.unavailable", "/var/lib is full"), 503, { code: "journal.unavailable" }],
-    [new RelightError("internal", "at line 7"), 500, { code: "internal" }],
-  ])("%s: what is wrong on this side is only named", async (error, status, body) => {
-    fails = error;
+  test.each<[ErrorCode, string, number, object]>([
+    ["account.unknown", "no such account", 404, { code: "account.unknown", message: "no such account" }],
+    ["journal.unavailable", "/var/lib is full", 503, { code: "journal.unavailable" }],
+    ["internal", "at line 7", 500, { code: "internal" }],
+  ])("%s: what is wrong on this side is only named", async (code, message, status, body) => {
+    fails = new RelightError(code, message);
     const { call, log } = serverOn();
     const answer = await call("GET", "/accounts");
     expect(answer.status).toBe(status);
@@ -185,6 +185,45 @@ describe("a page of another site", () => {
     const { headers } = await serverOn().call("GET", "/accounts", { origin: "https://evil.example" });
     expect([...headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
     expect((await serverOn().call("OPTIONS", "/accounts", { origin: "https://evil.example" })).status).not.toBe(204);
+  });
+});
+
+describe("with serve.access", () => {
+  const [VIEWER, OPERATOR] = ["viewer-token-of-the-test", "operator-token-of-the-test"];
+  const tokens = [
+    { role: "viewer", token: VIEWER },
+    { role: "operator", token: OPERATOR },
+  ] as const;
+  const access = () => accessOf({ url: "https://relight.example.com/", tokens }, { now: () => NOW, log: fakeLog() });
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  test("the metrics need no sign-in, but name accounts only to who is let in", async () => {
+    const { call } = serverOn("127.0.0.1", access());
+    expect(await call("GET", "/metrics")).toMatchObject({ status: 200, body: "accounts false\n" });
+    expect(await call("GET", "/metrics", bearer(VIEWER))).toMatchObject({ body: "accounts true\n" });
+    expect(await call("GET", "/metrics", bearer("wrong"))).toMatchObject({ status: 403 });
+    expect(await serverOn().call("GET", "/metrics")).toMatchObject({ body: "accounts true\n" });
+    expect(await serverOn().call("GET", "/metrics", { host: "evil.example" })).toMatchObject({ status: 403 });
+  });
+
+  test("the API answers only who is let in; viewers order nothing", async () => {
+    const { call, post } = serverOn("127.0.0.1", access());
+    expect((await call("GET", "/accounts")).status).toBe(403);
+    expect((await call("GET", "/accounts", bearer(VIEWER))).status).toBe(200);
+    expect((await post({ ...JSON_TYPE, ...bearer(VIEWER) })).status).toBe(403);
+    expect((await post({ ...JSON_TYPE, ...bearer(OPERATOR) })).status).toBe(202);
+    expect(asked.at(-1)).toMatchObject(["order", { actor: "the operator token" }]);
+  });
+
+  test("a proxy on this machine may keep the name that people use, and no other", async () => {
+    const { call } = serverOn("127.0.0.1", access());
+    const by = (host: string) => call("GET", "/accounts", { ...bearer(VIEWER), host });
+    expect((await by("relight.example.com")).status).toBe(200);
+    expect((await by("evil.example")).status).toBe(403);
+  });
+
+  test("the probes need none", async () => {
+    expect((await serverOn("::", access()).call("GET", "/readyz", { host: "10.0.0.7" })).status).toBe(200);
   });
 });
 

@@ -21,14 +21,19 @@ export interface PrometheusSettings {
 export interface PrometheusMetrics extends Metrics {
   readonly live: LiveMetrics;
   readonly contentType: string;
-  /** All metrics in Prometheus' text format. */
-  text(): Promise<string>;
+  /** The metrics in Prometheus' text format. @param shows whether it names accounts */
+  text(shows: { readonly accounts: boolean }): Promise<string>;
 }
 
 /** A Prometheus keeps a few thousand series of one process without effort. */
 const MOST_ACCOUNTS = 1_000;
 /** Of an account's name; characters. */
 const LONGEST_NAME = 128;
+
+/** The metrics that name no account. */
+const NAMELESS = Object.values<MetricDescription>(METRICS).flatMap(({ prometheus: { name, labels } }) =>
+  labels.includes("account") ? [] : [name],
+);
 
 /** A value with its labels. */
 type Shown = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -65,7 +70,11 @@ export function prometheusMetrics(settings: PrometheusSettings): PrometheusMetri
 
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text: async ({ accounts: isWhole }) => {
+      if (isWhole) return registry.metrics();
+      const texts = await Promise.all(NAMELESS.map((name) => registry.getSingleMetricAsString(name)));
+      return `${texts.join("\n\n")}\n`;
+    },
     emit: (measurements) => {
       try {
         for (const { name, value, dimensions = {} } of measurements) {

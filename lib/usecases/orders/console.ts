@@ -160,16 +160,29 @@ function incidentShown(entries: readonly JournalEntry[], key: string): JsonObjec
  */
 async function request(deps: ConsoleDependencies, order: Order): Promise<Job> {
   const account = await knownAccount(deps, order.account);
-  const { action, actor } = order;
+  const { action, actor, reason } = order;
   const correlation = deps.newId();
-  const reason = `${order.reason} (requested by ${actor})`;
-  await record(deps, { id: correlation, account }, "job.requested", {
-    action,
-    actor,
-    reason: order.reason,
-    correlation,
-  });
+  await record(deps, { id: correlation, account }, "job.requested", { action, actor, reason, correlation });
+  return jobOf(account, order, correlation);
+}
+
+function jobOf(account: AccountId, { action, actor, reason: why }: Omit<Order, "account">, correlation: string): Job {
+  const reason = `${why} (requested by ${actor})`;
   return { account, action, trigger: "manual", reason, correlation, id: correlation };
+}
+
+const ACTIONS: Readonly<Record<Order["action"], true>> = { verify: true, renew: true, heal: true, remediate: true };
+
+/** The job of an entry `job.requested`; undefined if it holds none. */
+export function orderedJob({ account, job: correlation, data }: JournalEntry): Job | undefined {
+  const { action, actor, reason } = data;
+  const isKnown = typeof action === "string" && Object.hasOwn(ACTIONS, action);
+  if (account === "-" || !isKnown) return undefined;
+  return jobOf(
+    account,
+    { action: action as Order["action"], actor: String(actor), reason: String(reason) },
+    correlation,
+  );
 }
 
 async function place(deps: ConsoleDependencies, order: Order): Promise<Ordered> {

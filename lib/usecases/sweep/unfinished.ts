@@ -1,4 +1,5 @@
 import type { AccountId } from "../../domain/claims/account.ts";
+import { defined } from "../../domain/time/defined.ts";
 import type { Journal } from "../../ports/journal.ts";
 
 /** Accounts asked for together: the maximum of one BatchGetItem. */
@@ -8,6 +9,8 @@ const CHUNK = 100;
 export interface UnfinishedJob {
   readonly account: AccountId;
   readonly job: string;
+  /** The id of its trigger. */
+  readonly correlation?: string;
 }
 
 /** The unfinished jobs on configured and journaled accounts. @throws RelightError `journal.unavailable` */
@@ -20,8 +23,8 @@ export async function unfinishedJobs(
   const all = [...accounts];
   const found: UnfinishedJob[] = [];
   for (let from = 0; from < all.length; from += CHUNK)
-    for (const [account, { state, job }] of await journal.latest(all.slice(from, from + CHUNK)))
-      if (state === "running") found.push({ account, job });
+    for (const [account, { state, job, correlation }] of await journal.latest(all.slice(from, from + CHUNK)))
+      if (state === "running") found.push({ account, job, ...defined({ correlation }) });
   return found;
 }
 
