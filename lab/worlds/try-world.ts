@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { allWorks, type Built, build, runningOf } from "./build.ts";
 import { keepCompany } from "./company.ts";
@@ -46,13 +47,30 @@ export async function tryWorld(plan: WorldPlan, signal?: AbortSignal): Promise<R
     seconds: Math.round((performance.now() - begun) / 1000),
   });
   try {
-    await using built = await build(plan);
+    await using built = await bounded(build(plan));
     const stop = (): void => void built[Symbol.asyncDispose]();
     signal?.addEventListener("abort", stop, { once: true });
-    await new Trial(built, steps, disagreements).run();
+    await bounded(new Trial(built, steps, disagreements).run());
     return result();
   } catch (error) {
     return result((error as Error).stack?.split("\n").slice(0, 4).join(" | ") ?? String(error));
+  }
+}
+
+/** Much longer than any world took on a busy machine; milliseconds. */
+const LONGEST = 15 * 60_000;
+
+/** A client may wait for an answer forever (seed 178). */
+async function bounded<T>(work: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = pause(LONGEST, undefined, { signal: timer.signal }).then((): never => {
+    throw new Error("the world took too long: something waits forever");
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
   }
 }
 
