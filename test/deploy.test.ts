@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { parseConfig } from "../lib/config/config.ts";
 
 /** What is in `deploy/` for installations without AWS, each checked by its own linter where that is installed. */
 
@@ -84,7 +85,21 @@ describeWith("helm", () => {
       Object.fromEntries(ONLY_NEEDED.map((key) => [key, values[key]])),
     );
     expect(kindsOf(plain)).toEqual(PLAIN);
-    expect(kindsOf(EXAMPLE)).toEqual([...PLAIN, "NetworkPolicy", "Role", "RoleBinding", "ServiceMonitor"].sort());
+    expect(kindsOf(EXAMPLE)).toEqual(
+      [...PLAIN, "NetworkPolicy", "PrometheusRule", "Role", "RoleBinding", "ServiceMonitor"].sort(),
+    );
+  });
+
+  test("its rules are those that promtool checks", () => {
+    const out = run("helm", "template", "nats", chart, "--kube-version", "1.31.0", "--values", EXAMPLE);
+    const rules = parse(readFileSync(deploy("prometheus", "relight.rules.yml"), "utf8"));
+    const objects = parseAllDocuments(out).map((document) => document.toJS());
+    expect(objects.find((object) => object?.kind === "PrometheusRule").spec).toEqual(rules);
+  });
+
+  test("the example's config is a configuration", () => {
+    const { config } = parse(readFileSync(EXAMPLE, "utf8"));
+    expect(parseConfig(stringify(config), join(folder, "relight.yaml"))).toMatchObject({ serve: {} });
   });
 
   test.each([
