@@ -35,36 +35,37 @@ export function addJetStreamCommand(
         run("looking", (app, console) => jetStream(app, console, action, account, options)),
     );
   };
-  add("enable", "give an account JetStream through its claims, and prove it on every server");
-  add("limits", "change only the JetStream limits in the claims in force");
+  add("enable", "give an account JetStream, and prove that it works on every server");
+  add("limits", "change an account's JetStream limits, and nothing else in its claims");
 }
 
 function withLimits(command: Command): Command {
   const limit = (flags: string, text: string, parse: (value: string) => number): Option =>
     new Option(flags, text).argParser(parse);
   return command
-    .addOption(limit("--memory <size>", "in memory: 512MiB, 1GB, 0 or unlimited", readSize))
-    .addOption(limit("--storage <size>", "on disk", readSize))
+    .addOption(limit("--memory <size>", "how much memory: 512MiB, 1GB, 0 or unlimited", readSize))
+    .addOption(limit("--storage <size>", "how much disk space", readSize))
     .addOption(limit("--streams <count>", "how many streams", readCount))
-    .addOption(limit("--consumers <count>", "how many consumers each stream may have", readCount))
-    .addOption(limit("--max-ack-pending <count>", "messages that one consumer may have open", readCount))
-    .addOption(limit("--memory-max-stream-bytes <size>", "the largest stream in memory", readSize))
-    .addOption(limit("--storage-max-stream-bytes <size>", "the largest stream on disk", readSize))
+    .addOption(limit("--consumers <count>", "how many consumers per stream", readCount))
+    .addOption(limit("--max-ack-pending <count>", "how many unacknowledged messages per consumer", readCount))
+    .addOption(limit("--memory-max-stream-bytes <size>", "how large one stream in memory may be", readSize))
+    .addOption(limit("--storage-max-stream-bytes <size>", "how large one stream on disk may be", readSize))
     .option("--max-bytes-required", "every stream must set max_bytes")
     .option("--no-max-bytes-required", "streams need not set max_bytes")
-    .option("--tier <tier>", "the limits of streams with so many replicas (R1, R3)")
+    .option("--tier <tier>", "change the limits of one tier: of streams with this many replicas (R1, R3)")
     .addOption(
-      new Option("--to-tiers <tiers>", "replace the flat limits with tiers (R1,R3), each with these limits").argParser(
-        (value: string) => value.split(",").map((tier) => tier.trim()),
-      ),
+      new Option(
+        "--to-tiers <tiers>",
+        "replace the flat limits with tiers (R1,R3); each gets the limits given here",
+      ).argParser((value: string) => value.split(",").map((tier) => tier.trim())),
     )
     .option(
       "--restart-follows",
       "with --to-tiers: even if Relight can't move the streams; you then restart all servers",
       false,
     )
-    .option("--dry-run", "show the change and the objections to it; change nothing", false)
-    .option("--force", "even below current use or, in a cluster, above its capacity", false)
+    .option("--dry-run", "only show the change and what speaks against it", false)
+    .option("--force", "allow limits below current use or above the cluster's capacity", false)
     .option("--yes", "don't ask", false);
 }
 

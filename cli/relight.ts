@@ -192,9 +192,9 @@ program
 
 program
   .command("acknowledge <account> [what]")
-  .description("accept what a remedy lost: all of it, one STREAM, or one 'STREAM > CONSUMER'")
+  .description("stop reporting what a remedy lost: everything, one STREAM, or one 'STREAM > CONSUMER'")
   .requiredOption("--reason <text>", "why; for the journal", readWords)
-  .option("--by <name>", "who accepts it (default: the machine's user)", readWords)
+  .option("--by <name>", "who decided this (default: the machine's user)", readWords)
   .action((account: string, what: string | undefined, options: AcknowledgeOptions) =>
     act("acknowledging", (app) => commands.acknowledge(app, account, what, options))({}, {}),
   );

@@ -64,7 +64,7 @@ function planned(plan: RotationPlan): CommandResult {
     colors.bold(`wave ${index + 1}`),
     ...wave.map(({ name, account, streams }) => `  ${name} ${colors.dim(shortId(account))}, streams: ${streams}`),
   ]);
-  const next = idle ? ["no account has to be signed anew"] : ["", "Nothing was touched; --yes does it."];
+  const next = idle ? ["no account needs a new signature"] : ["", "Nothing was touched; --yes does it."];
   return {
     json: jsonOf(plan, "planned"),
     lines: () => [...lines, ...leftovers(plan), ...next],
@@ -104,7 +104,7 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
   const unread = plan.unknown.map(({ account, problem }) => `${colors.red("?")} ${account}: ${problem}`);
   const text = retirable
     ? ["Nothing that the resolver holds or a server runs was signed by the old key.", "To do:", ...steps(advice)]
-    : [...held, ...unread, "The old key must stay trusted until these are signed anew."];
+    : [...held, ...unread, "The old key must stay trusted until these are signed with the new one."];
   const state = retirable ? "retirable" : "in-use";
   return {
     json: jsonOf({ ...plan, advice }, state, { holders }),
@@ -115,7 +115,7 @@ function retire(order: RotationOrder, plan: RotationPlan): CommandResult {
 
 function leftovers({ leftOut, unknown }: RotationPlan): string[] {
   return [
-    ...leftOut.map(({ name }) => `${name} is the system account: --include-system signs it anew, last`),
+    ...leftOut.map(({ name }) => `${name} is the system account: --include-system signs it too, last`),
     ...unknown.map(({ account, problem }) => `${account}: ${problem}`),
   ];
 }

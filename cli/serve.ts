@@ -27,7 +27,7 @@ export async function runServe(options: GlobalOptions, { listen, sweepEvery }: S
     const log = createLog({ level: verbose ? "info" : "warn" });
     const settings = { configFile, natsContext, listen, log, signal, version: manifest.version, onAdvice: warnOnce() };
     await using service = await openService({ ...settings, ...namedConfig(options) });
-    if (service.callsNobody !== undefined) warn(service.callsNobody);
+    if (service.nobodyPagedWarning !== undefined) warn(service.nobodyPagedWarning);
     await using app = await openApp({ ...settings, ...namedConfig(options) });
     const { withApp } = service;
     const person = "somebody on this machine";

@@ -68,7 +68,7 @@ export async function runCommand(
       writeMetrics: onStandardError,
       ...namedConfig(options),
     });
-    if (options.pages && app.callsNobody !== undefined) progress.warn(app.callsNobody);
+    if (options.pages && app.nobodyPagedWarning !== undefined) progress.warn(app.nobodyPagedWarning);
     const result = await command(app, {
       confirm: (lines, what) => {
         progress.end();

@@ -59,7 +59,7 @@ export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Pr
       writeMetrics: onStandardError,
     };
     await using app = await openApp({ ...settings, ...namedConfig(options) });
-    if (app.callsNobody !== undefined) warn(app.callsNobody);
+    if (app.nobodyPagedWarning !== undefined) warn(app.nobodyPagedWarning);
     const report = await notePrinter(app, options);
     await app.watch({ sweepEvery: sweepEvery === "off" ? undefined : sweepEvery, report });
     return EXIT.ok;

@@ -48,8 +48,8 @@ export function relight(): MiddlewareObj<unknown, unknown, Error, WithApp> {
 let isWarned = false;
 
 /** Once in each environment that Lambda starts. */
-function warnOnce({ callsNobody, log }: App): void {
-  if (callsNobody !== undefined && !isWarned) log.warn(callsNobody);
+function warnOnce({ nobodyPagedWarning, log }: App): void {
+  if (nobodyPagedWarning !== undefined && !isWarned) log.warn(nobodyPagedWarning);
   isWarned = true;
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { runApplications } from "./applications.ts";
 import { allWorks, type Built, build, runningOf } from "./build.ts";
-import { keepCompany } from "./company.ts";
 import { compare, confirmed, type Disagreement, disagreement, faultsOf } from "./compare.ts";
 import { wreck } from "./damage.ts";
 import { type Holdings, holdingsOf, type Lost, lostSince } from "./holdings.ts";
@@ -99,7 +99,7 @@ class Trial {
   async run(): Promise<void> {
     const undamaged = { ...this.#plan, damages: [] };
     await allWorks(this.#built.access, usable(undamaged));
-    await using _company = keepCompany(this.#built.access, this.#plan);
+    await using _applications = runApplications(this.#built.access, this.#plan);
     if (this.#plan.isSeenBefore || this.#plan.damages.length === 0) await this.#check("before", undamaged);
     if (this.#plan.damages.length === 0) return;
     const original = await this.#holdings();

@@ -70,7 +70,7 @@ export interface App extends AsyncDisposable {
   readonly metrics: Metrics;
   readonly journal: Journal;
   /** What to tell whoever starts this run, if no page would reach a person; for people. */
-  readonly callsNobody: string | undefined;
+  readonly nobodyPagedWarning: string | undefined;
   /** The configured accounts. */
   readonly configured: readonly AccountId[];
   /** Where pages send people. */
@@ -236,7 +236,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const offlinePolicy = policiesOf(config, {});
   return {
     mode: base.mode,
-    callsNobody: parts.callsNobody,
+    nobodyPagedWarning: parts.nobodyPagedWarning,
     clock: base.clock,
     timing: base.timing,
     log,

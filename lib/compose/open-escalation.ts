@@ -62,7 +62,7 @@ export function busEscalation(
 }
 
 /** Why no page would reach a person; undefined if one would. */
-export function callsNobody({ escalation, events }: Pick<Config, "escalation" | "events">): string | undefined {
+export function nobodyPagedWarning({ escalation, events }: Pick<Config, "escalation" | "events">): string | undefined {
   if (escalation.length > 0) return undefined;
   return events === undefined
     ? "no escalation is configured: nobody will be called, whatever happens (`escalation` in the configuration)"

@@ -37,7 +37,7 @@ import {
   openSigner,
   restartsAsNeeded,
 } from "./adapters-of.ts";
-import { busEscalation, callsNobody, channelsAsNeeded, openBus, openEscalation } from "./open-escalation.ts";
+import { busEscalation, channelsAsNeeded, nobodyPagedWarning, openBus, openEscalation } from "./open-escalation.ts";
 import { bothMetrics, openMetrics } from "./open-observers.ts";
 import { openOnce } from "./open-once.ts";
 import { openSource } from "./open-source.ts";
@@ -103,7 +103,7 @@ export interface Parts extends AsyncDisposable {
   /** The configured channels, even if there is a bus. */
   readonly channels: Escalation;
   /** What to tell whoever starts this run, if no page would reach a person; for people. */
-  readonly callsNobody: string | undefined;
+  readonly nobodyPagedWarning: string | undefined;
   /** Absent if no bus is configured. */
   readonly announcer?: Announcer;
   /** @throws RelightError `operator.invalid`, `secret.*` */
@@ -258,7 +258,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     settings,
     base,
     channels,
-    callsNobody: dryRun ? undefined : callsNobody(config),
+    nobodyPagedWarning: dryRun ? undefined : nobodyPagedWarning(config),
     operator,
     servers,
     context,

@@ -23,7 +23,7 @@ export interface Service extends AsyncDisposable {
   readonly clock: Clock;
   readonly log: Log;
   /** What to tell whoever starts this process, if no page would reach a person; for people. */
-  readonly callsNobody: string | undefined;
+  readonly nobodyPagedWarning: string | undefined;
   /**
    * Works with Relight as one request needs it: configuration and secrets are read again, and orders go to this process's
    * queue.
@@ -56,7 +56,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const { log, signal } = options;
   const readConfig = (): Promise<Config> => loadConfig(options.configFile, overridesOf(options));
   const config = await readConfig();
-  const callsNobody = await checkUpFront(options);
+  const nobodyPagedWarning = await checkUpFront(options);
   const { perAccount } = config.metrics;
   const metrics = prometheusMetrics({ perAccount, log, version: options.version, clock: systemClock });
   const journal = await openJournal(config);
@@ -98,7 +98,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     settings: config.serve,
     clock: systemClock,
     log,
-    callsNobody,
+    nobodyPagedWarning,
     withApp: (work) => run(work, queue),
     watch: (settings) => {
       const onListening = (): void => {
@@ -124,7 +124,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
 /** Because a person wants to know at once what is missing. */
 async function checkUpFront(options: ServiceOptions): Promise<string | undefined> {
   await using app = await openApp({ ...options, upFront: true });
-  return app.callsNobody;
+  return app.nobodyPagedWarning;
 }
 
 /** Takes a lease for no time: it is written, and keeps nobody from anything. */

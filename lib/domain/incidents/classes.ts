@@ -72,9 +72,9 @@ export const CLASS_TEXTS: Readonly<Record<FailureClass, ClassText>> = {
   },
   renewal_failed: { title: "the renewal failed", impact: NOT_YET, end: "the account is renewed" },
   readings_disagree: {
-    title: "not renewed, because readings of its claims disagree",
+    title: "not renewed, because its claims are not the same everywhere",
     impact: NOT_YET,
-    end: "the readings agree again",
+    end: "its claims are the same everywhere again",
   },
   push_refused: {
     title: "new claims were refused",

@@ -16,7 +16,7 @@ export interface OpenIncident {
 }
 
 /** Since when it is as it is now, and what was wrong before. */
-export interface Course {
+export interface IncidentHistory {
   /** ISO 8601, UTC; undefined if it is so only now. */
   readonly since?: string;
   /** What was wrong before, and since when, to follow "Before:". */
@@ -26,7 +26,7 @@ export interface Course {
 /**
  * Since when it is as it is now. While users notice something, another class goes on with the same outage: an account that expired, and whose JetStream is dead once it is renewed, has been down since it expired.
  */
-export function courseOf(open: OpenIncident | undefined, failureClass: FailureClass): Course {
+export function historyOf(open: OpenIncident | undefined, failureClass: FailureClass): IncidentHistory {
   const pages = (open?.openings ?? []).filter(({ data }) => data["delivery"] !== "waiting");
   const goesOn = (entry: JournalEntry): boolean =>
     classIn(entry) === failureClass || (DOWN.includes(failureClass) && DOWN.includes(classIn(entry)));

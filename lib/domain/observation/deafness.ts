@@ -1,6 +1,6 @@
 import { millis } from "../time/time.ts";
 import type { MirrorDirect } from "./direct-facts.ts";
-import { allStreams, originsOf, type Sight, sightOf } from "./domains.ts";
+import { allStreams, type KnownOrigin, knownOrigin, originsOf } from "./domains.ts";
 import {
   BEAT_GAP,
   type ConsumerFacts,
@@ -39,8 +39,8 @@ export function lacksHeartbeats({ activeAgo, error, later }: OriginFacts): boole
  * Whether a mirror or source receives heartbeats and lacks messages that the origin still has, but received none during
  * the check. Sequences alone prove nothing, because the messages after the last one may be deleted.
  */
-export function receivesNothing({ taken, later }: OriginFacts, sight: Sight): boolean {
-  const state = stateOf(sight);
+export function receivesNothing({ taken, later }: OriginFacts, known: KnownOrigin): boolean {
+  const state = stateOf(known);
   if (state === undefined || taken === undefined || later.length === 0) return false;
   const lacks = state.messages > Math.max(0, taken - state.firstSeq + 1);
   return lacks && later.every((reading) => reading.taken === taken);
@@ -51,24 +51,24 @@ export function receivesNothing({ taken, later }: OriginFacts, sight: Sight): bo
  * on 2.9.10, 2.15.1; 2.10.27 resets it by itself). Because both are read one after the other, the mirror must not have
  * moved meanwhile.
  */
-export function isAhead(copy: StreamFacts, { later }: OriginFacts, sight: Sight): boolean {
-  const last = lastSeqOf(sight);
+export function isAhead(copy: StreamFacts, { later }: OriginFacts, known: KnownOrigin): boolean {
+  const last = lastSeqOf(known);
   if (!copy.config["mirror"] || last === undefined || copy.lastSeq <= last || later.length === 0) return false;
   return later.every(({ taken }) => taken === undefined || taken === copy.lastSeq);
 }
 
 /** How many messages it lacks; undefined if unknown. */
-export function missingOf({ taken }: OriginFacts, sight: Sight): number | undefined {
-  const last = lastSeqOf(sight);
+export function missingOf({ taken }: OriginFacts, known: KnownOrigin): number | undefined {
+  const last = lastSeqOf(known);
   return taken === undefined || last === undefined ? undefined : Math.max(0, last - taken);
 }
 
 /** An origin's last sequence, if known. */
-export const lastSeqOf = (sight: Sight): number | undefined => stateOf(sight)?.lastSeq;
+export const lastSeqOf = (known: KnownOrigin): number | undefined => stateOf(known)?.lastSeq;
 
-function stateOf(sight: Sight): StreamState | undefined {
-  if (sight.kind === "seen") return sight.stream;
-  return sight.kind === "asked" && sight.answer.answer === "found" ? sight.answer : undefined;
+function stateOf(known: KnownOrigin): StreamState | undefined {
+  if (known.kind === "seen") return known.stream;
+  return known.kind === "asked" && known.answer.answer === "found" ? known.answer : undefined;
 }
 
 /** What is wrong with an origin; for people. */
@@ -138,9 +138,9 @@ export function isFaulty(stream: StreamFacts): boolean {
 
 /** Whether the origin's leader is in the same cluster. Between clusters, the network may be the cause. */
 function isNear(observation: Observation, copy: StreamFacts, origin: OriginFacts): boolean {
-  const sight = sightOf(observation, origin, copy);
-  if (sight.kind !== "seen") return false;
+  const known = knownOrigin(observation, origin, copy);
+  if (known.kind !== "seen") return false;
   const clusterOf = (stream: StreamFacts): string | undefined =>
     observation.servers.find(({ name }) => name === stream.leader)?.cluster;
-  return clusterOf(copy) !== undefined && clusterOf(copy) === clusterOf(sight.stream);
+  return clusterOf(copy) !== undefined && clusterOf(copy) === clusterOf(known.stream);
 }

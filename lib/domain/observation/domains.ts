@@ -65,12 +65,12 @@ export function viewOf({ accountView }: Observation, domain: string | undefined)
 }
 
 /** What is known of an origin. */
-export type Sight =
+export type KnownOrigin =
   | { readonly kind: "seen"; readonly stream: StreamFacts }
   | { readonly kind: "asked"; readonly answer: AskedOrigin }
   | { readonly kind: "absent" | "unknown" };
 
-export function sightOf(observation: Observation, origin: OriginFacts, copy: StreamFacts): Sight {
+export function knownOrigin(observation: Observation, origin: OriginFacts, copy: StreamFacts): KnownOrigin {
   if (origin.api !== undefined) return { kind: "unknown" };
   const domain = domainOf(origin, copy);
   const stream = allStreams(observation).find((one) => one.domain === domain && one.name === origin.stream);

@@ -1,7 +1,7 @@
 import type { Expectations } from "../claims/account.ts";
 import { loaded } from "../claims/claims-in-force.ts";
 import { faultOf, isAhead, lacksHeartbeats, lastSeqOf, missingOf, receivesNothing } from "../observation/deafness.ts";
-import { allStreams, domainOf, originsOf, type Sight, sightOf } from "../observation/domains.ts";
+import { allStreams, domainOf, type KnownOrigin, knownOrigin, originsOf } from "../observation/domains.ts";
 import { BEAT_GAP, type Observation, type OriginFacts, type StreamFacts } from "../observation/observation.ts";
 import { formatDuration, millis } from "../time/time.ts";
 import { failedProbe, finding } from "./findings.ts";
@@ -24,17 +24,17 @@ export function originFindings(
   const copies = originsOf(streams).map(({ stream, origin }) => ({
     stream,
     origin,
-    sight: sightOf(observation, origin, stream),
+    known: knownOrigin(observation, origin, stream),
   }));
   const stalled = copies
-    .filter(({ origin, sight }) => lacksHeartbeats(origin) || receivesNothing(origin, sight))
-    .map(({ stream, origin, sight }) => {
-      const cause = causeOf({ observation, expected, others }, stream, origin, sight);
-      return stalledFinding(stream, origin, sight, cause);
+    .filter(({ origin, known }) => lacksHeartbeats(origin) || receivesNothing(origin, known))
+    .map(({ stream, origin, known }) => {
+      const cause = causeOf({ observation, expected, others }, stream, origin, known);
+      return stalledFinding(stream, origin, known, cause);
     });
   const ahead = copies
-    .filter(({ stream, origin, sight }) => isAhead(stream, origin, sight))
-    .map(({ stream, origin, sight }) => aheadFinding(stream, origin, lastSeqOf(sight) ?? 0));
+    .filter(({ stream, origin, known }) => isAhead(stream, origin, known))
+    .map(({ stream, origin, known }) => aheadFinding(stream, origin, lastSeqOf(known) ?? 0));
   return [...unreported, ...stalled, ...ahead];
 }
 
@@ -44,8 +44,13 @@ function aheadFinding({ name, server, lastSeq }: StreamFacts, origin: OriginFact
   return finding("stream.ahead_of_origin", "dead", { server, stream: name }, message, evidence);
 }
 
-function stalledFinding(stream: StreamFacts, origin: OriginFacts, sight: Sight, cause: string | undefined): Finding {
-  const missing = missingOf(origin, sight);
+function stalledFinding(
+  stream: StreamFacts,
+  origin: OriginFacts,
+  known: KnownOrigin,
+  cause: string | undefined,
+): Finding {
+  const missing = missingOf(origin, known);
   const health = cause !== undefined || missing === 0 ? "degraded" : "dead";
   const { lag, activeAgo = null, error = null, domain = null } = origin;
   const evidence = {
@@ -57,7 +62,7 @@ function stalledFinding(stream: StreamFacts, origin: OriginFacts, sight: Sight, 
     error,
     missing: missing ?? null,
   };
-  const because = cause === undefined ? lackOf(missing, sight) : `stalled because ${cause}`;
+  const because = cause === undefined ? lackOf(missing, known) : `stalled because ${cause}`;
   const reason = origin.error === undefined ? "" : ` (${origin.error})`;
   const message = `stream ${stream.name} has received nothing from ${nameOf(origin)} ${howLong(origin)}${reason}: ${because}`;
   return finding("stream.stalled", health, { server: stream.server, stream: stream.name }, message, evidence);
@@ -77,17 +82,17 @@ function howLong(origin: OriginFacts): string {
   return `for ${formatDuration(millis(since))}`;
 }
 
-function lackOf(missing: number | undefined, sight: Sight): string {
-  if (isAbsent(sight)) return "the origin does not exist";
+function lackOf(missing: number | undefined, known: KnownOrigin): string {
+  if (isAbsent(known)) return "the origin does not exist";
   if (missing === 0) return "it lacks no messages yet";
   if (missing !== undefined) return `it lacks ${missing} messages that its origin has`;
-  return lastSeqOf(sight) === undefined
+  return lastSeqOf(known) === undefined
     ? "its origin can't be checked, so it is unknown what is missing"
     : "its origin works, but sequences do not tell what is missing";
 }
 
-function isAbsent(sight: Sight): boolean {
-  return sight.kind === "absent" || (sight.kind === "asked" && sight.answer.answer === "not-found");
+function isAbsent(known: KnownOrigin): boolean {
+  return known.kind === "absent" || (known.kind === "asked" && known.answer.answer === "not-found");
 }
 
 interface Surroundings {
@@ -101,11 +106,11 @@ function causeOf(
   { observation, expected, others }: Surroundings,
   copy: StreamFacts,
   origin: OriginFacts,
-  sight: Sight,
+  known: KnownOrigin,
 ): string | undefined {
   if (loaded(observation).some(({ expired }) => expired)) return "the account has expired";
   if (copy.nodeMissingOn.length > 0) return "it has lost its own Raft node";
-  const fault = sight.kind === "seen" ? faultOf(sight.stream) : undefined;
+  const fault = known.kind === "seen" ? faultOf(known.stream) : undefined;
   if (fault !== undefined) return `its origin ${origin.stream} ${fault}`;
   const domain = domainOf(origin, copy);
   const leafnodes = new Set(expected.leafnodes.filter((leaf) => leaf.domain === domain).map(({ name }) => name));

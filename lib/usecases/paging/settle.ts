@@ -1,6 +1,6 @@
 import { type FailureClass, textOf } from "../../domain/incidents/classes.ts";
 import { type Incident, incidentKey } from "../../domain/incidents/incident.ts";
-import { courseOf, type OpenIncident, openIncidentsOf } from "../../domain/incidents/open-incidents.ts";
+import { historyOf, type OpenIncident, openIncidentsOf } from "../../domain/incidents/open-incidents.ts";
 import { type PageEnd, spokenDuration } from "../../domain/incidents/page-end.ts";
 import { pageText } from "../../domain/incidents/page-text.ts";
 import { shouldPage } from "../../domain/incidents/repeats.ts";
@@ -71,7 +71,7 @@ async function page(
   const now = context.clock.now();
   const waits = outage.waits === "until-it-lasts" && known !== undefined;
   const period = waits ? await periodOf(context, job, { key, failureClass }, known) : undefined;
-  const { since: noticed, was } = courseOf(open, failureClass);
+  const { since: noticed, was } = historyOf(open, failureClass);
   const since = earliest(noticed, outage.since, period && isoTime(period.began)) ?? isoTime(now);
   const current = period === undefined ? outage : withPeriod(outage, period);
   const left = (open?.classes ?? []).filter((one) => !ended.some(({ which }) => which(one)));
@@ -146,7 +146,7 @@ async function resolve(
   if (last === undefined) return resolved();
   const now = isoTime(context.clock.now());
   const { failureClass, severity, summary } = last.data;
-  const since = courseOf(incident, failureClass as FailureClass).since ?? now;
+  const since = historyOf(incident, failureClass as FailureClass).since ?? now;
   const end = because ?? textOf(String(failureClass)).end;
   const delivery = await sendResolved(context, {
     ...(await pageSubject(context, job.account)),

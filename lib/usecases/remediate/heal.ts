@@ -112,7 +112,7 @@ async function renewalObjection(context: Context, job: RunningJob, seen: Look): 
     case "manual":
       return BY_HAND;
     case "disagree":
-      return `the readings of its claims disagree: ${why}`;
+      return `its claims are not the same everywhere: ${why}`;
     case "wait":
     case "nothing known":
     case "withdrawn":

@@ -29,7 +29,7 @@ export function planSteps({ renewal, reconciliation, step, decision }: Survey): 
 function notRenewed({ decision, why }: Survey["decision"]): readonly PlanStep[] {
   if (decision === "manual") return [doing(`a person renews it: ${why}`)];
   if (decision === "withdrawn") return [refused(`renew refused: ${why}`)];
-  if (decision === "disagree") return [refused(`renew refused: the readings of its claims do not agree: ${why}`)];
+  if (decision === "disagree") return [refused(`renew refused: its claims are not the same everywhere: ${why}`)];
   return [];
 }
 

@@ -411,7 +411,7 @@ const LEFT: readonly (readonly [string, Failing])[] = [
       },
       outcome: "escalated",
       rungs: [],
-      why: /the readings of its claims disagree: its claims differ from the journal's in nats\.limits/,
+      why: /its claims are not the same everywhere: its claims differ from the journal's in nats\.limits/,
     },
   ],
   [

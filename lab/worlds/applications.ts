@@ -5,7 +5,7 @@ import { type Access, login } from "./judge.ts";
 import { literalOf, remaining, type WorldPlan } from "./plan.ts";
 
 /** Applications that use the account all the time, whatever happens to it. They connect again when they are cut off. */
-export function keepCompany(access: Access, plan: WorldPlan): AsyncDisposable {
+export function runApplications(access: Access, plan: WorldPlan): AsyncDisposable {
   const over = new AbortController();
   const works = [
     ...Array.from({ length: plan.churn.makers }, (_, worker) => make(worker)),
