@@ -145,14 +145,8 @@ export async function seedOutage(
   });
   await put(account, job, "verdict", at(16 * SECOND), verdictOf(account, "dead", findings, now - ago));
   await put(account, job, "rung.started", at(17 * SECOND), {
-    rung: "toggle-jetstream",
-    why: "JetStream starts anew on every server",
-  });
-  await put(account, job, "push.started", at(18 * SECOND), { purpose: "JetStream off" });
-  await put(account, job, "push.proved", at(20 * SECOND), {
-    jti: "JTIOFF",
-    purpose: "JetStream off",
-    servers: ["nats-0", "nats-1", "nats-2"],
+    rung: "scale-up",
+    why: "the leaders of single-replica assets can then step down, too",
   });
   await put(account, job, "incident.opened", at(20 * SECOND), {
     ...{
@@ -165,9 +159,9 @@ export async function seedOutage(
     since: isoTime(epochMillis(now - ago - 4 * MINUTE)),
   });
   await put(account, job, "rung.finished", at(29 * SECOND), {
-    rung: "toggle-jetstream",
+    rung: "scale-up",
     result: "helped",
-    why: "JetStream starts anew on every server",
+    why: "the leaders of single-replica assets can then step down, too",
   });
   await put(account, job, "verdict", at(30 * SECOND), verdictOf(account, "healthy", [], now - ago + 30 * SECOND));
   await put(account, job, "incident.resolved", at(31 * SECOND), { key });
