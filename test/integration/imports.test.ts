@@ -1,7 +1,7 @@
 import { expect, jest, test } from "@jest/globals";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { serverBinary } from "../../lab/server-binaries.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { retry, waitFor } from "../../lab/wait.ts";
 import { anotherAccount, createWorld, type World } from "../../lab/world.ts";
 import { relight } from "../support/relight.ts";
 
@@ -35,8 +35,11 @@ async function asApp<T>(account: World, work: (manager: Awaited<ReturnType<typeo
   }
 }
 
+/** A cluster that has just formed may refuse it for a moment. */
 const createStream = (account: World, replicas: number): Promise<unknown> =>
-  asApp(account, (manager) => manager.streams.add({ name: "DATA", subjects: ["data.>"], num_replicas: replicas }));
+  retry("the stream to be made", () =>
+    asApp(account, (manager) => manager.streams.add({ name: "DATA", subjects: ["data.>"], num_replicas: replicas })),
+  );
 
 /** Whether what the exporter publishes arrives in the stream. */
 async function arrives({ importer, exporter }: Awaited<ReturnType<typeof worldWith>>): Promise<boolean> {
@@ -80,10 +83,8 @@ test("in a cluster a new leader takes it, as the finding says", async () => {
   for (const server of importer.servers) {
     await server.stop();
     await server.start();
+    await retry("the stream to answer", () => asApp(importer, (manager) => manager.streams.info("DATA")), 60_000);
   }
-  await waitFor("the stream to answer", () =>
-    asApp(importer, (manager) => manager.streams.info("DATA")).catch(() => false),
-  );
   await importData(accounts);
   expect(await arrives(accounts)).toBe(false);
   const deaf = await verdictOn(importer);
