@@ -91,7 +91,7 @@ try {
   await show(world, version);
   // In a checkout this also works on a Node that the command itself is too new for.
   console.log(`
-Your own cluster: write a relight.yaml here (README.md shows one), then ${colors.bold("npm run relight -- status")}.`);
+Your own cluster: ${colors.bold("npm run relight -- init")} (docs/init.md).`);
 } catch (error) {
   console.error(`\n${(error as Error).message}`);
   process.exitCode = 1;
