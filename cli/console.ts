@@ -3,7 +3,7 @@ import { openConsole } from "../console/open.ts";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
-import { listen } from "../serve/listen.ts";
+import { aborted, listen } from "../serve/listen.ts";
 import { userOfMachine } from "./commands.ts";
 import { printAside, printJson, printLines } from "./out.ts";
 import { type GlobalOptions, interruptible, namedConfig, onStandardError, reportError, warnOnce } from "./session.ts";
@@ -47,9 +47,6 @@ export async function runConsole(
     stop.end();
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((done) => (signal.aborted ? done() : signal.addEventListener("abort", () => done(), { once: true })));
 
 /** What opens an address on each system. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {

@@ -1,7 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { RelightError } from "../lib/errors.ts";
+import { isSame } from "../lib/http/access.ts";
 import type { Person } from "../lib/http/person.ts";
 
 /** What the pages know of a request. */
@@ -58,12 +59,6 @@ export function checkForm(context: Context, { key }: Pick<Guard, "key">, token: 
 
 export const sign = (key: Uint8Array, text: string): string =>
   createHmac("sha256", key).update(text).digest("base64url");
-
-/** Compares without telling by the time it takes where they differ. */
-export function isSame(one: string, other: string): boolean {
-  const hash = (text: string): Buffer => createHmac("sha256", "compare").update(text).digest();
-  return timingSafeEqual(hash(one), hash(other));
-}
 
 /** Refuses what another site made a browser send. Browsers say where a form comes from; programs have the API. */
 export function checkOrigin({ req }: Context, { origin: own }: Pick<Guard, "origin">): void {

@@ -1,5 +1,5 @@
 import { RelightError } from "../lib/errors.ts";
-import { isLoopback } from "../lib/http/loopback.ts";
+import { hostOf, isLoopback } from "../lib/http/loopback.ts";
 import { type Guard, newKey } from "./guard.ts";
 
 /**
@@ -13,7 +13,7 @@ export function loopbackGuard(name: string): Guard {
     isSecure: false,
     key: newKey(),
     admit: ({ req }) => {
-      const host = URL.parse(`http://${req.header("host") ?? ""}`)?.hostname.replace(/^\[|\]$/g, "");
+      const host = hostOf(req.header("host"));
       if (host !== undefined && isLoopback(host)) return;
       throw new RelightError("request.unauthorized", "the request's Host is not an address of this machine");
     },

@@ -2,8 +2,9 @@ import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { isJsonObject, parseJson } from "../lib/domain/time/json.ts";
 import type { EpochMillis } from "../lib/domain/time/time.ts";
+import { isSame } from "../lib/http/access.ts";
 import type { Person } from "../lib/http/person.ts";
-import { cookieOf, type Guard, isSame, sign } from "./guard.ts";
+import { cookieOf, type Guard, sign } from "./guard.ts";
 
 /** How long a person stays signed in; milliseconds. */
 const LASTS = 12 * 3_600_000;

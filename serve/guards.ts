@@ -2,15 +2,9 @@ import type { MiddlewareHandler } from "hono";
 import { RelightError } from "../lib/errors.ts";
 import type { Access } from "../lib/http/access.ts";
 import { callerOf } from "../lib/http/caller.ts";
-import { isLoopback } from "../lib/http/loopback.ts";
+import { hostOf, isLoopback } from "../lib/http/loopback.ts";
 
 /** What a page of another site could make a browser on this machine send is refused. */
-
-/** How a browser names the address that the server listens on; undefined for what is no host. */
-function hostOf(authority: string | undefined): string | undefined {
-  const url = URL.parse(`http://${authority ?? ""}`);
-  return url === null || url.username !== "" || url.pathname !== "/" ? undefined : url.hostname.replace(/^\[|\]$/g, "");
-}
 
 /**
  * Refuses requests to another name than `host`, this machine's own, or that of `url`, so that no name of a foreign page can

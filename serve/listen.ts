@@ -35,6 +35,13 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
   };
 }
 
+/** Resolves once the signal is aborted. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
 const addressText = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 function reasonOf(cause: unknown): string {

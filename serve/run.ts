@@ -2,7 +2,7 @@ import type { WatchSettings } from "../lib/compose/compose.ts";
 import type { Service } from "../lib/compose/open-service.ts";
 import { millis } from "../lib/domain/time/time.ts";
 import { errorFields } from "../lib/errors.ts";
-import { listen } from "./listen.ts";
+import { aborted, listen } from "./listen.ts";
 import { createServe, type ServeDependencies } from "./server.ts";
 
 export interface Serving
@@ -55,9 +55,3 @@ async function keepWatching({ service, signal, sweepEvery, report }: Serving): P
     }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });

@@ -132,7 +132,7 @@ export function accessOf(
 }
 
 /** Compares without telling by the time it takes where they differ. */
-function isSame(one: string, other: string): boolean {
+export function isSame(one: string, other: string): boolean {
   const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(one), hash(other));
 }

@@ -5,3 +5,9 @@ export function isLoopback(host: string): boolean {
   if (isIPv6(host)) return new URL(`http://[${host}]`).hostname === "[::1]";
   return host.toLowerCase() === "localhost" || (isIPv4(host) && host.startsWith("127."));
 }
+
+/** How a browser names the address that the server listens on; undefined for what is no host. */
+export function hostOf(authority: string | undefined): string | undefined {
+  const url = URL.parse(`http://${authority ?? ""}`);
+  return url === null || url.username !== "" || url.pathname !== "/" ? undefined : url.hostname.replace(/^\[|\]$/g, "");
+}

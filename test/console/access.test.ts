@@ -175,8 +175,13 @@ describeBrowser("signing in", () => {
     url,
     tokens: [],
     oidc: {
-      ...{ ...CLIENT, issuer: provider.issuer, name: "email", claim: "groups", scopes: ["email"] },
-      ...{ operators: ["sre"], viewers: ["dev"] },
+      ...CLIENT,
+      issuer: provider.issuer,
+      name: "email",
+      claim: "groups",
+      scopes: ["email"],
+      operators: ["sre"],
+      viewers: ["dev"],
     },
   });
 

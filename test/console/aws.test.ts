@@ -31,7 +31,8 @@ describeAws(moto, "the console on AWS", (aws) => {
     const queue = new CreateQueueCommand({ QueueName: "console.fifo", Attributes: { FifoQueue: "true" } });
     const { QueueUrl: url = "" } = await sqs.send(queue);
     Object.assign(process.env, {
-      ...{ AWS_ENDPOINT_URL: aws.endpoint, AWS_REGION: aws.region },
+      AWS_ENDPOINT_URL: aws.endpoint,
+      AWS_REGION: aws.region,
       ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
     });
     await using config = await isolatedConfig(`journal: dynamodb:console\nqueue: "sqs:${url}"\n`);
