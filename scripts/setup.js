@@ -40,6 +40,8 @@ const TASKS = {
     needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/main.ts"],
   },
+  // It fetches a server version when a benchmark needs it.
+  bench: { needs: [], run: ["lab/bench/main.ts"] },
   costs: {
     needs: [["lab/server-binaries.ts", "2.10.27"], ["lab/moto.ts"], PACKAGE],
     run: ["lab/twin/costs.ts"],

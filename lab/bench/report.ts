@@ -1,0 +1,90 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { type Benchmark, type Compared, type Row, type Sample, type Summary, summaryOf } from "./frame.ts";
+
+/** The document with the results. Text outside of the marked sections is written by hand. */
+export const DOCUMENT = join(import.meta.dirname, "..", "..", "docs", "benchmarks.md");
+
+const BEGIN = (name: string): string => `<!-- ${name}: written by \`npm run bench\` -->`;
+const END = (name: string): string => `<!-- end of ${name} -->`;
+
+const GIGABYTE = 2 ** 30;
+
+/** One line about the machine and the versions. */
+export function machine(servers: readonly string[]): string {
+  const model = cpus()[0]?.model.trim() ?? "unknown CPU";
+  const memory = `${Math.round(totalmem() / GIGABYTE)} GB`;
+  const versions = [`Node ${process.versions.node}`, ...servers.map((version) => `nats-server ${version}`)];
+  return [
+    `${availableParallelism()} cores (${model}), ${memory}`,
+    `${type()} ${release()} ${arch()}`,
+    ...versions,
+  ].join("; ");
+}
+
+/** Three significant digits, in the unit that people say. */
+function duration(seconds: number): string {
+  if (seconds >= 100) return `${Math.round(seconds)} s`;
+  if (seconds >= 1) return `${seconds.toPrecision(3)} s`;
+  return `${Number((seconds * 1000).toPrecision(3))} ms`;
+}
+
+const multiple = (ratio: number): string => `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1)} ×`;
+const megabytes = (size: number): string => `${Math.round(size)} MB`;
+
+/** The median, and the least and most if there were several rounds. */
+function spread(summary: Summary | undefined, show: (value: number) => string): string {
+  if (summary === undefined) return "";
+  const { median, least, most } = summary;
+  return show(least) === show(most) ? show(median) : `${show(median)} (${show(least)} – ${show(most)})`;
+}
+
+const valuesOf = ({ samples }: Row, of: keyof Sample): readonly number[] =>
+  samples.flatMap((sample) => sample[of] ?? []);
+
+function cellsOf(row: Row, index: number, { work, aim }: Compared): readonly string[] {
+  const first = index === 0 ? work : "";
+  const name = row.missing === undefined ? row.name : `${row.name}: ${row.missing}`;
+  const goal = aim !== undefined && row.name === "Relight" ? multiple(aim) : "";
+  return [
+    first,
+    name,
+    spread(summaryOf(valuesOf(row, "seconds")), duration),
+    index === 0 ? "1" : spread(summaryOf(row.ratios), multiple),
+    goal,
+    spread(summaryOf(valuesOf(row, "megabytes")), megabytes),
+    spread(summaryOf(valuesOf(row, "serverCpu")), duration),
+  ];
+}
+
+const HEADS = ["work", "by", "time", "of the baseline", "aim", "memory", "CPU of the servers"];
+
+/** All comparisons of a benchmark, without the columns that have nothing in them. */
+export function table(compared: readonly Compared[]): string {
+  const rows = compared.flatMap((each) => each.rows.map((row, index) => cellsOf(row, index, each)));
+  const used = HEADS.flatMap((_, column) => (rows.some((cells) => cells[column] !== "") ? [column] : []));
+  const line = (cells: readonly string[]): string => `| ${used.map((column) => cells[column]).join(" | ")} |`;
+  return [line(HEADS), `|${used.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+}
+
+/** A benchmark's section of the document. */
+export function section(
+  { name, title, about, servers = [] }: Benchmark,
+  compared: readonly Compared[],
+  { rounds, day }: { readonly rounds: number; readonly day: string },
+): string {
+  const measured = `Measured on ${day}, ${rounds} rounds: ${machine(servers)}.`;
+  return [BEGIN(name), `## ${title}`, "", about, "", table(compared), "", measured, END(name)].join("\n");
+}
+
+/** The document with this section instead of the benchmark's last one, or after all others. */
+export function withSection(document: string, name: string, text: string): string {
+  const [from, to] = [document.indexOf(BEGIN(name)), document.indexOf(END(name))];
+  if (from < 0 || to < 0) return `${document.trimEnd()}\n\n${text}\n`;
+  return document.slice(0, from) + text + document.slice(to + END(name).length);
+}
+
+export async function writeSection(name: string, text: string): Promise<void> {
+  await writeFile(DOCUMENT, withSection(await readFile(DOCUMENT, "utf8"), name, text));
+}
