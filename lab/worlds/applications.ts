@@ -30,6 +30,8 @@ async function again(access: Access, work: Work, signal: AbortSignal): Promise<v
     try {
       if (connection === undefined || connection.isClosed()) connection = await login(access, "account");
       await work(connection, signal);
+      // A publisher without a subject has nothing to wait for, and would never let anything else run.
+      await pause(10);
     } catch {
       await pause(100);
     }

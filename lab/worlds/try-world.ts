@@ -60,7 +60,7 @@ export async function tryWorld(plan: WorldPlan, signal?: AbortSignal): Promise<R
 /** Much longer than any world took on a busy machine; milliseconds. */
 const LONGEST = 15 * 60_000;
 
-/** A client may wait for an answer forever (seed 178). */
+/** A client may wait for an answer forever. */
 async function bounded<T>(work: Promise<T>): Promise<T> {
   const timer = new AbortController();
   const late = pause(LONGEST, undefined, { signal: timer.signal }).then((): never => {

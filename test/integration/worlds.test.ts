@@ -26,6 +26,10 @@ test("the old copy of a server that was removed from the cluster does not make a
   expect(faultsOf(await tryWorld(generate(16)))).toEqual([]);
 });
 
+test("publishers without a subject let the world go on", async () => {
+  expect(faultsOf(await tryWorld(generate(182)))).toEqual([]);
+});
+
 function faultsOf({ plan, invalid, disagreements }: Result): readonly string[] {
   const about = `seed ${plan.seed}, ${lineOf(plan)}`;
   const invalidity = invalid === undefined ? [] : [`${about}: ${invalid}`];
