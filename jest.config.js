@@ -16,7 +16,7 @@ const common = {
       },
     ],
   },
-  moduleNameMapper: { "^tweetnacl$": "<rootDir>/test/support/tweetnacl.cjs" },
+  moduleNameMapper: { "^tweetnacl$": "<rootDir>/lib/adapters/nats/ed25519.cjs" },
 };
 
 /** Tests that need neither a server nor an emulator: they take seconds. */

@@ -57,6 +57,7 @@ const common: BuildOptions = {
   sourcemap: "linked",
   sourcesContent: false,
   legalComments: "external",
+  alias: { tweetnacl: join(root, "lib", "adapters", "nats", "ed25519.cjs") },
   banner: { js: REQUIRE },
   logLevel: "warning",
   absWorkingDir: root,

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
-/** The tests' signing library (test/support/tweetnacl.cjs) behaves like the original. */
+/** What the bundles and the tests have in place of tweetnacl behaves like the original. */
 interface Nacl {
   readonly sign: {
     readonly keyPair: { fromSeed(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } };
@@ -14,7 +14,7 @@ interface Nacl {
 
 const load = (...path: string[]): Nacl => createRequire(import.meta.url)(join(import.meta.dirname, ...path)) as Nacl;
 const original = load("..", "node_modules", "tweetnacl", "nacl-fast.js");
-const ours = load("support", "tweetnacl.cjs");
+const ours = load("..", "lib", "adapters", "nats", "ed25519.cjs");
 
 test.each([0, 1, 2])("keys, signatures and checks match tweetnacl's (%i)", (round) => {
   const seed = Uint8Array.from({ length: 32 }, (_, index) => (index * 7 + round * 31) % 256);

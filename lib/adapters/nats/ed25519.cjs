@@ -1,6 +1,7 @@
 /**
- * What nkeys uses of tweetnacl, by Node's own Ed25519: Jest's sandbox makes the original take a tenth of a second for
- * each signature. The command and the bundles that tests start have the original, and test/tweetnacl.test.ts compares.
+ * What nkeys uses of tweetnacl, with Node's own Ed25519. The bundles and the tests have it in place of tweetnacl
+ * (scripts/build.ts, jest.config.js), which takes 20 times as long for a signature.
+ * test/tweetnacl.test.ts compares the two. Relight uses no curve keys, so their functions are left out.
  */
 const { createPrivateKey, createPublicKey, randomBytes, sign, verify } = require("node:crypto");
 
