@@ -28,3 +28,21 @@ export function readCount(text: string): number {
   if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("it is not a positive whole number");
   return count;
 }
+
+export const listOf = (text: string): readonly string[] =>
+  text.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
+
+/** A length of time, or never. Not undefined, which Commander takes for an option without a value. */
+export type Interval = Millis | "off";
+
+/** What setTimeout can wait at most; milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
+/** `5m`, `90s`, `1h`, `off`. @throws InvalidArgumentError for anything else. */
+export function readInterval(text: string): Interval {
+  if (text === "off" || text === "0") return "off";
+  const value = /^\d+(\.\d+)?(s|m|h|d)$/.test(text) ? ms(text as ms.StringValue) : 0;
+  if (value < 1_000 || value > LONGEST)
+    throw new InvalidArgumentError("write a length of time from 1s to 24d, such as 5m, or off");
+  return millis(value);
+}

@@ -1,7 +1,7 @@
 import type { ClaimChange } from "../lib/domain/claims/claims.ts";
 import type { Json } from "../lib/domain/time/json.ts";
+import { redact } from "../lib/domain/time/redact.ts";
 import { formatSize } from "../lib/domain/time/sizes.ts";
-import { redact } from "../lib/log.ts";
 import { colors } from "./colors.ts";
 
 /** Claims that are bytes, by the last part of their path. */

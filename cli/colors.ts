@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import pc from "picocolors";
 import { printable } from "../lib/domain/time/printable.ts";
-import { redactText } from "../lib/log.ts";
+import { redactText } from "../lib/domain/time/redact.ts";
 
 /**
  * Stands before a color until the text is printed. Random, so that no name from outside can contain it, and none can

@@ -1,25 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { App } from "../lib/compose/compose.ts";
-import type { LimitName, LimitRequest } from "../lib/domain/limits/limit-changes.ts";
 import { parseCount, parseSize } from "../lib/domain/time/sizes.ts";
-import { EXIT } from "../lib/errors.ts";
-import { type LimitOrder, type LimitPlan, planLimits } from "../lib/usecases/orders/plan-limits.ts";
-import { changesJson, renderChanges } from "./changes.ts";
-import { colors } from "./colors.ts";
-import { remediated } from "./commands.ts";
+import type { LimitOrder } from "../lib/usecases/orders/plan-limits.ts";
+import type { JetStreamOptions } from "./change-jetstream.ts";
 import type { CommandResult, Console } from "./session.ts";
-
-/** `relight jetstream enable|limits ACCOUNT`: gives an account JetStream, or changes what it has of it. */
-export type JetStreamOptions = {
-  -readonly [name in LimitName]?: LimitRequest[name];
-} & {
-  readonly tier?: string;
-  readonly toTiers?: readonly string[];
-  readonly restartFollows: boolean;
-  readonly dryRun: boolean;
-  readonly force: boolean;
-  readonly yes: boolean;
-};
 
 type Action = LimitOrder["action"];
 
@@ -32,7 +16,10 @@ export function addJetStreamCommand(
   const add = (action: Action, description: string): void => {
     withLimits(group.command(`${action} <account>`).description(description)).action(
       (account: string, options: JetStreamOptions) =>
-        run("looking", (app, console) => jetStream(app, console, action, account, options)),
+        run("looking", async (app, console) => {
+          const { changeJetStream } = await import("./change-jetstream.ts");
+          return changeJetStream(app, console, action, account, options);
+        }),
     );
   };
   add("enable", "give an account JetStream, and prove that it works on every server");
@@ -67,51 +54,6 @@ function withLimits(command: Command): Command {
     .option("--dry-run", "only show the change and what speaks against it", false)
     .option("--force", "allow limits below current use or above the cluster's capacity", false)
     .option("--yes", "don't ask", false);
-}
-
-async function jetStream(
-  app: App,
-  console: Console,
-  action: Action,
-  name: string,
-  { dryRun, force, yes, restartFollows, ...rest }: JetStreamOptions,
-): Promise<CommandResult> {
-  const context = await app.context();
-  const account = await app.findAccount(name);
-  const order: LimitOrder = { account, action, request: rest, force, restartFollows };
-  const plan = await planLimits(context, order);
-  const isRefused = plan.refusals.length > 0 || (!force && plan.objections.length > 0);
-  if (dryRun || (plan.changes.length === 0 && !isRefused)) {
-    const exit = isRefused ? EXIT.critical : EXIT.ok;
-    return { json: planJson(account, plan), lines: () => renderLimitPlan(name, plan, force), exit };
-  }
-  const what = `changing the JetStream limits of ${name}`;
-  if (!isRefused && !yes && !(await console.confirm(renderLimitPlan(name, plan, force), what)))
-    return { json: planJson(account, plan), lines: () => ["nothing was changed"], exit: EXIT.ok };
-  return remediated(await app.changeLimits(order));
-}
-
-function planJson(account: string, { changes, refusals, objections, movesStreams }: LimitPlan): object {
-  return { account, changed: false, changes: changesJson(changes), refusals, objections, movesStreams };
-}
-
-const MOVING =
-  "servers refuse messages to all streams (10120) from the push until Relight has updated each of them, seconds later";
-
-function renderLimitPlan(
-  name: string,
-  { changes, refusals, objections, movesStreams }: LimitPlan,
-  force: boolean,
-): string[] {
-  const nothing = changes.length === 0 && refusals.length === 0;
-  const forced = force ? colors.yellow("! forced") : colors.red("✗ refused, unless --force");
-  return [
-    `${colors.bold(name)}: ${nothing ? "its limits are so already" : "its claims would change"}`,
-    ...renderChanges(changes),
-    ...refusals.map((why) => `  ${colors.red("✗ refused")}: ${why}`),
-    ...objections.map((why) => `  ${forced}: ${why}`),
-    ...(movesStreams ? [`  ${colors.yellow("!")} ${MOVING}`] : []),
-  ];
 }
 
 function readSize(text: string): number {

@@ -1,6 +1,4 @@
-import ora from "ora";
 import { formatDuration, millis } from "../lib/domain/time/time.ts";
-import { createLog } from "../lib/log.ts";
 import type { Log } from "../lib/ports/log.ts";
 import { terminalLine } from "./colors.ts";
 import { printAside } from "./out.ts";
@@ -26,16 +24,20 @@ const MARGIN = 16;
  * At a terminal a spinner with the step under way and its elapsed time, and a line for each rung that ended; log lines
  * with `--verbose`; otherwise silence.
  */
-export function progressLine(
+export async function progressLine(
   { json, verbose }: { readonly json: boolean; readonly verbose: boolean },
   doing: string,
-): Progress {
-  if (verbose) return { log: createLog({ level: "info" }), say: () => undefined, warn, end: () => undefined };
-  const silent = createLog({ level: "silent" });
+): Promise<Progress> {
+  const nothing = (): void => undefined;
+  if (verbose) {
+    const { createLog } = await import("../lib/log.ts");
+    return { log: createLog({ level: "info" }), say: nothing, warn, end: nothing };
+  }
   // A terminal without a width, as `script` makes one, would keep the spinner busy forever.
   const { columns = 0 } = process.stderr;
   if (json || !process.stderr.isTTY || columns === 0)
-    return { log: silent, say: () => undefined, warn, end: () => undefined };
+    return { log: { info: nothing, warn: nothing, error: nothing }, say: nothing, warn, end: nothing };
+  const { default: ora } = await import("ora");
   const spinner = ora({ text: doing, discardStdin: false }).start();
   const step = stepTimer((text) => {
     spinner.text = terminalLine(text);

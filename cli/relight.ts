@@ -3,21 +3,15 @@ import type { App } from "../lib/compose/compose.ts";
 import type { Millis } from "../lib/domain/time/time.ts";
 import { EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import manifest from "../package.json" with { type: "json" };
-import { collect, readCount, readTime, readWords } from "./arguments.ts";
-import { planUntil } from "./calendar.ts";
-import { checkConfigFiles } from "./check-config.ts";
+import { collect, listOf, readCount, readTime, readWords } from "./arguments.ts";
 import type { AcknowledgeOptions } from "./commands.ts";
-import * as commands from "./commands.ts";
-import { addCompletionCommand, COMPLETE, complete } from "./completion/completion.ts";
+import { addCompletionCommand, COMPLETE } from "./completion/completion.ts";
 import type { ConsoleOptions } from "./console.ts";
-import { diff } from "./diff.ts";
-import { runDoctor } from "./doctor.ts";
-import { expiries } from "./expiries.ts";
-import { explain } from "./explain.ts";
 import { addJetStreamCommand } from "./jetstream.ts";
+import { addOfflineCommands } from "./offline.ts";
 import { printAside, printLines } from "./out.ts";
-import { type PushOptions, push } from "./push.ts";
-import { type RotateKeyOptions, rotateKey } from "./rotate-key.ts";
+import type { PushOptions } from "./push.ts";
+import type { RotateKeyOptions } from "./rotate-key.ts";
 import { addServiceCommands } from "./services.ts";
 import {
   type CommandResult,
@@ -27,7 +21,13 @@ import {
   runCommand,
   runOffline,
 } from "./session.ts";
-import { type InitOptions, listOf, runInit } from "./setup/init.ts";
+import type { InitOptions } from "./setup/init.ts";
+
+/*
+ * Each command is imported when it runs: help, completion and mistakes need none of them, and imports take longer than
+ * all else that they do.
+ */
+const commands = () => import("./commands.ts");
 
 const EXIT_CODES = `
 Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown.
@@ -109,6 +109,7 @@ program
   .option("--force", "replace the configuration if it exists", false)
   .option("--yes", "don't ask; fail if something is missing", false)
   .action(async (options: InitOptions) => {
+    const { runInit } = await import("./setup/init.ts");
     exitCode = await runInit(globalOptions(), options);
   });
 
@@ -116,7 +117,7 @@ program
   .command("status")
   .description("show every account: expiry, next renewal and health")
   .addOption(NAGIOS())
-  .action(act("looking at every account", commands.status));
+  .action(act("looking at every account", async (app) => (await commands()).status(app)));
 
 program
   .command("plan [account]")
@@ -124,21 +125,23 @@ program
   .option("--until <time>", "show the calendar of renewals within this time, such as 90d", readTime)
   .option("--storm <count>", "with --until: warn of more renewals than this within an hour", readCount, 20)
   .action((account: string | undefined, { until, storm }: { until?: Millis; storm: number }) =>
-    act("looking, touching nothing", (app) =>
-      until === undefined ? commands.plan(app, account) : planUntil(app, account, { until, storm }),
-    )({}, {}),
+    act("looking, touching nothing", async (app) => {
+      if (until === undefined) return (await commands()).plan(app, account);
+      const { planUntil } = await import("./calendar.ts");
+      return planUntil(app, account, { until, storm });
+    })({}, {}),
   );
 
 program
   .command("expiries")
   .description("list everything that expires: accounts, operator, credentials, activations, keys, certificates")
-  .action(act("looking at all that expires", expiries));
+  .action(act("looking at all that expires", async (app) => (await import("./expiries.ts")).expiries(app)));
 
 program
   .command("verify <account>")
   .description("check one account in depth and show the evidence")
   .addOption(NAGIOS())
-  .action(act("looking", commands.verify));
+  .action(act("looking", async (app, account) => (await commands()).verify(app, account)));
 
 program
   .command("doctor")
@@ -146,6 +149,7 @@ program
   .option("-m, --manifest <file>", "check the probes in a Kubernetes manifest (- reads standard input)", collect, [])
   .addOption(NAGIOS())
   .action(async ({ manifest: files, nagios }: { manifest: readonly string[]; nagios: boolean }) => {
+    const { runDoctor } = await import("./doctor.ts");
     exitCode = await runDoctor({ ...globalOptions(), nagios }, files);
   });
 
@@ -155,7 +159,7 @@ program
   .option("--undelete", UNDELETE, false)
   .option(...DRY_RUN)
   .action((account: string, { undelete, ...options }: { undelete: boolean }) =>
-    act("renewing", (app) => commands.renew(app, account, { undelete }))(options, {}),
+    act("renewing", async (app) => (await commands()).renew(app, account, { undelete }))(options, {}),
   );
 
 program
@@ -167,7 +171,10 @@ program
   .option("--yes", "with --allow-changes: don't ask", false)
   .option(...DRY_RUN)
   .action(async (file: string, { dryRun, ...options }: PushOptions & { dryRun: boolean }) => {
-    const command = (app: App, console: Console) => push(app, console, file, options);
+    const command = async (app: App, console: Console) => {
+      const { push } = await import("./push.ts");
+      return push(app, console, file, options);
+    };
     exitCode = await runCommand({ ...globalOptions(), dryRun }, "pushing", command);
   });
 
@@ -175,20 +182,20 @@ program
   .command("heal <account>")
   .description("apply remedies until JetStream works, or page a person")
   .option(...DRY_RUN)
-  .action(act("looking", commands.heal, { pages: true }));
+  .action(act("looking", async (app, account) => (await commands()).heal(app, account), { pages: true }));
 
 program
   .command("forget <account>")
   .description("mark a deleted account as gone for good: no longer show, check or push it")
   .requiredOption("--reason <text>", "why, and what became of its streams; for the journal", readWords)
   .action((account: string, { reason }: { reason: string }) =>
-    act("looking", (app) => commands.forget(app, account, reason))({}, {}),
+    act("looking", async (app) => (await commands()).forget(app, account, reason))({}, {}),
   );
 
 program
   .command("confirm-restart <server>")
   .description("confirm that a server works whose restart did not end properly")
-  .action(act("looking at the cluster", commands.confirmRestart));
+  .action(act("looking at the cluster", async (app, server) => (await commands()).confirmRestart(app, server)));
 
 program
   .command("acknowledge <account> [what]")
@@ -196,7 +203,7 @@ program
   .requiredOption("--reason <text>", "why; for the journal", readWords)
   .option("--by <name>", "who decided this (default: the machine's user)", readWords)
   .action((account: string, what: string | undefined, options: AcknowledgeOptions) =>
-    act("acknowledging", (app) => commands.acknowledge(app, account, what, options))({}, {}),
+    act("acknowledging", async (app) => (await commands()).acknowledge(app, account, what, options))({}, {}),
   );
 
 program
@@ -205,7 +212,7 @@ program
   .option("--due", "only accounts that a scheduled sweep would check now", false)
   .option(...DRY_RUN)
   .action(({ due, dryRun }: { due: boolean; dryRun: boolean }) =>
-    act("sweeping", (app) => commands.run(app, { due }), { pages: true })({ dryRun }, {}),
+    act("sweeping", async (app) => (await commands()).run(app, { due }), { pages: true })({ dryRun }, {}),
   );
 
 addServiceCommands(program, async (run) => {
@@ -218,7 +225,6 @@ program
   .option("--listen <address>", "where on this machine; port 0 is any free one", "127.0.0.1:0")
   .option("--open", "open it in the browser", false)
   .action(async (options: ConsoleOptions) => {
-    // No other command needs the pages.
     const { runConsole } = await import("./console.ts");
     exitCode = await runConsole(globalOptions(), options);
   });
@@ -234,13 +240,16 @@ program
   .option("--yes", "do it; without this, only show the plan", false)
   .action((options: RotateKeyOptions) => {
     const printLine = (line: string): void => void process.stderr.write(`${line}\n`);
-    return act("rotating the key", (app) => rotateKey(app, options, printLine))({}, {});
+    return act("rotating the key", async (app) => {
+      const { rotateKey } = await import("./rotate-key.ts");
+      return rotateKey(app, options, printLine);
+    })({}, {});
   });
 
 program
   .command("diff [account]")
   .description("compare claims: source of truth, resolver and each server")
-  .action(act("comparing", diff));
+  .action(act("comparing", async (app, account) => (await import("./diff.ts")).diff(app, account)));
 
 addJetStreamCommand(program, async (doing, command) => {
   exitCode = await runCommand(globalOptions(), doing, command);
@@ -252,24 +261,12 @@ program
   .option("-n, --limit <count>", "show the newest entries, at most this many", readCount, 100)
   .option("--correlation <id>", "only what one trigger led to; pages and log lines name it")
   .action((account: string | undefined, options: { limit: number; correlation?: string }) =>
-    act("reading the journal", (app) => commands.journal(app, account, options))(account, {}, {}),
+    act("reading the journal", async (app) => (await commands()).journal(app, account, options))(account, {}, {}),
   );
 
-program
-  .command("check-config <file...>")
-  .description("find mistakes in nats-server configurations; needs no connection")
-  .action(async (files: readonly string[]) => {
-    exitCode = await runOffline(program.opts<GlobalOptions>(), () => checkConfigFiles(files));
-  });
-
-program
-  .command("explain [what]")
-  .description(
-    "explain a code (limit.near, toggle-jetstream), or a nats-server log's lines in a file or standard input",
-  )
-  .action(async (what?: string) => {
-    exitCode = await runOffline(program.opts<GlobalOptions>(), () => explain(what));
-  });
+addOfflineCommands(program, async (command) => {
+  exitCode = await runOffline(program.opts<GlobalOptions>(), command);
+});
 
 addCompletionCommand(program, async (command) => {
   exitCode = await runOffline(program.opts<GlobalOptions>(), command);
@@ -277,7 +274,10 @@ addCompletionCommand(program, async (command) => {
 
 /** Runs the command that `args` name. Never throws: every error ends as a message. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
-  if (args[0] === COMPLETE) return complete(program, args.slice(1));
+  if (args[0] === COMPLETE) {
+    const { complete } = await import("./completion/complete.ts");
+    return complete(program, args.slice(1));
+  }
   const end = args.indexOf("--");
   // Also if the arguments can't be parsed.
   const words = args.slice(0, end < 0 ? undefined : end);

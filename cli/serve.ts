@@ -2,9 +2,10 @@ import { openApp } from "../lib/compose/compose.ts";
 import { EXIT, type ExitCode } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
 import manifest from "../package.json" with { type: "json" };
+import type { Interval } from "./arguments.ts";
 import { printAside, printJson } from "./out.ts";
 import { type GlobalOptions, interruptible, namedConfig, reportError, warn, warnOnce } from "./session.ts";
-import { type Interval, notePrinter, reportLine } from "./watch.ts";
+import { notePrinter, reportLine } from "./watch.ts";
 
 export interface ServeOptions {
   readonly listen?: string;

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
 import { millis } from "../lib/domain/time/time.ts";
 import type { ExitCode } from "../lib/errors.ts";
-import { runServe, type ServeOptions } from "./serve.ts";
+import { type Interval, readInterval } from "./arguments.ts";
+import type { ServeOptions } from "./serve.ts";
 import type { GlobalOptions } from "./session.ts";
-import { type Interval, readInterval, runWatch } from "./watch.ts";
 
 /** Adds the commands that run until they are stopped. */
 export function addServiceCommands(
@@ -16,7 +16,10 @@ export function addServiceCommands(
     .addOption(sweepEvery())
     .option("--dry-run", "only show what would be done: change nothing, write nothing, page nobody", false)
     .action(({ sweepEvery: every, dryRun }: { sweepEvery: Interval; dryRun: boolean }) =>
-      act((options) => runWatch({ ...options, dryRun }, every)),
+      act(async (options) => {
+        const { runWatch } = await import("./watch.ts");
+        return runWatch({ ...options, dryRun }, every);
+      }),
     );
 
   program
@@ -24,7 +27,12 @@ export function addServiceCommands(
     .description("watch, and take requests: probes, the API, the issuer's webhook; runs until stopped")
     .option("--listen <address>", "instead of serve.listen in the configuration, such as 127.0.0.1:8080")
     .addOption(sweepEvery())
-    .action((own: ServeOptions) => act((options) => runServe(options, own)));
+    .action((own: ServeOptions) =>
+      act(async (options) => {
+        const { runServe } = await import("./serve.ts");
+        return runServe(options, own);
+      }),
+    );
 }
 
 const sweepEvery = (): Option =>

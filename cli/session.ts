@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
-import { type App, openApp } from "../lib/compose/compose.ts";
+import type { App } from "../lib/compose/compose.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
 import { expandHome } from "../lib/files/paths.ts";
 import { readStream, readText } from "../lib/files/read-text.ts";
@@ -54,9 +53,10 @@ export async function runCommand(
   doing: string,
   command: (app: App, console: Console) => Promise<CommandResult>,
 ): Promise<ExitCode> {
-  const progress = progressLine(options, doing);
+  const progress = await progressLine(options, doing);
   const stop = interruptible(progress);
   try {
+    const { openApp } = await import("../lib/compose/compose.ts");
     await using app = await openApp({
       configFile: options.config,
       natsContext: options.context,
@@ -106,6 +106,7 @@ async function confirm({ json }: GlobalOptions, lines: readonly string[], what: 
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new RelightError("usage", `${what} needs --yes where nobody can be asked (--dry-run only shows it)`);
   printAside(lines);
+  const { createInterface } = await import("node:readline/promises");
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and Ctrl-D are a no.
   const answer = new Promise<string>((done) => prompt.once("close", () => done("")));

@@ -1,15 +1,14 @@
-import { InvalidArgumentError } from "commander";
-import ms from "ms";
 import { type App, openApp } from "../lib/compose/compose.ts";
 import { describePage } from "../lib/domain/incidents/page-end.ts";
 import { defined } from "../lib/domain/time/defined.ts";
+import { redact } from "../lib/domain/time/redact.ts";
 import { counted } from "../lib/domain/time/text.ts";
-import { type Millis, millis } from "../lib/domain/time/time.ts";
 import type { ClusterEvent, WatchAction } from "../lib/domain/watch/watch.ts";
 import { asRelightError, EXIT, type ExitCode, RelightError } from "../lib/errors.ts";
-import { createLog, redact } from "../lib/log.ts";
+import { createLog } from "../lib/log.ts";
 import type { Remediation } from "../lib/usecases/remediate/remediation.ts";
 import type { JobEnd, SweepEnd, WatchNote } from "../lib/usecases/watch/watch.ts";
+import type { Interval } from "./arguments.ts";
 import { colors } from "./colors.ts";
 import { growingNames, type NameOf } from "./names.ts";
 import { printAside, printJson, printLines } from "./out.ts";
@@ -25,21 +24,6 @@ import {
 import { shortName } from "./table.ts";
 
 /** `relight watch`: it ends when it is stopped, and says what it hears and does one line at a time. */
-
-/** A length of time, or never. Not undefined, which Commander takes for an option without a value. */
-export type Interval = Millis | "off";
-
-/** What setTimeout can wait at most; milliseconds. */
-const LONGEST = 2 ** 31 - 1;
-
-/** `5m`, `90s`, `1h`, `off`. @throws InvalidArgumentError for anything else. */
-export function readInterval(text: string): Interval {
-  if (text === "off" || text === "0") return "off";
-  const value = /^\d+(\.\d+)?(s|m|h|d)$/.test(text) ? ms(text as ms.StringValue) : 0;
-  if (value < 1_000 || value > LONGEST)
-    throw new InvalidArgumentError("write a length of time from 1s to 24d, such as 5m, or off");
-  return millis(value);
-}
 
 /** Watches until Ctrl-C or SIGTERM, which end it with 0 once the step under way is done. */
 export async function runWatch(options: GlobalOptions, sweepEvery: Interval): Promise<ExitCode> {

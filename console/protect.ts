@@ -1,7 +1,7 @@
 import type { Context, ErrorHandler, MiddlewareHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { redactText } from "../lib/domain/time/redact.ts";
 import { asRelightError, type ErrorCode, errorFields } from "../lib/errors.ts";
-import { redactText } from "../lib/log.ts";
 import type { Log } from "../lib/ports/log.ts";
 import type { Guard } from "./guard.ts";
 import { type Html, layout, problem } from "./views/layout.ts";

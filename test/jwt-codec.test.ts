@@ -65,6 +65,29 @@ describe("an account JWT", () => {
     expect(jwtCodec.decode(signClaims({ ...claims, iss: "nobody" }, signingKey)).signatureValid).toBe(false);
   });
 
+  test("is judged the same later and again, whatever was found valid before", async () => {
+    const good = signClaims({ ...claims, name: "AAA" }, signingKey);
+    const [header, payload, signature = ""] = good.split(".");
+    const [, otherPayload, otherSignature] = signClaims({ ...claims, name: "BBB" }, signingKey).split(".");
+    const foreign = signClaims({ ...claims, iss: operator.id }, stranger);
+    const bad = [
+      `${header}.${otherPayload}.${signature}`,
+      `${header}.${payload}.${otherSignature}`,
+      `${header}.${payload}.`,
+      foreign,
+      signClaims({ ...claims, iss: "nobody" }, signingKey),
+    ];
+    for (let round = 0; round < 2; round++) {
+      expect(await jwtCodec.decodeLater(`${good}\n`)).toEqual(jwtCodec.decode(good));
+      expect(jwtCodec.decode(good).signatureValid).toBe(true);
+      for (const token of bad) {
+        expect(jwtCodec.decode(token).signatureValid).toBe(false);
+        expect((await jwtCodec.decodeLater(token)).signatureValid).toBe(false);
+      }
+    }
+    await expect(jwtCodec.decodeLater("a.b")).rejects.toMatchObject({ code: "jwt.malformed" });
+  });
+
   test.each<[string, (encoded: string) => string]>([
     ["padded", (it) => `${it}=`],
     ["in lines", (it) => `${it.slice(0, 8)}\n${it.slice(8)}`],

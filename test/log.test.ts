@@ -3,8 +3,9 @@ import { fmtCreds } from "@nats-io/jwt";
 import { createAccount, createCluster, createCurve, createOperator, createServer, createUser } from "@nats-io/nkeys";
 import fc from "fast-check";
 import { newCredentials, seedOf, signClaims } from "../lab/keys.ts";
+import { redact, redactText } from "../lib/domain/time/redact.ts";
 import { RelightError } from "../lib/errors.ts";
-import { createLog, redact, redactText } from "../lib/log.ts";
+import { createLog } from "../lib/log.ts";
 
 /** Seeds, JWTs and credentials never leave, wherever in a value they are. */
 

@@ -10,6 +10,7 @@ import { defined } from "../../lib/domain/time/defined.ts";
 import { EXIT, type ExitCode, RelightError } from "../../lib/errors.ts";
 import { expandHome } from "../../lib/files/paths.ts";
 import { writeWhole } from "../../lib/files/write-text.ts";
+import { listOf } from "../arguments.ts";
 import { status } from "../commands.ts";
 import { worstExit } from "../levels.ts";
 import { printAside } from "../out.ts";
@@ -159,9 +160,6 @@ function referenceTo(text: string | undefined): string | undefined {
   if (text === undefined || /^(file:|env:|nats-context:|aws-sm:\/\/|aws-kms:\/\/)/.test(text)) return text;
   return `file:${resolve(expandHome(text))}`;
 }
-
-export const listOf = (text: string): readonly string[] =>
-  text.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
 
 /** With `~` for the home folder, for people. */
 const shortPath = (path: string): string => path.replace(/^file:/, "").replace(`${homedir()}/`, "~/");

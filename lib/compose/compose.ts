@@ -176,7 +176,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   ): Promise<SweepReport> {
     try {
       const opened = await context();
-      const listed = listedSchedule(opened);
+      const listed = listedSchedule(opened, config.operator.retiring);
       const sweeping = {
         ...opened,
         metrics: base.metrics,

@@ -1,6 +1,6 @@
 import { printableJson } from "../domain/time/printable.ts";
+import { redact } from "../domain/time/redact.ts";
 import { asRelightError, type ErrorCode } from "../errors.ts";
-import { redact } from "../log.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   "webhook.unauthorized": 401,

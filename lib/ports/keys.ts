@@ -31,6 +31,8 @@ export interface DecodedJwt {
 export interface JwtCodec {
   /** @throws RelightError `jwt.malformed` with the reason. */
   decode(token: string): DecodedJwt;
+  /** The same, for many at once: signatures are verified on all processors. @throws as {@link decode} */
+  decodeLater(token: string): Promise<DecodedJwt>;
   /** The public key of an account's seed. @throws RelightError `secret.malformed` */
   publicKeyOf(accountSeed: string): string;
   /** Whether `key` (`O…`) signed the statement with {@link Signer.attest}. Says nothing about trust. */

@@ -5,11 +5,13 @@ import { describe, expect, jest, test } from "@jest/globals";
 import type { Command, Option } from "commander";
 import fc from "fast-check";
 import { terminalLine, visible } from "../../cli/colors.ts";
+import { jsonParts } from "../../cli/out.ts";
 import { program, runCommandLine } from "../../cli/relight.ts";
 import { renderDoctor } from "../../cli/render-doctor.ts";
 import { errorLines } from "../../cli/session.ts";
 import { fitting, tableOf, widthOf } from "../../cli/table.ts";
 import { isPrintable } from "../../lib/domain/time/printable.ts";
+import { redact } from "../../lib/domain/time/redact.ts";
 import { RelightError } from "../../lib/errors.ts";
 
 /** What somebody may put into a stream's, account's or client's name to forge a line or to move the cursor. */
@@ -68,6 +70,31 @@ describe("text for people", () => {
     const report = { cluster: undefined, manifests: [{ file: "a\u001b[31m\nb", containers: [] }] };
     const lines = renderDoctor(report).map(terminalLine);
     expect(lines.at(-1)).toContain("a\\u001b[31m\\nb");
+  });
+});
+
+describe("a document for programs", () => {
+  test("is the same text in parts as in one, however long its lists are", () => {
+    const value = fc.jsonValue({ maxDepth: 2 });
+    const document = fc.oneof(fc.dictionary(fc.string(), fc.option(value, { nil: undefined })), value);
+    const lists = fc.dictionary(
+      fc.constantFrom("a", 'b"', "token"),
+      fc.array(fc.object({ maxDepth: 1 }), { maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(document, lists, fc.nat(2), (one, long, indent) => {
+        const repeated = Object.entries(long).map(([key, items]) => [
+          key,
+          Array.from({ length: 400 }, () => items).flat(),
+        ]);
+        const whole =
+          typeof one === "object" && !Array.isArray(one) ? { ...one, ...Object.fromEntries(repeated) } : one;
+        const text = JSON.stringify(redact(whole), null, indent);
+        expect([...jsonParts(whole, indent)].join("")).toBe(text);
+      }),
+      { numRuns: 30 },
+    );
+    expect([...jsonParts({ list: Array.from({ length: 5_000 }, (_, n) => n) }, 2)].length).toBeGreaterThan(5);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { type KubernetesSettings, kubernetesRestarter } from "../../lib/adapters/restart/kubernetes.ts";
 import { kubernetesApi } from "../../lib/adapters/restart/kubernetes-api.ts";
+import { redactText } from "../../lib/domain/time/redact.ts";
 import { millis } from "../../lib/domain/time/time.ts";
 import type { RelightError } from "../../lib/errors.ts";
-import { redactText } from "../../lib/log.ts";
 import type { Restarter } from "../../lib/ports/remedies.ts";
 import { type FakeKubernetes, fakeKubernetes } from "../support/fake-kubernetes.ts";
 import { NAMESPACE, STATEFUL_SET, server, type TestKubernetes, type Who } from "../support/kubernetes.ts";

@@ -6,7 +6,7 @@ import { expect, test } from "@jest/globals";
 import type { AccountId } from "../../lib/domain/claims/account.ts";
 import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
-import { redact } from "../../lib/log.ts";
+import { redact } from "../../lib/domain/time/redact.ts";
 import type { Escalation } from "../../lib/ports/escalation.ts";
 
 export const scrub = (value: JsonObject): JsonObject => redact(value) as JsonObject;

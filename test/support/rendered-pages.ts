@@ -7,7 +7,7 @@ import { systemClock } from "../../lib/adapters/local/clock.ts";
 import type { Incident } from "../../lib/domain/incidents/incident.ts";
 import { RUNBOOK } from "../../lib/domain/incidents/page-text.ts";
 import type { JsonObject } from "../../lib/domain/time/json.ts";
-import { redact } from "../../lib/log.ts";
+import { redact } from "../../lib/domain/time/redact.ts";
 
 /** What the real channels send of a page, without sending it. */
 export interface RenderedPage {

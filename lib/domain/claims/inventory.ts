@@ -21,20 +21,37 @@ export interface Mention {
   readonly name?: string | undefined;
 }
 
-/** Merges the mentions: configured accounts first, then in order of mention. Keeps only ids and names in memory. */
+/** Collects mentions one by one. Keeps only ids and names in memory. */
+export interface Inventory {
+  add(mention: Mention): void;
+  /** In order of their first mention. */
+  accounts(): readonly KnownAccount[];
+}
+
+export function newInventory(): Inventory {
+  const known = new Map<AccountId, { account: AccountId; from: Place[]; names: Partial<Record<Place, string>> }>();
+  return {
+    add: ({ account, place, name }) => {
+      const entry = known.get(account) ?? { account, from: [], names: {} };
+      known.set(account, entry);
+      if (!entry.from.includes(place)) entry.from.push(place);
+      if (name) entry.names[place] = name;
+    },
+    accounts: () => {
+      const found = [...known.values()];
+      for (const { from } of found) if (from.length > 1) from.sort((one, other) => rankOf(one) - rankOf(other));
+      return found;
+    },
+  };
+}
+
+const rankOf = (place: Place): number => PLACES.indexOf(place);
+
+/** Merges the mentions, in order of the first one of each account. */
 export function inventoryOf(mentions: Iterable<Mention>): readonly KnownAccount[] {
-  const known = new Map<AccountId, { from: Set<Place>; names: Partial<Record<Place, string>> }>();
-  for (const { account, place, name } of mentions) {
-    const entry = known.get(account) ?? { from: new Set(), names: {} };
-    known.set(account, entry);
-    entry.from.add(place);
-    if (name) entry.names[place] = name;
-  }
-  return [...known].map(([account, { from, names }]) => ({
-    account,
-    names,
-    from: PLACES.filter((place) => from.has(place)),
-  }));
+  const inventory = newInventory();
+  for (const mention of mentions) inventory.add(mention);
+  return inventory.accounts();
 }
 
 /** The account's name, or its id if it has none. */

@@ -71,10 +71,11 @@ function whenOf(expiresAt: EpochMillis | undefined, now: EpochMillis): string | 
   return left > 0 ? `expires in ${formatDuration(left)}` : `expired ${formatDuration(left)} ago`;
 }
 
+const RANK: Readonly<Record<ExpirySeverity, number>> = { critical: 0, unknown: 1, warning: 2, ok: 3 };
+
 /** Compares by urgency, the most urgent first. */
 export function byUrgency(one: Expiring, other: Expiring): number {
-  const order: readonly ExpirySeverity[] = ["critical", "unknown", "warning", "ok"];
-  const severity = order.indexOf(one.severity) - order.indexOf(other.severity);
+  const severity = RANK[one.severity] - RANK[other.severity];
   return severity || (one.expiresAt ?? Infinity) - (other.expiresAt ?? Infinity) || 0;
 }
 

@@ -34,9 +34,14 @@ export function policyOf(
   own: PolicyRules | undefined,
   subject: PolicySubject,
 ): ExpiryPolicy {
-  const fitting = rules.filter(({ match }) => fits(match, subject));
-  return Object.assign({}, general, ...fitting.map(({ match: _match, ...rest }) => rest), own);
+  return merged(general, rulesFor(rules, subject), own);
 }
+
+const rulesFor = (rules: readonly MatchedRules[], subject: PolicySubject): readonly MatchedRules[] =>
+  rules.filter(({ match }) => fits(match, subject));
+
+const merged = (general: ExpiryPolicy, rules: readonly MatchedRules[], own: PolicyRules | undefined): ExpiryPolicy =>
+  Object.assign({}, general, ...rules.map(({ match: _match, ...rest }) => rest), own);
 
 export interface Policies {
   readonly policy: ExpiryPolicy;
@@ -53,10 +58,19 @@ export function policiesOf(
   { systemAccount }: Pick<Operator, "systemAccount">,
 ): (account: AccountId, claims: AccountClaims | undefined) => ExpiryPolicy {
   const settings = new Map(accounts.map((account) => [account.id, account]));
+  // Accounts that the same rules fit share one policy, because there may be a hundred thousand.
+  const shared = new Map<string, ExpiryPolicy>();
+  const sharedBy = (rules: readonly MatchedRules[]): ExpiryPolicy => {
+    const key = rules.map((rule) => policies.indexOf(rule)).join();
+    const known = shared.get(key) ?? merged(policy, rules, undefined);
+    shared.set(key, known);
+    return known;
+  };
   return (account, claims) => {
-    const general = account === systemAccount ? { ...policy, manual: true } : policy;
     const own = settings.get(account);
-    return policyOf(general, policies, own?.policy, { account, name: own?.name, claims });
+    const fitting = rulesFor(policies, { account, name: own?.name, claims });
+    if (account !== systemAccount && own?.policy === undefined) return sharedBy(fitting);
+    return merged(account === systemAccount ? { ...policy, manual: true } : policy, fitting, own?.policy);
   };
 }
 

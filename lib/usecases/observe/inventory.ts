@@ -8,6 +8,7 @@ import {
   type KnownAccount,
   type Mention,
   nameMeant,
+  newInventory,
 } from "../../domain/claims/inventory.ts";
 import { isPublicKey } from "../../domain/claims/nkey.ts";
 import { toMillis } from "../../domain/time/time.ts";
@@ -35,18 +36,31 @@ export async function takeInventory(
   context: Context,
   configured: readonly AccountId[],
 ): Promise<readonly KnownAccount[]> {
-  const mentions: Mention[] = configuredMentions({ ...context, configured });
-  await fromResolver(context, mentions);
+  const inventory = newInventory();
+  for (const mention of configuredMentions({ ...context, configured })) inventory.add(mention);
+  for await (const entry of listedIn(context.resolver)) {
+    const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
+    const name = entry.ok ? entry.jwt.document.claims.name : undefined;
+    if (isAccountId(account)) inventory.add({ account, place: "resolver", name });
+  }
+  for await (const mention of unlistedMentions(context, await loadedAccounts(context))) inventory.add(mention);
+  return inventory.accounts();
+}
+
+/**
+ * What the source of truth, the journal and the servers know, without accounts that a person marked as gone.
+ * @param loaded the accounts that the servers have loaded
+ */
+export async function* unlistedMentions(context: Context, loaded: readonly AccountId[]): AsyncIterable<Mention> {
   for await (const entry of sourceEntries(context)) {
-    if (!entry.ok && entry.account !== undefined) mentions.push({ account: entry.account, place: "source" });
+    if (!entry.ok && entry.account !== undefined) yield { account: entry.account, place: "source" };
     if (!entry.ok) continue;
     const { sub: account, name } = entry.jwt.document.claims;
-    mentions.push({ account, place: "source", name });
+    yield { account, place: "source", name };
   }
   const { journalled, forgotten } = await fromJournal(context.journal);
-  const loaded = (await loadedAccounts(context)).filter((account) => !forgotten.has(account));
-  mentions.push(...loaded.map((account) => ({ account, place: "servers" }) as const), ...journalled);
-  return inventoryOf(mentions);
+  for (const account of loaded) if (!forgotten.has(account)) yield { account, place: "servers" };
+  yield* journalled;
 }
 
 /** The ids of {@link takeInventory}. */
@@ -95,11 +109,16 @@ function meantIn(known: readonly KnownAccount[], text: string): AccountId {
 }
 
 /** The accounts that servers have loaded; none if the request fails, which is logged. */
-export async function loadedAccounts({ probes, log }: Context): Promise<readonly AccountId[]> {
+export async function loadedAccounts(context: Context): Promise<readonly AccountId[]> {
+  return (await askLoaded(context)) ?? [];
+}
+
+/** The same; undefined if the request fails. */
+export async function askLoaded({ probes, log }: Context): Promise<readonly AccountId[] | undefined> {
   const loaded = await probes.accounts();
   if (loaded.ok) return loaded.value;
   log.warn("the servers' loaded accounts could not be listed", { error: loaded });
-  return [];
+  return undefined;
 }
 
 /** The entries of the source of truth, if any. An unreadable source does not stop a sweep, because each verdict reports it. */
@@ -116,14 +135,6 @@ export async function* sourceEntries({ source, log }: Pick<Context, "source" | "
 
 function configuredMentions({ configured, settingsOf }: Omit<OfflineNames, "journal">): Mention[] {
   return configured.map((account) => ({ account, place: "configuration", name: settingsOf(account)?.name }));
-}
-
-async function fromResolver({ resolver }: Context, mentions: Mention[]): Promise<void> {
-  for await (const entry of listedIn(resolver)) {
-    const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
-    const name = entry.ok ? entry.jwt.document.claims.name : undefined;
-    if (isAccountId(account)) mentions.push({ account, place: "resolver", name });
-  }
 }
 
 async function fromJournal(journal: Pick<Journal, "accounts">) {

@@ -19,9 +19,8 @@ import { toMillis } from "../../domain/time/time.ts";
 import { asRelightError, probe } from "../../errors.ts";
 import type { ServerCertificates } from "../../ports/cluster.ts";
 import type { Context } from "../context/context.ts";
-import { knownAccounts } from "../observe/inventory.ts";
 import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
-import { claimsOf, type Schedule, schedule, type UnknownAccount } from "./schedule.ts";
+import { claimsOf, type Schedule, scheduleAll, type UnknownAccount } from "./schedule.ts";
 
 /** Sources of other expiries than accounts. */
 export interface ExpirySources {
@@ -46,9 +45,7 @@ export async function findExpiries(
   sources: ExpirySources,
   scheduled?: Schedule,
 ): Promise<readonly Expiring[]> {
-  const { accounts, unknown } =
-    scheduled ?? (await schedule(context, await knownAccounts(context, sources.configured)));
-  const known = new Map(accounts.map(({ account, claims }) => [account, claims]));
+  const { accounts, unknown } = scheduled ?? (await scheduleAll(context, sources.configured));
   const [operator, system, ...others] = await Promise.all([
     token(context, "operator", sources.operatorJwt, (text) => text),
     token(context, "system-credentials", sources.systemCredentials, tokenOfCredentials),
@@ -59,7 +56,7 @@ export async function findExpiries(
     ...[operator, system, ...others].filter((ending) => ending !== undefined),
     ...unknown.map((entry) => unknownEnding(context, entry)),
     ...accounts.flatMap((entry) => signedByRetiring(entry, sources.retiring)),
-    ...(await activations(context, accounts, known)),
+    ...(await activations(context, accounts)),
     ...(await sources.certificates()).flatMap(certificateEnding),
   ].map((ending) => judge(ending, sources.policy, now));
   const lives = accounts.map((entry) => judge(accountEnding(context, entry), entry.policy, now));
@@ -103,14 +100,13 @@ function signedByRetiring({ account, name, claims }: Scheduled, retiring: readon
   return [{ kind: "signing-key", what: name, account, fault }];
 }
 
-async function activations(
-  context: Context,
-  accounts: readonly Scheduled[],
-  known: ReadonlyMap<string, AccountClaims>,
-): Promise<readonly Ending[]> {
+async function activations(context: Context, accounts: readonly Scheduled[]): Promise<readonly Ending[]> {
   const all = accounts.flatMap(({ account, name, claims }) =>
     activationsOf(claims).map((activation) => ({ account, name, activation })),
   );
+  const exporters = new Set(all.map(({ activation: { exporter } }) => exporter));
+  const known = new Map<string, AccountClaims>();
+  for (const { account, claims } of accounts) if (exporters.has(account)) known.set(account, claims);
   return pMap(
     all,
     async ({ account, name, activation }) => {

@@ -1,18 +1,20 @@
 import pMap from "p-map";
-import type { AccountId } from "../../domain/claims/account.ts";
-import type { ClaimsDocument } from "../../domain/claims/claims.ts";
+import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
+import type { AccountClaims, ClaimsDocument } from "../../domain/claims/claims.ts";
 import { claimsInForce } from "../../domain/claims/claims-in-force.ts";
 import { isTrusted } from "../../domain/claims/claims-source.ts";
 import { isWithdrawn, lastDeletion, presenceIn } from "../../domain/claims/presence.ts";
 import type { Scheduled } from "../../domain/expiry/calendar.ts";
 import { UNCOUNTABLE } from "../../domain/expiry/expiry.ts";
 import { defined } from "../../domain/time/defined.ts";
+import type { Json, JsonObject } from "../../domain/time/json.ts";
 import { isCountable } from "../../domain/time/time.ts";
 import { probe } from "../../errors.ts";
 import type { DecodedJwt } from "../../ports/keys.ts";
 import { type Context, nameOf } from "../context/context.ts";
 import { deletionsOf, lastSeenOf } from "../journal/remembered.ts";
-import { storedIn } from "../observe/stored.ts";
+import { askLoaded, unlistedMentions } from "../observe/inventory.ts";
+import { listedIn, storedIn } from "../observe/stored.ts";
 
 export interface Schedule {
   readonly accounts: readonly Scheduled[];
@@ -26,58 +28,151 @@ export interface UnknownAccount {
   readonly problem: string;
 }
 
-const AT_ONCE = 8;
+/** As many as are in flight on a connection. */
+const AT_ONCE = 16;
+/** Accounts that are asked about together. */
+const CHUNK = 256;
 
 /** The claims and policies of accounts, from which renewals are projected. A problem with one account does not affect others. */
-export async function schedule(context: Context, ids: readonly AccountId[]): Promise<Schedule> {
-  const found = (await pMap(ids, (account) => scheduleOne(context, account), { concurrency: AT_ONCE })).flat();
-  return {
-    accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
-    unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
-  };
+export async function schedule(context: Context, ids: Iterable<AccountId>): Promise<Schedule> {
+  const found = newSchedule();
+  const asked = Array.from(ids, (account) => ({ account }));
+  await askAll(context, asked, found);
+  return found;
 }
+
+/**
+ * The schedule of all accounts that any place knows. An account that no server has loaded has the claims that the resolver
+ * lists, which a server would load. Every other account is asked about, on each server.
+ * @throws RelightError `nats.*` if the resolver's list is incomplete, `journal.unavailable`
+ */
+export async function scheduleAll(context: Context, configured: readonly AccountId[]): Promise<Schedule> {
+  const loaded = await askLoaded(context);
+  const isLoaded = new Set(loaded);
+  const found = newSchedule();
+  const seen = new Set<AccountId>();
+  let asked: Asked[] = [];
+  const put = async (one: Asked): Promise<void> => {
+    if (asked.push(one) < CHUNK) return;
+    const chunk = asked;
+    asked = [];
+    await askAll(context, chunk, found);
+  };
+  for await (const entry of listedIn(context.resolver)) {
+    const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
+    if (!isAccountId(account)) continue;
+    seen.add(account);
+    const isUnloaded = loaded !== undefined && !isLoaded.has(account);
+    if (entry.ok && isUnloaded && isCertain(context, entry.jwt))
+      found.accounts.push(scheduledOf(context, entry.jwt.document.claims));
+    else await put({ account, ...(entry.ok ? { stored: entry.jwt } : {}) });
+  }
+  for await (const account of unlisted(context, configured, loaded ?? [])) {
+    if (seen.has(account)) continue;
+    seen.add(account);
+    await put({ account });
+  }
+  await askAll(context, asked, found);
+  return found;
+}
+
+async function* unlisted(
+  context: Context,
+  configured: readonly AccountId[],
+  loaded: readonly AccountId[],
+): AsyncIterable<AccountId> {
+  yield* configured;
+  for await (const { account } of unlistedMentions(context, loaded)) yield account;
+}
+
+interface MutableSchedule {
+  readonly accounts: Scheduled[];
+  readonly unknown: UnknownAccount[];
+}
+
+const newSchedule = (): MutableSchedule => ({ accounts: [], unknown: [] });
+
+/** An account to ask about, with the resolver's JWT if it was listed. */
+interface Asked {
+  readonly account: AccountId;
+  readonly stored?: DecodedJwt;
+}
+
+async function askAll(context: Context, asked: readonly Asked[], found: MutableSchedule): Promise<void> {
+  const answers = await pMap(asked, (one) => scheduleOne(context, one), { concurrency: AT_ONCE });
+  for (const one of answers.flat()) {
+    if ("claims" in one) found.accounts.push(one);
+    else found.unknown.push(one);
+  }
+}
+
+/** Whether servers would load the JWT, and its expiry is known. */
+function isCertain({ operator, clock }: Context, jwt: DecodedJwt): boolean {
+  const { exp } = jwt.document.claims;
+  return isTrusted(jwt, operator) && (exp === undefined || isCountable(exp, clock.now()));
+}
+
+function scheduledOf(context: Context, claims: AccountClaims): Scheduled {
+  const { sub: account } = claims;
+  const policy = context.policyOf(account, claims);
+  return { account, name: nameOf(context, account, claims), claims: essentials(claims), policy };
+}
+
+const NOTHING_SHARED: JsonObject = {};
+
+/** The claims on which an expiry depends; there may be those of a hundred thousand accounts. */
+function essentials({ nats, ...times }: AccountClaims): AccountClaims {
+  const { imports, exports, signing_keys } = nats;
+  const isAlone = isEmpty(imports) && isEmpty(exports);
+  return { ...times, nats: isAlone ? NOTHING_SHARED : defined({ imports, exports, signing_keys }) };
+}
+
+const isEmpty = (list: Json | undefined): boolean => !Array.isArray(list) || list.length === 0;
 
 /** Collects the claims from the resolver's list during a sweep, for use afterwards. */
 export interface ListedSchedule {
   add(jwt: DecodedJwt): void;
   /**
-   * The schedule of all listed accounts; claims that changed since are requested again. Undefined if nothing was listed, for
-   * instance without a NATS-based resolver.
+   * The listed accounts that more than their own expiry depends on: with imports, exports or a retiring key. Claims that
+   * changed since are requested again. Undefined if nothing was listed, for instance without a NATS-based resolver.
    */
   schedule(changed: readonly AccountId[]): Promise<Schedule | undefined>;
 }
 
-export function listedSchedule(context: Context): ListedSchedule {
-  const listed = new Map<AccountId, Scheduled>();
+/** @param retiring the operator's keys that will be removed */
+export function listedSchedule(context: Context, retiring: readonly string[]): ListedSchedule {
+  const kept = new Map<AccountId, Scheduled>();
+  let isListed = false;
   return {
     add: (jwt) => {
+      if (!isCertain(context, jwt)) return;
+      isListed = true;
       const { claims } = jwt.document;
-      const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
-      if (!isTrusted(jwt, context.operator) || !isKnown) return;
-      const { sub: account } = claims;
-      const name = nameOf(context, account, claims);
-      listed.set(account, { account, name, claims, policy: context.policyOf(account, claims) });
+      const { imports, exports } = claims.nats;
+      if (isEmpty(imports) && isEmpty(exports) && !retiring.includes(claims.iss)) return;
+      kept.set(claims.sub, scheduledOf(context, claims));
     },
     schedule: async (changed) => {
-      if (listed.size === 0) return undefined;
-      for (const account of changed) listed.delete(account);
+      if (!isListed) return undefined;
+      for (const account of changed) kept.delete(account);
       const { accounts, unknown } = await schedule(context, changed);
-      const others = [...listed.values()];
-      return { accounts: [...others, ...accounts], unknown };
+      return { accounts: [...kept.values(), ...accounts], unknown };
     },
   };
 }
 
 /** Empty for a deleted account. */
-async function scheduleOne(context: Context, account: AccountId): Promise<readonly (Scheduled | UnknownAccount)[]> {
-  const found = await probe(() => claimsOf(context, account));
+async function scheduleOne(
+  context: Context,
+  { account, stored }: Asked,
+): Promise<readonly (Scheduled | UnknownAccount)[]> {
+  const found = await probe(() => claimsOf(context, account, stored));
   if (found.ok && found.value.withdrawn) return [];
   const claims = found.ok ? found.value.document?.claims : undefined;
   const name = nameOf(context, account, claims);
   if (claims === undefined) return [{ account, name, problem: found.ok ? "its claims are unknown" : found.message }];
   const isKnown = claims.exp === undefined || isCountable(claims.exp, context.clock.now());
-  if (!isKnown) return [{ account, name, problem: UNCOUNTABLE }];
-  return [{ account, name, claims, policy: context.policyOf(account, claims) }];
+  return [isKnown ? scheduledOf(context, claims) : { account, name, problem: UNCOUNTABLE }];
 }
 
 /** The account's claims, if any; a deleted account has none. */
@@ -88,11 +183,14 @@ export interface FoundClaims {
 
 const NOTHING = { ok: true, value: [] } as const;
 
-/** The claims in force, or the last known ones. Does not read streams, which would take long for thousands of accounts. */
-export async function claimsOf(context: Context, account: AccountId): Promise<FoundClaims> {
+/**
+ * The claims in force, or the last known ones. Does not read streams, which would take long for thousands of accounts.
+ * @param listed the resolver's JWT, if the caller has it
+ */
+export async function claimsOf(context: Context, account: AccountId, listed?: DecodedJwt): Promise<FoundClaims> {
   const { resolver, operator, clock } = context;
   const running = await resolver.running(account);
-  const stored = await storedIn(resolver, account);
+  const stored = listed === undefined ? await storedIn(resolver, account) : ({ kept: true, jwt: listed } as const);
   const seen = {
     account,
     at: clock.now(),

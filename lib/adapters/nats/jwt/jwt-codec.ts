@@ -1,6 +1,6 @@
-import { createPublicKey, hash, type KeyObject, verify } from "node:crypto";
+import { hash } from "node:crypto";
 import { decode } from "@nats-io/jwt";
-import { fromPublic, fromSeed, type KeyPair } from "@nats-io/nkeys";
+import { fromSeed, type KeyPair } from "@nats-io/nkeys";
 import { parseTree } from "jsonc-parser";
 import { type ClaimsDocument, duplicateKey, parseAccountClaims } from "../../../domain/claims/claims.ts";
 import { isPublicKey } from "../../../domain/claims/nkey.ts";
@@ -10,6 +10,7 @@ import { JWT_HEADER } from "../../../domain/gate/go-shapes.ts";
 import { isJsonObject, type JsonObject } from "../../../domain/time/json.ts";
 import { RelightError } from "../../../errors.ts";
 import type { DecodedJwt, JwtCodec, Signer } from "../../../ports/keys.ts";
+import { isSigned, isSignedLater, verifies } from "./signatures.ts";
 
 const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
 
@@ -19,22 +20,39 @@ const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).
  */
 export const jwtCodec: JwtCodec = {
   decode(token: string): DecodedJwt {
-    const [header, payload, signature, ...rest] = token.trim().split(".");
-    if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
-      throw malformed("it does not have three parts separated by dots");
-    assertHeader(header);
-    const parsed = parseAccountClaims(decodePart(payload, "its payload is not JSON"));
-    if (!parsed.ok) throw malformed(parsed.problem);
-    const { document } = parsed;
-    if (!isPublicKey(document.claims.sub, "account"))
-      throw malformed('the checksum of "sub" is wrong; servers would refuse it');
-    assertBase64(signature, "its signature is not");
-    const signatureValid = verifies(document.claims.iss, `${header}.${payload}`, signature);
-    return { token: token.trim(), document, signatureValid };
+    const read = readToken(token);
+    return { token: read.token, document: read.document, signatureValid: isSigned(read) };
+  },
+  async decodeLater(token: string): Promise<DecodedJwt> {
+    const read = readToken(token);
+    return { token: read.token, document: read.document, signatureValid: await isSignedLater(read) };
   },
   publicKeyOf: (seed) => keyFromSeed(seed, "A", "signingKey").getPublicKey(),
   attests: (key, statement, signature) => verifies(key, attestation(statement), signature),
 };
+
+/** A token whose signature is not verified yet. */
+interface ReadToken extends Omit<DecodedJwt, "signatureValid"> {
+  readonly issuer: string;
+  readonly body: string;
+  readonly signature: string;
+}
+
+/** @throws RelightError `jwt.malformed` */
+function readToken(text: string): ReadToken {
+  const token = text.trim();
+  const [header, payload, signature, ...rest] = token.split(".");
+  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
+    throw malformed("it does not have three parts separated by dots");
+  assertHeader(header);
+  const parsed = parseAccountClaims(decodePart(payload, "its payload is not JSON"));
+  if (!parsed.ok) throw malformed(parsed.problem);
+  const { document } = parsed;
+  if (!isPublicKey(document.claims.sub, "account"))
+    throw malformed('the checksum of "sub" is wrong; servers would refuse it');
+  bytesOf(signature, "its signature is not");
+  return { token, document, issuer: document.claims.iss, body: `${header}.${payload}`, signature };
+}
 
 /** A request to delete accounts, as sent by `nsc push -R` and `-P`. */
 export interface DeletionOrder {
@@ -157,7 +175,17 @@ function untrustedKey(publicKey: string, { name, id, strictSigningKeyUsage }: Op
   return `operator.signingKey is ${publicKey}, which operator ${name} (${id}) does not trust`;
 }
 
+/** The headers that were found to be right. There are few: all encoders of a kind write the same. */
+const headers = new Set<string>([HEADER]);
+const MOST_HEADERS = 100;
+
 function assertHeader(part: string): void {
+  if (headers.has(part)) return;
+  checkHeader(part);
+  if (headers.size < MOST_HEADERS) headers.add(part);
+}
+
+function checkHeader(part: string): void {
   const text = decodePart(part, "its header is not JSON");
   const header = attempt(() => JSON.parse(text) as unknown);
   if (!isJsonObject(header)) throw malformed("its header is not JSON");
@@ -170,53 +198,20 @@ function assertHeader(part: string): void {
     throw malformed(`its algorithm is "${String(header["alg"])}", not "ed25519-nkey"`);
 }
 
-/** The bytes before an Ed25519 key's 32 bytes in a SubjectPublicKeyInfo (RFC 8410). */
-const KEY_INFO = Buffer.from("302a300506032b6570032100", "hex");
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-/** Uses Node's Ed25519, because the nkeys library takes milliseconds each, and a sweep may verify a hundred thousand. */
-function verifies(issuer: string, body: string, signature: string): boolean {
-  const valid = attempt(() => verify(null, Buffer.from(body), keyOf(issuer), Buffer.from(signature, "base64url")));
-  return valid === true;
-}
-
-/** Cached keys by issuer, because creating one takes half as long as a verification. */
-const keys = new Map<string, KeyObject>();
-const MOST_KEYS = 100;
-
-function keyOf(issuer: string): KeyObject {
-  const known = keys.get(issuer);
-  if (known !== undefined) return known;
-  // Checks the kind and the checksum.
-  fromPublic(issuer);
-  const der = Buffer.concat([KEY_INFO, rawKey(issuer)]);
-  const key = createPublicKey({ key: der, format: "der", type: "spki" });
-  if (keys.size >= MOST_KEYS) keys.clear();
-  keys.set(issuer, key);
-  return key;
-}
-
-/** The 32 bytes between the prefix byte and the checksum. */
-function rawKey(publicKey: string): Uint8Array {
-  const bits = [...publicKey].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  return Uint8Array.from({ length: 32 }, (_, index) =>
-    Number.parseInt(bits.slice(8 * (index + 1), 8 * (index + 2)), 2),
-  );
-}
-
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodePart(part: string, what: string): string {
-  assertBase64(part, what);
-  const text = attempt(() => UTF8.decode(Buffer.from(part, "base64url")));
+  const bytes = bytesOf(part, what);
+  const text = attempt(() => UTF8.decode(bytes));
   if (text === undefined) throw malformed(`${what} in UTF-8`);
   return text;
 }
 
 /** Servers accept only unpadded base64url; Node accepts almost anything. */
-function assertBase64(part: string, what: string): void {
-  if (Buffer.from(part, "base64url").toString("base64url") !== part)
-    throw malformed(`${what} in base64url without padding`);
+function bytesOf(part: string, what: string): Buffer {
+  const bytes = Buffer.from(part, "base64url");
+  if (bytes.toString("base64url") !== part) throw malformed(`${what} in base64url without padding`);
+  return bytes;
 }
 
 function malformed(problem: string): RelightError {

@@ -7,7 +7,8 @@ import { RelightError } from "../../../errors.ts";
 import type { DecodedJwt, JwtCodec } from "../../../ports/keys.ts";
 import type { ListedJwt, PushReply, Resolver } from "../../../ports/resolver.ts";
 import { envelope, listAnswer, pushAnswer, read, type ServerInfo } from "../connection/answers.ts";
-import { ask, gather, gatherOnce, isNoResponders, lost, readJson, requestError } from "../connection/asking.ts";
+import { ask, gather, gatherOnce, isNoResponders, readJson } from "../connection/asking.ts";
+import { listing } from "./listing.ts";
 import type { KindOf } from "./resolver-kinds.ts";
 import { attempt, runningAccounts, unreadable } from "./running-accounts.ts";
 
@@ -25,16 +26,12 @@ const ANSWERS_IF_ABSENT = "2.10.0";
 /** How long to wait for an older server: enough to ask twice, or once if the list of names is at hand. */
 const LOOKUP_TIMEOUT = millis(3_000);
 const LOOKUP_TIMEOUT_WITH_LIST = millis(1_000);
-/** A list may pause for this many timeouts, because its server sends thousands of JWTs besides other work. */
-const LIST_PAUSE = 3;
-/** How often to request the list if it is incomplete. */
-const LIST_TRIES = 2;
 /** How long the list of all accounts is valid for the lookups of one run; milliseconds. */
 const LIST_SERVES = 5 * 60_000;
 
 /** The servers' resolvers, of any kind, through their `$SYS.REQ.CLAIMS.*` and `$SYS.REQ.ACCOUNT.*.CLAIMS.*` subjects. */
 export function natsResolver(settings: ResolverSettings): Resolver {
-  const { connection, codec, timeout } = settings;
+  const { codec } = settings;
   const names = listedNames(settings);
 
   async function lookup(account: AccountId): Promise<DecodedJwt | undefined> {
@@ -64,44 +61,15 @@ export function natsResolver(settings: ResolverSettings): Resolver {
     });
   }
 
-  /**
-   * Reads the whole list before yielding the first account, because the server sends everything at once and closes the
-   * connection of a client that does not read for ten seconds. Keeps it undecoded, one to two kilobytes per account.
-   */
   async function* list(): AsyncIterable<ListedJwt> {
-    const lines = await pack({ connection, timeout });
-    for (let line = lines.pop(); line !== undefined; line = lines.pop()) yield listed(line, codec);
+    try {
+      yield* listing(settings);
+    } catch (thrown) {
+      noResolver(thrown);
+    }
   }
 
   return { list, lookup, running, push };
-}
-
-/**
- * The lines of the resolver's list, in reverse order. One server answers (`$SYS.REQ.CLAIMS.PACK` has a queue group), so no
- * account appears twice.
- * @throws RelightError `nats.no_resolver`, `nats.timeout`, `nats.connection_lost`
- */
-async function pack({ connection, timeout }: Pick<ResolverSettings, "connection" | "timeout">): Promise<string[]> {
-  const subject = "$SYS.REQ.CLAIMS.PACK";
-  const pause = millis(timeout * LIST_PAUSE);
-  for (let left = LIST_TRIES; left > 0; left--) {
-    const lines: string[] = [];
-    let isWhole = false;
-    try {
-      const options = { strategy: "stall", maxWait: pause, stall: pause } as const;
-      for await (const reply of await connection.requestMany(subject, "", options)) {
-        // One message per account, then an empty one. Without that the list is incomplete.
-        isWhole = reply.data.length === 0;
-        if (isWhole) break;
-        lines.push(reply.string());
-      }
-    } catch (cause) {
-      noResolver(requestError(cause, connection, subject, pause));
-    }
-    if (isWhole) return lines.reverse();
-    if (connection.isClosed()) throw lost(subject);
-  }
-  throw new RelightError("nats.timeout", "the resolver's list of accounts is incomplete");
 }
 
 /**
@@ -218,13 +186,6 @@ async function askEvery(
     `${answers.length} of ${expected.length} servers answered ${subject} within ${timeout} ms; silent: ${silent.join(", ")}`,
     { details: { silent } },
   );
-}
-
-function listed(line: string, codec: JwtCodec): ListedJwt {
-  const [account = "", token = ""] = line.split("|");
-  const decoded = attempt(codec, token);
-  // A bad file in the resolver must not hide the others.
-  return decoded.ok ? { ok: true, jwt: decoded.value } : { ok: false, account, problem: decoded.message };
 }
 
 function pushReply(message: Msg): PushReply {
