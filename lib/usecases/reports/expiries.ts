@@ -20,7 +20,7 @@ import { asRelightError, probe } from "../../errors.ts";
 import type { ServerCertificates } from "../../ports/cluster.ts";
 import type { Context } from "../context/context.ts";
 import { escalateOnce, resolveIncidents } from "../paging/escalate.ts";
-import { claimsOf, type Schedule, scheduleAll, type UnknownAccount } from "./schedule.ts";
+import { claimsOf, isShared, type Schedule, scheduledAccounts, type UnknownAccount } from "./schedule.ts";
 
 /** Sources of other expiries than accounts. */
 export interface ExpirySources {
@@ -38,29 +38,39 @@ export interface ExpirySources {
 
 /**
  * Everything that expires, most urgent first. Changes nothing.
- * @param scheduled the accounts' claims, if the caller has them; by default they are requested
+ * @param known the accounts' claims, if the caller has them; by default they are requested
  */
 export async function findExpiries(
   context: Context,
   sources: ExpirySources,
-  scheduled?: Schedule,
+  known?: Schedule,
 ): Promise<readonly Expiring[]> {
-  const { accounts, unknown } = scheduled ?? (await scheduleAll(context, sources.configured));
-  const [operator, system, ...others] = await Promise.all([
+  const endings: Ending[] = await Promise.all([
     token(context, "operator", sources.operatorJwt, (text) => text),
     token(context, "system-credentials", sources.systemCredentials, tokenOfCredentials),
     ...sources.credentials.map((reference) => token(context, "credentials", reference, tokenOfCredentials)),
   ]);
   const now = context.clock.now();
-  const endings = [
-    ...[operator, system, ...others].filter((ending) => ending !== undefined),
-    ...unknown.map((entry) => unknownEnding(context, entry)),
-    ...accounts.flatMap((entry) => signedByRetiring(entry, sources.retiring)),
-    ...(await activations(context, accounts)),
-    ...(await sources.certificates()).flatMap(certificateEnding),
-  ].map((ending) => judge(ending, sources.policy, now));
-  const lives = accounts.map((entry) => judge(accountEnding(context, entry), entry.policy, now));
-  return [...lives, ...endings].sort(byUrgency);
+  const found: Expiring[] = [];
+  // The others are judged and dropped one by one, because there may be a hundred thousand.
+  const shared: Scheduled[] = [];
+  const accounts = known === undefined ? scheduledAccounts(context, sources.configured) : each(known);
+  for await (const one of accounts) {
+    if ("problem" in one) endings.push(unknownEnding(context, one));
+    else {
+      found.push(judge(accountEnding(context, one), one.policy, now));
+      endings.push(...signedByRetiring(one, sources.retiring));
+      if (isShared(one.claims.nats)) shared.push(one);
+    }
+  }
+  endings.push(...(await activations(context, shared)), ...(await sources.certificates()).flatMap(certificateEnding));
+  for (const ending of endings) found.push(judge(ending, sources.policy, now));
+  return found.sort(byUrgency);
+}
+
+function* each({ accounts, unknown }: Schedule): Iterable<Scheduled | UnknownAccount> {
+  yield* accounts;
+  yield* unknown;
 }
 
 function unknownEnding({ operator }: Context, { account, name, problem }: UnknownAccount): Ending {

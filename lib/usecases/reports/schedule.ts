@@ -35,62 +35,59 @@ const CHUNK = 256;
 
 /** The claims and policies of accounts, from which renewals are projected. A problem with one account does not affect others. */
 export async function schedule(context: Context, ids: Iterable<AccountId>): Promise<Schedule> {
-  const found = newSchedule();
-  const asked = Array.from(ids, (account) => ({ account }));
-  await askAll(context, asked, found);
-  return found;
+  const found = await askAll(
+    context,
+    Array.from(ids, (account) => ({ account })),
+  );
+  return {
+    accounts: found.flatMap((one) => ("claims" in one ? [one] : [])),
+    unknown: found.flatMap((one) => ("problem" in one ? [one] : [])),
+  };
 }
 
 /**
- * The schedule of all accounts that any place knows. An account that no server has loaded has the claims that the resolver
- * lists, which a server would load. Every other account is asked about, on each server.
+ * The same of all accounts that any place knows, one by one, because there may be a hundred thousand. An account that no
+ * server has loaded has the claims that the resolver lists, which a server would load. Every other account is asked about,
+ * on each server.
  * @throws RelightError `nats.*` if the resolver's list is incomplete, `journal.unavailable`
  */
-export async function scheduleAll(context: Context, configured: readonly AccountId[]): Promise<Schedule> {
+export async function* scheduledAccounts(
+  context: Context,
+  configured: readonly AccountId[],
+): AsyncIterable<Scheduled | UnknownAccount> {
   const loaded = await askLoaded(context);
   const isLoaded = new Set(loaded);
-  const found = newSchedule();
   const seen = new Set<AccountId>();
   let asked: Asked[] = [];
-  const put = async (one: Asked): Promise<void> => {
-    if (asked.push(one) < CHUNK) return;
-    const chunk = asked;
-    asked = [];
-    await askAll(context, chunk, found);
-  };
-  for await (const entry of listedIn(context.resolver)) {
-    const account = entry.ok ? entry.jwt.document.claims.sub : entry.account;
-    if (!isAccountId(account)) continue;
+  for await (const one of candidates(context, configured, loaded ?? [])) {
+    const { account, stored } = one;
+    // The same account may be listed twice, but only by a resolver whose files somebody changed.
+    if (stored === undefined && seen.has(account)) continue;
     seen.add(account);
-    const isUnloaded = loaded !== undefined && !isLoaded.has(account);
-    if (entry.ok && isUnloaded && isCertain(context, entry.jwt))
-      found.accounts.push(scheduledOf(context, entry.jwt.document.claims));
-    else await put({ account, ...(entry.ok ? { stored: entry.jwt } : {}) });
+    const isSettled =
+      stored !== undefined && loaded !== undefined && !isLoaded.has(account) && isCertain(context, stored);
+    if (isSettled) yield scheduledOf(context, stored.document.claims);
+    else if (asked.push(one) === CHUNK) {
+      yield* await askAll(context, asked);
+      asked = [];
+    }
   }
-  for await (const account of unlisted(context, configured, loaded ?? [])) {
-    if (seen.has(account)) continue;
-    seen.add(account);
-    await put({ account });
-  }
-  await askAll(context, asked, found);
-  return found;
+  yield* await askAll(context, asked);
 }
 
-async function* unlisted(
+/** Everything that the resolver lists, then what other places know. */
+async function* candidates(
   context: Context,
   configured: readonly AccountId[],
   loaded: readonly AccountId[],
-): AsyncIterable<AccountId> {
-  yield* configured;
-  for await (const { account } of unlistedMentions(context, loaded)) yield account;
+): AsyncIterable<Asked> {
+  for await (const entry of listedIn(context.resolver)) {
+    if (entry.ok) yield { account: entry.jwt.document.claims.sub, stored: entry.jwt };
+    else if (isAccountId(entry.account)) yield { account: entry.account };
+  }
+  for (const account of configured) yield { account };
+  for await (const { account } of unlistedMentions(context, loaded)) yield { account };
 }
-
-interface MutableSchedule {
-  readonly accounts: Scheduled[];
-  readonly unknown: UnknownAccount[];
-}
-
-const newSchedule = (): MutableSchedule => ({ accounts: [], unknown: [] });
 
 /** An account to ask about, with the resolver's JWT if it was listed. */
 interface Asked {
@@ -98,12 +95,8 @@ interface Asked {
   readonly stored?: DecodedJwt;
 }
 
-async function askAll(context: Context, asked: readonly Asked[], found: MutableSchedule): Promise<void> {
-  const answers = await pMap(asked, (one) => scheduleOne(context, one), { concurrency: AT_ONCE });
-  for (const one of answers.flat()) {
-    if ("claims" in one) found.accounts.push(one);
-    else found.unknown.push(one);
-  }
+async function askAll(context: Context, asked: readonly Asked[]): Promise<readonly (Scheduled | UnknownAccount)[]> {
+  return (await pMap(asked, (one) => scheduleOne(context, one), { concurrency: AT_ONCE })).flat();
 }
 
 /** Whether servers would load the JWT, and its expiry is known. */
@@ -120,12 +113,15 @@ function scheduledOf(context: Context, claims: AccountClaims): Scheduled {
 
 const NOTHING_SHARED: JsonObject = {};
 
-/** The claims on which an expiry depends; there may be those of a hundred thousand accounts. */
+/** The claims without those on which no expiry depends. */
 function essentials({ nats, ...times }: AccountClaims): AccountClaims {
   const { imports, exports, signing_keys } = nats;
-  const isAlone = isEmpty(imports) && isEmpty(exports);
-  return { ...times, nats: isAlone ? NOTHING_SHARED : defined({ imports, exports, signing_keys }) };
+  return { ...times, nats: isShared(nats) ? defined({ imports, exports, signing_keys }) : NOTHING_SHARED };
 }
+
+/** Whether the account imports or exports something. */
+export const isShared = ({ imports, exports }: AccountClaims["nats"]): boolean =>
+  !isEmpty(imports) || !isEmpty(exports);
 
 const isEmpty = (list: Json | undefined): boolean => !Array.isArray(list) || list.length === 0;
 
@@ -148,8 +144,7 @@ export function listedSchedule(context: Context, retiring: readonly string[]): L
       if (!isCertain(context, jwt)) return;
       isListed = true;
       const { claims } = jwt.document;
-      const { imports, exports } = claims.nats;
-      if (isEmpty(imports) && isEmpty(exports) && !retiring.includes(claims.iss)) return;
+      if (!isShared(claims.nats) && !retiring.includes(claims.iss)) return;
       kept.set(claims.sub, scheduledOf(context, claims));
     },
     schedule: async (changed) => {

@@ -66,15 +66,19 @@ async function* decoded(arriving: Arriving, codec: JwtCodec): AsyncIterable<read
 
 async function listed(line: string, codec: JwtCodec): Promise<ListedFile> {
   const [account = "", token = ""] = line.split("|");
-  // A copy, because a part of a text keeps all of it in memory.
-  const name = Buffer.from(account).toString();
   try {
-    return { name, entry: { ok: true, jwt: await codec.decodeLater(token) } };
+    const jwt = await codec.decodeLater(token);
+    const { sub } = jwt.document.claims;
+    return { name: sub === account ? sub : copied(account), entry: { ok: true, jwt } };
   } catch (thrown) {
+    const name = copied(account);
     // A bad file in the resolver must not hide the others.
     return { name, entry: { ok: false, account: name, problem: asRelightError(thrown).message } };
   }
 }
+
+/** A part of a text keeps all of it in memory. */
+const copied = (part: string): string => Buffer.from(part).toString();
 
 /** An answer of many messages that is being received. */
 interface Arriving extends Disposable {
