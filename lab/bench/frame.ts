@@ -6,6 +6,8 @@ export interface Sample {
   readonly seconds: number;
   /** The process's largest resident memory, in MB; absent if not measured. */
   readonly megabytes?: number;
+  /** Its own CPU time, in seconds, which says more than the time on a busy machine; absent if not measured. */
+  readonly cpu?: number;
   /** CPU time of the servers meanwhile, in seconds; absent if not measured. */
   readonly serverCpu?: number;
 }

@@ -6,7 +6,7 @@ import type { Bench, Sample } from "./frame.ts";
 /** Programs that are measured from outside, from their start to their end. */
 
 const COMMAND = join(import.meta.dirname, "..", "..", "bin", "relight.js");
-/** How often to read a process's memory, whose largest value only grows; milliseconds. */
+/** How often to read a process's largest memory and its CPU time, which only grow; milliseconds. */
 const SAMPLED_EVERY = 20;
 
 const children = new Set<ChildProcess>();
@@ -42,8 +42,10 @@ export async function timed(
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
   let largest: number | undefined;
+  let cpu: number | undefined;
   const sampling = setInterval(() => {
     largest = peakMemory(child.pid) ?? largest;
+    cpu = cpuSeconds([child.pid]) ?? cpu;
   }, SAMPLED_EVERY);
   try {
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
@@ -56,7 +58,8 @@ export async function timed(
     const exit = await promise;
     signal.throwIfAborted();
     const texts = { stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(errors).toString() };
-    return { exit, seconds, ...texts, ...(largest === undefined ? {} : { megabytes: largest }) };
+    const seen = { ...(largest === undefined ? {} : { megabytes: largest }), ...(cpu === undefined ? {} : { cpu }) };
+    return { exit, seconds, ...texts, ...seen };
   } finally {
     clearInterval(sampling);
     children.delete(child);

@@ -54,11 +54,12 @@ function cellsOf(row: Row, index: number, { work, aim }: Compared): readonly str
     index === 0 ? "1" : spread(summaryOf(row.ratios), multiple),
     goal,
     spread(summaryOf(valuesOf(row, "megabytes")), megabytes),
+    spread(summaryOf(valuesOf(row, "cpu")), duration),
     spread(summaryOf(valuesOf(row, "serverCpu")), duration),
   ];
 }
 
-const HEADS = ["work", "by", "time", "of the baseline", "aim", "memory", "CPU of the servers"];
+const HEADS = ["work", "by", "time", "of the baseline", "aim", "memory", "CPU", "CPU of the servers"];
 
 /** All comparisons of a benchmark, without the columns that have nothing in them. */
 export function table(compared: readonly Compared[]): string {

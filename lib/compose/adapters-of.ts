@@ -43,7 +43,7 @@ const scrubEntry = ({ claims, memory, undo, ...data }: JsonObject): JsonObject =
 });
 
 export type OpenJournal = Journal & Leases & Partial<AsyncDisposable>;
-export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError" | "onQueued">;
+export type LocalWork = Pick<Parameters<typeof inProcessJobs>[0], "work" | "onError" | "onQueued" | "parallel">;
 
 /** The servers' addresses and TLS settings, with the secrets of `cluster.tls`. @throws RelightError `secret.*` */
 export async function openServers({ servers: addresses, tls }: Config["cluster"], secrets: Secrets): Promise<Servers> {

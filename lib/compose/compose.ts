@@ -128,6 +128,12 @@ export interface App extends AsyncDisposable {
 }
 
 /**
+ * How many accounts a sweep works on at once. They share one connection with a limit of its own for requests in flight, and
+ * one journal, which commits together what several jobs write at once.
+ */
+const ACCOUNTS_AT_ONCE = 16;
+
+/**
  * Reads the configuration and chooses the adapters.
  * @throws RelightError `config.*`, `journal.unavailable`; with `upFront` also `secret.*`, `operator.invalid`.
  */
@@ -143,6 +149,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const results: Remediation[] = [];
   const failures: { account: AccountId; error: RelightError }[] = [];
   const jobs = await openJobs(config, {
+    parallel: ACCOUNTS_AT_ONCE,
     onQueued: queueMeter(base.metrics, base.clock),
     work: async (job) => {
       if (signal?.aborted) throw new RelightError("interrupted", "stopped before it began");

@@ -27,6 +27,7 @@ import type { Context } from "../usecases/context/context.ts";
 import { guarded } from "../usecases/context/mode.ts";
 import { TIMING, type Timing } from "../usecases/context/timing.ts";
 import { tracedPort } from "../usecases/context/traced-port.ts";
+import { type Turns, turns } from "../usecases/context/turns.ts";
 import { ASSETS_NEED, PROBES_NEED, RESOLVER_NEEDS, RESTARTER_NEEDS } from "../usecases/context/writes.ts";
 import type { EscalateDependencies } from "../usecases/paging/pager.ts";
 import {
@@ -93,6 +94,7 @@ export interface Base {
   readonly unknownAfter: Millis;
   readonly settingsOf: Context["settingsOf"];
   readonly installation: Installation;
+  readonly remedyTurns: Turns;
 }
 
 /** The parts of one run, each opened at first use. Must be disposed, because it holds a connection and the journal. */
@@ -117,6 +119,9 @@ export interface Parts extends AsyncDisposable {
   /** A separate connection, which the caller disposes. @throws RelightError `nats.*` */
   connectWith(systemCredentials: string): Promise<Cluster>;
 }
+
+/** How many accounts a run remedies at once. Checks and renewals cost a cluster little; elections and restored streams do not. */
+const REMEDIED_AT_ONCE = 4;
 
 const JOURNAL_STEPS = {
   append: "journal append",
@@ -205,6 +210,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     tracer,
     unknownAfter: config.unknownAfter,
     settingsOf: (account) => settings.get(account),
+    remedyTurns: turns(REMEDIED_AT_ONCE),
     installation: { typedName: namesToType(settings.values()), ...defined({ configFile: options.namesConfig }) },
   };
 

@@ -16,6 +16,7 @@ import { DynamoDBDocumentClient, GetCommand, PutCommand, ScanCommand } from "@aw
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { createOperator } from "@nats-io/nkeys";
 import fc from "fast-check";
+import { waitFor } from "../../lab/wait.ts";
 import {
   type DynamoDbJournalSettings,
   dynamoDbJournal,
@@ -582,6 +583,28 @@ function sqliteTests(newPath: () => Promise<string>): void {
     for (const job of ["a", "b", "c", "d"]) {
       const indices = (await journal.read({ job })).map(({ data }) => data["index"]);
       expect(indices).toEqual(Array.from({ length: 40 }, (_, index) => index));
+    }
+  });
+
+  test("a process that is killed while it writes together leaves every entry whose append had returned", async () => {
+    const path = await newPath();
+    const script = join(import.meta.dirname, "sqlite-writer.ts");
+    const args = ["--disable-warning=ExperimentalWarning", script, path, "killed", "forever"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    child.stdout.on("data", (chunk) => (said += chunk));
+    await waitFor("two hundred entries", () => said.split("\n").length > 200);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    await using journal = await sqliteJournal({ path, clock, scrub });
+    const there = new Set((await journal.read({})).map(({ job, data }) => `${job} ${data["index"]}`));
+    const returned = said.split("\n").slice(0, -1);
+    expect(returned.filter((line) => !there.has(line))).toEqual([]);
+    // Of each account at most the one that was being written, and all before it.
+    expect(there.size - returned.length).toBeLessThanOrEqual(5);
+    for (const account of ["a", "b", "c", "d", "e"]) {
+      const indices = (await journal.read({ job: account })).map(({ data }) => data["index"]);
+      expect(indices).toEqual(indices.map((_, index) => index));
     }
   });
 

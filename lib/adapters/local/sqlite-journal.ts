@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, fchmodSync, fstatSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import pRetry from "p-retry";
 import { type AccountId, isAccountId } from "../../domain/claims/account.ts";
 import {
@@ -17,6 +17,7 @@ import { RelightError } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Journal, JournalledAccount, JournalQuery } from "../../ports/journal.ts";
 import type { Leases } from "../../ports/leases.ts";
+import { groupCommit } from "./group-commit.ts";
 
 /** How long to wait while another process writes, in milliseconds. */
 const BUSY_TIMEOUT = 5_000;
@@ -72,7 +73,7 @@ export interface SqliteJournalSettings {
 
 /**
  * The journal and the leases in one SQLite file, readable only by its owner. Several processes may use it at once. Each
- * entry is on disk when `append` returns.
+ * entry is on disk when `append` returns; what is appended and leased at once shares a transaction.
  * @throws RelightError `journal.unavailable` naming the file.
  */
 export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Journal & Leases & AsyncDisposable> {
@@ -80,30 +81,51 @@ export async function sqliteJournal(settings: SqliteJournalSettings): Promise<Jo
   const attempt = <T>(work: () => T): T => attemptAt(path, work);
   const database = await openWithRetry(() => attempt(() => openDatabase(path)));
   if (keeps !== undefined) attempt(() => forget(database, epochMillis(clock.now() - keeps)));
+  const statement = statementsOf(database);
+  const group = groupCommit(database);
+  const write = <T>(work: () => T): Promise<T> =>
+    group.write(work).catch((cause: unknown) => {
+      throw unavailable(path, cause);
+    });
   return {
     append: async ({ at, job, account, kind, data }) => {
       const text = JSON.stringify(scrub(data));
-      attempt(() => database.prepare(APPEND).run(at, job, account, kind, text));
+      await write(() => statement(APPEND).run(at, job, account, kind, text));
     },
-    read: async (query) => attempt(() => select(database, query)),
+    read: async (query) => attempt(() => select(statement, query)),
     accounts: () => accountsIn(database, attempt),
-    latest: async (accounts) => attempt(() => latest(database, accounts)),
-    acquire: async (key, holder, lasts) => {
-      const now = clock.now();
-      const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
-      return attempt(() => database.prepare(ACQUIRE).run(lease).changes === 1);
-    },
+    latest: async (accounts) => attempt(() => latest(statement, accounts)),
+    acquire: (key, holder, lasts) =>
+      write(() => {
+        const now = clock.now();
+        const lease = { ":key": key, ":holder": holder, ":until": now + lasts, ":now": now };
+        return statement(ACQUIRE).run(lease).changes === 1;
+      }),
     heldUntil: async (key) => {
-      const row = attempt(() => database.prepare("SELECT until FROM leases WHERE key = ?").get(key));
+      const row = attempt(() => statement("SELECT until FROM leases WHERE key = ?").get(key));
       const until = Number(row?.["until"] ?? 0);
       return until > clock.now() ? epochMillis(until) : undefined;
     },
     release: async (key, holder) => {
-      attempt(() => database.prepare("DELETE FROM leases WHERE key = ? AND holder = ?").run(key, holder));
+      await write(() => statement("DELETE FROM leases WHERE key = ? AND holder = ?").run(key, holder));
     },
     [Symbol.asyncDispose]: async () => {
-      if (database.isOpen) attempt(() => database.close());
+      if (!database.isOpen) return;
+      group.flush();
+      attempt(() => database.close());
     },
+  };
+}
+
+/** A statement of this text, prepared at its first use. There are few texts. */
+type Statements = (text: string) => StatementSync;
+
+function statementsOf(database: DatabaseSync): Statements {
+  const prepared = new Map<string, StatementSync>();
+  return (text) => {
+    const known = prepared.get(text) ?? database.prepare(text);
+    prepared.set(text, known);
+    return known;
   };
 }
 
@@ -193,16 +215,17 @@ function forget(database: DatabaseSync, before: EpochMillis): void {
   }
 }
 
-function select(database: DatabaseSync, query: JournalQuery): readonly JournalEntry[] {
+function select(statement: Statements, query: JournalQuery): readonly JournalEntry[] {
   const { account, job, kinds, limit = -1 } = query;
   const conditions: [string, readonly SQLInputValue[]][] = [];
   if (account !== undefined) conditions.push(["account = ?", [account]]);
   if (job !== undefined) conditions.push(["job = ?", [job]]);
   if (kinds !== undefined) conditions.push([`kind IN (${kinds.map(() => "?").join(", ")})`, kinds]);
   const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(([text]) => text).join(" AND ")}`;
-  const rows = database
-    .prepare(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`)
-    .all(...conditions.flatMap(([, values]) => values), limit);
+  const rows = statement(`SELECT at, job, account, kind, data FROM journal ${where} ORDER BY seq DESC LIMIT ?`).all(
+    ...conditions.flatMap(([, values]) => values),
+    limit,
+  );
   return rows.map(entryOf).reverse();
 }
 
@@ -237,8 +260,8 @@ const LATEST = `
 `;
 
 /** Reads an account's entries backwards, because the newest job is among the last few. */
-function latest(database: DatabaseSync, accounts: readonly AccountId[]): ReadonlyMap<AccountId, LastJob> {
-  const query = database.prepare(LATEST);
+function latest(statement: Statements, accounts: readonly AccountId[]): ReadonlyMap<AccountId, LastJob> {
+  const query = statement(LATEST);
   const found = new Map<AccountId, LastJob>();
   for (const account of accounts) {
     const row = query.get(account);
@@ -263,7 +286,11 @@ function attemptAt<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const message = `the journal ${path} can't be used: ${(cause as Error).message}`;
-    throw new RelightError("journal.unavailable", message, { cause, details: { path } });
+    throw unavailable(path, cause);
   }
+}
+
+function unavailable(path: string, cause: unknown): RelightError {
+  const message = `the journal ${path} can't be used: ${(cause as Error).message}`;
+  return new RelightError("journal.unavailable", message, { cause, details: { path } });
 }

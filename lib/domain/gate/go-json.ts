@@ -14,6 +14,7 @@ export function goProblem(node: Node | undefined, text: string, shape: GoShape):
 
 /** The form in which Go compares a key that matches no field exactly. */
 export function foldKey(key: string): string {
+  if (/^[a-z0-9_]*$/.test(key)) return key;
   return key
     .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
     .replaceAll("\u017f", "s")
@@ -81,8 +82,8 @@ function listProblem(place: Place, { of, nulls }: Extract<GoShape, { is: "list" 
 function objectProblem(place: Place, shape: Extract<GoShape, { is: "struct" | "map" }>): string | undefined {
   const properties = place.node.children ?? [];
   const names = properties.map(({ children }) => String(children?.[0]?.value));
-  const folded = shape.is === "struct" ? foldedKey(place, names, shape.fields) : brokenKey(place, names);
-  if (folded !== undefined) return folded;
+  const badKey = shape.is === "struct" ? foldedKey(place, names, shape.fields) : brokenKey(place, names);
+  if (badKey !== undefined) return badKey;
   return first(properties, ({ children }, index) => {
     const name = names[index] ?? "";
     const field = shape.is === "map" ? shape.of : ownField(shape.fields, name);
@@ -95,18 +96,26 @@ function objectProblem(place: Place, shape: Extract<GoShape, { is: "struct" | "m
 const ownField = (fields: Readonly<Record<string, GoShape>>, name: string): GoShape | undefined =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
 
+type Fields = Readonly<Record<string, GoShape>>;
+
+/** The fields by their folded keys. The shapes are constants, and each JWT is checked against them. */
+const folded = new WeakMap<Fields, ReadonlyMap<string, string>>();
+
+function foldedFields(fields: Fields): ReadonlyMap<string, string> {
+  const known = folded.get(fields) ?? new Map(Object.keys(fields).map((field) => [foldKey(field), field]));
+  folded.set(fields, known);
+  return known;
+}
+
 /** A key that servers read as a field, or that a later version could read as the same key as its sibling. */
-function foldedKey(
-  place: Place,
-  names: readonly string[],
-  fields: Readonly<Record<string, GoShape>>,
-): string | undefined {
-  const known = new Map(Object.keys(fields).map((field) => [foldKey(field), field]));
-  return first(names, (name) => {
-    const key = foldKey(name);
-    const field = known.get(key) ?? name;
+function foldedKey(place: Place, names: readonly string[], fields: Fields): string | undefined {
+  const known = foldedFields(fields);
+  const keys = names.map(foldKey);
+  return first(names, (name, index) => {
+    const key = keys[index];
+    const field = known.get(key ?? name) ?? name;
     if (field !== name) return `servers read the key ${shown(place, name)} as "${field}"`;
-    const sibling = names.find((other) => other !== name && foldKey(other) === key);
+    const sibling = names.find((other, at) => other !== name && keys[at] === key);
     return sibling && `servers treat the keys ${shown(place, name)} and ${shown(place, sibling)} as the same`;
   });
 }

@@ -25,6 +25,7 @@ import type { ClaimsSource } from "../../ports/source.ts";
 import { withProof } from "../journal/proof.ts";
 import { requireMode } from "./mode.ts";
 import type { Timing } from "./timing.ts";
+import type { Turns } from "./turns.ts";
 
 /** Everything that use cases need from outside; `compose` creates one per run. */
 export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" | "reopen"> {
@@ -71,6 +72,8 @@ export interface Context extends Pick<Cluster, "resolver" | "probes" | "assets" 
   readonly tracer?: Tracer;
   /** How long to wait for an account that another job works on; by default not at all. */
   readonly waitsWhileBusy?: Millis;
+  /** Shared by the jobs of this process: how many accounts may be remedied at once; any number by default. */
+  readonly remedyTurns?: Turns;
   /** Aborted when a person wants to stop. Checked between steps, never within one. */
   readonly signal?: AbortSignal;
 }

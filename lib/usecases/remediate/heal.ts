@@ -7,6 +7,7 @@ import { isRevived } from "../../domain/verdict/verdict.ts";
 import { asRelightError, type RelightError } from "../../errors.ts";
 import { assertNotInterrupted, type Context, type RunningJob, record } from "../context/context.ts";
 import { traced } from "../context/trace.ts";
+import type { Turn } from "../context/turns.ts";
 import { waitUntil } from "../context/wait-until.ts";
 import { type Look, looking } from "../observe/look.ts";
 import { type Baseline, beginBaseline, noteLosses } from "../observe/losses.ts";
@@ -43,9 +44,16 @@ export async function heal(
     begun ??= await beginBaseline(context, job.account, first);
     return begun;
   };
+  let turn: Turn | undefined;
+  const comesTooLate = async (): Promise<boolean> => {
+    const isFirst = turn === undefined;
+    turn ??= await context.remedyTurns?.take();
+    return isFirst && turn?.waited === true;
+  };
   try {
-    return await applyRungs(context, job, { first, done, baseline });
+    return await applyRungs(context, job, { first, done, baseline, comesTooLate });
   } finally {
+    turn?.end();
     await begun?.deletions[Symbol.asyncDispose]();
   }
 }
@@ -55,9 +63,12 @@ interface Start {
   readonly done: readonly RungReport[];
   /** The baseline before the first rung. */
   readonly baseline: () => Promise<Baseline>;
+  /** Waits for the account's turn at the first rung. True if that took time, so that the account must be checked again. */
+  readonly comesTooLate: () => Promise<boolean>;
 }
 
-async function applyRungs(context: Context, job: RunningJob, { first, done, baseline }: Start): Promise<HealReport> {
+async function applyRungs(context: Context, job: RunningJob, start: Start): Promise<HealReport> {
+  const { first, done, baseline, comesTooLate } = start;
   const rungs: RungReport[] = [...done];
   const tried = new Set<Attempt>();
   let hasRenewed = done.some(({ rung, begunBy }) => rung === "renew" && begunBy === undefined);
@@ -84,6 +95,10 @@ async function applyRungs(context: Context, job: RunningJob, { first, done, base
       const refused = step.kind === "stop" ? step.refused : [];
       rungs.push(...refused.map((refusal) => refusedRung(job, refusal)));
       return report(refused.length > 0 && rungs.length === refused.length ? "refused" : "stuck", step.why);
+    }
+    if (await comesTooLate()) {
+      last = await verify(context, job);
+      continue;
     }
     const rung = step.kind === "renew" ? "renew" : step.rung.id;
     if (step.kind === "rung") for (const attempt of attemptsOf(step.rung, situation)) tried.add(attempt);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { nameOfGroup } from "../../../lib/domain/ladder/step-down.ts";
 import { toSeconds } from "../../../lib/domain/time/time.ts";
 import { asRelightError, RelightError } from "../../../lib/errors.ts";
+import { turns } from "../../../lib/usecases/context/turns.ts";
 import type { Remediation } from "../../../lib/usecases/remediate/remediation.ts";
 import { virtualAccount } from "../../support/virtual/claims.ts";
 import { crashing } from "../../support/virtual/crashes.ts";
@@ -700,4 +701,27 @@ describe("a job that can't continue", () => {
     // It may pass: nobody is paged until it has lasted.
     expect(world.incidents).toEqual([]);
   });
+});
+
+test("only so many accounts are remedied at once; one that waited is checked again before its first rung", async () => {
+  const OTHER = virtualAccount("OTHER");
+  const world = virtualWorld({ servers: 3, version: "2.10.27", accounts: [APP, OTHER] });
+  const both = [APP, OTHER];
+  for (const account of both) fill(world, { replicas: 3 }, account);
+  for (const account of both) expire(world, account);
+  for (const account of both) renewByHand(world, account);
+  const remedyTurns = turns(1);
+  const heal = ({ id }: typeof APP) => world.run("remediate", { account: id }, { remedyTurns });
+  const ends = await Promise.all(both.map(heal));
+  expect(ends.map(({ outcome }) => outcome)).toEqual(["healed", "healed"]);
+  const entries = await world.journal.read({ kinds: ["rung.started", "rung.finished", "verdict"] });
+  const seen = entries.map(({ account, kind }) => `${account === APP.id ? "APP" : "OTHER"} ${kind}`);
+  expect(seen.slice(0, 2).toSorted()).toEqual(["APP verdict", "OTHER verdict"]);
+  const first = seen[2]?.split(" ")[0];
+  const second = first === "APP" ? "OTHER" : "APP";
+  expect(seen.slice(2)).toEqual([
+    ...["rung.started", "verdict", "rung.finished"].map((kind) => `${first} ${kind}`),
+    ...["verdict", "rung.started", "verdict", "rung.finished"].map((kind) => `${second} ${kind}`),
+  ]);
+  expect((await remedyTurns.take()).waited).toBe(false);
 });

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from "node:timers/promises";
 import {
   ClosedConnectionError,
   type Msg,
@@ -121,26 +120,34 @@ async function put(
   { timeout, take, again, until }: Putting,
 ): Promise<void> {
   await inTurn(connection, async () => {
-    const over = new AbortController();
     const heard = Promise.withResolvers<void>();
+    const open = new Set<QueuedIterator<Msg>>();
+    const timers: NodeJS.Timeout[] = [];
+    let isOver = false;
     const putAt = async (after: number): Promise<void> => {
-      if (after > 0) await wait(after, undefined, { signal: over.signal });
       const options = { strategy: "timer", maxWait: timeout - after } as const;
       const replies = (await connection.requestMany(subject, body, options)) as QueuedIterator<Msg>;
-      over.signal.addEventListener("abort", () => replies.stop(), { once: true });
+      if (isOver) return replies.stop();
+      open.add(replies);
       for await (const reply of replies) {
-        if (over.signal.aborted) return;
+        if (isOver) return;
         if (take(reply)) heard.resolve();
       }
     };
+    // A plain timer, because most requests are answered at once, and what can be aborted costs more than the request.
+    const putLater = (after: number): Promise<void> =>
+      new Promise((resolve, reject) => {
+        timers.push(setTimeout(() => putAt(after).then(resolve, reject), after));
+      });
     try {
-      const times = [0, ...again.filter((after) => after < timeout)];
-      const ends = [heard.promise, ...(until === undefined ? [] : [until])];
-      await Promise.race([...ends, Promise.all(times.map(putAt))]);
+      const puts = [putAt(0), ...again.filter((after) => after < timeout).map(putLater)];
+      await Promise.race([heard.promise, ...(until === undefined ? [] : [until]), Promise.all(puts)]);
     } catch (cause) {
       throw requestError(cause, connection, subject, timeout);
     } finally {
-      over.abort();
+      isOver = true;
+      for (const timer of timers) clearTimeout(timer);
+      for (const replies of open) replies.stop();
     }
     if (connection.isClosed()) throw lost(subject);
   });
@@ -149,7 +156,7 @@ async function put(
 /** The id of the server that answered, if the answer contains it. */
 function serverOf(reply: Msg): string | undefined {
   try {
-    const answer = reply.json<unknown>();
+    const answer = jsonOf(reply);
     const server = isJsonObject(answer) ? answer["server"] : undefined;
     return isJsonObject(server) && typeof server["id"] === "string" ? server["id"] : undefined;
   } catch {
@@ -198,11 +205,21 @@ export function isNoResponders(error: unknown): boolean {
   return causes(error).some((cause) => cause instanceof NoRespondersError);
 }
 
+/** What answers contain, because several places read the same answer. Nobody changes it. */
+const parsed = new WeakMap<Msg, { readonly value: unknown }>();
+
+/** @throws SyntaxError */
+function jsonOf(message: Msg): unknown {
+  const known = parsed.get(message) ?? { value: message.json<unknown>() };
+  parsed.set(message, known);
+  return known.value;
+}
+
 /** The JSON object in an answer. @throws RelightError `nats.bad_answer` */
 export function readJson(message: Msg): JsonObject {
   const value = (() => {
     try {
-      return message.json<unknown>();
+      return jsonOf(message);
     } catch (cause) {
       throw new RelightError("nats.bad_answer", `the answer on ${message.subject} is not JSON`, { cause });
     }

@@ -28,6 +28,7 @@ export async function findInterests(
   servers: readonly ServerFacts[],
   streams: readonly StreamGroup[],
 ): Promise<Interests> {
+  if (streams.length === 0) return new Map();
   const questions = streams.flatMap((stream) => [
     ...subjectsOf(stream.best).map((subject) => ({ server: leaderOf(stream.best), subject })),
     ...stream.consumers.map((consumer) => ({
